@@ -1,0 +1,58 @@
+"""chatd: a chat and message daemon on Twisted, and the library it is made of.
+
+What is public is here; everything else may change.
+
+- `connect`, `ChatClient`, `ChatClientService`, `ChatClientFactory`: speak to a server.
+- `ChatFactory`, `Session`: be a server, by subclassing.
+- `Codec`, `Message`, `MessageType`: encode and decode messages on their own.
+- `generate_key`, `load_key`, `write_key_file`: the shared key.
+- `ChatError` and what is derived from it: see `chatd.errors`.
+- `chatd.testing`: test what you build with these.
+"""
+
+from chatd._version import __version__
+from chatd.errors import (
+    ChatError,
+    ConfigurationError,
+    ErrorCode,
+    KeyMismatchError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    RequestError,
+    SessionEnded,
+    SessionRefused,
+    WireError,
+)
+from chatd.keyfile import generate_key, load_key, write_key_file
+from chatd.net.client import ChatClient
+from chatd.net.connect import ChatClientFactory, ChatClientService, connect
+from chatd.net.factory import ChatFactory
+from chatd.net.session import Session
+from chatd.wire.codec import Codec
+from chatd.wire.messages import Message, MessageType
+
+__all__ = [
+    "ChatClient",
+    "ChatClientFactory",
+    "ChatClientService",
+    "ChatError",
+    "ChatFactory",
+    "Codec",
+    "ConfigurationError",
+    "ErrorCode",
+    "KeyMismatchError",
+    "LocalProtocolError",
+    "Message",
+    "MessageType",
+    "RemoteProtocolError",
+    "RequestError",
+    "Session",
+    "SessionEnded",
+    "SessionRefused",
+    "WireError",
+    "__version__",
+    "connect",
+    "generate_key",
+    "load_key",
+    "write_key_file",
+]

@@ -1,0 +1,1 @@
+"""The chat: rooms, their members and their order; no bytes, sockets or Twisted."""

@@ -1,0 +1,70 @@
+"""Key files: 32 random bytes in URL-safe base64, that nobody but their owner can read."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from chatd.errors import ConfigurationError
+from chatd.wire.keys import KEY_BYTES
+
+__all__ = ["generate_key", "load_key", "write_key_file"]
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_MAX_FILE_BYTES = 4096
+
+
+def generate_key() -> bytes:
+    """Return a new key, 32 random bytes."""
+    return secrets.token_bytes(KEY_BYTES)
+
+
+def write_key_file(path: str | Path) -> bytes:
+    """Make a new key file with mode 0600, and return its key.
+
+    Raises:
+        ConfigurationError: There is a file of that name already, or it cannot be written.
+    """
+    key = generate_key()
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise ConfigurationError(f"{path} is there already; a key is never overwritten") from error
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"cannot write the key file {path}: {_why(error)}") from error
+    with os.fdopen(descriptor, "wb") as file:
+        os.fchmod(descriptor, 0o600)
+        file.write(base64.urlsafe_b64encode(key) + b"\n")
+    return key
+
+
+def load_key(path: str | Path) -> bytes:
+    """Return the key in a key file, 32 bytes.
+
+    Raises:
+        ConfigurationError: It cannot be read, others than its owner may read or write it, or it
+            holds no key.
+    """
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            text = file.read(_MAX_FILE_BYTES)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"cannot read the key file {path}: {_why(error)}") from error
+    if status.st_mode & _OTHERS:
+        raise ConfigurationError(f"others can read or write the key file {path}: chmod 600 {path}")
+    try:
+        key = base64.b64decode(text.strip(), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ConfigurationError(f"{path} holds no key; make one with: chatd keygen PATH")
+    return key
+
+
+def _why(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,0 +1,1 @@
+"""The Twisted shell: protocols, factories and the client, around `chatd.session`."""

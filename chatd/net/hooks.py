@@ -1,0 +1,44 @@
+"""Calling what a developer overrode: it may be plain or `async`, and it may fail."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar, cast
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+__all__ = ["Hook", "call_hook"]
+
+T = TypeVar("T")
+Hook = Callable[..., "Awaitable[None] | Deferred[None] | None"]
+
+
+def call_hook(
+    hook: Hook, *args: object, failed: Callable[[Failure, T], None], about: T
+) -> Deferred[None] | None:
+    """Call a hook, plain or `async`.
+
+    Args:
+        hook: What to call.
+        args: What to call it with.
+        failed: Called with the failure and `about`, where it fails; it must not fail itself.
+        about: What the call is about.
+
+    Returns:
+        A Deferred that fires with None when the hook is done, or None where it is done already.
+    """
+    try:
+        result = hook(*args)
+    except Exception:
+        failed(Failure(), about)
+        return None
+    if result is None:
+        return None
+    deferred = (
+        result
+        if isinstance(result, Deferred)
+        else Deferred.fromCoroutine(cast("Coroutine[Deferred[Any], Any, None]", result))
+    )
+    deferred.addErrback(failed, about)
+    return None if deferred.called and not deferred.paused else deferred

@@ -1,0 +1,81 @@
+"""`Inbox`: what has arrived for a program and was not taken yet, bounded in bytes."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from twisted.internet.defer import Deferred
+
+from chatd.errors import SessionEnded
+from chatd.wire.messages import Message
+
+__all__ = ["MAX_UNREAD", "Inbox"]
+
+MAX_UNREAD = 8 * 1024 * 1024
+"""How much may wait for a program, in bytes."""
+_MESSAGE_OVERHEAD = 512
+"""What a waiting message counts beside its content, in bytes."""
+
+
+class Inbox:
+    """Keeps messages until they are taken.
+
+    As long as nothing was ever taken, the oldest are dropped when there are too many: the program
+    does not want them. From then on nothing is dropped silently: `put` says that it was too much.
+    """
+
+    def __init__(self) -> None:
+        self._messages: deque[Message] = deque()
+        self._bytes = 0
+        self._taker: Deferred[None] | None = None
+        self._was_taken_from = False
+        self._end_reason: SessionEnded | None = None
+
+    def put(self, message: Message) -> bool:
+        """Keep a message.
+
+        Returns:
+            Whether what is kept is within the bound.
+        """
+        self._messages.append(message)
+        self._bytes += _size(message)
+        while self._bytes > MAX_UNREAD:
+            if self._was_taken_from:
+                return False
+            self._bytes -= _size(self._messages.popleft())
+        self._wake_taker()
+        return True
+
+    def close(self, end_reason: SessionEnded) -> None:
+        """End the taking, once what is kept is taken."""
+        self._end_reason = end_reason
+        self._wake_taker()
+
+    async def take(self) -> Message:
+        """Return the oldest message, as soon as there is one.
+
+        Raises:
+            StopAsyncIteration: There will be no more: the session ended cleanly.
+            SessionEnded: There will be no more: the session was lost.
+        """
+        self._was_taken_from = True
+        while not self._messages:
+            if self._end_reason is not None:
+                if self._end_reason.is_clean:
+                    raise StopAsyncIteration
+                raise self._end_reason
+            if self._taker is None:
+                self._taker = Deferred()
+            await self._taker
+        message = self._messages.popleft()
+        self._bytes -= _size(message)
+        return message
+
+    def _wake_taker(self) -> None:
+        taker, self._taker = self._taker, None
+        if taker is not None:
+            taker.callback(None)
+
+
+def _size(message: Message) -> int:
+    return len(message.content) + _MESSAGE_OVERHEAD

@@ -1,0 +1,263 @@
+"""`ChatProtocol` moves bytes between a transport and a connection, on either side.
+
+It does what Twisted's `Int32StringReceiver` does, with its own `dataReceived`: what arrives is fed
+to the connection, the events that come out are dispatched, and what is to be said is flushed at
+the end of the reactor's turn.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol as TypingProtocol
+from typing import cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableDescriptor,
+    IPushProducer,
+    IReactorTime,
+    ISSLTransport,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from chatd.errors import ErrorCode, SessionEnded
+from chatd.net.turn import Turn
+from chatd.session.connection import HANDSHAKE_TIMEOUT_S, Connection
+from chatd.session.events import Event
+
+__all__ = ["CLOSE_TIMEOUT_S", "MAX_PENDING", "ChatProtocol"]
+
+CLOSE_TIMEOUT_S = 5.0
+"""How long a peer may take to read the end of a session, in seconds."""
+MAX_PENDING = 8 * 1024 * 1024
+"""How much may wait for a peer that does not read, in bytes."""
+
+
+class StreamTransport(TypingProtocol):
+    """What is asked of a transport; every one of Twisted's that carries a stream has it."""
+
+    def write(self, data: bytes) -> None:
+        """Send bytes."""
+
+    def loseConnection(self) -> None:
+        """Close, once all is sent."""
+
+    def loseWriteConnection(self) -> None:
+        """Close the sending half, once all is sent; only where it is half-closeable."""
+
+    def pauseProducing(self) -> None:
+        """Read no more for now."""
+
+    def resumeProducing(self) -> None:
+        """Read on."""
+
+    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
+        """Tell a producer when to pause and to resume."""
+
+    def unregisterProducer(self) -> None:
+        """Tell it no more."""
+
+    def getPeer(self) -> IAddress:
+        """Return the address of the other side."""
+
+
+@implementer(IPushProducer)
+class ChatProtocol(Protocol):
+    """One side of a session on a transport.
+
+    Args:
+        connection: This side of the session.
+        turn: Where to ask for a flush.
+        clock: What tells the time; the reactor, or a test's clock.
+        max_pending: How much may wait for a peer that does not read, in bytes; one that lets more
+            pile up is disconnected as a `slow-consumer`. None for no limit.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        connection: Connection,
+        turn: Turn,
+        clock: IReactorTime,
+        max_pending: int | None = MAX_PENDING,
+    ) -> None:
+        self.connection = connection
+        self._turn = turn
+        self._clock = clock
+        self._max_pending = max_pending
+        self._timer: IDelayedCall | None = None  # of the handshake first, of the close at the end
+        self._work: Deferred[None] | None = None
+        self._is_writable = True
+        self._is_closing = False
+        self._is_gone = False
+
+    # From the transport
+
+    def connectionMade(self) -> None:
+        """Greet, and give the handshake its time."""
+        assert self.transport is not None
+        self.stream = cast(StreamTransport, self.transport)
+        set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
+        if set_no_delay is not None:
+            set_no_delay(True)
+        self.stream.registerProducer(self, True)
+        self._timer = self._clock.callLater(HANDSHAKE_TIMEOUT_S, self._handshake_is_due)
+        self.flush()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take bytes in, and act on what they mean."""
+        self.connection.receive_data(data)
+        self._dispatch()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Note the end of the transport; `session_ended` tells why the session ended."""
+        self._stop_timer()
+        self.connection.connection_lost()
+        if not self._is_closing:
+            self._is_closing = True
+            self._tell_end()
+        self._is_gone = True
+        self.connection_closed()
+
+    def pauseProducing(self) -> None:
+        """Hold back what is to be sent: the peer does not read as fast."""
+        self._is_writable = False
+
+    def resumeProducing(self) -> None:
+        """Send what was held back."""
+        self._is_writable = True
+        self._turn.add(self)
+
+    def stopProducing(self) -> None:
+        """Send nothing more: the transport is gone."""
+        self._is_writable = False
+
+    # For whoever has something to say
+
+    def deliver(self, frames: bytes) -> None:
+        """Queue whole frames, unless the session is over."""
+        if self.connection.takes_frames:
+            self.connection.queue_frames(frames)
+            self._turn.add(self)
+
+    def end_session(self, code: str, reason: str, *, retry: bool = False) -> None:
+        """Say why, flush and close; a peer that does not read that in time is cut off."""
+        self._turn.settle()
+        self.connection.end(code, reason, retry=retry)
+        self._turn.add(self)
+
+    def tick(self, now: float) -> None:
+        """Let the time pass for the session."""
+        if self._work is not None:  # it is this side that does not listen
+            self.connection.note_alive()
+        self.connection.tick(now)
+        self._turn.add(self)
+
+    def flush(self) -> None:
+        """Write what was queued, as one piece, and close if that was the last."""
+        connection = self.connection
+        if not self._is_writable and not connection.is_over:
+            if self._max_pending is None or connection.bytes_to_send <= self._max_pending:
+                return
+            self._cut_off_slow_consumer()
+        data = connection.data_to_send()
+        if data and not self._is_closing:
+            self.stream.write(data)
+        if connection.is_over:
+            self._close()
+
+    # For the two sides
+
+    def act_on(self, event: Event) -> Deferred[None] | None:
+        """Act on what the connection tells.
+
+        Returns:
+            A Deferred that fires when the next event may come, or None for at once.
+        """
+        raise NotImplementedError
+
+    def session_ended(self, end_reason: SessionEnded) -> None:
+        """Act on the end of the session, whatever it was; called exactly once."""
+        raise NotImplementedError
+
+    def connection_closed(self) -> None:
+        """Act on the end of the connection, which may come later than that of the session."""
+
+    def established(self) -> None:
+        """Stop the time of the handshake."""
+        self._stop_timer()
+
+    # Within
+
+    def _dispatch(self) -> None:
+        if self._work is None:
+            for event in self.connection.events():
+                self._work = self.act_on(event)
+                if self._work is not None:
+                    self._wait_for(self._work)
+                    break
+        self._turn.add(self)
+
+    def _wait_for(self, work: Deferred[None]) -> None:
+        """Read nothing more until `work` is done: what a peer may have in work is bounded."""
+        self.stream.pauseProducing()
+        work.addBoth(self._go_on)
+
+    def _go_on(self, _: object) -> None:
+        self._work = None
+        if self.connection.is_readable:
+            self.stream.resumeProducing()
+            self._dispatch()
+
+    def _handshake_is_due(self) -> None:
+        self._timer = None
+        self.tick(self._clock.seconds())
+
+    def _cut_off_slow_consumer(self) -> None:
+        self.connection.discard_queued()
+        self.connection.end(
+            ErrorCode.SLOW_CONSUMER,
+            f"more than {self._max_pending} bytes were waiting to be read",
+            retry=True,
+        )
+
+    def _close(self) -> None:
+        """Close for good: what is written may still be read, and for `CLOSE_TIMEOUT_S` only.
+
+        Where the transport can, only the sending half is closed, and what still arrives is read
+        and dropped: closing a TCP socket on unread bytes would reset it, and the peer would lose
+        the words that say why.
+        """
+        if self._is_closing:
+            return
+        self._is_closing = True
+        self._stop_timer()
+        self._tell_end()
+        self._timer = self._clock.callLater(CLOSE_TIMEOUT_S, self._abort)
+        self.stream.unregisterProducer()
+        if self._work is not None:
+            self.stream.resumeProducing()
+        half_closeable = IHalfCloseableDescriptor.providedBy(self.transport)
+        if half_closeable and not ISSLTransport.providedBy(self.transport):
+            self.stream.loseWriteConnection()
+        else:
+            self.stream.loseConnection()
+
+    def _tell_end(self) -> None:
+        assert self.connection.end_reason is not None
+        self.session_ended(self.connection.end_reason)
+
+    def _abort(self) -> None:
+        self._timer = None
+        abort = getattr(self.stream, "abortConnection", self.stream.loseConnection)
+        abort()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

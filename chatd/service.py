@@ -1,0 +1,193 @@
+"""The one place where the parts of the daemon are put together: options in, one service out."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from twisted.application.service import MultiService, Service
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatd.errors import StartupError
+from chatd.keyfile import load_key
+from chatd.net.endpoints import server_endpoint
+from chatd.net.factory import HEARTBEAT_S, ChatFactory
+from chatd.wire.envelope import MAX_CONTENT
+
+__all__ = ["DEFAULT_ENDPOINT", "ChatService", "ListeningService", "Settings", "make_service"]
+
+DEFAULT_ENDPOINT = "tcp:9999:interface=localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator decides.
+
+    Attributes:
+        endpoints: Twisted server endpoint strings to listen on.
+        key_file: Path of the key file, or None for no key.
+        heartbeat_s: Seconds between two pings.
+        max_content: Longest content of a message, in bytes.
+    """
+
+    endpoints: Sequence[str] = (DEFAULT_ENDPOINT,)
+    key_file: str | Path | None = None
+    heartbeat_s: float = HEARTBEAT_S
+    max_content: int = MAX_CONTENT
+
+
+class ListeningService(Service):
+    """Listens on one endpoint; a port that cannot be bound ends the daemon.
+
+    Args:
+        description: The endpoint as the operator gave it.
+        endpoint: The endpoint.
+        factory: What serves its connections.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self, description: str, endpoint: IStreamServerEndpoint, factory: ChatFactory
+    ) -> None:
+        self._description = description
+        self._endpoint = endpoint
+        self._factory = factory
+        self._port: IListeningPort | None = None
+        self._listening: Deferred[None] | None = None
+
+    @property
+    def port(self) -> IListeningPort:
+        """The port that is listened on, once it is."""
+        assert self._port is not None, "the service is not listening"
+        return self._port
+
+    def privilegedStartService(self) -> None:
+        """Listen, before the daemon gives up its privileges.
+
+        Raises:
+            StartupError: The port cannot be bound.
+        """
+        super().privilegedStartService()
+        self._listen()
+
+    def startService(self) -> None:
+        """Listen, if that was not done with privileges.
+
+        Raises:
+            StartupError: The port cannot be bound.
+        """
+        super().startService()
+        if self._listening is None:
+            self._listen()
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening.
+
+        Returns:
+            A Deferred that fires with None when the port is closed.
+        """
+        super().stopService()
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.cancel()
+        port, self._port = self._port, None
+        stopped = None if port is None else port.stopListening()
+        return succeed(None) if stopped is None else stopped
+
+    def _listen(self) -> None:
+        failures: list[Failure] = []
+        self._listening = self._endpoint.listen(self._factory).addCallbacks(
+            self._listens, failures.append
+        )
+        if failures:
+            reason = failures[0].value
+            assert reason is not None
+            raise StartupError(
+                f"chatd: cannot listen on {self._description}: {_why(reason)}"
+            ) from reason
+
+    def _listens(self, port: IListeningPort) -> None:
+        self._port = port
+        self.log.info("listening on {endpoint}", endpoint=self._description)
+        host = port.getHost() if hasattr(port, "getHost") else None
+        if not self._factory.has_key and _is_beyond_the_machine(getattr(host, "host", None)):
+            self.log.warn(
+                "{endpoint} is open beyond this machine and there is no key: anyone can connect "
+                "and listen in; make a key with 'chatd keygen PATH' and give it with --key-file",
+                endpoint=self._description,
+            )
+
+
+class ChatService(MultiService):
+    """The daemon: listens on its endpoints, and says goodbye to everyone when it stops.
+
+    Args:
+        factory: What serves the connections.
+        listeners: What listens.
+    """
+
+    def __init__(self, factory: ChatFactory, listeners: Sequence[ListeningService]) -> None:
+        super().__init__()
+        self.factory = factory
+        self.listeners = tuple(listeners)
+        for listener in self.listeners:
+            listener.setServiceParent(self)
+
+    def stopService(self) -> Deferred[None]:
+        """Stop listening, tell every client, and wait until they are gone.
+
+        Returns:
+            A Deferred that fires with None when all connections are closed.
+        """
+        stopped: Deferred[Any] = maybeDeferred(super().stopService)
+        return stopped.addCallback(lambda _: self.factory.shut_down())
+
+
+def make_service(
+    reactor: Any,  # noqa: ANN401
+    settings: Settings,
+    factory_class: type[ChatFactory] = ChatFactory,
+) -> ChatService:
+    """Put a daemon together.
+
+    Args:
+        reactor: The reactor.
+        settings: What the operator decided.
+        factory_class: What serves the connections: `ChatFactory` or a subclass of the same
+            arguments.
+
+    Raises:
+        ConfigurationError: An endpoint string or the key file is wrong.
+    """
+    key = None if settings.key_file is None else load_key(settings.key_file)
+    factory = factory_class(
+        reactor, key=key, heartbeat_s=settings.heartbeat_s, max_content=settings.max_content
+    )
+    listeners = [
+        ListeningService(description, server_endpoint(reactor, description), factory)
+        for description in settings.endpoints
+    ]
+    return ChatService(factory, listeners)
+
+
+def _is_beyond_the_machine(host: str | None) -> bool:
+    """Whether an address that is listened on can be reached from elsewhere."""
+    if not host:
+        return False
+    try:
+        return not ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+def _why(reason: BaseException) -> str:
+    """Say in a few words why something failed."""
+    cause = getattr(reason, "socketError", reason)
+    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__

@@ -1,0 +1,112 @@
+"""The client's side of a session."""
+
+from __future__ import annotations
+
+from chatd.errors import ErrorCode, RequestError, SessionEnded, SessionRefused
+from chatd.session.connection import Connection
+from chatd.session.events import Event, Welcomed
+from chatd.session.liveness import Liveness
+from chatd.session.states import State, Trigger, advance
+from chatd.wire.channel import Channel
+from chatd.wire.codec import Codec
+from chatd.wire.messages import (
+    Disconnect,
+    Error,
+    Message,
+    MessageType,
+    SessionAck,
+    SessionInit,
+)
+
+__all__ = ["ClientConnection"]
+
+_HEARTBEAT_S = 5.0
+"""The interval until SESSION_INIT tells the server's."""
+
+
+class ClientConnection(Connection):
+    """The client's side of a session: it answers the greeting and the pings.
+
+    Args:
+        codec: The codec of the shared key; its limit is set to the server's.
+        channel: The responder's channel of the shared key, or the clear one.
+        now: See `Connection`.
+        name: The name to ask for, or None for the server to give one.
+        password: Proves the right to the name, where the server asks for one.
+
+    Attributes:
+        init: The server's greeting, once it has arrived.
+    """
+
+    __slots__ = ("_name", "_now", "_password", "_refusal", "init")
+
+    _READING = frozenset({State.CONNECTING, State.GREETING, State.ADMISSION, State.ESTABLISHED})
+    _OPEN_TYPES = frozenset(
+        {MessageType.MESSAGE, MessageType.RESULT, MessageType.ERROR, MessageType.EVENT}
+    )
+    _SENDS_PINGS = False
+
+    def __init__(
+        self,
+        codec: Codec,
+        channel: Channel,
+        now: float,
+        *,
+        name: str | None = None,
+        password: str | None = None,
+    ) -> None:
+        self._name = name
+        self._password = password
+        self._now = now
+        self._refusal: Error | None = None
+        self.init: SessionInit | None = None
+        super().__init__(codec.with_max_content(codec.max_content), channel, _HEARTBEAT_S, now)
+
+    @property
+    def max_content(self) -> int:
+        """Longest content that the server accepts, in bytes."""
+        return self._codec.max_content
+
+    def _receive_handshake(self, message: Message) -> Event | None:
+        header = message.header
+        if isinstance(header, SessionInit) and self.state is State.GREETING:
+            self._answer_greeting(header)
+        elif isinstance(header, Error):
+            self._refusal = header
+        elif (
+            isinstance(header, dict)
+            and self.state is State.ADMISSION
+            and header.get("event") == "welcome"
+        ):
+            return self._receive_welcome(header)
+        else:
+            self._unexpected(message)
+        return None
+
+    def _answer_greeting(self, init: SessionInit) -> None:
+        self.init = init
+        self._codec.max_content = init.max_content
+        self._liveness = Liveness(init.heartbeat, self._now)
+        self.state = advance(self.state, Trigger.GREETED)
+        self.send(
+            MessageType.SESSION_ACK,
+            SessionAck(session_id=init.session_id, name=self._name, password=self._password),
+        )
+
+    def _receive_welcome(self, header: dict[str, object]) -> Event | None:
+        name, room = header.get("name"), header.get("room")
+        if not isinstance(name, str) or not isinstance(room, str | None):
+            self.send_error(RequestError(ErrorCode.BAD_REQUEST, "a welcome gives name and room"))
+            return None
+        self._establish()
+        return Welcomed(name, room)
+
+    def _ended_by_peer(self, header: Disconnect) -> SessionEnded:
+        if self.is_established:
+            return super()._ended_by_peer(header)
+        return SessionRefused(header.code, header.reason, retry=header.retry)
+
+    def _lost_reason(self, reason: str) -> SessionEnded:
+        if self._refusal is not None and not self.is_established:
+            return SessionRefused(self._refusal.code, self._refusal.message)
+        return super()._lost_reason(reason)

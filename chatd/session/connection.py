@@ -1,0 +1,316 @@
+"""What the two sides of a session have in common: feed bytes in, take events and bytes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from chatd.errors import (
+    ErrorCode,
+    KeyMismatchError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    RequestError,
+    SessionEnded,
+    SessionRefused,
+)
+from chatd.session.events import Ended, Event, Faulted, PongReceived
+from chatd.session.liveness import Liveness, Pulse
+from chatd.session.states import State, Trigger, advance
+from chatd.wire.channel import Channel
+from chatd.wire.codec import Codec
+from chatd.wire.messages import (
+    ChatHeader,
+    Disconnect,
+    Error,
+    Header,
+    Heartbeat,
+    Message,
+    MessageType,
+)
+
+__all__ = ["HANDSHAKE_TIMEOUT_S", "MAX_UNESTABLISHED_FRAME", "Connection"]
+
+HANDSHAKE_TIMEOUT_S = 10.0
+"""How long a session may take to be established, in seconds."""
+MAX_UNESTABLISHED_FRAME = 8 * 1024
+"""Longest frame accepted before the session is established, in bytes."""
+
+PING = b"ping"
+PONG = b"pong"
+_OVER = frozenset({State.DRAINING, State.CLOSING, State.CLOSED})
+_KNOWN_TYPES = frozenset(MessageType) - {MessageType.CHUNK}
+
+
+class Connection:
+    """One side of a session, without the socket.
+
+    Feed it with `receive_data` and act on what `events` returns; call `tick` now and then; send
+    what `data_to_send` returns. Every method that says something to the peer only queues it.
+
+    Args:
+        codec: The codec of the shared key.
+        channel: The channel of the shared key, or the clear one.
+        heartbeat_s: Seconds between two heartbeats.
+        now: The time, in seconds of any clock; later calls use the same one.
+
+    Attributes:
+        state: Where the session stands.
+        end_reason: Why it ended, once it has.
+    """
+
+    __slots__ = (
+        "_channel",
+        "_codec",
+        "_handshake_deadline",
+        "_last_ping",
+        "_liveness",
+        "_outbox",
+        "_reader",
+        "bytes_to_send",
+        "end_reason",
+        "state",
+    )
+
+    _READING: ClassVar[frozenset[State]]
+    """The states in which frames are read on; in others they wait."""
+    _OPEN_TYPES: ClassVar[frozenset[int]]
+    """The types that an established session hands to its owner as they are."""
+    _SENDS_PINGS: ClassVar[bool]
+
+    def __init__(self, codec: Codec, channel: Channel, heartbeat_s: float, now: float) -> None:
+        self._codec = codec
+        self._channel = channel
+        self._reader = codec.reader(MAX_UNESTABLISHED_FRAME)
+        self._liveness = Liveness(heartbeat_s, now)
+        self._handshake_deadline = now + HANDSHAKE_TIMEOUT_S
+        self._last_ping = 0
+        self._outbox: list[bytes] = []
+        self.bytes_to_send = 0
+        self.state = State.CONNECTING
+        self.end_reason: SessionEnded | None = None
+        self._open_if_ready()
+
+    @property
+    def is_established(self) -> bool:
+        """Whether messages flow."""
+        return self.state is State.ESTABLISHED
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether `events` would read on."""
+        return self.state in self._READING
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the session has ended, or is about to: nothing more is read."""
+        return self.state in _OVER
+
+    @property
+    def takes_frames(self) -> bool:
+        """Whether what others say still reaches the peer."""
+        return self.state is State.ESTABLISHED or self.state is State.DRAINING
+
+    # What arrives
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what arrived from the transport; `events` says what it means."""
+        if not self.is_over:
+            self._channel.receive_data(data)
+
+    def events(self) -> Iterator[Event]:
+        """Say what has arrived, in order, as far as it is whole.
+
+        Act on each event before asking for the next. The caller may stop at any event, and go on
+        later with a new call; nothing is lost or told twice.
+        """
+        try:
+            while self.is_readable:
+                for buffer, start, end in self._reader.frames():
+                    event = self._read_frame(buffer, start, end)
+                    if event is not None:
+                        yield event
+                    if not self.is_readable:
+                        return
+                plaintext = self._channel.next_plaintext()
+                self._open_if_ready()
+                if not plaintext:
+                    return
+                self._reader.receive_data(plaintext)
+        except RemoteProtocolError as error:
+            yield self._fault(error)
+
+    def tick(self, now: float) -> None:
+        """Let time pass: ping, or end a session whose peer was silent or slow for too long."""
+        if self.is_over:
+            return
+        if not self.is_established:
+            if now >= self._handshake_deadline:
+                self.end(
+                    ErrorCode.HANDSHAKE_TIMEOUT,
+                    f"no session within {HANDSHAKE_TIMEOUT_S:g} seconds",
+                    retry=True,
+                )
+            return
+        pulse = self._liveness.look(now)
+        if pulse is Pulse.LOST:
+            self.end(
+                ErrorCode.HEARTBEAT_TIMEOUT,
+                f"nothing was heard for {3 * self._liveness.interval_s:g} seconds",
+                retry=True,
+            )
+        elif pulse is Pulse.DUE and self._SENDS_PINGS:
+            self.send_ping()
+
+    def note_alive(self) -> None:
+        """Count the peer as heard, while it is this side that does not listen."""
+        self._liveness.was_heard = True
+
+    def connection_lost(self) -> None:
+        """Note that the transport is gone."""
+        if self.state is State.CLOSED:
+            return
+        if self.end_reason is None:
+            whole = self._channel.is_empty and self._reader.is_empty
+            self.end_reason = self._lost_reason(
+                "the connection was lost" if whole else "the connection was cut inside a frame"
+            )
+        self.state = advance(self.state, Trigger.CONNECTION_LOST)
+
+    # What is sent
+
+    def data_to_send(self) -> bytes:
+        """Return, once, the bytes for the transport: all that was queued, sealed as one flush."""
+        handshake = self._channel.handshake_to_send()
+        outbox = self._outbox
+        if not outbox:
+            return handshake
+        plaintext = outbox[0] if len(outbox) == 1 else b"".join(outbox)
+        self.discard_queued()
+        return handshake + self._channel.seal(plaintext)
+
+    def queue_frames(self, frames: bytes) -> None:
+        """Queue whole frames, encoded with the codec of this session's key."""
+        self._outbox.append(frames)
+        self.bytes_to_send += len(frames)
+
+    def discard_queued(self) -> None:
+        """Forget what was queued and not sent."""
+        self._outbox = []
+        self.bytes_to_send = 0
+
+    def send(self, message_type: int, header: Header, content: bytes = b"") -> None:
+        """Queue one frame.
+
+        Raises:
+            LocalProtocolError: The session is over, or the frame is over the limits.
+        """
+        if self.is_over:
+            raise LocalProtocolError("the session is over")
+        self.queue_frames(self._codec.encode_parts(message_type, header, content))
+
+    def send_error(self, error: RequestError) -> None:
+        """Queue an ERROR for a fault in what was asked."""
+        header = Error(code=error.code, message=error.message, ref=error.ref)
+        self.send(MessageType.ERROR, header)
+
+    def send_ping(self) -> int:
+        """Queue a ping; `PongReceived` tells its number again."""
+        self._last_ping += 1
+        self.send(MessageType.HEARTBEAT, Heartbeat(self._last_ping), PING)
+        return self._last_ping
+
+    def end(self, code: str, reason: str, *, retry: bool = False) -> None:
+        """Queue a DISCONNECT and read no more; do nothing where the session is over already."""
+        if self.is_over:
+            return
+        if self._channel.is_open:
+            self.send(
+                MessageType.DISCONNECT, Disconnect(code=str(code), reason=reason, retry=retry)
+            )
+        self._finish(Trigger.ENDED, SessionEnded(code, reason, retry=retry))
+
+    # For the two sides
+
+    def _channel_opened(self) -> None:
+        """Act on the channel's being open, in the state that follows."""
+
+    def _receive_handshake(self, message: Message) -> Event | None:
+        """Act on a frame that is not of the types that every state takes."""
+        raise NotImplementedError
+
+    def _lost_reason(self, reason: str) -> SessionEnded:
+        return SessionEnded(ErrorCode.CONNECTION_LOST, reason, retry=True)
+
+    def _ended_by_peer(self, header: Disconnect) -> SessionEnded:
+        return SessionEnded(header.code, header.reason, retry=header.retry)
+
+    def _establish(self) -> None:
+        self.state = advance(self.state, Trigger.ADMITTED)
+        self._reader.max_frame = self._codec.max_frame
+        self._liveness.was_heard = True
+
+    def _unexpected(self, message: Message) -> None:
+        """Answer a frame that has no place here; the session goes on."""
+        if message.type in _KNOWN_TYPES:
+            code, text = ErrorCode.UNEXPECTED_TYPE, "has no place here"
+        else:
+            code, text = ErrorCode.UNKNOWN_TYPE, "is not known"
+        self.send_error(RequestError(code, f"type {message.type} {text}", ref=_id_of(message)))
+
+    # Within
+
+    def _open_if_ready(self) -> None:
+        if self.state is State.CONNECTING and self._channel.is_open:
+            self.state = advance(self.state, Trigger.CHANNEL_OPENED)
+            self._channel_opened()
+
+    def _read_frame(self, buffer: bytes, start: int, end: int) -> Event | None:
+        try:
+            message = self._codec.decode_envelope(buffer, start, end)
+        except RequestError as error:
+            self._liveness.was_heard = True
+            self.send_error(error)
+            return None
+        self._liveness.was_heard = True
+        if self.state is State.ESTABLISHED and message.type in self._OPEN_TYPES:
+            return message
+        header = message.header
+        if isinstance(header, Heartbeat):
+            return self._receive_heartbeat(header, message.content)
+        if isinstance(header, Disconnect):
+            end_reason = self._ended_by_peer(header)
+            self._finish(Trigger.PEER_ENDED, end_reason)
+            return Ended(end_reason)
+        return self._receive_handshake(message)
+
+    def _receive_heartbeat(self, header: Heartbeat, content: bytes) -> Event | None:
+        if content == PING:
+            self.send(MessageType.HEARTBEAT, header, PONG)
+        elif content == PONG:
+            return PongReceived(header.n)
+        else:
+            self.send_error(RequestError(ErrorCode.BAD_REQUEST, "a heartbeat is a ping or a pong"))
+        return None
+
+    def _fault(self, error: RemoteProtocolError) -> Faulted:
+        """End the session for a fault of the peer's: one ERROR, and DISCONNECT."""
+        if isinstance(error, KeyMismatchError):
+            self._finish(Trigger.ENDED, SessionRefused(error.code, str(error)))
+            return Faulted(error)
+        if self._channel.is_open:
+            self.send_error(RequestError(error.code, str(error)))
+        self.end(error.code, str(error))
+        return Faulted(error)
+
+    def _finish(self, trigger: Trigger, end_reason: SessionEnded) -> None:
+        self.state = advance(self.state, trigger)
+        self.end_reason = end_reason
+
+
+def _id_of(message: Message) -> str | None:
+    header = message.header
+    given = header.get("id") if isinstance(header, dict) else None
+    if isinstance(header, ChatHeader):
+        given = header.id
+    return given if isinstance(given, str) else None

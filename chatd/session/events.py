@@ -1,0 +1,73 @@
+"""What a connection tells its owner.
+
+A MESSAGE, COMMAND, RESULT, ERROR or EVENT frame is told as its `Message`. The rest is below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatd.errors import RemoteProtocolError, SessionEnded
+from chatd.wire.messages import Message, SessionAck
+
+__all__ = ["AdmissionAsked", "Ended", "Event", "Faulted", "PongReceived", "Welcomed"]
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionAsked:
+    """At the server: a client answered the greeting; `admit` or `refuse` it.
+
+    Attributes:
+        ack: The name that it asks for, and its password.
+    """
+
+    ack: SessionAck
+
+
+@dataclass(frozen=True, slots=True)
+class Welcomed:
+    """At the client: the session is established.
+
+    Attributes:
+        name: The name that the server gave it.
+        room: The room it is in, if any.
+    """
+
+    name: str
+    room: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PongReceived:
+    """The peer answered a ping.
+
+    Attributes:
+        n: The ping's number.
+    """
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The peer ended the session; nothing more will be read.
+
+    Attributes:
+        end: Why.
+    """
+
+    end: SessionEnded
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """The peer broke the protocol: what there was to say to it is queued, then this side closes.
+
+    Attributes:
+        error: The fault.
+    """
+
+    error: RemoteProtocolError
+
+
+Event = Message | AdmissionAsked | Welcomed | PongReceived | Ended | Faulted

@@ -1,0 +1,69 @@
+"""The server's side of a session."""
+
+from __future__ import annotations
+
+from chatd.errors import ErrorCode, RequestError
+from chatd.session.connection import Connection
+from chatd.session.events import AdmissionAsked, Event
+from chatd.session.states import State, Trigger, advance
+from chatd.wire.channel import Channel
+from chatd.wire.codec import Codec
+from chatd.wire.messages import Message, MessageType, SessionAck, SessionInit
+
+__all__ = ["ServerConnection"]
+
+
+class ServerConnection(Connection):
+    """The server's side of a session: it greets, admits or refuses, and pings.
+
+    Args:
+        codec: The codec of the shared key.
+        channel: The initiator's channel of the shared key, or the clear one.
+        init: The greeting: the session's id, the heartbeat's interval, the limits.
+        now: See `Connection`.
+    """
+
+    __slots__ = ("_init",)
+
+    _READING = frozenset({State.CONNECTING, State.GREETING, State.ESTABLISHED})
+    _OPEN_TYPES = frozenset({MessageType.MESSAGE, MessageType.COMMAND, MessageType.ERROR})
+    _SENDS_PINGS = True
+
+    def __init__(self, codec: Codec, channel: Channel, init: SessionInit, now: float) -> None:
+        self._init = init
+        super().__init__(codec, channel, init.heartbeat, now)
+
+    @property
+    def session_id(self) -> str:
+        """The session's UUID."""
+        return self._init.session_id
+
+    def admit(self, name: str, room: str | None) -> None:
+        """Answer `AdmissionAsked`: welcome the client under a name, in a room or in none."""
+        self._establish()
+        self.send(
+            MessageType.EVENT,
+            {"event": "welcome", "session_id": self.session_id, "name": name, "room": room},
+        )
+
+    def refuse(self, code: str, message: str, *, retry: bool = False) -> None:
+        """Answer `AdmissionAsked` with ERROR and DISCONNECT, unless the session is over already."""
+        if self.is_over:
+            return
+        self.send_error(RequestError(code, message))
+        self.end(code, message, retry=retry)
+
+    def _channel_opened(self) -> None:
+        self.send(MessageType.SESSION_INIT, self._init)
+
+    def _receive_handshake(self, message: Message) -> Event | None:
+        ack = message.header
+        if self.state is not State.GREETING or not isinstance(ack, SessionAck):
+            if message.type != MessageType.ERROR:
+                self._unexpected(message)
+            return None
+        if ack.session_id != self.session_id:
+            self.refuse(ErrorCode.BAD_SESSION, "the session_id is not the one in SESSION_INIT")
+            return None
+        self.state = advance(self.state, Trigger.GREETED)
+        return AdmissionAsked(ack)

@@ -1,0 +1,85 @@
+"""The states of a session and the one table of its transitions.
+
+=============  ==================================  ==================================
+state          at the server                       at the client
+=============  ==================================  ==================================
+CONNECTING     the secure channel's handshake is   the same, or nothing has arrived
+               under way (skipped without a key)
+GREETING       SESSION_INIT sent, SESSION_ACK      the channel is open, SESSION_INIT
+               awaited                             awaited
+ADMISSION      SESSION_ACK received, the answer    SESSION_ACK sent, the welcome
+               is being decided                    awaited
+ESTABLISHED    messages flow                       messages flow
+DRAINING       DISCONNECT received: nothing is     the same
+               read any more, what was said
+               before is still sent
+CLOSING        DISCONNECT sent: nothing is read    the same
+               or said any more
+CLOSED         the transport is gone               the same
+=============  ==================================  ==================================
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from chatd.errors import LocalProtocolError
+
+__all__ = ["TRANSITIONS", "State", "Trigger", "advance"]
+
+
+class State(Enum):
+    """Where a session stands."""
+
+    CONNECTING = "connecting"
+    GREETING = "greeting"
+    ADMISSION = "admission"
+    ESTABLISHED = "established"
+    DRAINING = "draining"
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+class Trigger(Enum):
+    """What moves a session on."""
+
+    CHANNEL_OPENED = "channel opened"
+    GREETED = "greeted"
+    ADMITTED = "admitted"
+    PEER_ENDED = "ended by the peer"
+    ENDED = "ended"
+    CONNECTION_LOST = "connection lost"
+
+
+TRANSITIONS: dict[tuple[State, Trigger], State] = {
+    (State.CONNECTING, Trigger.CHANNEL_OPENED): State.GREETING,
+    (State.CONNECTING, Trigger.ENDED): State.CLOSING,
+    (State.CONNECTING, Trigger.CONNECTION_LOST): State.CLOSED,
+    (State.GREETING, Trigger.GREETED): State.ADMISSION,
+    (State.GREETING, Trigger.PEER_ENDED): State.DRAINING,
+    (State.GREETING, Trigger.ENDED): State.CLOSING,
+    (State.GREETING, Trigger.CONNECTION_LOST): State.CLOSED,
+    (State.ADMISSION, Trigger.ADMITTED): State.ESTABLISHED,
+    (State.ADMISSION, Trigger.PEER_ENDED): State.DRAINING,
+    (State.ADMISSION, Trigger.ENDED): State.CLOSING,
+    (State.ADMISSION, Trigger.CONNECTION_LOST): State.CLOSED,
+    (State.ESTABLISHED, Trigger.PEER_ENDED): State.DRAINING,
+    (State.ESTABLISHED, Trigger.ENDED): State.CLOSING,
+    (State.ESTABLISHED, Trigger.CONNECTION_LOST): State.CLOSED,
+    (State.DRAINING, Trigger.CONNECTION_LOST): State.CLOSED,
+    (State.CLOSING, Trigger.CONNECTION_LOST): State.CLOSED,
+}
+
+
+def advance(state: State, trigger: Trigger) -> State:
+    """Return the state after `trigger`.
+
+    Raises:
+        LocalProtocolError: The table has no such transition.
+    """
+    try:
+        return TRANSITIONS[state, trigger]
+    except KeyError:
+        raise LocalProtocolError(
+            f"a session that is {state.value} cannot be {trigger.value}"
+        ) from None

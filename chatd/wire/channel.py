@@ -1,0 +1,255 @@
+"""The channel: what lies between the transport and the stream of frames.
+
+`ClearChannel` passes bytes on; `SecureChannel` carries them in records of the Noise handshake that
+the shared key allows. Both are used the same way: feed `receive_data`, ask `next_plaintext` until
+it has no more, send what `handshake_to_send` and `seal` return.
+
+The server always speaks first, so either side can tell at once what the other expects:
+
+- with a key, the preamble ``89 43 48 41 54 4E 0D 0A``, then records;
+- without, a frame right away.
+
+A record is a 2-byte unsigned big-endian length, then one Noise message of at most 65,535 bytes.
+The first from each side is its handshake message; every later one is a transport message whose
+plaintext is a piece of the stream of frames.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from chatd.errors import (
+    KeyRequiredError,
+    KeyUnexpectedError,
+    MagicError,
+    RecordError,
+    WrongKeyError,
+)
+from chatd.wire.noise import (
+    HANDSHAKE_BYTES,
+    MAX_NOISE_MESSAGE,
+    TAG_BYTES,
+    CipherState,
+    Handshake,
+)
+
+__all__ = ["PREAMBLE", "Channel", "ClearChannel", "SecureChannel"]
+
+PREAMBLE = b"\x89CHATN\r\n"
+"""What a server with a key sends first, and the handshake's prologue."""
+
+RECORD_LENGTH = Struct(">H")
+RECORD_LENGTH_BYTES = RECORD_LENGTH.size
+MAX_RECORD_PLAINTEXT = MAX_NOISE_MESSAGE - TAG_BYTES
+
+_NO_SERVER = "the other side is no chatd server"
+
+
+class Channel(Protocol):
+    """What a connection needs of either channel."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether frames can be sealed now."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no record has begun and not ended."""
+
+    def handshake_to_send(self) -> bytes:
+        """Return, once, what must be sent before anything sealed."""
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what arrived from the transport."""
+
+    def next_plaintext(self) -> bytes:
+        """Return the next piece of the stream of frames, or nothing until more arrives.
+
+        Raises:
+            RecordError: A record that does not open.
+            KeyMismatchError: The other side does not hold the same key.
+            MagicError: The other side is no chatd server.
+        """
+
+    def seal(self, plaintext: bytes) -> bytes:
+        """Return what carries a piece of the stream of frames."""
+
+
+class ClearChannel:
+    """The stream of frames as it is.
+
+    Args:
+        expects_server: Whether the other side is a server, whose first byte must then be a
+            frame's and not a preamble's.
+    """
+
+    __slots__ = ("_data", "_expects_server")
+
+    is_open = True
+    is_empty = True
+
+    def __init__(self, *, expects_server: bool = False) -> None:
+        self._data = b""
+        self._expects_server = expects_server
+
+    def handshake_to_send(self) -> bytes:
+        """Return nothing: there is no handshake."""
+        return b""
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what arrived; frames that were not asked for yet stay."""
+        self._data = self._data + data if self._data else data
+
+    def next_plaintext(self) -> bytes:
+        """Return what arrived.
+
+        Raises:
+            KeyRequiredError: The server began with a preamble: it has a key.
+            MagicError: It began with neither a preamble nor a frame.
+        """
+        data, self._data = self._data, b""
+        if self._expects_server and data:
+            if data[0] == PREAMBLE[0]:
+                raise KeyRequiredError
+            if data[0] != 0:  # a frame's length: no greeting is as long as 16 MiB
+                raise MagicError(_NO_SERVER)
+            self._expects_server = False
+        return data
+
+    def seal(self, plaintext: bytes) -> bytes:
+        """Return the plaintext."""
+        return plaintext
+
+
+class SecureChannel:
+    """The stream of frames in records that only the other holder of the key can open.
+
+    Args:
+        psk: From `chatd.wire.keys.noise_psk`.
+        initiator: Whether this side is the server.
+        ephemeral: See `Handshake`.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_handshake",
+        "_offset",
+        "_preamble_due",
+        "_receiving",
+        "_sending",
+        "_to_send",
+    )
+
+    def __init__(
+        self, psk: bytes, *, initiator: bool, ephemeral: X25519PrivateKey | None = None
+    ) -> None:
+        self._handshake: Handshake | None = Handshake(
+            psk, PREAMBLE, initiator=initiator, ephemeral=ephemeral
+        )
+        self._sending: CipherState | None = None
+        self._receiving: CipherState | None = None
+        self._buffer = b""
+        self._offset = 0
+        self._preamble_due = not initiator
+        self._to_send = b""
+        if initiator:
+            self._to_send = PREAMBLE + _record(self._handshake.write_message())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the handshake is done."""
+        return self._sending is not None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no record has begun and not ended."""
+        return self._offset == len(self._buffer)
+
+    def handshake_to_send(self) -> bytes:
+        """Return, once, this side's part of the handshake."""
+        data, self._to_send = self._to_send, b""
+        return data
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what arrived; a record that is not whole stays, at most 64 KiB of it."""
+        if self._offset < len(self._buffer):
+            data = self._buffer[self._offset :] + data
+        self._buffer = data
+        self._offset = 0
+
+    def next_plaintext(self) -> bytes:
+        """Return the plaintext of the next whole record that has any, or nothing.
+
+        Raises:
+            RecordError: A record that does not open.
+            KeyMismatchError: The other side does not hold the same key.
+            MagicError: The other side is no chatd server.
+        """
+        if self._preamble_due and not self._read_preamble():
+            return b""
+        while (record := self._next_record()) is not None:
+            if self._receiving is None:
+                self._finish_handshake(bytes(record))
+            elif plaintext := self._receiving.decrypt(record):
+                return plaintext
+        return b""
+
+    def seal(self, plaintext: bytes) -> bytes:
+        """Return the records that carry `plaintext`; only once the handshake is done."""
+        sending = self._sending
+        assert sending is not None, "nothing is sealed before the handshake is done"
+        if len(plaintext) <= MAX_RECORD_PLAINTEXT:
+            return _record(sending.encrypt(plaintext))
+        view = memoryview(plaintext)
+        pieces: list[bytes] = []
+        for start in range(0, len(plaintext), MAX_RECORD_PLAINTEXT):
+            sealed = sending.encrypt(view[start : start + MAX_RECORD_PLAINTEXT])
+            pieces += (RECORD_LENGTH.pack(len(sealed)), sealed)
+        return b"".join(pieces)
+
+    def _read_preamble(self) -> bool:
+        """Take the server's first bytes, as soon as they show what it is; say if all are there."""
+        received = self._buffer[: len(PREAMBLE)]
+        if not PREAMBLE.startswith(received):
+            if received[0] == 0:  # a frame's length, as above
+                raise KeyUnexpectedError
+            raise MagicError(_NO_SERVER)
+        if len(received) < len(PREAMBLE):
+            return False
+        self._offset = len(PREAMBLE)
+        self._preamble_due = False
+        return True
+
+    def _next_record(self) -> memoryview | None:
+        start = self._offset + RECORD_LENGTH_BYTES
+        if start > len(self._buffer):
+            return None
+        (length,) = RECORD_LENGTH.unpack_from(self._buffer, self._offset)
+        if self._receiving is None and length != HANDSHAKE_BYTES:
+            raise RecordError(f"a handshake record has {HANDSHAKE_BYTES} bytes, not {length}")
+        if length < TAG_BYTES:
+            raise RecordError(f"a record has at least {TAG_BYTES} bytes, not {length}")
+        end = start + length
+        if end > len(self._buffer):
+            return None
+        self._offset = end
+        return memoryview(self._buffer)[start:end]
+
+    def _finish_handshake(self, message: bytes) -> None:
+        handshake = self._handshake
+        assert handshake is not None
+        try:
+            handshake.read_message(message)
+        except RecordError as error:
+            raise WrongKeyError from error
+        if not handshake.is_initiator:
+            self._to_send = _record(handshake.write_message())
+        self._sending, self._receiving = handshake.split()
+        self._handshake = None
+
+
+def _record(message: bytes) -> bytes:
+    return RECORD_LENGTH.pack(len(message)) + message

@@ -1,0 +1,174 @@
+"""`Codec` turns messages into frames and frames into messages, under one key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import copy
+from typing import Any
+
+import msgspec
+
+from chatd.errors import ErrorCode, FrameLengthError, HeaderError, LocalProtocolError, RequestError
+from chatd.wire.envelope import (
+    ENVELOPE_BYTES,
+    MAX_CONTENT,
+    MAX_HEADER,
+    EnvelopeSealer,
+    check_prelude,
+)
+from chatd.wire.frames import LENGTH_BYTES, FrameReader
+from chatd.wire.keys import mac_key
+from chatd.wire.messages import (
+    MAX_ID,
+    ChatHeader,
+    Disconnect,
+    Error,
+    Header,
+    Heartbeat,
+    Message,
+    MessageType,
+    SessionAck,
+    SessionInit,
+)
+
+__all__ = ["Codec"]
+
+_MAX_REF = 256
+"""An id longer than this is not repeated in the ERROR that refuses it."""
+
+_encode_header = msgspec.json.Encoder().encode
+_decode_object = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_chat_header = msgspec.json.Decoder(ChatHeader).decode
+_DECODERS: dict[int, Callable[[bytes], Header]] = {
+    int(MessageType.SESSION_INIT): msgspec.json.Decoder(SessionInit).decode,
+    int(MessageType.SESSION_ACK): msgspec.json.Decoder(SessionAck).decode,
+    int(MessageType.HEARTBEAT): msgspec.json.Decoder(Heartbeat).decode,
+    int(MessageType.MESSAGE): _decode_chat_header,
+    int(MessageType.ERROR): msgspec.json.Decoder(Error).decode,
+    int(MessageType.DISCONNECT): msgspec.json.Decoder(Disconnect).decode,
+}
+# Open headers, and the fields that each must have.
+_REQUIRED_TEXT = {
+    int(MessageType.COMMAND): ("id", "command"),
+    int(MessageType.RESULT): ("id",),
+    int(MessageType.EVENT): ("event",),
+}
+
+
+class Codec:
+    """Encodes and decodes messages under one key.
+
+    A codec holds no state of a connection: one serves any number of sessions.
+
+    Args:
+        key: The shared key, 32 bytes, or None for none.
+        max_content: Longest content accepted and made, in bytes.
+
+    Raises:
+        ConfigurationError: The key is not of 32 bytes.
+    """
+
+    __slots__ = ("_sealer", "max_content")
+
+    def __init__(self, key: bytes | None = None, *, max_content: int = MAX_CONTENT) -> None:
+        self._sealer = EnvelopeSealer(mac_key(key))
+        self.max_content = max_content
+
+    def with_max_content(self, max_content: int) -> Codec:
+        """Return a codec under the same key with another limit, in bytes."""
+        codec = copy(self)
+        codec.max_content = max_content
+        return codec
+
+    @property
+    def max_frame(self) -> int:
+        """The longest frame that a message within the limits makes, in bytes."""
+        return ENVELOPE_BYTES + MAX_HEADER + self.max_content
+
+    def encode(self, message: Message) -> bytes:
+        """Make the whole frame of a message, length prefix included.
+
+        Raises:
+            LocalProtocolError: Its header or its content is over the limit.
+        """
+        return self.encode_parts(message.type, message.header, message.content)
+
+    def encode_parts(self, message_type: int, header: Header, content: bytes = b"") -> bytes:
+        """Do what `encode` does for a message that was not put together yet."""
+        if len(content) > self.max_content:
+            raise LocalProtocolError(
+                f"a content of {len(content)} bytes is over the limit of {self.max_content}"
+            )
+        try:
+            header_bytes = _encode_header(header)
+        except (TypeError, UnicodeEncodeError) as error:
+            raise LocalProtocolError(f"the header cannot be sent: {error}") from error
+        return self._sealer.seal(message_type, header_bytes, content)
+
+    def decode(self, frame: bytes) -> Message:
+        """Check one whole frame, length prefix included, and return its message.
+
+        Raises:
+            WireError: A fault in the bytes: length, magic, version, CRC, MAC or JSON.
+            RequestError: A header without a field it needs, or with one of the wrong type.
+        """
+        length = int.from_bytes(frame[:LENGTH_BYTES], "big")
+        if len(frame) < LENGTH_BYTES or length != len(frame) - LENGTH_BYTES:
+            raise FrameLengthError("not exactly one frame")
+        return self.decode_envelope(frame, LENGTH_BYTES, len(frame))
+
+    def decode_envelope(self, buffer: bytes, start: int, end: int) -> Message:
+        """Check the envelope at `buffer[start:end]` and return its message; see `decode`."""
+        message_type, header, content = self._sealer.open(buffer, start, end, self.max_content)
+        if message_type == MessageType.MESSAGE:
+            try:
+                return Message(message_type, _decode_chat_header(header), content)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                pass  # the slow way below says what is wrong
+        return Message(message_type, _decode_header(message_type, header), content)
+
+    def reader(self, max_frame: int | None = None) -> FrameReader:
+        """Make a reader that cuts a stream into envelopes and refuses what this codec would.
+
+        Args:
+            max_frame: A limit lower than `max_frame`, in bytes.
+        """
+        return FrameReader(
+            self.max_frame if max_frame is None else max_frame,
+            self._check_start,
+            ENVELOPE_BYTES,
+        )
+
+    def _check_start(self, buffer: bytes, start: int, length: int) -> None:
+        check_prelude(buffer, start, length, self.max_content)
+
+    def decode_stream(self, reader: FrameReader) -> Iterator[Message]:
+        """Return the messages of the whole frames in `reader`; see `decode` for what is raised."""
+        for buffer, start, end in reader.frames():
+            yield self.decode_envelope(buffer, start, end)
+
+
+def _decode_header(message_type: int, header: bytes) -> Header:
+    try:
+        fields = _decode_object(header)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise HeaderError("the header is not one JSON object in UTF-8") from None
+    ref = _ref_of(fields)
+    for name in _REQUIRED_TEXT.get(message_type, ()):
+        text = fields.get(name)
+        if not isinstance(text, str) or not 0 < len(text) <= MAX_ID:
+            raise RequestError(
+                ErrorCode.BAD_REQUEST, f"{name} must be text of 1 to {MAX_ID} characters", ref=ref
+            )
+    decoder = _DECODERS.get(message_type)
+    if decoder is None:
+        return fields
+    try:
+        return decoder(header)
+    except msgspec.ValidationError as error:
+        raise RequestError(ErrorCode.BAD_REQUEST, str(error), ref=ref) from None
+
+
+def _ref_of(fields: dict[str, Any]) -> str | None:
+    ref = fields.get("id")
+    return ref if isinstance(ref, str) and len(ref) <= _MAX_REF else None

@@ -1,0 +1,183 @@
+"""The envelope: what a frame holds.
+
+======  ====  =====================================================
+offset  size  field
+======  ====  =====================================================
+0       8     magic ``89 43 48 41 54 44 0D 0A``
+8       2     version, 1
+10      2     message type
+12      4     header length H
+16      4     CRC32 of the header bytes
+20      8     content length C
+28      4     CRC32 of the content bytes
+32      32    HMAC-SHA256 over bytes 0-31, header, content
+64      H     header: one JSON object, UTF-8
+64+H    C     content: bytes
+======  ====  =====================================================
+
+All integers are unsigned and big-endian. The checks are made in the order length, magic, version,
+lengths, CRC (corruption), MAC (forgery); the JSON is `chatd.wire.codec`'s.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from hmac import compare_digest
+from struct import Struct
+from zlib import crc32
+
+from chatd.errors import (
+    ChecksumError,
+    FrameLengthError,
+    FrameTooLargeError,
+    LocalProtocolError,
+    MagicError,
+    SignatureError,
+    VersionError,
+)
+
+__all__ = [
+    "ENVELOPE_BYTES",
+    "MAGIC",
+    "MAX_CONTENT",
+    "MAX_HEADER",
+    "VERSION",
+    "EnvelopeSealer",
+    "check_prelude",
+]
+
+MAGIC = b"\x89CHATD\r\n"
+"""First bytes of an envelope; the high bit and the line end show a damaged path, as PNG's do."""
+VERSION = 1
+
+MAX_HEADER = 64 * 1024
+"""Longest header, in bytes."""
+MAX_CONTENT = 10 * 1024 * 1024
+"""Longest content unless the operator sets another limit, in bytes."""
+
+PRELUDE = Struct(">8sHHIIQI")
+PRELUDE_BYTES = PRELUDE.size
+MAC_BYTES = 32
+ENVELOPE_BYTES = PRELUDE_BYTES + MAC_BYTES
+"""Length of an envelope without its header and content, in bytes."""
+
+_unpack_prelude = PRELUDE.unpack_from
+_pack_frame_prelude = Struct(">I8sHHIIQI").pack
+_SHA256_BLOCK_BYTES = 64
+
+
+def check_prelude(
+    buffer: bytes, start: int, length: int, max_content: int
+) -> tuple[int, int, int, int]:
+    """Check what the first bytes of an envelope tell: length, magic, version, lengths.
+
+    Args:
+        buffer: Holds at least the first 64 bytes of the envelope, or all of it if it is shorter.
+        start: Where in `buffer` the envelope begins.
+        length: The envelope's length, as its frame announces it.
+        max_content: Longest content accepted, in bytes.
+
+    Returns:
+        The message type, the header's length and CRC32, and the content's CRC32.
+
+    Raises:
+        FrameLengthError: It is too short for an envelope, or its lengths contradict each other.
+        MagicError: It does not begin with `MAGIC`.
+        VersionError: It is of another version.
+        FrameTooLargeError: Its header or its content is over the limit.
+    """
+    if length < ENVELOPE_BYTES:
+        raise FrameLengthError(f"an envelope has at least {ENVELOPE_BYTES} bytes, not {length}")
+    magic, version, message_type, header_length, header_crc, content_length, content_crc = (
+        _unpack_prelude(buffer, start)
+    )
+    if magic != MAGIC:
+        raise MagicError("not a chatd envelope")
+    if version != VERSION:
+        raise VersionError(f"version {version} is not spoken here, only {VERSION}")
+    if ENVELOPE_BYTES + header_length + content_length != length:
+        raise FrameLengthError("header and content do not fill the frame")
+    if header_length > MAX_HEADER:
+        raise FrameTooLargeError(f"a header of {header_length} bytes is over {MAX_HEADER}")
+    if content_length > max_content:
+        raise FrameTooLargeError(f"a content of {content_length} bytes is over {max_content}")
+    return message_type, header_length, header_crc, content_crc
+
+
+class EnvelopeSealer:
+    """Makes and checks envelopes under one MAC key.
+
+    HMAC-SHA256 is written out as RFC 2104 defines it, from two hash states that are made once
+    from the key and copied for each envelope: `hmac.new` would hash the key again every time.
+
+    Args:
+        mac_key: 32 bytes, from `chatd.wire.keys.mac_key`.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, mac_key: bytes) -> None:
+        block = mac_key.ljust(_SHA256_BLOCK_BYTES, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def seal(self, message_type: int, header: bytes, content: bytes) -> bytes:
+        """Make a whole frame: length prefix, prelude, MAC, header, content.
+
+        Raises:
+            LocalProtocolError: The header is over `MAX_HEADER`.
+        """
+        if len(header) > MAX_HEADER:
+            raise LocalProtocolError(f"a header of {len(header)} bytes is over {MAX_HEADER}")
+        prelude = _pack_frame_prelude(
+            ENVELOPE_BYTES + len(header) + len(content),
+            MAGIC,
+            VERSION,
+            message_type,
+            len(header),
+            crc32(header),
+            len(content),
+            crc32(content),
+        )
+        inner = self._inner.copy()
+        inner.update(prelude[4:])
+        inner.update(header)
+        inner.update(content)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        return b"".join((prelude, outer.digest(), header, content))
+
+    def open(
+        self, buffer: bytes, start: int, end: int, max_content: int
+    ) -> tuple[int, bytes, bytes]:
+        """Check the envelope at `buffer[start:end]` and take it apart.
+
+        Returns:
+            The message type, the header's bytes and the content.
+
+        Raises:
+            ChecksumError: A CRC32 does not fit.
+            SignatureError: The CRCs fit, but the MAC does not.
+            WireError: What `check_prelude` raises.
+        """
+        message_type, header_length, header_crc, content_crc = check_prelude(
+            buffer, start, end - start, max_content
+        )
+        header_start = start + ENVELOPE_BYTES
+        content_start = header_start + header_length
+        header = buffer[header_start:content_start]
+        content = buffer[content_start:end]
+        if crc32(header) != header_crc:
+            raise ChecksumError("the header is damaged")
+        if crc32(content) != content_crc:
+            raise ChecksumError("the content is damaged")
+        mac_start = start + PRELUDE_BYTES
+        inner = self._inner.copy()
+        inner.update(buffer[start:mac_start])
+        inner.update(header)
+        inner.update(content)
+        outer = self._outer.copy()
+        outer.update(inner.digest())
+        if not compare_digest(outer.digest(), buffer[mac_start:header_start]):
+            raise SignatureError("the signature does not fit: another key, or a forgery")
+        return message_type, header, content

@@ -1,0 +1,198 @@
+"""The Noise handshake ``Noise_NNpsk0_25519_AESGCM_SHA256`` and its cipher states.
+
+It follows the Noise Protocol Framework, revision 34 (https://noiseprotocol.org/noise.html), for
+this one pattern; the section numbers below are that document's::
+
+    NNpsk0:
+      -> psk, e
+      <- e, ee
+
+chatd's server is the initiator, and both handshake payloads are empty.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from hmac import digest as hmac_digest
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from chatd.errors import RecordError
+
+__all__ = [
+    "HANDSHAKE_BYTES",
+    "MAX_NOISE_MESSAGE",
+    "PROTOCOL_NAME",
+    "TAG_BYTES",
+    "CipherState",
+    "Handshake",
+]
+
+PROTOCOL_NAME = b"Noise_NNpsk0_25519_AESGCM_SHA256"
+
+DH_BYTES = 32
+"""Length of an X25519 public key."""
+TAG_BYTES = 16
+"""What AES-GCM adds to a plaintext."""
+HANDSHAKE_BYTES = DH_BYTES + TAG_BYTES
+"""Length of either handshake message: a public key and the tag of an empty payload."""
+MAX_NOISE_MESSAGE = 65535
+"""Longest Noise message (section 3)."""
+
+_MAX_NONCE = 2**64 - 1  # reserved (section 5.1)
+
+
+class CipherState:
+    """A key and a nonce that rises with every message (section 5.1).
+
+    The nonce is never sent: a message that is replayed, left out or reordered is therefore opened
+    with another nonce than it was sealed with, and fails.
+    """
+
+    __slots__ = ("_aead", "_nonce")
+
+    def __init__(self, key: bytes) -> None:
+        self._aead = AESGCM(key)
+        self._nonce = 0
+
+    def encrypt(self, plaintext: bytes | memoryview, associated_data: bytes = b"") -> bytes:
+        """Seal a plaintext; the result is `TAG_BYTES` longer."""
+        return self._aead.encrypt(self._next_nonce(), plaintext, associated_data)
+
+    def decrypt(self, ciphertext: bytes | memoryview, associated_data: bytes = b"") -> bytes:
+        """Open a ciphertext.
+
+        Raises:
+            RecordError: It was not sealed with this key at this place in the order.
+        """
+        try:
+            return self._aead.decrypt(self._next_nonce(), ciphertext, associated_data)
+        except InvalidTag:
+            raise RecordError("a record was replayed, reordered, cut short or forged") from None
+
+    def _next_nonce(self) -> bytes:
+        nonce = self._nonce
+        if nonce == _MAX_NONCE:
+            raise RecordError("the channel's nonces are used up")
+        self._nonce = nonce + 1
+        return nonce.to_bytes(12, "big")  # 32 zero bits, then 64 bits (section 12.3)
+
+
+class Handshake:
+    """One side of the handshake: write a message and read a message, or the other way round.
+
+    Args:
+        psk: The pre-shared key, 32 bytes.
+        prologue: What both sides saw before the handshake (section 6).
+        initiator: Whether this side writes first.
+        ephemeral: This side's ephemeral key; a new one unless a test needs a known one.
+    """
+
+    __slots__ = (
+        "_chaining_key",
+        "_cipher",
+        "_ephemeral",
+        "_hash",
+        "_psk",
+        "_remote",
+        "is_initiator",
+    )
+
+    def __init__(
+        self,
+        psk: bytes,
+        prologue: bytes,
+        *,
+        initiator: bool,
+        ephemeral: X25519PrivateKey | None = None,
+    ) -> None:
+        self.is_initiator = initiator
+        self._psk = psk
+        self._ephemeral = ephemeral or X25519PrivateKey.generate()
+        self._remote: X25519PublicKey | None = None
+        # InitializeSymmetric (section 5.2): the name is no longer than a hash, so it is padded.
+        self._hash = PROTOCOL_NAME.ljust(32, b"\0")
+        self._chaining_key = self._hash
+        self._cipher: CipherState | None = None
+        self._mix_hash(prologue)
+        if initiator:
+            self._mix_psk()
+
+    def write_message(self) -> bytes:
+        """Return this side's handshake message, `HANDSHAKE_BYTES` long."""
+        public = self._ephemeral.public_key().public_bytes_raw()
+        self._mix_hash(public)
+        self._mix_key(public)  # an `e` token in a PSK handshake (section 9.2)
+        if not self.is_initiator:
+            self._mix_shared_secret()
+        return public + self._encrypt_and_hash(b"")
+
+    def read_message(self, message: bytes) -> None:
+        """Take the other side's handshake message.
+
+        Raises:
+            RecordError: It was made with another psk, or it is no handshake message.
+        """
+        if len(message) != HANDSHAKE_BYTES:
+            raise RecordError(f"a handshake message has {HANDSHAKE_BYTES} bytes")
+        if not self.is_initiator:
+            self._mix_psk()
+        public = message[:DH_BYTES]
+        self._remote = X25519PublicKey.from_public_bytes(public)
+        self._mix_hash(public)
+        self._mix_key(public)
+        if self.is_initiator:
+            self._mix_shared_secret()
+        self._decrypt_and_hash(message[DH_BYTES:])
+
+    def split(self) -> tuple[CipherState, CipherState]:
+        """Return the cipher states for sending and for receiving (section 5.2, Split)."""
+        first, second = self._hkdf(b"", 2)
+        if self.is_initiator:
+            return CipherState(first), CipherState(second)
+        return CipherState(second), CipherState(first)
+
+    def _mix_psk(self) -> None:
+        """MixKeyAndHash (section 5.2)."""
+        self._chaining_key, to_hash, key = self._hkdf(self._psk, 3)
+        self._mix_hash(to_hash)
+        self._cipher = CipherState(key)
+
+    def _mix_key(self, material: bytes) -> None:
+        self._chaining_key, key = self._hkdf(material, 2)
+        self._cipher = CipherState(key)
+
+    def _mix_hash(self, data: bytes) -> None:
+        self._hash = sha256(self._hash + data).digest()
+
+    def _mix_shared_secret(self) -> None:
+        """The `ee` token; a public key of low order gives no secret and is refused."""
+        assert self._remote is not None
+        try:
+            secret = self._ephemeral.exchange(self._remote)
+        except ValueError:
+            raise RecordError("the peer's public key is of low order") from None
+        self._mix_key(secret)
+
+    def _encrypt_and_hash(self, plaintext: bytes) -> bytes:
+        assert self._cipher is not None
+        ciphertext = self._cipher.encrypt(plaintext, self._hash)
+        self._mix_hash(ciphertext)
+        return ciphertext
+
+    def _decrypt_and_hash(self, ciphertext: bytes) -> None:
+        assert self._cipher is not None
+        self._cipher.decrypt(ciphertext, self._hash)
+        self._mix_hash(ciphertext)
+
+    def _hkdf(self, material: bytes, outputs: int) -> tuple[bytes, ...]:
+        """HKDF as Noise uses it (section 4.3)."""
+        secret = hmac_digest(self._chaining_key, material, "sha256")
+        result: list[bytes] = []
+        previous = b""
+        for counter in range(1, outputs + 1):
+            previous = hmac_digest(secret, previous + bytes([counter]), "sha256")
+            result.append(previous)
+        return tuple(result)

@@ -1,0 +1,5 @@
+"""Makes `chatd` known to `twistd` and `twist`."""
+
+from twisted.application.service import ServiceMaker
+
+chatd = ServiceMaker("chatd", "chatd.tap", "A chat and message daemon.", "chatd")
