@@ -1,13 +1,14 @@
-"""What to test a server or a client with: a pair without a network, a running server with one.
+"""What to test a server or a client with: one in memory, and one on real sockets.
 
-Without a network, time stands still until the test lets it pass::
+In memory there is no network, and time stands still until the test lets it pass::
 
-    pair = connected_pair(EchoFactory)
-    receipt = pair.client.send("hello")
-    pair.pump()
-    assert successResultOf(receipt).text == "hello"
+    server = MemoryServer(EchoFactory)
+    client = server.connect("alice")
+    receipt = client.send("hello")
+    server.pump()
+    assert self.successResultOf(receipt).text == "hello"
 
-With one, everything is cleaned up, however the test ends::
+On real sockets everything is cleaned up, however the test ends::
 
     async with running_server(reactor, EchoFactory(reactor), "unix") as server:
         client = await chatd.connect(reactor, server.endpoint)
@@ -17,32 +18,164 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.test.iosim import FakeTransport, IOPump
-from twisted.test.iosim import connect as connect_transports
+from twisted.test.iosim import IOPump, connect, makeFakeClient, makeFakeServer
 
-from chatd.errors import ConfigurationError
 from chatd.net.client import ChatClient
 from chatd.net.connect import ChatClientFactory
-from chatd.net.endpoints import client_endpoint, server_endpoint
+from chatd.net.endpoints import server_endpoint
 from chatd.net.factory import ChatFactory
-from chatd.net.server import ServerProtocol
 from chatd.net.session import Session
 from chatd.service import ChatService, ListeningService
 
-__all__ = [
-    "ConnectedPair",
-    "RunningServer",
-    "Transport",
-    "connected_pair",
-    "running_server",
-    "session_of",
-]
+__all__ = ["MemoryServer", "RunningServer", "Sockets", "running_server"]
 
-Transport = Literal["tcp", "unix"]
+Sockets = Literal["tcp", "unix"]
+"""The kinds of sockets that `running_server` can listen on."""
+
+
+class MemoryServer:
+    """A server without a network, whose clients are connected in memory.
+
+    Nothing moves by itself: `pump` moves what was sent, `advance` lets time pass.
+
+    Args:
+        factory: What makes the server's factory, from the clock and `options`; `ChatFactory` or a
+            subclass.
+        key: The shared key of the server, and of its clients unless they are given another.
+        options: Passed on to `factory`.
+
+    Attributes:
+        clock: The time of the server and of its clients; messages bear it too.
+        factory: The server's factory.
+    """
+
+    def __init__(
+        self,
+        factory: Callable[..., ChatFactory] = ChatFactory,
+        *,
+        key: bytes | None = None,
+        **options: Any,  # noqa: ANN401
+    ) -> None:
+        self.clock = Clock()
+        self.key = key
+        self.factory = factory(self.clock, key=key, unix_time=self.clock.seconds, **options)
+        self._pumps: list[IOPump] = []
+
+    def connect(self, name: str | None = None, **options: Any) -> ChatClient:  # noqa: ANN401
+        """Connect a client, and pump until its session is active or has ended.
+
+        Args:
+            name: The name to ask for.
+            options: Passed on to `ChatClientFactory`; its key is the server's unless given.
+        """
+        options.setdefault("key", self.key)
+        client_factory = ChatClientFactory(self.clock, name=name, **options)
+        server = self.factory.buildProtocol(None)
+        client = client_factory.buildProtocol(None)
+        assert server is not None, "the server is shutting down"
+        self._pumps.append(
+            connect(
+                server,
+                makeFakeServer(server),
+                client,
+                makeFakeClient(client),
+                greet=False,
+                clock=self.clock,
+            )
+        )
+        self.pump()
+        return client
+
+    def session_of(self, client: ChatClient) -> Session:
+        """Return the server's session of an active client."""
+        assert client.session_id is not None, "the client was not greeted"
+        return self.factory.sessions[client.session_id]
+
+    def pump(self) -> None:
+        """Move what was sent, and what is sent in answer, until nothing moves."""
+        moved = True
+        while moved:
+            moved = False
+            for pump in self._pumps:
+                moved = bool(pump.pump()) or moved
+
+    def advance(self, seconds: float, step_s: float = 0.1) -> None:
+        """Let time pass in steps, and move what that makes both sides send.
+
+        Args:
+            seconds: How much time, in seconds.
+            step_s: The steps, in seconds.
+        """
+        self.pump()
+        until = self.clock.seconds() + seconds
+        while (left := until - self.clock.seconds()) > 0:
+            self.clock.advance(min(step_s, left))
+            self.pump()
+
+
+@dataclass(frozen=True, slots=True)
+class RunningServer:
+    """A server on a real socket.
+
+    Attributes:
+        endpoint: The client endpoint string that reaches it.
+        factory: Its factory.
+        service: Its service; `running_server` stops it, unless the test does.
+        path: The UNIX socket's path, or None for TCP.
+    """
+
+    endpoint: str
+    factory: ChatFactory
+    service: ChatService
+    path: Path | None
+
+    def wait_for_session(self, name: str) -> Deferred[Session]:
+        """Wait until a session is active.
+
+        Args:
+            name: The name of its client.
+
+        Returns:
+            A Deferred that fires with the session, at once if it is active already.
+        """
+        return self.factory.when_active(name)
+
+
+@asynccontextmanager
+async def running_server(
+    reactor: Any,  # noqa: ANN401
+    factory: ChatFactory,
+    sockets: Sockets = "tcp",
+) -> AsyncIterator[RunningServer]:
+    """Run a server on a free port of this machine, or on a UNIX socket in a new directory.
+
+    When the context is left, in whatever way, its clients are told, its connections closed, and
+    its port and directory are gone.
+
+    Args:
+        reactor: The reactor.
+        factory: What serves the connections.
+        sockets: `tcp` or `unix`.
+    """
+    with tempfile.TemporaryDirectory(prefix="chatd-") as directory:
+        path = Path(directory) / "chat.sock" if sockets == "unix" else None
+        description = "tcp:0:interface=127.0.0.1" if path is None else f"unix:{path}"
+        listener = ListeningService(description, server_endpoint(reactor, description), factory)
+        service = ChatService(factory, [listener])
+        service.privilegedStartService()
+        service.startService()
+        try:
+            port = None if path else cast(IPv4Address, listener.port.getHost()).port
+            endpoint = f"tcp:127.0.0.1:{port}" if path is None else description
+            yield RunningServer(endpoint, factory, service, path)
+        finally:
+            if service.running:
+                await service.stopService()

@@ -88,6 +88,7 @@ class ChatFactory(Factory):
         self._name = self.names.claim(name, guest="")
         self._unix_time = unix_time
         self._protocols: dict[ServerProtocol, None] = {}
+        self._arrivals: dict[str, list[Deferred[Session]]] = {}
         self._is_stopping = False
         self._stop_waiters: list[Deferred[None]] = []
 
@@ -185,6 +186,23 @@ class ChatFactory(Factory):
         self.turn.broadcast(there, self.codec.encode(accepted))
         return accepted
 
+    def when_active(self, name: str) -> Deferred[Session]:
+        """Wait for a client.
+
+        Args:
+            name: Its name.
+
+        Returns:
+            A Deferred that fires with its session as soon as that is active.
+        """
+        waiter: Deferred[Session] = Deferred()
+        for session in self.sessions.values():
+            if fold(session.name) == fold(name):
+                waiter.callback(session)
+                return waiter
+        self._arrivals.setdefault(fold(name), []).append(waiter)
+        return waiter
+
     def shut_down(self) -> Deferred[None]:
         """Tell every client that the server is going, and take no new ones.
 
@@ -236,6 +254,8 @@ class ChatFactory(Factory):
         self._wheel.add(session.protocol)
         lobby = self.rooms[fold(LOBBY)]
         self._tell_presence(lobby, lobby.join, session)
+        for waiter in self._arrivals.pop(fold(session.name), ()):
+            waiter.callback(session)
 
     def remove(self, session: Session) -> None:
         """Take a session out of the chat."""
