@@ -1,1 +1,1 @@
-"""The `chatd` command."""
+"""The `chatd` command: what people type, and what they see."""

@@ -131,6 +131,9 @@ class ChatClientService(ClientService):
         endpoint: An endpoint, or a string such as `tcp:localhost:9999`.
         factory: What builds the clients.
         retry_policy: Gives the seconds to wait before attempt n; Twisted's backoff if None.
+
+    Attributes:
+        client: The client of the latest attempt, if there was one; see its `is_active`.
     """
 
     def __init__(
@@ -141,6 +144,7 @@ class ChatClientService(ClientService):
         retry_policy: Any = None,  # noqa: ANN401
     ) -> None:
         there = client_endpoint(reactor, endpoint) if isinstance(endpoint, str) else endpoint
+        self.client: ChatClient | None = None
         super().__init__(
             there,
             factory,
@@ -148,15 +152,14 @@ class ChatClientService(ClientService):
             clock=reactor,
             prepareConnection=cast(Any, self._prepare),
         )
-        self._client: ChatClient | None = None
 
     def stopService(self) -> Deferred[None]:
         """Say goodbye, and connect no more."""
-        if self._client is not None and self._client.is_active:
-            self._client.end_session(ErrorCode.GOODBYE, "the client is leaving")
-            self._client.flush()
+        if self.client is not None and self.client.is_active:
+            self.client.end_session(ErrorCode.GOODBYE, "the client is leaving")
+            self.client.flush()
         return super().stopService()
 
     def _prepare(self, client: ChatClient) -> Deferred[ChatClient]:
-        self._client = client
+        self.client = client
         return client.when_established()

@@ -18,7 +18,8 @@ BACKLOG = 1024
 _TAKES_BACKLOG = re.compile(r"(tcp|tcp6|ssl|unix):")
 _HAS_BACKLOG = re.compile(r"(?<!\\):backlog=")
 # What Twisted and its parsers raise for a bad string.
-_BAD_STRING = (ValueError, IndexError, TypeError, KeyError, AttributeError, OSError, ImportError)
+_WRONG_ARGUMENTS = (IndexError, TypeError, KeyError, AttributeError)
+_BAD_STRING = (*_WRONG_ARGUMENTS, ValueError, OSError, ImportError)
 
 
 def server_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:  # noqa: ANN401
@@ -51,4 +52,5 @@ def client_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:  #
 
 def _bad_endpoint(description: str, error: Exception, example: str) -> ConfigurationError:
     given = _HAS_BACKLOG.split(description)[0]
-    return ConfigurationError(f"bad endpoint {given!r} ({error}); one looks like {example}")
+    why = "its arguments do not fit" if isinstance(error, _WRONG_ARGUMENTS) else error
+    return ConfigurationError(f"bad endpoint {given!r}: {why}; one looks like {example}")

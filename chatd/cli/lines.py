@@ -1,0 +1,175 @@
+"""Lines from a file or a pipe, and lines to standard output, without blocking the reactor."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from chatd.net.protocol import StreamTransport
+
+__all__ = ["LineTooLong", "StandardLines"]
+
+_MAX_WAITING = 1_000
+
+
+class LineTooLong:
+    """Stands for a line that was over the limit, and is not kept."""
+
+
+@implementer(IPushProducer)
+class _Brake:
+    """Slows a source down, and lets it go when there is nothing to slow down for."""
+
+    def __init__(self, source: StreamTransport) -> None:
+        self.pauseProducing = source.pauseProducing
+        self.resumeProducing = source.resumeProducing
+        self.stopProducing = source.resumeProducing
+
+
+@implementer(IHalfCloseableProtocol)
+class StandardLines(Protocol):
+    r"""Reads lines, an iteration at a time, and writes lines.
+
+    A line ends with ``\n`` or ``\r\n``, which are not part of it; the last one may have no end.
+    No more is read than is iterated, so that a file of any size may be sent.
+
+    Nothing is read before `start`.
+    """
+
+    def __init__(self) -> None:
+        self._max_line = 0
+        self._rest = bytearray()
+        self._is_skipping = False
+        self._waiting: deque[bytes | LineTooLong] = deque()
+        self._is_paused = False
+        self._is_at_end = False
+        self._wakes: Deferred[None] | None = None
+        self._closed: Deferred[None] = Deferred()
+        self._is_closed = False
+        self.is_writable = True
+
+    # What is read
+
+    def __aiter__(self) -> StandardLines:
+        return self
+
+    async def __anext__(self) -> bytes | LineTooLong:
+        while not self._waiting:
+            if self._is_at_end:
+                raise StopAsyncIteration
+            self._wakes = Deferred()
+            await self._wakes
+        line = self._waiting.popleft()
+        if self._is_paused and len(self._waiting) < _MAX_WAITING // 2:
+            self._resume()
+        return line
+
+    def connectionMade(self) -> None:
+        """Wait for `start`."""
+        self._stream = cast(StreamTransport, self.transport)
+        self._pause()
+
+    def start(self, max_line: int) -> None:
+        """Begin to read.
+
+        Args:
+            max_line: Longest line kept, in bytes; a longer one is iterated as `LineTooLong`.
+        """
+        self._max_line = max_line
+        self._resume()
+
+    def stop_reading(self) -> None:
+        """Iterate no more than what was iterated."""
+        self._waiting.clear()
+        self._rest.clear()
+        self._end()
+
+    def dataReceived(self, data: bytes) -> None:
+        """Take lines in."""
+        if self._is_at_end:
+            return
+        *lines, rest = data.split(b"\n")
+        for line in lines:
+            self._rest += line
+            self._line_ended()
+        self._rest += rest
+        if len(self._rest) > self._max_line + len(b"\r"):
+            self._is_skipping = True
+            self._rest.clear()
+        if len(self._waiting) >= _MAX_WAITING and not self._is_paused:
+            self._pause()
+        self._wake()
+
+    def readConnectionLost(self) -> None:
+        """Iterate what is left: there is no more to read."""
+        if self._rest or self._is_skipping:
+            self._line_ended()
+        self._end()
+
+    # What is written
+
+    def write_line(self, line: str) -> None:
+        """Write a line, unless nobody reads standard output any more."""
+        if self.is_writable:
+            self._stream.write(line.encode("utf-8", "replace") + b"\n")
+
+    def slow_down(self, source: StreamTransport) -> None:
+        """Pause a source of lines while standard output is not read."""
+        self._stream.registerProducer(_Brake(source), True)
+
+    def writeConnectionLost(self) -> None:
+        """Write nothing more: nobody reads standard output."""
+        self.is_writable = False
+        self.stop_reading()
+
+    def close(self) -> Deferred[None]:
+        """Write out what is still to be written, and close.
+
+        Returns:
+            A Deferred that fires with None when that is done.
+        """
+        if not self._is_closed:
+            self._stream.unregisterProducer()
+            self._stream.loseConnection()
+        return self._closed
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Note that all is written."""
+        self._is_closed = True
+        self.is_writable = False
+        self._end()
+        self._closed.callback(None)
+
+    # Within
+
+    def _pause(self) -> None:
+        self._is_paused = True
+        self._stream.pauseProducing()
+
+    def _resume(self) -> None:
+        self._is_paused = False
+        self._stream.resumeProducing()
+
+    def _line_ended(self) -> None:
+        line = bytes(self._rest).removesuffix(b"\r")
+        self._rest.clear()
+        if self._is_skipping or len(line) > self._max_line:
+            self._waiting.append(LineTooLong())
+        else:
+            self._waiting.append(line)
+        self._is_skipping = False
+
+    def _end(self) -> None:
+        self._is_at_end = True
+        self._wake()
+
+    def _wake(self) -> None:
+        wakes, self._wakes = self._wakes, None
+        if wakes is not None:
+            wakes.callback(None)

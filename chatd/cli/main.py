@@ -1,0 +1,183 @@
+"""The `chatd` command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import stat
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from chatd._version import __version__
+from chatd.chat.names import check_name
+from chatd.cli.status import Status, explain
+from chatd.errors import ConfigurationError, RequestError
+from chatd.keyfile import load_key, write_key_file
+
+__all__ = ["main"]
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(Status.USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the `chatd` command.
+
+    Args:
+        arguments: What follows the command's name; the process's own where there is none.
+
+    Returns:
+        The exit status; see `chatd.cli.status.Status`.
+    """
+    _open_standard_streams()
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except ConfigurationError as error:
+        _complain(str(error))
+        return Status.USAGE
+    except KeyboardInterrupt:
+        return Status.INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="chatd", description="A chat client. The daemon is: twistd -n chatd")
+    parser.add_argument("--version", action="version", version=f"chatd {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    connect = commands.add_parser(
+        "connect",
+        help="talk to a server",
+        description=(
+            "Talk to a server. At a terminal, type lines; 'exit' or Ctrl+D leaves. From a pipe, or "
+            "with --file, each line is sent as a message, and the command ends when all of them "
+            "were received."
+        ),
+    )
+    connect.add_argument(
+        "endpoint",
+        metavar="ENDPOINT",
+        help="where the server is, such as tcp:localhost:9999 or unix:/tmp/chat.sock",
+    )
+    connect.add_argument("--name", metavar="NAME", help="the name to be known by")
+    connect.add_argument("--room", metavar="ROOM", help="the room to speak in")
+    connect.add_argument("--key-file", metavar="FILE", help="the server's key file")
+    connect.add_argument("--file", metavar="FILE", help="send the lines of this file")
+    connect.add_argument(
+        "--json", action="store_true", help="show what is received as one JSON object a line"
+    )
+    connect.set_defaults(run=_connect)
+
+    keygen = commands.add_parser(
+        "keygen", help="make a key file", description="Make a key file with mode 0600."
+    )
+    keygen.add_argument("path", metavar="PATH", help="the file to make")
+    keygen.set_defaults(run=_keygen)
+    return parser
+
+
+def _keygen(options: argparse.Namespace) -> Status:
+    write_key_file(options.path)
+    print(f"wrote {options.path}; give a copy to every client, and the server --key-file")
+    return Status.DONE
+
+
+def _connect(options: argparse.Namespace) -> Status:
+    key = None if options.key_file is None else load_key(options.key_file)
+    if options.name is not None:
+        try:
+            check_name(options.name)
+        except RequestError as error:
+            raise ConfigurationError(error.message) from error
+    if options.file is None and not options.json and os.isatty(0) and os.isatty(1):
+        return _converse(options, key)
+    source = _open_source(options.file)
+    try:
+        return _send_batch(options, key, source)
+    finally:
+        os.close(source)
+
+
+def _converse(options: argparse.Namespace, key: bytes | None) -> Status:
+    from twisted.internet import asyncioreactor  # noqa: PLC0415  (before any reactor)
+
+    asyncioreactor.install()
+    from twisted.internet import reactor  # noqa: PLC0415  (where the program starts)
+
+    from chatd.cli.terminal import Terminal  # noqa: PLC0415  (needs that reactor)
+
+    terminal = Terminal(reactor, options.endpoint, room=options.room, key=key, name=options.name)
+    return _run(reactor, terminal.run, options.endpoint)
+
+
+def _send_batch(options: argparse.Namespace, key: bytes | None, source: int) -> Status:
+    from twisted.internet import reactor  # noqa: PLC0415  (where the program starts)
+
+    from chatd.cli.batch import Batch  # noqa: PLC0415  (imports the reactor's stdio)
+
+    batch = Batch(reactor, options.endpoint, options.room, _complain)
+    return _run(
+        reactor,
+        lambda: batch.run(source, key=key, name=options.name, as_json=options.json),
+        options.endpoint,
+    )
+
+
+def _run(reactor: Any, work: Any, endpoint: str) -> Status:  # noqa: ANN401
+    """Run the reactor until the work is done, and return its status."""
+    statuses: list[Status] = []
+
+    def failed(failure: Failure) -> Status:
+        assert failure.value is not None
+        status, why = explain(failure.value, endpoint)
+        _complain(why)
+        return status
+
+    def start() -> None:
+        done = Deferred.fromCoroutine(work())
+        done.addErrback(failed)
+        done.addCallback(statuses.append)
+        done.addBoth(lambda _: reactor.stop() if reactor.running else None)
+
+    reactor.callWhenRunning(start)
+    reactor.run()
+    return statuses[0] if statuses else Status.INTERRUPTED
+
+
+def _open_source(path: str | None) -> int:
+    """Return a descriptor to read lines from."""
+    if path is None:
+        return os.dup(0)
+    try:
+        source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(f"cannot read {path}: {why}") from error
+    if stat.S_ISDIR(os.fstat(source).st_mode):
+        os.close(source)
+        raise ConfigurationError(f"cannot read {path}: it is a directory")
+    return source
+
+
+def _open_standard_streams() -> None:
+    """Give those of the three standard streams that are closed a descriptor that leads nowhere.
+
+    Otherwise the next file or socket that is opened would be taken for one of them.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+
+
+def _complain(text: str) -> None:
+    print(f"chatd: {text}", file=sys.stderr)

@@ -1,0 +1,58 @@
+"""The exit statuses of the `chatd` command, and the one line that goes with each failure."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from twisted.internet.error import ConnectError, DNSLookupError
+
+from chatd.errors import ChatError, ConfigurationError, ErrorCode, SessionEnded
+
+__all__ = ["Status", "explain"]
+
+_REFUSALS = frozenset(
+    {
+        ErrorCode.KEY_REQUIRED,
+        ErrorCode.KEY_UNEXPECTED,
+        ErrorCode.WRONG_KEY,
+        ErrorCode.BAD_MAC,
+        ErrorCode.BAD_NAME,
+        ErrorCode.NAME_TAKEN,
+    }
+)
+
+
+class Status(IntEnum):
+    """What the command's exit status says."""
+
+    DONE = 0
+    LOST = 1
+    """Could not connect, or the connection was lost."""
+    USAGE = 2
+    """An option, or what was to be sent, is wrong."""
+    REFUSED = 3
+    """The key, the password or the name was refused."""
+    INTERRUPTED = 130
+    """Ctrl+C."""
+
+
+def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:
+    """Return the exit status for an error, and the line that says what to do.
+
+    Args:
+        error: What went wrong.
+        endpoint: Where the command was to connect to.
+    """
+    if isinstance(error, SessionEnded):
+        status = Status.REFUSED if error.code in _REFUSALS else Status.LOST
+        return status, error.reason or error.code
+    if isinstance(error, ConfigurationError):
+        return Status.USAGE, str(error)
+    if isinstance(error, ChatError):
+        return Status.LOST, str(error)
+    if isinstance(error, DNSLookupError):
+        return Status.LOST, f"cannot connect to {endpoint}: there is no such host"
+    if isinstance(error, ConnectError):
+        why = getattr(error.osError, "strerror", None) or error
+        return Status.LOST, f"cannot connect to {endpoint}: {why}; is the server running?"
+    return Status.LOST, f"cannot connect to {endpoint}: {error}"
