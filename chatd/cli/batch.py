@@ -89,7 +89,8 @@ class Batch:
             await client.disconnect()
         finally:
             await lines.close()
-            os.set_blocking(sink, True)  # it may be shared with others, as a terminal is
+            for shared in (source, sink):  # with other programs, as a terminal is
+                os.set_blocking(shared, True)
             os.close(sink)
         return self._status
 

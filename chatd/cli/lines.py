@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
@@ -137,6 +137,8 @@ class StandardLines(Protocol):
         if not self._is_closed:
             self._stream.unregisterProducer()
             self._stream.loseConnection()
+        if not self.is_writable:  # then Twisted tells of no end any more
+            return succeed(None)
         return self._closed
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

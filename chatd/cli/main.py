@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from twisted.internet.defer import Deferred
-from twisted.python.failure import Failure
+from twisted.internet.defer import CancelledError, Deferred
 
 from chatd._version import __version__
 from chatd.chat.names import check_name
@@ -19,6 +18,9 @@ from chatd.errors import ConfigurationError, RequestError
 from chatd.keyfile import load_key, write_key_file
 
 __all__ = ["main"]
+
+_WIND_UP_S = 1.0
+"""How long an interrupted command may take to say goodbye, in seconds."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -44,8 +46,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigurationError as error:
         _complain(str(error))
         return Status.USAGE
-    except KeyboardInterrupt:
-        return Status.INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -134,18 +134,30 @@ def _send_batch(options: argparse.Namespace, key: bytes | None, source: int) -> 
 def _run(reactor: Any, work: Any, endpoint: str) -> Status:  # noqa: ANN401
     """Run the reactor until the work is done, and return its status."""
     statuses: list[Status] = []
+    is_stopping = False
 
-    def failed(failure: Failure) -> Status:
-        assert failure.value is not None
-        status, why = explain(failure.value, endpoint)
-        _complain(why)
-        return status
+    async def attempt() -> None:
+        try:
+            statuses.append(await work())
+        except CancelledError:
+            statuses.append(Status.INTERRUPTED)
+        except Exception as error:
+            status, why = explain(error, endpoint)
+            _complain(why)
+            statuses.append(status)
 
     def start() -> None:
-        done = Deferred.fromCoroutine(work())
-        done.addErrback(failed)
-        done.addCallback(statuses.append)
-        done.addBoth(lambda _: reactor.stop() if reactor.running else None)
+        attempted = Deferred.fromCoroutine(attempt())
+        reactor.addSystemEventTrigger("before", "shutdown", wind_up, attempted)
+        attempted.addCallback(lambda _: None if is_stopping else reactor.stop())
+
+    def wind_up(attempted: Deferred[None]) -> Deferred[None]:
+        """Let what a signal interrupts end by itself, but not for long."""
+        nonlocal is_stopping
+        is_stopping = True
+        attempted.addTimeout(_WIND_UP_S, reactor)
+        attempted.cancel()
+        return attempted
 
     reactor.callWhenRunning(start)
     reactor.run()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from enum import IntEnum
 
 from twisted.internet.error import ConnectError, DNSLookupError
@@ -53,6 +54,6 @@ def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:
     if isinstance(error, DNSLookupError):
         return Status.LOST, f"cannot connect to {endpoint}: there is no such host"
     if isinstance(error, ConnectError):
-        why = getattr(error.osError, "strerror", None) or error
+        why = os.strerror(error.osError) if error.osError else error
         return Status.LOST, f"cannot connect to {endpoint}: {why}; is the server running?"
-    return Status.LOST, f"cannot connect to {endpoint}: {error}"
+    return Status.LOST, f"internal error: {type(error).__name__}: {error}"

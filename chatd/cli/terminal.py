@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import Deferred
@@ -22,6 +23,10 @@ from chatd.net.endpoints import client_endpoint
 __all__ = ["Terminal"]
 
 _backoff = backoffPolicy(initialDelay=1.0, maxDelay=30.0)
+
+
+class _Interrupted(Exception):
+    """Ctrl+C was typed; a KeyboardInterrupt would tear down asyncio's loop on its way."""
 
 
 class Terminal:
@@ -50,7 +55,9 @@ class Terminal:
         self._endpoint = endpoint
         self._room = room
         self._display = TextDisplay(print, with_time=True)
-        self._prompt: PromptSession[str] = PromptSession(erase_when_done=True)
+        self._prompt: PromptSession[str] = PromptSession(
+            erase_when_done=True, key_bindings=_key_bindings()
+        )
         self._status = Status.DONE
         self._was_connected = False
         factory = ConsoleFactory(
@@ -89,7 +96,7 @@ class Terminal:
                 line: str = await Deferred.fromFuture(typing)
             except EOFError:
                 return
-            except KeyboardInterrupt:
+            except _Interrupted:
                 self._status = Status.INTERRUPTED
                 return
             if line.strip() == "exit":
@@ -132,3 +139,13 @@ class Terminal:
             if was_refused:
                 self._display.note(why)
             self._prompt.app.exit(exception=EOFError())
+
+
+def _key_bindings() -> KeyBindings:
+    bindings = KeyBindings()
+
+    @bindings.add("c-c")
+    def interrupt(event: KeyPressEvent) -> None:
+        event.app.exit(exception=_Interrupted())
+
+    return bindings
