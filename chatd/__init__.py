@@ -3,7 +3,7 @@
 What is public is here; everything else may change.
 
 - `connect`, `ChatClient`, `ChatClientService`, `ChatClientFactory`: speak to a server.
-- `ChatFactory`, `Session`: be a server, by subclassing.
+- `ChatFactory`, `Session`: be a server, by subclassing; `ChatService` runs one.
 - `Codec`, `Message`, `MessageType`: encode and decode messages on their own.
 - `generate_key`, `load_key`, `write_key_file`: the shared key.
 - `ChatError` and what is derived from it: see `chatd.errors`.
@@ -28,6 +28,7 @@ from chatd.net.client import ChatClient
 from chatd.net.connect import ChatClientFactory, ChatClientService, connect
 from chatd.net.factory import ChatFactory
 from chatd.net.session import Session
+from chatd.service import ChatService
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Message, MessageType
 
@@ -37,6 +38,7 @@ __all__ = [
     "ChatClientService",
     "ChatError",
     "ChatFactory",
+    "ChatService",
     "Codec",
     "ConfigurationError",
     "ErrorCode",

@@ -129,14 +129,30 @@ class ChatService(MultiService):
     """The daemon: listens on its endpoints, and says goodbye to everyone when it stops.
 
     Args:
+        reactor: The reactor.
         factory: What serves the connections.
-        listeners: What listens.
+        endpoints: Twisted server endpoint strings to listen on.
+
+    Raises:
+        ConfigurationError: One of `endpoints` is no server endpoint string.
+
+    Attributes:
+        factory: What serves the connections.
+        listeners: What listens, in the order of `endpoints`.
     """
 
-    def __init__(self, factory: ChatFactory, listeners: Sequence[ListeningService]) -> None:
+    def __init__(
+        self,
+        reactor: Any,  # noqa: ANN401
+        factory: ChatFactory,
+        endpoints: Sequence[str] = (DEFAULT_ENDPOINT,),
+    ) -> None:
         super().__init__()
         self.factory = factory
-        self.listeners = tuple(listeners)
+        self.listeners = tuple(
+            ListeningService(description, server_endpoint(reactor, description), factory)
+            for description in endpoints
+        )
         for listener in self.listeners:
             listener.setServiceParent(self)
 
@@ -170,11 +186,7 @@ def make_service(
     factory = factory_class(
         reactor, key=key, heartbeat_s=settings.heartbeat_s, max_content=settings.max_content
     )
-    listeners = [
-        ListeningService(description, server_endpoint(reactor, description), factory)
-        for description in settings.endpoints
-    ]
-    return ChatService(factory, listeners)
+    return ChatService(reactor, factory, settings.endpoints)
 
 
 def _is_beyond_the_machine(host: str | None) -> bool:

@@ -30,10 +30,9 @@ from twisted.test.iosim import IOPump, connect, makeFakeClient, makeFakeServer
 
 from chatd.net.client import ChatClient
 from chatd.net.connect import ChatClientFactory
-from chatd.net.endpoints import server_endpoint
 from chatd.net.factory import ChatFactory
 from chatd.net.session import Session
-from chatd.service import ChatService, ListeningService
+from chatd.service import ChatService
 
 __all__ = ["MemoryServer", "RunningServer", "Sockets", "running_server"]
 
@@ -168,12 +167,11 @@ async def running_server(
     with tempfile.TemporaryDirectory(prefix="chatd-") as directory:
         path = Path(directory) / "chat.sock" if sockets == "unix" else None
         description = "tcp:0:interface=127.0.0.1" if path is None else f"unix:{path}"
-        listener = ListeningService(description, server_endpoint(reactor, description), factory)
-        service = ChatService(factory, [listener])
+        service = ChatService(reactor, factory, [description])
         service.privilegedStartService()
         service.startService()
         try:
-            port = None if path else cast(IPv4Address, listener.port.getHost()).port
+            port = None if path else cast(IPv4Address, service.listeners[0].port.getHost()).port
             endpoint = f"tcp:127.0.0.1:{port}" if path is None else description
             yield RunningServer(endpoint, factory, service, path)
         finally:

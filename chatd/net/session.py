@@ -11,6 +11,7 @@ from chatd.wire.messages import Message
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
 
+    from chatd.net.factory import ChatFactory
     from chatd.net.server import ServerProtocol
 
 __all__ = ["Session"]
@@ -62,6 +63,11 @@ class Session:
         return self.protocol.connection.is_established
 
     @property
+    def factory(self) -> ChatFactory:
+        """The factory whose session it is."""
+        return self.protocol.factory
+
+    @property
     def peer(self) -> IAddress:
         """The address of the other side."""
         return self.protocol.stream.getPeer()
@@ -83,7 +89,7 @@ class Session:
         end = self.protocol.connection.end_reason
         if end is not None:
             raise SessionEnded(end.code, end.reason, retry=end.retry)
-        self.protocol.send_frame(self.protocol.factory.compose(content, id, content_type))
+        self.protocol.send_frame(self.factory.compose(content, id, content_type))
 
     def reply(
         self, message: Message, content: str | bytes, *, content_type: str | None = None

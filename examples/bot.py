@@ -1,0 +1,27 @@
+"""A bot that stays: it greets whoever greets, and connects again when the server comes back.
+
+Run it: twistd -ny bot.py
+"""
+
+import os
+
+from twisted.application.service import Application
+from twisted.internet import reactor
+
+import chatd
+
+
+class GreetingBot(chatd.ChatClient):
+    """Answers each "hello"."""
+
+    def message_received(self, message: chatd.Message, is_receipt: bool) -> None:
+        """Answer others' greetings, not its own words."""
+        if not is_receipt and message.text.startswith("hello"):
+            answer = self.send(f"hello, {message.sender}")
+            answer.addErrback(lambda failure: self.log.warn("unsaid: {f}", f=failure.value))
+
+
+application = Application("bot")
+endpoint = os.environ.get("ENDPOINT", "tcp:localhost:9999")
+bots = chatd.ChatClientFactory(reactor, name="bot", protocol=GreetingBot)
+chatd.ChatClientService(reactor, endpoint, bots).setServiceParent(application)

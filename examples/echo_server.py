@@ -1,0 +1,24 @@
+"""An echo service: a message comes back to its sender alone.
+
+Run it: twistd -ny echo_server.py
+"""
+
+import os
+
+from twisted.application.service import Application
+from twisted.internet import reactor
+
+import chatd
+
+
+class EchoFactory(chatd.ChatFactory):
+    """Answers every message with its own content."""
+
+    def message_received(self, session: chatd.Session, message: chatd.Message) -> None:
+        """Answer one message; the answer is what the client's `send` gives back."""
+        session.reply(message, message.content)
+
+
+application = Application("echo")
+endpoint = os.environ.get("ENDPOINT", "tcp:9999:interface=localhost")
+chatd.ChatService(reactor, EchoFactory(reactor), [endpoint]).setServiceParent(application)

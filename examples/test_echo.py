@@ -1,0 +1,49 @@
+"""How to test a service of your own: in memory first, then on a real socket."""
+
+import pytest_twisted
+from echo_server import EchoFactory
+from twisted.internet import reactor
+from twisted.trial.unittest import SynchronousTestCase
+
+import chatd
+from chatd.testing import MemoryServer, running_server
+
+
+class EchoTests(SynchronousTestCase):
+    """The echo service without a network, under trial and pytest."""
+
+    def test_comes_back(self) -> None:
+        """A message comes back to its sender."""
+        server = MemoryServer(EchoFactory)
+        client = server.connect("alice")
+        answer = client.send("hello")
+        server.pump()
+        self.assertEqual(self.successResultOf(answer).text, "hello")
+
+    def test_refusals(self) -> None:
+        """What the service does not know is refused, and the session goes on."""
+        server = MemoryServer(EchoFactory)
+        client = server.connect("alice")
+        answer = client.command("dance")
+        server.pump()
+        error = self.failureResultOf(answer, chatd.RequestError).value
+        self.assertEqual(error.code, chatd.ErrorCode.UNKNOWN_COMMAND)
+        self.assertTrue(client.is_active)
+
+    def test_time(self) -> None:
+        """Time passes only when the test lets it: a minute of heartbeats takes no time."""
+        server = MemoryServer(EchoFactory, heartbeat_s=5.0)
+        client = server.connect("alice")
+        server.advance(60)
+        self.assertTrue(client.is_active)
+
+
+@pytest_twisted.ensureDeferred
+async def test_on_a_unix_socket() -> None:
+    """The same over a real socket, which is gone afterwards."""
+    async with running_server(reactor, EchoFactory(reactor), "unix") as server:
+        client = await chatd.connect(reactor, server.endpoint, name="alice")
+        session = await server.wait_for_session("alice")
+        assert session.is_active
+        assert (await client.send("hello")).text == "hello"
+        await client.disconnect()
