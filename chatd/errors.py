@@ -110,6 +110,10 @@ class ConfigurationError(ChatError):
 class StartupError(ConfigurationError, SystemExit):
     """The daemon cannot start: as a `SystemExit` it ends twistd with one line and status 1."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.code = message  # what a SystemExit prints
+
 
 class LocalProtocolError(ChatError):
     """The caller asked for what the session does not allow, such as a content over the limit."""

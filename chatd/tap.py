@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar, NoReturn
 
 from twisted.application.service import IService
@@ -21,6 +22,26 @@ MAX_MAX_CONTENT = 2**32 - 1 - 2**20
 """Largest limit that can be set: frames have 32-bit lengths, and hold more than the content."""
 
 
+def _heartbeat(seconds: str) -> float:
+    try:
+        interval_s = float(seconds)
+    except ValueError:
+        interval_s = math.nan
+    if not MIN_HEARTBEAT_S <= interval_s < math.inf:
+        raise usage.UsageError(f"--heartbeat {seconds}: it takes {MIN_HEARTBEAT_S} seconds or more")
+    return interval_s
+
+
+def _max_content(number: str) -> int:
+    try:
+        max_content = int(number)
+    except ValueError:
+        max_content = 0
+    if not 0 < max_content <= MAX_MAX_CONTENT:
+        raise usage.UsageError(f"--max-content {number}: it takes 1 to {MAX_MAX_CONTENT} bytes")
+    return max_content
+
+
 class Options(usage.Options):
     """The daemon's options."""
 
@@ -31,48 +52,52 @@ class Options(usage.Options):
     )
 
     optParameters: ClassVar[list[list[object]]] = [
-        ["key-file", "k", None, "Key file, made by 'chatd keygen': signs and encrypts everything."],
+        ["key-file", "k", None, "Key file, made by 'chatd keygen': encrypts everything."],
+        [
+            "heartbeat",
+            None,
+            HEARTBEAT_S,
+            "Seconds between two pings; three silent intervals end a session.",
+            _heartbeat,
+        ],
+        ["max-content", None, MAX_CONTENT, "Longest content of a message, in bytes.", _max_content],
     ]
 
     def __init__(self) -> None:
         super().__init__()
         self["endpoints"] = []
-        self["heartbeat"] = HEARTBEAT_S
-        self["max-content"] = MAX_CONTENT
+        self._is_refused = False
 
     def opt_endpoint(self, description: str) -> None:
-        """Listen on this Twisted server endpoint; give it as often as you like.
-
-        Such as tcp:9999, unix:/run/chat.sock, or ssl:9999:privateKey=k.pem:certKey=c.pem.
-        """
+        """Listen on this Twisted server endpoint; may be given often."""
         self["endpoints"].append(description)
 
+    opt_endpoint.__doc__ = (
+        "Twisted server endpoint to listen on, such as unix:/run/chat.sock; may be given several "
+        f"times. [default: {DEFAULT_ENDPOINT}]"
+    )
     opt_e = opt_endpoint
-
-    def opt_heartbeat(self, seconds: str) -> None:
-        """Seconds between two pings; three silent intervals end a session."""
-        try:
-            interval_s = float(seconds)
-        except ValueError:
-            interval_s = math.nan
-        if not MIN_HEARTBEAT_S <= interval_s < math.inf:
-            _refuse("heartbeat", seconds, f"seconds, at least {MIN_HEARTBEAT_S}")
-        self["heartbeat"] = interval_s
-
-    def opt_max_content(self, number: str) -> None:
-        """Longest content of a message, in bytes."""
-        try:
-            max_content = int(number)
-        except ValueError:
-            max_content = -1
-        if not 0 < max_content <= MAX_MAX_CONTENT:
-            _refuse("max-content", number, f"bytes, 1 to {MAX_MAX_CONTENT}")
-        self["max-content"] = max_content
 
     def opt_version(self) -> NoReturn:
         """Print chatd's version, and exit."""
         print(f"chatd {__version__}")
         raise SystemExit(0)
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """Parse the options.
+
+        Raises:
+            UsageError: One of them is wrong.
+        """
+        try:
+            super().parseOptions(options)
+        except usage.UsageError:
+            self._is_refused = True
+            raise
+
+    def getUsage(self, width: int | None = None) -> str:
+        """Return the help; twistd prints it before an error too, where one line is enough."""
+        return "" if self._is_refused else str(super().getUsage(width))
 
     def postOptions(self) -> None:
         """Put the daemon together, so that what is wrong with it is a usage error."""
@@ -94,7 +119,3 @@ def makeService(options: Options) -> IService:
     """Return the daemon's service; twistd calls it with the parsed options."""
     service: IService = options["service"]
     return service
-
-
-def _refuse(option: str, value: str, wanted: str) -> NoReturn:
-    raise usage.UsageError(f"--{option} {value}: it takes {wanted}")
