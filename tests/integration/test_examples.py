@@ -1,0 +1,112 @@
+"""Every example runs, as a program of its own, and does what it says."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+BIN = Path(sys.executable).parent
+TIMEOUT_S = 30
+
+
+@contextmanager
+def running(example, endpoint, is_ready):
+    """Run an example that is a service; it is ready when its log says so."""
+    process = subprocess.Popen(
+        [str(BIN / "twistd"), "-n", "--pidfile=", "-y", str(EXAMPLES / example)],
+        env={**os.environ, "ENDPOINT": endpoint},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    log = []
+    try:
+        for line in process.stdout:
+            log.append(line)
+            if is_ready in line:
+                break
+        else:
+            pytest.fail("".join(log))
+        yield process
+    finally:
+        process.terminate()
+        log.append(process.communicate(timeout=TIMEOUT_S)[0])
+    assert "Traceback" not in "".join(log)
+
+
+def run(*command, typed=""):
+    """Run a command to its end, and return its output and its exit status."""
+    done = subprocess.run(
+        [str(part) for part in command],
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    return done.stdout, done.stderr, done.returncode
+
+
+@pytest.fixture
+def endpoint(tmp_path):
+    """Return the endpoint string of a UNIX socket of the test's own."""
+    return f"unix:{tmp_path}/chat.sock"
+
+
+def test_codec():
+    """A message goes to bytes and back, and damage is noticed."""
+    output, _, status = run(sys.executable, EXAMPLES / "codec.py")
+    assert status == 0
+    assert output == "98 bytes hold 'hello' for lobby\nbad-crc: the content is damaged\n"
+
+
+def test_echo_server(endpoint):
+    """What is sent comes back, from the server."""
+    with running("echo_server.py", endpoint, "listening on"):
+        output, _, status = run(BIN / "chatd", "connect", endpoint, typed="one\ntwo\n")
+    assert status == 0
+    assert output.splitlines()[1:] == ["server: one", "server: two"]
+
+
+def test_moderated_server(endpoint):
+    """A forbidden word is refused, the rest is delivered, and both are told of the warning."""
+    with running("moderated_server.py", endpoint, "listening on"):
+        connect = (BIN / "chatd", "connect", endpoint, "--name", "mallory")
+        output, errors, status = run(*connect, typed="a spoiler\nhello\n")
+    assert status == 1
+    assert errors == "chatd: line 1 was refused: no spoilers, please (moderated)\n"
+    assert output.splitlines() == [
+        "* you are mallory, in lobby",
+        "moderator: welcome, mallory; no spoilers, please",
+        "mallory: hello",
+    ]
+
+
+def test_client_and_bot(endpoint):
+    """The client gets its receipt, and the server's greeting; the bot joins before it."""
+    with (
+        running("moderated_server.py", endpoint, "listening on") as server,
+        running("bot.py", endpoint, "Loaded"),
+    ):
+        assert any(" bot: established" in line for line in server.stdout)
+        output, errors, status = run(sys.executable, EXAMPLES / "client.py", endpoint)
+    assert (status, errors) == (0, "")
+    first, second, third = output.splitlines()
+    assert first.endswith(" was said in lobby")
+    assert second.startswith("the server is ")
+    assert third == "moderator says: welcome, example; no spoilers, please"
+
+
+def test_tests():
+    """The example of tests passes."""
+    output, errors, status = run(
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "test_echo.py"
+    )
+    assert status == 0, output + errors
+    assert "4 passed" in output
