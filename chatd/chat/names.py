@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 from chatd.errors import ErrorCode, RequestError
 
@@ -27,6 +28,7 @@ def check_name(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=4096)
 def fold(name: str) -> str:
     """Return what two names have in common that count as the same: casefolded, then NFC."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

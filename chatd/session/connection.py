@@ -38,6 +38,7 @@ MAX_UNESTABLISHED_FRAME = 8 * 1024
 
 PING = b"ping"
 PONG = b"pong"
+_ESTABLISHED = State.ESTABLISHED  # a name that is cheaper to look up, once for each frame
 _OVER = frozenset({State.DRAINING, State.CLOSING, State.CLOSED})
 _KNOWN_TYPES = frozenset(MessageType) - {MessageType.CHUNK}
 
@@ -130,7 +131,7 @@ class Connection:
                     event = self._read_frame(buffer, start, end)
                     if event is not None:
                         yield event
-                    if not self.is_readable:
+                    if self.state is not _ESTABLISHED and not self.is_readable:
                         return
                 plaintext = self._channel.next_plaintext()
                 self._open_if_ready()
@@ -273,7 +274,7 @@ class Connection:
             self.send_error(error)
             return None
         self._liveness.was_heard = True
-        if self.state is State.ESTABLISHED and message.type in self._OPEN_TYPES:
+        if self.state is _ESTABLISHED and message.type in self._OPEN_TYPES:
             return message
         header = message.header
         if isinstance(header, Heartbeat):

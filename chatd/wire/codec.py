@@ -36,6 +36,7 @@ __all__ = ["Codec"]
 _MAX_REF = 256
 """An id longer than this is not repeated in the ERROR that refuses it."""
 
+_MESSAGE = int(MessageType.MESSAGE)
 _encode_header = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_chat_header = msgspec.json.Decoder(ChatHeader).decode
@@ -120,7 +121,7 @@ class Codec:
     def decode_envelope(self, buffer: bytes, start: int, end: int) -> Message:
         """Check the envelope at `buffer[start:end]` and return its message; see `decode`."""
         message_type, header, content = self._sealer.open(buffer, start, end, self.max_content)
-        if message_type == MessageType.MESSAGE:
+        if message_type == _MESSAGE:
             try:
                 return Message(message_type, _decode_chat_header(header), content)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
