@@ -36,9 +36,13 @@ def write_key_file(path: str | Path) -> bytes:
         raise ConfigurationError(f"{path} is there already; a key is never overwritten") from error
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot write the key file {path}: {_why(error)}") from error
-    with os.fdopen(descriptor, "wb") as file:
-        os.fchmod(descriptor, 0o600)
-        file.write(base64.urlsafe_b64encode(key) + b"\n")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)
+            file.write(base64.urlsafe_b64encode(key) + b"\n")
+    except OSError as error:
+        os.unlink(path)
+        raise ConfigurationError(f"cannot write the key file {path}: {_why(error)}") from error
     return key
 
 
@@ -58,7 +62,10 @@ def load_key(path: str | Path) -> bytes:
     if status.st_mode & _OTHERS:
         raise ConfigurationError(f"others can read or write the key file {path}: chmod 600 {path}")
     try:
-        key = base64.b64decode(text.strip(), altchars=b"-_", validate=True)
+        unpadded = text.strip().rstrip(b"=")
+        key = base64.b64decode(
+            unpadded + b"=" * (-len(unpadded) % 4), altchars=b"-_", validate=True
+        )
     except (binascii.Error, ValueError):
         key = b""
     if len(key) != KEY_BYTES:

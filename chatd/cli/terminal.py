@@ -113,7 +113,7 @@ class Terminal:
             return False
         try:
             client.send(line, room=self._room).addErrback(self._not_received, line)
-        except (LocalProtocolError, UnicodeEncodeError) as error:
+        except LocalProtocolError as error:
             self._display.note(f"not sent: {error}")
         return True
 

@@ -116,6 +116,8 @@ class ChatProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Note the end of the transport; `session_ended` tells why the session ended."""
+        if self._is_gone:
+            return
         self._stop_timer()
         self.connection.connection_lost()
         if not self._is_closing:
@@ -242,8 +244,7 @@ class ChatProtocol(Protocol):
         self.stream.unregisterProducer()
         if self._work is not None:
             self.stream.resumeProducing()
-        half_closeable = IHalfCloseableDescriptor.providedBy(self.transport)
-        if half_closeable and not ISSLTransport.providedBy(self.transport):
+        if self._can_half_close():
             self.stream.loseWriteConnection()
         else:
             self.stream.loseConnection()
@@ -254,8 +255,19 @@ class ChatProtocol(Protocol):
 
     def _abort(self) -> None:
         self._timer = None
-        abort = getattr(self.stream, "abortConnection", self.stream.loseConnection)
-        abort()
+        abort = getattr(self.transport, "abortConnection", None)
+        if abort is None:  # standard input and output can only be left alone
+            self.connectionLost()
+        else:
+            abort()
+
+    def _can_half_close(self) -> bool:
+        """Whether the sending half can be closed alone; standard output cannot, in effect."""
+        return (
+            IHalfCloseableDescriptor.providedBy(self.transport)
+            and hasattr(self.transport, "abortConnection")
+            and not ISSLTransport.providedBy(self.transport)
+        )
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

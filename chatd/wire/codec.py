@@ -90,7 +90,8 @@ class Codec:
         """Make the whole frame of a message, length prefix included.
 
         Raises:
-            LocalProtocolError: Its header or its content is over the limit.
+            LocalProtocolError: Its header or its content is over the limit, or its type or its
+                header cannot be put on the wire.
         """
         return self.encode_parts(message.type, message.header, message.content)
 
@@ -102,7 +103,7 @@ class Codec:
             )
         try:
             header_bytes = _encode_header(header)
-        except (TypeError, UnicodeEncodeError) as error:
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise LocalProtocolError(f"the header cannot be sent: {error}") from error
         return self._sealer.seal(message_type, header_bytes, content)
 
@@ -114,7 +115,7 @@ class Codec:
             RequestError: A header without a field it needs, or with one of the wrong type.
         """
         length = int.from_bytes(frame[:LENGTH_BYTES], "big")
-        if len(frame) < LENGTH_BYTES or length != len(frame) - LENGTH_BYTES:
+        if length != len(frame) - LENGTH_BYTES:
             raise FrameLengthError("not exactly one frame")
         return self.decode_envelope(frame, LENGTH_BYTES, len(frame))
 
@@ -123,6 +124,8 @@ class Codec:
         message_type, header, content = self._sealer.open(buffer, start, end, self.max_content)
         if message_type == _MESSAGE:
             try:
+                if not header.isascii():
+                    header.decode()  # the decoder does not look into fields that it passes over
                 return Message(message_type, _decode_chat_header(header), content)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 pass  # the slow way below says what is wrong

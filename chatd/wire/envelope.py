@@ -24,6 +24,7 @@ from __future__ import annotations
 from hashlib import sha256
 from hmac import compare_digest
 from struct import Struct
+from struct import error as StructError
 from zlib import crc32
 
 from chatd.errors import (
@@ -125,20 +126,23 @@ class EnvelopeSealer:
         """Make a whole frame: length prefix, prelude, MAC, header, content.
 
         Raises:
-            LocalProtocolError: The header is over `MAX_HEADER`.
+            LocalProtocolError: The header is over `MAX_HEADER`, or the type over 16 bits.
         """
         if len(header) > MAX_HEADER:
             raise LocalProtocolError(f"a header of {len(header)} bytes is over {MAX_HEADER}")
-        prelude = _pack_frame_prelude(
-            ENVELOPE_BYTES + len(header) + len(content),
-            MAGIC,
-            VERSION,
-            message_type,
-            len(header),
-            crc32(header),
-            len(content),
-            crc32(content),
-        )
+        try:
+            prelude = _pack_frame_prelude(
+                ENVELOPE_BYTES + len(header) + len(content),
+                MAGIC,
+                VERSION,
+                message_type,
+                len(header),
+                crc32(header),
+                len(content),
+                crc32(content),
+            )
+        except StructError as error:
+            raise LocalProtocolError(f"type {message_type} cannot be sent: {error}") from error
         inner = self._inner.copy()
         inner.update(prelude[4:])
         inner.update(header)

@@ -13,6 +13,8 @@ from uuid import uuid4
 
 import msgspec
 
+from chatd.errors import LocalProtocolError
+
 __all__ = [
     "DEFAULT_CONTENT_TYPE",
     "MAX_CONTENT_TYPE",
@@ -235,5 +237,12 @@ class Message(msgspec.Struct, frozen=True):
 
 
 def as_content(content: str | bytes) -> bytes:
-    """Return `content` as the bytes that go on the wire: text as UTF-8, bytes as they are."""
-    return content.encode() if isinstance(content, str) else content
+    """Return `content` as the bytes that go on the wire: text as UTF-8, bytes as they are.
+
+    Raises:
+        LocalProtocolError: The text has lone surrogates, which UTF-8 cannot hold.
+    """
+    try:
+        return content.encode() if isinstance(content, str) else content
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(f"the text cannot be sent: {error}") from error

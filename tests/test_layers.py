@@ -1,0 +1,224 @@
+"""The rule of the layers: imports go down only, and what is pure stays pure."""
+
+import ast
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import chatd
+
+ROOT = Path(chatd.__file__).parent
+
+# From the top; a module imports only from its own row and from those below it. The package's own
+# module, which holds the public names, is called chatd.
+ROWS = [
+    {"cli", "tap"},
+    {"chatd"},
+    {"net", "service", "testing"},
+    {"chat"},
+    {"storage", "backplane"},
+    {"session"},
+    {"keyfile"},
+    {"wire"},
+    {"errors", "_version"},
+]
+RANKS = {layer: len(ROWS) - place for place, row in enumerate(ROWS) for layer in row}
+
+# The layers that are functions of what they are given, and what would make them something else.
+PURE = {"wire", "session", "chat"}
+IMPURE = {
+    "asyncio",
+    "chatd.keyfile",
+    "datetime",
+    "os",
+    "select",
+    "selectors",
+    "socket",
+    "threading",
+    "time",
+    "twisted",
+    "zope",
+}
+
+REACTOR = "twisted.internet.reactor"
+
+
+def layer_of(name):
+    """The layer of a module, or of a name in it, by its full dotted name; else None."""
+    package, _, rest = name.partition(".")
+    if package != "chatd":
+        return None
+    first = rest.partition(".")[0]
+    return first if first in RANKS else "chatd"
+
+
+def is_within(name, package):
+    return name == package or name.startswith(f"{package}.")
+
+
+def names_imported(node, package):
+    """The full dotted names that an import statement in a module of `package` asks for."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    base = node.module or ""
+    if node.level:
+        parents = package.split(".")[: 1 - node.level or None]
+        base = ".".join([*parents, *filter(None, [base])])
+    return [f"{base}.{alias.name}" for alias in node.names]
+
+
+def walk_module_level(node):
+    """Walk over what is run when a module is imported: all but what is in functions."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield child
+            yield from walk_module_level(child)
+
+
+def faults_in(module, source, *, is_package=False):
+    """Say which imports of a module break the rule, one line for each."""
+    tree = ast.parse(source)
+    package = module if is_package else module.rpartition(".")[0]
+    layer = layer_of(module)
+    faults = []
+    for node in ast.walk(tree):
+        for name in names_imported(node, package):
+            target = layer_of(name)
+            if target is not None and RANKS[target] > RANKS[layer]:
+                faults.append(f"{module} is below {name}")
+            if layer in PURE and any(is_within(name, each) for each in IMPURE):
+                faults.append(f"{module} is pure, and {name} is not")
+    for node in walk_module_level(tree):
+        if any(is_within(name, REACTOR) for name in names_imported(node, package)):
+            faults.append(f"{module} imports the reactor when it is imported itself")
+    return faults
+
+
+def modules():
+    """Every module of chatd: its name, its path, and whether it is a package."""
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT.parent).with_suffix("").parts
+        is_package = parts[-1] == "__init__"
+        yield ".".join(parts[:-1] if is_package else parts), path, is_package
+
+
+class LayerTests(SynchronousTestCase):
+    def test_every_module_has_a_layer(self):
+        """Each module belongs to a layer of the table."""
+        for name, path, _ in modules():
+            assert name == "chatd" or layer_of(name) != "chatd", f"{path} has no layer"
+
+    def test_every_import(self):
+        """No module of chatd breaks the rule."""
+        names = []
+        for name, path, is_package in modules():
+            assert faults_in(name, path.read_text("utf-8"), is_package=is_package) == []
+            names.append(name)
+        assert {"chatd", "chatd.errors", "chatd.wire", "chatd.wire.codec"} < set(names)
+
+
+class CheckerTests(SynchronousTestCase):
+    """The check itself: it must find what is wrong, or it holds nothing."""
+
+    def assert_faulty(self, module, *sources, is_package=False):
+        for source in sources:
+            assert len(faults_in(module, source, is_package=is_package)) == 1, source
+
+    def assert_clean(self, module, *sources, is_package=False):
+        for source in sources:
+            assert faults_in(module, source, is_package=is_package) == [], source
+
+    def test_upwards(self):
+        """An import from a higher layer is found, however it is written and wherever it stands."""
+        self.assert_faulty(
+            "chatd.wire.frames",
+            "import chatd.session",
+            "import json, chatd.session.states as states",
+            "from chatd.session.states import State",
+            "from chatd import session",
+            "from chatd import Codec",
+            "import chatd",
+            "from .. import session",
+            "from ..session import states",
+            "from ..session.states import State",
+            "def function():\n    from chatd.session import states",
+            "class A:\n    if True:\n        import chatd.net",
+            "if TYPE_CHECKING:\n    from chatd.session.states import State",
+            "try:\n    import chatd.cli\nexcept ImportError:\n    pass",
+        )
+        self.assert_faulty("chatd.wire", "from ..chat import rooms", is_package=True)
+
+    def test_each_layer(self):
+        """Each layer may import itself and all that is below it, and nothing above it."""
+        layers = [layer for row in ROWS for layer in row if layer != "chatd"]
+        for layer in layers:
+            for target in layers:
+                faults = faults_in(f"chatd.{layer}", f"import chatd.{target}.part")
+                is_below = any(f"is below chatd.{target}.part" in fault for fault in faults)
+                assert is_below is (RANKS[target] > RANKS[layer]), (layer, target)
+
+    def test_downwards(self):
+        """An import from the same layer or a lower one is fine, for its types only or not."""
+        self.assert_clean(
+            "chatd.net.server",
+            "from chatd.net.session import Session",
+            "from . import session",
+            "from .session import Session",
+            "from chatd.chat.rooms import Room",
+            "from chatd.errors import ChatError",
+            "if TYPE_CHECKING:\n    from chatd.net.factory import ChatFactory",
+            "import time, os, socket\nfrom twisted.internet import defer",
+        )
+        self.assert_clean("chatd.wire", "from . import frames", is_package=True)
+        self.assert_clean("chatd", "from .net.client import ChatClient", is_package=True)
+        self.assert_clean("chatd.cli.main", "import chatd", "from chatd import Codec")
+
+    def test_impure(self):
+        """A pure layer that asks for a clock, a socket, a file or Twisted is found."""
+        for module in ("chatd.wire.noise", "chatd.session.liveness", "chatd.chat.rooms"):
+            self.assert_faulty(
+                module,
+                "import time",
+                "from time import monotonic",
+                "import socket as s",
+                "from os import times",
+                "import os.path",
+                "from zope.interface import implementer",
+                "from twisted.internet.defer import Deferred",
+                "import twisted",
+                "if TYPE_CHECKING:\n    from twisted.internet.interfaces import IReactorTime",
+                "def now():\n    import time",
+            )
+            self.assert_clean(module, "import timetable", "import json", "from chatd import errors")
+
+    def test_pure_layers_read_no_key_files(self):
+        """A key reaches the pure layers as bytes, not as a file."""
+        faults = faults_in("chatd.chat.rooms", "from chatd.keyfile import load_key")
+        assert faults == ["chatd.chat.rooms is pure, and chatd.keyfile.load_key is not"]
+
+    def test_reactor(self):
+        """The global reactor is not imported at a module's own level, in any layer."""
+        for module in ("chatd.net.connect", "chatd.tap", "chatd.cli.main"):
+            self.assert_faulty(
+                module,
+                "from twisted.internet import reactor",
+                "from twisted.internet import defer, reactor as r",
+                "import twisted.internet.reactor",
+                "from twisted.internet.reactor import callLater",
+                "class A:\n    from twisted.internet import reactor",
+                "try:\n    from twisted.internet import reactor\nfinally:\n    pass",
+            )
+            self.assert_clean(
+                module,
+                "def run():\n    from twisted.internet import reactor",
+                "async def run():\n    from twisted.internet import reactor",
+                "from twisted.internet import defer",
+            )
+
+    def test_no_layer(self):
+        """A module that is in no row counts as the package's own, which no lower one imports."""
+        assert layer_of("chatd.utils.text") == layer_of("chatd") == "chatd"
+        assert layer_of("chatd.wire.codec.Codec") == "wire"
+        assert layer_of("chatdance.wire") is layer_of("twisted") is None

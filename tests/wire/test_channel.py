@@ -1,0 +1,228 @@
+"""The two channels: how they open, and what they carry."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.wire import channel as chatd_channel
+from chatd.wire.channel import ClearChannel
+from tests.wire.samples import (
+    PREAMBLE,
+    PSK,
+    byte_by_byte,
+    cuts,
+    in_pieces,
+    make_frame,
+    new_client,
+    new_server,
+    open_pair,
+    other_noise,
+    read_channel,
+    record,
+    some_examples,
+)
+
+FRAMES = [make_frame(content=b"x" * n) for n in (0, 1, 500)]
+
+
+def records_of(data):
+    """Cut a stream into its records, lengths included."""
+    records = []
+    while data:
+        end = 2 + int.from_bytes(data[:2], "big")
+        records.append(data[:end])
+        data = data[end:]
+    return records
+
+
+class OtherImplementationTests(SynchronousTestCase):
+    def test_as_server(self):
+        """A server's channel works with a client made with another implementation."""
+        server, client = new_server(ephemeral=None), other_noise(PSK, initiator=False)
+        greeting = server.handshake_to_send()
+        assert greeting[:10] == PREAMBLE + b"\0\x30"
+        client.read_message(greeting[10:])
+        assert read_channel(server, [record(bytes(client.write_message()))]) == b""
+        sealed = server.seal(FRAMES[0])
+        assert client.decrypt(sealed[2:]) == FRAMES[0]
+        assert read_channel(server, [record(client.encrypt(FRAMES[1]))]) == FRAMES[1]
+
+    def test_as_client(self):
+        """A client's channel works with a server made with another implementation."""
+        server, client = other_noise(PSK, initiator=True), new_client(ephemeral=None)
+        assert read_channel(client, [PREAMBLE + record(bytes(server.write_message()))]) == b""
+        answer = client.handshake_to_send()
+        assert answer[:2] == b"\0\x30"
+        server.read_message(answer[2:])
+        assert server.decrypt(client.seal(FRAMES[0])[2:]) == FRAMES[0]
+        assert read_channel(client, [record(server.encrypt(FRAMES[1]))]) == FRAMES[1]
+
+
+class HandshakeTests(SynchronousTestCase):
+    def test_preamble(self):
+        """The preamble is the eight bytes of the protocol."""
+        assert chatd_channel.PREAMBLE == PREAMBLE
+
+    def test_opens(self):
+        """The client's channel is open when it can answer, the server's when it is answered."""
+        server, client = new_server(), new_client()
+        assert not server.is_open
+        assert not client.is_open
+        assert client.handshake_to_send() == b""
+        read_channel(client, [server.handshake_to_send()])
+        assert client.is_open
+        assert not server.is_open
+        read_channel(server, [client.handshake_to_send()])
+        assert server.is_open
+
+    def test_sent_once(self):
+        """Each side's part of the handshake is handed out once."""
+        server, client = new_server(), new_client()
+        read_channel(client, [server.handshake_to_send()])
+        assert len(client.handshake_to_send()) == 50
+        assert server.handshake_to_send() == client.handshake_to_send() == b""
+
+    def test_byte_by_byte(self):
+        """A handshake that arrives byte by byte opens both channels at its last byte."""
+        server, client = new_server(), new_client()
+        greeting = server.handshake_to_send()
+        assert len(greeting) == 58
+        assert read_channel(client, byte_by_byte(greeting[:-1])) == b""
+        assert not client.is_open
+        assert read_channel(client, [greeting[-1:]]) == b""
+        answer = client.handshake_to_send()
+        assert read_channel(server, byte_by_byte(answer[:-1])) == b""
+        assert not server.is_open
+        assert read_channel(server, [answer[-1:]]) == b""
+        assert server.is_open
+
+    def test_frames_right_behind(self):
+        """What a side sends right behind its handshake message is read with it."""
+        server, client = new_server(), new_client()
+        read_channel(client, [server.handshake_to_send()])
+        data = client.handshake_to_send() + client.seal(FRAMES[0])
+        assert read_channel(server, [data]) == FRAMES[0]
+
+
+class TransportTests(SynchronousTestCase):
+    def test_both_ways(self):
+        """Each side reads what the other sealed, and it is not to be seen on the way."""
+        for sender, receiver in (open_pair(), open_pair()[::-1]):
+            for frame in FRAMES:
+                sealed = sender.seal(frame)
+                assert frame[4:] not in sealed
+                assert read_channel(receiver, [sealed]) == frame
+
+    def test_byte_by_byte(self):
+        """A stream that arrives byte by byte gives the same frames."""
+        server, client = open_pair()
+        stream = b"".join(map(client.seal, FRAMES))
+        assert read_channel(server, byte_by_byte(stream)) == b"".join(FRAMES)
+
+    @some_examples
+    @given(st.data())
+    def test_random_cuts(self, data):
+        """A stream gives the same frames wherever it is cut, its handshake included."""
+        server, client = open_pair()
+        stream = new_server().handshake_to_send() + b"".join(map(server.seal, FRAMES))
+        assert read_channel(new_client(), data.draw(cuts(stream))) == b"".join(FRAMES)
+        read_channel(twin := new_client(), [new_server().handshake_to_send()])
+        stream = twin.handshake_to_send() + b"".join(map(client.seal, FRAMES))
+        assert read_channel(new_server(), data.draw(cuts(stream))) == b"".join(FRAMES)
+
+    @some_examples
+    @given(st.lists(st.binary(max_size=50)), st.data())
+    def test_any_plaintexts(self, plaintexts, data):
+        """Whatever was sealed comes out again, in one order, wherever the stream is cut."""
+        server, client = open_pair()
+        stream = b"".join(map(server.seal, plaintexts))
+        assert read_channel(client, data.draw(cuts(stream))) == b"".join(plaintexts)
+        assert client.is_empty
+
+    def test_one_record_for_a_flush(self):
+        """What is sealed at once is one record as long as a Noise message can hold it."""
+        server, client = open_pair()
+        longest = bytes(65535 - 16)
+        sealed = server.seal(longest)
+        assert len(sealed) == 2 + 65535
+        assert read_channel(client, [sealed]) == longest
+        sealed = server.seal(longest + b"\1")
+        assert [len(r) for r in records_of(sealed)] == [2 + 65535, 2 + 17]
+        assert read_channel(client, [sealed]) == longest + b"\1"
+
+    def test_200_kilobytes(self):
+        """A plaintext over many records comes out whole, and its records are full but the last."""
+        server, client = open_pair()
+        plaintext = bytes(range(250)) * 800
+        sealed = server.seal(plaintext)
+        lengths = [len(r) - 2 for r in records_of(sealed)]
+        assert lengths == [65535, 65535, 65535, 200_000 - 3 * 65519 + 16]
+        assert read_channel(client, in_pieces(sealed, 1460)) == plaintext
+        assert client.is_empty
+
+    def test_empty_plaintexts(self):
+        """Records without a plaintext are passed over, however many there are."""
+        server, client = open_pair()
+        empty = b"".join(server.seal(b"") for _ in range(100))
+        assert len(empty) == 100 * 18
+        assert read_channel(client, [empty]) == b""
+        client.receive_data(server.seal(b"") + server.seal(b"text") + server.seal(b""))
+        assert client.next_plaintext() == b"text"
+        assert client.next_plaintext() == b""
+
+    def test_one_record_at_a_time(self):
+        """Records that arrive together are handed out one by one, and more may come between."""
+        server, client = open_pair()
+        sealed = [server.seal(text) for text in (b"a", b"b", b"c")]
+        client.receive_data(sealed[0] + sealed[1][:5])
+        assert client.next_plaintext() == b"a"
+        client.receive_data(sealed[1][5:])
+        client.receive_data(sealed[2])
+        assert [client.next_plaintext() for _ in range(3)] == [b"b", b"c", b""]
+
+    def test_is_empty(self):
+        """A channel is empty where nothing has begun: no preamble, and no record."""
+        server, client = new_server(), new_client()
+        assert client.is_empty
+        begun = []
+        for byte in byte_by_byte(server.handshake_to_send()):
+            read_channel(client, [byte])
+            begun.append(not client.is_empty)
+        assert begun == [True] * 7 + [False] + [True] * 49 + [False]
+
+
+class ClearChannelTests(SynchronousTestCase):
+    def test_passes_bytes_on(self):
+        """Bytes go through as they are, both ways, with no handshake before them."""
+        channel = ClearChannel()
+        assert channel.is_open
+        assert channel.handshake_to_send() == b""
+        assert channel.seal(FRAMES[0]) == FRAMES[0]
+        assert read_channel(channel, byte_by_byte(FRAMES[0])) == FRAMES[0]
+
+    def test_no_copy(self):
+        """What arrived in one read is handed out without a copy."""
+        channel = ClearChannel()
+        channel.receive_data(FRAMES[0])
+        assert channel.next_plaintext() is FRAMES[0]
+
+    def test_keeps_what_was_not_asked_for(self):
+        """Reads that nobody asked for are handed out together, once."""
+        channel = ClearChannel()
+        channel.receive_data(b"a")
+        channel.receive_data(b"b")
+        assert channel.next_plaintext() == b"ab"
+        assert channel.next_plaintext() == b""
+        assert channel.is_empty
+
+    def test_only_the_first_byte_is_looked_at(self):
+        """A client without a key looks at the server's first byte, and at none after it."""
+        channel = ClearChannel(expects_server=True)
+        assert (
+            read_channel(channel, [b"", FRAMES[0], PREAMBLE, b"SSH"])
+            == FRAMES[0] + PREAMBLE + b"SSH"
+        )
+
+    def test_server_takes_any_first_byte(self):
+        """A server without a key leaves a client's first bytes to the frames' checks."""
+        assert read_channel(ClearChannel(), [PREAMBLE]) == PREAMBLE

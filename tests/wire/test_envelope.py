@@ -1,0 +1,241 @@
+"""Envelopes: their layout, and what is refused with which error."""
+
+import struct
+from zlib import crc32
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import (
+    ChecksumError,
+    FrameLengthError,
+    FrameTooLargeError,
+    LocalProtocolError,
+    MagicError,
+    SignatureError,
+    VersionError,
+    WireError,
+)
+from chatd.wire.envelope import (
+    ENVELOPE_BYTES,
+    MAX_CONTENT,
+    MAX_HEADER,
+    EnvelopeSealer,
+    check_prelude,
+)
+from chatd.wire.keys import mac_key
+from tests.wire.samples import HEADER, KEY, MAGIC, OTHER_KEY, flip_bit, make_frame, some_examples
+
+SEALER = EnvelopeSealer(mac_key(KEY))
+CONTENT = b"hello"
+# Every field of an envelope, where it ends, and what its damage is called.
+FIELDS = [
+    ("magic", 8, MagicError),
+    ("version", 10, VersionError),
+    ("message type", 12, SignatureError),
+    ("header length", 16, FrameLengthError),
+    ("header CRC", 20, ChecksumError),
+    ("content length", 28, FrameLengthError),
+    ("content CRC", 32, ChecksumError),
+    ("MAC", 64, SignatureError),
+    ("header", 64 + len(HEADER), ChecksumError),
+    ("content", 64 + len(HEADER) + len(CONTENT), ChecksumError),
+]
+
+
+def open_frame(frame, *, sealer=SEALER, max_content=MAX_CONTENT):
+    """Open the envelope of one whole frame."""
+    return sealer.open(frame, 4, len(frame), max_content)
+
+
+def error_of(frame, **options):
+    """The class of the error that a frame is refused with, or None."""
+    try:
+        open_frame(frame, **options)
+    except WireError as error:
+        return type(error)
+    return None
+
+
+class LayoutTests(SynchronousTestCase):
+    def test_vector(self):
+        """A sealed frame is, byte for byte, what the protocol's table says."""
+        prelude = bytes.fromhex(
+            "89 43 48 41 54 44 0D 0A"  # magic
+            "0001"  # version
+            "0004"  # MESSAGE
+            "0000000B"  # 11 bytes of header
+            "7A6CB5CA"  # their CRC32
+            "0000000000000005"  # 5 bytes of content
+            "3610A686"  # their CRC32
+        )
+        mac = bytes.fromhex("C28A2F0CBE1AAD366380797855EE268E2CEA0DE6CF5E58C0228127902CFB59E5")
+        frame = bytes.fromhex("00000050") + prelude + mac + b'{"id":"m1"}' + b"hello"
+        assert SEALER.seal(4, HEADER, CONTENT) == frame == make_frame(4, HEADER, CONTENT)
+
+    @some_examples
+    @given(
+        st.integers(0, 0xFFFF),
+        st.binary(max_size=200),
+        st.binary(max_size=200),
+        st.binary(min_size=32, max_size=32),
+    )
+    def test_any_envelope(self, message_type, header, content, key):
+        """Every sealed frame equals one made by hand, and opens to what went in."""
+        sealer = EnvelopeSealer(mac_key(key))
+        frame = sealer.seal(message_type, header, content)
+        assert frame == make_frame(message_type, header, content, key=key)
+        assert open_frame(frame, sealer=sealer) == (message_type, header, content)
+
+    def test_empty(self):
+        """Header and content may both be empty, as far as the envelope is concerned."""
+        frame = SEALER.seal(3, b"", b"")
+        assert len(frame) == 4 + ENVELOPE_BYTES
+        assert open_frame(frame) == (3, b"", b"")
+
+    def test_in_the_midst_of_a_buffer(self):
+        """An envelope is read where it stands, whatever is around it."""
+        frame = make_frame()
+        buffer = MAGIC + frame + frame
+        assert SEALER.open(buffer, 12, 8 + len(frame), 5) == (4, HEADER, CONTENT)
+
+    def test_sealer_keeps_no_state(self):
+        """One sealer seals and opens any number of envelopes, each as if it were the first."""
+        first = SEALER.seal(4, HEADER, CONTENT)
+        SEALER.seal(4, HEADER, b"other")
+        assert error_of(flip_bit(first, 300)) is not None
+        assert SEALER.seal(4, HEADER, CONTENT) == first
+        assert open_frame(first) == (4, HEADER, CONTENT)
+
+
+class DamageTests(SynchronousTestCase):
+    def test_every_bit(self):
+        """Each bit of an envelope, when it is flipped, is refused with its field's own error."""
+        frame = make_frame(4, HEADER, CONTENT)
+        start = 0
+        for name, end, error in FIELDS:
+            found = {error_of(flip_bit(frame, 32 + bit)) for bit in range(8 * start, 8 * end)}
+            assert found == {error}, name
+            start = end
+        assert 4 + start == len(frame)
+
+    def test_cut_short_or_too_long(self):
+        """An envelope that lost bytes at its end, or gained some, is refused for its lengths."""
+        frame = make_frame()
+        for end in range(4, len(frame)):
+            with pytest.raises(FrameLengthError):
+                SEALER.open(frame, 4, end, MAX_CONTENT)
+        assert error_of(frame + b"\0") is FrameLengthError
+
+    def test_shorter_than_an_envelope(self):
+        """What has fewer than 64 bytes is refused by its length alone."""
+        for length in (0, 1, 31, 32, 63):
+            with pytest.raises(FrameLengthError, match=f"at least 64 bytes, not {length}$"):
+                check_prelude(b"", 0, length, MAX_CONTENT)
+
+    @some_examples
+    @given(st.binary(max_size=300))
+    def test_hostile_bytes(self, data):
+        """Any bytes are refused with a `WireError`."""
+        for envelope in (data, MAGIC + data, MAGIC + b"\0\1" + data):
+            with pytest.raises(WireError):
+                SEALER.open(envelope, 0, len(envelope), MAX_CONTENT)
+
+
+class ForgeryTests(SynchronousTestCase):
+    def test_mac_of_another_key(self):
+        """An envelope with the right CRCs and the MAC of another key is a forgery."""
+        assert error_of(make_frame(key=OTHER_KEY)) is SignatureError
+        assert error_of(make_frame(), sealer=EnvelopeSealer(mac_key(None))) is SignatureError
+
+    def test_crcs_made_to_fit(self):
+        """What was changed is still a forgery when the CRCs and lengths were made to fit."""
+        mac = make_frame(4, HEADER, CONTENT)[36:68]
+        forged = {
+            "type": make_frame(8, HEADER, CONTENT, mac=mac),
+            "header": make_frame(4, b'{"id":"m2"}', CONTENT, mac=mac),
+            "content": make_frame(4, HEADER, b"hullo", mac=mac),
+            "boundary": make_frame(4, HEADER + CONTENT[:2], CONTENT[2:], mac=mac),
+            "content added": make_frame(4, HEADER, CONTENT + b"!", mac=mac),
+        }
+        for name, frame in forged.items():
+            assert error_of(frame) is SignatureError, name
+
+    def test_mac_without_the_key_schedule(self):
+        """A MAC under the shared key itself, not the derived one, does not pass."""
+        assert error_of(make_frame(), sealer=EnvelopeSealer(KEY)) is SignatureError
+
+
+class OrderOfChecksTests(SynchronousTestCase):
+    def test_order(self):
+        """Of several faults, the one that is checked first is told."""
+        faults = [
+            (MagicError, {"magic": b"\x89CHATX\r\n"}),
+            (VersionError, {"version": 2}),
+            (FrameLengthError, {"header_length": len(HEADER) + 1}),
+            (ChecksumError, {"content_crc": 0}),
+            (SignatureError, {"mac": bytes(32)}),
+        ]
+        for first, (error, _) in enumerate(faults):
+            fields = {}
+            for _, fault in faults[first:]:
+                fields |= fault
+            assert error_of(make_frame(**fields)) is error
+
+    def test_length_before_magic(self):
+        """What is too short for an envelope is refused for that, whatever it begins with."""
+        with pytest.raises(FrameLengthError):
+            SEALER.open(b"X" * 63, 0, 63, MAX_CONTENT)
+
+    def test_lengths_before_limits(self):
+        """Lengths that contradict each other are told before one that is over its limit."""
+        frame = make_frame(content_length=2**63, header_length=2**31)
+        assert error_of(frame) is FrameLengthError
+
+    def test_limits_before_sums(self):
+        """A header or content over its limit is refused before it is summed up."""
+        frame = make_frame(content=bytes(11), content_crc=1, mac=bytes(32))
+        assert error_of(frame, max_content=10) is FrameTooLargeError
+        frame = make_frame(header=bytes(MAX_HEADER + 1), header_crc=1, mac=bytes(32))
+        assert error_of(frame) is FrameTooLargeError
+
+    def test_either_crc(self):
+        """Each of the two CRCs is checked by itself, and before the MAC."""
+        for field in ("header_crc", "content_crc"):
+            assert error_of(make_frame(**{field: crc32(b"else")})) is ChecksumError
+            assert error_of(make_frame(**{field: 0}, mac=bytes(32))) is ChecksumError
+
+    def test_lengths_that_make_up_for_each_other(self):
+        """A byte moved from content to header in the lengths alone fails the CRC."""
+        fields = {"header_length": len(HEADER) + 1, "content_length": len(CONTENT) - 1}
+        assert error_of(make_frame(**fields)) is ChecksumError
+
+
+class LimitTests(SynchronousTestCase):
+    def test_header(self):
+        """A header of 64 KiB passes both ways, one byte more does not."""
+        header = bytes(64 * 1024)
+        frame = SEALER.seal(4, header, b"")
+        assert open_frame(frame) == (4, header, b"")
+        with pytest.raises(LocalProtocolError, match="65537 bytes is over 65536"):
+            SEALER.seal(4, header + b" ", b"")
+        with pytest.raises(FrameTooLargeError, match="65537 bytes is over 65536"):
+            open_frame(make_frame(header=header + b" "))
+
+    def test_content(self):
+        """A content of exactly the limit passes, one byte more does not."""
+        assert open_frame(make_frame(content=b"12345"), max_content=5)[2] == b"12345"
+        with pytest.raises(FrameTooLargeError, match="6 bytes is over 5"):
+            open_frame(make_frame(content=b"123456"), max_content=5)
+
+    def test_prelude_alone(self):
+        """The first 64 bytes are enough to refuse what an envelope announces."""
+        length = 64 + 2 + MAX_CONTENT + 1
+        prelude = struct.pack(">8sHHIIQI", MAGIC, 1, 4, 2, 0, MAX_CONTENT + 1, 0) + bytes(32)
+        with pytest.raises(FrameTooLargeError):
+            check_prelude(prelude, 0, length, MAX_CONTENT)
+        assert check_prelude(prelude, 0, length, MAX_CONTENT + 1) == (4, 2, 0, 0)
+        with pytest.raises(FrameLengthError):
+            check_prelude(prelude, 0, length - 1, MAX_CONTENT + 1)

@@ -1,0 +1,294 @@
+"""Headers, by message type: what each takes, and what is wrong with the others."""
+
+import contextlib
+import json
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import ErrorCode, HeaderError, RequestError
+from chatd.wire.codec import Codec
+from chatd.wire.messages import (
+    DEFAULT_CONTENT_TYPE,
+    ChatHeader,
+    Disconnect,
+    Error,
+    Heartbeat,
+    Message,
+    MessageType,
+    SessionAck,
+    SessionInit,
+    as_content,
+)
+from tests.wire.samples import BROKEN_HEADERS, KEY, make_frame, some_examples
+
+CODEC = Codec(KEY)
+ID = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
+SID = json.dumps(ID)
+
+# For each type: a full header as its JSON, and what it is decoded to.
+FULL = {
+    MessageType.SESSION_INIT: (
+        f'{{"session_id":{SID},"server":"chatd/1","heartbeat":2.5,"max_content":9,"auth":true}}',
+        SessionInit(session_id=ID, server="chatd/1", heartbeat=2.5, max_content=9, auth=True),
+    ),
+    MessageType.SESSION_ACK: (
+        f'{{"session_id":{SID},"name":"ann","password":"pw"}}',
+        SessionAck(session_id=ID, name="ann", password="pw"),
+    ),
+    MessageType.HEARTBEAT: ('{"n":3}', Heartbeat(3)),
+    MessageType.MESSAGE: (
+        '{"id":"m1","room":"tea","to":"bob","from":"ann","seq":4,"time":1.5,"content_type":"a/b"}',
+        ChatHeader(
+            id="m1", room="tea", to="bob", sender="ann", seq=4, time=1.5, content_type="a/b"
+        ),
+    ),
+    MessageType.ERROR: (
+        '{"code":"bad-name","message":"no","ref":"m1"}',
+        Error(code="bad-name", message="no", ref="m1"),
+    ),
+    MessageType.DISCONNECT: (
+        '{"code":"shutting-down","reason":"bye","retry":true}',
+        Disconnect(code="shutting-down", reason="bye", retry=True),
+    ),
+    MessageType.COMMAND: (
+        '{"id":"c1","command":"join","room":"tea"}',
+        {"id": "c1", "command": "join", "room": "tea"},
+    ),
+    MessageType.RESULT: ('{"id":"c1","names":["ann"]}', {"id": "c1", "names": ["ann"]}),
+    MessageType.EVENT: ('{"event":"joined","name":"ann"}', {"event": "joined", "name": "ann"}),
+}
+
+# For each type: the shortest header, and what it is decoded to.
+SHORTEST = {
+    MessageType.SESSION_INIT: (f'{{"session_id":{SID}}}', SessionInit(session_id=ID)),
+    MessageType.SESSION_ACK: (f'{{"session_id":{SID}}}', SessionAck(session_id=ID)),
+    MessageType.MESSAGE: ('{"id":"m1"}', ChatHeader(id="m1")),
+    MessageType.ERROR: ('{"code":"x"}', Error(code="x")),
+    MessageType.DISCONNECT: ("{}", Disconnect(code="goodbye", reason="", retry=False)),
+}
+
+# For each type, headers with a field missing, mistyped or out of its bounds.
+FAULTY = {
+    MessageType.SESSION_INIT: [
+        "{}",
+        '{"session_id":5}',
+        f'{{"session_id":{SID},"server":null}}',
+        f'{{"session_id":{SID},"heartbeat":0}}',
+        f'{{"session_id":{SID},"heartbeat":"5"}}',
+        f'{{"session_id":{SID},"max_content":-1}}',
+        f'{{"session_id":{SID},"max_content":1.5}}',
+        f'{{"session_id":{SID},"auth":1}}',
+    ],
+    MessageType.SESSION_ACK: ["{}", '{"session_id":null}', f'{{"session_id":{SID},"name":1}}'],
+    MessageType.HEARTBEAT: ["{}", '{"n":"1"}', '{"n":1.5}', '{"n":true}', '{"n":null}'],
+    MessageType.MESSAGE: [
+        "{}",
+        '{"id":1}',
+        '{"id":""}',
+        f'{{"id":"{65 * "x"}"}}',
+        '{"id":"m1","room":["tea"]}',
+        '{"id":"m1","to":{}}',
+        '{"id":"m1","seq":"1"}',
+        '{"id":"m1","time":"now"}',
+        '{"id":"m1","content_type":""}',
+        f'{{"id":"m1","content_type":"{256 * "x"}"}}',
+    ],
+    MessageType.ERROR: ["{}", '{"code":1}', '{"code":"x","ref":1}'],
+    MessageType.DISCONNECT: ['{"code":null}', '{"retry":"yes"}', '{"reason":1}'],
+    MessageType.COMMAND: [
+        "{}",
+        '{"id":"c1"}',
+        '{"command":"x"}',
+        '{"id":1,"command":"x"}',
+        '{"id":"","command":"x"}',
+        '{"id":"c1","command":null}',
+        f'{{"id":"{65 * "x"}","command":"x"}}',
+    ],
+    MessageType.RESULT: ["{}", '{"id":null}'],
+    MessageType.EVENT: ["{}", '{"event":1}', '{"event":""}'],
+}
+
+
+def decode_header(message_type, header):
+    data = header if isinstance(header, bytes) else header.encode()
+    return CODEC.decode(make_frame(message_type, data)).header
+
+
+def encode_header(message_type, header):
+    """The header's bytes in a frame without content."""
+    return CODEC.encode_parts(message_type, header)[68:]
+
+
+class HeaderTests(SynchronousTestCase):
+    def test_full(self):
+        """Every field of every type is read and written under its name."""
+        for message_type, (text, header) in FULL.items():
+            assert decode_header(message_type, text) == header
+            assert encode_header(message_type, header) == text.encode()
+
+    def test_every_type(self):
+        """Every type but the reserved one has a header."""
+        assert set(FULL) == set(FAULTY) == set(MessageType) - {MessageType.CHUNK}
+
+    def test_shortest(self):
+        """Fields that may be left out have their defaults."""
+        for message_type, (text, header) in SHORTEST.items():
+            assert decode_header(message_type, text) == header
+
+    def test_defaults_are_not_sent(self):
+        """What a client or a room leaves out of a message is not sent as null."""
+        for message_type in (MessageType.MESSAGE, MessageType.SESSION_ACK):
+            text, header = SHORTEST[message_type]
+            assert encode_header(message_type, header) == text.encode()
+
+    def test_init_says_all(self):
+        """SESSION_INIT tells every field, also those that have their defaults."""
+        sent = json.loads(encode_header(MessageType.SESSION_INIT, SessionInit(session_id=ID)))
+        assert sent == {
+            "session_id": ID,
+            "server": "",
+            "heartbeat": 5.0,
+            "max_content": 10485760,
+            "auth": False,
+        }
+
+    def test_longest_fields(self):
+        """An id of 64 characters, not bytes, and a content type of 255 are taken."""
+        header = ChatHeader(id="é" * 64, content_type="x" * 255)
+        assert decode_header(4, encode_header(4, header)) == header
+        header = {"id": "é" * 64, "command": "é" * 64}
+        assert decode_header(8, encode_header(8, header)) == header
+
+    def test_number_that_can_be_repeated(self):
+        """A ping's number may be any integer that is read, and is written back the same."""
+        for n in (-1, 0, 2**64, 10**4299):
+            header = decode_header(3, f'{{"n":{n}}}')
+            assert encode_header(3, header) == b'{"n":%d}' % n
+
+
+class FaultyHeaderTests(SynchronousTestCase):
+    def test_missing_or_mistyped(self):
+        """A field that is missing, mistyped or out of bounds is a fault in what was asked."""
+        for message_type, headers in FAULTY.items():
+            for header in headers:
+                with pytest.raises(RequestError) as caught:
+                    decode_header(message_type, header)
+                assert caught.value.code == ErrorCode.BAD_REQUEST, header
+
+    def test_ref(self):
+        """The error refers to the id of the frame at fault."""
+        for message_type, header in (
+            (MessageType.MESSAGE, '{"id":"m1","room":5}'),
+            (MessageType.COMMAND, '{"id":"m1"}'),
+            (MessageType.HEARTBEAT, '{"id":"m1"}'),
+        ):
+            with pytest.raises(RequestError) as caught:
+                decode_header(message_type, header)
+            assert caught.value.ref == "m1"
+
+    def test_ref_of_an_id_at_fault(self):
+        """An id that is too long is still referred to, but one that is endless is not."""
+        for id, ref in (("x" * 65, "x" * 65), ("x" * 256, "x" * 256), ("x" * 257, None)):
+            with pytest.raises(RequestError) as caught:
+                decode_header(MessageType.MESSAGE, json.dumps({"id": id}))
+            assert caught.value.ref == ref
+
+    def test_no_ref(self):
+        """Where there is no id, or one that is no text, the error refers to nothing."""
+        for header in ("{}", '{"id":5}', '{"id":null}', '{"id":["m1"]}'):
+            with pytest.raises(RequestError) as caught:
+                decode_header(MessageType.MESSAGE, header)
+            assert caught.value.ref is None
+
+    def test_what_is_wrong(self):
+        """The error names the field."""
+        with pytest.raises(RequestError, match="room"):
+            decode_header(MessageType.MESSAGE, '{"id":"m1","room":5}')
+        with pytest.raises(RequestError, match="command must be text of 1 to 64 characters"):
+            decode_header(MessageType.COMMAND, '{"id":"m1"}')
+
+    def test_broken(self):
+        """What is not one JSON object in UTF-8 is a fault in the bytes, for every type."""
+        for message_type in (*MessageType, 99):
+            for name, header in BROKEN_HEADERS.items():
+                with pytest.raises(HeaderError):
+                    self.fail(f"{name}: {decode_header(message_type, header)}")
+
+    def test_bad_utf8_in_an_unknown_field(self):
+        """A field that is not known is ignored, but not that it isn't UTF-8."""
+        for header in (b'{"id":"m1","x":"\xff"}', b'{"id":"m1","\xff":1}'):
+            with pytest.raises(HeaderError):
+                decode_header(MessageType.MESSAGE, header)
+
+    @some_examples
+    @given(st.sampled_from([*MessageType, 99]), st.binary(max_size=80))
+    def test_hostile_bytes(self, message_type, data):
+        """Any bytes in a header are refused, or make a header that can be sent again."""
+        for header in (data, b"{" + data + b"}", b'{"id":"m1","n":' + data + b"}"):
+            with contextlib.suppress(HeaderError, RequestError):
+                decoded = decode_header(message_type, header)
+                assert encode_header(message_type, decoded).startswith(b"{")
+
+
+class MessageTests(SynchronousTestCase):
+    def test_chat(self):
+        """A message for a room has the fields that were given, and content as UTF-8."""
+        message = Message.chat("Zoë", id="m1", room="tea", content_type="text/markdown")
+        assert message.type == MessageType.MESSAGE
+        assert message.header == ChatHeader(id="m1", room="tea", content_type="text/markdown")
+        assert message.content == b"Zo\xc3\xab"
+
+    def test_new_id(self):
+        """A message without an id is given a UUID of its own."""
+        ids = {Message.chat("x").id for _ in range(3)}
+        assert len({uuid.UUID(id) for id in ids}) == 3
+
+    def test_empty_id(self):
+        """An empty id is kept as it is, for the other side to refuse."""
+        assert Message.chat("x", id="").id == ""
+
+    def test_properties(self):
+        """The fields of a message's header are the message's own."""
+        message = Message(MessageType.MESSAGE, FULL[MessageType.MESSAGE][1], b"hi")
+        assert (message.id, message.room, message.to) == ("m1", "tea", "bob")
+        assert (message.sender, message.seq, message.time) == ("ann", 4, 1.5)
+        assert (message.content_type, message.text) == ("a/b", "hi")
+
+    def test_properties_of_other_types(self):
+        """Messages of other types have none of these fields."""
+        for header in (Heartbeat(1), {"id": "c1", "room": "tea", "content_type": "a/b"}):
+            message = Message(MessageType.COMMAND, header)
+            assert message.id is message.room is message.to is message.sender is None
+            assert message.seq is message.time is None
+            assert message.content_type == DEFAULT_CONTENT_TYPE
+
+    def test_default_content_type(self):
+        """A content that says nothing of its type is text."""
+        assert Message.chat("x").content_type == "text/plain; charset=utf-8"
+
+    def test_text_of_bytes(self):
+        """Bytes that are not UTF-8 are shown as replacement characters."""
+        assert Message.chat(b"a\xff").text == "a�"
+
+    def test_as_content(self):
+        """Text is sent as UTF-8, bytes as they are."""
+        assert as_content("é") == as_content(b"\xc3\xa9") == b"\xc3\xa9"
+
+    def test_numbers_of_types(self):
+        """The types have the protocol's numbers."""
+        assert [(t.name, t.value) for t in MessageType] == [
+            ("SESSION_INIT", 1),
+            ("SESSION_ACK", 2),
+            ("HEARTBEAT", 3),
+            ("MESSAGE", 4),
+            ("ERROR", 5),
+            ("DISCONNECT", 6),
+            ("CHUNK", 7),
+            ("COMMAND", 8),
+            ("RESULT", 9),
+            ("EVENT", 10),
+        ]

@@ -1,0 +1,257 @@
+"""The Noise handshake and its cipher states, against another implementation of Noise."""
+
+import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import RecordError
+from chatd.wire.noise import (
+    HANDSHAKE_BYTES,
+    MAX_NOISE_MESSAGE,
+    PROTOCOL_NAME,
+    TAG_BYTES,
+    CipherState,
+    Handshake,
+)
+from tests.wire.samples import (
+    CLIENT_EPHEMERAL,
+    LOW_ORDER_KEYS,
+    NOISE_NAME,
+    SERVER_EPHEMERAL,
+    LowOrderKey,
+    flip_bit,
+    other_noise,
+    some_examples,
+)
+
+PSK = bytes(range(100, 132))
+PROLOGUE = b"what was said before"
+
+
+def initiator(**changes):
+    given = {"psk": PSK, "prologue": PROLOGUE, "initiator": True, "ephemeral": SERVER_EPHEMERAL}
+    return Handshake(**{**given, **changes})
+
+
+def responder(**changes):
+    return initiator(**{"initiator": False, "ephemeral": CLIENT_EPHEMERAL, **changes})
+
+
+def shake_hands():
+    """Do a handshake, and return each side's cipher states for sending and receiving."""
+    first, second = initiator(), responder()
+    second.read_message(first.write_message())
+    first.read_message(second.write_message())
+    return first.split(), second.split()
+
+
+def raises_record_error(text=None):
+    return pytest.raises(RecordError, match=text)
+
+
+class OtherImplementationTests(SynchronousTestCase):
+    def test_name(self):
+        """The pattern's name is the published one."""
+        assert PROTOCOL_NAME == NOISE_NAME
+
+    def test_initiator(self):
+        """The initiator's bytes are the other's, which answers and shares its keys."""
+        ours = initiator()
+        twin = other_noise(PSK, initiator=True, ephemeral=SERVER_EPHEMERAL, prologue=PROLOGUE)
+        peer = other_noise(PSK, initiator=False, prologue=PROLOGUE)
+        first = ours.write_message()
+        assert first == twin.write_message()
+        assert peer.read_message(first) == b""
+        ours.read_message(bytes(peer.write_message()))
+        assert peer.handshake_finished
+        self.talk(ours, peer)
+
+    def test_responder(self):
+        """The responder's bytes are the other's, which takes them and shares its keys."""
+        ours = responder()
+        twin = other_noise(PSK, initiator=False, ephemeral=CLIENT_EPHEMERAL, prologue=PROLOGUE)
+        peer = other_noise(PSK, initiator=True, prologue=PROLOGUE)
+        first = bytes(peer.write_message())
+        ours.read_message(first)
+        twin.read_message(first)
+        second = ours.write_message()
+        assert second == twin.write_message()
+        assert peer.read_message(second) == b""
+        assert peer.handshake_finished
+        self.talk(ours, peer)
+
+    def talk(self, ours, peer):
+        """Send messages of several lengths both ways."""
+        sending, receiving = ours.split()
+        for length in (0, 1, 100, MAX_NOISE_MESSAGE - TAG_BYTES):
+            plaintext = bytes(length)
+            assert peer.decrypt(sending.encrypt(plaintext)) == plaintext
+            assert receiving.decrypt(peer.encrypt(plaintext)) == plaintext
+
+    def test_refused_by_the_other(self):
+        """The other implementation refuses a message that was made with another psk."""
+        peer = other_noise(bytes(32), initiator=False, prologue=PROLOGUE)
+        with pytest.raises(InvalidTag):
+            peer.read_message(initiator().write_message())
+
+
+class HandshakeTests(SynchronousTestCase):
+    def test_both_sides(self):
+        """After the handshake each side opens what the other seals, with a key for each way."""
+        (first_out, first_in), (second_out, second_in) = shake_hands()
+        there, back = first_out.encrypt(b"same"), second_out.encrypt(b"same")
+        assert there != back
+        assert second_in.decrypt(there) == b"same"
+        assert first_in.decrypt(back) == b"same"
+
+    def test_length(self):
+        """A handshake message is a public key and a tag."""
+        assert len(initiator().write_message()) == HANDSHAKE_BYTES == 48
+
+    def test_new_keys_each_time(self):
+        """Without a known ephemeral key every handshake has a new one."""
+        messages = {initiator(ephemeral=None).write_message()[:32] for _ in range(3)}
+        assert len(messages) == 3
+
+    def test_another_psk(self):
+        """A message made with another psk is refused, by the responder and the initiator."""
+        with raises_record_error("forged"):
+            responder(psk=bytes(32)).read_message(initiator().write_message())
+        first, other = initiator(), initiator(psk=bytes(32))
+        second = responder()
+        second.read_message(first.write_message())
+        other.write_message()
+        with raises_record_error("forged"):
+            other.read_message(second.write_message())
+
+    def test_another_prologue(self):
+        """Sides that saw different things before the handshake refuse each other."""
+        with raises_record_error():
+            responder(prologue=b"").read_message(initiator().write_message())
+
+    def test_every_bit(self):
+        """Each bit of a handshake message, when it is flipped, is refused."""
+        message = initiator().write_message()
+        for bit in range(8 * len(message)):
+            with raises_record_error():
+                responder().read_message(flip_bit(message, bit))
+
+    def test_every_bit_of_the_answer(self):
+        """Each bit of the answer, when it is flipped, is refused."""
+        second = responder()
+        second.read_message(initiator().write_message())
+        answer = second.write_message()
+        for bit in range(8 * len(answer)):
+            first = initiator()
+            first.write_message()
+            with raises_record_error():
+                first.read_message(flip_bit(answer, bit))
+
+    def test_answer_to_another_handshake(self):
+        """An answer that was recorded is of no use in another handshake."""
+        second = responder()
+        second.read_message(initiator().write_message())
+        first = initiator(ephemeral=None)
+        first.write_message()
+        with raises_record_error():
+            first.read_message(second.write_message())
+
+    def test_own_message(self):
+        """A side that is sent its own message back refuses it."""
+        first = initiator()
+        with raises_record_error():
+            first.read_message(first.write_message())
+
+    def test_wrong_length(self):
+        """What is not of a handshake message's length is refused before it is looked at."""
+        message = initiator().write_message()
+        for data in (b"", message[:32], message[:47], message + b"\0"):
+            with raises_record_error("has 48 bytes"):
+                responder().read_message(data)
+
+    def test_low_order_answer(self):
+        """A public key of low order in the answer is refused."""
+        for public in LOW_ORDER_KEYS:
+            first = initiator()
+            first.write_message()
+            with raises_record_error("low order"):
+                first.read_message(public + bytes(TAG_BYTES))
+
+    def test_low_order_offer(self):
+        """A public key of low order is refused also where its sender holds the psk."""
+        for public in LOW_ORDER_KEYS:
+            second = responder()
+            second.read_message(initiator(ephemeral=LowOrderKey(public)).write_message())
+            with raises_record_error("low order"):
+                second.write_message()
+
+
+class CipherStateTests(SynchronousTestCase):
+    def test_nonces(self):
+        """Message n is AES-256-GCM under four zero bytes and n, big-endian, as the nonce."""
+        state, aead = CipherState(PSK), AESGCM(PSK)
+        for n in range(300):
+            nonce = bytes(4) + n.to_bytes(8, "big")
+            assert state.encrypt(b"text", b"data") == aead.encrypt(nonce, b"text", b"data")
+
+    @some_examples
+    @given(st.lists(st.tuples(st.binary(), st.binary())))
+    def test_any_messages(self, messages):
+        """Messages that are opened in the order they were sealed in come out as they were."""
+        sending, receiving = CipherState(PSK), CipherState(PSK)
+        sealed = [(sending.encrypt(text, data), data) for text, data in messages]
+        assert [receiving.decrypt(text, data) for text, data in sealed] == [t for t, _ in messages]
+
+    def test_views(self):
+        """Views of a buffer are sealed and opened like bytes."""
+        sealed = CipherState(PSK).encrypt(memoryview(b"-text-")[1:5])
+        assert sealed == CipherState(PSK).encrypt(b"text")
+        assert CipherState(PSK).decrypt(memoryview(b"-" + sealed)[1:]) == b"text"
+
+    def test_replayed(self):
+        """A message that comes twice is refused the second time."""
+        receiving = CipherState(PSK)
+        sealed = CipherState(PSK).encrypt(b"text")
+        assert receiving.decrypt(sealed) == b"text"
+        with raises_record_error():
+            receiving.decrypt(sealed)
+
+    def test_reordered_or_left_out(self):
+        """A message that comes before its turn is refused."""
+        sending = CipherState(PSK)
+        sending.encrypt(b"first")
+        with raises_record_error():
+            CipherState(PSK).decrypt(sending.encrypt(b"second"))
+
+    def test_every_bit(self):
+        """Each bit of a message, when it is flipped, is refused."""
+        sealed = CipherState(PSK).encrypt(b"text")
+        for bit in range(8 * len(sealed)):
+            with raises_record_error():
+                CipherState(PSK).decrypt(flip_bit(sealed, bit))
+
+    def test_cut_short(self):
+        """A message that lost its end is refused, whatever is left of it."""
+        sealed = CipherState(PSK).encrypt(b"text")
+        for length in range(len(sealed)):
+            with raises_record_error():
+                CipherState(PSK).decrypt(sealed[:length])
+
+    def test_other_data(self):
+        """A message with other associated data than it was sealed with is refused."""
+        sealed = CipherState(PSK).encrypt(b"text", b"data")
+        with raises_record_error():
+            CipherState(PSK).decrypt(sealed, b"else")
+
+    def test_last_nonce(self):
+        """A state whose nonces are used up seals and opens nothing more."""
+        state = CipherState(PSK)
+        state._nonce = 2**64 - 2  # not to be reached in a test's time
+        nonce = bytes(4) + (2**64 - 2).to_bytes(8, "big")
+        assert state.encrypt(b"last") == AESGCM(PSK).encrypt(nonce, b"last", b"")
+        for function in (state.encrypt, state.decrypt):
+            with raises_record_error("used up"):
+                function(b"one more")
