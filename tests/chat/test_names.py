@@ -1,0 +1,193 @@
+"""Tests of names: what is allowed, which count as the same, and who has which."""
+
+import unicodedata
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.names import MAX_NAME, Names, check_name, fold
+from chatd.errors import RequestError
+
+COMPOSED = "Zo\u00eb"
+DECOMPOSED = "Zoe\u0308"
+ALIKE = st.text("sS\u00dfeE\u00eb\u00cb\u0308", min_size=1, max_size=3)
+SESSION = "0b4e9f6c7d0e4c579a413c2f3d1a5b60"
+
+moderate = settings(
+    max_examples=200,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],  # no timing decides here
+)
+
+
+class CheckNameTests(SynchronousTestCase):
+    def test_good(self):
+        """Letters, digits, signs and any script make a name, which comes back as it is."""
+        for name in ("a", "alice-2", "O'Brien", "\u674e\u96f7", "\U0001f600", "\u00c9mile", "<b>"):
+            self.assertEqual(check_name(name), name)
+
+    def test_composed(self):
+        """A name comes back in Unicode's composed form."""
+        self.assertEqual(check_name(DECOMPOSED), COMPOSED)
+
+    def test_length(self):
+        """A name has 1 to 32 characters, counted in the composed form."""
+        self.assertEqual(check_name("x" * MAX_NAME), "x" * MAX_NAME)
+        self.assertEqual(check_name("e\u0308" * MAX_NAME), "\u00eb" * MAX_NAME)
+        for name in ("", "x" * (MAX_NAME + 1)):
+            self.assert_bad(name)
+
+    def test_bad_characters(self):
+        """Spaces of any kind, control and invisible format characters make no name."""
+        bad = " \t\r\n\0\x1b\x7f\x85\u00a0\u2003\u2028\u200b\u202e\ufeff\ud800"
+        for character in bad:
+            for name in (character, f"a{character}", f"{character}a", f"a{character}b"):
+                self.assert_bad(name)
+
+    @moderate
+    @given(st.text(max_size=40))
+    def test_any_text(self, text):
+        """Any text is refused as `bad-name`, or gives a name that is a name again."""
+        try:
+            name = check_name(text)
+        except RequestError as error:
+            self.assertEqual(error.code, "bad-name")
+        else:
+            self.assertEqual(check_name(name), name)
+            self.assertEqual(fold(name), fold(text))
+
+    def assert_bad(self, name):
+        with self.assertRaises(RequestError) as caught:
+            check_name(name)
+        self.assertEqual(caught.exception.code, "bad-name")
+
+
+class FoldTests(SynchronousTestCase):
+    def test_same(self):
+        """Names that differ in case or in Unicode's form only count as the same."""
+        for names in (
+            ("alice", "Alice", "ALICE"),
+            (COMPOSED, DECOMPOSED, COMPOSED.upper(), DECOMPOSED.upper()),
+            ("stra\u00dfe", "STRASSE", "Strasse"),
+            (
+                "\u03c3\u03af\u03c3\u03c5\u03c6\u03bf\u03c2",
+                "\u03a3\u038a\u03a3\u03a5\u03a6\u039f\u03a3",
+            ),
+        ):
+            self.assertEqual(len({fold(name) for name in names}), 1, names)
+
+    def test_different(self):
+        """Names that differ in a letter or an accent are different."""
+        names = ("alice", "alicf", "al\u00efce", "alice2", "lobby")
+        self.assertEqual(len({fold(name) for name in names}), len(names))
+
+    @moderate
+    @given(st.text(max_size=20))
+    def test_forms(self, name):
+        """The composed and the decomposed form of any name count as the same."""
+        self.assertEqual(
+            fold(unicodedata.normalize("NFD", name)), fold(unicodedata.normalize("NFC", name))
+        )
+
+    @moderate
+    @given(st.text(max_size=20))
+    def test_stable(self, name):
+        """What names have in common has itself in common with them."""
+        self.assertEqual(fold(fold(name)), fold(name))
+
+
+class NamesTests(SynchronousTestCase):
+    def setUp(self):
+        self.names = Names()
+
+    def assert_refused(self, code, name):
+        with self.assertRaises(RequestError) as caught:
+            self.names.claim(name, SESSION)
+        self.assertEqual(caught.exception.code, code)
+
+    def test_claim(self):
+        """A free name is given as it was asked for, in the composed form."""
+        self.assertEqual(self.names.claim("Alice", SESSION), "Alice")
+        self.assertEqual(self.names.claim(DECOMPOSED, SESSION), COMPOSED)
+
+    def test_taken(self):
+        """A name that is in use is refused, in whatever case or form it is asked for."""
+        self.names.claim(COMPOSED, SESSION)
+        for name in (COMPOSED, DECOMPOSED, COMPOSED.lower(), DECOMPOSED.upper()):
+            self.assert_refused("name-taken", name)
+
+    def test_bad(self):
+        """A bad name is refused, and is not taken by that."""
+        for _ in range(2):
+            self.assert_refused("bad-name", "a b")
+            self.assert_refused("bad-name", "")
+
+    def test_release(self):
+        """A name that was given back is free again, in whatever case it is given back."""
+        self.names.claim("Alice", SESSION)
+        self.names.release("ALICE")
+        self.assertEqual(self.names.claim("alice", SESSION), "alice")
+
+    def test_release_of_a_free_name(self):
+        """To give back a name that is not in use does nothing."""
+        self.names.claim("bob", SESSION)
+        self.names.release("alice")
+        self.assert_refused("name-taken", "bob")
+
+    def test_refusal_keeps_the_name(self):
+        """A claim that was refused does not take the name from who has it."""
+        self.names.claim("alice", SESSION)
+        self.assert_refused("name-taken", "Alice")
+        self.assert_refused("name-taken", "alice")
+
+    def test_guest(self):
+        """Who asks for no name is given one that tells guests apart."""
+        self.assertEqual(self.names.claim(None, SESSION), f"guest-{SESSION[:6]}")
+
+    def test_guests_are_unique(self):
+        """Guests whose names would be the same get longer ones."""
+        others = [SESSION[:9] + other * 23 for other in "xyz"]
+        given = [self.names.claim(None, guest) for guest in [SESSION, *others]]
+        self.assertEqual(len({fold(name) for name in given}), 4)
+        self.assertEqual(given[1], f"guest-{SESSION[:7]}")
+        for name in given:
+            self.assert_refused("name-taken", name)
+
+    def test_guest_name_that_somebody_asked_for(self):
+        """A guest's name that another took first, in any case, is given to no guest."""
+        squatter = self.names.claim(f"GUEST-{SESSION[:6].upper()}", "")
+        guest = self.names.claim(None, SESSION)
+        self.assertNotEqual(fold(squatter), fold(guest))
+
+    def test_guest_that_is_no_more_unique(self):
+        """The same guest twice cannot be told apart for ever."""
+        for _ in range(len(SESSION) - 5):
+            self.names.claim(None, SESSION)
+        self.assert_refused("name-taken", None)
+
+    def test_short_guest(self):
+        """What sets a guest apart may be short."""
+        self.assertEqual(self.names.claim(None, "ab"), "guest-ab")
+
+    @moderate
+    @given(st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), unique=True))
+    def test_any_guests(self, guests):
+        """However alike the sessions' ids are, no two guests have the same name."""
+        names = Names()
+        prefix = guests[0][:20] if guests else ""
+        alike = {prefix + guest[20:] for guest in guests}
+        given = [names.claim(None, guest) for guest in sorted(alike)]
+        self.assertEqual(len(set(map(fold, given))), len(alike))
+
+    @moderate
+    @given(ALIKE, ALIKE)
+    def test_any_two(self, first, second):
+        """A second name is taken exactly if it counts as the same as the first."""
+        names = Names()
+        names.claim(first, SESSION)
+        if fold(first) == fold(second):
+            self.assertRaises(RequestError, names.claim, second, SESSION)
+        else:
+            self.assertEqual(names.claim(second, SESSION), check_name(second))
