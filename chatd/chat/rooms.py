@@ -106,11 +106,16 @@ class Room(Generic[M]):
     def _remember(self, key: tuple[str, str], message: Message) -> None:
         self._remembered[key] = message
         self._remembered_bytes += len(message.content)
-        while (
-            len(self._remembered) > MAX_REMEMBERED or self._remembered_bytes > MAX_REMEMBERED_BYTES
-        ):
+        while self._remembers_too_much():
             _, forgotten = self._remembered.popitem(last=False)
             self._remembered_bytes -= len(forgotten.content)
+
+    def _remembers_too_much(self) -> bool:
+        """Whether the oldest is to be forgotten; the last one never is, however large."""
+        count = len(self._remembered)
+        return count > MAX_REMEMBERED or (
+            count > 1 and self._remembered_bytes > MAX_REMEMBERED_BYTES
+        )
 
     def _presence(self, event: str, member: M) -> Message:
         header = {"event": event, "room": self.name, "name": member.name}
