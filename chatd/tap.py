@@ -14,12 +14,14 @@ from chatd.errors import ConfigurationError
 from chatd.net.factory import HEARTBEAT_S
 from chatd.service import DEFAULT_ENDPOINT, Settings, make_service
 from chatd.wire.envelope import MAX_CONTENT
+from chatd.wire.messages import (
+    MAX_HEARTBEAT_S,
+    MAX_MAX_CONTENT,
+    MIN_HEARTBEAT_S,
+    MIN_MAX_CONTENT,
+)
 
 __all__ = ["Options", "makeService"]
-
-MIN_HEARTBEAT_S = 0.1
-MAX_MAX_CONTENT = 2**32 - 1 - 2**20
-"""Largest limit that can be set: frames have 32-bit lengths, and hold more than the content."""
 
 
 def _heartbeat(seconds: str) -> float:
@@ -27,8 +29,10 @@ def _heartbeat(seconds: str) -> float:
         interval_s = float(seconds)
     except ValueError:
         interval_s = math.nan
-    if not MIN_HEARTBEAT_S <= interval_s < math.inf:
-        raise usage.UsageError(f"--heartbeat {seconds}: it takes {MIN_HEARTBEAT_S} seconds or more")
+    if not MIN_HEARTBEAT_S <= interval_s <= MAX_HEARTBEAT_S:
+        raise usage.UsageError(
+            f"--heartbeat {seconds}: it takes {MIN_HEARTBEAT_S} to {MAX_HEARTBEAT_S:g} seconds"
+        )
     return interval_s
 
 
@@ -37,8 +41,10 @@ def _max_content(number: str) -> int:
         max_content = int(number)
     except ValueError:
         max_content = 0
-    if not 0 < max_content <= MAX_MAX_CONTENT:
-        raise usage.UsageError(f"--max-content {number}: it takes 1 to {MAX_MAX_CONTENT} bytes")
+    if not MIN_MAX_CONTENT <= max_content <= MAX_MAX_CONTENT:
+        raise usage.UsageError(
+            f"--max-content {number}: it takes {MIN_MAX_CONTENT} to {MAX_MAX_CONTENT} bytes"
+        )
     return max_content
 
 

@@ -66,6 +66,7 @@ class ServerProtocol(ChatProtocol):
         """Take the session out of the chat, and call its `ended`."""
         session = self._session
         if session is None:
+            self.log.info("{who}: not established: {reason}", who=self, reason=end_reason)
             return
         self.factory.remove(session)
         self.log.info("{who}: ended: {reason}", who=self, reason=end_reason)
@@ -85,7 +86,6 @@ class ServerProtocol(ChatProtocol):
             name = self.factory.names.claim(ack.name, self.connection.session_id.replace("-", ""))
         except RequestError as error:
             self.connection.refuse(error.code, error.message)
-            self.log.info("{who}: refused: {error}", who=self, error=error)
             return None
         session = self.factory.session_class(self, self.connection.session_id, name)
         self._session = session

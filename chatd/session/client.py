@@ -55,6 +55,9 @@ class ClientConnection(Connection):
         name: str | None = None,
         password: str | None = None,
     ) -> None:
+        codec.encode_parts(  # a name or password that cannot be sent is told at once
+            MessageType.SESSION_ACK, SessionAck(session_id="", name=name, password=password)
+        )
         self._name = name
         self._password = password
         self._now = now
@@ -74,7 +77,8 @@ class ClientConnection(Connection):
         elif isinstance(header, Error):
             self._refusal = header
         elif (
-            isinstance(header, dict)
+            message.type == MessageType.EVENT
+            and isinstance(header, dict)
             and self.state is State.ADMISSION
             and header.get("event") == "welcome"
         ):

@@ -36,6 +36,9 @@ HANDSHAKE_TIMEOUT_S = 10.0
 MAX_UNESTABLISHED_FRAME = 8 * 1024
 """Longest frame accepted before the session is established, in bytes."""
 
+MAX_REF = 256
+"""An id longer than this is not repeated in the ERROR that refuses it, in characters."""
+
 PING = b"ping"
 PONG = b"pong"
 _ESTABLISHED = State.ESTABLISHED  # a name that is cheaper to look up, once for each frame
@@ -64,6 +67,7 @@ class Connection:
         "_channel",
         "_codec",
         "_handshake_deadline",
+        "_is_read_out",
         "_last_ping",
         "_liveness",
         "_outbox",
@@ -86,6 +90,7 @@ class Connection:
         self._liveness = Liveness(heartbeat_s, now)
         self._handshake_deadline = now + HANDSHAKE_TIMEOUT_S
         self._last_ping = 0
+        self._is_read_out = True
         self._outbox: list[bytes] = []
         self.bytes_to_send = 0
         self.state = State.CONNECTING
@@ -118,6 +123,7 @@ class Connection:
         """Take what arrived from the transport; `events` says what it means."""
         if not self.is_over:
             self._channel.receive_data(data)
+            self._is_read_out = False
 
     def events(self) -> Iterator[Event]:
         """Say what has arrived, in order, as far as it is whole.
@@ -136,6 +142,7 @@ class Connection:
                 plaintext = self._channel.next_plaintext()
                 self._open_if_ready()
                 if not plaintext:
+                    self._is_read_out = True
                     return
                 self._reader.receive_data(plaintext)
         except RemoteProtocolError as error:
@@ -172,9 +179,10 @@ class Connection:
         if self.state is State.CLOSED:
             return
         if self.end_reason is None:
-            whole = self._channel.is_empty and self._reader.is_empty
+            is_empty = self._channel.is_empty and self._reader.is_empty
+            is_cut = self._is_read_out and not is_empty  # else whole frames may wait there
             self.end_reason = self._lost_reason(
-                "the connection was lost" if whole else "the connection was cut inside a frame"
+                "the connection was cut inside a frame" if is_cut else "the connection was lost"
             )
         self.state = advance(self.state, Trigger.CONNECTION_LOST)
 
@@ -208,11 +216,14 @@ class Connection:
         """
         if self.is_over:
             raise LocalProtocolError("the session is over")
+        if not self._channel.is_open:
+            raise LocalProtocolError("the secure channel is not open yet")
         self.queue_frames(self._codec.encode_parts(message_type, header, content))
 
     def send_error(self, error: RequestError) -> None:
         """Queue an ERROR for a fault in what was asked."""
-        header = Error(code=error.code, message=error.message, ref=error.ref)
+        ref = error.ref if error.ref is None or len(error.ref) <= MAX_REF else None
+        header = Error(code=error.code, message=error.message, ref=ref)
         self.send(MessageType.ERROR, header)
 
     def send_ping(self) -> int:

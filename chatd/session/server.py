@@ -39,7 +39,12 @@ class ServerConnection(Connection):
         return self._init.session_id
 
     def admit(self, name: str, room: str | None) -> None:
-        """Answer `AdmissionAsked`: welcome the client under a name, in a room or in none."""
+        """Answer `AdmissionAsked`: welcome the client under a name, in a room or in none.
+
+        Do nothing where the session is over already.
+        """
+        if self.is_over:
+            return
         self._establish()
         self.send(
             MessageType.EVENT,
@@ -47,10 +52,11 @@ class ServerConnection(Connection):
         )
 
     def refuse(self, code: str, message: str, *, retry: bool = False) -> None:
-        """Answer `AdmissionAsked` with ERROR and DISCONNECT, unless the session is over already."""
+        """Answer `AdmissionAsked` with ERROR and DISCONNECT; do nothing where it is over."""
         if self.is_over:
             return
-        self.send_error(RequestError(code, message))
+        if self._channel.is_open:
+            self.send_error(RequestError(code, message))
         self.end(code, message, retry=retry)
 
     def _channel_opened(self) -> None:

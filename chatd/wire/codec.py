@@ -8,7 +8,14 @@ from typing import Any
 
 import msgspec
 
-from chatd.errors import ErrorCode, FrameLengthError, HeaderError, LocalProtocolError, RequestError
+from chatd.errors import (
+    ConfigurationError,
+    ErrorCode,
+    FrameLengthError,
+    HeaderError,
+    LocalProtocolError,
+    RequestError,
+)
 from chatd.wire.envelope import (
     ENVELOPE_BYTES,
     MAX_CONTENT,
@@ -20,6 +27,8 @@ from chatd.wire.frames import LENGTH_BYTES, FrameReader
 from chatd.wire.keys import mac_key
 from chatd.wire.messages import (
     MAX_ID,
+    MAX_MAX_CONTENT,
+    MIN_MAX_CONTENT,
     ChatHeader,
     Disconnect,
     Error,
@@ -32,9 +41,6 @@ from chatd.wire.messages import (
 )
 
 __all__ = ["Codec"]
-
-_MAX_REF = 256
-"""An id longer than this is not repeated in the ERROR that refuses it."""
 
 _MESSAGE = int(MessageType.MESSAGE)
 _encode_header = msgspec.json.Encoder().encode
@@ -63,15 +69,21 @@ class Codec:
 
     Args:
         key: The shared key, 32 bytes, or None for none.
-        max_content: Longest content accepted and made, in bytes.
+        max_content: Longest content accepted and made, in bytes: `MIN_MAX_CONTENT` to
+            `MAX_MAX_CONTENT`.
 
     Raises:
-        ConfigurationError: The key is not of 32 bytes.
+        ConfigurationError: The key is not of 32 bytes, or the limit is out of its range.
     """
 
     __slots__ = ("_sealer", "max_content")
 
     def __init__(self, key: bytes | None = None, *, max_content: int = MAX_CONTENT) -> None:
+        if not MIN_MAX_CONTENT <= max_content <= MAX_MAX_CONTENT:
+            raise ConfigurationError(
+                f"the longest content is {MIN_MAX_CONTENT} to {MAX_MAX_CONTENT} bytes, "
+                f"not {max_content}"
+            )
         self._sealer = EnvelopeSealer(mac_key(key))
         self.max_content = max_content
 
@@ -170,9 +182,11 @@ def _decode_header(message_type: int, header: bytes) -> Header:
     try:
         return decoder(header)
     except msgspec.ValidationError as error:
+        if message_type == MessageType.ERROR:  # which is never answered with another
+            return Error(code="", message="an ERROR whose header is wrong")
         raise RequestError(ErrorCode.BAD_REQUEST, str(error), ref=ref) from None
 
 
 def _ref_of(fields: dict[str, Any]) -> str | None:
     ref = fields.get("id")
-    return ref if isinstance(ref, str) and len(ref) <= _MAX_REF else None
+    return ref if isinstance(ref, str) else None

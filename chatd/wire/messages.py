@@ -18,7 +18,11 @@ from chatd.errors import LocalProtocolError
 __all__ = [
     "DEFAULT_CONTENT_TYPE",
     "MAX_CONTENT_TYPE",
+    "MAX_HEARTBEAT_S",
     "MAX_ID",
+    "MAX_MAX_CONTENT",
+    "MIN_HEARTBEAT_S",
+    "MIN_MAX_CONTENT",
     "ChatHeader",
     "Disconnect",
     "Error",
@@ -35,6 +39,15 @@ MAX_ID = 64
 """Longest id of a message or command, in characters."""
 MAX_CONTENT_TYPE = 255
 """Longest content type, in characters (RFC 6838 section 4.2 allows 127 for each half)."""
+
+MIN_MAX_CONTENT = 4
+"""Smallest limit on contents that a server may set, in bytes: what a heartbeat needs."""
+MAX_MAX_CONTENT = 2**32 - 1 - 2**20
+"""Largest limit: frames have 32-bit lengths, and hold more than the content."""
+MIN_HEARTBEAT_S = 0.01
+"""Shortest interval between two pings, in seconds."""
+MAX_HEARTBEAT_S = 86_400.0
+"""Longest interval between two pings, in seconds."""
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
 ContentType = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CONTENT_TYPE)]
@@ -69,8 +82,10 @@ class SessionInit(msgspec.Struct, frozen=True, kw_only=True):
 
     session_id: str
     server: str = ""
-    heartbeat: Annotated[float, msgspec.Meta(gt=0)] = 5.0
-    max_content: Annotated[int, msgspec.Meta(ge=0)] = 10 * 1024 * 1024
+    heartbeat: Annotated[float, msgspec.Meta(ge=MIN_HEARTBEAT_S, le=MAX_HEARTBEAT_S)] = 5.0
+    max_content: Annotated[int, msgspec.Meta(ge=MIN_MAX_CONTENT, le=MAX_MAX_CONTENT)] = (
+        10 * 1024 * 1024
+    )
     auth: bool = False
 
 

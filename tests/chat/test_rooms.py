@@ -188,7 +188,9 @@ class MemoryTests(SynchronousTestCase):
         self.assertIs(self.room.accept(said("m1", PIECE), "alice", 0.0)[1], False)
 
     def test_larger_than_the_memory(self):
-        """A message that is larger than the memory is remembered as the last one at least."""
+        """The last message is remembered however large it is, until something else is said."""
         large = said("large", bytes(MAX_REMEMBERED_BYTES + 1))
         self.room.accept(large, "alice", 0.0)
         self.assertIs(self.room.accept(large, "alice", 0.0)[1], False)
+        self.room.accept(said("m1"), "alice", 0.0)
+        self.assertIs(self.room.accept(large, "alice", 0.0)[1], True)
