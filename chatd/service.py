@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService, Service
-from twisted.internet.defer import Deferred, maybeDeferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -98,14 +98,23 @@ class ListeningService(Service):
         if listening is not None:
             listening.cancel()
         port, self._port = self._port, None
-        stopped = None if port is None else port.stopListening()
+        # What `stdio:` gives is no port: there is nothing to close.
+        stop = getattr(port, "stopListening", None)
+        stopped: Deferred[None] | None = None if stop is None else stop()
         return succeed(None) if stopped is None else stopped
 
     def _listen(self) -> None:
         failures: list[Failure] = []
-        self._listening = self._endpoint.listen(self._factory).addCallbacks(
-            self._listens, failures.append
-        )
+        is_starting = True
+
+        def failed(failure: Failure) -> None:
+            if is_starting:
+                failures.append(failure)
+            elif not failure.check(CancelledError):
+                self.log.failure("cannot listen on {where}", failure, where=self._description)
+
+        self._listening = self._endpoint.listen(self._factory).addCallbacks(self._listens, failed)
+        is_starting = False
         if failures:
             reason = failures[0].value
             assert reason is not None

@@ -97,9 +97,9 @@ class Options(usage.Options):
         """
         try:
             super().parseOptions(options)
-        except usage.UsageError:
+        except usage.UsageError as error:
             self._is_refused = True
-            raise
+            raise usage.UsageError(" ".join(str(error).split())) from error
 
     def getUsage(self, width: int | None = None) -> str:
         """Return the help; twistd prints it before an error too, where one line is enough."""

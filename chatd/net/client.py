@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
+from chatd.net.hooks import Hook, call_hook
 from chatd.net.inbox import Inbox
 from chatd.net.protocol import ChatProtocol
 from chatd.session.client import ClientConnection
 from chatd.session.events import Event, PongReceived, Welcomed
-from chatd.wire.messages import Error, Message, MessageType
+from chatd.wire.messages import MAX_ID, Error, Message, MessageType
 
 if TYPE_CHECKING:
     from chatd.net.connect import ChatClientFactory
@@ -179,9 +182,9 @@ class ChatClient(ChatProtocol):
     async def __aexit__(self, *exception: object) -> None:
         await self.disconnect()
 
-    # Yours to override
+    # Yours to override: plain, or `async` and then not waited for
 
-    def message_received(self, message: Message, is_receipt: bool) -> None:
+    def message_received(self, message: Message, is_receipt: bool) -> Awaitable[None] | None:
         """Act on a message; what is not overridden keeps those of others for the iteration.
 
         Args:
@@ -190,17 +193,20 @@ class ChatClient(ChatProtocol):
         """
         if not is_receipt and not self._inbox.put(message):
             self.end_session(ErrorCode.SLOW_CONSUMER, "messages are not read in time", retry=True)
+        return None
 
-    def event_received(self, event: dict[str, Any]) -> None:
+    def event_received(self, event: dict[str, Any]) -> Awaitable[None] | None:
         """Act on what the server says unasked, such as who joined; ignored unless overridden.
 
         Args:
             event: The EVENT's header; `event` is its name.
         """
+        return None
 
-    def error_received(self, error: RequestError) -> None:
+    def error_received(self, error: RequestError) -> Awaitable[None] | None:
         """Act on an ERROR that answers nothing this client waits for; logged unless overridden."""
         self.log.warn("the server says: {error}", error=error)
+        return None
 
     # From the connection
 
@@ -240,6 +246,8 @@ class ChatClient(ChatProtocol):
     def _ask(self, id: str, message: Message) -> Deferred[Any]:
         if not self.is_active:
             return fail(self._end_reason())
+        if len(id) > MAX_ID:
+            raise LocalProtocolError(f"an id has at most {MAX_ID} characters, not {len(id)}")
         if id in self._answers:
             raise LocalProtocolError(f"the message {id} was sent and waits for its receipt")
         self.connection.send(message.type, message.header, message.content)
@@ -251,26 +259,34 @@ class ChatClient(ChatProtocol):
     def _forget(self, id: str) -> None:
         self._answers.pop(id, None)
 
+    def _call(self, hook: Hook, *args: object) -> None:
+        """Call what may be overridden; its failure is logged, and the session goes on."""
+        call_hook(hook, *args, failed=self._log_failure, about=hook.__name__)
+
+    def _log_failure(self, failure: Failure, about: str) -> None:
+        self.log.failure("{about} failed", failure=failure, about=about)
+
     def _act_on_message(self, message: Message) -> None:
         header = message.header
         if message.type == MessageType.MESSAGE:
             answer = None
             # A room's copy counts as the receipt only if it is this client's own.
-            if message.room is None or message.sender == self.name:
+            is_own = message.room is not None and message.sender == self.name
+            if message.room is None or is_own:
                 answer = self._answers.pop(message.id or "", None)
-            self.message_received(message, answer is not None)
+            self._call(self.message_received, message, is_own or answer is not None)
             if answer is not None:
                 answer.callback(message)
         elif isinstance(header, Error):
             error = RequestError(header.code, header.message, ref=header.ref)
             answer = self._answers.pop(header.ref or "", None)
             if answer is None:
-                self.error_received(error)
+                self._call(self.error_received, error)
             else:
                 answer.errback(error)
         elif isinstance(header, dict):
             if message.type == MessageType.EVENT:
-                self.event_received(header)
+                self._call(self.event_received, header)
             elif (answer := self._answers.pop(header["id"], None)) is not None:
                 answer.callback(header)
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
-from twisted.application.internet import ClientService
-from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
+from twisted.application.internet import backoffPolicy
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
 from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 
-from chatd.errors import ErrorCode
 from chatd.net.client import ChatClient
 from chatd.net.endpoints import client_endpoint
 from chatd.net.heartbeat import HeartbeatWheel
@@ -120,11 +128,12 @@ async def connect(
         raise
 
 
-class ChatClientService(ClientService):
+class ChatClientService(Service):
     """Keeps a client connected: a service that connects again, with backoff, whenever it is lost.
 
-    `whenConnected` fires with a `ChatClient` whose session is active; see
-    `twisted.application.internet.ClientService` for its arguments.
+    It is used like `twisted.application.internet.ClientService`, but an attempt counts only once
+    the session is established: a `ClientService` does not bear that a connection is lost while it
+    is prepared. `ChatClientFactory` works with that one too; then await `when_established`.
 
     Args:
         reactor: The reactor.
@@ -136,30 +145,108 @@ class ChatClientService(ClientService):
         client: The client of the latest attempt, if there was one; see its `is_active`.
     """
 
+    log = Logger()
+
     def __init__(
         self,
         reactor: Any,  # noqa: ANN401
         endpoint: str | IStreamClientEndpoint,
         factory: ChatClientFactory,
-        retry_policy: Any = None,  # noqa: ANN401
+        retry_policy: Callable[[int], float] | None = None,
     ) -> None:
-        there = client_endpoint(reactor, endpoint) if isinstance(endpoint, str) else endpoint
         self.client: ChatClient | None = None
-        super().__init__(
-            there,
-            factory,
-            retryPolicy=retry_policy,
-            clock=reactor,
-            prepareConnection=cast(Any, self._prepare),
+        self._reactor = reactor
+        self._endpoint = (
+            client_endpoint(reactor, endpoint) if isinstance(endpoint, str) else endpoint
         )
+        self._factory = factory
+        self._retry_policy = retry_policy or backoffPolicy()
+        self._current: ChatClient | None = None
+        self._failures = 0
+        self._attempt: Deferred[Any] | None = None
+        self._retry: IDelayedCall | None = None
+        self._waiters: list[tuple[Deferred[ChatClient], int | None]] = []
+
+    def whenConnected(self, failAfterFailures: int | None = None) -> Deferred[ChatClient]:
+        """Wait for a client whose session is active.
+
+        Args:
+            failAfterFailures: After how many more attempts to give up waiting; None for never.
+
+        Returns:
+            A Deferred that fires with the client. It fails with the reason of the last attempt
+            where it gives up, and with `CancelledError` where the service stops first.
+        """
+        waiting: Deferred[ChatClient] = Deferred()
+        if self.running and self.client is not None and self.client.is_active:
+            waiting.callback(self.client)
+        else:
+            self._waiters.append((waiting, failAfterFailures))
+        return waiting
+
+    def startService(self) -> None:
+        """Connect."""
+        if not self.running:
+            super().startService()
+            self._failures = 0
+            self._connect()
 
     def stopService(self) -> Deferred[None]:
-        """Say goodbye, and connect no more."""
-        if self.client is not None and self.client.is_active:
-            self.client.end_session(ErrorCode.GOODBYE, "the client is leaving")
-            self.client.flush()
-        return super().stopService()
+        """Say goodbye, and connect no more.
 
-    def _prepare(self, client: ChatClient) -> Deferred[ChatClient]:
+        Returns:
+            A Deferred that fires with None when the connection is closed.
+        """
+        super().stopService()
+        self._current = None
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if self._attempt is not None:
+            self._attempt.cancel()
+        waiters, self._waiters = self._waiters, []
+        for waiter, _ in waiters:
+            waiter.errback(CancelledError())
+        if self.client is None:
+            return succeed(None)
+        return self.client.disconnect().addCallback(lambda _: None)
+
+    def _connect(self) -> None:
+        self._retry = None
+        attempt: Deferred[Any] = maybeDeferred(self._endpoint.connect, self._factory)
+        self._attempt = attempt
+        attempt.addCallback(self._connected).addCallbacks(self._established, self._failed)
+
+    def _connected(self, client: ChatClient) -> Deferred[ChatClient]:
         self.client = client
         return client.when_established()
+
+    def _established(self, client: ChatClient) -> None:
+        self._attempt = None
+        self._current = client
+        self._failures = 0
+        client.when_ended().addCallback(lambda _: self._lost(client))
+        waiters, self._waiters = self._waiters, []
+        for waiter, _ in waiters:
+            waiter.callback(client)
+
+    def _lost(self, client: ChatClient) -> None:
+        if client is self._current:  # and not that of a run before
+            self._wait_to_retry()
+
+    def _failed(self, failure: Failure) -> None:
+        self._attempt = None
+        if not self.running:
+            return
+        self.log.info("cannot connect: {reason}", reason=failure.value)
+        waiters = [(waiter, left and left - 1) for waiter, left in self._waiters]
+        self._waiters = [(waiter, left) for waiter, left in waiters if left != 0]
+        for waiter, left in waiters:
+            if left == 0:
+                waiter.errback(failure)
+        self._wait_to_retry()
+
+    def _wait_to_retry(self) -> None:
+        self._failures += 1
+        delay_s = self._retry_policy(self._failures)
+        self._retry = self._reactor.callLater(delay_s, self._connect)

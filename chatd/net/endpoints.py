@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import Any, cast
 
 from twisted.internet.endpoints import clientFromString, serverFromString
@@ -15,11 +16,12 @@ __all__ = ["BACKLOG", "client_endpoint", "server_endpoint"]
 BACKLOG = 1024
 """How many connections may wait to be accepted; Twisted's own 50 lets a storm of them starve."""
 
-_TAKES_BACKLOG = re.compile(r"(tcp|tcp6|ssl|unix):")
+_TAKES_BACKLOG = re.compile(r"(haproxy:)?(tcp|tcp6|ssl|unix):")
 _HAS_BACKLOG = re.compile(r"(?<!\\):backlog=")
-# What Twisted and its parsers raise for a bad string.
-_WRONG_ARGUMENTS = (IndexError, TypeError, KeyError, AttributeError)
-_BAD_STRING = (*_WRONG_ARGUMENTS, ValueError, OSError, ImportError)
+_SERVER_PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(-?\d+)(?::|$)")
+_CLIENT_PORT = re.compile(r"(?:tcp|ssl|tls):[^:]*:(?:port=)?(-?\d+)(?::|$)", re.IGNORECASE)
+_MAX_PORT = 65_535
+_WRONG_ARGUMENTS = (IndexError, TypeError, KeyError, AttributeError, RuntimeError)
 
 
 def server_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:  # noqa: ANN401
@@ -28,11 +30,14 @@ def server_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:  #
     Raises:
         ConfigurationError: It is no server endpoint string.
     """
-    if _TAKES_BACKLOG.match(description) and not _HAS_BACKLOG.search(description):
-        description = f"{description}:backlog={BACKLOG}"
     try:
-        return cast(IStreamServerEndpoint, serverFromString(reactor, description))
-    except _BAD_STRING as error:
+        _check_port(_SERVER_PORT, description)
+        endpoint = serverFromString(reactor, description)
+        if _TAKES_BACKLOG.match(description) and not _HAS_BACKLOG.search(description):
+            with suppress(TypeError):  # it has a backlog already, by its place
+                endpoint = serverFromString(reactor, f"{description}:backlog={BACKLOG}")
+        return cast(IStreamServerEndpoint, endpoint)
+    except Exception as error:  # the parsers are plugins, and raise what they like
         raise _bad_endpoint(description, error, "tcp:9999 or unix:/tmp/chat.sock") from error
 
 
@@ -43,14 +48,23 @@ def client_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:  #
         ConfigurationError: It is no client endpoint string.
     """
     try:
+        _check_port(_CLIENT_PORT, description)
         return cast(IStreamClientEndpoint, clientFromString(reactor, description))
-    except _BAD_STRING as error:
+    except Exception as error:  # as above
         raise _bad_endpoint(
             description, error, "tcp:localhost:9999 or unix:/tmp/chat.sock"
         ) from error
 
 
 def _bad_endpoint(description: str, error: Exception, example: str) -> ConfigurationError:
-    given = _HAS_BACKLOG.split(description)[0]
-    why = "its arguments do not fit" if isinstance(error, _WRONG_ARGUMENTS) else error
-    return ConfigurationError(f"bad endpoint {given!r}: {why}; one looks like {example}")
+    is_of_arguments = isinstance(error, _WRONG_ARGUMENTS)
+    why = "its arguments do not fit" if is_of_arguments else " ".join(str(error).split())
+    return ConfigurationError(
+        f"bad endpoint {description!r}: {why or type(error).__name__}; one looks like {example}"
+    )
+
+
+def _check_port(pattern: re.Pattern[str], description: str) -> None:
+    port = pattern.match(description)
+    if port is not None and not 0 <= int(port[1]) <= _MAX_PORT:
+        raise ValueError(f"{port[1]} is no port")

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
 from chatd._version import __version__
-from chatd.chat.names import Names, fold
+from chatd.chat.names import MAX_NAME, Names, fold
 from chatd.chat.rooms import LOBBY, Room
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError
 from chatd.net.heartbeat import HeartbeatWheel
@@ -147,7 +147,7 @@ class ChatFactory(Factory):
             raise RequestError(ErrorCode.BAD_REQUEST, "messages are to a room here, not to a name")
         room = self._room(LOBBY if header.room is None else header.room)
         if room is None or session.id not in room.members:
-            raise RequestError(ErrorCode.NOT_IN_ROOM, f"you are not in the room {header.room}")
+            raise RequestError(ErrorCode.NOT_IN_ROOM, "you are not in that room")
         accepted, is_new = room.accept(message, session.name, self._unix_time())
         frame = self.codec.encode(accepted)
         if is_new:
@@ -177,13 +177,16 @@ class ChatFactory(Factory):
 
         Raises:
             LocalProtocolError: There is no such room, or the content is over the limit.
+            RequestError: `id-reused`: the same id was given to another content.
         """
         there = self._room(room)
         if there is None:
             raise LocalProtocolError(f"there is no room {room}")
         message = Message.chat(content, id=id, content_type=content_type)
-        accepted, _ = there.accept(message, self._name, self._unix_time())
-        self.turn.broadcast(there, self.codec.encode(accepted))
+        self.codec.encode(message)  # what cannot be sent must not take a place in the order
+        accepted, is_new = there.accept(message, self._name, self._unix_time())
+        if is_new:
+            self.turn.broadcast(there, self.codec.encode(accepted))
         return accepted
 
     def when_active(self, name: str) -> Deferred[Session]:
@@ -277,13 +280,16 @@ class ChatFactory(Factory):
         return self.codec.encode_parts(MessageType.MESSAGE, header, as_content(content))
 
     def _room(self, name: str) -> Room[Session] | None:
-        return self.rooms.get(fold(name))
+        return self.rooms.get(fold(name)) if len(name) <= MAX_NAME else None
 
     def _tell_presence(
         self, room: Room[Session], change: Callable[[Session], Message], session: Session
     ) -> None:
         """Change a room's members, and tell those who are in it before and after."""
         self.turn.settle()
+        if self._is_stopping:  # everyone goes: to tell each of all the others is quadratic
+            change(session)
+            return
         others = [member for member in room.members.values() if member is not session]
         event = self.codec.encode(change(session))
         for member in others:

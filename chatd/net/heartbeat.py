@@ -37,13 +37,12 @@ class HeartbeatWheel:
         self._slots: list[dict[Ticking, None]] = [{} for _ in range(SLOTS)]
         self._position = 0
         self._places: dict[Ticking, int] = {}
-        self._loop = LoopingCall.withCount(self._turn)
-        self._loop.clock = clock
+        self._loop: LoopingCall | None = None
 
     @property
     def is_running(self) -> bool:
         """Whether the loop runs: exactly while there is someone on the wheel."""
-        return bool(self._loop.running)
+        return self._loop is not None
 
     def __len__(self) -> int:
         return len(self._places)
@@ -58,7 +57,11 @@ class HeartbeatWheel:
         place = next(place for place in places if len(self._slots[place]) <= fair)
         self._places[ticking] = place
         self._slots[place][ticking] = None
-        if not self.is_running:
+        if self._loop is None:
+            # A new one each time: one that stops and starts in its own call would go on twice, and
+            # one that starts again would count the time in which it stood still.
+            self._loop = LoopingCall.withCount(self._turn)
+            self._loop.clock = self._clock
             self._loop.start(self._slot_s, now=False)
 
     def discard(self, ticking: Ticking) -> None:
@@ -66,8 +69,9 @@ class HeartbeatWheel:
         place = self._places.pop(ticking, None)
         if place is not None:
             del self._slots[place][ticking]
-        if not self._places and self.is_running:
-            self._loop.stop()
+        if not self._places and self._loop is not None:
+            loop, self._loop = self._loop, None
+            loop.stop()
 
     def _turn(self, slots_passed: int) -> None:
         """Tick the slots whose time has come; those missed in a stall are ticked once, not more."""

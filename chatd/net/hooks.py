@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, TypeVar, cast
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -35,10 +35,11 @@ def call_hook(
         return None
     if result is None:
         return None
-    deferred = (
-        result
-        if isinstance(result, Deferred)
-        else Deferred.fromCoroutine(cast("Coroutine[Deferred[Any], Any, None]", result))
-    )
+    deferred = result if isinstance(result, Deferred) else Deferred.fromCoroutine(_wait(result))
     deferred.addErrback(failed, about)
     return None if deferred.called and not deferred.paused else deferred
+
+
+async def _wait(awaitable: Awaitable[None]) -> None:
+    """Wait for anything that can be awaited; what cannot be is a hook that failed."""
+    await awaitable

@@ -39,7 +39,7 @@ class Inbox:
         """
         self._messages.append(message)
         self._bytes += _size(message)
-        while self._bytes > MAX_UNREAD:
+        while self._bytes > MAX_UNREAD and len(self._messages) > 1:
             if self._was_taken_from:
                 return False
             self._bytes -= _size(self._messages.popleft())
@@ -64,7 +64,7 @@ class Inbox:
                 if self._end_reason.is_clean:
                     raise StopAsyncIteration
                 raise self._end_reason
-            if self._taker is None:
+            if self._taker is None or self._taker.called:  # called: who waited was cancelled
                 self._taker = Deferred()
             await self._taker
         message = self._messages.popleft()

@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 from chatd.chat.rooms import LOBBY
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.net.hooks import Hook, call_hook
-from chatd.net.protocol import ChatProtocol
+from chatd.net.protocol import MAX_PENDING, ChatProtocol
 from chatd.net.session import Session
 from chatd.session.events import AdmissionAsked, Event, Faulted
 from chatd.session.server import ServerConnection
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerProtocol"]
 
+_FAILED = "the server failed; see its log"
+
 
 class ServerProtocol(ChatProtocol):
     """The server's side of one connection; built by `ChatFactory`."""
@@ -30,7 +32,9 @@ class ServerProtocol(ChatProtocol):
     connection: ServerConnection
 
     def __init__(self, factory: ChatFactory, connection: ServerConnection) -> None:
-        super().__init__(connection, factory.turn, factory.clock)
+        # One message of any size that is allowed may wait, on top of what usually does.
+        max_pending = MAX_PENDING + factory.codec.max_frame
+        super().__init__(connection, factory.turn, factory.clock, max_pending)
         self.factory: ChatFactory = factory
         self._session: Session | None = None
 
@@ -87,7 +91,13 @@ class ServerProtocol(ChatProtocol):
         except RequestError as error:
             self.connection.refuse(error.code, error.message)
             return None
-        session = self.factory.session_class(self, self.connection.session_id, name)
+        try:
+            session = self.factory.session_class(self, self.connection.session_id, name)
+        except Exception:
+            self._log_failure(Failure(), "session_class")
+            self.factory.names.release(name)
+            self.connection.refuse(ErrorCode.INTERNAL_ERROR, _FAILED)
+            return None
         self._session = session
         self.connection.admit(name, LOBBY)
         self.established()
@@ -101,8 +111,9 @@ class ServerProtocol(ChatProtocol):
         if isinstance(error, SessionEnded):  # it spoke to a session that is gone
             return
         if not isinstance(error, RequestError):
-            self._log_failure(failure, "message_received")
-            error = RequestError(ErrorCode.INTERNAL_ERROR, "the server failed; see its log")
+            is_command = message.type == MessageType.COMMAND
+            self._log_failure(failure, "command_received" if is_command else "message_received")
+            error = RequestError(ErrorCode.INTERNAL_ERROR, _FAILED)
         if not self.connection.takes_frames:
             return
         ref = error.ref

@@ -6,7 +6,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from chatd.errors import ErrorCode, SessionEnded
-from chatd.wire.messages import Message
+from chatd.wire.messages import Message, MessageType
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
@@ -86,10 +86,7 @@ class Session:
             SessionEnded: The session is over.
             LocalProtocolError: The content is over the limit.
         """
-        end = self.protocol.connection.end_reason
-        if end is not None:
-            raise SessionEnded(end.code, end.reason, retry=end.retry)
-        self.protocol.send_frame(self.factory.compose(content, id, content_type))
+        self._send(self.factory.compose(content, id, content_type))
 
     def reply(
         self, message: Message, content: str | bytes, *, content_type: str | None = None
@@ -107,6 +104,21 @@ class Session:
         """
         self.send(content, id=message.id, content_type=content_type)
 
+    def send_result(self, command: Message, **fields: object) -> None:
+        """Answer a command: the fields are what the client's `command` gives it back.
+
+        Args:
+            command: What `command_received` was given.
+            fields: JSON values.
+
+        Raises:
+            SessionEnded: The session is over.
+            LocalProtocolError: The fields cannot be sent as a header.
+        """
+        assert isinstance(command.header, dict), "only a command has a result"
+        header = {**fields, "id": command.header["id"]}
+        self._send(self.factory.codec.encode_parts(MessageType.RESULT, header))
+
     def end(
         self, code: str = ErrorCode.GOODBYE, reason: str = "goodbye", *, retry: bool = False
     ) -> None:
@@ -122,3 +134,9 @@ class Session:
     def deliver(self, frames: bytes) -> None:
         """Queue whole frames, encoded with the factory's codec, unless the session is over."""
         self.protocol.deliver(frames)
+
+    def _send(self, frame: bytes) -> None:
+        end = self.protocol.connection.end_reason
+        if end is not None:
+            raise SessionEnded(end.code, end.reason, retry=end.retry)
+        self.protocol.send_frame(frame)

@@ -1,8 +1,9 @@
 """One reactor turn: what it produced is put together and flushed at its end.
 
 However many messages a turn brings to a room, each member gets them in one flush: they are joined
-once for the room, and sealed and written once for each member. What is queued for a member keeps
-its order across rooms and single frames.
+once for the room, and sealed and written once for each member. What is said in a
+room keeps its order, and a frame for one member comes after what was broadcast before it; two
+rooms' messages of one turn have no order between them.
 """
 
 from __future__ import annotations
@@ -81,10 +82,10 @@ class Turn:
 
     def flush(self) -> None:
         """Send everything now; at the latest the end of the turn does it."""
-        if self._call is not None and self._call.active():
-            self._call.cancel()
-        self._call = None
-        self.settle()
+        self.settle()  # before the call is forgotten: who is delivered to would ask for another
+        call, self._call = self._call, None
+        if call is not None and call.active():
+            call.cancel()
         flushables, self._flushables = self._flushables, {}
         for flushable in flushables:
             flushable.flush()

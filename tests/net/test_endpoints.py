@@ -1,0 +1,187 @@
+"""Tests of the endpoint strings: what is made of a good one, and what is said of a bad one."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import ConfigurationError
+from chatd.net.endpoints import BACKLOG, client_endpoint, server_endpoint
+
+NO_SERVERS = [
+    *("", ":", "::", "=", "\\", " ", "9999", "localhost:9999", "/tmp/chat.sock"),
+    *("tcp", "tcp:", "tcp:abc", "tcp:localhost:9999", "tcp :9999", "tcp:9999\\", "tcp:port="),
+    *("tcp:9999:bogus=1", "tcp:9999:backlog=", "tcp:9999:backlog=abc", "tcp:9999:=x"),
+    *("tcp:9999:port=1", "tcp:9999:interface=localhost:", "tcp:9999:a:b:c:d", "tcp:\udcff"),
+    *("tcp:65536", "tcp:-1", "tcp6:99999999999999999999", "tcp6:", "tcp6:x", "TCP:9999"),
+    *("unix", "unix:/x:mode=zzz", "unix:/x:mode=999", "unix:/x:lockfile=x", "unix:a=b"),
+    *("ssl", "ssl:x", "ssl:9999:privateKey=/no/such/file", "ssl:9999:sslmethod=BOGUS"),
+    *("systemd", "systemd:domain=INET", "systemd:domain=INET:index=x", "systemd:domain=X:index=0"),
+    *("haproxy", "haproxy:", "haproxy:tcp:x", "nonsense:1", "udp:9999", "onion:1"),
+    *("non\nsense:1", "tcp:99\n99", "tcp:9999:bo\ngus=1"),
+]
+NO_CLIENTS = [
+    *("", ":", "::", "=", " ", "9999", "localhost:9999", "/tmp/chat.sock"),
+    *("tcp", "tcp:", "tcp:9999", "tcp:localhost", "tcp:localhost:", "tcp:localhost:abc", "tcp:::"),
+    *("tcp:localhost:9999:bogus=1", "tcp:localhost:9999:timeout=x", "tcp:h:1:2:3:4:5"),
+    *("tcp:localhost:65536", "tcp:localhost:-1", "unix", "unix:/x:timeout=x", "unix:/x:lockfile=x"),
+    *("ssl", "ssl:localhost", "ssl:localhost:9999:caCertsDir=/no/such/directory"),
+    *("tls", "tls:localhost", "tls:localhost:x", "tls::9999", "tls:..:9999", "tls:\udcff:1"),
+    *("stdio:", "nonsense:1", "non\nsense:1", "tcp:localhost:9\n9"),
+]
+
+
+class EndpointTests(SynchronousTestCase):
+    """Endpoints on a reactor in memory."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+
+    def check_refused(self, make: Callable[..., object], descriptions: list[str]) -> None:
+        """Check that each is refused, in one line that shows what an endpoint looks like."""
+        faults = {bad: self.fault_of(make, bad) for bad in descriptions}
+        self.assertEqual({bad: fault for bad, fault in faults.items() if fault}, {})
+
+    def fault_of(self, make: Callable[..., object], description: str) -> str | None:
+        """Say what is wrong with how a bad string is refused; None where all is well."""
+        try:
+            made = make(self.reactor, description)
+        except ConfigurationError as error:
+            text = str(error)
+            is_well = len(text.splitlines()) == 1 and "one looks like" in text and ": ;" not in text
+            return None if is_well else text
+        except Exception as error:
+            return f"raised {error!r}"
+        return f"made {made!r}"
+
+    def pem_file(self) -> str:
+        """Return the path of a file that is there, and no PEM."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = Path(directory.name) / "no.pem"
+        path.write_text("no key, and no certificate\n")
+        return str(path)
+
+
+class ServerEndpointTests(EndpointTests):
+    """`server_endpoint`."""
+
+    def listen(self, description: str) -> None:
+        """Listen on an endpoint of the reactor in memory."""
+        self.successResultOf(server_endpoint(self.reactor, description).listen(None))
+
+    def backlog_of(self, description: str) -> int:
+        """Return how many connections may wait at an endpoint."""
+        self.listen(description)
+        servers = self.reactor.tcpServers or self.reactor.unixServers
+        return servers[0][2]
+
+    def test_tcp(self) -> None:
+        """A TCP endpoint listens on the port and the interface that it names."""
+        self.listen("tcp:9999:interface=127.0.0.1")
+        ((port, _, _, interface),) = self.reactor.tcpServers
+        self.assertEqual((port, interface), (9999, "127.0.0.1"))
+
+    def test_unix(self) -> None:
+        """A UNIX endpoint listens on the path that it names, with its mode."""
+        self.listen("unix:/run/chat.sock:mode=660")
+        ((path, _, _, mode, _),) = self.reactor.unixServers
+        self.assertEqual((path, mode), ("/run/chat.sock", 0o660))
+
+    def test_backlog(self) -> None:
+        """More connections may wait than Twisted would let."""
+        self.assertEqual(self.backlog_of("tcp:9999"), BACKLOG)
+
+    def test_backlog_of_a_socket(self) -> None:
+        """The same goes for a UNIX socket, whatever its name is like."""
+        self.assertEqual(self.backlog_of("unix:/run/a\\:backlog\\=5"), BACKLOG)
+        self.assertEqual(self.reactor.unixServers[0][0], "/run/a:backlog=5")
+
+    def test_own_backlog(self) -> None:
+        """A backlog that is given is kept."""
+        self.assertEqual(self.backlog_of("tcp:9999:backlog=5:interface=127.0.0.1"), 5)
+
+    def test_own_backlog_by_its_place(self) -> None:
+        """A backlog that is given without its name is kept, too."""
+        self.assertEqual(self.backlog_of("tcp:9999:127.0.0.1:5"), 5)
+
+    def test_others_are_left_alone(self) -> None:
+        """An endpoint that takes no backlog is given none."""
+        self.assertIsNotNone(server_endpoint(self.reactor, "haproxy:tcp:9999"))
+
+    def test_bad_strings(self) -> None:
+        """Whatever is mistyped is told in one line."""
+        self.check_refused(server_endpoint, NO_SERVERS)
+
+    def test_no_pem(self) -> None:
+        """A file that holds no key or certificate is told in one line."""
+        path = self.pem_file()
+        self.check_refused(
+            server_endpoint,
+            [f"ssl:9999:privateKey={path}", f"ssl:9999:privateKey={path}:certKey={path}"],
+        )
+
+    def test_what_was_given_is_told(self) -> None:
+        """The error shows the string as it was given, and nothing that was added to it."""
+        for bad in ("tcp:abc", "tcp:9999\\", "tcp:9999:backlog=abc"):
+            error = self.assertRaises(ConfigurationError, server_endpoint, self.reactor, bad)
+            self.assertIn(repr(bad), str(error))
+            self.assertNotIn(str(BACKLOG), str(error))
+
+    @given(
+        st.sampled_from(["tcp:", "tcp6:", "unix:", "ssl:", "systemd:", "haproxy:", "stdio:", ""]),
+        st.text(alphabet=st.sampled_from("abt09:=\\/-. \n\0\xe9")),
+    )
+    @settings(max_examples=60, deadline=None)
+    def test_any_string(self, kind: str, rest: str) -> None:
+        """Any string makes an endpoint, or is told in one line."""
+        fault = self.fault_of(server_endpoint, kind + rest)
+        self.assertTrue(fault is None or fault.startswith("made "), fault)
+
+
+class ClientEndpointTests(EndpointTests):
+    """`client_endpoint`."""
+
+    def test_tcp(self) -> None:
+        """A TCP endpoint connects to the host and the port that it names."""
+        self.assertNoResult(client_endpoint(self.reactor, "tcp:example.org:9999").connect(None))
+        ((host, port, _, _, _),) = self.reactor.tcpClients
+        self.assertEqual((host, port), ("example.org", 9999))
+
+    def test_unix(self) -> None:
+        """A UNIX endpoint connects to the path that it names."""
+        self.assertNoResult(client_endpoint(self.reactor, "unix:/run/chat.sock").connect(None))
+        self.assertEqual(self.reactor.unixClients[0][0], "/run/chat.sock")
+
+    def test_bad_strings(self) -> None:
+        """Whatever is mistyped is told in one line."""
+        self.check_refused(client_endpoint, NO_CLIENTS)
+
+    def test_no_pem(self) -> None:
+        """A file that holds no key or certificate is told in one line."""
+        path = self.pem_file()
+        self.check_refused(
+            client_endpoint,
+            [
+                f"ssl:localhost:9999:certKey={path}",
+                f"ssl:localhost:9999:caCertsDir={Path(path).parent}",
+                f"tls:localhost:9999:certificate={path}",
+                f"tls:localhost:9999:trustRoots={Path(path).parent}",
+            ],
+        )
+
+    @given(
+        st.sampled_from(["tcp:", "unix:", "ssl:", "tls:", "tls:h:1:", ""]),
+        st.text(alphabet=st.sampled_from("abt09:=\\/-. \n\0\xe9")),
+    )
+    @settings(max_examples=60, deadline=None)
+    def test_any_string(self, kind: str, rest: str) -> None:
+        """Any string makes an endpoint, or is told in one line."""
+        fault = self.fault_of(client_endpoint, kind + rest)
+        self.assertTrue(fault is None or fault.startswith("made "), fault)

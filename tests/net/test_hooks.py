@@ -1,0 +1,145 @@
+"""Tests of calling what a developer overrode."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.net.hooks import Hook, call_hook
+
+
+class HookTests(SynchronousTestCase):
+    """A hook is called, and its failures are told to one place."""
+
+    def setUp(self) -> None:
+        self.failures: list[tuple[type | None, str]] = []
+        self.gate: Deferred[None] = Deferred()
+        self.steps: list[object] = []
+
+    def failed(self, failure: Failure, about: str) -> None:
+        self.failures.append((failure.type, about))
+
+    def call(self, hook: Hook, *args: object) -> Deferred[None] | None:
+        return call_hook(hook, *args, failed=self.failed, about="the hook")
+
+    async def wait(self) -> None:
+        self.steps.append("begun")
+        await self.gate
+        self.steps.append("done")
+
+
+class PlainHookTests(HookTests):
+    """A plain hook is done when it returns."""
+
+    def test_done_at_once(self) -> None:
+        """It is called with its arguments, and nothing is left to wait for."""
+        self.assertIsNone(self.call(lambda *args: self.steps.extend(args), 1, "two"))
+        self.assertEqual(self.steps, [1, "two"])
+        self.assertEqual(self.failures, [])
+
+    def test_failure_is_told(self) -> None:
+        """What it raises is told with what the call was about."""
+
+        def hook() -> None:
+            raise ValueError("no")
+
+        self.assertIsNone(self.call(hook))
+        self.assertEqual(self.failures, [(ValueError, "the hook")])
+
+    def test_exit_is_not_a_failure(self) -> None:
+        """What ends the program is not held up."""
+
+        def hook() -> None:
+            raise SystemExit(3)
+
+        self.assertRaises(SystemExit, self.call, hook)
+        self.assertEqual(self.failures, [])
+
+    def test_result_that_cannot_be_awaited(self) -> None:
+        """A hook that returns what it should not is a hook that failed."""
+        self.assertIsNone(self.call(lambda: 5))
+        ((failure, about),) = self.failures
+        self.assertTrue(issubclass(failure, TypeError))
+        self.assertEqual(about, "the hook")
+
+
+class AsyncHookTests(HookTests):
+    """An async hook is done when its coroutine is."""
+
+    def test_without_waiting(self) -> None:
+        """One that waits for nothing is done at once."""
+
+        async def hook(step: str) -> None:
+            self.steps.append(step)
+
+        self.assertIsNone(self.call(hook, "one"))
+        self.assertEqual(self.steps, ["one"])
+
+    def test_waiting(self) -> None:
+        """One that waits begins at once, and its Deferred fires with None when it is done."""
+        deferred = self.call(self.wait)
+        self.assertEqual(self.steps, ["begun"])
+        self.assertNoResult(deferred)
+        self.gate.callback(None)
+        self.assertIsNone(self.successResultOf(deferred))
+        self.assertEqual(self.steps, ["begun", "done"])
+
+    def test_failure_at_once(self) -> None:
+        """One that fails before it waits is done at once."""
+
+        async def hook() -> None:
+            raise KeyError("no")
+
+        self.assertIsNone(self.call(hook))
+        self.assertEqual(self.failures, [(KeyError, "the hook")])
+
+    def test_failure_later(self) -> None:
+        """One that fails after it waited is done then; the failure goes no further."""
+        deferred = self.call(self.wait)
+        self.gate.errback(KeyError("no"))
+        self.assertIsNone(self.successResultOf(deferred))
+        self.assertEqual(self.failures, [(KeyError, "the hook")])
+
+    def test_any_awaitable(self) -> None:
+        """What can be awaited need not be a coroutine."""
+        test = self
+
+        class Waiting:
+            def __await__(self):
+                return test.wait().__await__()
+
+        deferred = self.call(Waiting)
+        self.assertNoResult(deferred)
+        self.gate.callback(None)
+        self.assertIsNone(self.successResultOf(deferred))
+        self.assertEqual(self.steps, ["begun", "done"])
+
+
+class DeferredHookTests(HookTests):
+    """A hook may return a Deferred."""
+
+    def test_fired(self) -> None:
+        """One that has fired is done."""
+        self.assertIsNone(self.call(lambda: succeed(None)))
+        self.assertEqual(self.failures, [])
+
+    def test_failed(self) -> None:
+        """One that has failed is done, and its failure told."""
+        self.assertIsNone(self.call(lambda: fail(OSError("no"))))
+        self.assertEqual(self.failures, [(OSError, "the hook")])
+
+    def test_waiting(self) -> None:
+        """One that has not fired is waited for."""
+        deferred = self.call(lambda: self.gate)
+        self.assertNoResult(deferred)
+        self.gate.errback(OSError("no"))
+        self.assertIsNone(self.successResultOf(deferred))
+        self.assertEqual(self.failures, [(OSError, "the hook")])
+
+    def test_waiting_for_another(self) -> None:
+        """One that has fired, but waits for another, is waited for."""
+        deferred = self.call(lambda: succeed(None).addCallback(lambda _: self.gate))
+        self.assertNoResult(deferred)
+        self.gate.callback(None)
+        self.assertIsNone(self.successResultOf(deferred))

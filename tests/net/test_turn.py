@@ -1,0 +1,223 @@
+"""Tests of the turn: what is gathered until it is over, and in which order it goes out."""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.net.turn import Turn
+
+
+class FakeMember:
+    """Is delivered frames, and writes them when it is flushed."""
+
+    def __init__(self, turn: Turn) -> None:
+        self.turn = turn
+        self.delivered: list[bytes] = []
+        self.writes: list[bytes] = []
+        self.flushes = 0
+
+    def deliver(self, frames: bytes) -> None:
+        self.delivered.append(frames)
+        self.turn.add(self)
+
+    def flush(self) -> None:
+        self.flushes += 1
+        if self.delivered:
+            self.writes.append(b"".join(self.delivered))
+            self.delivered = []
+
+
+class FakeRoom:
+    """Holds members."""
+
+    def __init__(self, *members: FakeMember) -> None:
+        self.members = {str(number): member for number, member in enumerate(members)}
+
+
+class FanOutTests(SynchronousTestCase):
+    """What is broadcast reaches all who are members, at the end of the turn."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.turn = Turn(self.clock)
+        self.members = [FakeMember(self.turn) for _ in range(3)]
+        self.room = FakeRoom(*self.members)
+
+    def test_nothing_goes_out_within_the_turn(self) -> None:
+        """A broadcast waits for the end of the turn."""
+        self.turn.broadcast(self.room, b"one")
+        self.assertEqual([member.delivered for member in self.members], [[], [], []])
+        self.assertEqual([member.writes for member in self.members], [[], [], []])
+
+    def test_one_write_for_each_member(self) -> None:
+        """However many messages a turn brings, each member writes once."""
+        for number in range(100):
+            self.turn.broadcast(self.room, b"%d," % number)
+        self.clock.advance(0)
+        whole = b"".join(b"%d," % number for number in range(100))
+        for member in self.members:
+            self.assertEqual(member.writes, [whole])
+            self.assertEqual(member.flushes, 1)
+
+    def test_joined_once_for_the_room(self) -> None:
+        """Every member is handed the very same bytes, not a copy of its own."""
+        self.turn.broadcast(self.room, b"one")
+        self.turn.broadcast(self.room, b"two")
+        self.turn.settle()
+        handed = [member.delivered for member in self.members]
+        self.assertEqual(handed, [[b"onetwo"]] * 3)
+        self.assertEqual(len({id(frames) for (frames,) in handed}), 1)
+
+    def test_single_frame_is_not_copied(self) -> None:
+        """A frame that is the only one of its turn is handed on as it is."""
+        frame = b"the only one"
+        self.turn.broadcast(self.room, frame)
+        self.turn.settle()
+        self.assertIs(self.members[0].delivered[0], frame)
+
+    def test_room_without_members(self) -> None:
+        """A broadcast to nobody is dropped, and does not wait for who comes later."""
+        empty = FakeRoom()
+        self.turn.broadcast(empty, b"one")
+        self.turn.settle()
+        empty.members["late"] = self.members[0]
+        self.clock.advance(0)
+        self.assertEqual(self.members[0].writes, [])
+
+    def test_each_turn_for_itself(self) -> None:
+        """What comes after the end of a turn goes out with the next."""
+        self.turn.broadcast(self.room, b"one")
+        self.clock.advance(0)
+        self.turn.broadcast(self.room, b"two")
+        self.clock.advance(0)
+        self.assertEqual(self.members[0].writes, [b"one", b"two"])
+
+
+class OrderTests(SynchronousTestCase):
+    """What is queued for a member keeps its order."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.turn = Turn(self.clock)
+        self.member = FakeMember(self.turn)
+
+    def test_rooms_one_after_the_other(self) -> None:
+        """What is said in two rooms reaches who is in both in the order in which it was said."""
+        first, second = FakeRoom(self.member), FakeRoom(self.member)
+        self.turn.broadcast(first, b"1")
+        self.turn.broadcast(first, b"2")
+        self.turn.broadcast(second, b"3")
+        self.clock.advance(0)
+        self.assertEqual(self.member.writes, [b"123"])
+
+    def test_rooms_by_turns(self) -> None:
+        """Two rooms that speak by turns keep their own orders, each in one piece."""
+        first, second = FakeRoom(self.member), FakeRoom(self.member)
+        for number in range(6):
+            self.turn.broadcast(second if number % 2 else first, b"%d" % number)
+        self.clock.advance(0)
+        self.assertEqual(self.member.writes, [b"024135"])
+
+    def test_single_frame_after_a_broadcast(self) -> None:
+        """A frame for one member comes after what was broadcast before it, once that is settled."""
+        room = FakeRoom(self.member)
+        self.turn.broadcast(room, b"1")
+        self.turn.settle()
+        self.member.deliver(b"2")
+        self.turn.broadcast(room, b"3")
+        self.clock.advance(0)
+        self.assertEqual(self.member.writes, [b"123"])
+
+
+class MembersTests(SynchronousTestCase):
+    """Who is a member when a broadcast is settled is sent it."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.turn = Turn(self.clock)
+        self.old, self.new = FakeMember(self.turn), FakeMember(self.turn)
+        self.room = FakeRoom(self.old)
+
+    def test_who_joins_after_it_was_said(self) -> None:
+        """Who joins after a settle does not get what was said before it."""
+        self.turn.broadcast(self.room, b"before,")
+        self.turn.settle()
+        self.room.members["new"] = self.new
+        self.turn.broadcast(self.room, b"after")
+        self.clock.advance(0)
+        self.assertEqual(self.old.writes, [b"before,after"])
+        self.assertEqual(self.new.writes, [b"after"])
+
+    def test_who_leaves_after_it_was_said(self) -> None:
+        """Who leaves after a settle gets what was said before it, and nothing else."""
+        self.turn.broadcast(self.room, b"before,")
+        self.turn.settle()
+        self.room.members.clear()
+        self.turn.broadcast(self.room, b"after")
+        self.clock.advance(0)
+        self.assertEqual(self.old.writes, [b"before,"])
+
+    def test_who_leaves_while_it_is_handed_out(self) -> None:
+        """A delivery may change the members without harm."""
+        room = FakeRoom(self.old, self.new)
+        deliver = self.old.deliver
+
+        def deliver_and_leave(frames: bytes) -> None:
+            deliver(frames)
+            del room.members["0"]
+
+        self.old.deliver = deliver_and_leave
+        self.turn.broadcast(room, b"one")
+        self.clock.advance(0)
+        self.assertEqual((self.old.writes, self.new.writes), ([b"one"], [b"one"]))
+
+
+class FlushTests(SynchronousTestCase):
+    """The end of the turn is one call of the clock."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.turn = Turn(self.clock)
+        self.member = FakeMember(self.turn)
+
+    def test_one_call_for_a_turn(self) -> None:
+        """However much is gathered, the clock is asked once, and not again after the end."""
+        room = FakeRoom(self.member)
+        for _ in range(10):
+            self.turn.add(self.member)
+            self.turn.broadcast(room, b"x")
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.clock.advance(0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_added_often_flushed_once(self) -> None:
+        """Who is added twice in a turn is flushed once."""
+        self.turn.add(self.member)
+        self.turn.add(self.member)
+        self.clock.advance(0)
+        self.assertEqual(self.member.flushes, 1)
+
+    def test_flush_now(self) -> None:
+        """A flush sends what was gathered at once, and the end of the turn has nothing to do."""
+        self.turn.broadcast(FakeRoom(self.member), b"now")
+        self.turn.flush()
+        self.assertEqual(self.member.writes, [b"now"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_flush_of_nothing(self) -> None:
+        """A flush where nothing was gathered does nothing, and the turn still works after it."""
+        self.turn.flush()
+        self.turn.broadcast(FakeRoom(self.member), b"later")
+        self.clock.advance(0)
+        self.assertEqual(self.member.writes, [b"later"])
+
+    def test_added_while_flushing(self) -> None:
+        """What a flush brings about goes out in a turn of its own."""
+        other = FakeMember(self.turn)
+        self.member.flush = lambda: other.deliver(b"brought about")
+        self.turn.add(self.member)
+        self.turn.flush()
+        self.assertEqual(other.writes, [])
+        self.clock.advance(0)
+        self.assertEqual(other.writes, [b"brought about"])

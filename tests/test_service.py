@@ -1,0 +1,331 @@
+"""Tests of the daemon's service: listening, stopping, and being put together."""
+
+from __future__ import annotations
+
+import base64
+import os
+import tempfile
+from pathlib import Path
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.error import CannotListenError
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import ConfigurationError, StartupError
+from chatd.net.factory import ChatFactory
+from chatd.service import DEFAULT_ENDPOINT, ChatService, ListeningService, Settings, make_service
+from chatd.wire.channel import PREAMBLE
+from chatd.wire.codec import Codec
+from tests.net.fakes import KEY, hand_client
+
+ANYWHERE = IPv4Address("TCP", "0.0.0.0", 9999)
+
+
+class FakePort:
+    """A port that is listened on.
+
+    Attributes:
+        stopping: Fires when the port is closed, if it does not close at once.
+        is_open: Whether it has not been asked to close.
+    """
+
+    def __init__(self, host: object = ANYWHERE, stopping: Deferred[None] | None = None) -> None:
+        self.host = host
+        self.stopping = stopping
+        self.is_open = True
+
+    def getHost(self) -> object:
+        return self.host
+
+    def stopListening(self) -> Deferred[None] | None:
+        self.is_open = False
+        return self.stopping
+
+
+class FakeEndpoint:
+    """An endpoint that listens as the test says."""
+
+    def __init__(self, listening: Deferred[FakePort]) -> None:
+        self.listening = listening
+        self.factories: list[object] = []
+
+    def listen(self, factory: object) -> Deferred[FakePort]:
+        self.factories.append(factory)
+        return self.listening
+
+
+class ListenerTests(SynchronousTestCase):
+    """One endpoint, and what listens on it."""
+
+    def setUp(self) -> None:
+        self.factory = ChatFactory(Clock())
+
+    def service_on(self, listening: Deferred[FakePort] | FakePort) -> ListeningService:
+        """Make a service on a port, or on what becomes one."""
+        if isinstance(listening, FakePort):
+            listening = succeed(listening)
+        self.endpoint = FakeEndpoint(listening)
+        return ListeningService("tcp:9999", self.endpoint, self.factory)
+
+
+class ListeningTests(ListenerTests):
+    """A port is opened once, and closed."""
+
+    def test_starts_once(self) -> None:
+        """It listens before privileges are given up, and not a second time after that."""
+        port = FakePort()
+        service = self.service_on(port)
+        service.privilegedStartService()
+        service.startService()
+        self.assertEqual(self.endpoint.factories, [self.factory])
+        self.assertIs(service.port, port)
+
+    def test_starts_without_privileges(self) -> None:
+        """It listens, too, where it is started without that step."""
+        port = FakePort()
+        service = self.service_on(port)
+        service.startService()
+        self.assertIs(service.port, port)
+
+    def test_stops(self) -> None:
+        """It stops when the port is closed."""
+        closing: Deferred[None] = Deferred()
+        port = FakePort(stopping=closing)
+        service = self.service_on(port)
+        service.startService()
+        stopped = service.stopService()
+        self.assertFalse(port.is_open)
+        self.assertNoResult(stopped)
+        closing.callback(None)
+        self.assertIsNone(self.successResultOf(stopped))
+
+    def test_stops_at_once(self) -> None:
+        """It stops at once where the port does."""
+        service = self.service_on(FakePort())
+        service.startService()
+        self.assertIsNone(self.successResultOf(service.stopService()))
+        self.assertRaises(AssertionError, lambda: service.port)
+
+    def test_starts_again(self) -> None:
+        """It can listen again after it has stopped."""
+        service = self.service_on(FakePort())
+        service.startService()
+        service.stopService()
+        self.endpoint.listening = succeed(FakePort())
+        service.startService()
+        self.assertEqual(len(self.endpoint.factories), 2)
+
+    def test_stopped_before_it_was_started(self) -> None:
+        """Nothing needs to be closed where nothing was opened."""
+        self.assertIsNone(self.successResultOf(self.service_on(FakePort()).stopService()))
+
+    def test_stopped_before_it_listens(self) -> None:
+        """Listening that takes its time is given up when the service stops."""
+        cancelled: list[object] = []
+        service = self.service_on(Deferred(cancelled.append))
+        service.startService()
+        self.assertRaises(AssertionError, lambda: service.port)
+        self.assertIsNone(self.successResultOf(service.stopService()))
+        self.assertEqual(len(cancelled), 1)
+
+    def test_listens_later(self) -> None:
+        """An endpoint may take its time."""
+        listening: Deferred[FakePort] = Deferred()
+        service = self.service_on(listening)
+        service.startService()
+        port = FakePort()
+        listening.callback(port)
+        self.assertIs(service.port, port)
+
+    def test_port_that_does_not_stop_listening(self) -> None:
+        """What is not a port, such as the terminal that `stdio:` gives, has nothing to close."""
+        service = self.service_on(succeed(object()))
+        service.startService()
+        self.assertIsNone(self.successResultOf(service.stopService()))
+
+
+class BindingTests(ListenerTests):
+    """A port that cannot be bound ends the daemon."""
+
+    def startup_error(self, reason: Exception) -> str:
+        """Start on an endpoint that fails, and return the text of the error."""
+        for start in ("privilegedStartService", "startService"):
+            service = self.service_on(fail(reason))
+            error = self.assertRaises(StartupError, getattr(service, start))
+            self.assertIs(error.__cause__, reason)
+        self.assertIsInstance(error, SystemExit)
+        self.assertEqual(len(str(error).splitlines()), 1)
+        return str(error)
+
+    def test_in_use(self) -> None:
+        """A port that is in use is told with the system's words for it."""
+        in_use = CannotListenError("", 9999, OSError(98, "Address already in use"))
+        self.assertEqual(
+            self.startup_error(in_use), "chatd: cannot listen on tcp:9999: Address already in use"
+        )
+
+    def test_other_reasons(self) -> None:
+        """Any other reason is told with its text, or with its name where it has none."""
+        self.assertIn("no such port", self.startup_error(OverflowError("no such port")))
+        self.assertIn("KeyError", self.startup_error(KeyError()))
+
+    def test_later(self) -> None:
+        """A port that turns out later not to be bound is told in the log."""
+        listening: Deferred[FakePort] = Deferred()
+        service = self.service_on(listening)
+        service.startService()
+        with capturedLogs() as events:
+            listening.errback(OSError(98, "Address already in use"))
+        self.flushLoggedErrors(OSError)
+        errors = [event for event in events if event["log_level"] >= LogLevel.error]
+        self.assertEqual(len(errors), 1)
+        self.assertIn("tcp:9999", formatEvent(errors[0]))
+
+
+class OpenServerTests(SynchronousTestCase):
+    """A server that is open beyond its machine, and has no key, says so."""
+
+    def warnings_on(self, host: object, key: bytes | None = None) -> list[str]:
+        """Listen on an address, and return the warnings."""
+        endpoint = FakeEndpoint(succeed(FakePort(host)))
+        with capturedLogs() as events:
+            ListeningService("there", endpoint, ChatFactory(Clock(), key=key)).startService()
+        return [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
+
+    def test_open(self) -> None:
+        """An address that others can reach is warned of, with what to do."""
+        for host in (
+            ANYWHERE,
+            IPv4Address("TCP", "192.0.2.1", 9999),
+            IPv6Address("TCP", "::", 9999),
+            IPv6Address("TCP", "fe80::1%eth0", 9999),
+        ):
+            (warning,) = self.warnings_on(host)
+            self.assertIn("chatd keygen", warning)
+
+    def test_within_the_machine(self) -> None:
+        """The machine's own addresses and UNIX sockets are not."""
+        for host in (
+            IPv4Address("TCP", "127.0.0.1", 9999),
+            IPv6Address("TCP", "::1", 9999),
+            UNIXAddress("/run/chat.sock"),
+            IPv4Address("TCP", "not an address", 9999),
+            None,
+        ):
+            self.assertEqual(self.warnings_on(host), [])
+
+    def test_with_a_key(self) -> None:
+        """With a key nothing is open."""
+        self.assertEqual(self.warnings_on(ANYWHERE, key=KEY), [])
+
+
+class ChatServiceTests(SynchronousTestCase):
+    """The daemon as a whole, on a reactor in memory."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.factory = ChatFactory(self.reactor)
+
+    def test_listens_on_all(self) -> None:
+        """It listens on each of its endpoints, in their order."""
+        service = ChatService(self.reactor, self.factory, ["tcp:9999", "unix:/run/chat.sock"])
+        service.privilegedStartService()
+        service.startService()
+        self.assertEqual([server[0] for server in self.reactor.tcpServers], [9999])
+        self.assertEqual([server[0] for server in self.reactor.unixServers], ["/run/chat.sock"])
+        self.assertEqual(service.listeners[0].port.getHost().port, 9999)
+        self.assertTrue(all(listener.running for listener in service.listeners))
+
+    def test_stops(self) -> None:
+        """It stops listening, tells everyone, and waits until they are gone."""
+        service = ChatService(self.reactor, self.factory, ["tcp:9999"])
+        service.startService()
+        client = hand_client(self.factory)
+        stopped = service.stopService()
+        self.assertFalse(service.listeners[0].running)
+        self.assertIsNone(self.factory.buildProtocol(None))
+        (end,) = client.take()
+        self.assertEqual(end.header.code, "shutting-down")
+        self.assertNoResult(stopped)
+        client.transport.lose()
+        self.assertIsNone(self.successResultOf(stopped))
+
+    def test_stops_without_clients(self) -> None:
+        """It stops at once where nobody is connected."""
+        service = ChatService(self.reactor, self.factory, ["tcp:9999"])
+        service.startService()
+        self.assertIsNone(self.successResultOf(service.stopService()))
+
+    def test_bad_endpoint(self) -> None:
+        """A string that is no endpoint is told before anything is listened on."""
+        endpoints = ["tcp:9999", "nonsense:1"]
+        self.assertRaises(ConfigurationError, ChatService, self.reactor, self.factory, endpoints)
+        self.assertEqual(self.reactor.tcpServers, [])
+
+
+class MakeServiceTests(SynchronousTestCase):
+    """`make_service` turns what an operator decided into a daemon."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.key_file = Path(directory.name) / "key"
+
+    def write_key(self, mode: int = 0o600) -> None:
+        self.key_file.write_bytes(base64.urlsafe_b64encode(KEY))
+        os.chmod(self.key_file, mode)
+
+    def test_defaults(self) -> None:
+        """Without a decision it listens on this machine only, without a key."""
+        service = make_service(self.reactor, Settings())
+        service.startService()
+        ((port, factory, _, interface),) = self.reactor.tcpServers
+        self.assertEqual(f"tcp:{port}:interface={interface}", DEFAULT_ENDPOINT)
+        self.assertIs(factory, service.factory)
+        self.assertFalse(service.factory.has_key)
+
+    def test_settings(self) -> None:
+        """What was decided reaches every client in its greeting."""
+        settings = Settings(heartbeat_s=2.5, max_content=1000)
+        service = make_service(self.reactor, settings)
+        (greeting,) = _said_first(service.factory)
+        self.assertEqual((greeting.header.heartbeat, greeting.header.max_content), (2.5, 1000))
+
+    def test_key_file(self) -> None:
+        """With a key file its sessions are encrypted."""
+        self.write_key()
+        service = make_service(self.reactor, Settings(key_file=self.key_file))
+        self.assertTrue(service.factory.has_key)
+        said = service.factory.buildProtocol(None).connection.data_to_send()
+        self.assertTrue(said.startswith(PREAMBLE))
+
+    def test_bad_key_file(self) -> None:
+        """A key file that is not there, that others can read, or that holds no key, is told."""
+        settings = Settings(key_file=self.key_file)
+        self.assertRaises(ConfigurationError, make_service, self.reactor, settings)
+        self.write_key(mode=0o644)
+        self.assertRaises(ConfigurationError, make_service, self.reactor, settings)
+        self.write_key()
+        self.key_file.write_bytes(b"no key")
+        self.assertRaises(ConfigurationError, make_service, self.reactor, settings)
+
+    def test_factory_class(self) -> None:
+        """What serves may be a subclass."""
+
+        class MyFactory(ChatFactory):
+            pass
+
+        service = make_service(self.reactor, Settings(), MyFactory)
+        self.assertIsInstance(service.factory, MyFactory)
+
+
+def _said_first(factory: ChatFactory) -> list:
+    """Return what a server without a key says to a new connection."""
+    reader = Codec().reader()
+    reader.receive_data(factory.buildProtocol(None).connection.data_to_send())
+    return list(Codec().decode_stream(reader))

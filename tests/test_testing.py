@@ -1,0 +1,137 @@
+"""Tests of the server in memory that users test with."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.net.client import ChatClient
+from chatd.net.factory import ChatFactory
+from chatd.net.session import Session
+from chatd.testing import MemoryServer
+from chatd.wire.messages import Message
+from tests.net.fakes import KEY, OTHER_KEY
+
+
+class EchoFactory(ChatFactory):
+    """Answers everything with itself."""
+
+    def message_received(self, session: Session, message: Message) -> None:
+        session.reply(message, message.content)
+
+
+class MemoryServerTests(SynchronousTestCase):
+    """A server without a network."""
+
+    def test_as_it_is_shown(self) -> None:
+        """The example in the module's docstring holds."""
+        server = MemoryServer(EchoFactory)
+        client = server.connect("alice")
+        receipt = client.send("hello")
+        server.pump()
+        self.assertEqual(self.successResultOf(receipt).text, "hello")
+
+    def test_connect(self) -> None:
+        """A client is active when it is returned, under its name."""
+        server = MemoryServer()
+        alice = server.connect("alice")
+        guest = server.connect()
+        self.assertTrue(alice.is_active and guest.is_active)
+        self.assertEqual(alice.name, "alice")
+        self.assertRegex(guest.name, "^guest-")
+        self.assertEqual(len(server.factory.sessions), 2)
+
+    def test_refused_client(self) -> None:
+        """A client that is refused is returned, and tells why."""
+        server = MemoryServer()
+        server.connect("alice")
+        refused = server.connect("alice")
+        self.assertFalse(refused.is_active)
+        self.assertEqual(self.successResultOf(refused.when_ended()).code, "name-taken")
+
+    def test_key(self) -> None:
+        """A client has the server's key, unless it is given another or none."""
+        server = MemoryServer(key=KEY)
+        self.assertTrue(server.connect().is_active)
+        for key, code in ((OTHER_KEY, "wrong-key"), (None, "key-required")):
+            refused = server.connect(key=key)
+            self.assertEqual(self.successResultOf(refused.when_ended()).code, code)
+
+    def test_options(self) -> None:
+        """Options reach the server's factory, and those of `connect` the client's."""
+
+        class MyClient(ChatClient):
+            pass
+
+        server = MemoryServer(EchoFactory, max_content=1234, name="echo")
+        client = server.connect("alice", protocol=MyClient)
+        self.assertIsInstance(server.factory, EchoFactory)
+        self.assertIsInstance(client, MyClient)
+        self.assertEqual(client.max_content, 1234)
+
+    def test_session_of(self) -> None:
+        """The server's session of a client can be had."""
+        server = MemoryServer()
+        alice, bob = server.connect("alice"), server.connect("bob")
+        self.assertEqual(server.session_of(alice).name, "alice")
+        self.assertEqual(server.session_of(bob).id, bob.session_id)
+
+    def test_session_of_a_stranger(self) -> None:
+        """A client that was not greeted has no session, and the error says so."""
+        server = MemoryServer(key=KEY)
+        refused = server.connect(key=None)
+        error = self.assertRaises(AssertionError, server.session_of, refused)
+        self.assertIn("greeted", str(error))
+
+    def test_nothing_moves_by_itself(self) -> None:
+        """What is sent arrives when it is pumped, and not before."""
+        server = MemoryServer()
+        alice, bob = server.connect("alice"), server.connect("bob")
+        listening = Deferred.fromCoroutine(bob.__anext__())
+        alice.send("hello")
+        self.assertNoResult(listening)
+        server.pump()
+        self.assertEqual(self.successResultOf(listening).text, "hello")
+
+    def test_time(self) -> None:
+        """Time stands still until it is advanced, and messages bear it."""
+        server = MemoryServer()
+        alice = server.connect("alice")
+        times = []
+        for _ in range(2):
+            receipt = alice.send("hello")
+            server.pump()
+            times.append(self.successResultOf(receipt).time)
+            server.advance(3.25)
+        self.assertEqual(times[0], 0)
+        self.assertAlmostEqual(times[1], 3.25)
+        self.assertAlmostEqual(server.clock.seconds(), 6.5)
+
+    def test_advance_in_steps(self) -> None:
+        """Time passes in steps, and what each of them brings about is moved."""
+        server = MemoryServer()
+        alice = server.connect("alice")
+        seen: list[float] = []
+        for when in (0.5, 1.0, 1.5):
+            server.clock.callLater(when, lambda: seen.append(server.clock.seconds()))
+        server.advance(2, step_s=0.5)
+        self.assertEqual(seen, [0.5, 1.0, 1.5])
+        server.advance(60)
+        self.assertTrue(alice.is_active)
+
+    def test_end_of_a_client(self) -> None:
+        """A client that leaves is gone when it is pumped."""
+        server = MemoryServer()
+        alice = server.connect("alice")
+        ended = alice.disconnect()
+        server.pump()
+        self.assertTrue(self.successResultOf(ended).is_clean)
+        self.assertEqual((server.factory.sessions, server.clock.getDelayedCalls()), ({}, []))
+        self.assertTrue(server.connect("alice").is_active)
+
+    def test_shutting_down(self) -> None:
+        """Nobody can connect to a server that is shutting down, and the error says so."""
+        server = MemoryServer()
+        self.successResultOf(server.factory.shut_down())
+        error = self.assertRaises(AssertionError, server.connect, "alice")
+        self.assertIn("shutting down", str(error))
