@@ -10,7 +10,6 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import Deferred
-from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 
 from chatd.cli.console import ConsoleClient, ConsoleFactory
@@ -51,7 +50,6 @@ class Terminal:
         key: bytes | None,
         name: str | None,
     ) -> None:
-        self._reactor = reactor
         self._endpoint = endpoint
         self._room = room
         self._display = TextDisplay(print, with_time=True)
@@ -84,8 +82,6 @@ class Terminal:
                 await self._converse()
             return self._status
         finally:
-            # ClientService cannot be stopped from within its own report of a failure.
-            await deferLater(self._reactor, 0)
             await self._service.stopService()
 
     async def _converse(self) -> None:

@@ -14,7 +14,6 @@ from chatd.net.session import Session
 from chatd.testing import MemoryServer
 from chatd.wire.messages import (
     Message,
-    MessageType,
 )
 from tests.net.fakes import pong
 
