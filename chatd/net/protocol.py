@@ -33,6 +33,8 @@ __all__ = ["CLOSE_TIMEOUT_S", "MAX_PENDING", "ChatProtocol"]
 
 CLOSE_TIMEOUT_S = 5.0
 """How long a peer may take to read the end of a session, in seconds."""
+HOLD_PENDING = 1024 * 1024
+"""A peer for whom more than this waits is itself not read from until it reads, in bytes."""
 MAX_PENDING = 8 * 1024 * 1024
 """How much may wait for a peer that does not read, in bytes."""
 
@@ -93,6 +95,7 @@ class ChatProtocol(Protocol):
         self._timer: IDelayedCall | None = None  # of the handshake first, of the close at the end
         self._work: Deferred[None] | None = None
         self._is_writable = True
+        self._is_held = False  # not read, because it does not read
         self._is_closing = False
         self._is_gone = False
 
@@ -133,6 +136,10 @@ class ChatProtocol(Protocol):
     def resumeProducing(self) -> None:
         """Send what was held back."""
         self._is_writable = True
+        if self._is_held:
+            self._is_held = False
+            if self._work is None:
+                self.stream.resumeProducing()
         self._turn.add(self)
 
     def stopProducing(self) -> None:
@@ -165,6 +172,7 @@ class ChatProtocol(Protocol):
         connection = self.connection
         if not self._is_writable and not connection.is_over:
             if self._max_pending is None or connection.bytes_to_send <= self._max_pending:
+                self._hold_if_flooding()
                 return
             self._cut_off_slow_consumer()
         data = connection.data_to_send()
@@ -213,12 +221,21 @@ class ChatProtocol(Protocol):
     def _go_on(self, _: object) -> None:
         self._work = None
         if self.connection.is_readable:
-            self.stream.resumeProducing()
+            if not self._is_held:
+                self.stream.resumeProducing()
             self._dispatch()
 
     def _handshake_is_due(self) -> None:
         self._timer = None
         self.tick(self._clock.seconds())
+
+    def _hold_if_flooding(self) -> None:
+        """Read nothing from a peer for whom much waits: not on a client's side, both would wait."""
+        if self._max_pending is None or self._is_held:
+            return
+        if self.connection.bytes_to_send > HOLD_PENDING:
+            self._is_held = True
+            self.stream.pauseProducing()
 
     def _cut_off_slow_consumer(self) -> None:
         self.connection.discard_queued()
@@ -242,7 +259,7 @@ class ChatProtocol(Protocol):
         self._tell_end()
         self._timer = self._clock.callLater(CLOSE_TIMEOUT_S, self._abort)
         self.stream.unregisterProducer()
-        if self._work is not None:
+        if self._work is not None or self._is_held:
             self.stream.resumeProducing()
         if self._can_half_close():
             self.stream.loseWriteConnection()

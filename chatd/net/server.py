@@ -70,10 +70,10 @@ class ServerProtocol(ChatProtocol):
         """Take the session out of the chat, and call its `ended`."""
         session = self._session
         if session is None:
-            self.log.info("{who}: not established: {reason}", who=self, reason=end_reason)
+            self.log.info("{who}: not established: {reason!r}", who=self, reason=end_reason)
             return
         self.factory.remove(session)
-        self.log.info("{who}: ended: {reason}", who=self, reason=end_reason)
+        self.log.info("{who}: ended: {reason!r}", who=self, reason=end_reason)
         call_hook(session.ended, end_reason, failed=self._log_failure, about="ended")
 
     def send_frame(self, frame: bytes) -> None:

@@ -106,9 +106,10 @@ class ClientConnection(Connection):
         return Welcomed(name, room)
 
     def _ended_by_peer(self, header: Disconnect) -> SessionEnded:
+        end = super()._ended_by_peer(header)
         if self.is_established:
-            return super()._ended_by_peer(header)
-        return SessionRefused(header.code, header.reason, retry=header.retry)
+            return end
+        return SessionRefused(end.code, end.reason, retry=end.retry)
 
     def _lost_reason(self, reason: str) -> SessionEnded:
         if self._refusal is not None and not self.is_established:

@@ -38,6 +38,8 @@ MAX_UNESTABLISHED_FRAME = 8 * 1024
 
 MAX_REF = 256
 """An id longer than this is not repeated in the ERROR that refuses it, in characters."""
+MAX_TEXT = 1024
+"""How much of a text for a person is sent in an ERROR, or kept from a DISCONNECT, in characters."""
 
 PING = b"ping"
 PONG = b"pong"
@@ -145,6 +147,8 @@ class Connection:
                     self._is_read_out = True
                     return
                 self._reader.receive_data(plaintext)
+                if self._reader.is_gathering:  # a long frame takes its time, and is no silence
+                    self._liveness.was_heard = True
         except RemoteProtocolError as error:
             yield self._fault(error)
 
@@ -223,7 +227,7 @@ class Connection:
     def send_error(self, error: RequestError) -> None:
         """Queue an ERROR for a fault in what was asked."""
         ref = error.ref if error.ref is None or len(error.ref) <= MAX_REF else None
-        header = Error(code=error.code, message=error.message, ref=ref)
+        header = Error(code=error.code, message=error.message[:MAX_TEXT], ref=ref)
         self.send(MessageType.ERROR, header)
 
     def send_ping(self) -> int:
@@ -255,7 +259,7 @@ class Connection:
         return SessionEnded(ErrorCode.CONNECTION_LOST, reason, retry=True)
 
     def _ended_by_peer(self, header: Disconnect) -> SessionEnded:
-        return SessionEnded(header.code, header.reason, retry=header.retry)
+        return SessionEnded(header.code[:MAX_TEXT], header.reason[:MAX_TEXT], retry=header.retry)
 
     def _establish(self) -> None:
         self.state = advance(self.state, Trigger.ADMITTED)

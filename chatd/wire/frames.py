@@ -63,6 +63,11 @@ class FrameReader:
         """Whether everything received was handed out: no frame has begun and not ended."""
         return not self._partial and self._offset == len(self._buffer)
 
+    @property
+    def is_gathering(self) -> bool:
+        """Whether a frame has begun whose start was found good, and more of it is to come."""
+        return self._needed > LENGTH_BYTES + self._check_bytes and bool(self._partial)
+
     def receive_data(self, data: bytes) -> None:
         """Take what arrived; `frames` hands out the frames in it."""
         if self._offset < len(self._buffer):

@@ -5,6 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.session.events import PongReceived
 from chatd.session.liveness import SILENT_INTERVALS, Liveness, Pulse
 from chatd.session.states import State
+from chatd.wire.messages import Message
 from tests.session.wiring import (
     HELLO,
     KEY,
@@ -119,8 +120,18 @@ class TickCases(SideCases):
             states = self.silence(peer, 20.0, 25.0, 30.0, 35.0)
             self.assertEqual(states, [State.ESTABLISHED] * 3 + [State.CLOSING])
 
-    def test_part_of_a_frame_is_no_sign_of_life(self):
-        """Bytes that make no whole frame do not keep a session alive."""
+    def test_a_long_frame_takes_its_time(self):
+        """Each piece of a frame whose start was found good is a sign of life."""
+        peer = self.at(State.ESTABLISHED)
+        frame = peer.encode(Message.chat(bytes(100_000), id="long"))
+        for now in range(5, 505, 5):
+            peer.say_frames(frame[:1_000])
+            frame = frame[1_000:]
+            peer.connection.tick(float(now))
+        self.assertEqual(len(peer.say_frames(frame)), 1)
+
+    def test_start_of_a_frame_is_no_sign_of_life(self):
+        """Bytes that are not yet known to begin a good frame do not keep a session alive."""
         peer = self.at(State.ESTABLISHED)
         for now, byte in zip((5.0, 10.0, 15.0, 20.0), peer.seal(peer.encode(HELLO)), strict=False):
             peer.feed(bytes([byte]))

@@ -1,0 +1,147 @@
+"""The daemon as a process of its own, and the test case of those who talk to it as a stranger."""
+
+import atexit
+import base64
+import functools
+import itertools
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.integration.peer import Peer, Type
+
+KEY = bytes(range(32))
+ROOT = Path(__file__).parents[2]
+TWISTD = """
+import os, signal, threading
+from twisted.scripts.twistd import run
+
+def end_with_the_tests():
+    os.read(0, 1)  # returns when whoever holds the other end of the pipe is gone
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=end_with_the_tests, daemon=True).start()
+run()
+"""
+"""``twistd``, which also ends when the tests' process is gone, however that came about."""
+_names = itertools.count(1)
+
+
+class Daemon:
+    """One ``twistd chatd`` on a UNIX socket in a directory of its own.
+
+    Args:
+        options: Options of the command line besides the endpoint and the key.
+        key: Shared key, 32 bytes; None starts the daemon without one.
+    """
+
+    def __init__(self, *options: str, key: bytes | None = None) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="chatd-"))
+        self.path = str(self.directory / "socket")
+        arguments = ["--endpoint", f"unix:{self.path}", *options]
+        if key is not None:
+            key_file = self.directory / "key"
+            key_file.touch(mode=0o600)
+            key_file.write_bytes(base64.urlsafe_b64encode(key))
+            arguments += ["--key-file", str(key_file)]
+        with (self.directory / "log").open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", TWISTD, "-n", "--pidfile=", "chatd", *arguments],
+                cwd=self.directory,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        self._wait_until_it_listens()
+
+    def _wait_until_it_listens(self) -> None:
+        """Try to connect until it works; the pauses end early if the process does."""
+        while not self._accepts():
+            try:
+                self.process.wait(0.02)
+            except subprocess.TimeoutExpired:
+                continue
+            raise RuntimeError(f"the daemon has not started:\n{self.log()}")
+
+    def _accepts(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(self.path)
+            except OSError:
+                return False
+            return True
+
+    def log(self) -> str:
+        """Give all that the daemon has logged."""
+        return (self.directory / "log").read_text()
+
+    def stop(self) -> None:
+        """End the process if it runs, wait for it, and remove its directory."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(30)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
+        shutil.rmtree(self.directory)
+
+
+@functools.cache
+def shared_daemon(key: bytes | None, *options: str) -> Daemon:
+    """Give the daemon with this key and these options, which runs until the tests end."""
+    daemon = Daemon(*options, key=key)
+    atexit.register(daemon.stop)
+    return daemon
+
+
+class PeerTestCase(SynchronousTestCase):
+    """Peers of a daemon that is shared by all tests with the same key and options."""
+
+    key: bytes | None = None
+    options: tuple[str, ...] = ()
+
+    def setUp(self):
+        self.daemon = shared_daemon(self.key, *self.options)
+        self._logged = len(self.daemon.log())
+
+    def tearDown(self):
+        """Look whether the daemon is alive, and has met nothing that it did not expect."""
+        self.assertIsNone(self.daemon.process.poll())
+        log = self.daemon.log()[self._logged :]
+        self.assertNotIn("Traceback", log)
+        self.assertNotIn("#critical", log)
+
+    def name(self):
+        """Give a name that nobody has used before."""
+        return f"peer-{next(_names)}"
+
+    def connect(self):
+        """Give a peer that has met the daemon, and nothing more."""
+        peer = Peer(self.daemon.path, self.key)
+        self.addCleanup(peer.close)
+        return peer
+
+    def join(self, name=None):
+        """Give a peer whose session is established."""
+        peer = self.connect()
+        peer.establish(name or self.name())
+        return peer
+
+    def assert_refused(self, peer, code):
+        """One ERROR, then DISCONNECT, both with this code, and the connection is closed."""
+        last = peer.rest()
+        self.assertEqual([got.type for got in last], [Type.ERROR, Type.DISCONNECT])
+        self.assertEqual([got.header["code"] for got in last], [code, code])
+        self.assertIs(last[1].header["retry"], False)
+        self.assertEqual(set(last[0].header), {"code", "message", "ref"})
+        self.assertEqual(set(last[1].header), {"code", "reason", "retry"})

@@ -1,0 +1,276 @@
+"""A stranger's peer breaks the rules: what is refused, how, and who notices."""
+
+import random
+import socket
+
+from tests.integration.peer import LENGTH, PREAMBLE, PRELUDE, TIMEOUT_S, Peer, Refused, Type
+from tests.integration.peer_case import KEY, PeerTestCase
+
+HEADER = {"id": "fault"}
+CONTENT = b"content"
+START = LENGTH.size + PRELUDE.size + 32
+"""Where in a frame the header begins, its length prefix counted."""
+FIELDS = {
+    "length prefix, low": (3, "bad-length"),
+    "length prefix, high": (0, "too-large"),
+    "magic": (4, "bad-magic"),
+    "version": (13, "bad-version"),
+    "type": (15, "bad-mac"),
+    "header length": (19, "bad-length"),
+    "header CRC": (20, "bad-crc"),
+    "content length, low": (31, "bad-length"),
+    "content length, high": (24, "bad-length"),
+    "content CRC": (35, "bad-crc"),
+    "MAC, first byte": (36, "bad-mac"),
+    "MAC, last byte": (67, "bad-mac"),
+    "header": (START + 3, "bad-crc"),
+    "content": (-1, "bad-crc"),
+}
+"""Where a bit is flipped in a frame, from its length prefix on, and what the daemon calls it."""
+
+GARBAGE = {
+    "HTTP request": b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n",
+    "TLS hello": bytes.fromhex("160301006c010000680303") + bytes(range(97)),
+    "zeros": bytes(4096),
+    "ones": b"\xff" * 4096,
+    "text lines": b"hello\nis anybody there\n" * 20,
+    "random bytes": random.Random(1).randbytes(4096),
+    "preambles": PREAMBLE * 4,
+}
+
+
+class FaultPromises:
+    """What is promised of faults in frames, whatever carries them."""
+
+    def test_each_field_flipped(self):
+        """Each flipped field is refused by its name, and another session sees only who left."""
+        bystander = self.join()
+        seq = bystander.say("before").header["seq"]
+        for field, (offset, code) in FIELDS.items():
+            faulty = self.join()
+            data = bytearray(faulty.encoded(Type.MESSAGE, HEADER, CONTENT))
+            data[offset] ^= 1
+            faulty.write(bytes(data) + faulty.encoded(Type.MESSAGE, {"id": "never"}))
+            with self.subTest(field=field):
+                self.assert_refused(faulty, code)
+                bystander.expect(Type.EVENT, event="left", name=faulty.name)
+                seq += 1
+                self.assertEqual(bystander.say(f"after {field}").header["seq"], seq)
+
+    def test_header_that_is_no_object(self):
+        """A header that is signed, but is no JSON object in UTF-8, ends the connection."""
+        for header in (b"", b"[]", b'"id"', b'{"id": 1', b'{"id": "\xff"}', b"{}{}"):
+            peer = self.join()
+            peer.send(Type.MESSAGE, header)
+            with self.subTest(header=header):
+                self.assert_refused(peer, "bad-header")
+
+    def test_deep_header(self):
+        """A header nested as deep as fits ends the connection, and nothing else."""
+        peer = self.join()
+        peer.send(Type.MESSAGE, b'{"id": "deep", "x": ' + b"[" * 32000 + b"]" * 32000 + b"}")
+        self.assert_refused(peer, "bad-header")
+
+    def test_header_over_the_limit(self):
+        """A header of 64 KiB is read; one of a byte more is refused."""
+        peer = self.join()
+        peer.send(Type.MESSAGE, b'{"id": "most"}'.ljust(64 * 1024))
+        peer.expect(Type.MESSAGE, id="most")
+        peer.send(Type.MESSAGE, b'{"id": "more"}'.ljust(64 * 1024 + 1))
+        self.assert_refused(peer, "too-large")
+
+    def test_frame_over_the_limit(self):
+        """A frame that cannot be within the limits is refused at its length prefix."""
+        peer = self.join()
+        peer.write(LENGTH.pack(64 + 64 * 1024 + peer.init["max_content"] + 1))
+        self.assert_refused(peer, "too-large")
+
+    def test_refused_at_its_start(self):
+        """Nothing is buffered for a frame whose first bytes show that it will be refused."""
+        data = self.connect().encoded(Type.MESSAGE, HEADER, bytes(1024 * 1024))
+        for field in ("magic", "version", "header length", "content length, high"):
+            offset, code = FIELDS[field]
+            start = bytearray(data[:START])
+            start[offset] ^= 1
+            peer = self.join()
+            peer.write(bytes(start))
+            with self.subTest(field=field):
+                self.assert_refused(peer, code)
+
+    def test_answer_to_a_long_header(self):
+        """What an error repeats of a frame never makes the error too long to be sent."""
+        peer = self.join()
+        most = "x" * (64 * 1024 - 40)
+        for type_, header in (
+            (99, {"id": most}),
+            (Type.RESULT, {"id": most}),
+            (Type.MESSAGE, {"id": most}),
+            (Type.MESSAGE, {"id": "long", "room": most}),
+            (Type.COMMAND, {"id": "long", "command": most}),
+        ):
+            peer.send(type_, header)
+            peer.expect(Type.ERROR)
+        peer.say("on")
+
+    def test_8_kib_before_the_session(self):
+        """Before the session a frame of 8 KiB is read; a longer one is refused at its prefix."""
+        peer = self.connect()
+        peer.begin()
+        size = LENGTH.size + 8 * 1024 - START
+        session = f'{{"session_id": "{peer.init["session_id"]}"}}'.encode()
+        peer.send(Type.SESSION_ACK, session.ljust(size))
+        peer.expect(Type.EVENT, event="welcome")
+        late = self.connect()
+        late.begin()
+        late.write(LENGTH.pack(8 * 1024 + 1))
+        self.assert_refused(late, "too-large")
+
+    def test_cut_short(self):
+        """A peer that is gone in the middle of a handshake is forgotten."""
+        peer = self.connect()
+        peer.begin()
+        data = peer.encoded(Type.SESSION_ACK, {"session_id": peer.init["session_id"]})
+        peer.write(data[:40])
+        peer.close()
+        self.join().say("on")
+
+    def test_garbage(self):
+        """Bytes of another protocol are answered and closed, and the next peer is served."""
+        bystander = self.join()
+        for kind, data in GARBAGE.items():
+            with self.subTest(kind=kind):
+                self.assert_answered_and_closed(data)
+                bystander.say(f"after {kind}")
+                self.join()
+
+    def answer_to(self, data):
+        """Give all that the daemon says to these bytes until it closes."""
+        with socket.socket(socket.AF_UNIX) as stranger:
+            stranger.settimeout(TIMEOUT_S)
+            stranger.connect(self.daemon.path)
+            stranger.sendall(data)
+            answer = b""
+            while piece := stranger.recv(65536):
+                answer += piece
+        return answer
+
+
+class PlainFaultTests(FaultPromises, PeerTestCase):
+    """Without a key."""
+
+    def assert_answered_and_closed(self, data):
+        """SESSION_INIT, one ERROR and DISCONNECT are the whole answer."""
+        answer = self.answer_to(data)
+        types = []
+        while answer:
+            (size,) = LENGTH.unpack_from(answer)
+            types.append(PRELUDE.unpack_from(answer, LENGTH.size)[2])
+            answer = answer[LENGTH.size + size :]
+        self.assertEqual(types, [Type.SESSION_INIT, Type.ERROR, Type.DISCONNECT])
+
+    def test_client_with_a_key(self):
+        """A client with a key sees that the daemon has none; its handshake is refused."""
+        with self.assertRaisesRegex(Refused, "has no key"):
+            Peer(self.daemon.path, KEY)
+        self.assert_answered_and_closed(b"\x00\x30" + random.Random(2).randbytes(48))
+
+
+class SealedFaultTests(FaultPromises, PeerTestCase):
+    """With a key."""
+
+    key = KEY
+
+    def assert_answered_and_closed(self, data):
+        """The preamble and the daemon's handshake message are the whole answer."""
+        answer = self.answer_to(data)
+        self.assertEqual(answer[: len(PREAMBLE)], PREAMBLE)
+        self.assertEqual(len(answer), len(PREAMBLE) + 2 + 48)
+
+    def test_client_without_a_key(self):
+        """A client without a key sees that the daemon has one; its frames are refused."""
+        with self.assertRaisesRegex(Refused, "has a key"):
+            Peer(self.daemon.path)
+        plain = self.join()
+        plain.key = bytes(32)
+        self.assert_answered_and_closed(plain.encoded(Type.SESSION_ACK, {"session_id": ""}))
+
+    def test_client_with_another_key(self):
+        """A client with another key sees it; whatever it answers is refused."""
+        with self.assertRaisesRegex(Refused, "another key"):
+            Peer(self.daemon.path, bytes(32))
+        self.assert_answered_and_closed(b"\x00\x30" + random.Random(3).randbytes(48))
+
+    def test_envelope_of_another_key(self):
+        """Inside the channel, too, a frame has to be signed with the key."""
+        peer = self.join()
+        peer.key = bytes(32)
+        peer.send(Type.MESSAGE, HEADER)
+        peer.key = KEY
+        self.assert_refused(peer, "bad-mac")
+
+    def message(self, peer, id_="m"):
+        """Give one record that holds one message."""
+        (record,) = peer.sealed(peer.encoded(Type.MESSAGE, {"id": id_}))
+        return record
+
+    def assert_record_refused(self, tamper):
+        """What a function sends in the place of good records ends only this connection."""
+        bystander, peer = self.join(), self.join()
+        peer.socket.sendall(tamper(peer))
+        self.assert_refused(peer, "bad-record")
+        bystander.expect(Type.EVENT, event="left", name=peer.name)
+        bystander.say("on")
+
+    def test_replayed(self):
+        """A record that comes a second time ends the connection."""
+        peer = self.join()
+        record = self.message(peer)
+        peer.socket.sendall(record)
+        peer.expect(Type.MESSAGE)
+        peer.socket.sendall(record)
+        self.assert_refused(peer, "bad-record")
+
+    def test_reordered(self):
+        """A record that overtakes another ends the connection; neither is delivered."""
+
+        def tamper(peer):
+            first, second = self.message(peer, "one"), self.message(peer, "two")
+            return second + first
+
+        self.assert_record_refused(tamper)
+
+    def test_left_out(self):
+        """A record after one that never came ends the connection."""
+
+        def tamper(peer):
+            self.message(peer, "lost")
+            return self.message(peer)
+
+        self.assert_record_refused(tamper)
+
+    def test_truncated(self):
+        """A record cut short, with a length that fits what is left, ends the connection."""
+        for size in (0, 1, 15, 16, 90):
+
+            def tamper(peer, size=size):
+                return size.to_bytes(2, "big") + self.message(peer)[2 : 2 + size]
+
+            with self.subTest(size=size):
+                self.assert_record_refused(tamper)
+
+    def test_flipped(self):
+        """One flipped bit anywhere in a record ends the connection."""
+        for offset in (2, 40, -1):
+
+            def tamper(peer, offset=offset):
+                record = bytearray(self.message(peer))
+                record[offset] ^= 1
+                return bytes(record)
+
+            with self.subTest(offset=offset):
+                self.assert_record_refused(tamper)
+
+    def test_record_of_another_connection(self):
+        """A record sealed for one connection is worth nothing on another."""
+        other = self.join()
+        self.assert_record_refused(lambda peer: self.message(other))

@@ -1,0 +1,300 @@
+"""What docs/protocol.md says of bytes, types, fields, codes and limits is what the code does."""
+
+import base64
+import json
+import re
+import tempfile
+import warnings
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from noise.connection import Keypair, NoiseConnection
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.names import MAX_NAME
+from chatd.chat.rooms import MAX_REMEMBERED, MAX_REMEMBERED_BYTES
+from chatd.errors import ErrorCode, SignatureError
+from chatd.keyfile import load_key
+from chatd.net.protocol import CLOSE_TIMEOUT_S, MAX_PENDING
+from chatd.session.connection import HANDSHAKE_TIMEOUT_S, MAX_UNESTABLISHED_FRAME
+from chatd.session.liveness import SILENT_INTERVALS
+from chatd.wire import messages
+from chatd.wire.channel import MAX_RECORD_PLAINTEXT, PREAMBLE, SecureChannel
+from chatd.wire.codec import Codec
+from chatd.wire.envelope import ENVELOPE_BYTES, MAGIC, MAX_CONTENT, MAX_HEADER, VERSION
+from chatd.wire.keys import mac_key, noise_psk
+from chatd.wire.messages import MessageType
+from chatd.wire.noise import HANDSHAKE_BYTES, MAX_NOISE_MESSAGE, PROTOCOL_NAME, TAG_BYTES, Handshake
+
+PAGE = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text(encoding="utf-8")
+VECTORS = json.loads(re.search(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1])
+KEYS = {name: bytes.fromhex(text) for name, text in VECTORS["keys"].items() if name != "key_file"}
+FRAMES = {vector["name"]: vector for vector in VECTORS["frames"]}
+NOISE = VECTORS["noise"]
+CONNECTION = VECTORS["connection"]
+
+TYPES_OF_STRUCTS = {
+    messages.SessionInit: "SESSION_INIT",
+    messages.SessionAck: "SESSION_ACK",
+    messages.Heartbeat: "HEARTBEAT",
+    messages.ChatHeader: "MESSAGE",
+    messages.Error: "ERROR",
+    messages.Disconnect: "DISCONNECT",
+}
+LOCAL_CODES = {"connection-lost", "key-required", "key-unexpected", "wrong-key"}
+
+
+def from_hex(name):
+    """Give a value of the Noise vectors as bytes."""
+    return bytes.fromhex(NOISE[name])
+
+
+def section(title, level="##"):
+    """Give the text under a heading, as far as the next one of its level."""
+    return PAGE.split(f"\n{level} {title}\n")[1].split(f"\n{level} ")[0].split("\n## ")[0]
+
+
+def rows(text):
+    """Give the cells of each row of all tables in a text, the rows with the titles included."""
+    lines = re.findall(r"^\| (.*) \|$", text, re.MULTILINE)
+    return [[cell.strip() for cell in line.split(" | ")] for line in lines]
+
+
+class KeyVectorTests(SynchronousTestCase):
+    """The shared key, and what is derived from it."""
+
+    def test_key_file(self):
+        """A key file with the text of the vector holds the key."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = Path(directory.name) / "key"
+        path.touch(mode=0o600)
+        path.write_text(VECTORS["keys"]["key_file"])
+        self.assertEqual(load_key(path), KEYS["key"])
+        encoded = base64.urlsafe_b64encode(KEYS["key"]).decode()
+        self.assertEqual(VECTORS["keys"]["key_file"], encoded)
+
+    def test_derived_keys(self):
+        """The MAC key and the psk are derived as the vectors say."""
+        self.assertEqual(mac_key(KEYS["key"]), KEYS["mac_key"])
+        self.assertEqual(noise_psk(KEYS["key"]), KEYS["noise_psk"])
+        self.assertEqual(mac_key(None), KEYS["mac_key_without_key"])
+
+
+class FrameVectorTests(SynchronousTestCase):
+    """The frames."""
+
+    def codec(self, vector):
+        """Give the codec of a vector."""
+        return Codec(KEYS["key"] if vector["with_key"] else None)
+
+    def test_decode(self):
+        """Each frame decodes to the type, header and content that its vector names."""
+        for vector in FRAMES.values():
+            message = self.codec(vector).decode(bytes.fromhex(vector["frame"]))
+            self.assertEqual(message.type, vector["type"])
+            header = msgspec.to_builtins(message.header)
+            for field, value in json.loads(vector["header"]).items():
+                self.assertEqual(header[field], value)
+            self.assertEqual(message.content, bytes.fromhex(vector["content"]))
+
+    def test_encode(self):
+        """The header's text and the content of each vector make its frame."""
+        for vector in FRAMES.values():
+            frame = self.codec(vector).encode_parts(
+                vector["type"],
+                msgspec.Raw(vector["header"].encode()),
+                bytes.fromhex(vector["content"]),
+            )
+            self.assertEqual(frame.hex(), vector["frame"])
+
+    def test_other_key(self):
+        """Each frame is refused under the key that it is not signed with."""
+        for vector in FRAMES.values():
+            codec = self.codec(vector | {"with_key": not vector["with_key"]})
+            self.assertRaises(SignatureError, codec.decode, bytes.fromhex(vector["frame"]))
+
+    def test_kinds(self):
+        """There are frames with a key and without."""
+        self.assertEqual({vector["with_key"] for vector in FRAMES.values()}, {True, False})
+
+
+class NoiseVectorTests(SynchronousTestCase):
+    """The secure channel, made by chatd and by another implementation of Noise."""
+
+    def ephemeral(self, side):
+        """Give the fixed ephemeral key of a side."""
+        return X25519PrivateKey.from_private_bytes(from_hex(f"{side}_ephemeral_private"))
+
+    def test_names(self):
+        """The protocol's name, the prologue and the public keys are those of the code."""
+        self.assertEqual(NOISE["protocol_name"].encode(), PROTOCOL_NAME)
+        self.assertEqual(from_hex("prologue"), PREAMBLE)
+        for side in ("server", "client"):
+            public = self.ephemeral(side).public_key().public_bytes_raw()
+            self.assertEqual(public, from_hex(f"{side}_ephemeral_public"))
+
+    def test_handshake(self):
+        """The handshake writes both messages, and opens both."""
+        psk = KEYS["noise_psk"]
+        server = Handshake(psk, PREAMBLE, initiator=True, ephemeral=self.ephemeral("server"))
+        client = Handshake(psk, PREAMBLE, initiator=False, ephemeral=self.ephemeral("client"))
+        self.assertEqual(server.write_message().hex(), NOISE["server_message"])
+        client.read_message(from_hex("server_message"))
+        self.assertEqual(client.write_message().hex(), NOISE["client_message"])
+        server.read_message(from_hex("client_message"))
+        to_client, to_server = server.split()
+        for cipher, name in ((to_client, "server_to_client"), (to_server, "client_to_server")):
+            sealed = AESGCM(from_hex(f"{name}_key")).encrypt(bytes(12), b"probe", b"")
+            self.assertEqual(cipher.encrypt(b"probe"), sealed)
+
+    def test_connection(self):
+        """Both channels write what the vectors say, and read it from each other."""
+        channels = {
+            side: SecureChannel(
+                KEYS["noise_psk"], initiator=side == "server", ephemeral=self.ephemeral(side)
+            )
+            for side in ("server", "client")
+        }
+        for entry in CONNECTION:
+            sender = channels.pop(entry["from"])
+            (receiver,) = channels.values()
+            plaintext = b"".join(bytes.fromhex(FRAMES[name]["frame"]) for name in entry["frames"])
+            written = sender.seal(plaintext) if plaintext else sender.handshake_to_send()
+            self.assertEqual(written.hex(), entry["bytes"])
+            receiver.receive_data(written)
+            self.assertEqual(receiver.next_plaintext(), plaintext)
+            channels[entry["from"]] = sender
+
+    def other_side(self, side):
+        """Give a side of the handshake in the other implementation."""
+        noise = NoiseConnection.from_name(NOISE["protocol_name"].encode())
+        noise.set_psks(psk=KEYS["noise_psk"])
+        noise.set_prologue(from_hex("prologue"))
+        if side == "server":
+            noise.set_as_initiator()
+        else:
+            noise.set_as_responder()
+        private = from_hex(f"{side}_ephemeral_private")
+        noise.set_keypair_from_private_bytes(Keypair.EPHEMERAL, private)
+        with warnings.catch_warnings():  # it says that fixed keys are for tests only
+            warnings.simplefilter("ignore", UserWarning)
+            noise.start_handshake()
+        return noise
+
+    def test_other_implementation(self):
+        """Another implementation makes the same messages, hash, keys and records."""
+        sides = {"server": self.other_side("server"), "client": self.other_side("client")}
+        for sender, receiver in (("server", "client"), ("client", "server")):
+            message = sides[sender].write_message()
+            self.assertEqual(message.hex(), NOISE[f"{sender}_message"])
+            self.assertEqual(sides[receiver].read_message(message), b"")
+        for side, key in (("server", "server_to_client_key"), ("client", "client_to_server_key")):
+            self.assertEqual(sides[side].get_handshake_hash(), from_hex("handshake_hash"))
+            self.assertEqual(sides[side].noise_protocol.cipher_state_encrypt.k, from_hex(key))
+        records = [entry for entry in CONNECTION if entry["frames"]]
+        self.assertEqual({entry["from"] for entry in records}, {"server", "client"})
+        for entry in records:
+            plaintext = b"".join(bytes.fromhex(FRAMES[name]["frame"]) for name in entry["frames"])
+            record = sides[entry["from"]].encrypt(plaintext)
+            self.assertEqual((len(record).to_bytes(2, "big") + record).hex(), entry["bytes"])
+
+
+class PageTests(SynchronousTestCase):
+    """The tables of the page."""
+
+    def test_message_types(self):
+        """The table has every message type with its number, and each has a section."""
+        listed = [(cells[0], cells[1]) for cells in rows(section("Messages").split("\n### ")[0])]
+        expected = [
+            (str(int(type_)), f"[{type_.name}](#{type_.name.lower()})") for type_ in MessageType
+        ]
+        self.assertEqual(listed[1:], expected)
+        for type_ in MessageType:
+            self.assertIn(f"\n### {type_.name}\n", PAGE)
+
+    def test_header_fields(self):
+        """The section of each type has every field of its header, and no other."""
+        structs = [
+            value
+            for value in vars(messages).values()
+            if isinstance(value, type)
+            and issubclass(value, msgspec.Struct)
+            and value is not messages.Message
+        ]
+        self.assertEqual(set(structs), set(TYPES_OF_STRUCTS))
+        for struct in structs:
+            text = section(TYPES_OF_STRUCTS[struct], "###")
+            listed = {cells[0] for cells in rows(text)} - {"field"}
+            fields = {f"`{field.encode_name}`" for field in msgspec.structs.fields(struct)}
+            self.assertEqual(listed, fields, struct)
+
+    def test_open_header_fields(self):
+        """The sections of the open headers have the fields that each must have."""
+        for name, fields in (
+            ("COMMAND", {"`id`", "`command`"}),
+            ("RESULT", {"`id`"}),
+            ("EVENT", {"`event`"}),
+        ):
+            (table, *_) = section(name, "###").split("\n\nFurther")
+            self.assertEqual({cells[0] for cells in rows(table)} - {"field"}, fields)
+
+    def test_error_codes(self):
+        """The tables have every code, those that go over the wire apart from those that don't."""
+        sent, local = section("Errors").split("never go over the wire")
+        codes = [code.value for code in ErrorCode]
+        for text, expected in (
+            (sent, [code for code in codes if code not in LOCAL_CODES]),
+            (local, [code for code in codes if code in LOCAL_CODES]),
+        ):
+            listed = [cells[0].strip("`") for cells in rows(text) if cells[0] != "code"]
+            self.assertEqual(listed, expected)
+
+    def test_codes_in_the_text(self):
+        """Whatever else the page calls a code is one, or a word of the page's own."""
+        words = set(re.findall(r"`([a-z]+-[a-z-]+)`", PAGE))
+        self.assertEqual(words - {code.value for code in ErrorCode}, set())
+
+    def test_bytes(self):
+        """The magic, the version and the preamble are those of the code."""
+        for data in (MAGIC, PREAMBLE):
+            self.assertIn(f"`{data.hex(' ').upper()}` (`\\x89{data[1:6].decode()}\\r\\n`)", PAGE)
+        self.assertTrue(PAGE.startswith(f"# The chatd protocol, version {VERSION}\n"))
+
+    def test_limits(self):
+        """The limits are those of the code."""
+        limits = {cells[0]: cells[1] for cells in rows(section("Limits"))}
+        for what, expected in {
+            "header": f"{MAX_HEADER:,} bytes",
+            "content": f"{MAX_CONTENT:,} bytes, unless SESSION_INIT tells another `max_content`",
+            "frame, established": f"{ENVELOPE_BYTES} + {MAX_HEADER:,} + `max_content` bytes",
+            "frame, before the welcome": f"{MAX_UNESTABLISHED_FRAME:,} bytes",
+            "record": f"{TAG_BYTES} to {MAX_NOISE_MESSAGE:,} bytes",
+            "handshake record": f"{HANDSHAKE_BYTES} bytes exactly",
+            "`id`": f"1 to {messages.MAX_ID} characters",
+            "`command`, `event`": f"1 to {messages.MAX_ID} characters",
+            "`content_type`": f"1 to {messages.MAX_CONTENT_TYPE} characters",
+            "name": f"1 to {MAX_NAME} characters",
+            "`heartbeat`": f"{messages.MIN_HEARTBEAT_S} to {messages.MAX_HEARTBEAT_S:,.0f} seconds",
+            "`max_content`": f"{messages.MIN_MAX_CONTENT} to {messages.MAX_MAX_CONTENT:,} bytes",
+            "time until the welcome": f"{HANDSHAKE_TIMEOUT_S:g} seconds",
+            "silence": f"{SILENT_INTERVALS} intervals",
+            "what waits for a peer that does not read": f"{MAX_PENDING:,} bytes",
+            "time to read the end of a session": f"{CLOSE_TIMEOUT_S:g} seconds",
+        }.items():
+            self.assertEqual(limits.pop(what), expected)
+        self.assertEqual(limits, {"what": "limit"})
+        self.assertIn(f"at most {MAX_RECORD_PLAINTEXT:,} bytes of\nplaintext", PAGE)
+        self.assertIn(
+            f"last {MAX_REMEMBERED:,} messages, fewer if they hold more than "
+            f"{MAX_REMEMBERED_BYTES >> 20} MiB",
+            PAGE,
+        )
+
+    def test_links(self):
+        """Every link within the page leads to a heading."""
+        titles = re.findall(r"^##+ (.+)$", PAGE, re.MULTILINE)
+        anchors = {title.lower().replace(" ", "-") for title in titles}
+        self.assertEqual(set(re.findall(r"\]\(#([^)]+)\)", PAGE)) - anchors, set())
