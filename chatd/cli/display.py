@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -92,7 +93,7 @@ class TextDisplay:
             "disconnected": "{reason} ({code})",
         }.get(event["event"])
         if words is not None:
-            self.note(words.format_map(event))
+            self.note(words.format_map(defaultdict(str, event)))
 
     def note(self, text: str) -> None:
         """Show what is not said by anyone."""

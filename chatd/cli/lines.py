@@ -16,10 +16,16 @@ from chatd.net.protocol import StreamTransport
 __all__ = ["LineTooLong", "StandardLines"]
 
 _MAX_WAITING = 1_000
+"""How many lines may wait to be iterated before no more is read."""
+_MAX_WAITING_BYTES = 1024 * 1024
+"""How many bytes of lines may wait."""
 
 
 class LineTooLong:
     """Stands for a line that was over the limit, and is not kept."""
+
+    def __len__(self) -> int:
+        return 0
 
 
 @implementer(IPushProducer)
@@ -47,6 +53,7 @@ class StandardLines(Protocol):
         self._rest = bytearray()
         self._is_skipping = False
         self._waiting: deque[bytes | LineTooLong] = deque()
+        self._waiting_bytes = 0
         self._is_paused = False
         self._is_at_end = False
         self._wakes: Deferred[None] | None = None
@@ -66,7 +73,8 @@ class StandardLines(Protocol):
             self._wakes = Deferred()
             await self._wakes
         line = self._waiting.popleft()
-        if self._is_paused and len(self._waiting) < _MAX_WAITING // 2:
+        self._waiting_bytes -= len(line)
+        if self._is_paused and not self._waits_much(share=0.5):
             self._resume()
         return line
 
@@ -87,6 +95,7 @@ class StandardLines(Protocol):
     def stop_reading(self) -> None:
         """Iterate no more than what was iterated."""
         self._waiting.clear()
+        self._waiting_bytes = 0
         self._rest.clear()
         self._end()
 
@@ -102,7 +111,7 @@ class StandardLines(Protocol):
         if len(self._rest) > self._max_line + len(b"\r"):
             self._is_skipping = True
             self._rest.clear()
-        if len(self._waiting) >= _MAX_WAITING and not self._is_paused:
+        if not self._is_paused and self._waits_much():
             self._pause()
         self._wake()
 
@@ -159,13 +168,20 @@ class StandardLines(Protocol):
         self._stream.resumeProducing()
 
     def _line_ended(self) -> None:
-        line = bytes(self._rest).removesuffix(b"\r")
+        line: bytes | LineTooLong = bytes(self._rest).removesuffix(b"\r")
         self._rest.clear()
         if self._is_skipping or len(line) > self._max_line:
-            self._waiting.append(LineTooLong())
-        else:
-            self._waiting.append(line)
+            line = LineTooLong()
         self._is_skipping = False
+        self._waiting.append(line)
+        self._waiting_bytes += len(line)
+
+    def _waits_much(self, share: float = 1.0) -> bool:
+        """Whether as much waits to be iterated as may, or a share of it."""
+        return (
+            len(self._waiting) >= share * _MAX_WAITING
+            or self._waiting_bytes >= share * _MAX_WAITING_BYTES
+        )
 
     def _end(self) -> None:
         self._is_at_end = True

@@ -241,10 +241,10 @@ class ChatClientService(Service):
         self.log.info("cannot connect: {reason}", reason=failure.value)
         waiters = [(waiter, left and left - 1) for waiter, left in self._waiters]
         self._waiters = [(waiter, left) for waiter, left in waiters if left != 0]
+        self._wait_to_retry()  # before they are told: one of them may stop the service
         for waiter, left in waiters:
             if left == 0:
                 waiter.errback(failure)
-        self._wait_to_retry()
 
     def _wait_to_retry(self) -> None:
         self._failures += 1

@@ -11,6 +11,7 @@ from typing import Protocol as TypingProtocol
 from typing import cast
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -122,7 +123,8 @@ class ChatProtocol(Protocol):
         if self._is_gone:
             return
         self._stop_timer()
-        self.connection.connection_lost()
+        is_plain = reason.check(ConnectionDone, ConnectionLost, ConnectionAborted)
+        self.connection.connection_lost("" if is_plain else str(reason.value))
         if not self._is_closing:
             self._is_closing = True
             self._tell_end()

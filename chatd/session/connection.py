@@ -178,16 +178,21 @@ class Connection:
         """Count the peer as heard, while it is this side that does not listen."""
         self._liveness.was_heard = True
 
-    def connection_lost(self) -> None:
-        """Note that the transport is gone."""
+    def connection_lost(self, cause: str = "") -> None:
+        """Note that the transport is gone.
+
+        Args:
+            cause: What the transport says of it, where that is more than that it is gone.
+        """
         if self.state is State.CLOSED:
             return
         if self.end_reason is None:
             is_empty = self._channel.is_empty and self._reader.is_empty
             is_cut = self._is_read_out and not is_empty  # else whole frames may wait there
-            self.end_reason = self._lost_reason(
+            reason = (
                 "the connection was cut inside a frame" if is_cut else "the connection was lost"
             )
+            self.end_reason = self._lost_reason(f"{reason}: {cause}" if cause else reason)
         self.state = advance(self.state, Trigger.CONNECTION_LOST)
 
     # What is sent

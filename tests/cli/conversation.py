@@ -1,0 +1,96 @@
+"""A conversation at a terminal in memory: keys are typed, and lines are shown."""
+
+import asyncio
+import io
+import signal
+import sys
+from contextlib import nullcontext
+
+from prompt_toolkit.application import create_app_session
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli import terminal
+from chatd.cli.terminal import Terminal
+from tests.cli.wiring import ENDPOINT, CommandReactor
+
+ENTER = "\r"
+CTRL_C = "\x03"
+CTRL_D = "\x04"
+_PATIENCE_S = 20
+
+
+class Conversation:
+    """Someone at a terminal, and the server that they talk to.
+
+    Attributes:
+        done: Fires with the command's status.
+    """
+
+    def __init__(self, reactor, keyboard, screen, **options):
+        options = {"room": None, "key": None, "name": "alice", **options}
+        self.reactor = reactor
+        self.terminal = Terminal(reactor, ENDPOINT, **options)
+        self._keyboard = keyboard
+        self._screen = screen
+        self.done = Deferred.fromCoroutine(self.terminal.run())
+
+    @property
+    def lines(self):
+        """The lines that are shown, without their times."""
+        return [line.partition(" ")[2] for line in self._screen.getvalue().splitlines()]
+
+    def type(self, keys):
+        """Press keys."""
+        self._keyboard.send_text(keys)
+
+    async def until(self, is_so):
+        """Let both sides go on until something is so; the server's time stands still."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE_S
+        while not is_so():
+            assert loop.time() < deadline, self.lines
+            self.reactor.settle()
+            await asyncio.sleep(0)
+
+    async def shown(self, line):
+        """Wait until a line is shown."""
+        await self.until(lambda: line in self.lines)
+
+    async def status(self):
+        """Wait until it is over, and return the status, or raise what it failed with."""
+        await self.until(lambda: self.done.called)
+        return await self.done.asFuture(asyncio.get_running_loop())
+
+
+class TerminalCase(SynchronousTestCase):
+    """Runs a conversation on a loop of asyncio's."""
+
+    def setUp(self):
+        self.reactor = CommandReactor()
+        self.screen = io.StringIO()
+        self.patch(sys, "stdout", self.screen)
+        self.patch(terminal, "patch_stdout", nullcontext)
+        self.patch(terminal, "_backoff", lambda attempt: 2.0)
+        # Both asyncio and a running reactor want to be woken by signals.
+        self.addCleanup(signal.set_wakeup_fd, signal.set_wakeup_fd(-1))
+
+    def converse(self, script, **options):
+        """Run a script of what is typed and seen, and return the command's status."""
+
+        async def run():
+            with (
+                create_pipe_input() as keyboard,
+                create_app_session(input=keyboard, output=DummyOutput()),
+            ):
+                conversation = Conversation(self.reactor, keyboard, self.screen, **options)
+                await script(conversation)
+                return await conversation.status()
+
+        return asyncio.run(run())
+
+    def sessions(self):
+        """Return the server's sessions by name."""
+        return {session.name: session for session in self.reactor.server.sessions.values()}

@@ -1,0 +1,217 @@
+"""Sending the lines of a file or a pipe."""
+
+import os
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd import ChatFactory, ConfigurationError, SessionEnded, SessionRefused
+from chatd.cli import batch
+from chatd.cli.batch import Batch
+from chatd.cli.status import Status
+from tests.cli.wiring import ENDPOINT, CommandReactor, Streams, run_until_done
+
+KEY = bytes(range(32))
+
+
+class Listed(ChatFactory):
+    """A server that keeps what it was sent."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.heard = []
+
+    def message_received(self, session, message):
+        self.heard.append(message.text)
+        return super().message_received(session, message)
+
+
+class Gated(Listed):
+    """A server that answers nothing until it is told to."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.gate = Deferred()
+
+    async def message_received(self, session, message):
+        if not self.gate.called:
+            await self.gate
+        super().message_received(session, message)
+
+
+class BatchCase(SynchronousTestCase):
+    """Runs a batch in memory.
+
+    Attributes:
+        streams: What it reads and writes.
+        complaints: What it complained of.
+    """
+
+    def start(self, *inputs, server=Listed, as_json=False, room=None, name="alice", **options):
+        """Make a batch of what is read, and return the coroutine that runs it."""
+        self.reactor = CommandReactor(server, **options)
+        self.streams = Streams(*inputs)
+        self.patch(batch, "StandardIO", self.streams)
+        self.complaints = []
+        self.source = os.open(os.devnull, os.O_RDONLY)
+        self.addCleanup(os.close, self.source)
+        work = Batch(self.reactor, ENDPOINT, room, self.complaints.append)
+        return work.run(self.source, key=options.get("key"), name=name, as_json=as_json)
+
+    def send(self, *inputs, **options):
+        """Run a batch to its end, and return its status."""
+        work = self.start(*inputs, **options)
+        return self.successResultOf(run_until_done(self.reactor, work))
+
+
+class SendingTests(BatchCase):
+    def test_lines(self):
+        """Each line is sent and shown when it was received, and the end is clean."""
+        status = self.send(b"one\ntwo\n", b"th", b"ree")
+        self.assertEqual(status, Status.DONE)
+        self.assertEqual(self.reactor.server.heard, ["one", "two", "three"])
+        self.assertEqual(
+            self.streams.written,
+            ["* you are alice, in lobby", "alice: one", "alice: two", "alice: three"],
+        )
+        self.assertEqual(self.complaints, [])
+        self.assertEqual(self.reactor.server.sessions, {})
+
+    def test_key(self):
+        """It is so with a key too."""
+        self.assertEqual(self.send(b"one\n", key=KEY), Status.DONE)
+        self.assertEqual(self.reactor.server.heard, ["one"])
+
+    def test_json(self):
+        """As JSON, what is received is shown as that."""
+        self.send(b"one\n", as_json=True)
+        self.assertEqual(len(self.streams.written), 2)
+        self.assertTrue(all(line.startswith('{"event":') for line in self.streams.written))
+
+    def test_exit(self):
+        """What follows a line `exit` is not sent."""
+        self.assertEqual(self.send(b"one\nexit\n", b"two\n"), Status.DONE)
+        self.assertEqual(self.reactor.server.heard, ["one"])
+
+    def test_exit_is_a_whole_line(self):
+        """A line that holds more than `exit` is sent."""
+        self.send(b"exit now\n exit\nEXIT\n")
+        self.assertEqual(self.reactor.server.heard, ["exit now", " exit", "EXIT"])
+
+    def test_nothing(self):
+        """Without a line there is nothing to send, and the end is as clean."""
+        self.assertEqual(self.send(b""), Status.DONE)
+        self.assertEqual(self.reactor.server.heard, [])
+
+    def test_shared_streams(self):
+        """The input blocks again when all is done: other programs may share it."""
+        work = self.start(b"one\n")
+        os.set_blocking(self.source, False)
+        self.successResultOf(run_until_done(self.reactor, work))
+        self.assertTrue(os.get_blocking(self.source))
+
+
+class PacingTests(BatchCase):
+    def heard_before_answer(self, line, number):
+        """Send lines to a server that does not answer; return how many of them are read."""
+        work = self.start(*[line + b"\n"] * number, server=Gated)
+        done = Deferred.fromCoroutine(work)
+        self.reactor.settle()
+        read = number - len(self.streams._inputs)
+        self.assertNoResult(done)
+        self.reactor.server.gate.callback(None)
+        self.reactor.pass_until(lambda: done.called)
+        self.assertEqual(self.successResultOf(done), Status.DONE)
+        self.assertEqual(self.reactor.server.heard, [line.decode()] * number)
+        return read
+
+    def test_many_lines(self):
+        """Of many lines no more are read than may wait, until the server answers."""
+        self.assertLess(self.heard_before_answer(b"x", 5_000), 2_500)
+
+    def test_long_lines(self):
+        """Of long lines too, however few they are."""
+        self.assertLess(self.heard_before_answer(b"x" * 100_000, 100), 50)
+
+
+class FaultTests(BatchCase):
+    def test_not_utf_8(self):
+        """A line that is not UTF-8 is named by its number, and the others are sent."""
+        status = self.send(b"one\n\xff\nthree\n")
+        self.assertEqual(status, Status.USAGE)
+        self.assertEqual(self.reactor.server.heard, ["one", "three"])
+        self.assertEqual(self.complaints, ["line 2 is not sent: it is not UTF-8"])
+
+    def test_too_long(self):
+        """A line that is longer than the server takes is named by its number."""
+        status = self.send(b"12345\n123456\n1\n", max_content=5)
+        self.assertEqual(status, Status.USAGE)
+        self.assertEqual(self.reactor.server.heard, ["12345", "1"])
+        self.assertEqual(self.complaints, ["line 2 is not sent: the server takes 5 bytes at most"])
+
+    def test_refused_line(self):
+        """A line that the server refuses is named by its number, with the server's reason."""
+        status = self.send(b"one\ntwo\n", room="attic")
+        self.assertEqual(status, Status.LOST)
+        self.assertEqual(len(self.complaints), 2)
+        for number, complaint in enumerate(self.complaints, start=1):
+            self.assertRegex(complaint, rf"\Aline {number} was refused: .+ \(not-in-room\)\Z")
+
+    def test_output_closed(self):
+        """When nobody reads what is shown, that is told, and the session ends cleanly."""
+        work = self.start(*[b"x\n"] * 10, server=Gated)
+        done = Deferred.fromCoroutine(work)
+        self.reactor.settle()
+        self.streams.protocol.writeConnectionLost()
+        self.reactor.server.gate.callback(None)
+        self.reactor.pass_until(lambda: done.called)
+        self.assertEqual(self.successResultOf(done), Status.LOST)
+        self.assertEqual(
+            self.complaints, ["standard output was closed; what came after that is not sent"]
+        )
+        self.assertEqual(self.reactor.server.sessions, {})
+
+
+class EndTests(BatchCase):
+    def test_nobody_there(self):
+        """Where nobody listens, that is what it fails with."""
+        work = self.start(b"one\n", server=None)
+        self.failureResultOf(run_until_done(self.reactor, work), ConnectError)
+
+    def test_refused(self):
+        """A session that is refused is what it fails with; nothing is read."""
+        work = self.start(b"one\n", name="server")
+        failure = self.failureResultOf(run_until_done(self.reactor, work), SessionRefused)
+        self.assertEqual(failure.value.code, "name-taken")
+        self.assertEqual(self.streams.written, [])
+        self.assertTrue(self.streams.transport.disconnecting)
+
+    def test_lost(self):
+        """A session that ends while lines may still come is what it fails with."""
+        work = self.start(b"one\n", b"never ends")
+        self.streams.read = lambda: self.streams.protocol.dataReceived(b"one\n")
+        done = Deferred.fromCoroutine(work)
+        self.reactor.settle()
+        self.assertNoResult(done)
+        self.reactor.server.shut_down()
+        self.reactor.pass_until(lambda: done.called)
+        failure = self.failureResultOf(done, SessionEnded)
+        self.assertEqual(failure.value.code, "shutting-down")
+        self.assertIn("alice: one", self.streams.written)
+        self.assertTrue(self.streams.transport.disconnecting)
+
+    def test_lost_before_receipts(self):
+        """A session that ends before all receipts came is what it fails with, once."""
+        done = Deferred.fromCoroutine(self.start(b"one\ntwo\n", server=Gated))
+        self.reactor.settle()
+        self.reactor.server.shut_down()
+        self.reactor.pass_until(lambda: done.called)
+        self.failureResultOf(done, SessionEnded)
+        self.assertEqual(self.complaints, [])
+
+    def test_bad_endpoint(self):
+        """An endpoint string that is none is a matter of configuration."""
+        work = Batch(CommandReactor(), "bogus", None, self.fail)
+        done = Deferred.fromCoroutine(work.run(0, key=None, name=None, as_json=False))
+        self.failureResultOf(done, ConfigurationError)

@@ -1,0 +1,133 @@
+"""The client that shows everything it receives."""
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd import MessageType, SessionRefused
+from chatd.cli.console import ConsoleFactory
+from chatd.net.endpoints import client_endpoint
+from tests.cli.wiring import ENDPOINT, CommandReactor, Recorder
+
+
+class ConsoleTests(SynchronousTestCase):
+    def setUp(self):
+        self.reactor = CommandReactor()
+        self.ends = []
+
+    def connect(self, name="alice", key=None):
+        """Connect a client; return it and what it shows."""
+        display = Recorder()
+        factory = ConsoleFactory(
+            self.reactor,
+            display,
+            key=key,
+            name=name,
+            client_ended=lambda client, end: self.ends.append((client, end)),
+        )
+        connected = client_endpoint(self.reactor, ENDPOINT).connect(factory)
+        self.reactor.settle()
+        return self.successResultOf(connected), display.shown
+
+    def test_welcome(self):
+        """The welcome is shown first, with what the server gave the client."""
+        client, shown = self.connect()
+        welcome = {
+            "event": "welcome",
+            "session_id": client.session_id,
+            "name": "alice",
+            "room": "lobby",
+        }
+        self.assertEqual(shown, [welcome])
+
+    def test_messages(self):
+        """What it says itself is shown like what others say, in the order of the room."""
+        alice, shown = self.connect("alice")
+        bob, _ = self.connect("bob")
+        del shown[:]
+        receipts = [alice.send("one"), bob.send("two"), alice.send("three")]
+        self.reactor.settle()
+        for receipt in receipts:
+            self.successResultOf(receipt)
+        self.assertCountEqual(shown, [("alice", "one"), ("alice", "three"), ("bob", "two")])
+        self.assertLess(shown.index(("alice", "one")), shown.index(("alice", "three")))
+
+    def test_messages_are_not_kept(self):
+        """What is shown does not wait for an iteration as well."""
+        alice, _ = self.connect("alice")
+        bob, _ = self.connect("bob")
+        bob.send("hello")
+        self.reactor.settle()
+        self.assertNoResult(Deferred.fromCoroutine(alice.__anext__()))
+
+    def test_events(self):
+        """What happens is shown."""
+        _, shown = self.connect("alice")
+        del shown[:]
+        bob, _ = self.connect("bob")
+        bob.disconnect()
+        self.reactor.settle()
+        self.assertEqual(
+            shown,
+            [
+                {"event": "joined", "room": "lobby", "name": "bob"},
+                {"event": "left", "room": "lobby", "name": "bob"},
+            ],
+        )
+
+    def test_error(self):
+        """What the server does not like, without its being an answer to anything, is shown."""
+        client, shown = self.connect()
+        del shown[:]
+        client.connection.send(MessageType.CHUNK, {"id": "c1"})
+        client.flush()
+        self.reactor.settle()
+        (error,) = shown
+        self.assertEqual(error["event"], "error")
+        self.assertEqual(error["code"], "unknown-type")
+        self.assertEqual(error["ref"], "c1")
+        self.assertIn("7", error["message"])
+
+    def test_lost(self):
+        """Why a session ended is shown, and told to who made the client."""
+        client, shown = self.connect()
+        self.reactor.server.shut_down()
+        self.reactor.settle()
+        self.assertEqual(
+            shown[-1],
+            {
+                "event": "disconnected",
+                "code": "shutting-down",
+                "reason": "the server is shutting down",
+                "retry": True,
+            },
+        )
+        ((ended, end_reason),) = self.ends
+        self.assertIs(ended, client)
+        self.assertEqual(end_reason.code, "shutting-down")
+
+    def test_goodbye(self):
+        """An end that was asked for is told, but not shown."""
+        client, shown = self.connect()
+        del shown[:]
+        client.disconnect()
+        self.reactor.settle()
+        self.assertEqual(shown, [])
+        self.assertEqual([end.code for _, end in self.ends], ["goodbye"])
+
+    def test_refused(self):
+        """A session that was refused is told, but not shown: whoever waits for it will say so."""
+        self.connect("alice")
+        _, shown = self.connect("alice")
+        self.assertEqual(shown, [])
+        ((_, end_reason),) = self.ends
+        self.assertIsInstance(end_reason, SessionRefused)
+
+    def test_nobody_to_tell(self):
+        """Nobody needs to be told of the end."""
+        display = Recorder()
+        factory = ConsoleFactory(self.reactor, display, key=None, name=None)
+        client_endpoint(self.reactor, ENDPOINT).connect(factory)
+        self.reactor.settle()
+        self.reactor.server.shut_down()
+        self.reactor.settle()
+        self.assertEqual(display.shown[-1]["event"], "disconnected")

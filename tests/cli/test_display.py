@@ -1,0 +1,169 @@
+"""What is shown of what is received."""
+
+import base64
+import json
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli.display import JsonDisplay, TextDisplay, plain
+from tests.cli.wiring import said
+
+KNOWN_EVENTS = ["welcome", "joined", "left", "error", "disconnected"]
+
+
+class JsonDisplayTests(SynchronousTestCase):
+    def setUp(self):
+        self.lines = []
+        self.display = JsonDisplay(self.lines.append)
+
+    def shown(self):
+        """Return the object of the one line that was shown."""
+        (line,) = self.lines
+        return json.loads(line)
+
+    def test_message(self):
+        """A message is shown with all that is known of it."""
+        self.display.message(said("hello", content_type="text/x-log", time=1.5))
+        self.assertEqual(
+            self.shown(),
+            {
+                "event": "message",
+                "id": "m1",
+                "room": "lobby",
+                "from": "bob",
+                "seq": 7,
+                "time": 1.5,
+                "content_type": "text/x-log",
+                "text": "hello",
+            },
+        )
+
+    def test_bytes(self):
+        """What is not UTF-8 is shown in base64 instead."""
+        self.display.message(said(b"\xff\xfe"))
+        shown = self.shown()
+        self.assertEqual(shown["base64"], "//4=")
+        self.assertNotIn("text", shown)
+
+    def test_event(self):
+        """An event is shown with all its fields, its name first."""
+        self.display.event({"room": "lobby", "name": "bob", "event": "joined"})
+        self.assertEqual(self.lines, ['{"event":"joined","room":"lobby","name":"bob"}'])
+
+    @given(st.binary(max_size=200))
+    def test_any_content(self, content):
+        """Any content is one line, from which it can be read again."""
+        lines = []
+        JsonDisplay(lines.append).message(said(content))
+        (line,) = lines
+        shown = json.loads(line)
+        read = shown["text"].encode() if "text" in shown else base64.b64decode(shown["base64"])
+        self.assertEqual(read, content)
+        self.assertNotIn("\n", line)
+
+
+class TextDisplayTests(SynchronousTestCase):
+    def setUp(self):
+        self.lines = []
+        self.display = TextDisplay(self.lines.append)
+
+    def test_message(self):
+        """A message is shown with who said it."""
+        self.display.message(said("hello"))
+        self.assertEqual(self.lines, ["bob: hello"])
+
+    def test_several_lines(self):
+        """Further lines of a message are indented, so that nobody can be made to seem to speak."""
+        self.display.message(said("one\nalice: two\r\n\nfour"))
+        self.assertEqual(self.lines, ["bob: one", "  alice: two", "  ", "  four"])
+
+    def test_empty(self):
+        """An empty message is shown too."""
+        self.display.message(said(""))
+        self.assertEqual(self.lines, ["bob: "])
+
+    def test_not_text(self):
+        """What is not text is shown by its type and length."""
+        self.display.message(said(b"\x89PNG", content_type="image/png"))
+        self.assertEqual(self.lines, ["bob: [image/png, 4 bytes]"])
+
+    def test_text_that_is_not_utf_8(self):
+        """Text that is not UTF-8 is shown as far as it can be read."""
+        self.display.message(said(b"caf\xe9"))
+        self.assertEqual(self.lines, ["bob: caf\ufffd"])
+
+    def test_events(self):
+        """Events are told in words."""
+        for event in (
+            {"event": "welcome", "name": "alice", "room": "lobby", "session_id": "1"},
+            {"event": "joined", "name": "bob", "room": "lobby"},
+            {"event": "left", "name": "bob", "room": "lobby"},
+            {"event": "error", "code": "not-in-room", "message": "you are elsewhere"},
+            {"event": "disconnected", "code": "kicked", "reason": "go", "retry": False},
+        ):
+            self.display.event(event)
+        self.assertEqual(
+            self.lines,
+            [
+                "* you are alice, in lobby",
+                "* bob joined",
+                "* bob left",
+                "* you are elsewhere (not-in-room)",
+                "* go (kicked)",
+            ],
+        )
+
+    def test_unknown_event(self):
+        """An event that it has no words for is not shown."""
+        self.display.event({"event": "renamed", "name": "bob"})
+        self.assertEqual(self.lines, [])
+
+    def test_event_without_its_fields(self):
+        """An event that lacks what its words need does no harm."""
+        for name in KNOWN_EVENTS:
+            self.display.event({"event": name})
+        self.display.event({"event": "left", "name": "bob"})
+        self.assertEqual(self.lines[-1], "* bob left")
+
+    def test_braces(self):
+        """Braces in what was received mean nothing."""
+        self.display.event({"event": "joined", "name": "{room}", "room": "lobby"})
+        self.display.message(said("{0} {name} %s"))
+        self.assertEqual(self.lines, ["* {room} joined", "bob: {0} {name} %s"])
+
+    def test_time_of_a_message(self):
+        """With the time, a message begins with when it was said, here."""
+        display = TextDisplay(self.lines.append, with_time=True)
+        display.message(said("one\ntwo", time=1_000_000.0))
+        clock = time.strftime("%H:%M", time.localtime(1_000_000))
+        self.assertEqual(self.lines, [f"{clock} bob: one", f"{clock}   two"])
+
+    def test_time_of_a_note(self):
+        """With the time, a note begins with when it is shown."""
+        display = TextDisplay(self.lines.append, with_time=True)
+        before = time.strftime("%H:%M")
+        display.note("so it is")
+        after = time.strftime("%H:%M")
+        self.assertIn(self.lines, [[f"{before} * so it is"], [f"{after} * so it is"]])
+
+    @given(st.text(max_size=100), st.text(max_size=40))
+    def test_any_text(self, text, sender):
+        """Whatever is said under whatever name, nothing but text and tabs is shown."""
+        lines = []
+        display = TextDisplay(lines.append)
+        display.message(said(text.encode("utf-8", "replace"), sender=sender))
+        display.event({"event": "joined", "name": sender})
+        self.assertGreaterEqual(len(lines), 2)
+        for line in lines:
+            self.assertTrue(line.replace("\t", "").isprintable())
+
+
+class PlainTests(SynchronousTestCase):
+    def test_plain(self):
+        """What can control a terminal is shown as U+FFFD; letters of any script are kept."""
+        self.assertEqual(plain("a\tж語🙂 é"), "a\tж語🙂 é")
+        for control in ("\x1b", "\n", "\r", "\x07", "\x7f", "\x9b", "\u2028", "\u202e", "\0"):
+            self.assertEqual(plain(f"a{control}b"), "a\ufffdb")

@@ -1,0 +1,244 @@
+"""Lines in and out of standard streams."""
+
+import tracemalloc
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli.lines import LineTooLong, StandardLines
+
+MAX_LINE = 100
+MIB = 1024 * 1024
+LONG = "too long"
+
+
+def make_lines(max_line=MAX_LINE):
+    """Make lines that are being read, and their transport."""
+    lines = StandardLines()
+    transport = StringTransport()
+    lines.makeConnection(transport)
+    lines.start(max_line)
+    return lines, transport
+
+
+def next_of(lines):
+    """Ask for the next line; return the Deferred that fires with it."""
+    return Deferred.fromCoroutine(lines.__anext__())
+
+
+class ReadingTests(SynchronousTestCase):
+    def all_of(self, lines):
+        """Return all lines, which must have ended."""
+
+        async def collect():
+            return [LONG if isinstance(line, LineTooLong) else line async for line in lines]
+
+        return self.successResultOf(Deferred.fromCoroutine(collect()))
+
+    def lines_of(self, *pieces, max_line=MAX_LINE):
+        """Return the lines that pieces of a stream make up."""
+        lines, _ = make_lines(max_line)
+        for piece in pieces:
+            lines.dataReceived(piece)
+        lines.readConnectionLost()
+        return self.all_of(lines)
+
+    def test_lines(self):
+        """Lines come without their ends, and the last one needs none."""
+        for stream, expected in (
+            (b"", []),
+            (b"one", [b"one"]),
+            (b"one\n", [b"one"]),
+            (b"one\r\ntwo\n", [b"one", b"two"]),
+            (b"\n\none\n\n", [b"", b"", b"one", b""]),
+            (b"a\rb\r\r\n", [b"a\rb\r"]),
+            (b"\xff\0\n", [b"\xff\0"]),
+        ):
+            self.assertEqual(self.lines_of(stream), expected)
+            pieces = [stream[at : at + 1] for at in range(len(stream))]
+            self.assertEqual(self.lines_of(*pieces), expected)
+
+    @given(st.lists(st.text("ab\r\n", max_size=12).map(str.encode), max_size=12))
+    def test_any_pieces(self, pieces):
+        """However a stream is cut, its lines are the same."""
+        *whole, rest = b"".join(pieces).split(b"\n")
+        expected = [line.removesuffix(b"\r") for line in whole]
+        if rest:
+            expected.append(rest.removesuffix(b"\r"))
+        self.assertEqual(self.lines_of(*pieces), expected)
+
+    def test_longest(self):
+        """A line may be as long as the limit, its end not counted."""
+        line = b"x" * MAX_LINE
+        self.assertEqual(self.lines_of(line + b"\r\n" + line), [line, line])
+
+    def test_too_long(self):
+        """A longer line is told, and the lines around it are whole."""
+        stream = b"one\n" + b"x" * (MAX_LINE + 1) + b"\ntwo\n" + b"y" * 10 * MAX_LINE
+        expected = [b"one", LONG, b"two", LONG]
+        self.assertEqual(self.lines_of(stream), expected)
+        self.assertEqual(self.lines_of(*(bytes([byte]) for byte in stream)), expected)
+
+    def test_too_long_is_not_kept(self):
+        """Of a line that is over the limit no more is kept than the limit."""
+        lines, _ = make_lines()
+        piece = bytes(MIB)
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        for _ in range(50):
+            lines.dataReceived(piece)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        self.assertLess(peak_bytes, 10 * MIB)
+
+    def test_wait(self):
+        """Who asks for a line before it is there gets it when it is."""
+        lines, _ = make_lines()
+        line = next_of(lines)
+        lines.dataReceived(b"on")
+        self.assertNoResult(line)
+        lines.dataReceived(b"e\n")
+        self.assertEqual(self.successResultOf(line), b"one")
+
+    def test_wait_for_end(self):
+        """Who asks for a line that does not come is told of the end."""
+        lines, _ = make_lines()
+        line = next_of(lines)
+        lines.readConnectionLost()
+        self.failureResultOf(line, StopAsyncIteration)
+
+    def test_stop_reading(self):
+        """When reading is stopped, what was not asked for yet is dropped, and so is what comes."""
+        lines, _ = make_lines()
+        lines.dataReceived(b"one\ntwo\nthr")
+        self.assertEqual(self.successResultOf(next_of(lines)), b"one")
+        lines.stop_reading()
+        lines.dataReceived(b"ee\nfour\n")
+        lines.readConnectionLost()
+        self.assertEqual(self.all_of(lines), [])
+
+    def test_lost(self):
+        """When the streams are gone, nothing comes any more."""
+        lines, _ = make_lines()
+        line = next_of(lines)
+        lines.connectionLost()
+        self.failureResultOf(line, StopAsyncIteration)
+
+
+class PacingTests(SynchronousTestCase):
+    def test_nothing_before_start(self):
+        """Nothing is read before it is asked for."""
+        lines = StandardLines()
+        transport = StringTransport()
+        lines.makeConnection(transport)
+        self.assertEqual(transport.producerState, "paused")
+        lines.start(MAX_LINE)
+        self.assertEqual(transport.producerState, "producing")
+
+    def test_many_lines(self):
+        """When many lines wait nothing more is read, until half of them are taken."""
+        lines, transport = make_lines()
+        lines.dataReceived(b"x\n" * 999)
+        self.assertEqual(transport.producerState, "producing")
+        lines.dataReceived(b"x\n" * 2)
+        self.assertEqual(transport.producerState, "paused")
+
+        taken = 0
+        while transport.producerState == "paused":
+            self.successResultOf(next_of(lines))
+            taken += 1
+        self.assertGreaterEqual(taken, 500)
+
+    def test_long_lines(self):
+        """When much waits nothing more is read, however few lines it is."""
+        lines, transport = make_lines(max_line=MIB)
+        pieces = 0
+        while transport.producerState == "producing" and pieces < 500:
+            lines.dataReceived(bytes(65_535) + b"\n")
+            pieces += 1
+        self.assertLess(pieces, 500)
+
+        for _ in range(pieces):
+            self.successResultOf(next_of(lines))
+        self.assertEqual(transport.producerState, "producing")
+
+
+class Source:
+    """A source of what is written, which can be paused."""
+
+    def __init__(self):
+        self.calls = []
+
+    def pauseProducing(self):
+        self.calls.append("pause")
+
+    def resumeProducing(self):
+        self.calls.append("resume")
+
+
+class WritingTests(SynchronousTestCase):
+    def setUp(self):
+        self.lines, self.transport = make_lines()
+
+    def test_write(self):
+        """A line is written as UTF-8 with its end."""
+        self.lines.write_line("caf\xe9")
+        self.lines.write_line("")
+        self.assertEqual(self.transport.value(), b"caf\xc3\xa9\n\n")
+
+    def test_lone_surrogates(self):
+        """What has no place in UTF-8 is written as a question mark."""
+        self.lines.write_line("\ud800!")
+        self.assertEqual(self.transport.value(), b"?!\n")
+
+    def test_nobody_reads(self):
+        """When nobody reads what is written, no more of it is, and reading ends."""
+        line = next_of(self.lines)
+        self.lines.writeConnectionLost()
+        self.lines.write_line("to nobody")
+        self.assertEqual(self.transport.value(), b"")
+        self.assertFalse(self.lines.is_writable)
+        self.failureResultOf(line, StopAsyncIteration)
+
+    def test_slow_down(self):
+        """A source is paused and resumed as what is written is read or not."""
+        source = Source()
+        self.lines.slow_down(source)
+        self.assertTrue(self.transport.streaming)
+        self.transport.producer.pauseProducing()
+        self.transport.producer.resumeProducing()
+        self.assertEqual(source.calls, ["pause", "resume"])
+
+    def test_slow_down_no_more(self):
+        """A source is not stopped with what is written: the connection still has to be closed."""
+        source = Source()
+        self.lines.slow_down(source)
+        self.transport.producer.stopProducing()
+        self.assertEqual(source.calls, ["resume"])
+
+    def test_close(self):
+        """Closing waits until all is written."""
+        self.lines.slow_down(Source())
+        self.lines.write_line("the last words")
+        closed = self.lines.close()
+        self.assertTrue(self.transport.disconnecting)
+        self.assertIsNone(self.transport.producer)
+        self.assertNoResult(closed)
+        self.lines.connectionLost()
+        self.successResultOf(closed)
+        self.assertFalse(self.lines.is_writable)
+
+    def test_close_when_lost(self):
+        """Closing what is gone is done at once."""
+        self.lines.connectionLost()
+        self.successResultOf(self.lines.close())
+        self.assertFalse(self.transport.disconnecting)
+
+    def test_close_when_nobody_reads(self):
+        """Closing what nobody reads is done at once: no end of it will be told."""
+        self.lines.slow_down(Source())
+        self.lines.writeConnectionLost()
+        self.successResultOf(self.lines.close())
+        self.assertTrue(self.transport.disconnecting)

@@ -1,0 +1,267 @@
+"""The `chatd` command, from its arguments to its exit status."""
+
+import io
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+import twisted.internet
+from twisted.internet import asyncioreactor
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd import __version__, load_key, write_key_file
+from chatd.cli import batch, terminal
+from chatd.cli.main import main
+from chatd.cli.status import Status
+from tests.cli.wiring import ENDPOINT, LOST, CommandReactor, Streams
+
+
+class CommandCase(SynchronousTestCase):
+    """Runs the command in this process.
+
+    Attributes:
+        directory: A directory of the test's own.
+    """
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+
+    def run_command(self, *arguments, reactor=None):
+        """Run the command; return its status, its output and its complaints."""
+        output, complaints = io.StringIO(), io.StringIO()
+        self.patch(sys, "stdout", output)
+        self.patch(sys, "stderr", complaints)
+        self.patch(twisted.internet, "reactor", reactor)
+        try:
+            status = main(list(map(str, arguments)))
+        except SystemExit as exit:  # argparse's way
+            status = exit.code
+        return status, output.getvalue(), complaints.getvalue()
+
+
+class UsageTests(CommandCase):
+    def test_usage(self):
+        """What is asked in a wrong way is told in one line, with where to look."""
+        for arguments, command in (
+            ([], "chatd"),
+            (["bogus"], "chatd"),
+            (["connect"], "chatd connect"),
+            (["connect", ENDPOINT, "--bogus"], "chatd"),
+            (["keygen"], "chatd keygen"),
+        ):
+            status, output, complaint = self.run_command(*arguments)
+            self.assertEqual((status, output), (Status.USAGE, ""))
+            self.assertRegex(complaint, rf"\A{command}: .*; see {command} --help\n\Z")
+
+    def test_version(self):
+        """The version is told."""
+        self.assertEqual(self.run_command("--version"), (0, f"chatd {__version__}\n", ""))
+
+    def test_help(self):
+        """The help names the commands and the options."""
+        status, output, _ = self.run_command("--help")
+        self.assertEqual(status, 0)
+        self.assertIn("connect", output)
+        self.assertIn("keygen", output)
+        _, output, _ = self.run_command("connect", "--help")
+        for option in ("--name", "--room", "--key-file", "--file", "--json"):
+            self.assertIn(option, output)
+
+    def test_wrong_values(self):
+        """What is wrong with a name or a file is told before anything is connected."""
+        nowhere = self.directory / "nowhere"
+        for options, why in (
+            (["--name", "two words"], "a name has 1 to 32 characters"),
+            (["--name", ""], "a name has 1 to 32 characters"),
+            (["--key-file", nowhere], f"{nowhere}: No such file"),
+            (["--file", nowhere], f"cannot read {nowhere}: No such file"),
+            (["--file", self.directory], f"cannot read {self.directory}: it is a directory"),
+            (["--file", "nul\0"], "cannot read nul\0: "),
+        ):
+            status, output, complaint = self.run_command("connect", ENDPOINT, *options)
+            self.assertEqual((status, output), (Status.USAGE, ""))
+            self.assertTrue(complaint.startswith("chatd: "))
+            self.assertIn(why, complaint)
+            self.assertEqual(complaint.count("\n"), 1)
+
+
+class KeygenTests(CommandCase):
+    def test_keygen(self):
+        """A key file is made, which nobody else can read."""
+        path = self.directory / "key"
+        status, output, _ = self.run_command("keygen", path)
+        self.assertEqual(status, Status.DONE)
+        self.assertIn(str(path), output)
+        self.assertEqual(len(load_key(path)), 32)
+        self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+
+    def test_existing_file(self):
+        """A file that is there is left as it is."""
+        path = self.directory / "key"
+        path.write_text("precious")
+        status, _, complaint = self.run_command("keygen", path)
+        self.assertEqual(status, Status.USAGE)
+        self.assertEqual(complaint, f"chatd: {path} is there already; a key is never overwritten\n")
+        self.assertEqual(path.read_text(), "precious")
+
+
+class ConnectTests(CommandCase):
+    def connect(self, *options, inputs=(b"",), server=True, **server_options):
+        """Run `chatd connect` against a server in memory, with what is read."""
+        if not server:
+            server_options["server_class"] = None
+        self.reactor = CommandReactor(**server_options)
+        self.streams = Streams(*inputs)
+        self.patch(batch, "StandardIO", self.streams)
+        return self.run_command("connect", ENDPOINT, *options, reactor=self.reactor)
+
+    def test_pipe(self):
+        """The lines of a pipe are sent."""
+        status, _, complaint = self.connect("--name", "alice", inputs=[b"one\n", b"two\n"])
+        self.assertEqual((status, complaint), (Status.DONE, ""))
+        self.assertEqual(
+            self.streams.written, ["* you are alice, in lobby", "alice: one", "alice: two"]
+        )
+
+    def test_file(self):
+        """With --file, that file is what is read from."""
+        path = self.directory / "lines"
+        path.write_bytes(b"one\n")
+        sources = []
+        streams = Streams(b"")
+
+        def connected(lines, stdin, stdout, reactor):
+            sources.append(os.read(stdin, 100))
+            streams(lines, stdin, stdout, reactor)
+
+        self.patch(batch, "StandardIO", connected)
+        status, _, _ = self.run_command(
+            "connect", ENDPOINT, "--file", path, reactor=CommandReactor()
+        )
+        self.assertEqual(status, Status.DONE)
+        self.assertEqual(sources, [b"one\n"])
+
+    def test_options(self):
+        """The key, the room and JSON are passed on."""
+        key_file = self.directory / "key"
+        options = ["--key-file", key_file, "--room", "attic", "--json"]
+        key = write_key_file(key_file)
+        status, _, complaint = self.connect(*options, inputs=[b"one\n"], key=key)
+        self.assertEqual(status, Status.LOST)
+        self.assertRegex(complaint, r"\Achatd: line 1 was refused: .+ \(not-in-room\)\n\Z")
+        self.assertTrue(self.streams.written[0].startswith('{"event":"welcome"'))
+
+    def test_nobody_there(self):
+        """Where nobody listens, that is told in one line."""
+        status, _, complaint = self.connect(server=False)
+        self.assertEqual(status, Status.LOST)
+        self.assertRegex(complaint, rf"\Achatd: cannot connect to {ENDPOINT}: .*running\?\n\Z")
+
+    def test_refused(self):
+        """A name that is in use has a status of its own."""
+        status, _, complaint = self.connect("--name", "server")
+        self.assertEqual(status, Status.REFUSED)
+        self.assertEqual(complaint, "chatd: the name server is in use\n")
+
+    def test_bad_endpoint(self):
+        """An endpoint string that is none is a matter of usage."""
+        status, _, complaint = self.run_command("connect", "bogus:x", reactor=CommandReactor())
+        self.assertEqual(status, Status.USAGE)
+        self.assertRegex(complaint, r"\Achatd: bad endpoint 'bogus:x': .*\n\Z")
+
+
+class AtTerminal:
+    """Stands in for the interactive client, and does what a test wants it to."""
+
+    def __init__(self, outcome):
+        self.outcome = outcome
+        self.made = None
+
+    def __call__(self, reactor, endpoint, **options):
+        self.made = (endpoint, options)
+        return self
+
+    async def run(self):
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return await self.outcome if isinstance(self.outcome, Deferred) else self.outcome
+
+
+class TerminalTests(CommandCase):
+    def converse(self, outcome, *options, tty=(0, 1), is_interrupted=False):
+        """Run `chatd connect` at a terminal, and interrupt it if asked to."""
+        self.reactor = CommandReactor(None)
+        if is_interrupted:
+            self.reactor.callWhenRunning(self.reactor.callLater, 1, self.reactor.stop)
+        self.terminal = AtTerminal(outcome)
+        self.installed = []
+        self.patch(os, "isatty", lambda descriptor: descriptor in tty)
+        self.patch(asyncioreactor, "install", lambda: self.installed.append("asyncio"))
+        self.patch(terminal, "Terminal", self.terminal)
+        return self.run_command("connect", ENDPOINT, *options, reactor=self.reactor)
+
+    def test_terminal(self):
+        """At a terminal the interactive client runs, on asyncio's loop, and gives the status."""
+        for status in (Status.DONE, Status.INTERRUPTED, Status.REFUSED):
+            self.assertEqual(self.converse(status, "--room", "attic"), (status, "", ""))
+            self.assertEqual(self.installed, ["asyncio"])
+            options = {"room": "attic", "key": None, "name": None}
+            self.assertEqual(self.terminal.made, (ENDPOINT, options))
+
+    def test_error(self):
+        """What the interactive client fails with is told in one line."""
+        self.assertEqual(self.converse(LOST), (Status.LOST, "", "chatd: the connection was lost\n"))
+
+    def test_no_terminal(self):
+        """With --json, --file, or no terminal at either end, the lines are sent instead."""
+        path = self.directory / "lines"
+        path.write_bytes(b"")
+        for options, tty in (
+            (["--json"], (0, 1)),
+            (["--file", path], (0, 1)),
+            ([], (0,)),
+            ([], (1,)),
+        ):
+            status, _, complaint = self.converse(Status.DONE, *options, tty=tty)
+            self.assertEqual(status, Status.LOST)  # as nobody is there
+            self.assertIn("cannot connect", complaint)
+            self.assertIsNone(self.terminal.made)
+
+    def test_interrupted(self):
+        """A signal ends what is done, which may say goodbye first."""
+        said_goodbye = []
+        conversation = Deferred(lambda _: said_goodbye.append(True))
+        status, _, complaint = self.converse(conversation, is_interrupted=True)
+        self.assertEqual((status, complaint), (Status.INTERRUPTED, ""))
+        self.assertEqual(said_goodbye, [True])
+
+    def test_interrupted_for_too_long(self):
+        """What does not end when it is interrupted is not waited for long."""
+
+        async def stubborn():
+            try:
+                await Deferred()
+            except CancelledError:
+                await Deferred()
+
+        work = Deferred.fromCoroutine(stubborn())
+        status, _, complaint = self.converse(work, is_interrupted=True)
+        self.assertEqual((status, complaint), (Status.INTERRUPTED, ""))
+        self.assertLess(self.reactor.seconds(), 5)
+
+
+class StandardStreamsTests(CommandCase):
+    def test_closed_stream(self):
+        """A standard stream that is closed is not mistaken for the next file that is opened."""
+        saved = os.dup(0)
+        self.addCleanup(os.close, saved)
+        self.addCleanup(os.dup2, saved, 0)
+        os.close(0)
+        status, _, _ = self.run_command("keygen", self.directory / "key")
+        self.assertEqual(status, Status.DONE)
+        self.assertTrue(os.path.samestat(os.fstat(0), os.stat(os.devnull)))

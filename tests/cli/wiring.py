@@ -1,0 +1,156 @@
+"""What the command's tests share: a reactor in memory with a server in it, and standard streams."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectError
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.python.failure import Failure
+from twisted.test import iosim
+
+from chatd import ChatFactory, Message, SessionEnded
+from chatd.wire.messages import ChatHeader, MessageType
+
+ENDPOINT = "unix:/where/the/server/is"
+_PATIENCE_S = 60
+
+
+def said(text, *, sender="bob", content_type=None, time=0.0, id="m1", seq=7):
+    """Make a message as a server delivers it."""
+    header = ChatHeader(
+        id=id, room="lobby", sender=sender, seq=seq, time=time, content_type=content_type
+    )
+    content = text.encode() if isinstance(text, str) else text
+    return Message(MessageType.MESSAGE, header, content)
+
+
+class Recorder:
+    """A display that keeps what it is to show."""
+
+    def __init__(self):
+        self.shown = []
+
+    def message(self, message):
+        self.shown.append((message.sender, message.text))
+
+    def event(self, event):
+        self.shown.append(event)
+
+
+class CommandReactor(MemoryReactorClock):
+    """A reactor without a network: whoever connects reaches its server, if it has one.
+
+    `run` lets time pass until it is stopped, and fails when that takes more than a minute of it.
+
+    Attributes:
+        server: The factory of the server, or None for a place where nobody listens.
+    """
+
+    def __init__(self, server_class=ChatFactory, **options):
+        super().__init__()
+        self.server = None
+        if server_class is not None:
+            self.server = server_class(self, unix_time=self.seconds, **options)
+        self._pumps = []
+
+    def connectUNIX(self, address, factory, timeout=30, checkPID=0):
+        connector = super().connectUNIX(address, factory, timeout, checkPID)
+        self.callLater(0, self._connect, connector, factory)
+        return connector
+
+    def _connect(self, connector, factory):
+        server = self.server and self.server.buildProtocol(None)
+        if not server:
+            factory.clientConnectionFailed(connector, Failure(ConnectError(string="nobody")))
+            return
+        client = factory.buildProtocol(None)
+        ends = (iosim.makeFakeServer(server), iosim.makeFakeClient(client))
+        self._pumps.append(iosim.connect(server, ends[0], client, ends[1], greet=False, clock=self))
+
+    def settle(self):
+        """Do what is due, and move what was sent, until nothing moves."""
+        is_moving = True
+        while is_moving:
+            is_moving = any(call.getTime() <= self.seconds() for call in self.getDelayedCalls())
+            self.advance(0)
+            for pump in self._pumps:
+                is_moving = bool(pump.pump()) or is_moving
+
+    def pass_until(self, is_done):
+        """Let time pass until something is so."""
+        deadline = self.seconds() + _PATIENCE_S
+        self.settle()
+        while not is_done():
+            assert self.seconds() < deadline, "it does not happen"
+            self.advance(0.1)
+            self.settle()
+
+    def run(self):
+        super().run()  # calls what waits for it to run
+        self.pass_until(lambda: self.hasStopped)
+        ends = []
+        triggers = self.triggers["before"]["shutdown"]
+        for call, arguments, options in triggers:
+            call(*arguments, **options).addBoth(ends.append)
+        self.pass_until(lambda: len(ends) == len(triggers))
+
+
+class Streams:
+    """Stands in for Twisted's `StandardIO`, and for the file or the pipe behind it.
+
+    An instance is called like that class, by which a protocol is connected to it.
+
+    Attributes:
+        written: The lines that were written.
+    """
+
+    def __init__(self, *inputs):
+        self._inputs = list(inputs)
+        self.protocol = None
+        self.transport = None
+
+    def __call__(self, protocol, stdin, stdout, reactor):
+        self.protocol = protocol
+        self.transport = StreamsTransport(self, reactor)
+        protocol.makeConnection(self.transport)
+
+    @property
+    def written(self):
+        return self.transport.value().decode().splitlines()
+
+    def read(self):
+        """Give the protocol what there is to read, as long as it does not pause."""
+        while self._inputs and self.transport.producerState == "producing":
+            self.protocol.dataReceived(self._inputs.pop(0))
+            if not self._inputs:
+                self.protocol.readConnectionLost()
+
+
+class StreamsTransport(StringTransport):
+    """The transport of standard streams: it reads on in a turn of its own, and closes so too."""
+
+    def __init__(self, streams, clock):
+        super().__init__()
+        self._streams = streams
+        self._clock = clock
+
+    def resumeProducing(self):
+        super().resumeProducing()
+        self._clock.callLater(0, self._streams.read)
+
+    def loseConnection(self):
+        if not self.disconnecting:
+            super().loseConnection()
+            self._clock.callLater(0, self._streams.protocol.connectionLost)
+
+
+def run_until_done(reactor, coroutine):
+    """Run a coroutine, let time pass until it is done, and return the Deferred of its result."""
+    results = []
+    done = Deferred.fromCoroutine(coroutine)
+    done.addBoth(lambda result: results.append(result) or result)
+    reactor.pass_until(lambda: results)
+    return done
+
+
+LOST = SessionEnded("connection-lost", "the connection was lost", retry=True)

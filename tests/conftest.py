@@ -1,0 +1,65 @@
+"""How the tests run: `async def` tests on the reactor, which each test leaves as clean as it was.
+
+Tests of the `SynchronousTestCase` kind need no reactor and run as they are; trial runs them too.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import Deferred
+from twisted.internet.task import deferLater
+
+TEST_TIMEOUT_S = 30
+"""How long an `async def` test may take; pytest's own timeout is for those that block."""
+_TURNS_TO_CLOSE = 20
+"""How many turns of the reactor a closed connection may take until both of its ends are gone."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """Give an `async def` test to pytest-twisted, and let it fail when it hangs."""
+    test = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(test):
+        return
+
+    @pytest_twisted.ensureDeferred
+    @functools.wraps(test)
+    async def run(**arguments: object) -> None:
+        from twisted.internet import reactor
+
+        await Deferred.fromCoroutine(test(**arguments)).addTimeout(TEST_TIMEOUT_S, reactor)
+
+    pyfuncitem.obj = run
+
+
+@pytest.fixture(scope="session")
+def running_reactor():
+    """Return the reactor that pytest-twisted runs."""
+    from twisted.internet import reactor
+
+    pytest_twisted.blockon(deferLater(reactor, 0))  # with its own readers in place
+    return reactor
+
+
+@pytest.fixture(autouse=True)
+def clean_reactor(running_reactor) -> Iterator[None]:
+    """Fail a test that leaves sockets or delayed calls behind."""
+    before = _activity(running_reactor)
+    yield
+    for _ in range(_TURNS_TO_CLOSE):
+        if _activity(running_reactor) <= before:
+            return
+        pytest_twisted.blockon(deferLater(running_reactor, 0))
+    left = _activity(running_reactor) - before
+    if left:
+        pytest.fail("the reactor is left dirty: " + ", ".join(sorted(map(str, left))))
+
+
+def _activity(reactor) -> set[object]:
+    """Return what the reactor waits for."""
+    return {*reactor.getReaders(), *reactor.getWriters(), *reactor.getDelayedCalls()}

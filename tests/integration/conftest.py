@@ -1,0 +1,41 @@
+"""What every test on real sockets is held to: nothing failed behind its back."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+from twisted.logger import LogEvent, globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+
+@pytest.fixture(scope="session", autouse=True)
+def frozen_modules() -> Iterator[None]:
+    """Keep what was imported out of every collection: only what a test leaves is looked at."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def logged_failures(request: pytest.FixtureRequest) -> Iterator[list[Failure]]:
+    """Fail a test in which a failure is logged; one that expects some takes them from the list."""
+    failures: list[Failure] = []
+    if isinstance(request.instance, SynchronousTestCase):  # which does so by itself
+        yield failures
+        return
+
+    def observe(event: LogEvent) -> None:
+        failure = event.get("log_failure", event.get("failure"))  # of the new log, or the old
+        if failure is not None:
+            failures.append(failure)
+
+    globalLogPublisher.addObserver(observe)
+    yield failures
+    gc.collect()  # a Deferred logs the failure that nobody took when it is collected
+    globalLogPublisher.removeObserver(observe)
+    if failures:
+        pytest.fail("logged:\n" + "\n".join(failure.getTraceback() for failure in failures))

@@ -1,0 +1,212 @@
+"""What tests that start processes share: daemons and commands, and waiting for what they say."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sysconfig
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+DEADLINE_S = 20
+"""How long anything that is waited for may take."""
+
+
+def script(name: str) -> str:
+    """Return the path of a command that is installed with chatd, or else its bare name."""
+    path = Path(sysconfig.get_path("scripts")) / name
+    return str(path) if path.exists() else name
+
+
+def run_command(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end; its output, and any input, is text."""
+    name, *rest = arguments
+    return subprocess.run(
+        [script(name), *rest],
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        timeout=DEADLINE_S,
+        check=False,
+        **options,
+    )
+
+
+class Output:
+    """What is written to a descriptor, kept as it comes, so that a text in it can be waited for.
+
+    Args:
+        descriptor: What to read from; closed at its end.
+
+    Attributes:
+        is_at_end: Whether nobody can write to it any more.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._data = b""
+        self.is_at_end = False
+        self._grown = threading.Condition()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def text(self) -> str:
+        """All that was written until now."""
+        return self._data.decode("utf-8", "replace")
+
+    def wait_for(self, pattern: str) -> re.Match[str]:
+        """Wait until a regular expression is found, and return its match."""
+        with self._grown:
+            self._grown.wait_for(
+                lambda: self.is_at_end or re.search(pattern, self.text), DEADLINE_S
+            )
+        match = re.search(pattern, self.text)
+        assert match is not None, f"{pattern!r} was not written, but: {self.text}"
+        return match
+
+    def wait_for_end(self) -> str:
+        """Wait until nobody can write any more, and return all that was written."""
+        self._reader.join(DEADLINE_S)
+        assert self.is_at_end, f"no end, but: {self.text}"
+        return self.text
+
+    def _read(self) -> None:
+        is_at_end = False
+        while not is_at_end:
+            try:
+                data = os.read(self._descriptor, 65536)
+            except OSError:  # of a terminal that nobody has open any more
+                data = b""
+            is_at_end = not data
+            if is_at_end:
+                os.close(self._descriptor)
+            with self._grown:
+                self._data += data
+                self.is_at_end = is_at_end
+                self._grown.notify_all()
+
+
+class Process:
+    """A command that runs beside the test, and is ended with the context.
+
+    Args:
+        arguments: The command's name and its arguments.
+        options: Passed on to `subprocess.Popen`.
+
+    Attributes:
+        output: What it writes to standard output.
+        errors: What it writes to standard error.
+    """
+
+    def __init__(self, *arguments: str | Path, **options) -> None:
+        name, *rest = arguments
+        output, output_end = os.pipe()
+        errors, errors_end = os.pipe()
+        try:
+            self._process = subprocess.Popen(
+                [script(name), *rest],
+                stdin=subprocess.PIPE,
+                stdout=output_end,
+                stderr=errors_end,
+                **options,
+            )
+        finally:
+            os.close(output_end)
+            os.close(errors_end)
+        self.output = Output(output)
+        self.errors = Output(errors)
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close_input()
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self.output.wait_for_end()
+        self.errors.wait_for_end()
+
+    def write(self, data: bytes) -> None:
+        """Write to its standard input."""
+        self._process.stdin.write(data)
+        self._process.stdin.flush()
+
+    def close_input(self) -> None:
+        """End its standard input."""
+        self._process.stdin.close()
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait until it ends, and return its status."""
+        return self._process.wait(DEADLINE_S)
+
+
+FOREGROUND = ("twistd", "-n", "--pidfile=")
+
+
+@contextmanager
+def daemon(
+    *options: str | Path, endpoint: str, program: tuple[str, ...] = FOREGROUND
+) -> Iterator[Process]:
+    """Run the daemon in the foreground, listening on an endpoint before anything else is done."""
+    with Process(*program, "chatd", "--endpoint", endpoint, *options) as process:
+        process.output.wait_for(re.escape(f"listening on {endpoint}"))
+        yield process
+
+
+class Daemonized:
+    """A daemon that has left its terminal, and is killed with the context if it still runs.
+
+    Args:
+        directory: Where it keeps its files.
+        options: The options of `twistd chatd`.
+
+    Attributes:
+        pid_file: Holds its process id while it runs.
+        log_file: Its log.
+    """
+
+    def __init__(self, directory: Path, *options: str | Path) -> None:
+        self.pid_file = directory / "chatd.pid"
+        self.log_file = directory / "chatd.log"
+        # Nobody writes to this pipe; that the daemon holds it open shows that it runs.
+        running, running_end = os.pipe()
+        try:
+            files = (f"--pidfile={self.pid_file}", f"--logfile={self.log_file}")
+            self.started = run_command(
+                "twistd", *files, "chatd", *options, pass_fds=[running_end], cwd=directory
+            )
+        finally:
+            os.close(running_end)
+        self._running = Output(running)
+        self._pid = int(self.pid_file.read_text()) if self.pid_file.exists() else None
+
+    def __enter__(self) -> Daemonized:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if not self._running.is_at_end and self._pid is not None:
+            os.kill(self._pid, signal.SIGKILL)
+        self.wait()
+
+    @property
+    def log(self) -> str:
+        """What it has logged."""
+        return self.log_file.read_text()
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        os.kill(self._pid, signal.SIGTERM)
+
+    def wait(self) -> None:
+        """Wait until it ends."""
+        self._running.wait_for_end()

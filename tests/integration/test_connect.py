@@ -1,0 +1,209 @@
+"""`chatd connect` as a process without a terminal, and `chatd keygen`."""
+
+import json
+import re
+import stat
+
+import pytest
+from twisted.internet import reactor
+
+import chatd
+from tests.integration.processes import Process, daemon, run_command, script
+from tests.integration.sessions import leave
+
+MANY = [f"line {number}" for number in range(10_000)]
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory):
+    """Return the endpoint string of a daemon, which takes contents of up to 1,000 bytes."""
+    endpoint = f"unix:{tmp_path_factory.mktemp('daemon')}/chat.sock"
+    with daemon("--max-content", "1000", endpoint=endpoint):
+        yield endpoint
+
+
+def connect(endpoint, *options, lines=()):
+    """Run `chatd connect` with lines in a pipe."""
+    return run_command("chatd", "connect", endpoint, *options, input="".join(lines))
+
+
+def shown(completed):
+    """Return the lines that a command showed, which must have gone well."""
+    assert completed.stderr == ""
+    assert completed.returncode == 0
+    return completed.stdout.splitlines()
+
+
+def test_pipe(endpoint):
+    """Each line of a pipe is sent and its receipt shown, the last one without an end too."""
+    completed = connect(endpoint, "--name", "alice", lines=["one\n", "two\r\n", "\n", "four"])
+
+    assert shown(completed) == [
+        "* you are alice, in lobby",
+        "alice: one",
+        "alice: two",
+        "alice: ",
+        "alice: four",
+    ]
+
+
+def test_file(endpoint, tmp_path):
+    """Each line of a file is sent, and nothing of what is in the pipe."""
+    file = tmp_path / "lines"
+    file.write_text("from the file\nto the end\n")
+    completed = connect(endpoint, "--file", file, "--name", "al", lines=["from the pipe\n"])
+
+    assert shown(completed)[1:] == ["al: from the file", "al: to the end"]
+
+
+def test_exit(endpoint):
+    """What follows a line `exit` is not sent, nor is that line."""
+    completed = connect(endpoint, "--name", "alice", lines=["one\n", "exit\n", "two\n"])
+
+    assert shown(completed)[1:] == ["alice: one"]
+
+
+def test_nothing_to_send(endpoint):
+    """An empty pipe is no fault: there is a session, and it ends."""
+    assert shown(connect(endpoint, "--name", "alice")) == ["* you are alice, in lobby"]
+
+
+def test_json(endpoint):
+    """With --json everything received is one JSON object a line."""
+    completed = connect(endpoint, "--json", "--name", "alice", lines=["hello\n"])
+    welcome, message = map(json.loads, shown(completed))
+
+    assert welcome.pop("session_id")
+    assert welcome == {"event": "welcome", "name": "alice", "room": "lobby"}
+    assert message.pop("id")
+    assert message.pop("time") > 0
+    assert message.pop("seq") > 0
+    assert message == {
+        "event": "message",
+        "room": "lobby",
+        "from": "alice",
+        "content_type": "text/plain; charset=utf-8",
+        "text": "hello",
+    }
+
+
+async def test_others(endpoint):
+    """What others say and do is shown as it comes, before the input ends."""
+    with Process("chatd", "connect", endpoint, "--json", "--name", "bob") as process:
+        process.output.wait_for("welcome")
+        alice = await chatd.connect(reactor, endpoint, name="alice")
+        await alice.send(b"\xff\xfe", content_type="application/octet-stream")
+        process.output.wait_for("octet-stream.*\n")
+        process.write(b"from bob\n")
+        assert (await alice.__anext__()).text == "from bob"
+        await leave(alice)
+        process.output.wait_for('"left"')
+        process.close_input()
+        assert process.wait() == 0
+
+        _, joined, message, receipt, left = map(json.loads, process.output.text.splitlines())
+    assert joined == {"event": "joined", "room": "lobby", "name": "alice"}
+    assert message["base64"] == "//4="
+    assert "text" not in message
+    assert (receipt["from"], receipt["text"]) == ("bob", "from bob")
+    assert left == {"event": "left", "room": "lobby", "name": "alice"}
+
+
+@pytest.mark.parametrize("from_file", [False, True], ids=["pipe", "file"])
+def test_many_lines(endpoint, tmp_path, from_file):
+    """10,000 lines come back complete and in order."""
+    lines = [f"{line}\n" for line in MANY]
+    if from_file:
+        (tmp_path / "lines").write_text("".join(lines))
+        completed = connect(endpoint, "--json", "--file", tmp_path / "lines")
+    else:
+        completed = connect(endpoint, "--json", lines=lines)
+
+    assert [json.loads(line)["text"] for line in shown(completed)[1:]] == MANY
+
+
+def test_closed_input(endpoint):
+    """A standard input that is closed is like an empty one."""
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh", script("chatd"), "connect", endpoint]
+    completed = run_command(*closed)
+
+    assert len(shown(completed)) == 1
+
+
+def test_closed_output(endpoint):
+    """A standard output that is closed hinders nothing: it was not asked for."""
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", script("chatd"), "connect", endpoint]
+    completed = run_command(*closed, input="one\ntwo\n")
+
+    assert shown(completed) == []
+
+
+def test_output_that_nobody_reads_on(endpoint):
+    """When a reader like `head` has seen enough, the command ends, and says so in one line."""
+    lines = "".join(f"{line}\n" for line in MANY)
+    piped = '"$@" | head -n 2; exit "${PIPESTATUS[0]}"'
+    completed = run_command(
+        "bash", "-c", piped, "bash", script("chatd"), "connect", endpoint, input=lines
+    )
+
+    assert len(completed.stdout.splitlines()) == 2
+    assert completed.returncode == 1
+    assert completed.stderr == (
+        "chatd: standard output was closed; what came after that is not sent\n"
+    )
+
+
+def test_not_utf_8(endpoint):
+    """Lines that are not UTF-8 are named by their numbers and not sent; the others are."""
+    lines = ["one\n", "\udcff\udcfe\n", "three\n", "fou\udce9\n"]
+    completed = connect(endpoint, "--name", "alice", lines=lines)
+
+    assert completed.stdout.splitlines()[1:] == ["alice: one", "alice: three"]
+    assert completed.stderr.splitlines() == [
+        "chatd: line 2 is not sent: it is not UTF-8",
+        "chatd: line 4 is not sent: it is not UTF-8",
+    ]
+    assert completed.returncode == 2
+
+
+def test_too_long(endpoint):
+    """Lines that are longer than the server takes are named by their numbers; others are sent."""
+    lines = ["x" * 1000 + "\n", "y" * 1001 + "\n", "three\n"]
+    completed = connect(endpoint, "--name", "al", lines=lines)
+
+    assert completed.stdout.splitlines()[1:] == ["al: " + "x" * 1000, "al: three"]
+    assert completed.stderr == "chatd: line 2 is not sent: the server takes 1000 bytes at most\n"
+    assert completed.returncode == 2
+
+
+def test_other_room(endpoint):
+    """A message for a room that one is not in is refused, and named by its line's number."""
+    completed = connect(endpoint, "--room", "attic", lines=["hello\n"])
+
+    assert completed.returncode == 1
+    assert re.fullmatch(r"chatd: line 1 was refused: .* \(not-in-room\)\n", completed.stderr)
+
+
+def test_keygen(tmp_path):
+    """A key file is made for its owner alone, and is the one key that its server takes."""
+    key_file, other = tmp_path / "key", tmp_path / "other"
+    assert run_command("chatd", "keygen", key_file).returncode == 0
+    assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
+    chatd.write_key_file(other)
+    endpoint = f"unix:{tmp_path}/chat.sock"
+    with daemon("--key-file", key_file, endpoint=endpoint):
+        assert len(shown(connect(endpoint, "--key-file", key_file, lines=["hello\n"]))) == 2
+        for options in ([], ["--key-file", other]):
+            refused = connect(endpoint, *options)
+            assert refused.returncode == 3
+            assert len(refused.stderr.splitlines()) == 1
+
+
+def test_keygen_does_not_overwrite(tmp_path):
+    """A file that is there is not overwritten."""
+    (tmp_path / "key").write_text("precious")
+    completed = run_command("chatd", "keygen", tmp_path / "key")
+
+    assert completed.returncode == 2
+    assert len(completed.stderr.splitlines()) == 1
+    assert (tmp_path / "key").read_text() == "precious"

@@ -1,0 +1,136 @@
+"""The daemon as a process: it serves, says goodbye, and leaves nothing behind."""
+
+import re
+import signal
+
+import pytest
+from twisted.internet import reactor
+
+import chatd
+from chatd import write_key_file
+from tests.integration.processes import FOREGROUND, Daemonized, daemon
+from tests.integration.sessions import all_of, leave
+
+
+@pytest.fixture
+def endpoint(tmp_path):
+    """Return the endpoint string of a socket that is not there yet."""
+    return f"unix:{tmp_path}/chat.sock"
+
+
+async def say_hello(endpoint, key=None):
+    """Connect, say something and leave."""
+    client = await chatd.connect(reactor, endpoint, key=key)
+    assert (await client.send("hello")).text == "hello"
+    await leave(client)
+
+
+def tcp_port(process):
+    """Return the port that a daemon was given by the system."""
+    return int(process.output.wait_for(r"starting on (\d+)")[1])
+
+
+@pytest.mark.parametrize(
+    "program", [FOREGROUND, ("twist", "--log-format=text")], ids=["twistd", "twist"]
+)
+async def test_foreground(endpoint, tmp_path, program):
+    """The daemon serves from the foreground, and stops with SIGTERM or SIGINT."""
+    for stop in (signal.SIGTERM, signal.SIGINT):
+        with daemon(endpoint=endpoint, program=program) as process:
+            await say_hello(endpoint)
+            process.send_signal(stop)
+            process.wait()
+        assert list(tmp_path.iterdir()) == []
+
+
+async def test_daemonized(endpoint, tmp_path):
+    """The daemon serves from the background, and leaves its log, but no pid file and no socket."""
+    with Daemonized(tmp_path, "--endpoint", endpoint) as process:
+        assert process.started.returncode == 0
+        assert process.started.stdout == process.started.stderr == ""
+        assert f"listening on {endpoint}" in process.log
+        await say_hello(endpoint)
+        process.terminate()
+        process.wait()
+    assert list(tmp_path.iterdir()) == [process.log_file]
+    assert "Traceback" not in process.log
+
+
+async def test_several_endpoints(endpoint, tmp_path):
+    """One daemon serves one chat on TCP and UNIX at once, with one key."""
+    key_file = tmp_path / "key"
+    key = write_key_file(key_file)
+    tcp = "tcp:0:interface=127.0.0.1"
+    with daemon("--endpoint", endpoint, "--key-file", key_file, endpoint=tcp) as process:
+        alice = await chatd.connect(
+            reactor, f"tcp:127.0.0.1:{tcp_port(process)}", key=key, name="alice"
+        )
+        process.output.wait_for(re.escape(f"listening on {endpoint}"))
+        bob = await chatd.connect(reactor, endpoint, key=key, name="bob")
+        await alice.send("over TCP, to UNIX")
+
+        assert (await bob.__anext__()).text == "over TCP, to UNIX"
+        await leave(alice, bob)
+
+
+async def test_options(endpoint):
+    """The heartbeat and the largest content are told to the clients."""
+    with daemon("--heartbeat", "2.5", "--max-content", "1000", endpoint=endpoint):
+        client = await chatd.connect(reactor, endpoint)
+        assert client.max_content == 1000
+        assert client.connection.init.heartbeat == 2.5
+        await leave(client)
+
+
+async def test_everyone_is_told(endpoint, tmp_path):
+    """At SIGTERM every client is told to come back, before the process ends."""
+    with daemon(endpoint=endpoint) as process:
+        clients = await all_of(chatd.connect(reactor, endpoint) for _ in range(20))
+        process.send_signal(signal.SIGTERM)
+        ends = [await client.when_ended() for client in clients]
+
+        assert {(end.code, end.retry) for end in ends} == {("shutting-down", True)}
+        process.wait()
+    assert "Traceback" not in process.output.text
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_killed(endpoint, tmp_path):
+    """A daemon that was killed leaves its socket behind, and can be started again all the same."""
+    with daemon(endpoint=endpoint) as process:
+        client = await chatd.connect(reactor, endpoint)
+        process.send_signal(signal.SIGKILL)
+        end_reason = await client.when_ended()
+        assert (end_reason.code, end_reason.retry) == ("connection-lost", True)
+        process.wait()
+    assert (tmp_path / "chat.sock").exists()
+
+    with daemon(endpoint=endpoint):
+        await say_hello(endpoint)
+
+
+async def test_storm():
+    """300 connections at once are all greeted."""
+    with daemon(endpoint="tcp:0:interface=127.0.0.1") as process:
+        endpoint = f"tcp:127.0.0.1:{tcp_port(process)}"
+        clients = await all_of(chatd.connect(reactor, endpoint) for _ in range(300))
+
+        assert len({client.name for client in clients}) == 300
+        await leave(*clients)
+
+
+@pytest.mark.parametrize("has_key", [False, True], ids=["clear", "key"])
+def test_open_to_others(endpoint, tmp_path, has_key):
+    """The log warns of an endpoint that is open beyond the machine, unless there is a key."""
+    options = ["--endpoint", "tcp:0:interface=localhost", "--endpoint", endpoint]
+    if has_key:
+        write_key_file(tmp_path / "key")
+        options += ["--key-file", tmp_path / "key"]
+    with daemon(*options, endpoint="tcp:0") as process:
+        process.output.wait_for(re.escape(f"listening on {endpoint}"))
+        process.send_signal(signal.SIGTERM)
+        log = process.output.wait_for_end()
+
+    warnings = [line for line in log.splitlines() if "#warn]" in line]
+    assert len(warnings) == (0 if has_key else 1)
+    assert all("tcp:0 is open beyond this machine" in warning for warning in warnings)

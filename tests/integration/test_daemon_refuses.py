@@ -1,0 +1,111 @@
+"""The daemon as a process, when it cannot start: one line, a status, and nothing left behind."""
+
+import socket
+
+import pytest
+
+from chatd import write_key_file
+from tests.integration.processes import FOREGROUND, Daemonized, daemon, run_command
+
+
+def complaint_of(completed):
+    """Return the one line that a process ended with, which must not be a success."""
+    output = completed.stdout + completed.stderr
+    assert completed.returncode != 0
+    assert "Traceback" not in output
+    # Twisted's own lines are its usage and, before the complaint, its log.
+    lines = [line for line in output.splitlines() if line and not line.startswith("Usage: ")]
+    return lines[-1]
+
+
+@pytest.fixture
+def taken():
+    """Return the endpoint string of a port that is in use."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"tcp:{server.getsockname()[1]}:interface=127.0.0.1"
+
+
+BAD_OPTIONS = {
+    "no such option": (["--bogus"], "--bogus"),
+    "heartbeat": (["--heartbeat", "soon"], "--heartbeat soon: it takes "),
+    "content": (["--max-content", "0"], "--max-content 0: it takes "),
+    "endpoint": (["--endpoint", "tcp"], "bad endpoint 'tcp'"),
+    "key file": (["--key-file", "/no/such/file"], "/no/such/file: No such file"),
+}
+
+
+@pytest.mark.parametrize(("options", "expected"), BAD_OPTIONS.values(), ids=BAD_OPTIONS)
+def test_bad_option(options, expected, tmp_path):
+    """An option that is wrong is refused in one line."""
+    completed = run_command(*FOREGROUND, "chatd", *options, cwd=tmp_path)
+
+    assert expected in complaint_of(completed)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("program", [("twist",), ("twistd",)], ids=["twist", "twistd"])
+def test_bad_option_of_any_program(program, tmp_path):
+    """It is so however the daemon is started; one that would go to the background stays."""
+    completed = run_command(*program, "chatd", "--endpoint", "bogus", cwd=tmp_path)
+
+    assert "bad endpoint 'bogus'" in complaint_of(completed)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_open_key_file(tmp_path):
+    """A key file that others can read is refused, with what to do about it."""
+    key_file = tmp_path / "key"
+    write_key_file(key_file)
+    key_file.chmod(0o640)
+    completed = run_command(*FOREGROUND, "chatd", "--key-file", key_file)
+
+    assert f"chmod 600 {key_file}" in complaint_of(completed)
+
+
+@pytest.mark.parametrize("program", [FOREGROUND, ("twist",)], ids=["twistd", "twist"])
+def test_port_in_use(taken, program):
+    """A port that is in use is refused in one line that names the endpoint."""
+    completed = run_command(*program, "chatd", "--endpoint", taken)
+
+    assert f"chatd: cannot listen on {taken}: Address already in use" in complaint_of(completed)
+
+
+def test_port_in_use_in_the_background(taken, tmp_path):
+    """A port that is in use is told at the terminal before the daemon leaves it, and logged."""
+    with Daemonized(tmp_path, "--endpoint", taken) as process:
+        output = process.started.stdout + process.started.stderr
+        assert process.started.returncode != 0
+        assert f"cannot listen on {taken}" in output  # of which Twisted tells 100 characters
+        assert f"cannot listen on {taken}: Address already in use" in process.log
+        assert "Traceback" not in output + process.log
+    assert list(tmp_path.iterdir()) == [process.log_file]
+
+
+def test_socket_in_use(tmp_path):
+    """A socket that another daemon serves is refused, and stays that daemon's."""
+    endpoint = f"unix:{tmp_path}/chat.sock"
+    with daemon(endpoint=endpoint):
+        completed = run_command(*FOREGROUND, "chatd", "--endpoint", endpoint)
+        assert f"cannot listen on {endpoint}" in complaint_of(completed)
+
+        sent = run_command("chatd", "connect", endpoint, input="still there\n")
+        assert sent.returncode == 0
+        assert "still there" in sent.stdout
+
+
+def test_second_endpoint_in_use(taken, tmp_path):
+    """Where one of several endpoints cannot be listened on, the others are not taken for good."""
+    endpoint = f"unix:{tmp_path}/chat.sock"
+    completed = run_command(*FOREGROUND, "chatd", "--endpoint", endpoint, "--endpoint", taken)
+    assert f"cannot listen on {taken}" in complaint_of(completed)
+
+    with daemon(endpoint=endpoint):
+        assert run_command("chatd", "connect", endpoint, input="hello\n").returncode == 0
+
+
+def test_help():
+    """The help names the default endpoint."""
+    completed = run_command("twistd", "chatd", "--help")
+
+    assert completed.returncode == 0
+    assert "tcp:9999:interface=localhost" in completed.stdout

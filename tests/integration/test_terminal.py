@@ -1,0 +1,123 @@
+"""`chatd connect` at a terminal."""
+
+import signal
+
+import pytest
+from twisted.internet import reactor
+
+import chatd
+from tests.integration.processes import daemon
+from tests.integration.sessions import Witness, leave
+from tests.integration.terminals import CTRL_C, CTRL_D, ENTER, TerminalProcess
+
+PROMPT = "(?m)^>"
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory):
+    """Return the endpoint string of a daemon."""
+    endpoint = f"unix:{tmp_path_factory.mktemp('daemon')}/chat.sock"
+    with daemon(endpoint=endpoint):
+        yield endpoint
+
+
+def alice_at(endpoint):
+    """Run the client as alice, for the time of a context."""
+    return TerminalProcess("chatd", "connect", endpoint, "--name", "alice")
+
+
+def bob_at(endpoint):
+    """Connect a client as bob, without a terminal."""
+    return chatd.connect(reactor, endpoint, name="bob", protocol=Witness)
+
+
+async def test_say(endpoint):
+    """A line that is typed is sent, and shown when it was received, with the time."""
+    bob = await bob_at(endpoint)
+    with alice_at(endpoint) as alice:
+        alice.screen.wait_for(PROMPT)
+        alice.type("hello" + ENTER)
+        assert (await bob.__anext__()).text == "hello"
+        alice.screen.wait_for(r"\d\d:\d\d alice: hello\n")
+    await leave(bob)
+
+
+async def test_hear(endpoint):
+    """What others say and do is shown above the line that is being typed, which is kept."""
+    with alice_at(endpoint) as alice:
+        alice.screen.wait_for(PROMPT)
+        alice.type("a dra")
+        alice.screen.wait_for("a dra")
+        bob = await bob_at(endpoint)
+        alice.screen.wait_for(r"\d\d:\d\d \* bob joined\n")
+        await bob.send("two\nlines")
+        alice.screen.wait_for(r"\d\d:\d\d bob: two\n\d\d:\d\d   lines\n")
+        alice.type("ft" + ENTER)
+        assert (await bob.__anext__()).text == "a draft"
+        await leave(bob)
+        alice.screen.wait_for(r"\d\d:\d\d \* bob left\n")
+
+
+async def test_control_characters(endpoint):
+    """What others say cannot control the terminal."""
+    with alice_at(endpoint) as alice:
+        alice.screen.wait_for(PROMPT)
+        bob = await bob_at(endpoint)
+        await bob.send("\x1b[31mred\x07")
+        alice.screen.wait_for("bob: \ufffd\\[31mred\ufffd\n")
+        assert "\x1b[31mred" not in alice.screen.raw_text
+        await leave(bob)
+
+
+@pytest.mark.parametrize(
+    ("keys", "status"),
+    [("exit" + ENTER, 0), (CTRL_D, 0), (CTRL_C, 130)],
+    ids=["exit", "Ctrl+D", "Ctrl+C"],
+)
+async def test_leave(endpoint, keys, status):
+    """There are three ways to leave; each says goodbye to the server."""
+    bob = await bob_at(endpoint)
+    with alice_at(endpoint) as alice:
+        alice.screen.wait_for(PROMPT)
+        alice.type(keys)
+        assert alice.wait() == status
+        assert "Traceback" not in alice.screen.wait_for_end()
+    assert [(await bob.next_event())["event"] for _ in range(2)] == ["joined", "left"]
+    await leave(bob)
+
+
+def test_connects_again(tmp_path):
+    """A connection that is lost is told, nothing is sent meanwhile, and it is made again."""
+    endpoint = f"unix:{tmp_path}/chat.sock"
+    with daemon(endpoint=endpoint) as server, alice_at(endpoint) as alice:
+        alice.screen.wait_for(PROMPT)
+        server.send_signal(signal.SIGTERM)
+        alice.screen.wait_for(r"\* the server is shutting down \(shutting-down\)\n")
+        alice.screen.wait_for(r"\* not connected; trying again in \d+ s\n")
+        alice.type("to nobody" + ENTER)
+        alice.screen.wait_for(r"\* not sent: there is no connection\n")
+        server.wait()
+        with daemon(endpoint=endpoint):
+            alice.screen.wait_for(r"(?s)shutting down.*\* you are alice, in lobby\n")
+            alice.type(ENTER)
+            alice.screen.wait_for("alice: to nobody\n")
+            alice.type("exit" + ENTER)
+            assert alice.wait() == 0
+
+
+def test_no_server(tmp_path):
+    """Where nobody listens at first, that is told, and not tried again."""
+    with alice_at(f"unix:{tmp_path}/chat.sock") as alice:
+        assert alice.wait() == 1
+        said = alice.screen.wait_for_end()
+    assert said.count("\n") == 1
+    assert "is the server running?" in said
+
+
+async def test_refused(endpoint):
+    """A name that is taken at first is told, and not tried again."""
+    other = await chatd.connect(reactor, endpoint, name="alice")
+    with alice_at(endpoint) as alice:
+        assert alice.wait() == 3
+        assert alice.screen.wait_for_end() == "chatd: the name alice is in use\n"
+    await leave(other)
