@@ -245,6 +245,10 @@ class SessionEnded(ChatError):
         self.reason = reason
         self.retry = retry
 
+    def again(self) -> SessionEnded:
+        """Return the same as a new exception, to be raised again without its old traceback."""
+        return type(self)(self.code, self.reason, retry=self.retry)
+
     @property
     def is_clean(self) -> bool:
         """Whether this end was asked for by either side, not suffered."""

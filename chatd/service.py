@@ -124,8 +124,8 @@ class ListeningService(Service):
 
     def _listens(self, port: IListeningPort) -> None:
         self._port = port
-        self.log.info("listening on {endpoint}", endpoint=self._description)
         host = port.getHost() if hasattr(port, "getHost") else None
+        self.log.info("listening on {endpoint} ({host})", endpoint=self._description, host=host)
         if not self._factory.has_key and _is_beyond_the_machine(getattr(host, "host", None)):
             self.log.warn(
                 "{endpoint} is open beyond this machine and there is no key: anyone can connect "

@@ -16,7 +16,7 @@ class GreetingBot(chatd.ChatClient):
 
     def message_received(self, message: chatd.Message, is_receipt: bool) -> None:
         """Answer others' greetings, not its own words."""
-        if not is_receipt and message.text.startswith("hello"):
+        if not is_receipt and message.text == "hello":
             answer = self.send(f"hello, {message.sender}")
             answer.addErrback(lambda failure: self.log.warn("unsaid: {f}", f=failure.value))
 

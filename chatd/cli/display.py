@@ -86,7 +86,7 @@ class TextDisplay:
     def event(self, event: dict[str, Any]) -> None:
         """Show what happened, in words."""
         words = {
-            "welcome": "you are {name}, in {room}",
+            "welcome": "you are {name}, in {room}" if event.get("room") else "you are {name}",
             "joined": "{name} joined",
             "left": "{name} left",
             "error": "{message} ({code})",

@@ -58,6 +58,7 @@ class Terminal:
         )
         self._status = Status.DONE
         self._was_connected = False
+        self._is_over = False
         factory = ConsoleFactory(
             reactor, self._display, key=key, name=name, client_ended=self._client_ended
         )
@@ -86,7 +87,7 @@ class Terminal:
 
     async def _converse(self) -> None:
         draft = ""
-        while True:
+        while not self._is_over:
             typing = asyncio.ensure_future(self._prompt.prompt_async("> ", default=draft))
             try:
                 line: str = await Deferred.fromFuture(typing)
@@ -134,7 +135,9 @@ class Terminal:
             self._status, why = explain(end, self._endpoint)
             if was_refused:
                 self._display.note(why)
-            self._prompt.app.exit(exception=EOFError())
+            self._is_over = True
+            if self._prompt.app.is_running:  # and not between two lines
+                self._prompt.app.exit(exception=EOFError())
 
 
 def _key_bindings() -> KeyBindings:

@@ -101,7 +101,7 @@ class ChatClient(ChatProtocol):
         assert message.id is not None
         return self._ask(message.id, message)
 
-    def command(self, command: str, **fields: object) -> Deferred[dict[str, Any]]:
+    def command(self, command: str, /, **fields: object) -> Deferred[dict[str, Any]]:
         """Give the server a command.
 
         Args:
@@ -122,7 +122,7 @@ class ChatClient(ChatProtocol):
             A Deferred that fires with the round trip's time in seconds, and fails with
             `SessionEnded` where the session ends first.
         """
-        if not self.is_active:
+        if self._check_established():
             return fail(self._end_reason())
         waiting: Deferred[float] = Deferred()
         self._pings[self.connection.send_ping()] = waiting, self._clock.seconds()
@@ -184,6 +184,18 @@ class ChatClient(ChatProtocol):
 
     # Yours to override: plain, or `async` and then not waited for
 
+    def established(self) -> Awaitable[None] | None:
+        """Act on the session's being established: the server has welcomed this client."""
+        return None
+
+    def ended(self, reason: SessionEnded) -> Awaitable[None] | None:
+        """Act on the session's end, whatever the reason; called exactly once.
+
+        Args:
+            reason: Why; `connection-lost` where nobody said.
+        """
+        return None
+
     def message_received(self, message: Message, is_receipt: bool) -> Awaitable[None] | None:
         """Act on a message; what is not overridden keeps those of others for the iteration.
 
@@ -216,11 +228,12 @@ class ChatClient(ChatProtocol):
             self._act_on_message(event)
         elif isinstance(event, Welcomed):
             self.name, self.room = event.name, event.room
-            self.established()
+            self.handshake_done()
             self.factory.add(self)
             waiting, self._established = self._established, []
             for deferred in waiting:
                 deferred.callback(self)
+            self._call(self.established)
         elif isinstance(event, PongReceived) and event.n in self._pings:
             pong, start = self._pings.pop(event.n)
             pong.callback(self._clock.seconds() - start)
@@ -234,6 +247,7 @@ class ChatClient(ChatProtocol):
         for deferred in failing:
             deferred.errback(end_reason)
         self._inbox.close(end_reason)
+        self._call(self.ended, end_reason)
 
     def connection_closed(self) -> None:
         """Tell those who wait for the connection to be closed."""
@@ -244,7 +258,7 @@ class ChatClient(ChatProtocol):
     # Within
 
     def _ask(self, id: str, message: Message) -> Deferred[Any]:
-        if not self.is_active:
+        if self._check_established():
             return fail(self._end_reason())
         if len(id) > MAX_ID:
             raise LocalProtocolError(f"an id has at most {MAX_ID} characters, not {len(id)}")
@@ -256,12 +270,20 @@ class ChatClient(ChatProtocol):
         self._answers[id] = answer
         return answer
 
+    def _check_established(self) -> bool:
+        """Say whether the session is over; one that has not begun is the caller's mistake."""
+        if not self.is_active and not self.connection.is_over:
+            raise LocalProtocolError("wait for the welcome first: when_established()")
+        return self.connection.is_over
+
     def _forget(self, id: str) -> None:
         self._answers.pop(id, None)
 
     def _call(self, hook: Hook, *args: object) -> None:
         """Call what may be overridden; its failure is logged, and the session goes on."""
-        call_hook(hook, *args, failed=self._log_failure, about=hook.__name__)
+        call_hook(
+            hook, *args, failed=self._log_failure, about=getattr(hook, "__name__", repr(hook))
+        )
 
     def _log_failure(self, failure: Failure, about: str) -> None:
         self.log.failure("{about} failed", failure=failure, about=about)
@@ -294,4 +316,4 @@ class ChatClient(ChatProtocol):
         reason = self.connection.end_reason
         if reason is None:
             return SessionEnded(ErrorCode.CONNECTION_LOST, "there is no session yet", retry=True)
-        return reason
+        return reason.again()

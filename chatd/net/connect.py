@@ -18,6 +18,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.errors import ErrorCode, SessionEnded
 from chatd.net.client import ChatClient
 from chatd.net.endpoints import client_endpoint
 from chatd.net.heartbeat import HeartbeatWheel
@@ -28,6 +29,9 @@ from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk
 
 __all__ = ["ChatClientFactory", "ChatClientService", "connect"]
+
+_STEADY_S = 10.0
+"""A session that lasted as long, in seconds, lets the backoff begin anew when it is lost."""
 
 
 class ChatClientFactory(Factory):
@@ -123,7 +127,10 @@ async def connect(
     client = cast(ChatClient, await there.connect(factory))
     try:
         return await client.when_established()
-    except BaseException:
+    except SessionEnded:
+        await client.when_ended()  # so that nothing is left open
+        raise
+    except CancelledError:
         client.disconnect()
         raise
 
@@ -134,6 +141,9 @@ class ChatClientService(Service):
     It is used like `twisted.application.internet.ClientService`, but an attempt counts only once
     the session is established: a `ClientService` does not bear that a connection is lost while it
     is prepared. `ChatClientFactory` works with that one too; then await `when_established`.
+
+    A server that ends a session without inviting the client back is not connected to again; nor is
+    one that refuses it, unless the name is taken: an old session may still hold it.
 
     Args:
         reactor: The reactor.
@@ -163,6 +173,7 @@ class ChatClientService(Service):
         self._retry_policy = retry_policy or backoffPolicy()
         self._current: ChatClient | None = None
         self._failures = 0
+        self._final: SessionEnded | None = None
         self._attempt: Deferred[Any] | None = None
         self._retry: IDelayedCall | None = None
         self._waiters: list[tuple[Deferred[ChatClient], int | None]] = []
@@ -175,11 +186,14 @@ class ChatClientService(Service):
 
         Returns:
             A Deferred that fires with the client. It fails with the reason of the last attempt
-            where it gives up, and with `CancelledError` where the service stops first.
+            where it gives up, with `SessionEnded` where the server does not want the client back,
+            and with `CancelledError` where the service stops first.
         """
         waiting: Deferred[ChatClient] = Deferred()
         if self.running and self.client is not None and self.client.is_active:
             waiting.callback(self.client)
+        elif self._final is not None:
+            waiting.errback(self._final.again())
         else:
             self._waiters.append((waiting, failAfterFailures))
         return waiting
@@ -189,6 +203,7 @@ class ChatClientService(Service):
         if not self.running:
             super().startService()
             self._failures = 0
+            self._final = None
             self._connect()
 
     def stopService(self) -> Deferred[None]:
@@ -224,21 +239,39 @@ class ChatClientService(Service):
     def _established(self, client: ChatClient) -> None:
         self._attempt = None
         self._current = client
-        self._failures = 0
-        client.when_ended().addCallback(lambda _: self._lost(client))
+        began = self._reactor.seconds()
+        client.when_ended().addCallback(lambda end: self._lost(client, end, began))
         waiters, self._waiters = self._waiters, []
         for waiter, _ in waiters:
             waiter.callback(client)
 
-    def _lost(self, client: ChatClient) -> None:
-        if client is self._current:  # and not that of a run before
+    def _lost(self, client: ChatClient, end: SessionEnded, began: float) -> None:
+        if client is not self._current:  # but that of a run before
+            return
+        if self._reactor.seconds() - began >= _STEADY_S:
+            self._failures = 0
+        if end.retry:
             self._wait_to_retry()
+        else:
+            self._give_up(end)
+
+    def _give_up(self, end: SessionEnded) -> None:
+        """Connect no more: the server does not want this client back."""
+        self._final = end
+        self.log.info("connects no more: {reason!r}", reason=end)
+        waiters, self._waiters = self._waiters, []
+        for waiter, _ in waiters:
+            waiter.errback(end)
 
     def _failed(self, failure: Failure) -> None:
         self._attempt = None
         if not self.running:
             return
         self.log.info("cannot connect: {reason}", reason=failure.value)
+        end = failure.value
+        if isinstance(end, SessionEnded) and not end.retry and end.code != ErrorCode.NAME_TAKEN:
+            self._give_up(end)
+            return
         waiters = [(waiter, left and left - 1) for waiter, left in self._waiters]
         self._waiters = [(waiter, left) for waiter, left in waiters if left != 0]
         self._wait_to_retry()  # before they are told: one of them may stop the service

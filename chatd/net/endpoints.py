@@ -16,7 +16,7 @@ __all__ = ["BACKLOG", "client_endpoint", "server_endpoint"]
 BACKLOG = 1024
 """How many connections may wait to be accepted; Twisted's own 50 lets a storm of them starve."""
 
-_TAKES_BACKLOG = re.compile(r"(haproxy:)?(tcp|tcp6|ssl|unix):")
+_TAKES_BACKLOG = re.compile(r"(haproxy:)?(tcp|tcp6|ssl|tls|unix):")
 _HAS_BACKLOG = re.compile(r"(?<!\\):backlog=")
 _SERVER_PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(-?\d+)(?::|$)")
 _CLIENT_PORT = re.compile(r"(?:tcp|ssl|tls):[^:]*:(?:port=)?(-?\d+)(?::|$)", re.IGNORECASE)

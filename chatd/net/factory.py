@@ -14,7 +14,7 @@ from twisted.internet.protocol import Factory
 from chatd._version import __version__
 from chatd.chat.names import MAX_NAME, Names, fold
 from chatd.chat.rooms import LOBBY, Room
-from chatd.errors import ErrorCode, LocalProtocolError, RequestError
+from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
 from chatd.net.heartbeat import HeartbeatWheel
 from chatd.net.server import ServerProtocol
 from chatd.net.session import Session
@@ -196,14 +196,16 @@ class ChatFactory(Factory):
             name: Its name.
 
         Returns:
-            A Deferred that fires with its session as soon as that is active.
+            A Deferred that fires with its session as soon as that is active and its `established`
+            is done. It fails with `SessionEnded` where the server shuts down first.
         """
-        waiter: Deferred[Session] = Deferred()
+        key = fold(name)
+        waiter: Deferred[Session] = Deferred(lambda _: self._arrivals[key].remove(waiter))
         for session in self.sessions.values():
-            if fold(session.name) == fold(name):
+            if fold(session.name) == key:
                 waiter.callback(session)
                 return waiter
-        self._arrivals.setdefault(fold(name), []).append(waiter)
+        self._arrivals.setdefault(key, []).append(waiter)
         return waiter
 
     def shut_down(self) -> Deferred[None]:
@@ -214,8 +216,13 @@ class ChatFactory(Factory):
             those that do not read have been cut off.
         """
         self._is_stopping = True
+        end = SessionEnded(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry=True)
         for protocol in list(self._protocols):
-            protocol.end_session(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry=True)
+            protocol.end_session(end.code, end.reason, retry=end.retry)
+        arrivals, self._arrivals = self._arrivals, {}
+        for waiters in arrivals.values():
+            for arrival in waiters:
+                arrival.errback(end)
         self.turn.flush()
         waiter: Deferred[None] = Deferred()
         self._stop_waiters.append(waiter)
@@ -223,6 +230,10 @@ class ChatFactory(Factory):
         return waiter
 
     # For the protocols and the sessions
+
+    def startFactory(self) -> None:
+        """Take clients, also after a `shut_down`; Twisted calls it before listening begins."""
+        self._is_stopping = False
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
@@ -257,6 +268,9 @@ class ChatFactory(Factory):
         self._wheel.add(session.protocol)
         lobby = self.rooms[fold(LOBBY)]
         self._tell_presence(lobby, lobby.join, session)
+
+    def tell_arrival(self, session: Session) -> None:
+        """Tell those who wait for a client that its session is active."""
         for waiter in self._arrivals.pop(fold(session.name), ()):
             waiter.callback(session)
 

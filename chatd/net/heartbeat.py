@@ -6,6 +6,7 @@ from typing import Protocol
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.logger import Logger
 
 __all__ = ["HeartbeatWheel", "Ticking"]
 
@@ -30,6 +31,8 @@ class HeartbeatWheel:
         clock: What tells the time; the reactor, or a test's clock.
         interval_s: How often each is ticked, in seconds.
     """
+
+    log = Logger()
 
     def __init__(self, clock: IReactorTime, interval_s: float) -> None:
         self._clock = clock
@@ -80,4 +83,5 @@ class HeartbeatWheel:
             due = self._slots[self._position]
             self._position = (self._position + 1) % SLOTS
             for ticking in list(due):
-                ticking.tick(now)
+                with self.log.failuresHandled("a heartbeat failed"):
+                    ticking.tick(now)

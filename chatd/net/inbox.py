@@ -63,7 +63,7 @@ class Inbox:
             if self._end_reason is not None:
                 if self._end_reason.is_clean:
                     raise StopAsyncIteration
-                raise self._end_reason
+                raise self._end_reason.again()
             if self._taker is None or self._taker.called:  # called: who waited was cancelled
                 self._taker = Deferred()
             await self._taker

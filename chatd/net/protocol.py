@@ -16,6 +16,7 @@ from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
     IHalfCloseableDescriptor,
+    IHalfCloseableProtocol,
     IPushProducer,
     IReactorTime,
     ISSLTransport,
@@ -26,9 +27,11 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.errors import ErrorCode, SessionEnded
+from chatd.net.outlet import Outlet
 from chatd.net.turn import Turn
 from chatd.session.connection import HANDSHAKE_TIMEOUT_S, Connection
 from chatd.session.events import Event
+from chatd.session.liveness import SILENT_INTERVALS
 
 __all__ = ["CLOSE_TIMEOUT_S", "MAX_PENDING", "ChatProtocol"]
 
@@ -68,7 +71,7 @@ class StreamTransport(TypingProtocol):
         """Return the address of the other side."""
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHalfCloseableProtocol)
 class ChatProtocol(Protocol):
     """One side of a session on a transport.
 
@@ -90,12 +93,13 @@ class ChatProtocol(Protocol):
         max_pending: int | None = MAX_PENDING,
     ) -> None:
         self.connection = connection
+        connection.before_frame = turn.settle
         self._turn = turn
         self._clock = clock
         self._max_pending = max_pending
         self._timer: IDelayedCall | None = None  # of the handshake first, of the close at the end
         self._work: Deferred[None] | None = None
-        self._is_writable = True
+        self._stalled_ticks = 0
         self._is_held = False  # not read, because it does not read
         self._is_closing = False
         self._is_gone = False
@@ -109,6 +113,7 @@ class ChatProtocol(Protocol):
         set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
         if set_no_delay is not None:
             set_no_delay(True)
+        self._outlet = Outlet(self.stream)
         self.stream.registerProducer(self, True)
         self._timer = self._clock.callLater(HANDSHAKE_TIMEOUT_S, self._handshake_is_due)
         self.flush()
@@ -118,26 +123,42 @@ class ChatProtocol(Protocol):
         self.connection.receive_data(data)
         self._dispatch()
 
+    def readConnectionLost(self) -> None:
+        """Send what the peer is still owed, and close: it says nothing more, but may read."""
+        self._turn.flush()
+        if not self._is_closing:
+            self.connection.connection_lost()
+            self._begin_closing()
+        self.stream.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """Wait for the peer to close its end, too."""
+
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Note the end of the transport; `session_ended` tells why the session ended."""
         if self._is_gone:
             return
+        self._is_gone = True
         self._stop_timer()
         is_plain = reason.check(ConnectionDone, ConnectionLost, ConnectionAborted)
         self.connection.connection_lost("" if is_plain else str(reason.value))
-        if not self._is_closing:
-            self._is_closing = True
-            self._tell_end()
-        self._is_gone = True
-        self.connection_closed()
+        try:
+            if not self._is_closing:
+                self._is_closing = True
+                self._tell_end()
+        finally:
+            self.connection_closed()
 
     def pauseProducing(self) -> None:
         """Hold back what is to be sent: the peer does not read as fast."""
-        self._is_writable = False
+        self._outlet.pause()
 
     def resumeProducing(self) -> None:
         """Send what was held back."""
-        self._is_writable = True
+        self._stalled_ticks = 0
+        self._outlet.resume()
+        if not self._outlet.is_open:
+            return
         if self._is_held:
             self._is_held = False
             if self._work is None:
@@ -146,7 +167,7 @@ class ChatProtocol(Protocol):
 
     def stopProducing(self) -> None:
         """Send nothing more: the transport is gone."""
-        self._is_writable = False
+        self._outlet.pause()
 
     # For whoever has something to say
 
@@ -158,30 +179,37 @@ class ChatProtocol(Protocol):
 
     def end_session(self, code: str, reason: str, *, retry: bool = False) -> None:
         """Say why, flush and close; a peer that does not read that in time is cut off."""
-        self._turn.settle()
         self.connection.end(code, reason, retry=retry)
         self._turn.add(self)
 
     def tick(self, now: float) -> None:
         """Let the time pass for the session."""
-        if self._work is not None:  # it is this side that does not listen
+        if self._work is not None or self._is_held:  # it is this side that does not listen
             self.connection.note_alive()
+        if self._is_held:
+            self._stalled_ticks += 1
+            if self._stalled_ticks > SILENT_INTERVALS:
+                self._cut_off_slow_consumer("nothing was read for too long")
         self.connection.tick(now)
         self._turn.add(self)
 
     def flush(self) -> None:
         """Write what was queued, as one piece, and close if that was the last."""
         connection = self.connection
-        if not self._is_writable and not connection.is_over:
-            if self._max_pending is None or connection.bytes_to_send <= self._max_pending:
-                self._hold_if_flooding()
+        if self._is_closing:
+            return
+        if not self._outlet.is_open and not connection.is_over:
+            waiting = connection.bytes_to_send + len(self._outlet)
+            if self._max_pending is None or waiting <= self._max_pending:
+                self._hold_if_flooding(waiting)
                 return
-            self._cut_off_slow_consumer()
+            self._cut_off_slow_consumer(f"{waiting} bytes were waiting to be read")
         data = connection.data_to_send()
-        if data and not self._is_closing:
-            self.stream.write(data)
         if connection.is_over:
+            self._outlet.finish(data)
             self._close()
+        else:
+            self._outlet.write(data)
 
     # For the two sides
 
@@ -200,7 +228,7 @@ class ChatProtocol(Protocol):
     def connection_closed(self) -> None:
         """Act on the end of the connection, which may come later than that of the session."""
 
-    def established(self) -> None:
+    def handshake_done(self) -> None:
         """Stop the time of the handshake."""
         self._stop_timer()
 
@@ -231,21 +259,15 @@ class ChatProtocol(Protocol):
         self._timer = None
         self.tick(self._clock.seconds())
 
-    def _hold_if_flooding(self) -> None:
+    def _hold_if_flooding(self, waiting: int) -> None:
         """Read nothing from a peer for whom much waits: not on a client's side, both would wait."""
-        if self._max_pending is None or self._is_held:
-            return
-        if self.connection.bytes_to_send > HOLD_PENDING:
+        if self._max_pending is not None and not self._is_held and waiting > HOLD_PENDING:
             self._is_held = True
             self.stream.pauseProducing()
 
-    def _cut_off_slow_consumer(self) -> None:
+    def _cut_off_slow_consumer(self, why: str) -> None:
         self.connection.discard_queued()
-        self.connection.end(
-            ErrorCode.SLOW_CONSUMER,
-            f"more than {self._max_pending} bytes were waiting to be read",
-            retry=True,
-        )
+        self.connection.end(ErrorCode.SLOW_CONSUMER, why, retry=True)
 
     def _close(self) -> None:
         """Close for good: what is written may still be read, and for `CLOSE_TIMEOUT_S` only.
@@ -254,12 +276,6 @@ class ChatProtocol(Protocol):
         and dropped: closing a TCP socket on unread bytes would reset it, and the peer would lose
         the words that say why.
         """
-        if self._is_closing:
-            return
-        self._is_closing = True
-        self._stop_timer()
-        self._tell_end()
-        self._timer = self._clock.callLater(CLOSE_TIMEOUT_S, self._abort)
         self.stream.unregisterProducer()
         if self._work is not None or self._is_held:
             self.stream.resumeProducing()
@@ -267,6 +283,13 @@ class ChatProtocol(Protocol):
             self.stream.loseWriteConnection()
         else:
             self.stream.loseConnection()
+        self._begin_closing()
+
+    def _begin_closing(self) -> None:
+        self._is_closing = True
+        self._stop_timer()
+        self._timer = self._clock.callLater(CLOSE_TIMEOUT_S, self._abort)
+        self._tell_end()
 
     def _tell_end(self) -> None:
         assert self.connection.end_reason is not None
@@ -289,6 +312,7 @@ class ChatProtocol(Protocol):
         )
 
     def _stop_timer(self) -> None:
+        """Stop the time of the handshake, or of the close."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -100,10 +100,15 @@ class ServerProtocol(ChatProtocol):
             return None
         self._session = session
         self.connection.admit(name, LOBBY)
-        self.established()
+        self.handshake_done()
         self.factory.add(session)
         self.log.info("{who}: established from {peer}", who=self, peer=session.peer)
-        return call_hook(session.established, failed=self._log_failure, about="established")
+        work = call_hook(session.established, failed=self._log_failure, about="established")
+        if work is None:
+            self.factory.tell_arrival(session)
+        else:
+            work.addCallback(lambda _: self.factory.tell_arrival(session))
+        return work
 
     def _refuse(self, failure: Failure, message: Message) -> None:
         """Answer what a hook raised with an ERROR; what it did not raise on purpose is logged."""

@@ -104,7 +104,7 @@ class Session:
         """
         self.send(content, id=message.id, content_type=content_type)
 
-    def send_result(self, command: Message, **fields: object) -> None:
+    def send_result(self, command: Message, /, **fields: object) -> None:
         """Answer a command: the fields are what the client's `command` gives it back.
 
         Args:
@@ -138,5 +138,5 @@ class Session:
     def _send(self, frame: bytes) -> None:
         end = self.protocol.connection.end_reason
         if end is not None:
-            raise SessionEnded(end.code, end.reason, retry=end.retry)
+            raise end.again()
         self.protocol.send_frame(frame)

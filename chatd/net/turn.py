@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 __all__ = ["Audience", "Flushable", "Receiver", "Turn"]
 
@@ -44,6 +45,8 @@ class Turn:
     Args:
         clock: What calls back at the end of the turn; the reactor, or a test's clock.
     """
+
+    log = Logger()
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
@@ -88,7 +91,8 @@ class Turn:
             call.cancel()
         flushables, self._flushables = self._flushables, {}
         for flushable in flushables:
-            flushable.flush()
+            with self.log.failuresHandled("a flush failed"):
+                flushable.flush()
 
     def _schedule(self) -> None:
         if self._call is None:

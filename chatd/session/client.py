@@ -94,7 +94,11 @@ class ClientConnection(Connection):
         self.state = advance(self.state, Trigger.GREETED)
         self.send(
             MessageType.SESSION_ACK,
-            SessionAck(session_id=init.session_id, name=self._name, password=self._password),
+            SessionAck(
+                session_id=init.session_id,
+                name=self._name,
+                password=self._password if init.auth else None,  # told only where it is asked for
+            ),
         )
 
     def _receive_welcome(self, header: dict[str, object]) -> Event | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 from chatd.errors import (
@@ -63,6 +63,8 @@ class Connection:
     Attributes:
         state: Where the session stands.
         end_reason: Why it ended, once it has.
+        before_frame: Called before the connection queues a frame of its own, so that its owner can
+            queue what must come first.
     """
 
     __slots__ = (
@@ -74,6 +76,7 @@ class Connection:
         "_liveness",
         "_outbox",
         "_reader",
+        "before_frame",
         "bytes_to_send",
         "end_reason",
         "state",
@@ -94,6 +97,7 @@ class Connection:
         self._last_ping = 0
         self._is_read_out = True
         self._outbox: list[bytes] = []
+        self.before_frame: Callable[[], None] = _do_nothing
         self.bytes_to_send = 0
         self.state = State.CONNECTING
         self.end_reason: SessionEnded | None = None
@@ -227,7 +231,9 @@ class Connection:
             raise LocalProtocolError("the session is over")
         if not self._channel.is_open:
             raise LocalProtocolError("the secure channel is not open yet")
-        self.queue_frames(self._codec.encode_parts(message_type, header, content))
+        frame = self._codec.encode_parts(message_type, header, content)
+        self.before_frame()
+        self.queue_frames(frame)
 
     def send_error(self, error: RequestError) -> None:
         """Queue an ERROR for a fault in what was asked."""
@@ -335,3 +341,7 @@ def _id_of(message: Message) -> str | None:
     if isinstance(header, ChatHeader):
         given = header.id
     return given if isinstance(given, str) else None
+
+
+def _do_nothing() -> None:
+    """Have nothing to queue first."""

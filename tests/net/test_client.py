@@ -146,8 +146,9 @@ class SendTests(ClientTests):
     def test_before_the_beginning(self) -> None:
         """Before the welcome nothing can be sent."""
         client = ChatClientFactory(Clock()).buildProtocol(None)
-        error = self.failureResultOf(client.send("hello"), SessionEnded).value
-        self.assertEqual((error.code, error.retry), ("connection-lost", True))
+        for ask in (lambda: client.send("hello"), client.ping, lambda: client.command("dance")):
+            with self.assertRaises(LocalProtocolError):
+                ask()
 
 
 class AnsweringFactory(ChatFactory):
@@ -281,3 +282,32 @@ class FailingClientTests(ClientTests):
         self.server.connect("dave")
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
         self.assertTrue(client.is_active)
+
+
+class RememberingClient(ChatClient):
+    """A client that remembers its beginning and its end."""
+
+    told: tuple[str, ...] = ()
+
+    def established(self) -> None:
+        self.told += (f"{self.name} is in {self.room}",)
+
+    def ended(self, reason: SessionEnded) -> None:
+        self.told += (reason.code,)
+
+
+class HookTests(ClientTests):
+    """What a program is told of its session."""
+
+    def test_beginning_and_end(self) -> None:
+        """It is told once of the beginning and once of the end."""
+        client = self.server.connect("carol", protocol=RememberingClient)
+        self.assertEqual(client.told, ("carol is in lobby",))
+        client.disconnect()
+        self.pump()
+        self.assertEqual(client.told, ("carol is in lobby", "goodbye"))
+
+    def test_refused(self) -> None:
+        """Who is refused is told of the end alone."""
+        client = self.server.connect("alice", protocol=RememberingClient)
+        self.assertEqual(client.told, ("name-taken",))

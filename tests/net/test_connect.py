@@ -175,7 +175,7 @@ class FactoryTests(SynchronousTestCase):
     def welcomed(self, heartbeat: float = 5.0) -> Peer:
         """Build a client, and welcome it."""
         server = Peer(self.factory.buildProtocol(None), Codec())
-        init = SessionInit(session_id="s1", heartbeat=heartbeat)
+        init = SessionInit(session_id="s1", heartbeat=heartbeat, auth=True)
         welcome = {"event": "welcome", "session_id": "s1", "name": "alice", "room": None}
         server.send(Message(MessageType.SESSION_INIT, init), Message(MessageType.EVENT, welcome))
         self.clock.advance(0)

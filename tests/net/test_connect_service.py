@@ -89,6 +89,32 @@ class ServiceTests(NetworkTests):
         self.assertTrue(self.successResultOf(self.service.whenConnected()).is_active)
         self.stop()
 
+    def test_not_wanted_back(self) -> None:
+        """A server that does not want the client back is not connected to again."""
+        self.start()
+        (session,) = self.factory.sessions.values()
+        session.end("banned", "go away")
+        self.network.pump()
+        lost = self.failureResultOf(self.service.whenConnected(), SessionEnded).value
+        self.assertEqual(lost.code, "banned")
+        self.network.advance(10 * RETRY_S)
+        self.assertEqual((self.network.attempts, self.attempts), (0, []))
+        self.stop()
+
+    def test_a_steady_session(self) -> None:
+        """The backoff goes on after a session that was lost at once, not after one that lasted."""
+        for lasts_s in (0.0, 0.0, 20.0, 0.0):
+            if not self.service.running:
+                self.start()
+            self.network.advance(lasts_s)
+            (session,) = self.factory.sessions.values()
+            session.end("restart", "come back", retry=True)
+            self.network.pump()
+            self.network.advance(RETRY_S)
+            self.network.accept()
+        self.assertEqual(self.attempts, [1, 2, 1, 2])
+        self.stop()
+
     def test_nobody_listens(self) -> None:
         """Where nobody listens it tries again, and counts how often it did."""
         self.service.startService()

@@ -46,7 +46,7 @@ class RecordingProtocol(ChatProtocol):
     def act_on(self, event: Event) -> Deferred[None] | None:
         if isinstance(event, AdmissionAsked):
             self.connection.admit(event.ack.name, None)
-            self.established()
+            self.handshake_done()
         elif isinstance(event, Message):
             self.texts.append(event.text)
             return self.works.pop(0) if self.works else None

@@ -52,15 +52,23 @@ class ClientCases(SideCases):
         self.assertEqual(peer.hear(), [])
 
     def test_answers_the_greeting(self):
-        """The greeting is answered with its session_id and the name and password to use."""
+        """The greeting is answered with its session_id and the name; it asks for no password."""
         for name, password in product(("bob", None), ("secret", None)):
             client = make_client(self.key, name=name, password=password)
             peer = bring_to(State.GREETING, client, self.key)
             self.assertEqual(peer.say(INIT), [])
-            ack = SessionAck(session_id=SESSION_ID, name=name, password=password)
+            ack = SessionAck(session_id=SESSION_ID, name=name)
             self.assertEqual(peer.hear(), [Message(MessageType.SESSION_ACK, ack)])
             self.assertIs(peer.state, State.ADMISSION)
             self.assertEqual(client.init, GREETING)
+
+    def test_password(self):
+        """A password is told to a server that asks for one."""
+        client = make_client(self.key, name="bob", password="secret")
+        peer = bring_to(State.GREETING, client, self.key)
+        peer.say_frames(raw_frame(1, b'{"session_id":"s","auth":true}', b"", self.key))
+        (ack,) = peer.hear()
+        self.assertEqual(ack.header.password, "secret")
 
     def test_second_greeting(self):
         """A second greeting is refused; the first one holds."""

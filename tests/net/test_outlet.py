@@ -1,0 +1,66 @@
+"""Tests of the outlet: no more is written than the peer reads."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.net.outlet import SLICE, Outlet
+
+
+class Stream:
+    """A transport that asks its producer to pause after each write that is not small."""
+
+    def __init__(self) -> None:
+        self.outlet = Outlet(self)
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+        if len(data) > 1_000:
+            self.outlet.pause()
+
+
+class OutletTests(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.stream = Stream()
+        self.outlet = self.stream.outlet
+
+    def test_small(self) -> None:
+        """What is small is written at once."""
+        self.outlet.write(b"one")
+        self.outlet.write(b"two")
+        self.assertEqual(self.stream.writes, [b"one", b"two"])
+        self.assertTrue(self.outlet.is_open)
+
+    def test_nothing(self) -> None:
+        """Nothing is not written."""
+        self.outlet.write(b"")
+        self.outlet.finish(b"")
+        self.assertEqual(self.stream.writes, [])
+
+    def test_large(self) -> None:
+        """What is large is written slice by slice, as fast as it is read."""
+        data = bytes(range(256)) * (3 * SLICE // 256) + b"end"
+        self.outlet.write(data)
+        self.assertEqual(self.stream.writes, [data[:SLICE]])
+        self.assertEqual(len(self.outlet), 2 * SLICE + 3)
+        for slices in (2, 3, 4):
+            self.assertFalse(self.outlet.is_open)
+            self.outlet.resume()
+            self.assertEqual(len(self.stream.writes), slices)
+        self.assertTrue(self.outlet.is_open)
+        self.assertEqual(b"".join(self.stream.writes), data)
+
+    def test_paused(self) -> None:
+        """While it is paused it takes nothing, and resumes open."""
+        self.outlet.pause()
+        self.assertFalse(self.outlet.is_open)
+        self.outlet.resume()
+        self.assertTrue(self.outlet.is_open)
+
+    def test_finish(self) -> None:
+        """The last bytes follow what was held back, whether it is read or not."""
+        self.outlet.write(bytes(2 * SLICE))
+        self.outlet.finish(b"bye")
+        self.assertEqual(self.stream.writes[1:], [bytes(SLICE) + b"bye"])
+        self.assertEqual(len(self.outlet), 0)
