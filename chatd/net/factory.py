@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
@@ -15,6 +15,7 @@ from chatd._version import __version__
 from chatd.chat.names import MAX_NAME, Names, fold
 from chatd.chat.rooms import LOBBY, Room
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
+from chatd.net.arrivals import Arrivals
 from chatd.net.heartbeat import HeartbeatWheel
 from chatd.net.server import ServerProtocol
 from chatd.net.session import Session
@@ -88,7 +89,7 @@ class ChatFactory(Factory):
         self._name = self.names.claim(name, guest="")
         self._unix_time = unix_time
         self._protocols: dict[ServerProtocol, None] = {}
-        self._arrivals: dict[str, list[Deferred[Session]]] = {}
+        self.arrivals = Arrivals()
         self._is_stopping = False
         self._stop_waiters: list[Deferred[None]] = []
 
@@ -199,14 +200,10 @@ class ChatFactory(Factory):
             A Deferred that fires with its session as soon as that is active and its `established`
             is done. It fails with `SessionEnded` where the server shuts down first.
         """
-        key = fold(name)
-        waiter: Deferred[Session] = Deferred(lambda _: self._arrivals[key].remove(waiter))
         for session in self.sessions.values():
-            if fold(session.name) == key:
-                waiter.callback(session)
-                return waiter
-        self._arrivals.setdefault(key, []).append(waiter)
-        return waiter
+            if fold(session.name) == fold(name):
+                return succeed(session)
+        return self.arrivals.wait(name)
 
     def shut_down(self) -> Deferred[None]:
         """Tell every client that the server is going, and take no new ones.
@@ -219,10 +216,7 @@ class ChatFactory(Factory):
         end = SessionEnded(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry=True)
         for protocol in list(self._protocols):
             protocol.end_session(end.code, end.reason, retry=end.retry)
-        arrivals, self._arrivals = self._arrivals, {}
-        for waiters in arrivals.values():
-            for arrival in waiters:
-                arrival.errback(end)
+        self.arrivals.close(end)
         self.turn.flush()
         waiter: Deferred[None] = Deferred()
         self._stop_waiters.append(waiter)
@@ -268,11 +262,6 @@ class ChatFactory(Factory):
         self._wheel.add(session.protocol)
         lobby = self.rooms[fold(LOBBY)]
         self._tell_presence(lobby, lobby.join, session)
-
-    def tell_arrival(self, session: Session) -> None:
-        """Tell those who wait for a client that its session is active."""
-        for waiter in self._arrivals.pop(fold(session.name), ()):
-            waiter.callback(session)
 
     def remove(self, session: Session) -> None:
         """Take a session out of the chat."""

@@ -105,9 +105,9 @@ class ServerProtocol(ChatProtocol):
         self.log.info("{who}: established from {peer}", who=self, peer=session.peer)
         work = call_hook(session.established, failed=self._log_failure, about="established")
         if work is None:
-            self.factory.tell_arrival(session)
+            self.factory.arrivals.tell(session)
         else:
-            work.addCallback(lambda _: self.factory.tell_arrival(session))
+            work.addCallback(lambda _: self.factory.arrivals.tell(session))
         return work
 
     def _refuse(self, failure: Failure, message: Message) -> None:
