@@ -54,9 +54,10 @@ def load_key(path: str | Path) -> bytes:
             holds no key.
     """
     try:
-        with open(path, "rb") as file:
+        # Without O_NONBLOCK a pipe would be waited for.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             status = os.fstat(file.fileno())
-            text = file.read(_MAX_FILE_BYTES)
+            text = file.read(_MAX_FILE_BYTES) if stat.S_ISREG(status.st_mode) else b""
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot read the key file {path}: {_why(error)}") from error
     if status.st_mode & _OTHERS:

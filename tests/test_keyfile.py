@@ -127,6 +127,12 @@ class LoadKeyTests(KeyFileTestCase):
         self.write(TEXT.rstrip(b"=\n"))
         assert load_key(self.path) == KEY
 
+    def test_pipe(self):
+        """A pipe is no key file, and is not waited for."""
+        pipe = self.path.with_name("pipe")
+        os.mkfifo(pipe, 0o600)
+        assert "holds no key" in self.refusal_of(load_key, pipe)
+
     def test_no_key(self):
         """A file that does not hold exactly one key is refused, with the cure."""
         for data in (

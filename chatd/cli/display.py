@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -13,6 +14,13 @@ import msgspec
 from chatd.wire.messages import Message
 
 __all__ = ["Display", "JsonDisplay", "TextDisplay", "plain"]
+
+MAX_SHOWN_BYTES = 64 * 1024
+"""How much of a message is shown as text."""
+MAX_SHOWN_LINES = 200
+"""How many of its lines."""
+# What JSON allows in a string, but terminals and readers of lines act on.
+_CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 Write = Callable[[str], None]
 """Shows one line, which has no line end yet."""
@@ -57,7 +65,8 @@ class JsonDisplay:
 
     def event(self, event: dict[str, Any]) -> None:
         """Show an event with its fields, its name first."""
-        self._write(msgspec.json.encode({"event": event["event"], **event}).decode())
+        line = msgspec.json.encode({"event": event["event"], **event}).decode()
+        self._write(_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", line))
 
 
 class TextDisplay:
@@ -75,13 +84,15 @@ class TextDisplay:
     def message(self, message: Message) -> None:
         """Show who said what."""
         if message.content_type.startswith("text/"):
-            text = message.text
+            text = message.content[:MAX_SHOWN_BYTES].decode("utf-8", "replace")
         else:
             text = f"[{message.content_type}, {len(message.content)} bytes]"
         first, *rest = text.splitlines() or [""]
         self._show(f"{message.sender}: {first}", message.time)
-        for line in rest:
+        for line in rest[: MAX_SHOWN_LINES - 1]:
             self._show(f"  {line}", message.time)
+        if len(message.content) > MAX_SHOWN_BYTES or len(rest) >= MAX_SHOWN_LINES:
+            self._show(f"  [cut; {len(message.content)} bytes in all]", message.time)
 
     def event(self, event: dict[str, Any]) -> None:
         """Show what happened, in words."""
@@ -101,8 +112,15 @@ class TextDisplay:
 
     def _show(self, line: str, unix_time: float | None) -> None:
         if self._with_time:
-            line = f"{time.strftime('%H:%M', time.localtime(unix_time))} {line}"
+            line = f"{_clock_time(unix_time)} {line}"
         self._write(plain(line))
+
+
+def _clock_time(unix_time: float | None) -> str:
+    try:
+        return time.strftime("%H:%M", time.localtime(unix_time))
+    except (OverflowError, ValueError, OSError):  # a time that no calendar has
+        return "--:--"
 
 
 def plain(text: str) -> str:

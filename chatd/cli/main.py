@@ -13,6 +13,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from chatd._version import __version__
 from chatd.chat.names import check_name
+from chatd.cli.display import plain
 from chatd.cli.status import Status, explain
 from chatd.errors import ConfigurationError, RequestError
 from chatd.keyfile import load_key, write_key_file
@@ -192,4 +193,4 @@ def _open_standard_streams() -> None:
 
 
 def _complain(text: str) -> None:
-    print(f"chatd: {text}", file=sys.stderr)
+    print(f"chatd: {plain(text)}", file=sys.stderr)

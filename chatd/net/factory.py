@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 
 from chatd._version import __version__
-from chatd.chat.names import MAX_NAME, Names, fold
+from chatd.chat.names import Names, fold
 from chatd.chat.rooms import LOBBY, Room
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
 from chatd.net.arrivals import Arrivals
@@ -27,6 +27,7 @@ from chatd.wire.envelope import MAX_CONTENT
 from chatd.wire.keys import noise_psk
 from chatd.wire.messages import (
     DEFAULT_CONTENT_TYPE,
+    MAX_PLACE,
     ChatHeader,
     Message,
     MessageType,
@@ -283,7 +284,7 @@ class ChatFactory(Factory):
         return self.codec.encode_parts(MessageType.MESSAGE, header, as_content(content))
 
     def _room(self, name: str) -> Room[Session] | None:
-        return self.rooms.get(fold(name)) if len(name) <= MAX_NAME else None
+        return self.rooms.get(fold(name)) if len(name) <= MAX_PLACE else None
 
     def _tell_presence(
         self, room: Room[Session], change: Callable[[Session], Message], session: Session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 __all__ = ["Outlet", "Writable"]
@@ -20,15 +21,21 @@ class Writable(Protocol):
 class Outlet:
     """Holds back what a peer does not read.
 
+    What is held back is not sealed yet: many members may hold the same bytes, and those who do not
+    read cost no copy of their own.
+
     Args:
         stream: What to write to; it is to call `pause` and `resume` as a push producer's.
+        seal: What makes of a piece the bytes to write; called in the order of the pieces.
     """
 
-    __slots__ = ("_rest", "_stream", "is_paused")
+    __slots__ = ("_last", "_rest", "_seal", "_stream", "is_paused")
 
-    def __init__(self, stream: Writable) -> None:
+    def __init__(self, stream: Writable, seal: Callable[[bytes], bytes]) -> None:
         self._stream = stream
+        self._seal = seal
         self._rest = memoryview(b"")
+        self._last = b""
         self.is_paused = False
 
     @property
@@ -36,18 +43,22 @@ class Outlet:
         """Whether more is taken: the peer reads, and nothing is held back."""
         return not self.is_paused and not self._rest
 
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is held back."""
+        return not self._rest and not self._last
+
     def __len__(self) -> int:
         """Return how many bytes are held back."""
-        return len(self._rest)
+        return len(self._rest) + len(self._last)
 
     def write(self, data: bytes) -> None:
         """Write bytes, all of them or what may be written now; only while `is_open`."""
-        if len(data) <= SLICE:
-            if data:
-                self._stream.write(data)
-        else:
+        if len(data) > SLICE:
             self._rest = memoryview(data)
             self._write_rest()
+        elif data:
+            self._stream.write(self._seal(data))
 
     def pause(self) -> None:
         """Write nothing until `resume`."""
@@ -59,13 +70,16 @@ class Outlet:
         self._write_rest()
 
     def finish(self, data: bytes) -> None:
-        """Write what is held back and the last bytes, to be sent as far as the peer reads."""
-        rest, self._rest = self._rest, memoryview(b"")
-        last = b"".join((rest, data))
-        if last:
-            self._stream.write(last)
+        """Write the last bytes, after what is held back; a few of them whether it reads or not."""
+        if not self._rest and len(data) <= SLICE:
+            self.write(data)
+        else:
+            self._last = data
+            self._write_rest()
 
     def _write_rest(self) -> None:
-        while self._rest and not self.is_paused:
+        while not self.is_done and not self.is_paused:
+            if not self._rest:
+                self._rest, self._last = memoryview(self._last), b""
             piece, self._rest = self._rest[:SLICE], self._rest[SLICE:]
-            self._stream.write(bytes(piece))
+            self._stream.write(self._seal(bytes(piece)))

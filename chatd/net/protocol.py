@@ -113,7 +113,7 @@ class ChatProtocol(Protocol):
         set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
         if set_no_delay is not None:
             set_no_delay(True)
-        self._outlet = Outlet(self.stream)
+        self._outlet = Outlet(self.stream, self.connection.seal)
         self.stream.registerProducer(self, True)
         self._timer = self._clock.callLater(HANDSHAKE_TIMEOUT_S, self._handshake_is_due)
         self.flush()
@@ -140,9 +140,9 @@ class ChatProtocol(Protocol):
             return
         self._is_gone = True
         self._stop_timer()
-        is_plain = reason.check(ConnectionDone, ConnectionLost, ConnectionAborted)
-        self.connection.connection_lost("" if is_plain else str(reason.value))
         try:
+            is_plain = reason.check(ConnectionDone, ConnectionLost, ConnectionAborted)
+            self.connection.connection_lost("" if is_plain else str(reason.value))
             if not self._is_closing:
                 self._is_closing = True
                 self._tell_end()
@@ -157,6 +157,9 @@ class ChatProtocol(Protocol):
         """Send what was held back."""
         self._stalled_ticks = 0
         self._outlet.resume()
+        if self._is_closing:
+            self._close_when_written()
+            return
         if not self._outlet.is_open:
             return
         if self._is_held:
@@ -204,7 +207,10 @@ class ChatProtocol(Protocol):
                 self._hold_if_flooding(waiting)
                 return
             self._cut_off_slow_consumer(f"{waiting} bytes were waiting to be read")
-        data = connection.data_to_send()
+        handshake = connection.handshake_to_send()
+        if handshake:
+            self.stream.write(handshake)
+        data = connection.plaintext_to_send()
         if connection.is_over:
             self._outlet.finish(data)
             self._close()
@@ -276,14 +282,20 @@ class ChatProtocol(Protocol):
         and dropped: closing a TCP socket on unread bytes would reset it, and the peer would lose
         the words that say why.
         """
-        self.stream.unregisterProducer()
         if self._work is not None or self._is_held:
             self.stream.resumeProducing()
+        self._begin_closing()
+        self._close_when_written()
+
+    def _close_when_written(self) -> None:
+        """Close once nothing is held back; until then the time of the close runs."""
+        if self._is_gone or not self._outlet.is_done:
+            return
+        self.stream.unregisterProducer()
         if self._can_half_close():
             self.stream.loseWriteConnection()
         else:
             self.stream.loseConnection()
-        self._begin_closing()
 
     def _begin_closing(self) -> None:
         self._is_closing = True

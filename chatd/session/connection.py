@@ -41,6 +41,9 @@ MAX_REF = 256
 MAX_TEXT = 1024
 """How much of a text for a person is sent in an ERROR, or kept from a DISCONNECT, in characters."""
 
+GATHERING_BYTES = 16 * 1024
+"""So much more of a frame that is not whole yet is a sign of life, in bytes."""
+
 PING = b"ping"
 PONG = b"pong"
 _ESTABLISHED = State.ESTABLISHED  # a name that is cheaper to look up, once for each frame
@@ -70,6 +73,7 @@ class Connection:
     __slots__ = (
         "_channel",
         "_codec",
+        "_gathered",
         "_handshake_deadline",
         "_is_read_out",
         "_last_ping",
@@ -96,6 +100,7 @@ class Connection:
         self._handshake_deadline = now + HANDSHAKE_TIMEOUT_S
         self._last_ping = 0
         self._is_read_out = True
+        self._gathered = 0
         self._outbox: list[bytes] = []
         self.before_frame: Callable[[], None] = _do_nothing
         self.bytes_to_send = 0
@@ -151,8 +156,7 @@ class Connection:
                     self._is_read_out = True
                     return
                 self._reader.receive_data(plaintext)
-                if self._reader.is_gathering:  # a long frame takes its time, and is no silence
-                    self._liveness.was_heard = True
+                self._note_gathering()
         except RemoteProtocolError as error:
             yield self._fault(error)
 
@@ -203,13 +207,24 @@ class Connection:
 
     def data_to_send(self) -> bytes:
         """Return, once, the bytes for the transport: all that was queued, sealed as one flush."""
-        handshake = self._channel.handshake_to_send()
+        return self.handshake_to_send() + self.seal(self.plaintext_to_send())
+
+    def handshake_to_send(self) -> bytes:
+        """Return, once, what goes before anything sealed."""
+        return self._channel.handshake_to_send()
+
+    def plaintext_to_send(self) -> bytes:
+        """Return, once, all that was queued, to be sealed in order with `seal`."""
         outbox = self._outbox
         if not outbox:
-            return handshake
+            return b""
         plaintext = outbox[0] if len(outbox) == 1 else b"".join(outbox)
         self.discard_queued()
-        return handshake + self._channel.seal(plaintext)
+        return plaintext
+
+    def seal(self, plaintext: bytes) -> bytes:
+        """Seal the next piece of what `plaintext_to_send` returned."""
+        return self._channel.seal(plaintext) if plaintext else b""
 
     def queue_frames(self, frames: bytes) -> None:
         """Queue whole frames, encoded with the codec of this session's key."""
@@ -286,6 +301,15 @@ class Connection:
         self.send_error(RequestError(code, f"type {message.type} {text}", ref=_id_of(message)))
 
     # Within
+
+    def _note_gathering(self) -> None:
+        """Take a good piece of a long frame for a sign of life; a trickle is none."""
+        gathered = self._reader.gathered_bytes
+        if gathered < self._gathered:
+            self._gathered = 0
+        if gathered - self._gathered >= GATHERING_BYTES:
+            self._gathered = gathered
+            self._liveness.was_heard = True
 
     def _open_if_ready(self) -> None:
         if self.state is State.CONNECTING and self._channel.is_open:

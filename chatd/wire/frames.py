@@ -64,9 +64,10 @@ class FrameReader:
         return not self._partial and self._offset == len(self._buffer)
 
     @property
-    def is_gathering(self) -> bool:
-        """Whether a frame has begun whose start was found good, and more of it is to come."""
-        return self._needed > LENGTH_BYTES + self._check_bytes and bool(self._partial)
+    def gathered_bytes(self) -> int:
+        """How much is there of a frame that is not whole, but whose start was found good."""
+        is_good = self._needed > LENGTH_BYTES + self._check_bytes
+        return len(self._partial) if is_good else 0
 
     def receive_data(self, data: bytes) -> None:
         """Take what arrived; `frames` hands out the frames in it."""

@@ -21,6 +21,7 @@ __all__ = [
     "MAX_HEARTBEAT_S",
     "MAX_ID",
     "MAX_MAX_CONTENT",
+    "MAX_PLACE",
     "MIN_HEARTBEAT_S",
     "MIN_MAX_CONTENT",
     "ChatHeader",
@@ -37,6 +38,8 @@ __all__ = [
 DEFAULT_CONTENT_TYPE = "text/plain; charset=utf-8"
 MAX_ID = 64
 """Longest id of a message or command, in characters."""
+MAX_PLACE = 64
+"""Longest name of a room or of who a message is to, in characters."""
 MAX_CONTENT_TYPE = 255
 """Longest content type, in characters (RFC 6838 section 4.2 allows 127 for each half)."""
 
@@ -50,6 +53,7 @@ MAX_HEARTBEAT_S = 86_400.0
 """Longest interval between two pings, in seconds."""
 
 Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
+Place = Annotated[str, msgspec.Meta(max_length=MAX_PLACE)]
 ContentType = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CONTENT_TYPE)]
 
 
@@ -120,7 +124,7 @@ class ChatHeader(
 
     Attributes:
         id: The sender's name for the message, up to `MAX_ID` characters.
-        room: The room it is said in.
+        room: The room it is said in, up to `MAX_PLACE` characters.
         to: The name it is said to, instead of a room.
         sender: Who said it (`from` on the wire); set by the server.
         seq: Its place in the room's order, rising by one; set by the server.
@@ -129,8 +133,8 @@ class ChatHeader(
     """
 
     id: Id
-    room: str | None = None
-    to: str | None = None
+    room: Place | None = None
+    to: Place | None = None
     sender: str | None = None
     seq: int | None = None
     time: float | None = None

@@ -54,6 +54,13 @@ class JsonDisplayTests(SynchronousTestCase):
         self.assertEqual(self.lines, ['{"event":"joined","room":"lobby","name":"bob"}'])
 
     @given(st.binary(max_size=200))
+    def test_controls(self):
+        """What controls a terminal or splits a line is escaped, and is the same once decoded."""
+        text = "\x1b[2J \x7f \x85 \x9b31m \u2028 \u202e \u2066"
+        self.display.message(said(text))
+        self.assertTrue(self.lines[0].isprintable())
+        self.assertEqual(self.shown()["text"], text)
+
     def test_any_content(self, content):
         """Any content is one line, from which it can be read again."""
         lines = []
@@ -79,6 +86,22 @@ class TextDisplayTests(SynchronousTestCase):
         """Further lines of a message are indented, so that nobody can be made to seem to speak."""
         self.display.message(said("one\nalice: two\r\n\nfour"))
         self.assertEqual(self.lines, ["bob: one", "  alice: two", "  ", "  four"])
+
+    def test_too_much(self):
+        """Of what is too much for a terminal the beginning is shown, and how much it is."""
+        for content in ("\n" * 1_000_000, "x" * 1_000_000):
+            self.lines.clear()
+            self.display.message(said(content))
+            self.assertLess(sum(map(len, self.lines)), 70_000)
+            self.assertLess(len(self.lines), 300)
+            self.assertEqual(self.lines[-1], "  [cut; 1000000 bytes in all]")
+
+    def test_time_that_no_calendar_has(self):
+        """A time that cannot be shown is not."""
+        display = TextDisplay(self.lines.append, with_time=True)
+        for unix_time in (1e300, -1e300, 1e17):
+            display.message(said("hello", time=unix_time))
+        self.assertEqual(self.lines, ["--:-- bob: hello"] * 3)
 
     def test_empty(self):
         """An empty message is shown too."""

@@ -81,7 +81,7 @@ class UsageTests(CommandCase):
             (["--key-file", nowhere], f"{nowhere}: No such file"),
             (["--file", nowhere], f"cannot read {nowhere}: No such file"),
             (["--file", self.directory], f"cannot read {self.directory}: it is a directory"),
-            (["--file", "nul\0"], "cannot read nul\0: "),
+            (["--file", "nul\0"], "cannot read nul\ufffd: "),
         ):
             status, output, complaint = self.run_command("connect", ENDPOINT, *options)
             self.assertEqual((status, output), (Status.USAGE, ""))

@@ -11,7 +11,7 @@ class Stream:
     """A transport that asks its producer to pause after each write that is not small."""
 
     def __init__(self) -> None:
-        self.outlet = Outlet(self)
+        self.outlet = Outlet(self, bytes)
         self.writes: list[bytes] = []
 
     def write(self, data: bytes) -> None:
@@ -59,8 +59,37 @@ class OutletTests(SynchronousTestCase):
         self.assertTrue(self.outlet.is_open)
 
     def test_finish(self) -> None:
-        """The last bytes follow what was held back, whether it is read or not."""
+        """The last bytes follow what was held back, as fast as that is read."""
         self.outlet.write(bytes(2 * SLICE))
         self.outlet.finish(b"bye")
-        self.assertEqual(self.stream.writes[1:], [bytes(SLICE) + b"bye"])
-        self.assertEqual(len(self.outlet), 0)
+        self.assertEqual((len(self.outlet), self.outlet.is_done), (SLICE + 3, False))
+        self.outlet.resume()
+        self.outlet.resume()
+        self.assertEqual(self.stream.writes[1:], [bytes(SLICE), b"bye"])
+        self.assertEqual((len(self.outlet), self.outlet.is_done), (0, True))
+
+    def test_finish_a_few_bytes(self) -> None:
+        """A few last bytes are written though the peer does not read."""
+        self.outlet.pause()
+        self.outlet.finish(b"bye")
+        self.assertEqual(self.stream.writes, [b"bye"])
+        self.assertTrue(self.outlet.is_done)
+
+    def test_finish_many_bytes(self) -> None:
+        """Many are not."""
+        self.outlet.pause()
+        self.outlet.finish(bytes(SLICE + 1))
+        self.assertEqual(self.stream.writes, [])
+        self.outlet.resume()
+        self.outlet.resume()
+        self.assertEqual(self.stream.writes, [bytes(SLICE), bytes(1)])
+
+    def test_sealed_when_written(self) -> None:
+        """What is held back is not sealed yet, and pieces are sealed in their order."""
+        sealed: list[int] = []
+        outlet = Outlet(self.stream, lambda piece: sealed.append(len(piece)) or piece)
+        self.stream.outlet = outlet
+        outlet.write(bytes(2 * SLICE))
+        self.assertEqual(sealed, [SLICE])
+        outlet.resume()
+        self.assertEqual(sealed, [SLICE, SLICE])

@@ -170,10 +170,10 @@ class HostileTests(ServerTests):
         self.assertTrue(any("bad-day" in formatEvent(event) for event in events))
 
     def test_room_of_a_long_name(self) -> None:
-        """A room's name as long as a header can be is refused like any other."""
+        """A room's name as long as a header can be is refused before it is looked up."""
         self.factory.hook = self.factory.publish
         self.client.send(Message.chat("hello", id="m1", room="r" * 65_490))
-        self.assertEqual(self.told(self.client), [(MessageType.ERROR, "not-in-room", "m1")])
+        self.assertEqual(self.told(self.client), [(MessageType.ERROR, "bad-request", "m1")])
 
     def test_unknown_type_with_a_long_id(self) -> None:
         """A frame of an unknown type is refused whatever its header is like."""

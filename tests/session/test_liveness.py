@@ -121,14 +121,25 @@ class TickCases(SideCases):
             self.assertEqual(states, [State.ESTABLISHED] * 3 + [State.CLOSING])
 
     def test_a_long_frame_takes_its_time(self):
-        """Each piece of a frame whose start was found good is a sign of life."""
+        """A long frame whose start was found good is a sign of life while it goes on."""
+        peer = self.at(State.ESTABLISHED)
+        for _ in range(2):
+            frame = peer.encode(Message.chat(bytes(100_000), id="long"))
+            for now in range(5, 85, 5):
+                peer.say_frames(frame[:6_000])
+                frame = frame[6_000:]
+                peer.connection.tick(float(now))
+            self.assertEqual(len(peer.say_frames(frame)), 1)
+
+    def test_a_trickle_is_silence(self):
+        """A few bytes now and then of a long frame do not keep a session alive."""
         peer = self.at(State.ESTABLISHED)
         frame = peer.encode(Message.chat(bytes(100_000), id="long"))
-        for now in range(5, 505, 5):
-            peer.say_frames(frame[:1_000])
-            frame = frame[1_000:]
+        peer.say_frames(frame[:90_000])
+        for now in range(5, 105, 5):
+            peer.say_frames(b"\0")
             peer.connection.tick(float(now))
-        self.assertEqual(len(peer.say_frames(frame)), 1)
+        self.assertEqual(peer.connection.end_reason.code, "heartbeat-timeout")
 
     def test_start_of_a_frame_is_no_sign_of_life(self):
         """Bytes that are not yet known to begin a good frame do not keep a session alive."""
