@@ -140,7 +140,7 @@ class ChatService(MultiService):
     Args:
         reactor: The reactor.
         factory: What serves the connections.
-        endpoints: Twisted server endpoint strings to listen on.
+        endpoints: Twisted server endpoint strings to listen on, or one such string.
 
     Raises:
         ConfigurationError: One of `endpoints` is no server endpoint string.
@@ -154,13 +154,14 @@ class ChatService(MultiService):
         self,
         reactor: Any,  # noqa: ANN401
         factory: ChatFactory,
-        endpoints: Sequence[str] = (DEFAULT_ENDPOINT,),
+        endpoints: Sequence[str] | str = DEFAULT_ENDPOINT,
     ) -> None:
         super().__init__()
+        descriptions = [endpoints] if isinstance(endpoints, str) else endpoints
         self.factory = factory
         self.listeners = tuple(
             ListeningService(description, server_endpoint(reactor, description), factory)
-            for description in endpoints
+            for description in descriptions
         )
         for listener in self.listeners:
             listener.setServiceParent(self)

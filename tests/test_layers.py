@@ -12,7 +12,7 @@ ROOT = Path(chatd.__file__).parent
 # From the top; a module imports only from its own row and from those below it. The package's own
 # module, which holds the public names, is called chatd.
 ROWS = [
-    {"cli", "tap"},
+    {"cli", "tap", "__main__"},
     {"chatd"},
     {"net", "service", "testing"},
     {"chat"},

@@ -275,13 +275,16 @@ class PageTests(SynchronousTestCase):
             "handshake record": f"{HANDSHAKE_BYTES} bytes exactly",
             "`id`": f"1 to {messages.MAX_ID} characters",
             "`command`, `event`": f"1 to {messages.MAX_ID} characters",
+            "`room`, `to`": f"to {messages.MAX_PLACE} characters",
             "`content_type`": f"1 to {messages.MAX_CONTENT_TYPE} characters",
             "name": f"1 to {MAX_NAME} characters",
             "`heartbeat`": f"{messages.MIN_HEARTBEAT_S} to {messages.MAX_HEARTBEAT_S:,.0f} seconds",
             "`max_content`": f"{messages.MIN_MAX_CONTENT} to {messages.MAX_MAX_CONTENT:,} bytes",
             "time until the welcome": f"{HANDSHAKE_TIMEOUT_S:g} seconds",
             "silence": f"{SILENT_INTERVALS} intervals",
-            "what waits for a peer that does not read": f"{MAX_PENDING:,} bytes",
+            "what waits for a peer that does not read": (
+                f"{MAX_PENDING:,} bytes and one frame of the largest size"
+            ),
             "time to read the end of a session": f"{CLOSE_TIMEOUT_S:g} seconds",
         }.items():
             self.assertEqual(limits.pop(what), expected)

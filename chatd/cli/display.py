@@ -22,6 +22,8 @@ MAX_SHOWN_LINES = 200
 # What JSON allows in a string, but terminals and readers of lines act on.
 _CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+_HARMLESS = "\t\u200c\u200d"  # the joiners are parts of emoji, and of words in some scripts
+
 Write = Callable[[str], None]
 """Shows one line, which has no line end yet."""
 
@@ -125,4 +127,4 @@ def _clock_time(unix_time: float | None) -> str:
 
 def plain(text: str) -> str:
     """Return text with what would control a terminal shown as U+FFFD."""
-    return "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in text)
+    return "".join(char if char.isprintable() or char in _HARMLESS else "\ufffd" for char in text)

@@ -116,8 +116,10 @@ class Terminal:
 
     def _not_received(self, failure: Failure, line: str) -> None:
         error = failure.value
-        why = error.message if isinstance(error, RequestError) else "the connection was lost first"
-        self._display.note(f"not received: {line} ({why})")
+        if isinstance(error, RequestError):
+            self._display.note(f"refused: {line} ({error.message})")
+        else:  # it may have been delivered all the same
+            self._display.note(f"not confirmed: {line} (the connection was lost first)")
 
     def _delay(self, attempt: int) -> float:
         """Return how long to wait before the next attempt, and say so."""

@@ -14,7 +14,13 @@ from twisted.internet.protocol import Factory
 from chatd._version import __version__
 from chatd.chat.names import Names, fold
 from chatd.chat.rooms import LOBBY, Room
-from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
+from chatd.errors import (
+    ConfigurationError,
+    ErrorCode,
+    LocalProtocolError,
+    RequestError,
+    SessionEnded,
+)
 from chatd.net.arrivals import Arrivals
 from chatd.net.heartbeat import HeartbeatWheel
 from chatd.net.server import ServerProtocol
@@ -27,7 +33,9 @@ from chatd.wire.envelope import MAX_CONTENT
 from chatd.wire.keys import noise_psk
 from chatd.wire.messages import (
     DEFAULT_CONTENT_TYPE,
+    MAX_HEARTBEAT_S,
     MAX_PLACE,
+    MIN_HEARTBEAT_S,
     ChatHeader,
     Message,
     MessageType,
@@ -60,7 +68,7 @@ class ChatFactory(Factory):
         rooms: The rooms, by their folded names.
 
     Raises:
-        ConfigurationError: The key is not of 32 bytes.
+        ConfigurationError: The key is not of 32 bytes, or a number is out of its range.
     """
 
     session_class: ClassVar[type[Session]] = Session
@@ -78,6 +86,11 @@ class ChatFactory(Factory):
         name: str = "server",
         unix_time: Callable[[], float] = time.time,
     ) -> None:
+        if not MIN_HEARTBEAT_S <= heartbeat_s <= MAX_HEARTBEAT_S:
+            raise ConfigurationError(
+                f"the heartbeat is {MIN_HEARTBEAT_S} to {MAX_HEARTBEAT_S:g} seconds, "
+                f"not {heartbeat_s}"
+            )
         self.clock = clock
         self.codec = Codec(key, max_content=max_content)
         self.turn = Turn(clock)
@@ -105,6 +118,8 @@ class ChatFactory(Factory):
         self, session: Session, message: Message
     ) -> Awaitable[None] | Deferred[None] | None:
         """Act on a MESSAGE; what is not overridden delivers it to everyone in its room.
+
+        Publish it, reply to it or raise `RequestError`: the client's `send` waits for one of them.
 
         May be `async`: a session's next message is read when this one is done, so that they are
         handled in order, and a client can't pile up more work than one message.

@@ -70,7 +70,12 @@ class ServerProtocol(ChatProtocol):
         """Take the session out of the chat, and call its `ended`."""
         session = self._session
         if session is None:
-            self.log.info("{who}: not established: {reason!r}", who=self, reason=end_reason)
+            self.log.info(
+                "{who}: not established from {peer}: {reason!r}",
+                who=self,
+                peer=self.stream.getPeer(),
+                reason=end_reason,
+            )
             return
         self.factory.remove(session)
         self.log.info("{who}: ended: {reason!r}", who=self, reason=end_reason)

@@ -89,7 +89,7 @@ class TypingTests(TerminalCase):
         async def script(it):
             await it.shown("* you are alice, in lobby")
             it.type("hello" + ENTER)
-            await it.until(lambda: it.lines[-1].startswith("* not received: hello ("))
+            await it.until(lambda: it.lines[-1].startswith("* refused: hello ("))
             it.type("exit" + ENTER)
 
         self.assertEqual(self.converse(script, room="attic"), Status.DONE)
@@ -168,7 +168,7 @@ class ReconnectTests(TerminalCase):
             it.type("hello" + ENTER)
             await it.until(lambda: self.reactor.server.heard == ["hello"])
             self.reactor.server.shut_down()
-            await it.shown("* not received: hello (the connection was lost first)")
+            await it.shown("* not confirmed: hello (the connection was lost first)")
             it.type("exit" + ENTER)
 
         self.assertEqual(self.converse(script), Status.DONE)

@@ -1,0 +1,8 @@
+"""`python -m chatd` is the `chatd` command."""
+
+import sys
+
+from chatd.cli.main import main
+
+if __name__ == "__main__":
+    sys.exit(main())
