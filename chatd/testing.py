@@ -100,6 +100,7 @@ class MemoryServer:
 
     def pump(self) -> None:
         """Move what was sent, and what is sent in answer, until nothing moves."""
+        self.clock.advance(0)
         moved = True
         while moved:
             moved = False

@@ -101,6 +101,7 @@ class ChatProtocol(Protocol):
         self._work: Deferred[None] | None = None
         self._stalled_ticks = 0
         self._is_held = False  # not read, because it does not read
+        self._is_read_out = False  # the peer has closed its sending half
         self._is_closing = False
         self._is_gone = False
 
@@ -125,11 +126,13 @@ class ChatProtocol(Protocol):
 
     def readConnectionLost(self) -> None:
         """Send what the peer is still owed, and close: it says nothing more, but may read."""
-        self._turn.flush()
+        self._is_read_out = True
         if not self._is_closing:
+            self._turn.settle()
+            self._outlet.finish(self.connection.plaintext_to_send())
             self.connection.connection_lost()
             self._begin_closing()
-        self.stream.loseConnection()
+        self._close_when_written()
 
     def writeConnectionLost(self) -> None:
         """Wait for the peer to close its end, too."""
@@ -292,7 +295,7 @@ class ChatProtocol(Protocol):
         if self._is_gone or not self._outlet.is_done:
             return
         self.stream.unregisterProducer()
-        if self._can_half_close():
+        if self._can_half_close() and not self._is_read_out:
             self.stream.loseWriteConnection()
         else:
             self.stream.loseConnection()

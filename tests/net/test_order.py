@@ -77,6 +77,20 @@ class HalfClosedTests(SynchronousTestCase):
         server.advance(6)
         self.assertEqual(peer.transport.ends, ["close", "abort"])
 
+    def test_reads_slowly(self) -> None:
+        """It gets them however slowly it reads, and only then is the connection closed."""
+        server = MemoryServer()
+        peer = hand_client(server.factory, "alice")
+        peer.transport.accept_no_more()
+        texts = [str(number) * 100_000 for number in range(10)]
+        peer.send(*(Message.chat(text) for text in texts))
+        peer.protocol.readConnectionLost()
+        self.assertEqual(peer.transport.ends, [])
+        for _ in range(20):
+            peer.transport.accept_again()
+        self.assertEqual(peer.transport.ends, ["close"])
+        self.assertEqual(peer.take_texts(), texts)
+
     def test_after_the_end(self) -> None:
         """Closing its half is how it answers the end of its session."""
         server = MemoryServer()
