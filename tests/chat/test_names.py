@@ -32,6 +32,11 @@ class CheckNameTests(SynchronousTestCase):
         """A name comes back in Unicode's composed form."""
         self.assertEqual(check_name(DECOMPOSED), COMPOSED)
 
+    def test_far_too_long(self):
+        """A name that is far too long is refused without being composed, which would take time."""
+        with self.assertRaises(RequestError):
+            check_name("a" + "\u0300\u0316" * 2_000)
+
     def test_length(self):
         """A name has 1 to 32 characters, counted in the composed form."""
         self.assertEqual(check_name("x" * 32), "x" * 32)

@@ -29,6 +29,16 @@ class CountingCodec(Codec):
         return super().encode(message)
 
 
+class SettingsTests(SynchronousTestCase):
+    """What a server can be made with."""
+
+    def test_heartbeat_out_of_range(self) -> None:
+        """An interval that no client would accept is refused."""
+        for heartbeat_s in (0.0, -1.0, 0.001, 1e9, float("nan")):
+            with self.assertRaises(ConfigurationError):
+                memory_factory(heartbeat_s=heartbeat_s)
+
+
 class FactoryTests(SynchronousTestCase):
     """A server, and clients by hand."""
 

@@ -86,6 +86,12 @@ class RoundTripTests(SynchronousTestCase):
         assert Codec().encode(Message.chat("hello", id="m1")) == frame
         assert Codec().decode(frame).text == "hello"
 
+    def test_limit_out_of_range(self):
+        """A codec is not made with a limit that no server may set."""
+        for max_content in (-1, 0, 3, 2**32):
+            with pytest.raises(ConfigurationError):
+                Codec(max_content=max_content)
+
     def test_key_of_a_wrong_length(self):
         """A codec is not made with a key that is not of 32 bytes."""
         with pytest.raises(ConfigurationError):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.errors import ErrorCode, HeaderError, RequestError
+from chatd.errors import ErrorCode, HeaderError, LocalProtocolError, RequestError
 from chatd.wire.codec import Codec
 from chatd.wire.messages import (
     DEFAULT_CONTENT_TYPE,
@@ -120,6 +120,13 @@ def decode_header(message_type, header):
 def encode_header(message_type, header):
     """The header's bytes in a frame without content."""
     return CODEC.encode_parts(message_type, header)[68:]
+
+
+class ContentTests(SynchronousTestCase):
+    def test_text_that_utf_8_cannot_hold(self):
+        """A text with half a surrogate pair is the caller's mistake, told at once."""
+        with pytest.raises(LocalProtocolError):
+            Message.chat("\ud800")
 
 
 class HeaderTests(SynchronousTestCase):
