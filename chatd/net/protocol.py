@@ -101,7 +101,7 @@ class ChatProtocol(Protocol):
         self._work: Deferred[None] | None = None
         self._stalled_ticks = 0
         self._is_held = False  # not read, because it does not read
-        self._is_read_out = False  # the peer has closed its sending half
+        self._is_read_closed = False  # the peer has closed its sending half
         self._is_closing = False
         self._is_gone = False
 
@@ -126,7 +126,7 @@ class ChatProtocol(Protocol):
 
     def readConnectionLost(self) -> None:
         """Send what the peer is still owed, and close: it says nothing more, but may read."""
-        self._is_read_out = True
+        self._is_read_closed = True
         if not self._is_closing:
             self._turn.settle()
             self._outlet.finish(self.connection.plaintext_to_send())
@@ -295,7 +295,7 @@ class ChatProtocol(Protocol):
         if self._is_gone or not self._outlet.is_done:
             return
         self.stream.unregisterProducer()
-        if self._can_half_close() and not self._is_read_out:
+        if self._can_half_close() and not self._is_read_closed:
             self.stream.loseWriteConnection()
         else:
             self.stream.loseConnection()
