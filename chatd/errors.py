@@ -21,6 +21,7 @@
     │       ├── KeyUnexpectedError   key-unexpected
     │       └── WrongKeyError        wrong-key
     ├── RequestError             a fault in what was asked: the session goes on
+    ├── StoreError               a store cannot do what it was asked: not-stored
     └── SessionEnded             the session is over: its code, reason, and whether to come back
         └── SessionRefused       it was over before it was established
 """
@@ -50,6 +51,7 @@ __all__ = [
     "SessionRefused",
     "SignatureError",
     "StartupError",
+    "StoreError",
     "VersionError",
     "WireError",
     "WrongKeyError",
@@ -76,15 +78,26 @@ class ErrorCode(str, Enum):
     UNEXPECTED_TYPE = "unexpected-type"
     BAD_REQUEST = "bad-request"
     UNKNOWN_COMMAND = "unknown-command"
+    BAD_ROOM = "bad-room"
+    NO_SUCH_ROOM = "no-such-room"
     NOT_IN_ROOM = "not-in-room"
+    TOO_MANY_ROOMS = "too-many-rooms"
+    NOT_ALLOWED = "not-allowed"
     ID_REUSED = "id-reused"
+    NOT_STORED = "not-stored"
     INTERNAL_ERROR = "internal-error"
     # Refusals: ERROR and DISCONNECT before the session is established.
     BAD_SESSION = "bad-session"
     BAD_NAME = "bad-name"
     NAME_TAKEN = "name-taken"
+    AUTH_REQUIRED = "auth-required"
+    AUTH_FAILED = "auth-failed"
+    AUTH_IN_CLEAR = "auth-in-clear"
+    TOO_MANY_ATTEMPTS = "too-many-attempts"
+    BANNED = "banned"
     # Ends of a session: DISCONNECT.
     GOODBYE = "goodbye"
+    KICKED = "kicked"
     SHUTTING_DOWN = "shutting-down"
     HANDSHAKE_TIMEOUT = "handshake-timeout"
     HEARTBEAT_TIMEOUT = "heartbeat-timeout"
@@ -228,6 +241,13 @@ class RequestError(ChatError):
         self.code = str(code)
         self.message = message
         self.ref = ref
+
+
+class StoreError(ChatError):
+    """A store cannot do what it was asked: its disk is full, read-only or broken.
+
+    Nothing of what it was asked is done. Its text is for the operator's log, not for clients.
+    """
 
 
 class SessionEnded(ChatError):

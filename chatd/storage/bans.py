@@ -1,0 +1,107 @@
+"""Who is banned, in a file that an operator can read and change while the daemon is down."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from chatd.errors import ConfigurationError, StoreError
+
+__all__ = ["Ban", "BanFile"]
+
+
+class Ban(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Someone who is kept out. A name, an address, or both are given.
+
+    Attributes:
+        name: The folded name that is refused, or None.
+        address: The address that is refused, or None.
+        until: When it ends, in Unix seconds; None if it does not.
+        by: Who made it.
+        made: When it was made, in Unix seconds.
+
+    Raises:
+        ValueError: Neither a name nor an address is given.
+    """
+
+    name: str | None = None
+    address: str | None = None
+    until: float | None = None
+    by: str = ""
+    made: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.name is None and self.address is None:
+            raise ValueError("A ban needs a name or an address")
+
+
+class BanFile:
+    """The bans, as one JSON list in a file; where there is no file, there are none.
+
+    Args:
+        path: The file, or None to keep nothing.
+    """
+
+    def __init__(self, path: str | Path | None) -> None:
+        # With the links followed: a file that is put in a link's place would leave its target old.
+        self._path = None if path is None else Path(os.path.realpath(path))
+
+    def load(self) -> list[Ban]:
+        """Return the bans in the file.
+
+        Raises:
+            ConfigurationError: It cannot be read, or it holds something else; a field that is not
+                known is refused, so that a slip of the pen does not let anybody in.
+        """
+        if self._path is None:
+            return []
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=list[Ban])
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot read the bans in {self._path}: {error.strerror}"
+            ) from error
+        except (msgspec.DecodeError, ValueError) as error:  # the latter for what is not UTF-8
+            raise ConfigurationError(f"cannot read the bans in {self._path}: {error}") from error
+
+    def save(self, bans: Iterable[Ban]) -> None:
+        """Put bans in the place of those in the file, with mode 0600: all of them, or none.
+
+        Raises:
+            StoreError: They cannot be written; the file is as it was.
+        """
+        if self._path is None:
+            return
+        text = msgspec.json.format(msgspec.json.encode(list(bans)), indent=2) + b"\n"
+        try:
+            _replace(self._path, text)
+        except OSError as error:
+            raise StoreError(f"cannot write the bans to {self._path}: {error.strerror}") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put a file in the place of another, so that one of the two is there whatever happens."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o600)  # whatever the umask
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,237 @@
+"""The SQLite store's directory: its lock, its database file, and what is known of the last run.
+
+Nothing here knows of Twisted; what blocks, blocks whoever calls.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from enum import Enum
+from pathlib import Path
+
+from chatd.errors import ConfigurationError, StoreError
+from chatd.storage.schema import MIGRATIONS, migrate, roll_back
+
+__all__ = ["BUSY_TIMEOUT_S", "Database", "Durability", "read_boot_id"]
+
+BUSY_TIMEOUT_S = 2.0
+"""How long another program, such as the ``sqlite3`` command, may hold the database."""
+_BOOT_ID = "/proc/sys/kernel/random/boot_id"
+_CACHE_KIB = 16 * 1024
+_MAX_WAL_BYTES = 64 * 1024 * 1024  # what is left of it when a checkpoint has emptied it
+_CHECKPOINT_PAGES = 4000  # a page that changes often is put in its place less often than by default
+_SYNCHRONOUS_FULL = "PRAGMA synchronous = FULL"
+
+
+class Durability(str, Enum):
+    """What an answered append survives.
+
+    In either case it survives the end of the process, however that comes. See
+    https://www.sqlite.org/pragma.html#pragma_synchronous.
+    """
+
+    FULL = "full"
+    """A power cut too: each transaction waits for the disk."""
+    NORMAL = "normal"
+    """All but a power cut, which may lose the last moments; every log has a new epoch then."""
+
+
+def read_boot_id() -> str:
+    """Return what names this run of the operating system; empty where it cannot be told."""
+    try:
+        return Path(_BOOT_ID).read_text("ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+class Database:
+    """The database in a directory that this process has for itself.
+
+    Args:
+        directory: The directory; it is made with mode 0700 if it is missing.
+        durability: What a transaction survives.
+        boot_id: What tells one run of the operating system from another; see `read_boot_id`.
+        busy_timeout_s: How long another program may hold the database, in seconds.
+        migrations: See `chatd.storage.schema`.
+
+    Attributes:
+        path: The database file.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        durability: Durability,
+        *,
+        boot_id: Callable[[], str] = read_boot_id,
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+        migrations: Sequence[Sequence[str]] = MIGRATIONS,
+    ) -> None:
+        self._directory = Path(directory).absolute()
+        self.path = self._directory / "chatd.db"
+        self._durability = Durability(durability)
+        self._boot_id = boot_id
+        self._busy_timeout_s = busy_timeout_s
+        self._migrations = migrations
+        self._lock: int | None = None
+        self._connection: sqlite3.Connection | None = None
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection.
+
+        Raises:
+            StoreError: The database is not open.
+        """
+        if self._connection is None:
+            raise StoreError(f"{self.path} is not open")
+        return self._connection
+
+    @contextmanager
+    def opening(self) -> Iterator[sqlite3.Connection]:
+        """Open the database; if what is done with it meanwhile fails, nothing is left open.
+
+        Raises:
+            ConfigurationError: The directory or what is in it cannot be used.
+        """
+        try:
+            self._take_directory()
+            try:
+                yield self._open()
+            except ConfigurationError as error:
+                raise ConfigurationError(f"cannot use {self.path}: {error}") from error
+            except (sqlite3.Error, OSError, ValueError) as error:
+                raise ConfigurationError(f"cannot use {self.path}: {_why(error)}") from error
+        except BaseException:
+            self.let_go()
+            raise
+
+    def close(self) -> None:
+        """Take note that this run ended well, and let go of everything.
+
+        Raises:
+            StoreError: That could not be noted; everything is let go of all the same.
+        """
+        if self._connection is None:
+            return
+        try:
+            with self.guarded():
+                self._connection.execute(_SYNCHRONOUS_FULL)
+                with self.transaction():
+                    self._note(self._connection, clean="yes")
+        finally:
+            self.let_go()
+
+    def let_go(self) -> None:
+        """Close the files, as the end of the process would."""
+        connection, self._connection = self._connection, None
+        lock, self._lock = self._lock, None
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                connection.close()
+        if lock is not None:
+            os.close(lock)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Run what is within as one transaction: all of it is done, or nothing."""
+        connection = self.connection
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            roll_back(connection)
+            raise
+
+    @contextmanager
+    def guarded(self) -> Iterator[None]:
+        """Turn what SQLite and the operating system raise into `StoreError`."""
+        if self._connection is not None:
+            roll_back(self._connection)  # a transaction that could not be ended when it failed
+        try:
+            yield
+        except (sqlite3.Error, OSError, OverflowError) as error:  # the last for huge contents
+            raise StoreError(f"{self.path}: {_why(error)}") from error
+
+    def _take_directory(self) -> None:
+        """Make the directory if need be, and keep other daemons out of it."""
+        try:
+            if not self._directory.is_dir():
+                self._directory.mkdir(0o700, parents=True)
+                self._directory.chmod(0o700)
+            self._lock = os.open(self._directory / "chatd.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigurationError(f"{self._directory} is in use by another chatd") from error
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"cannot use {self._directory}: {_why(error)}") from error
+
+    def _open(self) -> sqlite3.Connection:
+        """Connect to a current database, and take note that it is in use."""
+        if not self.path.exists():  # SQLite gives its further files the same mode
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            self.path.chmod(0o600)  # whatever the umask
+        connection = self._connection = sqlite3.connect(
+            self.path,
+            timeout=self._busy_timeout_s,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise ConfigurationError("there can be no write-ahead log beside it")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.execute(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
+        # The note of this run must be on the disk before what may be lost with this run.
+        connection.execute(_SYNCHRONOUS_FULL)
+        migrate(connection, self._migrations)
+        with self.transaction():
+            if self._may_have_lost():
+                connection.execute("UPDATE logs SET epoch = lower(hex(randomblob(16)))")
+            self._note(connection, clean="no")
+        self._sync_directory()
+        if self._durability is Durability.NORMAL:
+            connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+    def _may_have_lost(self) -> bool:
+        """Say whether a power cut may have taken what the last run had answered.
+
+        Then the places of what is lost are given out a second time, to other messages.
+        """
+        last = dict(self.connection.execute("SELECT name, value FROM meta"))
+        if last.get("clean", "yes") == "yes" or last["durability"] == Durability.FULL:
+            return False
+        return not last["boot_id"] or last["boot_id"] != self._boot_id()
+
+    def _note(self, connection: sqlite3.Connection, *, clean: str) -> None:
+        """Take note of this run."""
+        notes = {
+            "boot_id": self._boot_id(),
+            "durability": self._durability.value,
+            "clean": clean,
+        }
+        connection.executemany(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)",
+            notes.items(),
+        )
+
+    def _sync_directory(self) -> None:
+        """Have the names of the files on the disk."""
+        descriptor = os.open(self._directory, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _why(error: Exception) -> str:
+    """Return the reason in an error, in one line."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return " ".join(text.split())

@@ -1,0 +1,256 @@
+"""What a store of messages does, and the values that go in and come out.
+
+A store keeps *logs*: one for each room, and one for each pair of names that speak directly. A log
+has an order of its own, in which each message has a `seq` that rises by one, and an *epoch*, which
+names that order: under another epoch the same `seq` means another message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+
+import msgspec
+from zope.interface import Interface
+
+from chatd.errors import ErrorCode, RequestError
+from chatd.wire.messages import ChatHeader, Message, MessageType
+
+__all__ = [
+    "Conversation",
+    "Entry",
+    "Head",
+    "IMessageStore",
+    "Outcome",
+    "Page",
+    "Retention",
+    "Stored",
+    "direct_log",
+    "place",
+    "repeat",
+    "room_log",
+]
+
+
+def room_log(room: str) -> str:
+    """Return the key of a room's log, from the room's folded name."""
+    return f"room {room}"
+
+
+def direct_log(one: str, other: str) -> str:
+    """Return the key of the log of what two say to each other, from their folded names."""
+    first, second = sorted((one, other))
+    return f"direct {first} {second}"
+
+
+class Retention(msgspec.Struct, frozen=True, kw_only=True):
+    """How much of a log is kept; what is over any of the bounds goes, the oldest first.
+
+    The last message of a log is kept whatever its size.
+
+    Attributes:
+        max_messages: How many messages, at least 1.
+        max_age_s: How old a message may be, in seconds.
+        max_bytes: How many bytes of content.
+    """
+
+    max_messages: int = 10_000
+    max_age_s: float = 30 * 86_400.0
+    max_bytes: int = 256 * 1024 * 1024
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A message that is to be given its place in a log.
+
+    Attributes:
+        log: The key of the log.
+        author: The folded name of who says it; with `id`, what makes the message the same.
+        id: The author's own name for the message.
+        room: The room it is said in, as it is delivered, or None.
+        to: The name it is said to, as it is delivered, or None.
+        sender: The name of who says it, as it is delivered.
+        time: When it is said, in Unix seconds.
+        content_type: What the content is.
+        content: The content.
+    """
+
+    log: str
+    author: str
+    id: str
+    room: str | None
+    to: str | None
+    sender: str
+    time: float
+    content_type: str
+    content: bytes
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A message that has its place.
+
+    Attributes:
+        message: The message as it is delivered, with its `seq`.
+        is_new: Whether it was given its place now. If not, the same author said the same under the
+            same id before: the message is the one of then.
+    """
+
+    message: Message
+    is_new: bool
+
+
+Outcome = Stored | RequestError
+"""What became of an entry; the error is `id-reused`, with the id as its `ref`."""
+
+
+def place(entry: Entry, seq: int) -> Message:
+    """Return the message that an entry becomes at its place."""
+    header = ChatHeader(
+        id=entry.id,
+        room=entry.room,
+        to=entry.to,
+        sender=entry.sender,
+        seq=seq,
+        time=entry.time,
+        content_type=entry.content_type,
+    )
+    return Message(MessageType.MESSAGE, header, entry.content)
+
+
+def repeat(entry: Entry, earlier: Message) -> Outcome:
+    """Return what becomes of an entry whose author and id are those of an earlier message."""
+    if (earlier.content, earlier.content_type) == (entry.content, entry.content_type):
+        return Stored(earlier, False)
+    return RequestError(ErrorCode.ID_REUSED, "this id was given to another message", ref=entry.id)
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a log stands.
+
+    Attributes:
+        name: The name of the room, as it was first spelled; empty for other logs.
+        epoch: The name of its order.
+        seq: The place of its last message, or 0.
+        oldest: The place of the oldest message that is kept; `seq + 1` where none is.
+        topic: The topic of the room, or empty.
+    """
+
+    name: str
+    epoch: str
+    seq: int
+    oldest: int
+    topic: str = ""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A part of a log.
+
+    Attributes:
+        messages: Messages whose places follow each other, in order, as they were delivered.
+        head: Where the log stands.
+        is_complete: Whether nothing that was asked for is left out: the page reaches to the
+            newest message, or with `before`, to the oldest.
+    """
+
+    messages: list[Message]
+    head: Head
+    is_complete: bool
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """What someone and another say to each other.
+
+    Attributes:
+        other: The folded name of the other.
+        head: Where the log stands.
+    """
+
+    other: str
+    head: Head
+
+
+class IMessageStore(Interface):
+    """A store of messages.
+
+    What is asked of a store is done in the order in which it is asked, and so are the answers
+    given: whoever reads after an append has begun sees what it appended, and learns of it after
+    the append is answered.
+
+    Every method but `open` may raise `StoreError`; then nothing of what it was asked is done.
+    """
+
+    def open() -> None:
+        """Make ready; called once, before all else.
+
+        Raises:
+            ConfigurationError: What is kept cannot be used; the text says why, in one line.
+        """
+
+    def close() -> Awaitable[None]:
+        """Finish what was asked, and let go of everything."""
+
+    def open_log(log: str, name: str) -> Awaitable[Head]:
+        """Say where a log stands, and begin it if there is none.
+
+        A log that was begun and in which nothing was said need not outlive the process; that of a
+        room stays until `release`, others only as long as there is space for them.
+
+        Args:
+            log: The log's key.
+            name: The room's name as it is spelled, for one that is begun, or that was begun without
+                a name by what else was asked; empty for other logs.
+        """
+
+    def append(entries: Sequence[Entry]) -> Awaitable[list[Outcome]]:
+        """Give messages their places, in one transaction: all are kept, or none.
+
+        When it is done, they are kept as surely as the store promises. A log that is not there is
+        begun.
+
+        Returns:
+            What became of each, in order. An entry whose author and id are those of a message that
+            is kept in the log, or that is before it in `entries`, is not appended again: if
+            content and content type are the same, the outcome is that message, else `id-reused`.
+            What retention does not allow goes when all of `entries` have their places.
+        """
+
+    def read(
+        log: str,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int,
+        max_bytes: int,
+    ) -> Awaitable[Page]:
+        """Read a part of a log; what retention no longer allows is never read.
+
+        With `after`: the oldest messages whose `seq` is higher. With `before`: the newest whose
+        `seq` is lower. With neither: the newest. Not both.
+
+        Args:
+            log: The log's key; one that is not there is begun.
+            after: See above; 0 for all.
+            before: See above.
+            limit: How many messages at most, 1 or more.
+            max_bytes: How many bytes of content at most; the first message is read in any case.
+        """
+
+    def set_topic(log: str, topic: str) -> Awaitable[None]:
+        """Set a room's topic, which is kept as long as the room's log."""
+
+    def release(log: str) -> Awaitable[None]:
+        """Take note that nobody is in a room any more: if nothing is kept in it, it is gone.
+
+        It is asked only when the room is empty. A log that is begun again has another epoch.
+        """
+
+    def rooms() -> Awaitable[list[Head]]:
+        """Return where the rooms stand in which something is kept, in no order."""
+
+    def conversations(author: str) -> Awaitable[list[Conversation]]:
+        """Return with whom someone has spoken directly, as far as something of it is kept.
+
+        Args:
+            author: The folded name of that someone.
+        """
+
+    def expire() -> Awaitable[None]:
+        """Drop the messages that have become too old; called now and then."""

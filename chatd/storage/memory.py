@@ -1,0 +1,248 @@
+"""`MemoryStore`: keeps what was said as long as the process lives."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from uuid import uuid4
+
+from zope.interface import implementer
+
+from chatd.storage.interface import (
+    Conversation,
+    Entry,
+    Head,
+    IMessageStore,
+    Outcome,
+    Page,
+    Retention,
+    Stored,
+    place,
+    repeat,
+)
+from chatd.wire.messages import Message
+
+__all__ = ["MAX_LOGS", "MEMORY_RETENTION", "MemoryStore"]
+
+MEMORY_RETENTION = Retention(max_messages=1_000, max_bytes=4 * 1024 * 1024)
+"""What is kept in memory of a log, unless it is set otherwise."""
+MAX_LOGS = 10_000
+"""How many logs are kept: of those beyond, the one that nobody is in and that has been silent for
+longest goes."""
+
+_ROOM = "room "
+
+
+class _Log:
+    """One log: what is kept of it, by author and id, in order."""
+
+    __slots__ = ("bytes", "epoch", "is_open", "kept", "name", "seq", "topic")
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.epoch = uuid4().hex
+        self.seq = 0
+        self.topic = ""
+        self.kept: OrderedDict[tuple[str, str], Message] = OrderedDict()
+        self.bytes = 0
+        self.is_open = False
+
+    @property
+    def head(self) -> Head:
+        """Where it stands."""
+        return Head(
+            name=self.name,
+            epoch=self.epoch,
+            seq=self.seq,
+            oldest=self.seq - len(self.kept) + 1,
+            topic=self.topic,
+        )
+
+    def append(self, entry: Entry) -> Outcome:
+        """Give a message its place; `trim` is for when all are appended."""
+        key = (entry.author, entry.id)
+        earlier = self.kept.get(key)
+        if earlier is not None:
+            return repeat(entry, earlier)
+        self.seq += 1
+        message = place(entry, self.seq)
+        self.kept[key] = message
+        self.bytes += len(entry.content)
+        return Stored(message, True)
+
+    def trim(self, retention: Retention) -> None:
+        """Drop what is too much."""
+        while len(self.kept) > retention.max_messages or (
+            self.bytes > retention.max_bytes and len(self.kept) > 1
+        ):
+            self.drop_oldest()
+
+    def drop_oldest(self) -> None:
+        """Keep one message less."""
+        _, dropped = self.kept.popitem(last=False)
+        self.bytes -= len(dropped.content)
+
+    def expire(self, cutoff: float) -> None:
+        """Drop what was said before a time."""
+        while self.kept and _time_of(next(iter(self.kept.values()))) < cutoff:
+            self.drop_oldest()
+
+
+@implementer(IMessageStore)
+class MemoryStore:
+    """Keeps what was said as long as the process lives; nothing survives it.
+
+    Args:
+        retention: How much of a log is kept.
+        unix_time: What tells the time that messages bear, in Unix seconds.
+        max_logs: How many logs are kept; see `MAX_LOGS`.
+    """
+
+    def __init__(
+        self,
+        retention: Retention = MEMORY_RETENTION,
+        *,
+        unix_time: Callable[[], float] = time.time,
+        max_logs: int = MAX_LOGS,
+    ) -> None:
+        self._retention = retention
+        self._unix_time = unix_time
+        self._max_logs = max_logs
+        self._logs: OrderedDict[str, _Log] = OrderedDict()  # the longest silent first
+
+    def open(self) -> None:
+        """Have nothing to make ready."""
+
+    async def close(self) -> None:
+        """Have nothing to let go of."""
+
+    async def open_log(self, log: str, name: str) -> Head:
+        """See `IMessageStore`."""
+        there = self._log(log, name)
+        there.name = there.name or name
+        there.is_open = log.startswith(_ROOM)
+        there.expire(self._cutoff())
+        return there.head
+
+    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """See `IMessageStore`."""
+        cutoff = self._cutoff()
+        touched: dict[str, _Log] = {}
+        outcomes: list[Outcome] = []
+        for entry in entries:
+            log = touched.get(entry.log)
+            if log is None:
+                log = touched[entry.log] = self._log(entry.log)
+                self._logs.move_to_end(entry.log)
+                log.expire(cutoff)
+            outcomes.append(log.append(entry))
+        for log in touched.values():  # not before: what one repeats is before it in `entries`
+            log.trim(self._retention)
+        return outcomes
+
+    async def read(
+        self,
+        log: str,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int,
+        max_bytes: int,
+    ) -> Page:
+        """See `IMessageStore`."""
+        there = self._log(log)
+        there.expire(self._cutoff())
+        oldest = there.seq - len(there.kept) + 1
+        if after is None:
+            end = there.seq + 1 if before is None else max(oldest, min(before, there.seq + 1))
+            newest_first = islice(
+                reversed(there.kept.values()), there.seq + 1 - end, there.seq + 1 - oldest
+            )
+            messages = _fitting(newest_first, limit, max_bytes)
+            is_complete = len(messages) == end - oldest
+            messages.reverse()
+        else:
+            start = min(max(oldest, after + 1), there.seq + 1)
+            messages = _fitting(islice(there.kept.values(), start - oldest, None), limit, max_bytes)
+            is_complete = start + len(messages) > there.seq
+        return Page(messages, there.head, is_complete)
+
+    async def set_topic(self, log: str, topic: str) -> None:
+        """See `IMessageStore`."""
+        self._log(log).topic = topic
+
+    async def release(self, log: str) -> None:
+        """See `IMessageStore`."""
+        there = self._logs.get(log)
+        if there is not None:
+            there.is_open = False
+            there.expire(self._cutoff())
+            if not there.kept:
+                del self._logs[log]
+
+    async def rooms(self) -> list[Head]:
+        """See `IMessageStore`."""
+        return [log.head for key, log in self._kept() if key.startswith(_ROOM)]
+
+    async def conversations(self, author: str) -> list[Conversation]:
+        """See `IMessageStore`."""
+        found = []
+        for key, log in self._kept():
+            kind, *names = key.split(" ")
+            if kind == "direct" and author in names:
+                names.remove(author)
+                found.append(Conversation(names[0], log.head))
+        return found
+
+    async def expire(self) -> None:
+        """See `IMessageStore`."""
+        cutoff = self._cutoff()
+        for key, log in list(self._logs.items()):
+            log.expire(cutoff)
+            if not log.kept and not log.is_open:
+                del self._logs[key]
+
+    def _cutoff(self) -> float:
+        return self._unix_time() - self._retention.max_age_s
+
+    def _kept(self) -> Iterator[tuple[str, _Log]]:
+        """Return the logs in which something is kept, by their keys."""
+        cutoff = self._cutoff()
+        for key, log in self._logs.items():
+            log.expire(cutoff)
+            if log.kept:
+                yield key, log
+
+    def _log(self, log: str, name: str = "") -> _Log:
+        there = self._logs.get(log)
+        if there is None:
+            there = self._logs[log] = _Log(name)
+            if len(self._logs) > self._max_logs:
+                self._drop_one(log)
+        return there
+
+    def _drop_one(self, begun: str) -> None:
+        """Forget the longest silent log that nobody is in, but not the one just begun."""
+        for key, log in self._logs.items():
+            if not log.is_open and key != begun:
+                del self._logs[key]
+                return
+
+
+def _fitting(messages: Iterable[Message], limit: int, max_bytes: int) -> list[Message]:
+    """Return as many of the first messages as fit; one in any case."""
+    fitting: list[Message] = []
+    size = 0
+    for message in islice(messages, limit):
+        size += len(message.content)
+        if fitting and size > max_bytes:
+            break
+        fitting.append(message)
+    return fitting
+
+
+def _time_of(message: Message) -> float:
+    assert message.time is not None
+    return message.time

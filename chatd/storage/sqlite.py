@@ -1,0 +1,170 @@
+"""`SqliteStore`: keeps what was said in an SQLite database, beside the reactor's thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
+
+from chatd.errors import StoreError
+from chatd.storage.database import Database, Durability
+from chatd.storage.interface import (
+    Conversation,
+    Entry,
+    Head,
+    IMessageStore,
+    Outcome,
+    Page,
+    Retention,
+)
+from chatd.storage.sqlitelogs import SqliteLogs
+
+__all__ = ["SQLITE_RETENTION", "Durability", "SqliteStore", "StoreRunner", "StoreThread"]
+
+SQLITE_RETENTION = Retention()
+"""What is kept of a log, unless it is set otherwise."""
+
+T = TypeVar("T")
+
+
+class StoreRunner(Protocol):
+    """Runs functions that block: one at a time, in the order in which they are given.
+
+    The results come in the same order.
+    """
+
+    def start(self) -> None:
+        """Begin; what was given before runs now."""
+
+    def stop(self) -> None:
+        """End; nothing is under way any more."""
+
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
+        """Run a function."""
+
+
+class StoreThread:
+    """A `StoreRunner` with a thread of its own.
+
+    Args:
+        reactor: The reactor in whose thread the results come.
+    """
+
+    def __init__(self, reactor: IReactorFromThreads) -> None:
+        self._reactor = reactor
+        self._pool = ThreadPool(1, 1, "chatd-store")
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._pool.start()
+
+    def stop(self) -> None:
+        """Wait until the thread has ended."""
+        self._pool.stop()
+
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
+        """Run a function in the thread; the Deferred fires in the reactor's."""
+        return deferToThreadPool(self._reactor, self._pool, function)
+
+
+@implementer(IMessageStore)
+class SqliteStore:
+    """Keeps what was said in ``chatd.db`` in a directory that no other daemon uses.
+
+    A store that is closed, or that was never opened, answers with `StoreError`.
+
+    Args:
+        directory: The directory; it is made with mode 0700 if it is missing.
+        retention: How much of a log is kept.
+        durability: What an answered append survives.
+        run: What runs the functions that block, such as a `StoreThread`; it is started and
+            stopped with the store.
+        unix_time: What tells the time that messages bear, in Unix seconds.
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        retention: Retention = SQLITE_RETENTION,
+        *,
+        durability: Durability,
+        run: StoreRunner,
+        unix_time: Callable[[], float] = time.time,
+    ) -> None:
+        self._logs = SqliteLogs(Database(directory, durability), retention, unix_time)
+        self._runner = run
+        self._is_open = False
+
+    def open(self) -> None:
+        """See `IMessageStore`; it blocks until the database is open."""
+        self._logs.open()
+        self._runner.start()
+        self._is_open = True
+
+    async def close(self) -> None:
+        """See `IMessageStore`."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            await self._runner(self._logs.close)
+        finally:
+            self._runner.stop()
+
+    async def open_log(self, log: str, name: str) -> Head:
+        """See `IMessageStore`."""
+        return await self._run(partial(self._logs.open_log, log, name))
+
+    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """See `IMessageStore`."""
+        return await self._run(partial(self._logs.append, list(entries)))
+
+    async def read(
+        self,
+        log: str,
+        *,
+        after: int | None = None,
+        before: int | None = None,
+        limit: int,
+        max_bytes: int,
+    ) -> Page:
+        """See `IMessageStore`."""
+        return await self._run(
+            partial(
+                self._logs.read, log, after=after, before=before, limit=limit, max_bytes=max_bytes
+            )
+        )
+
+    async def set_topic(self, log: str, topic: str) -> None:
+        """See `IMessageStore`."""
+        await self._run(partial(self._logs.set_topic, log, topic))
+
+    async def release(self, log: str) -> None:
+        """See `IMessageStore`."""
+        await self._run(partial(self._logs.release, log))
+
+    async def rooms(self) -> list[Head]:
+        """See `IMessageStore`."""
+        return await self._run(self._logs.rooms)
+
+    async def conversations(self, author: str) -> list[Conversation]:
+        """See `IMessageStore`."""
+        return await self._run(partial(self._logs.conversations, author))
+
+    async def expire(self) -> None:
+        """See `IMessageStore`; what is asked meanwhile is done in between."""
+        place = await self._run(self._logs.expire_some)
+        while place is not None and self._is_open:
+            place = await self._run(partial(self._logs.expire_some, place))
+
+    async def _run(self, function: Callable[[], T]) -> T:
+        if not self._is_open:
+            raise StoreError("the store is not open")
+        return await self._runner(function)

@@ -1,0 +1,308 @@
+"""The SQL of the SQLite store. Who calls it sees to transactions and to errors."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from typing import Any
+
+from chatd.storage.interface import Conversation, Entry, Head, Retention
+from chatd.storage.logstate import LogState, direct_names
+from chatd.wire.messages import ChatHeader, Message, MessageType
+
+__all__ = ["SWEEP_BYTES", "SWEEP_ROWS", "Budget", "Tables", "row_of"]
+
+SWEEP_ROWS = 500
+"""How many messages that are no longer kept a log may have, and how many are deleted at once."""
+SWEEP_BYTES = 16 * 1024 * 1024
+"""The same in bytes."""
+_LOGS_AT_ONCE = 200  # how many logs one step of the search for old messages looks at
+
+_LOG = "id, key, name, topic, epoch, seq, oldest, bytes"
+_MESSAGE = "seq, id, sender, room, recipient, time, content_type, content"
+# The place of a log's oldest message that is kept; NULL where none is.
+_OLDEST_KEPT = """
+    (SELECT messages.seq FROM messages
+     WHERE messages.log = logs.id AND messages.seq >= logs.oldest AND messages.time >= :cutoff
+     ORDER BY messages.seq LIMIT 1)
+"""
+
+Row = tuple[int | None, int, str, str, str, str | None, str | None, float, str, bytes]
+"""A row of `messages`."""
+
+
+def row_of(log: LogState, entry: Entry) -> Row:
+    """Return the row of the message that an entry becomes at a log's last place."""
+    return (
+        log.id,
+        log.seq,
+        entry.author,
+        entry.id,
+        entry.sender,
+        entry.room,
+        entry.to,
+        entry.time,
+        entry.content_type,
+        entry.content,
+    )
+
+
+class Budget:
+    """How much may be deleted in one transaction: those that wait for it do not wait long.
+
+    Args:
+        rows: How many messages.
+
+    Attributes:
+        rows: How many messages more.
+        bytes: How many bytes of content more; the last message may be larger.
+    """
+
+    def __init__(self, rows: int = SWEEP_ROWS) -> None:
+        self.rows = rows
+        self.bytes = SWEEP_BYTES
+
+
+class Tables:
+    """The tables `logs` and `messages`.
+
+    Args:
+        connection: The connection to the database.
+        retention: How much of a log is kept.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, retention: Retention) -> None:
+        self._connection = connection
+        self._execute = connection.execute
+        self._retention = retention
+
+    def load(self, key: str) -> LogState | None:
+        """Return where a log stands, or None if it is not there."""
+        row = self._execute(f"SELECT {_LOG} FROM logs WHERE key = ?", (key,)).fetchone()
+        return None if row is None else self._state(row)
+
+    def begin(self, log: LogState) -> None:
+        """Write a log that is not there."""
+        row = (log.key, log.name, log.topic, log.epoch, log.seq, log.oldest, log.bytes)
+        log.id = self._execute(
+            "INSERT INTO logs (key, name, topic, epoch, seq, oldest, bytes, one, other)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, *direct_names(log.key)),
+        ).lastrowid
+
+    def save(self, log: LogState) -> None:
+        """Write where a log stands."""
+        self._execute(
+            "UPDATE logs SET name = ?, topic = ?, seq = ?, oldest = ?, bytes = ? WHERE id = ?",
+            (log.name, log.topic, log.seq, log.oldest, log.bytes, log.id),
+        )
+        log.written_seq = log.seq
+
+    def insert(self, rows: Iterable[Row]) -> None:
+        """Write messages.
+
+        Raises:
+            sqlite3.IntegrityError: An author and id are in the log already.
+        """
+        self._connection.executemany(
+            "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
+        )
+
+    def find(self, log: LogState, entry: Entry) -> Message | None:
+        """Return the message in a log that has an entry's author and id, kept or not."""
+        row = self._execute(
+            f"SELECT {_MESSAGE} FROM messages WHERE log = ? AND author = ? AND id = ?",
+            (log.id, entry.author, entry.id),
+        ).fetchone()
+        return None if row is None else _message(row)
+
+    def delete(self, log: LogState, seq: int | None) -> None:
+        """Delete one message."""
+        self._execute("DELETE FROM messages WHERE log = ? AND seq = ?", (log.id, seq))
+
+    def read_up(self, log: LogState, start: int, limit: int, max_bytes: int) -> list[Message]:
+        """Return the messages from a place on, the oldest first."""
+        return self._read("seq >= ? ORDER BY seq LIMIT ?", (log.id, start, limit), max_bytes)
+
+    def read_down(self, log: LogState, end: int, limit: int, max_bytes: int) -> list[Message]:
+        """Return the messages that are kept before a place, the newest first."""
+        return self._read(
+            "seq < ? AND seq >= ? ORDER BY seq DESC LIMIT ?",
+            (log.id, end, log.oldest, limit),
+            max_bytes,
+        )
+
+    def trim(self, log: LogState, cutoff: float) -> None:
+        """Find out what of a log is kept: nothing is written, but the log stands elsewhere.
+
+        Args:
+            log: The log.
+            cutoff: The time before which messages are too old, in Unix seconds.
+        """
+        bounds = self._retention
+        kept, size = log.kept, log.bytes
+        rows = self._execute(
+            "SELECT time, length(content) FROM messages WHERE log = ? AND seq >= ? ORDER BY seq",
+            (log.id, log.oldest),
+        )
+        with closing(rows):
+            for time, length in rows:
+                fits = size <= bounds.max_bytes or kept == 1
+                if fits and kept <= bounds.max_messages and time >= cutoff:
+                    break
+                kept -= 1
+                size -= length
+        log.waste_bytes += log.bytes - size
+        log.bytes = size
+        log.oldest = log.seq - kept + 1
+
+    def is_over(self, log: LogState) -> bool:
+        """Say whether a log has more messages or bytes than are kept."""
+        bounds = self._retention
+        return log.kept > bounds.max_messages or log.bytes > bounds.max_bytes
+
+    def sweep(self, log: LogState, budget: Budget) -> bool:
+        """Delete messages of a log that are no longer kept, as many as the budget allows.
+
+        Returns:
+            Whether none are left.
+        """
+        rows = self._execute(
+            "SELECT seq, length(content) FROM messages"
+            " WHERE log = ? AND seq < ? ORDER BY seq LIMIT ?",
+            (log.id, log.oldest, max(0, budget.rows)),
+        )
+        last = None
+        with closing(rows):
+            for seq, length in rows:
+                last = seq
+                budget.rows -= 1
+                budget.bytes -= length
+                log.waste_bytes -= length
+                if budget.bytes <= 0:
+                    break
+        if last is not None:
+            self._execute("DELETE FROM messages WHERE log = ? AND seq <= ?", (log.id, last))
+            log.first = last + 1
+        if budget.rows > 0 and budget.bytes > 0:
+            log.first = log.oldest
+        log.waste_bytes = max(0, log.waste_bytes)
+        return log.first >= log.oldest
+
+    def bury(self, log: LogState) -> None:
+        """Let a log be gone, at once, however many messages are to be deleted afterwards."""
+        log.oldest = log.seq + 1
+        self._execute(
+            "UPDATE logs SET key = NULL, one = NULL, other = NULL, oldest = ?, bytes = 0"
+            " WHERE id = ?",
+            (log.oldest, log.id),
+        )
+
+    def remove(self, log: LogState) -> None:
+        """Delete a log whose messages are deleted."""
+        self._execute("DELETE FROM logs WHERE id = ?", (log.id,))
+
+    def rooms(self, cutoff: float) -> list[Head]:
+        """Return where the rooms stand in which something is kept."""
+        rows = self._execute(
+            f"SELECT name, epoch, seq, {_OLDEST_KEPT} AS kept, topic FROM logs"
+            " WHERE key >= 'room ' AND key < 'room!' AND kept IS NOT NULL",  # ! comes after space
+            {"cutoff": cutoff},
+        )
+        return [_head(*row) for row in rows]
+
+    def conversations(self, author: str, cutoff: float) -> list[Conversation]:
+        """Return with whom someone has spoken, as far as something of it is kept."""
+        rows = self._execute(
+            "SELECT CASE one WHEN :author THEN other ELSE one END, name, epoch, seq,"
+            f" {_OLDEST_KEPT} AS kept, topic FROM logs"
+            " WHERE (one = :author OR other = :author) AND kept IS NOT NULL",
+            {"author": author, "cutoff": cutoff},
+        )
+        return [Conversation(other, _head(*row)) for other, *row in rows]
+
+    def tidy(self, cutoff: float) -> None:
+        """Apply the bounds, which may be others than before, and let empty logs be gone."""
+        over = self._execute(
+            f"SELECT {_LOG} FROM logs WHERE seq - oldest + 1 > ? OR bytes > ?",
+            (self._retention.max_messages, self._retention.max_bytes),
+        ).fetchall()
+        for row in over:
+            log = self._state(row)
+            self.trim(log, cutoff)
+            self.save(log)
+        self._execute(
+            "UPDATE logs SET key = NULL, one = NULL, other = NULL, oldest = seq + 1, bytes = 0"
+            f" WHERE key IS NOT NULL AND {_OLDEST_KEPT} IS NULL",
+            {"cutoff": cutoff},
+        )
+
+    def find_stale(self, after: int, cutoff: float) -> tuple[list[LogState], int | None]:
+        """Look at some logs for those of which something can be deleted.
+
+        Args:
+            after: The number of the log after which to begin.
+            cutoff: The time before which messages are too old, in Unix seconds.
+
+        Returns:
+            Those found, and the number of the last that was looked at; None if it was the last.
+        """
+        chunk = "SELECT * FROM logs WHERE id > :after ORDER BY id LIMIT :limit"
+        values = {"after": after, "limit": _LOGS_AT_ONCE, "cutoff": cutoff}
+        (last,) = self._execute(f"SELECT max(id) FROM ({chunk})", values).fetchone()
+        rows = self._execute(
+            f"SELECT {_LOG} FROM ({chunk}) AS logs WHERE oldest > seq OR EXISTS ("
+            " SELECT 1 FROM messages WHERE messages.log = logs.id AND messages.seq <= logs.oldest"
+            " AND (messages.seq < logs.oldest OR messages.time < :cutoff)) ORDER BY id",
+            values,
+        ).fetchall()
+        return [self._state(row) for row in rows], last
+
+    def _state(self, row: Sequence[Any]) -> LogState:
+        number, key, name, topic, epoch, seq, oldest, size = row
+        (first,) = self._execute(
+            "SELECT min(seq) FROM messages WHERE log = ?", (number,)
+        ).fetchone()
+        return LogState(
+            key=key or "",
+            name=name,
+            epoch=epoch,
+            topic=topic,
+            id=number,
+            seq=seq,
+            written_seq=seq,
+            oldest=oldest,
+            bytes=size,
+            first=seq + 1 if first is None else first,
+        )
+
+    def _read(self, where: str, values: tuple[object, ...], max_bytes: int) -> list[Message]:
+        messages: list[Message] = []
+        size = 0
+        rows = self._execute(f"SELECT {_MESSAGE} FROM messages WHERE log = ? AND {where}", values)
+        with closing(rows):
+            for row in rows:
+                size += len(row[-1])
+                if messages and size > max_bytes:
+                    break
+                messages.append(_message(row))
+        return messages
+
+
+def _head(name: str, epoch: str, seq: int, oldest: int, topic: str) -> Head:
+    return Head(name=name, epoch=epoch, seq=seq, oldest=oldest, topic=topic)
+
+
+def _message(row: Sequence[Any]) -> Message:
+    seq, number, sender, room, recipient, time, content_type, content = row
+    header = ChatHeader(
+        id=number,
+        room=room,
+        to=recipient,
+        sender=sender,
+        seq=seq,
+        time=time,
+        content_type=content_type,
+    )
+    return Message(MessageType.MESSAGE, header, content)

@@ -1,0 +1,130 @@
+"""The store in a database and its thread, on the real reactor."""
+
+import threading
+
+import pytest
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.python.threadable import isInIOThread
+
+from chatd.errors import StoreError
+from chatd.storage.database import Database, Durability
+from chatd.storage.interface import Retention
+from chatd.storage.sqlite import SqliteStore, StoreThread
+from chatd.storage.sqlitelogs import SqliteLogs
+from tests.storage.stores import LOBBY, entries, entry
+
+FAR = 2.0**40  # a time that does not become too old
+
+
+@pytest.fixture
+def store(tmp_path, running_reactor):
+    """A store that is open, in a directory of its own; the test closes it."""
+    store = SqliteStore(
+        tmp_path / "data",
+        Retention(),
+        durability=Durability.NORMAL,
+        run=StoreThread(running_reactor),
+    )
+    store.open()
+    return store
+
+
+async def test_off_the_reactor(store, monkeypatch):
+    """The database is used in one thread, which is not the reactor's; answers come in that."""
+    threads = set()
+    transaction = Database.transaction
+
+    def noted(self):
+        threads.add(threading.current_thread())
+        return transaction(self)
+
+    monkeypatch.setattr(Database, "transaction", noted)
+    for id in range(5):
+        await store.append(entries(id, time=FAR))
+        assert isInIOThread()
+    await store.close()
+    (thread,) = threads
+    assert thread.name.startswith("PoolThread-chatd-store")
+    assert not thread.is_alive()
+
+
+async def test_in_order(store):
+    """What is asked is done and answered in the order in which it is asked."""
+    answered = []
+
+    def ask(name, coroutine):
+        deferred = Deferred.fromCoroutine(coroutine)
+        deferred.addCallback(lambda answer: answered.append(name) or answer)
+        return deferred
+
+    asked = []
+    for id in range(50):
+        large = entry(str(id), b"x" * (50 - id) * 1_000, time=FAR)  # the first take longest
+        asked.append(ask(f"append {id}", store.append([large])))
+        asked.append(ask(f"read {id}", store.read(LOBBY, limit=1, max_bytes=1)))
+    assert answered == []
+    answers = await gatherResults(asked)
+    assert answered == [f"{what} {id}" for id in range(50) for what in ("append", "read")]
+    assert [page.messages[0].id for page in answers[1::2]] == [str(id) for id in range(50)]
+    await store.close()
+
+
+async def test_close_waits(store, tmp_path, running_reactor):
+    """What is asked before the store is closed is done, and answered before the closing is."""
+    done = []
+    asked = []
+    for id in range(20):
+        append = Deferred.fromCoroutine(store.append(entries(id, time=FAR)))
+        asked.append(append.addCallback(lambda _, id=id: done.append(id)))
+    closed = Deferred.fromCoroutine(store.close())
+    with pytest.raises(StoreError, match="not open"):
+        await store.append(entries("late", time=FAR))
+    await closed
+    assert done == list(range(20))
+    again = SqliteStore(
+        tmp_path / "data", durability=Durability.NORMAL, run=StoreThread(running_reactor)
+    )
+    again.open()
+    assert (await again.read(LOBBY, limit=1, max_bytes=1)).head.seq == 20
+    await again.close()
+
+
+async def test_expire_lets_others_in(store, monkeypatch):
+    """An append that is asked while old messages are dropped does not wait for all of them."""
+    await store.append(entries(*range(3_000), time=1.0))
+    order = []
+    expire_some = SqliteLogs.expire_some
+
+    def noted(self, after=0):
+        order.append("expire")
+        return expire_some(self, after)
+
+    monkeypatch.setattr(SqliteLogs, "expire_some", noted)
+    expired = Deferred.fromCoroutine(store.expire())
+    await store.append([entry("new", time=FAR)])
+    order.append("append")
+    await expired
+    assert order.index("append") < len(order) - 1
+    assert (await store.read(LOBBY, limit=9, max_bytes=99)).messages[0].id == "new"
+    await store.close()
+
+
+async def test_failure(store, running_reactor):
+    """An error comes to who has asked, and those who ask later are answered."""
+    failing = Deferred.fromCoroutine(store.append([entry("\ud800")]))
+    fine = Deferred.fromCoroutine(store.append([entry("1", time=FAR)]))
+    with pytest.raises(UnicodeEncodeError):
+        await failing
+    assert (await fine)[0].message.seq == 1
+    await store.close()
+
+
+async def test_thread(running_reactor):
+    """What is given to the thread before it is started runs when it is; it ends when told."""
+    run = StoreThread(running_reactor)
+    early = run(threading.current_thread)
+    run.start()
+    threads = {await early, await run(threading.current_thread)}
+    run.stop()
+    (thread,) = threads
+    assert not thread.is_alive()

@@ -1,0 +1,113 @@
+"""What the tests of the stores have in common: entries, a time that is set, and two stores."""
+
+import tempfile
+from pathlib import Path
+
+from twisted.internet.defer import Deferred, execute
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.storage.database import Database, Durability
+from chatd.storage.interface import Entry, Retention, direct_log, room_log
+from chatd.storage.memory import MemoryStore
+from chatd.storage.sqlite import SqliteStore
+from chatd.storage.sqlitelogs import SqliteLogs
+
+LOBBY = room_log("lobby")
+DIRECT = direct_log("ann", "bob")
+TEXT = "text/plain"
+PLENTY = Retention()
+NOW = 1_000_000.0
+
+
+def entry(id, content=b"hello", *, log=LOBBY, author="ann", time=NOW, content_type=TEXT):
+    """An entry with all that a test does not care for filled in."""
+    room = log.removeprefix("room ").title() if log.startswith("room ") else None
+    to = None if room else "Bob"
+    return Entry(log, author, id, room, to, author.title(), time, content_type, content)
+
+
+def entries(*ids, **fields):
+    """One entry for each id."""
+    return [entry(str(id), **fields) for id in ids]
+
+
+class AtOnce:
+    """Runs what blocks where it is asked for."""
+
+    def start(self):
+        """Have nothing to start."""
+
+    def stop(self):
+        """Have nothing to stop."""
+
+    def __call__(self, function):
+        return execute(function)
+
+
+class Calls:
+    """A store whose methods are called and answered at once."""
+
+    def __init__(self, case, store):
+        self._case = case
+        self._store = store
+
+    def __getattr__(self, name):
+        method = getattr(self._store, name)
+
+        def call(*args, **kwargs):
+            return self._case.successResultOf(Deferred.fromCoroutine(method(*args, **kwargs)))
+
+        return call
+
+    def page(self, log=LOBBY, *, limit=1000, max_bytes=10**9, **where):
+        """Read a page, with much space in it."""
+        return self.read(log, limit=limit, max_bytes=max_bytes, **where)
+
+    def ids(self, log=LOBBY, **where):
+        """The ids of the messages on a page."""
+        return [message.id for message in self.page(log, **where).messages]
+
+    def head(self, log=LOBBY):
+        """Where a log stands."""
+        return self.page(log, limit=1).head
+
+
+class StoreCase(SynchronousTestCase):
+    """A test with a time of its own, and stores that go by it."""
+
+    def setUp(self):
+        self.now = NOW
+        self.directory = self.make_directory()
+
+    def make_directory(self):
+        """A new directory, for this test only."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        return Path(directory.name)
+
+    def make_memory(self, retention=PLENTY, **options):
+        store = MemoryStore(retention, unix_time=lambda: self.now, **options)
+        store.open()
+        return store
+
+    def make_sqlite(self, retention=PLENTY, directory=None, durability=Durability.NORMAL):
+        store = SqliteStore(
+            directory or self.directory,
+            retention,
+            durability=durability,
+            run=AtOnce(),
+            unix_time=lambda: self.now,
+        )
+        store.open()
+        self.addCleanup(lambda: self.successResultOf(Deferred.fromCoroutine(store.close())))
+        return store
+
+    def make_logs(
+        self, retention=PLENTY, *, durability=Durability.NORMAL, cache=None, **database_options
+    ):
+        """The part of the SQLite store that blocks, and its database."""
+        database = Database(self.directory, durability, **database_options)
+        logs = SqliteLogs(database, retention, lambda: self.now, cache)
+        logs.open()
+        self.addCleanup(database.let_go)
+        return logs, database

@@ -1,0 +1,393 @@
+"""What every store promises: the same tests for each of them."""
+
+import msgspec
+from zope.interface.verify import verifyObject
+
+from chatd.errors import ErrorCode, RequestError
+from chatd.storage.interface import IMessageStore, Retention, Stored, direct_log, room_log
+from chatd.wire.messages import MessageType
+from tests.storage.stores import DIRECT, LOBBY, NOW, TEXT, Calls, StoreCase, entries, entry
+
+DEN = room_log("den")
+
+
+class ContractTests:
+    """The promises; a subclass has `make_store(retention)`."""
+
+    def store_with(self, retention=None, *said):
+        """A store that is open, with something said in it."""
+        self.store = Calls(self, self.make_store(retention or Retention()))
+        if said:
+            self.store.append(list(said))
+        return self.store
+
+    def test_interface(self):
+        """It provides the whole interface."""
+        verifyObject(IMessageStore, self.make_store(Retention()))
+
+    def test_begun(self):
+        """A log that is opened is empty, and keeps its name, its epoch and its topic."""
+        store = self.store_with()
+        head = store.open_log(LOBBY, "Lobby")
+        assert (head.name, head.seq, head.oldest, head.topic) == ("Lobby", 0, 1, "")
+        assert head.epoch
+        assert store.open_log(LOBBY, "LOBBY") == head
+        page = store.page()
+        assert (page.messages, page.head, page.is_complete) == ([], head, True)
+
+    def test_named_late(self):
+        """A log that something else began takes the first name that it is opened with."""
+        store = self.store_with()
+        epoch = store.head().epoch
+        assert store.open_log(LOBBY, "Lobby") == msgspec.structs.replace(
+            store.head(), name="Lobby", epoch=epoch
+        )
+        store.append([entry("1", log=DEN)])
+        assert store.head(DEN).name == ""
+        assert store.open_log(DEN, "Den").name == "Den"
+        assert store.open_log(DEN, "DEN").name == "Den"
+        assert {head.name for head in store.rooms()} == {"Den"}
+
+    def test_append(self):
+        """Messages get places that rise by one, and are read as they were said."""
+        store = self.store_with()
+        head = store.open_log(LOBBY, "Lobby")
+        first, second = store.append([entry("1", b"\0one", time=NOW + 0.25), entry("2", b"")])
+        assert first.is_new
+        assert second.is_new
+        message = first.message
+        assert (message.type, message.id, message.room, message.to) == (
+            MessageType.MESSAGE,
+            "1",
+            "Lobby",
+            None,
+        )
+        assert (message.sender, message.seq, message.time) == ("Ann", 1, NOW + 0.25)
+        assert (message.content_type, message.content) == (TEXT, b"\0one")
+        assert second.message.seq == 2
+        page = store.page()
+        assert page.messages == [first.message, second.message]
+        assert page.head == msgspec.structs.replace(head, seq=2, oldest=1)
+
+    def test_append_begins(self):
+        """A log that is not there is begun by what is said in it."""
+        store = self.store_with()
+        (outcome,) = store.append([entry("1", log=DIRECT)])
+        assert (outcome.message.room, outcome.message.to) == (None, "Bob")
+        assert store.head(DIRECT).seq == 1
+
+    def test_nothing(self):
+        """Nothing can be appended."""
+        assert self.store_with().append([]) == []
+
+    def test_unusual_text(self):
+        """Any text comes back as it was, and only the same id counts as the same."""
+        store = self.store_with()
+        ids = ["a", "A", "ä", "a\u0308", "'; DROP TABLE logs --", "a\0b", "a\0", "\U0001f600"]
+        store.append([entry(id, id.encode()) for id in ids])
+        assert store.ids() == ids
+
+    def test_logs_apart(self):
+        """Each log has an order and an epoch of its own, also in one batch."""
+        store = self.store_with()
+        batch = [entry("1"), entry("1", log=DEN), entry("2"), entry("1", log=DIRECT)]
+        assert [outcome.message.seq for outcome in store.append(batch)] == [1, 1, 2, 1]
+        assert len({store.head(log).epoch for log in (LOBBY, DEN, DIRECT)}) == 3
+        assert store.ids(DEN) == ["1"]
+
+    def test_order_of_batches(self):
+        """What is appended later comes later, and the epoch stays."""
+        store = self.store_with()
+        epoch = store.open_log(LOBBY, "Lobby").epoch
+        for id in range(20):
+            store.append(entries(id))
+        assert store.ids() == [str(id) for id in range(20)]
+        assert store.head().epoch == epoch
+
+    def test_repeated(self):
+        """The same said again is answered with the first message, and not appended."""
+        store = self.store_with()
+        (first,) = store.append([entry("1")])
+        again = store.append([entry("0"), entry("1", time=NOW + 9), entry("2")])
+        assert again[1] == Stored(first.message, False)
+        assert [each.is_new for each in again] == [True, False, True]
+        assert store.ids() == ["1", "0", "2"]
+        assert store.append([entry("1")]) == [Stored(first.message, False)]
+        assert store.head().seq == 3
+
+    def test_repeated_in_batch(self):
+        """The same said again in one batch is not appended twice either."""
+        store = self.store_with()
+        outcomes = store.append(entries(1, 1, 2, 1))
+        assert [each.is_new for each in outcomes] == [True, False, True, False]
+        assert outcomes[1].message == outcomes[3].message == outcomes[0].message
+        assert store.ids() == ["1", "2"]
+
+    def test_repeated_beyond_bounds(self):
+        """What is before it in the batch counts, even if no more than what follows is kept."""
+        store = self.store_with(Retention(max_messages=1))
+        outcomes = store.append(entries(1, 2, 1))
+        assert [each.is_new for each in outcomes] == [True, True, False]
+        assert store.ids() == ["2"]
+
+    def test_repeated_and_old(self):
+        """What is before it in the batch counts, even if it is too old to be kept."""
+        store = self.store_with(Retention(max_age_s=10))
+        outcomes = store.append(entries(1, 1, time=NOW - 11))
+        assert [each.is_new for each in outcomes] == [True, False]
+        assert store.ids() == []
+
+    def test_reused(self):
+        """Another content or content type under the same id is refused; the rest is appended."""
+        store = self.store_with(None, entry("1"))
+        outcomes = store.append(
+            [entry("1", b"else"), entry("1", content_type="text/html"), entry("2"), entry("2", b"")]
+        )
+        for outcome, ref in zip((outcomes[0], outcomes[1], outcomes[3]), "112", strict=True):
+            assert isinstance(outcome, RequestError)
+            assert (outcome.code, outcome.ref) == (ErrorCode.ID_REUSED, ref)
+        assert outcomes[2].message.seq == 2
+        assert store.ids() == ["1", "2"]
+
+    def test_same_id_elsewhere(self):
+        """The same id of another author, or in another log, is another message."""
+        store = self.store_with(None, entry("1"))
+        outcomes = store.append([entry("1", author="bob"), entry("1", log=DEN)])
+        assert [each.is_new for each in outcomes] == [True, True]
+
+    def test_id_forgotten(self):
+        """The id of a message that is no longer kept is free."""
+        store = self.store_with(Retention(max_messages=2), *entries(1, 2, 3))
+        (outcome,) = store.append(entries(1))
+        assert (outcome.is_new, outcome.message.seq) == (True, 4)
+        assert store.ids() == ["3", "1"]
+
+    def test_id_too_old(self):
+        """The id of a message that has become too old is free."""
+        store = self.store_with(Retention(max_age_s=10), entry("1"))
+        self.now += 11
+        (outcome,) = store.append([entry("1", time=self.now)])
+        assert (outcome.is_new, outcome.message.seq) == (True, 2)
+        assert store.ids() == ["1"]
+
+    def test_read_after(self):
+        """What comes after a place is read from there on, the oldest first."""
+        store = self.store_with(None, *entries(*range(1, 10)))
+        assert store.ids(after=7) == ["8", "9"]
+        assert store.ids(after=0, limit=2) == ["1", "2"]
+        assert store.page(after=0, limit=8).is_complete is False
+        assert store.page(after=0, limit=9).is_complete is True
+        for place in (9, 10, 2**70):
+            page = store.page(after=place)
+            assert (page.messages, page.is_complete) == ([], True)
+        assert len(store.ids(after=-(2**70))) == 9
+
+    def test_read_before(self):
+        """What comes before a place is read up to there, the newest of it."""
+        store = self.store_with(None, *entries(*range(1, 10)))
+        assert store.ids(before=3) == ["1", "2"]
+        assert store.ids(before=9, limit=2) == ["7", "8"]
+        assert store.page(before=9, limit=7).is_complete is False
+        assert store.page(before=9, limit=8).is_complete is True
+        for place in (1, 0, -(2**70)):
+            page = store.page(before=place)
+            assert (page.messages, page.is_complete) == ([], True)
+        assert len(store.ids(before=2**70)) == 9
+
+    def test_read_newest(self):
+        """Without a place the newest are read."""
+        store = self.store_with(None, *entries(*range(1, 10)))
+        assert store.ids(limit=3) == ["7", "8", "9"]
+        assert store.page(limit=8).is_complete is False
+        assert store.page(limit=9).is_complete is True
+
+    def test_read_bytes(self):
+        """A page holds as many bytes as asked for, but one message in any case."""
+        store = self.store_with(None, *entries(1, 2, 3, content=b"x" * 10))
+        assert store.ids(after=0, max_bytes=29) == ["1", "2"]
+        assert store.ids(max_bytes=20) == ["2", "3"]
+        assert store.ids(after=0, max_bytes=30) == ["1", "2", "3"]
+        assert store.ids(after=1, max_bytes=0) == ["2"]
+        assert store.page(max_bytes=9).is_complete is False
+
+    def test_max_messages(self):
+        """No more messages are kept than are allowed, the newest."""
+        store = self.store_with(Retention(max_messages=3))
+        for id in range(1, 6):
+            store.append(entries(id))
+        assert store.ids(after=0) == ["3", "4", "5"]
+        head = store.head()
+        assert (head.seq, head.oldest) == (5, 3)
+        assert store.ids(before=5) == ["3", "4"]
+        assert store.page(before=2).is_complete is True
+
+    def test_max_messages_in_batch(self):
+        """A batch of more than is kept is answered all the same."""
+        store = self.store_with(Retention(max_messages=3))
+        assert all(each.is_new for each in store.append(entries(*range(50))))
+        assert store.ids() == ["47", "48", "49"]
+
+    def test_max_bytes(self):
+        """No more bytes are kept than are allowed."""
+        store = self.store_with(Retention(max_bytes=25), *entries(1, 2, content=b"x" * 10))
+        assert store.ids() == ["1", "2"]
+        store.append(entries(3, content=b"x" * 6))
+        assert store.ids() == ["2", "3"]
+        store.append(entries(4, content=b"x" * 9))
+        assert store.ids() == ["2", "3", "4"]
+
+    def test_newest_is_kept(self):
+        """The newest message is kept whatever its size."""
+        store = self.store_with(Retention(max_bytes=5))
+        for id, size in enumerate((1, 100, 200)):
+            store.append(entries(id, content=b"x" * size))
+            assert store.ids() == [str(id)]
+        store.append(entries(3, content=b"x"))
+        assert store.ids() == ["3"]
+
+    def test_max_age(self):
+        """What has become too old is not read, though nobody has dropped it yet."""
+        store = self.store_with(Retention(max_age_s=10), entry("1"), entry("2", time=NOW + 5))
+        self.now += 10
+        assert store.ids() == ["1", "2"]
+        self.now += 1
+        assert store.ids(after=0) == ["2"]
+        head = store.head()
+        assert (head.seq, head.oldest) == (2, 2)
+        self.now += 10
+        page = store.page()
+        assert (page.messages, page.is_complete) == ([], True)
+        assert (page.head.seq, page.head.oldest) == (2, 3)
+
+    def test_age_out_of_order(self):
+        """A clock that was set back leaves no hole: what is behind a newer message stays."""
+        store = self.store_with(Retention(max_age_s=10), entry("1"), entry("2", time=NOW - 5))
+        self.now += 8
+        assert store.ids() == ["1", "2"]
+
+    def test_goes_on_after_all_is_old(self):
+        """A room in which all is too old goes on in its order."""
+        store = self.store_with(Retention(max_age_s=10))
+        epoch = store.open_log(LOBBY, "Lobby").epoch
+        store.append(entries(1, 2))
+        self.now += 11
+        store.expire()
+        (outcome,) = store.append([entry("1", time=self.now)])
+        assert (outcome.is_new, outcome.message.seq) == (True, 3)
+        assert store.head().epoch == epoch
+
+    def test_expire(self):
+        """What is too old is dropped, and a log of which nothing is left is gone."""
+        store = self.store_with(
+            Retention(max_age_s=10), entry("1"), entry("2", time=NOW + 5), entry("1", log=DEN)
+        )
+        lobby, den = store.head(), store.head(DEN)
+        self.now += 11
+        store.expire()
+        assert store.ids() == ["2"]
+        assert store.head().epoch == lobby.epoch
+        assert store.head(DEN).epoch != den.epoch
+        assert store.head(DEN).seq == 0
+
+    def test_expire_unsaid(self):
+        """A log that nobody has open and in which nothing was said is gone as well."""
+        store = self.store_with()
+        unsaid, opened = store.head(), store.open_log(DEN, "Den")
+        store.expire()
+        assert store.head().epoch != unsaid.epoch
+        assert store.head(DEN) == opened
+
+    def test_topic(self):
+        """A topic is told from then on, also before anything was said."""
+        store = self.store_with()
+        store.open_log(LOBBY, "Lobby")
+        store.set_topic(LOBBY, "one")
+        assert store.head().topic == "one"
+        store.append(entries(1))
+        assert [head.topic for head in store.rooms()] == ["one"]
+        store.set_topic(LOBBY, "two")
+        assert [head.topic for head in store.rooms()] == ["two"]
+        assert store.open_log(LOBBY, "Lobby").topic == "two"
+
+    def test_release_unsaid(self):
+        """A room in which nothing was said is gone when the last has left, topic and all."""
+        store = self.store_with()
+        head = store.open_log(LOBBY, "Lobby")
+        store.set_topic(LOBBY, "topic")
+        store.release(LOBBY)
+        again = store.open_log(LOBBY, "LOBBY")
+        assert (again.name, again.topic) == ("LOBBY", "")
+        assert again.epoch != head.epoch
+
+    def test_release_said(self):
+        """A room in which something is kept stays when the last has left."""
+        store = self.store_with()
+        store.open_log(LOBBY, "Lobby")
+        store.append(entries(1))
+        head = store.head()
+        store.release(LOBBY)
+        assert store.rooms() == [head]
+        assert store.open_log(LOBBY, "LOBBY") == head
+
+    def test_release_old(self):
+        """A room in which all is too old is gone when the last has left."""
+        store = self.store_with(Retention(max_age_s=10))
+        head = store.open_log(LOBBY, "Lobby")
+        store.append(entries(1, 2))
+        self.now += 11
+        store.release(LOBBY)
+        again = store.open_log(LOBBY, "Lobby")
+        assert (again.seq, again.oldest) == (0, 1)
+        assert again.epoch != head.epoch
+        assert store.append([entry("1", time=self.now)])[0].message.seq == 1
+
+    def test_release_unknown(self):
+        """A room that is not there can be released."""
+        store = self.store_with()
+        store.release(LOBBY)
+        assert store.rooms() == []
+
+    def test_rooms(self):
+        """The rooms in which something is kept are listed, and nothing else."""
+        store = self.store_with(Retention(max_age_s=10))
+        for log, name in ((LOBBY, "Lobby"), (DEN, "Den"), (room_log("hall"), "Hall")):
+            store.open_log(log, name)
+        store.append([entry("1", log=DEN), entry("1"), entry("1", log=DIRECT)])
+        store.append([entry("2", time=NOW + 5)])
+        assert {head.name for head in store.rooms()} == {"Lobby", "Den"}
+        self.now += 11
+        assert store.rooms() == [store.head()]
+        assert store.head().oldest == 2
+
+    def test_conversations(self):
+        """Everyone has their own conversations, those with themselves among them."""
+        store = self.store_with(Retention(max_age_s=10))
+        names = [("ann", "bob"), ("cy", "ann"), ("ann", "ann"), ("bob", "cy")]
+        store.append([entry("1", log=direct_log(*pair)) for pair in names])
+        store.append([entry("2", log=DIRECT, time=NOW + 5), entry("1")])
+        store.head(direct_log("ann", "dan"))
+        found = {each.other: each.head for each in store.conversations("ann")}
+        assert found == {
+            "bob": store.head(DIRECT),
+            "cy": store.head(direct_log("ann", "cy")),
+            "ann": store.head(direct_log("ann", "ann")),
+        }
+        assert {each.other for each in store.conversations("bob")} == {"ann", "cy"}
+        assert store.conversations("an") == []
+        self.now += 11
+        (left,) = store.conversations("ann")
+        assert (left.other, left.head.oldest) == ("bob", 2)
+
+
+class MemoryContractTests(ContractTests, StoreCase):
+    """The store in memory."""
+
+    def make_store(self, retention):
+        return self.make_memory(retention)
+
+
+class SqliteContractTests(ContractTests, StoreCase):
+    """The store in a database."""
+
+    def make_store(self, retention):
+        return self.make_sqlite(retention)

@@ -1,0 +1,51 @@
+"""The store in memory: what it does beyond the contract."""
+
+from chatd.storage.interface import room_log
+from chatd.storage.memory import MemoryStore
+from tests.storage.stores import DIRECT, LOBBY, Calls, StoreCase, entries, entry
+
+
+class MemoryStoreTests(StoreCase):
+    def test_open_and_close(self):
+        """Opening and closing it does nothing: what was said is still there."""
+        store = Calls(self, self.make_memory())
+        store.append(entries(1))
+        store.close()
+        assert store.ids() == ["1"]
+
+    def test_bounds(self):
+        """Unless it is set otherwise, it keeps less than a store on a disk would."""
+        store = Calls(self, MemoryStore())
+        store.append(entries(*range(1_001), time=2.0**40))
+        assert store.head().oldest == 2
+        store.append(entries("a", "b", "c", content=b"x" * 2**21, time=2.0**40))
+        assert store.ids() == ["b", "c"]
+
+    def test_max_logs(self):
+        """Of too many logs the one that has been silent for longest is forgotten."""
+        store = Calls(self, self.make_memory(max_logs=2))
+        for log in (LOBBY, DIRECT, LOBBY):
+            store.append([entry(str(self.now), log=log)])
+            self.now += 1
+        store.append([entry("1", log=room_log("den"))])
+        assert store.head().seq == 2
+        assert len(store.rooms()) == 2
+        assert store.conversations("ann") == []
+
+    def test_open_logs_stay(self):
+        """A room that somebody is in is not forgotten, however many there are."""
+        store = Calls(self, self.make_memory(max_logs=1))
+        rooms = [room_log(name) for name in ("a", "b", "c")]
+        heads = [store.open_log(room, room[-1]) for room in rooms]
+        assert [store.open_log(room, "") for room in rooms] == heads
+        store.release(rooms[0])
+        store.open_log(room_log("d"), "d")
+        assert store.open_log(rooms[0], "a") != heads[0]
+        assert store.open_log(rooms[1], "b") == heads[1]
+
+    def test_other_logs_do_not_stay(self):
+        """A direct log is never released, so it is not held either."""
+        store = Calls(self, self.make_memory(max_logs=1))
+        head = store.open_log(DIRECT, "")
+        store.open_log(LOBBY, "Lobby")
+        assert store.open_log(DIRECT, "").epoch != head.epoch

@@ -1,0 +1,114 @@
+"""The two stores, asked the same in any order, give the same answers."""
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from chatd.storage import sqlitelogs, tables
+from chatd.storage.interface import Conversation, Entry, Head, Page, Retention, direct_log, room_log
+from tests.storage.stores import NOW, TEXT, Calls, StoreCase
+
+ROOMS = [room_log("a"), room_log("b")]
+LOGS = [*ROOMS, direct_log("ann", "bob"), direct_log("ann", "ann")]
+NAMES = ["ann", "bob"]
+
+logs = st.sampled_from(LOGS)
+places = st.integers(-1, 12)
+said = st.tuples(logs, st.sampled_from(NAMES), st.integers(0, 6), st.integers(0, 3), st.booleans())
+
+operations = st.lists(
+    st.one_of(
+        st.tuples(st.just("append"), st.lists(said, max_size=6)),
+        st.tuples(st.just("append"), st.lists(said, max_size=6)),
+        st.tuples(st.just("open_log"), st.sampled_from(ROOMS), st.sampled_from(["A", "B"])),
+        st.tuples(st.just("release"), st.sampled_from(ROOMS)),
+        st.tuples(st.just("set_topic"), st.sampled_from(ROOMS), st.sampled_from(["", "t"])),
+        st.tuples(
+            st.just("read"),
+            logs,
+            st.sampled_from(["after", "before", None]),
+            places,
+            st.integers(1, 4),
+            st.integers(0, 8),
+        ),
+        st.tuples(st.just("rooms")),
+        st.tuples(st.just("conversations"), st.sampled_from(NAMES)),
+        st.tuples(st.just("expire")),
+        st.tuples(st.just("wait"), st.integers(1, 6)),
+    ),
+    max_size=30,
+)
+bounds = st.builds(
+    Retention,
+    max_messages=st.integers(1, 5),
+    max_age_s=st.integers(1, 10).map(float),
+    max_bytes=st.integers(0, 12),
+)
+
+
+class Epochs:
+    """Numbers a store's epochs in the order in which they are seen: their names are random."""
+
+    def __init__(self):
+        self._seen = {}
+
+    def plain(self, value):
+        """Return an answer with numbers in the place of epochs."""
+        if isinstance(value, Head):
+            epoch = self._seen.setdefault(value.epoch, len(self._seen))
+            return (value.name, epoch, value.seq, value.oldest, value.topic)
+        if isinstance(value, Page):
+            return (value.messages, self.plain(value.head), value.is_complete)
+        if isinstance(value, list):
+            return [self.plain(each) for each in value]
+        return getattr(value, "args", value)  # an error is the same as one that says the same
+
+
+def in_order(value):
+    """Return rooms or conversations in an order, for they come in none, and without epochs."""
+
+    def plain(head):
+        return (head.name, head.seq, head.oldest, head.topic)
+
+    if value and isinstance(value[0], Conversation):
+        return sorted((each.other, plain(each.head)) for each in value)
+    return sorted(map(plain, value))
+
+
+class AgreementTests(StoreCase):
+    @given(bounds, operations, st.integers(1, 4))
+    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    def test_agree(self, retention, asked, sweep_rows):
+        """Whatever is asked, the answers are the same, epochs' names aside."""
+        self.now = NOW
+        self.patch(tables, "SWEEP_ROWS", sweep_rows)
+        self.patch(sqlitelogs, "SWEEP_ROWS", sweep_rows)
+        memory = Calls(self, self.make_memory(retention))
+        sqlite = Calls(self, self.make_sqlite(retention, directory=self.make_directory()))
+        stores = [(memory, Epochs()), (sqlite, Epochs())]
+        for log in LOGS:  # so that the epochs are seen in the same order
+            asked = [*asked, ("read", log, None, 0, 100, 10**6)]
+        for operation in asked:
+            answers = [epochs.plain(self.ask(store, *operation)) for store, epochs in stores]
+            assert answers[0] == answers[1], operation
+            self.now += operation[1] / 2 if operation[0] == "wait" else 0
+        sqlite.close()
+
+    def ask(self, store, what, *values):
+        """Ask one store."""
+        if what == "wait":
+            return None
+        if what == "append":
+            return store.append([self.entry(*each) for each in values[0]])
+        if what == "read":
+            log, where, place, limit, max_bytes = values
+            return store.read(
+                log, limit=limit, max_bytes=max_bytes, **({where: place} if where else {})
+            )
+        answer = getattr(store, what)(*values)
+        return in_order(answer) if isinstance(answer, list) else answer
+
+    def entry(self, log, author, id, size, is_late):
+        """An entry; one that is late bears an earlier time, as if the clock was set back."""
+        room = log[-1] if log in ROOMS else None
+        time = self.now - 3 if is_late else self.now
+        return Entry(log, author, str(id), room, None, author, time, TEXT, b"x" * size)
