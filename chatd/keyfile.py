@@ -12,7 +12,7 @@ from pathlib import Path
 from chatd.errors import ConfigurationError
 from chatd.wire.keys import KEY_BYTES
 
-__all__ = ["generate_key", "load_key", "write_key_file"]
+__all__ = ["generate_key", "load_key", "read_private_file", "why", "write_key_file"]
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MAX_FILE_BYTES = 4096
@@ -35,14 +35,14 @@ def write_key_file(path: str | Path) -> bytes:
     except FileExistsError as error:
         raise ConfigurationError(f"{path} is there already; a key is never overwritten") from error
     except (OSError, ValueError) as error:
-        raise ConfigurationError(f"cannot write the key file {path}: {_why(error)}") from error
+        raise ConfigurationError(f"cannot write the key file {path}: {why(error)}") from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o600)
             file.write(base64.urlsafe_b64encode(key) + b"\n")
     except OSError as error:
         os.unlink(path)
-        raise ConfigurationError(f"cannot write the key file {path}: {_why(error)}") from error
+        raise ConfigurationError(f"cannot write the key file {path}: {why(error)}") from error
     return key
 
 
@@ -53,15 +53,7 @@ def load_key(path: str | Path) -> bytes:
         ConfigurationError: It cannot be read, others than its owner may read or write it, or it
             holds no key.
     """
-    try:
-        # Without O_NONBLOCK a pipe would be waited for.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            status = os.fstat(file.fileno())
-            text = file.read(_MAX_FILE_BYTES) if stat.S_ISREG(status.st_mode) else b""
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"cannot read the key file {path}: {_why(error)}") from error
-    if status.st_mode & _OTHERS:
-        raise ConfigurationError(f"others can read or write the key file {path}: chmod 600 {path}")
+    text = read_private_file(path, "key file", _MAX_FILE_BYTES) or b""
     try:
         unpadded = text.strip().rstrip(b"=")
         key = base64.b64decode(
@@ -74,5 +66,32 @@ def load_key(path: str | Path) -> bytes:
     return key
 
 
-def _why(error: Exception) -> str:
+def read_private_file(path: str | Path, what: str, max_bytes: int = -1) -> bytes | None:
+    """Read a file that holds a secret, and that is therefore its owner's alone.
+
+    Args:
+        path: The file.
+        what: What errors call it, such as `key file`.
+        max_bytes: How much of it is read, in bytes; all of it where this is negative.
+
+    Returns:
+        What is in it, or None where it is no regular file.
+
+    Raises:
+        ConfigurationError: It cannot be read, or others than its owner may read or write it.
+    """
+    try:
+        # Without O_NONBLOCK a pipe would be waited for.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+            status = os.fstat(file.fileno())
+            data = file.read(max_bytes) if stat.S_ISREG(status.st_mode) else None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"cannot read the {what} {path}: {why(error)}") from error
+    if status.st_mode & _OTHERS:
+        raise ConfigurationError(f"others can read or write the {what} {path}: chmod 600 {path}")
+    return data
+
+
+def why(error: Exception) -> str:
+    """Return what went wrong with a file, in the system's words where it has any."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)

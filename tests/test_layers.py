@@ -15,6 +15,7 @@ ROWS = [
     {"cli", "tap", "__main__"},
     {"chatd"},
     {"net", "service", "testing"},
+    {"passwords"},
     {"chat"},
     {"storage", "backplane"},
     {"session"},

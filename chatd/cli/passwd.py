@@ -1,0 +1,77 @@
+"""`chatd passwd` sets the password of an account in a password file."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+
+from chatd.cli.display import plain
+from chatd.cli.status import Status
+from chatd.errors import ConfigurationError
+from chatd.keyfile import why
+
+__all__ = ["passwd"]
+
+_MAX_LINE = 64 * 1024
+"""How much of a pipe is read for a line, in bytes; more than any password has."""
+
+
+def passwd(options: argparse.Namespace) -> Status:
+    """Ask for a password, twice at a terminal, and set it.
+
+    Args:
+        options: The `file`, and the `name` of the account.
+
+    Raises:
+        ConfigurationError: The file, the name or the password cannot be used.
+    """
+    # Where it is needed: argon2 would take a share of the time in which other commands start.
+    from chatd.passwords import check_account, load_passwords, set_password  # noqa: PLC0415
+
+    name = check_account(options.name)
+    is_new_file = not os.path.exists(options.file)
+    accounts = () if is_new_file else load_passwords(options.file)
+    try:
+        password = _ask(name) if os.isatty(0) else _read_line()
+    except KeyboardInterrupt:
+        _end_prompt()
+        return Status.INTERRUPTED
+    is_new = name not in accounts
+    name = set_password(options.file, name, password)
+    done = f"added {name} to" if is_new else f"changed the password of {name} in"
+    advice = "; give it to the server with --password-file" if is_new_file else ""
+    print(plain(f"{done} {options.file}{advice}"))
+    return Status.DONE
+
+
+def _ask(name: str) -> str:
+    try:
+        password = getpass.getpass(f"Password for {plain(name)}: ")
+        if password and getpass.getpass("The same again: ") != password:
+            raise ConfigurationError("the two passwords differ; nothing was changed")
+    except EOFError as error:
+        _end_prompt()
+        raise ConfigurationError("no password was given; nothing was changed") from error
+    return password
+
+
+def _read_line() -> str:
+    """Return the first line of standard input, without its end."""
+    try:
+        # Not sys.stdin, which is none where standard input was closed.
+        with open(0, "rb", closefd=False) as source:
+            line = source.readline(_MAX_LINE)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read a password: {why(error)}") from error
+    try:
+        return line.removesuffix(b"\n").removesuffix(b"\r").decode()
+    except UnicodeDecodeError:  # not chained: it holds the password
+        raise ConfigurationError("a password is text in UTF-8") from None
+
+
+def _end_prompt() -> None:
+    """End the line of a prompt that was not answered."""
+    if os.isatty(2):
+        print(file=sys.stderr)

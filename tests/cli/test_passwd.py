@@ -1,0 +1,175 @@
+"""`chatd passwd`, from its arguments to its exit status."""
+
+import getpass
+import io
+import os
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli.main import main
+from chatd.cli.status import Status
+from chatd.passwords import load_passwords
+
+SECRET = "correct horse"
+
+
+class PasswdCase(SynchronousTestCase):
+    """Runs the command in this process.
+
+    Attributes:
+        directory: A directory of the test's own.
+        path: The password file, which is not there at first.
+    """
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+        self.path = self.directory / "users"
+
+    def passwd(self, name="alice", path=None):
+        """Run the command; return its status, its output and its complaints."""
+        output, complaints = io.StringIO(), io.StringIO()
+        self.patch(sys, "stdout", output)
+        self.patch(sys, "stderr", complaints)
+        status = main(["passwd", str(path or self.path), name])
+        return status, output.getvalue(), complaints.getvalue()
+
+    def redirect(self, descriptor, source):
+        """Make a standard stream another, until the test ends."""
+        saved = os.dup(descriptor)
+        self.addCleanup(os.close, saved)
+        self.addCleanup(os.dup2, saved, descriptor)
+        os.dup2(source, descriptor)
+        os.close(source)
+
+    def assert_refused(self, result, why):
+        """One line, status 2, and nothing of the password."""
+        status, output, complaint = result
+        self.assertEqual((status, output), (Status.USAGE, ""))
+        self.assertRegex(complaint, rf"\Achatd: .*{why}.*\n\Z")
+        self.assertNotIn(SECRET, complaint)
+
+
+class PipeTests(PasswdCase):
+    def pipe(self, data, name="alice", path=None):
+        """Run the command with what comes from a pipe."""
+        reader, writer = os.pipe()
+        os.write(writer, data)
+        os.close(writer)
+        self.redirect(0, reader)
+        return self.passwd(name, path)
+
+    def test_new_file(self):
+        """A new file is made, and what was done is told."""
+        status, output, complaint = self.pipe(SECRET.encode() + b"\nmore\n")
+        self.assertEqual((status, complaint), (Status.DONE, ""))
+        self.assertEqual(
+            output, f"added alice to {self.path}; give it to the server with --password-file\n"
+        )
+        self.assertEqual(load_passwords(self.path).verify("alice", SECRET), "alice")
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
+
+    def test_existing_file(self):
+        """An account is added, or its password is changed, and that is told."""
+        self.pipe(b"first")
+        _, output, _ = self.pipe(b"second\r\n", "bob")
+        self.assertEqual(output, f"added bob to {self.path}\n")
+        _, output, _ = self.pipe("p\u00e4ss".encode(), "ALICE")
+        self.assertEqual(output, f"changed the password of alice in {self.path}\n")
+        loaded = load_passwords(self.path)
+        self.assertEqual(loaded.verify("alice", "p\u00e4ss"), "alice")
+        self.assertEqual(loaded.verify("bob", "second"), "bob")
+
+    def test_bad_password(self):
+        """A password that is empty, too long or no text is refused."""
+        for data, why in (
+            (b"", "empty"),
+            (b"\n" + SECRET.encode(), "empty"),
+            (SECRET.encode() * 200, "up to 1024 bytes"),
+            (SECRET.encode() + b"\xff", "UTF-8"),
+        ):
+            self.assert_refused(self.pipe(data), why)
+        self.assertFalse(self.path.exists())
+
+    def test_bad_name(self):
+        """A name that no member can have is refused."""
+        self.assert_refused(self.pipe(b"x", "two words"), "1 to 32 characters")
+        self.assert_refused(self.pipe(b"x", "#alice"), "cannot begin with #")
+
+    def test_bad_file(self):
+        """A file that cannot be used is named, before a password is read."""
+        self.path.write_text("")
+        self.path.chmod(0o644)
+        self.assert_refused(self.pipe(b"x"), f"chmod 600 {self.path}")
+        self.path.chmod(0o600)
+        self.path.write_text(f"alice:{SECRET}\n")
+        self.assert_refused(self.pipe(b"x"), f"{self.path}, line 1")
+        nowhere = self.directory / "no" / "where"
+        self.assert_refused(self.pipe(b"x", path=nowhere), f"cannot write .*{nowhere}: No such")
+
+    def test_closed_input(self):
+        """Where there is nothing to read, there is no password."""
+        self.redirect(0, os.open(os.devnull, os.O_RDONLY))
+        self.assert_refused(self.passwd(), "empty")
+        self.redirect(0, os.open(self.directory, os.O_RDONLY))
+        self.assert_refused(self.passwd(), "cannot read a password: Is a directory")
+
+
+class TerminalTests(PasswdCase):
+    def type(self, *answers, tty=(0, 1), name="alice"):
+        """Run the command at a terminal where each prompt is answered, or interrupted."""
+        self.prompts = []
+        waiting = list(answers)
+
+        def ask(prompt):
+            self.prompts.append(prompt)
+            answer = waiting.pop(0)
+            if isinstance(answer, str):
+                return answer
+            raise answer
+
+        self.patch(getpass, "getpass", ask)
+        self.patch(os, "isatty", lambda descriptor: descriptor in tty)
+        result = self.passwd(name)
+        self.assertEqual(waiting, [])
+        return result
+
+    def test_twice(self):
+        """A password is asked for twice."""
+        status, output, complaint = self.type(SECRET, SECRET)
+        self.assertEqual((status, complaint), (Status.DONE, ""))
+        self.assertIn("added alice", output)
+        self.assertEqual(self.prompts, ["Password for alice: ", "The same again: "])
+        self.assertEqual(load_passwords(self.path).verify("alice", SECRET), "alice")
+
+    def test_mismatch(self):
+        """Two passwords that differ are refused."""
+        self.assert_refused(self.type(SECRET, SECRET + "x"), "differ; nothing was changed")
+        self.assertFalse(self.path.exists())
+
+    def test_empty(self):
+        """An empty password is refused at once."""
+        self.assert_refused(self.type(""), "empty")
+
+    def test_bad_name(self):
+        """A bad name is told before a password is asked for."""
+        self.assert_refused(self.type(name="two words"), "1 to 32 characters")
+
+    def test_end(self):
+        """Ctrl+D changes nothing, and says so."""
+        self.assert_refused(self.type(EOFError()), "no password was given; nothing was changed")
+        self.assert_refused(self.type(SECRET, EOFError()), "no password was given")
+        self.assertFalse(self.path.exists())
+
+    def test_interrupted(self):
+        """Ctrl+C changes nothing, and ends the line of the prompt where that can be seen."""
+        interrupted = KeyboardInterrupt()
+        self.assertEqual(self.type(interrupted), (Status.INTERRUPTED, "", ""))
+        result = self.type(SECRET, interrupted, tty=(0, 1, 2))
+        self.assertEqual(result, (Status.INTERRUPTED, "", "\n"))
+        self.assertFalse(self.path.exists())
