@@ -7,24 +7,41 @@ from functools import lru_cache
 
 from chatd.errors import ErrorCode, RequestError
 
-__all__ = ["MAX_NAME", "Names", "check_name", "fold"]
+__all__ = ["MAX_NAME", "MAX_ROOM", "MAX_TOPIC", "Names", "check_name", "check_room", "fold"]
 
 MAX_NAME = 32
 """Longest name of a member, in characters."""
+MAX_ROOM = 64
+"""Longest name of a room, in characters."""
+MAX_TOPIC = 256
+"""Longest topic of a room, in characters."""
 
 
 def check_name(name: str) -> str:
-    """Return `name` in Unicode's composed form (NFC).
+    """Return a member's name in Unicode's composed form (NFC).
 
     Raises:
         RequestError: `bad-name`: it is empty, too long, or holds a space or a control character.
     """
-    if len(name) <= 4 * MAX_NAME:  # composing what is longer costs time, and it is too long anyway
+    return _check(name, MAX_NAME, ErrorCode.BAD_NAME, "a name")
+
+
+def check_room(name: str) -> str:
+    """Return a room's name in Unicode's composed form (NFC).
+
+    Raises:
+        RequestError: `bad-room`: it is empty, too long, or holds a space or a control character.
+    """
+    return _check(name, MAX_ROOM, ErrorCode.BAD_ROOM, "a room's name")
+
+
+def _check(name: str, longest: int, code: ErrorCode, what: str) -> str:
+    if len(name) <= 4 * longest:  # composing what is longer costs time, and it is too long anyway
         name = unicodedata.normalize("NFC", name)
-    if not 0 < len(name) <= MAX_NAME or not name.isprintable() or " " in name:
+    if not 0 < len(name) <= longest or not name.isprintable() or " " in name:
         raise RequestError(
-            ErrorCode.BAD_NAME,
-            f"a name has 1 to {MAX_NAME} characters, none of them a space or a control character",
+            code,
+            f"{what} has 1 to {longest} characters, none of them a space or a control character",
         )
     return name
 
@@ -36,33 +53,56 @@ def fold(name: str) -> str:
 
 
 class Names:
-    """The names that are in use."""
+    """The names that are in use.
+
+    A name belongs to one member, unless it is that of an account: then to all who have proven that
+    the account is theirs.
+    """
 
     def __init__(self) -> None:
-        self._taken: set[str] = set()
+        self._holders: dict[str, int] = {}
+        self._accounts: set[str] = set()
 
-    def claim(self, name: str | None, guest: str) -> str:
+    def claim(self, name: str | None, guest: str, *, is_account: bool = False) -> str:
         """Give out a name.
 
         Args:
             name: The name asked for, or None for any.
             guest: What sets a guest's name apart from others', such as a session's id; as much
                 of it as is needed becomes part of the name.
+            is_account: Whether the name is that of an account, and proven.
 
         Raises:
             RequestError: `bad-name`, or `name-taken`.
         """
         given = self._guest_name(guest) if name is None else check_name(name)
         key = fold(given)
-        if key in self._taken:
+        if key in self._holders and not (is_account and key in self._accounts):
             raise RequestError(ErrorCode.NAME_TAKEN, f"the name {given} is in use")
-        self._taken.add(key)
+        self._holders[key] = self._holders.get(key, 0) + 1
+        if is_account:
+            self._accounts.add(key)
         return given
 
+    def claim_like(self, name: str, guest: str) -> str:
+        """Give out a name, or if it is in use one that begins with it, or else a guest's."""
+        for number in range(1, 100):
+            try:
+                return self.claim(name if number == 1 else f"{name}-{number}", guest)
+            except RequestError as error:
+                if error.code != ErrorCode.NAME_TAKEN:
+                    break
+        return self.claim(None, guest)
+
     def release(self, name: str) -> None:
-        """Take a name back."""
-        self._taken.discard(fold(name))
+        """Take a name back from one of its holders."""
+        key = fold(name)
+        holders = self._holders.pop(key, 0) - 1
+        if holders > 0:
+            self._holders[key] = holders
+        else:
+            self._accounts.discard(key)
 
     def _guest_name(self, guest: str) -> str:
         names = (f"guest-{guest[:length]}" for length in range(6, len(guest) + 1))
-        return next((name for name in names if fold(name) not in self._taken), f"guest-{guest}")
+        return next((name for name in names if fold(name) not in self._holders), f"guest-{guest}")

@@ -1,122 +1,80 @@
-"""Rooms: who is in one, and the one order of what is said in it."""
+"""Rooms: who is in one, and where its order stands."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Iterable
+from typing import Generic
 
-from chatd.chat.names import fold
-from chatd.errors import ErrorCode, RequestError
-from chatd.wire.messages import DEFAULT_CONTENT_TYPE, ChatHeader, Message, MessageType
+from chatd.chat.members import M
+from chatd.storage.interface import Head, room_log
 
-__all__ = ["LOBBY", "MAX_REMEMBERED", "MAX_REMEMBERED_BYTES", "Member", "Room"]
+__all__ = ["LOBBY", "MAX_ROOMS", "PRESENCE_LIMIT", "Room"]
 
 LOBBY = "lobby"
-"""The room that every session is in."""
-MAX_REMEMBERED = 1_000
-"""How many messages a room remembers, to answer one that is sent again."""
-MAX_REMEMBERED_BYTES = 4 * 1024 * 1024
-"""How many bytes of content a room remembers."""
-
-
-class Member(Protocol):
-    """What a room knows of a member."""
-
-    @property
-    def id(self) -> str:
-        """What sets this member apart from every other, even of the same name."""
-
-    @property
-    def name(self) -> str:
-        """What the member is called."""
-
-
-M = TypeVar("M", bound=Member)
+"""The room that every session is let into, unless the operator or the session names others."""
+MAX_ROOMS = 100
+"""How many rooms a session may be in."""
+PRESENCE_LIMIT = 500
+"""In a room of more members than this, nobody is told who comes and goes."""
 
 
 class Room(Generic[M]):
-    """A room.
+    """A room that someone is in.
 
     Attributes:
+        key: Its folded name.
         name: What it is called.
-        members: Who is in it, by their ids.
-        seq: The place in its order of what was said last; the first has 1.
+        log: The key of its log in the store.
+        epoch: The name of its order; see `chatd.storage.interface`.
+        seq: The place of the last message that was delivered in it.
+        topic: What it is about.
+        members: Who hears what is said in it, by their ids; not those who are muted.
+        holds: For how many reasons it must stay although nobody is in it.
     """
 
-    __slots__ = ("_remembered", "_remembered_bytes", "members", "name", "seq")
+    __slots__ = ("_sessions", "epoch", "holds", "key", "log", "members", "name", "seq", "topic")
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, key: str, head: Head) -> None:
+        self.key = key
+        self.name = head.name
+        self.log = room_log(key)
+        self.epoch = head.epoch
+        self.seq = head.seq
+        self.topic = head.topic
         self.members: dict[str, M] = {}
-        self.seq = 0
-        self._remembered: OrderedDict[tuple[str, str], Message] = OrderedDict()
-        self._remembered_bytes = 0
+        self.holds = 0
+        # How many sessions each has, by folded name: one who has two comes and goes once.
+        self._sessions: dict[str, int] = {}
 
-    def join(self, member: M) -> Message:
-        """Let a member in; the EVENT returned is for those who were there before."""
+    @property
+    def count(self) -> int:
+        """How many are in it; one who has several sessions counts once."""
+        return len(self._sessions)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything still depends on it."""
+        return bool(self._sessions or self.holds)
+
+    def add(self, member: M) -> bool:
+        """Let a member in, and say whether nobody of that name was in before."""
         self.members[member.id] = member
-        return self._presence("joined", member)
+        sessions = self._sessions.get(member.key, 0)
+        self._sessions[member.key] = sessions + 1
+        return not sessions
 
-    def leave(self, member: M) -> Message:
-        """Let a member out; the EVENT returned is for those who stay."""
-        del self.members[member.id]
-        return self._presence("left", member)
+    def remove(self, member: M) -> bool:
+        """Let a member out, and say whether nobody of that name is in any more."""
+        self.members.pop(member.id, None)  # one that is muted is not there
+        sessions = self._sessions.pop(member.key) - 1
+        if sessions:
+            self._sessions[member.key] = sessions
+        return not sessions
 
-    def accept(self, message: Message, sender: str, now: float) -> tuple[Message, bool]:
-        """Give a message its place in the room's order.
+    def has(self, member: M) -> bool:
+        """Whether anybody of a member's name is in it."""
+        return member.key in self._sessions
 
-        Args:
-            message: The MESSAGE as it was sent.
-            sender: The name of who sent it.
-            now: The time, in Unix seconds.
-
-        Returns:
-            The message as it is delivered, and whether it is new: one that the same sender sent
-            before under the same id is returned as it was then, and not delivered again.
-
-        Raises:
-            RequestError: `id-reused`: the same id was given to another content.
-        """
-        header = message.header
-        assert isinstance(header, ChatHeader)
-        key = (fold(sender), header.id)
-        earlier = self._remembered.get(key)
-        if earlier is not None:
-            if (earlier.content, earlier.content_type) != (message.content, message.content_type):
-                raise RequestError(
-                    ErrorCode.ID_REUSED, "this id was given to another message", ref=header.id
-                )
-            return earlier, False
-        self.seq += 1
-        accepted = Message(
-            MessageType.MESSAGE,
-            ChatHeader(
-                id=header.id,
-                room=self.name,
-                sender=sender,
-                seq=self.seq,
-                time=now,
-                content_type=header.content_type or DEFAULT_CONTENT_TYPE,
-            ),
-            message.content,
-        )
-        self._remember(key, accepted)
-        return accepted, True
-
-    def _remember(self, key: tuple[str, str], message: Message) -> None:
-        self._remembered[key] = message
-        self._remembered_bytes += len(message.content)
-        while self._remembers_too_much():
-            _, forgotten = self._remembered.popitem(last=False)
-            self._remembered_bytes -= len(forgotten.content)
-
-    def _remembers_too_much(self) -> bool:
-        """Whether the oldest is to be forgotten; the last one never is, however large."""
-        count = len(self._remembered)
-        return count > MAX_REMEMBERED or (
-            count > 1 and self._remembered_bytes > MAX_REMEMBERED_BYTES
-        )
-
-    def _presence(self, event: str, member: M) -> Message:
-        header = {"event": event, "room": self.name, "name": member.name}
-        return Message(MessageType.EVENT, header)
+    def names(self) -> Iterable[tuple[str, str]]:
+        """Return the folded name and the name of each who is in it, once each."""
+        return {member.key: member.name for member in self.members.values()}.items()

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import ClassVar
 from uuid import uuid4
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
+from twisted.logger import Logger
 
 from chatd._version import __version__
-from chatd.chat.names import Names, fold
-from chatd.chat.rooms import LOBBY, Room
-from chatd.errors import (
-    ConfigurationError,
-    ErrorCode,
-    LocalProtocolError,
-    RequestError,
-    SessionEnded,
-)
+from chatd.chat.commands import Commands
+from chatd.chat.hub import Hub
+from chatd.chat.members import Member
+from chatd.chat.moderation import Bans, Operators
+from chatd.chat.names import fold
+from chatd.chat.policy import Policy
+from chatd.chat.rooms import Room
+from chatd.errors import ConfigurationError, ErrorCode, RequestError, SessionEnded
+from chatd.net.accounts import Accounts
+from chatd.net.admission import Admission
 from chatd.net.arrivals import Arrivals
+from chatd.net.delivery import TurnDelivery
 from chatd.net.heartbeat import HeartbeatWheel
+from chatd.net.hooks import wait
+from chatd.net.identity import identify
 from chatd.net.server import ServerProtocol
 from chatd.net.session import Session
 from chatd.net.turn import Turn
 from chatd.session.server import ServerConnection
+from chatd.storage.interface import IMessageStore, Outcome
+from chatd.storage.memory import MemoryStore
 from chatd.wire.channel import Channel, ClearChannel, SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.envelope import MAX_CONTENT
@@ -34,7 +41,6 @@ from chatd.wire.keys import noise_psk
 from chatd.wire.messages import (
     DEFAULT_CONTENT_TYPE,
     MAX_HEARTBEAT_S,
-    MAX_PLACE,
     MIN_HEARTBEAT_S,
     ChatHeader,
     Message,
@@ -62,10 +68,16 @@ class ChatFactory(Factory):
         max_content: Longest content of a message, in bytes.
         name: The name under which the server itself speaks.
         unix_time: What tells the time that messages bear, in Unix seconds.
+        store: Where what is said is kept; in memory where there is none.
+        accounts: Who has an account; None where nobody needs one.
+        bans: Who is banned; nobody where there is none.
+        policy: What else the operator decided of the chat.
 
     Attributes:
         sessions: The established sessions, by their ids.
-        rooms: The rooms, by their folded names.
+        hub: The chat: its rooms, and who is here.
+        store: Where what is said is kept; `ChatService` opens and closes it.
+        bans: Who is banned.
 
     Raises:
         ConfigurationError: The key is not of 32 bytes, or a number is out of its range.
@@ -74,9 +86,10 @@ class ChatFactory(Factory):
     session_class: ClassVar[type[Session]] = Session
     """What is made for each client; a subclass of `Session`."""
 
+    log = Logger()
     noisy = False  # Twisted's own log lines at start and stop
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (each is one decision of an operator's, and has its default)
         self,
         clock: IReactorTime,
         *,
@@ -85,6 +98,10 @@ class ChatFactory(Factory):
         max_content: int = MAX_CONTENT,
         name: str = "server",
         unix_time: Callable[[], float] = time.time,
+        store: IMessageStore | None = None,
+        accounts: Accounts | None = None,
+        bans: Bans | None = None,
+        policy: Policy = Policy(),  # noqa: B008  (frozen)
     ) -> None:
         if not MIN_HEARTBEAT_S <= heartbeat_s <= MAX_HEARTBEAT_S:
             raise ConfigurationError(
@@ -94,16 +111,35 @@ class ChatFactory(Factory):
         self.clock = clock
         self.codec = Codec(key, max_content=max_content)
         self.turn = Turn(clock)
-        self.names = Names()
+        self.store = MemoryStore(unix_time=unix_time) if store is None else store
+        self.hub: Hub[Session] = Hub(
+            self.store,
+            TurnDelivery(self.codec, self.turn),
+            self._start,
+            self.note_store_failure,
+            unix_time=unix_time,
+            presence_limit=policy.presence_limit,
+            max_rooms=policy.max_rooms,
+        )
+        self.turn.before_flush = self.hub.journal.settle
+        self.bans = Bans(save=lambda _: None, unix_time=unix_time) if bans is None else bans
+        self.commands = Commands(
+            self.hub,
+            self.bans,
+            Operators(policy.operators, needs_account=accounts is not None),
+            self._note,
+            self.note_store_failure,
+        )
+        self._unproven_operators = policy.operators if accounts is None else ()
+        self.admission = Admission(self, self.bans, accounts, policy.rooms)
+        self.arrivals = Arrivals()
         self.sessions: dict[str, Session] = {}
-        self.rooms: dict[str, Room[Session]] = {fold(LOBBY): Room(LOBBY)}
         self._psk = None if key is None else noise_psk(key)
         self._heartbeat_s = heartbeat_s
         self._wheel = HeartbeatWheel(clock, heartbeat_s)
-        self._name = self.names.claim(name, guest="")
+        self._speaker = Member("", self.hub.names.claim(name, guest=""))
         self._unix_time = unix_time
         self._protocols: dict[ServerProtocol, None] = {}
-        self.arrivals = Arrivals()
         self._is_stopping = False
         self._stop_waiters: list[Deferred[None]] = []
 
@@ -140,38 +176,31 @@ class ChatFactory(Factory):
     ) -> Awaitable[None] | Deferred[None] | None:
         """Act on a COMMAND, whose header is a dictionary; may be `async` like `message_received`.
 
+        What is not overridden does the commands of `chatd.chat.commands`; for commands of your own,
+        answer with `Session.send_result`, and leave the others to this method.
+
         Raises:
-            RequestError: `unknown-command`, unless overridden.
+            RequestError: `unknown-command`, or another reason why it is not done.
         """
-        header: Any = command.header
-        raise RequestError(ErrorCode.UNKNOWN_COMMAND, f"there is no command {header['command']}")
+        assert isinstance(command.header, dict)
+        return self.commands.run(session, command.header)
 
     # Yours to call
 
     def publish(self, session: Session, message: Message) -> None:
         """Deliver a session's message to everyone in its room, the sender's receipt included.
 
-        It is encoded and signed once, and every member is sent the same bytes. A message that the
-        same sender sent before under the same id is answered with its first receipt instead.
+        A message to a name is delivered to all sessions of both ends instead. It is stored first,
+        then encoded and signed once, and everyone is sent the same bytes. A message that the same
+        sender sent before under the same id is answered with its first receipt. Where it cannot be
+        stored, or the id was given to another message, the sender is told so (`not-stored`,
+        `id-reused`).
 
         Raises:
             RequestError: `not-in-room`: the message is for a room that the session is not in;
-                `bad-request`: it is for a name; `id-reused`: see `chatd.chat.rooms.Room.accept`.
+                `bad-name`; `bad-request`: it is for a room and a name.
         """
-        header = message.header
-        assert isinstance(header, ChatHeader)
-        if header.to is not None:
-            raise RequestError(ErrorCode.BAD_REQUEST, "messages are to a room here, not to a name")
-        room = self._room(LOBBY if header.room is None else header.room)
-        if room is None or session.id not in room.members:
-            raise RequestError(ErrorCode.NOT_IN_ROOM, "you are not in that room")
-        accepted, is_new = room.accept(message, session.name, self._unix_time())
-        frame = self.codec.encode(accepted)
-        if is_new:
-            self.turn.broadcast(room, frame)
-        else:
-            self.turn.settle()
-            session.deliver(frame)
+        self.hub.say(session, message)
 
     def send_to_room(
         self,
@@ -180,31 +209,37 @@ class ChatFactory(Factory):
         *,
         id: str | None = None,
         content_type: str | None = None,
-    ) -> Message:
+    ) -> Deferred[Message]:
         """Say something to everyone in a room, as the server.
 
         Args:
-            room: The room's name.
+            room: The room's name; nobody need be in it.
             content: Text, sent as UTF-8, or bytes.
             id: Up to 64 characters; a new UUID where there is none.
             content_type: What the content is; plain text in UTF-8 where there is none.
 
         Returns:
-            The message as it is delivered.
+            A Deferred that fires with the message as it is delivered, when it is stored. It fails
+            with `RequestError`: `bad-room`, `not-stored`, or `id-reused`, where the same id was
+            given to another content. Need not be waited for.
 
         Raises:
-            LocalProtocolError: There is no such room, or the content is over the limit.
-            RequestError: `id-reused`: the same id was given to another content.
+            LocalProtocolError: The content is over the limit, or another part cannot be sent.
         """
-        there = self._room(room)
-        if there is None:
-            raise LocalProtocolError(f"there is no room {room}")
         message = Message.chat(content, id=id, content_type=content_type)
         self.codec.encode(message)  # what cannot be sent must not take a place in the order
-        accepted, is_new = there.accept(message, self._name, self._unix_time())
-        if is_new:
-            self.turn.broadcast(there, self.codec.encode(accepted))
-        return accepted
+        return Deferred.fromCoroutine(self._say_to_room(room, message))
+
+    async def _say_to_room(self, name: str, message: Message) -> Message:
+        room = await self.hub.open(name)
+        told: Deferred[Outcome] = Deferred()
+        self.hub.say_as(self._speaker, room, message, told.callback)
+        self.hub.close(room)
+        self.turn.schedule()
+        outcome = await told
+        if isinstance(outcome, RequestError):
+            raise outcome
+        return outcome.message
 
     def when_active(self, name: str) -> Deferred[Session]:
         """Wait for a client.
@@ -230,20 +265,30 @@ class ChatFactory(Factory):
         """
         self._is_stopping = True
         end = SessionEnded(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry=True)
-        for protocol in list(self._protocols):
-            protocol.end_session(end.code, end.reason, retry=end.retry)
         self.arrivals.close(end)
-        self.turn.flush()
         waiter: Deferred[None] = Deferred()
         self._stop_waiters.append(waiter)
-        self._check_stopped()
+        self.hub.journal.call_when_idle(lambda: self._end_all(end))
         return waiter
+
+    def _end_all(self, end: SessionEnded) -> None:
+        """End all sessions, each of which has the answers to what it said."""
+        for protocol in list(self._protocols):
+            protocol.end_session(end.code, end.reason, retry=end.retry)
+        self.turn.flush()
+        self._check_stopped()
 
     # For the protocols and the sessions
 
     def startFactory(self) -> None:
         """Take clients, also after a `shut_down`; Twisted calls it before listening begins."""
         self._is_stopping = False
+        if self._unproven_operators:
+            self.log.warn(
+                "there are no accounts: whoever takes the name {names} may kick and ban; give "
+                "--auth or --password-file",
+                names=" or ".join(self._unproven_operators),
+            )
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
@@ -251,68 +296,62 @@ class ChatFactory(Factory):
         """Build the protocol of a new connection, unless the server is shutting down."""
         if self._is_stopping:
             return None
+        return ServerProtocol(self)
+
+    def connected(self, protocol: ServerProtocol) -> ServerConnection:
+        """Count a connection in, and make this side of its session."""
+        self._protocols[protocol] = None
         init = SessionInit(
             session_id=str(uuid4()),
             server=f"chatd/{__version__}",
             heartbeat=self._heartbeat_s,
             max_content=self.codec.max_content,
+            auth=self.admission.takes_passwords(identify(protocol.transport)),
         )
         channel: Channel = (
             ClearChannel() if self._psk is None else SecureChannel(self._psk, initiator=True)
         )
-        connection = ServerConnection(self.codec, channel, init, self.clock.seconds())
-        return ServerProtocol(self, connection)
-
-    def connected(self, protocol: ServerProtocol) -> None:
-        """Count a connection in."""
-        self._protocols[protocol] = None
+        return ServerConnection(self.codec, channel, init, self.clock.seconds())
 
     def disconnected(self, protocol: ServerProtocol) -> None:
         """Count a connection out."""
         self._protocols.pop(protocol, None)
         self._check_stopped()
 
-    def add(self, session: Session) -> None:
-        """Take an established session into the chat: into the lobby, and onto the heartbeats."""
+    def add(self, session: Session, rooms: Sequence[Room[Session]]) -> None:
+        """Take an established session into the chat, into rooms and onto the heartbeats."""
         self.sessions[session.id] = session
         self._wheel.add(session.protocol)
-        lobby = self.rooms[fold(LOBBY)]
-        self._tell_presence(lobby, lobby.join, session)
+        self.hub.arrive(session, rooms)
 
     def remove(self, session: Session) -> None:
         """Take a session out of the chat."""
         del self.sessions[session.id]
         self._wheel.discard(session.protocol)
-        self.names.release(session.name)
-        for room in self.rooms.values():
-            if session.id in room.members:
-                self._tell_presence(room, room.leave, session)
+        # When everyone goes, to tell each of all the others would be quadratic.
+        self.hub.depart(session, is_silent=self._is_stopping)
+
+    def note_store_failure(self, error: Exception) -> None:
+        """Log that the store could not do what it was asked."""
+        self.log.error("the store failed: {error}", error=error)
 
     def compose(self, content: str | bytes, id: str | None, content_type: str | None) -> bytes:
         """Make the frame of a message from the server to one session."""
         header = ChatHeader(
             id=uuid4().hex if id is None else id,
-            sender=self._name,
+            sender=self._speaker.name,
             time=self._unix_time(),
             content_type=content_type or DEFAULT_CONTENT_TYPE,
         )
         return self.codec.encode_parts(MessageType.MESSAGE, header, as_content(content))
 
-    def _room(self, name: str) -> Room[Session] | None:
-        return self.rooms.get(fold(name)) if len(name) <= MAX_PLACE else None
+    def _note(self, line: str) -> None:
+        self.log.info("{line}", line=line)
 
-    def _tell_presence(
-        self, room: Room[Session], change: Callable[[Session], Message], session: Session
-    ) -> None:
-        """Change a room's members, and tell those who are in it before and after."""
-        self.turn.settle()
-        if self._is_stopping:  # everyone goes: to tell each of all the others is quadratic
-            change(session)
-            return
-        others = [member for member in room.members.values() if member is not session]
-        event = self.codec.encode(change(session))
-        for member in others:
-            member.deliver(event)
+    def _start(self, awaitable: Awaitable[None]) -> None:
+        failed = "the store failed, and nobody waits for it"
+        started = Deferred.fromCoroutine(wait(awaitable))
+        started.addErrback(lambda failure: self.log.failure(failed, failure))
 
     def _check_stopped(self) -> None:
         if self._is_stopping and not self._protocols:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-__all__ = ["Hook", "call_hook"]
+__all__ = ["Hook", "call_hook", "wait"]
 
 T = TypeVar("T")
 Hook = Callable[..., "Awaitable[None] | Deferred[None] | None"]
@@ -35,11 +35,11 @@ def call_hook(
         return None
     if result is None:
         return None
-    deferred = result if isinstance(result, Deferred) else Deferred.fromCoroutine(_wait(result))
+    deferred = result if isinstance(result, Deferred) else Deferred.fromCoroutine(wait(result))
     deferred.addErrback(failed, about)
     return None if deferred.called and not deferred.paused else deferred
 
 
-async def _wait(awaitable: Awaitable[None]) -> None:
+async def wait(awaitable: Awaitable[None]) -> None:
     """Wait for anything that can be awaited; what cannot be is a hook that failed."""
     await awaitable

@@ -32,6 +32,7 @@ from chatd.net.turn import Turn
 from chatd.session.connection import HANDSHAKE_TIMEOUT_S, Connection
 from chatd.session.events import Event
 from chatd.session.liveness import SILENT_INTERVALS
+from chatd.session.states import State
 
 __all__ = ["CLOSE_TIMEOUT_S", "MAX_PENDING", "ChatProtocol"]
 
@@ -76,7 +77,8 @@ class ChatProtocol(Protocol):
     """One side of a session on a transport.
 
     Args:
-        connection: This side of the session.
+        connection: This side of the session; None where a subclass sets the attribute as soon as
+            the transport is known.
         turn: Where to ask for a flush.
         clock: What tells the time; the reactor, or a test's clock.
         max_pending: How much may wait for a peer that does not read, in bytes; one that lets more
@@ -84,21 +86,23 @@ class ChatProtocol(Protocol):
     """
 
     log = Logger()
+    connection: Connection
 
     def __init__(
         self,
-        connection: Connection,
+        connection: Connection | None,
         turn: Turn,
         clock: IReactorTime,
         max_pending: int | None = MAX_PENDING,
     ) -> None:
-        self.connection = connection
-        connection.before_frame = turn.settle
+        if connection is not None:
+            self.connection = connection
         self._turn = turn
         self._clock = clock
         self._max_pending = max_pending
         self._timer: IDelayedCall | None = None  # of the handshake first, of the close at the end
         self._work: Deferred[None] | None = None
+        self._drained: Deferred[None] | None = None
         self._stalled_ticks = 0
         self._is_held = False  # not read, because it does not read
         self._is_read_closed = False  # the peer has closed its sending half
@@ -127,11 +131,16 @@ class ChatProtocol(Protocol):
     def readConnectionLost(self) -> None:
         """Send what the peer is still owed, and close: it says nothing more, but may read."""
         self._is_read_closed = True
-        if not self._is_closing:
-            self._turn.settle()
-            self._outlet.finish(self.connection.plaintext_to_send())
-            self.connection.connection_lost()
-            self._begin_closing()
+        if self._is_closing:
+            self._close_when_written()
+        elif not self.owes_answers():  # else the flush that brings the last answer closes
+            self._finish_half_closed()
+
+    def _finish_half_closed(self) -> None:
+        self._turn.settle()
+        self._outlet.finish(self.connection.plaintext_to_send())
+        self.connection.connection_lost()
+        self._begin_closing()
         self._close_when_written()
 
     def writeConnectionLost(self) -> None:
@@ -192,7 +201,7 @@ class ChatProtocol(Protocol):
         """Let the time pass for the session."""
         if self._work is not None or self._is_held:  # it is this side that does not listen
             self.connection.note_alive()
-        if self._is_held:
+        if self._is_held or (self._work is not None and not self._outlet.is_open):
             self._stalled_ticks += 1
             if self._stalled_ticks > SILENT_INTERVALS:
                 self._cut_off_slow_consumer("nothing was read for too long")
@@ -204,7 +213,11 @@ class ChatProtocol(Protocol):
         connection = self.connection
         if self._is_closing:
             return
-        if not self._outlet.is_open and not connection.is_over:
+        if self._is_read_closed and not self.owes_answers():
+            self._finish_half_closed()
+            return
+        is_ending = connection.is_over and not (connection.takes_frames and self.owes_answers())
+        if not self._outlet.is_open and not is_ending:
             waiting = connection.bytes_to_send + len(self._outlet)
             if self._max_pending is None or waiting <= self._max_pending:
                 self._hold_if_flooding(waiting)
@@ -214,13 +227,35 @@ class ChatProtocol(Protocol):
         if handshake:
             self.stream.write(handshake)
         data = connection.plaintext_to_send()
-        if connection.is_over:
+        if is_ending or connection.state is State.CLOSING:  # the latter for the slow, just above
             self._outlet.finish(data)
             self._close()
         else:
             self._outlet.write(data)
+            self._tell_drained()
+
+    def when_drained(self) -> Deferred[None]:
+        """Wait until nothing is held back: the peer reads as fast as it is written to.
+
+        Only one may wait at a time.
+
+        Returns:
+            A Deferred that fires with None, and fails with `SessionEnded` where the session ends
+            first.
+        """
+        drained: Deferred[None] = Deferred()
+        self._drained = drained
+        if self.connection.is_established:
+            self._turn.add(self)
+        else:
+            self._fail_drained()
+        return drained
 
     # For the two sides
+
+    def owes_answers(self) -> bool:
+        """Say whether something that the peer said will be answered, and cannot be at once."""
+        return False
 
     def act_on(self, event: Event) -> Deferred[None] | None:
         """Act on what the connection tells.
@@ -309,6 +344,18 @@ class ChatProtocol(Protocol):
     def _tell_end(self) -> None:
         assert self.connection.end_reason is not None
         self.session_ended(self.connection.end_reason)
+        self._fail_drained()
+
+    def _fail_drained(self) -> None:
+        drained, self._drained = self._drained, None
+        reason = self.connection.end_reason
+        if drained is not None and reason is not None:
+            drained.errback(reason.again())
+
+    def _tell_drained(self) -> None:
+        if self._drained is not None and self._outlet.is_open:
+            drained, self._drained = self._drained, None
+            drained.callback(None)
 
     def _abort(self) -> None:
         self._timer = None

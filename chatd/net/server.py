@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.chat.rooms import LOBBY
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.net.hooks import Hook, call_hook
 from chatd.net.protocol import MAX_PENDING, ChatProtocol
 from chatd.net.session import Session
 from chatd.session.events import AdmissionAsked, Event, Faulted
 from chatd.session.server import ServerConnection
-from chatd.wire.messages import Message, MessageType, SessionAck
+from chatd.wire.messages import Message, MessageType
 
 if TYPE_CHECKING:
+    from chatd.chat.rooms import Room
     from chatd.net.factory import ChatFactory
 
-__all__ = ["ServerProtocol"]
+__all__ = ["FAILED", "ServerProtocol"]
 
-_FAILED = "the server failed; see its log"
+FAILED = "the server failed; see its log"
+"""What a client is told of a failure that was not raised on purpose."""
+MAX_UNSETTLED = 1_000
+"""How much of what a client said may wait for its answer before no more is read."""
 
 
 class ServerProtocol(ChatProtocol):
@@ -31,44 +35,86 @@ class ServerProtocol(ChatProtocol):
     log = Logger()
     connection: ServerConnection
 
-    def __init__(self, factory: ChatFactory, connection: ServerConnection) -> None:
+    def __init__(self, factory: ChatFactory) -> None:
         # One message of any size that is allowed may wait, on top of what usually does.
         max_pending = MAX_PENDING + factory.codec.max_frame
-        super().__init__(connection, factory.turn, factory.clock, max_pending)
+        super().__init__(None, factory.turn, factory.clock, max_pending)
         self.factory: ChatFactory = factory
-        self._session: Session | None = None
+        self.session: Session | None = None
+        self._settling: Deferred[None] | None = None
 
     def connectionMade(self) -> None:
         """Greet."""
-        self.factory.connected(self)
+        self.connection = self.factory.connected(self)
+        self.connection.before_frame = self._hand_over
+        self.connection.answer_request = self._answer_request
         super().connectionMade()
 
     def connection_closed(self) -> None:
         """Forget the connection."""
         self.factory.disconnected(self)
 
+    def owes_answers(self) -> bool:
+        """Say whether something that the client said waits for the store."""
+        session = self.session
+        if session is not None and session.unsettled:
+            self.factory.hub.journal.settle()
+            return session.unsettled > 0
+        return False
+
     def act_on(self, event: Event) -> Deferred[None] | None:
-        """Hand a message to the factory, admit a client, log a fault."""
-        if isinstance(event, Message):
-            if event.type == MessageType.MESSAGE:
-                hook: Hook = self.factory.message_received
-            elif event.type == MessageType.COMMAND:
-                hook = self.factory.command_received
-            else:  # an ERROR: the client did not like what it got, and says so
-                self.log.debug("{who}: client's error: {error}", who=self, error=event.header)
-                return None
-            return call_hook(hook, self._session, event, failed=self._refuse, about=event)
-        if isinstance(event, AdmissionAsked):
-            return self._admit(event.ack)
-        if isinstance(event, Faulted):
-            self.log.warn(
-                "{who}: {code}: {error}", who=self, code=event.error.code, error=event.error
-            )
-        return None
+        """Hand a message to the factory, admit a client; all else waits for what was said."""
+        if isinstance(event, Message) and event.type == MessageType.MESSAGE:
+            work = self._call(self.factory.message_received, event)
+            is_too_much = self.session is not None and self.session.unsettled >= MAX_UNSETTLED
+            return self._settle() if work is None and is_too_much else work
+        waiting = self._settle()
+        if waiting is None:
+            return self._act_on_other(event)
+        return waiting.addCallback(lambda _: self._act_on_other(event))
+
+    def begin_session(
+        self, session: Session, rooms: Sequence[Room[Session]]
+    ) -> Deferred[None] | None:
+        """Welcome a client that may come in, and begin its session, unless it is gone.
+
+        Args:
+            session: The session.
+            rooms: The rooms that were opened for it.
+
+        Returns:
+            A Deferred that fires when the session's own `established` is done, or None where it is.
+        """
+        factory = self.factory
+        if self.connection.is_over:
+            factory.hub.close_all(rooms)
+            factory.hub.names.release(session.name)
+            return None
+        self.session = session
+        self.connection.admit(
+            session.name,
+            [{"room": room.name, "epoch": room.epoch, "seq": room.seq} for room in rooms],
+        )
+        factory.add(session, rooms)
+        self.handshake_done()
+        self.log.info("{who}: established from {peer}", who=self, peer=session.peer)
+        work = call_hook(session.established, failed=self.log_failure, about="established")
+        if work is None:
+            factory.arrivals.tell(session)
+        else:
+            work.addCallback(lambda _: factory.arrivals.tell(session))
+        return work
+
+    def all_settled(self) -> None:
+        """Go on: all that the client said has its answer."""
+        self._turn.add(self)
+        settling, self._settling = self._settling, None
+        if settling is not None:
+            settling.callback(None)
 
     def session_ended(self, end_reason: SessionEnded) -> None:
         """Take the session out of the chat, and call its `ended`."""
-        session = self._session
+        session = self.session
         if session is None:
             self.log.info(
                 "{who}: not established from {peer}: {reason!r}",
@@ -79,41 +125,65 @@ class ServerProtocol(ChatProtocol):
             return
         self.factory.remove(session)
         self.log.info("{who}: ended: {reason!r}", who=self, reason=end_reason)
-        call_hook(session.ended, end_reason, failed=self._log_failure, about="ended")
+        call_hook(session.ended, end_reason, failed=self.log_failure, about="ended")
+
+    def end_session(self, code: str, reason: str, *, retry: bool = False) -> None:
+        """Say why, after all that was broadcast; flush and close."""
+        self._hand_over()
+        super().end_session(code, reason, retry=retry)
 
     def send_frame(self, frame: bytes) -> None:
         """Queue a frame for this session alone, after what was broadcast before it."""
-        self._turn.settle()
+        self._hand_over()
         self.deliver(frame)
 
-    def __str__(self) -> str:
-        name = "" if self._session is None else f" {self._session.name}"
-        return f"session {self.connection.session_id}{name}"
+    def send_error(self, error: RequestError) -> None:
+        """Queue an ERROR, unless the session is over."""
+        if self.connection.takes_frames:
+            self.connection.send_error(error)
+            self._turn.add(self)
 
-    def _admit(self, ack: SessionAck) -> Deferred[None] | None:
-        try:
-            name = self.factory.names.claim(ack.name, self.connection.session_id.replace("-", ""))
-        except RequestError as error:
-            self.connection.refuse(error.code, error.message)
+    def log_failure(self, failure: Failure, about: str) -> None:
+        """Log what failed and should not have."""
+        self.log.failure("{who}: {about} failed", failure=failure, who=self, about=about)
+
+    # Within
+
+    def _call(self, hook: Hook, event: Message) -> Deferred[None] | None:
+        return call_hook(hook, self.session, event, failed=self._refuse, about=event)
+
+    def _act_on_other(self, event: Event) -> Deferred[None] | None:
+        if isinstance(event, Message):
+            if event.type == MessageType.COMMAND:
+                return self._call(self.factory.command_received, event)
+            # an ERROR: the client did not like what it got, and says so
+            self.log.debug("{who}: client's error: {error}", who=self, error=event.header)
+        elif isinstance(event, AdmissionAsked):
+            return self.factory.admission.admit(self, event.ack)
+        elif isinstance(event, Faulted):
+            self.log.warn(
+                "{who}: {code}: {error}", who=self, code=event.error.code, error=event.error
+            )
+            self.connection.end_faulty()
+            self._turn.add(self)
+        return None
+
+    def _settle(self) -> Deferred[None] | None:
+        """Wait until all that the client said has its answer; None where it has."""
+        if not self.owes_answers():
             return None
-        try:
-            session = self.factory.session_class(self, self.connection.session_id, name)
-        except Exception:
-            self._log_failure(Failure(), "session_class")
-            self.factory.names.release(name)
-            self.connection.refuse(ErrorCode.INTERNAL_ERROR, _FAILED)
-            return None
-        self._session = session
-        self.connection.admit(name, LOBBY)
-        self.handshake_done()
-        self.factory.add(session)
-        self.log.info("{who}: established from {peer}", who=self, peer=session.peer)
-        work = call_hook(session.established, failed=self._log_failure, about="established")
-        if work is None:
-            self.factory.arrivals.tell(session)
-        else:
-            work.addCallback(lambda _: self.factory.arrivals.tell(session))
-        return work
+        self._settling = Deferred()
+        return self._settling
+
+    def _hand_over(self) -> None:
+        if self.session is not None:
+            self._turn.hand_over(self.session)
+
+    def _answer_request(self, error: RequestError) -> None:
+        """Answer a fault in what was asked, after the answers to what was said before."""
+        assert self.session is not None
+        self.factory.hub.refuse(self.session, error)
+        self._turn.add(self)
 
     def _refuse(self, failure: Failure, message: Message) -> None:
         """Answer what a hook raised with an ERROR; what it did not raise on purpose is logged."""
@@ -122,15 +192,13 @@ class ServerProtocol(ChatProtocol):
             return
         if not isinstance(error, RequestError):
             is_command = message.type == MessageType.COMMAND
-            self._log_failure(failure, "command_received" if is_command else "message_received")
-            error = RequestError(ErrorCode.INTERNAL_ERROR, _FAILED)
-        if not self.connection.takes_frames:
-            return
+            self.log_failure(failure, "command_received" if is_command else "message_received")
+            error = RequestError(ErrorCode.INTERNAL_ERROR, FAILED)
         ref = error.ref
         if ref is None:
             ref = message.header["id"] if isinstance(message.header, dict) else message.id
-        self.connection.send_error(RequestError(error.code, error.message, ref=ref))
-        self._turn.add(self)
+        self._answer_request(RequestError(error.code, error.message, ref=ref))
 
-    def _log_failure(self, failure: Failure, about: str) -> None:
-        self.log.failure("{who}: {about} failed", failure=failure, who=self, about=about)
+    def __str__(self) -> str:
+        name = "" if self.session is None else f" {self.session.name}"
+        return f"session {self.connection.session_id}{name}"

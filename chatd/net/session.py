@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
+from chatd.chat.members import Member
 from chatd.errors import ErrorCode, SessionEnded
 from chatd.wire.messages import Message, MessageType
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 
-class Session:
+class Session(Member):
     """A client's session, as the server sees it; one lives from the welcome to the end.
 
     Subclass it, and name the subclass as the `session_class` of your factory, to keep more with a
@@ -26,16 +27,19 @@ class Session:
     Attributes:
         id: The session's UUID.
         name: What the client is called.
+        key: The same folded, as names are compared.
+        address: Where the client comes from: an IP address, `uid:` and a number, or `local`.
+        has_account: Whether the name is an account's, and proven.
+        rooms: The rooms that the session is in, by their folded names.
         extra: Yours to keep whatever belongs to the session.
         protocol: The protocol that carries it.
     """
 
-    __slots__ = ("__weakref__", "extra", "id", "name", "protocol")
+    __slots__ = ("__weakref__", "extra", "protocol")
 
     def __init__(self, protocol: ServerProtocol, id: str, name: str) -> None:
+        super().__init__(id, name)
         self.protocol = protocol
-        self.id = id
-        self.name = name
         self.extra: dict[str, Any] = {}
 
     def __repr__(self) -> str:
@@ -134,6 +138,10 @@ class Session:
     def deliver(self, frames: bytes) -> None:
         """Queue whole frames, encoded with the factory's codec, unless the session is over."""
         self.protocol.deliver(frames)
+
+    def all_settled(self) -> None:
+        """Act on all that the client said having its answer."""
+        self.protocol.all_settled()
 
     def _send(self, frame: bytes) -> None:
         end = self.protocol.connection.end_reason

@@ -8,7 +8,7 @@ rooms' messages of one turn have no order between them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -27,6 +27,10 @@ class Flushable(Protocol):
 class Receiver(Protocol):
     """Who is sent frames."""
 
+    @property
+    def id(self) -> str:
+        """What sets it apart from every other."""
+
     def deliver(self, frames: bytes) -> None:
         """Queue whole frames."""
 
@@ -36,7 +40,20 @@ class Audience(Protocol):
 
     @property
     def members(self) -> Mapping[str, Receiver]:
-        """Who they are."""
+        """Who they are, by their ids."""
+
+
+class _Broadcast:
+    """What is broadcast to one audience, and who has had how many frames of it already."""
+
+    __slots__ = ("frames", "had")
+
+    def __init__(self, frame: bytes) -> None:
+        self.frames = [frame]
+        self.had: dict[str, int] = {}
+
+    def rest_for(self, id: str) -> bytes:
+        return b"".join(self.frames[self.had.get(id, 0) :])
 
 
 class Turn:
@@ -44,6 +61,9 @@ class Turn:
 
     Args:
         clock: What calls back at the end of the turn; the reactor, or a test's clock.
+
+    Attributes:
+        before_flush: Called before everything is sent, for what is still to be broadcast.
     """
 
     log = Logger()
@@ -51,40 +71,66 @@ class Turn:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._call: IDelayedCall | None = None
-        self._frames: dict[Audience, list[bytes]] = {}
+        self._broadcasts: dict[Audience, _Broadcast] = {}
         self._flushables: dict[Flushable, None] = {}
+        self.before_flush: Callable[[], None] = _do_nothing
 
     def broadcast(self, audience: Audience, frame: bytes) -> None:
-        """Send a frame to all who are members of `audience` at the next `settle`."""
-        frames = self._frames.get(audience)
-        if frames is None:
-            self._frames[audience] = [frame]
-            self._schedule()
+        """Send a frame to all who are members of `audience` at the end of the turn."""
+        broadcast = self._broadcasts.get(audience)
+        if broadcast is None:
+            self._broadcasts[audience] = _Broadcast(frame)
+            self.schedule()
         else:
-            frames.append(frame)
+            broadcast.frames.append(frame)
 
     def add(self, flushable: Flushable) -> None:
         """Flush someone at the end of the turn."""
         self._flushables[flushable] = None
         if self._call is None:
-            self._schedule()
+            self.schedule()
+
+    def schedule(self) -> None:
+        """See to it that the turn has an end."""
+        if self._call is None:
+            self._call = self._clock.callLater(0, self.flush)
+
+    def begin(self, audience: Audience, receiver: Receiver) -> None:
+        """Hand a new member of an audience nothing of what was broadcast to it until now."""
+        broadcast = self._broadcasts.get(audience)
+        if broadcast is not None:
+            broadcast.had[receiver.id] = len(broadcast.frames)
+
+    def hand_over(self, receiver: Receiver) -> None:
+        """Hand one receiver now what was broadcast to it.
+
+        Call it before the receiver leaves an audience, and before a frame for it alone that must
+        come after what was broadcast.
+        """
+        for audience, broadcast in self._broadcasts.items():
+            if receiver.id in audience.members:
+                rest = broadcast.rest_for(receiver.id)
+                broadcast.had[receiver.id] = len(broadcast.frames)
+                if rest:
+                    receiver.deliver(rest)
 
     def settle(self) -> None:
-        """Hand what was broadcast to those who are members now.
-
-        Call it before members change, and before a frame for one member that must come after what
-        was broadcast.
-        """
-        if not self._frames:
-            return
-        broadcasts, self._frames = self._frames, {}
-        for audience, frames in broadcasts.items():
-            joined = frames[0] if len(frames) == 1 else b"".join(frames)
-            for receiver in list(audience.members.values()):
-                receiver.deliver(joined)
+        """Hand what was broadcast to those who are members now."""
+        while self._broadcasts:
+            broadcasts, self._broadcasts = self._broadcasts, {}
+            for audience, broadcast in broadcasts.items():
+                frames = broadcast.frames
+                joined = frames[0] if len(frames) == 1 else b"".join(frames)
+                if broadcast.had:
+                    _deliver_rest(audience, broadcast, joined)
+                else:
+                    for receiver in list(audience.members.values()):
+                        receiver.deliver(joined)
 
     def flush(self) -> None:
         """Send everything now; at the latest the end of the turn does it."""
+        with self.log.failuresHandled("what was said could not be settled"):
+            self.before_flush()
         self.settle()  # before the call is forgotten: who is delivered to would ask for another
         call, self._call = self._call, None
         if call is not None and call.active():
@@ -94,6 +140,15 @@ class Turn:
             with self.log.failuresHandled("a flush failed"):
                 flushable.flush()
 
-    def _schedule(self) -> None:
-        if self._call is None:
-            self._call = self._clock.callLater(0, self.flush)
+
+def _deliver_rest(audience: Audience, broadcast: _Broadcast, joined: bytes) -> None:
+    """Deliver to each what it has not had."""
+    had = broadcast.had
+    for id, receiver in list(audience.members.items()):
+        frames = broadcast.rest_for(id) if id in had else joined
+        if frames:
+            receiver.deliver(frames)
+
+
+def _do_nothing() -> None:
+    """Have nothing to do before a flush."""

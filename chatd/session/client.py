@@ -33,12 +33,13 @@ class ClientConnection(Connection):
         now: See `Connection`.
         name: The name to ask for, or None for the server to give one.
         password: Proves the right to the name, where the server asks for one.
+        rooms: The rooms to be let into; None for the server's choice.
 
     Attributes:
         init: The server's greeting, once it has arrived.
     """
 
-    __slots__ = ("_name", "_now", "_password", "_refusal", "init")
+    __slots__ = ("_name", "_now", "_password", "_refusal", "_rooms", "init")
 
     _READING = frozenset({State.CONNECTING, State.GREETING, State.ADMISSION, State.ESTABLISHED})
     _OPEN_TYPES = frozenset(
@@ -54,16 +55,23 @@ class ClientConnection(Connection):
         *,
         name: str | None = None,
         password: str | None = None,
+        rooms: list[str] | None = None,
     ) -> None:
-        codec.encode_parts(  # a name or password that cannot be sent is told at once
-            MessageType.SESSION_ACK, SessionAck(session_id="", name=name, password=password)
+        codec.encode_parts(  # what cannot be sent is told at once
+            MessageType.SESSION_ACK,
+            SessionAck(session_id="", name=name, password=password, rooms=rooms),
         )
         self._name = name
         self._password = password
+        self._rooms = rooms
         self._now = now
         self._refusal: Error | None = None
         self.init: SessionInit | None = None
         super().__init__(codec.with_max_content(codec.max_content), channel, _HEARTBEAT_S, now)
+
+    def withhold_password(self) -> None:
+        """Send no password, whatever the server asks for: the transport can be listened to."""
+        self._password = None
 
     @property
     def max_content(self) -> int:
@@ -98,6 +106,7 @@ class ClientConnection(Connection):
                 session_id=init.session_id,
                 name=self._name,
                 password=self._password if init.auth else None,  # told only where it is asked for
+                rooms=self._rooms,
             ),
         )
 
@@ -107,7 +116,10 @@ class ClientConnection(Connection):
             self.send_error(RequestError(ErrorCode.BAD_REQUEST, "a welcome gives name and room"))
             return None
         self._establish()
-        return Welcomed(name, room)
+        rooms = header.get("rooms")
+        if not isinstance(rooms, list) or not all(map(_is_room, rooms)):
+            rooms = [] if room is None else [{"room": room}]
+        return Welcomed(name, room, rooms)
 
     def _ended_by_peer(self, header: Disconnect) -> SessionEnded:
         end = super()._ended_by_peer(header)
@@ -119,3 +131,7 @@ class ClientConnection(Connection):
         if self._refusal is not None and not self.is_established:
             return SessionRefused(self._refusal.code, self._refusal.message)
         return super()._lost_reason(reason)
+
+
+def _is_room(told: object) -> bool:
+    return isinstance(told, dict) and isinstance(told.get("room"), str)

@@ -48,6 +48,8 @@ PING = b"ping"
 PONG = b"pong"
 _ESTABLISHED = State.ESTABLISHED  # a name that is cheaper to look up, once for each frame
 _OVER = frozenset({State.DRAINING, State.CLOSING, State.CLOSED})
+_SILENT = frozenset({State.CLOSING, State.CLOSED})
+_TAKING = frozenset({State.ESTABLISHED, State.FAULTED, State.DRAINING})
 _KNOWN_TYPES = frozenset(MessageType) - {MessageType.CHUNK}
 
 
@@ -68,11 +70,14 @@ class Connection:
         end_reason: Why it ended, once it has.
         before_frame: Called before the connection queues a frame of its own, so that its owner can
             queue what must come first.
+        answer_request: Called with a fault in what the peer asked, to answer it in its turn with
+            `send_error`; None to answer at once.
     """
 
     __slots__ = (
         "_channel",
         "_codec",
+        "_fault",
         "_gathered",
         "_handshake_deadline",
         "_is_read_out",
@@ -80,6 +85,7 @@ class Connection:
         "_liveness",
         "_outbox",
         "_reader",
+        "answer_request",
         "before_frame",
         "bytes_to_send",
         "end_reason",
@@ -102,7 +108,9 @@ class Connection:
         self._is_read_out = True
         self._gathered = 0
         self._outbox: list[bytes] = []
+        self._fault: RemoteProtocolError | None = None
         self.before_frame: Callable[[], None] = _do_nothing
+        self.answer_request: Callable[[RequestError], None] | None = None
         self.bytes_to_send = 0
         self.state = State.CONNECTING
         self.end_reason: SessionEnded | None = None
@@ -126,13 +134,13 @@ class Connection:
     @property
     def takes_frames(self) -> bool:
         """Whether what others say still reaches the peer."""
-        return self.state is State.ESTABLISHED or self.state is State.DRAINING
+        return self.state in _TAKING
 
     # What arrives
 
     def receive_data(self, data: bytes) -> None:
         """Take what arrived from the transport; `events` says what it means."""
-        if not self.is_over:
+        if not self.is_over and self.state is not State.FAULTED:
             self._channel.receive_data(data)
             self._is_read_out = False
 
@@ -140,7 +148,8 @@ class Connection:
         """Say what has arrived, in order, as far as it is whole.
 
         Act on each event before asking for the next. The caller may stop at any event, and go on
-        later with a new call; nothing is lost or told twice.
+        later with a new call; nothing is lost or told twice. Who stops at `Faulted` must call
+        `end_faulty` in its turn; who goes on need not.
         """
         try:
             while self.is_readable:
@@ -158,11 +167,14 @@ class Connection:
                 self._reader.receive_data(plaintext)
                 self._note_gathering()
         except RemoteProtocolError as error:
-            yield self._fault(error)
+            self._fault = error
+            self.state = advance(self.state, Trigger.FAULT_FOUND)
+            yield Faulted(error)
+            self.end_faulty()
 
     def tick(self, now: float) -> None:
         """Let time pass: ping, or end a session whose peer was silent or slow for too long."""
-        if self.is_over:
+        if self.is_over or self.state is State.FAULTED:
             return
         if not self.is_established:
             if now >= self._handshake_deadline:
@@ -242,7 +254,7 @@ class Connection:
         Raises:
             LocalProtocolError: The session is over, or the frame is over the limits.
         """
-        if self.is_over:
+        if self.state in _SILENT:
             raise LocalProtocolError("the session is over")
         if not self._channel.is_open:
             raise LocalProtocolError("the secure channel is not open yet")
@@ -272,6 +284,21 @@ class Connection:
             )
         self._finish(Trigger.ENDED, SessionEnded(code, reason, retry=retry))
 
+    def end_faulty(self) -> None:
+        """End a session whose peer broke the protocol: one ERROR, and DISCONNECT.
+
+        Do nothing where the peer did not, or the session is over.
+        """
+        error = self._fault
+        if error is None or self.state is not State.FAULTED:
+            return
+        if isinstance(error, KeyMismatchError):
+            self._finish(Trigger.ENDED, SessionRefused(error.code, str(error)))
+            return
+        if self._channel.is_open:
+            self.send_error(RequestError(error.code, str(error)))
+        self.end(error.code, str(error))
+
     # For the two sides
 
     def _channel_opened(self) -> None:
@@ -298,7 +325,7 @@ class Connection:
             code, text = ErrorCode.UNEXPECTED_TYPE, "has no place here"
         else:
             code, text = ErrorCode.UNKNOWN_TYPE, "is not known"
-        self.send_error(RequestError(code, f"type {message.type} {text}", ref=_id_of(message)))
+        self._answer(RequestError(code, f"type {message.type} {text}", ref=_id_of(message)))
 
     # Within
 
@@ -321,7 +348,7 @@ class Connection:
             message = self._codec.decode_envelope(buffer, start, end)
         except RequestError as error:
             self._liveness.was_heard = True
-            self.send_error(error)
+            self._answer(error)
             return None
         self._liveness.was_heard = True
         if self.state is _ESTABLISHED and message.type in self._OPEN_TYPES:
@@ -341,18 +368,14 @@ class Connection:
         elif content == PONG:
             return PongReceived(header.n)
         else:
-            self.send_error(RequestError(ErrorCode.BAD_REQUEST, "a heartbeat is a ping or a pong"))
+            self._answer(RequestError(ErrorCode.BAD_REQUEST, "a heartbeat is a ping or a pong"))
         return None
 
-    def _fault(self, error: RemoteProtocolError) -> Faulted:
-        """End the session for a fault of the peer's: one ERROR, and DISCONNECT."""
-        if isinstance(error, KeyMismatchError):
-            self._finish(Trigger.ENDED, SessionRefused(error.code, str(error)))
-            return Faulted(error)
-        if self._channel.is_open:
-            self.send_error(RequestError(error.code, str(error)))
-        self.end(error.code, str(error))
-        return Faulted(error)
+    def _answer(self, error: RequestError) -> None:
+        if self.answer_request is None or not self.is_established:
+            self.send_error(error)
+        else:
+            self.answer_request(error)
 
     def _finish(self, trigger: Trigger, end_reason: SessionEnded) -> None:
         self.state = advance(self.state, trigger)

@@ -5,7 +5,9 @@ A MESSAGE, COMMAND, RESULT, ERROR or EVENT frame is told as its `Message`. The r
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from chatd.errors import RemoteProtocolError, SessionEnded
 from chatd.wire.messages import Message, SessionAck
@@ -31,10 +33,13 @@ class Welcomed:
     Attributes:
         name: The name that the server gave it.
         room: The room it is in, if any.
+        rooms: All the rooms it is in, each with its `room` (the name), and its `epoch` and `seq`
+            where the server tells them.
     """
 
     name: str
     room: str | None
+    rooms: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Faulted:
-    """The peer broke the protocol: what there was to say to it is queued, then this side closes.
+    """The peer broke the protocol: when that is acted on, it is told so, and this side closes.
 
     Attributes:
         error: The fault.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from chatd.errors import ErrorCode, RequestError
 from chatd.session.connection import Connection
 from chatd.session.events import AdmissionAsked, Event
@@ -38,18 +40,27 @@ class ServerConnection(Connection):
         """The session's UUID."""
         return self._init.session_id
 
-    def admit(self, name: str, room: str | None) -> None:
-        """Answer `AdmissionAsked`: welcome the client under a name, in a room or in none.
+    def admit(self, name: str, rooms: Sequence[Mapping[str, object]] = ()) -> None:
+        """Answer `AdmissionAsked`: welcome the client.
 
         Do nothing where the session is over already.
+
+        Args:
+            name: The name that the client has.
+            rooms: The rooms that it is in, each with its `room` (the name) and what else there is
+                to be said of it; the first is the one that a message is for which names none.
         """
         if self.is_over:
             return
         self._establish()
-        self.send(
-            MessageType.EVENT,
-            {"event": "welcome", "session_id": self.session_id, "name": name, "room": room},
-        )
+        welcome = {
+            "event": "welcome",
+            "session_id": self.session_id,
+            "name": name,
+            "room": rooms[0]["room"] if rooms else None,
+            "rooms": rooms,
+        }
+        self.send(MessageType.EVENT, welcome)
 
     def refuse(self, code: str, message: str, *, retry: bool = False) -> None:
         """Answer `AdmissionAsked` with ERROR and DISCONNECT; do nothing where it is over."""

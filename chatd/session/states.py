@@ -10,6 +10,9 @@ GREETING       SESSION_INIT sent, SESSION_ACK      the channel is open, SESSION_
 ADMISSION      SESSION_ACK received, the answer    SESSION_ACK sent, the welcome
                is being decided                    awaited
 ESTABLISHED    messages flow                       messages flow
+FAULTED        the peer broke the protocol:        the same
+               nothing is read any more, what was
+               said before is still answered
 DRAINING       DISCONNECT received: nothing is     the same
                read any more, what was said
                before is still sent
@@ -35,6 +38,7 @@ class State(Enum):
     GREETING = "greeting"
     ADMISSION = "admission"
     ESTABLISHED = "established"
+    FAULTED = "faulted"
     DRAINING = "draining"
     CLOSING = "closing"
     CLOSED = "closed"
@@ -46,6 +50,7 @@ class Trigger(Enum):
     CHANNEL_OPENED = "channel opened"
     GREETED = "greeted"
     ADMITTED = "admitted"
+    FAULT_FOUND = "found faulty"
     PEER_ENDED = "ended by the peer"
     ENDED = "ended"
     CONNECTION_LOST = "connection lost"
@@ -55,17 +60,23 @@ TRANSITIONS: dict[tuple[State, Trigger], State] = {
     (State.CONNECTING, Trigger.CHANNEL_OPENED): State.GREETING,
     (State.CONNECTING, Trigger.ENDED): State.CLOSING,
     (State.CONNECTING, Trigger.CONNECTION_LOST): State.CLOSED,
+    (State.CONNECTING, Trigger.FAULT_FOUND): State.FAULTED,
     (State.GREETING, Trigger.GREETED): State.ADMISSION,
+    (State.GREETING, Trigger.FAULT_FOUND): State.FAULTED,
     (State.GREETING, Trigger.PEER_ENDED): State.DRAINING,
     (State.GREETING, Trigger.ENDED): State.CLOSING,
     (State.GREETING, Trigger.CONNECTION_LOST): State.CLOSED,
     (State.ADMISSION, Trigger.ADMITTED): State.ESTABLISHED,
+    (State.ADMISSION, Trigger.FAULT_FOUND): State.FAULTED,
     (State.ADMISSION, Trigger.PEER_ENDED): State.DRAINING,
     (State.ADMISSION, Trigger.ENDED): State.CLOSING,
     (State.ADMISSION, Trigger.CONNECTION_LOST): State.CLOSED,
+    (State.ESTABLISHED, Trigger.FAULT_FOUND): State.FAULTED,
     (State.ESTABLISHED, Trigger.PEER_ENDED): State.DRAINING,
     (State.ESTABLISHED, Trigger.ENDED): State.CLOSING,
     (State.ESTABLISHED, Trigger.CONNECTION_LOST): State.CLOSED,
+    (State.FAULTED, Trigger.ENDED): State.CLOSING,
+    (State.FAULTED, Trigger.CONNECTION_LOST): State.CLOSED,
     (State.DRAINING, Trigger.CONNECTION_LOST): State.CLOSED,
     (State.CLOSING, Trigger.CONNECTION_LOST): State.CLOSED,
 }

@@ -18,6 +18,7 @@ from chatd.errors import LocalProtocolError
 __all__ = [
     "DEFAULT_CONTENT_TYPE",
     "MAX_CONTENT_TYPE",
+    "MAX_FIRST_ROOMS",
     "MAX_HEARTBEAT_S",
     "MAX_ID",
     "MAX_MAX_CONTENT",
@@ -40,6 +41,8 @@ MAX_ID = 64
 """Longest id of a message or command, in characters."""
 MAX_PLACE = 64
 """Longest name of a room or of who a message is to, in characters."""
+MAX_FIRST_ROOMS = 20
+"""How many rooms a session may begin in: the welcome that tells of them is a short frame."""
 MAX_CONTENT_TYPE = 255
 """Longest content type, in characters (RFC 6838 section 4.2 allows 127 for each half)."""
 
@@ -100,11 +103,17 @@ class SessionAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         session_id: The UUID that SESSION_INIT gave.
         name: The name asked for; the server gives one where there is none.
         password: Proves the right to the name, where the server asks for one.
+        rooms: The rooms to be let into, up to `MAX_FIRST_ROOMS`; None for the server's choice.
     """
 
     session_id: str
     name: str | None = None
     password: str | None = None
+    rooms: Annotated[list[str], msgspec.Meta(max_length=MAX_FIRST_ROOMS)] | None = None
+
+    def __repr__(self) -> str:
+        """Show all but the password."""
+        return f"SessionAck(session_id={self.session_id!r}, name={self.name!r}, rooms={self.rooms})"
 
 
 class Heartbeat(msgspec.Struct, frozen=True):

@@ -1,196 +1,364 @@
-"""Tests of rooms: who is in one, the order of what is said, and what is said twice."""
+"""Tests of rooms: who is in one, how it comes to be, and when it is gone."""
 
-from dataclasses import dataclass
+import unicodedata
+from typing import ClassVar
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.rooms import MAX_REMEMBERED, MAX_REMEMBERED_BYTES, Room
-from chatd.errors import RequestError
-from chatd.wire.messages import DEFAULT_CONTENT_TYPE, ChatHeader, Message, MessageType
+from chatd.chat import presence
+from chatd.chat.members import Member
+from chatd.chat.rooms import MAX_ROOMS, Room
+from chatd.errors import StoreError
+from chatd.storage.interface import Head, Retention, room_log
+from tests.chat.test_names import moderate
+from tests.chat.wiring import Chat, ChatCase, codes, seqs, texts
 
-PIECE = bytes(1024 * 1024)
-
-
-@dataclass(frozen=True)
-class Member:
-    id: str
-    name: str
-
-
-ALICE = Member("1", "alice")
-BOB = Member("2", "bob")
+ANGSTROM = "\u00c5ngstr\u00f6m"
+ALIKE = (ANGSTROM, unicodedata.normalize("NFD", ANGSTROM), ANGSTROM.upper(), ANGSTROM.casefold())
 
 
-def said(id: str, content: bytes | str = "hello", **fields) -> Message:
-    """Make a message as a client sends it."""
-    return Message.chat(content, id=id, **fields)
-
-
-class MembersTests(SynchronousTestCase):
+class RoomTests(SynchronousTestCase):
     def setUp(self):
-        self.room = Room("lobby")
+        head = Head(name="Lobby", epoch="e", seq=7, oldest=3, topic="tea")
+        self.room = Room("lobby", head)
+        self.ann = Member("1", "Ann")
+        self.twin = Member("2", "ann")
 
-    def test_empty(self):
-        """A new room has its name, nobody in it, and nothing said in it."""
-        self.assertEqual((self.room.name, self.room.members, self.room.seq), ("lobby", {}, 0))
+    def test_begins_as_the_store_says(self):
+        """A room is called as the store says, and goes on from where its log stands."""
+        room = self.room
+        told = (room.key, room.name, room.log, room.epoch, room.seq, room.topic)
+        self.assertEqual(told, ("lobby", "Lobby", room_log("lobby"), "e", 7, "tea"))
+        self.assertEqual((room.members, room.count, room.is_needed), ({}, 0, False))
 
-    def test_join(self):
-        """Who joins is a member, by its id, and the others are told."""
-        event = self.room.join(ALICE)
-        header = {"event": "joined", "room": "lobby", "name": "alice"}
-        self.assertEqual(event, Message(MessageType.EVENT, header))
-        self.room.join(BOB)
-        self.assertEqual(self.room.members, {"1": ALICE, "2": BOB})
+    def test_sessions_of_a_name(self):
+        """Somebody with two sessions comes with the first, goes with the last, counts once."""
+        self.assertEqual((self.room.add(self.ann), self.room.add(self.twin)), (True, False))
+        self.assertEqual((self.room.count, len(self.room.members)), (1, 2))
+        self.assertEqual([key for key, _ in self.room.names()], ["ann"])
+        self.assertIs(self.room.has(self.ann), True)
+        self.assertEqual((self.room.remove(self.ann), self.room.count), (False, 1))
+        self.assertIs(self.room.has(self.ann), True)
+        self.assertEqual((self.room.remove(self.twin), self.room.count), (True, 0))
+        self.assertIs(self.room.has(self.ann), False)
 
-    def test_leave(self):
-        """Who leaves is a member no more, and the others are told."""
-        self.room.join(ALICE)
-        self.room.join(BOB)
-        event = self.room.leave(ALICE)
-        header = {"event": "left", "room": "lobby", "name": "alice"}
-        self.assertEqual(event, Message(MessageType.EVENT, header))
-        self.assertEqual(self.room.members, {"2": BOB})
-
-    def test_same_name(self):
-        """Members of the same name are told apart by their ids."""
-        twin = Member("3", "alice")
-        self.room.join(ALICE)
-        self.room.join(twin)
-        self.room.leave(ALICE)
-        self.assertEqual(self.room.members, {"3": twin})
-
-    def test_join_again(self):
-        """After leaving one may come back; presence has no place in the order."""
-        self.room.join(ALICE)
-        self.room.leave(ALICE)
-        self.room.join(ALICE)
-        self.assertEqual(self.room.members, {"1": ALICE})
-        self.assertEqual(self.room.seq, 0)
+    def test_needed(self):
+        """A room is needed as long as somebody is in it or anything holds it."""
+        self.room.add(self.ann)
+        self.assertIs(self.room.is_needed, True)
+        self.room.remove(self.ann)
+        self.room.holds += 1
+        self.assertIs(self.room.is_needed, True)
+        self.room.holds -= 1
+        self.assertIs(self.room.is_needed, False)
 
 
-class OrderTests(SynchronousTestCase):
+class JoiningTests(ChatCase):
     def setUp(self):
-        self.room = Room("lobby")
+        super().setUp()
+        self.ann = self.chat.arrive("ann", rooms=())
+        self.bob = self.chat.arrive("bob", rooms=())
 
-    def test_accepted(self):
-        """What is accepted bears the room, its sender, its place and its time."""
-        message = said("m1", b"\xff\0", content_type="image/png")
-        accepted, is_new = self.room.accept(message, "alice", 12.5)
-        header = ChatHeader(
-            id="m1", room="lobby", sender="alice", seq=1, time=12.5, content_type="image/png"
-        )
-        self.assertEqual(accepted, Message(MessageType.MESSAGE, header, b"\xff\0"))
-        self.assertIs(is_new, True)
+    def test_made(self):
+        """A room is made by joining it, is called as the first who came spelled it, and holds."""
+        result = self.ask(self.ann, "join", room="Tea")
+        self.assertEqual((result["room"], result["seq"], result["members"]), ("Tea", 0, 1))
+        self.assertEqual(list(self.ann.rooms), ["tea"])
+        self.assertEqual(self.ask(self.bob, "join", room="TEA")["room"], "Tea")
 
-    def test_nothing_of_the_senders(self):
-        """What only a server may say is never taken from a sender."""
-        forged = ChatHeader(id="m1", room="other", to="x", sender="bob", seq=99, time=1.0)
-        accepted, _ = self.room.accept(Message(MessageType.MESSAGE, forged), "alice", 12.5)
-        self.assertEqual((accepted.sender, accepted.seq, accepted.time), ("alice", 1, 12.5))
-        self.assertEqual((accepted.room, accepted.to), ("lobby", None))
+    def test_alike(self):
+        """Those who spell a room in another case or Unicode form meet there, and speak there."""
+        for name in ALIKE:
+            self.assertEqual(self.ask(self.ann, "join", room=name)["room"], ALIKE[0])
+        self.assertEqual(len(self.ann.rooms), 1)
+        self.ask(self.bob, "join", room=ALIKE[1])
+        self.bob.take()
+        for name in ALIKE:
+            self.chat.say(self.ann, "hello", room=name)
+        self.assertEqual({each.room for each in self.hear(self.bob)}, {ALIKE[0]})
+        self.assertEqual(self.ask(self.bob, "leave", room=ALIKE[2]), {"room": ALIKE[0]})
 
-    def test_content_type(self):
-        """Where there is no content type, the default is told."""
-        accepted, _ = self.room.accept(said("m1"), "alice", 0.0)
-        self.assertEqual(accepted.header.content_type, DEFAULT_CONTENT_TYPE)
+    def test_sharp_s(self):
+        """A sharp s and two of the other kind are the same room."""
+        self.ask(self.ann, "join", room="stra\u00dfe")
+        self.ask(self.bob, "join", room="STRASSE")
+        self.assertEqual(len(self.hub.rooms), 1)
 
-    def test_seq(self):
-        """The place rises by one from 1, whoever speaks."""
-        senders = ("alice", "bob", "alice", "carol")
-        places = [
-            self.room.accept(said(f"m{n}"), sender, 0.0)[0].seq for n, sender in enumerate(senders)
-        ]
-        self.assertEqual(places, [1, 2, 3, 4])
-        self.assertEqual(self.room.seq, 4)
+    def test_long_in_another_form(self):
+        """A room whose name is long only when it is decomposed can be joined, used and left."""
+        name = unicodedata.normalize("NFD", "\u1ec7" * 64)
+        self.ask(self.ann, "join", room=name)
+        self.ask(self.ann, "topic", room=name, topic="tea")
+        self.ask(self.ann, "leave", room=name)
+        self.assertEqual(self.ann.rooms, {})
 
-    def test_rooms_of_their_own(self):
-        """Each room has an order and a memory of its own."""
-        other = Room("other")
-        self.room.accept(said("m0"), "alice", 0.0)
-        self.room.accept(said("m1"), "alice", 0.0)
-        accepted, is_new = other.accept(said("m1", "something else"), "alice", 0.0)
-        self.assertEqual((accepted.seq, accepted.room, is_new), (1, "other", True))
+    def test_bad_names(self):
+        """A room's name has 1 to 64 characters, none of them a space or a control character."""
+        for name in ("", "x" * 65, "a b", "a\0", "a\n", "\u200b", "a\u00a0b", "e\u0301" * 65):
+            self.assert_refused("bad-room", self.ann, "join", room=name)
+        self.assertEqual(self.hub.rooms, {})
+        self.ask(self.ann, "join", room="x" * 64)
+
+    @moderate
+    @given(st.text(max_size=70))
+    def test_any_name(self, name):
+        """Any name is refused, or makes a room in which one is under all its spellings."""
+        chat = Chat()
+        ann = chat.arrive("ann", rooms=())
+        chat.command(ann, "join", room=name)
+        if "bad-room" in codes(ann.take()):
+            self.assertEqual(chat.hub.rooms, {})
+            return
+        for form in ("NFC", "NFD"):
+            room = chat.hub.room_of(ann, unicodedata.normalize(form, name))
+            self.assertIs(room, ann.rooms[room.key])
+
+    def test_not_in_the_room(self):
+        """Who is not in a room can neither leave it, nor speak, nor set its topic."""
+        for name in ("tea", "", "x" * 65, "x" * 60_000):
+            for command in ("leave", "topic", "history"):
+                self.assert_refused("not-in-room", self.ann, command, room=name)
+        self.chat.say(self.ann, "hello", room="tea")
+        self.chat.say(self.ann, "hello")
+        self.assertEqual(codes(self.hear(self.ann)), ["not-in-room", "not-in-room"])
+        self.assertEqual(self.store.appends, [])
+
+    def test_first_room(self):
+        """A message that names no room is for the first that one is in."""
+        for room in ("tea", "coffee"):
+            self.ask(self.ann, "join", room=room)
+        self.chat.say(self.ann, "hello")
+        self.assertEqual([each.room for each in self.hear(self.ann)], ["tea"])
+        self.ask(self.ann, "leave", room="tea")
+        self.chat.say(self.ann, "hello")
+        self.assertEqual([each.room for each in self.hear(self.ann)], ["coffee"])
+
+    def test_each_has_its_order(self):
+        """Each room has an order of its own, that rises by one."""
+        for room in ("tea", "coffee"):
+            self.ask(self.ann, "join", room=room)
+        for room in ("tea", "coffee", "tea", "tea"):
+            self.chat.say(self.ann, "hello", room=room)
+        told = [(each.room, each.seq) for each in self.hear(self.ann)]
+        self.assertEqual(sorted(told), [("coffee", 1), ("tea", 1), ("tea", 2), ("tea", 3)])
 
 
-class MemoryTests(SynchronousTestCase):
+class LimitTests(ChatCase):
+    def test_default(self):
+        """A session may be in a hundred rooms, and in one more when it has left one."""
+        self.assertEqual(MAX_ROOMS, 100)
+        ann = self.chat.arrive("ann", rooms=())
+        for number in range(100):
+            self.ask(ann, "join", room=f"room-{number}")
+        for after in (None, 0):
+            self.assert_refused("too-many-rooms", ann, "join", room="tea", after=after)
+        self.assertEqual((len(ann.rooms), len(self.hub.rooms)), (100, 100))
+        self.ask(ann, "join", room="room-0")  # where it is already
+        self.ask(ann, "leave", room="room-0")
+        self.ask(ann, "join", room="tea")
+
+    def test_set(self):
+        """The operator says how many; also of those that a session begins in."""
+        chat = self.make_chat(max_rooms=2)
+        ann = chat.arrive("ann", rooms=("one", "two"))
+        chat.command(ann, "join", room="three")
+        self.assertEqual(codes(ann.take()), ["too-many-rooms"])
+        chat.arrive("bob", rooms=("one", "four", "five"))
+        (failure,) = chat.failures
+        self.assertEqual(failure.value.code, "too-many-rooms")
+        chat.failures.clear()
+        self.assertEqual(set(chat.hub.rooms), {"one", "two"})
+        self.assertEqual({room.holds for room in chat.hub.rooms.values()}, {0})
+
+    def test_first_rooms_alike(self):
+        """Of the rooms that a session begins in, those that are the same count once."""
+        chat = self.make_chat(max_rooms=1)
+        ann = chat.arrive("ann", rooms=("Tea", "tea", "TEA"))
+        self.assertEqual(list(ann.rooms), ["tea"])
+        self.assertEqual(chat.hub.rooms["tea"].holds, 0)
+
+
+class ForgottenTests(ChatCase):
+    options: ClassVar = {"retention": Retention(max_age_s=60.0)}
+
     def setUp(self):
-        self.room = Room("lobby")
+        super().setUp()
+        self.ann = self.chat.arrive("ann", rooms=())
+        self.first = self.ask(self.ann, "join", room="tea")
 
-    def test_receipt(self):
-        """A message that is sent again is answered as it was the first time, and is not new."""
-        first, _ = self.room.accept(said("m1"), "alice", 1.0)
-        self.room.accept(said("m2"), "bob", 2.0)
-        again, is_new = self.room.accept(said("m1"), "alice", 3.0)
-        self.assertEqual(again, first)
-        self.assertIs(is_new, False)
-        self.assertEqual(self.room.seq, 2)
+    def leave_and_join(self):
+        self.ask(self.ann, "leave", room="tea")
+        self.assertEqual(self.hub.rooms, {})
+        self.ann.take()
+        return self.ask(self.ann, "join", room="tea")
 
-    def test_same_sender(self):
-        """A sender is the same whatever the case of its name."""
-        first, _ = self.room.accept(said("m1"), "Alice", 1.0)
-        self.assertEqual(self.room.accept(said("m1"), "ALICE", 3.0), (first, False))
+    def test_nothing_kept(self):
+        """A room that nobody is in and in which nothing is kept is gone; its order is another."""
+        self.ask(self.ann, "topic", room="tea", topic="Earl Grey")
+        result = self.leave_and_join()
+        self.assertNotEqual(result["epoch"], self.first["epoch"])
+        self.assertEqual((result["seq"], result["topic"]), (0, ""))
 
-    def test_ids_are_the_senders(self):
-        """Two senders may use the same id; ids that differ in case are different."""
-        for n, (id, sender) in enumerate((("m1", "alice"), ("m1", "bob"), ("M1", "alice")), 1):
-            accepted, is_new = self.room.accept(said(id, f"text {n}"), sender, 1.0)
-            self.assertEqual((accepted.seq, is_new), (n, True))
+    def test_kept(self):
+        """A room in which something is kept goes on counting, with its topic and its name."""
+        self.ask(self.ann, "topic", room="tea", topic="Earl Grey")
+        self.chat.say(self.ann, "hello")
+        result = self.leave_and_join()
+        self.assertEqual(result, {**self.first, "seq": 1, "topic": "Earl Grey"})
+        self.chat.say(self.ann, "again")
+        self.assertEqual(seqs(self.hear(self.ann)), [2])
 
-    def test_id_reused(self):
-        """An id that was given to another content is refused, with a ref, and takes no place."""
-        self.room.accept(said("m1"), "alice", 1.0)
-        for other in (said("m1", "other"), said("m1", content_type="text/html")):
-            with self.assertRaises(RequestError) as caught:
-                self.room.accept(other, "alice", 2.0)
-            self.assertEqual((caught.exception.code, caught.exception.ref), ("id-reused", "m1"))
-        self.assertEqual(self.room.seq, 1)
-        self.assertIs(self.room.accept(said("m1"), "alice", 3.0)[1], False)
+    def test_kept_no_more(self):
+        """When what was kept has become too old, the room is gone, too."""
+        self.chat.say(self.ann, "hello")
+        self.chat.end_turn()
+        self.chat.now += 61
+        self.assertNotEqual(self.leave_and_join()["epoch"], self.first["epoch"])
 
-    def test_default_content_type(self):
-        """To name the default content type or to leave it out is the same."""
-        self.room.accept(said("m1"), "alice", 1.0)
-        same = said("m1", content_type=DEFAULT_CONTENT_TYPE)
-        self.assertIs(self.room.accept(same, "alice", 2.0)[1], False)
+    def test_vanishing(self):
+        """A room is gone also when the last one in it vanishes."""
+        self.delivery.vanish(self.ann)
+        self.assertEqual((self.hub.rooms, self.hub.here), ({}, {}))
+        self.assertFalse(self.store.has(room_log("tea")))
 
-    def test_bound_by_count(self):
-        """Only the last so many messages are remembered; the order goes on all the same."""
-        self.room.accept(said("first"), "alice", 0.0)
-        self.room.accept(said("second"), "alice", 0.0)
-        for n in range(MAX_REMEMBERED - 1):
-            self.room.accept(said(f"m{n}"), "alice", 0.0)
-        self.assertIs(self.room.accept(said("second"), "alice", 0.0)[1], False)
-        self.assertIs(self.room.accept(said("first"), "alice", 0.0)[1], True)
-        self.assertEqual(self.room.seq, MAX_REMEMBERED + 2)
-        self.assertIs(self.room.accept(said("second"), "alice", 0.0)[1], True)
+    def test_what_was_said_is_waited_for(self):
+        """A room stays as long as something said in it is not stored, and keeps its order."""
+        self.store.is_slow = True
+        self.chat.say(self.ann, "hello")
+        self.chat.end_turn()
+        self.delivery.vanish(self.ann)
+        self.assertIn("tea", self.hub.rooms)
+        self.chat.finish()
+        self.assertEqual(self.hub.rooms, {})
+        self.store.is_slow = False
+        bob = self.chat.arrive("bob", rooms=())
+        result = self.ask(bob, "join", room="tea", after=0)
+        self.assertEqual((result["epoch"], result["seq"]), (self.first["epoch"], 1))
+        self.assertEqual(texts(bob.take()), ["hello"])
 
-    def test_bound_by_bytes(self):
-        """Only the last so many bytes of content are remembered."""
-        pieces = MAX_REMEMBERED_BYTES // len(PIECE)
-        for n in range(pieces):
-            self.room.accept(said(f"m{n}", PIECE), "alice", 0.0)
-        self.assertIs(self.room.accept(said("m0", PIECE), "alice", 0.0)[1], False)
-        self.room.accept(said("one more", b"x"), "alice", 0.0)
-        self.assertIs(self.room.accept(said("m1", PIECE), "alice", 0.0)[1], False)
-        self.assertIs(self.room.accept(said("m0", PIECE), "alice", 0.0)[1], True)
+    def test_release_that_fails(self):
+        """What the store cannot forget is not asked for by anybody; it is noted."""
+        self.store.failure = StoreError("the disk is full")
+        self.chat.command(self.ann, "leave", room="tea")
+        self.assertEqual(len(self.chat.failures), 1)
+        self.chat.failures.clear()
+        self.assertEqual(self.hub.rooms, {})
 
-    def test_bytes_are_counted_down(self):
-        """What was forgotten makes place: many times the bound may pass through a room."""
-        for n in range(5 * MAX_REMEMBERED_BYTES // len(PIECE)):
-            self.room.accept(said(f"m{n}", PIECE), "alice", 0.0)
-            self.assertIs(self.room.accept(said(f"m{n}", PIECE), "alice", 0.0)[1], False)
 
-    def test_receipts_do_not_count_twice(self):
-        """A message that is sent again does not fill the memory."""
-        self.room.accept(said("m1", PIECE), "alice", 0.0)
-        for _ in range(2 * MAX_REMEMBERED_BYTES // len(PIECE)):
-            self.room.accept(said("m1", PIECE), "alice", 0.0)
-        self.room.accept(said("m2", PIECE), "alice", 0.0)
-        self.assertIs(self.room.accept(said("m1", PIECE), "alice", 0.0)[1], False)
+class OpeningTests(ChatCase):
+    def setUp(self):
+        super().setUp()
+        self.ann = self.chat.arrive("ann", rooms=())
+        self.bob = self.chat.arrive("bob", rooms=())
+        self.store.is_slow = True
 
-    def test_larger_than_the_memory(self):
-        """The last message is remembered however large it is, until something else is said."""
-        large = said("large", bytes(MAX_REMEMBERED_BYTES + 1))
-        self.room.accept(large, "alice", 0.0)
-        self.assertIs(self.room.accept(large, "alice", 0.0)[1], False)
-        self.room.accept(said("m1"), "alice", 0.0)
-        self.assertIs(self.room.accept(large, "alice", 0.0)[1], True)
+    def test_two_at_a_time(self):
+        """Two who join a room before it is opened meet in one room."""
+        for person in (self.ann, self.bob):
+            self.chat.command(person, "join", room="tea")
+        self.chat.finish()
+        self.assertIs(self.ann.rooms["tea"], self.bob.rooms["tea"])
+        self.assertEqual(self.hub.rooms["tea"].holds, 0)
+
+    def test_left_while_another_comes(self):
+        """Who leaves a room that another is just coming to does not take its order away."""
+        self.chat.command(self.ann, "join", room="tea")
+        self.chat.command(self.bob, "join", room="tea")
+        self.store.answer_next()
+        self.chat.command(self.ann, "leave", room="tea")
+        self.chat.finish()
+        self.assert_order_kept()
+
+    def test_left_while_another_cannot_come(self):
+        """Where that other cannot be let in, the room is gone."""
+        self.chat.command(self.ann, "join", room="tea")
+        self.chat.command(self.bob, "join", room="tea")
+        self.store.answer_next()
+        self.chat.command(self.ann, "leave", room="tea")
+        self.store.answer_next(StoreError("the disk is full"))
+        self.chat.finish()
+        self.assertEqual(self.hub.rooms, {})
+        self.assertFalse(self.store.has(room_log("tea")))
+
+    def test_cannot_be_opened(self):
+        """A room of which nobody knows where it stands is not joined."""
+        self.chat.command(self.ann, "join", room="tea")
+        self.store.answer_next(StoreError("the disk is full"))
+        self.assertEqual(codes(self.ann.take()), ["not-stored"])
+        self.assertEqual((self.hub.rooms, self.ann.rooms), ({}, {}))
+
+    @moderate
+    @given(st.lists(st.sampled_from(["ann", "bob", "answer", "fail"]), max_size=24))
+    def test_any_coming_and_going(self, steps):
+        """However people come and go and the store answers, rooms have their logs' order."""
+        chat = Chat()
+        people = {name: chat.arrive(name, rooms=()) for name in ("ann", "bob")}
+        chat.store.is_slow = True
+        busy = dict.fromkeys(people, False)
+        for step in steps:
+            if step in people:
+                if not busy[step]:
+                    command = "leave" if "tea" in people[step].rooms else "join"
+                    busy[step] = True
+                    done = chat.command(people[step], command, room="tea")
+                    done.addBoth(lambda _, name=step: busy.update({name: False}))
+            elif chat.store.owes_answers:
+                is_join = chat.store.asked_first == "open_log"
+                fails = step == "fail" and is_join
+                chat.store.answer_next(StoreError("the disk is full") if fails else None)
+        chat.finish()
+        self.assertEqual(chat.failures, [])
+        rooms = {key: room.epoch for key, room in chat.hub.rooms.items()}
+        inside = any(person.rooms for person in people.values())
+        self.assertEqual(set(rooms), {"tea"} if inside else set())
+        self.assertEqual(chat.store.has(room_log("tea")), inside)
+        for key, epoch in rooms.items():
+            self.assertEqual(chat.store.epoch_of(room_log(key)), epoch)
+
+    def assert_order_kept(self):
+        room = self.hub.rooms["tea"]
+        self.assertEqual(self.store.epoch_of(room.log), room.epoch)
+        self.assertEqual((list(room.members), room.holds), ([self.bob.id], 0))
+
+
+class TopicTests(ChatCase):
+    def setUp(self):
+        super().setUp()
+        self.ann = self.chat.arrive("ann")
+        self.bob = self.chat.arrive("bob")
+        self.chat.end_turn()
+        self.ann.take()
+
+    def test_set(self):
+        """Everyone in a room is told once who set its topic, who comes later is told it."""
+        self.assertEqual(self.ask(self.ann, "topic", room="Lobby")["topic"], "")
+        result = self.ask(self.ann, "topic", room="LOBBY", topic="All the tea")
+        self.assertEqual(result, {"room": "lobby", "topic": "All the tea"})
+        told = [presence.topic_set("lobby", "All the tea", "ann")]
+        self.assertEqual((self.ann.take(), self.bob.take()), (told, told))
+        cat = self.chat.arrive("cat", rooms=())
+        self.assertEqual(self.ask(cat, "join", room="lobby")["topic"], "All the tea")
+
+    def test_same(self):
+        """To set the topic that there is tells nobody."""
+        self.ask(self.ann, "topic", room="lobby", topic="tea")
+        self.bob.take()
+        self.assertEqual(self.ask(self.ann, "topic", room="lobby", topic="tea")["topic"], "tea")
+        self.assertEqual(self.bob.take(), [])
+
+    def test_bounds(self):
+        """A topic has up to 256 characters, none of them a control character; or it is empty."""
+        for topic in ("x" * 257, "a\nb", "\x1b[31m", 5):
+            self.assert_refused("bad-request", self.ann, "topic", room="lobby", topic=topic)
+        for topic in ("x" * 256, ""):
+            self.assertEqual(self.ask(self.ann, "topic", room="lobby", topic=topic)["topic"], topic)
+
+    def test_not_kept(self):
+        """A topic that the store cannot keep is not set."""
+        self.store.failure = StoreError("the disk is full")
+        self.assert_refused("not-stored", self.ann, "topic", room="lobby", topic="tea")
+        self.assertEqual(self.hear(self.bob), [])
+        self.store.failure = None
+        self.assertEqual(self.ask(self.ann, "topic", room="lobby")["topic"], "")

@@ -189,6 +189,11 @@ def ack(client: Peer, name: str | None) -> Message:
     )
 
 
+def command(name: str, **fields: object) -> Message:
+    """Make a COMMAND, whose id is its name."""
+    return Message(MessageType.COMMAND, {"id": name, "command": name, **fields})
+
+
 def settle(factory: ChatFactory) -> None:
     """End the reactor's turn."""
     factory.clock.advance(0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.rooms import Room
 from chatd.errors import ConfigurationError, LocalProtocolError, RequestError
+from chatd.net.delivery import TurnDelivery
+from chatd.net.factory import ChatFactory
 from chatd.testing import MemoryServer
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Error, Message, MessageType
@@ -13,6 +14,9 @@ from tests.net.fakes import (
     GOODBYE,
     KEY,
     Peer,
+    ack,
+    command,
+    greeted_client,
     hand_client,
     memory_factory,
     settle,
@@ -27,6 +31,13 @@ class CountingCodec(Codec):
     def encode(self, message: Message) -> bytes:
         self.count += 1
         return super().encode(message)
+
+
+def count_encodings(factory: ChatFactory) -> CountingCodec:
+    """Return what counts the messages that a server encodes for its rooms from now on."""
+    codec = CountingCodec()
+    factory.hub.delivery = TurnDelivery(codec, factory.turn)
+    return codec
 
 
 class SettingsTests(SynchronousTestCase):
@@ -140,11 +151,47 @@ class PublishTests(FactoryTests):
         self.assertEqual((error.code, error.ref), ("not-in-room", "m1"))
 
     def test_to_a_name(self) -> None:
-        """A message to a name is refused: messages are to rooms."""
+        """A message to a name reaches its two ends, in an order of theirs, and nobody else."""
+        alice, bob, carol = self.clients("alice", "bob", "carol")
+        alice.say("to the room")
+        alice.send(Message.chat("hello", id="m1", to="BOB"))
+        bob.send(Message.chat("hello yourself", id="m2", to="alice"))
+        self.end_turn()
+        heard = alice.take()
+        self.assertEqual(bob.take(), heard)
+        self.assertEqual(
+            [(each.room, each.sender, each.to, each.seq, each.text) for each in heard],
+            [
+                ("lobby", "alice", None, 1, "to the room"),
+                (None, "alice", "bob", 1, "hello"),
+                (None, "bob", "alice", 2, "hello yourself"),
+            ],
+        )
+        self.assertEqual(carol.take_texts(), ["to the room"])
+
+    def test_to_a_name_that_nobody_has(self) -> None:
+        """A message to someone who is not here is stored, and its sender told of the absence."""
         (alice,) = self.clients("alice")
         alice.send(Message.chat("hello", id="m1", to="bob"))
+        self.end_turn()
+        receipt, event = alice.take()
+        self.assertEqual((receipt.id, receipt.to, receipt.seq), ("m1", "bob", 1))
+        self.assertEqual(event.header, {"event": "absent", "name": "bob", "ref": "m1"})
+
+    def test_to_a_room_and_a_name(self) -> None:
+        """A message is to a room or to a name; one to both is refused."""
+        alice, bob = self.clients("alice", "bob")
+        alice.send(Message.chat("hello", id="m1", room="lobby", to="bob"))
         error = self.error_of(alice)
         self.assertEqual((error.code, error.ref), ("bad-request", "m1"))
+        self.assertEqual(bob.take(), [])
+
+    def test_to_no_name(self) -> None:
+        """A message to what cannot be a name is refused."""
+        (alice,) = self.clients("alice")
+        alice.send(Message.chat("hello", id="m1", to="b ob"))
+        error = self.error_of(alice)
+        self.assertEqual((error.code, error.ref), ("bad-name", "m1"))
 
     def test_unknown_command(self) -> None:
         """A command that is not known is refused by its name."""
@@ -171,22 +218,39 @@ class FanOutTests(FactoryTests):
     def test_encoded_once(self) -> None:
         """A message is encoded once, however many are in the room."""
         clients = self.clients("alice", "bob", "carol", "dave")
-        self.factory.codec = CountingCodec()
+        codec = count_encodings(self.factory)
         clients[0].say("one", "two")
         self.end_turn()
-        self.assertEqual(self.factory.codec.count, 2)
+        self.assertEqual(codec.count, 2)
         self.assertEqual(len({client.transport.writes[-1] for client in clients}), 1)
 
     def test_who_joins_in_the_same_turn(self) -> None:
-        """Who joins does not get what was said before, even in the same turn."""
+        """Who joins does not get what had its place before, even in the same turn."""
         (alice,) = self.clients("alice")
+        bob = greeted_client(self.factory)
         alice.say("before")
-        bob = hand_client(self.factory, "bob")
+        self.factory.hub.journal.settle()
+        bob.send(ack(bob, "bob"))
         alice.say("after")
         self.end_turn()
-        self.assertEqual(bob.take_texts(), ["after"])
+        self.assertEqual((alice.count_writes(), bob.count_writes()), (1, 1))
+        welcome, after = bob.take()
+        self.assertEqual(welcome.header["rooms"][0]["seq"], 1)
+        self.assertEqual((after.text, after.seq), ("after", 2))
         told = [message.text or message.header["event"] for message in alice.take()]
         self.assertEqual(told, ["before", "joined", "after"])
+
+    def test_who_joins_before_it_has_its_place(self) -> None:
+        """Who joins gets all that follows the `seq` of the welcome, whenever it was said."""
+        (alice,) = self.clients("alice")
+        bob = greeted_client(self.factory)
+        alice.say("said before")
+        bob.send(ack(bob, "bob"))
+        self.end_turn()
+        welcome, message = bob.take()
+        self.assertEqual(welcome.header["rooms"][0]["seq"], 0)
+        self.assertEqual((message.text, message.seq), ("said before", 1))
+        self.assertEqual(alice.take_texts(), ["said before"])
 
     def test_who_leaves_in_the_same_turn(self) -> None:
         """Who leaves gets what was said before, even in the same turn."""
@@ -212,6 +276,8 @@ class FanOutTests(FactoryTests):
         (alice,) = self.clients("alice")
         bob = hand_client(self.factory, "bob")
         self.assertEqual(bob.take(), [])
+        twin = greeted_client(self.factory)
+        twin.send(ack(twin, "Bob"))  # refused: nobody is told of it
         bob.transport.lose()
         self.end_turn()
         self.assertEqual(
@@ -229,8 +295,10 @@ class RoomTests(FactoryTests):
     def setUp(self) -> None:
         super().setUp()
         self.alice, self.bob = self.clients("alice", "bob")
-        self.cellar = self.factory.rooms["cellar"] = Room("Cellar")
-        self.cellar.join(self.factory.sessions[self.alice.protocol.connection.session_id])
+        self.alice.send(command("join", room="Cellar"))
+        self.end_turn()
+        self.alice.take()
+        self.cellar = self.factory.hub.rooms["cellar"]
 
     def test_members_only(self) -> None:
         """What is said in a room reaches its members, and has its place in the room's order."""
@@ -242,61 +310,110 @@ class RoomTests(FactoryTests):
         self.assertEqual((cellar.room, cellar.seq), ("Cellar", 1))
         self.assertEqual(self.bob.take_texts(), ["to the lobby"])
 
+    def test_made_by_being_joined(self) -> None:
+        """A room is there as soon as someone joins it, under the name that it was given first."""
+        self.bob.send(command("join", room="CELLAR"))
+        self.end_turn()
+        (result,) = self.bob.take()
+        self.assertEqual(result.type, MessageType.RESULT)
+        self.assertEqual((result.header["room"], result.header["members"]), ("Cellar", 2))
+        self.assertEqual(
+            [room.name for room in self.factory.hub.rooms.values()], ["lobby", "Cellar"]
+        )
+
+    def test_room_of_the_welcome(self) -> None:
+        """A message that names no room is for the first one that its sender is in."""
+        self.alice.send(command("leave", room="lobby"))
+        self.alice.say("where am I?")
+        self.end_turn()
+        self.assertEqual(self.alice.take()[-1].room, "Cellar")
+
     def test_who_is_not_a_member(self) -> None:
         """Who is not a member cannot speak there."""
         self.bob.send(Message.chat("hello", id="m1", room="cellar"))
         self.assertEqual(self.error_of(self.bob).code, "not-in-room")
 
     def test_leaves_all(self) -> None:
-        """Who goes leaves every room that it is in."""
+        """Who goes leaves every room that it is in, and a room that nobody is in is gone."""
+        lobby = self.factory.hub.rooms["lobby"]
         self.alice.transport.lose()
-        self.assertEqual(self.cellar.members, {})
+        self.assertEqual((self.cellar.members, self.cellar.count), ({}, 0))
+        self.assertEqual(self.factory.hub.rooms, {"lobby": lobby})
         self.bob.transport.lose()
-        self.assertEqual(self.factory.rooms["lobby"].members, {})
+        self.assertEqual((lobby.members, lobby.count), ({}, 0))
+        self.assertEqual((self.factory.hub.rooms, self.factory.hub.here), ({}, {}))
 
 
 class SendToRoomTests(FactoryTests):
     """The server speaks in a room."""
 
+    def said(self, *args: object, **options: object) -> Message:
+        """Say something, end the turn, and return what was said."""
+        saying = self.factory.send_to_room(*args, **options)
+        self.end_turn()
+        return self.successResultOf(saying)
+
+    def refused(self, *args: object, **options: object) -> RequestError:
+        """Say something that is refused, end the turn, and return why."""
+        saying = self.factory.send_to_room(*args, **options)
+        self.end_turn()
+        return self.failureResultOf(saying, RequestError).value
+
     def test_send(self) -> None:
         """Everyone is sent it, in the room's order, from the server's name."""
         alice, bob = self.clients("alice", "bob")
         alice.say("one")
-        said = self.factory.send_to_room("Lobby", "two", id="s1", content_type="text/x-news")
+        saying = self.factory.send_to_room("Lobby", "two", id="s1", content_type="text/x-news")
+        self.assertNoResult(saying)
         self.end_turn()
+        said = self.successResultOf(saying)
         _, news = bob.take()
         self.assertEqual(news, said)
+        self.assertEqual(alice.take()[1], said)
         self.assertEqual((said.sender, said.seq, said.id), ("server", 2, "s1"))
         self.assertEqual((said.text, said.content_type), ("two", "text/x-news"))
 
     def test_name_of_the_server(self) -> None:
         """The server may be given another name."""
-        factory = memory_factory(name="Concierge")
-        self.assertEqual(factory.send_to_room("lobby", "hello").sender, "Concierge")
+        self.factory = memory_factory(name="Concierge")
+        self.assertEqual(self.said("lobby", "hello").sender, "Concierge")
 
-    def test_no_such_room(self) -> None:
-        """A room that is not there is the caller's fault."""
-        self.assertRaises(LocalProtocolError, self.factory.send_to_room, "cellar", "hello")
+    def test_nobody_is_there(self) -> None:
+        """Nobody need be in the room: what is said there is kept, and the room is gone again."""
+        self.assertEqual(self.said("Cellar", "hello").seq, 1)
+        again = self.said("cellar", "again")
+        self.assertEqual((again.room, again.seq), ("Cellar", 2))
+        self.assertEqual(self.factory.hub.rooms, {})
+
+    def test_bad_room(self) -> None:
+        """A name that no room can have is refused."""
+        for name in ("", "the cellar", "c" * 65):
+            self.assertEqual(self.refused(name, "hello").code, "bad-room")
 
     def test_too_much(self) -> None:
         """A content over the limit is the caller's fault, and leaves no gap in the order."""
-        factory = memory_factory(max_content=10)
-        factory.send_to_room("lobby", "one")
-        self.assertRaises(LocalProtocolError, factory.send_to_room, "lobby", bytes(11))
-        self.assertEqual(factory.send_to_room("lobby", "two").seq, 2)
+        self.factory = memory_factory(max_content=10)
+        self.said("lobby", "one")
+        self.assertRaises(LocalProtocolError, self.factory.send_to_room, "lobby", bytes(11))
+        self.assertEqual(self.said("lobby", "two").seq, 2)
 
     def test_same_id_again(self) -> None:
         """The same id again is not delivered twice."""
         (alice,) = self.clients("alice")
         first = self.factory.send_to_room("lobby", "one", id="s1")
-        self.assertEqual(self.factory.send_to_room("lobby", "one", id="s1"), first)
-        self.end_turn()
+        again = self.said("lobby", "one", id="s1")
+        self.assertEqual(
+            (again, again), (self.successResultOf(first), self.said("lobby", "one", id="s1"))
+        )
         self.assertEqual(alice.take_texts(), ["one"])
 
     def test_id_reused(self) -> None:
         """The same id for another content is refused."""
-        self.factory.send_to_room("lobby", "one", id="s1")
-        self.assertRaises(RequestError, self.factory.send_to_room, "lobby", "two", id="s1")
+        (alice,) = self.clients("alice")
+        self.said("lobby", "one", id="s1")
+        error = self.refused("lobby", "two", id="s1")
+        self.assertEqual((error.code, error.ref), ("id-reused", "s1"))
+        self.assertEqual(alice.take_texts(), ["one"])
 
 
 class KeyTests(FactoryTests):

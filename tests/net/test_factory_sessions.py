@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatd.net.protocol import CLOSE_TIMEOUT_S, MAX_PENDING
 from chatd.wire.messages import MessageType
 from tests.net.fakes import greeted_client, memory_factory, pong
-from tests.net.test_factory import CountingCodec, FactoryTests
+from tests.net.test_factory import FactoryTests, count_encodings
 
 MIB = 1024 * 1024
 
@@ -129,10 +129,10 @@ class ShutdownTests(FactoryTests):
     def test_nobody_is_told_who_leaves_with_it(self) -> None:
         """Who goes with the server is not told of all the others that go, one by one."""
         self.clients("alice", "bob", "carol")
-        self.factory.codec = CountingCodec()
+        codec = count_encodings(self.factory)
         self.factory.shut_down()
         self.assertEqual(self.factory.sessions, {})
-        self.assertEqual(self.factory.codec.count, 0)
+        self.assertEqual(codec.count, 0)
 
     def test_takes_no_new_ones(self) -> None:
         """A connection that comes meanwhile is refused."""

@@ -45,7 +45,7 @@ class RecordingProtocol(ChatProtocol):
 
     def act_on(self, event: Event) -> Deferred[None] | None:
         if isinstance(event, AdmissionAsked):
-            self.connection.admit(event.ack.name, None)
+            self.connection.admit(event.ack.name)
             self.handshake_done()
         elif isinstance(event, Message):
             self.texts.append(event.text)

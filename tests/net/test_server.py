@@ -61,10 +61,18 @@ class AdmissionTests(ServerTests):
         (welcome,) = client.take()
         self.assertEqual(welcome.type, MessageType.EVENT)
         session_id = client.protocol.connection.session_id
+        lobby = self.factory.hub.rooms["lobby"]
         self.assertEqual(
             welcome.header,
-            {"event": "welcome", "session_id": session_id, "name": "alice", "room": "lobby"},
+            {
+                "event": "welcome",
+                "session_id": session_id,
+                "name": "alice",
+                "room": "lobby",
+                "rooms": [{"room": "lobby", "epoch": lobby.epoch, "seq": 0}],
+            },
         )
+        self.assertEqual(len(lobby.epoch), 32)
         self.assertEqual(self.factory.sessions[session_id].name, "alice")
 
     def test_guest(self) -> None:

@@ -243,11 +243,12 @@ class SayingTests(SessionTests):
         self.assertEqual((message.id, message.text), ("q1", "answer"))
 
     def test_order_with_the_room(self) -> None:
-        """What is said to one comes after what was said to its room before, in one write."""
-        self.factory.send_to_room("lobby", "one")
-        self.session.send("two")
-        self.factory.send_to_room("lobby", "three")
+        """What is said to one comes after what its room was told before, in one write."""
+        told = self.factory.send_to_room("lobby", "one")
+        told.addCallback(lambda _: self.session.send("two"))
+        told.addCallback(lambda _: self.factory.send_to_room("lobby", "three"))
         self.end_turn()
+        self.assertEqual(self.successResultOf(told).seq, 2)
         self.assertEqual(self.client.count_writes(), 1)
         self.assertEqual(self.client.take_texts(), ["one", "two", "three"])
 

@@ -9,15 +9,22 @@ from chatd.net.turn import Turn
 
 
 class FakeMember:
-    """Is delivered frames, and writes them when it is flushed."""
+    """Is delivered frames, and writes them when it is flushed.
+
+    Attributes:
+        deliveries: What it was delivered, a piece for each time.
+    """
 
     def __init__(self, turn: Turn) -> None:
+        self.id = str(id(self))
         self.turn = turn
+        self.deliveries: list[bytes] = []
         self.delivered: list[bytes] = []
         self.writes: list[bytes] = []
         self.flushes = 0
 
     def deliver(self, frames: bytes) -> None:
+        self.deliveries.append(frames)
         self.delivered.append(frames)
         self.turn.add(self)
 
@@ -32,7 +39,17 @@ class FakeRoom:
     """Holds members."""
 
     def __init__(self, *members: FakeMember) -> None:
-        self.members = {str(number): member for number, member in enumerate(members)}
+        self.members = {member.id: member for member in members}
+
+    def join(self, turn: Turn, member: FakeMember) -> None:
+        """Let a member in, in the middle of a turn."""
+        turn.begin(self, member)
+        self.members[member.id] = member
+
+    def leave(self, turn: Turn, member: FakeMember) -> None:
+        """Let a member out, in the middle of a turn."""
+        turn.hand_over(member)
+        del self.members[member.id]
 
 
 class FanOutTests(SynchronousTestCase):
@@ -81,7 +98,7 @@ class FanOutTests(SynchronousTestCase):
         empty = FakeRoom()
         self.turn.broadcast(empty, b"one")
         self.turn.settle()
-        empty.members["late"] = self.members[0]
+        empty.members[self.members[0].id] = self.members[0]
         self.clock.advance(0)
         self.assertEqual(self.members[0].writes, [])
 
@@ -143,7 +160,7 @@ class MembersTests(SynchronousTestCase):
         """Who joins after a settle does not get what was said before it."""
         self.turn.broadcast(self.room, b"before,")
         self.turn.settle()
-        self.room.members["new"] = self.new
+        self.room.members[self.new.id] = self.new
         self.turn.broadcast(self.room, b"after")
         self.clock.advance(0)
         self.assertEqual(self.old.writes, [b"before,after"])
@@ -165,12 +182,199 @@ class MembersTests(SynchronousTestCase):
 
         def deliver_and_leave(frames: bytes) -> None:
             deliver(frames)
-            del room.members["0"]
+            del room.members[self.old.id]
 
         self.old.deliver = deliver_and_leave
         self.turn.broadcast(room, b"one")
         self.clock.advance(0)
         self.assertEqual((self.old.writes, self.new.writes), ([b"one"], [b"one"]))
+
+
+class JoiningTests(SynchronousTestCase):
+    """Who joins in the middle of a turn is sent what is said from then on; nobody else notices."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.turn = Turn(self.clock)
+        self.old = [FakeMember(self.turn) for _ in range(3)]
+        self.new, self.newer = FakeMember(self.turn), FakeMember(self.turn)
+        self.room = FakeRoom(*self.old)
+
+    def say(self, *frames: bytes) -> None:
+        for frame in frames:
+            self.turn.broadcast(self.room, frame)
+
+    def test_gets_what_is_said_later(self) -> None:
+        """It gets nothing of what was said before it came, and all that is said after."""
+        self.say(b"1", b"2")
+        self.room.join(self.turn, self.new)
+        self.say(b"3", b"4")
+        self.clock.advance(0)
+        self.assertEqual(self.new.deliveries, [b"34"])
+
+    def test_fan_out_is_not_broken_up(self) -> None:
+        """However many join, each old member is delivered to once, and all the same bytes."""
+        self.say(b"1")
+        self.room.join(self.turn, self.new)
+        self.say(b"2")
+        self.room.join(self.turn, self.newer)
+        self.say(b"3")
+        self.clock.advance(0)
+        self.assertEqual([member.deliveries for member in self.old], [[b"123"]] * 3)
+        self.assertEqual(len({id(member.deliveries[0]) for member in self.old}), 1)
+        self.assertEqual([member.flushes for member in self.old], [1, 1, 1])
+        self.assertEqual((self.new.deliveries, self.newer.deliveries), ([b"23"], [b"3"]))
+
+    def test_nothing_is_said_later(self) -> None:
+        """Where nothing is said after it came, it is delivered nothing."""
+        self.say(b"1")
+        self.room.join(self.turn, self.new)
+        self.clock.advance(0)
+        self.assertEqual((self.new.deliveries, self.new.flushes), ([], 0))
+        self.assertEqual([member.deliveries for member in self.old], [[b"1"]] * 3)
+
+    def test_nothing_was_said_before(self) -> None:
+        """Where nothing was said before it came, it is like every other."""
+        self.room.join(self.turn, self.new)
+        self.say(b"1", b"2")
+        self.clock.advance(0)
+        self.assertEqual(self.new.deliveries, [b"12"])
+        self.assertIs(self.new.deliveries[0], self.old[0].deliveries[0])
+
+    def test_next_turn(self) -> None:
+        """In the next turn it is like every other."""
+        self.say(b"1")
+        self.room.join(self.turn, self.new)
+        self.clock.advance(0)
+        self.say(b"2")
+        self.clock.advance(0)
+        self.assertEqual(self.new.deliveries, [b"2"])
+        self.assertIs(self.new.deliveries[0], self.old[0].deliveries[-1])
+
+    def test_other_room(self) -> None:
+        """Who joins one room is sent all of another that it was in."""
+        other = FakeRoom(self.new)
+        self.turn.broadcast(other, b"a")
+        self.say(b"1")
+        self.room.join(self.turn, self.new)
+        self.turn.broadcast(other, b"b")
+        self.say(b"2")
+        self.clock.advance(0)
+        self.assertEqual(b"".join(self.new.deliveries), b"ab2")
+
+    def test_leaves_and_comes_back(self) -> None:
+        """Who leaves and comes back in one turn misses what was said between, and nothing else."""
+        comer = self.old[0]
+        self.say(b"1")
+        self.room.leave(self.turn, comer)
+        self.say(b"2")
+        self.room.join(self.turn, comer)
+        self.say(b"3")
+        self.clock.advance(0)
+        self.assertEqual(comer.writes, [b"13"])
+        self.assertEqual([member.deliveries for member in self.old[1:]], [[b"123"]] * 2)
+
+    def test_comes_and_leaves(self) -> None:
+        """Who comes and leaves in one turn gets what was said between."""
+        self.say(b"1")
+        self.room.join(self.turn, self.new)
+        self.say(b"2")
+        self.room.leave(self.turn, self.new)
+        self.say(b"3")
+        self.clock.advance(0)
+        self.assertEqual(self.new.writes, [b"2"])
+
+
+class HandOverTests(SynchronousTestCase):
+    """One may be handed what was broadcast to it before the turn is over."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.turn = Turn(self.clock)
+        self.one, self.other = FakeMember(self.turn), FakeMember(self.turn)
+        self.room = FakeRoom(self.one, self.other)
+
+    def test_at_once(self) -> None:
+        """It gets it at once, and what is said later at the end of the turn, in one write."""
+        self.turn.broadcast(self.room, b"1")
+        self.turn.broadcast(self.room, b"2")
+        self.turn.hand_over(self.one)
+        self.assertEqual(self.one.deliveries, [b"12"])
+        self.one.deliver(b"for you,")
+        self.turn.broadcast(self.room, b"3")
+        self.clock.advance(0)
+        self.assertEqual(self.one.deliveries, [b"12", b"for you,", b"3"])
+        self.assertEqual(self.one.writes, [b"12for you,3"])
+
+    def test_others_wait(self) -> None:
+        """The others get it as they would have, in one piece."""
+        self.turn.broadcast(self.room, b"1")
+        self.turn.hand_over(self.one)
+        self.assertEqual(self.other.deliveries, [])
+        self.turn.broadcast(self.room, b"2")
+        self.turn.hand_over(self.one)
+        self.clock.advance(0)
+        self.assertEqual(self.other.deliveries, [b"12"])
+
+    def test_again(self) -> None:
+        """What it was handed it is not handed again."""
+        self.turn.broadcast(self.room, b"1")
+        self.turn.hand_over(self.one)
+        self.turn.hand_over(self.one)
+        self.clock.advance(0)
+        self.assertEqual(self.one.deliveries, [b"1"])
+
+    def test_of_all_rooms(self) -> None:
+        """It gets what was said in all rooms it is in, and in no other."""
+        also, not_in = FakeRoom(self.one), FakeRoom(self.other)
+        for room, frame in ((self.room, b"1"), (also, b"2"), (not_in, b"3"), (self.room, b"4")):
+            self.turn.broadcast(room, frame)
+        self.turn.hand_over(self.one)
+        self.assertEqual(self.one.deliveries, [b"14", b"2"])
+
+    def test_nothing(self) -> None:
+        """Where nothing was said nothing happens, and no call is made."""
+        self.turn.hand_over(self.one)
+        self.assertEqual((self.one.deliveries, self.clock.getDelayedCalls()), ([], []))
+
+
+class BeforeFlushTests(SynchronousTestCase):
+    """Before everything is sent there is a last chance to say something."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.turn = Turn(self.clock)
+        self.member = FakeMember(self.turn)
+        self.room = FakeRoom(self.member)
+
+    def test_goes_out_with_the_turn(self) -> None:
+        """What it broadcasts goes out with the turn, after what was broadcast before."""
+        self.turn.before_flush = lambda: self.turn.broadcast(self.room, b"last")
+        self.turn.broadcast(self.room, b"first,")
+        self.clock.advance(0)
+        self.assertEqual(self.member.deliveries, [b"first,last"])
+        self.assertEqual((self.member.flushes, self.clock.getDelayedCalls()), (1, []))
+
+    def test_scheduled(self) -> None:
+        """A turn in which nothing else happens has an end too, where it is asked for."""
+        self.turn.before_flush = lambda: self.turn.broadcast(self.room, b"all")
+        self.turn.schedule()
+        self.turn.schedule()
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.clock.advance(0)
+        self.assertEqual((self.member.writes, self.clock.getDelayedCalls()), ([b"all"], []))
+
+    def test_failure(self) -> None:
+        """Where it fails, that is logged, and what was gathered is sent all the same."""
+
+        def fail() -> None:
+            raise KeyError("no")
+
+        self.turn.before_flush = fail
+        self.turn.broadcast(self.room, b"one")
+        self.clock.advance(0)
+        self.assertEqual(self.member.writes, [b"one"])
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
 
 class FlushTests(SynchronousTestCase):

@@ -20,8 +20,10 @@ from tests.session.wiring import (
     LARGE,
     MAX_CONTENT,
     OTHER_KEY,
+    ROOMS,
     SESSION_ID,
     WELCOME,
+    WELCOMED,
     Pair,
     SideCases,
     bring_to,
@@ -69,6 +71,24 @@ class ClientCases(SideCases):
         peer.say_frames(raw_frame(1, b'{"session_id":"s","auth":true}', b"", self.key))
         (ack,) = peer.hear()
         self.assertEqual(ack.header.password, "secret")
+
+    def test_password_withheld(self):
+        """A password that must not be heard on the way is not told, whoever asks for it."""
+        client = make_client(self.key, name="bob", password="secret")
+        peer = bring_to(State.GREETING, client, self.key)
+        client.withhold_password()
+        peer.say_frames(raw_frame(1, b'{"session_id":"s","auth":true}', b"", self.key))
+        (ack,) = peer.hear()
+        self.assertEqual((ack.header.name, ack.header.password), ("bob", None))
+
+    def test_rooms(self):
+        """The rooms to begin in are asked for; none at all is another wish than no wish."""
+        for rooms in (None, [], ["cellar", "Attic"]):
+            client = make_client(self.key, rooms=rooms)
+            peer = bring_to(State.GREETING, client, self.key)
+            peer.say(INIT)
+            (ack,) = peer.hear()
+            self.assertEqual(ack.header.rooms, rooms)
 
     def test_second_greeting(self):
         """A second greeting is refused; the first one holds."""
@@ -120,19 +140,30 @@ class ClientCases(SideCases):
     # The welcome
 
     def test_welcome(self):
-        """The welcome establishes the session, and tells the name and the room, if any."""
-        for room in ("lobby", None):
+        """The welcome establishes the session, and tells the name and the rooms, if any."""
+        for room, rooms in (("lobby", ROOMS), (None, [])):
             peer = self.at(State.ADMISSION)
-            welcome = Message(MessageType.EVENT, {**WELCOME.header, "name": "bob", "room": room})
-            self.assertEqual(peer.say(welcome), [Welcomed("bob", room)])
+            fields = {**WELCOME.header, "name": "bob", "room": room, "rooms": rooms}
+            welcome = Message(MessageType.EVENT, fields)
+            self.assertEqual(peer.say(welcome), [Welcomed("bob", room, rooms)])
             self.assertIs(peer.state, State.ESTABLISHED)
             self.assertEqual(peer.hear(), [])
+
+    def test_welcome_without_rooms(self):
+        """Where the rooms are missing or none that can be read, the one room is all there is."""
+        for more in ({}, {"rooms": None}, {"rooms": "lobby"}, {"rooms": [{"room": 5}]}):
+            for room, rooms in (("lobby", [{"room": "lobby"}]), (None, [])):
+                peer = self.at(State.ADMISSION)
+                fields = {"event": "welcome", "name": "bob", "room": room, **more}
+                self.assertEqual(
+                    peer.say(Message(MessageType.EVENT, fields)), [Welcomed("bob", room, rooms)]
+                )
 
     def test_messages_behind_the_welcome(self):
         """Messages in one piece with the greeting and the welcome follow it, large ones too."""
         peer = self.at(State.GREETING)
         events = peer.say(INIT, WELCOME, HELLO, LARGE)
-        self.assertEqual(events, [Welcomed("alice", "lobby"), HELLO, LARGE])
+        self.assertEqual(events, [WELCOMED, HELLO, LARGE])
 
     def test_ill_formed_welcome(self):
         """A welcome without a name is `bad-request`; a better one may follow."""
@@ -142,7 +173,7 @@ class ClientCases(SideCases):
                 peer.say(Message(MessageType.EVENT, {"event": "welcome", **fields})), []
             )
             self.assertEqual(codes_of(peer.hear()), [(5, "bad-request")])
-        self.assertEqual(peer.say(WELCOME), [Welcomed("alice", "lobby")])
+        self.assertEqual(peer.say(WELCOME), [WELCOMED])
 
     def test_welcome_too_soon(self):
         """A welcome before the greeting welcomes nobody."""
@@ -156,7 +187,7 @@ class ClientCases(SideCases):
         peer = self.at(State.ADMISSION)
         self.assertEqual(peer.say(Message(MessageType.EVENT, {"event": "joined"})), [])
         self.assertEqual(codes_of(peer.hear()), [(5, "unexpected-type")])
-        self.assertEqual(peer.say(WELCOME), [Welcomed("alice", "lobby")])
+        self.assertEqual(peer.say(WELCOME), [WELCOMED])
 
     def test_welcome_of_another_type(self):
         """Only an EVENT welcomes; a frame of another type that looks like one does not."""
@@ -208,7 +239,7 @@ class ClientCases(SideCases):
     def test_welcome_after_an_error(self):
         """An ERROR that was followed by the welcome refused nothing."""
         peer = self.at(State.ADMISSION)
-        self.assertEqual(peer.say(error("x"), WELCOME), [Welcomed("alice", "lobby")])
+        self.assertEqual(peer.say(error("x"), WELCOME), [WELCOMED])
         peer.connection.connection_lost()
         self.assertNotIsInstance(peer.connection.end_reason, SessionRefused)
         self.assertEqual(peer.connection.end_reason.code, "connection-lost")

@@ -9,6 +9,7 @@ from chatd.session.events import Faulted, PongReceived
 from chatd.session.states import State
 from chatd.wire.messages import Error, Message, MessageType
 from tests.session.wiring import (
+    HELLO,
     KEY,
     MAX_CONTENT,
     SideCases,
@@ -49,6 +50,68 @@ class FaultCases(SideCases):
             self.assertEqual((end.code, end.retry), (code, False))
             self.assertEqual(peer.say_frames(good), [])
             self.assertEqual(list(peer.connection.events()), [])
+            self.assertEqual(peer.hear(), [])
+
+    def test_told_when_acted_on(self):
+        """A fault is told to the peer when its owner has acted on it, and not before."""
+        peer = self.at(State.ESTABLISHED)
+        hello, fault = peer.say_fault(HELLO)
+        self.assertEqual((hello, fault.error.code), (HELLO, "bad-length"))
+        self.assertIs(peer.state, State.FAULTED)
+        self.assertEqual(peer.hear(), [])
+        self.assertIsNone(peer.connection.end_reason)
+        for _ in range(2):  # the second time there is nothing left to do
+            peer.connection.end_faulty()
+            self.assertIs(peer.state, State.CLOSING)
+        self.assertEqual(codes_of(peer.hear()), [(5, "bad-length"), (6, "bad-length")])
+        self.assertEqual(peer.connection.end_reason.code, "bad-length")
+
+    def test_between_the_fault_and_its_answer(self):
+        """Until then nothing is read or waits, and what others say goes out before the answer."""
+        peer = self.at(State.ESTABLISHED)
+        peer.say_fault(HELLO)
+        peer.connection.receive_data(peer.seal(peer.encode(HELLO, ping(1))))
+        self.assertEqual(list(peer.connection.events()), [])
+        peer.connection.queue_frames(peer.encode(pong(9)))
+        peer.connection.send_error(RequestError("not-today", "no", ref="m1"))
+        peer.connection.end_faulty()
+        heard = peer.hear()
+        self.assertEqual(heard[0], pong(9))
+        self.assertEqual(
+            codes_of(heard[1:]), [(5, "not-today"), (5, "bad-length"), (6, "bad-length")]
+        )
+
+    def test_time_of_the_answer(self):
+        """The fault is what ends the session, however long its answer takes."""
+        peer = self.at(State.ESTABLISHED)
+        peer.say_fault()
+        for now in (5.0, 10.0, 15.0, 100.0, 1000.0):
+            peer.connection.tick(now)
+        self.assertEqual(peer.hear(), [])
+        peer.connection.end_faulty()
+        self.assertEqual(codes_of(peer.hear()), [(5, "bad-length"), (6, "bad-length")])
+
+    def test_ended_before_the_answer(self):
+        """Where the session is ended or lost first, the fault is not told."""
+        for end, heard in (
+            (lambda connection: connection.end("shutting-down", "bye"), [(6, "shutting-down")]),
+            (lambda connection: connection.connection_lost(), []),
+        ):
+            peer = self.at(State.ESTABLISHED)
+            peer.say_fault()
+            end(peer.connection)
+            reason = peer.connection.end_reason
+            peer.connection.end_faulty()
+            self.assertEqual(codes_of(peer.hear()), heard)
+            self.assertIs(peer.connection.end_reason, reason)
+
+    def test_no_fault(self):
+        """Where there was no fault there is nothing to end."""
+        for state in (State.GREETING, State.ESTABLISHED, State.DRAINING, State.CLOSED):
+            peer = self.at(state)
+            peer.hear()
+            peer.connection.end_faulty()
+            self.assertIs(peer.state, state)
             self.assertEqual(peer.hear(), [])
 
     def test_too_short(self):
@@ -193,6 +256,24 @@ class RequestCases(SideCases):
             peer.say_frames(raw_frame(5, header, b"", self.key))
             self.assertEqual(peer.hear(), [])
             self.assertIs(peer.state, State.ESTABLISHED)
+
+    def test_answered_by_its_owner(self):
+        """An owner that answers faults itself is given those of an established session, in turn."""
+        for state, is_asked in ((State.GREETING, False), (State.ESTABLISHED, True)):
+            peer = self.at(state)
+            peer.hear()
+            given = []
+            peer.connection.answer_request = given.append
+            unknown = raw_frame(99, b'{"id":"x"}', b"", self.key)
+            ill_formed = raw_frame(8, b'{"id":"c1"}', b"", self.key)
+            neither = raw_frame(3, b'{"n":1}', b"pang", self.key)
+            peer.say_frames(unknown + ill_formed + neither)
+            faults = [("unknown-type", "x"), ("bad-request", "c1"), ("bad-request", None)]
+            answered = [(message.header.code, message.header.ref) for message in peer.hear()]
+            self.assertEqual(answered, [] if is_asked else faults)
+            self.assertEqual(
+                [(error.code, error.ref) for error in given], faults if is_asked else []
+            )
 
     def test_send_error(self):
         """`send_error` tells the code, the text and the ref."""

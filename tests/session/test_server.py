@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import LocalProtocolError, SessionRefused, WrongKeyError
-from chatd.session.events import AdmissionAsked, Ended, Faulted, PongReceived, Welcomed
+from chatd.session.events import AdmissionAsked, Ended, Faulted, PongReceived
 from chatd.session.states import State
 from chatd.wire.channel import PREAMBLE
 from chatd.wire.messages import Message, MessageType, SessionAck
@@ -14,8 +14,10 @@ from tests.session.wiring import (
     INIT,
     KEY,
     LARGE,
+    ROOMS,
     SESSION_ID,
     WELCOME,
+    WELCOMED,
     Pair,
     Peer,
     SideCases,
@@ -49,7 +51,7 @@ class ServerCases(SideCases):
             pair = Pair(make_server(self.key), make_client(self.key))
             pair.pump(piece_bytes)
             self.assertEqual(pair.server_events, [AdmissionAsked(ACK.header)])
-            self.assertEqual(pair.client_events, [Welcomed("alice", "lobby")])
+            self.assertEqual(pair.client_events, [WELCOMED])
             self.assertIs(pair.server.state, State.ESTABLISHED)
             self.assertIs(pair.client.state, State.ESTABLISHED)
 
@@ -116,11 +118,12 @@ class ServerCases(SideCases):
     # Admission
 
     def test_admit(self):
-        """A client that is let in is told its name and its room."""
-        for room in ("lobby", None):
+        """A client that is let in is told its name and its rooms, the first of them twice."""
+        for room, rooms in (("lobby", ROOMS), ("Cellar", ROOMS[1:]), (None, [])):
             peer = self.at(State.ADMISSION)
-            peer.connection.admit("alice", room)
-            self.assertEqual(peer.hear(), [Message(10, {**WELCOME.header, "room": room})])
+            peer.connection.admit("alice", rooms)
+            welcome = Message(10, {**WELCOME.header, "room": room, "rooms": rooms})
+            self.assertEqual(peer.hear(), [welcome])
             self.assertIs(peer.state, State.ESTABLISHED)
 
     def test_admit_unasked(self):
@@ -129,7 +132,7 @@ class ServerCases(SideCases):
             peer = self.at(state)
             peer.hear()
             with self.assertRaises(LocalProtocolError):
-                peer.connection.admit("alice", "lobby")
+                peer.connection.admit("alice", ROOMS)
             self.assertIs(peer.state, state)
             self.assertEqual(peer.hear(), [])
 
@@ -138,7 +141,7 @@ class ServerCases(SideCases):
         for state in (State.DRAINING, State.CLOSING, State.CLOSED):
             peer = self.at(state)
             peer.hear()
-            peer.connection.admit("alice", "lobby")
+            peer.connection.admit("alice", ROOMS)
             self.assertIs(peer.state, state)
             self.assertEqual(peer.hear(), [])
 
@@ -168,7 +171,7 @@ class ServerCases(SideCases):
         peer.connection.receive_data(peer.seal(peer.encode(ACK, HELLO, pong(4), HELLO)))
         events = peer.connection.events()
         self.assertEqual(next(events), AdmissionAsked(ACK.header))
-        peer.connection.admit("alice", "lobby")
+        peer.connection.admit("alice", ROOMS)
         self.assertEqual(list(events), [HELLO, PongReceived(4), HELLO])
 
     def test_large_message_behind_the_answer(self):
@@ -179,7 +182,7 @@ class ServerCases(SideCases):
         for event in peer.connection.events():
             told.append(event)
             if isinstance(event, AdmissionAsked):
-                peer.connection.admit("alice", "lobby")
+                peer.connection.admit("alice", ROOMS)
         self.assertEqual(told, [AdmissionAsked(ACK.header), LARGE])
 
     def test_waiting_for_admission(self):
@@ -191,7 +194,7 @@ class ServerCases(SideCases):
         self.assertEqual(peer.say(GOODBYE), [])
         self.assertEqual(peer.hear(), [])
         self.assertIs(peer.state, State.ADMISSION)
-        peer.connection.admit("alice", None)
+        peer.connection.admit("alice")
         *told, ended = peer.connection.events()
         self.assertEqual(told, [HELLO, LARGE])
         self.assertIsInstance(ended, Ended)
@@ -313,7 +316,7 @@ class EncryptedServerTests(ServerCases, SynchronousTestCase):
         with self.assertRaises(LocalProtocolError):
             peer.connection.send(HELLO.type, HELLO.header, HELLO.content)
         with self.assertRaises(LocalProtocolError):
-            peer.connection.admit("alice", "lobby")
+            peer.connection.admit("alice", ROOMS)
         self.assertEqual(peer.hear(), [])
 
 

@@ -4,7 +4,7 @@ from itertools import product
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.errors import ErrorCode, LocalProtocolError
+from chatd.errors import ErrorCode, LocalProtocolError, RequestError
 from chatd.session.events import Ended
 from chatd.session.states import TRANSITIONS, State, Trigger, advance
 from chatd.wire.messages import ChatHeader
@@ -30,19 +30,22 @@ WAY = (
     (State.ESTABLISHED, None),
 )
 OPEN = {state for state, _ in WAY}
+TAKING = {State.ESTABLISHED, State.FAULTED, State.DRAINING}
 
 
 def expected(state: State, trigger: Trigger) -> State | None:
     """Say by rules, not by the table, which state follows; None where there is no transition."""
     if trigger is Trigger.CONNECTION_LOST:
         return None if state is State.CLOSED else State.CLOSED
+    if trigger is Trigger.ENDED:
+        return State.CLOSING if state in {*OPEN, State.FAULTED} else None
     if state not in OPEN:
         return None
-    if trigger is Trigger.ENDED:
-        return State.CLOSING
     if trigger is Trigger.PEER_ENDED:
         # Before the channel is open there is no frame that could say it.
         return None if state is State.CONNECTING else State.DRAINING
+    if trigger is Trigger.FAULT_FOUND:
+        return State.FAULTED
     place = WAY.index((state, trigger)) if (state, trigger) in WAY else None
     return None if place is None else WAY[place + 1][0]
 
@@ -113,10 +116,10 @@ class SidesTests(SynchronousTestCase):
         for make, state in product((make_server, make_client), State):
             connection = bring_to(state, make(KEY), KEY).connection
             self.assertEqual(connection.is_established, state is State.ESTABLISHED)
-            self.assertEqual(connection.is_over, state not in OPEN)
+            self.assertEqual(connection.is_over, state not in {*OPEN, State.FAULTED})
             waits = state is State.ADMISSION and make is make_server
             self.assertEqual(connection.is_readable, state in OPEN and not waits)
-            self.assertEqual(connection.takes_frames, state in {State.ESTABLISHED, State.DRAINING})
+            self.assertEqual(connection.takes_frames, state in TAKING)
 
 
 class EndCases(SideCases):
@@ -142,6 +145,16 @@ class EndCases(SideCases):
         peer.say(ping(1), GOODBYE)
         peer.connection.queue_frames(peer.encode(ping(9)))
         self.assertEqual(peer.hear(), [HELLO, pong(1), ping(9)])
+
+    def test_answers_while_draining(self):
+        """What was said before a DISCONNECT can still be answered, until the transport is gone."""
+        peer = self.at(State.DRAINING)
+        peer.connection.send(HELLO.type, HELLO.header, HELLO.content)
+        peer.connection.send_error(RequestError("not-today", "no", ref="m1"))
+        said, refusal = peer.hear()
+        self.assertEqual(said, HELLO)
+        self.assertEqual((refusal.header.code, refusal.header.ref), ("not-today", "m1"))
+        self.assertIs(peer.state, State.DRAINING)
 
     def test_end(self):
         """`end` says why, after all that was queued, and whether to come back."""
@@ -169,7 +182,7 @@ class EndCases(SideCases):
 
     def test_send_after_the_end(self):
         """Who says something after the end made a mistake, and is told so."""
-        for state in (State.DRAINING, State.CLOSING, State.CLOSED):
+        for state in (State.CLOSING, State.CLOSED):
             peer = self.at(state)
             peer.hear()
             with self.assertRaises(LocalProtocolError):

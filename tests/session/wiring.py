@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from chatd.session.client import ClientConnection
 from chatd.session.connection import Connection
-from chatd.session.events import AdmissionAsked, Event
+from chatd.session.events import AdmissionAsked, Event, Faulted, Welcomed
 from chatd.session.server import ServerConnection
 from chatd.session.states import State
 from chatd.wire.channel import Channel, ClearChannel, SecureChannel
@@ -34,13 +34,22 @@ GREETING = SessionInit(
 
 INIT = Message(MessageType.SESSION_INIT, GREETING)
 ACK = Message(MessageType.SESSION_ACK, SessionAck(session_id=SESSION_ID, name="alice"))
+ROOMS = [{"room": "lobby", "epoch": "e1", "seq": 7}, {"room": "Cellar", "epoch": "e2", "seq": 0}]
 WELCOME = Message(
     MessageType.EVENT,
-    {"event": "welcome", "session_id": SESSION_ID, "name": "alice", "room": "lobby"},
+    {
+        "event": "welcome",
+        "session_id": SESSION_ID,
+        "name": "alice",
+        "room": "lobby",
+        "rooms": ROOMS,
+    },
 )
+WELCOMED = Welcomed("alice", "lobby", ROOMS)
 HELLO = Message.chat("hello", id="m1")
 LARGE = Message.chat(bytes(9_000), id="m2")  # longer than a frame before establishment may be
 GOODBYE = Message(MessageType.DISCONNECT, Disconnect(reason="bye"))
+NO_FRAME = b"\0\0\0\1x"  # shorter than any envelope: `bad-length`
 
 
 def ping(n: int) -> Message:
@@ -98,10 +107,11 @@ def make_client(
     now: float = 0.0,
     name: str | None = "alice",
     password: str | None = None,
+    rooms: list[str] | None = None,
 ) -> ClientConnection:
     """Make a client's side."""
     channel = channel_of(key, is_server=False)
-    return ClientConnection(Codec(key), channel, now, name=name, password=password)
+    return ClientConnection(Codec(key), channel, now, name=name, password=password, rooms=rooms)
 
 
 class Peer:
@@ -148,6 +158,16 @@ class Peer:
         """Say frames, or what is none, in one piece, and return the connection's events."""
         return self.feed(self.seal(frames))
 
+    def say_fault(self, *messages: Message) -> list[Event]:
+        """Say messages and then what is no frame, and return the events up to the fault's."""
+        self.connection.receive_data(self.seal(self.encode(*messages) + NO_FRAME))
+        events: list[Event] = []
+        for event in self.connection.events():
+            events.append(event)
+            if isinstance(event, Faulted):
+                break
+        return events
+
     def hear(self) -> list[Message]:
         """Return what the connection has said since the last time."""
         self.channel.receive_data(self.connection.data_to_send())
@@ -176,7 +196,7 @@ class Peer:
     def establish(self) -> None:
         """Let the welcome be said."""
         if isinstance(self.connection, ServerConnection):
-            self.connection.admit("alice", "lobby")
+            self.connection.admit("alice", ROOMS)
             self.hear()
         else:
             self.say(WELCOME)
@@ -194,7 +214,9 @@ def bring_to(state: State, connection: Connection, key: bytes | None = None) -> 
     if state is State.ADMISSION:
         return peer
     peer.establish()
-    if state is State.DRAINING:
+    if state is State.FAULTED:
+        peer.say_fault()
+    elif state is State.DRAINING:
         peer.say(GOODBYE)
     elif state is State.CLOSING:
         connection.end("goodbye", "bye")
@@ -245,4 +267,4 @@ class Pair:
         for event in self.server.events():
             self.server_events.append(event)
             if isinstance(event, AdmissionAsked):
-                self.server.admit(event.ack.name or "guest", "lobby")
+                self.server.admit(event.ack.name or "guest", ROOMS)

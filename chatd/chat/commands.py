@@ -1,0 +1,304 @@
+"""Commands: what a member may ask, with what fields, and what is answered.
+
+======================  =========================================  =================================
+command                 fields                                     RESULT
+======================  =========================================  =================================
+``join``                ``room, after?, epoch?``                   ``room, epoch, seq, members,
+                                                                   topic, recovered``
+``leave``               ``room``                                   ``room``
+``history``             ``room | with, after? | before?, limit?``  the messages, then ``room | with,
+                                                                   epoch, count, complete``
+``who``                 ``room, after?``                           ``room, members, names, next?``
+``rooms``               ``after?``                                 ``rooms, next?``
+``conversations``       ``after?``                                 ``conversations, next?``
+``topic``               ``room, topic?``                           ``room, topic``
+``name``                ``name``                                   ``name``
+``kick``                ``name | address, reason?``                ``kicked``
+``ban``                 ``name | address, until?``                 ``kicked``
+``unban``               ``name | address``                         nothing
+``bans``                ``after?``                                 ``bans, next?``
+======================  =========================================  =================================
+
+A list that is too long for one RESULT ends with ``next``: asked again with that as ``after``, the
+command goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Annotated, Any, Generic
+
+import msgspec
+
+from chatd.chat import presence
+from chatd.chat.history import MAX_PAGE, Answer, history, join
+from chatd.chat.hub import Hub
+from chatd.chat.members import M
+from chatd.chat.moderation import Bans, Operators, check_target, kick
+from chatd.chat.names import MAX_TOPIC, check_name, check_room, fold
+from chatd.errors import ErrorCode, RequestError, StoreError
+from chatd.storage.bans import Ban
+from chatd.wire.messages import Message, MessageType
+
+__all__ = ["LIST_BYTES", "Commands"]
+
+LIST_BYTES = 32 * 1024
+"""How long a list in one RESULT may be, in bytes; the header has a limit."""
+DEFAULT_LIMIT = 100
+"""How many messages `history` gives where it is not told."""
+
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+
+
+class _Join(msgspec.Struct):
+    room: str
+    after: Seq | None = None
+    epoch: str | None = None
+
+
+class _InRoom(msgspec.Struct):
+    room: str
+
+
+class _History(msgspec.Struct, rename={"other": "with"}):
+    room: str | None = None
+    other: str | None = None
+    after: Seq | None = None
+    before: Seq | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = DEFAULT_LIMIT
+
+
+class _Who(msgspec.Struct):
+    room: str
+    after: str = ""
+
+
+class _List(msgspec.Struct):
+    after: str = ""
+
+
+class _Topic(msgspec.Struct):
+    room: str
+    topic: str | None = None
+
+
+class _Name(msgspec.Struct):
+    name: str
+
+
+class _Target(msgspec.Struct):
+    name: str | None = None
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
+
+
+class _Kick(_Target):
+    reason: Annotated[str, msgspec.Meta(max_length=MAX_TOPIC)] = ""
+
+
+class _Ban(_Target):
+    until: float | None = None
+
+
+class Commands(Generic[M]):
+    """Does what members ask.
+
+    Args:
+        hub: The chat.
+        bans: Who is banned.
+        operators: Who may kick and ban.
+        note: Called with a line for the operator's log: who did what to whom.
+        store_failed: Called with the error when the store cannot do what it is asked.
+    """
+
+    def __init__(
+        self,
+        hub: Hub[M],
+        bans: Bans,
+        operators: Operators,
+        note: Callable[[str], None],
+        store_failed: Callable[[Exception], None],
+    ) -> None:
+        self._hub = hub
+        self._bans = bans
+        self._operators = operators
+        self._note = note
+        self._store_failed = store_failed
+        self._commands: dict[str, tuple[type[Any], Callable[..., Awaitable[None]]]] = {
+            "join": (_Join, self._join),
+            "leave": (_InRoom, self._leave),
+            "history": (_History, self._history),
+            "who": (_Who, self._who),
+            "rooms": (_List, self._rooms),
+            "conversations": (_List, self._conversations),
+            "topic": (_Topic, self._topic),
+            "name": (_Name, self._name),
+            "kick": (_Kick, self._kick),
+            "ban": (_Ban, self._ban),
+            "unban": (_Target, self._unban),
+            "bans": (_List, self._list_bans),
+        }
+
+    async def run(self, member: M, header: dict[str, Any]) -> None:
+        """Do what a COMMAND asks, and answer it.
+
+        Args:
+            member: Who asks.
+            header: The COMMAND's header.
+
+        Raises:
+            RequestError: It is not done; `unknown-command`, `bad-request`, `not-stored`, or one of
+                the command's own.
+            SessionEnded: The member is gone.
+        """
+        command = self._commands.get(header["command"])
+        if command is None:
+            raise RequestError(
+                ErrorCode.UNKNOWN_COMMAND, f"there is no command {header['command']}"
+            )
+        fields_type, method = command
+        try:
+            fields = msgspec.convert(header, fields_type)
+        except msgspec.ValidationError as error:
+            raise RequestError(ErrorCode.BAD_REQUEST, str(error)) from None
+
+        def answer(result: dict[str, Any]) -> None:
+            result = {**result, "id": header["id"]}
+            self._hub.delivery.tell(member, (Message(MessageType.RESULT, result),))
+
+        try:
+            await method(member, fields, answer)
+        except StoreError as error:
+            self._store_failed(error)
+            raise RequestError(
+                ErrorCode.NOT_STORED, "the server's store does not work now; try again later"
+            ) from None
+
+    async def _join(self, member: M, fields: _Join, answer: Answer) -> None:
+        await join(self._hub, member, fields.room, fields.after, fields.epoch, answer)
+
+    async def _leave(self, member: M, fields: _InRoom, answer: Answer) -> None:
+        room = self._hub.room_of(member, fields.room)
+        self._hub.quit(member, room)
+        answer({"room": room.name})
+
+    async def _history(self, member: M, fields: _History, answer: Answer) -> None:
+        await history(
+            self._hub,
+            member,
+            room=fields.room,
+            other=fields.other,
+            after=fields.after,
+            before=fields.before,
+            limit=fields.limit,
+            answer=answer,
+        )
+
+    async def _who(self, _: M, fields: _Who, answer: Answer) -> None:
+        room = self._hub.rooms.get(fold(check_room(fields.room)))
+        if room is None:
+            raise RequestError(ErrorCode.NO_SUCH_ROOM, "nobody is in a room of that name")
+        names, rest = _fit(room.names(), fields.after)
+        answer({"room": room.name, "members": room.count, "names": names, **rest})
+
+    async def _rooms(self, _: M, fields: _List, answer: Answer) -> None:
+        found = {
+            fold(head.name): {"room": head.name, "members": 0, "topic": head.topic}
+            for head in await self._hub.store.rooms()
+        }
+        for key, room in self._hub.rooms.items():
+            if room.count:
+                found[key] = {"room": room.name, "members": room.count, "topic": room.topic}
+        rooms, rest = _fit(found.items(), fields.after)
+        answer({"rooms": rooms, **rest})
+
+    async def _conversations(self, member: M, fields: _List, answer: Answer) -> None:
+        found = {
+            each.other: {"with": each.other, "epoch": each.head.epoch, "seq": each.head.seq}
+            for each in await self._hub.store.conversations(member.key)
+        }
+        conversations, rest = _fit(found.items(), fields.after)
+        answer({"conversations": conversations, **rest})
+
+    async def _topic(self, member: M, fields: _Topic, answer: Answer) -> None:
+        room = self._hub.room_of(member, fields.room)
+        topic = fields.topic
+        if topic is not None and topic != room.topic:
+            if len(topic) > MAX_TOPIC or not topic.isprintable():
+                raise RequestError(
+                    ErrorCode.BAD_REQUEST,
+                    f"a topic has at most {MAX_TOPIC} characters, none of them a control character",
+                )
+            await self._hub.store.set_topic(room.log, topic)
+            room.topic = topic
+            changed = presence.topic_set(room.name, topic, member.name)
+            self._hub.delivery.broadcast(room, changed)
+        answer({"room": room.name, "topic": room.topic})
+
+    async def _name(self, member: M, fields: _Name, answer: Answer) -> None:
+        name = check_name(fields.name)
+        self._bans.check(name, member.address)
+        answer({"name": self._hub.rename(member, name)})
+
+    async def _kick(self, member: M, fields: _Kick, answer: Answer) -> None:
+        self._operators.check(member)
+        name, address = check_target(fields.name, fields.address)
+        reason = fields.reason or "an operator ended the session"
+        if not reason.isprintable():
+            raise RequestError(ErrorCode.BAD_REQUEST, "a reason is one line of text")
+        kicked = self._end(name, address, ErrorCode.KICKED, reason)
+        self._note(f"{member.name} kicked {name or address} ({kicked} sessions): {reason}")
+        answer({"kicked": kicked})
+
+    async def _ban(self, member: M, fields: _Ban, answer: Answer) -> None:
+        self._operators.check(member)
+        name, address = check_target(fields.name, fields.address)
+        if (name, address) in ((member.key, None), (None, member.address)):
+            raise RequestError(ErrorCode.BAD_REQUEST, "that is you")
+        now = self._hub.unix_time()
+        if fields.until is not None and fields.until <= now:
+            raise RequestError(ErrorCode.BAD_REQUEST, "the ban would have ended already")
+        self._bans.add(
+            Ban(name=name, address=address, until=fields.until, by=member.name, made=now)
+        )
+        kicked = self._end(name, address, ErrorCode.BANNED, "you are banned from this server")
+        self._note(f"{member.name} banned {name or address} until {fields.until}")
+        answer({"kicked": kicked})
+
+    async def _unban(self, member: M, fields: _Target, answer: Answer) -> None:
+        self._operators.check(member)
+        name, address = check_target(fields.name, fields.address)
+        if not self._bans.remove(name, address):
+            raise RequestError(ErrorCode.BAD_REQUEST, f"{name or address} is not banned")
+        self._note(f"{member.name} unbanned {name or address}")
+        answer({})
+
+    async def _list_bans(self, member: M, fields: _List, answer: Answer) -> None:
+        self._operators.check(member)
+        found = {
+            f"{ban.name or ''} {ban.address or ''}": msgspec.to_builtins(ban)
+            for ban in self._bans.in_force()
+        }
+        bans, rest = _fit(found.items(), fields.after)
+        answer({"bans": bans, **rest})
+
+    def _end(self, name: str | None, address: str | None, code: str, reason: str) -> int:
+        if name is not None:
+            members = self._hub.sessions_of(name)
+        else:
+            everyone = (each for here in self._hub.here.values() for each in here.values())
+            members = [each for each in everyone if each.address == address]
+        return kick(self._hub, members, code, reason)
+
+
+def _fit(items: Iterable[tuple[str, Any]], after: str) -> tuple[list[Any], dict[str, str]]:
+    """Return the values of the first keys after one that fit in a RESULT, and where to go on."""
+    fitting: list[Any] = []
+    size = 0
+    last = after
+    for key, value in sorted((item for item in items if item[0] > after), key=lambda item: item[0]):
+        size += len(msgspec.json.encode(value)) + 1
+        if size > LIST_BYTES:
+            return fitting, {"next": last}
+        fitting.append(value)
+        last = key
+    return fitting, {}

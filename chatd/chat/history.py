@@ -1,0 +1,166 @@
+"""History: reading what was said, and joining a room where one left off.
+
+Who joins with `after` is told what it missed and then hears what is said, in one order without a
+gap or a duplicate. That works without a lock, because a store answers in the order in which it is
+asked: when the page that reaches to the newest message is there, exactly those messages have been
+delivered that are in it, and whoever is let in at that moment misses none and hears none twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chatd.chat.hub import Hub
+from chatd.chat.members import M
+from chatd.chat.names import check_name, fold
+from chatd.chat.rooms import Room
+from chatd.errors import ErrorCode, RequestError, StoreError
+from chatd.storage.interface import Page, direct_log
+
+__all__ = ["MAX_PAGE", "PAGE_BYTES", "Answer", "history", "join"]
+
+MAX_PAGE = 500
+"""How many messages are read at once."""
+PAGE_BYTES = 1024 * 1024
+"""How many bytes of content are read at once; one message in any case."""
+
+Answer = Callable[[dict[str, Any]], None]
+"""Answers a command with the fields of its RESULT."""
+
+
+async def join(
+    hub: Hub[M],
+    member: M,
+    name: str,
+    after: int | None,
+    epoch: str | None,
+    answer: Answer,
+) -> None:
+    """Let a member into a room; answer, then tell it what it missed.
+
+    Args:
+        hub: The chat.
+        member: The member; one who is in already may ask for what it missed.
+        name: The room's name; one that is not there is made.
+        after: The `seq` of the last message that the member has, or None to be told of none.
+        epoch: The epoch of that `seq`; None for the one that the room has.
+        answer: Answers before the first message.
+
+    Raises:
+        RequestError: `bad-room`, or `too-many-rooms`.
+        StoreError: What was missed cannot be read.
+        SessionEnded: The member is gone.
+    """
+    room = await hub.open(name)
+    try:
+        if room.key not in member.rooms and len(member.rooms) >= hub.max_rooms:
+            raise RequestError(
+                ErrorCode.TOO_MANY_ROOMS, f"a session is in {hub.max_rooms} rooms at most"
+            )
+        if after is None:
+            hub.enter(member, room)
+            answer(_standing(room, recovered=False))
+        else:
+            await _catch_up(hub, member, room, after, epoch, answer)
+    finally:
+        hub.close(room)
+
+
+async def _catch_up(
+    hub: Hub[M], member: M, room: Room[M], after: int, epoch: str | None, answer: Answer
+) -> None:
+    is_known = epoch in (None, room.epoch) and after <= room.seq
+    position = after if is_known else 0
+    muted_at = room.seq
+    has_answered = False
+    hub.mute(member, room)  # what is said meanwhile will be on a page
+    try:
+        page = await _read(hub, room.log, position)
+        recovered = is_known and page.head.oldest <= after + 1
+        answer(_standing(room, recovered=recovered, is_joining=not room.has(member)))
+        has_answered = True
+        hub.delivery.tell(member, page.messages)
+        while not page.is_complete:
+            position = page.messages[-1].seq or 0
+            await hub.delivery.drained(member)
+            page = await _read(hub, room.log, position)
+            if page.head.oldest > position + 1:
+                why = "the history is forgotten faster than it is read"
+                hub.delivery.end(member, ErrorCode.SLOW_CONSUMER, why, retry=True)
+                return
+            hub.delivery.tell(member, page.messages)
+    except StoreError:
+        # It is not where it believes to be, or it has not heard what was said while it was muted.
+        if has_answered or (room.key in member.rooms and room.seq != muted_at):
+            why = "the server's store does not work now; try again later"
+            hub.delivery.end(member, ErrorCode.NOT_STORED, why, retry=True)
+        raise
+    finally:
+        hub.unmute(member, room)
+    hub.enter(member, room)
+
+
+def _standing(room: Room[M], *, recovered: bool, is_joining: bool = False) -> dict[str, Any]:
+    return {
+        "room": room.name,
+        "epoch": room.epoch,
+        "seq": room.seq,
+        "members": room.count + is_joining,
+        "topic": room.topic,
+        "recovered": recovered,
+    }
+
+
+async def _read(hub: Hub[M], log: str, after: int) -> Page:
+    return await hub.store.read(log, after=after, limit=MAX_PAGE, max_bytes=PAGE_BYTES)
+
+
+async def history(
+    hub: Hub[M],
+    member: M,
+    *,
+    room: str | None,
+    other: str | None,
+    after: int | None,
+    before: int | None,
+    limit: int,
+    answer: Answer,
+) -> None:
+    """Tell a member a part of what was said, as it was delivered, and then answer.
+
+    Args:
+        hub: The chat.
+        member: The member.
+        room: A room that the member is in, or None.
+        other: Whose direct messages with the member, or None; one of the two.
+        after: See `IMessageStore.read`.
+        before: See there.
+        limit: How many messages at most.
+        answer: Answers after the last message.
+
+    Raises:
+        RequestError: `not-in-room`, `bad-name`, or `bad-request`.
+        StoreError: It cannot be read.
+    """
+    if (room is None) == (other is None):
+        raise RequestError(ErrorCode.BAD_REQUEST, "history is of a room, or with a name")
+    if after is not None and before is not None:
+        raise RequestError(ErrorCode.BAD_REQUEST, "history is after a place, or before one")
+    if room is not None:
+        there = hub.room_of(member, room)
+        log, place = there.log, {"room": there.name}
+    else:
+        assert other is not None
+        other = check_name(other)
+        log, place = direct_log(member.key, fold(other)), {"with": other}
+    page = await hub.store.read(log, after=after, before=before, limit=limit, max_bytes=PAGE_BYTES)
+    hub.delivery.tell(member, page.messages)
+    answer(
+        {
+            **place,
+            "epoch": page.head.epoch,
+            "count": len(page.messages),
+            "complete": page.is_complete,
+        }
+    )

@@ -1,0 +1,149 @@
+"""Moderation: who may kick and ban, and who is banned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable
+from ipaddress import ip_address
+
+from chatd.chat.hub import Hub
+from chatd.chat.members import M, Member
+from chatd.chat.names import check_name, fold
+from chatd.errors import ErrorCode, RequestError
+from chatd.storage.bans import Ban
+
+__all__ = ["Bans", "Operators", "check_target", "kick"]
+
+
+class Bans:
+    """Who is banned, by name or by address.
+
+    Args:
+        bans: Those that were made before.
+        save: Keeps all that are in force, at each change.
+        unix_time: What tells the time, in Unix seconds.
+    """
+
+    def __init__(
+        self,
+        bans: Iterable[Ban] = (),
+        *,
+        save: Callable[[list[Ban]], None],
+        unix_time: Callable[[], float],
+    ) -> None:
+        self._save = save
+        self._unix_time = unix_time
+        self._bans: dict[tuple[str | None, str | None], Ban] = {}
+        self.replace(bans)
+
+    def replace(self, bans: Iterable[Ban]) -> None:
+        """Put other bans in force, instead of those that are."""
+        # Those that a person wrote into the file may spell a name in their own way.
+        self._bans = {(ban.name and fold(ban.name), ban.address): ban for ban in bans}
+
+    def in_force(self) -> list[Ban]:
+        """Return the bans that have not ended."""
+        now = self._unix_time()
+        return [ban for ban in self._bans.values() if ban.until is None or ban.until > now]
+
+    def check(self, name: str | None, address: str) -> None:
+        """Refuse who is banned.
+
+        Raises:
+            RequestError: `banned`.
+        """
+        key = None if name is None else fold(name)
+        now = self._unix_time()
+        for ban in (self._bans.get((key, None)), self._bans.get((None, address))):
+            if ban is not None and (ban.until is None or ban.until > now):
+                raise RequestError(ErrorCode.BANNED, "you are banned from this server")
+
+    def add(self, ban: Ban) -> None:
+        """Put a ban in force, instead of an earlier one of the same.
+
+        Raises:
+            StoreError: It cannot be kept; then it is not in force.
+        """
+        bans = [each for each in self.in_force() if (each.name, each.address) != _key(ban)]
+        self._save([*bans, ban])
+        self.replace([*bans, ban])
+
+    def remove(self, name: str | None, address: str | None) -> bool:
+        """Lift a ban, and say whether there was one.
+
+        Raises:
+            StoreError: It cannot be kept; then the ban stays in force.
+        """
+        bans = self.in_force()
+        rest = [ban for ban in bans if _key(ban) != (name, address)]
+        if len(rest) == len(bans):
+            return False
+        self._save(rest)
+        self.replace(rest)
+        return True
+
+
+def _key(ban: Ban) -> tuple[str | None, str | None]:
+    return ban.name, ban.address
+
+
+class Operators:
+    """Who may kick and ban.
+
+    Args:
+        names: Their names.
+        needs_account: Whether the name must be an account's, and proven. Without accounts, whoever
+            takes the name is the operator.
+    """
+
+    def __init__(self, names: Iterable[str] = (), *, needs_account: bool) -> None:
+        self._keys = frozenset(map(fold, names))
+        self._needs_account = needs_account
+
+    def check(self, member: Member) -> None:
+        """Refuse who is no operator.
+
+        Raises:
+            RequestError: `not-allowed`.
+        """
+        is_proven = member.has_account or not self._needs_account
+        if member.key not in self._keys or not is_proven:
+            raise RequestError(ErrorCode.NOT_ALLOWED, "only operators may do that")
+
+
+def check_target(name: str | None, address: str | None) -> tuple[str | None, str | None]:
+    """Return the folded name or the address that is meant.
+
+    Raises:
+        RequestError: `bad-request`: not exactly one of the two is given, or it is no address; or
+            `bad-name`.
+    """
+    if name is not None and address is None:
+        return fold(check_name(name)), None
+    if address is not None and name is None:
+        return None, _check_address(address)
+    raise RequestError(ErrorCode.BAD_REQUEST, "give a name, or an address")
+
+
+def _check_address(address: str) -> str:
+    """Return an address as members have it."""
+    if re.fullmatch(r"uid:\d{1,10}", address, re.ASCII):
+        return address
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        raise RequestError(
+            ErrorCode.BAD_REQUEST, "an address is that of an IP, or uid: and a user's number"
+        ) from None
+
+
+def kick(
+    hub: Hub[M],
+    members: Collection[M],
+    code: str,
+    reason: str,
+) -> int:
+    """End the sessions of some members, and say how many there were."""
+    for member in members:
+        hub.delivery.end(member, code, reason)
+    return len(members)

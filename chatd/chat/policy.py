@@ -1,0 +1,46 @@
+"""`Policy`: what an operator decides of the chat itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatd.chat.names import check_name, check_room
+from chatd.chat.rooms import LOBBY, MAX_ROOMS, PRESENCE_LIMIT
+from chatd.errors import ConfigurationError, RequestError
+from chatd.wire.messages import MAX_FIRST_ROOMS
+
+__all__ = ["Policy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What an operator decides of the chat itself.
+
+    Attributes:
+        rooms: The rooms that a session is let into which names none itself, at most
+            `MAX_FIRST_ROOMS`.
+        operators: The names of those who may kick and ban.
+        presence_limit: In a room of more members than this, nobody is told who comes and goes.
+        max_rooms: How many rooms a session may be in.
+
+    Raises:
+        ConfigurationError: A name is not one, or there are too many rooms.
+    """
+
+    rooms: tuple[str, ...] = (LOBBY,)
+    operators: tuple[str, ...] = ()
+    presence_limit: int = PRESENCE_LIMIT
+    max_rooms: int = MAX_ROOMS
+
+    def __post_init__(self) -> None:
+        try:
+            for room in self.rooms:
+                check_room(room)
+            for name in self.operators:
+                check_name(name)
+        except RequestError as error:
+            raise ConfigurationError(error.message) from error
+        if len(self.rooms) > MAX_FIRST_ROOMS:
+            raise ConfigurationError(
+                f"a session can begin in {MAX_FIRST_ROOMS} rooms at most, not {len(self.rooms)}"
+            )

@@ -1,0 +1,141 @@
+"""People, and what carries things to them: it keeps what each was told, in order.
+
+`Recorder` does with messages what `chatd.net.turn.Turn` and `chatd.net.delivery.TurnDelivery` do
+with frames.
+"""
+
+from collections import Counter, deque
+from typing import NamedTuple
+
+from twisted.internet.defer import Deferred, succeed
+
+from chatd.chat.members import Member
+from chatd.errors import SessionEnded
+
+
+class End(NamedTuple):
+    """That a session was ended."""
+
+    code: str
+    reason: str
+    retry: bool
+
+
+class Person(Member):
+    """A member that keeps what it was told, in order, and does the next when it is answered."""
+
+    __slots__ = ("is_over", "then", "told")
+
+    def __init__(self, id, name):
+        super().__init__(id, name)
+        self.told = []
+        self.is_over = False
+        self.then = None
+
+    def take(self):
+        """What it was told since the last time."""
+        told, self.told = self.told, []
+        return told
+
+    def all_settled(self):
+        if self.then is not None:
+            then, self.then = self.then, None
+            then()
+
+    def deliver(self, items):
+        if not self.is_over:
+            self.told += items
+
+
+class _Broadcast:
+    def __init__(self):
+        self.messages = []
+        self.had = {}
+
+
+class Recorder:
+    """A `Delivery` that tells people at once, or at the end of the turn, and counts what it does.
+
+    Attributes:
+        counts: How often each method was called, and how many `deliveries` a broadcast came to.
+        draining: Who is to be waited for, if `is_slow`.
+    """
+
+    def __init__(self):
+        self.counts = Counter()
+        self.is_slow = False
+        self.draining = deque()
+        self.depart = None
+        self._broadcasts = {}
+
+    def broadcast(self, audience, message):
+        self.counts["broadcast"] += 1
+        self._broadcasts.setdefault(audience, _Broadcast()).messages.append(message)
+
+    def begin(self, audience, member):
+        self.counts["begin"] += 1
+        broadcast = self._broadcasts.get(audience)
+        if broadcast is not None:
+            broadcast.had[member.id] = len(broadcast.messages)
+
+    def hand_over(self, member):
+        self.counts["hand_over"] += 1
+        self._hand_over(member)
+
+    def tell(self, member, messages):
+        self.counts["tell"] += 1
+        self._hand_over(member)
+        member.deliver(list(messages))
+
+    def refuse(self, member, error):
+        self.counts["refuse"] += 1
+        self._hand_over(member)
+        member.deliver([error])
+
+    def end(self, member, code, reason, *, retry=False):
+        self.counts["end"] += 1
+        if member.is_over:
+            return
+        self._hand_over(member)
+        member.deliver([End(code, reason, retry)])
+        self.vanish(member)
+
+    def drained(self, member):
+        if member.is_over:
+            raise SessionEnded("connection-lost", "the connection was lost")
+        if not self.is_slow:
+            return succeed(None)
+        waiting = Deferred()
+        self.draining.append((member, waiting))
+        return waiting
+
+    # For the tests
+
+    def vanish(self, member):
+        """End a session without a word, as when its connection is lost."""
+        member.is_over = True
+        self.depart(member)
+        for each in [each for each in self.draining if each[0] is member]:
+            self.draining.remove(each)
+            each[1].errback(SessionEnded("connection-lost", "the connection was lost"))
+
+    def drain_next(self):
+        """Let one who is waited for have taken what it was told."""
+        self.draining.popleft()[1].callback(None)
+
+    def end_turn(self):
+        """Hand what was broadcast to those who are members now."""
+        while self._broadcasts:
+            broadcasts, self._broadcasts = self._broadcasts, {}
+            for audience, broadcast in broadcasts.items():
+                for member in list(audience.members.values()):
+                    rest = broadcast.messages[broadcast.had.get(member.id, 0) :]
+                    self.counts["deliveries"] += len(rest)
+                    member.deliver(rest)
+
+    def _hand_over(self, member):
+        for audience, broadcast in self._broadcasts.items():
+            if member.id in audience.members:
+                rest = broadcast.messages[broadcast.had.get(member.id, 0) :]
+                broadcast.had[member.id] = len(broadcast.messages)
+                member.deliver(rest)

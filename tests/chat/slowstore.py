@@ -1,0 +1,89 @@
+"""A store whose answers come when a test says so."""
+
+from collections import deque
+
+from twisted.internet.defer import Deferred
+
+from chatd.storage.memory import MEMORY_RETENTION, MemoryStore
+
+
+class SlowStore(MemoryStore):
+    """A store that answers when the test says so, if `is_slow`; in the order in which it is asked.
+
+    Attributes:
+        asked: What it was asked, by the names of its methods.
+        appends: How many messages each `append` had.
+        page: How many messages a page has at most, whatever is asked for.
+        failure: What everything fails with, if it does.
+    """
+
+    def __init__(self, retention=MEMORY_RETENTION, **options):
+        super().__init__(retention, **options)
+        self.is_slow = False
+        self.asked = []
+        self.appends = []
+        self.page = 10_000
+        self.failure = None
+        self._waiting = deque()
+
+    @property
+    def owes_answers(self):
+        return bool(self._waiting)
+
+    @property
+    def asked_first(self):
+        """The name of the method that is answered next."""
+        return self._waiting[0][0]
+
+    def answer_next(self, error=None):
+        """Answer what was asked first, or let it fail."""
+        _, waiting = self._waiting.popleft()
+        if error is None:
+            waiting.callback(None)
+        else:
+            waiting.errback(error)
+
+    def epoch_of(self, log):
+        """The epoch of a log that is there."""
+        return self._logs[log].epoch
+
+    def has(self, log):
+        return log in self._logs
+
+    async def _turn(self, method):
+        self.asked.append(method)
+        if self.is_slow or self._waiting:
+            waiting = Deferred()
+            self._waiting.append((method, waiting))
+            await waiting
+        if self.failure is not None:
+            raise self.failure
+
+    async def open_log(self, log, name):
+        await self._turn("open_log")
+        return await super().open_log(log, name)
+
+    async def append(self, entries):
+        self.appends.append(len(entries))
+        await self._turn("append")
+        return await super().append(entries)
+
+    async def read(self, log, *, limit, **options):
+        await self._turn("read")
+        return await super().read(log, limit=min(limit, self.page), **options)
+
+    async def set_topic(self, log, topic):
+        await self._turn("set_topic")
+        await super().set_topic(log, topic)
+
+    async def release(self, log):
+        await self._turn("release")
+        await super().release(log)
+
+    async def rooms(self):
+        await self._turn("rooms")
+        return await super().rooms()
+
+    async def conversations(self, author):
+        await self._turn("conversations")
+        return await super().conversations(author)

@@ -1,0 +1,326 @@
+"""Tests of joining where one left off: what was missed, then what is said, in one order."""
+
+from typing import ClassVar
+
+from chatd.errors import StoreError
+from chatd.storage.interface import Retention, room_log
+from tests.chat.recorder import End
+from tests.chat.wiring import ChatCase, codes, is_result, is_said, seqs, texts
+
+LOG = room_log("lobby")
+
+
+class ResumeCase(ChatCase):
+    def setUp(self):
+        super().setUp()
+        self.ann = self.chat.arrive("ann")
+        self.bob = self.chat.arrive("bob", rooms=())
+        for text in ("one", "two", "three", "four", "five"):
+            self.chat.say(self.ann, text)
+        self.chat.end_turn()
+        self.epoch = self.hub.rooms["lobby"].epoch
+
+    def join(self, **fields):
+        """Let bob join; return the RESULT, which comes first, and the places of what follows."""
+        self.bob.take()
+        self.successResultOf(self.chat.command(self.bob, "join", room="lobby", **fields))
+        result, *missed = self.hear(self.bob)
+        self.assertTrue(is_result(result))
+        self.assertTrue(all(map(is_said, missed)))
+        return result.header, seqs(missed)
+
+
+class RecoveredTests(ResumeCase):
+    def test_nothing_asked_for(self):
+        """Who does not say where it left off is told of nothing, but where the room stands."""
+        result, missed = self.join()
+        self.assertEqual(missed, [])
+        id = result.pop("id")
+        expected = {
+            "room": "lobby",
+            "epoch": self.epoch,
+            "seq": 5,
+            "members": 2,
+            "topic": "",
+            "recovered": False,
+        }
+        self.assertEqual((result, id), (expected, id))
+
+    def test_recovered(self):
+        """Who says where it left off is told of all that it missed, after the RESULT."""
+        for epoch in (None, self.epoch):
+            for after in range(6):
+                result, missed = self.join(after=after, epoch=epoch)
+                self.assertIs(result["recovered"], True)
+                self.assertEqual((result["seq"], result["members"]), (5, 2))
+                self.assertEqual(missed, list(range(after + 1, 6)))
+
+    def test_other_epoch(self):
+        """A place in another order means nothing: all is told, and that nothing was recovered."""
+        result, missed = self.join(after=3, epoch="another")
+        self.assertIs(result["recovered"], False)
+        self.assertEqual(missed, [1, 2, 3, 4, 5])
+
+    def test_beyond_the_head(self):
+        """A place that the room has not come to is of another order, too."""
+        result, missed = self.join(after=6, epoch=self.epoch)
+        self.assertIs(result["recovered"], False)
+        self.assertEqual(missed, [1, 2, 3, 4, 5])
+
+    def test_goes_on(self):
+        """What is said afterwards follows, and the others are told who came."""
+        self.ann.take()
+        self.join(after=4)
+        self.chat.say(self.ann, "six")
+        self.assertEqual(seqs(self.hear(self.bob)), [6])
+        joined, _ = self.ann.take()
+        self.assertEqual(joined.header, {"event": "joined", "room": "lobby", "name": "bob"})
+
+    def test_bad_places(self):
+        """A place is a whole number that JSON can hold, from 0 on."""
+        for after in (-1, 1.5, "1", True, 2**53):
+            self.assert_refused("bad-request", self.bob, "join", room="lobby", after=after)
+        self.assertNotIn("lobby", self.bob.rooms)
+
+    def test_second_session(self):
+        """Who comes with a second session is counted once in the RESULT, and nobody is told."""
+        one = self.chat.arrive("dan", account=True)
+        self.chat.end_turn()
+        self.ann.take()
+        two = self.chat.arrive("dan", account=True, rooms=())
+        result = self.ask(two, "join", room="lobby", after=5)
+        self.assertEqual(result["members"], 2)
+        self.assertEqual((self.hear(self.ann), self.hear(one)), ([], []))
+
+
+class ForgottenTests(ResumeCase):
+    options: ClassVar = {"retention": Retention(max_messages=3)}
+
+    def test_too_old(self):
+        """Who left off before the oldest message that is kept is told so, and of all that is."""
+        result, missed = self.join(after=1)
+        self.assertIs(result["recovered"], False)
+        self.assertEqual(missed, [3, 4, 5])
+
+    def test_just_old_enough(self):
+        """Who has the last message that was forgotten misses nothing."""
+        result, missed = self.join(after=2)
+        self.assertIs(result["recovered"], True)
+        self.assertEqual(missed, [3, 4, 5])
+
+    def test_faster_than_it_is_read(self):
+        """A room forgotten faster than it is read ends the session, which may come back."""
+        self.store.page = 2
+        self.delivery.is_slow = True
+        self.chat.command(self.bob, "join", room="lobby", after=2)
+        self.assertEqual(seqs(self.bob.take()), [3, 4])
+        for text in ("six", "seven", "eight"):
+            self.chat.say(self.ann, text)
+        self.chat.finish()
+        (end,) = self.bob.take()
+        self.assertEqual((end.code, end.retry), ("slow-consumer", True))
+        self.assertTrue(self.bob.is_over)
+        self.assert_nothing_left_of_bob()
+
+    def assert_nothing_left_of_bob(self):
+        room = self.hub.rooms["lobby"]
+        self.assertEqual((list(room.members), room.holds), ([self.ann.id], 0))
+
+
+class PagesTests(ResumeCase):
+    def setUp(self):
+        super().setUp()
+        self.store.page = 2
+        self.delivery.is_slow = True
+
+    def test_pages(self):
+        """The next page is read when the last one was taken; what is said meanwhile is on one."""
+        done = self.chat.command(self.bob, "join", room="lobby", after=0)
+        self.assertEqual(seqs(self.hear(self.bob)), [1, 2])
+        self.chat.say(self.ann, "six")
+        self.assertEqual(self.hear(self.bob), [])
+        self.delivery.drain_next()
+        self.assertEqual(seqs(self.hear(self.bob)), [3, 4])
+        self.chat.say(self.ann, "seven")
+        self.assertEqual(self.hear(self.bob), [])
+        self.assertNoResult(done)
+        self.delivery.drain_next()
+        self.delivery.drain_next()
+        self.successResultOf(done)
+        self.chat.say(self.ann, "eight")
+        self.assertEqual(seqs(self.hear(self.bob)), [5, 6, 7, 8])
+
+    def test_said_while_a_page_is_read(self):
+        """What is stored while the last page is read is on it, or follows it."""
+        self.store.is_slow = True
+        self.store.page = 10
+        self.chat.say(self.ann, "six")
+        self.chat.end_turn()  # asked of the store before the page: on it
+        self.chat.command(self.bob, "join", room="lobby", after=4)
+        self.store.answer_next()
+        self.assertEqual(self.bob.take(), [])  # delivered to ann already, or at the turn's end
+        self.chat.say(self.ann, "seven")
+        self.chat.end_turn()  # after the page: live
+        self.store.answer_next()
+        self.assertEqual(seqs(self.bob.take()), [5, 6])
+        self.store.answer_next()
+        self.assertEqual(seqs(self.hear(self.bob)), [7])
+
+    def test_vanished_in_the_middle(self):
+        """Who vanishes while it catches up leaves nothing behind, and nobody is told."""
+        self.hear(self.ann)
+        done = self.chat.command(self.bob, "join", room="lobby", after=0)
+        self.delivery.vanish(self.bob)
+        self.successResultOf(done)
+        self.assert_nothing_left()
+        self.assertEqual(self.hear(self.ann), [])
+
+    def test_vanished_while_the_store_reads(self):
+        """Who vanishes while a page is read leaves nothing behind, and nothing more is read."""
+        for answers in (0, 1):
+            self.delivery.is_slow = False
+            bob = self.chat.arrive("robert", rooms=())
+            self.store.is_slow = True
+            done = self.chat.command(bob, "join", room="lobby", after=0)
+            for _ in range(answers):
+                self.store.answer_next()
+            self.delivery.vanish(bob)
+            self.store.answer_next()
+            self.store.is_slow = False
+            self.successResultOf(done)
+            self.assertFalse(self.store.owes_answers)
+            self.assert_nothing_left()
+
+    def test_vanished_while_the_room_is_opened(self):
+        """Who vanishes while a room is opened for it leaves no room behind."""
+        for after in (None, 0):
+            bob = self.chat.arrive("robert", rooms=())
+            self.store.is_slow = True
+            done = self.chat.command(bob, "join", room="tea", after=after)
+            self.delivery.vanish(bob)
+            self.chat.finish()
+            self.store.is_slow = False
+            self.successResultOf(done)
+            self.assertEqual(list(self.hub.rooms), ["lobby"])
+            self.assertFalse(self.store.has(room_log("tea")))
+
+    def assert_nothing_left(self):
+        room = self.hub.rooms["lobby"]
+        self.assertEqual((list(room.members), room.holds, room.count), ([self.ann.id], 0, 1))
+
+
+class RejoinTests(ResumeCase):
+    def setUp(self):
+        super().setUp()
+        self.join()
+        self.ann.take()
+
+    def test_without_a_place(self):
+        """Who is in already and joins again is told where the room stands, and nobody else is."""
+        result, missed = self.join()
+        self.assertEqual((result["seq"], result["members"], missed), (5, 2, []))
+        self.assertEqual(self.hear(self.ann), [])
+
+    def test_with_a_place(self):
+        """Who is in already may ask for what it missed; it hears all that, and then what is new."""
+        self.chat.say(self.ann, "six")
+        result, missed = self.join(after=2)
+        self.assertEqual((result["members"], result["recovered"]), (2, True))
+        self.assertEqual(missed, [3, 4, 5, 6])  # the sixth is stored at the turn's end
+        self.ann.take()
+        self.chat.say(self.ann, "seven")
+        self.assertEqual(seqs(self.hear(self.bob)), [7])
+
+    def test_what_was_broadcast_before(self):
+        """What was broadcast to it in the same turn comes before the RESULT, and not again."""
+        self.chat.say(self.ann, "six")
+        self.hub.journal.settle()
+        self.chat.command(self.bob, "join", room="lobby", after=5)
+        told = self.hear(self.bob)
+        self.assertEqual([is_result(each) for each in told], [False, True, False])
+        self.assertEqual(seqs(told), [6, 6])  # once as before, and once as it asked
+
+    def test_meanwhile(self):
+        """What is said while it catches up is on a page, not live as well."""
+        self.store.page = 2
+        self.delivery.is_slow = True
+        self.chat.command(self.bob, "join", room="lobby", after=1)
+        self.chat.say(self.ann, "six")
+        self.assertEqual(seqs(self.hear(self.bob)), [2, 3])
+        self.chat.finish()
+        self.assertEqual(seqs(self.bob.take()), [4, 5, 6])
+
+    def test_leaves_by_vanishing(self):
+        """Who was in and vanishes while it catches up has left, and the others are told."""
+        self.store.page = 2
+        self.delivery.is_slow = True
+        cat = self.chat.arrive("cat")
+        self.chat.end_turn()
+        cat.take()
+        self.chat.command(self.bob, "join", room="lobby", after=1)
+        self.delivery.vanish(self.bob)
+        room = self.hub.rooms["lobby"]
+        self.assertEqual((set(room.members), room.count), ({self.ann.id, cat.id}, 2))
+        (left,) = self.hear(cat)
+        self.assertEqual(left.header, {"event": "left", "room": "lobby", "name": "bob"})
+
+
+class BrokenStoreTests(ResumeCase):
+    def setUp(self):
+        super().setUp()
+        self.store.is_slow = True
+        self.store.page = 2
+
+    def start(self, after):
+        self.bob.take()
+        return self.chat.command(self.bob, "join", room="lobby", after=after)
+
+    def fail(self):
+        self.store.answer_next(StoreError("the disk is full"))
+
+    def test_before_the_result(self):
+        """Where nothing can be read, who joins is refused, and is not in the room."""
+        done = self.start(0)
+        self.fail()
+        self.successResultOf(done)
+        self.assertEqual(codes(self.bob.take()), ["not-stored"])
+        self.assertNotIn("lobby", self.bob.rooms)
+        self.assertEqual(len(self.chat.store_failures), 1)
+        self.assertEqual(self.hub.rooms["lobby"].holds, 0)
+
+    def test_after_the_result(self):
+        """Who was told that it is in, and then cannot be told the rest, may come back for it."""
+        self.start(0)
+        self.store.answer_next()
+        self.assertEqual(texts(self.bob.take()), ["one", "two"])
+        self.fail()
+        self.assertEqual(
+            [(each.code, each.retry) for each in self.bob.take()], [("not-stored", True)]
+        )
+        self.assertEqual(list(self.hub.rooms["lobby"].members), [self.ann.id])
+
+    def test_in_already(self):
+        """Who is in already, and of whom nothing was kept back, stays where it is."""
+        self.store.is_slow = False
+        self.join()
+        self.store.is_slow = True
+        self.start(0)
+        self.fail()
+        self.assertEqual(codes(self.bob.take()), ["not-stored"])
+        self.chat.say(self.ann, "six")
+        self.chat.finish()
+        self.assertEqual(seqs(self.bob.take()), [6])
+
+    def test_in_already_and_kept_back(self):
+        """Who is in already and was not told what was said meanwhile may come back for it."""
+        self.store.is_slow = False
+        self.join()
+        self.store.is_slow = True
+        self.chat.say(self.ann, "six")
+        self.chat.end_turn()
+        self.start(0)
+        self.store.answer_next()
+        self.fail()
+        (end,) = self.hear(self.bob)
+        self.assertIsInstance(end, End)
+        self.assertEqual((end.code, end.retry), ("not-stored", True))

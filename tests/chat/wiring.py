@@ -1,0 +1,177 @@
+"""What the tests of the chat have in common: all of it put together, without bytes or sockets."""
+
+from typing import ClassVar
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.commands import Commands
+from chatd.chat.hub import Hub
+from chatd.chat.moderation import Bans, Operators
+from chatd.errors import RequestError, SessionEnded
+from chatd.storage.memory import MEMORY_RETENTION
+from chatd.wire.messages import Message, MessageType
+from tests.chat.recorder import Person, Recorder
+from tests.chat.slowstore import SlowStore
+
+NOW = 1_000_000.0
+
+
+class Chat:
+    """A whole chat, in which the time is set and nothing is done before it is asked."""
+
+    def __init__(
+        self, *, retention=MEMORY_RETENTION, operators=(), needs_account=False, **hub_options
+    ):
+        self.now = NOW
+        self.store = SlowStore(retention, unix_time=lambda: self.now)
+        self.delivery = Recorder()
+        self.store_failures = []
+        self.failures = []
+        self.notes = []
+        self.saved = []
+        self.hub = Hub(
+            self.store,
+            self.delivery,
+            self._start,
+            self.store_failures.append,
+            unix_time=lambda: self.now,
+            **hub_options,
+        )
+        self.delivery.depart = self.hub.depart
+        self.bans = Bans(save=self._save, unix_time=lambda: self.now)
+        self.commands = Commands(
+            self.hub,
+            self.bans,
+            Operators(operators, needs_account=needs_account),
+            self.notes.append,
+            self.store_failures.append,
+        )
+        self._last = 0
+
+    def arrive(self, name, *, rooms=("lobby",), account=False, address="192.0.2.1"):
+        """Let someone in, whom nobody has told anything yet; the store must not be slow."""
+        given = self.hub.names.claim(name, "", is_account=account)
+        self._last += 1
+        person = Person(f"session {self._last}", given)
+        person.has_account = account
+        person.address = address
+        Deferred.fromCoroutine(self.hub.open_all(rooms)).addCallbacks(
+            lambda opened: self.hub.arrive(person, opened), self.failures.append
+        )
+        return person
+
+    @property
+    def next_ref(self):
+        """The id of the next command."""
+        return f"command {self._last}"
+
+    def command(self, person, command, /, **fields):
+        """Give a command; return the Deferred of its end, and answer a refusal as a server does."""
+        ref = self.next_ref
+        self._last += 1
+
+        def refused(failure):
+            failure.trap(RequestError)
+            error = failure.value
+            self.hub.refuse(person, RequestError(error.code, error.message, ref=error.ref or ref))
+
+        run = self.commands.run(person, {"id": ref, "command": command, **fields})
+        done = Deferred.fromCoroutine(run)
+        done.addErrback(refused).addErrback(lambda failure: failure.trap(SessionEnded))
+        return done.addErrback(self.failures.append)
+
+    def say(self, person, content, *, id=None, **place):
+        """Say something, as a MESSAGE that has arrived."""
+        self._last += 1
+        message = Message.chat(content, id=id or f"message {self._last}", **place)
+        try:
+            self.hub.say(person, message)
+        except RequestError as error:
+            self.hub.refuse(person, RequestError(error.code, error.message, ref=message.id))
+
+    def end_turn(self):
+        self.hub.journal.settle()
+        self.delivery.end_turn()
+
+    def finish(self):
+        """End turns until nothing is asked of the store any more and everybody has read all."""
+        self.end_turn()
+        while self.store.owes_answers or self.delivery.draining:
+            if self.store.owes_answers:
+                self.store.answer_next()
+            else:
+                self.delivery.drain_next()
+            self.end_turn()
+
+    def _start(self, awaitable):
+        Deferred.fromCoroutine(awaitable).addErrback(self.failures.append)
+
+    def _save(self, bans):
+        if self.store.failure is not None:
+            raise self.store.failure
+        self.saved.append(bans)
+
+
+class ChatCase(SynchronousTestCase):
+    """A test with a chat, in which nothing may go wrong unnoticed."""
+
+    options: ClassVar = {}
+
+    def setUp(self):
+        self.chat = self.make_chat(**self.options)
+        self.hub = self.chat.hub
+        self.store = self.chat.store
+        self.delivery = self.chat.delivery
+
+    def make_chat(self, **options):
+        chat = Chat(**options)
+        self.addCleanup(lambda: self.assertEqual(chat.failures, []))
+        return chat
+
+    def ask(self, person, command, /, **fields):
+        """Give a command and return its RESULT, alone; what else is told stays."""
+        self.successResultOf(self.chat.command(person, command, **fields))
+        self.chat.end_turn()
+        (result,) = [each for each in person.told if is_result(each)]
+        person.told.remove(result)
+        return {key: value for key, value in result.header.items() if key != "id"}
+
+    def assert_refused(self, code, person, command, /, **fields):
+        """Give a command that is refused, and to which nothing else is said."""
+        self.chat.end_turn()
+        person.take()
+        self.successResultOf(self.chat.command(person, command, **fields))
+        self.chat.end_turn()
+        (error,) = person.take()
+        self.assertIsInstance(error, RequestError)
+        self.assertEqual(error.code, code)
+        return error
+
+    def hear(self, person):
+        """End the turn, and return what someone was told since the last time."""
+        self.chat.end_turn()
+        return person.take()
+
+
+def is_result(item):
+    return isinstance(item, Message) and item.type == MessageType.RESULT
+
+
+def is_said(item):
+    return isinstance(item, Message) and item.type == MessageType.MESSAGE
+
+
+def texts(told):
+    """The texts of the messages in what someone was told."""
+    return [item.text for item in told if is_said(item)]
+
+
+def seqs(told):
+    """The places of the messages in what someone was told."""
+    return [item.seq for item in told if is_said(item)]
+
+
+def codes(told):
+    """The codes of the refusals in what someone was told."""
+    return [item.code for item in told if isinstance(item, RequestError)]
