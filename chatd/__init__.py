@@ -3,7 +3,11 @@
 What is public is here; everything else may change.
 
 - `connect`, `ChatClient`, `ChatClientService`, `ChatClientFactory`: speak to a server.
-- `ChatFactory`, `Session`: be a server, by subclassing; `ChatService` runs one.
+- `ChatFactory`, `Session`: be a server, by subclassing; `ChatService` runs one, `Policy` says what
+  its operator decides.
+- `IMessageStore`: where what is said is kept; `MemoryStore`, `SqliteStore` (with `Durability` and a
+  `StoreThread`) keep it, as much as `Retention` says.
+- `Joined`, `History`, `RoomInfo`, `Conversation`: what a client's commands give back.
 - `Codec`, `Message`, `MessageType`: encode and decode messages on their own.
 - `generate_key`, `load_key`, `write_key_file`: the shared key.
 - `ChatError` and what is derived from it: see `chatd.errors`.
@@ -11,6 +15,7 @@ What is public is here; everything else may change.
 """
 
 from chatd._version import __version__
+from chatd.chat.policy import Policy
 from chatd.errors import (
     ChatError,
     ConfigurationError,
@@ -27,8 +32,12 @@ from chatd.keyfile import generate_key, load_key, write_key_file
 from chatd.net.client import ChatClient
 from chatd.net.connect import ChatClientFactory, ChatClientService, connect
 from chatd.net.factory import ChatFactory
+from chatd.net.requests import Conversation, History, Joined, RoomInfo
 from chatd.net.session import Session
 from chatd.service import ChatService
+from chatd.storage.interface import IMessageStore, Retention
+from chatd.storage.memory import MemoryStore
+from chatd.storage.sqlite import Durability, SqliteStore, StoreThread
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Message, MessageType
 
@@ -41,16 +50,27 @@ __all__ = [
     "ChatService",
     "Codec",
     "ConfigurationError",
+    "Conversation",
+    "Durability",
     "ErrorCode",
+    "History",
+    "IMessageStore",
+    "Joined",
     "KeyMismatchError",
     "LocalProtocolError",
+    "MemoryStore",
     "Message",
     "MessageType",
+    "Policy",
     "RemoteProtocolError",
     "RequestError",
+    "Retention",
+    "RoomInfo",
     "Session",
     "SessionEnded",
     "SessionRefused",
+    "SqliteStore",
+    "StoreThread",
     "WireError",
     "__version__",
     "connect",

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import ipaddress
+import os
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService, Service
+from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
-from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.task import LoopingCall
+from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.errors import StartupError
+from chatd.chat.moderation import Bans
+from chatd.chat.policy import Policy
+from chatd.errors import ConfigurationError, StartupError, StoreError
 from chatd.keyfile import load_key
+from chatd.net.accounts import Accounts, PasswordFileChecker
 from chatd.net.endpoints import server_endpoint
 from chatd.net.factory import HEARTBEAT_S, ChatFactory
+from chatd.net.hooks import wait
+from chatd.storage.bans import BanFile
+from chatd.storage.interface import IMessageStore, Retention
+from chatd.storage.memory import MEMORY_RETENTION, MemoryStore
+from chatd.storage.sqlite import SQLITE_RETENTION, Durability, SqliteStore, StoreThread
 from chatd.wire.envelope import MAX_CONTENT
 
 __all__ = ["DEFAULT_ENDPOINT", "ChatService", "ListeningService", "Settings", "make_service"]
 
 DEFAULT_ENDPOINT = "tcp:9999:interface=localhost"
+EXPIRY_INTERVAL_S = 60.0
+"""Seconds between two looks for what has become too old to be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +50,24 @@ class Settings:
         key_file: Path of the key file, or None for no key.
         heartbeat_s: Seconds between two pings.
         max_content: Longest content of a message, in bytes.
+        data: The directory in which what is said and who is banned is kept; None for memory.
+        durability: What a power cut may cost, with `data`.
+        keep: How much of each room is kept; None for the store's own measure.
+        policy: What else is decided of the chat.
+        password_file: Path of a password file, or None.
+        checkers: What else checks who logs in. Without these and a password file nobody need.
     """
 
     endpoints: Sequence[str] = (DEFAULT_ENDPOINT,)
     key_file: str | Path | None = None
     heartbeat_s: float = HEARTBEAT_S
     max_content: int = MAX_CONTENT
+    data: str | Path | None = None
+    durability: Durability = Durability.FULL
+    keep: Retention | None = None
+    policy: Policy = field(default_factory=Policy)
+    password_file: str | Path | None = None
+    checkers: Sequence[ICredentialsChecker] = ()
 
 
 class ListeningService(Service):
@@ -134,6 +162,51 @@ class ListeningService(Service):
             )
 
 
+class KeepingService(Service):
+    """Opens what keeps what is said, and drops what is too old now and then.
+
+    Args:
+        clock: What tells the time.
+        factory: Whose store it is.
+        ban_file: Where bans are kept.
+    """
+
+    log = Logger()
+
+    def __init__(self, clock: IReactorTime, factory: ChatFactory, ban_file: BanFile) -> None:
+        self._factory = factory
+        self._ban_file = ban_file
+        self._loop = LoopingCall(self._expire)
+        self._loop.clock = clock
+
+    def startService(self) -> None:
+        """Open the store.
+
+        Raises:
+            StartupError: It cannot be opened.
+        """
+        try:
+            self._factory.store.open()
+            self._factory.bans.replace(self._ban_file.load())
+        except ConfigurationError as error:
+            raise StartupError(f"chatd: {error}") from error
+        super().startService()
+        self._loop.start(EXPIRY_INTERVAL_S)
+
+    def stopService(self) -> Deferred[None]:
+        """Close the store, when nobody uses it any more."""
+        super().stopService()
+        if self._loop.running:
+            self._loop.stop()
+        return Deferred.fromCoroutine(wait(self._factory.store.close()))
+
+    async def _expire(self) -> None:
+        try:
+            await self._factory.store.expire()
+        except StoreError as error:
+            self._factory.note_store_failure(error)
+
+
 class ChatService(MultiService):
     """The daemon: listens on its endpoints, and says goodbye to everyone when it stops.
 
@@ -141,6 +214,7 @@ class ChatService(MultiService):
         reactor: The reactor.
         factory: What serves the connections.
         endpoints: Twisted server endpoint strings to listen on, or one such string.
+        ban_file: Where bans are kept; nowhere where there is none.
 
     Raises:
         ConfigurationError: One of `endpoints` is no server endpoint string.
@@ -155,6 +229,8 @@ class ChatService(MultiService):
         reactor: Any,  # noqa: ANN401
         factory: ChatFactory,
         endpoints: Sequence[str] | str = DEFAULT_ENDPOINT,
+        *,
+        ban_file: BanFile | None = None,
     ) -> None:
         super().__init__()
         descriptions = [endpoints] if isinstance(endpoints, str) else endpoints
@@ -163,17 +239,34 @@ class ChatService(MultiService):
             ListeningService(description, server_endpoint(reactor, description), factory)
             for description in descriptions
         )
+        # Not one of the services within: it is started before them, and stopped after them.
+        self._keeping = KeepingService(reactor, factory, ban_file or BanFile(None))
         for listener in self.listeners:
             listener.setServiceParent(self)
 
+    def startService(self) -> None:
+        """Open the store, and listen if that was not done with privileges.
+
+        Raises:
+            StartupError: The store cannot be opened, or a port cannot be bound.
+        """
+        try:
+            self._keeping.startService()
+        except StartupError:
+            for listener in self.listeners:  # which may have been bound with privileges
+                listener.stopService()
+            raise
+        super().startService()
+
     def stopService(self) -> Deferred[None]:
-        """Stop listening, tell every client, and wait until they are gone.
+        """Stop listening, tell every client, wait until they are gone, and close the store.
 
         Returns:
-            A Deferred that fires with None when all connections are closed.
+            A Deferred that fires with None when all of that is done.
         """
         stopped: Deferred[Any] = maybeDeferred(super().stopService)
-        return stopped.addCallback(lambda _: self.factory.shut_down())
+        stopped.addCallback(lambda _: self.factory.shut_down())
+        return stopped.addCallback(lambda _: self._keeping.stopService())
 
 
 def make_service(
@@ -193,10 +286,41 @@ def make_service(
         ConfigurationError: An endpoint string or the key file is wrong.
     """
     key = None if settings.key_file is None else load_key(settings.key_file)
+    store, ban_file = _keepers(reactor, settings)
     factory = factory_class(
-        reactor, key=key, heartbeat_s=settings.heartbeat_s, max_content=settings.max_content
+        reactor,
+        key=key,
+        heartbeat_s=settings.heartbeat_s,
+        max_content=settings.max_content,
+        store=store,
+        accounts=_accounts(reactor, settings),
+        bans=Bans(save=ban_file.save, unix_time=time.time),
+        policy=settings.policy,
     )
-    return ChatService(reactor, factory, settings.endpoints)
+    return ChatService(reactor, factory, settings.endpoints, ban_file=ban_file)
+
+
+def _keepers(reactor: Any, settings: Settings) -> tuple[IMessageStore, BanFile]:  # noqa: ANN401
+    """Make what keeps what is said, and what keeps the bans."""
+    if settings.data is None:
+        return MemoryStore(settings.keep or MEMORY_RETENTION), BanFile(None)
+    data = Path(os.path.abspath(settings.data))  # a daemon changes its directory
+    store = SqliteStore(
+        data,
+        settings.keep or SQLITE_RETENTION,
+        durability=settings.durability,
+        run=StoreThread(reactor),
+    )
+    return store, BanFile(data / "bans.json")
+
+
+def _accounts(reactor: Any, settings: Settings) -> Accounts | None:  # noqa: ANN401
+    """Make what decides who may log in; None where nobody need."""
+    checkers = list(settings.checkers)
+    if settings.password_file is not None:
+        in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+        checkers.insert(0, PasswordFileChecker(os.path.abspath(settings.password_file), in_thread))
+    return Accounts(reactor, checkers) if checkers else None
 
 
 def _is_beyond_the_machine(host: str | None) -> bool:

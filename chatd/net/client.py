@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -10,10 +10,14 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.chat.names import fold
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
 from chatd.net.hooks import Hook, call_hook
+from chatd.net.identity import identify
 from chatd.net.inbox import Inbox
 from chatd.net.protocol import ChatProtocol
+from chatd.net.requests import Joined, Requests
+from chatd.net.resume import catch_up, fetch, resume
 from chatd.session.client import ClientConnection
 from chatd.session.events import Event, PongReceived, Welcomed
 from chatd.wire.messages import MAX_ID, Error, Message, MessageType
@@ -24,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["ChatClient"]
 
 
-class ChatClient(ChatProtocol):
+class ChatClient(ChatProtocol, Requests):
     """A client's session.
 
     `connect` makes one. Iterate it for what others say::
@@ -44,7 +48,8 @@ class ChatClient(ChatProtocol):
     connection: ClientConnection
 
     def __init__(self, connection: ClientConnection, factory: ChatClientFactory) -> None:
-        super().__init__(connection, factory.turn, factory.clock, max_pending=None)
+        ChatProtocol.__init__(self, connection, factory.turn, factory.clock, max_pending=None)
+        Requests.__init__(self, factory.logbook)
         self.factory = factory
         self.name = ""
         self.room: str | None = None
@@ -52,7 +57,8 @@ class ChatClient(ChatProtocol):
         self._pings: dict[int, tuple[Deferred[float], float]] = {}
         self._established: list[Deferred[ChatClient]] = []
         self._ended: list[Deferred[SessionEnded]] = []
-        self._inbox = Inbox()
+        self._is_ready = False
+        self._inbox = factory.logbook.inbox or Inbox()
 
     # What a program asks
 
@@ -78,28 +84,41 @@ class ChatClient(ChatProtocol):
         *,
         id: str | None = None,
         room: str | None = None,
+        to: str | None = None,
         content_type: str | None = None,
     ) -> Deferred[Message]:
-        """Say something.
+        """Say something, in a room or to a name.
 
         Args:
             content: Text, sent as UTF-8, or bytes; at most `max_content` bytes.
             id: Up to 64 characters; a new UUID where there is none. The same id sent again is
                 answered with the first receipt, and not delivered twice.
-            room: The room to say it in; the server's default where there is none.
+            room: The room to say it in; the first that this client is in where there is none.
+            to: The name to say it to, instead of a room.
             content_type: What the content is; plain text in UTF-8 where there is none.
 
         Returns:
-            A Deferred that fires with the receipt, the message as the server ordered it, with its
-            `seq` and `time`. It fails with `RequestError` where the server refuses the message,
-            and with `SessionEnded` where the session ends first.
+            A Deferred that fires with the receipt, the message as the server stored and ordered it,
+            with its `seq` and `time`. It fails with `RequestError` where the server refuses the
+            message, and with `SessionEnded` where the session ends first; with a
+            `ChatClientService` it waits for the next session instead, where the message is sent
+            again if it has to be.
 
         Raises:
             LocalProtocolError: The content is over the limit, or the id waits for its receipt.
         """
-        message = Message.chat(content, id=id, room=room, content_type=content_type)
+        message = Message.chat(content, id=id, room=room, to=to, content_type=content_type)
         assert message.id is not None
-        return self._ask(message.id, message)
+        if not self._logbook.is_kept or self._check_established():
+            return self._ask(message.id, message)
+        answer = self._logbook.keep(message)
+        if not self._is_ready:  # it is sent with what is sent again
+            return answer
+        try:
+            return self._ask(message.id, message, answer)
+        except LocalProtocolError:
+            self._forget(message.id)
+            raise
 
     def command(self, command: str, /, **fields: object) -> Deferred[dict[str, Any]]:
         """Give the server a command.
@@ -144,12 +163,13 @@ class ChatClient(ChatProtocol):
         """Wait for the welcome.
 
         Returns:
-            A Deferred that fires with this client when its session is active. It fails with
+            A Deferred that fires with this client when its session is active and it is in its
+            rooms. It fails with
             `SessionRefused` where the server does not let it in, and with `SessionEnded` where
             the session ends first.
         """
         waiting: Deferred[ChatClient] = Deferred()
-        if self.is_active:
+        if self._is_ready and self.is_active:
             waiting.callback(self)
         elif self.connection.is_over:
             waiting.errback(self._end_reason())
@@ -215,6 +235,15 @@ class ChatClient(ChatProtocol):
         """
         return None
 
+    def room_joined(self, joined: Joined) -> Awaitable[None] | None:
+        """Act on being in a room: at the beginning of a session, and after `join`.
+
+        Args:
+            joined: What the room is like. When the client comes back, `recovered` says whether it
+                is told all that it missed.
+        """
+        return None
+
     def error_received(self, error: RequestError) -> Awaitable[None] | None:
         """Act on an ERROR that answers nothing this client waits for; logged unless overridden."""
         self.log.warn("the server says: {error}", error=error)
@@ -230,10 +259,8 @@ class ChatClient(ChatProtocol):
             self.name, self.room = event.name, event.room
             self.handshake_done()
             self.factory.add(self)
-            waiting, self._established = self._established, []
-            for deferred in waiting:
-                deferred.callback(self)
-            self._call(self.established)
+            resumed = Deferred.fromCoroutine(resume(self, event.rooms))
+            resumed.addCallbacks(lambda _: self._ready(), self._not_resumed)
         elif isinstance(event, PongReceived) and event.n in self._pings:
             pong, start = self._pings.pop(event.n)
             pong.callback(self._clock.seconds() - start)
@@ -241,13 +268,22 @@ class ChatClient(ChatProtocol):
     def session_ended(self, end_reason: SessionEnded) -> None:
         """Tell everyone who still waits that nothing will come."""
         self.factory.remove(self)
-        failing: list[Deferred[Any]] = [*self._answers.values(), *self._established]
+        kept = self._logbook.unconfirmed
+        failing: list[Deferred[Any]] = [*self._established]
+        failing += [answer for id, answer in self._answers.items() if id not in kept]
         failing += [deferred for deferred, _ in self._pings.values()]
         self._answers, self._established, self._pings = {}, [], {}
         for deferred in failing:
             deferred.errback(end_reason)
-        self._inbox.close(end_reason)
+        if not self._logbook.is_kept:  # else others will fill it
+            self._inbox.close(end_reason)
         self._call(self.ended, end_reason)
+
+    def connectionMade(self) -> None:
+        """Wait for the greeting."""
+        if self.factory.key is None and identify(self.transport).is_clear_tcp:
+            self.connection.withhold_password()
+        super().connectionMade()
 
     def connection_closed(self) -> None:
         """Tell those who wait for the connection to be closed."""
@@ -257,7 +293,36 @@ class ChatClient(ChatProtocol):
 
     # Within
 
-    def _ask(self, id: str, message: Message) -> Deferred[Any]:
+    def resend(self) -> None:
+        """Send again, under the same ids, what has no receipt."""
+        for id, kept in list(self._logbook.unconfirmed.items()):
+            if id in self._answers or not self.is_active:
+                continue
+            try:
+                self._ask(id, kept.message, kept.answer)
+            except LocalProtocolError as error:  # this server takes less than the one before
+                self._forget(id)
+                kept.answer.errback(error)
+
+    def take_missed(self, messages: Iterable[Message]) -> None:
+        """Act on messages that were fetched, as on those that come by themselves."""
+        for message in messages:
+            self._act_on_chat(message)
+
+    def _ready(self) -> None:
+        self._is_ready = True
+        waiting, self._established = self._established, []
+        for deferred in waiting:
+            deferred.callback(self)
+        self._call(self.established)
+
+    def _not_resumed(self, failure: Failure) -> None:
+        """Give up a session that cannot go on where the last one ended."""
+        if not failure.check(SessionEnded):
+            self._log_failure(failure, "resuming")
+            self.end_session(ErrorCode.INTERNAL_ERROR, "the client failed", retry=True)
+
+    def _ask(self, id: str, message: Message, answer: Deferred[Any] | None = None) -> Deferred[Any]:
         if self._check_established():
             return fail(self._end_reason())
         if len(id) > MAX_ID:
@@ -266,7 +331,8 @@ class ChatClient(ChatProtocol):
             raise LocalProtocolError(f"the message {id} was sent and waits for its receipt")
         self.connection.send(message.type, message.header, message.content)
         self._turn.add(self)
-        answer: Deferred[Any] = Deferred(lambda _: self._forget(id))
+        if answer is None:
+            answer = Deferred(lambda _: self._forget(id))
         self._answers[id] = answer
         return answer
 
@@ -277,7 +343,31 @@ class ChatClient(ChatProtocol):
         return self.connection.is_over
 
     def _forget(self, id: str) -> None:
-        self._answers.pop(id, None)
+        self._take_answer(id)
+
+    def _take_answer(self, id: str) -> Deferred[Any] | None:
+        """Return who waits for the answer to a frame; it may be of a connection before this one."""
+        kept = self._logbook.unconfirmed.pop(id, None)
+        answer = self._answers.pop(id, None)
+        return kept.answer if answer is None and kept is not None else answer
+
+    def joined(self, joined: Joined) -> None:
+        """Take note of being in a room."""
+        super().joined(joined)
+        self._call(self.room_joined, joined)
+
+    def tell_error(self, error: RequestError) -> None:
+        """Tell the program of an error that nobody waits for."""
+        self._call(self.error_received, error)
+
+    def _renamed(self, result: dict[str, Any]) -> str:
+        old_name, self.name = self.name, super()._renamed(result)
+        self.factory.keep_name(self.name)
+        if self._logbook.is_kept and fold(self.name) != fold(old_name):
+            self._logbook.direct.clear()  # other messages are direct ones to this name
+            learnt = Deferred.fromCoroutine(catch_up(self, is_back=False))
+            learnt.addErrback(self._not_resumed)
+        return self.name
 
     def _call(self, hook: Hook, *args: object) -> None:
         """Call what may be overridden; its failure is logged, and the session goes on."""
@@ -291,17 +381,12 @@ class ChatClient(ChatProtocol):
     def _act_on_message(self, message: Message) -> None:
         header = message.header
         if message.type == MessageType.MESSAGE:
-            answer = None
-            # A room's copy counts as the receipt only if it is this client's own.
-            is_own = message.room is not None and message.sender == self.name
-            if message.room is None or is_own:
-                answer = self._answers.pop(message.id or "", None)
-            self._call(self.message_received, message, is_own or answer is not None)
-            if answer is not None:
-                answer.callback(message)
+            if self._histories:
+                self._recent.append(message)
+            self._act_on_chat(message)
         elif isinstance(header, Error):
             error = RequestError(header.code, header.message, ref=header.ref)
-            answer = self._answers.pop(header.ref or "", None)
+            answer = self._take_answer(header.ref or "")
             if answer is None:
                 self._call(self.error_received, error)
             else:
@@ -309,8 +394,23 @@ class ChatClient(ChatProtocol):
         elif isinstance(header, dict):
             if message.type == MessageType.EVENT:
                 self._call(self.event_received, header)
-            elif (answer := self._answers.pop(header["id"], None)) is not None:
+            elif (answer := self._take_answer(header["id"])) is not None:
                 answer.callback(header)
+
+    def _act_on_chat(self, message: Message) -> None:
+        """Give a message to who waits for it as a receipt, and to the program if it is news."""
+        answer = None
+        # A copy counts as the receipt only if it is of this client's own words.
+        is_own = message.seq is not None and message.sender == self.name
+        if message.seq is None or is_own:
+            answer = self._take_answer(message.id or "")
+        is_news, to_fetch = self._logbook.take(message, self.name)
+        if is_news:
+            self._call(self.message_received, message, is_own or answer is not None)
+        if to_fetch is not None:
+            Deferred.fromCoroutine(fetch(self, to_fetch)).addErrback(self._not_resumed)
+        if answer is not None:
+            answer.callback(message)
 
     def _end_reason(self) -> SessionEnded:
         reason = self.connection.end_reason

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from twisted.application.internet import backoffPolicy
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -22,14 +22,17 @@ from chatd.errors import ErrorCode, SessionEnded
 from chatd.net.client import ChatClient
 from chatd.net.endpoints import client_endpoint
 from chatd.net.heartbeat import HeartbeatWheel
+from chatd.net.logbook import Logbook
 from chatd.net.turn import Turn
 from chatd.session.client import ClientConnection
 from chatd.wire.channel import Channel, ClearChannel, SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk
+from chatd.wire.messages import MAX_FIRST_ROOMS, Message
 
 __all__ = ["ChatClientFactory", "ChatClientService", "connect"]
 
+_STOPPED = SessionEnded(ErrorCode.GOODBYE, "the client is leaving")
 _STEADY_S = 10.0
 """A session that lasted as long, in seconds, lets the backoff begin anew when it is lost."""
 
@@ -41,8 +44,13 @@ class ChatClientFactory(Factory):
         clock: What tells the time and calls later: the reactor, or a test's clock.
         key: The shared key, 32 bytes, or None for none.
         name: The name to ask for; the server gives one where there is none.
-        password: Proves the right to the name, where the server asks for one.
+        password: Proves the right to the name, where the server asks for one. It is never sent in
+            the clear over TCP: use a key, TLS or a UNIX socket.
+        rooms: The rooms to be in; the server's choice where there is None.
         protocol: What to build; `ChatClient` or a subclass.
+
+    Attributes:
+        logbook: What the clients of this factory remember from one connection to the next.
 
     Raises:
         ConfigurationError: The key is not of 32 bytes.
@@ -57,9 +65,12 @@ class ChatClientFactory(Factory):
         key: bytes | None = None,
         name: str | None = None,
         password: str | None = None,
+        rooms: Iterable[str] | None = None,
         protocol: type[ChatClient] = ChatClient,
     ) -> None:
         self.clock = clock
+        self.key = key
+        self.logbook = Logbook(rooms)
         self.turn = Turn(clock)
         self.name = name
         self._password = password
@@ -76,9 +87,18 @@ class ChatClientFactory(Factory):
             else SecureChannel(self._psk, initiator=False)
         )
         connection = ClientConnection(
-            self._codec, channel, self.clock.seconds(), name=self.name, password=self._password
+            self._codec,
+            channel,
+            self.clock.seconds(),
+            name=self.name,
+            password=self._password,
+            rooms=self.logbook.first_rooms(MAX_FIRST_ROOMS),
         )
         return self._client_class(connection, self)
+
+    def keep_name(self, name: str) -> None:
+        """Ask for a name from the next connection on."""
+        self.name = name
 
     def add(self, client: ChatClient) -> None:
         """Watch over a client's server; all clients of a factory are held to one interval."""
@@ -101,6 +121,7 @@ async def connect(
     key: bytes | None = None,
     name: str | None = None,
     password: str | None = None,
+    rooms: Iterable[str] | None = None,
     protocol: type[ChatClient] = ChatClient,
 ) -> ChatClient:
     """Connect to a server and wait for its welcome.
@@ -110,7 +131,9 @@ async def connect(
         endpoint: An endpoint, or a string such as `tcp:localhost:9999` or `unix:/run/chat.sock`.
         key: The shared key, 32 bytes, or None for none; see `chatd.load_key`.
         name: The name to ask for; the server gives one where there is none.
-        password: Proves the right to the name, where the server asks for one.
+        password: Proves the right to the name, where the server asks for one. It is never sent in
+            the clear over TCP.
+        rooms: The rooms to be in; the server's choice where there is None.
         protocol: What to build; `ChatClient` or a subclass.
 
     Returns:
@@ -123,7 +146,9 @@ async def connect(
         SessionEnded: The session ended before it was established.
     """
     there = client_endpoint(reactor, endpoint) if isinstance(endpoint, str) else endpoint
-    factory = ChatClientFactory(reactor, key=key, name=name, password=password, protocol=protocol)
+    factory = ChatClientFactory(
+        reactor, key=key, name=name, password=password, rooms=rooms, protocol=protocol
+    )
     client = cast(ChatClient, await there.connect(factory))
     try:
         return await client.when_established()
@@ -141,6 +166,14 @@ class ChatClientService(Service):
     It is used like `twisted.application.internet.ClientService`, but an attempt counts only once
     the session is established: a `ClientService` does not bear that a connection is lost while it
     is prepared. `ChatClientFactory` works with that one too; then await `when_established`.
+
+    Each session goes on where the last one ended: the client comes back under its name, into its
+    rooms, is told what was said there and to it meanwhile, and sends again what had no receipt. So
+    `send`, and what a client's own `send` returned, wait for the next session where one is lost.
+    Iterate the service for what others say, across sessions::
+
+        async for message in service:
+            print(message.sender, message.text)
 
     A server that ends a session without inviting the client back is not connected to again; nor is
     one that refuses it, unless the name is taken: an old session may still hold it.
@@ -170,6 +203,7 @@ class ChatClientService(Service):
             client_endpoint(reactor, endpoint) if isinstance(endpoint, str) else endpoint
         )
         self._factory = factory
+        factory.logbook.be_kept()
         self._retry_policy = retry_policy or backoffPolicy()
         self._current: ChatClient | None = None
         self._failures = 0
@@ -198,10 +232,42 @@ class ChatClientService(Service):
             self._waiters.append((waiting, failAfterFailures))
         return waiting
 
+    def send(
+        self,
+        content: str | bytes,
+        *,
+        id: str | None = None,
+        room: str | None = None,
+        to: str | None = None,
+        content_type: str | None = None,
+    ) -> Deferred[Message]:
+        """Say something, as soon as there is a session; see `ChatClient.send`.
+
+        Raises:
+            LocalProtocolError: The content is over the limit of the server, the id waits for its
+                receipt, or too many do.
+        """
+        if self._final is not None:
+            return fail(self._final.again())
+        client = self.client
+        if client is not None and client.is_active:
+            return client.send(content, id=id, room=room, to=to, content_type=content_type)
+        message = Message.chat(content, id=id, room=room, to=to, content_type=content_type)
+        return self._factory.logbook.keep(message)
+
+    def __aiter__(self) -> ChatClientService:
+        return self
+
+    async def __anext__(self) -> Message:
+        inbox = self._factory.logbook.inbox
+        assert inbox is not None
+        return await inbox.take()
+
     def startService(self) -> None:
         """Connect."""
         if not self.running:
             super().startService()
+            self._factory.logbook.be_kept()
             self._failures = 0
             self._final = None
             self._connect()
@@ -222,9 +288,8 @@ class ChatClientService(Service):
         waiters, self._waiters = self._waiters, []
         for waiter, _ in waiters:
             waiter.errback(CancelledError())
-        if self.client is None:
-            return succeed(None)
-        return self.client.disconnect().addCallback(lambda _: None)
+        gone: Deferred[Any] = succeed(None) if self.client is None else self.client.disconnect()
+        return gone.addCallback(lambda _: self._factory.logbook.close(_STOPPED))
 
     def _connect(self) -> None:
         self._retry = None
@@ -262,6 +327,7 @@ class ChatClientService(Service):
         waiters, self._waiters = self._waiters, []
         for waiter, _ in waiters:
             waiter.errback(end)
+        self._factory.logbook.close(end)
 
     def _failed(self, failure: Failure) -> None:
         self._attempt = None

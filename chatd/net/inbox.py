@@ -31,6 +31,11 @@ class Inbox:
         self._was_taken_from = False
         self._end_reason: SessionEnded | None = None
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether there will be no more."""
+        return self._end_reason is not None
+
     def put(self, message: Message) -> bool:
         """Keep a message.
 

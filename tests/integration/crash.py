@@ -1,0 +1,175 @@
+"""A daemon that is killed again and again while it is spoken to, and what must hold all the same.
+
+By hand, for as long as you like: ``python -m tests.integration.crash --kills 100``
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.task import deferLater
+
+import chatd
+from chatd.net.connect import ChatClientFactory, ChatClientService
+from tests.integration.processes import Process, daemon
+
+SENDERS = 4
+BURST = 20
+MAX_LIFE_S = 0.4
+"""How long the daemon lives at most until it is killed again."""
+RETRY_S = 0.02
+
+
+class Talk:
+    """Senders in bursts and readers, over a daemon that is killed at random moments.
+
+    Args:
+        reactor: The reactor.
+        directory: Where the daemon keeps its files.
+        durability: The daemon's.
+
+    Attributes:
+        receipts: Every receipt ever given, by the body of its message.
+        heard: What a reader heard that stayed connected as far as it could.
+        heard_in_turns: What one heard that was away now and then.
+    """
+
+    def __init__(self, reactor, directory: Path, durability: str = "normal") -> None:
+        self.reactor = reactor
+        self.endpoint = f"unix:{directory}/chat.sock"
+        keep = ("--keep-messages", "10000000")  # all of it
+        self.options = ("--data", directory / "data", "--durability", durability, *keep)
+        self.receipts: dict[str, chatd.Message] = {}
+        self.heard: list[chatd.Message] = []
+        self.heard_in_turns: list[chatd.Message] = []
+        self.is_over = False
+
+    def service(self, name: str) -> ChatClientService:
+        """Make a client that comes back."""
+        factory = ChatClientFactory(self.reactor, name=name)
+        return ChatClientService(self.reactor, self.endpoint, factory, lambda _: RETRY_S)
+
+    async def run(self, kills: int) -> list[chatd.Message]:
+        """Let them talk while the daemon is killed some times, and return the whole history."""
+        senders = [self.service(f"sender{number}") for number in range(SENDERS)]
+        steady, away = self.service("steady"), self.service("away")
+        with ExitStack() as running:
+            running.enter_context(self.start())
+            # The readers first, so that they hear everything from the first message on.
+            for reader in (steady, away):
+                reader.startService()
+                await reader.whenConnected()
+            for sender in senders:
+                sender.startService()
+            work = [Deferred.fromCoroutine(self.send(sender)) for sender in senders]
+            work.append(Deferred.fromCoroutine(self.read(steady, self.heard)))
+            work.append(Deferred.fromCoroutine(self.read_in_turns(away)))
+        for _ in range(kills - 1):
+            with self.start():
+                await deferLater(self.reactor, random.uniform(0, MAX_LIFE_S))
+        with self.start(is_killed=False):
+            self.is_over = True
+            await gatherResults(work[:SENDERS])
+            history = await self.read_all()
+            last = history[-1].seq
+            await self.wait_for(lambda: _last(self.heard) == _last(self.heard_in_turns) == last)
+            for service in (*senders, steady, away):
+                await service.stopService()
+            await gatherResults(work[SENDERS:])
+        return history
+
+    def start(self, *, is_killed: bool = True):
+        """Run the daemon for the time of a context, and kill it in the end."""
+        stack = ExitStack()
+        process: Process = stack.enter_context(daemon(*self.options, endpoint=self.endpoint))
+        stack.callback(process.send_signal, signal.SIGKILL if is_killed else signal.SIGTERM)
+        return stack
+
+    async def send(self, sender: ChatClientService) -> None:
+        """Send bursts until it is over, and wait for the receipts of each."""
+        number = 0
+        name = sender.client.name if sender.client is not None else str(id(sender))
+        while not self.is_over:
+            bodies = [f"{name} {number + place}" for place in range(BURST)]
+            number += BURST
+            receipts = await gatherResults([sender.send(body) for body in bodies])
+            self.receipts.update(zip(bodies, receipts, strict=True))
+
+    async def read(self, reader: ChatClientService, heard: list[chatd.Message]) -> None:
+        """Note what is heard until the service stops."""
+        async for message in reader:
+            heard.append(message)
+
+    async def read_in_turns(self, reader: ChatClientService) -> None:
+        """The same, but away now and then: the connection is lost while others speak."""
+        async for message in reader:
+            self.heard_in_turns.append(message)
+            client = reader.client
+            if not self.is_over and random.random() < 0.01 and client is not None:
+                client.transport.abortConnection()
+
+    async def read_all(self) -> list[chatd.Message]:
+        """Read the whole history, by a client that knows nothing of it."""
+        client = await chatd.connect(self.reactor, self.endpoint, name="historian")
+        messages: list[chatd.Message] = []
+        is_complete = False
+        while not is_complete:
+            after = messages[-1].seq if messages else 0
+            page = await client.history("lobby", after=after, limit=500)
+            messages += page.messages
+            is_complete = page.complete
+        await client.disconnect()
+        return messages
+
+    async def wait_for(self, condition) -> None:
+        """Wait until something is so, a turn of the reactor after the other."""
+        while not condition():
+            await deferLater(self.reactor, 0)
+
+    def check(self, history: list[chatd.Message]) -> None:
+        """Check that nothing that was confirmed is lost, doubled or out of its place."""
+        assert [message.seq for message in history] == list(range(1, len(history) + 1))
+        ids = [message.id for message in history]
+        assert len(set(ids)) == len(ids), "an id is there twice"
+        bodies = [message.text for message in history]
+        assert len(set(bodies)) == len(bodies), "a message is there twice"
+        by_seq = {message.seq: message for message in history}
+        assert self.receipts, "nothing was confirmed"
+        for body, receipt in self.receipts.items():
+            assert by_seq[receipt.seq] == receipt, f"{receipt} is not in the history as it was"
+            assert receipt.text == body
+        for heard in (self.heard, self.heard_in_turns):
+            assert heard == history, "a reader missed something, or heard it twice"
+
+
+def _last(messages: list[chatd.Message]) -> int | None:
+    return messages[-1].seq if messages else None
+
+
+def main() -> None:
+    """Run it by hand."""
+    from twisted.internet.task import react
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--durability", default="normal", choices=["normal", "full"])
+    options = parser.parse_args()
+
+    async def run(reactor) -> None:
+        with tempfile.TemporaryDirectory() as directory:
+            talk = Talk(reactor, Path(directory), options.durability)
+            history = await talk.run(options.kills)
+            talk.check(history)
+            print(f"{options.kills} kills, {len(history)} messages, {len(talk.receipts)} receipts")
+
+    react(lambda reactor: Deferred.fromCoroutine(run(reactor)))
+
+
+if __name__ == "__main__":
+    main()
