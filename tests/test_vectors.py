@@ -13,13 +13,17 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from noise.connection import Keypair, NoiseConnection
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.names import MAX_NAME
-from chatd.chat.rooms import MAX_REMEMBERED, MAX_REMEMBERED_BYTES
+from chatd.chat.commands import DEFAULT_LIMIT, Commands
+from chatd.chat.history import MAX_PAGE, PAGE_BYTES
+from chatd.chat.names import MAX_NAME, MAX_ROOM, MAX_TOPIC
+from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT
 from chatd.errors import ErrorCode, SignatureError
 from chatd.keyfile import load_key
 from chatd.net.protocol import CLOSE_TIMEOUT_S, MAX_PENDING
 from chatd.session.connection import HANDSHAKE_TIMEOUT_S, MAX_UNESTABLISHED_FRAME
 from chatd.session.liveness import SILENT_INTERVALS
+from chatd.storage.memory import MEMORY_RETENTION
+from chatd.storage.sqlite import SQLITE_RETENTION
 from chatd.wire import messages
 from chatd.wire.channel import MAX_RECORD_PLAINTEXT, PREAMBLE, SecureChannel
 from chatd.wire.codec import Codec
@@ -241,6 +245,17 @@ class PageTests(SynchronousTestCase):
             (table, *_) = section(name, "###").split("\n\nFurther")
             self.assertEqual({cells[0] for cells in rows(table)} - {"field"}, fields)
 
+    def test_commands(self):
+        """The table has every command with all of its fields, and no other."""
+        table = section("Commands").split("\n\nA `?`")[0]
+        listed = {cells[0]: set(re.findall(r"`([a-z]+)`", cells[1])) for cells in rows(table)}
+        commands = Commands(*[None] * 5)._commands
+        expected = {
+            f"`{name}`": {field.encode_name for field in msgspec.structs.fields(fields)}
+            for name, (fields, _) in commands.items()
+        }
+        self.assertEqual({**listed, "command": set()}, {**expected, "command": set()})
+
     def test_error_codes(self):
         """The tables have every code, those that go over the wire apart from those that don't."""
         sent, local = section("Errors").split("never go over the wire")
@@ -276,6 +291,9 @@ class PageTests(SynchronousTestCase):
             "`id`": f"1 to {messages.MAX_ID} characters",
             "`command`, `event`": f"1 to {messages.MAX_ID} characters",
             "`room`, `to`": f"to {messages.MAX_PLACE} characters",
+            "name of a room": f"1 to {MAX_ROOM} characters",
+            "rooms of a session": f"{MAX_ROOMS}, and {messages.MAX_FIRST_ROOMS} in SESSION_ACK",
+            "topic": f"{MAX_TOPIC} characters",
             "`content_type`": f"1 to {messages.MAX_CONTENT_TYPE} characters",
             "name": f"1 to {MAX_NAME} characters",
             "`heartbeat`": f"{messages.MIN_HEARTBEAT_S} to {messages.MAX_HEARTBEAT_S:,.0f} seconds",
@@ -290,11 +308,18 @@ class PageTests(SynchronousTestCase):
             self.assertEqual(limits.pop(what), expected)
         self.assertEqual(limits, {"what": "limit"})
         self.assertIn(f"at most {MAX_RECORD_PLAINTEXT:,} bytes of\nplaintext", PAGE)
-        self.assertIn(
-            f"last {MAX_REMEMBERED:,} messages, fewer if they hold more than "
-            f"{MAX_REMEMBERED_BYTES >> 20} MiB",
-            PAGE,
-        )
+        text = " ".join(PAGE.split())
+        memory, disk = MEMORY_RETENTION, SQLITE_RETENTION
+        for told in (
+            f"last {memory.max_messages:,} messages, fewer if they hold more than "
+            f"{memory.max_bytes >> 20} MiB",
+            f"{disk.max_messages:,} messages and {disk.max_bytes >> 20} MiB",
+            f"it is {disk.max_age_s / 86400:g} days",
+            f"a room of more than {PRESENCE_LIMIT} sessions",
+            f"`limit` is 1 to {MAX_PAGE}, and {DEFAULT_LIMIT} where",
+            f"ends after {PAGE_BYTES >> 20} MiB of content",
+        ):
+            self.assertIn(told, text)
 
     def test_links(self):
         """Every link within the page leads to a heading."""
