@@ -10,9 +10,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
+from chatd.cli.colours import PLAIN, Ink
 from chatd.cli.console import ConsoleClient, ConsoleFactory
 from chatd.cli.display import Display, JsonDisplay, TextDisplay
 from chatd.cli.lines import LineTooLong, StandardLines
+from chatd.cli.login import Login
 from chatd.cli.status import Status
 from chatd.errors import RequestError, SessionEnded
 from chatd.net.endpoints import client_endpoint
@@ -32,7 +34,7 @@ class Batch:
     Args:
         reactor: The reactor.
         endpoint: The endpoint string to connect to.
-        room: The room to say it in, or None for the server's default.
+        login: Who wants to be let in, and where; lines are said in the first room.
         complain: Shows one line of what went wrong.
     """
 
@@ -40,28 +42,26 @@ class Batch:
         self,
         reactor: Any,  # noqa: ANN401
         endpoint: str,
-        room: str | None,
+        login: Login,
         complain: Callable[[str], None],
     ) -> None:
         self._reactor = reactor
         self._endpoint = endpoint
-        self._room = room
+        self._login = login
+        self._room = login.rooms[0] if login.rooms else None
         self._complain = complain
         self._status = Status.DONE
         self._in_flight = 0
         self._in_flight_bytes = 0
         self._progress: Deferred[None] | None = None
 
-    async def run(
-        self, source: int, *, key: bytes | None, name: str | None, as_json: bool
-    ) -> Status:
+    async def run(self, source: int, *, as_json: bool, ink: Ink = PLAIN) -> Status:
         """Do it all.
 
         Args:
             source: The file descriptor to read lines from.
-            key: The shared key, or None.
-            name: The name to ask for, or None.
             as_json: Whether to show what is received as JSON.
+            ink: What names are written with, where it is shown as text.
 
         Returns:
             The command's exit status.
@@ -72,8 +72,14 @@ class Batch:
         """
         there = client_endpoint(self._reactor, self._endpoint)
         lines = StandardLines()
-        display: Display = (JsonDisplay if as_json else TextDisplay)(lines.write_line)
-        factory = ConsoleFactory(self._reactor, display, key=key, name=name)
+        display: Display = (
+            JsonDisplay(lines.write_line)
+            if as_json
+            else TextDisplay(
+                lines.write_line, with_rooms=lambda: len(factory.logbook.rooms) > 1, ink=ink
+            )
+        )
+        factory = ConsoleFactory(self._reactor, display, self._login)
         client = cast(ConsoleClient, await there.connect(factory))
         sink = os.dup(1)
         try:

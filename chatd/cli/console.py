@@ -8,9 +8,11 @@ from typing import Any
 from twisted.internet.interfaces import IReactorTime
 
 from chatd.cli.display import Display
+from chatd.cli.login import Login
 from chatd.errors import RequestError, SessionEnded
 from chatd.net.client import ChatClient
 from chatd.net.connect import ChatClientFactory
+from chatd.net.requests import Joined
 from chatd.session.events import Event, Welcomed
 from chatd.wire.messages import Message
 
@@ -21,21 +23,36 @@ class ConsoleClient(ChatClient):
     """A client that shows what it receives, its own messages included."""
 
     factory: ConsoleFactory
+    is_resumed = False
+    """Whether it is back where the session before it was, if there was one."""
 
     def act_on(self, event: Event) -> None:
         """Show the welcome before what follows it."""
         if isinstance(event, Welcomed):
-            welcome = {"session_id": self.session_id, "name": event.name, "room": event.room}
-            self.factory.display.event({"event": "welcome", **welcome})
+            shown = {
+                "session_id": self.session_id,
+                "name": event.name,
+                "room": event.room,
+                "rooms": event.rooms,
+            }
+            self.factory.display.event({"event": "welcome", **shown})
         super().act_on(event)
+
+    def established(self) -> None:
+        """Take note that it is in its rooms."""
+        self.is_resumed = True
 
     def message_received(self, message: Message, is_receipt: bool) -> None:
         """Show a message."""
-        self.factory.display.message(message)
+        self.factory.display.message(message, self.name)
 
     def event_received(self, event: dict[str, Any]) -> None:
         """Show an event."""
         self.factory.display.event(event)
+
+    def room_joined(self, joined: Joined) -> None:
+        """Tell who made the client."""
+        self.factory.room_joined(self, joined)
 
     def error_received(self, error: RequestError) -> None:
         """Show an error."""
@@ -61,8 +78,8 @@ class ConsoleFactory(ChatClientFactory):
     Args:
         clock: The reactor.
         display: What shows what is received.
-        key: The shared key, or None.
-        name: The name to ask for, or None.
+        login: Who wants to be let in, and where.
+        room_joined: Called with a client and the room that it is in now.
         client_ended: Called with a client and why its session ended.
     """
 
@@ -70,11 +87,19 @@ class ConsoleFactory(ChatClientFactory):
         self,
         clock: IReactorTime,
         display: Display,
+        login: Login,
         *,
-        key: bytes | None,
-        name: str | None,
+        room_joined: Callable[[ConsoleClient, Joined], None] = lambda *_: None,
         client_ended: Callable[[ConsoleClient, SessionEnded], None] = lambda *_: None,
     ) -> None:
-        super().__init__(clock, key=key, name=name, protocol=ConsoleClient)
+        super().__init__(
+            clock,
+            key=login.key,
+            name=login.name,
+            password=login.password,
+            rooms=login.rooms or None,
+            protocol=ConsoleClient,
+        )
         self.display = display
+        self.room_joined = room_joined
         self.client_ended = client_ended

@@ -6,11 +6,13 @@ import base64
 import re
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
 
+from chatd.chat.names import fold
+from chatd.cli.colours import PLAIN, Ink
 from chatd.wire.messages import Message
 
 __all__ = ["Display", "JsonDisplay", "TextDisplay", "plain"]
@@ -24,6 +26,18 @@ _CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 
 _HARMLESS = "\t\u200c\u200d"  # the joiners are parts of emoji, and of words in some scripts
 
+_WORDS = {
+    "welcome": "you are {name}{inside}",
+    "joined": "{name} joined{there}",
+    "left": "{name} left{there}",
+    "topic": "{name} set the topic{its}: {topic}",
+    "no-topic": "{name} cleared the topic{its}",
+    "renamed": "{old_name} is now called {name}",
+    "absent": "nobody is called {name}; it is kept for who comes by that name",
+    "error": "{message} ({code})",
+    "disconnected": "{reason} ({code})",
+}
+
 Write = Callable[[str], None]
 """Shows one line, which has no line end yet."""
 
@@ -31,8 +45,8 @@ Write = Callable[[str], None]
 class Display(Protocol):
     """Shows what is received."""
 
-    def message(self, message: Message) -> None:
-        """Show what was said."""
+    def message(self, message: Message, me: str) -> None:
+        """Show what was said, to the one whose name is `me`."""
 
     def event(self, event: dict[str, Any]) -> None:
         """Show what happened; `event` is its name."""
@@ -48,13 +62,14 @@ class JsonDisplay:
     def __init__(self, write: Write) -> None:
         self._write = write
 
-    def message(self, message: Message) -> None:
+    def message(self, message: Message, me: str = "") -> None:
         """Show a message with its `text`, or with its `base64` where it is not text."""
         shown: dict[str, Any] = {
             "event": "message",
             "id": message.id,
             "room": message.room,
             "from": message.sender,
+            **({} if message.to is None else {"to": message.to}),
             "seq": message.seq,
             "time": message.time,
             "content_type": message.content_type,
@@ -71,56 +86,109 @@ class JsonDisplay:
         self._write(_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", line))
 
 
+class _Name(str):
+    """A part of a line that is somebody's name."""
+
+    __slots__ = ()
+
+
 class TextDisplay:
     """Lines for a person, in which nothing that was received can control the terminal.
 
     Args:
         write: What shows a line.
         with_time: Whether each begins with the time.
+        with_rooms: Says whether each tells the room that it is about.
+        ink: What names are written with.
+        unix_time: What tells the time of what is not said by anyone, in Unix seconds.
     """
 
-    def __init__(self, write: Write, *, with_time: bool = False) -> None:
+    def __init__(
+        self,
+        write: Write,
+        *,
+        with_time: bool = False,
+        with_rooms: Callable[[], bool] = lambda: False,
+        ink: Ink = PLAIN,
+        unix_time: Callable[[], float] = time.time,
+    ) -> None:
         self._write = write
         self._with_time = with_time
+        self._with_rooms = with_rooms
+        self._ink = ink
+        self._unix_time = unix_time
 
-    def message(self, message: Message) -> None:
-        """Show who said what."""
+    def message(self, message: Message, me: str = "", *, is_earlier: bool = False) -> None:
+        """Show who said what, where or to whom.
+
+        Args:
+            message: The message.
+            me: The name of who it is shown to; in direct messages that is `you`.
+            is_earlier: Whether it is marked as one of those that were said before.
+        """
         if message.content_type.startswith("text/"):
             text = message.content[:MAX_SHOWN_BYTES].decode("utf-8", "replace")
         else:
             text = f"[{message.content_type}, {len(message.content)} bytes]"
         first, *rest = text.splitlines() or [""]
-        self._show(f"{message.sender}: {first}", message.time)
-        for line in rest[: MAX_SHOWN_LINES - 1]:
-            self._show(f"  {line}", message.time)
+        with_room = self._with_rooms() and not is_earlier  # which is told already
+        head = self._head(message, me, with_room=with_room)
+        lines: list[tuple[str, ...]] = [(*head, f": {first}")]
+        lines += [(f"  {line}",) for line in rest[: MAX_SHOWN_LINES - 1]]
         if len(message.content) > MAX_SHOWN_BYTES or len(rest) >= MAX_SHOWN_LINES:
-            self._show(f"  [cut; {len(message.content)} bytes in all]", message.time)
+            lines.append((f"  [cut; {len(message.content)} bytes in all]",))
+        for line in lines:
+            self._show(message.time, *line, is_earlier=is_earlier)
 
     def event(self, event: dict[str, Any]) -> None:
-        """Show what happened, in words."""
-        words = {
-            "welcome": "you are {name}, in {room}" if event.get("room") else "you are {name}",
-            "joined": "{name} joined",
-            "left": "{name} left",
-            "error": "{message} ({code})",
-            "disconnected": "{reason} ({code})",
-        }.get(event["event"])
+        """Show what happened, in words; what there are no words for is not shown."""
+        fields = defaultdict(str, event)
+        if self._with_rooms() and fields["room"]:
+            fields["there"], fields["its"] = f" {fields['room']}", f" of {fields['room']}"
+        fields["inside"] = _in_rooms(event)
+        what = event["event"]
+        words = _WORDS.get("no-topic" if what == "topic" and not fields["topic"] else what)
         if words is not None:
-            self.note(words.format_map(defaultdict(str, event)))
+            self.note(words.format_map(fields))
 
     def note(self, text: str) -> None:
         """Show what is not said by anyone."""
-        self._show(f"* {text}", time.time())
+        self._show(self._unix_time(), f"* {text}")
 
-    def _show(self, line: str, unix_time: float | None) -> None:
+    def _head(self, message: Message, me: str, *, with_room: bool) -> tuple[str, ...]:
+        sender = _Name(message.sender or "")
+        if message.to is None:
+            place = f"[{message.room}] " if message.room and with_room else ""
+            return place, sender
+        is_mine, is_to_me = (fold(name) == fold(me) for name in (sender, message.to))
+        return "you" if is_mine else sender, " → ", "you" if is_to_me else _Name(message.to)
+
+    def _show(self, unix_time: float | None, *parts: str, is_earlier: bool = False) -> None:
+        """Show a line; this is where what was received is made harmless."""
+        ink = PLAIN if is_earlier else self._ink
+        shown = (
+            ink.name(plain(part)) if isinstance(part, _Name) else plain(part) for part in parts
+        )
+        line = ("| " if is_earlier else "") + "".join(shown)
         if self._with_time:
-            line = f"{_clock_time(unix_time)} {line}"
-        self._write(plain(line))
+            line = f"{_when(unix_time, self._unix_time())} {line}"
+        self._write(self._ink.earlier(line) if is_earlier else line)
 
 
-def _clock_time(unix_time: float | None) -> str:
+def _in_rooms(welcome: Mapping[str, Any]) -> str:
+    """Say which rooms a welcome lets one into."""
+    rooms = [str(told["room"]) for told in welcome.get("rooms") or ()]
+    if not rooms and welcome.get("room"):
+        rooms = [str(welcome["room"])]
+    return f", in {', '.join(rooms)}" if rooms else ""
+
+
+def _when(unix_time: float | None, now: float) -> str:
+    """Return the time of day, after the date where that is not today's."""
     try:
-        return time.strftime("%H:%M", time.localtime(unix_time))
+        then = time.localtime(unix_time)
+        is_today = then[:3] == time.localtime(now)[:3]
+        return time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M", then)
     except (OverflowError, ValueError, OSError):  # a time that no calendar has
         return "--:--"
 

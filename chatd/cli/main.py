@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
+import re
 import stat
 import sys
 from collections.abc import Sequence
@@ -12,8 +14,11 @@ from typing import Any, NoReturn
 from twisted.internet.defer import CancelledError, Deferred
 
 from chatd._version import __version__
-from chatd.chat.names import check_name
+from chatd.chat.names import check_name, check_room
+from chatd.cli.colours import ink_for
 from chatd.cli.display import plain
+from chatd.cli.login import Login, ask_password, read_password_file
+from chatd.cli.passwd import passwd
 from chatd.cli.status import Status, explain
 from chatd.errors import ConfigurationError, RequestError
 from chatd.keyfile import load_key, write_key_file
@@ -22,6 +27,8 @@ __all__ = ["main"]
 
 _WIND_UP_S = 1.0
 """How long an interrupted command may take to say goodbye, in seconds."""
+
+_GIVEN_PASSWORD = re.compile(r"--pas[a-z]*=")  # of which argparse would repeat the value
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit status; see `chatd.cli.status.Status`.
     """
     _open_standard_streams()
-    options = _parser().parse_args(arguments)
+    options = _parse(sys.argv[1:] if arguments is None else arguments)
     try:
         return int(options.run(options))
     except ConfigurationError as error:
@@ -49,18 +56,54 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return Status.USAGE
 
 
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Parse the arguments; no error repeats what was meant as a password."""
+    parser = _parser()
+    if any(_GIVEN_PASSWORD.match(argument) for argument in arguments):
+        parser.error("--password takes no value, it asks for it")
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown and getattr(options, "password", False):
+        parser.error("too many arguments, or one of them is unknown; --password takes no value")
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return options
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="chatd", description="A chat client. The daemon is: twistd -n chatd")
     parser.add_argument("--version", action="version", version=f"chatd {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
+    _add_connect(commands)
+
+    keygen = commands.add_parser(
+        "keygen", help="make a key file", description="Make a key file with mode 0600."
+    )
+    keygen.add_argument("path", metavar="PATH", help="the file to make")
+    keygen.set_defaults(run=_keygen)
+
+    accounts = commands.add_parser(
+        "passwd",
+        help="set the password of an account",
+        description=(
+            "Set the password of an account in a password file, which is made with mode 0600 where "
+            "there is none. Asks for the password twice at a terminal; from a pipe, reads one line."
+        ),
+    )
+    accounts.add_argument("file", metavar="FILE", help="the password file")
+    accounts.add_argument("name", metavar="NAME", help="the account's name")
+    accounts.set_defaults(run=passwd)
+    return parser
+
+
+def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has no public name)
     connect = commands.add_parser(
         "connect",
         help="talk to a server",
         description=(
-            "Talk to a server. At a terminal, type lines; 'exit' or Ctrl+D leaves. From a pipe, or "
-            "with --file, each line is sent as a message, and the command ends when all of them "
-            "were received."
+            "Talk to a server. At a terminal, type lines; /help lists the commands, and /quit, "
+            "'exit' or Ctrl+D leaves. From a pipe, or with --file, each line is sent as a message "
+            "to the first room, and the command ends when all of them were received."
         ),
     )
     connect.add_argument(
@@ -69,20 +112,28 @@ def _parser() -> argparse.ArgumentParser:
         help="where the server is, such as tcp:localhost:9999 or unix:/tmp/chat.sock",
     )
     connect.add_argument("--name", metavar="NAME", help="the name to be known by")
-    connect.add_argument("--room", metavar="ROOM", help="the room to speak in")
+    connect.add_argument(
+        "--room",
+        metavar="ROOM",
+        action="append",
+        default=[],
+        help="a room to be in; may be given several times, the first is the one to speak in",
+    )
     connect.add_argument("--key-file", metavar="FILE", help="the server's key file")
+    password = connect.add_mutually_exclusive_group()
+    password.add_argument(
+        "--password-file",
+        metavar="FILE",
+        help="a file of mode 0600 whose one line is the password of NAME",
+    )
+    password.add_argument(
+        "--password", action="store_true", help="ask for the password of NAME at the terminal"
+    )
     connect.add_argument("--file", metavar="FILE", help="send the lines of this file")
     connect.add_argument(
         "--json", action="store_true", help="show what is received as one JSON object a line"
     )
     connect.set_defaults(run=_connect)
-
-    keygen = commands.add_parser(
-        "keygen", help="make a key file", description="Make a key file with mode 0600."
-    )
-    keygen.add_argument("path", metavar="PATH", help="the file to make")
-    keygen.set_defaults(run=_keygen)
-    return parser
 
 
 def _keygen(options: argparse.Namespace) -> Status:
@@ -92,22 +143,40 @@ def _keygen(options: argparse.Namespace) -> Status:
 
 
 def _connect(options: argparse.Namespace) -> Status:
-    key = None if options.key_file is None else load_key(options.key_file)
-    if options.name is not None:
-        try:
-            check_name(options.name)
-        except RequestError as error:
-            raise ConfigurationError(error.message) from error
+    try:
+        login = _login(options)
+    except KeyboardInterrupt:  # where the password was to be typed
+        print(file=sys.stderr)
+        return Status.INTERRUPTED
     if options.file is None and not options.json and os.isatty(0) and os.isatty(1):
-        return _converse(options, key)
+        return _converse(options, login)
     source = _open_source(options.file)
     try:
-        return _send_batch(options, key, source)
+        return _send_batch(options, login, source)
     finally:
         os.close(source)
 
 
-def _converse(options: argparse.Namespace, key: bytes | None) -> Status:
+def _login(options: argparse.Namespace) -> Login:
+    key = None if options.key_file is None else load_key(options.key_file)
+    try:
+        name = None if options.name is None else check_name(options.name)
+        rooms = tuple(check_room(room) for room in options.room)
+    except RequestError as error:
+        raise ConfigurationError(error.message) from error
+    if options.password_file is None and not options.password:
+        return Login(key=key, name=name, rooms=rooms)
+    if name is None:
+        raise ConfigurationError("a password is that of a name: give it with --name")
+    password = (
+        ask_password(name)
+        if options.password_file is None
+        else read_password_file(options.password_file)
+    )
+    return Login(key=key, name=name, password=password, rooms=rooms)
+
+
+def _converse(options: argparse.Namespace, login: Login) -> Status:
     from twisted.internet import asyncioreactor  # noqa: PLC0415  (before any reactor)
 
     asyncioreactor.install()
@@ -115,19 +184,19 @@ def _converse(options: argparse.Namespace, key: bytes | None) -> Status:
 
     from chatd.cli.terminal import Terminal  # noqa: PLC0415  (needs that reactor)
 
-    terminal = Terminal(reactor, options.endpoint, room=options.room, key=key, name=options.name)
-    return _run(reactor, terminal.run, options.endpoint)
+    return _run(reactor, Terminal(reactor, options.endpoint, login).run, options.endpoint)
 
 
-def _send_batch(options: argparse.Namespace, key: bytes | None, source: int) -> Status:
+def _send_batch(options: argparse.Namespace, login: Login, source: int) -> Status:
     from twisted.internet import reactor  # noqa: PLC0415  (where the program starts)
 
     from chatd.cli.batch import Batch  # noqa: PLC0415  (imports the reactor's stdio)
 
-    batch = Batch(reactor, options.endpoint, options.room, _complain)
+    batch = Batch(reactor, options.endpoint, login, _complain)
+    ink = ink_for(os.environ, is_terminal=os.isatty(1))
     return _run(
         reactor,
-        lambda: batch.run(source, key=key, name=options.name, as_json=options.json),
+        lambda: batch.run(source, as_json=options.json, ink=ink),
         options.endpoint,
     )
 
@@ -181,15 +250,18 @@ def _open_source(path: str | None) -> int:
 
 
 def _open_standard_streams() -> None:
-    """Give those of the three standard streams that are closed a descriptor that leads nowhere.
+    """Make the three standard streams bear whatever comes.
 
-    Otherwise the next file or socket that is opened would be taken for one of them.
+    Those that are closed get a descriptor that leads nowhere: otherwise the next file or socket
+    that is opened would be taken for one of them.
     """
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+    if isinstance(sys.stdout, io.TextIOWrapper):  # whose encoding may not have every character
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _complain(text: str) -> None:

@@ -19,8 +19,15 @@ _REFUSALS = frozenset(
         ErrorCode.BAD_MAC,
         ErrorCode.BAD_NAME,
         ErrorCode.NAME_TAKEN,
+        ErrorCode.AUTH_REQUIRED,
+        ErrorCode.AUTH_FAILED,
+        ErrorCode.AUTH_IN_CLEAR,
+        ErrorCode.TOO_MANY_ATTEMPTS,
+        ErrorCode.BANNED,
     }
 )
+
+_ADVICE = " (--name, and --password or --password-file)"
 
 
 class Status(IntEnum):
@@ -32,7 +39,7 @@ class Status(IntEnum):
     USAGE = 2
     """An option, or what was to be sent, is wrong."""
     REFUSED = 3
-    """The key, the password or the name was refused."""
+    """The key, the name or the password was refused, or one is banned."""
     INTERRUPTED = 130
     """Ctrl+C."""
 
@@ -46,7 +53,8 @@ def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:
     """
     if isinstance(error, SessionEnded):
         status = Status.REFUSED if error.code in _REFUSALS else Status.LOST
-        return status, error.reason or error.code
+        advice = _ADVICE if error.code == ErrorCode.AUTH_REQUIRED else ""
+        return status, (error.reason or error.code) + advice
     if isinstance(error, ConfigurationError):
         return Status.USAGE, str(error)
     if isinstance(error, ChatError):

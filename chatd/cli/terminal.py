@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app_or_none
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.cli.console import ConsoleClient, ConsoleFactory
-from chatd.cli.display import TextDisplay
+from chatd.cli.colours import ink_for
+from chatd.cli.commands import act_on
+from chatd.cli.console import ConsoleClient
+from chatd.cli.display import TextDisplay, plain
+from chatd.cli.login import Login
 from chatd.cli.status import Status, explain
-from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded, SessionRefused
-from chatd.net.connect import ChatClientService
+from chatd.cli.talk import NotDone, Talk
+from chatd.errors import ErrorCode, SessionEnded, SessionRefused
 from chatd.net.endpoints import client_endpoint
 
 __all__ = ["Terminal"]
+
+_MAX_PROMPT = 20
+"""How much of a room's name the prompt shows, in characters."""
 
 _backoff = backoffPolicy(initialDelay=1.0, maxDelay=30.0)
 
@@ -36,34 +45,39 @@ class Terminal:
     Args:
         reactor: The reactor.
         endpoint: The endpoint string to connect to.
-        room: The room to speak in, or None for the server's default.
-        key: The shared key, or None.
-        name: The name to ask for, or None.
+        login: Who wants to be let in, and where.
     """
+
+    log = Logger()
 
     def __init__(
         self,
         reactor: Any,  # noqa: ANN401
         endpoint: str,
-        *,
-        room: str | None,
-        key: bytes | None,
-        name: str | None,
+        login: Login,
     ) -> None:
         self._endpoint = endpoint
-        self._room = room
-        self._display = TextDisplay(print, with_time=True)
         self._prompt: PromptSession[str] = PromptSession(
             erase_when_done=True, key_bindings=_key_bindings()
         )
         self._status = Status.DONE
+        self._draft = ""
         self._was_connected = False
-        self._is_over = False
-        factory = ConsoleFactory(
-            reactor, self._display, key=key, name=name, client_ended=self._client_ended
+        self._is_lost = False
+        display = TextDisplay(
+            print,
+            with_time=True,
+            with_rooms=lambda: self._talk.needs_room_names,
+            ink=ink_for(os.environ, is_terminal=os.isatty(1)),
         )
-        there = client_endpoint(reactor, endpoint)
-        self._service = ChatClientService(reactor, there, factory, self._delay)
+        self._talk = Talk(
+            reactor,
+            client_endpoint(reactor, endpoint),
+            login,
+            display,
+            client_ended=self._client_ended,
+            retry_policy=self._delay,
+        )
 
     async def run(self) -> Status:
         """Converse until the person leaves or the server ends it for good.
@@ -75,20 +89,23 @@ class Terminal:
             SessionEnded: The first attempt did not lead to a session.
             twisted.internet.error.ConnectError: Nobody listens there.
         """
-        self._service.startService()
+        service = self._talk.service
+        service.startService()
         try:
-            await self._service.whenConnected(failAfterFailures=1)
+            await service.whenConnected(failAfterFailures=1)
             self._was_connected = True
-            with patch_stdout():
+            with patch_stdout(raw=True):  # all that is received was made plain
                 await self._converse()
+                if self._status is Status.DONE:
+                    await self._talk.wait_for_receipts()
             return self._status
         finally:
-            await self._service.stopService()
+            await service.stopService()
 
     async def _converse(self) -> None:
-        draft = ""
-        while not self._is_over:
-            typing = asyncio.ensure_future(self._prompt.prompt_async("> ", default=draft))
+        while not self._talk.is_over:
+            draft, self._draft = self._draft, ""
+            typing = asyncio.ensure_future(self._prompt.prompt_async(self._ask, default=draft))
             try:
                 line: str = await Deferred.fromFuture(typing)
             except EOFError:
@@ -98,48 +115,48 @@ class Terminal:
                 return
             if line.strip() == "exit":
                 return
-            draft = "" if self._say(line) else line
+            if line.strip() and not self._talk.is_over:
+                doing = Deferred.fromCoroutine(act_on(self._talk, line))
+                doing.addErrback(self._not_done, line)
 
-    def _say(self, line: str) -> bool:
-        """Send a line; say whether it is done with, and need not be typed again."""
-        if not line.strip():
-            return True
-        client = self._service.client
-        if client is None or not client.is_active:
-            self._display.note("not sent: there is no connection")
-            return False
-        try:
-            client.send(line, room=self._room).addErrback(self._not_received, line)
-        except LocalProtocolError as error:
-            self._display.note(f"not sent: {error}")
-        return True
+    def _ask(self) -> str:
+        """Return what stands before the line that is typed."""
+        room = plain(self._talk.room_to_tell or "")
+        return f"{room[: _MAX_PROMPT - 1]}…> " if len(room) > _MAX_PROMPT else f"{room}> "
 
-    def _not_received(self, failure: Failure, line: str) -> None:
-        error = failure.value
-        if isinstance(error, RequestError):
-            self._display.note(f"refused: {line} ({error.message})")
-        else:  # it may have been delivered all the same
-            self._display.note(f"not confirmed: {line} (the connection was lost first)")
+    def _not_done(self, failure: Failure, line: str) -> None:
+        """Say why something was not done, and have it typed on."""
+        if failure.check(NotDone):
+            self._talk.display.note(str(failure.value))
+            self._draft = line
+        else:
+            self.log.failure("a command failed", failure)
+            self._talk.display.note(
+                f"internal error: {type(failure.value).__name__}: {failure.value}"
+            )
 
     def _delay(self, attempt: int) -> float:
-        """Return how long to wait before the next attempt, and say so."""
-        delay_s = _backoff(attempt)
-        if self._was_connected:
-            self._display.note(f"not connected; trying again in {delay_s:.0f} s")
-        return delay_s
+        """Return how long to wait before the next attempt; say once that there will be some."""
+        if self._was_connected and not self._is_lost:
+            self._is_lost = True
+            self._talk.display.note("not connected; trying again until it works")
+        return _backoff(attempt)
 
-    def _client_ended(self, _: ConsoleClient, end: SessionEnded) -> None:
+    def _client_ended(self, client: ConsoleClient, end: SessionEnded) -> None:
         """Leave, if the server ended the session for good."""
+        if client.name:
+            self._is_lost = False
         if not self._was_connected or end.code == ErrorCode.NAME_TAKEN:
             return  # the first attempt is told by `run`; an old session may still hold the name
         was_refused = isinstance(end, SessionRefused)
         if not end.is_clean and not end.retry:
             self._status, why = explain(end, self._endpoint)
             if was_refused:
-                self._display.note(why)
-            self._is_over = True
-            if self._prompt.app.is_running:  # and not between two lines
-                self._prompt.app.exit(exception=EOFError())
+                self._talk.display.note(why)
+            self._talk.is_over = True
+            app = get_app_or_none()  # a dumb terminal has one of its own
+            if app is not None and app.is_running:  # and not between two lines
+                app.exit(exception=EOFError())
 
 
 def _key_bindings() -> KeyBindings:

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 import signal
 import sys
 from contextlib import nullcontext
@@ -13,13 +14,17 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.cli import terminal
+from chatd.cli.login import Login
 from chatd.cli.terminal import Terminal
 from tests.cli.wiring import ENDPOINT, CommandReactor
 
 ENTER = "\r"
 CTRL_C = "\x03"
 CTRL_D = "\x04"
+BACKSPACE = "\x7f"
+HOME = "\x01"
 _PATIENCE_S = 20
+_TIME = re.compile(r"\A(?:\d{4}-\d\d-\d\d )?\d\d:\d\d ")
 
 
 class Conversation:
@@ -30,17 +35,21 @@ class Conversation:
     """
 
     def __init__(self, reactor, keyboard, screen, **options):
-        options = {"room": None, "key": None, "name": "alice", **options}
         self.reactor = reactor
-        self.terminal = Terminal(reactor, ENDPOINT, **options)
+        self.terminal = Terminal(reactor, ENDPOINT, Login(**{"name": "alice", **options}))
         self._keyboard = keyboard
         self._screen = screen
         self.done = Deferred.fromCoroutine(self.terminal.run())
 
     @property
     def lines(self):
-        """The lines that are shown, without their times."""
-        return [line.partition(" ")[2] for line in self._screen.getvalue().splitlines()]
+        """The lines that are shown, without their times, which must be there."""
+        return [_TIME.split(line)[1] for line in self._screen.getvalue().splitlines()]
+
+    @property
+    def prompt(self):
+        """What stands before the line that is typed."""
+        return self.terminal._ask()
 
     def type(self, keys):
         """Press keys."""
@@ -72,7 +81,7 @@ class TerminalCase(SynchronousTestCase):
         self.reactor = CommandReactor()
         self.screen = io.StringIO()
         self.patch(sys, "stdout", self.screen)
-        self.patch(terminal, "patch_stdout", nullcontext)
+        self.patch(terminal, "patch_stdout", lambda raw: nullcontext())
         self.patch(terminal, "_backoff", lambda attempt: 2.0)
         # Both asyncio and a running reactor want to be woken by signals.
         self.addCleanup(signal.set_wakeup_fd, signal.set_wakeup_fd(-1))
@@ -90,6 +99,11 @@ class TerminalCase(SynchronousTestCase):
                 return await conversation.status()
 
         return asyncio.run(run())
+
+    def clear_screen(self):
+        """Forget what was shown."""
+        self.screen.seek(0)
+        self.screen.truncate()
 
     def sessions(self):
         """Return the server's sessions by name."""

@@ -6,9 +6,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectError
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd import ChatFactory, ConfigurationError, SessionEnded, SessionRefused
+from chatd import ChatFactory, ConfigurationError, RequestError, SessionEnded, SessionRefused
 from chatd.cli import batch
 from chatd.cli.batch import Batch
+from chatd.cli.colours import PLAIN, Ink
+from chatd.cli.login import Login
 from chatd.cli.status import Status
 from tests.cli.wiring import ENDPOINT, CommandReactor, Streams, run_until_done
 
@@ -40,6 +42,13 @@ class Gated(Listed):
         super().message_received(session, message)
 
 
+class Strict(ChatFactory):
+    """A server that takes nothing."""
+
+    def message_received(self, session, message):
+        raise RequestError("not-allowed", "not that")
+
+
 class BatchCase(SynchronousTestCase):
     """Runs a batch in memory.
 
@@ -48,7 +57,9 @@ class BatchCase(SynchronousTestCase):
         complaints: What it complained of.
     """
 
-    def start(self, *inputs, server=Listed, as_json=False, room=None, name="alice", **options):
+    def start(
+        self, *inputs, ink=PLAIN, server=Listed, as_json=False, rooms=(), name="alice", **options
+    ):
         """Make a batch of what is read, and return the coroutine that runs it."""
         self.reactor = CommandReactor(server, **options)
         self.streams = Streams(*inputs)
@@ -56,8 +67,9 @@ class BatchCase(SynchronousTestCase):
         self.complaints = []
         self.source = os.open(os.devnull, os.O_RDONLY)
         self.addCleanup(os.close, self.source)
-        work = Batch(self.reactor, ENDPOINT, room, self.complaints.append)
-        return work.run(self.source, key=options.get("key"), name=name, as_json=as_json)
+        login = Login(key=options.get("key"), name=name, rooms=rooms)
+        work = Batch(self.reactor, ENDPOINT, login, self.complaints.append)
+        return work.run(self.source, as_json=as_json, ink=ink)
 
     def send(self, *inputs, **options):
         """Run a batch to its end, and return its status."""
@@ -88,6 +100,24 @@ class SendingTests(BatchCase):
         self.send(b"one\n", as_json=True)
         self.assertEqual(len(self.streams.written), 2)
         self.assertTrue(all(line.startswith('{"event":') for line in self.streams.written))
+
+    def test_rooms(self):
+        """Lines are said in the first of the rooms, and it is told which room each is about."""
+        self.assertEqual(self.send(b"one\n", rooms=("ops", "attic")), Status.DONE)
+        self.assertEqual(
+            self.streams.written, ["* you are alice, in ops, attic", "[ops] alice: one"]
+        )
+
+    def test_commands(self):
+        """What would be a command at a terminal is said as it is."""
+        lines = ["/quit", "//", "/join ops"]
+        self.assertEqual(self.send("\n".join(lines).encode()), Status.DONE)
+        self.assertEqual(self.reactor.server.heard, lines)
+
+    def test_colours(self):
+        """Names are written with the ink that is given."""
+        self.send(b"one\n", ink=Ink("31"))
+        self.assertEqual(self.streams.written[1], "\x1b[31malice\x1b[39m: one")
 
     def test_exit(self):
         """What follows a line `exit` is not sent."""
@@ -152,11 +182,11 @@ class FaultTests(BatchCase):
 
     def test_refused_line(self):
         """A line that the server refuses is named by its number, with the server's reason."""
-        status = self.send(b"one\ntwo\n", room="attic")
+        status = self.send(b"one\ntwo\n", server=Strict)
         self.assertEqual(status, Status.LOST)
         self.assertEqual(len(self.complaints), 2)
         for number, complaint in enumerate(self.complaints, start=1):
-            self.assertRegex(complaint, rf"\Aline {number} was refused: .+ \(not-in-room\)\Z")
+            self.assertRegex(complaint, rf"\Aline {number} was refused: not that \(not-allowed\)\Z")
 
     def test_output_closed(self):
         """When nobody reads what is shown, that is told, and the session ends cleanly."""
@@ -212,6 +242,6 @@ class EndTests(BatchCase):
 
     def test_bad_endpoint(self):
         """An endpoint string that is none is a matter of configuration."""
-        work = Batch(CommandReactor(), "bogus", None, self.fail)
-        done = Deferred.fromCoroutine(work.run(0, key=None, name=None, as_json=False))
+        work = Batch(CommandReactor(), "bogus", Login(), self.fail)
+        done = Deferred.fromCoroutine(work.run(0, as_json=False))
         self.failureResultOf(done, ConfigurationError)

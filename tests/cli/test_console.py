@@ -5,6 +5,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import MessageType, SessionRefused
 from chatd.cli.console import ConsoleFactory
+from chatd.cli.login import Login
 from chatd.net.endpoints import client_endpoint
 from tests.cli.wiring import ENDPOINT, CommandReactor, Recorder
 
@@ -13,15 +14,16 @@ class ConsoleTests(SynchronousTestCase):
     def setUp(self):
         self.reactor = CommandReactor()
         self.ends = []
+        self.joined = []
 
-    def connect(self, name="alice", key=None):
+    def connect(self, name="alice", key=None, rooms=()):
         """Connect a client; return it and what it shows."""
         display = Recorder()
         factory = ConsoleFactory(
             self.reactor,
             display,
-            key=key,
-            name=name,
+            Login(key=key, name=name, rooms=rooms),
+            room_joined=lambda client, joined: self.joined.append(joined.room),
             client_ended=lambda client, end: self.ends.append((client, end)),
         )
         connected = client_endpoint(self.reactor, ENDPOINT).connect(factory)
@@ -37,7 +39,17 @@ class ConsoleTests(SynchronousTestCase):
             "name": "alice",
             "room": "lobby",
         }
-        self.assertEqual(shown, [welcome])
+        (told,) = shown
+        ((room,),) = (told.pop("rooms"),)
+        self.assertEqual(told, welcome)
+        self.assertEqual((room["room"], room["seq"]), ("lobby", 0))
+
+    def test_rooms(self):
+        """It is in the rooms that were asked for, and the welcome tells them."""
+        _, shown = self.connect(rooms=("ops", "attic"))
+        self.assertEqual(shown[0]["room"], "ops")
+        self.assertEqual([room["room"] for room in shown[0]["rooms"]], ["ops", "attic"])
+        self.assertEqual(self.joined, ["ops", "attic"])
 
     def test_messages(self):
         """What it says itself is shown like what others say, in the order of the room."""
@@ -125,7 +137,7 @@ class ConsoleTests(SynchronousTestCase):
     def test_nobody_to_tell(self):
         """Nobody needs to be told of the end."""
         display = Recorder()
-        factory = ConsoleFactory(self.reactor, display, key=None, name=None)
+        factory = ConsoleFactory(self.reactor, display, Login())
         client_endpoint(self.reactor, ENDPOINT).connect(factory)
         self.reactor.settle()
         self.reactor.server.shut_down()

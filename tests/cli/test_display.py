@@ -2,16 +2,20 @@
 
 import base64
 import json
+import re
 import time
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.cli.colours import Ink
 from chatd.cli.display import JsonDisplay, TextDisplay, plain
 from tests.cli.wiring import said
 
-KNOWN_EVENTS = ["welcome", "joined", "left", "error", "disconnected"]
+KNOWN_EVENTS = ["welcome", "joined", "left", "renamed", "topic", "absent", "error", "disconnected"]
+HELD = 1_000_000.0
+"""The time that it is, in most of these tests."""
 
 
 class JsonDisplayTests(SynchronousTestCase):
@@ -40,6 +44,13 @@ class JsonDisplayTests(SynchronousTestCase):
                 "text": "hello",
             },
         )
+
+    def test_direct_message(self):
+        """A direct message is shown with who it is to, and in no room."""
+        self.display.message(said("psst", room=None, to="alice"))
+        shown = self.shown()
+        self.assertEqual((shown["from"], shown["to"], shown["room"]), ("bob", "alice", None))
+        self.assertEqual(shown["text"], "psst")
 
     def test_bytes(self):
         """What is not UTF-8 is shown in base64 instead."""
@@ -124,6 +135,10 @@ class TextDisplayTests(SynchronousTestCase):
             {"event": "welcome", "name": "alice", "room": "lobby", "session_id": "1"},
             {"event": "joined", "name": "bob", "room": "lobby"},
             {"event": "left", "name": "bob", "room": "lobby"},
+            {"event": "renamed", "name": "robert", "old_name": "bob"},
+            {"event": "topic", "name": "bob", "room": "lobby", "topic": "tea"},
+            {"event": "topic", "name": "bob", "room": "lobby", "topic": ""},
+            {"event": "absent", "name": "carol", "ref": "1"},
             {"event": "error", "code": "not-in-room", "message": "you are elsewhere"},
             {"event": "disconnected", "code": "kicked", "reason": "go", "retry": False},
         ):
@@ -134,6 +149,10 @@ class TextDisplayTests(SynchronousTestCase):
                 "* you are alice, in lobby",
                 "* bob joined",
                 "* bob left",
+                "* bob is now called robert",
+                "* bob set the topic: tea",
+                "* bob cleared the topic",
+                "* nobody is called carol; it is kept for who comes by that name",
                 "* you are elsewhere (not-in-room)",
                 "* go (kicked)",
             ],
@@ -141,7 +160,7 @@ class TextDisplayTests(SynchronousTestCase):
 
     def test_unknown_event(self):
         """An event that it has no words for is not shown."""
-        self.display.event({"event": "renamed", "name": "bob"})
+        self.display.event({"event": "married", "name": "bob"})
         self.assertEqual(self.lines, [])
 
     def test_event_without_its_fields(self):
@@ -159,18 +178,124 @@ class TextDisplayTests(SynchronousTestCase):
 
     def test_time_of_a_message(self):
         """With the time, a message begins with when it was said, here."""
-        display = TextDisplay(self.lines.append, with_time=True)
-        display.message(said("one\ntwo", time=1_000_000.0))
-        clock = time.strftime("%H:%M", time.localtime(1_000_000))
+        display = TextDisplay(self.lines.append, with_time=True, unix_time=lambda: HELD)
+        display.message(said("one\ntwo", time=HELD))
+        clock = time.strftime("%H:%M", time.localtime(HELD))
         self.assertEqual(self.lines, [f"{clock} bob: one", f"{clock}   two"])
+
+    def test_day_of_a_message(self):
+        """What was said on another day is shown with that."""
+        display = TextDisplay(self.lines.append, with_time=True, unix_time=lambda: HELD)
+        for days in (-400, -1, 1):
+            display.message(said("hello", time=HELD + days * 86_400))
+        for line, days in zip(self.lines, (-400, -1, 1), strict=True):
+            then = time.localtime(HELD + days * 86_400)
+            self.assertEqual(line, time.strftime("%Y-%m-%d %H:%M bob: hello", then))
 
     def test_time_of_a_note(self):
         """With the time, a note begins with when it is shown."""
-        display = TextDisplay(self.lines.append, with_time=True)
-        before = time.strftime("%H:%M")
+        display = TextDisplay(self.lines.append, with_time=True, unix_time=lambda: HELD)
         display.note("so it is")
-        after = time.strftime("%H:%M")
-        self.assertIn(self.lines, [[f"{before} * so it is"], [f"{after} * so it is"]])
+        clock = time.strftime("%H:%M", time.localtime(HELD))
+        self.assertEqual(self.lines, [f"{clock} * so it is"])
+
+    def test_welcome_to_rooms(self):
+        """A welcome tells all the rooms that it is to, or that it is to none."""
+        for rooms in ([], [{"room": "lobby"}], [{"room": "lobby"}, {"room": "{0}"}]):
+            self.display.event({"event": "welcome", "name": "al", "room": None, "rooms": rooms})
+        self.assertEqual(
+            self.lines, ["* you are al", "* you are al, in lobby", "* you are al, in lobby, {0}"]
+        )
+
+    def test_direct_messages(self):
+        """A direct message says from whom to whom it is, where oneself is `you`."""
+        for sender, to in (("bob", "alice"), ("Alice", "bob"), ("alice", "alice")):
+            self.display.message(said("psst", sender=sender, room=None, to=to), "alice")
+        self.display.message(said("psst", room=None, to="carol"))
+        self.assertEqual(
+            self.lines,
+            ["bob → you: psst", "you → bob: psst", "you → you: psst", "bob → carol: psst"],
+        )
+
+    def test_earlier(self):
+        """What was said earlier is marked, each line of it, and does not repeat its room."""
+        display = TextDisplay(self.lines.append, with_rooms=lambda: True)
+        display.message(said("one\ntwo"), is_earlier=True)
+        self.assertEqual(self.lines, ["| bob: one", "|   two"])
+
+
+class RoomsTests(SynchronousTestCase):
+    def setUp(self):
+        self.lines = []
+        self.rooms = 2
+        self.display = TextDisplay(self.lines.append, with_rooms=lambda: self.rooms > 1)
+
+    def test_several(self):
+        """In several rooms, it is told which one each line is about."""
+        self.display.message(said("one\ntwo", room="ops"))
+        self.display.message(said("psst", room=None, to="carol"))
+        for event in (
+            {"event": "joined", "name": "bob", "room": "ops"},
+            {"event": "left", "name": "bob", "room": "ops"},
+            {"event": "topic", "name": "bob", "room": "ops", "topic": "tea"},
+            {"event": "topic", "name": "bob", "room": "ops", "topic": ""},
+            {"event": "renamed", "name": "robert", "old_name": "bob"},
+        ):
+            self.display.event(event)
+        self.assertEqual(
+            self.lines,
+            [
+                "[ops] bob: one",
+                "  two",
+                "bob → carol: psst",
+                "* bob joined ops",
+                "* bob left ops",
+                "* bob set the topic of ops: tea",
+                "* bob cleared the topic of ops",
+                "* bob is now called robert",
+            ],
+        )
+
+    def test_fewer_later(self):
+        """That is as it is when the line is shown."""
+        self.rooms = 1
+        self.display.message(said("one", room="ops"))
+        self.rooms = 2
+        self.display.message(said("two", room="ops"))
+        self.assertEqual(self.lines, ["bob: one", "[ops] bob: two"])
+
+
+class ColourTests(SynchronousTestCase):
+    def setUp(self):
+        self.lines = []
+        self.display = TextDisplay(self.lines.append, with_rooms=lambda: True, ink=Ink("31"))
+
+    def test_names(self):
+        """Who says something is coloured, and nothing else is; `you` is nobody's name."""
+        self.display.message(said("hello bob", room="ops"))
+        self.display.message(said("psst", room=None, to="alice"), "alice")
+        self.assertEqual(
+            self.lines,
+            ["[ops] \x1b[31mbob\x1b[39m: hello bob", "\x1b[31mbob\x1b[39m → you: psst"],
+        )
+
+    def test_earlier(self):
+        """What was said earlier is dimmed as a whole, and its names are not coloured."""
+        self.display.message(said("hello"), is_earlier=True)
+        self.assertEqual(self.lines, ["\x1b[2m| bob: hello\x1b[0m"])
+
+    @given(st.text(max_size=100), st.text(max_size=40), st.text(max_size=40), st.booleans())
+    def test_any_names(self, text, sender, place, is_direct):
+        """Whatever is said by and to whomever, no control but those of the colours is shown."""
+        lines = []
+        display = TextDisplay(lines.append, with_rooms=lambda: True, ink=Ink("31"))
+        where = {"room": None, "to": place} if is_direct else {"room": place}
+        message = said(text.encode("utf-8", "replace"), sender=sender, **where)
+        display.message(message)
+        display.message(message, is_earlier=True)
+        for line in lines:
+            text_only = re.sub("\x1b\\[(31|39|2|0)m", "", line)
+            self.assertTrue(text_only.replace("\t", "").isprintable(), repr(line))
 
     @given(st.text(max_size=100), st.text(max_size=40))
     def test_any_text(self, text, sender):

@@ -1,6 +1,8 @@
 """The `chatd` command, from its arguments to its exit status."""
 
+import getpass
 import io
+import json
 import os
 import stat
 import sys
@@ -14,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import __version__, load_key, write_key_file
 from chatd.cli import batch, terminal
+from chatd.cli.login import Login
 from chatd.cli.main import main
 from chatd.cli.status import Status
 from tests.cli.wiring import ENDPOINT, LOST, CommandReactor, Streams
@@ -58,6 +61,21 @@ class UsageTests(CommandCase):
             self.assertEqual((status, output), (Status.USAGE, ""))
             self.assertRegex(complaint, rf"\A{command}: .*; see {command} --help\n\Z")
 
+    def test_given_password(self):
+        """A password that is given as an argument is refused, and not repeated."""
+        for options in (
+            ["--password=sesame"],
+            ["--password", "sesame"],
+            ["--passw=sesame"],
+            ["sesame", "--password"],
+            ["--password", "--sesame"],
+        ):
+            status, output, complaint = self.run_command("connect", ENDPOINT, *options)
+            self.assertEqual((status, output), (Status.USAGE, ""))
+            self.assertIn("--password takes no value", complaint)
+            self.assertNotIn("sesame", complaint)
+            self.assertEqual(complaint.count("\n"), 1)
+
     def test_version(self):
         """The version is told."""
         self.assertEqual(self.run_command("--version"), (0, f"chatd {__version__}\n", ""))
@@ -69,15 +87,22 @@ class UsageTests(CommandCase):
         self.assertIn("connect", output)
         self.assertIn("keygen", output)
         _, output, _ = self.run_command("connect", "--help")
-        for option in ("--name", "--room", "--key-file", "--file", "--json"):
+        for option in ("--name", "--room", "--key-file", "--password", "--password-file"):
+            self.assertIn(option, output)
+        for option in ("--file", "--json"):
             self.assertIn(option, output)
 
     def test_wrong_values(self):
         """What is wrong with a name or a file is told before anything is connected."""
+        self.patch(os, "isatty", lambda descriptor: False)
         nowhere = self.directory / "nowhere"
         for options, why in (
             (["--name", "two words"], "a name has 1 to 32 characters"),
             (["--name", ""], "a name has 1 to 32 characters"),
+            (["--room", "ops", "--room", "two words"], "a room's name has 1 to 64 characters"),
+            (["--password-file", nowhere], "give it with --name"),
+            (["--name", "al", "--password-file", nowhere], f"{nowhere}: No such file"),
+            (["--name", "al", "--password"], "use --password-file"),
             (["--key-file", nowhere], f"{nowhere}: No such file"),
             (["--file", nowhere], f"cannot read {nowhere}: No such file"),
             (["--file", self.directory], f"cannot read {self.directory}: it is a directory"),
@@ -147,14 +172,15 @@ class ConnectTests(CommandCase):
         self.assertEqual(sources, [b"one\n"])
 
     def test_options(self):
-        """The key, the room and JSON are passed on."""
+        """The key, the rooms and JSON are passed on."""
         key_file = self.directory / "key"
-        options = ["--key-file", key_file, "--room", "attic", "--json"]
+        options = ["--key-file", key_file, "--room", "attic", "--room", "ops", "--json"]
         key = write_key_file(key_file)
         status, _, complaint = self.connect(*options, inputs=[b"one\n"], key=key)
-        self.assertEqual(status, Status.LOST)
-        self.assertRegex(complaint, r"\Achatd: line 1 was refused: .+ \(not-in-room\)\n\Z")
-        self.assertTrue(self.streams.written[0].startswith('{"event":"welcome"'))
+        self.assertEqual((status, complaint), (Status.DONE, ""))
+        welcome, message = map(json.loads, self.streams.written)
+        self.assertEqual([room["room"] for room in welcome["rooms"]], ["attic", "ops"])
+        self.assertEqual((message["room"], message["text"]), ("attic", "one"))
 
     def test_nobody_there(self):
         """Where nobody listens, that is told in one line."""
@@ -182,8 +208,8 @@ class AtTerminal:
         self.outcome = outcome
         self.made = None
 
-    def __call__(self, reactor, endpoint, **options):
-        self.made = (endpoint, options)
+    def __call__(self, reactor, endpoint, login):
+        self.made = (endpoint, login)
         return self
 
     async def run(self):
@@ -210,8 +236,32 @@ class TerminalTests(CommandCase):
         for status in (Status.DONE, Status.INTERRUPTED, Status.REFUSED):
             self.assertEqual(self.converse(status, "--room", "attic"), (status, "", ""))
             self.assertEqual(self.installed, ["asyncio"])
-            options = {"room": "attic", "key": None, "name": None}
-            self.assertEqual(self.terminal.made, (ENDPOINT, options))
+            self.assertEqual(self.terminal.made, (ENDPOINT, Login(rooms=("attic",))))
+
+    def test_password(self):
+        """The password comes from a file, or is asked for before anything is connected."""
+        path = self.directory / "password"
+        path.write_text("open sesame\n")
+        path.chmod(0o600)
+        self.patch(getpass, "getpass", lambda prompt: "typed")
+        for option, password in (
+            (["--password-file", path], "open sesame"),
+            (["--password"], "typed"),
+        ):
+            shown = self.converse(Status.DONE, "--name", "al", *option)
+            self.assertEqual(shown, (Status.DONE, "", ""))
+            self.assertEqual(self.terminal.made[1], Login(name="al", password=password))
+
+    def test_interrupted_password(self):
+        """Ctrl+C where the password is to be typed is an interruption like any other."""
+
+        def interrupt(prompt):
+            raise KeyboardInterrupt
+
+        self.patch(getpass, "getpass", interrupt)
+        status, _, complaint = self.converse(Status.DONE, "--name", "al", "--password")
+        self.assertEqual((status, complaint), (Status.INTERRUPTED, "\n"))
+        self.assertIsNone(self.terminal.made)
 
     def test_error(self):
         """What the interactive client fails with is told in one line."""
@@ -256,6 +306,15 @@ class TerminalTests(CommandCase):
 
 
 class StandardStreamsTests(CommandCase):
+    def test_encoding(self):
+        """What the terminal's encoding does not have is shown as something else."""
+        written = io.BytesIO()
+        output = io.TextIOWrapper(written, encoding="latin-1")
+        self.patch(sys, "stdout", output)
+        self.assertEqual(main(["keygen", str(self.directory / "語")]), Status.DONE)
+        output.flush()
+        self.assertIn(b"/?; give a copy", written.getvalue())
+
     def test_closed_stream(self):
         """A standard stream that is closed is not mistaken for the next file that is opened."""
         saved = os.dup(0)

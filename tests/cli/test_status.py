@@ -24,7 +24,7 @@ class StatusTests(SynchronousTestCase):
 
 class ExplainTests(SynchronousTestCase):
     def test_refusals(self):
-        """A key or a name that is refused has a status of its own."""
+        """Who is refused or banned, whatever for, gets a status of its own."""
         for code in (
             "key-required",
             "key-unexpected",
@@ -32,9 +32,25 @@ class ExplainTests(SynchronousTestCase):
             "bad-mac",
             "bad-name",
             "name-taken",
+            "auth-failed",
+            "auth-in-clear",
+            "too-many-attempts",
+            "banned",
         ):
             explained = explain(SessionRefused(code, "because"), THERE)
             self.assertEqual(explained, (Status.REFUSED, "because"))
+
+    def test_password_required(self):
+        """Where a password is required, the options that give one are told too."""
+        status, line = explain(SessionRefused("auth-required", "a password is required"), THERE)
+        self.assertEqual(status, Status.REFUSED)
+        self.assertTrue(line.startswith("a password is required (--name, "))
+        self.assertIn("--password-file", line)
+
+    def test_banned_later(self):
+        """Who is banned while there is a session is refused as well."""
+        explained = explain(SessionEnded("banned", "because"), THERE)
+        self.assertEqual(explained, (Status.REFUSED, "because"))
 
     def test_other_ends(self):
         """Any other end of a session is a lost connection, and its reason the line."""

@@ -1,23 +1,24 @@
 """The interactive client, with its keys typed and its lines shown in memory."""
 
-from twisted.internet.defer import Deferred
+import os
+import re
+
 from twisted.internet.error import ConnectError
 
-from chatd import ChatFactory, ConfigurationError, SessionRefused
+from chatd import ChatFactory, ConfigurationError, RequestError, SessionRefused
+from chatd.cli import commands, terminal
+from chatd.cli.login import Login
 from chatd.cli.status import Status
 from chatd.cli.terminal import Terminal
-from tests.cli.conversation import CTRL_C, CTRL_D, ENTER, TerminalCase
+from tests.cli.conversation import BACKSPACE, CTRL_C, CTRL_D, ENTER, HOME, TerminalCase
 from tests.cli.wiring import CommandReactor
 
 
-class Silent(ChatFactory):
-    """A server that hears what is said, and never answers."""
-
-    heard = ()
+class Strict(ChatFactory):
+    """A server that takes nothing."""
 
     def message_received(self, session, message):
-        self.heard = [*self.heard, message.text]
-        return Deferred()
+        raise RequestError("not-allowed", "not that")
 
 
 class TypingTests(TerminalCase):
@@ -54,10 +55,10 @@ class TypingTests(TerminalCase):
             await it.shown("* you are alice, in lobby")
             it.type(ENTER + "  " + ENTER + "something" + ENTER)
             await it.shown("alice: something")
+            self.assertEqual(self.reactor.server.hub.rooms["lobby"].seq, 1)
             it.type(" exit " + ENTER)
 
         self.assertEqual(self.converse(script), Status.DONE)
-        self.assertEqual(self.reactor.server.rooms["lobby"].seq, 1)
 
     def test_interrupt(self):
         """Ctrl+C leaves with a status of its own, and says goodbye."""
@@ -69,30 +70,117 @@ class TypingTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.INTERRUPTED)
         self.assertEqual(self.sessions(), {})
 
-    def test_too_long(self):
-        """A line that is longer than the server takes is not sent, and that is told."""
+    def test_not_done(self):
+        """What is not done is told, and stays to be typed on."""
         self.reactor = CommandReactor(max_content=10)
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
             it.type("12345678901" + ENTER)
-            await it.until(lambda: "* not sent: a content of 11 bytes" in it.lines[-1])
-            it.type("1234567890" + ENTER)
+            await it.until(lambda: it.lines[-1].startswith("* not sent: a content of 11 bytes"))
+            it.type(BACKSPACE + ENTER)
             await it.shown("alice: 1234567890")
+            it.type("/smile" + ENTER)
+            await it.until(lambda: it.lines[-1].startswith("* there is no command /smile;"))
+            it.type(HOME + "/" + ENTER)
+            await it.shown("alice: /smile")
+            it.type("/join" + ENTER)
+            await it.shown("* something is missing: /join ROOM")
+            it.type(" ops" + ENTER)
+            await it.shown("* you are in ops, 1 here")
             it.type("exit" + ENTER)
 
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_refused_line(self):
         """A line that the server refuses is shown with the reason."""
+        self.reactor = CommandReactor(Strict)
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
             it.type("hello" + ENTER)
-            await it.until(lambda: it.lines[-1].startswith("* refused: hello ("))
+            await it.shown("* refused: hello (not that)")
             it.type("exit" + ENTER)
 
-        self.assertEqual(self.converse(script, room="attic"), Status.DONE)
+        self.assertEqual(self.converse(script), Status.DONE)
+
+    def test_failed_command(self):
+        """A fault of the client's own ends nothing; it is logged, and told in one line."""
+
+        async def fail(talk):
+            raise ZeroDivisionError("oops")
+
+        self.patch(commands, "COMMANDS", {"fail": commands.Command("", "", fail)})
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type("/fail" + ENTER)
+            await it.shown("* internal error: ZeroDivisionError: oops")
+            it.type("exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class PromptTests(TerminalCase):
+    def test_rooms(self):
+        """The prompt tells in which room one speaks, where that does not go without saying."""
+        prompts = []
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            prompts.append(it.prompt)
+            it.type("/join ops" + ENTER)
+            await it.shown("* you are in ops, 1 here")
+            prompts.append(it.prompt)
+            it.type("hello" + ENTER)
+            await it.shown("[ops] alice: hello")
+            it.type("/leave" + ENTER)
+            await it.shown("* you left ops; you speak in lobby")
+            prompts.append(it.prompt)
+            it.type("/leave" + ENTER)
+            await it.shown("* you left lobby; /join ROOM takes you into another")
+            prompts.append(it.prompt)
+            it.type("/quit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+        self.assertEqual(prompts, ["> ", "ops> ", "> ", "(no room)> "])
+
+    def test_long_or_odd_name(self):
+        """A room's name leaves space to type in, and controls nothing."""
+        prompts = []
+
+        async def script(it):
+            await it.until(lambda: it.lines)
+            prompts.append(it.prompt)
+            it.terminal._talk._current = "b"
+            it.terminal._talk._factory.logbook.joined("b", None, None)
+            it.terminal._talk._factory.logbook.rooms["b"].name = "\x1b[2J"
+            it.terminal._talk._current = "\x1b[2J"
+            prompts.append(it.prompt)
+            it.type(CTRL_D)
+
+        self.converse(script, rooms=("x" * 64, "a"))
+        self.assertEqual(prompts, ["x" * 19 + "…> ", "\ufffd[2J> "])
+
+    def test_colours(self):
+        """At a terminal that has colours, names are shown in theirs."""
+        self.patch(terminal.os, "isatty", lambda descriptor: True)
+        for environment, shown in (
+            ({"TERM": "xterm-256color", "NO_COLOR": ""}, r"\x1b\[38;5;\d+malice\x1b\[39m: hello"),
+            ({"TERM": "xterm-256color", "NO_COLOR": "1"}, "alice: hello"),
+            ({"TERM": "dumb", "NO_COLOR": ""}, "alice: hello"),
+        ):
+            self.patch(terminal.os, "environ", {**os.environ, **environment})
+            self.clear_screen()
+
+            async def script(it, shown=shown):
+                it.type("hello" + ENTER)
+                await it.until(lambda: it.lines and re.fullmatch(shown, it.lines[-1]))
+                it.type("exit" + ENTER)
+
+            self.assertEqual(self.converse(script), Status.DONE)
+            self.reactor = CommandReactor()
 
 
 class FirstAttemptTests(TerminalCase):
@@ -114,9 +202,10 @@ class FirstAttemptTests(TerminalCase):
 
     def test_bad_endpoint(self):
         """An endpoint string that is none is refused at once."""
-        self.assertRaises(
-            ConfigurationError, Terminal, self.reactor, "bogus", room=None, key=None, name=None
-        )
+        self.assertRaises(ConfigurationError, Terminal, self.reactor, "bogus", Login())
+
+
+AGAIN = "* connected again; you are alice"
 
 
 class ReconnectTests(TerminalCase):
@@ -124,13 +213,13 @@ class ReconnectTests(TerminalCase):
         """Have the server stop, and put a new one in its place that is not reached yet."""
         await it.shown("* you are alice, in lobby")
         self.reactor.server.shut_down()
-        await it.shown("* not connected; trying again in 2 s")
+        await it.shown("* not connected; trying again until it works")
         self.reactor.server = ChatFactory(self.reactor)
 
     async def come_back(self, it):
         """Let the time pass until the next attempt."""
         self.reactor.advance(2)
-        await it.until(lambda: it.lines.count("* you are alice, in lobby") == 2)
+        await it.shown(AGAIN)
 
     def test_connects_again(self):
         """A connection that is lost is told, and made again after a while."""
@@ -145,30 +234,34 @@ class ReconnectTests(TerminalCase):
 
         self.assertEqual(self.converse(script), Status.DONE)
 
-    def test_not_sent(self):
-        """A line that cannot be sent stays to be typed on, and can be sent later."""
+    def test_told_once(self):
+        """However many attempts it takes, that they are made is told once for each loss."""
+        missing = "* not connected; trying again until it works"
 
         async def script(it):
             await self.lose(it)
-            it.type("too early" + ENTER)
-            await it.shown("* not sent: there is no connection")
+            server, self.reactor.server = self.reactor.server, None
+            for _ in range(5):
+                self.reactor.advance(2)
+                self.reactor.settle()
+            self.assertEqual(it.lines.count(missing), 1)
+            self.reactor.server = server
             await self.come_back(it)
-            it.type("?" + ENTER)
-            await it.shown("alice: too early?")
+            server.shut_down()
+            await it.until(lambda: it.lines.count(missing) == 2)
             it.type("exit" + ENTER)
 
         self.assertEqual(self.converse(script), Status.DONE)
 
-    def test_not_received(self):
-        """A line whose receipt did not come before the connection was lost is shown."""
-        self.reactor = CommandReactor(Silent)
+    def test_sent_later(self):
+        """A line that cannot be sent now is sent when there is a connection again."""
 
         async def script(it):
-            await it.shown("* you are alice, in lobby")
-            it.type("hello" + ENTER)
-            await it.until(lambda: self.reactor.server.heard == ["hello"])
-            self.reactor.server.shut_down()
-            await it.shown("* not confirmed: hello (the connection was lost first)")
+            await self.lose(it)
+            it.type("too early" + ENTER)
+            await it.shown("* there is no connection now; it is sent when there is one again")
+            await self.come_back(it)
+            await it.shown("alice: too early")
             it.type("exit" + ENTER)
 
         self.assertEqual(self.converse(script), Status.DONE)
@@ -182,15 +275,31 @@ class ReconnectTests(TerminalCase):
 
         self.assertEqual(self.converse(script), Status.DONE)
 
+    def test_leave_at_once(self):
+        """What is said right before one leaves is confirmed first."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type("goodbye" + ENTER + "/quit" + ENTER)
+            await it.shown("alice: goodbye")
+
+        self.assertEqual(self.converse(script), Status.DONE)
+        self.assertNotIn("not confirmed", self.screen.getvalue())
+
     def test_still_taken(self):
         """A name that an old session still holds is tried again until it is free."""
 
         async def script(it):
             await self.lose(it)
-            self.reactor.server.names.claim("alice", "")
+            names = self.reactor.server.hub.names
+            names.claim("alice", "")
             self.reactor.advance(2)
-            await it.until(lambda: it.lines.count("* not connected; trying again in 2 s") == 2)
-            self.reactor.server.names.release("alice")
+            self.reactor.settle()
+            self.reactor.advance(2)
+            self.reactor.settle()
+            names.release("alice")
+            self.assertNotIn(AGAIN, it.lines)
+            self.assertEqual(it.lines.count("* not connected; trying again until it works"), 1)
             await self.come_back(it)
             it.type("exit" + ENTER)
 
@@ -208,11 +317,13 @@ class ReconnectTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.REFUSED)
 
     def test_ended_for_good(self):
-        """A session that the server ends for good is the end of the conversation."""
+        """A session that the server ends for good is the end, and its reason decides how."""
+        for code, status in (("kicked", Status.LOST), ("banned", Status.REFUSED)):
 
-        async def script(it):
-            await it.shown("* you are alice, in lobby")
-            self.sessions()["alice"].end("kicked", "you were asked to leave")
-            await it.shown("* you were asked to leave (kicked)")
+            async def script(it, code=code):
+                await it.shown("* you are alice, in lobby")
+                self.sessions()["alice"].end(code, "you were asked to leave")
+                await it.shown(f"* you were asked to leave ({code})")
 
-        self.assertEqual(self.converse(script), Status.LOST)
+            self.assertEqual(self.converse(script), status)
+            self.clear_screen()

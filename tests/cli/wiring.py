@@ -15,10 +15,10 @@ ENDPOINT = "unix:/where/the/server/is"
 _PATIENCE_S = 60
 
 
-def said(text, *, sender="bob", content_type=None, time=0.0, id="m1", seq=7):
+def said(text, *, sender="bob", content_type=None, time=0.0, id="m1", seq=7, room="lobby", to=None):
     """Make a message as a server delivers it."""
     header = ChatHeader(
-        id=id, room="lobby", sender=sender, seq=seq, time=time, content_type=content_type
+        id=id, room=room, to=to, sender=sender, seq=seq, time=time, content_type=content_type
     )
     content = text.encode() if isinstance(text, str) else text
     return Message(MessageType.MESSAGE, header, content)
@@ -30,7 +30,7 @@ class Recorder:
     def __init__(self):
         self.shown = []
 
-    def message(self, message):
+    def message(self, message, me):
         self.shown.append((message.sender, message.text))
 
     def event(self, event):
@@ -57,6 +57,13 @@ class CommandReactor(MemoryReactorClock):
         connector = super().connectUNIX(address, factory, timeout, checkPID)
         self.callLater(0, self._connect, connector, factory)
         return connector
+
+    def restart(self, server_class=ChatFactory, **options):
+        """Stop the server, and put one in its place that has what the old one kept."""
+        self.server.shut_down()
+        self.settle()
+        options.setdefault("store", self.server.store)
+        self.server = server_class(self, unix_time=self.seconds, **options)
 
     def _connect(self, connector, factory):
         server = self.server and self.server.buildProtocol(None)

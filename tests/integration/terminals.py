@@ -17,6 +17,13 @@ CTRL_C = "\x03"
 CTRL_D = "\x04"
 
 _ROWS, _COLUMNS = 24, 100
+# This terminal does not tell where its cursor is, nor is it asked.
+_ENVIRONMENT = {
+    "TERM": "xterm",
+    "COLORTERM": "",
+    "NO_COLOR": "",
+    "PROMPT_TOOLKIT_NO_CPR": "1",
+}
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 
 
@@ -39,12 +46,13 @@ class TerminalProcess:
     Args:
         name: The command's name.
         arguments: Its arguments.
+        environment: What it finds in its environment, besides what this process does.
 
     Attributes:
         screen: What it shows.
     """
 
-    def __init__(self, name: str, *arguments: str) -> None:
+    def __init__(self, name: str, *arguments: str, **environment: str) -> None:
         self._keyboard, terminal = pty.openpty()
         try:
             size = struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0)
@@ -55,8 +63,7 @@ class TerminalProcess:
                 stdout=terminal,
                 stderr=terminal,
                 start_new_session=True,
-                # This terminal does not tell where its cursor is, nor is it asked.
-                env={**os.environ, "TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"},
+                env={**os.environ, **_ENVIRONMENT, **environment},
             )
         finally:
             os.close(terminal)

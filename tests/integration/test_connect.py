@@ -1,7 +1,6 @@
 """`chatd connect` as a process without a terminal, and `chatd keygen`."""
 
 import json
-import re
 import stat
 
 import pytest
@@ -74,6 +73,7 @@ def test_json(endpoint):
     welcome, message = map(json.loads, shown(completed))
 
     assert welcome.pop("session_id")
+    assert [room["room"] for room in welcome.pop("rooms")] == ["lobby"]
     assert welcome == {"event": "welcome", "name": "alice", "room": "lobby"}
     assert message.pop("id")
     assert message.pop("time") > 0
@@ -176,12 +176,46 @@ def test_too_long(endpoint):
     assert completed.returncode == 2
 
 
-def test_other_room(endpoint):
-    """A message for a room that one is not in is refused, and named by its line's number."""
-    completed = connect(endpoint, "--room", "attic", lines=["hello\n"])
+def test_rooms(endpoint):
+    """Lines are said in the first of the rooms, as they are; one is in the others as well."""
+    rooms = ["--room", "attic", "--room", "ops"]
+    completed = connect(endpoint, "--name", "alice", *rooms, lines=["hello\n", "/who\n"])
 
-    assert completed.returncode == 1
-    assert re.fullmatch(r"chatd: line 1 was refused: .* \(not-in-room\)\n", completed.stderr)
+    assert shown(completed) == [
+        "* you are alice, in attic, ops",
+        "[attic] alice: hello",
+        "[attic] alice: /who",
+    ]
+
+
+async def test_direct_message(endpoint):
+    """With --json a direct message has who it is to, and no room."""
+    with Process("chatd", "connect", endpoint, "--json", "--name", "bob") as process:
+        process.output.wait_for("welcome")
+        alice = await chatd.connect(reactor, endpoint, name="alice")
+        await alice.send("psst", to="bob")
+        process.output.wait_for("psst.*\n")
+        await leave(alice)
+        _, _, message, *_ = map(json.loads, process.output.text.splitlines())
+    assert (message["from"], message["to"], message["room"]) == ("alice", "bob", None)
+
+
+def test_password(tmp_path):
+    """A password is read from a file, and decides who one is; a wrong one has its own status."""
+    accounts, right, wrong = tmp_path / "accounts", tmp_path / "right", tmp_path / "wrong"
+    run_command("chatd", "passwd", accounts, "alice", input="open sesame\n")
+    for file, password in ((right, "open sesame\n"), (wrong, "sesame\n")):
+        file.touch(mode=0o600)
+        file.write_text(password)
+    endpoint = f"unix:{tmp_path}/chat.sock"
+    with daemon("--password-file", accounts, endpoint=endpoint):
+        assert shown(connect(endpoint, "--name", "alice", "--password-file", right)) == [
+            "* you are alice, in lobby"
+        ]
+        for options in ([], ["--name", "alice"], ["--name", "alice", "--password-file", wrong]):
+            refused = connect(endpoint, *options)
+            assert refused.returncode == 3
+            assert len(refused.stderr.splitlines()) == 1
 
 
 def test_keygen(tmp_path):

@@ -23,6 +23,7 @@ USAGE = {
     "directory": (["connect", "unix:x", "--file", "/"], "it is a directory"),
     "key file": (["connect", "unix:x", "--key-file", "/no/such/file"], "No such file"),
     "name": (["connect", "unix:x", "--name", "two words"], "a name has"),
+    "room": (["connect", "unix:x", "--room", "ops", "--room", "two words"], "a room's name has"),
     "key path": (["keygen", "/no/such/directory/key"], "No such file"),
 }
 

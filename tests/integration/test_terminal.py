@@ -1,12 +1,13 @@
 """`chatd connect` at a terminal."""
 
+import re
 import signal
 
 import pytest
 from twisted.internet import reactor
 
 import chatd
-from tests.integration.processes import daemon
+from tests.integration.processes import daemon, run_command
 from tests.integration.sessions import Witness, leave
 from tests.integration.terminals import CTRL_C, CTRL_D, ENTER, TerminalProcess
 
@@ -21,9 +22,9 @@ def endpoint(tmp_path_factory):
         yield endpoint
 
 
-def alice_at(endpoint):
+def alice_at(endpoint, *options, **environment):
     """Run the client as alice, for the time of a context."""
-    return TerminalProcess("chatd", "connect", endpoint, "--name", "alice")
+    return TerminalProcess("chatd", "connect", endpoint, "--name", "alice", *options, **environment)
 
 
 def bob_at(endpoint):
@@ -69,6 +70,65 @@ async def test_control_characters(endpoint):
         await leave(bob)
 
 
+async def test_rooms(endpoint):
+    """Who goes into a room sees what was said there, and the prompt tells where one speaks."""
+    bob = await chatd.connect(reactor, endpoint, name="bob", rooms=["ops"])
+    await bob.send("said before")
+    with alice_at(endpoint, "--room", "lobby") as alice:
+        alice.screen.wait_for(PROMPT)
+        alice.type("/join ops" + ENTER)
+        alice.screen.wait_for(r"\* said earlier in ops:\n\d\d:\d\d \| bob: said before\n")
+        alice.screen.wait_for("(?m)^ops>")
+        alice.type("hello" + ENTER)
+        assert (await bob.__anext__()).text == "hello"
+        await bob.send("psst", to="alice")
+        alice.screen.wait_for("bob → you: psst\n")
+        alice.type("/smile" + ENTER)
+        alice.screen.wait_for(r"\* there is no command /smile; .*\n(?s:.*)ops>.*/smile")
+        alice.type("\x15/quit" + ENTER)
+        assert alice.wait() == 0
+    await leave(bob)
+
+
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({}, "\x1b\\[3[1-6]malice\x1b\\[39m: hello"),
+        ({"TERM": "xterm-256color"}, "\x1b\\[38;5;[0-9]+malice\x1b\\[39m: hello"),
+        ({"NO_COLOR": "1"}, r"\d\d:\d\d alice: hello"),
+        ({"TERM": "dumb"}, r"\d\d:\d\d alice: hello"),
+    ],
+    ids=["few", "many", "none", "dumb"],
+)
+def test_colours(endpoint, tmp_path, environment, shown):
+    """Names are coloured where the terminal has colours and the person wants them."""
+    room = tmp_path.name  # in which nothing was said before
+    with alice_at(endpoint, "--room", room, **environment) as alice:
+        alice.screen.wait_for(">")
+        alice.type("hello" + ENTER)
+        alice.screen.wait_for("alice: hello")
+        assert re.search(shown, alice.screen.raw_text)
+        alice.type("exit" + ENTER)
+        assert alice.wait() == 0
+
+
+def test_password(tmp_path):
+    """A password that is asked for is not shown when it is typed."""
+    accounts = tmp_path / "accounts"
+    run_command("chatd", "passwd", accounts, "alice", input="open sesame\n")
+    endpoint = f"unix:{tmp_path}/chat.sock"
+    with (
+        daemon("--password-file", accounts, endpoint=endpoint),
+        alice_at(endpoint, "--password") as alice,
+    ):
+        alice.screen.wait_for("Password for alice: ")
+        alice.type("open sesame" + ENTER)
+        alice.screen.wait_for(PROMPT)
+        assert "sesame" not in alice.screen.raw_text
+        alice.type(CTRL_D)
+        assert alice.wait() == 0
+
+
 @pytest.mark.parametrize(
     ("keys", "status"),
     [("exit" + ENTER, 0), (CTRL_D, 0), (CTRL_C, 130)],
@@ -87,20 +147,21 @@ async def test_leave(endpoint, keys, status):
 
 
 def test_connects_again(tmp_path):
-    """A connection that is lost is told, nothing is sent meanwhile, and it is made again."""
+    """A connection that is lost is told and made again; what is typed meanwhile is sent then."""
     endpoint = f"unix:{tmp_path}/chat.sock"
     with daemon(endpoint=endpoint) as server, alice_at(endpoint) as alice:
         alice.screen.wait_for(PROMPT)
         server.send_signal(signal.SIGTERM)
         alice.screen.wait_for(r"\* the server is shutting down \(shutting-down\)\n")
-        alice.screen.wait_for(r"\* not connected; trying again in \d+ s\n")
-        alice.type("to nobody" + ENTER)
-        alice.screen.wait_for(r"\* not sent: there is no connection\n")
+        alice.screen.wait_for(r"\* not connected; trying again until it works\n")
+        alice.type("too early" + ENTER)
+        alice.screen.wait_for(
+            r"\* there is no connection now; it is sent when there is one again\n"
+        )
         server.wait()
         with daemon(endpoint=endpoint):
-            alice.screen.wait_for(r"(?s)shutting down.*\* you are alice, in lobby\n")
-            alice.type(ENTER)
-            alice.screen.wait_for("alice: to nobody\n")
+            alice.screen.wait_for(r"\* connected again; you are alice\n")
+            alice.screen.wait_for("alice: too early\n")
             alice.type("exit" + ENTER)
             assert alice.wait() == 0
 

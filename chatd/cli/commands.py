@@ -1,0 +1,250 @@
+"""The commands that are typed at a terminal, such as `/join ROOM`."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Coroutine
+from ipaddress import ip_address
+from typing import Any, NamedTuple
+
+from chatd.chat.history import MAX_PAGE
+from chatd.chat.names import MAX_TOPIC, check_name, check_room
+from chatd.cli.talk import NotDone, Talk
+from chatd.errors import RequestError, SessionEnded
+
+__all__ = ["COMMANDS", "Command", "act_on"]
+
+_HISTORY = 20
+"""How many messages `/history` shows where it is not told."""
+_MAX_LISTED = 100
+"""How many names or rooms are listed at most."""
+_SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_DURATION = re.compile(rf"([0-9]{{1,6}})([{''.join(_SECONDS)}])")
+_ARGUMENT = re.compile(r"\[[^]]*\]|\S+")
+
+
+class Command(NamedTuple):
+    """What can be typed after a slash.
+
+    Attributes:
+        arguments: What follows the name, as it is shown to people: a word each where it is in
+            capitals, the rest of the line where it is not, and what may be left out in brackets.
+        help: What it does.
+        run: Does it, with the arguments that were given.
+    """
+
+    arguments: str
+    help: str
+    run: Callable[..., Coroutine[Any, Any, None]]
+
+
+async def act_on(talk: Talk, line: str) -> None:
+    """Do what was typed: a command after one slash, and else something to say.
+
+    What is wrong with the line, or forbids it now, is raised before anything is waited for; what
+    goes wrong later is shown.
+
+    Args:
+        talk: Whose it is.
+        line: What was typed.
+
+    Raises:
+        NotDone: It is not done.
+    """
+    if line.startswith("//") or not line.startswith("/"):
+        talk.say(line.removeprefix("/"))
+        return
+    typed, _, rest = line[1:].partition(" ")
+    name = typed.casefold()
+    command = COMMANDS.get(name)
+    if command is None:
+        raise NotDone(f"there is no command /{typed}; see /help, or say it literally with //")
+    arguments = _split(name, command, rest)
+    try:
+        await command.run(talk, *arguments)
+    except RequestError as error:
+        talk.display.note(f"/{name}: {error.message}")
+    except SessionEnded:
+        talk.display.note(f"/{name}: the connection was lost first")
+
+
+def _split(name: str, command: Command, rest: str) -> list[str]:
+    """Return the arguments that were typed.
+
+    Raises:
+        NotDone: There are too few or too many.
+    """
+    wanted = _ARGUMENT.findall(command.arguments)
+    least = sum(not each.startswith("[") for each in wanted)
+    most = len(command.arguments.split())
+    takes_rest = bool(wanted) and wanted[-1].strip("[]").islower()
+    given = rest.split(maxsplit=most - 1) if takes_rest else rest.split()
+    usage = f"/{name} {command.arguments}".rstrip()
+    if len(given) < least:
+        raise NotDone(f"something is missing: {usage}")
+    if len(given) > most:
+        raise NotDone(f"that is too much: {usage}")
+    return [each.rstrip() for each in given]
+
+
+async def _join(talk: Talk, room: str) -> None:
+    await talk.enter(_checked(check_room, room))
+
+
+async def _leave(talk: Talk, room: str | None = None) -> None:
+    room = talk.need_room() if room is None else _checked(check_room, room)
+    await talk.client.leave(room)
+    current = talk.current
+    rest = "/join ROOM takes you into another" if current is None else f"you speak in {current}"
+    talk.display.note(f"you left {room}; {rest}")
+
+
+async def _rooms(talk: Talk) -> None:
+    rooms = await talk.client.list_rooms()
+    talk.display.note("rooms:" if rooms else "there are no rooms")
+    for each in rooms[:_MAX_LISTED]:
+        about = f"; topic: {each.topic}" if each.topic else ""
+        talk.display.note(f"  {each.room}, {each.members} there{about}")
+    if len(rooms) > _MAX_LISTED:
+        talk.display.note(f"  and {len(rooms) - _MAX_LISTED} more")
+
+
+async def _who(talk: Talk, room: str | None = None) -> None:
+    room = talk.need_room() if room is None else _checked(check_room, room)
+    names = await talk.client.who(room)
+    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    listed = ", ".join(names[:_MAX_LISTED]) + more
+    talk.display.note(f"{len(names)} in {room}: {listed}")
+
+
+async def _msg(talk: Talk, name: str, text: str) -> None:
+    talk.say(text, to=_checked(check_name, name))
+
+
+async def _topic(talk: Talk, topic: str | None = None) -> None:
+    room, client = talk.need_room(), talk.client
+    if topic is not None and (len(topic) > MAX_TOPIC or not topic.isprintable()):
+        raise NotDone(f"a topic is one line of up to {MAX_TOPIC} characters")
+    topic = "" if topic == "-" else topic
+    before = await client.topic(room)
+    if topic is None:
+        talk.display.note(f"the topic of {room}: {before}" if before else f"{room} has no topic")
+    elif topic == before:
+        talk.display.note("that is the topic already")
+    else:
+        await client.topic(room, topic)  # which everyone in the room is told of
+
+
+async def _name(talk: Talk, name: str) -> None:
+    name = await talk.client.rename(_checked(check_name, name))
+    talk.display.note(f"you are {name} now")
+
+
+async def _history(talk: Talk, *words: str) -> None:
+    other, usage = None, f"it is /history {COMMANDS['history'].arguments}"
+    if words and words[0].casefold() == "with":
+        if len(words) == 1:
+            raise NotDone(usage)
+        other = _checked(check_name, words[1])
+        words = words[2:]
+    if len(words) > 1:
+        raise NotDone(usage)
+    number = words[0] if words else str(_HISTORY)
+    if not number.isascii() or not number.isdecimal() or not 0 < int(number) <= MAX_PAGE:
+        raise NotDone(f"/history shows 1 to {MAX_PAGE} messages, not {number}")
+    room = talk.need_room() if other is None else None
+    page = await talk.client.history(room, other=other, limit=int(number))
+    where = f"in {room}" if other is None else f"with {other}"
+    if not page.messages:
+        talk.display.note(f"nothing was said {where}")
+        return
+    many = f"{len(page.messages)} messages" if len(page.messages) > 1 else "message"
+    talk.earlier(f"the last {many} {where}", page.messages)
+
+
+async def _kick(talk: Talk, target: str, reason: str = "") -> None:
+    kicked = await talk.client.kick(**_target(target), reason=reason)
+    talk.display.note(f"{_sessions(kicked)} of {target} ended")
+
+
+async def _ban(talk: Talk, target: str, duration: str | None = None) -> None:
+    until = None if duration is None else time.time() + _seconds(duration)
+    kicked = await talk.client.ban(**_target(target), until=until)
+    for_how_long = "for good" if duration is None else f"for {duration}"
+    talk.display.note(f"{target} is banned {for_how_long}; {_sessions(kicked)} ended")
+
+
+async def _unban(talk: Talk, target: str) -> None:
+    await talk.client.unban(**_target(target))
+    talk.display.note(f"{target} is banned no more")
+
+
+async def _bans(talk: Talk) -> None:
+    bans = await talk.client.bans()
+    if not bans:
+        talk.display.note("nobody is banned")
+    for ban in bans:
+        until = "for good"
+        if ban.until is not None:
+            until = f"until {time.strftime('%Y-%m-%d %H:%M', time.localtime(ban.until))}"
+        talk.display.note(f"{ban.name or ban.address} is banned {until}, by {ban.by}")
+
+
+async def _help(talk: Talk) -> None:
+    usages = {name: f"/{name} {command.arguments}" for name, command in COMMANDS.items()}
+    width = max(map(len, usages.values()))
+    for name, command in COMMANDS.items():
+        talk.display.note(f"{usages[name]:{width}} {command.help}")
+    talk.display.note(f"{'//text':{width}} say /text")
+
+
+async def _quit(talk: Talk) -> None:
+    talk.is_over = True
+
+
+COMMANDS = {
+    "join": Command("ROOM", "go into a room, and speak there", _join),
+    "leave": Command("[ROOM]", "leave a room", _leave),
+    "rooms": Command("", "list the rooms there are", _rooms),
+    "who": Command("[ROOM]", "list who is in a room", _who),
+    "msg": Command("NAME text", "say something to one person", _msg),
+    "topic": Command("[text]", "show or set the room's topic; - for none", _topic),
+    "name": Command("NAME", "take another name", _name),
+    "history": Command("[with NAME] [N]", "show what was said last", _history),
+    "kick": Command("NAME [reason]", "end someone's sessions (operators)", _kick),
+    "ban": Command("NAME-or-ADDRESS [DURATION]", "ban, as for 10m, 2h, 7d (operators)", _ban),
+    "unban": Command("NAME-or-ADDRESS", "lift a ban (operators)", _unban),
+    "bans": Command("", "list the bans (operators)", _bans),
+    "help": Command("", "list the commands", _help),
+    "quit": Command("", "leave; so does a line exit, or Ctrl+D", _quit),
+}
+"""The commands by their names."""
+
+
+def _checked(check: Callable[[str], str], name: str) -> str:
+    try:
+        return check(name)
+    except RequestError as error:
+        raise NotDone(error.message) from error
+
+
+def _target(who: str) -> dict[str, Any]:
+    """Say whether that is the name or the address of those to kick or ban."""
+    if who.startswith("uid:"):
+        return {"address": who}
+    try:
+        return {"address": str(ip_address(who))}
+    except ValueError:
+        return {"name": _checked(check_name, who)}
+
+
+def _seconds(duration: str) -> int:
+    match = _DURATION.fullmatch(duration)
+    if match is None:
+        raise NotDone(f"{duration} is no duration; one looks like 10m, 2h or 7d")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def _sessions(number: int) -> str:
+    return "1 session" if number == 1 else f"{number or 'no'} sessions"

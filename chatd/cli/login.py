@@ -1,0 +1,66 @@
+"""Who connects: the key, the name and the password to be let in with, and the rooms to be in."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass, field
+
+from chatd.errors import ConfigurationError
+from chatd.keyfile import read_private_file
+
+__all__ = ["Login", "ask_password", "read_password_file"]
+
+_WHAT = "password file"
+_MAX_FILE_BYTES = 4096
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Who wants to be let in, and where.
+
+    Attributes:
+        key: The shared key, or None.
+        name: The name to ask for, or None for one that the server gives.
+        password: Proves the right to the name, or None.
+        rooms: The rooms to be in; none for the server's choice.
+    """
+
+    key: bytes | None = field(default=None, repr=False)
+    name: str | None = None
+    password: str | None = field(default=None, repr=False)
+    rooms: tuple[str, ...] = ()
+
+
+def read_password_file(path: str) -> str:
+    """Return the password in a file, which is its one line.
+
+    Raises:
+        ConfigurationError: It cannot be read, others than its owner may read or write it, or it
+            does not hold one line of text. No error tells what it holds.
+    """
+    data = read_private_file(path, _WHAT, _MAX_FILE_BYTES) or b""
+    try:
+        line = data.removesuffix(b"\n").removesuffix(b"\r").decode()
+    except UnicodeDecodeError:  # not chained: it holds the password
+        raise ConfigurationError(f"the {_WHAT} {path} is no UTF-8 text") from None
+    if not line or len(line.splitlines()) > 1:
+        raise ConfigurationError(f"the {_WHAT} {path} must hold one line: the password")
+    return line
+
+
+def ask_password(name: str) -> str:
+    """Ask for a password at the terminal, without echo.
+
+    Raises:
+        ConfigurationError: There is no terminal to ask at, or no answer.
+    """
+    if not os.isatty(0):
+        raise ConfigurationError("--password asks at a terminal; elsewhere use --password-file")
+    try:
+        password = getpass.getpass(f"Password for {name}: ")
+    except EOFError as error:
+        raise ConfigurationError("no password was given") from error
+    if not password:
+        raise ConfigurationError("no password was given")
+    return password

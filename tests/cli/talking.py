@@ -1,0 +1,93 @@
+"""Someone who talks, for the tests of what is typed at a terminal and what is shown there."""
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.policy import Policy
+from chatd.cli.commands import act_on
+from chatd.cli.display import TextDisplay
+from chatd.cli.login import Login
+from chatd.cli.talk import NotDone, Talk
+from chatd.net.endpoints import client_endpoint
+from tests.cli.wiring import ENDPOINT, CommandReactor
+
+
+class Talker:
+    """Someone who talks, without a terminal.
+
+    Args:
+        reactor: A `CommandReactor`.
+        name: The name to ask for.
+        rooms: The rooms to be in.
+
+    Attributes:
+        lines: What is shown.
+        ends: Why the sessions ended.
+    """
+
+    def __init__(self, reactor, name, *rooms):
+        self.lines = []
+        self.ends = []
+        self._reactor = reactor
+        display = TextDisplay(
+            self.lines.append,
+            with_rooms=lambda: self.talk.needs_room_names,
+            unix_time=reactor.seconds,
+        )
+        self.talk = Talk(
+            reactor,
+            client_endpoint(reactor, ENDPOINT),
+            Login(name=name, rooms=rooms),
+            display,
+            client_ended=lambda client, end: self.ends.append(end.code),
+            retry_policy=lambda attempt: 2.0,
+        )
+        self.talk.service.startService()
+        reactor.settle()
+
+    @property
+    def client(self):
+        return self.talk.service.client
+
+    def type(self, line):
+        """Type a line; return what is shown for it, and fail if it is not done."""
+        before = len(self.lines)
+        doing = Deferred.fromCoroutine(act_on(self.talk, line))
+        self._reactor.settle()
+        failures = []
+        doing.addErrback(failures.append)
+        if failures:
+            failures[0].raiseException()
+        return self.lines[before:]
+
+    def mistype(self, line):
+        """Type a line that is not done; return why."""
+        try:
+            self.type(line)
+        except NotDone as error:
+            return str(error)
+        raise AssertionError(f"{line} was done")
+
+    def leave(self):
+        """Leave; return the Deferred of its being done."""
+        left = self.talk.service.stopService()
+        self._reactor.settle()
+        return left
+
+
+class CommandsCase(SynchronousTestCase):
+    """Has alice, who is an operator, and bob in the lobby."""
+
+    def setUp(self):
+        self.reactor = CommandReactor(policy=Policy(operators=("alice",)))
+        self.alice = Talker(self.reactor, "alice")
+        self.bob = Talker(self.reactor, "bob")
+        self.alice.lines.clear()
+        self.bob.lines.clear()
+
+    def say(self, number, room="lobby"):
+        """Have bob say something several times, and forget what is shown."""
+        for index in range(number):
+            self.bob.talk.service.send(f"line {index}", room=room)
+        self.reactor.settle()
+        self.alice.lines.clear()

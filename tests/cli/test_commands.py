@@ -1,0 +1,237 @@
+"""What is typed at a terminal: something to say, or a command."""
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd import ChatFactory, RequestError
+from chatd.chat.policy import Policy
+from chatd.cli import commands
+from chatd.cli.commands import COMMANDS
+from tests.cli.talking import CommandsCase, Talker
+from tests.cli.wiring import CommandReactor
+
+
+class SayingTests(CommandsCase):
+    def test_say(self):
+        """What begins with no slash is said in the current room, with its spaces."""
+        for line in ("hello", " /who", "a /who", "  two  "):
+            self.assertEqual(self.alice.type(line), [f"alice: {line}"])
+
+    def test_literal_slash(self):
+        """What begins with two slashes is said with one."""
+        for line in ("//", "//etc", "///", "//help me"):
+            self.assertEqual(self.alice.type(line), [f"alice: {line[1:]}"])
+
+    def test_unknown(self):
+        """What is no command is told, with the two ways on, and nothing is said."""
+        for line in ("/smile", "/smile at bob", "/", "/ who", "/whoami", "/\t"):
+            self.assertIn("see /help, or say it literally with //", self.alice.mistype(line))
+        self.assertIn("no command /smile;", self.alice.mistype("/smile at bob"))
+        self.assertEqual(self.bob.lines, [])
+
+    def test_capitals(self):
+        """A command may be typed in capitals."""
+        self.assertEqual(self.alice.type("/WHO"), ["* 2 in lobby: alice, bob"])
+
+
+class ArgumentsTests(CommandsCase):
+    def test_missing(self):
+        """An argument that is missing is told with what the command takes."""
+        for line in (
+            "/join",
+            "/name ",
+            "/msg",
+            "/msg bob",
+            "/msg bob  ",
+            "/kick",
+            "/ban",
+            "/unban",
+        ):
+            name = line.split()[0]
+            usage = f"{name} {COMMANDS[name[1:]].arguments}"
+            self.assertEqual(self.alice.mistype(line), f"something is missing: {usage}")
+
+    def test_too_much(self):
+        """So is one that is too much."""
+        for line in ("/join a b", "/leave a b", "/rooms x", "/who a b", "/help x", "/quit now"):
+            name = line.split()[0]
+            usage = f"{name} {COMMANDS[name[1:]].arguments}".strip()
+            self.assertEqual(self.alice.mistype(line), f"that is too much: {usage}")
+        self.assertFalse(self.alice.talk.is_over)
+
+    def test_no_names(self):
+        """What is no name of a room or of a person is told before the server is asked."""
+        long = "x" * 65
+        for line in (f"/join {long}", f"/leave {long}", f"/who {long}"):
+            self.assertIn("a room's name has 1 to 64 characters", self.alice.mistype(line))
+        for line in (f"/name {long}", f"/msg {long} hello", f"/kick {long}", f"/ban {long}"):
+            self.assertIn("a name has 1 to 32 characters", self.alice.mistype(line))
+
+    def test_no_connection(self):
+        """A command that needs a connection is not done without one."""
+        self.reactor.server.shut_down()
+        self.reactor.settle()
+        for line in ("/join a", "/leave", "/rooms", "/who", "/topic", "/name al", "/kick bob"):
+            self.assertIn("there is no connection now", self.alice.mistype(line))
+        self.assertEqual(self.alice.talk.rooms, ["lobby"])
+
+    def test_lost_meanwhile(self):
+        """A command whose answer does not come before the connection is lost is told."""
+        talk = self.alice.talk
+        self.reactor.callLater(0, talk.service.client.transport.abortConnection)
+        self.assertIn("* /who: the connection was lost first", self.alice.type("/who"))
+
+
+class RoomsTests(CommandsCase):
+    def test_join(self):
+        """One speaks in the room that one went into last."""
+        self.assertEqual(self.alice.type("/join ops"), ["* you are in ops, 1 here"])
+        self.assertEqual(self.alice.type("hello"), ["[ops] alice: hello"])
+        self.assertEqual(self.alice.talk.rooms, ["lobby", "ops"])
+        self.assertEqual(self.bob.lines, [])
+
+    def test_join_again(self):
+        """To join a room that one is in is to speak there."""
+        self.alice.type("/join ops")
+        self.assertEqual(self.alice.type("/join LOBBY"), ["* you speak in lobby now"])
+        self.assertEqual(self.alice.type("hello"), ["[lobby] alice: hello"])
+
+    def test_said_at_once(self):
+        """What is typed right after a join is said in that room, however long it takes."""
+        doing = [
+            Deferred.fromCoroutine(commands.act_on(self.alice.talk, line))
+            for line in ("/join ops", "hello")
+        ]
+        self.assertNoResult(doing[0])
+        self.reactor.settle()
+        self.assertEqual(self.alice.lines, ["* you are in ops, 1 here", "[ops] alice: hello"])
+
+    def test_join_refused(self):
+        """Who is not let in speaks where they spoke before."""
+        self.reactor = CommandReactor(policy=Policy(max_rooms=2))
+        alice = Talker(self.reactor, "alice", "lobby", "ops")
+        alice.type("/join ops")
+        self.assertEqual(alice.type("/join attic"), ["* /join: a session is in 2 rooms at most"])
+        self.assertEqual(alice.type("hello"), ["[ops] alice: hello"])
+
+    def test_leave(self):
+        """One leaves the current room, or the one that is named, and is told where one is."""
+        self.alice.type("/join ops")
+        self.alice.type("/join attic")
+        self.assertEqual(self.alice.type("/leave"), ["* you left attic; you speak in lobby"])
+        self.assertEqual(self.alice.type("/leave ops"), ["* you left ops; you speak in lobby"])
+        self.assertEqual(self.alice.type("hello"), ["alice: hello"])
+
+    def test_leave_the_last(self):
+        """Who is in no room is told how to get into one, and says nothing."""
+        self.assertEqual(
+            self.alice.type("/leave"), ["* you left lobby; /join ROOM takes you into another"]
+        )
+        for line in ("hello", "/leave", "/who", "/topic", "/history"):
+            self.assertIn("you are in no room; /join ROOM", self.alice.mistype(line))
+        self.assertEqual(self.bob.lines, ["* alice left"])
+
+    def test_leave_elsewhere(self):
+        """A room that one is not in cannot be left."""
+        self.assertEqual(self.alice.type("/leave ops"), ["* /leave: you are not in that room"])
+
+    def test_who(self):
+        """One is told who is in the current room, or in another."""
+        self.bob.type("/join ops")
+        self.assertEqual(self.alice.type("/who"), ["* 2 in lobby: alice, bob"])
+        self.assertEqual(self.alice.type("/who ops"), ["* 1 in ops: bob"])
+        (nobody,) = self.alice.type("/who attic")
+        self.assertTrue(nobody.startswith("* /who: "))
+
+    def test_who_of_many(self):
+        """Of very many names, some are shown, and how many more there are."""
+        self.patch(commands, "_MAX_LISTED", 1)
+        self.assertEqual(self.alice.type("/who"), ["* 2 in lobby: alice and 1 more"])
+
+    def test_rooms(self):
+        """One is told which rooms there are, how many are there, and about what they are."""
+        self.bob.type("/join ops")
+        self.bob.type("/topic tea")
+        self.alice.lines.clear()
+        self.assertEqual(
+            self.alice.type("/rooms"),
+            ["* rooms:", "*   lobby, 2 there", "*   ops, 1 there; topic: tea"],
+        )
+
+    def test_many_rooms(self):
+        """Of very many rooms, some are shown, and how many more there are."""
+        self.patch(commands, "_MAX_LISTED", 1)
+        self.bob.type("/join ops")
+        self.assertEqual(self.alice.type("/rooms")[1:], ["*   lobby, 2 there", "*   and 1 more"])
+
+    def test_no_rooms(self):
+        """Where there are none, that is told."""
+        self.reactor = CommandReactor(policy=Policy(rooms=()))
+        alice = Talker(self.reactor, "alice")
+        self.assertEqual(alice.lines, ["* you are alice"])
+        self.assertEqual(alice.type("/rooms"), ["* there are no rooms"])
+
+
+class TopicTests(CommandsCase):
+    def test_set(self):
+        """A topic is any text; everyone is told of it, oneself too."""
+        self.assertEqual(self.alice.type("/topic tea  time"), ["* alice set the topic: tea  time"])
+        self.assertEqual(self.bob.lines, ["* alice set the topic: tea  time"])
+
+    def test_show(self):
+        """Without a text, one is told what it is."""
+        self.assertEqual(self.bob.type("/topic"), ["* lobby has no topic"])
+        self.alice.type("/topic tea")
+        self.assertEqual(self.bob.type("/topic"), ["* the topic of lobby: tea"])
+
+    def test_same(self):
+        """A topic that is the topic already is told to be."""
+        self.alice.type("/topic tea")
+        self.assertEqual(self.alice.type("/topic tea"), ["* that is the topic already"])
+
+    def test_none(self):
+        """A topic is taken away with a dash."""
+        self.alice.type("/topic tea")
+        self.assertEqual(self.alice.type("/topic -"), ["* alice cleared the topic"])
+
+    def test_no_topic(self):
+        """What cannot be a topic is told before the server is asked."""
+        for topic in ("x" * 257, "two\nlines"):
+            self.assertIn("one line of up to 256", self.alice.mistype(f"/topic {topic}"))
+
+
+class HelpTests(CommandsCase):
+    def test_help(self):
+        """Every command is listed with what it takes and what it does."""
+        lines = self.alice.type("/help")
+        self.assertEqual(len(lines), len(COMMANDS) + 1)
+        for line, (name, command) in zip(lines, COMMANDS.items(), strict=False):
+            usage = f"/{name} {command.arguments}".strip()
+            self.assertTrue(line.startswith(f"* {usage} "))
+            self.assertTrue(line.endswith(f" {command.help}"))
+        self.assertIn("//text", lines[-1])
+
+    def test_width(self):
+        """With the time, it fits a terminal of 80 columns."""
+        for line in self.alice.type("/help"):
+            self.assertLessEqual(len(f"12:34 {line}"), 80)
+
+    def test_quit(self):
+        """Who quits is done."""
+        self.assertEqual(self.alice.type("/quit"), [])
+        self.assertTrue(self.alice.talk.is_over)
+
+
+class Refusing(ChatFactory):
+    """A server that knows no commands."""
+
+    def command_received(self, session, message):
+        raise RequestError("unknown-command", "there are none")
+
+
+class OtherServerTests(SynchronousTestCase):
+    def test_no_commands(self):
+        """A server without commands can be talked to, and what it says of them is shown."""
+        alice = Talker(CommandReactor(Refusing), "alice")
+        self.assertEqual(alice.type("hello")[-1:], ["alice: hello"])
+        self.assertEqual(alice.type("/who"), ["* /who: there are none"])

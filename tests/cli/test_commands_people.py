@@ -1,0 +1,175 @@
+"""What is typed at a terminal about people: to them, with them, and against them."""
+
+from chatd.cli import commands
+from tests.cli.talking import CommandsCase, Talker
+
+
+class PeopleTests(CommandsCase):
+    def test_msg(self):
+        """A direct message is seen by two, and by each as theirs."""
+        carol = Talker(self.reactor, "carol")
+        self.alice.lines.clear()
+        self.assertEqual(self.alice.type("/msg bob it is  tea"), ["you → bob: it is  tea"])
+        self.assertIn("alice → you: it is  tea", self.bob.lines)
+        self.assertEqual(carol.lines, ["* you are carol, in lobby"])
+
+    def test_msg_to_nobody(self):
+        """A message to a name that nobody has is kept, and that is told."""
+        self.assertEqual(
+            self.alice.type("/msg carol hello"),
+            [
+                "you → carol: hello",
+                "* nobody is called carol; it is kept for who comes by that name",
+            ],
+        )
+
+    def test_name(self):
+        """One takes another name; the others are told who is who."""
+        self.assertEqual(self.bob.type("/name robert"), ["* you are robert now"])
+        self.assertEqual(self.alice.lines, ["* bob is now called robert"])
+        self.assertEqual(self.alice.type("/name ROBERT"), ["* /name: the name ROBERT is in use"])
+        self.assertEqual(self.bob.type("/msg alice hi"), ["you → alice: hi"])
+
+    def test_messages_after_a_new_name(self):
+        """Direct messages to a new name arrive, however many there were with the old one."""
+        for number in range(3):
+            self.alice.type(f"/msg bob {number}")
+        self.bob.type("/name robert")
+        self.bob.lines.clear()
+        self.alice.type("/msg robert one")
+        self.alice.type("/msg robert two")
+        self.assertEqual(self.bob.lines, ["alice → you: one", "alice → you: two"])
+
+
+class HistoryTests(CommandsCase):
+    def test_history(self):
+        """The last 20 messages of the current room are shown, marked as earlier ones."""
+        self.say(25)
+        title, *lines = self.alice.type("/history")
+        self.assertEqual(title, "* the last 20 messages in lobby:")
+        self.assertEqual(lines, [f"| bob: line {number}" for number in range(5, 25)])
+
+    def test_number(self):
+        """Or as many as are asked for, and are there."""
+        self.say(3)
+        title, *lines = self.alice.type("/history 2")
+        self.assertEqual(title, "* the last 2 messages in lobby:")
+        self.assertEqual(lines, ["| bob: line 1", "| bob: line 2"])
+        self.assertEqual(self.alice.type("/history 500")[0], "* the last 3 messages in lobby:")
+        self.assertEqual(self.alice.type("/history 1")[0], "* the last message in lobby:")
+
+    def test_with(self):
+        """Or those with someone, whichever of both said them."""
+        self.alice.type("/msg bob one")
+        self.bob.type("/msg alice two")
+        self.say(1)
+        lines = self.alice.type("/history with Bob")
+        self.assertEqual(
+            lines,
+            ["* the last 2 messages with Bob:", "| you → bob: one", "| bob → you: two"],
+        )
+        self.assertEqual(self.alice.type("/history with bob 1")[1:], ["| bob → you: two"])
+
+    def test_with_after_a_new_name(self):
+        """Those with someone whom one knows by another name are shown once."""
+        self.alice.type("/msg robert one")
+        self.bob.type("/name robert")
+        self.assertEqual(
+            self.bob.type("/history with alice"),
+            ["* the last message with alice:", "| alice → you: one"],
+        )
+
+    def test_nothing(self):
+        """Where there are none, that is told."""
+        self.assertEqual(self.alice.type("/history"), ["* nothing was said in lobby"])
+        self.assertEqual(self.alice.type("/history with eve"), ["* nothing was said with eve"])
+
+    def test_no_numbers(self):
+        """What is no number of messages, or is in the wrong place, is told."""
+        for number in ("0", "501", "-1", "x", "1.5", "²", "٣"):
+            problem = self.alice.mistype(f"/history {number}")
+            self.assertEqual(problem, f"/history shows 1 to 500 messages, not {number}")
+        for words in ("with", "1 2", "1 with bob", "of bob"):
+            self.assertIn("/history [with NAME] [N]", self.alice.mistype(f"/history {words}"))
+
+
+class OperatorTests(CommandsCase):
+    def test_kick(self):
+        """Who is kicked is told why, and leaves."""
+        shown = self.alice.type("/kick Bob be nice")
+        self.assertIn("* 1 session of Bob ended", shown)
+        self.assertIn("* be nice (kicked)", self.bob.lines)
+        self.assertEqual(self.bob.ends, ["kicked"])
+
+    def test_kick_nobody(self):
+        """That nobody was there to be kicked is told."""
+        self.assertEqual(self.alice.type("/kick eve"), ["* no sessions of eve ended"])
+
+    def test_not_an_operator(self):
+        """Who is no operator may do nothing of the kind."""
+        for line in ("/kick alice", "/ban alice", "/unban alice"):
+            (shown,) = self.bob.type(line)
+            self.assertTrue(shown.startswith(f"* {line.split()[0]}: "), shown)
+        self.assertEqual(self.alice.ends, [])
+
+    def bans(self):
+        """Return the bans that are in force."""
+        return self.successResultOf(self.asked(self.alice.client.bans()))
+
+    def asked(self, answer):
+        self.reactor.settle()
+        return answer
+
+    def test_ban(self):
+        """Who is banned leaves, and does not come back."""
+        shown = self.alice.type("/ban bob")
+        self.assertIn("* bob is banned for good; 1 session ended", shown)
+        self.assertEqual(self.bob.ends, ["banned"])
+        self.assertEqual(Talker(self.reactor, "BOB").ends, ["banned"])
+        (ban,) = self.bans()
+        self.assertEqual((ban.name, ban.address, ban.until), ("bob", None, None))
+
+    def test_durations(self):
+        """A ban lasts as long as is said."""
+        for duration, seconds in (("90s", 90), ("10m", 600), ("2h", 7_200), ("7d", 604_800)):
+            self.patch(commands.time, "time", lambda: 1_000.0)
+            self.assertIn(f"for {duration};", self.alice.type(f"/ban eve {duration}")[-1])
+            (ban,) = self.bans()
+            self.assertEqual(ban.until, 1_000.0 + seconds)
+
+    def test_no_durations(self):
+        """What is no duration is told, and nobody is banned."""
+        for duration in ("10", "m", "10x", "1h30m", "-1d", "1.5h", "1000000d", "10 m", "\u0661d"):
+            line = f"/ban bob {duration}"
+            self.assertRegex(self.alice.mistype(line), "no duration|too much")
+        self.assertEqual(self.bans(), [])
+
+    def test_addresses(self):
+        """What is an IP address, or a user of the server's machine, is banned as that."""
+        for target, address in (
+            ("192.0.2.1", "192.0.2.1"),
+            ("2001:DB8:0::1", "2001:db8::1"),
+            ("uid:1000", "uid:1000"),
+        ):
+            self.alice.type(f"/ban {target}")
+            (ban,) = self.bans()
+            self.assertEqual((ban.name, ban.address), (None, address))
+            self.assertEqual(self.alice.type(f"/unban {target}"), [f"* {target} is banned no more"])
+            self.assertEqual(self.bans(), [])
+
+    def test_bans(self):
+        """The bans that are in force are listed, with their ends and who made them."""
+        self.assertEqual(self.alice.type("/bans"), ["* nobody is banned"])
+        self.alice.type("/ban bob")
+        self.alice.type("/ban 192.0.2.1 1h")
+        address, name = self.alice.type("/bans")
+        self.assertEqual(name, "* bob is banned for good, by alice")
+        self.assertRegex(address, r"^\* 192\.0\.2\.1 is banned until \d{4}-\d\d-\d\d .*, by alice$")
+
+    def test_unban(self):
+        """Who is banned no more may come back; who was not banned cannot be unbanned."""
+        self.alice.type("/ban bob 1h")
+        self.assertEqual(self.alice.type("/unban Bob"), ["* Bob is banned no more"])
+        self.assertEqual(Talker(self.reactor, "bob").ends, [])
+        (shown,) = self.alice.type("/unban eve")
+        self.assertTrue(shown.startswith("* /unban: "))

@@ -1,0 +1,98 @@
+"""Who connects: passwords from files and from a terminal."""
+
+import getpass
+import os
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd import ConfigurationError
+from chatd.cli.login import Login, ask_password, read_password_file
+
+
+class LoginTests(SynchronousTestCase):
+    def test_secrets(self):
+        """Neither the key nor the password is in what is logged of a login."""
+        shown = repr(Login(key=b"k" * 32, name="alice", password="open sesame"))
+        self.assertIn("alice", shown)
+        self.assertNotIn("kkk", shown)
+        self.assertNotIn("sesame", shown)
+
+
+class FileTests(SynchronousTestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name) / "password"
+
+    def read(self, data, mode=0o600):
+        """Read a file of some bytes."""
+        self.path.write_bytes(data)
+        self.path.chmod(mode)
+        return read_password_file(str(self.path))
+
+    def refuse(self, data, **options):
+        """Read a file that is refused; return why, which does not tell what it holds."""
+        error = self.assertRaises(ConfigurationError, self.read, data, **options)
+        self.assertNotIn("sesame", str(error))
+        self.assertIsNone(error.__cause__)
+        return str(error)
+
+    def test_one_line(self):
+        """The password is the one line, with or without its end, and with its spaces."""
+        for data in (
+            b" open sesame\xc3\xa9",
+            b" open sesame\xc3\xa9\n",
+            b" open sesame\xc3\xa9\r\n",
+        ):
+            self.assertEqual(self.read(data), " open sesame\xe9")
+
+    def test_not_one_line(self):
+        """A file of no line or of several is none of a password."""
+        for data in (b"", b"\n", b"open\nsesame\n", b"\nsesame"):
+            self.assertIn("must hold one line", self.refuse(data))
+
+    def test_not_utf_8(self):
+        """Nor is one that is not text."""
+        self.assertIn("no UTF-8 text", self.refuse(b"sesame\xff\n"))
+
+    def test_others_can_read(self):
+        """A file that others can read or write is refused, as a key file is."""
+        for mode in (0o640, 0o604, 0o620):
+            self.assertIn(f"chmod 600 {self.path}", self.refuse(b"sesame\n", mode=mode))
+
+    def test_no_file(self):
+        """A file that is not there is told."""
+        error = self.assertRaises(ConfigurationError, read_password_file, str(self.path))
+        self.assertIn("No such file", str(error))
+
+
+class AskTests(SynchronousTestCase):
+    def ask(self, answer, is_terminal=True):
+        """Ask, and answer."""
+
+        def prompt(text):
+            self.assertEqual(text, "Password for alice: ")
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
+
+        self.patch(os, "isatty", lambda descriptor: is_terminal)
+        self.patch(getpass, "getpass", prompt)
+        return ask_password("alice")
+
+    def test_answer(self):
+        """What is typed is the password."""
+        self.assertEqual(self.ask(" open sesame "), " open sesame ")
+
+    def test_no_answer(self):
+        """Without an answer there is no password."""
+        for answer in ("", EOFError()):
+            error = self.assertRaises(ConfigurationError, self.ask, answer)
+            self.assertEqual(str(error), "no password was given")
+
+    def test_no_terminal(self):
+        """Without a terminal nobody is asked, and the other way is told."""
+        error = self.assertRaises(ConfigurationError, self.ask, "x", is_terminal=False)
+        self.assertIn("--password-file", str(error))

@@ -1,0 +1,355 @@
+"""The rooms that someone at a terminal is in, what is said there, and what a reconnect changes."""
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd import ChatFactory, RequestError
+from chatd.chat.policy import Policy
+from chatd.cli.talk import RECEIPTS_S
+from chatd.storage.memory import MemoryStore
+from tests.cli.talking import Talker
+from tests.cli.wiring import CommandReactor
+
+
+class Silent(ChatFactory):
+    """A server that hears what is said, and never answers."""
+
+    def message_received(self, session, message):
+        return Deferred()
+
+
+class Strict(ChatFactory):
+    """A server that takes nothing."""
+
+    def message_received(self, session, message):
+        raise RequestError("not-allowed", "not that")
+
+
+class Slow(ChatFactory):
+    """A server that takes its time over histories."""
+
+    gate = None
+
+    async def command_received(self, session, message):
+        if self.gate is not None and message.header["command"] == "history":
+            await self.gate
+        await super().command_received(session, message)
+
+
+class TalkCase(SynchronousTestCase):
+    def setUp(self):
+        self.reactor = CommandReactor()
+
+    def talker(self, name, *rooms):
+        """Return someone who talks, with what was shown of the beginning forgotten."""
+        talker = Talker(self.reactor, name, *rooms)
+        talker.lines.clear()
+        return talker
+
+    def lose(self, talker):
+        """Cut a connection, from which the client comes back in 2 s."""
+        talker.client.transport.abortConnection()
+        self.reactor.settle()
+
+    def come_back(self):
+        """Let the time pass until everyone has come back."""
+        self.reactor.advance(2)
+        self.reactor.settle()
+
+
+class JoiningTests(TalkCase):
+    def test_last_messages(self):
+        """Who comes into a room is shown the last ten messages, marked as earlier ones."""
+        bob = self.talker("bob")
+        for number in range(12):
+            bob.type(f"line {number}")
+        alice = Talker(self.reactor, "alice")
+        earlier = [f"| bob: line {number}" for number in range(2, 12)]
+        self.assertEqual(
+            alice.lines, ["* you are alice, in lobby", "* said earlier in lobby:", *earlier]
+        )
+
+    def test_by_command(self):
+        """So is who joins a room later, who is told its topic too."""
+        bob = self.talker("bob", "ops")
+        bob.type("/topic tea")
+        bob.type("hello")
+        alice = self.talker("alice")
+        self.assertEqual(
+            alice.type("/join ops"),
+            ["* you are in ops, 2 here; topic: tea", "* said earlier in ops:", "| bob: hello"],
+        )
+
+    def test_several_rooms(self):
+        """Who comes into several rooms at once is shown that of each of them."""
+        bob = self.talker("bob", "ops", "attic")
+        bob.type("/topic tea")
+        for line in ("in ops", "/join attic", "in the attic"):
+            bob.type(line)
+        alice = Talker(self.reactor, "alice", "lobby", "ops", "attic")
+        self.assertEqual(alice.lines[0], "* you are alice, in lobby, ops, attic")
+        self.assertCountEqual(
+            alice.lines[1:],
+            [
+                "* the topic of ops: tea",
+                "* said earlier in ops:",
+                "| bob: in ops",
+                "* said earlier in attic:",
+                "| bob: in the attic",
+            ],
+        )
+
+    def test_very_many_rooms(self):
+        """Who wants to be in more rooms than a greeting can hold is in all of them."""
+        rooms = [f"r{number}" for number in range(25)]
+        alice = Talker(self.reactor, "alice", *rooms)
+        self.assertEqual(alice.talk.rooms, rooms)
+        self.assertIn("* you are in r24, 1 here", alice.lines)
+        self.assertEqual(alice.type("hello"), ["[r0] alice: hello"])
+
+    def test_said_meanwhile(self):
+        """What is said while earlier messages are on their way is shown after them, once."""
+        self.reactor = CommandReactor(Slow)
+        bob = self.talker("bob")
+        bob.type("one")
+        self.reactor.server.gate = gate = Deferred()
+        alice = self.talker("alice")
+        bob.type("two")
+        bob.type("/msg alice psst")
+        self.assertEqual(alice.lines, ["bob → you: psst"])
+        gate.callback(None)
+        self.reactor.settle()
+        self.assertEqual(alice.lines[1:], ["* said earlier in lobby:", "| bob: one", "bob: two"])
+
+    def test_lost_meanwhile(self):
+        """What was said meanwhile is shown even if the connection is lost before."""
+        self.reactor = CommandReactor(Slow)
+        bob = self.talker("bob")
+        bob.type("one")
+        self.reactor.server.gate = Deferred()
+        alice = self.talker("alice")
+        bob.type("two")
+        self.lose(alice)
+        self.assertIn("bob: two", alice.lines)
+
+    def test_server_without_commands(self):
+        """A server that tells nothing of rooms can be talked to all the same."""
+
+        class Terse(ChatFactory):
+            def command_received(self, session, message):
+                raise RequestError("unknown-command", "there are none")
+
+        self.reactor = CommandReactor(Terse)
+        self.talker("bob").type("hello")
+        alice = self.talker("alice")
+        self.assertEqual(alice.type("hello"), ["alice: hello"])
+
+
+class PlaceTests(TalkCase):
+    def test_first(self):
+        """In the first room alone, it goes without saying where one speaks."""
+        self.assertIsNone(self.talker("alice").talk.room_to_tell)
+        self.assertIsNone(self.talker("bob", "ops").talk.room_to_tell)
+
+    def test_several(self):
+        """In several rooms, it is told where one speaks."""
+        alice = self.talker("alice", "ops", "attic")
+        self.assertEqual(alice.talk.room_to_tell, "ops")
+        alice.type("/join attic")
+        self.assertEqual(alice.talk.room_to_tell, "attic")
+        alice.type("/leave")
+        self.assertIsNone(alice.talk.room_to_tell)
+
+    def test_another(self):
+        """In another room than the first it is, too."""
+        alice = self.talker("alice")
+        alice.type("/join ops")
+        alice.type("/leave lobby")
+        self.assertEqual(alice.talk.room_to_tell, "ops")
+        alice.type("/leave")
+        self.assertEqual(alice.talk.room_to_tell, "(no room)")
+
+    def test_spelling(self):
+        """A room goes by the name by which it is known there."""
+        self.talker("bob", "Ops")
+        alice = self.talker("alice")
+        alice.type("/join OPS")
+        self.assertEqual(alice.talk.room_to_tell, "Ops")
+
+
+class ReconnectTests(TalkCase):
+    def test_missed(self):
+        """What was said meanwhile is shown after a reconnect, in its order, once."""
+        alice, bob = self.talker("alice"), self.talker("bob")
+        bob.type("before")
+        self.lose(alice)
+        for line in ("one", "/msg alice two", "three"):
+            bob.type(line)
+        alice.lines.clear()
+        self.come_back()
+        bob.type("four")
+        self.assertEqual(alice.lines[0], "* connected again; you are alice")
+        self.assertCountEqual(
+            alice.lines[1:], ["bob: one", "bob: three", "bob → you: two", "bob: four"]
+        )
+        said = [line for line in alice.lines if line.startswith("bob: ")]
+        self.assertEqual(said, ["bob: one", "bob: three", "bob: four"])
+
+    def test_rooms(self):
+        """One is in the same rooms again, and speaks where one spoke."""
+        alice = self.talker("alice", "lobby", "ops", "attic")
+        alice.type("/join ops")
+        alice.type("/leave attic")
+        self.lose(alice)
+        self.assertEqual(alice.talk.room_to_tell, "ops")
+        self.come_back()
+        self.assertEqual(alice.talk.rooms, ["lobby", "ops"])
+        self.assertEqual(alice.type("hello"), ["[ops] alice: hello"])
+
+    def test_name(self):
+        """One has the name again that one took."""
+        alice = self.talker("alice")
+        alice.type("/name al")
+        self.lose(alice)
+        alice.lines.clear()
+        self.come_back()
+        self.assertEqual(alice.lines, ["* connected again; you are al"])
+
+    def test_forgotten(self):
+        """Where the server does not have all that was missed, that is told of the room."""
+        self.reactor = CommandReactor(store=None)
+        alice = self.talker("alice")
+        alice.type("before")
+        self.reactor.restart(store=MemoryStore(unix_time=self.reactor.seconds))
+        bob = self.talker("bob")
+        bob.type("after")
+        alice.lines.clear()
+        self.come_back()
+        self.assertEqual(
+            alice.lines,
+            [
+                "* connected again; you are alice",
+                "* some messages in lobby may be missing here",
+                "bob: after",
+            ],
+        )
+
+    def test_nothing_to_forget(self):
+        """Where nothing was said in the room of a new server, nothing can be missing."""
+        alice = self.talker("alice")
+        alice.type("before")
+        self.reactor.restart(store=MemoryStore(unix_time=self.reactor.seconds))
+        alice.lines.clear()
+        self.come_back()
+        self.assertEqual(alice.lines, ["* connected again; you are alice"])
+
+    def test_shut_out(self):
+        """A room that does not let one in again is told, and left."""
+        alice = self.talker("alice", "lobby", "ops")
+        self.reactor.restart(policy=Policy(max_rooms=1))
+        self.come_back()
+        self.assertIn("* a session is in 1 rooms at most (too-many-rooms)", alice.lines)
+        self.assertEqual(alice.talk.rooms, ["lobby"])
+
+
+class KeptTests(TalkCase):
+    def test_sent_later(self):
+        """What is typed without a connection is kept, which is told, and said later."""
+        alice, bob = self.talker("alice"), self.talker("bob")
+        self.lose(alice)
+        for line in ("one", "/msg bob two"):
+            self.assertEqual(
+                alice.type(line),
+                ["* there is no connection now; it is sent when there is one again"],
+            )
+        bob.lines.clear()
+        self.come_back()
+        self.assertCountEqual(bob.lines, ["* alice joined", "alice: one", "alice → you: two"])
+        self.assertIn("alice: one", alice.lines)
+        self.assertIn("you → bob: two", alice.lines)
+
+    def test_no_receipt(self):
+        """What had no receipt when the connection was lost is sent again, and said once."""
+        self.reactor = CommandReactor(Silent)
+        alice = self.talker("alice")
+        alice.type("hello")
+        self.assertEqual(alice.lines, [])
+        self.reactor.restart()
+        self.come_back()
+        self.assertEqual(alice.lines.count("alice: hello"), 1)
+        self.assertNotIn("not confirmed", "".join(alice.lines))
+
+    def test_never_sent(self):
+        """What cannot be sent any more because one leaves is told."""
+        alice = self.talker("alice")
+        self.lose(alice)
+        alice.type("hello")
+        self.successResultOf(alice.leave())
+        self.assertIn("* not confirmed: hello (the connection was lost first)", alice.lines)
+
+    def test_never_confirmed(self):
+        """So is what had no receipt when the server ends the session for good."""
+        self.reactor = CommandReactor(Silent)
+        alice = self.talker("alice")
+        alice.type("hello")
+        (session,) = self.reactor.server.sessions.values()
+        session.end("kicked", "go away")
+        self.reactor.settle()
+        self.assertEqual(
+            alice.lines,
+            ["* go away (kicked)", "* not confirmed: hello (the connection was lost first)"],
+        )
+
+    def test_refused(self):
+        """What the server refuses is shown with its reason, but not all of what is very long."""
+        self.reactor = CommandReactor(Strict)
+        alice = self.talker("alice")
+        self.assertEqual(alice.type("hello"), ["* refused: hello (not that)"])
+        (shown,) = alice.type("x" * 1_000_000)
+        self.assertLess(len(shown), 1_100)
+        self.assertTrue(shown.endswith("x… (not that)"))
+
+    def test_too_long(self):
+        """What is longer than the server takes stays to be typed on, or is told later."""
+        self.reactor = CommandReactor(max_content=10)
+        alice = self.talker("alice")
+        self.assertTrue(alice.mistype("12345678901").startswith("not sent: a content of 11 bytes"))
+        self.lose(alice)
+        alice.type("12345678901")
+        alice.lines.clear()
+        self.come_back()
+        self.assertTrue(alice.lines[-1].startswith("* not sent: 12345678901 (a content of 11"))
+
+
+class LeavingTests(TalkCase):
+    def wait(self, talker):
+        """Wait for receipts; return the Deferred of that."""
+        waiting = Deferred.fromCoroutine(talker.talk.wait_for_receipts())
+        self.reactor.settle()
+        return waiting
+
+    def test_receipts(self):
+        """Who leaves waits for the receipts of what was said last."""
+        alice = self.talker("alice")
+        alice.talk.say("hello")
+        self.successResultOf(self.wait(alice))
+        self.assertEqual(alice.lines, ["alice: hello"])
+
+    def test_nothing(self):
+        """Where all is confirmed, or there is no connection, there is nothing to wait for."""
+        alice = self.talker("alice")
+        self.successResultOf(self.wait(alice))
+        self.lose(alice)
+        alice.type("hello")
+        self.successResultOf(self.wait(alice))
+
+    def test_not_for_long(self):
+        """A server that does not answer is not waited for any longer than a few seconds."""
+        self.reactor = CommandReactor(Silent)
+        alice = self.talker("alice")
+        alice.type("hello")
+        waiting = self.wait(alice)
+        self.reactor.advance(RECEIPTS_S - 0.1)
+        self.assertNoResult(waiting)
+        self.reactor.advance(0.2)
+        self.successResultOf(waiting)
