@@ -195,7 +195,7 @@ class Commands(Generic[M]):
 
     async def _who(self, _: M, fields: _Who, answer: Answer) -> None:
         room = self._hub.rooms.get(fold(check_room(fields.room)))
-        if room is None:
+        if room is None or not room.count:
             raise RequestError(ErrorCode.NO_SUCH_ROOM, "nobody is in a room of that name")
         names, rest = _fit(room.names(), fields.after)
         answer({"room": room.name, "members": room.count, "names": names, **rest})

@@ -1,4 +1,4 @@
-"""`Hub`: who is here, which rooms there are, and what is said in them.
+"""`Hub`: the chat of one server: who is here, which rooms there are, and what is said in them.
 
 The hub decides; a `Delivery` carries, a store keeps. It is synchronous but for what it asks the
 store, and knows nothing of bytes and sockets.
@@ -6,69 +6,34 @@ store, and knows nothing of bytes and sockets.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Generic
+from collections.abc import Callable, Sequence
 
 from chatd.chat import presence
+from chatd.chat.attendance import Attendance
 from chatd.chat.journal import Draft, Journal, Start
 from chatd.chat.members import Delivery, M, Member
-from chatd.chat.names import MAX_ROOM, Names, check_name, check_room, fold
+from chatd.chat.names import check_name, fold
 from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT, Room
 from chatd.errors import ErrorCode, RequestError
-from chatd.storage.interface import (
-    Entry,
-    IMessageStore,
-    Outcome,
-    Stored,
-    direct_log,
-    room_log,
-)
+from chatd.storage.interface import Entry, IMessageStore, Outcome, Stored, direct_log
 from chatd.wire.messages import DEFAULT_CONTENT_TYPE, ChatHeader, Message
 
 __all__ = ["Hub"]
 
 
-class _Circle(Generic[M]):
-    """Some members, as they are now."""
-
-    __slots__ = ("members",)
-
-    def __init__(self, members: Mapping[str, M]) -> None:
-        self.members = members
-
-
-class _Both(Generic[M]):
-    """The two ends of a direct message: all the sessions of both names."""
-
-    __slots__ = ("_here", "_one", "_other")
-
-    def __init__(self, here: Mapping[str, Mapping[str, M]], one: str, other: str) -> None:
-        self._here = here
-        self._one = one
-        self._other = other
-
-    @property
-    def members(self) -> Mapping[str, M]:
-        return {**self._here.get(self._one, {}), **self._here.get(self._other, {})}
-
-
-class Hub(Generic[M]):
+class Hub(Attendance[M]):
     """The chat of one server.
 
     Args:
         store: Where what is said is kept.
         delivery: What carries it to members.
         start: Runs a coroutine; see `chatd.chat.journal.Start`.
-        store_failed: Called with the error when the store cannot store.
+        failed: Called with the error when the store cannot store, or a delivery fails.
         unix_time: What tells the time that messages bear, in Unix seconds.
         presence_limit: See `chatd.chat.rooms.PRESENCE_LIMIT`.
         max_rooms: How many rooms a member may be in.
 
     Attributes:
-        names: The names in use.
-        rooms: The rooms that someone is in, by their folded names.
-        here: Who is here, by folded names and ids.
         journal: What was said and is not settled yet.
     """
 
@@ -77,227 +42,16 @@ class Hub(Generic[M]):
         store: IMessageStore,
         delivery: Delivery[M],
         start: Start,
-        store_failed: Callable[[Exception], None],
+        failed: Callable[[Exception], None],
         *,
         unix_time: Callable[[], float],
         presence_limit: int = PRESENCE_LIMIT,
         max_rooms: int = MAX_ROOMS,
     ) -> None:
-        self.store = store
-        self.delivery = delivery
-        self.names = Names()
-        self.rooms: dict[str, Room[M]] = {}
-        self.here: dict[str, dict[str, M]] = {}
-        self.journal: Journal[M] = Journal(store, self._settled, store_failed, start)
-        self.max_rooms = max_rooms
+        super().__init__(store, delivery, start, presence_limit=presence_limit, max_rooms=max_rooms)
+        self.journal: Journal[M] = Journal(store, self._settled, failed, start)
         self.unix_time = unix_time
-        self._presence_limit = presence_limit
-        self._start = start
-        self._coming: Counter[str] = Counter()  # to how many a room is being opened, by its key
-
-    # Who is here
-
-    def arrive(self, member: M, rooms: Sequence[Room[M]]) -> None:
-        """Let a member into the chat and into rooms that were opened for it."""
-        self.here.setdefault(member.key, {})[member.id] = member
-        for room in rooms:
-            self.enter(member, room)
-        self.close_all(rooms)
-
-    def depart(self, member: M, *, is_silent: bool = False) -> None:
-        """Let a member out of everything.
-
-        Args:
-            member: The member.
-            is_silent: Whether nobody is told, since everybody goes.
-        """
-        for room in list(member.rooms.values()):
-            self.quit(member, room, is_silent=is_silent)
-        self._forget(member)
-        self.names.release(member.name)
-
-    def rename(self, member: M, name: str) -> str:
-        """Give a member another name, and tell those who share a room with it.
-
-        Returns:
-            The name in its composed form.
-
-        Raises:
-            RequestError: `bad-name`, `name-taken`, or `not-allowed` for an account's name.
-        """
-        if member.has_account:
-            raise RequestError(ErrorCode.NOT_ALLOWED, "your name is your account's")
-        old_name = member.name
-        name = check_name(name)  # before it is folded, which takes time and space
-        if fold(name) != member.key:  # else it is another spelling of the same
-            name = self.names.claim(name, "")
-            self.names.release(old_name)
-        self.delivery.hand_over(member)  # of what was said to the old name, too
-        told: dict[str, M] = {}
-        for room in member.rooms.values():
-            if self._tells_presence(room):
-                told.update(room.members)
-            room.remove(member)
-        told.pop(member.id, None)
-        self._forget(member)
-        member.rename(name)
-        self.here.setdefault(member.key, {})[member.id] = member
-        for room in member.rooms.values():
-            room.add(member)
-        if name != old_name:
-            self.delivery.broadcast(_Circle(told), presence.renamed(old_name, name))
-        return name
-
-    def is_here(self, member: M) -> bool:
-        """Whether a member has arrived and not departed."""
-        return member.id in self.here.get(member.key, ())
-
-    def sessions_of(self, name: str) -> list[M]:
-        """Return the members of a name."""
-        return list(self.here.get(fold(name), {}).values())
-
-    def _forget(self, member: M) -> None:
-        sessions = self.here[member.key]
-        del sessions[member.id]
-        if not sessions:
-            del self.here[member.key]
-
-    # Rooms
-
-    async def open(self, name: str) -> Room[M]:
-        """Return a room, made if there is none, and hold it until it is given to `close`.
-
-        Raises:
-            RequestError: `bad-room`.
-            StoreError: Where it stands cannot be told.
-        """
-        name = check_room(name)
-        key = fold(name)
-        room = self.rooms.get(key)
-        if room is None:
-            return await self._open(key, name)
-        room.holds += 1
-        return room
-
-    async def _open(self, key: str, name: str) -> Room[M]:
-        self._coming[key] += 1  # else who leaves it now would release what is opened here
-        try:
-            head = await self.store.open_log(room_log(key), name)
-            room = self.rooms.get(key)  # somebody else may have been faster
-            if room is None:
-                room = self.rooms[key] = Room(key, head)
-            room.holds += 1
-        finally:
-            self._coming[key] -= 1
-            if not self._coming[key]:
-                del self._coming[key]
-            if key in self.rooms:
-                self._drop_if_unneeded(self.rooms[key])
-        return room
-
-    def close(self, room: Room[M]) -> None:
-        """Give back a room that was opened; it is gone when nobody is in it."""
-        room.holds -= 1
-        self._drop_if_unneeded(room)
-
-    async def open_all(self, names: Iterable[str]) -> list[Room[M]]:
-        """Open rooms, each of them once; all of them, or none.
-
-        Raises:
-            RequestError: `bad-room`, or `too-many-rooms`.
-            StoreError: Where one of them stands cannot be told.
-        """
-        rooms: dict[str, Room[M]] = {}
-        try:
-            for name in names:
-                if len(rooms) == self.max_rooms and fold(check_room(name)) not in rooms:
-                    raise RequestError(
-                        ErrorCode.TOO_MANY_ROOMS, f"a session is in {self.max_rooms} rooms at most"
-                    )
-                room = await self.open(name)
-                if room.key in rooms:
-                    room.holds -= 1
-                rooms[room.key] = room
-        except BaseException:
-            self.close_all(rooms.values())
-            raise
-        return list(rooms.values())
-
-    def close_all(self, rooms: Iterable[Room[M]]) -> None:
-        """Give back rooms that were opened."""
-        for room in rooms:
-            self.close(room)
-
-    def enter(self, member: M, room: Room[M], *, is_silent: bool = False) -> None:
-        """Let a member hear what is said in a room from now on, and tell those who are in it.
-
-        Args:
-            member: The member; nothing happens where it is in already, or gone.
-            room: A room that is held or that someone is in.
-            is_silent: Whether nobody is told.
-        """
-        if room.key in member.rooms or not self.is_here(member):
-            return
-        member.rooms[room.key] = room
-        if room.add(member) and not is_silent and self._tells_presence(room):
-            self.delivery.broadcast(room, presence.joined(room.name, member.name))
-        self.delivery.begin(room, member)
-
-    def quit(self, member: M, room: Room[M], *, is_silent: bool = False) -> None:
-        """Let a member out of a room, and tell those who stay.
-
-        Args:
-            member: The member.
-            room: A room that the member is in.
-            is_silent: Whether nobody is told.
-        """
-        self.delivery.hand_over(member)
-        tells = self._tells_presence(room)
-        del member.rooms[room.key]
-        if room.remove(member) and tells and not is_silent:
-            self.delivery.broadcast(room, presence.left(room.name, member.name))
-        self._drop_if_unneeded(room)
-
-    def mute(self, member: M, room: Room[M]) -> None:
-        """Let a member, if it is in a room, hear nothing of it until `unmute`."""
-        self.delivery.hand_over(member)
-        room.members.pop(member.id, None)
-
-    def unmute(self, member: M, room: Room[M]) -> None:
-        """Let a member that is in a room hear it again, from what is said now on."""
-        if room.key in member.rooms:
-            self.delivery.begin(room, member)
-            room.members[member.id] = member
-
-    def room_of(self, member: M, name: str | None) -> Room[M]:
-        """Return a room that a member is in.
-
-        Args:
-            member: The member.
-            name: The room's name; None for the member's first room.
-
-        Raises:
-            RequestError: `not-in-room`.
-        """
-        if name is None:
-            room = next(iter(member.rooms.values()), None)
-        else:
-            # Longer than a room's name only before it is composed, or of no room.
-            room = member.rooms.get(fold(name)) if len(name) <= 4 * MAX_ROOM else None
-        if room is None:
-            raise RequestError(ErrorCode.NOT_IN_ROOM, "you are not in that room")
-        return room
-
-    def _tells_presence(self, room: Room[M]) -> bool:
-        return 1 < len(room.members) <= self._presence_limit
-
-    def _drop_if_unneeded(self, room: Room[M]) -> None:
-        is_needed = room.is_needed or room.key in self._coming
-        if not is_needed and self.rooms.get(room.key) is room:
-            del self.rooms[room.key]
-            self._start(self.store.release(room.log))
-
-    # What is said
+        self._failed = failed
 
     def say(self, member: M, message: Message) -> None:
         """Take a message, to a room or to a name; it is stored and delivered when it is settled.
@@ -312,7 +66,7 @@ class Hub(Generic[M]):
             member.unsettled += 1
             room.holds += 1
             entry = self._entry(message, header, room.log, member, room.name, None)
-            self.journal.add(Draft(entry, member, room, room))
+            self.journal.add(Draft(entry, member, room))
             return
         if header.room is not None:
             raise RequestError(ErrorCode.BAD_REQUEST, "a message is to a room or to a name")
@@ -323,7 +77,7 @@ class Hub(Generic[M]):
             to = next(iter(there.values())).name
         member.unsettled += 1
         entry = self._entry(message, header, direct_log(member.key, key), member, None, to)
-        self.journal.add(Draft(entry, member, _Both(self.here, member.key, key)))
+        self.journal.add(Draft(entry, member))
 
     def say_as(
         self, speaker: Member, room: Room[M], message: Message, done: Callable[[Outcome], None]
@@ -340,15 +94,19 @@ class Hub(Generic[M]):
         assert isinstance(header, ChatHeader)
         room.holds += 1
         entry = self._entry(message, header, room.log, speaker, room.name, None)
-        self.journal.add(Draft(entry, None, room, room, done))
+        self.journal.add(Draft(entry, None, room, done))
 
-    def refuse(self, member: M, error: RequestError) -> None:
-        """Tell a member that what it asked is not done, after what it said before is answered."""
+    def in_turn(self, member: M, act: Callable[[], None]) -> None:
+        """Do something for a member when all that it said before has its answer."""
         if member.unsettled:
             member.unsettled += 1
-            self.journal.add(Draft(None, member, refusal=error))
+            self.journal.add(Draft(None, member, act=act))
         else:
-            self.delivery.refuse(member, error)
+            act()
+
+    def refuse(self, member: M, error: RequestError) -> None:
+        """Tell a member in its turn that what it asked is not done."""
+        self.in_turn(member, lambda: self.delivery.refuse(member, error))
 
     def _entry(
         self,
@@ -371,38 +129,52 @@ class Hub(Generic[M]):
             message.content,
         )
 
-    def _settled(self, draft: Draft[M], outcome: Outcome) -> None:
-        """Deliver what has its place, and answer who said it."""
-        author, room = draft.author, draft.room
+    def _settled(self, drafts: Sequence[Draft[M]], outcomes: Sequence[Outcome | None]) -> None:
+        """Deliver what has its place, and answer those who said it, in order."""
+        quiet: list[M] = []
+        for draft, outcome in zip(drafts, outcomes, strict=True):
+            author, room = draft.author, draft.room
+            try:
+                self._settle(draft, author, outcome)
+            except Exception as error:  # those who come after must not wait for ever
+                self._failed(error)
+            if author is not None:
+                author.unsettled -= 1
+                if not author.unsettled:
+                    quiet.append(author)
+            if room is not None:
+                room.holds -= 1
+                if not room.members:
+                    self._drop_if_unneeded(room)
+        for member in quiet:
+            member.all_settled()
+
+    def _settle(self, draft: Draft[M], author: M | None, outcome: Outcome | None) -> None:
+        if outcome is None:
+            if draft.act is not None:
+                draft.act()
+            return
         if isinstance(outcome, Stored):
-            if outcome.is_new:
-                self._deliver(draft, outcome.message)
+            message = outcome.message
+            if not outcome.is_new:
+                if author is not None:
+                    self.delivery.tell(author, (message,))
+            elif draft.room is not None:
+                draft.room.seq = message.seq or draft.room.seq
+                self.delivery.broadcast(draft.room, message)
             elif author is not None:
-                self.delivery.tell(author, (outcome.message,))
+                self._deliver_direct(author, message)
         elif author is not None:
             self.delivery.refuse(author, outcome)
-        if author is not None:
-            author.unsettled -= 1
-            if not author.unsettled:
-                author.all_settled()
-        if room is not None:
-            room.holds -= 1
-            if not room.members:
-                self._drop_if_unneeded(room)
         if draft.done is not None:
             draft.done(outcome)
 
-    def _deliver(self, draft: Draft[M], message: Message) -> None:
-        author, room = draft.author, draft.room
-        if draft.audience is not None:
-            self.delivery.broadcast(draft.audience, message)
-        if room is not None:
-            room.seq = message.seq or room.seq
-        elif author is not None:
-            self._tell_if_absent(author, message)
-
-    def _tell_if_absent(self, author: M, message: Message) -> None:
+    def _deliver_direct(self, author: M, message: Message) -> None:
+        """Deliver a message to all sessions of both ends."""
         assert message.to is not None
         assert message.id is not None
-        if fold(message.to) not in self.here:
+        there = self.here.get(fold(message.to))
+        both = {**self.here.get(author.key, {}), **(there or {})}
+        self.delivery.tell_all(both.values(), message)
+        if not there:
             self.delivery.tell(author, (presence.absent(message.to, message.id),))

@@ -11,9 +11,9 @@ from typing import Generic
 
 import msgspec
 
-from chatd.chat.members import Audience, M
+from chatd.chat.members import M
 from chatd.chat.rooms import Room
-from chatd.errors import ErrorCode, RequestError
+from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.storage.interface import Entry, IMessageStore, Outcome
 
 __all__ = ["Draft", "Journal", "Start"]
@@ -23,23 +23,21 @@ Start = Callable[[Awaitable[None]], object]
 
 
 class Draft(msgspec.Struct, Generic[M], eq=False):
-    """Something that was said, and is answered in its turn.
+    """Something that was said, or is to be done, in its turn.
 
     Attributes:
-        entry: What is to be stored, or None for what was refused already.
+        entry: What is to be stored, if anything.
         author: Who said it; None for the server.
-        audience: Who is to hear it.
         room: The room it is said in, if it is.
-        done: Called with what became of it, if anybody wants to know.
-        refusal: Why it was refused already.
+        done: Called with what became of the entry, if anybody wants to know.
+        act: What is to be done where nothing is stored.
     """
 
     entry: Entry | None
     author: M | None
-    audience: Audience[M] | None = None
     room: Room[M] | None = None
     done: Callable[[Outcome], None] | None = None
-    refusal: RequestError | None = None
+    act: Callable[[], None] | None = None
 
 
 class Journal(Generic[M]):
@@ -47,7 +45,8 @@ class Journal(Generic[M]):
 
     Args:
         store: Where it is stored.
-        settled: Called with each draft and its outcome, in order.
+        settled: Called with the drafts of a transaction and, for each, what became of its entry;
+            None where it has none.
         failed: Called with the error when the store cannot store.
         start: Runs a coroutine.
     """
@@ -55,7 +54,7 @@ class Journal(Generic[M]):
     def __init__(
         self,
         store: IMessageStore,
-        settled: Callable[[Draft[M], Outcome], None],
+        settled: Callable[[Sequence[Draft[M]], Sequence[Outcome | None]], None],
         failed: Callable[[Exception], None],
         start: Start,
     ) -> None:
@@ -64,13 +63,15 @@ class Journal(Generic[M]):
         self._failed = failed
         self._start = start
         self._drafts: list[Draft[M]] = []
-        self._is_writing = False
-        self._waiters: list[Callable[[], None]] = []
+        self._under_way: list[Draft[M]] = []  # those of the transaction that is under way
+        # What is called when those under way are settled, and when those after them are.
+        self._then: list[Callable[[], None]] = []
+        self._then_after: list[Callable[[], None]] = []
 
     @property
     def is_idle(self) -> bool:
         """Whether everything that was said is settled."""
-        return not self._drafts and not self._is_writing
+        return not self._drafts and not self._under_way
 
     def add(self, draft: Draft[M]) -> None:
         """Take a draft; `settle` stores it."""
@@ -78,45 +79,39 @@ class Journal(Generic[M]):
 
     def settle(self) -> None:
         """Begin to store what was said, unless that is under way."""
-        if self._drafts and not self._is_writing:
+        if self._drafts and not self._under_way:
             self._start(self._write())
 
-    def call_when_idle(self, callback: Callable[[], None]) -> None:
-        """Call back when everything that was said is settled."""
+    def call_when_settled(self, callback: Callable[[], None]) -> None:
+        """Call back when everything that was said until now is settled, whatever is said later."""
         self.settle()
         if self.is_idle:
             callback()
         else:
-            self._waiters.append(callback)
+            (self._then_after if self._drafts else self._then).append(callback)
 
     async def _write(self) -> None:
-        self._is_writing = True
         try:
             while self._drafts:
-                drafts, self._drafts = self._drafts, []
-                outcomes = iter(await self._append(drafts))
-                for draft in drafts:
-                    refusal = draft.refusal
-                    self._settled(draft, next(outcomes) if refusal is None else refusal)
+                self._under_way, self._drafts = self._drafts, []
+                self._then, self._then_after = self._then_after, []
+                drafts = self._under_way
+                entries = [draft.entry for draft in drafts if draft.entry is not None]
+                outcomes = iter(await self._append(entries) if entries else ())
+                aligned = [None if draft.entry is None else next(outcomes) for draft in drafts]
+                self._settled(drafts, aligned)
+                while self._then:
+                    self._then.pop(0)()
         finally:
-            self._is_writing = False
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            waiter()
+            self._under_way = []
 
-    async def _append(self, drafts: Sequence[Draft[M]]) -> Sequence[Outcome]:
-        entries = [draft.entry for draft in drafts if draft.entry is not None]
-        if not entries:
-            return ()
+    async def _append(self, entries: Sequence[Entry]) -> Sequence[Outcome]:
         try:
-            return await self._store.append(entries)
+            outcomes = await self._store.append(entries)
+            if len(outcomes) != len(entries):
+                raise StoreError(f"{len(outcomes)} outcomes of {len(entries)} entries")
         except Exception as error:  # of a store of whatever make: those who wait are answered
             self._failed(error)
-            return [
-                RequestError(
-                    ErrorCode.NOT_STORED,
-                    "the server cannot store it now; try again later",
-                    ref=entry.id,
-                )
-                for entry in entries
-            ]
+            text = "the server cannot store it now; try again later"
+            return [RequestError(ErrorCode.NOT_STORED, text, ref=entry.id) for entry in entries]
+        return outcomes

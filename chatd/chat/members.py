@@ -74,7 +74,7 @@ class Delivery(Protocol[M_contra]):
     """How members are reached; what one of them is told keeps its order."""
 
     def broadcast(self, audience: Audience[M_contra], message: Message) -> None:
-        """Tell an audience something."""
+        """Tell an audience something, all of it at the end of the turn."""
 
     def begin(self, audience: Audience[M_contra], member: M_contra) -> None:
         """Tell a member nothing of what was broadcast to an audience until now: it is new there."""
@@ -84,6 +84,9 @@ class Delivery(Protocol[M_contra]):
 
     def tell(self, member: M_contra, messages: Iterable[Message]) -> None:
         """Tell one member something, after all that was broadcast before."""
+
+    def tell_all(self, members: Iterable[M_contra], message: Message) -> None:
+        """Tell some members the same now, after all that was broadcast before."""
 
     def refuse(self, member: M_contra, error: RequestError) -> None:
         """Tell a member that what it asked is not done."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 from ipaddress import ip_address
+
+import msgspec
 
 from chatd.chat.hub import Hub
 from chatd.chat.members import M, Member
@@ -33,18 +36,28 @@ class Bans:
     ) -> None:
         self._save = save
         self._unix_time = unix_time
-        self._bans: dict[tuple[str | None, str | None], Ban] = {}
+        self._bans: list[Ban] = []
+        self._of: defaultdict[tuple[str | None, str | None], list[Ban]]  # by one of the two
         self.replace(bans)
 
     def replace(self, bans: Iterable[Ban]) -> None:
         """Put other bans in force, instead of those that are."""
         # Those that a person wrote into the file may spell a name in their own way.
-        self._bans = {(ban.name and fold(ban.name), ban.address): ban for ban in bans}
+        self._bans = [
+            ban if ban.name is None else msgspec.structs.replace(ban, name=fold(ban.name))
+            for ban in bans
+        ]
+        self._of = defaultdict(list)
+        for ban in self._bans:
+            if ban.name is not None:
+                self._of[ban.name, None].append(ban)
+            if ban.address is not None:
+                self._of[None, ban.address].append(ban)
 
     def in_force(self) -> list[Ban]:
         """Return the bans that have not ended."""
         now = self._unix_time()
-        return [ban for ban in self._bans.values() if ban.until is None or ban.until > now]
+        return [ban for ban in self._bans if ban.until is None or ban.until > now]
 
     def check(self, name: str | None, address: str) -> None:
         """Refuse who is banned.
@@ -54,8 +67,8 @@ class Bans:
         """
         key = None if name is None else fold(name)
         now = self._unix_time()
-        for ban in (self._bans.get((key, None)), self._bans.get((None, address))):
-            if ban is not None and (ban.until is None or ban.until > now):
+        for ban in (*self._of.get((key, None), ()), *self._of.get((None, address), ())):
+            if ban.until is None or ban.until > now:
                 raise RequestError(ErrorCode.BANNED, "you are banned from this server")
 
     def add(self, ban: Ban) -> None:

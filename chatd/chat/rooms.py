@@ -28,11 +28,23 @@ class Room(Generic[M]):
         epoch: The name of its order; see `chatd.storage.interface`.
         seq: The place of the last message that was delivered in it.
         topic: What it is about.
-        members: Who hears what is said in it, by their ids; not those who are muted.
+        members: Who hears what is said in it, by their ids.
+        muted: Who is in it, but hears nothing until it has caught up; by their ids.
         holds: For how many reasons it must stay although nobody is in it.
     """
 
-    __slots__ = ("_sessions", "epoch", "holds", "key", "log", "members", "name", "seq", "topic")
+    __slots__ = (
+        "_sessions",
+        "epoch",
+        "holds",
+        "key",
+        "log",
+        "members",
+        "muted",
+        "name",
+        "seq",
+        "topic",
+    )
 
     def __init__(self, key: str, head: Head) -> None:
         self.key = key
@@ -42,6 +54,7 @@ class Room(Generic[M]):
         self.seq = head.seq
         self.topic = head.topic
         self.members: dict[str, M] = {}
+        self.muted: dict[str, M] = {}
         self.holds = 0
         # How many sessions each has, by folded name: one who has two comes and goes once.
         self._sessions: dict[str, int] = {}
@@ -65,7 +78,8 @@ class Room(Generic[M]):
 
     def remove(self, member: M) -> bool:
         """Let a member out, and say whether nobody of that name is in any more."""
-        self.members.pop(member.id, None)  # one that is muted is not there
+        self.members.pop(member.id, None)
+        self.muted.pop(member.id, None)
         sessions = self._sessions.pop(member.key) - 1
         if sessions:
             self._sessions[member.key] = sessions
@@ -77,4 +91,5 @@ class Room(Generic[M]):
 
     def names(self) -> Iterable[tuple[str, str]]:
         """Return the folded name and the name of each who is in it, once each."""
-        return {member.key: member.name for member in self.members.values()}.items()
+        members = (*self.members.values(), *self.muted.values())
+        return {member.key: member.name for member in members}.items()

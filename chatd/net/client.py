@@ -270,7 +270,9 @@ class ChatClient(ChatProtocol, Requests):
         self.factory.remove(self)
         kept = self._logbook.unconfirmed
         failing: list[Deferred[Any]] = [*self._established]
-        failing += [answer for id, answer in self._answers.items() if id not in kept]
+        failing += [
+            answer for id, answer in self._answers.items() if id not in kept and not answer.called
+        ]
         failing += [deferred for deferred, _ in self._pings.values()]
         self._answers, self._established, self._pings = {}, [], {}
         for deferred in failing:
@@ -327,7 +329,8 @@ class ChatClient(ChatProtocol, Requests):
             return fail(self._end_reason())
         if len(id) > MAX_ID:
             raise LocalProtocolError(f"an id has at most {MAX_ID} characters, not {len(id)}")
-        if id in self._answers:
+        waiting = self._answers.get(id)
+        if waiting is not None and not waiting.called:  # called: it was cancelled
             raise LocalProtocolError(f"the message {id} was sent and waits for its receipt")
         self.connection.send(message.type, message.header, message.content)
         self._turn.add(self)
@@ -349,7 +352,9 @@ class ChatClient(ChatProtocol, Requests):
         """Return who waits for the answer to a frame; it may be of a connection before this one."""
         kept = self._logbook.unconfirmed.pop(id, None)
         answer = self._answers.pop(id, None)
-        return kept.answer if answer is None and kept is not None else answer
+        if answer is None and kept is not None:
+            answer = kept.answer
+        return None if answer is None or answer.called else answer  # called: it was cancelled
 
     def joined(self, joined: Joined) -> None:
         """Take note of being in a room."""
@@ -383,6 +388,9 @@ class ChatClient(ChatProtocol, Requests):
         if message.type == MessageType.MESSAGE:
             if self._histories:
                 self._recent.append(message)
+                if self._may_be_history(message):
+                    self._held.append(message)
+                    return
             self._act_on_chat(message)
         elif isinstance(header, Error):
             error = RequestError(header.code, header.message, ref=header.ref)
@@ -396,6 +404,16 @@ class ChatClient(ChatProtocol, Requests):
                 self._call(self.event_received, header)
             elif (answer := self._take_answer(header["id"])) is not None:
                 answer.callback(header)
+
+    def _may_be_history(self, message: Message) -> bool:
+        """Say whether a direct message may be a part of the history that is being read.
+
+        Of rooms the logbook knows what was read already; of direct messages only one that is kept.
+        """
+        is_placed_and_direct = message.seq is not None and message.room is None
+        return (
+            is_placed_and_direct and not self._logbook.is_kept and message.id not in self._answers
+        )
 
     def _act_on_chat(self, message: Message) -> None:
         """Give a message to who waits for it as a receipt, and to the program if it is news."""

@@ -289,7 +289,11 @@ class ChatClientService(Service):
         for waiter, _ in waiters:
             waiter.errback(CancelledError())
         gone: Deferred[Any] = succeed(None) if self.client is None else self.client.disconnect()
-        return gone.addCallback(lambda _: self._factory.logbook.close(_STOPPED))
+        return gone.addCallback(lambda _: self._gone())
+
+    def _gone(self) -> None:
+        if not self.running:  # else it was started again meanwhile, and goes on
+            self._factory.logbook.close(_STOPPED)
 
     def _connect(self) -> None:
         self._retry = None

@@ -44,6 +44,13 @@ class TurnDelivery:
             self._turn.hand_over(member)
             member.deliver(frames)
 
+    def tell_all(self, members: Iterable[Session], message: Message) -> None:
+        """Send a message to some sessions."""
+        frame = self._encode(message)
+        for member in members:
+            self._turn.hand_over(member)
+            member.deliver(frame)
+
     def refuse(self, member: Session, error: RequestError) -> None:
         """Send an ERROR."""
         member.protocol.send_error(error)

@@ -201,6 +201,7 @@ class ChatFactory(Factory):
                 `bad-name`; `bad-request`: it is for a room and a name.
         """
         self.hub.say(session, message)
+        self.turn.schedule()
 
     def send_to_room(
         self,
@@ -268,7 +269,7 @@ class ChatFactory(Factory):
         self.arrivals.close(end)
         waiter: Deferred[None] = Deferred()
         self._stop_waiters.append(waiter)
-        self.hub.journal.call_when_idle(lambda: self._end_all(end))
+        self.hub.journal.call_when_settled(lambda: self._end_all(end))
         return waiter
 
     def _end_all(self, end: SessionEnded) -> None:

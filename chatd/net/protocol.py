@@ -32,7 +32,6 @@ from chatd.net.turn import Turn
 from chatd.session.connection import HANDSHAKE_TIMEOUT_S, Connection
 from chatd.session.events import Event
 from chatd.session.liveness import SILENT_INTERVALS
-from chatd.session.states import State
 
 __all__ = ["CLOSE_TIMEOUT_S", "MAX_PENDING", "ChatProtocol"]
 
@@ -199,8 +198,8 @@ class ChatProtocol(Protocol):
 
     def tick(self, now: float) -> None:
         """Let the time pass for the session."""
-        if self._work is not None or self._is_held:  # it is this side that does not listen
-            self.connection.note_alive()
+        if self._work is not None or self._is_held or self._is_read_closed:
+            self.connection.note_alive()  # it is this side that does not listen, or hears no more
         if self._is_held or (self._work is not None and not self._outlet.is_open):
             self._stalled_ticks += 1
             if self._stalled_ticks > SILENT_INTERVALS:
@@ -223,11 +222,12 @@ class ChatProtocol(Protocol):
                 self._hold_if_flooding(waiting)
                 return
             self._cut_off_slow_consumer(f"{waiting} bytes were waiting to be read")
+            is_ending = True
         handshake = connection.handshake_to_send()
         if handshake:
             self.stream.write(handshake)
         data = connection.plaintext_to_send()
-        if is_ending or connection.state is State.CLOSING:  # the latter for the slow, just above
+        if is_ending:
             self._outlet.finish(data)
             self._close()
         else:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from twisted.internet.defer import Deferred
@@ -100,20 +101,43 @@ class Ban(msgspec.Struct, frozen=True, kw_only=True):
     made: float = 0.0
 
 
+class _HistoryResult(msgspec.Struct):
+    epoch: str = ""
+    count: Annotated[int, msgspec.Meta(ge=0)] = 0
+    complete: bool = False
+
+
+class _Renamed(msgspec.Struct):
+    name: str
+
+
+class _Kicked(msgspec.Struct):
+    kicked: int
+
+
+class _Next(msgspec.Struct):
+    next: str | None = None
+
+
 class Requests:
     """The commands of a chatd server, as methods of its client.
 
-    Every Deferred here fails with `RequestError` where the server refuses, and with `SessionEnded`
-    where the session ends first.
+    Every Deferred here fails with `RequestError` where the server refuses, or where its answer is
+    not understood (`bad-request`), and with `SessionEnded` where the session ends first.
     """
 
     def __init__(self, logbook: Logbook) -> None:
         self._logbook = logbook
         self._histories = 0
         self._recent: deque[Message] = deque(maxlen=MAX_PAGE)
+        self._held: list[Message] = []  # of a history, or news: the RESULT will tell
 
     def command(self, command: str, /, **fields: object) -> Deferred[dict[str, Any]]:
         """Give the server a command; see `ChatClient.command`."""
+        raise NotImplementedError
+
+    def take_missed(self, messages: Iterable[Message]) -> None:
+        """Act on messages that were fetched; see `ChatClient.take_missed`."""
         raise NotImplementedError
 
     # Rooms
@@ -137,9 +161,9 @@ class Requests:
 
         def joined(result: dict[str, Any]) -> Joined:
             answer = _convert(result, Joined)
-            position: int | None = answer.seq
+            position = answer.seq
             if after is not None:
-                position = after if answer.recovered else None
+                position = after if answer.recovered else 0  # all that is kept is told
             self._logbook.joined(answer.room, answer.epoch, position)
             self.joined(answer)
             return answer
@@ -198,14 +222,17 @@ class Requests:
 
         def ended(result: T) -> T:
             self._histories -= 1
+            held, self._held = self._held, []
+            self.take_missed(held)
             return result
 
         def read(result: dict[str, Any]) -> History:
             # The messages of the answer are those right before it.
-            count = int(result.get("count", 0))
-            messages = list(self._recent)[-count:] if count > 0 else []
-            complete = result.get("complete") is True
-            return History(messages, str(result.get("epoch", "")), complete)
+            answer = _convert(result, _HistoryResult)
+            messages = list(self._recent)[-answer.count :] if answer.count else []
+            read_now = set(map(id, messages))
+            self._held = [message for message in self._held if id(message) not in read_now]
+            return History(messages, answer.epoch, answer.complete)
 
         asked = self.command("history", **given)
         return asked.addCallback(read).addBoth(ended)
@@ -229,7 +256,7 @@ class Requests:
             A Deferred that fires with how many there were.
         """
         asked = self.command("kick", **_target(name, address), reason=reason)
-        return asked.addCallback(lambda result: int(result["kicked"]))
+        return asked.addCallback(lambda result: _convert(result, _Kicked).kicked)
 
     def ban(
         self, name: str | None = None, *, address: str | None = None, until: float | None = None
@@ -245,7 +272,7 @@ class Requests:
             A Deferred that fires with how many sessions there were.
         """
         asked = self.command("ban", **_target(name, address), until=until)
-        return asked.addCallback(lambda result: int(result["kicked"]))
+        return asked.addCallback(lambda result: _convert(result, _Kicked).kicked)
 
     def unban(self, name: str | None = None, *, address: str | None = None) -> Deferred[None]:
         """Lift a ban; only operators may."""
@@ -261,7 +288,7 @@ class Requests:
         """Act on being in a room."""
 
     def _renamed(self, result: dict[str, Any]) -> str:
-        return str(result["name"])
+        return _convert(result, _Renamed).name
 
     def _list(
         self, command: str, field: str, item_type: type[T], **fields: object
@@ -273,13 +300,16 @@ class Requests:
         self, command: str, field: str, item_type: type[T], fields: dict[str, object]
     ) -> list[T]:
         items: list[T] = []
-        after: str | None = ""
-        while after is not None:
-            position = {"after": after} if after else {}
+        position: dict[str, object] = {}
+        while True:
             result = await self.command(command, **fields, **position)
             items += _convert(result.get(field), list[item_type])  # type: ignore[valid-type]
-            after = result.get("next")
-        return items
+            after = _convert(result, _Next).next
+            if after is None:
+                return items
+            if after <= str(position.get("after", "")):
+                raise RequestError(ErrorCode.BAD_REQUEST, "the server's list does not go on")
+            position = {"after": after}
 
 
 def _target(name: str | None, address: str | None) -> dict[str, str]:

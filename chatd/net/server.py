@@ -71,7 +71,7 @@ class ServerProtocol(ChatProtocol):
         waiting = self._settle()
         if waiting is None:
             return self._act_on_other(event)
-        return waiting.addCallback(lambda _: self._act_on_other(event))
+        return waiting.addCallback(lambda _: self._act_later(event))
 
     def begin_session(
         self, session: Session, rooms: Sequence[Room[Session]]
@@ -151,6 +151,10 @@ class ServerProtocol(ChatProtocol):
 
     def _call(self, hook: Hook, event: Message) -> Deferred[None] | None:
         return call_hook(hook, self.session, event, failed=self._refuse, about=event)
+
+    def _act_later(self, event: Event) -> Deferred[None] | None:
+        """Act on what waited, unless the session has ended meanwhile."""
+        return None if self.connection.is_over else self._act_on_other(event)
 
     def _act_on_other(self, event: Event) -> Deferred[None] | None:
         if isinstance(event, Message):

@@ -147,4 +147,4 @@ class Session(Member):
         end = self.protocol.connection.end_reason
         if end is not None:
             raise end.again()
-        self.protocol.send_frame(frame)
+        self.factory.hub.in_turn(self, lambda: self.protocol.send_frame(frame))

@@ -31,6 +31,10 @@ class Receiver(Protocol):
     def id(self) -> str:
         """What sets it apart from every other."""
 
+    @property
+    def rooms(self) -> Mapping[str, Audience]:
+        """The audiences that it is of."""
+
     def deliver(self, frames: bytes) -> None:
         """Queue whole frames."""
 
@@ -107,8 +111,11 @@ class Turn:
         Call it before the receiver leaves an audience, and before a frame for it alone that must
         come after what was broadcast.
         """
-        for audience, broadcast in self._broadcasts.items():
-            if receiver.id in audience.members:
+        if not self._broadcasts:
+            return
+        for audience in receiver.rooms.values():
+            broadcast = self._broadcasts.get(audience)
+            if broadcast is not None and receiver.id in audience.members:
                 rest = broadcast.rest_for(receiver.id)
                 broadcast.had[receiver.id] = len(broadcast.frames)
                 if rest:

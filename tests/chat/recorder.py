@@ -87,6 +87,13 @@ class Recorder:
         self._hand_over(member)
         member.deliver(list(messages))
 
+    def tell_all(self, members, message):
+        self.counts["tell_all"] += 1
+        for member in members:
+            self.counts["deliveries"] += 1
+            self._hand_over(member)
+            member.deliver([message])
+
     def refuse(self, member, error):
         self.counts["refuse"] += 1
         self._hand_over(member)

@@ -196,3 +196,63 @@ class NamesTests(SynchronousTestCase):
             self.assertRaises(RequestError, names.claim, second, SESSION)
         else:
             self.assertEqual(names.claim(second, SESSION), check_name(second))
+
+
+class AccountTests(SynchronousTestCase):
+    def setUp(self):
+        self.names = Names()
+
+    def assert_taken(self, name, **options):
+        with self.assertRaises(RequestError) as caught:
+            self.names.claim(name, SESSION, **options)
+        self.assertEqual(caught.exception.code, "name-taken")
+
+    def test_held_by_several(self):
+        """An account's name is held by all who have proven it, until the last gives it back."""
+        for name in ("alice", "Alice"):
+            self.assertEqual(self.names.claim(name, SESSION, is_account=True), name)
+        self.assert_taken("ALICE")
+        self.names.release("alice")
+        self.assert_taken("alice")
+        self.names.release("ALICE")
+        self.assertEqual(self.names.claim("alice", SESSION), "alice")
+
+    def test_held_by_a_guest(self):
+        """An account does not get its name while a guest has it."""
+        self.names.claim("alice", SESSION)
+        self.assert_taken("Alice", is_account=True)
+
+    def test_no_account_any_more(self):
+        """A name that an account had is anybody's afterwards, and then that one's alone."""
+        self.names.claim("alice", SESSION, is_account=True)
+        self.names.release("alice")
+        self.names.claim("alice", SESSION)
+        self.assert_taken("alice", is_account=True)
+
+
+class LikeTests(SynchronousTestCase):
+    def setUp(self):
+        self.names = Names()
+
+    def claim(self, name):
+        return self.names.claim_like(name, SESSION)
+
+    def test_numbered(self):
+        """Who would have a name that is in use is given it with a number, the lowest there is."""
+        given = [self.claim(name) for name in ("root", "Root", "ROOT")]
+        self.assertEqual(given, ["root", "Root-2", "ROOT-3"])
+        self.names.release("root-2")
+        self.assertEqual(self.claim("root"), "root-2")
+
+    def test_no_name(self):
+        """Where it is no name, or none when it has a number, one is given a guest's."""
+        self.assertEqual(self.claim("a b"), f"guest-{SESSION[:6]}")
+        longest = "x" * 32
+        self.assertEqual(self.claim(longest), longest)
+        self.assertEqual(self.claim(longest), f"guest-{SESSION[:7]}")
+
+    def test_no_number_left(self):
+        """Where ninety-nine have it, the next is given a guest's."""
+        given = {self.claim("root") for _ in range(99)}
+        self.assertEqual(given, {"root", *(f"root-{number}" for number in range(2, 100))})
+        self.assertEqual(self.claim("root"), f"guest-{SESSION[:6]}")

@@ -17,9 +17,14 @@ class SessionPromises:
         self.assertTrue(init["server"].startswith("chatd"))
 
     def test_welcome(self):
-        """The welcome repeats the session's id and name, and names the room."""
+        """The welcome repeats the session's id and name, and tells the room and where it stands."""
         peer = self.join("welcome-me")
-        self.assertEqual(set(peer.welcome), {"event", "session_id", "name", "room"})
+        self.assertEqual(set(peer.welcome), {"event", "session_id", "name", "room", "rooms"})
+        (standing,) = peer.welcome["rooms"]
+        self.assertEqual(set(standing), {"room", "epoch", "seq"})
+        self.assertEqual(standing["room"], peer.welcome["room"])
+        self.assertIs(type(standing["epoch"]), str)
+        self.assertEqual(peer.say("next").header["seq"], standing["seq"] + 1)
         self.assertEqual(peer.welcome["session_id"], peer.init["session_id"])
         self.assertEqual(peer.welcome["name"], "welcome-me")
 

@@ -1,5 +1,8 @@
 """Sessions from their beginning to their end, over TCP and over UNIX sockets."""
 
+import os
+from pwd import getpwuid
+
 import pytest
 from twisted.internet import reactor
 from twisted.internet.error import ConnectError
@@ -37,12 +40,17 @@ class SessionBehaviour(Behaviour):
             await leave(client)
 
     async def test_unnamed(self):
-        """A client that asks for no name is given one of its own."""
+        """A client that asks for no name is given one: its login, where the system tells it."""
         async with self.serve() as server:
             clients = [await connect(server), await connect(server)]
 
-            assert all(client.name.startswith("guest-") for client in clients)
-            assert clients[0].name != clients[1].name
+            names = [client.name for client in clients]
+            if self.sockets == "unix":
+                login = getpwuid(os.getuid()).pw_name
+                assert names == [login, f"{login}-2"]
+            else:
+                assert all(name.startswith("guest-") for name in names)
+                assert names[0] != names[1]
             await leave(*clients)
 
     @pytest.mark.parametrize(

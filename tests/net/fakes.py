@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableDescriptor, ISSLTransport
 from twisted.internet.protocol import Protocol
@@ -14,8 +15,11 @@ from twisted.python.failure import Failure
 from twisted.test.iosim import ConnectionCompleter, IOPump
 from zope.interface import implementer
 
+from chatd.errors import StoreError
 from chatd.net.factory import ChatFactory
 from chatd.net.protocol import ChatProtocol
+from chatd.storage.interface import Entry, Outcome, Page
+from chatd.storage.memory import MemoryStore
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Disconnect, Heartbeat, Message, MessageType, SessionAck
 
@@ -189,7 +193,7 @@ def ack(client: Peer, name: str | None) -> Message:
     )
 
 
-def command(name: str, **fields: object) -> Message:
+def command(name: str, /, **fields: object) -> Message:
     """Make a COMMAND, whose id is its name."""
     return Message(MessageType.COMMAND, {"id": name, "command": name, **fields})
 
@@ -208,6 +212,52 @@ def memory_factory(factory_class: Callable[..., ChatFactory] = ChatFactory, **op
     """Make a server's factory on a clock of its own."""
     clock = Clock()
     return factory_class(clock, unix_time=clock.seconds, **options)
+
+
+class SlowStore(MemoryStore):
+    """Keeps messages, and answers when the test says so; what is asked meanwhile waits its turn.
+
+    Nothing becomes old in it.
+
+    Attributes:
+        batches: The ids of the messages of each `append`, in order.
+    """
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(unix_time=lambda: 0.0, **options)
+        self.batches: list[list[str]] = []
+        self._gates: list[Deferred[None]] = []
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether an `append` waits for its answer."""
+        return bool(self._gates)
+
+    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Append when the test says so."""
+        self.batches.append([entry.id for entry in entries])
+        gate: Deferred[None] = Deferred()
+        self._gates.append(gate)
+        await gate
+        return await super().append(entries)
+
+    async def read(self, log: str, **place: int | None) -> Page:
+        """Read, after all that was to be appended before."""
+        if self._gates:
+            passed: Deferred[None] = Deferred()
+            self._gates[-1].addCallback(passed.callback)
+            await passed
+        return await super().read(log, **place)
+
+    # For the test
+
+    def answer(self) -> None:
+        """Do the oldest `append`."""
+        self._gates.pop(0).callback(None)
+
+    def fail(self, error: Exception | None = None) -> None:
+        """Let the oldest `append` fail."""
+        self._gates.pop(0).errback(error or StoreError("the disk is full"))
 
 
 class MemoryNetwork:

@@ -30,13 +30,16 @@ class RecordingProtocol(ChatProtocol):
 
     Attributes:
         works: What `act_on` returns for the next messages; None where there is nothing left.
+        owes: Whether it owes answers.
     """
 
     def __init__(self, clock: Clock, max_pending: int | None = MAX_PENDING) -> None:
         connection = ServerConnection(
             Codec(), ClearChannel(), SessionInit(session_id="s"), clock.seconds()
         )
-        super().__init__(connection, Turn(clock), clock, max_pending)
+        super().__init__(None, Turn(clock), clock, max_pending)
+        self.connection = connection
+        self.owes = False
         self.texts: list[str] = []
         self.events: list[Event] = []
         self.works: list[Deferred[None]] = []
@@ -53,6 +56,9 @@ class RecordingProtocol(ChatProtocol):
         else:
             self.events.append(event)
         return None
+
+    def owes_answers(self) -> bool:
+        return self.owes
 
     def session_ended(self, end_reason: SessionEnded) -> None:
         self.ends.append(end_reason)
@@ -85,6 +91,10 @@ class ProtocolTests(SynchronousTestCase):
     def deliver(self, text: str) -> None:
         """Deliver a MESSAGE to the peer."""
         self.protocol.deliver(self.peer.codec.encode(Message.chat(text, id="id")))
+
+    def half_close(self) -> None:
+        """Let the peer close its sending half."""
+        self.protocol.readConnectionLost()
 
     def end_codes(self) -> list[str]:
         """Return the codes of the ends that were told, in order."""

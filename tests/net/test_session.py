@@ -252,6 +252,14 @@ class SayingTests(SessionTests):
         self.assertEqual(self.client.count_writes(), 1)
         self.assertEqual(self.client.take_texts(), ["one", "two", "three"])
 
+    def test_order_with_its_own(self) -> None:
+        """An answer comes after the receipts of what the client said before."""
+        self.factory.publish(self.session, Message.chat("one", id="1"))
+        self.session.reply(Message.chat("question", id="q1"), "two")
+        self.factory.publish(self.session, Message.chat("three", id="3"))
+        self.end_turn()
+        self.assertEqual(self.client.take_texts(), ["one", "two", "three"])
+
     def test_too_much(self) -> None:
         """A content over the limit is refused at once, and the session goes on."""
         self.assertRaises(LocalProtocolError, self.session.send, bytes(101))

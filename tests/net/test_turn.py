@@ -22,6 +22,7 @@ class FakeMember:
         self.delivered: list[bytes] = []
         self.writes: list[bytes] = []
         self.flushes = 0
+        self.rooms: dict[str, FakeRoom] = {}
 
     def deliver(self, frames: bytes) -> None:
         self.deliveries.append(frames)
@@ -40,16 +41,20 @@ class FakeRoom:
 
     def __init__(self, *members: FakeMember) -> None:
         self.members = {member.id: member for member in members}
+        for member in members:
+            member.rooms[str(id(self))] = self
 
     def join(self, turn: Turn, member: FakeMember) -> None:
         """Let a member in, in the middle of a turn."""
         turn.begin(self, member)
         self.members[member.id] = member
+        member.rooms[str(id(self))] = self
 
     def leave(self, turn: Turn, member: FakeMember) -> None:
         """Let a member out, in the middle of a turn."""
         turn.hand_over(member)
         del self.members[member.id]
+        del member.rooms[str(id(self))]
 
 
 class FanOutTests(SynchronousTestCase):

@@ -1,0 +1,216 @@
+"""Tests of commands: what is answered to which fields, and lists that are too long for one."""
+
+from typing import ClassVar
+
+import msgspec
+
+from chatd.chat.commands import LIST_BYTES
+from chatd.errors import StoreError
+from chatd.storage.bans import Ban
+from chatd.storage.interface import direct_log
+from tests.chat.wiring import NOW, ChatCase
+
+MANY = 3_000
+
+
+class CommandTests(ChatCase):
+    def setUp(self):
+        super().setUp()
+        self.ann = self.chat.arrive("ann")
+
+    def test_unknown(self):
+        """A command that there is not is refused, and so is one in another case."""
+        for command in ("dance", "JOIN", "", "_join"):
+            self.assert_refused("unknown-command", self.ann, command)
+
+    def test_bad_fields(self):
+        """A field that is missing, or of another type, is refused, and the text names it."""
+        for command, fields, field in (
+            ("join", {}, "room"),
+            ("join", {"room": 5}, "room"),
+            ("leave", {}, "room"),
+            ("who", {"room": None}, "room"),
+            ("rooms", {"after": 5}, "after"),
+            ("conversations", {"after": None}, "after"),
+            ("topic", {}, "room"),
+            ("name", {}, "name"),
+            ("history", {"room": "lobby", "limit": "all"}, "limit"),
+        ):
+            error = self.assert_refused("bad-request", self.ann, command, **fields)
+            self.assertIn(field, error.message)
+
+    def test_unknown_fields(self):
+        """A field that is not known is ignored."""
+        self.assertEqual(self.ask(self.ann, "name", name="anna", color="red"), {"name": "anna"})
+
+    def test_answered_with_its_id(self):
+        """A RESULT, or the refusal, bears the id of its command."""
+        ref = self.chat.next_ref
+        self.chat.command(self.ann, "rooms")
+        self.assertEqual(self.ann.take()[0].header["id"], ref)
+        ref = self.chat.next_ref
+        self.chat.command(self.ann, "dance")
+        self.assertEqual(self.ann.take()[0].ref, ref)
+
+    def test_who(self):
+        """Who asks learns who is in a room, also if it is not there itself."""
+        bob = self.chat.arrive("Bob", rooms=("Tea",))
+        who = {"room": "Tea", "members": 1, "names": ["Bob"]}
+        self.assertEqual(self.ask(self.ann, "who", room="TEA"), who)
+        self.delivery.vanish(bob)
+        self.assert_refused("no-such-room", self.ann, "who", room="tea")
+        self.assert_refused("bad-room", self.ann, "who", room="a b")
+
+    def test_who_while_one_catches_up(self):
+        """Who is in a room and catches up there is in it all the time."""
+        self.chat.say(self.ann, "hello")
+        self.chat.end_turn()
+        bob = self.chat.arrive("bob")
+        self.store.is_slow = True
+        self.chat.command(self.ann, "join", room="lobby", after=0)
+        who = self.ask(bob, "who", room="lobby")
+        self.assertEqual((who["members"], who["names"]), (2, ["ann", "bob"]))
+        self.chat.finish()
+
+    def test_rooms(self):
+        """Rooms are listed in which someone is or something is kept, each once."""
+        bob = self.chat.arrive("bob", rooms=("lobby", "Tea", "cocoa", "Water"))
+        self.ask(bob, "topic", room="tea", topic="Earl Grey")
+        for room in ("tea", "lobby"):
+            self.chat.say(bob, "hello", room=room)
+        self.chat.end_turn()
+        for room in ("lobby", "tea", "cocoa"):
+            self.ask(bob, "leave", room=room)
+        rooms = [
+            {"room": "lobby", "members": 1, "topic": ""},
+            {"room": "Tea", "members": 0, "topic": "Earl Grey"},
+            {"room": "Water", "members": 1, "topic": ""},
+        ]
+        self.assertEqual(self.ask(self.ann, "rooms"), {"rooms": rooms})
+
+    def test_rooms_that_are_only_held(self):
+        """A room in which nobody is and nothing is kept yet is not listed."""
+        bob = self.chat.arrive("bob", rooms=("tea",))
+        self.store.is_slow = True
+        self.chat.say(bob, "hello")
+        self.chat.command(self.ann, "rooms")  # asked before it is stored
+        self.chat.end_turn()
+        self.delivery.vanish(bob)
+        self.ann.take()
+        self.store.answer_next()
+        (result,) = self.ann.take()
+        self.assertEqual([each["room"] for each in result.header["rooms"]], ["lobby"])
+        self.assert_refused("no-such-room", self.ann, "who", room="tea")
+        self.chat.finish()
+        self.store.is_slow = False
+        rooms = [each["room"] for each in self.ask(self.ann, "rooms")["rooms"]]
+        self.assertEqual(rooms, ["lobby", "tea"])
+
+    def test_conversations(self):
+        """One is told with whom one spoke, whoever began, and in which order; nobody else's."""
+        bob = self.chat.arrive("Bob")
+        self.chat.say(bob, "psst", to="ann")
+        self.chat.say(self.ann, "what?", to="bob")
+        self.chat.say(self.ann, "hello", to="Zoe\u0308")
+        self.chat.say(bob, "hello", to="cat")
+        self.chat.end_turn()
+        told = self.ask(self.ann, "conversations")["conversations"]
+        spoken = [(each["with"], each["seq"]) for each in told]
+        self.assertEqual(spoken, [("bob", 2), ("zo\u00eb", 1)])
+        self.assertEqual(told[0]["epoch"], self.store.epoch_of(direct_log("ann", "bob")))
+
+    def test_broken_store(self):
+        """What needs the store is refused while it is broken, noted, and done when it is not."""
+        self.store.failure = StoreError("/secret: the disk is full")
+        for command in ("rooms", "conversations"):
+            error = self.assert_refused("not-stored", self.ann, command)
+            self.assertNotIn("secret", error.message)
+            self.assertIs(self.chat.store_failures.pop(), self.store.failure)
+        self.store.failure = None
+        self.ask(self.ann, "rooms")
+
+
+class ListTests(ChatCase):
+    """Lists that are too long for one RESULT."""
+
+    def setUp(self):
+        super().setUp()
+        self.op = self.chat.arrive("op", rooms=())
+
+    options: ClassVar = {"operators": ("op",), "max_rooms": 10_000}
+
+    def read(self, command, field, **fields):
+        """Ask on until the end; return all items and how many RESULTs there were."""
+        items = []
+        after = {}
+        count = 0
+        while True:
+            result = self.ask(self.op, command, **fields, **after)
+            count += 1
+            self.assertLessEqual(len(msgspec.json.encode(result[field])), LIST_BYTES + 2)
+            self.assertTrue(result[field])
+            items += result[field]
+            if "next" not in result:
+                return items, count
+            self.assertNotEqual({"after": result["next"]}, after)
+            after = {"after": result["next"]}
+
+    def test_who(self):
+        """Thousands of names in a room are told in parts, each once."""
+        names = [f"{number:x}-\u96f7-{'x' * 24}" for number in range(MANY)]
+        for name in names:
+            self.chat.arrive(name)
+        found, count = self.read("who", "names", room="lobby")
+        self.assertEqual(sorted(found), sorted(names))
+        self.assertGreater(count, 2)
+
+    def test_who_while_they_change(self):
+        """Who is there all the time is told once, whoever comes and goes between the parts."""
+        people = {}
+        for number in range(MANY):
+            people[number] = self.chat.arrive(f"{number:06}-{'x' * 20}")
+        result = self.ask(self.op, "who", room="lobby")
+        for number in (0, 1, MANY - 1):
+            self.delivery.vanish(people.pop(number))
+        self.chat.arrive("000000-new")
+        found = result["names"]
+        while "next" in result:
+            result = self.ask(self.op, "who", room="lobby", after=result["next"])
+            found += result["names"]
+        self.assertEqual(len(set(found)), len(found))
+        self.assertLessEqual({person.name for person in people.values()}, set(found))
+
+    def test_rooms(self):
+        """Thousands of rooms are told in parts, each once, whether someone is in them or not."""
+        rooms = [f"room-{number}" for number in range(MANY)]
+        people = [self.chat.arrive(f"p{half}", rooms=rooms[half::2]) for half in (0, 1)]
+        for room in rooms[1::2]:
+            self.chat.say(people[1], "hello", room=room)
+        self.chat.end_turn()
+        self.delivery.vanish(people[1])
+        found, count = self.read("rooms", "rooms")
+        told = {each["room"]: each["members"] for each in found}
+        self.assertEqual(len(found), MANY)
+        self.assertEqual(told, dict.fromkeys(rooms[::2], 1) | dict.fromkeys(rooms[1::2], 0))
+        self.assertGreater(count, 2)
+
+    def test_conversations(self):
+        """Thousands of conversations are told in parts, each once."""
+        others = [f"{number}-{'x' * 20}" for number in range(MANY)]
+        for other in others:
+            self.chat.say(self.op, "hello", to=other)
+        self.chat.end_turn()
+        self.op.take()
+        found, count = self.read("conversations", "conversations")
+        self.assertEqual(sorted(each["with"] for each in found), sorted(others))
+        self.assertGreater(count, 2)
+
+    def test_bans(self):
+        """Thousands of bans are told in parts, each once."""
+        bans = [Ban(name=f"troll-{number}", by="op", made=NOW) for number in range(MANY // 2)]
+        bans += [Ban(address=f"uid:{number}", until=NOW + 60) for number in range(MANY // 2)]
+        self.chat.bans.replace(bans)
+        found, count = self.read("bans", "bans")
+        told = [Ban(**each) for each in found]
+        self.assertEqual(sorted(map(repr, told)), sorted(map(repr, bans)))
+        self.assertGreater(count, 2)

@@ -1,0 +1,168 @@
+"""Tests of reading what was said."""
+
+from typing import ClassVar
+
+from chatd.chat.commands import DEFAULT_LIMIT
+from chatd.chat.history import MAX_PAGE, PAGE_BYTES
+from chatd.errors import StoreError
+from chatd.storage.interface import Retention, direct_log
+from tests.chat.wiring import ChatCase, is_result, is_said, seqs
+
+
+class HistoryCase(ChatCase):
+    options: ClassVar = {"retention": Retention()}
+
+    def setUp(self):
+        super().setUp()
+        self.ann = self.chat.arrive("ann")
+        self.bob = self.chat.arrive("bob")
+
+    def say(self, count, content="hello", **place):
+        for _ in range(count):
+            self.chat.say(self.ann, content, **place)
+        self.chat.end_turn()
+
+    def read(self, **fields):
+        """Ask for a part; return the places of the messages, and the RESULT that follows them."""
+        self.bob.take()
+        self.successResultOf(self.chat.command(self.bob, "history", **fields))
+        *messages, result = self.hear(self.bob)
+        self.assertTrue(is_result(result))
+        self.assertTrue(all(map(is_said, messages)))
+        self.assertEqual(result.header["count"], len(messages))
+        return seqs(messages), result.header
+
+
+class RoomTests(HistoryCase):
+    def setUp(self):
+        super().setUp()
+        self.say(9)
+
+    def test_newest(self):
+        """Where nothing else is asked for it is the newest, in the order in which it was said."""
+        self.assertEqual(self.read(room="lobby", limit=3)[0], [7, 8, 9])
+
+    def test_parts(self):
+        """After a place it is the oldest since then, before one the newest until then."""
+        for fields, places, is_complete in (
+            ({"after": 0}, range(1, 10), True),
+            ({"after": 0, "limit": 3}, (1, 2, 3), False),
+            ({"after": 3, "limit": 3}, (4, 5, 6), False),
+            ({"after": 6, "limit": 3}, (7, 8, 9), True),
+            ({"after": 9}, (), True),
+            ({"after": 1_000}, (), True),
+            ({"before": 4}, (1, 2, 3), True),
+            ({"before": 4, "limit": 2}, (2, 3), False),
+            ({"before": 1}, (), True),
+            ({"before": 1_000, "limit": 2}, (8, 9), False),
+            ({"limit": 9}, range(1, 10), True),
+            ({"limit": 8}, range(2, 10), False),
+        ):
+            found, result = self.read(room="LOBBY", **fields)
+            self.assertEqual(found, list(places), fields)
+            self.assertIs(result["complete"], is_complete, fields)
+
+    def test_result(self):
+        """The RESULT says of which room it is, and of which order."""
+        _, result = self.read(room="LOBBY", limit=2)
+        del result["id"]
+        epoch = self.hub.rooms["lobby"].epoch
+        told = {"room": "lobby", "epoch": epoch, "count": 2, "complete": False}
+        self.assertEqual(result, told)
+
+    def test_as_delivered(self):
+        """A message is told as it was delivered."""
+        delivered = [each for each in self.bob.take() if is_said(each)]
+        self.chat.now += 60
+        self.chat.command(self.bob, "history", room="lobby")
+        self.assertEqual(self.bob.take()[:-1], delivered)
+
+    def test_default_limit(self):
+        """Where no limit is given it is a hundred messages."""
+        self.say(DEFAULT_LIMIT)
+        found, result = self.read(room="lobby", after=0)
+        self.assertEqual((len(found), result["complete"]), (100, False))
+
+    def test_largest_limit(self):
+        """Up to five hundred messages can be asked for at once."""
+        self.say(MAX_PAGE)
+        found, result = self.read(room="lobby", after=0, limit=500)
+        self.assertEqual((len(found), result["complete"]), (500, False))
+
+    def test_bad_requests(self):
+        """What makes no sense is refused: other limits and places, two places, no or two logs."""
+        for fields in (
+            *({"room": "lobby", "limit": limit} for limit in (0, -1, 501, "5", 1.5)),
+            {"room": "lobby", "after": -1},
+            {"room": "lobby", "before": -1},
+            {"room": "lobby", "after": 1, "before": 5},
+            {"room": "lobby", "with": "ann"},
+            {},
+        ):
+            self.assert_refused("bad-request", self.bob, "history", **fields)
+
+    def test_not_in_room(self):
+        """Only who is in a room reads what was said there."""
+        cat = self.chat.arrive("cat", rooms=())
+        self.assert_refused("not-in-room", cat, "history", room="lobby")
+        self.assert_refused("not-in-room", cat, "history", room="")
+
+    def test_broken_store(self):
+        """Where the store cannot read, one is told so."""
+        self.store.failure = StoreError("the disk is broken")
+        self.assert_refused("not-stored", self.bob, "history", room="lobby")
+        self.assertEqual(len(self.chat.store_failures), 1)
+
+
+class BoundTests(HistoryCase):
+    def test_bytes(self):
+        """An answer holds a mebibyte of contents, and one message in any case."""
+        self.assertEqual(PAGE_BYTES, 1024 * 1024)
+        self.say(3, bytes(PAGE_BYTES // 2))
+        self.say(1, bytes(PAGE_BYTES + 1))
+        for fields, places, is_complete in (
+            ({"after": 0}, [1, 2], False),
+            ({"after": 2}, [3], False),
+            ({"after": 3}, [4], True),
+            ({}, [4], False),
+            ({"before": 4}, [2, 3], False),
+        ):
+            found, result = self.read(room="lobby", **fields)
+            self.assertEqual((found, result["complete"]), (places, is_complete), fields)
+
+    def test_page_by_page(self):
+        """Whoever asks on from the last one reads all, in order and each once."""
+        self.say(1_234)
+        read = []
+        is_complete = False
+        while not is_complete:
+            found, result = self.read(room="lobby", after=read[-1] if read else 0, limit=100)
+            self.assertLessEqual(len(found), 100)
+            read += found
+            is_complete = result["complete"]
+        self.assertEqual(read, list(range(1, 1_235)))
+
+
+class DirectTests(HistoryCase):
+    def test_both_ends(self):
+        """Either end reads what the two said to each other, and nobody else does."""
+        self.say(3, to="bob")
+        self.say(1)
+        cat = self.chat.arrive("cat")
+        self.chat.end_turn()
+        places, result = self.read(**{"with": "ANN", "after": 1})
+        self.assertEqual((places, result["with"]), ([2, 3], "ANN"))
+        self.assertEqual(result["epoch"], self.store.epoch_of(direct_log("ann", "bob")))
+        self.assertEqual(self.ask(self.ann, "history", **{"with": "bob"})["count"], 3)
+        for name in ("ann", "bob"):
+            self.assertEqual(self.ask(cat, "history", **{"with": name})["count"], 0)
+
+    def test_nothing_said(self):
+        """With whom nothing was said there is nothing, and that is complete."""
+        places, result = self.read(**{"with": "dan"})
+        self.assertEqual((places, result["complete"]), ([], True))
+
+    def test_bad_name(self):
+        """With what is no name it is refused."""
+        for name in ("", "a b", "x" * 33):
+            self.assert_refused("bad-name", self.bob, "history", **{"with": name})

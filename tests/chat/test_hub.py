@@ -1,0 +1,279 @@
+"""Tests of the hub: who is here and under which name, and what is said to a name."""
+
+import unicodedata
+
+from chatd.chat import presence
+from chatd.chat.names import fold
+from chatd.errors import RequestError
+from chatd.storage.interface import direct_log
+from tests.chat.wiring import ChatCase, codes, is_said, seqs, texts
+
+ZOE = "Zo\u00eb"
+ALIKE = (ZOE, unicodedata.normalize("NFD", ZOE), ZOE.upper(), ZOE.casefold())
+
+
+class NamesTests(ChatCase):
+    def test_taken(self):
+        """A name that is in use is refused, in whatever case or form; and given when it is free."""
+        zoe = self.chat.arrive(ZOE)
+        bob = self.chat.arrive("bob")
+        self.chat.end_turn()
+        for name in ALIKE:
+            self.assert_refused("name-taken", bob, "name", name=name)
+        self.delivery.vanish(zoe)
+        self.assertEqual(self.ask(bob, "name", name=ALIKE[1]), {"name": ZOE})
+
+    def test_bad(self):
+        """A bad name is refused, and one that is far too long before anything is done with it."""
+        ann = self.chat.arrive("ann")
+        folded = fold.cache_info().misses
+        for name in ("", "x" * 33, "a b", "a\n", "x" * 60_000):
+            self.assert_refused("bad-name", ann, "name", name=name)
+            with self.assertRaises(RequestError):
+                self.hub.rename(ann, name)
+        self.assertEqual(fold.cache_info().misses, folded)
+        self.assertEqual((ann.name, self.hub.sessions_of("ann")), ("ann", [ann]))
+
+    def test_sessions(self):
+        """Those of a name are found under each of its spellings, as long as they are here."""
+        zoe = self.chat.arrive(ZOE)
+        for name in ALIKE:
+            self.assertEqual(self.hub.sessions_of(name), [zoe])
+        self.assertIs(self.hub.is_here(zoe), True)
+        self.delivery.vanish(zoe)
+        self.assertEqual(self.hub.sessions_of(ZOE), [])
+        self.assertIs(self.hub.is_here(zoe), False)
+
+    def test_no_way_back(self):
+        """Who is gone is let into no room any more."""
+        ann = self.chat.arrive("ann")
+        bob = self.chat.arrive("bob")
+        self.delivery.vanish(ann)
+        self.hub.enter(ann, bob.rooms["lobby"])
+        self.assertEqual(list(bob.rooms["lobby"].members), [bob.id])
+
+
+class PresenceTests(ChatCase):
+    def setUp(self):
+        super().setUp()
+        self.ann = self.chat.arrive("ann")
+        self.chat.end_turn()
+
+    def test_joined(self):
+        """Those in a room are told who comes, and who comes is told nothing of it."""
+        bob = self.chat.arrive("bob")
+        self.assertEqual(self.hear(self.ann), [presence.joined("lobby", "bob")])
+        self.assertEqual(bob.take(), [])
+
+    def test_left(self):
+        """Those who stay are told who leaves, and who vanishes."""
+        bob, cat = self.chat.arrive("bob"), self.chat.arrive("cat")
+        self.hear(self.ann)
+        bob.take()
+        self.ask(bob, "leave", room="lobby")
+        self.delivery.vanish(cat)
+        left = [presence.left("lobby", name) for name in ("bob", "cat")]
+        self.assertEqual(self.hear(self.ann), left)
+        self.assertEqual(bob.take(), [])
+
+    def test_silent(self):
+        """When everybody goes, nobody is told."""
+        bob = self.chat.arrive("bob")
+        self.hear(self.ann)
+        self.hub.depart(bob, is_silent=True)
+        self.assertEqual(self.hear(self.ann), [])
+        self.assertEqual(list(self.hub.rooms["lobby"].members), [self.ann.id])
+
+    def test_said_before_coming(self):
+        """What was said before in the same turn is not told to who comes, what is said after is."""
+        self.chat.say(self.ann, "before")
+        self.hub.journal.settle()
+        bob = self.chat.arrive("bob")
+        self.chat.say(self.ann, "after")
+        self.assertEqual(texts(self.hear(bob)), ["after"])
+        self.assertEqual(texts(self.ann.take()), ["before", "after"])
+
+    def test_said_before_leaving(self):
+        """Who leaves is told what was said before in the same turn, and nothing afterwards."""
+        bob = self.chat.arrive("bob")
+        self.chat.say(self.ann, "before")
+        self.hub.journal.settle()
+        self.hub.quit(bob, bob.rooms["lobby"])
+        self.chat.say(self.ann, "after")
+        self.assertEqual(texts(self.hear(bob)), ["before"])
+
+    def test_one_account_in_two_sessions(self):
+        """Of who has several sessions the first and the last are told, and one is counted."""
+        one = self.chat.arrive("bob", account=True)
+        two = self.chat.arrive("BOB", account=True)
+        self.assertEqual(self.hear(self.ann), [presence.joined("lobby", "bob")])
+        who = self.ask(self.ann, "who", room="lobby")
+        self.assertEqual((who["members"], len(who["names"])), (2, 2))
+        self.ask(one, "leave", room="lobby")
+        self.assertEqual(self.hear(self.ann), [])
+        self.delivery.vanish(two)
+        self.assertEqual(self.hear(self.ann), [presence.left("lobby", "BOB")])
+
+    def test_account_is_nobody_elses(self):
+        """A guest takes no account's name, and an account no guest's."""
+        self.chat.arrive("bob", account=True)
+        with self.assertRaises(RequestError):
+            self.chat.arrive("Bob")
+        with self.assertRaises(RequestError):
+            self.chat.arrive("ann", account=True)
+
+
+class PresenceLimitTests(ChatCase):
+    def test_limit(self):
+        """Up to the limit everybody is told who comes, goes and is renamed; above it nobody."""
+        chat = self.make_chat(presence_limit=3)
+        ann, bob, cat = (chat.arrive(name) for name in ("ann", "bob", "cat"))
+        chat.end_turn()
+        ann.take()
+        chat.command(cat, "name", name="kit")
+        chat.end_turn()
+        self.assertEqual(ann.take(), [presence.renamed("cat", "kit")])
+        dan = chat.arrive("dan")
+        chat.command(dan, "name", name="don")
+        chat.command(bob, "name", name="bert")
+        chat.command(dan, "leave", room="lobby")
+        chat.end_turn()
+        self.assertEqual(ann.take(), [])
+        chat.command(bob, "leave", room="lobby")
+        chat.end_turn()
+        self.assertEqual(ann.take(), [presence.left("lobby", "bert")])
+
+
+class RenameTests(ChatCase):
+    def setUp(self):
+        super().setUp()
+        self.ann = self.chat.arrive("ann", rooms=("tea", "coffee"))
+        self.bob = self.chat.arrive("bob", rooms=("tea", "coffee"))
+        self.chat.end_turn()
+        self.ann.take()
+
+    def test_told_once(self):
+        """Everyone who shares rooms is told once, and who is renamed has the RESULT."""
+        cat = self.chat.arrive("cat", rooms=("coffee",))
+        dan = self.chat.arrive("dan", rooms=("cocoa",))
+        self.chat.end_turn()
+        self.bob.take()
+        self.assertEqual(self.ask(self.ann, "name", name="anna"), {"name": "anna"})
+        renamed = [presence.renamed("ann", "anna")]
+        for person, told in ((self.bob, renamed), (cat, renamed), (dan, [])):
+            self.assertEqual(self.hear(person), told)
+        self.assertNotIn(renamed[0], self.ann.take())
+
+    def test_of_two(self):
+        """Also the only other one in a room is told."""
+        self.ask(self.ann, "name", name="anna")
+        self.assertEqual(self.hear(self.bob), [presence.renamed("ann", "anna")])
+
+    def test_stays(self):
+        """Who is renamed stays in its rooms, in their order, and is counted as before."""
+        self.ask(self.ann, "name", name="anna")
+        self.assertEqual(list(self.ann.rooms), ["tea", "coffee"])
+        for room in ("tea", "coffee"):
+            self.assertEqual(self.ask(self.bob, "who", room=room)["names"], ["anna", "bob"])
+        self.chat.say(self.ann, "hello")
+        (said,) = [each for each in self.hear(self.bob) if is_said(each)]
+        self.assertEqual(said.sender, "anna")
+        self.delivery.vanish(self.ann)
+        self.assertEqual(self.hub.rooms["tea"].count, 1)
+
+    def test_old_name_is_free(self):
+        """The old name is free, and means nobody any more."""
+        self.ask(self.ann, "name", name="anna")
+        self.assertEqual(self.hub.sessions_of("ann"), [])
+        self.assertEqual(self.ask(self.bob, "name", name="Ann"), {"name": "Ann"})
+
+    def test_other_spelling(self):
+        """Another spelling of one's own name can be had, and is told."""
+        self.assertEqual(self.ask(self.ann, "name", name="ANN"), {"name": "ANN"})
+        self.assertEqual(self.hear(self.bob), [presence.renamed("ann", "ANN")])
+        self.assert_refused("name-taken", self.bob, "name", name="ann")
+
+    def test_same(self):
+        """To take the name that one has tells nobody."""
+        self.ask(self.ann, "name", name="ann")
+        self.assertEqual(self.hear(self.bob), [])
+
+    def test_account(self):
+        """An account has its name for good."""
+        cat = self.chat.arrive("cat", account=True)
+        self.assert_refused("not-allowed", cat, "name", name="kit")
+        self.assertEqual(self.hub.sessions_of("cat"), [cat])
+
+    def test_what_was_said_to_the_old_name(self):
+        """What was said to a name in the same turn reaches who has it, also if renamed then."""
+        self.chat.say(self.bob, "psst", to="ann")
+        self.hub.journal.settle()
+        for person, name in ((self.ann, "anna"), (self.bob, "bert")):
+            self.chat.command(person, "name", name=name)
+            self.assertEqual(texts(self.hear(person)), ["psst"])
+
+
+class DirectTests(ChatCase):
+    def setUp(self):
+        super().setUp()
+        self.ann = self.chat.arrive("ann")
+        self.bobs = [self.chat.arrive(name, account=True, rooms=()) for name in ("Bob", "bob")]
+        self.cat = self.chat.arrive("cat")
+        self.chat.end_turn()
+        self.ann.take()
+
+    def test_both_ends(self):
+        """It is heard by all sessions of both ends, by each once, and by nobody else."""
+        for sender, to in ((self.ann, "BOB"), (self.bobs[0], "Ann")):
+            self.chat.say(sender, "psst", to=to)
+            heard = [self.hear(person) for person in (self.ann, *self.bobs)]
+            self.assertEqual([texts(told) for told in heard], [["psst"]] * 3)
+            self.assertEqual(heard[0], heard[1])
+            self.assertEqual(self.cat.take(), [])
+
+    def test_header(self):
+        """It bears who said it and to whom, as that one spells it, and no room."""
+        self.chat.say(self.ann, "psst", to="BOB", id="m1")
+        (said,) = self.hear(self.ann)
+        header = said.header
+        told = (header.id, header.sender, header.to, header.room, header.seq, header.time)
+        self.assertEqual(told, ("m1", "ann", "Bob", None, 1, self.chat.now))
+
+    def test_order(self):
+        """Each pair of names has an order of its own, whoever of the two speaks."""
+        for sender, to in ((self.ann, "bob"), (self.bobs[1], "ann"), (self.ann, "cat")):
+            self.chat.say(sender, "psst", to=to)
+        self.chat.say(self.ann, "aloud")
+        self.assertEqual(seqs(self.hear(self.bobs[0])), [1, 2])
+        self.assertEqual(sorted(seqs(self.ann.take())), [1, 1, 1, 2])
+
+    def test_to_oneself(self):
+        """What one says to oneself is heard once by each of one's sessions."""
+        self.chat.say(self.bobs[0], "remember", to="bob")
+        for bob in self.bobs:
+            self.assertEqual(seqs(self.hear(bob)), [1])
+
+    def test_absent(self):
+        """Where nobody has the name it is kept, and the sender is told so, after its receipt."""
+        self.chat.say(self.ann, "psst", to="Dan", id="m1")
+        said, absent = self.hear(self.ann)
+        self.assertEqual((said.text, said.to), ("psst", "Dan"))
+        self.assertEqual(absent, presence.absent("Dan", "m1"))
+        dan = self.chat.arrive("dan")
+        result = self.ask(dan, "history", **{"with": "ANN"})
+        self.assertEqual((result["count"], texts(dan.take())), (1, ["psst"]))
+
+    def test_refused(self):
+        """To a room and a name together it is refused, and to what is no name."""
+        self.chat.say(self.ann, "psst", to="bob", room="lobby")
+        self.chat.say(self.ann, "psst", to="b b")
+        self.assertEqual(codes(self.hear(self.ann)), ["bad-request", "bad-name"])
+        self.assertEqual(self.store.appends, [])
+        self.assertFalse(self.store.has(direct_log("ann", "bob")))
+
+    def test_alike(self):
+        """Whoever spells a name in another form reaches the same one, in the same order."""
+        zoe = self.chat.arrive(ZOE)
+        for name in ALIKE:
+            self.chat.say(self.ann, "psst", to=name)
+        self.assertEqual(seqs(self.hear(zoe)), [1, 2, 3, 4])

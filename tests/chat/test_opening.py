@@ -1,0 +1,127 @@
+"""Tests of rooms that are opened while others come and go, and of their topics."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatd.chat import presence
+from chatd.errors import StoreError
+from chatd.storage.interface import room_log
+from tests.chat.test_names import moderate
+from tests.chat.wiring import Chat, ChatCase, codes
+
+
+class OpeningTests(ChatCase):
+    def setUp(self):
+        super().setUp()
+        self.ann = self.chat.arrive("ann", rooms=())
+        self.bob = self.chat.arrive("bob", rooms=())
+        self.store.is_slow = True
+
+    def test_two_at_a_time(self):
+        """Two who join a room before it is opened meet in one room."""
+        for person in (self.ann, self.bob):
+            self.chat.command(person, "join", room="tea")
+        self.chat.finish()
+        self.assertIs(self.ann.rooms["tea"], self.bob.rooms["tea"])
+        self.assertEqual(self.hub.rooms["tea"].holds, 0)
+
+    def test_left_while_another_comes(self):
+        """Who leaves a room that another is just coming to does not take its order away."""
+        self.chat.command(self.ann, "join", room="tea")
+        self.chat.command(self.bob, "join", room="tea")
+        self.store.answer_next()
+        self.chat.command(self.ann, "leave", room="tea")
+        self.chat.finish()
+        self.assert_order_kept()
+
+    def test_left_while_another_cannot_come(self):
+        """Where that other cannot be let in, the room is gone."""
+        self.chat.command(self.ann, "join", room="tea")
+        self.chat.command(self.bob, "join", room="tea")
+        self.store.answer_next()
+        self.chat.command(self.ann, "leave", room="tea")
+        self.store.answer_next(StoreError("the disk is full"))
+        self.chat.finish()
+        self.assertEqual(self.hub.rooms, {})
+        self.assertFalse(self.store.has(room_log("tea")))
+
+    def test_cannot_be_opened(self):
+        """A room of which nobody knows where it stands is not joined."""
+        self.chat.command(self.ann, "join", room="tea")
+        self.store.answer_next(StoreError("the disk is full"))
+        self.assertEqual(codes(self.ann.take()), ["not-stored"])
+        self.assertEqual((self.hub.rooms, self.ann.rooms), ({}, {}))
+
+    @moderate
+    @given(st.lists(st.sampled_from(["ann", "bob", "answer", "fail"]), max_size=24))
+    def test_any_coming_and_going(self, steps):
+        """However people come and go and the store answers, rooms have their logs' order."""
+        chat = Chat()
+        people = {name: chat.arrive(name, rooms=()) for name in ("ann", "bob")}
+        chat.store.is_slow = True
+        busy = dict.fromkeys(people, False)
+        for step in steps:
+            if step in people:
+                if not busy[step]:
+                    command = "leave" if "tea" in people[step].rooms else "join"
+                    busy[step] = True
+                    done = chat.command(people[step], command, room="tea")
+                    done.addBoth(lambda _, name=step: busy.update({name: False}))
+            elif chat.store.owes_answers:
+                is_join = chat.store.asked_first == "open_log"
+                fails = step == "fail" and is_join
+                chat.store.answer_next(StoreError("the disk is full") if fails else None)
+        chat.finish()
+        self.assertEqual(chat.failures, [])
+        rooms = {key: room.epoch for key, room in chat.hub.rooms.items()}
+        inside = any(person.rooms for person in people.values())
+        self.assertEqual(set(rooms), {"tea"} if inside else set())
+        self.assertEqual(chat.store.has(room_log("tea")), inside)
+        for key, epoch in rooms.items():
+            self.assertEqual(chat.store.epoch_of(room_log(key)), epoch)
+
+    def assert_order_kept(self):
+        room = self.hub.rooms["tea"]
+        self.assertEqual(self.store.epoch_of(room.log), room.epoch)
+        self.assertEqual((list(room.members), room.holds), ([self.bob.id], 0))
+
+
+class TopicTests(ChatCase):
+    def setUp(self):
+        super().setUp()
+        self.ann = self.chat.arrive("ann")
+        self.bob = self.chat.arrive("bob")
+        self.chat.end_turn()
+        self.ann.take()
+
+    def test_set(self):
+        """Everyone in a room is told once who set its topic, who comes later is told it."""
+        self.assertEqual(self.ask(self.ann, "topic", room="Lobby")["topic"], "")
+        result = self.ask(self.ann, "topic", room="LOBBY", topic="All the tea")
+        self.assertEqual(result, {"room": "lobby", "topic": "All the tea"})
+        told = [presence.topic_set("lobby", "All the tea", "ann")]
+        self.assertEqual((self.ann.take(), self.bob.take()), (told, told))
+        cat = self.chat.arrive("cat", rooms=())
+        self.assertEqual(self.ask(cat, "join", room="lobby")["topic"], "All the tea")
+
+    def test_same(self):
+        """To set the topic that there is tells nobody."""
+        self.ask(self.ann, "topic", room="lobby", topic="tea")
+        self.bob.take()
+        self.assertEqual(self.ask(self.ann, "topic", room="lobby", topic="tea")["topic"], "tea")
+        self.assertEqual(self.bob.take(), [])
+
+    def test_bounds(self):
+        """A topic has up to 256 characters, none of them a control character; or it is empty."""
+        for topic in ("x" * 257, "a\nb", "\x1b[31m", 5):
+            self.assert_refused("bad-request", self.ann, "topic", room="lobby", topic=topic)
+        for topic in ("x" * 256, ""):
+            self.assertEqual(self.ask(self.ann, "topic", room="lobby", topic=topic)["topic"], topic)
+
+    def test_not_kept(self):
+        """A topic that the store cannot keep is not set."""
+        self.store.failure = StoreError("the disk is full")
+        self.assert_refused("not-stored", self.ann, "topic", room="lobby", topic="tea")
+        self.assertEqual(self.hear(self.bob), [])
+        self.store.failure = None
+        self.assertEqual(self.ask(self.ann, "topic", room="lobby")["topic"], "")

@@ -1,0 +1,32 @@
+"""Tests of what an operator decides."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.policy import Policy
+from chatd.errors import ConfigurationError
+
+
+class PolicyTests(SynchronousTestCase):
+    def test_defaults(self):
+        """Where nothing is decided everybody begins in the lobby, and nobody is an operator."""
+        policy = Policy()
+        self.assertEqual((policy.rooms, policy.operators), (("lobby",), ()))
+        self.assertEqual((policy.presence_limit, policy.max_rooms), (500, 100))
+
+    def test_good(self):
+        """Up to twenty rooms and any names may be given, and also no room."""
+        rooms = tuple(f"room-{number}" for number in range(20))
+        for given in (rooms, ()):
+            self.assertEqual(Policy(rooms=given, operators=("ann",)).rooms, given)
+
+    def test_bad(self):
+        """What is no room or no name, or one room too many, is a fault in the configuration."""
+        for fields, word in (
+            ({"rooms": ("lobby", "a b")}, "room"),
+            ({"rooms": ("",)}, "room"),
+            ({"operators": ("ann", "x" * 33)}, "name"),
+            ({"rooms": tuple(f"room-{number}" for number in range(21))}, "20"),
+        ):
+            with self.assertRaises(ConfigurationError) as caught:
+                Policy(**fields)
+            self.assertIn(word, str(caught.exception))

@@ -1,0 +1,25 @@
+"""Tests of the EVENTs that a server tells of people and rooms."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat import presence
+from chatd.wire.messages import Message, MessageType
+
+
+class EventTests(SynchronousTestCase):
+    def test_events(self):
+        """Each EVENT says what happened, to whom and where, and has no content."""
+        for event, header in (
+            (presence.joined("tea", "ann"), {"event": "joined", "room": "tea", "name": "ann"}),
+            (presence.left("tea", "ann"), {"event": "left", "room": "tea", "name": "ann"}),
+            (
+                presence.renamed("ann", "anna"),
+                {"event": "renamed", "name": "anna", "old_name": "ann"},
+            ),
+            (
+                presence.topic_set("tea", "Earl Grey", "ann"),
+                {"event": "topic", "room": "tea", "topic": "Earl Grey", "name": "ann"},
+            ),
+            (presence.absent("ann", "m1"), {"event": "absent", "name": "ann", "ref": "m1"}),
+        ):
+            self.assertEqual(event, Message(MessageType.EVENT, header))

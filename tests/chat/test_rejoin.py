@@ -1,0 +1,123 @@
+"""Tests of joining where one is already, and of joining while the store is broken."""
+
+from chatd.errors import StoreError
+from tests.chat.recorder import End
+from tests.chat.test_resume import ResumeCase
+from tests.chat.wiring import codes, is_result, seqs, texts
+
+
+class RejoinTests(ResumeCase):
+    def setUp(self):
+        super().setUp()
+        self.join()
+        self.ann.take()
+
+    def test_without_a_place(self):
+        """Who is in already and joins again is told where the room stands, and nobody else is."""
+        result, missed = self.join()
+        self.assertEqual((result["seq"], result["members"], missed), (5, 2, []))
+        self.assertEqual(self.hear(self.ann), [])
+
+    def test_with_a_place(self):
+        """Who is in already may ask for what it missed; it hears all that, and then what is new."""
+        self.chat.say(self.ann, "six")
+        result, missed = self.join(after=2)
+        self.assertEqual((result["members"], result["recovered"]), (2, True))
+        self.assertEqual(missed, [3, 4, 5, 6])  # the sixth is stored at the turn's end
+        self.ann.take()
+        self.chat.say(self.ann, "seven")
+        self.assertEqual(seqs(self.hear(self.bob)), [7])
+
+    def test_what_was_broadcast_before(self):
+        """What was broadcast to it in the same turn comes before the RESULT, and not again."""
+        self.chat.say(self.ann, "six")
+        self.hub.journal.settle()
+        self.chat.command(self.bob, "join", room="lobby", after=5)
+        told = self.hear(self.bob)
+        self.assertEqual([is_result(each) for each in told], [False, True, False])
+        self.assertEqual(seqs(told), [6, 6])  # once as before, and once as it asked
+
+    def test_meanwhile(self):
+        """What is said while it catches up is on a page, not live as well."""
+        self.store.page = 2
+        self.delivery.is_slow = True
+        self.chat.command(self.bob, "join", room="lobby", after=1)
+        self.chat.say(self.ann, "six")
+        self.assertEqual(seqs(self.hear(self.bob)), [2, 3])
+        self.chat.finish()
+        self.assertEqual(seqs(self.bob.take()), [4, 5, 6])
+
+    def test_leaves_by_vanishing(self):
+        """Who was in and vanishes while it catches up has left, and the others are told."""
+        self.store.page = 2
+        self.delivery.is_slow = True
+        cat = self.chat.arrive("cat")
+        self.chat.end_turn()
+        cat.take()
+        self.chat.command(self.bob, "join", room="lobby", after=1)
+        self.delivery.vanish(self.bob)
+        room = self.hub.rooms["lobby"]
+        self.assertEqual((set(room.members), room.count), ({self.ann.id, cat.id}, 2))
+        (left,) = self.hear(cat)
+        self.assertEqual(left.header, {"event": "left", "room": "lobby", "name": "bob"})
+
+
+class BrokenStoreTests(ResumeCase):
+    def setUp(self):
+        super().setUp()
+        self.store.is_slow = True
+        self.store.page = 2
+
+    def start(self, after):
+        self.bob.take()
+        return self.chat.command(self.bob, "join", room="lobby", after=after)
+
+    def fail(self):
+        self.store.answer_next(StoreError("the disk is full"))
+
+    def test_before_the_result(self):
+        """Where nothing can be read, who joins is refused, and is not in the room."""
+        done = self.start(0)
+        self.fail()
+        self.successResultOf(done)
+        self.assertEqual(codes(self.bob.take()), ["not-stored"])
+        self.assertNotIn("lobby", self.bob.rooms)
+        self.assertEqual(len(self.chat.store_failures), 1)
+        self.assertEqual(self.hub.rooms["lobby"].holds, 0)
+
+    def test_after_the_result(self):
+        """Who was told that it is in, and then cannot be told the rest, may come back for it."""
+        self.start(0)
+        self.store.answer_next()
+        self.assertEqual(texts(self.bob.take()), ["one", "two"])
+        self.fail()
+        self.assertEqual(
+            [(each.code, each.retry) for each in self.bob.take()], [("not-stored", True)]
+        )
+        self.assertEqual(list(self.hub.rooms["lobby"].members), [self.ann.id])
+
+    def test_in_already(self):
+        """Who is in already, and of whom nothing was kept back, stays where it is."""
+        self.store.is_slow = False
+        self.join()
+        self.store.is_slow = True
+        self.start(0)
+        self.fail()
+        self.assertEqual(codes(self.bob.take()), ["not-stored"])
+        self.chat.say(self.ann, "six")
+        self.chat.finish()
+        self.assertEqual(seqs(self.bob.take()), [6])
+
+    def test_in_already_and_kept_back(self):
+        """Who is in already and was not told what was said meanwhile may come back for it."""
+        self.store.is_slow = False
+        self.join()
+        self.store.is_slow = True
+        self.chat.say(self.ann, "six")
+        self.chat.end_turn()
+        self.start(0)
+        self.store.answer_next()
+        self.fail()
+        (end,) = self.hear(self.bob)
+        self.assertIsInstance(end, End)
+        self.assertEqual((end.code, end.retry), ("not-stored", True))

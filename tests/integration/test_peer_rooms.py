@@ -1,0 +1,143 @@
+"""A stranger's peer in rooms, in direct messages, and back after it was away."""
+
+import socket
+
+from tests.integration.peer import Peer, Type
+from tests.integration.peer_case import KEY, PeerTestCase
+
+
+class RoomPromises:
+    """What is promised of rooms and of what is kept in them."""
+
+    def ask(self, peer: Peer, command: str, **fields: object) -> dict:
+        """Give a command, and return the header of its RESULT."""
+        peer.send(Type.COMMAND, {"id": f"do-{command}", "command": command, **fields})
+        return peer.expect(Type.RESULT, id=f"do-{command}").header
+
+    def begin_nowhere(self, name: str) -> Peer:
+        """Return an established peer that is in no room."""
+        peer = self.connect()
+        peer.begin()
+        peer.acknowledge(name=name, rooms=[])
+        welcome = peer.expect(Type.EVENT, event="welcome").header
+        self.assertEqual((welcome["room"], welcome["rooms"]), (None, []))
+        peer.name = welcome["name"]
+        return peer
+
+    def test_made_by_being_joined(self):
+        """A room is there once someone joins it, and has its own order."""
+        first, second = self.join(), self.join()
+        room = f"Room-{first.name}"
+        told = self.ask(first, "join", room=room)
+        self.assertEqual(set(told), {"id", "room", "epoch", "seq", "members", "topic", "recovered"})
+        self.assertEqual((told["room"], told["seq"], told["members"]), (room, 0, 1))
+        self.assertEqual(self.ask(second, "join", room=room.upper())["room"], room)
+        first.expect(Type.EVENT, event="joined", room=room, name=second.name)
+        receipt = second.say("here", room=room.lower())
+        self.assertEqual((receipt.header["room"], receipt.header["seq"]), (room, 1))
+        self.assertEqual(first.expect(Type.MESSAGE), receipt)
+
+    def test_comes_back(self):
+        """Who was away is told what it missed, then what is said, without gap or duplicate."""
+        here, away = self.join(), self.join()
+        room = f"room-{here.name}"
+        for peer in (here, away):
+            epoch = self.ask(peer, "join", room=room)["epoch"]
+        seen = here.say("seen", room=room).header["seq"]
+        away.expect(Type.MESSAGE, id="seen", room=room)
+        away.close()
+        missed = [here.say(f"missed-{number}", room=room) for number in range(3)]
+        back = self.begin_nowhere(away.name)
+        told = self.ask(back, "join", room=room, after=seen, epoch=epoch)
+        self.assertEqual((told["recovered"], told["epoch"]), (True, epoch))
+        after = here.say("after", room=room)
+        self.assertEqual([back.expect(Type.MESSAGE) for _ in range(4)], [*missed, after])
+
+    def test_history(self):
+        """What is kept is read as it was delivered, right before the RESULT."""
+        peer = self.join()
+        room = f"room-{peer.name}"
+        self.ask(peer, "join", room=room)
+        said = [peer.say(f"m{number}", room=room) for number in range(3)]
+        peer.send(Type.COMMAND, {"id": "h", "command": "history", "room": room, "limit": 2})
+        self.assertEqual([peer.expect(Type.MESSAGE) for _ in range(2)], said[1:])
+        result = peer.expect(Type.RESULT, id="h").header
+        self.assertEqual((result["count"], result["complete"]), (2, False))
+
+    def test_direct_message(self):
+        """A message to a name reaches both ends, with the same bytes, and nobody else."""
+        one, other, third = self.join(), self.join(), self.join()
+        receipt = one.say("psst", b"hello", to=other.name)
+        self.assertEqual(set(receipt.header), {"id", "to", "from", "seq", "time", "content_type"})
+        self.assertEqual((receipt.header["to"], receipt.header["seq"]), (other.name, 1))
+        self.assertEqual(other.expect(Type.MESSAGE), receipt)
+        third.send(Type.MESSAGE, {"id": "first"})
+        self.assertEqual(third.expect(Type.MESSAGE).header["id"], "first")
+
+    def test_nobody_of_that_name(self):
+        """A message to a name that nobody has is kept, and the sender told so."""
+        peer = self.join()
+        nobody = self.name()
+        peer.say("psst", to=nobody)
+        absent = peer.expect(Type.EVENT, event="absent").header
+        self.assertEqual((absent["name"], absent["ref"]), (nobody, "psst"))
+
+    def test_to_a_room_and_a_name(self):
+        """A message to both is refused."""
+        peer = self.join()
+        peer.send(Type.MESSAGE, {"id": "both", "room": peer.welcome["room"], "to": peer.name})
+        refusal = peer.expect(Type.ERROR).header
+        self.assertEqual((refusal["code"], refusal["ref"]), ("bad-request", "both"))
+        peer.say("on")
+
+    def test_in_order(self):
+        """Commands and messages are done, and answered, in the order in which they were sent."""
+        peer = self.join()
+        room = f"room-{peer.name}"
+        sent = [
+            (Type.COMMAND, {"id": "1", "command": "join", "room": room}),
+            (Type.MESSAGE, {"id": "2", "room": room}),
+            (Type.MESSAGE, {"id": "3", "room": "nowhere-at-all"}),
+            (Type.COMMAND, {"id": "4", "command": "leave", "room": room}),
+            (Type.MESSAGE, {"id": "5", "room": room}),
+            (99, {"id": "6"}),
+            (Type.MESSAGE, {"id": "7", "to": peer.name}),
+            (Type.COMMAND, {"id": "8", "command": "make-tea"}),
+        ]
+        peer.write(b"".join(peer.encoded(*each) for each in sent))
+        peer.send(Type.DISCONNECT, {})
+        answers = [(got.type, got.header.get("ref", got.header.get("id"))) for got in peer.rest()]
+        kinds = (9, 4, 5, 9, 5, 5, 4, 5)
+        self.assertEqual(answers, [(kind, str(n)) for n, kind in enumerate(kinds, 1)])
+
+    def test_half_closed(self):
+        """Who closes its sending half is still sent all that it is owed."""
+        peer = self.join()
+        room = f"room-{peer.name}"
+        peer.write(
+            peer.encoded(Type.COMMAND, {"id": "j", "command": "join", "room": room})
+            + b"".join(
+                peer.encoded(Type.MESSAGE, {"id": f"m{number}", "room": room})
+                for number in range(2_500)
+            )
+            + peer.encoded(Type.COMMAND, {"id": "w", "command": "who", "room": room})
+        )
+        peer.socket.shutdown(socket.SHUT_WR)
+        ids = [got.header["id"] for got in peer.rest()]
+        self.assertEqual(ids, ["j", *(f"m{number}" for number in range(2_500)), "w"])
+
+
+class PlainRoomTests(RoomPromises, PeerTestCase):
+    """Without a key, kept in memory."""
+
+
+class SealedRoomTests(RoomPromises, PeerTestCase):
+    """With a key."""
+
+    key = KEY
+
+
+class DiskRoomTests(RoomPromises, PeerTestCase):
+    """Kept on disk, by a thread of its own."""
+
+    options = ("--data", "data")
