@@ -168,12 +168,12 @@ class KeepingService(Service):
     Args:
         clock: What tells the time.
         factory: Whose store it is.
-        ban_file: Where bans are kept.
+        ban_file: Where bans are kept; None where they are the factory's own.
     """
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, factory: ChatFactory, ban_file: BanFile) -> None:
+    def __init__(self, clock: IReactorTime, factory: ChatFactory, ban_file: BanFile | None) -> None:
         self._factory = factory
         self._ban_file = ban_file
         self._loop = LoopingCall(self._expire)
@@ -186,8 +186,9 @@ class KeepingService(Service):
             StartupError: It cannot be opened.
         """
         try:
+            if self._ban_file is not None:
+                self._factory.bans.replace(self._ban_file.load())
             self._factory.store.open()
-            self._factory.bans.replace(self._ban_file.load())
         except ConfigurationError as error:
             raise StartupError(f"chatd: {error}") from error
         super().startService()
@@ -205,6 +206,8 @@ class KeepingService(Service):
             await self._factory.store.expire()
         except StoreError as error:
             self._factory.note_store_failure(error)
+        except Exception:  # of a store of whatever make: the loop goes on
+            self.log.failure("the store failed to drop what is too old")
 
 
 class ChatService(MultiService):
@@ -214,7 +217,7 @@ class ChatService(MultiService):
         reactor: The reactor.
         factory: What serves the connections.
         endpoints: Twisted server endpoint strings to listen on, or one such string.
-        ban_file: Where bans are kept; nowhere where there is none.
+        ban_file: Where bans are kept; None where they are the factory's own.
 
     Raises:
         ConfigurationError: One of `endpoints` is no server endpoint string.
@@ -240,7 +243,7 @@ class ChatService(MultiService):
             for description in descriptions
         )
         # Not one of the services within: it is started before them, and stopped after them.
-        self._keeping = KeepingService(reactor, factory, ban_file or BanFile(None))
+        self._keeping = KeepingService(reactor, factory, ban_file)
         for listener in self.listeners:
             listener.setServiceParent(self)
 
@@ -264,9 +267,17 @@ class ChatService(MultiService):
         Returns:
             A Deferred that fires with None when all of that is done.
         """
-        stopped: Deferred[Any] = maybeDeferred(super().stopService)
-        stopped.addCallback(lambda _: self.factory.shut_down())
-        return stopped.addCallback(lambda _: self._keeping.stopService())
+        return Deferred.fromCoroutine(self._stop(maybeDeferred(super().stopService)))
+
+    async def _stop(self, stopped_listening: Deferred[Any]) -> None:
+        """Take each step, whatever became of the one before."""
+        try:
+            await stopped_listening
+        finally:
+            try:
+                await self.factory.shut_down()
+            finally:
+                await self._keeping.stopService()
 
 
 def make_service(

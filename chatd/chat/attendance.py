@@ -26,6 +26,7 @@ class Attendance(Generic[M]):
         start: Runs a coroutine; see `chatd.chat.journal.Start`.
         presence_limit: See `chatd.chat.rooms.PRESENCE_LIMIT`.
         max_rooms: How many rooms a member may be in.
+        has_accounts: Whether there are accounts; see `chatd.chat.names.Names`.
 
     Attributes:
         names: The names in use.
@@ -41,10 +42,11 @@ class Attendance(Generic[M]):
         *,
         presence_limit: int = PRESENCE_LIMIT,
         max_rooms: int = MAX_ROOMS,
+        has_accounts: bool = False,
     ) -> None:
         self.store = store
         self.delivery = delivery
-        self.names = Names()
+        self.names = Names(has_accounts=has_accounts)
         self.rooms: dict[str, Room[M]] = {}
         self.here: dict[str, dict[str, M]] = {}
         self.max_rooms = max_rooms

@@ -13,9 +13,9 @@ from typing import Any
 
 from chatd.chat.hub import Hub
 from chatd.chat.members import M
-from chatd.chat.names import check_name, fold
+from chatd.chat.names import fold_known
 from chatd.chat.rooms import Room
-from chatd.errors import ErrorCode, RequestError, StoreError
+from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import Page, direct_log
 
 __all__ = ["MAX_PAGE", "PAGE_BYTES", "Answer", "history", "join"]
@@ -90,10 +90,10 @@ async def _catch_up(
                 hub.delivery.end(member, ErrorCode.SLOW_CONSUMER, why, retry=True)
                 return
             hub.delivery.tell(member, page.messages)
-    except StoreError:
+    except Exception:
         # It is not where it believes to be, or it has not heard what was said while it was muted.
         if has_answered or (room.key in member.rooms and room.seq != muted_at):
-            why = "the server's store does not work now; try again later"
+            why = "what was said cannot be read now; try again later"
             hub.delivery.end(member, ErrorCode.NOT_STORED, why, retry=True)
         raise
     finally:
@@ -152,8 +152,7 @@ async def history(
         log, place = there.log, {"room": there.name}
     else:
         assert other is not None
-        other = check_name(other)
-        log, place = direct_log(member.key, fold(other)), {"with": other}
+        log, place = direct_log(member.key, fold_known(other)), {"with": other}
     page = await hub.store.read(log, after=after, before=before, limit=limit, max_bytes=PAGE_BYTES)
     hub.delivery.tell(member, page.messages)
     answer(

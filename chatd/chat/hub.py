@@ -32,6 +32,7 @@ class Hub(Attendance[M]):
         unix_time: What tells the time that messages bear, in Unix seconds.
         presence_limit: See `chatd.chat.rooms.PRESENCE_LIMIT`.
         max_rooms: How many rooms a member may be in.
+        has_accounts: Whether there are accounts; see `chatd.chat.names.Names`.
 
     Attributes:
         journal: What was said and is not settled yet.
@@ -47,8 +48,16 @@ class Hub(Attendance[M]):
         unix_time: Callable[[], float],
         presence_limit: int = PRESENCE_LIMIT,
         max_rooms: int = MAX_ROOMS,
+        has_accounts: bool = False,
     ) -> None:
-        super().__init__(store, delivery, start, presence_limit=presence_limit, max_rooms=max_rooms)
+        super().__init__(
+            store,
+            delivery,
+            start,
+            presence_limit=presence_limit,
+            max_rooms=max_rooms,
+            has_accounts=has_accounts,
+        )
         self.journal: Journal[M] = Journal(store, self._settled, failed, start)
         self.unix_time = unix_time
         self._failed = failed
@@ -138,6 +147,7 @@ class Hub(Attendance[M]):
                 self._settle(draft, author, outcome)
             except Exception as error:  # those who come after must not wait for ever
                 self._failed(error)
+                self._tell_failed(draft)
             if author is not None:
                 author.unsettled -= 1
                 if not author.unsettled:
@@ -168,6 +178,16 @@ class Hub(Attendance[M]):
             self.delivery.refuse(author, outcome)
         if draft.done is not None:
             draft.done(outcome)
+
+    def _tell_failed(self, draft: Draft[M]) -> None:
+        """Answer what was said and could not be delivered or answered as it should have been."""
+        if draft.entry is None:
+            return
+        error = RequestError(ErrorCode.INTERNAL_ERROR, "the server failed", ref=draft.entry.id)
+        if draft.author is not None:
+            self.delivery.refuse(draft.author, error)
+        if draft.done is not None:
+            draft.done(error)
 
     def _deliver_direct(self, author: M, message: Message) -> None:
         """Deliver a message to all sessions of both ends."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
-from ipaddress import ip_address
 
 import msgspec
 
+from chatd.chat.addresses import plain_address
 from chatd.chat.hub import Hub
 from chatd.chat.members import M, Member
-from chatd.chat.names import check_name, fold
+from chatd.chat.names import fold, fold_known
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.bans import Ban
 
@@ -42,9 +41,13 @@ class Bans:
 
     def replace(self, bans: Iterable[Ban]) -> None:
         """Put other bans in force, instead of those that are."""
-        # Those that a person wrote into the file may spell a name in their own way.
+        # Those that a person wrote into the file may be spelled in their own way.
         self._bans = [
-            ban if ban.name is None else msgspec.structs.replace(ban, name=fold(ban.name))
+            msgspec.structs.replace(
+                ban,
+                name=ban.name and fold(ban.name),
+                address=ban.address and (plain_address(ban.address) or ban.address),
+            )
             for ban in bans
         ]
         self._of = defaultdict(list)
@@ -132,22 +135,15 @@ def check_target(name: str | None, address: str | None) -> tuple[str | None, str
             `bad-name`.
     """
     if name is not None and address is None:
-        return fold(check_name(name)), None
+        return fold_known(name), None
     if address is not None and name is None:
-        return None, _check_address(address)
-    raise RequestError(ErrorCode.BAD_REQUEST, "give a name, or an address")
-
-
-def _check_address(address: str) -> str:
-    """Return an address as members have it."""
-    if re.fullmatch(r"uid:\d{1,10}", address, re.ASCII):
-        return address
-    try:
-        return str(ip_address(address))
-    except ValueError:
+        plain = plain_address(address)
+        if plain is not None:
+            return None, plain
         raise RequestError(
             ErrorCode.BAD_REQUEST, "an address is that of an IP, or uid: and a user's number"
-        ) from None
+        )
+    raise RequestError(ErrorCode.BAD_REQUEST, "give a name, or an address")
 
 
 def kick(

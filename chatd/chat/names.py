@@ -7,10 +7,22 @@ from functools import lru_cache
 
 from chatd.errors import ErrorCode, RequestError
 
-__all__ = ["MAX_NAME", "MAX_ROOM", "MAX_TOPIC", "Names", "check_name", "check_room", "fold"]
+__all__ = [
+    "GUEST",
+    "MAX_NAME",
+    "MAX_ROOM",
+    "MAX_TOPIC",
+    "Names",
+    "check_name",
+    "check_room",
+    "fold",
+    "fold_known",
+]
 
 MAX_NAME = 32
 """Longest name of a member, in characters."""
+GUEST = "guest-"
+"""What the names begin with of those who have no account where there are accounts."""
 MAX_ROOM = 64
 """Longest name of a room, in characters."""
 MAX_TOPIC = 256
@@ -52,14 +64,28 @@ def fold(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
+def fold_known(name: str) -> str:
+    """Return a name folded that may be folded already, and longer by that than a name is.
+
+    Raises:
+        RequestError: `bad-name`: no name is like that.
+    """
+    return fold(_check(name, 3 * MAX_NAME, ErrorCode.BAD_NAME, "a name"))  # Unicode's most
+
+
 class Names:
     """The names that are in use.
 
     A name belongs to one member, unless it is that of an account: then to all who have proven that
     the account is theirs.
+
+    Args:
+        has_accounts: Whether there are accounts: then whoever has none is a guest, whose name
+            begins with `GUEST`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, has_accounts: bool = False) -> None:
+        self._has_accounts = has_accounts
         self._holders: dict[str, int] = {}
         self._accounts: set[str] = set()
 
@@ -73,16 +99,31 @@ class Names:
             is_account: Whether the name is that of an account, and proven.
 
         Raises:
-            RequestError: `bad-name`, or `name-taken`.
+            RequestError: `bad-name`, `name-taken`, or `auth-required` for a guest.
         """
         given = self._guest_name(guest) if name is None else check_name(name)
         key = fold(given)
+        if self._has_accounts and not is_account and not key.startswith(GUEST):
+            raise RequestError(
+                ErrorCode.AUTH_REQUIRED,
+                f"that name needs a password; without one, a name begins with {GUEST}",
+            )
         if key in self._holders and not (is_account and key in self._accounts):
             raise RequestError(ErrorCode.NAME_TAKEN, f"the name {given} is in use")
         self._holders[key] = self._holders.get(key, 0) + 1
         if is_account:
             self._accounts.add(key)
         return given
+
+    def reserve(self, name: str) -> str:
+        """Give a name to the server itself; nobody else has it.
+
+        Raises:
+            RequestError: `bad-name`.
+        """
+        name = check_name(name)
+        self._holders[fold(name)] = 1
+        return name
 
     def claim_like(self, name: str, guest: str) -> str:
         """Give out a name, or if it is in use one that begins with it, or else a guest's."""
@@ -104,5 +145,5 @@ class Names:
             self._accounts.discard(key)
 
     def _guest_name(self, guest: str) -> str:
-        names = (f"guest-{guest[:length]}" for length in range(6, len(guest) + 1))
-        return next((name for name in names if fold(name) not in self._holders), f"guest-{guest}")
+        names = (f"{GUEST}{guest[:length]}" for length in range(6, len(guest) + 1))
+        return next((name for name in names if fold(name) not in self._holders), f"{GUEST}{guest}")

@@ -40,6 +40,8 @@ class Policy:
                 check_name(name)
         except RequestError as error:
             raise ConfigurationError(error.message) from error
+        if self.presence_limit < 0 or self.max_rooms < max(1, len(self.rooms)):
+            raise ConfigurationError("a session can be in its first rooms, and in one at least")
         if len(self.rooms) > MAX_FIRST_ROOMS:
             raise ConfigurationError(
                 f"a session can begin in {MAX_FIRST_ROOMS} rooms at most, not {len(self.rooms)}"

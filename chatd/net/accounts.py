@@ -27,15 +27,13 @@ from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
 from chatd.chat.attempts import Attempts
-from chatd.chat.names import check_name, fold
+from chatd.chat.names import GUEST, check_name, fold
 from chatd.errors import ConfigurationError, ErrorCode, RequestError
 from chatd.keyfile import why
 from chatd.passwords import load_passwords
 
-__all__ = ["GUEST", "MAX_CHECKS", "Account", "Accounts", "PasswordFileChecker"]
+__all__ = ["MAX_CHECKS", "Account", "Accounts", "PasswordFileChecker"]
 
-GUEST = "guest-"
-"""What the names begin with that guests may choose."""
 MAX_CHECKS = 2
 """How many passwords are checked at once; with argon2 each takes 64 MiB while it is."""
 

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatd.chat.moderation import Bans
-from chatd.errors import ErrorCode, RequestError, SessionEnded, StoreError
+from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.net.accounts import Accounts
 from chatd.net.hooks import call_hook
 from chatd.net.identity import Identity, identify
@@ -71,6 +71,7 @@ class Admission:
                 self._rooms if ack.rooms is None else ack.rooms
             )
             try:
+                self._bans.check(name, identity.address)  # it may have been banned meanwhile
                 session = self._factory.session_class(
                     protocol, protocol.connection.session_id, name
                 )
@@ -110,8 +111,6 @@ class Admission:
 
     def _refuse(self, failure: Failure, protocol: ServerProtocol) -> None:
         error = failure.value
-        if isinstance(error, SessionEnded):
-            return
         if isinstance(error, StoreError):
             self._factory.note_store_failure(error)
             error = RequestError(ErrorCode.NOT_STORED, "the server's store does not work now")
@@ -119,3 +118,4 @@ class Admission:
             protocol.log_failure(failure, "admission")
             error = RequestError(ErrorCode.INTERNAL_ERROR, _FAILED)
         protocol.connection.refuse(error.code, error.message, retry=error.code in _RETRIED)
+        self._factory.turn.add(protocol)  # it may have taken longer than a turn

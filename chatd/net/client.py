@@ -419,7 +419,7 @@ class ChatClient(ChatProtocol, Requests):
         """Give a message to who waits for it as a receipt, and to the program if it is news."""
         answer = None
         # A copy counts as the receipt only if it is of this client's own words.
-        is_own = message.seq is not None and message.sender == self.name
+        is_own = message.seq is not None and fold(message.sender or "") == fold(self.name)
         if message.seq is None or is_own:
             answer = self._take_answer(message.id or "")
         is_news, to_fetch = self._logbook.take(message, self.name)

@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import msgspec
 from twisted.internet.defer import Deferred
 
 from chatd.chat.members import Audience
 from chatd.errors import RequestError
 from chatd.net.turn import Turn
 from chatd.wire.codec import Codec
-from chatd.wire.messages import Message
+from chatd.wire.messages import ChatHeader, Message
 
 if TYPE_CHECKING:
     from chatd.net.session import Session
 
-__all__ = ["TurnDelivery"]
+__all__ = ["TOO_LARGE_TYPE", "TurnDelivery"]
+
+TOO_LARGE_TYPE = "application/x-chatd-too-large"
+"""The content type of a message that is kept, and larger than the server sends now; it has no
+content then, but its place."""
 
 
 class TurnDelivery:
@@ -28,10 +33,19 @@ class TurnDelivery:
     """
 
     def __init__(self, codec: Codec, turn: Turn) -> None:
+        self._codec = codec
         self._encode = codec.encode
         self._turn = turn
         self.begin = turn.begin
         self.hand_over = turn.hand_over
+
+    def _encode_kept(self, message: Message) -> bytes:
+        """Encode what may have been stored when the limit was another."""
+        if len(message.content) <= self._codec.max_content:
+            return self._codec.encode(message)
+        assert isinstance(message.header, ChatHeader)
+        header = msgspec.structs.replace(message.header, content_type=TOO_LARGE_TYPE)
+        return self._codec.encode_parts(message.type, header)
 
     def broadcast(self, audience: Audience[Session], message: Message) -> None:
         """Send a message to an audience at the end of the turn."""
@@ -39,7 +53,7 @@ class TurnDelivery:
 
     def tell(self, member: Session, messages: Iterable[Message]) -> None:
         """Send messages to one session, after all that was broadcast before."""
-        frames = b"".join(map(self._encode, messages))
+        frames = b"".join(map(self._encode_kept, messages))
         if frames:
             self._turn.hand_over(member)
             member.deliver(frames)
@@ -57,7 +71,7 @@ class TurnDelivery:
 
     def end(self, member: Session, code: str, reason: str, *, retry: bool = False) -> None:
         """End a session."""
-        member.end(code, reason, retry=retry)
+        member.protocol.end_session(code, reason, retry=retry)
 
     def drained(self, member: Session) -> Deferred[None]:
         """Wait until a session has nothing to write."""

@@ -11,6 +11,7 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatd._version import __version__
 from chatd.chat.commands import Commands
@@ -20,7 +21,14 @@ from chatd.chat.moderation import Bans, Operators
 from chatd.chat.names import fold
 from chatd.chat.policy import Policy
 from chatd.chat.rooms import Room
-from chatd.errors import ConfigurationError, ErrorCode, RequestError, SessionEnded
+from chatd.errors import (
+    ConfigurationError,
+    ErrorCode,
+    LocalProtocolError,
+    RequestError,
+    SessionEnded,
+    StoreError,
+)
 from chatd.net.accounts import Accounts
 from chatd.net.admission import Admission
 from chatd.net.arrivals import Arrivals
@@ -116,10 +124,11 @@ class ChatFactory(Factory):
             self.store,
             TurnDelivery(self.codec, self.turn),
             self._start,
-            self.note_store_failure,
+            self._note_failure,
             unix_time=unix_time,
             presence_limit=policy.presence_limit,
             max_rooms=policy.max_rooms,
+            has_accounts=accounts is not None,
         )
         self.turn.before_flush = self.hub.journal.settle
         self.bans = Bans(save=lambda _: None, unix_time=unix_time) if bans is None else bans
@@ -137,7 +146,7 @@ class ChatFactory(Factory):
         self._psk = None if key is None else noise_psk(key)
         self._heartbeat_s = heartbeat_s
         self._wheel = HeartbeatWheel(clock, heartbeat_s)
-        self._speaker = Member("", self.hub.names.claim(name, guest=""))
+        self._speaker = Member("", self.hub.names.reserve(name))
         self._unix_time = unix_time
         self._protocols: dict[ServerProtocol, None] = {}
         self._is_stopping = False
@@ -199,7 +208,9 @@ class ChatFactory(Factory):
         Raises:
             RequestError: `not-in-room`: the message is for a room that the session is not in;
                 `bad-name`; `bad-request`: it is for a room and a name.
+            LocalProtocolError: The content is over the limit.
         """
+        self._check_size(message.content)
         self.hub.say(session, message)
         self.turn.schedule()
 
@@ -222,7 +233,7 @@ class ChatFactory(Factory):
         Returns:
             A Deferred that fires with the message as it is delivered, when it is stored. It fails
             with `RequestError`: `bad-room`, `not-stored`, or `id-reused`, where the same id was
-            given to another content. Need not be waited for.
+            given to another content; if nobody takes that, it is logged.
 
         Raises:
             LocalProtocolError: The content is over the limit, or another part cannot be sent.
@@ -232,7 +243,10 @@ class ChatFactory(Factory):
         return Deferred.fromCoroutine(self._say_to_room(room, message))
 
     async def _say_to_room(self, name: str, message: Message) -> Message:
-        room = await self.hub.open(name)
+        try:
+            room = await self.hub.open(name)
+        except StoreError as error:
+            raise RequestError(ErrorCode.NOT_STORED, "the store does not work now") from error
         told: Deferred[Outcome] = Deferred()
         self.hub.say_as(self._speaker, room, message, told.callback)
         self.hub.close(room)
@@ -346,16 +360,37 @@ class ChatFactory(Factory):
         )
         return self.codec.encode_parts(MessageType.MESSAGE, header, as_content(content))
 
+    def _note_failure(self, error: Exception) -> None:
+        if isinstance(error, StoreError):
+            self.note_store_failure(error)
+        else:
+            self.log.failure("what was said could not be delivered", Failure(error))
+
+    def _check_size(self, content: bytes) -> None:
+        if len(content) > self.codec.max_content:
+            raise LocalProtocolError(
+                f"a content of {len(content)} bytes is over {self.codec.max_content}"
+            )
+
     def _note(self, line: str) -> None:
         self.log.info("{line}", line=line)
 
     def _start(self, awaitable: Awaitable[None]) -> None:
-        failed = "the store failed, and nobody waits for it"
-        started = Deferred.fromCoroutine(wait(awaitable))
-        started.addErrback(lambda failure: self.log.failure(failed, failure))
+        def failed(failure: Failure) -> None:
+            error = failure.value
+            if isinstance(error, StoreError):
+                self.note_store_failure(error)
+            else:
+                self.log.failure("the store failed, and nobody waits for it", failure)
+
+        Deferred.fromCoroutine(wait(awaitable)).addErrback(failed)
 
     def _check_stopped(self) -> None:
         if self._is_stopping and not self._protocols:
-            waiters, self._stop_waiters = self._stop_waiters, []
-            for waiter in waiters:
-                waiter.callback(None)
+            # What sessions said at their end is to be stored, too.
+            self.hub.journal.call_when_settled(self._tell_stopped)
+
+    def _tell_stopped(self) -> None:
+        waiters, self._stop_waiters = self._stop_waiters, []
+        for waiter in waiters:
+            waiter.callback(None)

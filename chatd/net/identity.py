@@ -6,14 +6,14 @@ import pwd
 import socket
 import struct
 from dataclasses import dataclass
-from ipaddress import IPv6Address as IPv6
-from ipaddress import ip_address
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.interfaces import ISSLTransport, IUNIXTransport
 from twisted.internet.unix import Server
 from twisted.protocols.policies import ProtocolWrapper
+
+from chatd.chat.addresses import plain_ip
 
 __all__ = ["LOCAL", "Identity", "identify"]
 
@@ -53,22 +53,16 @@ def identify(transport: Any) -> Identity:  # noqa: ANN401
     """
     peer = transport.getPeer()
     if isinstance(peer, (IPv4Address, IPv6Address)):
-        return Identity(_plain_ip(peer.host), None, not ISSLTransport.providedBy(transport))
+        return Identity(
+            # Twisted passes on whatever a PROXY header says.
+            plain_ip(peer.host) or LOCAL,
+            None,
+            is_clear_tcp=not ISSLTransport.providedBy(transport),
+        )
     uid = _uid_of_peer(transport)
     if uid is None:
         return Identity(LOCAL, None, is_clear_tcp=False)
     return Identity(f"uid:{uid}", _login_name(uid), is_clear_tcp=False)
-
-
-def _plain_ip(host: str) -> str:
-    """Return an IP address without its zone; an IPv4 one as such, on whatever socket it came."""
-    try:
-        ip = ip_address(host.partition("%")[0])
-    except ValueError:  # Twisted passes on whatever a PROXY header says
-        return LOCAL
-    if isinstance(ip, IPv6) and ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
-    return str(ip)
 
 
 def _uid_of_peer(transport: Any) -> int | None:  # noqa: ANN401

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.python.failure import Failure
 
 from chatd.chat.history import MAX_PAGE
 from chatd.chat.names import fold
@@ -30,23 +31,31 @@ async def resume(client: ChatClient, rooms: Sequence[Mapping[str, Any]]) -> None
         SessionEnded: The session ended first.
     """
     logbook = client.factory.logbook
+    inside: set[str] = set()
     for told in rooms:
         name, epoch, seq = told["room"], told.get("epoch"), told.get("seq")
         if isinstance(epoch, str) and isinstance(seq, int):
+            there = logbook.rooms.get(fold(name))
+            if there is not None and there.seq is not None:
+                continue  # it is joined with what was missed, though the client is in already
             logbook.joined(name, epoch, seq)
             client.joined(Joined(room=name, epoch=epoch, seq=seq))
         else:
             logbook.joined(name, None, None)
-    inside = {fold(told["room"]) for told in rooms}
+        inside.add(fold(name))
     positions = [position for key, position in logbook.rooms.items() if key not in inside]
-    joining = [(position, _join(client, position)) for position in positions]
-    for position, joined in joining:
-        try:
-            await joined
-        except RequestError as error:
-            if error.code != ErrorCode.NOT_STORED:  # which is over some time
-                logbook.left(position.name)
-            client.tell_error(error)
+    # All are waited for, also when the session ends and all of them fail.
+    joining = DeferredList([_join(client, position) for position in positions], consumeErrors=True)
+    for position, (is_joined, joined) in zip(positions, await joining, strict=True):
+        if is_joined:
+            continue
+        error = cast(Failure, joined).value
+        assert error is not None
+        if not isinstance(error, RequestError):
+            raise error
+        if error.code != ErrorCode.NOT_STORED:  # which is over some time
+            logbook.left(position.name)
+        client.tell_error(error)
     if logbook.is_kept:
         client.factory.keep_name(client.name)
         await catch_up(client, is_back=logbook.was_connected)
@@ -71,19 +80,23 @@ async def catch_up(client: ChatClient, *, is_back: bool) -> None:
         SessionEnded: The session ended first.
     """
     logbook = client.factory.logbook
+    before = dict(logbook.direct)
     try:
         conversations = await client.conversations()
     except RequestError as error:  # a server that knows no such command, or cannot read now
         client.tell_error(error)
         return
+    for key in before.keys() - {fold(conversation.other) for conversation in conversations}:
+        logbook.direct.pop(key, None)  # nothing of it is kept: it may begin anew, in another epoch
     for conversation in conversations:
         key = fold(conversation.other)
         position = logbook.direct.get(key)
-        if not is_back:
+        if position is None and not is_back:
             logbook.direct[key] = Position(key, conversation.epoch, conversation.seq)
             continue
         if position is None or position.epoch not in (None, conversation.epoch):
             position = logbook.direct[key] = Position(key, conversation.epoch, 0)
+        position.epoch = conversation.epoch
         if position.seq is None or position.seq < conversation.seq:
             await fetch(client, position)
 

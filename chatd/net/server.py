@@ -27,6 +27,8 @@ FAILED = "the server failed; see its log"
 """What a client is told of a failure that was not raised on purpose."""
 MAX_UNSETTLED = 1_000
 """How much of what a client said may wait for its answer before no more is read."""
+MAX_UNSETTLED_BYTES = 2 * 1024 * 1024
+"""How many bytes of it may, and one message more."""
 
 
 class ServerProtocol(ChatProtocol):
@@ -42,6 +44,7 @@ class ServerProtocol(ChatProtocol):
         self.factory: ChatFactory = factory
         self.session: Session | None = None
         self._settling: Deferred[None] | None = None
+        self._unsettled_bytes = 0
 
     def connectionMade(self) -> None:
         """Greet."""
@@ -66,8 +69,7 @@ class ServerProtocol(ChatProtocol):
         """Hand a message to the factory, admit a client; all else waits for what was said."""
         if isinstance(event, Message) and event.type == MessageType.MESSAGE:
             work = self._call(self.factory.message_received, event)
-            is_too_much = self.session is not None and self.session.unsettled >= MAX_UNSETTLED
-            return self._settle() if work is None and is_too_much else work
+            return self._settle() if work is None and self._waits_for_much(event) else work
         waiting = self._settle()
         if waiting is None:
             return self._act_on_other(event)
@@ -107,6 +109,7 @@ class ServerProtocol(ChatProtocol):
 
     def all_settled(self) -> None:
         """Go on: all that the client said has its answer."""
+        self._unsettled_bytes = 0
         self._turn.add(self)
         settling, self._settling = self._settling, None
         if settling is not None:
@@ -178,6 +181,15 @@ class ServerProtocol(ChatProtocol):
             return None
         self._settling = Deferred()
         return self._settling
+
+    def _waits_for_much(self, message: Message) -> bool:
+        """Count a message in, and say whether too much of what was said waits for its answer."""
+        if self.session is None or not self.session.unsettled:
+            return False
+        self._unsettled_bytes += len(message.content)
+        return (
+            self.session.unsettled >= MAX_UNSETTLED or self._unsettled_bytes >= MAX_UNSETTLED_BYTES
+        )
 
     def _hand_over(self) -> None:
         if self.session is not None:

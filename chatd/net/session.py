@@ -126,14 +126,14 @@ class Session(Member):
     def end(
         self, code: str = ErrorCode.GOODBYE, reason: str = "goodbye", *, retry: bool = False
     ) -> None:
-        """End the session: say why, flush and close; do nothing where it is over already.
+        """End the session: say why, after what was said before; do nothing where it is over.
 
         Args:
             code: Lower-case words joined by hyphens.
             reason: The same for a person.
             retry: Whether the client is invited to come back.
         """
-        self.protocol.end_session(code, reason, retry=retry)
+        self.factory.hub.in_turn(self, lambda: self.protocol.end_session(code, reason, retry=retry))
 
     def deliver(self, frames: bytes) -> None:
         """Queue whole frames, encoded with the factory's codec, unless the session is over."""

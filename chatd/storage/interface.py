@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Sequence
 import msgspec
 from zope.interface import Interface
 
-from chatd.errors import ErrorCode, RequestError
+from chatd.errors import ConfigurationError, ErrorCode, RequestError
 from chatd.wire.messages import ChatHeader, Message, MessageType
 
 __all__ = [
@@ -51,11 +51,18 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
         max_messages: How many messages, at least 1.
         max_age_s: How old a message may be, in seconds.
         max_bytes: How many bytes of content.
+
+    Raises:
+        ConfigurationError: Nothing would be kept.
     """
 
     max_messages: int = 10_000
     max_age_s: float = 30 * 86_400.0
     max_bytes: int = 256 * 1024 * 1024
+
+    def __post_init__(self) -> None:
+        if self.max_messages < 1 or self.max_age_s <= 0 or self.max_bytes < 0:
+            raise ConfigurationError("what is kept is 1 message at least, for some time")
 
 
 class Entry(msgspec.Struct, frozen=True):

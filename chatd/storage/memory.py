@@ -24,13 +24,15 @@ from chatd.storage.interface import (
 )
 from chatd.wire.messages import Message
 
-__all__ = ["MAX_LOGS", "MEMORY_RETENTION", "MemoryStore"]
+__all__ = ["MAX_BYTES", "MAX_LOGS", "MEMORY_RETENTION", "MemoryStore"]
 
 MEMORY_RETENTION = Retention(max_messages=1_000, max_bytes=4 * 1024 * 1024)
 """What is kept in memory of a log, unless it is set otherwise."""
 MAX_LOGS = 10_000
 """How many logs are kept: of those beyond, the one that nobody is in and that has been silent for
 longest goes."""
+MAX_BYTES = 256 * 1024 * 1024
+"""How many bytes of content are kept in all; `expire` lets go of what is beyond, as above."""
 
 _ROOM = "room "
 
@@ -98,6 +100,7 @@ class MemoryStore:
         retention: How much of a log is kept.
         unix_time: What tells the time that messages bear, in Unix seconds.
         max_logs: How many logs are kept; see `MAX_LOGS`.
+        max_bytes: How many bytes of content are kept in all; see `MAX_BYTES`.
     """
 
     def __init__(
@@ -106,10 +109,12 @@ class MemoryStore:
         *,
         unix_time: Callable[[], float] = time.time,
         max_logs: int = MAX_LOGS,
+        max_bytes: int = MAX_BYTES,
     ) -> None:
         self._retention = retention
         self._unix_time = unix_time
         self._max_logs = max_logs
+        self._max_bytes = max_bytes
         self._logs: OrderedDict[str, _Log] = OrderedDict()  # the longest silent first
 
     def open(self) -> None:
@@ -152,7 +157,7 @@ class MemoryStore:
         max_bytes: int,
     ) -> Page:
         """See `IMessageStore`."""
-        there = self._log(log)
+        there = self._logs.get(log) or self._begin_to_read(log)
         there.expire(self._cutoff())
         oldest = there.seq - len(there.kept) + 1
         if after is None:
@@ -203,6 +208,13 @@ class MemoryStore:
             log.expire(cutoff)
             if not log.kept and not log.is_open:
                 del self._logs[key]
+        too_much = sum(log.bytes for log in self._logs.values()) - self._max_bytes
+        for key, log in list(self._logs.items()):
+            if too_much <= 0:
+                break
+            if not log.is_open:
+                too_much -= log.bytes
+                del self._logs[key]
 
     def _cutoff(self) -> float:
         return self._unix_time() - self._retention.max_age_s
@@ -223,7 +235,15 @@ class MemoryStore:
                 self._drop_one(log)
         return there
 
-    def _drop_one(self, begun: str) -> None:
+    def _begin_to_read(self, log: str) -> _Log:
+        """Begin a log that is the first to go: or who reads could push out what is kept."""
+        there = self._logs[log] = _Log("")
+        self._logs.move_to_end(log, last=False)
+        if len(self._logs) > self._max_logs:
+            self._drop_one()
+        return there
+
+    def _drop_one(self, begun: str | None = None) -> None:
         """Forget the longest silent log that nobody is in, but not the one just begun."""
         for key, log in self._logs.items():
             if not log.is_open and key != begun:

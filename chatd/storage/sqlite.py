@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
@@ -50,6 +51,11 @@ class StoreRunner(Protocol):
         """Run a function."""
 
 
+class _DaemonThread(threading.Thread):
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  (as Thread's)
+        super().__init__(*arguments, **options, daemon=True)
+
+
 class StoreThread:
     """A `StoreRunner` with a thread of its own.
 
@@ -62,7 +68,10 @@ class StoreThread:
         self._pool = ThreadPool(1, 1, "chatd-store")
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread; one that was stopped may be started again."""
+        self._pool = ThreadPool(1, 1, "chatd-store")
+        # A daemon that cannot start ends without waiting for a thread that nobody stops.
+        self._pool.threadFactory = _DaemonThread
         self._pool.start()
 
     def stop(self) -> None:

@@ -279,7 +279,7 @@ class FailureTests(JournalCase):
     """What fails for one does not touch the others."""
 
     def test_delivery(self):
-        """Where one cannot be told, what comes after it is delivered, and nobody waits for ever."""
+        """Where a deed fails, what comes after it is delivered, and nobody waits for ever."""
         error = ValueError("no")
 
         def fail():
@@ -292,6 +292,24 @@ class FailureTests(JournalCase):
         self.assertEqual(self.chat.store_failures, [error])
         self.assertEqual(texts(self.bob.take()), ["one", "two"])
         self.assertEqual((self.ann.unsettled, self.hub.journal.is_idle), (0, True))
+
+    def test_broadcast(self):
+        """What is stored and cannot be delivered is answered, and what comes after it delivered."""
+        error = ValueError("no")
+        broadcast = self.delivery.broadcast
+
+        def broadcast_some(audience, message):
+            if message.text == "one":
+                raise error
+            broadcast(audience, message)
+
+        self.delivery.broadcast = broadcast_some
+        self.say_all(self.ann, "one", "two")
+        self.chat.finish()
+        self.assertEqual(self.chat.store_failures, [error])
+        refusal, said = self.ann.take()
+        self.assertEqual((refusal.code, refusal.ref, said.text), ("internal-error", "one", "two"))
+        self.assertEqual(self.ann.unsettled, 0)
 
     def test_store_that_cannot_count(self):
         """A store that says too little of what became of them has stored nothing."""

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.names import Names, check_name, fold
+from chatd.chat.names import MAX_NAME, Names, check_name, fold, fold_known
 from chatd.errors import RequestError
 
 COMPOSED = "Zo\u00eb"
@@ -256,3 +256,44 @@ class LikeTests(SynchronousTestCase):
         given = {self.claim("root") for _ in range(99)}
         self.assertEqual(given, {"root", *(f"root-{number}" for number in range(2, 100))})
         self.assertEqual(self.claim("root"), f"guest-{SESSION[:6]}")
+
+
+class GuestTests(SynchronousTestCase):
+    """Names where there are accounts."""
+
+    def setUp(self):
+        self.names = Names(has_accounts=True)
+
+    def test_guests(self):
+        """Who has no account has a name that begins with guest-, however it is spelled."""
+        for name in ("bob", "guest", "guest_1"):
+            with self.assertRaises(RequestError) as caught:
+                self.names.claim(name, "1")
+            self.assertEqual(caught.exception.code, "auth-required")
+        self.assertEqual(self.names.claim("Guest-bob", "1"), "Guest-bob")
+        self.assertEqual(self.names.claim(None, "123456789"), "guest-123456")
+        self.assertEqual(self.names.claim("bob", "1", is_account=True), "bob")
+
+    def test_reserved(self):
+        """The server's own name is nobody else's, not that of an account either."""
+        self.assertEqual(self.names.reserve("server"), "server")
+        with self.assertRaises(RequestError) as caught:
+            self.names.claim("Server", "1", is_account=True)
+        self.assertEqual(caught.exception.code, "name-taken")
+
+
+class KnownTests(SynchronousTestCase):
+    """Names that may be folded already."""
+
+    def test_longer(self):
+        """A name that is longer folded than it was is the same."""
+        name = "\u0390" * MAX_NAME
+        self.assertEqual(len(fold(name)), MAX_NAME)
+        self.assertEqual(fold_known(fold("\u00df" * MAX_NAME)), "s" * (2 * MAX_NAME))
+
+    def test_no_names(self):
+        """What no name is like is refused."""
+        for name in ("", "a b", "x" * (3 * MAX_NAME + 1), "a\n"):
+            with self.assertRaises(RequestError) as caught:
+                fold_known(name)
+            self.assertEqual(caught.exception.code, "bad-name")

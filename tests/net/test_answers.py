@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import RequestError
 from chatd.net.factory import ChatFactory
-from chatd.net.server import MAX_UNSETTLED
+from chatd.net.server import MAX_UNSETTLED, MAX_UNSETTLED_BYTES
 from chatd.net.session import Session
 from chatd.wire.messages import Error, Heartbeat, Message, MessageType
 from tests.net.fakes import (
@@ -276,6 +276,25 @@ class OrderTests(AnswerTests):
         self.assertEqual(self.answered(self.alice), ["one"])
 
 
+class BoundsTests(AnswerTests):
+    """How much of what a client said may wait for its answer."""
+
+    def test_bytes(self) -> None:
+        """No more is read when many bytes wait, and read on when they are answered."""
+        half = MAX_UNSETTLED_BYTES // 2
+        self.alice.send(Message.chat(bytes(half - 1), id="1"))
+        self.assertTrue(self.alice.transport.is_reading)
+        self.alice.send(Message.chat(bytes(half + 1), id="2"))
+        settle(self.factory)
+        self.assertFalse(self.alice.transport.is_reading)
+        self.store.answer()
+        settle(self.factory)
+        self.assertTrue(self.alice.transport.is_reading)
+        self.assertEqual([message.id for message in self.alice.take()], ["1", "2"])
+        self.alice.send(Message.chat(bytes(half + 1), id="3"))
+        self.assertTrue(self.alice.transport.is_reading)
+
+
 class NotStoredTests(AnswerTests):
     """A store that cannot store."""
 
@@ -323,6 +342,7 @@ class NotStoredTests(AnswerTests):
         settle(self.factory)
         self.store.fail(KeyError("a bug"))
         self.assertEqual(self.told(self.alice), ["not-stored one"])
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_fault_after_it(self) -> None:
         """A fault in the bytes is told after it, and a half-closed connection closed."""

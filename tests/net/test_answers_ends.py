@@ -136,10 +136,20 @@ class GoneTests(AnswerTests):
         self.assertEqual(self.told(self.bob), ["left", "one"])
 
     def test_ended_by_the_server(self) -> None:
-        """A session that the server ends does not wait."""
+        """A session that a program ends has the answers to what it said first."""
         self.alice.say("one")
         settle(self.factory)
         next(iter(self.factory.sessions.values())).end("enough", "that was enough")
+        self.assertEqual(self.told(self.alice), [])
+        self.store.answer()
+        self.assertEqual(self.told(self.bob), ["one", "left"])
+        self.assertEqual(self.told(self.alice), ["one", "enough"])
+
+    def test_kicked(self) -> None:
+        """One that is thrown out does not wait."""
+        self.alice.say("one")
+        settle(self.factory)
+        self.alice.protocol.end_session("enough", "that was enough")
         self.assertEqual(self.told(self.alice), ["enough"])
         self.store.answer()
         self.assertEqual(self.told(self.bob), ["left", "one"])
@@ -155,7 +165,7 @@ class GoneTests(AnswerTests):
             if is_lost:
                 self.alice.transport.lose()
             else:
-                next(iter(self.factory.sessions.values())).end()
+                self.alice.protocol.end_session("enough", "that was enough")
             settle(self.factory)
             self.store.answer()
             self.assertEqual(self.told(self.bob), ["left", "one"])

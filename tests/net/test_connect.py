@@ -11,9 +11,19 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.errors import ConfigurationError, SessionRefused
 from chatd.net.client import ChatClient
 from chatd.net.connect import ChatClientFactory, connect
+from chatd.testing import MemoryServer
 from chatd.wire.codec import Codec
-from chatd.wire.messages import Message, MessageType, SessionInit
-from tests.net.fakes import KEY, OTHER_KEY, MemoryNetwork, Peer
+from chatd.wire.messages import Message, MessageType, SessionAck, SessionInit
+from tests.net.fakes import (
+    KEY,
+    OTHER_KEY,
+    MemoryNetwork,
+    Peer,
+    PipeTransport,
+    SocketTransport,
+    TlsTransport,
+)
+from tests.net.networks import UnixTransport, link
 
 ENDPOINT = "tcp:localhost:9999"
 
@@ -172,22 +182,52 @@ class FactoryTests(SynchronousTestCase):
         self.clock = Clock()
         self.factory = ChatClientFactory(self.clock, name="alice", password="open sesame")
 
-    def welcomed(self, heartbeat: float = 5.0) -> Peer:
+    def welcomed(
+        self,
+        heartbeat: float = 5.0,
+        *,
+        auth: bool = True,
+        transport_class: type[PipeTransport] = SocketTransport,
+    ) -> Peer:
         """Build a client, and welcome it."""
-        server = Peer(self.factory.buildProtocol(None), Codec())
-        init = SessionInit(session_id="s1", heartbeat=heartbeat, auth=True)
+        server = Peer(self.factory.buildProtocol(None), Codec(), transport_class)
+        init = SessionInit(session_id="s1", heartbeat=heartbeat, auth=auth)
         welcome = {"event": "welcome", "session_id": "s1", "name": "alice", "room": None}
         server.send(Message(MessageType.SESSION_INIT, init), Message(MessageType.EVENT, welcome))
         self.clock.advance(0)
         return server
 
     def test_answer_to_the_greeting(self) -> None:
-        """The name and the password that were given are sent."""
+        """The name and the password that were given are sent where nobody can listen."""
+        for transport_class in (TlsTransport, UnixTransport):
+            (answer,) = self.welcomed(transport_class=transport_class).take()
+            self.assertEqual(
+                (answer.header.session_id, answer.header.name, answer.header.password),
+                ("s1", "alice", "open sesame"),
+            )
+
+    def test_password_in_the_clear(self) -> None:
+        """The password is not sent in the clear over TCP, whatever the server asks for."""
         (answer,) = self.welcomed().take()
-        self.assertEqual(
-            (answer.header.session_id, answer.header.name, answer.header.password),
-            ("s1", "alice", "open sesame"),
-        )
+        self.assertEqual((answer.header.name, answer.header.password), ("alice", None))
+
+    def test_password_with_a_key(self) -> None:
+        """With a key it is, since that encrypts."""
+        for key, password in ((KEY, "open sesame"), (None, None)):
+            acks: list[SessionAck] = []
+            server = MemoryServer(key=key)
+            server.factory.admission.takes_passwords = lambda _: True
+            server.factory.admission.admit = lambda _, ack, acks=acks: acks.append(ack)
+            client = ChatClientFactory(
+                server.clock, key=key, name="alice", password="open sesame"
+            ).buildProtocol(None)
+            link(server.factory.buildProtocol(None), client, server.clock)
+            self.assertEqual([ack.password for ack in acks], [password])
+
+    def test_password_that_is_not_asked_for(self) -> None:
+        """Nor is it sent where the server does not ask for it."""
+        (answer,) = self.welcomed(auth=False, transport_class=TlsTransport).take()
+        self.assertIsNone(answer.header.password)
 
     def test_one_loop(self) -> None:
         """Any number of clients needs one call of the clock, and none when the last has gone."""

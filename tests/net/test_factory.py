@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError, LocalProtocolError, RequestError
-from chatd.net.delivery import TurnDelivery
+from chatd.net.delivery import TOO_LARGE_TYPE, TurnDelivery
 from chatd.net.factory import ChatFactory
+from chatd.storage.memory import MemoryStore
 from chatd.testing import MemoryServer
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Error, Message, MessageType
@@ -341,6 +343,37 @@ class RoomTests(FactoryTests):
         self.bob.transport.lose()
         self.assertEqual((lobby.members, lobby.count), ({}, 0))
         self.assertEqual((self.factory.hub.rooms, self.factory.hub.here), ({}, {}))
+
+
+class KeptTests(SynchronousTestCase):
+    """What was stored under another limit."""
+
+    def test_too_large(self) -> None:
+        """What is larger than is sent now is told with its place, without its content."""
+        clock = Clock()
+        store = MemoryStore(unix_time=clock.seconds)
+        before = memory_factory(store=store)
+        alice = hand_client(before)
+        alice.send(Message.chat("small", id="1"), Message.chat("x" * 100, id="2"))
+        settle(before)
+        factory = memory_factory(store=store, max_content=10)
+        bob = hand_client(factory, "bob")
+        bob.send(Message(MessageType.COMMAND, {"id": "h", "command": "history", "room": "lobby"}))
+        settle(factory)
+        small, large, result = bob.take()
+        self.assertEqual((small.text, small.seq), ("small", 1))
+        self.assertEqual((large.content, large.seq, large.id), (b"", 2, "2"))
+        self.assertEqual(large.content_type, TOO_LARGE_TYPE)
+        self.assertEqual(result.header["count"], 2)
+
+    def test_publish_too_much(self) -> None:
+        """What is over the limit is not stored."""
+        factory = memory_factory(max_content=10)
+        hand_client(factory)
+        (session,) = factory.sessions.values()
+        too_much = Message.chat("x" * 11)
+        self.assertRaises(LocalProtocolError, factory.publish, session, too_much)
+        self.assertTrue(factory.hub.journal.is_idle)
 
 
 class SendToRoomTests(FactoryTests):

@@ -1,6 +1,6 @@
 """The store in memory: what it does beyond the contract."""
 
-from chatd.storage.interface import room_log
+from chatd.storage.interface import direct_log, room_log
 from chatd.storage.memory import MemoryStore
 from tests.storage.stores import DIRECT, LOBBY, Calls, StoreCase, entries, entry
 
@@ -49,3 +49,22 @@ class MemoryStoreTests(StoreCase):
         head = store.open_log(DIRECT, "")
         store.open_log(LOBBY, "Lobby")
         assert store.open_log(DIRECT, "").epoch != head.epoch
+
+    def test_readers_push_out_nothing(self):
+        """However many logs are read that are not there, those in which something is kept stay."""
+        calls = Calls(self, self.make_memory(max_logs=3))
+        for name in ("a", "b", "c"):
+            calls.append([entry("1", log=direct_log(name, "z"))])
+        for number in range(10):
+            assert calls.ids(direct_log("x", f"y{number}")) == []
+        assert len(calls.conversations("z")) == 3
+
+    def test_too_much_in_all(self):
+        """What is too much in all goes when old messages do, but nothing that someone is in."""
+        calls = Calls(self, self.make_memory(max_bytes=10))
+        calls.open_log(room_log("a"), "a")
+        for log in (room_log("a"), direct_log("b", "z"), direct_log("c", "z")):
+            calls.append([entry("1", b"12345", log=log)])
+        calls.expire()
+        assert [each.other for each in calls.conversations("z")] == ["c"]
+        assert len(calls.rooms()) == 1

@@ -1,0 +1,38 @@
+"""Addresses: who a peer is to limits and bans, written in one way."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv6Address, ip_address
+
+__all__ = ["plain_address", "plain_ip"]
+
+_UID = re.compile(r"uid:0*(\d{1,10})", re.ASCII)
+
+
+def plain_ip(host: str) -> str | None:
+    """Return an IP address without its zone; an IPv4 one as such, on whatever socket it came.
+
+    Returns:
+        The address, or None for what is none.
+    """
+    try:
+        ip = ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(ip, IPv6Address) and ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ip)
+
+
+def plain_address(address: str) -> str | None:
+    """Return an address that a person wrote as members have it.
+
+    Args:
+        address: An IP address, or `uid:` and the number of a user of the server's machine.
+
+    Returns:
+        The address, or None for what is none.
+    """
+    uid = _UID.fullmatch(address)
+    return plain_ip(address) if uid is None else f"uid:{uid[1]}"
