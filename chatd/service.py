@@ -14,6 +14,7 @@ from typing import Any
 from twisted.application.service import MultiService, Service
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
@@ -130,6 +131,13 @@ class ListeningService(Service):
         stop = getattr(port, "stopListening", None)
         stopped: Deferred[None] | None = None if stop is None else stop()
         return succeed(None) if stopped is None else stopped
+
+    def abandon(self) -> None:
+        """Let go of the port now: the reactor will not run to close it in its own time."""
+        port, self._port = self._port, None
+        lose = getattr(port, "connectionLost", None)  # what the reactor would call in a moment
+        if lose is not None:
+            lose(Failure(ConnectionDone()))
 
     def _listen(self) -> None:
         failures: list[Failure] = []
@@ -257,7 +265,7 @@ class ChatService(MultiService):
             self._keeping.startService()
         except StartupError:
             for listener in self.listeners:  # which may have been bound with privileges
-                listener.stopService()
+                listener.abandon()
             raise
         super().startService()
 

@@ -219,8 +219,9 @@ class Options(usage.Options, AuthOptionMixin):
     def _settings(self) -> Settings:
         if self["no-room"] and self["rooms"]:
             raise usage.UsageError("--no-room and --room contradict each other")
-        if self["data"] == "":
-            raise usage.UsageError("--data: it takes a directory")
+        for option, what in (("data", "directory"), ("password-file", "file")):
+            if self[option] == "":  # which would be the current directory
+                raise usage.UsageError(f"--{option}: it takes a {what}")
         return Settings(
             endpoints=tuple(self["endpoints"]) or (DEFAULT_ENDPOINT,),
             key_file=self["key-file"],

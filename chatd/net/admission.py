@@ -118,4 +118,4 @@ class Admission:
             protocol.log_failure(failure, "admission")
             error = RequestError(ErrorCode.INTERNAL_ERROR, _FAILED)
         protocol.connection.refuse(error.code, error.message, retry=error.code in _RETRIED)
-        self._factory.turn.add(protocol)  # it may have taken longer than a turn
+        protocol.flush()  # now: it is not read from until this is done, but it is to its end

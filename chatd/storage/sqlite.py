@@ -65,22 +65,27 @@ class StoreThread:
 
     def __init__(self, reactor: IReactorFromThreads) -> None:
         self._reactor = reactor
-        self._pool = ThreadPool(1, 1, "chatd-store")
+        self._pool = _new_pool()
 
     def start(self) -> None:
-        """Start the thread; one that was stopped may be started again."""
-        self._pool = ThreadPool(1, 1, "chatd-store")
-        # A daemon that cannot start ends without waiting for a thread that nobody stops.
-        self._pool.threadFactory = _DaemonThread
+        """Start the thread."""
         self._pool.start()
 
     def stop(self) -> None:
-        """Wait until the thread has ended."""
-        self._pool.stop()
+        """Wait until the thread has ended; then another one may be started."""
+        pool, self._pool = self._pool, _new_pool()
+        pool.stop()
 
     def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
         """Run a function in the thread; the Deferred fires in the reactor's."""
         return deferToThreadPool(self._reactor, self._pool, function)
+
+
+def _new_pool() -> ThreadPool:
+    pool = ThreadPool(1, 1, "chatd-store")
+    # A daemon that cannot start ends without waiting for a thread that nobody stops.
+    pool.threadFactory = _DaemonThread
+    return pool
 
 
 @implementer(IMessageStore)
