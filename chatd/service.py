@@ -134,6 +134,9 @@ class ListeningService(Service):
 
     def abandon(self) -> None:
         """Let go of the port now: the reactor will not run to close it in its own time."""
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            listening.cancel()
         port, self._port = self._port, None
         lose = getattr(port, "connectionLost", None)  # what the reactor would call in a moment
         if lose is not None:

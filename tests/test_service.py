@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import base64
-import os
-import tempfile
-from pathlib import Path
-
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, fail, succeed
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError, StartupError
 from chatd.net.factory import ChatFactory
-from chatd.service import DEFAULT_ENDPOINT, ChatService, ListeningService, Settings, make_service
-from chatd.wire.channel import PREAMBLE
-from chatd.wire.codec import Codec
+from chatd.service import ChatService, ListeningService
 from tests.net.fakes import KEY, hand_client
 
 ANYWHERE = IPv4Address("TCP", "0.0.0.0", 9999)
@@ -140,6 +134,24 @@ class ListeningTests(ListenerTests):
         port = FakePort()
         listening.callback(port)
         self.assertIs(service.port, port)
+
+    def test_abandoned(self) -> None:
+        """A port that is let go of at once is closed, and so is listening that takes its time."""
+        reasons: list[Failure] = []
+        port = FakePort()
+        port.connectionLost = reasons.append
+        service = self.service_on(port)
+        service.privilegedStartService()
+        service.abandon()
+        self.assertRaises(AssertionError, lambda: service.port)
+        self.assertEqual([reason.type for reason in reasons], [ConnectionDone])
+
+        cancelled: list[object] = []
+        service = self.service_on(Deferred(cancelled.append))
+        service.privilegedStartService()
+        service.abandon()
+        self.assertEqual(len(cancelled), 1)
+        self.service_on(FakePort()).abandon()  # nothing was opened
 
     def test_port_that_does_not_stop_listening(self) -> None:
         """What is not a port, such as the terminal that `stdio:` gives, has nothing to close."""
@@ -265,67 +277,3 @@ class ChatServiceTests(SynchronousTestCase):
         endpoints = ["tcp:9999", "nonsense:1"]
         self.assertRaises(ConfigurationError, ChatService, self.reactor, self.factory, endpoints)
         self.assertEqual(self.reactor.tcpServers, [])
-
-
-class MakeServiceTests(SynchronousTestCase):
-    """`make_service` turns what an operator decided into a daemon."""
-
-    def setUp(self) -> None:
-        self.reactor = MemoryReactorClock()
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.key_file = Path(directory.name) / "key"
-
-    def write_key(self, mode: int = 0o600) -> None:
-        self.key_file.write_bytes(base64.urlsafe_b64encode(KEY))
-        os.chmod(self.key_file, mode)
-
-    def test_defaults(self) -> None:
-        """Without a decision it listens on this machine only, without a key."""
-        service = make_service(self.reactor, Settings())
-        service.startService()
-        ((port, factory, _, interface),) = self.reactor.tcpServers
-        self.assertEqual(f"tcp:{port}:interface={interface}", DEFAULT_ENDPOINT)
-        self.assertIs(factory, service.factory)
-        self.assertFalse(service.factory.has_key)
-
-    def test_settings(self) -> None:
-        """What was decided reaches every client in its greeting."""
-        settings = Settings(heartbeat_s=2.5, max_content=1000)
-        service = make_service(self.reactor, settings)
-        (greeting,) = _said_first(service.factory)
-        self.assertEqual((greeting.header.heartbeat, greeting.header.max_content), (2.5, 1000))
-
-    def test_key_file(self) -> None:
-        """With a key file its sessions are encrypted."""
-        self.write_key()
-        service = make_service(self.reactor, Settings(key_file=self.key_file))
-        self.assertTrue(service.factory.has_key)
-        said = service.factory.buildProtocol(None).connection.data_to_send()
-        self.assertTrue(said.startswith(PREAMBLE))
-
-    def test_bad_key_file(self) -> None:
-        """A key file that is not there, that others can read, or that holds no key, is told."""
-        settings = Settings(key_file=self.key_file)
-        self.assertRaises(ConfigurationError, make_service, self.reactor, settings)
-        self.write_key(mode=0o644)
-        self.assertRaises(ConfigurationError, make_service, self.reactor, settings)
-        self.write_key()
-        self.key_file.write_bytes(b"no key")
-        self.assertRaises(ConfigurationError, make_service, self.reactor, settings)
-
-    def test_factory_class(self) -> None:
-        """What serves may be a subclass."""
-
-        class MyFactory(ChatFactory):
-            pass
-
-        service = make_service(self.reactor, Settings(), MyFactory)
-        self.assertIsInstance(service.factory, MyFactory)
-
-
-def _said_first(factory: ChatFactory) -> list:
-    """Return what a server without a key says to a new connection."""
-    reader = Codec().reader()
-    reader.receive_data(factory.buildProtocol(None).connection.data_to_send())
-    return list(Codec().decode_stream(reader))

@@ -1,0 +1,291 @@
+"""The daemon as a process that keeps what is said, and lets in who has a password."""
+
+import pathlib
+import re
+import signal
+import sqlite3
+
+import pytest
+from argon2 import PasswordHasher
+from twisted.internet import reactor
+from twisted.internet.task import deferLater
+
+import chatd
+from chatd import RequestError, SessionRefused, write_key_file
+from chatd.errors import StartupError
+from chatd.net.connect import ChatClientFactory, ChatClientService
+from chatd.passwords import set_password
+from chatd.service import ChatService
+from chatd.storage.memory import MemoryStore
+from tests.integration.processes import FOREGROUND, daemon, run_command
+from tests.integration.sessions import leave
+from tests.integration.test_daemon import endpoint, tcp_port
+from tests.integration.test_daemon_refuses import complaint_of
+
+__all__ = ["endpoint"]  # a fixture
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+TCP = "tcp:0:interface=127.0.0.1"
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Return a directory that is not there yet."""
+    return tmp_path / "data"
+
+
+def stop(process):
+    """Stop a daemon, which must end as it was asked to and say nothing of a failure."""
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == -signal.SIGTERM
+    assert "Traceback" not in process.output.text + process.errors.text
+
+
+async def connect(endpoint, name=None, **options):
+    return await chatd.connect(reactor, endpoint, name=name, **options)
+
+
+async def refusal(endpoint, name=None, **options):
+    """Connect, be refused, and return the code."""
+    with pytest.raises(SessionRefused) as caught:
+        await connect(endpoint, name, **options)
+    return caught.value.code
+
+
+async def test_kept(endpoint, data):
+    """What was said, the topic, the epoch and direct messages are there after a restart."""
+    with daemon("--data", data, endpoint=endpoint) as process:
+        alice = await connect(endpoint, "alice", rooms=["Cellar"])
+        said = [await alice.send(text) for text in ("one", "two")]
+        told = await alice.send("psst", to="bob")
+        await alice.topic("cellar", "wine")
+        before = await alice.join("cellar")
+        await leave(alice)
+        stop(process)
+
+    with daemon("--data", data, endpoint=endpoint) as process:
+        bob = await connect(endpoint, "bob", rooms=[])
+        joined = await bob.join("cellar", after=1, epoch=before.epoch)
+        missed = await bob.__anext__()
+        history = await bob.history("cellar")
+        again = await bob.send("three", room="cellar")
+
+        assert (joined.room, joined.epoch, joined.seq) == ("Cellar", before.epoch, 2)
+        assert (joined.topic, joined.recovered) == ("wine", True)
+        assert missed == said[1]
+        assert (history.messages, history.complete) == (said, True)
+        assert again.seq == 3
+        assert (await bob.history(other="alice")).messages == [told]
+        assert [room.topic for room in await bob.list_rooms()] == ["wine"]
+        await leave(bob)
+        stop(process)
+
+
+async def test_come_back(endpoint, data):
+    """A client is back after a restart, misses nothing, and what it said is there once."""
+    factory = ChatClientFactory(reactor, name="alice")
+    service = ChatClientService(reactor, endpoint, factory, lambda _: 0.02)
+    with daemon("--data", data, endpoint=endpoint) as process:
+        service.startService()
+        await service.send("one")
+        process.send_signal(signal.SIGTERM)
+        await service.client.when_ended()
+        process.wait()
+
+    waiting = service.send("two")
+    with daemon("--data", data, endpoint=endpoint):
+        assert (await waiting).seq == 2
+        history = await (await service.whenConnected()).history("lobby")
+        assert [message.text for message in history.messages] == ["one", "two"]
+        await service.stopService()
+
+
+async def test_not_kept(endpoint):
+    """In memory nothing is, and the room has another epoch."""
+    epochs = []
+    for _ in range(2):
+        with daemon(endpoint=endpoint) as process:
+            alice = await connect(endpoint)
+            assert (await alice.send("hello")).seq == 1
+            epochs.append((await alice.join("lobby")).epoch)
+            await leave(alice)
+            stop(process)
+    assert epochs[0] != epochs[1]
+
+
+async def test_bans(endpoint, data):
+    """Who is banned stays banned over a restart, until the ban is lifted."""
+    options = ("--data", data, "--operator", "alice")
+    with daemon(*options, endpoint=endpoint) as process:
+        process.output.wait_for("whoever takes the name alice may kick and ban")
+        alice, mallory = await connect(endpoint, "alice"), await connect(endpoint, "mallory")
+        assert await alice.ban("mallory") == 1
+        assert (await mallory.when_ended()).code == "banned"
+        await leave(alice)
+        stop(process)
+        assert "alice banned mallory" in process.output.text
+
+    with daemon(*options, endpoint=endpoint) as process:
+        assert await refusal(endpoint, "Mallory") == "banned"
+        alice = await connect(endpoint, "alice")
+        assert [ban.name for ban in await alice.bans()] == ["mallory"]
+        await alice.unban("mallory")
+        mallory = await connect(endpoint, "mallory")
+        await leave(alice, mallory)
+        stop(process)
+
+
+def passwords_of(tmp_path, kind):
+    """Return the options of a daemon that knows alice's password."""
+    if kind == "memory":
+        return ("--auth", "memory:Alice:open sesame")
+    set_password(tmp_path / "passwords", "Alice", "open sesame", hasher=CHEAP)
+    return ("--password-file", tmp_path / "passwords")
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+async def test_passwords(endpoint, tmp_path, kind):
+    """Over a UNIX socket who has the password is let in, and nobody else."""
+    options = passwords_of(tmp_path, kind)
+    with daemon(*options, "--operator", "alice", endpoint=endpoint) as process:
+        alice = await connect(endpoint, "Alice", password="open sesame")
+        second = await connect(endpoint, "Alice", password="open sesame")
+        assert (alice.name, second.name) == ("Alice", "Alice")
+        assert await alice.bans() == []
+        assert await refusal(endpoint, "Alice", password="guess") == "auth-failed"
+        assert await refusal(endpoint, "bob", password="open sesame") == "auth-failed"
+        assert await refusal(endpoint, "Alice") == "auth-required"
+        assert await refusal(endpoint) == "auth-required"
+        await leave(alice, second)
+        stop(process)
+        assert "sesame" not in process.output.text
+        assert "whoever takes" not in process.output.text
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+async def test_passwords_over_tcp(tmp_path, kind):
+    """In the clear over TCP nobody is let in, and no password is sent."""
+    options = passwords_of(tmp_path, kind)
+    with daemon(*options, endpoint=TCP) as process:
+        tcp = f"tcp:127.0.0.1:{tcp_port(process)}"
+        assert await refusal(tcp, "Alice", password="open sesame") == "auth-in-clear"
+        assert await refusal(tcp) == "auth-in-clear"
+        stop(process)
+
+
+@pytest.mark.parametrize("kind", ["memory", "file"])
+async def test_passwords_with_a_key(tmp_path, kind):
+    """With a key they are as good over TCP as anywhere."""
+    key = write_key_file(tmp_path / "key")
+    options = (*passwords_of(tmp_path, kind), "--key-file", tmp_path / "key")
+    with daemon(*options, endpoint=TCP) as process:
+        tcp = f"tcp:127.0.0.1:{tcp_port(process)}"
+        alice = await connect(tcp, "Alice", key=key, password="open sesame")
+        assert alice.name == "Alice"
+        assert await refusal(tcp, "Alice", key=key, password="guess") == "auth-failed"
+        await leave(alice)
+        stop(process)
+
+
+async def test_guests(endpoint, tmp_path):
+    """Where guests are allowed beside accounts they have guests' names."""
+    options = (*passwords_of(tmp_path, "memory"), "--auth", "anonymous")
+    with daemon(*options, endpoint=endpoint):
+        guest, bob = await connect(endpoint), await connect(endpoint, "guest-bob")
+        assert re.match("guest-", guest.name)
+        assert bob.name == "guest-bob"
+        assert await refusal(endpoint, "Alice") == "auth-required"
+        await leave(guest, bob)
+
+
+@pytest.mark.parametrize("program", [FOREGROUND, ("twist",)], ids=["twistd", "twist"])
+def test_in_use(endpoint, tmp_path, data, program):
+    """A second daemon does not start on a directory that is in use; the first goes on."""
+    other = f"unix:{tmp_path}/other.sock"
+    with daemon("--data", data, endpoint=endpoint):
+        completed = run_command(*program, "chatd", "--endpoint", other, "--data", data)
+        assert completed.returncode == 1
+        complaint = f"chatd: {data} is in use by another chatd"
+        assert complaint_of(completed).endswith(complaint)
+        assert (completed.stdout + completed.stderr).count("is in use") == 1
+        assert not (tmp_path / "other.sock").exists()
+
+        sent = run_command("chatd", "connect", endpoint, input="still there\n")
+        assert sent.returncode == 0
+
+    with daemon("--data", data, endpoint=other):
+        assert run_command("chatd", "connect", other, input="hello\n").returncode == 0
+
+
+@pytest.mark.parametrize("program", [FOREGROUND, ("twist",)], ids=["twistd", "twist"])
+@pytest.mark.parametrize("name", ["chatd.db", "bans.json"])
+def test_corrupt(endpoint, data, name, program):
+    """Files that are none of the daemon's end it in one line, and are left as they are."""
+    data.mkdir()
+    content = b"this was never a file of chatd's. " * 100
+    (data / name).write_bytes(content)
+    completed = run_command(*program, "chatd", "--endpoint", endpoint, "--data", data)
+
+    assert completed.returncode == 1
+    assert re.search(f"chatd: cannot .*{data}/{name}: ", complaint_of(completed))
+    assert (completed.stdout + completed.stderr).count(str(data)) == 1
+    assert (data / name).read_bytes() == content
+
+
+def test_directory_that_cannot_be_made(endpoint, tmp_path):
+    """So does a directory that cannot be made."""
+    (tmp_path / "file").touch()
+    options = ("--endpoint", endpoint, "--data", tmp_path / "file" / "data")
+    completed = run_command(*FOREGROUND, "chatd", *options)
+
+    assert completed.returncode == 1
+    assert f"{tmp_path}/file/data" in complaint_of(completed)
+    assert complaint_of(completed).endswith(": Not a directory")
+
+
+async def test_socket_is_let_go(tmp_path):
+    """Where the store cannot be opened the socket is gone, in a program that goes on."""
+
+    class BrokenStore(MemoryStore):
+        def open(self):
+            raise chatd.ConfigurationError("it is broken")
+
+    path = pathlib.Path(tmp_path, "chat.sock")
+    factory = chatd.ChatFactory(reactor, store=BrokenStore())
+    service = ChatService(reactor, factory, f"unix:{path}")
+    service.privilegedStartService()
+    assert path.exists()
+    with pytest.raises(StartupError, match=r"^chatd: it is broken$"):
+        service.startService()
+    await service.stopService()
+    await turns(path.exists)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def turns(is_waiting, number=100):
+    """Let turns of the reactor pass as long as something is waited for, and not for ever."""
+    while is_waiting() and number:
+        number -= 1
+        await deferLater(reactor, 0)
+
+
+async def test_locked(endpoint, data):
+    """While another program holds the database senders are told so; then all goes on."""
+    with daemon("--data", data, endpoint=endpoint) as process:
+        alice, bob = await connect(endpoint, "alice"), await connect(endpoint, "bob")
+        assert (await alice.send("before")).seq == 1
+        locking = sqlite3.connect(data / "chatd.db", isolation_level=None)
+        try:
+            locking.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(RequestError) as caught:
+                await alice.send("refused", id="m1")
+            assert caught.value.code == "not-stored"
+            assert str(data) not in str(caught.value)
+        finally:
+            locking.close()
+
+        assert (await alice.send("after", id="m1")).seq == 2
+        assert [(await bob.__anext__()).text for _ in range(2)] == ["before", "after"]
+        await leave(alice, bob)
+        stop(process)
+    assert re.search("the store failed: .*database is locked", process.output.text)

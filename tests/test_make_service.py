@@ -1,0 +1,327 @@
+"""Tests of `make_service`: what an operator decided becomes a daemon."""
+
+from __future__ import annotations
+
+import base64
+import os
+import queue
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from argon2 import PasswordHasher
+from twisted.cred.checkers import AllowAnonymousAccess, InMemoryUsernamePasswordDatabaseDontUse
+from twisted.cred.credentials import ISSHPrivateKey
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.python.threadpool import ThreadPool
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.policy import Policy
+from chatd.errors import ConfigurationError, RequestError, StartupError
+from chatd.net.factory import ChatFactory
+from chatd.passwords import set_password
+from chatd.service import DEFAULT_ENDPOINT, ChatService, Settings, make_service
+from chatd.storage.bans import Ban
+from chatd.storage.interface import Page, Retention, room_log
+from chatd.storage.sqlite import Durability
+from chatd.wire.channel import PREAMBLE
+from chatd.wire.messages import Message
+from tests.net.fakes import KEY, Peer
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+DEADLINE_S = 10
+"""How long a thread may take."""
+
+
+class ThreadedReactor(MemoryReactorClock):
+    """A reactor in memory with real threads; what they call is called when it is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: queue.Queue[Callable[[], object]] = queue.Queue()
+        self._pool = ThreadPool(0, 1)
+
+    def getThreadPool(self) -> ThreadPool:
+        if not self._pool.started:
+            self._pool.start()
+        return self._pool
+
+    def callFromThread(self, function: Callable[..., object], *arguments: object) -> None:
+        self._calls.put(lambda: function(*arguments))
+
+    def wait_for(self, deferred: Deferred[Any]) -> None:
+        """Run what threads call until a Deferred fires."""
+        while not deferred.called or deferred.paused:
+            self.advance(0)  # what was called makes things to do at the turn's end
+            if not deferred.called:
+                self._calls.get(timeout=DEADLINE_S)()
+
+    def stop(self) -> None:
+        """End the threads."""
+        if self._pool.started:
+            self._pool.stop()
+
+
+class MakeServiceTests(SynchronousTestCase):
+    """What was decided, a reactor, and a directory for files."""
+
+    def setUp(self) -> None:
+        self.reactor = ThreadedReactor()
+        self.addCleanup(self.reactor.stop)
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+        self.key_file = self.directory / "key"
+
+    def make(self, **decided: Any) -> ChatService:
+        """Make a service."""
+        return make_service(self.reactor, Settings(**decided))
+
+    def start(self, **decided: Any) -> ChatService:
+        """Make a service, and start it; it is stopped with the test."""
+        service = self.make(**decided)
+        service.startService()
+        self.addCleanup(self.stop, service)
+        return service
+
+    def stop(self, service: ChatService) -> None:
+        if service.running:
+            self.result(service.stopService())
+
+    def result(self, deferred: Deferred[Any]) -> Any:
+        """Wait for a Deferred, and return its result."""
+        self.reactor.wait_for(deferred)
+        return self.successResultOf(deferred)
+
+    def await_(self, coroutine: Any) -> Any:
+        return self.result(Deferred.fromCoroutine(coroutine))
+
+    def refusal(self, **decided: Any) -> str:
+        """Return the one line with which a decision is refused."""
+        error = self.assertRaises(ConfigurationError, self.make, **decided)
+        self.assertEqual(len(str(error).splitlines()), 1)
+        return str(error)
+
+
+class DefaultTests(MakeServiceTests):
+    """Without decisions."""
+
+    def test_defaults(self) -> None:
+        """It listens on this machine only, without a key or accounts, and keeps all in memory."""
+        service = self.start()
+        ((port, factory, _, interface),) = self.reactor.tcpServers
+        self.assertEqual(f"tcp:{port}:interface={interface}", DEFAULT_ENDPOINT)
+        self.assertIs(factory, service.factory)
+        self.assertFalse(service.factory.has_key)
+        peer = Peer(service.factory.buildProtocol(None), service.factory.codec)
+        self.assertFalse(peer.take()[0].header.auth)
+        peer.transport.lose()
+
+    def test_factory_class(self) -> None:
+        """What serves may be a subclass."""
+
+        class MyFactory(ChatFactory):
+            pass
+
+        service = make_service(self.reactor, Settings(), MyFactory)
+        self.assertIsInstance(service.factory, MyFactory)
+
+
+class SettingsTests(MakeServiceTests):
+    """What was decided of sessions."""
+
+    def write_key(self, mode: int = 0o600) -> None:
+        self.key_file.write_bytes(base64.urlsafe_b64encode(KEY))
+        os.chmod(self.key_file, mode)
+
+    def test_greeting(self) -> None:
+        """What was decided reaches every client in its greeting."""
+        service = self.make(heartbeat_s=2.5, max_content=1000)
+        (greeting,) = Peer(service.factory.buildProtocol(None), service.factory.codec).take()
+        self.assertEqual((greeting.header.heartbeat, greeting.header.max_content), (2.5, 1000))
+
+    def test_key_file(self) -> None:
+        """With a key file its sessions are encrypted."""
+        self.write_key()
+        service = self.make(key_file=self.key_file)
+        self.assertTrue(service.factory.has_key)
+        peer = Peer(service.factory.buildProtocol(None), service.factory.codec)
+        self.assertTrue(b"".join(peer.transport.writes).startswith(PREAMBLE))
+
+    def test_bad_key_file(self) -> None:
+        """A key file that is not there, that others can read, or that holds no key, is told."""
+        self.refusal(key_file=self.key_file)
+        self.write_key(mode=0o644)
+        self.refusal(key_file=self.key_file)
+        self.write_key()
+        self.key_file.write_bytes(b"no key")
+        self.refusal(key_file=self.key_file)
+
+    def test_policy(self) -> None:
+        """The chat is as its policy says."""
+        service = self.make(policy=Policy(rooms=("hall",), max_rooms=3))
+        self.assertEqual(service.factory.hub.max_rooms, 3)
+
+    def test_unproven_operators(self) -> None:
+        """Where there are operators and no accounts, the log says what that means."""
+        for checkers, expected in (((), 1), ((InMemoryUsernamePasswordDatabaseDontUse(),), 0)):
+            policy = Policy(operators=("alice", "bob"))
+            factory = self.make(policy=policy, checkers=checkers).factory
+            with capturedLogs() as events:
+                factory.startFactory()
+            warnings = [formatEvent(each) for each in events if each["log_level"] is LogLevel.warn]
+            self.assertEqual(len(warnings), expected)
+            for text in ("alice or bob", "kick and ban", "--password-file"):
+                self.assertIn(text, "".join(warnings) or text)
+
+    def test_no_operators(self) -> None:
+        """Where there are none, there is nothing to say."""
+        with capturedLogs() as events:
+            self.make().factory.startFactory()
+        self.assertEqual(events, [])
+
+
+class DataTests(MakeServiceTests):
+    """A directory in which everything is kept."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.data = self.directory / "data"
+
+    def say(self, service: ChatService, *texts: str) -> list[Message]:
+        """Let the server say something in the lobby, and return it as it is stored."""
+        sending = [service.factory.send_to_room("lobby", text) for text in texts]
+        return [self.result(each) for each in sending]
+
+    def read(self, service: ChatService) -> Page:
+        store = service.factory.store
+        return self.await_(store.read(room_log("lobby"), limit=100, max_bytes=1000))
+
+    def test_kept(self) -> None:
+        """What is said is there again after a restart, in the same order and epoch."""
+        service = self.start(data=self.data)
+        said = self.say(service, "one", "two")
+        epoch = self.read(service).head.epoch
+        self.result(service.stopService())
+        self.assertEqual(stat.S_IMODE(self.data.stat().st_mode), 0o700)
+
+        page = self.read(self.start(data=str(self.data)))
+        self.assertEqual((page.messages, page.head.epoch), (said, epoch))
+
+    def test_bans(self) -> None:
+        """So is who is banned, in a file that a person can read."""
+        service = self.start(data=self.data)
+        service.factory.bans.add(Ban(name="mallory", by="alice"))
+        self.result(service.stopService())
+        self.assertIn("mallory", (self.data / "bans.json").read_text())
+
+        again = self.start(data=self.data)
+        self.assertEqual([ban.name for ban in again.factory.bans.in_force()], ["mallory"])
+
+    def test_retention(self) -> None:
+        """How much is kept is as it was decided, on disk and in memory."""
+        for data in (self.data, None):
+            service = self.start(data=data, keep=Retention(max_messages=2))
+            self.say(service, "one", "two", "three")
+            texts = [message.text for message in self.read(service).messages]
+            self.assertEqual(texts, ["two", "three"])
+            self.result(service.stopService())
+
+    def test_durability(self) -> None:
+        """What a power cut may cost is as it was decided."""
+        for durability in Durability:
+            service = self.start(data=self.data, durability=durability)
+            database = service.factory.store._logs._database
+            self.assertEqual(database._durability, durability)
+            self.result(service.stopService())
+
+    def test_relative(self) -> None:
+        """The directory stays the same when the daemon changes its own."""
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.directory)
+        service = self.make(data="data")
+        os.chdir("/")
+        service.startService()
+        self.result(service.stopService())
+        self.assertTrue((self.data / "chatd.db").exists())
+
+    def test_cannot_be_opened(self) -> None:
+        """What cannot be opened is told when the service is started, and again after that."""
+        self.data.mkdir()
+        (self.data / "bans.json").write_text("{")
+        for bad, name in (("bans.json", "{"), ("chatd.db", "no database at all, but long enough")):
+            (self.data / bad).write_text(name)
+            service = self.make(data=self.data)
+            for _ in range(2):
+                error = self.assertRaises(StartupError, service.startService)
+                self.assertRegex(str(error), f"^chatd: .*{bad}")
+                self.assertEqual(len(str(error).splitlines()), 1)
+            (self.data / bad).unlink()
+        self.start(data=self.data)
+
+    def test_in_use(self) -> None:
+        """A directory that another daemon uses is told."""
+        self.start(data=self.data)
+        error = self.assertRaises(StartupError, self.make(data=self.data).startService)
+        self.assertIn(f"{self.data} is in use by another chatd", str(error))
+
+
+class AccountTests(MakeServiceTests):
+    """Who may log in."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.password_file = self.directory / "passwords"
+
+    def login(self, service: ChatService, name: str | None, password: str | None) -> str | None:
+        """Log in; return the account's name, or the code of the refusal."""
+        logging_in = service.factory.admission._accounts.login(name, password, "local")
+        self.reactor.wait_for(logging_in)
+        logging_in.addErrback(lambda failure: failure.value)
+        result = self.successResultOf(logging_in)
+        return result.code if isinstance(result, RequestError) else result.name
+
+    def test_none(self) -> None:
+        """Without a decision nobody need."""
+        self.assertIsNone(self.make().factory.admission._accounts)
+
+    def test_password_file(self) -> None:
+        """A password file says who may; passwords are checked in a thread."""
+        set_password(self.password_file, "Alice", "open sesame", hasher=CHEAP)
+        service = self.make(password_file=self.password_file)
+        self.assertEqual(self.login(service, "alice", "open sesame"), "Alice")
+        self.assertEqual(self.login(service, "alice", "guess"), "auth-failed")
+        self.assertEqual(self.login(service, None, None), "auth-required")
+
+    def test_checkers(self) -> None:
+        """Any of Twisted's checkers may say so, too, beside the file and one another."""
+        set_password(self.password_file, "alice", "open sesame", hasher=CHEAP)
+        checkers = [
+            InMemoryUsernamePasswordDatabaseDontUse(bob="secret"),
+            AllowAnonymousAccess(),
+        ]
+        service = self.make(password_file=str(self.password_file), checkers=checkers)
+        self.assertEqual(self.login(service, "alice", "open sesame"), "alice")
+        self.assertEqual(self.login(service, "bob", "secret"), "bob")
+        self.assertEqual(self.login(service, "bob", "open sesame"), "auth-failed")
+        self.assertIsNone(self.login(service, None, None))
+
+    def test_bad_password_file(self) -> None:
+        """A password file that is not there, or that others can read, is told."""
+        self.assertIn(str(self.password_file), self.refusal(password_file=self.password_file))
+        set_password(self.password_file, "alice", "open sesame", hasher=CHEAP)
+        self.password_file.chmod(0o644)
+        self.assertIn("chmod 600", self.refusal(password_file=self.password_file))
+
+    def test_checker_of_something_else(self) -> None:
+        """A checker of what no client has is told."""
+
+        class KeyChecker:
+            credentialInterfaces = (ISSHPrivateKey,)
+
+        self.assertIn("KeyChecker checks neither", self.refusal(checkers=[KeyChecker()]))
