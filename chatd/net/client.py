@@ -107,6 +107,8 @@ class ChatClient(ChatProtocol, Requests):
         Raises:
             LocalProtocolError: The content is over the limit, or the id waits for its receipt.
         """
+        if self._logbook.is_kept and to is None and room is None:
+            room = self.room  # where it belongs, should it be sent again
         message = Message.chat(content, id=id, room=room, to=to, content_type=content_type)
         assert message.id is not None
         if not self._logbook.is_kept or self._check_established():
@@ -313,6 +315,9 @@ class ChatClient(ChatProtocol, Requests):
 
     def _ready(self) -> None:
         self._is_ready = True
+        if self.room is None:  # it has come back into its rooms by itself
+            first = next(iter(self._logbook.rooms.values()), None)
+            self.room = None if first is None else first.name
         waiting, self._established = self._established, []
         for deferred in waiting:
             deferred.callback(self)

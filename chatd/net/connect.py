@@ -224,8 +224,8 @@ class ChatClientService(Service):
             and with `CancelledError` where the service stops first.
         """
         waiting: Deferred[ChatClient] = Deferred()
-        if self.running and self.client is not None and self.client.is_active:
-            waiting.callback(self.client)
+        if self.running and self._current is not None and self._current.is_active:
+            waiting.callback(self._current)
         elif self._final is not None:
             waiting.errback(self._final.again())
         else:
@@ -252,6 +252,8 @@ class ChatClientService(Service):
         client = self.client
         if client is not None and client.is_active:
             return client.send(content, id=id, room=room, to=to, content_type=content_type)
+        if room is None and to is None and client is not None:
+            room = client.room  # where it belongs
         message = Message.chat(content, id=id, room=room, to=to, content_type=content_type)
         return self._factory.logbook.keep(message)
 

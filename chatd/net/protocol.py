@@ -294,9 +294,9 @@ class ChatProtocol(Protocol):
 
     def _go_on(self, _: object) -> None:
         self._work = None
+        if not (self._is_held or self._is_read_closed or self._is_gone):
+            self.stream.resumeProducing()  # also when it is over: the other end is waited for
         if self.connection.is_readable:
-            if not self._is_held:
-                self.stream.resumeProducing()
             self._dispatch()
 
     def _handshake_is_due(self) -> None:

@@ -48,6 +48,18 @@ class WithoutConnectionTests(SendingTests):
         receipts = [self.receipt(each) for each in sending]
         self.assertEqual(receipts, [("one", 1), ("two", 2), ("three", 3)])
 
+    def test_place(self) -> None:
+        """What names no room goes to the one that was the first then, whatever is first later."""
+        self.start()
+        self.assertEqual(self.service.client.room, "lobby")
+        self.lose()
+        sending = self.service.send("one")
+        self.come_back()
+        self.assertEqual(self.successResultOf(sending).room, "lobby")
+        self.assertEqual(self.service.client.room, "lobby")
+        (said,) = self.bob.take()
+        self.assertEqual((said.text, said.room), ("one", "lobby"))
+
     def test_before_the_first(self) -> None:
         """So it is before the service was ever connected or started."""
         before = self.service.send("before")

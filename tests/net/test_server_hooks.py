@@ -170,3 +170,25 @@ class AsyncHookTests(ServerTests):
         self.client.transport.lose()
         self.gates["one"].errback(ValueError("no"))
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+
+class EndingHookTests(ServerTests):
+    """A hook that ends the session whose message it is about."""
+
+    def test_async(self) -> None:
+        """The client's end is read all the same, so that the connection closes in its time."""
+        gate: Deferred[None] = Deferred()
+
+        async def hook(session: Session, message: Message) -> None:
+            await gate
+            session.end()
+
+        self.factory.hook = hook
+        client = hand_client(self.factory)
+        client.say("one")
+        settle(self.factory)
+        self.assertFalse(client.transport.is_reading)
+        gate.callback(None)
+        settle(self.factory)
+        self.assertEqual(client.take()[-1].header.code, "goodbye")
+        self.assertTrue(client.transport.is_reading)
