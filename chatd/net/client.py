@@ -297,7 +297,7 @@ class ChatClient(ChatProtocol, Requests):
 
     # Within
 
-    def resend(self) -> None:
+    def _resend(self) -> None:
         """Send again, under the same ids, what has no receipt."""
         for id, kept in list(self._logbook.unconfirmed.items()):
             if id in self._answers or not self.is_active:
@@ -308,7 +308,7 @@ class ChatClient(ChatProtocol, Requests):
                 self._forget(id)
                 kept.answer.errback(error)
 
-    def take_missed(self, messages: Iterable[Message]) -> None:
+    def _take_missed(self, messages: Iterable[Message]) -> None:
         """Act on messages that were fetched, as on those that come by themselves."""
         for message in messages:
             self._act_on_chat(message)
@@ -361,12 +361,12 @@ class ChatClient(ChatProtocol, Requests):
             answer = kept.answer
         return None if answer is None or answer.called else answer  # called: it was cancelled
 
-    def joined(self, joined: Joined) -> None:
+    def _joined(self, joined: Joined) -> None:
         """Take note of being in a room."""
-        super().joined(joined)
+        super()._joined(joined)
         self._call(self.room_joined, joined)
 
-    def tell_error(self, error: RequestError) -> None:
+    def _tell_error(self, error: RequestError) -> None:
         """Tell the program of an error that nobody waits for."""
         self._call(self.error_received, error)
 

@@ -136,8 +136,8 @@ class Requests:
         """Give the server a command; see `ChatClient.command`."""
         raise NotImplementedError
 
-    def take_missed(self, messages: Iterable[Message]) -> None:
-        """Act on messages that were fetched; see `ChatClient.take_missed`."""
+    def _take_missed(self, messages: Iterable[Message]) -> None:
+        """Act on messages that were fetched; see `ChatClient._take_missed`."""
         raise NotImplementedError
 
     # Rooms
@@ -165,7 +165,7 @@ class Requests:
             if after is not None:
                 position = after if answer.recovered else 0  # all that is kept is told
             self._logbook.joined(answer.room, answer.epoch, position)
-            self.joined(answer)
+            self._joined(answer)
             return answer
 
         return self.command("join", **given).addCallback(joined)
@@ -223,7 +223,7 @@ class Requests:
         def ended(result: T) -> T:
             self._histories -= 1
             held, self._held = self._held, []
-            self.take_missed(held)
+            self._take_missed(held)
             return result
 
         def read(result: dict[str, Any]) -> History:
@@ -284,7 +284,7 @@ class Requests:
 
     # Within
 
-    def joined(self, joined: Joined) -> None:
+    def _joined(self, joined: Joined) -> None:
         """Act on being in a room."""
 
     def _renamed(self, result: dict[str, Any]) -> str:

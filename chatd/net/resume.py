@@ -39,7 +39,7 @@ async def resume(client: ChatClient, rooms: Sequence[Mapping[str, Any]]) -> None
             if there is not None and there.seq is not None:
                 continue  # it is joined with what was missed, though the client is in already
             logbook.joined(name, epoch, seq)
-            client.joined(Joined(room=name, epoch=epoch, seq=seq))
+            client._joined(Joined(room=name, epoch=epoch, seq=seq))
         else:
             logbook.joined(name, None, None)
         inside.add(fold(name))
@@ -55,12 +55,12 @@ async def resume(client: ChatClient, rooms: Sequence[Mapping[str, Any]]) -> None
             raise error
         if error.code != ErrorCode.NOT_STORED:  # which is over some time
             logbook.left(position.name)
-        client.tell_error(error)
+        client._tell_error(error)
     if logbook.is_kept:
         client.factory.keep_name(client.name)
         await catch_up(client, is_back=logbook.was_connected)
     logbook.was_connected = True
-    client.resend()
+    client._resend()
 
 
 def _join(client: ChatClient, position: Position) -> Deferred[Joined]:
@@ -84,7 +84,7 @@ async def catch_up(client: ChatClient, *, is_back: bool) -> None:
     try:
         conversations = await client.conversations()
     except RequestError as error:  # a server that knows no such command, or cannot read now
-        client.tell_error(error)
+        client._tell_error(error)
         return
     for key in before.keys() - {fold(conversation.other) for conversation in conversations}:
         logbook.direct.pop(key, None)  # nothing of it is kept: it may begin anew, in another epoch
@@ -118,9 +118,9 @@ async def fetch(client: ChatClient, position: Position) -> None:
             if page.messages:
                 # Where the oldest are gone, it goes on with those that are kept.
                 position.seq = max(position.seq or 0, (page.messages[0].seq or 1) - 1)
-            client.take_missed(page.messages)
+            client._take_missed(page.messages)
             is_complete = page.complete or not page.messages
     except RequestError as error:
-        client.tell_error(error)
+        client._tell_error(error)
     finally:
         position.is_filling = False

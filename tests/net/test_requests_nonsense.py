@@ -113,5 +113,5 @@ class AloneTests(SynchronousTestCase):
         """What sends and what is told is the client's part."""
         requests = Requests(Logbook())
         self.assertRaises(NotImplementedError, requests.command, "who")
-        self.assertRaises(NotImplementedError, requests.take_missed, [])
-        self.assertIsNone(requests.joined(Joined(room="r", epoch="e", seq=1)))
+        self.assertRaises(NotImplementedError, requests._take_missed, [])
+        self.assertIsNone(requests._joined(Joined(room="r", epoch="e", seq=1)))

@@ -57,8 +57,7 @@ class WithoutConnectionTests(SendingTests):
         self.come_back()
         self.assertEqual(self.successResultOf(sending).room, "lobby")
         self.assertEqual(self.service.client.room, "lobby")
-        (said,) = self.bob.take()
-        self.assertEqual((said.text, said.room), ("one", "lobby"))
+        self.assertEqual(self.bob_hears(), ["one"])
 
     def test_before_the_first(self) -> None:
         """So it is before the service was ever connected or started."""
