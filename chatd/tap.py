@@ -222,13 +222,16 @@ class Options(usage.Options, AuthOptionMixin):
         for option, what in (("data", "directory"), ("password-file", "file")):
             if self[option] == "":  # which would be the current directory
                 raise usage.UsageError(f"--{option}: it takes a {what}")
+        durability = Durability(self["durability"])
+        if self["data"] is None and durability is not Durability.FULL:
+            raise usage.UsageError("--durability is of what is kept with --data DIR")
         return Settings(
             endpoints=tuple(self["endpoints"]) or (DEFAULT_ENDPOINT,),
             key_file=self["key-file"],
             heartbeat_s=self["heartbeat"],
             max_content=self["max-content"],
             data=self["data"],
-            durability=Durability(self["durability"]),
+            durability=durability,
             keep=self._retention(),
             policy=Policy(
                 rooms=() if self["no-room"] else tuple(self["rooms"]) or (LOBBY,),

@@ -55,7 +55,8 @@ class GoodTests(ChatOptionsTests):
     def test_durability(self) -> None:
         """Either of the two can be named."""
         for name in ("full", "normal"):
-            self.assertEqual(self.settings("--durability", name).durability.value, name)
+            made = self.settings("--data", "d", "--durability", name)
+            self.assertEqual(made.durability.value, name)
 
     def test_keep(self) -> None:
         """Each measure is taken for itself; the others are the store's own."""

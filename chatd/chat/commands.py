@@ -261,7 +261,8 @@ class Commands(Generic[M]):
             Ban(name=name, address=address, until=fields.until, by=member.name, made=now)
         )
         kicked = self._end(name, address, ErrorCode.BANNED, "you are banned from this server")
-        self._note(f"{member.name} banned {name or address} until {fields.until}")
+        how_long = "for good" if fields.until is None else f"for {fields.until - now:.0f} s"
+        self._note(f"{member.name} banned {name or address} {how_long}")
         answer({"kicked": kicked})
 
     async def _unban(self, member: M, fields: _Target, answer: Answer) -> None:

@@ -236,6 +236,8 @@ def _target(who: str) -> dict[str, Any]:
     try:
         return {"address": str(ip_address(who))}
     except ValueError:
+        if re.fullmatch(r"[0-9a-fA-F]*[.:/][0-9a-fA-F.:/]*", who):
+            raise NotDone(f"{who} is no address; networks cannot be banned") from None
         return {"name": _checked(check_name, who)}
 
 

@@ -188,13 +188,14 @@ class Talk:
         if not self.is_connected:
             self.display.note("there is no connection now; it is sent when there is one again")
 
-    async def wait_for_receipts(self) -> None:
-        """Wait for the receipts of what was said, but not for long."""
+    async def wait_for_receipts(self) -> bool:
+        """Wait for the receipts of what was said, but not for long; say whether all came."""
         if self._unconfirmed and self.is_connected:
             self._settled = Deferred()
             self._settled.addTimeout(RECEIPTS_S, self._reactor)
             with suppress(TimeoutError):
                 await self._settled
+        return not self._unconfirmed
 
     def _not_received(self, failure: Failure, text: str) -> None:
         error = failure.value
@@ -241,9 +242,7 @@ class Talk:
         """Show a room that one has come into; after a reconnect, whether something is missing."""
         is_back = not client.is_resumed and self._factory.logbook.was_connected
         if not is_back:
-            Deferred.fromCoroutine(self._introduce(client, joined)).addErrback(
-                lambda failure: client.log.failure("showing a room failed", failure)
-            )
+            Deferred.fromCoroutine(self._introduce(client, joined)).addErrback(self._not_shown)
         elif not joined.recovered and joined.seq > 0:
             self.display.note(f"some messages in {joined.room} may be missing here")
 
@@ -273,10 +272,26 @@ class Talk:
                 self.display.message(message, client.name)
             held.clear()
 
+    async def _show_direct(self, client: ConsoleClient) -> None:
+        """Show the last direct messages that were not answered, as those of while one was away."""
+        with suppress(RequestError, SessionEnded):  # it is a courtesy
+            for conversation in (await client.conversations())[:RECENT]:
+                page = await client.history(other=conversation.other, limit=RECENT)
+                unanswered: list[Message] = []
+                for message in page.messages:
+                    is_own = fold(message.sender or "") == fold(client.name)
+                    unanswered = [] if is_own else [*unanswered, message]
+                if unanswered:
+                    self.earlier(f"said to you earlier by {unanswered[-1].sender}", unanswered)
+
+    def _not_shown(self, failure: Failure) -> None:
+        self.service.log.failure("showing what was said earlier failed", failure)
+
     def _welcomed(self, event: dict[str, Any]) -> None:
         if not self._was_welcomed:
             self._was_welcomed = True
             self._first = event["room"]
             self.display.event(event)
+            Deferred.fromCoroutine(self._show_direct(self.client)).addErrback(self._not_shown)
         else:
             self.display.note(f"connected again; you are {event['name']}")

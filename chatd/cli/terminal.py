@@ -96,8 +96,9 @@ class Terminal:
             self._was_connected = True
             with patch_stdout(raw=True):  # all that is received was made plain
                 await self._converse()
-                if self._status is Status.DONE:
-                    await self._talk.wait_for_receipts()
+                is_confirmed = await self._talk.wait_for_receipts()
+                if self._status is Status.DONE and not is_confirmed:
+                    self._status = Status.LOST
             return self._status
         finally:
             await service.stopService()

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from chatd.chat.moderation import Bans
+from chatd.chat.names import GUEST, MAX_NAME, fold
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.net.accounts import Accounts
 from chatd.net.hooks import call_hook
@@ -98,6 +99,8 @@ class Admission:
                 return names.claim_like(identity.login, guest), False
             return names.claim(ack.name, guest), False
         is_guest = ack.password is None and self._accounts.allows_guests
+        if ack.name is not None and not fold(ack.name[:MAX_NAME]).startswith(GUEST):
+            is_guest = False
         if not is_guest and not self.takes_passwords(identity):
             raise RequestError(
                 ErrorCode.AUTH_IN_CLEAR,

@@ -62,7 +62,7 @@ class BanFile:
             return []
         try:
             return msgspec.json.decode(self._path.read_bytes(), type=list[Ban])
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # the latter is told of with the data
             return []
         except OSError as error:
             raise ConfigurationError(

@@ -157,6 +157,12 @@ class OperatorTests(CommandsCase):
             self.assertEqual(self.alice.type(f"/unban {target}"), [f"* {target} is banned no more"])
             self.assertEqual(self.bans(), [])
 
+    def test_networks(self):
+        """What looks like an address and is none is no name either."""
+        for target in ("10.0.0.0/8", "300.1.1.1", "2001:db8::/32", "12:"):
+            self.assertIn("is no address", self.alice.mistype(f"/ban {target}"))
+        self.assertEqual(self.bans(), [])
+
     def test_bans(self):
         """The bans that are in force are listed, with their ends and who made them."""
         self.assertEqual(self.alice.type("/bans"), ["* nobody is banned"])

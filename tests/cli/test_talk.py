@@ -145,6 +145,34 @@ class JoiningTests(TalkCase):
         self.assertEqual(alice.type("hello"), ["alice: hello"])
 
 
+class DirectTests(TalkCase):
+    """The direct messages that were said while one was away."""
+
+    def test_while_away(self):
+        """They are shown to who connects, but not those that were answered, nor one's own."""
+        alice, dave = (Talker(self.reactor, name) for name in ("alice", "dave"))
+        alice.type("/msg zoe one")
+        alice.type("/msg zoe two")
+        dave.type("/msg zoe hello")
+        zoe = Talker(self.reactor, "zoe")
+        self.assertEqual(
+            [line for line in zoe.lines if "earlier by" in line],
+            ["* said to you earlier by alice:", "* said to you earlier by dave:"],
+        )
+        shown = "\n".join(zoe.lines)
+        for text in ("one", "two", "hello"):
+            self.assertIn(text, shown)
+        zoe.type("/msg dave hello to you")
+        zoe.type("/quit")
+        zoe.talk.service.stopService()
+        self.reactor.settle()
+        again = Talker(self.reactor, "zoe")
+        self.assertEqual(
+            [line for line in again.lines if "earlier by" in line],
+            ["* said to you earlier by alice:"],
+        )
+
+
 class PlaceTests(TalkCase):
     def test_first(self):
         """In the first room alone, it goes without saying where one speaks."""
@@ -352,4 +380,11 @@ class LeavingTests(TalkCase):
         self.reactor.advance(RECEIPTS_S - 0.1)
         self.assertNoResult(waiting)
         self.reactor.advance(0.2)
-        self.successResultOf(waiting)
+        self.assertIs(self.successResultOf(waiting), False)
+
+    def test_no_connection(self):
+        """What cannot be sent any more is not confirmed."""
+        alice = self.talker("alice")
+        self.lose(alice)
+        alice.type("hello")
+        self.assertIs(self.successResultOf(self.wait(alice)), False)
