@@ -100,6 +100,9 @@ class AccountTests(AdmissionTests):
         self.assertRegex(self.welcome(transport_class=SocketTransport)["name"], "^guest-")
         refusal = self.refusal("Alice", password=SECRET, transport_class=SocketTransport)
         self.assertEqual(refusal, ("auth-in-clear", False))
+        # A client that has one, and does not send it in the clear, is to know why.
+        refusal = self.refusal("Alice", transport_class=SocketTransport)
+        self.assertEqual(refusal, ("auth-in-clear", False))
 
     def test_asks_for_passwords(self) -> None:
         """The greeting says whether a password may be sent: where nobody can listen."""
