@@ -47,6 +47,7 @@ LIST_BYTES = 32 * 1024
 DEFAULT_LIMIT = 100
 """How many messages `history` gives where it is not told."""
 
+_END_OF_TIME = 253_402_300_800.0  # the year 10000, which no calendar here knows
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
@@ -96,7 +97,7 @@ class _Kick(_Target):
 
 
 class _Ban(_Target):
-    until: float | None = None
+    until: Annotated[float, msgspec.Meta(lt=_END_OF_TIME)] | None = None
 
 
 class Commands(Generic[M]):

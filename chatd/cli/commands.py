@@ -187,8 +187,15 @@ async def _bans(talk: Talk) -> None:
     for ban in bans:
         until = "for good"
         if ban.until is not None:
-            until = f"until {time.strftime('%Y-%m-%d %H:%M', time.localtime(ban.until))}"
+            until = f"until {_date(ban.until)}"
         talk.display.note(f"{ban.name or ban.address} is banned {until}, by {ban.by}")
+
+
+def _date(unix_time: float) -> str:
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_time))
+    except (OverflowError, ValueError, OSError):  # which no calendar has
+        return "some day"
 
 
 async def _help(talk: Talk) -> None:

@@ -227,7 +227,8 @@ class Talk:
     def event(self, event: dict[str, Any]) -> None:
         """Show what happened."""
         if event["event"] == "welcome":
-            self._welcomed(event)
+            if "name" in event and "room" in event:
+                self._welcomed(event)
         else:
             self.display.event(event)
 

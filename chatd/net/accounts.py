@@ -139,6 +139,14 @@ class Accounts:
             account = await self._ask(Anonymous())
         else:
             raise RequestError(ErrorCode.AUTH_REQUIRED, "a name and its password are required")
+        if account.name is not None and fold(account.name).startswith(GUEST):
+            # Any guest could have the name, too.
+            self.log.warn(
+                "the account {name} is refused: {guest} is for guests",
+                name=account.name,
+                guest=GUEST,
+            )
+            raise RequestError(ErrorCode.AUTH_FAILED, _WRONG)
         if account.is_guest and name is not None and not fold(name).startswith(GUEST):
             raise RequestError(
                 ErrorCode.AUTH_REQUIRED,

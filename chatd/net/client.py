@@ -15,6 +15,7 @@ from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnd
 from chatd.net.hooks import Hook, call_hook
 from chatd.net.identity import identify
 from chatd.net.inbox import Inbox
+from chatd.net.logbook import Position
 from chatd.net.protocol import ChatProtocol
 from chatd.net.requests import Joined, Requests
 from chatd.net.resume import catch_up, fetch, resume
@@ -26,6 +27,11 @@ if TYPE_CHECKING:
     from chatd.net.connect import ChatClientFactory
 
 __all__ = ["ChatClient"]
+
+MAX_FETCHES = 100
+"""How many histories may be asked for at once for what is missing."""
+MAX_RECENT_BYTES = 64 * 1024 * 1024
+"""How much may arrive while a history is asked for, in bytes."""
 
 
 class ChatClient(ChatProtocol, Requests):
@@ -392,6 +398,7 @@ class ChatClient(ChatProtocol, Requests):
         header = message.header
         if message.type == MessageType.MESSAGE:
             if self._histories:
+                self._note_recent(message)
                 self._recent.append(message)
                 if self._may_be_history(message):
                     self._held.append(message)
@@ -409,6 +416,13 @@ class ChatClient(ChatProtocol, Requests):
                 self._call(self.event_received, header)
             elif (answer := self._take_answer(header["id"])) is not None:
                 answer.callback(header)
+
+    def _note_recent(self, message: Message) -> None:
+        """Give up a server that says much, and not what it was asked for."""
+        self._recent_bytes += len(message.content)
+        if self._recent_bytes > MAX_RECENT_BYTES:
+            why = "the server does not answer what it was asked"
+            self.end_session(ErrorCode.SLOW_CONSUMER, why, retry=True)
 
     def _may_be_history(self, message: Message) -> bool:
         """Say whether a direct message may be a part of the history that is being read.
@@ -430,10 +444,17 @@ class ChatClient(ChatProtocol, Requests):
         is_news, to_fetch = self._logbook.take(message, self.name)
         if is_news:
             self._call(self.message_received, message, is_own or answer is not None)
-        if to_fetch is not None:
+        if to_fetch is not None and answer is None and self._may_fetch(message, to_fetch):
             Deferred.fromCoroutine(fetch(self, to_fetch)).addErrback(self._not_resumed)
         if answer is not None:
             answer.callback(message)
+
+    def _may_fetch(self, message: Message, position: Position) -> bool:
+        """Say whether a direct message that is not the next is a reason to look what is."""
+        if self._histories >= MAX_FETCHES:
+            return False
+        is_old = (message.seq or 0) <= (position.seq or 0)
+        return not is_old or not self._histories  # else it may be what is being read
 
     def _end_reason(self) -> SessionEnded:
         reason = self.connection.end_reason

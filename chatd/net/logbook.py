@@ -16,8 +16,10 @@ from chatd.errors import LocalProtocolError, SessionEnded
 from chatd.net.inbox import Inbox
 from chatd.wire.messages import Message
 
-__all__ = ["MAX_UNCONFIRMED", "Logbook", "Position", "Unconfirmed"]
+__all__ = ["MAX_DIRECT", "MAX_UNCONFIRMED", "Logbook", "Position", "Unconfirmed"]
 
+MAX_DIRECT = 10_000
+"""Of the direct messages with how many others it is known how far they were read."""
 MAX_UNCONFIRMED = 10_000
 """How many messages may wait for a connection or a receipt."""
 
@@ -124,13 +126,16 @@ class Logbook:
         other = (message.to if is_own else message.sender) or ""
         position = self.direct.get(fold(other))
         if position is None:  # whose epoch is learnt by fetching
+            if len(self.direct) >= MAX_DIRECT:
+                del self.direct[next(iter(self.direct))]
             position = self.direct[fold(other)] = Position(other, None, seq)
             return True, position
         has = position.seq or 0
         if seq == has + 1:
             position.seq = seq
             return True, None
-        return False, position if seq > has and not position.is_filling else None
+        # What comes before others waits for them; what was there before begins anew, perhaps.
+        return False, None if position.is_filling else position
 
     def joined(self, room: str, epoch: str | None, seq: int | None) -> None:
         """Take note of being in a room: what follows the place `seq` is news there.

@@ -130,6 +130,7 @@ class Requests:
         self._logbook = logbook
         self._histories = 0
         self._recent: deque[Message] = deque(maxlen=MAX_PAGE)
+        self._recent_bytes = 0
         self._held: list[Message] = []  # of a history, or news: the RESULT will tell
 
     def command(self, command: str, /, **fields: object) -> Deferred[dict[str, Any]]:
@@ -222,6 +223,9 @@ class Requests:
 
         def ended(result: T) -> T:
             self._histories -= 1
+            if not self._histories:
+                self._recent.clear()
+                self._recent_bytes = 0
             held, self._held = self._held, []
             self._take_missed(held)
             return result

@@ -111,15 +111,19 @@ async def fetch(client: ChatClient, position: Position) -> None:
     position.is_filling = True
     try:
         while not is_complete:
+            before = position.seq
             page = await client.history(
                 other=position.name, after=position.seq or 0, limit=MAX_PAGE
             )
+            if position.epoch not in (None, page.epoch):  # nothing was kept, and it began anew
+                position.epoch, position.seq = page.epoch, 0
+                continue
             position.epoch = page.epoch
             if page.messages:
                 # Where the oldest are gone, it goes on with those that are kept.
                 position.seq = max(position.seq or 0, (page.messages[0].seq or 1) - 1)
             client._take_missed(page.messages)
-            is_complete = page.complete or not page.messages
+            is_complete = page.complete or position.seq == before
     except RequestError as error:
         client._tell_error(error)
     finally:

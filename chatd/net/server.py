@@ -11,7 +11,7 @@ from twisted.python.failure import Failure
 
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.net.hooks import Hook, call_hook
-from chatd.net.protocol import MAX_PENDING, ChatProtocol
+from chatd.net.protocol import HOLD_PENDING, MAX_PENDING, ChatProtocol
 from chatd.net.session import Session
 from chatd.session.events import AdmissionAsked, Event, Faulted
 from chatd.session.server import ServerConnection
@@ -27,6 +27,8 @@ FAILED = "the server failed; see its log"
 """What a client is told of a failure that was not raised on purpose."""
 MAX_UNSETTLED = 1_000
 """How much of what a client said may wait for its answer before no more is read."""
+MAX_COMMANDS_IN_TURN = 8
+"""How many commands of one client are done before others have their turn."""
 MAX_UNSETTLED_BYTES = 2 * 1024 * 1024
 """How many bytes of it may, and one message more."""
 
@@ -45,6 +47,7 @@ class ServerProtocol(ChatProtocol):
         self.session: Session | None = None
         self._settling: Deferred[None] | None = None
         self._unsettled_bytes = 0
+        self._commands_in_turn = 0
 
     def connectionMade(self) -> None:
         """Greet."""
@@ -162,7 +165,7 @@ class ServerProtocol(ChatProtocol):
     def _act_on_other(self, event: Event) -> Deferred[None] | None:
         if isinstance(event, Message):
             if event.type == MessageType.COMMAND:
-                return self._call(self.factory.command_received, event)
+                return self._call(self.factory.command_received, event) or self._pace()
             # an ERROR: the client did not like what it got, and says so
             self.log.debug("{who}: client's error: {error}", who=self, error=event.header)
         elif isinstance(event, AdmissionAsked):
@@ -174,6 +177,29 @@ class ServerProtocol(ChatProtocol):
             self.connection.end_faulty()
             self._turn.add(self)
         return None
+
+    def _pace(self) -> Deferred[None] | None:
+        """Let the client read what a command brought, and others have their turn, before the next.
+
+        A few bytes can ask for a lot of work, or for a lot of bytes.
+        """
+        self._commands_in_turn += 1
+        if not self.connection.is_established:
+            return None
+        if self.connection.bytes_to_send > HOLD_PENDING:
+            return self.when_drained().addErrback(
+                lambda failure: failure.trap(SessionEnded) and None
+            )
+        if self._commands_in_turn < MAX_COMMANDS_IN_TURN:
+            return None
+        next_turn: Deferred[None] = Deferred()
+        self._clock.callLater(0, next_turn.callback, None)
+        return next_turn
+
+    def flush(self) -> None:
+        """Write what was queued: a turn is over."""
+        self._commands_in_turn = 0
+        super().flush()
 
     def _settle(self) -> Deferred[None] | None:
         """Wait until all that the client said has its answer; None where it has."""

@@ -32,18 +32,28 @@ MAX_LOGS = 10_000
 """How many logs are kept: of those beyond, the one that nobody is in and that has been silent for
 longest goes."""
 MAX_BYTES = 256 * 1024 * 1024
-"""How many bytes of content are kept in all; `expire` lets go of what is beyond, as above."""
+"""How many bytes of content are kept in all: beyond, the largest log loses its oldest messages."""
 
 _ROOM = "room "
+
+
+class _Total:
+    """How many bytes of content are kept in all logs."""
+
+    __slots__ = ("bytes",)
+
+    def __init__(self) -> None:
+        self.bytes = 0
 
 
 class _Log:
     """One log: what is kept of it, by author and id, in order."""
 
-    __slots__ = ("bytes", "epoch", "is_open", "kept", "name", "seq", "topic")
+    __slots__ = ("_total", "bytes", "epoch", "is_open", "kept", "name", "seq", "topic")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, total: _Total) -> None:
         self.name = name
+        self._total = total
         self.epoch = uuid4().hex
         self.seq = 0
         self.topic = ""
@@ -72,6 +82,7 @@ class _Log:
         message = place(entry, self.seq)
         self.kept[key] = message
         self.bytes += len(entry.content)
+        self._total.bytes += len(entry.content)
         return Stored(message, True)
 
     def trim(self, retention: Retention) -> None:
@@ -85,6 +96,13 @@ class _Log:
         """Keep one message less."""
         _, dropped = self.kept.popitem(last=False)
         self.bytes -= len(dropped.content)
+        self._total.bytes -= len(dropped.content)
+
+    def drop_all(self) -> None:
+        """Keep nothing."""
+        self._total.bytes -= self.bytes
+        self.bytes = 0
+        self.kept.clear()
 
     def expire(self, cutoff: float) -> None:
         """Drop what was said before a time."""
@@ -115,6 +133,7 @@ class MemoryStore:
         self._unix_time = unix_time
         self._max_logs = max_logs
         self._max_bytes = max_bytes
+        self._total = _Total()
         self._logs: OrderedDict[str, _Log] = OrderedDict()  # the longest silent first
 
     def open(self) -> None:
@@ -145,6 +164,7 @@ class MemoryStore:
             outcomes.append(log.append(entry))
         for log in touched.values():  # not before: what one repeats is before it in `entries`
             log.trim(self._retention)
+        self._trim()
         return outcomes
 
     async def read(
@@ -208,12 +228,14 @@ class MemoryStore:
             log.expire(cutoff)
             if not log.kept and not log.is_open:
                 del self._logs[key]
-        too_much = sum(log.bytes for log in self._logs.values()) - self._max_bytes
-        for key, log in list(self._logs.items()):
-            if too_much <= 0:
-                break
-            if not log.is_open:
-                too_much -= log.bytes
+
+    def _trim(self) -> None:
+        """Keep no more in all than may be."""
+        while self._total.bytes > self._max_bytes:
+            key, largest = max(self._logs.items(), key=lambda item: item[1].bytes)
+            while largest.kept and self._total.bytes > self._max_bytes:
+                largest.drop_oldest()
+            if not largest.kept and not largest.is_open:
                 del self._logs[key]
 
     def _cutoff(self) -> float:
@@ -230,14 +252,14 @@ class MemoryStore:
     def _log(self, log: str, name: str = "") -> _Log:
         there = self._logs.get(log)
         if there is None:
-            there = self._logs[log] = _Log(name)
+            there = self._logs[log] = _Log(name, self._total)
             if len(self._logs) > self._max_logs:
                 self._drop_one(log)
         return there
 
     def _begin_to_read(self, log: str) -> _Log:
         """Begin a log that is the first to go: or who reads could push out what is kept."""
-        there = self._logs[log] = _Log("")
+        there = self._logs[log] = _Log("", self._total)
         self._logs.move_to_end(log, last=False)
         if len(self._logs) > self._max_logs:
             self._drop_one()
@@ -247,6 +269,7 @@ class MemoryStore:
         """Forget the longest silent log that nobody is in, but not the one just begun."""
         for key, log in self._logs.items():
             if not log.is_open and key != begun:
+                log.drop_all()
                 del self._logs[key]
                 return
 

@@ -202,6 +202,11 @@ class GuestTests(AccountsTestCase):
         super().setUp()
         self.with_guests = self.accounts(makeChecker("anonymous"), makeChecker("memory:alice:x"))
 
+    def test_account_like_a_guest(self):
+        """An account whose name any guest could have is refused."""
+        accounts = self.accounts(makeChecker("anonymous"), makeChecker("memory:guest-bob:x"))
+        self.assertEqual(self.refusal(accounts, "guest-bob", "x"), WRONG)
+
     def test_guest(self):
         """A guest may have no name, or one that says what it is."""
         self.assertTrue(self.with_guests.allows_guests)

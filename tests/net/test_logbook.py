@@ -6,7 +6,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import LocalProtocolError, SessionEnded
-from chatd.net.logbook import MAX_UNCONFIRMED, Logbook, Position
+from chatd.net.logbook import MAX_DIRECT, MAX_UNCONFIRMED, Logbook, Position
 from chatd.wire.messages import ChatHeader, Message, MessageType
 
 LOST = SessionEnded("banned", "go away")
@@ -85,7 +85,22 @@ class DirectTests(LogbookTests):
     def test_next(self) -> None:
         """The next one is news, once."""
         self.at(4)
-        self.assertEqual([self.is_news(self.direct(seq)) for seq in (4, 5, 5, 6)], [0, 1, 0, 1])
+        taken = [self.logbook.take(self.direct(seq), "alice")[0] for seq in (4, 5, 5, 6)]
+        self.assertEqual(taken, [False, True, False, True])
+
+    def test_old(self) -> None:
+        """One that was there before may be the beginning of another order: that is looked at."""
+        position = self.at(4)
+        self.assertEqual(self.logbook.take(self.direct(1), "alice"), (False, position))
+        self.assertEqual(position.seq, 4)
+
+    def test_very_many(self) -> None:
+        """However many others there are, only so many are remembered."""
+        for number in range(MAX_DIRECT + 5):
+            self.logbook.take(said(1, sender=f"n{number}", to="alice"), "alice")
+        self.assertEqual(len(self.logbook.direct), MAX_DIRECT)
+        self.assertNotIn("n4", self.logbook.direct)
+        self.assertIn("n5", self.logbook.direct)
 
     def test_gap(self) -> None:
         """One that comes too early is not news: what is before it is to be fetched first."""

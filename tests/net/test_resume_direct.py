@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
+
 from chatd.errors import StoreError
 from chatd.storage.interface import Retention
 from chatd.storage.memory import MemoryStore
@@ -199,3 +201,22 @@ class StoreTests(LastingTests):
                 self.lose()
         self.come_back()
         self.assertEqual(self.taken(), ["two"])
+
+
+class BegunAnewTests(LastingTests):
+    """Direct messages of which nothing was kept any more begin anew while the client is there."""
+
+    def test_told(self) -> None:
+        """They are told all the same, once each, though their places were there before."""
+        clock = self.network.reactor
+        store = MemoryStore(Retention(max_age_s=10), unix_time=clock.seconds)
+        self.network.restart(store=store)
+        bob = self.hand()
+        self.start()
+        self.say(bob, "one", "two", "three", to="alice")
+        clock.advance(11)
+        self.successResultOf(Deferred.fromCoroutine(store.expire()))
+        self.say(bob, "four", to="alice")
+        self.say(bob, "five", "six", to="alice")
+        self.network.pump()
+        self.assertEqual(self.taken(), ["one", "two", "three", "four", "five", "six"])

@@ -2,7 +2,7 @@
 
 from chatd.storage.interface import direct_log, room_log
 from chatd.storage.memory import MemoryStore
-from tests.storage.stores import DIRECT, LOBBY, Calls, StoreCase, entries, entry
+from tests.storage.stores import DIRECT, LOBBY, PLENTY, Calls, StoreCase, entries, entry
 
 
 class MemoryStoreTests(StoreCase):
@@ -60,11 +60,25 @@ class MemoryStoreTests(StoreCase):
         assert len(calls.conversations("z")) == 3
 
     def test_too_much_in_all(self):
-        """What is too much in all goes when old messages do, but nothing that someone is in."""
-        calls = Calls(self, self.make_memory(max_bytes=10))
+        """What is too much in all goes at once, the oldest of the largest log first."""
+        calls = Calls(self, self.make_memory(max_bytes=30))
         calls.open_log(room_log("a"), "a")
-        for log in (room_log("a"), direct_log("b", "z"), direct_log("c", "z")):
-            calls.append([entry("1", b"12345", log=log)])
+        calls.append([entry("1", b"12345", log=direct_log("b", "z"))])
+        for number in range(4):
+            calls.append([entry(str(number), b"1234567890", log=room_log("a"))])
+        assert calls.ids(room_log("a")) == ["2", "3"]
+        assert calls.ids(direct_log("b", "z")) == ["1"]
+        calls.append([entry("1", b"x" * 31, log=direct_log("c", "z"))])
+        assert calls.ids(room_log("a")) == ["2", "3"]
+        assert [each.other for each in calls.conversations("z")] == ["b"]
+        assert calls.open_log(room_log("a"), "a").seq == 4
+
+    def test_forgotten_bytes(self):
+        """What is forgotten for another reason does not count any more."""
+        calls = Calls(self, self.make_memory(max_logs=1, max_bytes=10))
+        for name in ("a", "b", "c"):
+            calls.append([entry("1", b"1234567890", log=direct_log(name, "z"))])
+        self.now += PLENTY.max_age_s + 1
         calls.expire()
-        assert [each.other for each in calls.conversations("z")] == ["c"]
-        assert len(calls.rooms()) == 1
+        calls.append([entry("2", b"1234567890", log=LOBBY, time=self.now)])
+        assert calls.ids() == ["2"]
