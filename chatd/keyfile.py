@@ -7,12 +7,21 @@ import binascii
 import os
 import secrets
 import stat
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from chatd.errors import ConfigurationError
 from chatd.wire.keys import KEY_BYTES
 
-__all__ = ["generate_key", "load_key", "read_private_file", "why", "write_key_file"]
+__all__ = [
+    "generate_key",
+    "load_key",
+    "read_private_file",
+    "replace_private_file",
+    "why",
+    "write_key_file",
+]
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _MAX_FILE_BYTES = 4096
@@ -90,6 +99,37 @@ def read_private_file(path: str | Path, what: str, max_bytes: int = -1) -> bytes
     if status.st_mode & _OTHERS:
         raise ConfigurationError(f"others can read or write the {what} {path}: chmod 600 {path}")
     return data
+
+
+def replace_private_file(
+    path: str | Path, data: bytes, status: os.stat_result | None = None
+) -> None:
+    """Put a file in the place of another: one of the two is there, whatever happens.
+
+    Args:
+        path: The file.
+        data: What it is to hold.
+        status: Tells the owner and the mode that it is to have; mode 0600 where there is None.
+
+    Raises:
+        OSError: It cannot be done; the file is as it was.
+    """
+    directory, name = os.path.split(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory or ".")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if status is not None:
+                os.fchown(descriptor, status.st_uid, status.st_gid)
+            mode = 0o600 if status is None else stat.S_IMODE(status.st_mode)
+            os.fchmod(descriptor, mode)  # whatever the umask
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
 
 
 def why(error: Exception) -> str:

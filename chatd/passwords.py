@@ -17,8 +17,6 @@ import fcntl
 import os
 import re
 import secrets
-import stat
-import tempfile
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -31,7 +29,7 @@ from argon2.exceptions import HashingError, VerificationError, VerifyMismatchErr
 
 from chatd.chat.names import check_name, fold
 from chatd.errors import ConfigurationError, RequestError
-from chatd.keyfile import read_private_file, why
+from chatd.keyfile import read_private_file, replace_private_file, why
 
 __all__ = ["MAX_PASSWORD", "Passwords", "check_account", "load_passwords", "set_password"]
 
@@ -173,7 +171,8 @@ def set_password(
             else:
                 name = account.name
                 lines[account.line - 1] = f"{name}:{encoded}"
-            _replace(target, "".join(f"{line}\n" for line in lines), status)
+            text = "".join(f"{line}\n" for line in lines)
+            replace_private_file(target, text.encode(), status)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot write the {_WHAT} {path}: {why(error)}") from error
     return name
@@ -277,21 +276,3 @@ def _only_writer_in(directory: str) -> Iterator[None]:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _replace(target: str, text: str, status: os.stat_result | None) -> None:
-    """Replace a file, which keeps the owner and the mode that `status` tells."""
-    directory, name = os.path.split(target)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            if status is not None:
-                os.fchown(descriptor, status.st_uid, status.st_gid)
-            os.fchmod(descriptor, 0o600 if status is None else stat.S_IMODE(status.st_mode))
-            file.write(text.encode())
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(temporary, target)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -187,18 +187,17 @@ class Attendance(Generic[M]):
         for room in rooms:
             self.close(room)
 
-    def enter(self, member: M, room: Room[M], *, is_silent: bool = False) -> None:
+    def enter(self, member: M, room: Room[M]) -> None:
         """Let a member hear what is said in a room from now on, and tell those who are in it.
 
         Args:
             member: The member; nothing happens where it is in already, or gone.
             room: A room that is held or that someone is in.
-            is_silent: Whether nobody is told.
         """
         if room.key in member.rooms or not self.is_here(member):
             return
         member.rooms[room.key] = room
-        if room.add(member) and not is_silent and self._tells_presence(room):
+        if room.add(member) and self._tells_presence(room):
             self.delivery.broadcast(room, presence.joined(room.name, member.name))
         self.delivery.begin(room, member)
 

@@ -34,7 +34,7 @@ from chatd.chat import presence
 from chatd.chat.history import MAX_PAGE, Answer, history, join
 from chatd.chat.hub import Hub
 from chatd.chat.members import M
-from chatd.chat.moderation import Bans, Operators, check_target, kick
+from chatd.chat.moderation import Bans, Operators, check_target
 from chatd.chat.names import MAX_TOPIC, check_name, check_room, fold
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.storage.bans import Ban
@@ -289,7 +289,9 @@ class Commands(Generic[M]):
         else:
             everyone = (each for here in self._hub.here.values() for each in here.values())
             members = [each for each in everyone if each.address == address]
-        return kick(self._hub, members, code, reason)
+        for each in members:
+            self._hub.delivery.end(each, code, reason)
+        return len(members)
 
 
 def _fit(items: Iterable[tuple[str, Any]], after: str) -> tuple[list[Any], dict[str, str]]:

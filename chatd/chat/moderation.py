@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
 from chatd.chat.addresses import plain_address
-from chatd.chat.hub import Hub
-from chatd.chat.members import M, Member
+from chatd.chat.members import Member
 from chatd.chat.names import fold, fold_known
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.bans import Ban
 
-__all__ = ["Bans", "Operators", "check_target", "kick"]
+__all__ = ["Bans", "Operators", "check_target"]
 
 
 class Bans:
@@ -60,7 +59,7 @@ class Bans:
     def in_force(self) -> list[Ban]:
         """Return the bans that have not ended."""
         now = self._unix_time()
-        return [ban for ban in self._bans if ban.until is None or ban.until > now]
+        return [ban for ban in self._bans if _is_in_force(ban, now)]
 
     def check(self, name: str | None, address: str) -> None:
         """Refuse who is banned.
@@ -71,7 +70,7 @@ class Bans:
         key = None if name is None else fold(name)
         now = self._unix_time()
         for ban in (*self._of.get((key, None), ()), *self._of.get((None, address), ())):
-            if ban.until is None or ban.until > now:
+            if _is_in_force(ban, now):
                 raise RequestError(ErrorCode.BANNED, "you are banned from this server")
 
     def add(self, ban: Ban) -> None:
@@ -97,6 +96,10 @@ class Bans:
         self._save(rest)
         self.replace(rest)
         return True
+
+
+def _is_in_force(ban: Ban, now: float) -> bool:
+    return ban.until is None or ban.until > now
 
 
 def _key(ban: Ban) -> tuple[str | None, str | None]:
@@ -144,15 +147,3 @@ def check_target(name: str | None, address: str | None) -> tuple[str | None, str
             ErrorCode.BAD_REQUEST, "an address is that of an IP, or uid: and a user's number"
         )
     raise RequestError(ErrorCode.BAD_REQUEST, "give a name, or an address")
-
-
-def kick(
-    hub: Hub[M],
-    members: Collection[M],
-    code: str,
-    reason: str,
-) -> int:
-    """End the sessions of some members, and say how many there were."""
-    for member in members:
-        hub.delivery.end(member, code, reason)
-    return len(members)

@@ -30,6 +30,7 @@ from chatd.chat.attempts import Attempts
 from chatd.chat.names import GUEST, check_name, fold
 from chatd.errors import ConfigurationError, ErrorCode, RequestError
 from chatd.keyfile import why
+from chatd.net.hooks import FAILED
 from chatd.passwords import load_passwords
 
 __all__ = ["MAX_CHECKS", "Account", "Accounts", "PasswordFileChecker"]
@@ -37,7 +38,6 @@ __all__ = ["MAX_CHECKS", "Account", "Accounts", "PasswordFileChecker"]
 MAX_CHECKS = 2
 """How many passwords are checked at once; with argon2 each takes 64 MiB while it is."""
 
-_FAILED = "the server failed; see its log"
 _WRONG = "the name or the password is wrong"
 
 
@@ -192,7 +192,7 @@ class Accounts:
         if isinstance(error, LoginFailed):
             raise RequestError(ErrorCode.AUTH_FAILED, _WRONG) from None
         self.log.failure("a login could not be checked", failure=failure)
-        raise RequestError(ErrorCode.INTERNAL_ERROR, _FAILED) from None
+        raise RequestError(ErrorCode.INTERNAL_ERROR, FAILED) from None
 
 
 @implementer(ICredentialsChecker)

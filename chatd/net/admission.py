@@ -12,7 +12,7 @@ from chatd.chat.moderation import Bans
 from chatd.chat.names import GUEST, MAX_NAME, fold
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.net.accounts import Accounts
-from chatd.net.hooks import call_hook
+from chatd.net.hooks import FAILED, call_hook
 from chatd.net.identity import Identity, identify
 from chatd.wire.messages import SessionAck
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Admission"]
 
-_FAILED = "the server failed; see its log"
 _RETRIED = frozenset({ErrorCode.NOT_STORED, ErrorCode.TOO_MANY_ATTEMPTS})
 """Refusals that do not last."""
 
@@ -119,6 +118,6 @@ class Admission:
             error = RequestError(ErrorCode.NOT_STORED, "the server's store does not work now")
         elif not isinstance(error, RequestError):
             protocol.log_failure(failure, "admission")
-            error = RequestError(ErrorCode.INTERNAL_ERROR, _FAILED)
+            error = RequestError(ErrorCode.INTERNAL_ERROR, FAILED)
         protocol.connection.refuse(error.code, error.message, retry=error.code in _RETRIED)
         protocol.flush()  # now: it is not read from until this is done, but it is to its end

@@ -24,7 +24,6 @@ from chatd.chat.rooms import Room
 from chatd.errors import (
     ConfigurationError,
     ErrorCode,
-    LocalProtocolError,
     RequestError,
     SessionEnded,
     StoreError,
@@ -147,7 +146,6 @@ class ChatFactory(Factory):
         self._heartbeat_s = heartbeat_s
         self._wheel = HeartbeatWheel(clock, heartbeat_s)
         self._speaker = Member("", self.hub.names.reserve(name))
-        self._unix_time = unix_time
         self._protocols: dict[ServerProtocol, None] = {}
         self._is_stopping = False
         self._stop_waiters: list[Deferred[None]] = []
@@ -210,7 +208,7 @@ class ChatFactory(Factory):
                 `bad-name`; `bad-request`: it is for a room and a name.
             LocalProtocolError: The content is over the limit.
         """
-        self._check_size(message.content)
+        self.codec.check_content(message.content)
         self.hub.say(session, message)
         self.turn.schedule()
 
@@ -355,35 +353,23 @@ class ChatFactory(Factory):
         header = ChatHeader(
             id=uuid4().hex if id is None else id,
             sender=self._speaker.name,
-            time=self._unix_time(),
+            time=self.hub.unix_time(),
             content_type=content_type or DEFAULT_CONTENT_TYPE,
         )
         return self.codec.encode_parts(MessageType.MESSAGE, header, as_content(content))
 
-    def _note_failure(self, error: Exception) -> None:
+    def _note_failure(self, error: BaseException | None) -> None:
         if isinstance(error, StoreError):
             self.note_store_failure(error)
         else:
-            self.log.failure("what was said could not be delivered", Failure(error))
-
-    def _check_size(self, content: bytes) -> None:
-        if len(content) > self.codec.max_content:
-            raise LocalProtocolError(
-                f"a content of {len(content)} bytes is over {self.codec.max_content}"
-            )
+            self.log.failure("what was said could not be stored or delivered", Failure(error))
 
     def _note(self, line: str) -> None:
         self.log.info("{line}", line=line)
 
     def _start(self, awaitable: Awaitable[None]) -> None:
-        def failed(failure: Failure) -> None:
-            error = failure.value
-            if isinstance(error, StoreError):
-                self.note_store_failure(error)
-            else:
-                self.log.failure("the store failed, and nobody waits for it", failure)
-
-        Deferred.fromCoroutine(wait(awaitable)).addErrback(failed)
+        started = Deferred.fromCoroutine(wait(awaitable))
+        started.addErrback(lambda failure: self._note_failure(failure.value))
 
     def _check_stopped(self) -> None:
         if self._is_stopping and not self._protocols:

@@ -8,7 +8,10 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-__all__ = ["Hook", "call_hook", "wait"]
+__all__ = ["FAILED", "Hook", "call_hook", "wait"]
+
+FAILED = "the server failed; see its log"
+"""What a client is told of a failure that was not raised on purpose."""
 
 T = TypeVar("T")
 Hook = Callable[..., "Awaitable[None] | Deferred[None] | None"]

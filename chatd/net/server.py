@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.errors import ErrorCode, RequestError, SessionEnded
-from chatd.net.hooks import Hook, call_hook
+from chatd.net.hooks import FAILED, Hook, call_hook
 from chatd.net.protocol import HOLD_PENDING, MAX_PENDING, ChatProtocol
 from chatd.net.session import Session
 from chatd.session.events import AdmissionAsked, Event, Faulted
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from chatd.chat.rooms import Room
     from chatd.net.factory import ChatFactory
 
-__all__ = ["FAILED", "ServerProtocol"]
+__all__ = ["ServerProtocol"]
 
-FAILED = "the server failed; see its log"
-"""What a client is told of a failure that was not raised on purpose."""
 MAX_UNSETTLED = 1_000
 """How much of what a client said may wait for its answer before no more is read."""
 MAX_COMMANDS_IN_TURN = 8

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from chatd.errors import ConfigurationError, StoreError
+from chatd.keyfile import replace_private_file
 
 __all__ = ["Ban", "BanFile"]
 
@@ -88,18 +87,7 @@ class BanFile:
 
 def _replace(path: Path, data: bytes) -> None:
     """Put a file in the place of another, so that one of the two is there whatever happens."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, 0o600)  # whatever the umask
-            file.write(data)
-            file.flush()
-            os.fsync(descriptor)
-        os.replace(name, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(name)
-        raise
+    replace_private_file(path, data)
     directory = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(directory)

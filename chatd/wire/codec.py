@@ -98,6 +98,17 @@ class Codec:
         """The longest frame that a message within the limits makes, in bytes."""
         return ENVELOPE_BYTES + MAX_HEADER + self.max_content
 
+    def check_content(self, content: bytes) -> None:
+        """Check that a content can be sent.
+
+        Raises:
+            LocalProtocolError: It is over the limit.
+        """
+        if len(content) > self.max_content:
+            raise LocalProtocolError(
+                f"a content of {len(content)} bytes is over the limit of {self.max_content}"
+            )
+
     def encode(self, message: Message) -> bytes:
         """Make the whole frame of a message, length prefix included.
 
@@ -109,10 +120,7 @@ class Codec:
 
     def encode_parts(self, message_type: int, header: Header, content: bytes = b"") -> bytes:
         """Do what `encode` does for a message that was not put together yet."""
-        if len(content) > self.max_content:
-            raise LocalProtocolError(
-                f"a content of {len(content)} bytes is over the limit of {self.max_content}"
-            )
+        self.check_content(content)
         try:
             header_bytes = _encode_header(header)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
