@@ -22,7 +22,7 @@ Start = Callable[[Awaitable[None]], object]
 """Begins to wait for something that nobody else waits for; what it raises is logged."""
 
 
-class Draft(msgspec.Struct, Generic[M], eq=False):
+class Draft(msgspec.Struct, Generic[M], eq=False, gc=False):
     """Something that was said, or is to be done, in its turn.
 
     Attributes:
@@ -97,9 +97,11 @@ class Journal(Generic[M]):
                 self._then, self._then_after = self._then_after, []
                 drafts = self._under_way
                 entries = [draft.entry for draft in drafts if draft.entry is not None]
-                outcomes = iter(await self._append(entries) if entries else ())
-                aligned = [None if draft.entry is None else next(outcomes) for draft in drafts]
-                self._settled(drafts, aligned)
+                outcomes: Sequence[Outcome | None] = await self._append(entries) if entries else ()
+                if len(entries) < len(drafts):
+                    rest = iter(outcomes)
+                    outcomes = [None if draft.entry is None else next(rest) for draft in drafts]
+                self._settled(drafts, outcomes)
                 while self._then:
                     self._then.pop(0)()
         finally:

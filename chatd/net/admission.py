@@ -59,7 +59,7 @@ class Admission:
         Returns:
             A Deferred that fires with None when that is done, or None where it is done already.
         """
-        return call_hook(self._admit, protocol, ack, failed=self._refuse, about=protocol)
+        return call_hook(self._refuse, protocol, self._admit, protocol, ack)
 
     async def _admit(self, protocol: ServerProtocol, ack: SessionAck) -> None:
         identity = identify(protocol.stream)

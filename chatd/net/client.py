@@ -387,9 +387,7 @@ class ChatClient(ChatProtocol, Requests):
 
     def _call(self, hook: Hook, *args: object) -> None:
         """Call what may be overridden; its failure is logged, and the session goes on."""
-        call_hook(
-            hook, *args, failed=self._log_failure, about=getattr(hook, "__name__", repr(hook))
-        )
+        call_hook(self._log_failure, getattr(hook, "__name__", repr(hook)), hook, *args)
 
     def _log_failure(self, failure: Failure, about: str) -> None:
         self.log.failure("{about} failed", failure=failure, about=about)

@@ -33,7 +33,7 @@ from chatd.net.admission import Admission
 from chatd.net.arrivals import Arrivals
 from chatd.net.delivery import TurnDelivery
 from chatd.net.heartbeat import HeartbeatWheel
-from chatd.net.hooks import wait
+from chatd.net.hooks import start
 from chatd.net.identity import identify
 from chatd.net.server import ServerProtocol
 from chatd.net.session import Session
@@ -368,8 +368,13 @@ class ChatFactory(Factory):
         self.log.info("{line}", line=line)
 
     def _start(self, awaitable: Awaitable[None]) -> None:
-        started = Deferred.fromCoroutine(wait(awaitable))
-        started.addErrback(lambda failure: self._note_failure(failure.value))
+        try:
+            started = start(awaitable)
+        except Exception as error:
+            self._note_failure(error)
+            return
+        if started is not None:
+            started.addErrback(lambda failure: self._note_failure(failure.value))
 
     def _check_stopped(self) -> None:
         if self._is_stopping and not self._protocols:

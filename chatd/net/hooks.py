@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-__all__ = ["FAILED", "Hook", "call_hook", "wait"]
+__all__ = ["FAILED", "Hook", "call_hook", "start", "wait"]
 
 FAILED = "the server failed; see its log"
 """What a client is told of a failure that was not raised on purpose."""
@@ -18,29 +18,66 @@ Hook = Callable[..., "Awaitable[None] | Deferred[None] | None"]
 
 
 def call_hook(
-    hook: Hook, *args: object, failed: Callable[[Failure, T], None], about: T
+    failed: Callable[[Failure, T], None], about: T, hook: Hook, *args: object
 ) -> Deferred[None] | None:
     """Call a hook, plain or `async`.
 
     Args:
-        hook: What to call.
-        args: What to call it with.
         failed: Called with the failure and `about`, where it fails; it must not fail itself.
         about: What the call is about.
+        hook: What to call.
+        args: What to call it with.
 
     Returns:
         A Deferred that fires with None when the hook is done, or None where it is done already.
     """
     try:
         result = hook(*args)
+        if result is None:
+            return None
+        deferred = result if isinstance(result, Deferred) else start(result)
     except Exception:
         failed(Failure(), about)
         return None
-    if result is None:
+    if deferred is None:
         return None
-    deferred = result if isinstance(result, Deferred) else Deferred.fromCoroutine(wait(result))
     deferred.addErrback(failed, about)
     return None if deferred.called and not deferred.paused else deferred
+
+
+def start(awaitable: Awaitable[None]) -> Deferred[None] | None:
+    """Run something as far as it goes without waiting.
+
+    What most turns start has nothing to wait for, and a Deferred would cost more than its work.
+
+    Returns:
+        A Deferred that fires with None when it is done, or None where it is done already.
+
+    Raises:
+        Exception: What it raised before it had to wait.
+    """
+    coroutine = wait(awaitable)
+    try:
+        awaited = coroutine.send(None)
+    except StopIteration:
+        return None
+    return Deferred.fromCoroutine(_go_on(coroutine, awaited))
+
+
+def _go_on(coroutine: Coroutine[Any, Any, None], awaited: object) -> Generator[Any, Any, None]:
+    """Run the rest of a coroutine that waits for something already."""
+    try:
+        while True:
+            try:
+                result = yield awaited
+            except Exception as error:
+                awaited = coroutine.throw(error)
+            else:
+                awaited = coroutine.send(result)
+    except StopIteration:
+        return
+    finally:
+        coroutine.close()
 
 
 async def wait(awaitable: Awaitable[None]) -> None:

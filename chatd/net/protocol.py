@@ -20,6 +20,7 @@ from twisted.internet.interfaces import (
     IPushProducer,
     IReactorTime,
     ISSLTransport,
+    IWriteDescriptor,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -118,6 +119,8 @@ class ChatProtocol(Protocol):
         if set_no_delay is not None:
             set_no_delay(True)
         self._outlet = Outlet(self.stream, self.connection.seal)
+        is_tls = ISSLTransport.providedBy(self.transport)
+        self._is_socket = IWriteDescriptor.providedBy(self.transport) and not is_tls
         self.stream.registerProducer(self, True)
         self._timer = self._clock.callLater(HANDSHAKE_TIMEOUT_S, self._handshake_is_due)
         self.flush()
@@ -232,6 +235,8 @@ class ChatProtocol(Protocol):
             self._close()
         else:
             self._outlet.write(data)
+            if data or handshake:
+                self._write_through()
             self._tell_drained()
 
     def when_drained(self) -> Deferred[None]:
@@ -302,6 +307,14 @@ class ChatProtocol(Protocol):
     def _handshake_is_due(self) -> None:
         self._timer = None
         self.tick(self._clock.seconds())
+
+    def _write_through(self) -> None:
+        """Have the socket take what it can now; the reactor would do it one turn later.
+
+        A failure shows again when the reactor writes, and is acted on then.
+        """
+        if self._is_socket:
+            cast(IWriteDescriptor, self.transport).doWrite()
 
     def _hold_if_flooding(self, waiting: int) -> None:
         """Read nothing from a peer for whom much waits: not on a client's side, both would wait."""

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.errors import ErrorCode, RequestError, SessionEnded
-from chatd.net.hooks import FAILED, Hook, call_hook
+from chatd.net.hooks import FAILED, call_hook
 from chatd.net.protocol import HOLD_PENDING, MAX_PENDING, ChatProtocol
 from chatd.net.session import Session
 from chatd.session.events import AdmissionAsked, Event, Faulted
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerProtocol"]
 
+_MESSAGE = int(MessageType.MESSAGE)  # a name that is cheaper to look up, once for each message
 MAX_UNSETTLED = 1_000
 """How much of what a client said may wait for its answer before no more is read."""
 MAX_COMMANDS_IN_TURN = 8
@@ -68,8 +69,9 @@ class ServerProtocol(ChatProtocol):
 
     def act_on(self, event: Event) -> Deferred[None] | None:
         """Hand a message to the factory, admit a client; all else waits for what was said."""
-        if isinstance(event, Message) and event.type == MessageType.MESSAGE:
-            work = self._call(self.factory.message_received, event)
+        if isinstance(event, Message) and event.type == _MESSAGE:
+            hook = self.factory.message_received
+            work = call_hook(self._refuse, event, hook, self.session, event)
             return self._settle() if work is None and self._waits_for_much(event) else work
         waiting = self._settle()
         if waiting is None:
@@ -101,7 +103,7 @@ class ServerProtocol(ChatProtocol):
         factory.add(session, rooms)
         self.handshake_done()
         self.log.info("{who}: established from {peer}", who=self, peer=session.peer)
-        work = call_hook(session.established, failed=self.log_failure, about="established")
+        work = call_hook(self.log_failure, "established", session.established)
         if work is None:
             factory.arrivals.tell(session)
         else:
@@ -129,7 +131,7 @@ class ServerProtocol(ChatProtocol):
             return
         self.factory.remove(session)
         self.log.info("{who}: ended: {reason!r}", who=self, reason=end_reason)
-        call_hook(session.ended, end_reason, failed=self.log_failure, about="ended")
+        call_hook(self.log_failure, "ended", session.ended, end_reason)
 
     def end_session(self, code: str, reason: str, *, retry: bool = False) -> None:
         """Say why, after all that was broadcast; flush and close."""
@@ -153,9 +155,6 @@ class ServerProtocol(ChatProtocol):
 
     # Within
 
-    def _call(self, hook: Hook, event: Message) -> Deferred[None] | None:
-        return call_hook(hook, self.session, event, failed=self._refuse, about=event)
-
     def _act_later(self, event: Event) -> Deferred[None] | None:
         """Act on what waited, unless the session has ended meanwhile."""
         return None if self.connection.is_over else self._act_on_other(event)
@@ -163,7 +162,8 @@ class ServerProtocol(ChatProtocol):
     def _act_on_other(self, event: Event) -> Deferred[None] | None:
         if isinstance(event, Message):
             if event.type == MessageType.COMMAND:
-                return self._call(self.factory.command_received, event) or self._pace()
+                hook = self.factory.command_received
+                return call_hook(self._refuse, event, hook, self.session, event) or self._pace()
             # an ERROR: the client did not like what it got, and says so
             self.log.debug("{who}: client's error: {error}", who=self, error=event.header)
         elif isinstance(event, AdmissionAsked):
@@ -208,12 +208,11 @@ class ServerProtocol(ChatProtocol):
 
     def _waits_for_much(self, message: Message) -> bool:
         """Count a message in, and say whether too much of what was said waits for its answer."""
-        if self.session is None or not self.session.unsettled:
+        session = self.session
+        if session is None or not session.unsettled:
             return False
         self._unsettled_bytes += len(message.content)
-        return (
-            self.session.unsettled >= MAX_UNSETTLED or self._unsettled_bytes >= MAX_UNSETTLED_BYTES
-        )
+        return session.unsettled >= MAX_UNSETTLED or self._unsettled_bytes >= MAX_UNSETTLED_BYTES
 
     def _hand_over(self) -> None:
         if self.session is not None:

@@ -136,16 +136,20 @@ class Turn:
 
     def flush(self) -> None:
         """Send everything now; at the latest the end of the turn does it."""
-        with self.log.failuresHandled("what was said could not be settled"):
+        try:
             self.before_flush()
+        except Exception:
+            self.log.failure("what was said could not be settled")
         self.settle()  # before the call is forgotten: who is delivered to would ask for another
         call, self._call = self._call, None
         if call is not None and call.active():
             call.cancel()
         flushables, self._flushables = self._flushables, {}
         for flushable in flushables:
-            with self.log.failuresHandled("a flush failed"):
+            try:
                 flushable.flush()
+            except Exception:  # the others are to be flushed all the same
+                self.log.failure("a flush failed")
 
 
 def _deliver_rest(audience: Audience, broadcast: _Broadcast, joined: bytes) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from uuid import uuid4
@@ -47,9 +47,19 @@ class _Total:
 
 
 class _Log:
-    """One log: what is kept of it, by author and id, in order."""
+    """One log: the messages that are kept, in order, by author and id."""
 
-    __slots__ = ("_total", "bytes", "epoch", "is_open", "kept", "name", "seq", "topic")
+    __slots__ = (
+        "_keys",
+        "_total",
+        "bytes",
+        "epoch",
+        "is_open",
+        "kept",
+        "name",
+        "seq",
+        "topic",
+    )
 
     def __init__(self, name: str, total: _Total) -> None:
         self.name = name
@@ -57,19 +67,23 @@ class _Log:
         self.epoch = uuid4().hex
         self.seq = 0
         self.topic = ""
-        self.kept: OrderedDict[tuple[str, str], Message] = OrderedDict()
+        self.kept: dict[tuple[str, str], Message] = {}
+        # The same keys in the same order: to ask a dictionary for its first one costs a look at
+        # all that were dropped before it.
+        self._keys: deque[tuple[str, str]] = deque()
         self.bytes = 0
         self.is_open = False
+
+    @property
+    def oldest(self) -> int:
+        """The place of the oldest message that is kept; `seq + 1` where none is."""
+        return self.seq - len(self.kept) + 1
 
     @property
     def head(self) -> Head:
         """Where it stands."""
         return Head(
-            name=self.name,
-            epoch=self.epoch,
-            seq=self.seq,
-            oldest=self.seq - len(self.kept) + 1,
-            topic=self.topic,
+            name=self.name, epoch=self.epoch, seq=self.seq, oldest=self.oldest, topic=self.topic
         )
 
     def append(self, entry: Entry) -> Outcome:
@@ -81,33 +95,31 @@ class _Log:
         self.seq += 1
         message = place(entry, self.seq)
         self.kept[key] = message
-        self.bytes += len(entry.content)
-        self._total.bytes += len(entry.content)
+        self._keys.append(key)
+        size = len(entry.content)
+        self.bytes += size
+        self._total.bytes += size
         return Stored(message, True)
 
     def trim(self, retention: Retention) -> None:
         """Drop what is too much."""
-        while len(self.kept) > retention.max_messages or (
-            self.bytes > retention.max_bytes and len(self.kept) > 1
-        ):
-            self.drop_oldest()
+        self.drop(len(self.kept) - retention.max_messages)
+        while self.bytes > retention.max_bytes and len(self.kept) > 1:
+            self.drop(1)
 
-    def drop_oldest(self) -> None:
-        """Keep one message less."""
-        _, dropped = self.kept.popitem(last=False)
-        self.bytes -= len(dropped.content)
-        self._total.bytes -= len(dropped.content)
-
-    def drop_all(self) -> None:
-        """Keep nothing."""
-        self._total.bytes -= self.bytes
-        self.bytes = 0
-        self.kept.clear()
+    def drop(self, count: int) -> None:
+        """Keep so many messages less, the oldest ones."""
+        next_key, take = self._keys.popleft, self.kept.pop
+        size = 0
+        for _ in range(count):
+            size += len(take(next_key()).content)
+        self.bytes -= size
+        self._total.bytes -= size
 
     def expire(self, cutoff: float) -> None:
         """Drop what was said before a time."""
-        while self.kept and _time_of(next(iter(self.kept.values()))) < cutoff:
-            self.drop_oldest()
+        while self._keys and _time_of(self.kept[self._keys[0]]) < cutoff:
+            self.drop(1)
 
 
 @implementer(IMessageStore)
@@ -179,7 +191,7 @@ class MemoryStore:
         """See `IMessageStore`."""
         there = self._logs.get(log) or self._begin_to_read(log)
         there.expire(self._cutoff())
-        oldest = there.seq - len(there.kept) + 1
+        oldest = there.oldest
         if after is None:
             end = there.seq + 1 if before is None else max(oldest, min(before, there.seq + 1))
             newest_first = islice(
@@ -234,7 +246,7 @@ class MemoryStore:
         while self._total.bytes > self._max_bytes:
             key, largest = max(self._logs.items(), key=lambda item: item[1].bytes)
             while largest.kept and self._total.bytes > self._max_bytes:
-                largest.drop_oldest()
+                largest.drop(1)
             if not largest.kept and not largest.is_open:
                 del self._logs[key]
 
@@ -269,7 +281,7 @@ class MemoryStore:
         """Forget the longest silent log that nobody is in, but not the one just begun."""
         for key, log in self._logs.items():
             if not log.is_open and key != begun:
-                log.drop_all()
+                log.drop(len(log.kept))
                 del self._logs[key]
                 return
 

@@ -116,16 +116,18 @@ class Codec:
             LocalProtocolError: Its header or its content is over the limit, or its type or its
                 header cannot be put on the wire.
         """
-        return self.encode_parts(message.type, message.header, message.content)
+        content = message.content
+        if len(content) > self.max_content:
+            self.check_content(content)
+        try:
+            header = _encode_header(message.header)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise LocalProtocolError(f"the header cannot be sent: {error}") from error
+        return self._sealer.seal(message.type, header, content)
 
     def encode_parts(self, message_type: int, header: Header, content: bytes = b"") -> bytes:
         """Do what `encode` does for a message that was not put together yet."""
-        self.check_content(content)
-        try:
-            header_bytes = _encode_header(header)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise LocalProtocolError(f"the header cannot be sent: {error}") from error
-        return self._sealer.seal(message_type, header_bytes, content)
+        return self.encode(Message(message_type, header, content))
 
     def decode(self, frame: bytes) -> Message:
         """Check one whole frame, length prefix included, and return its message.

@@ -127,7 +127,12 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
 
 class ChatHeader(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, rename={"sender": "from"}
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    omit_defaults=True,
+    rename={"sender": "from"},
+    gc=False,
 ):
     """The header of MESSAGE, in both directions.
 
@@ -182,7 +187,7 @@ Header = SessionInit | SessionAck | Heartbeat | ChatHeader | Error | Disconnect 
 """What a header is decoded to."""
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One envelope's meaning: its type, its header and its content.
 
     Attributes:

@@ -21,7 +21,7 @@ class HookTests(SynchronousTestCase):
         self.failures.append((failure.type, about))
 
     def call(self, hook: Hook, *args: object) -> Deferred[None] | None:
-        return call_hook(hook, *args, failed=self.failed, about="the hook")
+        return call_hook(self.failed, "the hook", hook, *args)
 
     async def wait(self) -> None:
         self.steps.append("begun")
