@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Outlet", "Writable"]
+from chatd.wire.channel import sealed_length
+
+__all__ = ["Outlet", "Seal", "Writable"]
 
 SLICE = 256 * 1024
 """How much is written at once, in bytes: a slow peer that reads is seen to read at each slice."""
+
+_SCRATCH = bytearray(sealed_length(SLICE))
+"""What is sealed is sealed here: new memory for each write would cost more than the sealing."""
+
+Seal = Callable[[bytes, bytearray], "bytes | memoryview"]
 
 
 class Writable(Protocol):
     """What an outlet writes to."""
 
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
+    def write(self, data: bytes | memoryview) -> None:
+        """Send bytes; they are overwritten when it returns."""
 
 
 class Outlet:
@@ -26,12 +33,13 @@ class Outlet:
 
     Args:
         stream: What to write to; it is to call `pause` and `resume` as a push producer's.
-        seal: What makes of a piece the bytes to write; called in the order of the pieces.
+        seal: What makes of a piece the bytes to write, in a buffer that is given; called in the
+            order of the pieces.
     """
 
     __slots__ = ("_last", "_rest", "_seal", "_stream", "is_paused")
 
-    def __init__(self, stream: Writable, seal: Callable[[bytes], bytes]) -> None:
+    def __init__(self, stream: Writable, seal: Seal) -> None:
         self._stream = stream
         self._seal = seal
         self._rest = memoryview(b"")
@@ -58,7 +66,7 @@ class Outlet:
             self._rest = memoryview(data)
             self._write_rest()
         elif data:
-            self._stream.write(self._seal(data))
+            self._stream.write(self._seal(data, _SCRATCH))
 
     def pause(self) -> None:
         """Write nothing until `resume`."""
@@ -82,4 +90,4 @@ class Outlet:
             if not self._rest:
                 self._rest, self._last = memoryview(self._last), b""
             piece, self._rest = self._rest[:SLICE], self._rest[SLICE:]
-            self._stream.write(self._seal(bytes(piece)))
+            self._stream.write(self._seal(bytes(piece), _SCRATCH))

@@ -20,7 +20,6 @@ from twisted.internet.interfaces import (
     IPushProducer,
     IReactorTime,
     ISSLTransport,
-    IWriteDescriptor,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -30,6 +29,7 @@ from zope.interface import implementer
 from chatd.errors import ErrorCode, SessionEnded
 from chatd.net.outlet import Outlet
 from chatd.net.turn import Turn
+from chatd.net.writers import writer_for
 from chatd.session.connection import HANDSHAKE_TIMEOUT_S, Connection
 from chatd.session.events import Event
 from chatd.session.liveness import SILENT_INTERVALS
@@ -118,9 +118,8 @@ class ChatProtocol(Protocol):
         set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
         if set_no_delay is not None:
             set_no_delay(True)
-        self._outlet = Outlet(self.stream, self.connection.seal)
-        is_tls = ISSLTransport.providedBy(self.transport)
-        self._is_socket = IWriteDescriptor.providedBy(self.transport) and not is_tls
+        self._writer = writer_for(self.stream)
+        self._outlet = Outlet(self._writer, self.connection.seal_into)
         self.stream.registerProducer(self, True)
         self._timer = self._clock.callLater(HANDSHAKE_TIMEOUT_S, self._handshake_is_due)
         self.flush()
@@ -228,15 +227,13 @@ class ChatProtocol(Protocol):
             is_ending = True
         handshake = connection.handshake_to_send()
         if handshake:
-            self.stream.write(handshake)
+            self._writer.write(handshake)
         data = connection.plaintext_to_send()
         if is_ending:
             self._outlet.finish(data)
             self._close()
         else:
             self._outlet.write(data)
-            if data or handshake:
-                self._write_through()
             self._tell_drained()
 
     def when_drained(self) -> Deferred[None]:
@@ -307,14 +304,6 @@ class ChatProtocol(Protocol):
     def _handshake_is_due(self) -> None:
         self._timer = None
         self.tick(self._clock.seconds())
-
-    def _write_through(self) -> None:
-        """Have the socket take what it can now; the reactor would do it one turn later.
-
-        A failure shows again when the reactor writes, and is acted on then.
-        """
-        if self._is_socket:
-            cast(IWriteDescriptor, self.transport).doWrite()
 
     def _hold_if_flooding(self, waiting: int) -> None:
         """Read nothing from a peer for whom much waits: not on a client's side, both would wait."""

@@ -219,14 +219,15 @@ class Connection:
 
     def data_to_send(self) -> bytes:
         """Return, once, the bytes for the transport: all that was queued, sealed as one flush."""
-        return self.handshake_to_send() + self.seal(self.plaintext_to_send())
+        plaintext = self.plaintext_to_send()
+        return self.handshake_to_send() + (self._channel.seal(plaintext) if plaintext else b"")
 
     def handshake_to_send(self) -> bytes:
         """Return, once, what goes before anything sealed."""
         return self._channel.handshake_to_send()
 
     def plaintext_to_send(self) -> bytes:
-        """Return, once, all that was queued, to be sealed in order with `seal`."""
+        """Return, once, all that was queued, to be sealed in order with `seal_into`."""
         outbox = self._outbox
         if not outbox:
             return b""
@@ -234,9 +235,9 @@ class Connection:
         self.discard_queued()
         return plaintext
 
-    def seal(self, plaintext: bytes) -> bytes:
-        """Seal the next piece of what `plaintext_to_send` returned."""
-        return self._channel.seal(plaintext) if plaintext else b""
+    def seal_into(self, plaintext: bytes, buffer: bytearray) -> bytes | memoryview:
+        """Seal the next piece of what `plaintext_to_send` returned; see `Channel.seal_into`."""
+        return self._channel.seal_into(plaintext, buffer)
 
     def queue_frames(self, frames: bytes) -> None:
         """Queue whole frames, encoded with the codec of this session's key."""

@@ -36,7 +36,7 @@ from chatd.wire.noise import (
     Handshake,
 )
 
-__all__ = ["PREAMBLE", "Channel", "ClearChannel", "SecureChannel"]
+__all__ = ["PREAMBLE", "Channel", "ClearChannel", "SecureChannel", "sealed_length"]
 
 PREAMBLE = b"\x89CHATN\r\n"
 """What a server with a key sends first, and the handshake's prologue."""
@@ -46,6 +46,12 @@ RECORD_LENGTH_BYTES = RECORD_LENGTH.size
 MAX_RECORD_PLAINTEXT = MAX_NOISE_MESSAGE - TAG_BYTES
 
 _NO_SERVER = "the other side is no chatd server"
+
+
+def sealed_length(plaintext_length: int) -> int:
+    """Return how many bytes carry so much of the stream of frames, at most."""
+    records = -(-plaintext_length // MAX_RECORD_PLAINTEXT)
+    return plaintext_length + records * (RECORD_LENGTH_BYTES + TAG_BYTES)
 
 
 class Channel(Protocol):
@@ -76,6 +82,17 @@ class Channel(Protocol):
 
     def seal(self, plaintext: bytes) -> bytes:
         """Return what carries a piece of the stream of frames."""
+
+    def seal_into(self, plaintext: bytes, buffer: bytearray) -> bytes | memoryview:
+        """Do what `seal` does, in memory that is there already.
+
+        Args:
+            plaintext: The piece.
+            buffer: At least as long as `sealed_length` says.
+
+        Returns:
+            What `seal` returns; it may lie in `buffer`.
+        """
 
 
 class ClearChannel:
@@ -120,6 +137,10 @@ class ClearChannel:
         return data
 
     def seal(self, plaintext: bytes) -> bytes:
+        """Return the plaintext."""
+        return plaintext
+
+    def seal_into(self, plaintext: bytes, buffer: bytearray) -> bytes:
         """Return the plaintext."""
         return plaintext
 
@@ -199,16 +220,21 @@ class SecureChannel:
 
     def seal(self, plaintext: bytes) -> bytes:
         """Return the records that carry `plaintext`; only once the handshake is done."""
+        return bytes(self.seal_into(plaintext, bytearray(sealed_length(len(plaintext)))))
+
+    def seal_into(self, plaintext: bytes, buffer: bytearray) -> memoryview:
+        """Do what `seal` does, in memory that is there already."""
         sending = self._sending
         assert sending is not None, "nothing is sealed before the handshake is done"
-        if len(plaintext) <= MAX_RECORD_PLAINTEXT:
-            return _record(sending.encrypt(plaintext))
-        view = memoryview(plaintext)
-        pieces: list[bytes] = []
-        for start in range(0, len(plaintext), MAX_RECORD_PLAINTEXT):
-            sealed = sending.encrypt(view[start : start + MAX_RECORD_PLAINTEXT])
-            pieces += (RECORD_LENGTH.pack(len(sealed)), sealed)
-        return b"".join(pieces)
+        rest, sealed = memoryview(plaintext), memoryview(buffer)
+        position = 0
+        while rest:
+            piece, rest = rest[:MAX_RECORD_PLAINTEXT], rest[MAX_RECORD_PLAINTEXT:]
+            RECORD_LENGTH.pack_into(sealed, position, len(piece) + TAG_BYTES)
+            start = position + RECORD_LENGTH_BYTES
+            position = start + len(piece) + TAG_BYTES
+            sending.encrypt_into(piece, sealed[start:position])
+        return sealed[:position]
 
     def _read_preamble(self) -> bool:
         """Take the server's first bytes, as soon as they show what it is; say if all are there."""

@@ -73,6 +73,10 @@ class CipherState:
         """Seal a plaintext; the result is `TAG_BYTES` longer."""
         return _aead(self._key).encrypt(self._next_nonce(), plaintext, associated_data)
 
+    def encrypt_into(self, plaintext: memoryview, sealed: memoryview) -> None:
+        """Seal a plaintext into a buffer that is `TAG_BYTES` longer."""
+        _aead(self._key).encrypt_into(self._next_nonce(), plaintext, None, sealed)
+
     def decrypt(self, ciphertext: bytes | memoryview, associated_data: bytes = b"") -> bytes:
         """Open a ciphertext.
 

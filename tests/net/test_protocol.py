@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import ISSLTransport, IWriteDescriptor
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 
 from chatd.errors import SessionEnded
 from chatd.net.protocol import ChatProtocol
@@ -251,56 +249,3 @@ class WritingTests(ProtocolTests):
         self.deliver("one")
         self.end_turn()
         self.assertEqual(self.peer.take(), [])
-
-
-@implementer(IWriteDescriptor)
-class KernelTransport(SocketTransport):
-    """A socket's transport, which notes when it is told to write at once.
-
-    Attributes:
-        pushes: How many bytes had been handed to it each time.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.pushes: list[int] = []
-
-    def doWrite(self) -> None:
-        self.pushes.append(len(self.value()))
-
-
-@implementer(ISSLTransport)
-class KernelTlsTransport(KernelTransport):
-    """The same beneath TLS, whose layer has yet to encrypt what is written."""
-
-
-class WriteThroughTests(ProtocolTests):
-    """A socket is written to in the turn that says something."""
-
-    transport_class = KernelTransport
-
-    def pushes(self) -> list[int]:
-        assert isinstance(self.transport, KernelTransport)
-        pushes, self.transport.pushes = self.transport.pushes, []
-        return pushes
-
-    def test_once_for_a_turn(self) -> None:
-        """All that a turn says goes to the socket once; a turn that says nothing does not."""
-        self.establish()
-        self.pushes()
-        self.deliver("one")
-        self.deliver("two")
-        self.end_turn()
-        self.assertEqual(self.pushes(), [len(self.transport.value())])
-        self.protocol.dataReceived(b"")
-        self.end_turn()
-        self.assertEqual(self.pushes(), [])
-
-    def test_not_beneath_tls(self) -> None:
-        """A TLS layer writes by itself."""
-        self.transport_class = KernelTlsTransport
-        self.setUp()
-        self.establish()
-        self.deliver("one")
-        self.end_turn()
-        self.assertEqual(self.pushes(), [])
