@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Protocol as TypingProtocol
 from typing import cast
 
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
@@ -38,6 +39,9 @@ __all__ = ["CLOSE_TIMEOUT_S", "MAX_PENDING", "ChatProtocol"]
 
 CLOSE_TIMEOUT_S = 5.0
 """How long a peer may take to read the end of a session, in seconds."""
+READ_BYTES = 120 * 1024
+"""How much is read from a socket in a turn: what is read together is flushed together. A little
+less than the C library takes from its own memory (128 KiB); more would be mapped for each read."""
 HOLD_PENDING = 1024 * 1024
 """A peer for whom more than this waits is itself not read from until it reads, in bytes."""
 MAX_PENDING = 8 * 1024 * 1024
@@ -118,6 +122,8 @@ class ChatProtocol(Protocol):
         set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
         if set_no_delay is not None:
             set_no_delay(True)
+        if isinstance(self.transport, FileDescriptor):
+            self.transport.bufferSize = READ_BYTES
         self._writer = writer_for(self.stream)
         self._outlet = Outlet(self._writer, self.connection.seal_into)
         self.stream.registerProducer(self, True)

@@ -115,12 +115,12 @@ class EnvelopeSealer:
         mac_key: 32 bytes, from `chatd.wire.keys.mac_key`.
     """
 
-    __slots__ = ("_inner", "_outer")
+    __slots__ = ("_begin_inner", "_begin_outer")
 
     def __init__(self, mac_key: bytes) -> None:
         block = mac_key.ljust(_SHA256_BLOCK_BYTES, b"\0")
-        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
-        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+        self._begin_inner = sha256(bytes(byte ^ 0x36 for byte in block)).copy
+        self._begin_outer = sha256(bytes(byte ^ 0x5C for byte in block)).copy
 
     def seal(self, message_type: int, header: bytes, content: bytes) -> bytes:
         """Make a whole frame: length prefix, prelude, MAC, header, content.
@@ -128,26 +128,27 @@ class EnvelopeSealer:
         Raises:
             LocalProtocolError: The header is over `MAX_HEADER`, or the type over 16 bits.
         """
-        if len(header) > MAX_HEADER:
-            raise LocalProtocolError(f"a header of {len(header)} bytes is over {MAX_HEADER}")
+        header_length, content_length = len(header), len(content)
+        if header_length > MAX_HEADER:
+            raise LocalProtocolError(f"a header of {header_length} bytes is over {MAX_HEADER}")
         try:
             prelude = _pack_frame_prelude(
-                ENVELOPE_BYTES + len(header) + len(content),
+                ENVELOPE_BYTES + header_length + content_length,
                 MAGIC,
                 VERSION,
                 message_type,
-                len(header),
+                header_length,
                 crc32(header),
-                len(content),
+                content_length,
                 crc32(content),
             )
         except StructError as error:
             raise LocalProtocolError(f"type {message_type} cannot be sent: {error}") from error
-        inner = self._inner.copy()
+        inner = self._begin_inner()
         inner.update(prelude[4:])
         inner.update(header)
         inner.update(content)
-        outer = self._outer.copy()
+        outer = self._begin_outer()
         outer.update(inner.digest())
         return b"".join((prelude, outer.digest(), header, content))
 
@@ -164,11 +165,21 @@ class EnvelopeSealer:
             SignatureError: The CRCs fit, but the MAC does not.
             WireError: What `check_prelude` raises.
         """
-        message_type, header_length, header_crc, content_crc = check_prelude(
-            buffer, start, end - start, max_content
-        )
         header_start = start + ENVELOPE_BYTES
+        if end < header_start:
+            check_prelude(buffer, start, end - start, max_content)
+        magic, version, message_type, header_length, header_crc, content_length, content_crc = (
+            _unpack_prelude(buffer, start)
+        )
         content_start = header_start + header_length
+        if (
+            magic != MAGIC
+            or version != VERSION
+            or content_start + content_length != end
+            or header_length > MAX_HEADER
+            or content_length > max_content
+        ):
+            check_prelude(buffer, start, end - start, max_content)  # raises, and says which
         header = buffer[header_start:content_start]
         content = buffer[content_start:end]
         if crc32(header) != header_crc:
@@ -176,11 +187,11 @@ class EnvelopeSealer:
         if crc32(content) != content_crc:
             raise ChecksumError("the content is damaged")
         mac_start = start + PRELUDE_BYTES
-        inner = self._inner.copy()
+        inner = self._begin_inner()
         inner.update(buffer[start:mac_start])
         inner.update(header)
         inner.update(content)
-        outer = self._outer.copy()
+        outer = self._begin_outer()
         outer.update(inner.digest())
         if not compare_digest(outer.digest(), buffer[mac_start:header_start]):
             raise SignatureError("the signature does not fit: another key, or a forgery")
