@@ -15,7 +15,7 @@ SLICE = 256 * 1024
 _SCRATCH = bytearray(sealed_length(SLICE))
 """What is sealed is sealed here: new memory for each write would cost more than the sealing."""
 
-Seal = Callable[[bytes, bytearray], "bytes | memoryview"]
+Seal = Callable[["bytes | memoryview", bytearray], "bytes | memoryview"]
 
 
 class Writable(Protocol):
@@ -90,4 +90,4 @@ class Outlet:
             if not self._rest:
                 self._rest, self._last = memoryview(self._last), b""
             piece, self._rest = self._rest[:SLICE], self._rest[SLICE:]
-            self._stream.write(self._seal(bytes(piece), _SCRATCH))
+            self._stream.write(self._seal(piece, _SCRATCH))

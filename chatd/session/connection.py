@@ -19,6 +19,7 @@ from chatd.session.liveness import Liveness, Pulse
 from chatd.session.states import State, Trigger, advance
 from chatd.wire.channel import Channel
 from chatd.wire.codec import Codec
+from chatd.wire.frames import Buffer
 from chatd.wire.messages import (
     ChatHeader,
     Disconnect,
@@ -235,7 +236,7 @@ class Connection:
         self.discard_queued()
         return plaintext
 
-    def seal_into(self, plaintext: bytes, buffer: bytearray) -> bytes | memoryview:
+    def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> bytes | memoryview:
         """Seal the next piece of what `plaintext_to_send` returned; see `Channel.seal_into`."""
         return self._channel.seal_into(plaintext, buffer)
 
@@ -344,7 +345,7 @@ class Connection:
             self.state = advance(self.state, Trigger.CHANNEL_OPENED)
             self._channel_opened()
 
-    def _read_frame(self, buffer: bytes, start: int, end: int) -> Event | None:
+    def _read_frame(self, buffer: Buffer, start: int, end: int) -> Event | None:
         try:
             message = self._codec.decode_envelope(buffer, start, end)
         except RequestError as error:

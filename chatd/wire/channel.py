@@ -83,7 +83,7 @@ class Channel(Protocol):
     def seal(self, plaintext: bytes) -> bytes:
         """Return what carries a piece of the stream of frames."""
 
-    def seal_into(self, plaintext: bytes, buffer: bytearray) -> bytes | memoryview:
+    def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> bytes | memoryview:
         """Do what `seal` does, in memory that is there already.
 
         Args:
@@ -140,7 +140,7 @@ class ClearChannel:
         """Return the plaintext."""
         return plaintext
 
-    def seal_into(self, plaintext: bytes, buffer: bytearray) -> bytes:
+    def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> bytes | memoryview:
         """Return the plaintext."""
         return plaintext
 
@@ -222,7 +222,7 @@ class SecureChannel:
         """Return the records that carry `plaintext`; only once the handshake is done."""
         return bytes(self.seal_into(plaintext, bytearray(sealed_length(len(plaintext)))))
 
-    def seal_into(self, plaintext: bytes, buffer: bytearray) -> memoryview:
+    def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> memoryview:
         """Do what `seal` does, in memory that is there already."""
         sending = self._sending
         assert sending is not None, "nothing is sealed before the handshake is done"
@@ -252,6 +252,8 @@ class SecureChannel:
     def _next_record(self) -> memoryview | None:
         start = self._offset + RECORD_LENGTH_BYTES
         if start > len(self._buffer):
+            if self.is_empty:  # an idle connection holds nothing of what it was sent
+                self._buffer, self._offset = b"", 0
             return None
         (length,) = RECORD_LENGTH.unpack_from(self._buffer, self._offset)
         if self._receiving is None and length != HANDSHAKE_BYTES:

@@ -23,7 +23,7 @@ from chatd.wire.envelope import (
     EnvelopeSealer,
     check_prelude,
 )
-from chatd.wire.frames import LENGTH_BYTES, FrameReader
+from chatd.wire.frames import LENGTH_BYTES, Buffer, FrameReader
 from chatd.wire.keys import mac_key
 from chatd.wire.messages import (
     MAX_ID,
@@ -141,7 +141,7 @@ class Codec:
             raise FrameLengthError("not exactly one frame")
         return self.decode_envelope(frame, LENGTH_BYTES, len(frame))
 
-    def decode_envelope(self, buffer: bytes, start: int, end: int) -> Message:
+    def decode_envelope(self, buffer: Buffer, start: int, end: int) -> Message:
         """Check the envelope at `buffer[start:end]` and return its message; see `decode`."""
         message_type, header, content = self._sealer.open(buffer, start, end, self.max_content)
         if message_type == _MESSAGE:
@@ -165,7 +165,7 @@ class Codec:
             ENVELOPE_BYTES,
         )
 
-    def _check_start(self, buffer: bytes, start: int, length: int) -> None:
+    def _check_start(self, buffer: Buffer, start: int, length: int) -> None:
         check_prelude(buffer, start, length, self.max_content)
 
     def decode_stream(self, reader: FrameReader) -> Iterator[Message]:

@@ -36,6 +36,7 @@ from chatd.errors import (
     SignatureError,
     VersionError,
 )
+from chatd.wire.frames import Buffer
 
 __all__ = [
     "ENVELOPE_BYTES",
@@ -68,7 +69,7 @@ _SHA256_BLOCK_BYTES = 64
 
 
 def check_prelude(
-    buffer: bytes, start: int, length: int, max_content: int
+    buffer: Buffer, start: int, length: int, max_content: int
 ) -> tuple[int, int, int, int]:
     """Check what the first bytes of an envelope tell: length, magic, version, lengths.
 
@@ -153,7 +154,7 @@ class EnvelopeSealer:
         return b"".join((prelude, outer.digest(), header, content))
 
     def open(
-        self, buffer: bytes, start: int, end: int, max_content: int
+        self, buffer: Buffer, start: int, end: int, max_content: int
     ) -> tuple[int, bytes, bytes]:
         """Check the envelope at `buffer[start:end]` and take it apart.
 
@@ -180,8 +181,14 @@ class EnvelopeSealer:
             or content_length > max_content
         ):
             check_prelude(buffer, start, end - start, max_content)  # raises, and says which
-        header = buffer[header_start:content_start]
-        content = buffer[content_start:end]
+        if type(buffer) is bytes:
+            header, content = buffer[header_start:content_start], buffer[content_start:end]
+        else:
+            view = memoryview(buffer)
+            header, content = (
+                bytes(view[header_start:content_start]),
+                bytes(view[content_start:end]),
+            )
         if crc32(header) != header_crc:
             raise ChecksumError("the header is damaged")
         if crc32(content) != content_crc:

@@ -12,12 +12,16 @@ from struct import Struct
 
 from chatd.errors import FrameTooLargeError
 
-__all__ = ["LENGTH_BYTES", "FrameReader", "encode_frame"]
+__all__ = ["LENGTH_BYTES", "Buffer", "FrameReader", "encode_frame"]
 
 LENGTH = Struct(">I")
 LENGTH_BYTES = LENGTH.size
 
-FrameCheck = Callable[[bytes, int, int], object]
+LARGE_FRAME = 64 * 1024
+"""A frame of at least so many bytes is handed out where it was gathered, without a copy."""
+
+Buffer = bytes | bytearray
+FrameCheck = Callable[[Buffer, int, int], object]
 """Called with a buffer, the offset of a frame in it, and that frame's length."""
 
 
@@ -52,7 +56,7 @@ class FrameReader:
         self.max_frame = max_frame
         self._check_start = check_start
         self._check_bytes = check_bytes
-        self._buffer = b""
+        self._buffer: Buffer = b""
         self._offset = 0
         # What arrived of the next frame, and how much of it must be there before it is looked at.
         self._partial = bytearray()
@@ -74,15 +78,20 @@ class FrameReader:
         if self._offset < len(self._buffer):
             self._keep_rest(0)
         if self._partial:
-            self._partial += data
-            if len(self._partial) < self._needed:
-                return
-            data = bytes(self._partial)
+            if self._needed >= LARGE_FRAME or len(self._partial) + len(data) < self._needed:
+                self._partial += data
+                if len(self._partial) < self._needed:
+                    return
+                whole: Buffer = self._partial
+            else:
+                whole = b"".join((self._partial, data))
             self._partial = bytearray()
-        self._buffer = data
+            self._buffer = whole
+        else:
+            self._buffer = data
         self._offset = 0
 
-    def frames(self) -> Iterator[tuple[bytes, int, int]]:
+    def frames(self) -> Iterator[tuple[Buffer, int, int]]:
         """Hand out the frames that are whole, as a buffer and the offsets of start and end in it.
 
         The caller may stop at any frame and ask again later: no frame is lost or seen twice.
@@ -111,6 +120,9 @@ class FrameReader:
                 available = len(buffer)
         if self._offset < available:
             self._keep_rest(LENGTH_BYTES)
+        else:
+            self._buffer = b""  # an idle connection holds nothing of what it was sent
+            self._offset = 0
 
     def _await_frame(self, start: int, length: int) -> None:
         """Keep what is there of a frame that is not whole, unless it would be refused."""

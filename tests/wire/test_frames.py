@@ -1,6 +1,7 @@
 """Frames cut out of a stream, however it arrives."""
 
 import struct
+import sys
 from functools import partial
 from itertools import islice, zip_longest
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import FrameTooLargeError, MagicError
-from chatd.wire.frames import LENGTH_BYTES, FrameReader, encode_frame
+from chatd.wire.frames import LARGE_FRAME, LENGTH_BYTES, FrameReader, encode_frame
 from tests.wire.samples import byte_by_byte, bytes_until_refused, cuts, in_pieces, some_examples
 
 CHECK_BYTES = 8
@@ -269,3 +270,30 @@ class LimitTests(SynchronousTestCase):
         assert read_all(reader, byte_by_byte(frame(b"12345678"))) == [b"12345678"]
         reader.max_frame = 4
         assert taken_until(FrameTooLargeError, reader, frame(b"12345")) == LENGTH_BYTES
+
+
+class IdleTests(SynchronousTestCase):
+    """What was read is let go of."""
+
+    def test_nothing_is_held(self) -> None:
+        """A reader that has handed out all that arrived holds none of it."""
+        reader = FrameReader(1_000, lambda *_: None, 1)
+        data = encode_frame(b"x" * 100)
+        before = sys.getrefcount(data)
+        reader.receive_data(data)
+        for _ in reader.frames():
+            pass
+        self.assertEqual(sys.getrefcount(data), before)
+
+    def test_large_and_small(self) -> None:
+        """A large frame in pieces and small ones around it come out whole and in order."""
+        frames = [b"a" * 10, b"b" * (LARGE_FRAME + 5), b"c" * 3, b"d" * (2 * LARGE_FRAME), b"e"]
+        stream = b"".join(map(encode_frame, frames))
+        for step in (1_000, LARGE_FRAME, 3 * LARGE_FRAME):
+            reader = FrameReader(1_000_000, lambda *_: None, 1)
+            seen = []
+            for start in range(0, len(stream), step):
+                reader.receive_data(stream[start : start + step])
+                seen += [bytes(buffer[begin:end]) for buffer, begin, end in reader.frames()]
+            self.assertEqual(seen, frames)
+            self.assertTrue(reader.is_empty)
