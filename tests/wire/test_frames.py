@@ -281,8 +281,7 @@ class IdleTests(SynchronousTestCase):
         data = encode_frame(b"x" * 100)
         before = sys.getrefcount(data)
         reader.receive_data(data)
-        for _ in reader.frames():
-            pass
+        self.assertEqual(sum(1 for _ in reader.frames()), 1)
         self.assertEqual(sys.getrefcount(data), before)
 
     def test_large_and_small(self) -> None:
