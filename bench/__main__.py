@@ -1,0 +1,107 @@
+"""``python -m bench``: measure chatd and its peers side by side.
+
+The measures, the peers and what chatd must reach are in `bench.measures`. Whatever peer is not
+installed is named as missing, and the rest is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench.measures import MEASURES, Effort, Figures
+from bench.peers import PEERS, missing_peers
+from bench.report import as_json, machine, table, verdicts
+
+QUICK = Effort(
+    rounds=1,
+    seconds=0.02,
+    round_trips=20,
+    sessions=20,
+    crowd=100,
+    idle_sessions=100,
+    idle_s=2.0,
+    heartbeat_s=0.5,
+    large=3,
+)
+"""Enough to see that everything works; the figures mean nothing."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print a table, and write what was asked for.
+
+    Returns:
+        0; how fast it was is told, and no failure.
+    """
+    options = _parse(arguments)
+    effort = QUICK if options.quick else Effort(rounds=options.rounds, seconds=options.seconds)
+    missing = missing_peers(options.peers)
+    for name in missing:
+        print(f"{PEERS[name].label} is missing: it is not installed here")
+    results: dict[str, Figures] = {}
+    notes: list[str] = []
+    for name in options.measures:
+        measure = MEASURES[name]
+        peers = [
+            PEERS[peer] for peer in measure.peers if peer in options.peers and peer not in missing
+        ]
+        print(f"\n{measure.title} ({measure.unit})", flush=True)
+        results[name] = measure.take(peers, effort, notes.append)
+        print(table(results[name]), end="")
+        for verdict in verdicts(measure, results[name]):
+            print(verdict)
+    for note in dict.fromkeys(notes):
+        print(f"note: {note}")
+    print(f"\n{machine()}")
+    if options.json is not None:
+        options.json.write_text(as_json(results, missing))
+    if options.plots is not None:
+        from bench.plots import draw  # it needs matplotlib, the rest does not
+
+        draw(results, options.plots)
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure chatd and its peers side by side."
+    )
+    parser.add_argument(
+        "measures",
+        nargs="*",
+        metavar="MEASURE",
+        help=f"what to measure; all of it by default: {', '.join(MEASURES)}",
+    )
+    parser.add_argument(
+        "--peers",
+        type=lambda text: text.split(","),
+        default=list(PEERS),
+        help=f"whom to measure, with commas between; all by default: {','.join(PEERS)}",
+    )
+    parser.add_argument("--rounds", type=int, default=Effort.rounds, help="how many rounds")
+    parser.add_argument(
+        "--seconds", type=float, default=Effort.seconds, help="how long one run takes, about"
+    )
+    parser.add_argument("--json", type=Path, help="write every figure to this file")
+    parser.add_argument("--plots", type=Path, help="draw plots into this directory")
+    parser.add_argument(
+        "--quick", action="store_true", help="only see that it works; the figures mean nothing"
+    )
+    options = parser.parse_args(arguments)
+    options.measures = options.measures or list(MEASURES)
+    for what, given, known in (
+        ("measure", options.measures, MEASURES),
+        ("peer", options.peers, PEERS),
+    ):
+        for name in given:
+            if name not in known:
+                parser.error(f"there is no {what} {name!r}; there are {', '.join(known)}")
+    if options.rounds < 1 or options.seconds <= 0:
+        parser.error("there is at least one round, and it takes some time")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

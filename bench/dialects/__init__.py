@@ -1,0 +1,1 @@
+"""How each peer is spoken to: a module for each protocol."""

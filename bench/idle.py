@@ -1,0 +1,244 @@
+"""What a small message waits for: the heartbeats of thousands, and messages as large as they get.
+
+A probe (see `bench.probe`) says small messages in a room of its own all the while, and before, when
+there is nothing else to do: so the server's delays are told from the machine's.
+"""
+
+from __future__ import annotations
+
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from bench.dialects.base import Line, connect, payload
+from bench.load import READ_BYTES, join_all
+from bench.peers import Peer, Server, prepare_chatd
+from bench.probe import AnsweringLine, Summary, Task
+from bench.process import cpu_seconds
+
+if TYPE_CHECKING:
+    from bench.measures import Effort, Figures
+
+__all__ = ["IdleCrowd", "heartbeats", "large_beside"]
+
+ROOM_MEMBERS = 10
+LARGE_BYTES = 10 * 1024 * 1024
+"""The longest content that chatd takes unless it is told otherwise."""
+BESIDE_RUNS = 5.0
+"""How many times the usual length of a run a probe runs beside the large messages."""
+_BATCH = 250
+"""How many connect before they log in, each within the time that a handshake has."""
+_WAIT_S = 0.05
+_ROOT = Path(__file__).resolve().parent.parent
+
+
+class IdleCrowd:
+    """Sessions that say nothing, and answer the server's pings.
+
+    Attributes:
+        lost: How many were disconnected.
+    """
+
+    def __init__(self) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._buffer = memoryview(bytearray(READ_BYTES))
+        self._lines: list[AnsweringLine] = []
+        self.lost = 0
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    @property
+    def answered(self) -> int:
+        """How many times one of them has answered."""
+        return sum(line.answered for line in self._lines)
+
+    def add(self, line: AnsweringLine) -> None:
+        """Take a session in that has logged in."""
+        line.link.setblocking(False)
+        self._lines.append(line)
+        self._selector.register(line.link, selectors.EVENT_READ, line)
+
+    def answer(self, timeout_s: float) -> None:
+        """Answer whatever has arrived, or arrives within a time."""
+        for key, _ in self._selector.select(timeout_s):
+            line: AnsweringLine = key.data
+            try:
+                count = line.link.recv_into(self._buffer)
+                line.feed(self._buffer[:count])
+            except BlockingIOError:
+                continue
+            except ConnectionError:
+                count = 0
+            if not count or line.session.is_over:
+                self.lost += 1
+                self._selector.unregister(line.link)
+
+    def answer_while(self, is_going_on: Callable[[], bool]) -> None:
+        """Answer as long as something goes on."""
+        while is_going_on():
+            self.answer(_WAIT_S)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._selector.close()
+        for line in self._lines:
+            line.link.close()
+
+    def log_in(self, server: Server, count: int) -> None:
+        """Log sessions in, some to a room, and answer those that are there already."""
+        for first in range(0, count, _BATCH):
+            lines = [
+                AnsweringLine(
+                    connect(server.host, server.port),
+                    f"m{number}",
+                    f"#r{number // ROOM_MEMBERS}",
+                    key=server.key,
+                )
+                for number in range(first, min(first + _BATCH, count))
+            ]
+            join_all(lines)
+            for line in lines:
+                self.add(line)
+            self.answer(0)
+
+
+def heartbeats(peers: Sequence[Peer], effort: Effort, note: Callable[[str], None]) -> Figures:
+    """Let thousands of sessions do nothing but answer pings; see what that costs the server."""
+    figures: Figures = {}
+    for peer in peers:
+        beating = replace(peer, prepare=partial(prepare_chatd, heartbeat_s=effort.heartbeat_s))
+        with _running(beating) as server:
+            crowd = IdleCrowd()
+            try:
+                figures_of = _heartbeats(crowd, server, effort)
+            finally:
+                crowd.close()
+        for quantity, figure in figures_of.items():
+            figures.setdefault(quantity, {})[peer.name] = [figure]
+    return figures
+
+
+def _heartbeats(crowd: IdleCrowd, server: Server, effort: Effort) -> dict[str, float]:
+    alone, share_alone = _probe(server, effort.idle_s, crowd)
+    crowd.log_in(server, effort.idle_sessions)
+    settled = time.monotonic() + 2 * effort.heartbeat_s
+    crowd.answer_while(lambda: time.monotonic() < settled)
+    answered, start = crowd.answered, time.monotonic()
+    beside, share = _probe(server, effort.idle_s, crowd)
+    beats = (time.monotonic() - start) / effort.heartbeat_s
+    return {
+        "CPU share": share,
+        "CPU share, probe alone": share_alone,
+        "round trip p50": beside.p50,
+        "round trip p99": beside.p99,
+        "round trip longest": beside.longest,
+        "longest, alone": alone.longest,
+        "sessions lost": float(crowd.lost),
+        "pings answered": (crowd.answered - answered) / beats / len(crowd),
+    }
+
+
+def large_beside(peers: Sequence[Peer], effort: Effort, note: Callable[[str], None]) -> Figures:
+    """Say messages of 10 MiB, one after the other, and see how long small ones wait for them."""
+    figures: Figures = {}
+    content = payload(LARGE_BYTES)
+    seconds = BESIDE_RUNS * effort.seconds
+    for peer in peers:
+        with _running(peer) as server, connect(server.host, server.port) as link:
+            speaker = peer.line(link, "large", "#large", key=server.key)
+            speaker.join()
+            for _ in range(effort.rounds):
+                with _probing(server, seconds) as probe:
+                    alone = _result(probe)
+                with _probing(server, seconds) as probe:
+                    start, said = time.monotonic(), 0
+                    while said == 0 or probe.poll() is None:
+                        _say_large(speaker, said, content)
+                        said += 1
+                    rate = said * LARGE_BYTES / (time.monotonic() - start) / 1e6
+                    beside = _result(probe)
+                for quantity, figure in (
+                    ("p99", beside.p99),
+                    ("longest", beside.longest),
+                    ("p99, alone", alone.p99),
+                    ("longest, alone", alone.longest),
+                ):
+                    figures.setdefault(quantity, {}).setdefault(peer.name, []).append(figure)
+                note(f"{peer.label}: large messages at {rate:,.0f} MB/s beside the small ones")
+    return figures
+
+
+def _say_large(speaker: Line, number: int, content: bytes) -> None:
+    """Say one message, and read until it has come back, but for less than its own header."""
+    rest = memoryview(speaker.encode(number, 1, content))
+    speaker.begin()
+    buffer = memoryview(bytearray(READ_BYTES))
+    with selectors.DefaultSelector() as selector:
+        selector.register(speaker.link, selectors.EVENT_READ | selectors.EVENT_WRITE)
+        speaker.link.setblocking(False)
+        while speaker.stream_bytes < len(content):
+            for _, ready in selector.select():
+                if ready & selectors.EVENT_WRITE:
+                    rest = rest[speaker.link.send(rest) :]
+                    if not rest:
+                        selector.modify(speaker.link, selectors.EVENT_READ)
+                if ready & selectors.EVENT_READ:
+                    count = speaker.link.recv_into(buffer)
+                    if not count:
+                        raise ConnectionError(f"{speaker.name} was disconnected")
+                    speaker.feed(buffer[:count])
+
+
+def _probe(server: Server, seconds: float, crowd: IdleCrowd) -> tuple[Summary, float]:
+    """Run a probe while a crowd does nothing; return also the server's share of a core."""
+    cpu_s, start = cpu_seconds(server.pid), time.monotonic()
+    with _probing(server, seconds) as probe:
+        crowd.answer_while(lambda: probe.poll() is None)
+        share = (cpu_seconds(server.pid) - cpu_s) / (time.monotonic() - start)
+        return _result(probe), share
+
+
+@contextmanager
+def _probing(server: Server, seconds: float) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a probe."""
+    assert server.key is not None
+    task = Task(host=server.host, port=server.port, key=server.key, seconds=seconds)
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench.probe"],
+        cwd=_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as probe:
+        assert probe.stdin is not None
+        probe.stdin.write(msgspec.json.encode(task))
+        probe.stdin.close()
+        try:
+            yield probe
+        finally:
+            probe.kill()
+
+
+def _result(probe: subprocess.Popen[bytes]) -> Summary:
+    """Return what a probe that has ended answered."""
+    assert probe.stdout is not None
+    answer = probe.stdout.read()
+    if probe.wait() != 0:
+        raise RuntimeError("the probe failed; it says above why")
+    return msgspec.json.decode(answer, type=Summary)
+
+
+@contextmanager
+def _running(peer: Peer) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as work, peer.start(Path(work)) as server:
+        yield server

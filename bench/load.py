@@ -1,0 +1,270 @@
+"""The load: speakers and members over real sockets, in one process of their own.
+
+Nothing that is measured is encoded or checked while the clock runs. The driver counts its own CPU
+time beside the server's, so that a figure that the driver limited can be told from one that the
+server did.
+"""
+
+from __future__ import annotations
+
+import selectors
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from bench.dialects.base import Line, connect
+from bench.process import cpu_seconds
+
+__all__ = ["Crowd", "Flow", "Sample", "join_all", "pipeline", "round_trips"]
+
+READ_BYTES = 1024 * 1024
+STALL_S = 30.0
+"""A run in which nothing arrives for so long has failed, in seconds."""
+JOINING = 64
+"""How many join at a time."""
+_QUIET_S = 0.2
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one run cost.
+
+    Attributes:
+        messages: How many messages were said.
+        deliveries: How many arrived.
+        seconds: From the first byte sent until the last delivery.
+        server_cpu_s: CPU time of the server's processes, in seconds.
+        driver_cpu_s: CPU time of this one.
+        latencies_s: Of each round trip, where they were taken one by one.
+    """
+
+    messages: int
+    deliveries: int
+    seconds: float
+    server_cpu_s: float
+    driver_cpu_s: float
+    latencies_s: tuple[float, ...] = ()
+
+
+@dataclass
+class Flow:
+    """What one speaker has said, and its room has heard.
+
+    Attributes:
+        speaker: Whose connection carries it.
+        members: Who hears it; the first one is watched.
+        chunks: What is still to be said, as bytes and how many messages they hold.
+        total: How many messages there are in all.
+    """
+
+    speaker: Line
+    members: Sequence[Line]
+    chunks: list[tuple[bytes, int]]
+    total: int
+    sent: int = 0
+    rest: memoryview = field(default_factory=lambda: memoryview(b""))
+
+    @property
+    def watched(self) -> Line:
+        """Whose messages are counted."""
+        return self.members[0]
+
+    @property
+    def is_done(self) -> bool:
+        """Whether everyone has heard everything."""
+        watched = self.watched
+        return watched.seen() >= self.total and all(
+            member.stream_bytes == watched.stream_bytes for member in self.members
+        )
+
+
+class Crowd:
+    """All the lines to one server: some rooms, each with some members and a speaker.
+
+    Args:
+        line: The dialect.
+        host: Where the server is.
+        port: Where the server is.
+        key: The shared key, where there is one.
+        rooms: How many rooms.
+        members: How many members each room has.
+    """
+
+    def __init__(
+        self,
+        line: type[Line],
+        host: str,
+        port: int,
+        *,
+        key: bytes | None = None,
+        rooms: int = 1,
+        members: int = 1,
+    ) -> None:
+        self._selector = selectors.DefaultSelector()
+        self._buffer = memoryview(bytearray(READ_BYTES))
+        self.flows: list[Flow] = []
+        self.lines: list[Line] = []
+        speakers: list[Line] = []
+        for number in range(rooms):
+            joined = [
+                line(
+                    connect(host, port),
+                    f"m{number}x{place}",
+                    f"#r{number}",
+                    key=key,
+                    is_watched=place == 0,
+                )
+                for place in range(members)
+            ]
+            self.lines += joined
+            speaker = joined[0]
+            if not line.HEARS_ITSELF:
+                speaker = line(connect(host, port), f"s{number}", f"#r{number}", key=key)
+                speakers.append(speaker)
+            self.flows.append(Flow(speaker, joined, [], 0))
+        join_all(self.lines)
+        for speaker in speakers:
+            speaker.join_to_speak()
+        self.lines += speakers
+        for joined_line in self.lines:
+            joined_line.link.setblocking(False)
+            self._selector.register(joined_line.link, selectors.EVENT_READ, joined_line)
+        self.drain()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._selector.close()
+        for line in self.lines:
+            line.link.close()
+
+    def drain(self) -> None:
+        """Read until nothing comes any more."""
+        while self.read(_QUIET_S):
+            pass
+
+    def learn(self, content: bytes) -> None:
+        """Say one message in each room, and wait for it: so a line knows what a delivery is."""
+        for number, flow in enumerate(self.flows):
+            for member in flow.members:
+                member.begin()
+            flow.speaker.link.setblocking(True)
+            flow.speaker.link.sendall(flow.speaker.encode(0xF0000000 + number, 1, content))
+            flow.speaker.link.setblocking(False)
+            self.drain()
+            for member in flow.members:
+                member.first_seen()
+
+    def read(self, timeout_s: float) -> int:
+        """Take what has arrived, and say how many bytes that was."""
+        buffer = self._buffer
+        total = 0
+        for key, _ in self._selector.select(timeout_s):
+            line: Line = key.data
+            try:
+                count = line.link.recv_into(buffer)
+            except BlockingIOError:
+                continue
+            if not count:
+                raise ConnectionError(f"{line.name} was disconnected")
+            line.feed(buffer[:count])
+            total += count
+        return total
+
+
+def join_all(lines: Iterable[Line]) -> None:
+    """Let all join, many at a time: some servers let one in only at a full second."""
+    with ThreadPoolExecutor(JOINING) as pool:
+        for _ in pool.map(lambda line: line.join(), lines):
+            pass
+
+
+def pipeline(
+    crowd: Crowd, pid: int, *, messages: int, chunk: int, window: int, content: bytes
+) -> Sample:
+    """Say messages in all rooms as fast as they are heard.
+
+    Args:
+        crowd: Who says and hears them.
+        pid: The server's process.
+        messages: How many in each room.
+        chunk: How many are handed to the socket at once.
+        window: How many may be said and not yet heard by the watched member of the room.
+        content: What is said.
+    """
+    for flow in crowd.flows:
+        flow.chunks = [
+            (flow.speaker.encode(first, min(chunk, messages - first), content), chunk)
+            for first in range(0, messages, chunk)
+        ]
+        flow.chunks.reverse()
+        flow.total, flow.sent = messages, 0
+        for member in flow.members:
+            member.begin()
+    sample = _timed(crowd, pid, messages, lambda: _run(crowd, window))
+    for flow in crowd.flows:
+        flow.watched.check(messages)
+    return sample
+
+
+def round_trips(crowd: Crowd, pid: int, *, messages: int, content: bytes) -> Sample:
+    """Say messages one at a time, each when the one before it has come back."""
+    flow = crowd.flows[0]
+    requests = [flow.speaker.encode(number, 1, content) for number in range(messages)]
+    watched, send = flow.watched, flow.speaker.link.send
+    watched.begin()
+    latencies: list[float] = []
+
+    def run() -> None:
+        for number, request in enumerate(requests):
+            start = time.perf_counter()
+            send(request)
+            while watched.seen() <= number:
+                crowd.read(STALL_S)
+            latencies.append(time.perf_counter() - start)
+
+    sample = _timed(crowd, pid, messages, run)
+    watched.check(messages)
+    return Sample(**{**vars(sample), "latencies_s": tuple(latencies)})
+
+
+def _timed(crowd: Crowd, pid: int, messages: int, run: Callable[[], None]) -> Sample:
+    server_cpu_s, driver_cpu_s = cpu_seconds(pid), time.process_time()
+    start = time.perf_counter()
+    run()
+    seconds = time.perf_counter() - start
+    return Sample(
+        messages * len(crowd.flows),
+        messages * sum(len(flow.members) for flow in crowd.flows),
+        seconds,
+        cpu_seconds(pid) - server_cpu_s,
+        time.process_time() - driver_cpu_s,
+    )
+
+
+def _run(crowd: Crowd, window: int) -> None:
+    waiting = list(crowd.flows)
+    last_heard = time.perf_counter()
+    while waiting:
+        for flow in waiting:
+            _send(flow, window)
+        can_send = any(flow.rest for flow in waiting)
+        if crowd.read(0.001 if can_send else 1.0):
+            last_heard = time.perf_counter()
+        elif time.perf_counter() - last_heard > STALL_S:
+            raise TimeoutError(f"nothing arrived for {STALL_S:g} s")
+        waiting = [flow for flow in waiting if not flow.is_done]
+
+
+def _send(flow: Flow, window: int) -> None:
+    """Hand the socket as much as it takes and the window allows."""
+    while True:
+        if not flow.rest:
+            if not flow.chunks or flow.sent - flow.watched.seen() >= window:
+                return
+            data, count = flow.chunks.pop()
+            flow.rest, flow.sent = memoryview(data), flow.sent + count
+        try:
+            flow.rest = flow.rest[flow.speaker.link.send(flow.rest) :]
+        except BlockingIOError:
+            return

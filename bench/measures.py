@@ -1,0 +1,370 @@
+"""What is measured, of whom, and what chatd must reach beside its peers.
+
+A measure starts all its servers, lets the crowds join, and then takes its rounds interleaved: each
+peer once a round, so that a machine that slows down slows all of them. Ratios are what counts.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench.dialects.base import PAYLOAD_BYTES, connect, payload
+from bench.limit import each_way, limit
+from bench.load import Crowd, Sample, join_all, pipeline, round_trips
+from bench.peers import PEERS, Peer, Server
+from bench.process import cpu_seconds, resident_bytes
+
+__all__ = ["MEASURES", "Effort", "Figures", "Measure", "Target"]
+
+CHUNK = 250
+"""How many messages a speaker hands to its socket at once."""
+WINDOW = 750
+"""How many messages may be under way to a room before the next chunk: InspIRCd reads no more than
+131,068 bytes, and the rest only a second later."""
+FIRST_SESSIONS = 100
+"""How many log in before others are counted: the first ones find a server that is still cold."""
+BROKERS = ("nats", "redis", "inspircd", "ngircd", "mosquitto")
+ALL = ("chatd", "floor", *BROKERS)
+
+Figures = dict[str, dict[str, list[float]]]
+"""By measured quantity and peer: a figure for each round."""
+Note = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done.
+
+    Attributes:
+        rounds: How many rounds.
+        seconds: How long one run of one peer is to take, about.
+        round_trips: How many of them in one run.
+        sessions: How many log in, and are then idle.
+        crowd: The largest room.
+        idle_sessions: How many have heartbeats.
+        idle_s: For how long these are watched, in seconds.
+        heartbeat_s: Their heartbeat, in seconds.
+        large: How many large messages in one run.
+    """
+
+    rounds: int = 5
+    seconds: float = 1.0
+    round_trips: int = 2_000
+    sessions: int = 1_000
+    crowd: int = 1_000
+    idle_sessions: int = 10_000
+    idle_s: float = 20.0
+    heartbeat_s: float = 5.0
+    large: int = 100
+
+
+@dataclass(frozen=True)
+class Target:
+    """What chatd must reach.
+
+    Attributes:
+        quantity: Which figures are compared.
+        of: The peer that must reach it.
+        beside: The peers whose best figure it is compared with; none for a plain bound.
+        ratio: The ratio that must be reached, or the bound.
+        is_most: Whether the ratio may be no more than that; else no less.
+    """
+
+    quantity: str
+    of: str
+    beside: tuple[str, ...]
+    ratio: float
+    is_most: bool = False
+
+    def reached(self, figures: Figures) -> float | None:
+        """Return the ratio, or None where a figure is missing."""
+        quantity = figures.get(self.quantity, {})
+        if self.of not in quantity:
+            return None
+        mine = median(quantity[self.of])
+        if not self.beside:
+            return mine
+        others = [median(quantity[name]) for name in self.beside if name in quantity]
+        best = min(others, default=0.0) if self.is_most else max(others, default=0.0)
+        return mine / best if best else None
+
+    def is_met(self, figures: Figures) -> bool | None:
+        """Say whether it is reached; None where a figure is missing."""
+        reached = self.reached(figures)
+        if reached is None:
+            return None
+        return reached <= self.ratio if self.is_most else reached >= self.ratio
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Something that is measured.
+
+    Attributes:
+        name: What the command line calls it.
+        title: What a table calls it.
+        unit: The unit of its figures.
+        peers: Whose figures are taken.
+        take: Takes them.
+        targets: What must be reached.
+        is_less_better: Whether a smaller figure is the better one.
+    """
+
+    name: str
+    title: str
+    unit: str
+    peers: tuple[str, ...]
+    take: Callable[[Sequence[Peer], Effort, Note], Figures]
+    targets: tuple[Target, ...] = ()
+    is_less_better: bool = False
+
+
+@contextmanager
+def _running(peer: Peer) -> Iterator[Server]:
+    with tempfile.TemporaryDirectory(prefix="bench-") as work, peer.start(Path(work)) as server:
+        yield server
+
+
+@contextmanager
+def _crowd(peer: Peer, server: Server, rooms: int = 1, members: int = 1) -> Iterator[Crowd]:
+    crowd = Crowd(peer.line, server.host, server.port, key=server.key, rooms=rooms, members=members)
+    try:
+        crowd.learn(payload(PAYLOAD_BYTES))
+        yield crowd
+    finally:
+        crowd.close()
+
+
+def _add(figures: Figures, quantity: str, peer: Peer, figure: float) -> None:
+    figures.setdefault(quantity, {}).setdefault(peer.name, []).append(figure)
+
+
+def _pipelined(crowd: Crowd, server: Server, seconds: float) -> Callable[[], Sample]:
+    """Find out how many messages take so long, and return what says as many."""
+    content = payload(PAYLOAD_BYTES)
+    flows = len(crowd.flows)
+
+    def run(messages: int) -> Sample:
+        return pipeline(
+            crowd, server.pid, messages=messages, chunk=CHUNK, window=WINDOW, content=content
+        )
+
+    trial = run(max(CHUNK, 2 * WINDOW // flows))
+    for _ in range(2):
+        rate = trial.messages / trial.seconds / flows
+        messages = max(CHUNK, round(rate * seconds))
+        trial = run(max(CHUNK, messages // 4))
+    return lambda: run(messages)
+
+
+def _note_limits(sample: Sample, peer: Peer, note: Note) -> None:
+    server, driver = sample.server_cpu_s / sample.seconds, sample.driver_cpu_s / sample.seconds
+    if driver > 0.9 > server:
+        note(f"{peer.label}: the driver was the limit (its CPU {driver:.0%}, theirs {server:.0%})")
+
+
+def _fan_out(members: int) -> Callable[[Sequence[Peer], Effort, Note], Figures]:
+    def take(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
+        figures: Figures = {}
+        with ExitStack() as stack:
+            runs: list[tuple[Peer, Callable[[], Sample]]] = []
+            for peer in peers:
+                server = stack.enter_context(_running(peer))
+                crowd = stack.enter_context(_crowd(peer, server, members=members))
+                runs.append((peer, _pipelined(crowd, server, effort.seconds)))
+            for _ in range(effort.rounds):
+                for peer, run in runs:
+                    sample = run()
+                    _add(figures, f"fan-out-{members}", peer, sample.deliveries / sample.seconds)
+                    _add(figures, "server CPU", peer, sample.server_cpu_s / sample.seconds)
+                    _add(figures, "driver CPU", peer, sample.driver_cpu_s / sample.seconds)
+                    _note_limits(sample, peer, note)
+        return figures
+
+    return take
+
+
+def _round_trip(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
+    figures: Figures = {}
+    content = payload(PAYLOAD_BYTES)
+    with ExitStack() as stack:
+        crowds: list[tuple[Peer, Server, Crowd]] = []
+        cores = sorted(os.sched_getaffinity(0))
+        stack.callback(os.sched_setaffinity, 0, cores)
+        for peer in peers:
+            server = stack.enter_context(_running(peer))
+            crowds.append((peer, server, stack.enter_context(_crowd(peer, server))))
+            # Left alone, the system now and then puts a pair that takes turns on one core, which
+            # then never sleeps: the figures would have two peaks.
+            os.sched_setaffinity(server.pid, cores[:1])
+        os.sched_setaffinity(0, cores[1:] or cores)
+        for _, server, crowd in crowds:  # the first ones find everything cold
+            round_trips(crowd, server.pid, messages=effort.round_trips, content=content)
+        for _ in range(effort.rounds):
+            for peer, server, crowd in crowds:
+                sample = round_trips(
+                    crowd, server.pid, messages=effort.round_trips, content=content
+                )
+                latencies = sorted(sample.latencies_s)
+                _add(figures, "p50", peer, 1e6 * latencies[len(latencies) // 2])
+                _add(figures, "p99", peer, 1e6 * latencies[len(latencies) * 99 // 100])
+                cpu_us = 1e6 * sample.server_cpu_s / sample.messages
+                _add(figures, "server CPU", peer, cpu_us)
+    return figures
+
+
+def _sessions(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
+    """Log in, ten to a room; the first ones are not counted."""
+    figures: Figures = {}
+    for _ in range(effort.rounds):
+        for peer in peers:
+            with _running(peer) as server, ExitStack() as stack:
+                _log_in(peer, server, range(FIRST_SESSIONS), stack)
+                before, cpu_s = resident_bytes(server.pid), cpu_seconds(server.pid)
+                numbers = range(FIRST_SESSIONS, FIRST_SESSIONS + effort.sessions)
+                _log_in(peer, server, numbers, stack)
+                cpu_s = cpu_seconds(server.pid) - cpu_s
+                grown = resident_bytes(server.pid) - before
+                _add(figures, "login", peer, 1e3 * cpu_s / effort.sessions)
+                _add(figures, "memory", peer, grown / 1024 / effort.sessions)
+    return figures
+
+
+def _log_in(peer: Peer, server: Server, numbers: Iterable[int], stack: ExitStack) -> None:
+    join_all(
+        peer.line(
+            stack.enter_context(connect(server.host, server.port)),
+            f"m{number}",
+            f"#r{number // 10}",
+            key=server.key,
+        )
+        for number in numbers
+    )
+
+
+def _growth(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
+    figures: Figures = {}
+    shapes = [(1, members) for members in (1, 10, 100, 1_000) if members <= effort.crowd]
+    shapes += [(rooms, 10) for rooms in (10, 100) if 10 * rooms <= effort.crowd]
+    for peer in peers:
+        for rooms, members in shapes:
+            with _running(peer) as server, _crowd(peer, server, rooms, members) as crowd:
+                run = _pipelined(crowd, server, effort.seconds)
+                for _ in range(effort.rounds):
+                    sample = run()
+                    cost_ns = 1e9 * sample.server_cpu_s / sample.deliveries
+                    _add(figures, f"{rooms} × {members}", peer, cost_ns)
+    return figures
+
+
+def _large(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
+    """Say messages of 1 MiB, one after the other, and compare with the bare algorithms."""
+    figures: Figures = {}
+    length = 1024 * 1024
+    content = payload(length)
+    for peer in peers:
+        with _running(peer) as server, _crowd(peer, server) as crowd:
+            for _ in range(effort.rounds):
+                bare = limit(length)
+                sending, receiving = each_way(length)
+                sample = pipeline(
+                    crowd, server.pid, messages=effort.large, chunk=1, window=4, content=content
+                )
+                _add(figures, "limit MB/s", peer, bare / 1e6)
+                _add(figures, "sending / limit", peer, sending / bare)
+                _add(figures, "receiving / limit", peer, receiving / bare)
+                both_ways = 2 * length * sample.messages / sample.server_cpu_s
+                _add(figures, "through the server / limit", peer, both_ways / bare)
+                _add(figures, "large", peer, length * sample.messages / sample.seconds / 1e6)
+    return figures
+
+
+def _by_name(*measures: Measure) -> Mapping[str, Measure]:
+    return {measure.name: measure for measure in measures}
+
+
+MEASURES = _by_name(
+    Measure(
+        "fan-out-100",
+        "to a room of 100",
+        "deliveries/s",
+        ALL,
+        _fan_out(100),
+        (Target("fan-out-100", "chatd", ("floor", *BROKERS), 1.0),),
+    ),
+    Measure(
+        "fan-out-10",
+        "to a room of 10",
+        "deliveries/s",
+        ALL,
+        _fan_out(10),
+        (
+            Target("fan-out-10", "chatd", ("floor",), 2.0),
+            Target("fan-out-10", "chatd", ("ngircd",), 2.0),
+        ),
+    ),
+    Measure(
+        "fan-out-1",
+        "to one, pipelined",
+        "deliveries/s",
+        (*ALL, "chatd-sqlite"),
+        _fan_out(1),
+        (
+            Target("fan-out-1", "chatd", ("floor",), 0.65),
+            Target("fan-out-1", "chatd", ("mosquitto",), 2.5),
+            Target("fan-out-1", "chatd-sqlite", ("chatd",), 0.5),
+        ),
+    ),
+    Measure(
+        "round-trip",
+        "one at a time",
+        "µs",
+        ("chatd", "chatd-clear", "floor"),
+        _round_trip,
+        tuple(
+            Target(quantity, name, ("floor",), ratio, is_most=True)
+            for quantity in ("p50", "p99")
+            for name, ratio in (("chatd-clear", 1.5), ("chatd", 2.0))
+        ),
+        is_less_better=True,
+    ),
+    Measure(
+        "large",
+        "1 MiB messages",
+        "MB/s",
+        ("chatd",),
+        _large,
+        (
+            Target("sending / limit", "chatd", (), 0.6),
+            Target("receiving / limit", "chatd", (), 0.6),
+        ),
+    ),
+    Measure(
+        "sessions",
+        "an idle session, and a login",
+        "KiB, ms of CPU",
+        (*ALL, "chatd-clear"),
+        _sessions,
+        (
+            Target("memory", "chatd", (), 8.0, is_most=True),
+            Target("login", "chatd", (), 0.5, is_most=True),
+        ),
+        is_less_better=True,
+    ),
+    Measure(
+        "growth",
+        "cost by rooms × members",
+        "ns of CPU a delivery",
+        ("chatd",),
+        _growth,
+        is_less_better=True,
+    ),
+)
+"""Each measure by its name."""
+assert set(ALL) <= set(PEERS)

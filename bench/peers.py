@@ -1,0 +1,381 @@
+"""The servers that are compared, and how each is started: alone, on loopback, without limits.
+
+Whatever protects a public server from floods is turned off, and so is all that is kept on disk
+unless a peer's name says otherwise.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import resource
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+
+from bench.dialects.base import Line
+from bench.dialects.chatd import ChatdLine
+from bench.dialects.floor import FloorLine
+from bench.dialects.irc import IrcLine
+from bench.dialects.mqtt import MqttLine
+from bench.dialects.nats import NatsLine
+from bench.dialects.redis import RedisLine
+from chatd import __version__ as chatd_version
+from chatd.keyfile import write_key_file
+from twisted import __version__ as twisted_version
+
+__all__ = ["PEERS", "Launch", "Peer", "Server", "missing_peers"]
+
+HOST = "127.0.0.1"
+START_S = 15.0
+"""How long a server may take until it listens, in seconds."""
+STOP_S = 5.0
+"""How long a server may take to end before it is killed, in seconds."""
+_QUIET_S = 3600
+"""How long no server asks whether a client is still there: the lines of `bench` do not answer."""
+_ROOT = Path(__file__).resolve().parent.parent
+_OUTPUT = "output.log"
+
+# 65,534 is the most that InspIRCd takes there; beyond it the default of 10,240 holds. What a client
+# has sent is read edge-triggered, that much twice per turn of the loop, and the rest only when
+# something else happens or a second has passed: so a speaker should have no more than twice that
+# much under way. Registration, too, ends only at a full second.
+_INSPIRCD = """\
+<config format="xml">
+<server name="irc.bench" description="bench" network="bench">
+<admin name="bench" nick="bench" email="bench@irc.bench">
+<bind address="127.0.0.1" port="{port}" type="clients">
+<connect name="bench" allow="*" timeout="1h" pingfreq="1h" limit="100000"
+         localmax="100000" globalmax="100000" maxconnwarn="no" useconnflood="no"
+         maxchans="100000" resolvehostnames="no"
+         commandrate="4000000000" fakelag="no" threshold="4000000000"
+         hardsendq="1G" softsendq="1G" recvq="1G">
+<performance softlimit="100000" somaxconn="1024" netbuffersize="65534">
+<options defaultmodes="n">
+<pid file="{work}/inspircd.pid">
+<path configdir="{work}" datadir="{work}" logdir="{work}" runtimedir="{work}">
+<log method="file" type="* -USERINPUT -USEROUTPUT" level="default" target="inspircd.log">
+"""
+
+_NGIRCD = """\
+[Global]
+Name = irc.bench
+Info = bench
+Listen = 127.0.0.1
+Ports = {port}
+MotdPhrase = bench
+ServerUID = {user}
+ServerGID = {group}
+[Limits]
+MaxConnections = 0
+MaxConnectionsIP = 0
+MaxJoins = 0
+MaxNickLength = 31
+MaxPenaltyTime = 0
+PingTimeout = 3600
+PongTimeout = 3600
+[Options]
+DNS = no
+Ident = no
+PAM = no
+"""
+
+_MOSQUITTO = """\
+listener {port} 127.0.0.1
+user {user}
+allow_anonymous true
+persistence false
+max_connections -1
+max_inflight_messages 0
+max_queued_messages 0
+max_queued_bytes 0
+set_tcp_nodelay true
+sys_interval 0
+log_type error
+log_type warning
+"""
+
+_NATS = """\
+max_connections: 100000
+max_pending: 1GB
+write_deadline: "60s"
+ping_interval: "1h"
+"""
+
+
+@dataclass(frozen=True)
+class Launch:
+    """How a server is started.
+
+    Attributes:
+        command: The program and its arguments.
+        key: The key that its clients share, where there is one.
+    """
+
+    command: list[str]
+    key: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server that runs; a context manager that stops it.
+
+    Attributes:
+        process: Its process.
+        host: Where it listens.
+        port: Where it listens.
+        key: The key that its clients share, where there is one.
+    """
+
+    process: subprocess.Popen[bytes]
+    host: str
+    port: int
+    key: bytes | None = field(default=None, repr=False)
+
+    @property
+    def pid(self) -> int:
+        """Its process's number."""
+        return self.process.pid
+
+    def stop(self) -> None:
+        """End it, and wait until it has ended."""
+        self.process.terminate()
+        try:
+            self.process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self) -> Server:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A server that can be started.
+
+    Attributes:
+        name: What the command line calls it.
+        label: What a table calls it.
+        line: The dialect that it speaks.
+        prepare: Writes what the server needs into a directory, and tells how to start it there
+            on a port.
+        program: The program that must be installed; none where it is Python that runs.
+        asks_version: The arguments with which the program tells its version.
+    """
+
+    name: str
+    label: str
+    line: type[Line]
+    prepare: Callable[[Path, int], Launch]
+    program: str | None = None
+    asks_version: tuple[str, ...] = ("--version",)
+
+    def is_installed(self) -> bool:
+        """Return whether it can be started here."""
+        return self.program is None or _find(self.program) is not None
+
+    def version(self) -> str:
+        """Return which version it is, in a few words.
+
+        Raises:
+            FileNotFoundError: It is not installed.
+        """
+        if self.program is None:
+            is_floor = self.line is FloorLine
+            return f"Twisted {twisted_version}" if is_floor else f"chatd {chatd_version}"
+        told = subprocess.run(
+            [_require(self.program), *self.asks_version],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return version_in(self.program, told.stdout + told.stderr)
+
+    def start(self, work: Path) -> Server:
+        """Start it, and wait until it listens.
+
+        Args:
+            work: An empty directory, where it keeps whatever it writes.
+
+        Raises:
+            FileNotFoundError: It is not installed.
+            RuntimeError: It ended, or did not listen within `START_S`; tells what it printed.
+        """
+        _raise_file_limit()
+        work = work.resolve()
+        port = free_port()
+        launch = self.prepare(work, port)
+        with (work / _OUTPUT).open("wb") as output:
+            process = subprocess.Popen(
+                launch.command,
+                cwd=work,
+                # This tree is what is measured, wherever chatd may be installed from.
+                env={**os.environ, "PYTHONPATH": str(_ROOT)},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        server = Server(process, HOST, port, launch.key)
+        try:
+            _wait_until_it_listens(server)
+        except BaseException as error:
+            server.stop()
+            printed = (work / _OUTPUT).read_text(errors="replace")[-2000:]
+            raise RuntimeError(f"{self.name} did not start: {error}\n{printed}") from error
+        return server
+
+
+def missing_peers(names: Iterable[str]) -> list[str]:
+    """Return which of these peers are not installed here."""
+    return [name for name in names if not PEERS[name].is_installed()]
+
+
+def version_in(program: str, text: str) -> str:
+    """Return a program's name and version, from what it prints of itself."""
+    found = re.search(r"\d+(\.\d+)+", text)
+    return f"{program} {found[0]}" if found else program
+
+
+def free_port() -> int:
+    """Return a port of loopback on which nothing listens now."""
+    with socket.create_server((HOST, 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def prepare_chatd(
+    work: Path,
+    port: int,
+    *,
+    has_key: bool = True,
+    keeps: bool = False,
+    heartbeat_s: float = _QUIET_S,
+) -> Launch:
+    """Prepare chatd, with or without a key, in memory or on disk."""
+    twistd = str(Path(sys.executable).with_name("twistd"))
+    command = [sys.executable, twistd, "-n", "--pidfile=", "--logfile", str(work / "chatd.log")]
+    command += ["chatd", "--endpoint", f"tcp:{port}:backlog=1024:interface={HOST}"]
+    command += ["--heartbeat", str(heartbeat_s)]
+    key = None
+    if has_key:
+        key = write_key_file(work / "key")
+        command += ["--key-file", str(work / "key")]
+    if keeps:
+        command += ["--data", str(work / "data"), "--durability", "normal"]
+    return Launch(command, key)
+
+
+def prepare_floor(work: Path, port: int) -> Launch:
+    """Prepare the floor."""
+    return Launch([sys.executable, "-m", "bench.floor_server", str(port)])
+
+
+def prepare_nats(work: Path, port: int) -> Launch:
+    """Prepare NATS, so that who reads slowly is not disconnected."""
+    config = _write(work / "nats.conf", _NATS)
+    return Launch([_require("nats-server"), "-a", HOST, "-p", str(port), "-c", config])
+
+
+def prepare_redis(work: Path, port: int) -> Launch:
+    """Prepare Redis, so that it keeps nothing and who reads slowly is not disconnected."""
+    options = {
+        "--bind": HOST,
+        "--port": str(port),
+        "--dir": str(work),
+        "--save": "",
+        "--appendonly": "no",
+        "--protected-mode": "no",
+        "--tcp-backlog": "1024",
+        "--client-output-buffer-limit": "pubsub 0 0 0",
+    }
+    words = [word for option in options.items() for word in option]
+    return Launch([_require("redis-server"), *words])
+
+
+def prepare_inspircd(work: Path, port: int) -> Launch:
+    """Prepare InspIRCd."""
+    config = _write(work / "inspircd.conf", _INSPIRCD.format(port=port, work=work))
+    command = [_require("inspircd"), "--nofork", "--config", config]
+    return Launch([*command, "--runasroot"] if os.geteuid() == 0 else command)
+
+
+def prepare_ngircd(work: Path, port: int) -> Launch:
+    """Prepare ngIRCd."""
+    text = _NGIRCD.format(port=port, user=getpass.getuser(), group=os.getegid())
+    return Launch([_require("ngircd"), "-n", "-f", _write(work / "ngircd.conf", text)])
+
+
+def prepare_mosquitto(work: Path, port: int) -> Launch:
+    """Prepare Mosquitto."""
+    text = _MOSQUITTO.format(port=port, user=getpass.getuser())
+    return Launch([_require("mosquitto"), "-c", _write(work / "mosquitto.conf", text)])
+
+
+def _write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+def _find(program: str) -> str | None:
+    """Find a program also where daemons are, which is not on everyone's path."""
+    return shutil.which(program) or shutil.which(program, path="/usr/local/sbin:/usr/sbin:/sbin")
+
+
+def _require(program: str) -> str:
+    if found := _find(program):
+        return found
+    raise FileNotFoundError(f"{program} is not installed")
+
+
+def _raise_file_limit() -> None:
+    """Let this process, and those it starts, open as many files as it may."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _wait_until_it_listens(server: Server) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        if (status := server.process.poll()) is not None:
+            raise ChildProcessError(f"it ended with status {status}")
+        try:
+            socket.create_connection((server.host, server.port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise TimeoutError(f"it did not listen within {START_S:g} s")
+
+
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Peer("chatd", "chatd", ChatdLine, prepare_chatd),
+        Peer("chatd-clear", "chatd, no key", ChatdLine, partial(prepare_chatd, has_key=False)),
+        Peer("chatd-sqlite", "chatd, SQLite", ChatdLine, partial(prepare_chatd, keeps=True)),
+        Peer("floor", "floor", FloorLine, prepare_floor),
+        Peer("nats", "NATS", NatsLine, prepare_nats, "nats-server"),
+        Peer("redis", "Redis", RedisLine, prepare_redis, "redis-server"),
+        Peer("inspircd", "InspIRCd", IrcLine, prepare_inspircd, "inspircd"),
+        Peer("ngircd", "ngIRCd", IrcLine, prepare_ngircd, "ngircd"),
+        Peer("mosquitto", "Mosquitto", MqttLine, prepare_mosquitto, "mosquitto", ("-h",)),
+    )
+}
+"""Each peer by its name."""

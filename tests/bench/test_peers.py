@@ -1,0 +1,247 @@
+"""The peers: what they are told when they are started, and which of them are missing."""
+
+import base64
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench import peers
+from bench.peers import PEERS, Server, missing_peers, version_in
+from chatd.keyfile import load_key
+from chatd.tap import Options
+
+DAEMONS = {
+    "nats": "nats-server",
+    "redis": "redis-server",
+    "inspircd": "inspircd",
+    "ngircd": "ngircd",
+    "mosquitto": "mosquitto",
+}
+
+
+class PeersTestCase(SynchronousTestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.work = Path(directory.name)
+        self.asked = []
+
+    def install(self, *programs):
+        """Let only these programs be found."""
+
+        def which(program, path=None):
+            self.asked.append(program)
+            return f"/opt/{program}" if program in programs else None
+
+        self.patch(shutil, "which", which)
+
+    def prepared(self, name):
+        """How a peer is started, when all are installed."""
+        self.install(*DAEMONS.values())
+        return PEERS[name].prepare(self.work, 4000)
+
+    def text(self, name):
+        """What was written into a file."""
+        return (self.work / name).read_text()
+
+
+class InstalledTests(PeersTestCase):
+    def test_asks_which(self):
+        """A peer is installed if its program is found."""
+        self.install("redis-server")
+        self.assertTrue(PEERS["redis"].is_installed())
+        self.assertFalse(PEERS["nats"].is_installed())
+        self.assertEqual(set(self.asked), {"redis-server", "nats-server"})
+
+    def test_python_is_always_there(self):
+        """What runs in Python needs no program."""
+        self.install()
+        for name in ("chatd", "chatd-clear", "chatd-sqlite", "floor"):
+            self.assertTrue(PEERS[name].is_installed(), name)
+
+    def test_missing_peers_are_named(self):
+        """Those that are missing are named, in the order asked."""
+        self.install("nats-server", "ngircd")
+        self.assertEqual(missing_peers(PEERS), ["redis", "inspircd", "mosquitto"])
+        self.assertEqual(missing_peers(["floor", "nats"]), [])
+
+    def test_start_of_a_missing_peer(self):
+        """A peer that is not installed says so when it is started."""
+        self.install()
+        for name, program in DAEMONS.items():
+            with pytest.raises(FileNotFoundError, match=program):
+                PEERS[name].start(self.work)
+
+    def test_programs(self):
+        """Each daemon is found by its own name."""
+        programs = {peer.name: peer.program for peer in PEERS.values() if peer.program}
+        self.assertEqual(programs, DAEMONS)
+
+
+class VersionTests(PeersTestCase):
+    def test_version_in(self):
+        """Of what a program prints only its first number is kept."""
+        printed = {
+            "nats-server": ("nats-server: v2.9.10\n", "nats-server 2.9.10"),
+            "redis-server": ("Redis server v=7.0.15 sha=00000000:0\n", "redis-server 7.0.15"),
+            "inspircd": ("InspIRCd-3.15.0-debian\n", "inspircd 3.15.0"),
+            "ngircd": ("ngIRCd 26.1-IDENT+IPv6\nCopyright 2001\n", "ngircd 26.1"),
+            "mosquitto": ("mosquitto version 2.0.11\n", "mosquitto 2.0.11"),
+            "silent": ("", "silent"),
+        }
+        for program, (text, expected) in printed.items():
+            self.assertEqual(version_in(program, text), expected)
+
+    def test_python(self):
+        """What runs in Python is versioned by its package."""
+        self.assertRegex(PEERS["chatd"].version(), r"^chatd \d")
+        self.assertRegex(PEERS["floor"].version(), r"^Twisted \d")
+
+
+class ChatdTests(PeersTestCase):
+    def options(self, name):
+        """What chatd makes of its command line, and how it is started."""
+        launch = self.prepared(name)
+        options = Options()
+        options.parseOptions(launch.command[launch.command.index("chatd") + 1 :])
+        return options, launch
+
+    def test_key(self):
+        """The key that clients are given is the one in the key file."""
+        options, launch = self.options("chatd")
+        self.assertEqual(load_key(options["key-file"]), launch.key)
+        self.assertNotIn(base64.urlsafe_b64encode(launch.key).decode(), " ".join(launch.command))
+        self.assertIsNone(options["data"])
+
+    def test_clear(self):
+        """Without a key there is no key file."""
+        options, launch = self.options("chatd-clear")
+        self.assertIsNone(launch.key)
+        self.assertIsNone(options["key-file"])
+        self.assertEqual(list(self.work.iterdir()), [])
+
+    def test_sqlite(self):
+        """What is kept is kept in the directory of the run."""
+        options, _ = self.options("chatd-sqlite")
+        self.assertEqual(options["data"], str(self.work / "data"))
+        self.assertEqual(options["durability"], "normal")
+
+    def test_silent(self):
+        """No heartbeat falls into a measure."""
+        options, _ = self.options("chatd")
+        self.assertGreaterEqual(options["heartbeat"], 3600)
+
+
+class ConfigTests(PeersTestCase):
+    def test_floor(self):
+        """The floor is a module of this package."""
+        command = [sys.executable, "-m", "bench.floor_server", "4000"]
+        self.assertEqual(self.prepared("floor").command, command)
+
+    def test_nats(self):
+        """Who reads slowly is neither cut off nor pinged."""
+        launch = self.prepared("nats")
+        config = str(self.work / "nats.conf")
+        command = ["/opt/nats-server", "-a", "127.0.0.1", "-p", "4000", "-c", config]
+        self.assertEqual(launch.command, command)
+        for option in ("max_pending: 1GB", 'write_deadline: "60s"', 'ping_interval: "1h"'):
+            self.assertIn(option, self.text("nats.conf"))
+
+    def test_redis(self):
+        """Nothing is written to disk, and no subscriber is cut off."""
+        command = " ".join(self.prepared("redis").command)
+        for option in (
+            "--bind 127.0.0.1",
+            "--port 4000",
+            f"--dir {self.work}",
+            "--save  --appendonly no",
+            "--client-output-buffer-limit pubsub 0 0 0",
+        ):
+            self.assertIn(option, command)
+
+    def test_inspircd(self):
+        """There is no fake lag, and everyone may come from one address."""
+        launch = self.prepared("inspircd")
+        self.assertEqual(launch.command[:3], ["/opt/inspircd", "--nofork", "--config"])
+        text = self.text("inspircd.conf")
+        for option in ('port="4000"', 'fakelag="no"', 'localmax="100000"', 'recvq="1G"'):
+            self.assertIn(option, text)
+        self.assertIn(f'logdir="{self.work}"', text)
+
+    def test_inspircd_as_root(self):
+        """It is told that root is meant only where it is root."""
+        self.patch(peers.os, "geteuid", lambda: 0)
+        self.assertIn("--runasroot", self.prepared("inspircd").command)
+        self.patch(peers.os, "geteuid", lambda: 1000)
+        self.assertNotIn("--runasroot", self.prepared("inspircd").command)
+
+    def test_ngircd(self):
+        """There are neither penalties nor look-ups."""
+        launch = self.prepared("ngircd")
+        config = str(self.work / "ngircd.conf")
+        self.assertEqual(launch.command, ["/opt/ngircd", "-n", "-f", config])
+        text = self.text("ngircd.conf")
+        for option in ("Ports = 4000", "MaxPenaltyTime = 0", "MaxConnectionsIP = 0", "DNS = no"):
+            self.assertIn(option, text.splitlines())
+
+    def test_mosquitto(self):
+        """Nothing is dropped, and nobody is asked for a password."""
+        launch = self.prepared("mosquitto")
+        config = str(self.work / "mosquitto.conf")
+        self.assertEqual(launch.command, ["/opt/mosquitto", "-c", config])
+        text = self.text("mosquitto.conf")
+        for option in (
+            "listener 4000 127.0.0.1",
+            "allow_anonymous true",
+            "max_queued_messages 0",
+            "set_tcp_nodelay true",
+        ):
+            self.assertIn(option, text.splitlines())
+
+
+class FakeProcess:
+    """A process that ends when it is told to, or only when it is killed."""
+
+    pid = 7
+
+    def __init__(self, is_stubborn):
+        self.is_stubborn = is_stubborn
+        self.calls = []
+
+    def terminate(self):
+        self.calls.append("terminate")
+
+    def kill(self):
+        self.calls.append("kill")
+        self.is_stubborn = False
+
+    def wait(self, timeout=None):
+        self.calls.append(f"wait {timeout}")
+        if self.is_stubborn:
+            raise subprocess.TimeoutExpired("fake", timeout)
+
+
+class ServerTests(SynchronousTestCase):
+    def test_context_manager(self):
+        """Leaving the block ends the process by its own handle."""
+        process = FakeProcess(is_stubborn=False)
+        with Server(process, "127.0.0.1", 4000) as server:
+            self.assertEqual(server.pid, 7)
+            self.assertEqual(process.calls, [])
+        self.assertEqual(process.calls, ["terminate", "wait 5.0"])
+
+    def test_stubborn(self):
+        """A process that does not end in time is killed."""
+        process = FakeProcess(is_stubborn=True)
+        Server(process, "127.0.0.1", 4000).stop()
+        self.assertEqual(process.calls, ["terminate", "wait 5.0", "kill", "wait None"])
+
+    def test_key_is_not_shown(self):
+        """A key is in no representation."""
+        server = Server(FakeProcess(is_stubborn=False), "127.0.0.1", 4000, b"secret")
+        self.assertNotIn("secret", repr(server))
