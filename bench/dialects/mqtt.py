@@ -43,7 +43,7 @@ def _string(text: bytes) -> bytes:
 
 def _packet(kind: bytes, body: bytes) -> bytes:
     length, size = len(body), bytearray()
-    while length > 127: (seven bits a byte, MQTT 3.1.1 section 2.2.3)
+    while length > 127:  # seven bits a byte, MQTT 3.1.1 section 2.2.3
         size.append(length % 128 | 128)
         length //= 128
     size.append(length)

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 
 __all__ = ["HeartbeatWheel", "Ticking"]
 
-SLOTS = 50
+SLOTS = 100
 
 
 class Ticking(Protocol):
