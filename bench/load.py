@@ -220,7 +220,8 @@ def round_trips(crowd: Crowd, pid: int, *, messages: int, content: bytes) -> Sam
             start = time.perf_counter()
             send(request)
             while watched.seen() <= number:
-                crowd.read(STALL_S)
+                if not crowd.read(STALL_S):
+                    raise TimeoutError(f"nothing arrived for {STALL_S:g} s: {_standing(flow)}")
             latencies.append(time.perf_counter() - start)
 
     sample = _timed(crowd, pid, messages, run)
@@ -252,8 +253,16 @@ def _run(crowd: Crowd, window: int) -> None:
         if crowd.read(0.001 if can_send else 1.0):
             last_heard = time.perf_counter()
         elif time.perf_counter() - last_heard > STALL_S:
-            raise TimeoutError(f"nothing arrived for {STALL_S:g} s")
+            raise TimeoutError(f"nothing arrived for {STALL_S:g} s: {_standing(waiting[0])}")
         waiting = [flow for flow in waiting if not flow.is_done]
+
+
+def _standing(flow: Flow) -> str:
+    heard = sorted({member.stream_bytes for member in flow.members})
+    return (
+        f"{type(flow.speaker).__name__} heard {flow.watched.seen()} of {flow.total} messages, "
+        f"{flow.watched.stream_bytes} bytes; the members {heard[0]} to {heard[-1]}"
+    )
 
 
 def _send(flow: Flow, window: int) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.dialects.base import PAYLOAD_BYTES, connect, payload
+from bench.idle import heartbeats, large_beside
 from bench.limit import each_way, limit
 from bench.load import Crowd, Sample, join_all, pipeline, round_trips
 from bench.peers import PEERS, Peer, Server
@@ -363,6 +364,27 @@ MEASURES = _by_name(
         "ns of CPU a delivery",
         ("chatd",),
         _growth,
+        is_less_better=True,
+    ),
+    Measure(
+        "heartbeats",
+        "idle sessions with heartbeats",
+        "share of a core, ms",
+        ("chatd",),
+        heartbeats,
+        (
+            Target("CPU share", "chatd", (), 0.1, is_most=True),
+            Target("round trip longest", "chatd", (), 20.0, is_most=True),
+        ),
+        is_less_better=True,
+    ),
+    Measure(
+        "large-beside",
+        "a small message beside those of 10 MiB",
+        "ms",
+        ("chatd",),
+        large_beside,
+        (Target("longest", "chatd", (), 50.0, is_most=True),),
         is_less_better=True,
     ),
 )

@@ -39,7 +39,7 @@ START_S = 15.0
 """How long a server may take until it listens, in seconds."""
 STOP_S = 5.0
 """How long a server may take to end before it is killed, in seconds."""
-_QUIET_S = 3600
+_QUIET_S = 86_400
 """How long no server asks whether a client is still there: the lines of `bench` do not answer."""
 _ROOT = Path(__file__).resolve().parent.parent
 _OUTPUT = "output.log"

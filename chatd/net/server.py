@@ -72,7 +72,8 @@ class ServerProtocol(ChatProtocol):
         if isinstance(event, Message) and event.type == _MESSAGE:
             hook = self.factory.message_received
             work = call_hook(self._refuse, event, hook, self.session, event)
-            return self._settle() if work is None and self._waits_for_much(event) else work
+            # Not settled here and now: to check a large message and to seal it are two turns' work.
+            return self._until_settled() if work is None and self._waits_for_much(event) else work
         waiting = self._settle()
         if waiting is None:
             return self._act_on_other(event)
@@ -201,8 +202,9 @@ class ServerProtocol(ChatProtocol):
 
     def _settle(self) -> Deferred[None] | None:
         """Wait until all that the client said has its answer; None where it has."""
-        if not self.owes_answers():
-            return None
+        return self._until_settled() if self.owes_answers() else None
+
+    def _until_settled(self) -> Deferred[None]:
         self._settling = Deferred()
         return self._settling
 

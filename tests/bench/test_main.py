@@ -1,0 +1,106 @@
+"""The command line: what cannot be measured is refused, and told in one line."""
+
+import contextlib
+import io
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench import __main__ as program
+from bench.measures import MEASURES
+from bench.peers import PEERS
+
+
+class RefusalTests(SynchronousTestCase):
+    def refused(self, *arguments):
+        """The last line of what is told, with status 2."""
+        told = io.StringIO()
+        with contextlib.redirect_stderr(told), pytest.raises(SystemExit) as caught:
+            program.main(arguments)
+        self.assertEqual(caught.value.code, 2)
+        lines = told.getvalue().splitlines()
+        self.assertTrue(lines[0].startswith("usage: python -m bench"), lines[0])
+        errors = [line for line in lines if line.startswith("python -m bench: error: ")]
+        self.assertEqual(errors, lines[-1:])
+        return errors[0].removeprefix("python -m bench: error: ")
+
+    def test_measure(self):
+        """A measure that there is not is named, and so are those that there are."""
+        expected = f"there is no measure 'speed'; there are {', '.join(MEASURES)}"
+        self.assertEqual(self.refused("fan-out-1", "speed"), expected)
+
+    def test_peer(self):
+        """A peer that there is not is named, and so are those that there are."""
+        expected = f"there is no peer 'postgres'; there are {', '.join(PEERS)}"
+        self.assertEqual(self.refused("--peers", "chatd,postgres"), expected)
+
+    def test_rounds(self):
+        """Nothing can be measured in no round, or in no time."""
+        for arguments in (("--rounds", "0"), ("--rounds", "-1"), ("--seconds", "0")):
+            said = self.refused(*arguments)
+            self.assertEqual(said, "there is at least one round, and it takes some time")
+
+    def test_not_a_number(self):
+        """What is no number is told with its option."""
+        self.assertIn("--rounds", self.refused("--rounds", "many"))
+
+
+class MainTests(SynchronousTestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name) / "figures.json"
+        self.taken = []
+
+        def take(peers, effort, note):
+            self.taken.append(([peer.name for peer in peers], effort))
+            for _ in range(2):
+                note("the driver was the limit")
+            return {"fan-out-10": {peer.name: [3.0] * effort.rounds for peer in peers}}
+
+        measures = {"fan-out-10": replace(MEASURES["fan-out-10"], take=take)}
+        self.patch(program, "MEASURES", measures)
+        self.patch(program, "missing_peers", lambda names: [n for n in names if n == "ngircd"])
+
+    def run_main(self, *arguments):
+        """What is printed."""
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told):
+            self.assertEqual(program.main(arguments), 0)
+        return told.getvalue()
+
+    def test_missing(self):
+        """A peer that is not installed is named, and the others are measured."""
+        told = self.run_main("--peers", "chatd,floor,ngircd")
+        self.assertIn("ngIRCd is missing: it is not installed here\n", told)
+        self.assertEqual([names for names, _ in self.taken], [["chatd", "floor"]])
+
+    def test_not_reached(self):
+        """How fast it was is told, and is no failure."""
+        told = self.run_main("--peers", "chatd,floor")
+        self.assertIn("chatd 1.00 × floor, asked for ≥ 2: NOT reached\n", told)
+
+    def test_notes(self):
+        """A note is told once."""
+        told = self.run_main("--peers", "floor")
+        self.assertEqual(told.count("note: the driver was the limit\n"), 1)
+
+    def test_effort(self):
+        """How much is done is what was asked for."""
+        self.run_main("--rounds", "2", "--seconds", "0.5")
+        self.run_main("--quick")
+        efforts = [effort for _, effort in self.taken]
+        self.assertEqual((efforts[0].rounds, efforts[0].seconds), (2, 0.5))
+        self.assertEqual(efforts[1], program.QUICK)
+
+    def test_json(self):
+        """Every figure is written where it was asked for."""
+        self.run_main("--peers", "floor,ngircd", "--rounds", "2", "--json", str(self.path))
+        told = json.loads(self.path.read_text())
+        figures = told["measures"]["fan-out-10"]["figures"]
+        self.assertEqual(figures, {"fan-out-10": {"floor": [3.0, 3.0]}})
+        self.assertEqual(told["missing"], ["ngircd"])

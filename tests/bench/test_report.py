@@ -1,0 +1,111 @@
+"""What is told of the figures: a table, verdicts, and JSON."""
+
+import json
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench.measures import MEASURES, Measure, Target
+from bench.report import as_json, machine, table, verdicts
+
+FIGURES = {
+    "fan-out-10": {"chatd": [3e6, 1e6, 2e6], "floor": [1e6, 1e6, 1e6]},
+    "server CPU": {"chatd": [0.5, 0.25, 1.0]},
+}
+
+
+def told(*targets, figures=FIGURES):
+    """The verdicts on a measure that has only these targets."""
+    measure = Measure("some", "some", "some", ("chatd",), lambda *_: figures, targets)
+    return list(verdicts(measure, figures))
+
+
+class TableTests(SynchronousTestCase):
+    def test_rows(self):
+        """A row has the median, the lowest and the highest figure, in columns."""
+        expected = (
+            "  fan-out-10  chatd  2,000,000  (1,000,000 to 3,000,000)\n"
+            "  fan-out-10  floor  1,000,000  (1,000,000 to 1,000,000)\n"
+            "  server CPU  chatd        0.5  (0.25 to 1)\n"
+        )
+        self.assertEqual(table(FIGURES), expected)
+
+    def test_labels(self):
+        """A peer is called by its label."""
+        self.assertIn("  chatd, no key  ", table({"p50": {"chatd-clear": [1.0]}}))
+
+    def test_nothing(self):
+        """Where nothing was measured there is no row."""
+        self.assertEqual(table({}), "")
+
+
+class VerdictTests(SynchronousTestCase):
+    def test_reached(self):
+        """A ratio that is just what was asked for is reached."""
+        said = told(Target("fan-out-10", "chatd", ("floor",), 2.0))
+        self.assertEqual(said, ["  fan-out-10: chatd 2.00 × floor, asked for ≥ 2: reached"])
+
+    def test_not_reached(self):
+        """A ratio that falls short is told with what was asked for."""
+        said = told(Target("fan-out-10", "chatd", ("floor",), 2.5))
+        self.assertEqual(said, ["  fan-out-10: chatd 2.00 × floor, asked for ≥ 2.5: NOT reached"])
+
+    def test_at_most(self):
+        """Where less is better, more than was asked for is not reached."""
+        figures = {"p50": {"chatd": [30.0], "floor": [20.0]}}
+        for ratio, word in ((1.5, "reached"), (1.4, "NOT reached")):
+            said = told(Target("p50", "chatd", ("floor",), ratio, is_most=True), figures=figures)
+            self.assertEqual(said, [f"  p50: chatd 1.50 × floor, asked for ≤ {ratio:g}: {word}"])
+
+    def test_bound(self):
+        """A plain bound is compared with the figure itself."""
+        said = told(Target("server CPU", "chatd", (), 0.5, is_most=True))
+        self.assertEqual(said, ["  server CPU: chatd 0.50, asked for ≤ 0.5: reached"])
+
+    def test_best_of_several(self):
+        """Beside several peers the best one counts, and a missing one does not."""
+        figures = {"fan-out-10": {"chatd": [3.0], "floor": [1.0], "nats": [4.0]}}
+        target = Target("fan-out-10", "chatd", ("floor", "nats", "redis"), 0.75)
+        self.assertEqual(
+            told(target, figures=figures),
+            [
+                "  fan-out-10: chatd 0.75 × the best of floor, NATS, Redis, "
+                "asked for ≥ 0.75: reached"
+            ],
+        )
+
+    def test_missing(self):
+        """Nothing is said where chatd, or all that it is compared with, was not measured."""
+        targets = (
+            Target("fan-out-10", "chatd", ("ngircd",), 2.0),
+            Target("fan-out-10", "chatd-sqlite", ("chatd",), 0.5),
+            Target("login", "chatd", (), 0.5),
+        )
+        self.assertEqual(told(*targets), [])
+        self.assertEqual([target.is_met(FIGURES) for target in targets], [None] * 3)
+
+
+class JsonTests(SynchronousTestCase):
+    def setUp(self):
+        self.told = json.loads(as_json({"fan-out-10": FIGURES}, ["redis", "nats"]))
+
+    def test_figures(self):
+        """Every figure of every round is in it."""
+        measure = self.told["measures"]["fan-out-10"]
+        self.assertEqual(measure["figures"], FIGURES)
+        self.assertEqual(measure["title"], MEASURES["fan-out-10"].title)
+        self.assertEqual(measure["unit"], "deliveries/s")
+
+    def test_targets(self):
+        """What was asked for is in it, and whether it was met; null where a figure is missing."""
+        floor, ngircd = self.told["measures"]["fan-out-10"]["targets"]
+        self.assertEqual(
+            (floor["of"], floor["beside"], floor["asked"], floor["reached"], floor["met"]),
+            ("chatd", ["floor"], 2.0, 2.0, True),
+        )
+        self.assertEqual((ngircd["reached"], ngircd["met"]), (None, None))
+
+    def test_where(self):
+        """The machine is in it, the versions of what was measured, and what is missing."""
+        self.assertEqual(self.told["machine"], machine())
+        self.assertEqual(list(self.told["versions"]), ["chatd", "floor"])
+        self.assertEqual(self.told["missing"], ["nats", "redis"])
