@@ -138,7 +138,7 @@ def _heartbeats(crowd: IdleCrowd, server: Server, effort: Effort) -> dict[str, f
     beside, share = _probe(server, effort.idle_s, crowd)
     beats = (time.monotonic() - start) / effort.heartbeat_s
     return {
-        "CPU share": share,
+        "CPU share": share - share_alone,  # of the heartbeats: the probe costs something, too
         "CPU share, probe alone": share_alone,
         "round trip p50": beside.p50,
         "round trip p99": beside.p99,

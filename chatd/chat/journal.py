@@ -73,6 +73,11 @@ class Journal(Generic[M]):
         """Whether everything that was said is settled."""
         return not self._drafts and not self._under_way
 
+    @property
+    def waiting(self) -> int:
+        """How much was said and is not being stored yet."""
+        return len(self._drafts)
+
     def add(self, draft: Draft[M]) -> None:
         """Take a draft; `settle` stores it."""
         self._drafts.append(draft)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["ServerProtocol"]
 
 _MESSAGE = int(MessageType.MESSAGE)  # a name that is cheaper to look up, once for each message
+MAX_SAID_IN_TURN = 1_000
+"""How much may be said in a turn, by all clients, before it ends early."""
 MAX_UNSETTLED = 1_000
 """How much of what a client said may wait for its answer before no more is read."""
 MAX_COMMANDS_IN_TURN = 8
@@ -55,6 +57,12 @@ class ServerProtocol(ChatProtocol):
         self.connection.answer_request = self._answer_request
         super().connectionMade()
 
+    def dataReceived(self, data: bytes) -> None:
+        """Act on what arrived, and end the turn when much was said: others wait for its end."""
+        super().dataReceived(data)
+        if self.factory.hub.journal.waiting >= MAX_SAID_IN_TURN:
+            self._turn.flush()
+
     def connection_closed(self) -> None:
         """Forget the connection."""
         self.factory.disconnected(self)
@@ -72,8 +80,7 @@ class ServerProtocol(ChatProtocol):
         if isinstance(event, Message) and event.type == _MESSAGE:
             hook = self.factory.message_received
             work = call_hook(self._refuse, event, hook, self.session, event)
-            # Not settled here and now: to check a large message and to seal it are two turns' work.
-            return self._until_settled() if work is None and self._waits_for_much(event) else work
+            return self._settle() if work is None and self._waits_for_much(event) else work
         waiting = self._settle()
         if waiting is None:
             return self._act_on_other(event)
@@ -202,9 +209,8 @@ class ServerProtocol(ChatProtocol):
 
     def _settle(self) -> Deferred[None] | None:
         """Wait until all that the client said has its answer; None where it has."""
-        return self._until_settled() if self.owes_answers() else None
-
-    def _until_settled(self) -> Deferred[None]:
+        if not self.owes_answers():
+            return None
         self._settling = Deferred()
         return self._settling
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
+from itertools import chain
 from typing import Any
 
 from chatd.storage.interface import Conversation, Entry, Head, Retention
@@ -17,10 +18,16 @@ SWEEP_ROWS = 500
 """How many messages that are no longer kept a log may have, and how many are deleted at once."""
 SWEEP_BYTES = 16 * 1024 * 1024
 """The same in bytes."""
+INSERT_ROWS = 50
+"""How many messages one statement writes. For each statement Python's lock is let go, and who takes
+it keeps it for up to 5 ms: so one for each message would wait for all the rest of the server."""
 _LOGS_AT_ONCE = 200  # how many logs one step of the search for old messages looks at
 
 _LOG = "id, key, name, topic, epoch, seq, oldest, bytes"
 _MESSAGE = "seq, id, sender, room, recipient, time, content_type, content"
+_INSERT = "INSERT INTO messages VALUES "
+_PLACES = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_MANY = _INSERT + ", ".join([_PLACES] * INSERT_ROWS)
 # The place of a log's oldest message that is kept; NULL where none is.
 _OLDEST_KEPT = """
     (SELECT messages.seq FROM messages
@@ -99,15 +106,17 @@ class Tables:
         )
         log.written_seq = log.seq
 
-    def insert(self, rows: Iterable[Row]) -> None:
+    def insert(self, rows: Sequence[Row]) -> None:
         """Write messages.
 
         Raises:
             sqlite3.IntegrityError: An author and id are in the log already.
         """
-        self._connection.executemany(
-            "INSERT INTO messages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
-        )
+        single = len(rows) % INSERT_ROWS
+        self._connection.executemany(_INSERT + _PLACES, rows[:single])
+        for start in range(single, len(rows), INSERT_ROWS):
+            values = chain.from_iterable(rows[start : start + INSERT_ROWS])
+            self._connection.execute(_INSERT_MANY, tuple(values))
 
     def find(self, log: LogState, entry: Entry) -> Message | None:
         """Return the message in a log that has an entry's author and id, kept or not."""
