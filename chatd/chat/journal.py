@@ -22,7 +22,7 @@ Start = Callable[[Awaitable[None]], object]
 """Begins to wait for something that nobody else waits for; what it raises is logged."""
 
 
-class Draft(msgspec.Struct, Generic[M], eq=False, gc=False):
+class Draft(msgspec.Struct, Generic[M], eq=False):
     """Something that was said, or is to be done, in its turn.
 
     Attributes:
@@ -74,9 +74,9 @@ class Journal(Generic[M]):
         return not self._drafts and not self._under_way
 
     @property
-    def waiting(self) -> int:
-        """How much was said and is not being stored yet."""
-        return len(self._drafts)
+    def ready(self) -> int:
+        """How much `settle` would begin to store now."""
+        return 0 if self._under_way else len(self._drafts)
 
     def add(self, draft: Draft[M]) -> None:
         """Take a draft; `settle` stores it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
+from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -56,28 +57,32 @@ def start(awaitable: Awaitable[None]) -> Deferred[None] | None:
     Raises:
         Exception: What it raised before it had to wait.
     """
-    coroutine = wait(awaitable)
+    coroutine, context = wait(awaitable), copy_context()
     try:
-        awaited = coroutine.send(None)
+        awaited = context.run(coroutine.send, None)
     except StopIteration:
         return None
-    return Deferred.fromCoroutine(_go_on(coroutine, awaited))
+    return Deferred.fromCoroutine(_go_on(coroutine, awaited, context))
 
 
-def _go_on(coroutine: Coroutine[Any, Any, None], awaited: object) -> Generator[Any, Any, None]:
-    """Run the rest of a coroutine that waits for something already."""
-    try:
-        while True:
-            try:
-                result = yield awaited
-            except Exception as error:
-                awaited = coroutine.throw(error)
+def _go_on(
+    coroutine: Coroutine[Any, Any, None], awaited: object, context: Context
+) -> Generator[Any, Any, None]:
+    """Run the rest of a coroutine that waits for something already, in its own context."""
+    while True:
+        failure: BaseException | None = None
+        result = None
+        try:
+            result = yield awaited
+        except BaseException as error:
+            failure = error  # thrown below, where it is not being handled any more
+        try:
+            if failure is None:
+                awaited = context.run(coroutine.send, result)
             else:
-                awaited = coroutine.send(result)
-    except StopIteration:
-        return
-    finally:
-        coroutine.close()
+                awaited = context.run(coroutine.throw, failure)
+        except StopIteration:
+            return
 
 
 async def wait(awaitable: Awaitable[None]) -> None:

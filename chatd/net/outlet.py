@@ -15,7 +15,9 @@ SLICE = 256 * 1024
 _SCRATCH = bytearray(sealed_length(SLICE))
 """What is sealed is sealed here: new memory for each write would cost more than the sealing."""
 
-Seal = Callable[["bytes | memoryview", bytearray], "bytes | memoryview"]
+Seal = Callable[  # see `Channel.seal_into`
+    ["bytes | memoryview", bytearray], "bytes | memoryview"
+]
 
 
 class Writable(Protocol):

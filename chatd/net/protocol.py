@@ -40,8 +40,8 @@ __all__ = ["CLOSE_TIMEOUT_S", "MAX_PENDING", "ChatProtocol"]
 CLOSE_TIMEOUT_S = 5.0
 """How long a peer may take to read the end of a session, in seconds."""
 READ_BYTES = 120 * 1024
-"""How much is read from a socket in a turn: what is read together is flushed together. A little
-less than the C library takes from its own memory (128 KiB); more would be mapped for each read."""
+"""How much is read from a socket in a turn: what is read together is flushed together. Twisted
+tells a producer to pause when as much waits to be written. TLS and proxies keep its 64 KiB."""
 HOLD_PENDING = 1024 * 1024
 """A peer for whom more than this waits is itself not read from until it reads, in bytes."""
 MAX_PENDING = 8 * 1024 * 1024

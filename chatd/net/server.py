@@ -15,7 +15,7 @@ from chatd.net.protocol import HOLD_PENDING, MAX_PENDING, ChatProtocol
 from chatd.net.session import Session
 from chatd.session.events import AdmissionAsked, Event, Faulted
 from chatd.session.server import ServerConnection
-from chatd.wire.messages import Message, MessageType
+from chatd.wire.messages import MESSAGE_TYPE, Message, MessageType
 
 if TYPE_CHECKING:
     from chatd.chat.rooms import Room
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerProtocol"]
 
-_MESSAGE = int(MessageType.MESSAGE)  # a name that is cheaper to look up, once for each message
 MAX_SAID_IN_TURN = 1_000
 """How much may be said in a turn, by all clients, before it ends early."""
 MAX_UNSETTLED = 1_000
@@ -60,7 +59,7 @@ class ServerProtocol(ChatProtocol):
     def dataReceived(self, data: bytes) -> None:
         """Act on what arrived, and end the turn when much was said: others wait for its end."""
         super().dataReceived(data)
-        if self.factory.hub.journal.waiting >= MAX_SAID_IN_TURN:
+        if self.factory.hub.journal.ready >= MAX_SAID_IN_TURN:
             self._turn.flush()
 
     def connection_closed(self) -> None:
@@ -77,7 +76,7 @@ class ServerProtocol(ChatProtocol):
 
     def act_on(self, event: Event) -> Deferred[None] | None:
         """Hand a message to the factory, admit a client; all else waits for what was said."""
-        if isinstance(event, Message) and event.type == _MESSAGE:
+        if isinstance(event, Message) and event.type == MESSAGE_TYPE:
             hook = self.factory.message_received
             work = call_hook(self._refuse, event, hook, self.session, event)
             return self._settle() if work is None and self._waits_for_much(event) else work

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol, cast
 
 from twisted.internet.abstract import FileDescriptor
+from twisted.internet.interfaces import ISSLTransport
 
 from chatd.net.outlet import Writable
 
@@ -25,7 +26,8 @@ class SocketWriter:
     nearly always can be; and it would need a copy of its own.
 
     Args:
-        socket: The transport; nobody else writes to it.
+        socket: The transport. Nobody else writes to it, and nothing is written once it was told to
+            close or to abort.
     """
 
     __slots__ = ("_socket",)
@@ -46,7 +48,9 @@ class SocketWriter:
             sent = socket.writeSomeData(cast(bytes, rest))
             if not isinstance(sent, int) or sent <= 0:
                 socket.write(bytes(rest))
-                socket.doWrite()  # what is left over is in `dataBuffer` from now on
+                # What is left over is in `dataBuffer` from now on; how it ends, the reactor sees.
+                if socket.doWrite() is not None:
+                    socket.startWriting()
                 return
             rest = rest[sent:]
 
@@ -69,7 +73,7 @@ class TransportWriter:
 
 
 def writer_for(transport: Transport) -> Writable:
-    """Return what writes to a transport."""
-    if isinstance(transport, FileDescriptor):
+    """Return what writes to a transport: to a socket itself, unless it has begun TLS."""
+    if isinstance(transport, FileDescriptor) and not ISSLTransport.providedBy(transport):
         return SocketWriter(transport)
     return TransportWriter(transport)

@@ -13,7 +13,7 @@ import msgspec
 from zope.interface import Interface
 
 from chatd.errors import ConfigurationError, ErrorCode, RequestError
-from chatd.wire.messages import ChatHeader, Message, MessageType
+from chatd.wire.messages import MESSAGE_TYPE, ChatHeader, Message
 
 __all__ = [
     "Conversation",
@@ -29,8 +29,6 @@ __all__ = [
     "repeat",
     "room_log",
 ]
-
-_MESSAGE = int(MessageType.MESSAGE)  # a name that is cheaper to look up, once for each message
 
 
 def room_log(room: str) -> str:
@@ -121,7 +119,7 @@ def place(entry: Entry, seq: int) -> Message:
         time=entry.time,
         content_type=entry.content_type,
     )
-    return Message(_MESSAGE, header, entry.content)
+    return Message(MESSAGE_TYPE, header, entry.content)
 
 
 def repeat(entry: Entry, earlier: Message) -> Outcome:

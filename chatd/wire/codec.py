@@ -28,6 +28,7 @@ from chatd.wire.keys import mac_key
 from chatd.wire.messages import (
     MAX_ID,
     MAX_MAX_CONTENT,
+    MESSAGE_TYPE,
     MIN_MAX_CONTENT,
     ChatHeader,
     Disconnect,
@@ -42,7 +43,6 @@ from chatd.wire.messages import (
 
 __all__ = ["Codec"]
 
-_MESSAGE = int(MessageType.MESSAGE)
 _encode_header = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_chat_header = msgspec.json.Decoder(ChatHeader).decode
@@ -144,7 +144,7 @@ class Codec:
     def decode_envelope(self, buffer: Buffer, start: int, end: int) -> Message:
         """Check the envelope at `buffer[start:end]` and return its message; see `decode`."""
         message_type, header, content = self._sealer.open(buffer, start, end, self.max_content)
-        if message_type == _MESSAGE:
+        if message_type == MESSAGE_TYPE:
             try:
                 if not header.isascii():
                     header.decode()  # the decoder does not look into fields that it passes over

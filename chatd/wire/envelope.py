@@ -25,6 +25,7 @@ from hashlib import sha256
 from hmac import compare_digest
 from struct import Struct
 from struct import error as StructError
+from typing import NoReturn
 from zlib import crc32
 
 from chatd.errors import (
@@ -106,6 +107,12 @@ def check_prelude(
     return message_type, header_length, header_crc, content_crc
 
 
+def _refuse(buffer: Buffer, start: int, length: int, max_content: int) -> NoReturn:
+    """Raise what `check_prelude` raises, which says what is wrong."""
+    check_prelude(buffer, start, length, max_content)
+    raise AssertionError("a prelude was found wrong, and right")
+
+
 class EnvelopeSealer:
     """Makes and checks envelopes under one MAC key.
 
@@ -168,7 +175,7 @@ class EnvelopeSealer:
         """
         header_start = start + ENVELOPE_BYTES
         if end < header_start:
-            check_prelude(buffer, start, end - start, max_content)
+            _refuse(buffer, start, end - start, max_content)
         magic, version, message_type, header_length, header_crc, content_length, content_crc = (
             _unpack_prelude(buffer, start)
         )
@@ -180,7 +187,7 @@ class EnvelopeSealer:
             or header_length > MAX_HEADER
             or content_length > max_content
         ):
-            check_prelude(buffer, start, end - start, max_content)  # raises, and says which
+            _refuse(buffer, start, end - start, max_content)
         if type(buffer) is bytes:
             header, content = buffer[header_start:content_start], buffer[content_start:end]
         else:

@@ -50,8 +50,8 @@ def _aead(key: bytes) -> AESGCM:
     """Return the cipher of a key.
 
     It takes 2.7 KiB and 0.7 microseconds to make: an idle session is better off without its two,
-    and a busy one makes one for many messages. No more than one for each direction is remembered,
-    so that the keys of a session that is over are soon forgotten.
+    and a busy one makes one for many messages. Two are remembered, one for each direction: the keys
+    of the session that spoke last, until another one does.
     """
     return AESGCM(key)
 
@@ -187,11 +187,9 @@ class Handshake:
         self._mix_hash(ciphertext)
 
 
-@lru_cache(maxsize=8)
 def _begin(psk: bytes, prologue: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return the chaining key, the hash and the cipher key with which every handshake begins.
+    """Return the chaining key, the hash and the cipher key with which a handshake begins.
 
-    Until the first ephemeral key is mixed in, they are the same for all who share the psk:
     InitializeSymmetric (section 5.2; the name is no longer than a hash, so it is padded), the
     prologue, and the `psk` token, MixKeyAndHash.
     """

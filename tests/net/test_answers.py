@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import RequestError
 from chatd.net.factory import ChatFactory
-from chatd.net.server import MAX_UNSETTLED, MAX_UNSETTLED_BYTES
+from chatd.net.server import MAX_SAID_IN_TURN, MAX_UNSETTLED, MAX_UNSETTLED_BYTES
 from chatd.net.session import Session
 from chatd.wire.messages import Error, Heartbeat, Message, MessageType
 from tests.net.fakes import (
@@ -293,6 +293,18 @@ class BoundsTests(AnswerTests):
         self.assertEqual([message.id for message in self.alice.take()], ["1", "2"])
         self.alice.send(Message.chat(bytes(half + 1), id="3"))
         self.assertTrue(self.alice.transport.is_reading)
+
+    def test_much_in_a_turn(self) -> None:
+        """A turn in which much was said ends early; not while a transaction is under way."""
+        texts = [f"{number}" for number in range(MAX_SAID_IN_TURN // 2)]
+        self.alice.say(*texts)
+        self.assertEqual(self.store.batches, [])
+        self.bob.say(*texts)
+        self.assertEqual([len(batch) for batch in self.store.batches], [2 * len(texts)])
+        before = self.alice.count_writes()
+        for client in (self.alice, self.bob):
+            client.say(*texts[:-1])
+        self.assertEqual((len(self.store.batches), self.alice.count_writes()), (1, before))
 
 
 class NotStoredTests(AnswerTests):

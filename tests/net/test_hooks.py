@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from asyncio import CancelledError
+from contextvars import ContextVar
+
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.net.hooks import Hook, call_hook
+from chatd.net.hooks import Hook, call_hook, start
 
 
 class HookTests(SynchronousTestCase):
@@ -143,3 +147,92 @@ class DeferredHookTests(HookTests):
         self.assertNoResult(deferred)
         self.gate.callback(None)
         self.assertIsNone(self.successResultOf(deferred))
+
+
+class StartTests(SynchronousTestCase):
+    """A coroutine is run as far as it goes, as `Deferred.fromCoroutine` would run it."""
+
+    def setUp(self) -> None:
+        self.gate: Deferred[object] = Deferred()
+        self.steps: list[object] = []
+
+    def test_nothing_to_wait_for(self) -> None:
+        """What has nothing to wait for is done, and there is no Deferred."""
+
+        async def run() -> None:
+            self.steps.append(await succeed(1))
+
+        self.assertIsNone(start(run()))
+        self.assertEqual(self.steps, [1])
+
+    def test_fails_at_once(self) -> None:
+        """What fails before it waits raises."""
+
+        async def run() -> None:
+            raise ValueError("no")
+
+        self.assertRaises(ValueError, start, run())
+
+    def test_waits(self) -> None:
+        """What waits goes on with what it waited for, again and again."""
+
+        async def run() -> None:
+            self.steps.append(await self.gate)
+            self.steps.append(await succeed("then"))
+
+        started = start(run())
+        assert started is not None
+        self.assertNoResult(started)
+        self.gate.callback("first")
+        self.assertIsNone(self.successResultOf(started))
+        self.assertEqual(self.steps, ["first", "then"])
+
+    def test_context_is_its_own(self) -> None:
+        """What it sets of the context nobody else sees, and it finds it again after waiting."""
+        variable: ContextVar[str] = ContextVar("variable", default="untouched")
+
+        async def run() -> None:
+            token = variable.set("mine")
+            await self.gate
+            self.steps.append(variable.get())
+            variable.reset(token)
+
+        started = start(run())
+        assert started is not None
+        self.assertEqual(variable.get(), "untouched")
+        self.gate.callback(None)
+        self.assertIsNone(self.successResultOf(started))
+        self.assertEqual(self.steps, ["mine"])
+
+    def test_failure_is_raised_where_it_waits(self) -> None:
+        """A failure is raised at its `await`, whatever kind it is, and is over when handled."""
+
+        async def run() -> None:
+            try:
+                await self.gate
+            except CancelledError:
+                self.steps.append("cancelled")
+            self.steps.append(sys.exc_info()[0])
+            raise ValueError("another")
+
+        started = start(run())
+        assert started is not None
+        self.gate.errback(CancelledError())
+        failure = self.failureResultOf(started, ValueError)
+        self.assertEqual(self.steps, ["cancelled", None])
+        self.assertIsNone(failure.value.__context__)
+
+    def test_cancel(self) -> None:
+        """Who cancels it cancels what it waits for, and its `finally` runs."""
+
+        async def run() -> None:
+            try:
+                await self.gate
+            finally:
+                self.steps.append("finally")
+
+        started = start(run())
+        assert started is not None
+        started.cancel()
+        self.failureResultOf(started)
+        self.assertEqual(self.steps, ["finally"])

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.net.outlet import SLICE, Outlet
+from chatd.net.writers import SocketWriter
+from chatd.wire.channel import SecureChannel
+from tests.net.test_writers import Socket
 
 
 class Stream:
@@ -83,6 +87,29 @@ class OutletTests(SynchronousTestCase):
         self.outlet.resume()
         self.outlet.resume()
         self.assertEqual(self.stream.writes, [bytes(SLICE), bytes(1)])
+
+    def test_shared_memory(self) -> None:
+        """Two outlets seal in the same memory, and what one still has to write stays whole."""
+        reactor, said = MemoryReactor(), bytes(range(256)) * 400
+        ends = []
+        for _ in range(2):
+            server, client = (SecureChannel(bytes(32), initiator=side) for side in (True, False))
+            client.receive_data(server.handshake_to_send())
+            client.next_plaintext()
+            server.receive_data(client.handshake_to_send())
+            server.next_plaintext()
+            socket = Socket(reactor, 5)
+            ends.append((Outlet(SocketWriter(socket), server.seal_into), socket, client))
+        for outlet, _, _ in ends:
+            outlet.write(said)
+        for outlet, socket, client in ends:
+            outlet.write(b"end")
+            socket.room = 1_000_000
+            while socket in reactor.getWriters():
+                socket.doWrite()
+            client.receive_data(socket.taken)
+            heard = b"".join(iter(client.next_plaintext, b""))
+            self.assertEqual(heard, said + b"end")
 
     def test_sealed_when_written(self) -> None:
         """What is held back is not sealed yet, and pieces are sealed in their order."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.testing import MemoryReactor, StringTransport
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import directlyProvides
 
 from chatd.net.writers import SocketWriter, TransportWriter, writer_for
 
@@ -82,6 +84,29 @@ class SocketWriterTests(SynchronousTestCase):
         socket.connected = 0
         writer.write(b"late")
         self.assertEqual((socket.taken, self.reactor.getWriters()), (b"", []))
+
+    def test_closes_meanwhile(self) -> None:
+        """One that has room again while it closes is left to the reactor to end."""
+        socket, writer = self.make(0)
+        socket.disconnecting = True
+        grown = socket.writeSomeData
+
+        def write_some_data(data: bytes) -> int | Exception:
+            socket.writeSomeData = grown
+            return 0
+
+        socket.writeSomeData = write_some_data
+        socket.room = 1_000
+        writer.write(b"bye")
+        self.assertEqual(socket.taken, b"bye")
+        self.assertEqual(self.reactor.getWriters(), [socket])
+        self.assertIsNotNone(socket.doWrite())
+
+    def test_tls_begun_on_it(self) -> None:
+        """One that has begun TLS is given what is to be encrypted, not written to."""
+        socket, _ = self.make(1_000)
+        directlyProvides(socket, ISSLTransport)
+        self.assertIsInstance(writer_for(socket), TransportWriter)
 
 
 class TransportWriterTests(SynchronousTestCase):

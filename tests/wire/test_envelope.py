@@ -135,13 +135,26 @@ class DamageTests(SynchronousTestCase):
             with pytest.raises(FrameLengthError, match=f"at least 64 bytes, not {length}$"):
                 check_prelude(b"", 0, length, MAX_CONTENT)
 
+    def test_every_byte_of_a_gathered_one(self):
+        """An envelope in the buffer in which it was gathered is held to the same checks."""
+        frame = make_frame(4, HEADER, CONTENT)
+        opened = SEALER.open(bytearray(frame), 4, len(frame), MAX_CONTENT)
+        assert opened == (4, HEADER, CONTENT)
+        assert [type(part) for part in opened[1:]] == [bytes, bytes]
+        for position in range(4, len(frame)):
+            damaged = bytearray(frame)
+            damaged[position] ^= 1
+            with pytest.raises(WireError):
+                SEALER.open(damaged, 4, len(damaged), MAX_CONTENT)
+
     @some_examples
     @given(st.binary(max_size=300))
     def test_hostile_bytes(self, data):
         """Any bytes are refused with a `WireError`."""
         for envelope in (data, MAGIC + data, MAGIC + b"\0\1" + data):
-            with pytest.raises(WireError):
-                SEALER.open(envelope, 0, len(envelope), MAX_CONTENT)
+            for buffer in (envelope, bytearray(envelope)):
+                with pytest.raises(WireError):
+                    SEALER.open(buffer, 0, len(envelope), MAX_CONTENT)
 
 
 class ForgeryTests(SynchronousTestCase):
