@@ -66,7 +66,7 @@ class Outlet:
         """Write bytes, all of them or what may be written now; only while `is_open`."""
         if len(data) > SLICE:
             self._rest = memoryview(data)
-            self._write_rest()
+            self.proceed()
         elif data:
             self._stream.write(self._seal(data, _SCRATCH))
 
@@ -77,7 +77,7 @@ class Outlet:
     def resume(self) -> None:
         """Go on."""
         self.is_paused = False
-        self._write_rest()
+        self.proceed()
 
     def finish(self, data: bytes) -> None:
         """Write the last bytes, after what is held back; a few of them whether it reads or not."""
@@ -85,10 +85,16 @@ class Outlet:
             self.write(data)
         else:
             self._last = data
-            self._write_rest()
+            self.proceed()
 
-    def _write_rest(self) -> None:
-        while not self.is_done and not self.is_paused:
+    @property
+    def may_proceed(self) -> bool:
+        """Whether there is a slice to write now."""
+        return not self.is_paused and not self.is_done
+
+    def proceed(self) -> None:
+        """Write the next slice, if it may be written; one at a time, so that others have a turn."""
+        if self.may_proceed:
             if not self._rest:
                 self._rest, self._last = memoryview(self._last), b""
             piece, self._rest = self._rest[:SLICE], self._rest[SLICE:]

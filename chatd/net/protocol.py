@@ -176,6 +176,7 @@ class ChatProtocol(Protocol):
         """Send what was held back."""
         self._stalled_ticks = 0
         self._outlet.resume()
+        self._proceed_later()
         if self._is_closing:
             self._close_when_written()
             return
@@ -240,6 +241,7 @@ class ChatProtocol(Protocol):
             self._close()
         else:
             self._outlet.write(data)
+            self._proceed_later()
             self._tell_drained()
 
     def when_drained(self) -> Deferred[None]:
@@ -343,8 +345,18 @@ class ChatProtocol(Protocol):
         else:
             self.stream.loseConnection()
 
+    def _proceed_later(self) -> None:
+        """Write the next slice of what is held back in another turn, as long as the peer reads."""
+        if self._outlet.may_proceed:
+            self._clock.callLater(0, self._proceed)
+
+    def _proceed(self) -> None:
+        if self._outlet.may_proceed and not self._is_gone:
+            self.resumeProducing()
+
     def _begin_closing(self) -> None:
         self._is_closing = True
+        self._proceed_later()
         self._stop_timer()
         self._timer = self._clock.callLater(CLOSE_TIMEOUT_S, self._abort)
         self._tell_end()

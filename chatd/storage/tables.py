@@ -21,6 +21,8 @@ SWEEP_BYTES = 16 * 1024 * 1024
 INSERT_ROWS = 50
 """How many messages one statement writes. For each statement Python's lock is let go, and who takes
 it keeps it for up to 5 ms: so one for each message would wait for all the rest of the server."""
+INSERT_BYTES = 256 * 1024
+"""How many bytes of content it writes at most: all of them are copied before it begins."""
 _LOGS_AT_ONCE = 200  # how many logs one step of the search for old messages looks at
 
 _LOG = "id, key, name, topic, epoch, seq, oldest, bytes"
@@ -115,8 +117,11 @@ class Tables:
         single = len(rows) % INSERT_ROWS
         self._connection.executemany(_INSERT + _PLACES, rows[:single])
         for start in range(single, len(rows), INSERT_ROWS):
-            values = chain.from_iterable(rows[start : start + INSERT_ROWS])
-            self._connection.execute(_INSERT_MANY, tuple(values))
+            many = rows[start : start + INSERT_ROWS]
+            if sum(len(row[-1]) for row in many) > INSERT_BYTES:
+                self._connection.executemany(_INSERT + _PLACES, many)
+            else:
+                self._connection.execute(_INSERT_MANY, tuple(chain.from_iterable(many)))
 
     def find(self, log: LogState, entry: Entry) -> Message | None:
         """Return the message in a log that has an entry's author and id, kept or not."""

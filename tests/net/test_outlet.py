@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -54,6 +56,21 @@ class OutletTests(SynchronousTestCase):
             self.assertEqual(len(self.stream.writes), slices)
         self.assertTrue(self.outlet.is_open)
         self.assertEqual(b"".join(self.stream.writes), data)
+
+    def test_one_slice_at_a_time(self) -> None:
+        """To a peer that reads all of it, too, one slice is written each time, and the end last."""
+        writes: list[bytes] = []
+        stream = SimpleNamespace(write=lambda data: writes.append(bytes(data)))
+        outlet = Outlet(stream, lambda piece, _: piece)
+        outlet.write(bytes(2 * SLICE + 1))
+        outlet.finish(b"end")
+        self.assertEqual([len(piece) for piece in writes], [SLICE, SLICE])
+        for left in (True, False):
+            outlet.proceed()
+            self.assertEqual(outlet.may_proceed, left)
+        outlet.proceed()
+        self.assertEqual(writes[2:], [b"\0", b"end"])
+        self.assertTrue(outlet.is_done)
 
     def test_paused(self) -> None:
         """While it is paused it takes nothing, and resumes open."""

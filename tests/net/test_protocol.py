@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import SessionEnded
+from chatd.net.outlet import SLICE
 from chatd.net.protocol import ChatProtocol
 from chatd.net.turn import Turn
 from chatd.session.events import AdmissionAsked, Event
@@ -249,3 +250,49 @@ class WritingTests(ProtocolTests):
         self.deliver("one")
         self.end_turn()
         self.assertEqual(self.peer.take(), [])
+
+
+class LargeTests(ProtocolTests):
+    """What is large is written in more than one turn."""
+
+    max_pending = None
+
+    def end_turn(self) -> None:
+        """Make the calls that are due; those that they ask for are the next turn's."""
+        for call in self.clock.getDelayedCalls():
+            if call.getTime() <= self.clock.seconds():
+                self.clock.calls.remove(call)
+                call.called = 1
+                call.func(*call.args, **call.kw)
+
+    def test_a_slice_for_each_turn(self) -> None:
+        """A peer that reads gets a slice a turn, what is said meanwhile after it, and the end."""
+        self.establish()
+        before = len(self.transport.writes)
+        large = self.peer.codec.encode(Message.chat(bytes(2 * SLICE), id="large"))
+        self.protocol.deliver(large)
+        self.deliver("small")
+        for turn in (1, 2, 3):
+            self.end_turn()
+            self.assertEqual(len(self.transport.writes) - before, turn)
+        self.deliver("then")
+        self.end_turn()
+        self.protocol.deliver(large)
+        self.protocol.end_session("goodbye", "done")
+        for _ in range(6):
+            self.end_turn()
+        self.assertEqual(self.transport.ends, ["half-close"])
+        told = self.peer.take()
+        ids = [message.id for message in told if message.type == MessageType.MESSAGE]
+        self.assertEqual(ids, ["large", "id", "id", "large"])
+        self.assertEqual(told[-1].type, MessageType.DISCONNECT)
+
+    def test_lost_meanwhile(self) -> None:
+        """Nothing more is written to a peer that has gone."""
+        self.establish()
+        before = len(self.transport.writes)
+        self.protocol.deliver(self.peer.codec.encode(Message.chat(bytes(4 * SLICE))))
+        self.end_turn()
+        self.transport.lose()
+        self.end_turn()
+        self.assertEqual(len(self.transport.writes) - before, 1)

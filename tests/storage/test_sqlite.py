@@ -17,6 +17,7 @@ from chatd.storage.interface import Retention, direct_log, room_log
 from chatd.storage.logstate import LogCache
 from chatd.storage.schema import MIGRATIONS
 from chatd.storage.sqlite import SqliteStore
+from chatd.storage.tables import INSERT_ROWS
 from tests.storage.stores import DIRECT, LOBBY, NOW, AtOnce, Calls, StoreCase, entries, entry
 
 DEN = room_log("den")
@@ -540,3 +541,16 @@ class OpeningTests(SqliteCase):
         self.patch(sqlite3, "connect", lambda *args, **kw: connect(*args, factory=NoLog, **kw))
         with pytest.raises(ConfigurationError, match=r"no write-ahead log beside it$"):
             self.make_logs()
+
+
+class ManyTests(SqliteCase):
+    """Many messages of one transaction."""
+
+    def test_sizes(self):
+        """They are all kept, in order, whether few or many go into a statement, small or large."""
+        for count, size in ((INSERT_ROWS - 1, 1), (2 * INSERT_ROWS + 1, 1), (INSERT_ROWS, 10_000)):
+            self.directory = self.make_directory()
+            logs, _ = self.make_logs()
+            said = [entry(str(number), bytes(size)) for number in range(count)]
+            logs.append(said)
+            self.assertEqual(self.ids_in(logs, after=0), [each.id for each in said])
