@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from bench.measures import MEASURES, Effort, Figures
@@ -100,6 +101,10 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
                 parser.error(f"there is no {what} {name!r}; there are {', '.join(known)}")
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("there is at least one round, and it takes some time")
+    if options.json is not None and not options.json.parent.is_dir():
+        parser.error(f"there is no directory {options.json.parent} to write {options.json} in")
+    if options.plots is not None and find_spec("matplotlib") is None:
+        parser.error("--plots needs matplotlib: install chatd with its extra, bench")
     return options
 
 

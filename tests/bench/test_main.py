@@ -48,6 +48,11 @@ class RefusalTests(SynchronousTestCase):
         """What is no number is told with its option."""
         self.assertIn("--rounds", self.refused("--rounds", "many"))
 
+    def test_nowhere_to_write(self):
+        """A file that cannot be made is told before anything is measured."""
+        said = self.refused("--json", "/nonexistent/figures.json")
+        self.assertIn("there is no directory /nonexistent", said)
+
 
 class MainTests(SynchronousTestCase):
     def setUp(self):
