@@ -28,6 +28,8 @@ QUICK = Effort(
     large=3,
 )
 """Enough to see that everything works; the figures mean nothing."""
+MAX_SECONDS = 60.0
+"""How long one run may be to take, in seconds."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             PEERS[peer] for peer in measure.peers if peer in options.peers and peer not in missing
         ]
         print(f"\n{measure.title} ({measure.unit})", flush=True)
+        if not peers:
+            print("  of those asked for, none takes part in this that is installed")
+            continue
         results[name] = measure.take(peers, effort, notes.append)
         print(table(results[name]), end="")
         for verdict in verdicts(measure, results[name]):
@@ -99,14 +104,24 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         for name in given:
             if name not in known:
                 parser.error(f"there is no {what} {name!r}; there are {', '.join(known)}")
-    if options.rounds < 1 or options.seconds <= 0:
-        parser.error("there is at least one round, and it takes some time")
-    if options.json is not None and not options.json.parent.is_dir():
-        parser.error(f"there is no directory {options.json.parent} to write {options.json} in")
+    if options.rounds < 1:
+        parser.error("--rounds: there is at least one")
+    if not 0 < options.seconds <= MAX_SECONDS:
+        parser.error(f"--seconds: a run takes some time, up to {MAX_SECONDS:g} seconds")
     if options.plots is not None and find_spec("matplotlib") is None:
         parser.error("--plots needs matplotlib: install chatd with its extra, bench")
+    try:  # what cannot be written is better told now than when all is measured
+        if options.json is not None:
+            options.json.open("a").close()
+        if options.plots is not None:
+            options.plots.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"{error.filename} cannot be written: {error.strerror}")
     return options
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit("stopped")

@@ -39,10 +39,12 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(self.refused("--peers", "chatd,postgres"), expected)
 
     def test_rounds(self):
-        """Nothing can be measured in no round, or in no time."""
-        for arguments in (("--rounds", "0"), ("--rounds", "-1"), ("--seconds", "0")):
-            said = self.refused(*arguments)
-            self.assertEqual(said, "there is at least one round, and it takes some time")
+        """Nothing can be measured in no round, or in no time, or in no end of it."""
+        for rounds in ("0", "-1"):
+            self.assertEqual(self.refused("--rounds", rounds), "--rounds: there is at least one")
+        for seconds in ("0", "-1", "nan", "inf"):
+            said = self.refused("--seconds", seconds)
+            self.assertEqual(said, "--seconds: a run takes some time, up to 60 seconds")
 
     def test_not_a_number(self):
         """What is no number is told with its option."""
@@ -50,8 +52,15 @@ class RefusalTests(SynchronousTestCase):
 
     def test_nowhere_to_write(self):
         """A file that cannot be made is told before anything is measured."""
-        said = self.refused("--json", "/nonexistent/figures.json")
-        self.assertIn("there is no directory /nonexistent", said)
+        with tempfile.TemporaryDirectory() as directory:
+            file = Path(directory) / "file"
+            file.touch()
+            for option, path in (
+                ("--json", "/nonexistent/figures.json"),
+                ("--json", directory),
+                ("--plots", str(file)),
+            ):
+                self.assertIn(f"{path} cannot be written", self.refused(option, path))
 
 
 class MainTests(SynchronousTestCase):
@@ -109,3 +118,11 @@ class MainTests(SynchronousTestCase):
         figures = told["measures"]["fan-out-10"]["figures"]
         self.assertEqual(figures, {"fan-out-10": {"floor": [3.0, 3.0]}})
         self.assertEqual(told["missing"], ["ngircd"])
+
+    def test_nobody_takes_part(self):
+        """A measure in which nobody who was asked for takes part is told, and passed over."""
+        told = io.StringIO()
+        with contextlib.redirect_stdout(told):
+            self.assertEqual(program.main(("fan-out-10", "--peers", "chatd-sqlite")), 0)
+        self.assertIn("none takes part", told.getvalue())
+        self.assertEqual(self.taken, [])
