@@ -116,14 +116,12 @@ class Codec:
             LocalProtocolError: Its header or its content is over the limit, or its type or its
                 header cannot be put on the wire.
         """
-        content = message.content
-        if len(content) > self.max_content:
-            self.check_content(content)
+        self.check_content(message.content)
         try:
             header = _encode_header(message.header)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise LocalProtocolError(f"the header cannot be sent: {error}") from error
-        return self._sealer.seal(message.type, header, content)
+        return self._sealer.seal(message.type, header, message.content)
 
     def encode_parts(self, message_type: int, header: Header, content: bytes = b"") -> bytes:
         """Do what `encode` does for a message that was not put together yet."""

@@ -25,7 +25,6 @@ from hashlib import sha256
 from hmac import compare_digest
 from struct import Struct
 from struct import error as StructError
-from typing import NoReturn
 from zlib import crc32
 
 from chatd.errors import (
@@ -107,12 +106,6 @@ def check_prelude(
     return message_type, header_length, header_crc, content_crc
 
 
-def _refuse(buffer: Buffer, start: int, length: int, max_content: int) -> NoReturn:
-    """Raise what `check_prelude` raises, which says what is wrong."""
-    check_prelude(buffer, start, length, max_content)
-    raise AssertionError("a prelude was found wrong, and right")
-
-
 class EnvelopeSealer:
     """Makes and checks envelopes under one MAC key.
 
@@ -173,21 +166,11 @@ class EnvelopeSealer:
             SignatureError: The CRCs fit, but the MAC does not.
             WireError: What `check_prelude` raises.
         """
-        header_start = start + ENVELOPE_BYTES
-        if end < header_start:
-            _refuse(buffer, start, end - start, max_content)
-        magic, version, message_type, header_length, header_crc, content_length, content_crc = (
-            _unpack_prelude(buffer, start)
+        message_type, header_length, header_crc, content_crc = check_prelude(
+            buffer, start, end - start, max_content
         )
+        header_start = start + ENVELOPE_BYTES
         content_start = header_start + header_length
-        if (
-            magic != MAGIC
-            or version != VERSION
-            or content_start + content_length != end
-            or header_length > MAX_HEADER
-            or content_length > max_content
-        ):
-            _refuse(buffer, start, end - start, max_content)
         if type(buffer) is bytes:
             header, content = buffer[header_start:content_start], buffer[content_start:end]
         else:
