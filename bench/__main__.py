@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-from bench.measures import MEASURES, Effort, Figures
+from bench.figures import Effort, Figures
+from bench.measures import MEASURES
 from bench.peers import PEERS, missing_peers
 from bench.report import as_json, machine, table, verdicts
 

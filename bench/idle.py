@@ -9,25 +9,21 @@ from __future__ import annotations
 import selectors
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from bench.dialects.base import Line, connect, payload
+from bench.figures import Effort, Figures, Note, add
 from bench.load import READ_BYTES, join_all
-from bench.peers import Peer, Server, prepare_chatd
+from bench.peers import Peer, Server, prepare_chatd, running
 from bench.probe import AnsweringLine, Summary, Task
 from bench.process import cpu_seconds
-
-if TYPE_CHECKING:
-    from bench.measures import Effort, Figures
 
 __all__ = ["IdleCrowd", "heartbeats", "large_beside"]
 
@@ -113,19 +109,19 @@ class IdleCrowd:
             self.answer(0)
 
 
-def heartbeats(peers: Sequence[Peer], effort: Effort, note: Callable[[str], None]) -> Figures:
+def heartbeats(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
     """Let thousands of sessions do nothing but answer pings; see what that costs the server."""
     figures: Figures = {}
     for peer in peers:
         beating = replace(peer, prepare=partial(prepare_chatd, heartbeat_s=effort.heartbeat_s))
-        with _running(beating) as server:
+        with running(beating) as server:
             crowd = IdleCrowd()
             try:
                 figures_of = _heartbeats(crowd, server, effort)
             finally:
                 crowd.close()
         for quantity, figure in figures_of.items():
-            figures.setdefault(quantity, {})[peer.name] = [figure]
+            add(figures, quantity, peer, figure)
     return figures
 
 
@@ -149,13 +145,13 @@ def _heartbeats(crowd: IdleCrowd, server: Server, effort: Effort) -> dict[str, f
     }
 
 
-def large_beside(peers: Sequence[Peer], effort: Effort, note: Callable[[str], None]) -> Figures:
+def large_beside(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
     """Say messages of 10 MiB, one after the other, and see how long small ones wait for them."""
     figures: Figures = {}
     content = payload(LARGE_BYTES)
     seconds = BESIDE_RUNS * effort.seconds
     for peer in peers:
-        with _running(peer) as server, connect(server.host, server.port) as link:
+        with running(peer) as server, connect(server.host, server.port) as link:
             speaker = peer.line(link, "large", "#large", key=server.key)
             speaker.join()
             for _ in range(effort.rounds):
@@ -174,7 +170,7 @@ def large_beside(peers: Sequence[Peer], effort: Effort, note: Callable[[str], No
                     ("p99, alone", alone.p99),
                     ("longest, alone", alone.longest),
                 ):
-                    figures.setdefault(quantity, {}).setdefault(peer.name, []).append(figure)
+                    add(figures, quantity, peer, figure)
                 note(f"{peer.label}: large messages at {rate:,.0f} MB/s beside the small ones")
     return figures
 
@@ -236,9 +232,3 @@ def _result(probe: subprocess.Popen[bytes]) -> Summary:
     if probe.wait() != 0:
         raise RuntimeError("the probe failed; it says above why")
     return msgspec.json.decode(answer, type=Summary)
-
-
-@contextmanager
-def _running(peer: Peer) -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as work, peer.start(Path(work)) as server:
-        yield server

@@ -7,21 +7,21 @@ peer once a round, so that a machine that slows down slows all of them. Ratios a
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 from bench.dialects.base import PAYLOAD_BYTES, connect, payload
+from bench.figures import Effort, Figures, Note, add
 from bench.idle import heartbeats, large_beside
 from bench.limit import each_way, limit
 from bench.load import Crowd, Sample, join_all, pipeline, round_trips
-from bench.peers import PEERS, Peer, Server
+from bench.peers import PEERS, Peer, Server, running
+from bench.probe import summarize
 from bench.process import cpu_seconds, resident_bytes
 
-__all__ = ["MEASURES", "Effort", "Figures", "Measure", "Target"]
+__all__ = ["MEASURES", "Measure", "Target"]
 
 CHUNK = 250
 """How many messages a speaker hands to its socket at once."""
@@ -32,37 +32,6 @@ FIRST_SESSIONS = 100
 """How many log in before others are counted: the first ones find a server that is still cold."""
 BROKERS = ("nats", "redis", "inspircd", "ngircd", "mosquitto")
 ALL = ("chatd", "floor", *BROKERS)
-
-Figures = dict[str, dict[str, list[float]]]
-"""By measured quantity and peer: a figure for each round."""
-Note = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Effort:
-    """How much is done.
-
-    Attributes:
-        rounds: How many rounds.
-        seconds: How long one run of one peer is to take, about.
-        round_trips: How many of them in one run.
-        sessions: How many log in, and are then idle.
-        crowd: The largest room.
-        idle_sessions: How many have heartbeats.
-        idle_s: For how long these are watched, in seconds.
-        heartbeat_s: Their heartbeat, in seconds.
-        large: How many large messages in one run.
-    """
-
-    rounds: int = 5
-    seconds: float = 1.0
-    round_trips: int = 2_000
-    sessions: int = 1_000
-    crowd: int = 1_000
-    idle_sessions: int = 10_000
-    idle_s: float = 20.0
-    heartbeat_s: float = 5.0
-    large: int = 100
 
 
 @dataclass(frozen=True)
@@ -114,7 +83,6 @@ class Measure:
         peers: Whose figures are taken.
         take: Takes them.
         targets: What must be reached.
-        is_less_better: Whether a smaller figure is the better one.
     """
 
     name: str
@@ -123,13 +91,6 @@ class Measure:
     peers: tuple[str, ...]
     take: Callable[[Sequence[Peer], Effort, Note], Figures]
     targets: tuple[Target, ...] = ()
-    is_less_better: bool = False
-
-
-@contextmanager
-def _running(peer: Peer) -> Iterator[Server]:
-    with tempfile.TemporaryDirectory(prefix="bench-") as work, peer.start(Path(work)) as server:
-        yield server
 
 
 @contextmanager
@@ -140,10 +101,6 @@ def _crowd(peer: Peer, server: Server, rooms: int = 1, members: int = 1) -> Iter
         yield crowd
     finally:
         crowd.close()
-
-
-def _add(figures: Figures, quantity: str, peer: Peer, figure: float) -> None:
-    figures.setdefault(quantity, {}).setdefault(peer.name, []).append(figure)
 
 
 def _pipelined(crowd: Crowd, server: Server, seconds: float) -> Callable[[], Sample]:
@@ -176,15 +133,15 @@ def _fan_out(members: int) -> Callable[[Sequence[Peer], Effort, Note], Figures]:
         with ExitStack() as stack:
             runs: list[tuple[Peer, Callable[[], Sample]]] = []
             for peer in peers:
-                server = stack.enter_context(_running(peer))
+                server = stack.enter_context(running(peer))
                 crowd = stack.enter_context(_crowd(peer, server, members=members))
                 runs.append((peer, _pipelined(crowd, server, effort.seconds)))
             for _ in range(effort.rounds):
                 for peer, run in runs:
                     sample = run()
-                    _add(figures, f"fan-out-{members}", peer, sample.deliveries / sample.seconds)
-                    _add(figures, "server CPU", peer, sample.server_cpu_s / sample.seconds)
-                    _add(figures, "driver CPU", peer, sample.driver_cpu_s / sample.seconds)
+                    add(figures, f"fan-out-{members}", peer, sample.deliveries / sample.seconds)
+                    add(figures, "server CPU", peer, sample.server_cpu_s / sample.seconds)
+                    add(figures, "driver CPU", peer, sample.driver_cpu_s / sample.seconds)
                     _note_limits(sample, peer, note)
         return figures
 
@@ -199,7 +156,7 @@ def _round_trip(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
         cores = sorted(os.sched_getaffinity(0))
         stack.callback(os.sched_setaffinity, 0, cores)
         for peer in peers:
-            server = stack.enter_context(_running(peer))
+            server = stack.enter_context(running(peer))
             crowds.append((peer, server, stack.enter_context(_crowd(peer, server))))
             # Left alone, the system now and then puts a pair that takes turns on one core, which
             # then never sleeps: the figures would have two peaks.
@@ -212,11 +169,11 @@ def _round_trip(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
                 sample = round_trips(
                     crowd, server.pid, messages=effort.round_trips, content=content
                 )
-                latencies = sorted(sample.latencies_s)
-                _add(figures, "p50", peer, 1e6 * latencies[len(latencies) // 2])
-                _add(figures, "p99", peer, 1e6 * latencies[len(latencies) * 99 // 100])
+                latencies_ms = summarize(sample.latencies_s)
+                add(figures, "p50", peer, 1e3 * latencies_ms.p50)
+                add(figures, "p99", peer, 1e3 * latencies_ms.p99)
                 cpu_us = 1e6 * sample.server_cpu_s / sample.messages
-                _add(figures, "server CPU", peer, cpu_us)
+                add(figures, "server CPU", peer, cpu_us)
     return figures
 
 
@@ -225,15 +182,15 @@ def _sessions(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
     figures: Figures = {}
     for _ in range(effort.rounds):
         for peer in peers:
-            with _running(peer) as server, ExitStack() as stack:
+            with running(peer) as server, ExitStack() as stack:
                 _log_in(peer, server, range(FIRST_SESSIONS), stack)
                 before, cpu_s = resident_bytes(server.pid), cpu_seconds(server.pid)
                 numbers = range(FIRST_SESSIONS, FIRST_SESSIONS + effort.sessions)
                 _log_in(peer, server, numbers, stack)
                 cpu_s = cpu_seconds(server.pid) - cpu_s
                 grown = resident_bytes(server.pid) - before
-                _add(figures, "login", peer, 1e3 * cpu_s / effort.sessions)
-                _add(figures, "memory", peer, grown / 1024 / effort.sessions)
+                add(figures, "login", peer, 1e3 * cpu_s / effort.sessions)
+                add(figures, "memory", peer, grown / 1024 / effort.sessions)
     return figures
 
 
@@ -255,12 +212,12 @@ def _growth(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
     shapes += [(rooms, 10) for rooms in (10, 100) if 10 * rooms <= effort.crowd]
     for peer in peers:
         for rooms, members in shapes:
-            with _running(peer) as server, _crowd(peer, server, rooms, members) as crowd:
+            with running(peer) as server, _crowd(peer, server, rooms, members) as crowd:
                 run = _pipelined(crowd, server, effort.seconds)
                 for _ in range(effort.rounds):
                     sample = run()
                     cost_ns = 1e9 * sample.server_cpu_s / sample.deliveries
-                    _add(figures, f"{rooms} × {members}", peer, cost_ns)
+                    add(figures, f"{rooms} × {members}", peer, cost_ns)
     return figures
 
 
@@ -270,19 +227,19 @@ def _large(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
     length = 1024 * 1024
     content = payload(length)
     for peer in peers:
-        with _running(peer) as server, _crowd(peer, server) as crowd:
+        with running(peer) as server, _crowd(peer, server) as crowd:
             for _ in range(effort.rounds):
                 bare = limit(length)
                 sending, receiving = each_way(length)
                 sample = pipeline(
                     crowd, server.pid, messages=effort.large, chunk=1, window=4, content=content
                 )
-                _add(figures, "limit MB/s", peer, bare / 1e6)
-                _add(figures, "sending / limit", peer, sending / bare)
-                _add(figures, "receiving / limit", peer, receiving / bare)
+                add(figures, "limit MB/s", peer, bare / 1e6)
+                add(figures, "sending / limit", peer, sending / bare)
+                add(figures, "receiving / limit", peer, receiving / bare)
                 both_ways = 2 * length * sample.messages / sample.server_cpu_s
-                _add(figures, "through the server / limit", peer, both_ways / bare)
-                _add(figures, "large", peer, length * sample.messages / sample.seconds / 1e6)
+                add(figures, "through the server / limit", peer, both_ways / bare)
+                add(figures, "large", peer, length * sample.messages / sample.seconds / 1e6)
     return figures
 
 
@@ -333,7 +290,6 @@ MEASURES = _by_name(
             for quantity in ("p50", "p99")
             for name, ratio in (("chatd-clear", 1.5), ("chatd", 2.0))
         ),
-        is_less_better=True,
     ),
     Measure(
         "large",
@@ -356,7 +312,6 @@ MEASURES = _by_name(
             Target("memory", "chatd", (), 8.0, is_most=True),
             Target("login", "chatd", (), 0.5, is_most=True),
         ),
-        is_less_better=True,
     ),
     Measure(
         "growth",
@@ -364,7 +319,6 @@ MEASURES = _by_name(
         "ns of CPU a delivery",
         ("chatd",),
         _growth,
-        is_less_better=True,
     ),
     Measure(
         "heartbeats",
@@ -376,7 +330,6 @@ MEASURES = _by_name(
             Target("CPU share", "chatd", (), 0.1, is_most=True),
             Target("round trip longest", "chatd", (), 20.0, is_most=True),
         ),
-        is_less_better=True,
     ),
     Measure(
         "large-beside",
@@ -385,7 +338,6 @@ MEASURES = _by_name(
         ("chatd",),
         large_beside,
         (Target("longest", "chatd", (), 50.0, is_most=True),),
-        is_less_better=True,
     ),
 )
 """Each measure by its name."""

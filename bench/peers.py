@@ -14,8 +14,10 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -32,7 +34,7 @@ from chatd import __version__ as chatd_version
 from chatd.keyfile import write_key_file
 from twisted import __version__ as twisted_version
 
-__all__ = ["PEERS", "Launch", "Peer", "Server", "missing_peers"]
+__all__ = ["PEERS", "Launch", "Peer", "Server", "missing_peers", "running"]
 
 HOST = "127.0.0.1"
 START_S = 15.0
@@ -240,6 +242,13 @@ class Peer:
             printed = (work / _OUTPUT).read_text(errors="replace")[-2000:]
             raise RuntimeError(f"{self.name} did not start: {error}\n{printed}") from error
         return server
+
+
+@contextmanager
+def running(peer: Peer) -> Iterator[Server]:
+    """Start a peer in a directory of its own, and stop it; see `Peer.start` for what is raised."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as work, peer.start(Path(work)) as server:
+        yield server
 
 
 def missing_peers(names: Iterable[str]) -> list[str]:

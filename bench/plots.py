@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
-from bench.measures import Figures
+from bench.figures import Figures
 from bench.peers import PEERS
 
 __all__ = ["draw"]

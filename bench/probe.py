@@ -88,17 +88,7 @@ class AnsweringLine(ChatdLine):
         answered: How many times it had something to answer.
     """
 
-    def __init__(
-        self,
-        link: socket.socket,
-        name: str,
-        room: str,
-        *,
-        key: bytes | None = None,
-        is_watched: bool = False,
-    ) -> None:
-        super().__init__(link, name, room, key=key, is_watched=is_watched)
-        self.answered = 0
+    answered = 0
 
     @property
     def session(self) -> ClientConnection:

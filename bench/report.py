@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from statistics import median
 
-from bench.measures import MEASURES, Figures, Measure
+from bench.figures import Figures
+from bench.measures import MEASURES, Measure
 from bench.peers import PEERS
 
 __all__ = ["as_json", "machine", "table", "verdicts"]
