@@ -52,6 +52,7 @@ class RefusalTests(SynchronousTestCase):
 
     def test_nowhere_to_write(self):
         """A file that cannot be made is told before anything is measured."""
+        self.patch(program, "find_spec", lambda _: object())  # as where matplotlib is installed
         with tempfile.TemporaryDirectory() as directory:
             file = Path(directory) / "file"
             file.touch()
@@ -61,6 +62,12 @@ class RefusalTests(SynchronousTestCase):
                 ("--plots", str(file)),
             ):
                 self.assertIn(f"{path} cannot be written", self.refused(option, path))
+
+    def test_without_matplotlib(self):
+        """Where plots cannot be drawn, that is told before anything is measured."""
+        self.patch(program, "find_spec", lambda _: None)
+        said = self.refused("--plots", "plots")
+        self.assertEqual(said, "--plots needs matplotlib: install chatd with its extra, bench")
 
 
 class MainTests(SynchronousTestCase):
