@@ -94,6 +94,7 @@ class ErrorCode(str, Enum):
     AUTH_FAILED = "auth-failed"
     AUTH_IN_CLEAR = "auth-in-clear"
     TOO_MANY_ATTEMPTS = "too-many-attempts"
+    TOO_MANY_SESSIONS = "too-many-sessions"
     BANNED = "banned"
     # Ends of a session: DISCONNECT.
     GOODBYE = "goodbye"
@@ -102,6 +103,7 @@ class ErrorCode(str, Enum):
     HANDSHAKE_TIMEOUT = "handshake-timeout"
     HEARTBEAT_TIMEOUT = "heartbeat-timeout"
     SLOW_CONSUMER = "slow-consumer"
+    OVERLOADED = "overloaded"
     # Never on the wire: what one side finds out by itself.
     CONNECTION_LOST = "connection-lost"
     KEY_REQUIRED = "key-required"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
-__all__ = ["plain_address", "plain_ip"]
+__all__ = ["plain_address", "plain_ip", "site_of"]
 
+_SITE_BITS = 64  # RFC 6177: nobody is given less, and so everybody has more than one address
 _UID = re.compile(r"uid:0*(\d{1,10})", re.ASCII)
 
 
@@ -36,3 +37,20 @@ def plain_address(address: str) -> str | None:
     """
     uid = _UID.fullmatch(address)
     return plain_ip(address) if uid is None else f"uid:{uid[1]}"
+
+
+def site_of(address: str) -> str:
+    """Return what limits go by: an IPv6 address's /64 prefix, anything else as it is.
+
+    Args:
+        address: As members have it; an IPv6 one that holds an IPv4 one counts as that.
+    """
+    if ":" not in address or address.startswith("uid:"):
+        return address
+    try:
+        ip = IPv6Address(address)
+    except ValueError:
+        return address
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(IPv6Network((int(ip), _SITE_BITS), strict=False))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from ipaddress import IPv6Address, IPv6Network, ip_address
+
+from chatd.chat.addresses import site_of
 
 __all__ = ["BURST", "INTERVAL_S", "MAX_ADDRESSES", "Attempts"]
 
@@ -13,8 +14,6 @@ INTERVAL_S = 6.0
 """How long it takes until an address has one more, in seconds."""
 MAX_ADDRESSES = 10_000
 """How many addresses are remembered."""
-
-_SITE_BITS = 64  # RFC 6177: nobody is given less, and so everybody has more than one address
 
 
 class Attempts:
@@ -57,7 +56,7 @@ class Attempts:
             0.0 where the attempt is granted, or else in how many seconds there will be a token.
         """
         self._forget_full(now)
-        bucket = _bucket(address)
+        bucket = site_of(address)
         full_at = max(self._full_at.get(bucket, now), now) + self._interval_s
         wait_s = full_at - now - self._span_s
         if wait_s > 0:
@@ -75,7 +74,7 @@ class Attempts:
             address: Whose it was.
             now: The time, in seconds.
         """
-        bucket = _bucket(address)
+        bucket = site_of(address)
         if bucket in self._full_at:
             self._full_at[bucket] -= self._interval_s
             if self._full_at[bucket] <= now:
@@ -91,15 +90,3 @@ class Attempts:
             if self._full_at[bucket] > now:
                 return
             del self._full_at[bucket]
-
-
-def _bucket(address: str) -> str:
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(ip, IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return str(ip.ipv4_mapped)
-        return str(IPv6Network((int(ip), _SITE_BITS), strict=False))
-    return str(ip)

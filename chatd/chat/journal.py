@@ -1,11 +1,13 @@
 """`Journal`: what a turn says is stored in one transaction, before anyone is told of it.
 
 While one transaction is under way, what is said waits and goes into the next one together: so a
-slow disk makes the transactions larger, not more.
+slow disk makes the transactions larger, not more. Larger up to a point: what is settled together
+is delivered together, and everything else waits meanwhile.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic
 
@@ -16,7 +18,10 @@ from chatd.chat.rooms import Room
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.storage.interface import Entry, IMessageStore, Outcome
 
-__all__ = ["Draft", "Journal", "Start"]
+__all__ = ["MAX_BATCH", "Draft", "Journal", "Start"]
+
+MAX_BATCH = 1_000
+"""How much is stored in one transaction, at most."""
 
 Start = Callable[[Awaitable[None]], object]
 """Begins to wait for something that nobody else waits for; what it raises is logged."""
@@ -64,9 +69,10 @@ class Journal(Generic[M]):
         self._start = start
         self._drafts: list[Draft[M]] = []
         self._under_way: list[Draft[M]] = []  # those of the transaction that is under way
-        # What is called when those under way are settled, and when those after them are.
-        self._then: list[Callable[[], None]] = []
-        self._then_after: list[Callable[[], None]] = []
+        # How much was ever said and settled, and what is called when so much is settled.
+        self._said = 0
+        self._done = 0
+        self._then: deque[tuple[int, Callable[[], None]]] = deque()
 
     @property
     def is_idle(self) -> bool:
@@ -81,6 +87,7 @@ class Journal(Generic[M]):
     def add(self, draft: Draft[M]) -> None:
         """Take a draft; `settle` stores it."""
         self._drafts.append(draft)
+        self._said += 1
 
     def settle(self) -> None:
         """Begin to store what was said, unless that is under way."""
@@ -93,22 +100,22 @@ class Journal(Generic[M]):
         if self.is_idle:
             callback()
         else:
-            (self._then_after if self._drafts else self._then).append(callback)
+            self._then.append((self._said, callback))
 
     async def _write(self) -> None:
         try:
             while self._drafts:
-                self._under_way, self._drafts = self._drafts, []
-                self._then, self._then_after = self._then_after, []
-                drafts = self._under_way
+                drafts = self._under_way = self._drafts[:MAX_BATCH]
+                self._drafts = self._drafts[MAX_BATCH:]
                 entries = [draft.entry for draft in drafts if draft.entry is not None]
                 outcomes: Sequence[Outcome | None] = await self._append(entries) if entries else ()
                 if len(entries) < len(drafts):
                     rest = iter(outcomes)
                     outcomes = [None if draft.entry is None else next(rest) for draft in drafts]
+                self._done += len(drafts)
                 self._settled(drafts, outcomes)
-                while self._then:
-                    self._then.pop(0)()
+                while self._then and self._then[0][0] <= self._done:
+                    self._then.popleft()[1]()
         finally:
             self._under_way = []
 

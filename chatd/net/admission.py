@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Admission"]
 
-_RETRIED = frozenset({ErrorCode.NOT_STORED, ErrorCode.TOO_MANY_ATTEMPTS})
+_RETRIED = frozenset(
+    {ErrorCode.NOT_STORED, ErrorCode.TOO_MANY_ATTEMPTS, ErrorCode.TOO_MANY_SESSIONS}
+)
 """Refusals that do not last."""
 
 
@@ -64,6 +66,7 @@ class Admission:
     async def _admit(self, protocol: ServerProtocol, ack: SessionAck) -> None:
         identity = identify(protocol.stream)
         self._bans.check(None, identity.address)
+        self._factory.census.check(identity.address)
         name, is_account = await self._name_of(protocol, ack, identity)
         try:
             self._bans.check(name, identity.address)
@@ -71,7 +74,9 @@ class Admission:
                 self._rooms if ack.rooms is None else ack.rooms
             )
             try:
-                self._bans.check(name, identity.address)  # it may have been banned meanwhile
+                # It may have been banned meanwhile, and others let in.
+                self._bans.check(name, identity.address)
+                self._factory.census.check(identity.address)
                 session = self._factory.session_class(
                     protocol, protocol.connection.session_id, name
                 )

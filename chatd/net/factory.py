@@ -31,13 +31,16 @@ from chatd.errors import (
 from chatd.net.accounts import Accounts
 from chatd.net.admission import Admission
 from chatd.net.arrivals import Arrivals
+from chatd.net.census import Census
 from chatd.net.delivery import TurnDelivery
 from chatd.net.heartbeat import HeartbeatWheel
 from chatd.net.hooks import start
 from chatd.net.identity import identify
+from chatd.net.limits import Limits
 from chatd.net.server import ServerProtocol
 from chatd.net.session import Session
 from chatd.net.turn import Turn
+from chatd.session.connection import HandshakeLimits
 from chatd.session.server import ServerConnection
 from chatd.storage.interface import IMessageStore, Outcome
 from chatd.storage.memory import MemoryStore
@@ -79,8 +82,10 @@ class ChatFactory(Factory):
         accounts: Who has an account; None where nobody needs one.
         bans: Who is banned; nobody where there is none.
         policy: What else the operator decided of the chat.
+        limits: What peers may take of the server.
 
     Attributes:
+        limits: What peers may take of the server.
         sessions: The established sessions, by their ids.
         hub: The chat: its rooms, and who is here.
         store: Where what is said is kept; `ChatService` opens and closes it.
@@ -109,6 +114,7 @@ class ChatFactory(Factory):
         accounts: Accounts | None = None,
         bans: Bans | None = None,
         policy: Policy = Policy(),  # noqa: B008  (frozen)
+        limits: Limits = Limits(),  # noqa: B008  (frozen)
     ) -> None:
         if not MIN_HEARTBEAT_S <= heartbeat_s <= MAX_HEARTBEAT_S:
             raise ConfigurationError(
@@ -116,6 +122,8 @@ class ChatFactory(Factory):
                 f"not {heartbeat_s}"
             )
         self.clock = clock
+        self.limits = limits
+        self.census: Census[ServerProtocol] = Census(limits)
         self.codec = Codec(key, max_content=max_content)
         self.turn = Turn(clock)
         self.store = MemoryStore(unix_time=unix_time) if store is None else store
@@ -146,7 +154,6 @@ class ChatFactory(Factory):
         self._heartbeat_s = heartbeat_s
         self._wheel = HeartbeatWheel(clock, heartbeat_s)
         self._speaker = Member("", self.hub.names.reserve(name))
-        self._protocols: dict[ServerProtocol, None] = {}
         self._is_stopping = False
         self._stop_waiters: list[Deferred[None]] = []
 
@@ -286,7 +293,7 @@ class ChatFactory(Factory):
 
     def _end_all(self, end: SessionEnded) -> None:
         """End all sessions, each of which has the answers to what it said."""
-        for protocol in list(self._protocols):
+        for protocol in list(self.census):
             protocol.end_session(end.code, end.reason, retry=end.retry)
         self.turn.flush()
         self._check_stopped()
@@ -313,27 +320,53 @@ class ChatFactory(Factory):
 
     def connected(self, protocol: ServerProtocol) -> ServerConnection:
         """Count a connection in, and make this side of its session."""
-        self._protocols[protocol] = None
+        identity = identify(protocol.transport)
+        leaving = self.census.connected(protocol, identity.address)
+        if leaving is not None:
+            leaving.end_session(
+                ErrorCode.OVERLOADED, "too many connections wait for a session", retry=True
+            )
         init = SessionInit(
             session_id=str(uuid4()),
             server=f"chatd/{__version__}",
             heartbeat=self._heartbeat_s,
             max_content=self.codec.max_content,
-            auth=self.admission.takes_passwords(identify(protocol.transport)),
+            auth=self.admission.takes_passwords(identity),
         )
         channel: Channel = (
             ClearChannel() if self._psk is None else SecureChannel(self._psk, initiator=True)
         )
-        return ServerConnection(self.codec, channel, init, self.clock.seconds())
+        return ServerConnection(
+            self.codec,
+            channel,
+            init,
+            self.clock.seconds(),
+            HandshakeLimits(self.limits.handshake_timeout_s, self.limits.max_first_frame),
+        )
+
+    def arriving(self, protocol: ServerProtocol, held_bytes: int) -> None:
+        """Note how much has arrived of a connection that was not acted on yet."""
+        leaving = self.census.arriving(protocol, held_bytes)
+        if leaving is not None:
+            leaving.end_session(
+                ErrorCode.OVERLOADED, "too many long frames are arriving", retry=True
+            )
+
+    def ended(self, protocol: ServerProtocol) -> None:
+        """Count a connection out of those that wait for a session or have one."""
+        leaving = self.census.ended(protocol)
+        if leaving is not None:
+            leaving.abort()
 
     def disconnected(self, protocol: ServerProtocol) -> None:
         """Count a connection out."""
-        self._protocols.pop(protocol, None)
+        self.census.disconnected(protocol)
         self._check_stopped()
 
     def add(self, session: Session, rooms: Sequence[Room[Session]]) -> None:
         """Take an established session into the chat, into rooms and onto the heartbeats."""
         self.sessions[session.id] = session
+        self.census.established(session.protocol, session.address)
         self._wheel.add(session.protocol)
         self.hub.arrive(session, rooms)
 
@@ -377,7 +410,7 @@ class ChatFactory(Factory):
             started.addErrback(lambda failure: self._note_failure(failure.value))
 
     def _check_stopped(self) -> None:
-        if self._is_stopping and not self._protocols:
+        if self._is_stopping and not self.census:
             # What sessions said at their end is to be stored, too.
             self.hub.journal.call_when_settled(self._tell_stopped)
 

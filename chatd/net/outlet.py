@@ -87,6 +87,10 @@ class Outlet:
             self._last = data
             self.proceed()
 
+    def discard(self) -> None:
+        """Forget what is held back: nobody will read it."""
+        self._rest, self._last = memoryview(b""), b""
+
     @property
     def may_proceed(self) -> bool:
         """Whether there is a slice to write now."""

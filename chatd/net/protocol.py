@@ -7,6 +7,7 @@ the end of the reactor's turn.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol as TypingProtocol
 from typing import cast
 
@@ -31,7 +32,7 @@ from chatd.errors import ErrorCode, SessionEnded
 from chatd.net.outlet import Outlet
 from chatd.net.turn import Turn
 from chatd.net.writers import writer_for
-from chatd.session.connection import HANDSHAKE_TIMEOUT_S, Connection
+from chatd.session.connection import Connection
 from chatd.session.events import Event
 from chatd.session.liveness import SILENT_INTERVALS
 
@@ -87,10 +88,16 @@ class ChatProtocol(Protocol):
         clock: What tells the time; the reactor, or a test's clock.
         max_pending: How much may wait for a peer that does not read, in bytes; one that lets more
             pile up is disconnected as a `slow-consumer`. None for no limit.
+
+    Attributes:
+        connection: This side of the session.
+        resign: Signs frames anew that were signed with another key than the connection's; None
+            while there is only one.
     """
 
     log = Logger()
     connection: Connection
+    resign: Callable[[bytes], bytes] | None = None
 
     def __init__(
         self,
@@ -127,7 +134,9 @@ class ChatProtocol(Protocol):
         self._writer = writer_for(self.stream)
         self._outlet = Outlet(self._writer, self.connection.seal_into)
         self.stream.registerProducer(self, True)
-        self._timer = self._clock.callLater(HANDSHAKE_TIMEOUT_S, self._handshake_is_due)
+        self._timer = self._clock.callLater(
+            self.connection.handshake_timeout_s, self._handshake_is_due
+        )
         self.flush()
 
     def dataReceived(self, data: bytes) -> None:
@@ -159,6 +168,7 @@ class ChatProtocol(Protocol):
             return
         self._is_gone = True
         self._stop_timer()
+        self._outlet.discard()
         try:
             is_plain = reason.check(ConnectionDone, ConnectionLost, ConnectionAborted)
             self.connection.connection_lost("" if is_plain else str(reason.value))
@@ -197,6 +207,8 @@ class ChatProtocol(Protocol):
     def deliver(self, frames: bytes) -> None:
         """Queue whole frames, unless the session is over."""
         if self.connection.takes_frames:
+            if self.resign is not None:
+                frames = self.resign(frames)
             self.connection.queue_frames(frames)
             self._turn.add(self)
 
@@ -275,6 +287,14 @@ class ChatProtocol(Protocol):
         """
         raise NotImplementedError
 
+    def rest(self) -> Deferred[None] | None:
+        """Let a peer wait that said more than it may; called when all that arrived was acted on.
+
+        Returns:
+            A Deferred that fires when it may say more, or None for at once.
+        """
+        return None
+
     def session_ended(self, end_reason: SessionEnded) -> None:
         """Act on the end of the session, whatever it was; called exactly once."""
         raise NotImplementedError
@@ -293,8 +313,11 @@ class ChatProtocol(Protocol):
             for event in self.connection.events():
                 self._work = self.act_on(event)
                 if self._work is not None:
-                    self._wait_for(self._work)
                     break
+            else:
+                self._work = self.rest()
+            if self._work is not None:
+                self._wait_for(self._work)
         self._turn.add(self)
 
     def _wait_for(self, work: Deferred[None]) -> None:
@@ -376,6 +399,11 @@ class ChatProtocol(Protocol):
         if self._drained is not None and self._outlet.is_open:
             drained, self._drained = self._drained, None
             drained.callback(None)
+
+    def abort(self) -> None:
+        """Cut the connection off, whatever was still to be said."""
+        self._stop_timer()
+        self._abort()
 
     def _abort(self) -> None:
         self._timer = None

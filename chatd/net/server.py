@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.net.hooks import FAILED, call_hook
-from chatd.net.protocol import HOLD_PENDING, MAX_PENDING, ChatProtocol
+from chatd.net.protocol import HOLD_PENDING, ChatProtocol
 from chatd.net.session import Session
-from chatd.session.events import AdmissionAsked, Event, Faulted
+from chatd.session.bucket import TokenBucket
+from chatd.session.events import AdmissionAsked, Answered, Event, Faulted
 from chatd.session.server import ServerConnection
 from chatd.wire.messages import MESSAGE_TYPE, Message, MessageType
 
@@ -25,12 +27,10 @@ __all__ = ["ServerProtocol"]
 
 MAX_SAID_IN_TURN = 1_000
 """How much may be said in a turn, by all clients, before it ends early."""
-MAX_UNSETTLED = 1_000
-"""How much of what a client said may wait for its answer before no more is read."""
 MAX_COMMANDS_IN_TURN = 8
 """How many commands of one client are done before others have their turn."""
-MAX_UNSETTLED_BYTES = 2 * 1024 * 1024
-"""How many bytes of it may, and one message more."""
+TOKEN_BYTES = 1024
+"""So many bytes that arrive count as much as a message."""
 
 
 class ServerProtocol(ChatProtocol):
@@ -40,14 +40,22 @@ class ServerProtocol(ChatProtocol):
     connection: ServerConnection
 
     def __init__(self, factory: ChatFactory) -> None:
+        limits = factory.limits
         # One message of any size that is allowed may wait, on top of what usually does.
-        max_pending = MAX_PENDING + factory.codec.max_frame
+        max_pending = limits.max_waiting + factory.codec.max_frame
         super().__init__(None, factory.turn, factory.clock, max_pending)
         self.factory: ChatFactory = factory
         self.session: Session | None = None
         self._settling: Deferred[None] | None = None
         self._unsettled_bytes = 0
+        self._max_unsettled = limits.max_in_work
+        self._max_unsettled_bytes = limits.max_in_work_bytes
         self._commands_in_turn = 0
+        self._held_bytes = 0
+        self._messages = TokenBucket(limits.message_rate)
+        self._commands = TokenBucket(limits.command_rate)
+        self._spent = 0.0  # of the former, by what arrived since it was last looked at
+        self._nap: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """Greet."""
@@ -58,12 +66,26 @@ class ServerProtocol(ChatProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Act on what arrived, and end the turn when much was said: others wait for its end."""
+        self._spent += len(data) / TOKEN_BYTES
         super().dataReceived(data)
+        held_bytes = self.connection.held_bytes
+        if held_bytes != self._held_bytes:
+            self._held_bytes = held_bytes
+            self.factory.arriving(self, held_bytes)
         if self.factory.hub.journal.ready >= MAX_SAID_IN_TURN:
             self._turn.flush()
 
+    def rest(self) -> Deferred[None] | None:
+        """Read nothing for a while from a client that sends more than its share."""
+        spent, self._spent = self._spent, 0.0
+        wait_s = self._messages.spend(spent, self._clock.seconds())
+        return self._sleep(wait_s) if wait_s and self.connection.is_established else None
+
     def connection_closed(self) -> None:
         """Forget the connection."""
+        if self._nap is not None:
+            self._nap.cancel()
+            self._nap = None
         self.factory.disconnected(self)
 
     def owes_answers(self) -> bool:
@@ -77,6 +99,7 @@ class ServerProtocol(ChatProtocol):
     def act_on(self, event: Event) -> Deferred[None] | None:
         """Hand a message to the factory, admit a client; all else waits for what was said."""
         if isinstance(event, Message) and event.type == MESSAGE_TYPE:
+            self._spent += 1
             hook = self.factory.message_received
             work = call_hook(self._refuse, event, hook, self.session, event)
             return self._settle() if work is None and self._waits_for_much(event) else work
@@ -128,6 +151,7 @@ class ServerProtocol(ChatProtocol):
     def session_ended(self, end_reason: SessionEnded) -> None:
         """Take the session out of the chat, and call its `ended`."""
         session = self.session
+        self.factory.ended(self)
         if session is None:
             self.log.info(
                 "{who}: not established from {peer}: {reason!r}",
@@ -170,9 +194,14 @@ class ServerProtocol(ChatProtocol):
         if isinstance(event, Message):
             if event.type == MessageType.COMMAND:
                 hook = self.factory.command_received
-                return call_hook(self._refuse, event, hook, self.session, event) or self._pace()
-            # an ERROR: the client did not like what it got, and says so
-            self.log.debug("{who}: client's error: {error}", who=self, error=event.header)
+                work = call_hook(self._refuse, event, hook, self.session, event)
+                return self._pace() if work is None else work.addCallback(lambda _: self._pace())
+            # an ERROR: the client did not like what it got; what it says may quote it
+            code = getattr(event.header, "code", "")
+            self.log.debug("{who}: client's error: {code!r}", who=self, code=code)
+        elif isinstance(event, Answered):
+            self._spent += event.count
+            return self._sleep(0)
         elif isinstance(event, AdmissionAsked):
             return self.factory.admission.admit(self, event.ack)
         elif isinstance(event, Faulted):
@@ -191,15 +220,26 @@ class ServerProtocol(ChatProtocol):
         self._commands_in_turn += 1
         if not self.connection.is_established:
             return None
-        if self.connection.bytes_to_send > HOLD_PENDING:
-            return self.when_drained().addErrback(
-                lambda failure: failure.trap(SessionEnded) and None
-            )
-        if self._commands_in_turn < MAX_COMMANDS_IN_TURN:
+        wait_s = self._commands.spend(1, self._clock.seconds())
+        if wait_s or self._commands_in_turn >= MAX_COMMANDS_IN_TURN:
+            return self._sleep(wait_s).addCallback(lambda _: self._until_drained())
+        return self._until_drained()
+
+    def _until_drained(self) -> Deferred[None] | None:
+        if self.connection.bytes_to_send <= HOLD_PENDING or not self.connection.is_established:
             return None
-        next_turn: Deferred[None] = Deferred()
-        self._clock.callLater(0, next_turn.callback, None)
-        return next_turn
+        return self.when_drained().addErrback(lambda failure: failure.trap(SessionEnded) and None)
+
+    def _sleep(self, seconds: float) -> Deferred[None]:
+        """Wait for the next turn, or for longer; the connection's end ends it for good."""
+        slept: Deferred[None] = Deferred()
+
+        def wake() -> None:
+            self._nap = None
+            slept.callback(None)
+
+        self._nap = self._clock.callLater(seconds, wake)
+        return slept
 
     def flush(self) -> None:
         """Write what was queued: a turn is over."""
@@ -219,7 +259,10 @@ class ServerProtocol(ChatProtocol):
         if session is None or not session.unsettled:
             return False
         self._unsettled_bytes += len(message.content)
-        return session.unsettled >= MAX_UNSETTLED or self._unsettled_bytes >= MAX_UNSETTLED_BYTES
+        return (
+            session.unsettled >= self._max_unsettled
+            or self._unsettled_bytes >= self._max_unsettled_bytes
+        )
 
     def _hand_over(self) -> None:
         if self.session is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
 from chatd.errors import (
@@ -14,7 +15,7 @@ from chatd.errors import (
     SessionEnded,
     SessionRefused,
 )
-from chatd.session.events import Ended, Event, Faulted, PongReceived
+from chatd.session.events import Answered, Ended, Event, Faulted, PongReceived
 from chatd.session.liveness import Liveness, Pulse
 from chatd.session.states import State, Trigger, advance
 from chatd.wire.channel import Channel
@@ -30,7 +31,7 @@ from chatd.wire.messages import (
     MessageType,
 )
 
-__all__ = ["HANDSHAKE_TIMEOUT_S", "MAX_UNESTABLISHED_FRAME", "Connection"]
+__all__ = ["HANDSHAKE_TIMEOUT_S", "MAX_UNESTABLISHED_FRAME", "Connection", "HandshakeLimits"]
 
 HANDSHAKE_TIMEOUT_S = 10.0
 """How long a session may take to be established, in seconds."""
@@ -41,6 +42,9 @@ MAX_REF = 256
 """An id longer than this is not repeated in the ERROR that refuses it, in characters."""
 MAX_TEXT = 1024
 """How much of a text for a person is sent in an ERROR, or kept from a DISCONNECT, in characters."""
+
+MAX_ANSWERED = 64
+"""So many frames are answered here, unasked, before the owner is told of it."""
 
 GATHERING_BYTES = 16 * 1024
 """So much more of a frame that is not whole yet is a sign of life, in bytes."""
@@ -54,6 +58,19 @@ _TAKING = frozenset({State.ESTABLISHED, State.FAULTED, State.DRAINING})
 _KNOWN_TYPES = frozenset(MessageType) - {MessageType.CHUNK}
 
 
+@dataclass(frozen=True, slots=True)
+class HandshakeLimits:
+    """What a peer may take until the session is established.
+
+    Attributes:
+        timeout_s: How long it may take, in seconds.
+        max_frame: Longest frame accepted before that, in bytes.
+    """
+
+    timeout_s: float = HANDSHAKE_TIMEOUT_S
+    max_frame: int = MAX_UNESTABLISHED_FRAME
+
+
 class Connection:
     """One side of a session, without the socket.
 
@@ -65,10 +82,12 @@ class Connection:
         channel: The channel of the shared key, or the clear one.
         heartbeat_s: Seconds between two heartbeats.
         now: The time, in seconds of any clock; later calls use the same one.
+        handshake: What the peer may take until the session is established.
 
     Attributes:
         state: Where the session stands.
         end_reason: Why it ended, once it has.
+        handshake_timeout_s: How long it may take to be established, in seconds.
         before_frame: Called before the connection queues a frame of its own, so that its owner can
             queue what must come first.
         answer_request: Called with a fault in what the peer asked, to answer it in its turn with
@@ -76,6 +95,7 @@ class Connection:
     """
 
     __slots__ = (
+        "_answered",
         "_channel",
         "_codec",
         "_fault",
@@ -90,6 +110,7 @@ class Connection:
         "before_frame",
         "bytes_to_send",
         "end_reason",
+        "handshake_timeout_s",
         "state",
     )
 
@@ -99,13 +120,22 @@ class Connection:
     """The types that an established session hands to its owner as they are."""
     _SENDS_PINGS: ClassVar[bool]
 
-    def __init__(self, codec: Codec, channel: Channel, heartbeat_s: float, now: float) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        channel: Channel,
+        heartbeat_s: float,
+        now: float,
+        handshake: HandshakeLimits = HandshakeLimits(),  # noqa: B008  (frozen)
+    ) -> None:
         self._codec = codec
         self._channel = channel
-        self._reader = codec.reader(MAX_UNESTABLISHED_FRAME)
+        self._reader = codec.reader(handshake.max_frame)
         self._liveness = Liveness(heartbeat_s, now)
-        self._handshake_deadline = now + HANDSHAKE_TIMEOUT_S
+        self.handshake_timeout_s = handshake.timeout_s
+        self._handshake_deadline = now + handshake.timeout_s
         self._last_ping = 0
+        self._answered = 0
         self._is_read_out = True
         self._gathered = 0
         self._outbox: list[bytes] = []
@@ -158,6 +188,9 @@ class Connection:
                     event = self._read_frame(buffer, start, end)
                     if event is not None:
                         yield event
+                    elif self._answered >= MAX_ANSWERED:
+                        self._answered = 0
+                        yield Answered(MAX_ANSWERED)
                     if self.state is not _ESTABLISHED and not self.is_readable:
                         return
                 plaintext = self._channel.next_plaintext()
@@ -181,7 +214,7 @@ class Connection:
             if now >= self._handshake_deadline:
                 self.end(
                     ErrorCode.HANDSHAKE_TIMEOUT,
-                    f"no session within {HANDSHAKE_TIMEOUT_S:g} seconds",
+                    f"no session within {self.handshake_timeout_s:g} seconds",
                     retry=True,
                 )
             return
@@ -194,6 +227,11 @@ class Connection:
             )
         elif pulse is Pulse.DUE and self._SENDS_PINGS:
             self.send_ping()
+
+    @property
+    def held_bytes(self) -> int:
+        """How much arrived and was not acted on: most of it is of a frame that is not whole."""
+        return self._reader.held_bytes + self._channel.held_bytes
 
     def note_alive(self) -> None:
         """Count the peer as heard, while it is this side that does not listen."""
@@ -214,7 +252,9 @@ class Connection:
                 "the connection was cut inside a frame" if is_cut else "the connection was lost"
             )
             self.end_reason = self._lost_reason(f"{reason}: {cause}" if cause else reason)
-        self.state = advance(self.state, Trigger.CONNECTION_LOST)
+        self._finish(Trigger.CONNECTION_LOST, self.end_reason)
+        self.discard_queued()
+        self.before_frame, self.answer_request = _do_nothing, None  # lets go of its owner
 
     # What is sent
 
@@ -366,6 +406,7 @@ class Connection:
 
     def _receive_heartbeat(self, header: Heartbeat, content: bytes) -> Event | None:
         if content == PING:
+            self._answered += 1
             self.send(MessageType.HEARTBEAT, header, PONG)
         elif content == PONG:
             return PongReceived(header.n)
@@ -374,6 +415,7 @@ class Connection:
         return None
 
     def _answer(self, error: RequestError) -> None:
+        self._answered += 1
         if self.answer_request is None or not self.is_established:
             self.send_error(error)
         else:
@@ -382,6 +424,8 @@ class Connection:
     def _finish(self, trigger: Trigger, end_reason: SessionEnded) -> None:
         self.state = advance(self.state, trigger)
         self.end_reason = end_reason
+        self._reader.discard()  # nothing more is read
+        self._channel.discard()
 
 
 def _id_of(message: Message) -> str | None:

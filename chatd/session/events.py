@@ -12,7 +12,7 @@ from typing import Any
 from chatd.errors import RemoteProtocolError, SessionEnded
 from chatd.wire.messages import Message, SessionAck
 
-__all__ = ["AdmissionAsked", "Ended", "Event", "Faulted", "PongReceived", "Welcomed"]
+__all__ = ["AdmissionAsked", "Answered", "Ended", "Event", "Faulted", "PongReceived", "Welcomed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,4 +75,15 @@ class Faulted:
     error: RemoteProtocolError
 
 
-Event = Message | AdmissionAsked | Welcomed | PongReceived | Ended | Faulted
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The connection itself answered some of the peer's frames: pings, and faults in what it asked.
+
+    Attributes:
+        count: How many, since it last told of that.
+    """
+
+    count: int
+
+
+Event = Message | AdmissionAsked | Answered | Welcomed | PongReceived | Ended | Faulted

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from chatd.errors import ErrorCode, RequestError
-from chatd.session.connection import Connection
+from chatd.session.connection import Connection, HandshakeLimits
 from chatd.session.events import AdmissionAsked, Event
 from chatd.session.states import State, Trigger, advance
 from chatd.wire.channel import Channel
@@ -23,6 +23,7 @@ class ServerConnection(Connection):
         channel: The initiator's channel of the shared key, or the clear one.
         init: The greeting: the session's id, the heartbeat's interval, the limits.
         now: See `Connection`.
+        handshake: See `Connection`.
     """
 
     __slots__ = ("_init",)
@@ -31,9 +32,16 @@ class ServerConnection(Connection):
     _OPEN_TYPES = frozenset({MessageType.MESSAGE, MessageType.COMMAND, MessageType.ERROR})
     _SENDS_PINGS = True
 
-    def __init__(self, codec: Codec, channel: Channel, init: SessionInit, now: float) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        channel: Channel,
+        init: SessionInit,
+        now: float,
+        handshake: HandshakeLimits = HandshakeLimits(),  # noqa: B008  (frozen)
+    ) -> None:
         self._init = init
-        super().__init__(codec, channel, init.heartbeat, now)
+        super().__init__(codec, channel, init.heartbeat, now, handshake)
 
     @property
     def session_id(self) -> str:

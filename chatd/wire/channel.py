@@ -71,6 +71,13 @@ class Channel(Protocol):
     def receive_data(self, data: bytes) -> None:
         """Take what arrived from the transport."""
 
+    @property
+    def held_bytes(self) -> int:
+        """How much is there that was not taken."""
+
+    def discard(self) -> None:
+        """Forget what is there."""
+
     def next_plaintext(self) -> bytes:
         """Return the next piece of the stream of frames, or nothing until more arrives.
 
@@ -119,6 +126,15 @@ class ClearChannel:
     def receive_data(self, data: bytes) -> None:
         """Take what arrived; frames that were not asked for yet stay."""
         self._data = self._data + data if self._data else data
+
+    @property
+    def held_bytes(self) -> int:
+        """How much is there that was not taken."""
+        return len(self._data)
+
+    def discard(self) -> None:
+        """Forget what is there."""
+        self._data = b""
 
     def next_plaintext(self) -> bytes:
         """Return what arrived.
@@ -200,6 +216,15 @@ class SecureChannel:
             data = self._buffer[self._offset :] + data
         self._buffer = data
         self._offset = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """How much is there that was not taken."""
+        return len(self._buffer) - self._offset
+
+    def discard(self) -> None:
+        """Forget what is there."""
+        self._buffer, self._offset = b"", 0
 
     def next_plaintext(self) -> bytes:
         """Return the plaintext of the next whole record that has any, or nothing.

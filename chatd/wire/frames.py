@@ -73,6 +73,16 @@ class FrameReader:
         is_good = self._needed > LENGTH_BYTES + self._check_bytes
         return len(self._partial) if is_good else 0
 
+    @property
+    def held_bytes(self) -> int:
+        """How much is there that was not handed out."""
+        return len(self._partial) + len(self._buffer) - self._offset
+
+    def discard(self) -> None:
+        """Forget what is there."""
+        self._partial = bytearray()
+        self._buffer, self._offset = b"", 0
+
     def receive_data(self, data: bytes) -> None:
         """Take what arrived; `frames` hands out the frames in it."""
         if self._offset < len(self._buffer):

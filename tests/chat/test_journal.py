@@ -2,6 +2,7 @@
 
 from twisted.internet.defer import Deferred
 
+from chatd.chat.journal import MAX_BATCH
 from chatd.errors import StoreError
 from chatd.wire.messages import DEFAULT_CONTENT_TYPE, Message
 from tests.chat.wiring import Chat, ChatCase, codes, is_said, seqs, texts
@@ -55,6 +56,22 @@ class BatchTests(JournalCase):
         self.store.answer_next()
         self.assertEqual(seqs(self.hear(self.bob)), [2, 3, 4])
         self.assertEqual(self.store.appends, [1, 3])
+
+    def test_bounded(self):
+        """What waited too long to be stored together is stored in parts, in its order."""
+        self.say_all(self.ann, "first")
+        self.chat.end_turn()
+        self.say_all(self.bob, *(str(number) for number in range(MAX_BATCH + 2)))
+        called = []
+        self.chat.hub.journal.call_when_settled(lambda: called.append(len(self.hear(self.ann))))
+        self.chat.say(self.ann, "later")
+        self.store.answer_next()
+        self.assertEqual(self.store.appends, [1, MAX_BATCH])
+        self.store.answer_next()
+        self.assertEqual((self.store.appends, called), ([1, MAX_BATCH, 3], []))
+        self.assertEqual(len(self.hear(self.ann)), 1 + MAX_BATCH)
+        self.store.answer_next()
+        self.assertEqual(called, [3])
 
     def test_header(self):
         """What is delivered bears what the server says, and of the sender's only what is its."""

@@ -62,7 +62,7 @@ class BrokenNetwork(MemoryNetwork):
     def _drop_answers(self) -> None:
         pump = self._pumps[-1]
         self.reactor.advance(0)
-        pump.serverIO.bufferReceived(pump.clientIO.getOutBuffer())
+        pump.serverIO.bufferReceived(pump.clientIO.getOutBuffer() or b"")
         self.reactor.advance(0)
         pump.serverIO.getOutBuffer()
 

@@ -7,7 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import RequestError
 from chatd.net.factory import ChatFactory
-from chatd.net.server import MAX_SAID_IN_TURN, MAX_UNSETTLED, MAX_UNSETTLED_BYTES
+from chatd.net.limits import Limits
+from chatd.net.server import MAX_SAID_IN_TURN
 from chatd.net.session import Session
 from chatd.wire.messages import Error, Heartbeat, Message, MessageType
 from tests.net.fakes import (
@@ -118,19 +119,19 @@ class TransactionTests(AnswerTests):
 
     def test_too_much(self) -> None:
         """No more is read from who has too much waiting, until that is stored."""
-        self.alice.say(*(f"{number}" for number in range(MAX_UNSETTLED + 3)))
+        self.alice.say(*(f"{number}" for number in range(Limits().max_in_work + 3)))
         settle(self.factory)
         self.assertFalse(self.alice.transport.is_reading)
         self.assertTrue(self.bob.transport.is_reading)
-        self.assertEqual([len(batch) for batch in self.store.batches], [MAX_UNSETTLED])
-        self.assertEqual(len(self.answered(self.alice)), MAX_UNSETTLED)
+        self.assertEqual([len(batch) for batch in self.store.batches], [Limits().max_in_work])
+        self.assertEqual(len(self.answered(self.alice)), Limits().max_in_work)
         self.assertTrue(self.alice.transport.is_reading)
-        self.assertEqual([len(batch) for batch in self.store.batches], [MAX_UNSETTLED, 3])
+        self.assertEqual([len(batch) for batch in self.store.batches], [Limits().max_in_work, 3])
         self.assertEqual(len(self.answered(self.alice)), 3)
 
     def test_as_much_as_is_allowed(self) -> None:
         """Who has less than that waiting is read from."""
-        self.alice.say(*(f"{number}" for number in range(MAX_UNSETTLED - 1)))
+        self.alice.say(*(f"{number}" for number in range(Limits().max_in_work - 1)))
         settle(self.factory)
         self.assertTrue(self.alice.transport.is_reading)
 
@@ -281,7 +282,7 @@ class BoundsTests(AnswerTests):
 
     def test_bytes(self) -> None:
         """No more is read when many bytes wait, and read on when they are answered."""
-        half = MAX_UNSETTLED_BYTES // 2
+        half = Limits().max_in_work_bytes // 2
         self.alice.send(Message.chat(bytes(half - 1), id="1"))
         self.assertTrue(self.alice.transport.is_reading)
         self.alice.send(Message.chat(bytes(half + 1), id="2"))

@@ -1,0 +1,150 @@
+"""`Census`: which connections there are, and which of them must go when there are too many."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from chatd.chat.addresses import site_of
+from chatd.errors import ErrorCode, RequestError
+from chatd.net.limits import Limits
+
+__all__ = ["Census"]
+
+P = TypeVar("P")
+"""What stands for a connection."""
+
+
+class Census(Generic[P]):
+    """Counts connections and sessions, in all and of each address.
+
+    Args:
+        limits: How many there may be.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._sites: dict[P, str] = {}
+        # Those without a session, of each site, the oldest first; and of all.
+        self._waiting: dict[str, OrderedDict[P, None]] = {}
+        self._all_waiting: OrderedDict[P, None] = OrderedDict()
+        self._sessions: Counter[str] = Counter()
+        self._established: dict[P, str] = {}
+        self._refused: OrderedDict[P, None] = OrderedDict()
+        self._arriving: OrderedDict[P, int] = OrderedDict()
+        self._arriving_bytes = 0
+
+    def __len__(self) -> int:
+        """Return how many connections there are."""
+        return len(self._sites)
+
+    def __iter__(self) -> Iterator[P]:
+        return iter(self._sites)
+
+    @property
+    def sessions(self) -> int:
+        """How many of them have a session."""
+        return len(self._established)
+
+    @property
+    def arriving_bytes(self) -> int:
+        """How much has arrived of frames that are not whole."""
+        return self._arriving_bytes
+
+    def connected(self, connection: P, address: str) -> P | None:
+        """Count a connection in, as one without a session.
+
+        Returns:
+            The connection that must go for it, or None.
+        """
+        site = site_of(address)
+        leaving = None
+        if len(self._all_waiting) >= self._limits.max_unestablished:
+            leaving = next(iter(self._waiting.get(site) or self._all_waiting))
+            self._wait_no_more(leaving)
+        self._sites[connection] = site
+        self._waiting.setdefault(site, OrderedDict())[connection] = None
+        self._all_waiting[connection] = None
+        return leaving
+
+    def check(self, address: str) -> None:
+        """Refuse a session where there are as many as there may be.
+
+        Args:
+            address: Whose it would be; known better by now than when it connected.
+
+        Raises:
+            RequestError: `too-many-sessions`.
+        """
+        if len(self._established) >= self._limits.max_sessions:
+            raise RequestError(
+                ErrorCode.TOO_MANY_SESSIONS, "the server has as many sessions as it takes"
+            )
+        if self._sessions[site_of(address)] >= self._limits.max_sessions_per_address:
+            raise RequestError(
+                ErrorCode.TOO_MANY_SESSIONS, "there are too many sessions from your address"
+            )
+
+    def established(self, connection: P, address: str) -> None:
+        """Count a connection's session in."""
+        self._wait_no_more(connection)
+        site = self._established[connection] = site_of(address)
+        self._sessions[site] += 1
+
+    def arriving(self, connection: P, held: int) -> P | None:
+        """Note how much has arrived of a connection's frame that is not whole.
+
+        Returns:
+            The connection that must go for it, or None.
+        """
+        arriving = self._arriving
+        before = arriving.get(connection, 0)
+        if held:
+            arriving[connection] = held  # its place is that of the frame's beginning
+            if held < before:  # which is another's
+                arriving.move_to_end(connection)
+        elif before:
+            del arriving[connection]
+        self._arriving_bytes += held - before
+        if self._arriving_bytes <= self._limits.max_arriving:
+            return None
+        leaving = next(iter(arriving))
+        self._arriving_bytes -= arriving.pop(leaving)
+        return leaving
+
+    def ended(self, connection: P) -> P | None:
+        """Count a connection out of those that wait for a session or have one.
+
+        It may be there for a while, to read why; those that had no session are bounded, too.
+
+        Returns:
+            The connection that must be cut off for it, or None.
+        """
+        self._wait_no_more(connection)
+        self._arriving_bytes -= self._arriving.pop(connection, 0)
+        site = self._established.pop(connection, None)
+        if site is None:
+            self._refused[connection] = None
+            if len(self._refused) <= self._limits.max_unestablished:
+                return None
+            return self._refused.popitem(last=False)[0]
+        self._sessions[site] -= 1
+        if not self._sessions[site]:
+            del self._sessions[site]
+        return None
+
+    def disconnected(self, connection: P) -> None:
+        """Count a connection out, after its end."""
+        self._refused.pop(connection, None)
+        self._sites.pop(connection, None)
+
+    def _wait_no_more(self, connection: P) -> None:
+        if connection not in self._all_waiting:
+            return
+        del self._all_waiting[connection]
+        site = self._sites[connection]
+        of_site = self._waiting[site]
+        del of_site[connection]
+        if not of_site:
+            del self._waiting[site]

@@ -1,0 +1,167 @@
+"""Tests of `chatd.net.census`."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import RequestError
+from chatd.net.census import Census
+from chatd.net.limits import Limits
+
+
+def census(**limits: int) -> Census[str]:
+    return Census(Limits(**limits))
+
+
+class WaitingTests(SynchronousTestCase):
+    """Connections without a session: the oldest goes for a new one."""
+
+    def setUp(self) -> None:
+        self.census = census(max_unestablished=3)
+
+    def connect(self, *names: str) -> list[str | None]:
+        """Connect some, whose addresses are the first letters of their names."""
+        return [self.census.connected(name, name[0]) for name in names]
+
+    def test_as_many_as_may_be(self) -> None:
+        """Nobody goes as long as there are not too many."""
+        self.assertEqual(self.connect("a1", "a2", "b1"), [None] * 3)
+        self.assertEqual((len(self.census), self.census.sessions), (3, 0))
+        self.assertEqual(list(self.census), ["a1", "a2", "b1"])
+
+    def test_own_address_first(self) -> None:
+        """The oldest of the same address goes, so that others are not driven out."""
+        self.connect("a1", "b1", "b2")
+        self.assertEqual(self.connect("b3", "b4", "b5"), ["b1", "b2", "b3"])
+
+    def test_oldest_of_all(self) -> None:
+        """For an address that has none waiting, the oldest of all goes."""
+        self.connect("b1", "a1", "b2")
+        self.assertEqual(self.connect("c1", "d1"), ["b1", "a1"])
+
+    def test_who_goes_is_told_once(self) -> None:
+        """Who goes makes room at once, though its connection ends later."""
+        self.connect("a1", "a2", "a3", "a4")
+        self.assertEqual(self.connect("a5"), ["a2"])
+        self.census.ended("a1")
+        self.census.disconnected("a1")
+        self.assertEqual(self.connect("a6"), ["a3"])
+
+    def test_sessions_wait_no_more(self) -> None:
+        """Who has a session, or has ended, is not among those who wait."""
+        self.connect("a1", "a2", "a3")
+        self.census.established("a1", "a")
+        self.census.ended("a2")
+        self.assertEqual(self.connect("b1", "b2", "b3"), [None, None, "b1"])
+
+    def test_refused(self) -> None:
+        """Those who were not let in and do not go are bounded, too."""
+        for number in range(3):
+            self.connect(f"a{number}")
+            self.assertIsNone(self.census.ended(f"a{number}"))
+        self.connect("a3")
+        self.assertEqual(self.census.ended("a3"), "a0")
+        self.census.disconnected("a1")
+        self.connect("a4")
+        self.assertIsNone(self.census.ended("a4"))
+
+    def test_ended_sessions_have_their_time(self) -> None:
+        """However many sessions end at once, each may read why."""
+        for number in range(10):
+            self.connect(f"a{number}")
+            self.census.established(f"a{number}", "a")
+        self.assertEqual([self.census.ended(f"a{number}") for number in range(10)], [None] * 10)
+
+
+class SessionTests(SynchronousTestCase):
+    """Sessions are bounded in all, and of each address."""
+
+    def setUp(self) -> None:
+        self.census = census(max_sessions=3, max_sessions_per_address=2)
+
+    def establish(self, name: str, address: str) -> None:
+        self.census.connected(name, "?")
+        self.census.check(address)
+        self.census.established(name, address)
+
+    def refusal(self, address: str) -> str:
+        with self.assertRaises(RequestError) as raised:
+            self.census.check(address)
+        return str(raised.exception)
+
+    def test_of_an_address(self) -> None:
+        """One address has no more than its share, and another one still has its own."""
+        self.establish("one", "192.0.2.1")
+        self.establish("two", "192.0.2.1")
+        self.assertIn("your address", self.refusal("192.0.2.1"))
+        self.establish("three", "192.0.2.2")
+
+    def test_in_all(self) -> None:
+        """There are no more than so many."""
+        for number in range(3):
+            self.establish(f"{number}", f"192.0.2.{number}")
+        self.assertEqual(self.census.sessions, 3)
+        self.assertIn("too-many-sessions: the server", self.refusal("192.0.2.9"))
+
+    def test_site(self) -> None:
+        """All of an IPv6 address's /64 are one address."""
+        self.establish("one", "2001:db8::1")
+        self.establish("two", "2001:db8::ffff:2")
+        self.refusal("2001:db8:0:0:9::")
+        self.census.check("2001:db8:0:1::1")
+
+    def test_user(self) -> None:
+        """So is a user of this machine."""
+        self.establish("one", "uid:1000")
+        self.establish("two", "uid:1000")
+        self.refusal("uid:1000")
+        self.census.check("uid:1001")
+
+    def test_ends(self) -> None:
+        """Who ends makes room, once."""
+        self.establish("one", "a")
+        self.establish("two", "a")
+        self.census.ended("one")
+        self.census.ended("one")
+        self.establish("three", "a")
+        self.refusal("a")
+        for name in ("one", "two", "three"):
+            self.census.ended(name)
+            self.census.disconnected(name)
+        self.assertEqual((len(self.census), self.census.sessions), (0, 0))
+
+
+class ArrivingTests(SynchronousTestCase):
+    """What arrives of frames that are not whole is bounded, for all peers together."""
+
+    def setUp(self) -> None:
+        self.census = census(max_arriving=100)
+
+    def test_oldest_goes(self) -> None:
+        """Who makes a frame arrive for the longest goes, whoever brings too much."""
+        self.assertEqual([self.census.arriving(name, 40) for name in "ab"], [None, None])
+        self.assertIsNone(self.census.arriving("a", 50))
+        self.assertEqual(self.census.arriving("c", 40), "a")
+        self.assertEqual(self.census.arriving_bytes, 80)
+
+    def test_whole(self) -> None:
+        """A frame that is whole counts no more."""
+        self.census.arriving("a", 90)
+        self.census.arriving("a", 0)
+        self.assertIsNone(self.census.arriving("b", 90))
+        self.assertEqual(self.census.arriving_bytes, 90)
+
+    def test_next_frame(self) -> None:
+        """With the next frame its time begins anew."""
+        self.census.arriving("a", 40)
+        self.census.arriving("b", 40)
+        self.census.arriving("a", 10)
+        self.assertEqual(self.census.arriving("c", 60), "b")
+
+    def test_gone(self) -> None:
+        """What a connection brought counts no more when it has ended."""
+        self.census.connected("a", "?")
+        self.census.arriving("a", 90)
+        self.census.ended("a")
+        self.assertEqual(self.census.arriving_bytes, 0)
+        self.assertIsNone(self.census.arriving("b", 90))
