@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from twisted.application.service import MultiService, Service
 from twisted.cred.checkers import ICredentialsChecker
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred, succeed
-from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.python.failure import Failure
 
+from chatd.chat.attempts import BURST as LOGINS_PER_MINUTE
+from chatd.chat.attempts import Attempts
 from chatd.chat.moderation import Bans
 from chatd.chat.policy import Policy
 from chatd.errors import ConfigurationError, StartupError, StoreError
 from chatd.keyfile import load_key
 from chatd.net.accounts import Accounts, PasswordFileChecker
-from chatd.net.endpoints import server_endpoint
-from chatd.net.factory import HEARTBEAT_S, ChatFactory
+from chatd.net.endpoints import SOCKET_MODE, server_endpoint
+from chatd.net.factory import GRACE_S, HEARTBEAT_S, ChatFactory
 from chatd.net.hooks import wait
+from chatd.net.limits import Limits
+from chatd.net.listening import ListeningService
+from chatd.net.reloading import Reloading
+from chatd.net.signals import SignalService
+from chatd.operatorfile import load_operators
 from chatd.storage.bans import BanFile
 from chatd.storage.interface import IMessageStore, Retention
 from chatd.storage.memory import MEMORY_RETENTION, MemoryStore
 from chatd.storage.sqlite import SQLITE_RETENTION, Durability, SqliteStore, StoreThread
 from chatd.wire.envelope import MAX_CONTENT
 
-__all__ = ["DEFAULT_ENDPOINT", "ChatService", "ListeningService", "Settings", "make_service"]
+__all__ = ["DEFAULT_ENDPOINT", "ChatService", "Settings", "make_service"]
 
 DEFAULT_ENDPOINT = "tcp:9999:interface=localhost"
 EXPIRY_INTERVAL_S = 60.0
@@ -57,6 +61,11 @@ class Settings:
         policy: What else is decided of the chat.
         password_file: Path of a password file, or None.
         checkers: What else checks who logs in. Without these and a password file nobody need.
+        limits: What peers may take of the server.
+        logins_per_minute: How often each address may try a password in a minute; as often at once.
+        operator_file: Path of a file with names of those who may kick and ban, or None.
+        socket_mode: The mode of UNIX sockets whose endpoint says none.
+        grace_s: How long saying goodbye to everyone may take, in seconds.
     """
 
     endpoints: Sequence[str] = (DEFAULT_ENDPOINT,)
@@ -69,108 +78,11 @@ class Settings:
     policy: Policy = field(default_factory=Policy)
     password_file: str | Path | None = None
     checkers: Sequence[ICredentialsChecker] = ()
-
-
-class ListeningService(Service):
-    """Listens on one endpoint; a port that cannot be bound ends the daemon.
-
-    Args:
-        description: The endpoint as the operator gave it.
-        endpoint: The endpoint.
-        factory: What serves its connections.
-    """
-
-    log = Logger()
-
-    def __init__(
-        self, description: str, endpoint: IStreamServerEndpoint, factory: ChatFactory
-    ) -> None:
-        self._description = description
-        self._endpoint = endpoint
-        self._factory = factory
-        self._port: IListeningPort | None = None
-        self._listening: Deferred[None] | None = None
-
-    @property
-    def port(self) -> IListeningPort:
-        """The port that is listened on, once it is."""
-        assert self._port is not None, "the service is not listening"
-        return self._port
-
-    def privilegedStartService(self) -> None:
-        """Listen, before the daemon gives up its privileges.
-
-        Raises:
-            StartupError: The port cannot be bound.
-        """
-        super().privilegedStartService()
-        self._listen()
-
-    def startService(self) -> None:
-        """Listen, if that was not done with privileges.
-
-        Raises:
-            StartupError: The port cannot be bound.
-        """
-        super().startService()
-        if self._listening is None:
-            self._listen()
-
-    def stopService(self) -> Deferred[None]:
-        """Stop listening.
-
-        Returns:
-            A Deferred that fires with None when the port is closed.
-        """
-        super().stopService()
-        listening, self._listening = self._listening, None
-        if listening is not None:
-            listening.cancel()
-        port, self._port = self._port, None
-        # What `stdio:` gives is no port: there is nothing to close.
-        stop = getattr(port, "stopListening", None)
-        stopped: Deferred[None] | None = None if stop is None else stop()
-        return succeed(None) if stopped is None else stopped
-
-    def abandon(self) -> None:
-        """Let go of the port now: the reactor will not run to close it in its own time."""
-        listening, self._listening = self._listening, None
-        if listening is not None:
-            listening.cancel()
-        port, self._port = self._port, None
-        lose = getattr(port, "connectionLost", None)  # what the reactor would call in a moment
-        if lose is not None:
-            lose(Failure(ConnectionDone()))
-
-    def _listen(self) -> None:
-        failures: list[Failure] = []
-        is_starting = True
-
-        def failed(failure: Failure) -> None:
-            if is_starting:
-                failures.append(failure)
-            elif not failure.check(CancelledError):
-                self.log.failure("cannot listen on {where}", failure, where=self._description)
-
-        self._listening = self._endpoint.listen(self._factory).addCallbacks(self._listens, failed)
-        is_starting = False
-        if failures:
-            reason = failures[0].value
-            assert reason is not None
-            raise StartupError(
-                f"chatd: cannot listen on {self._description}: {_why(reason)}"
-            ) from reason
-
-    def _listens(self, port: IListeningPort) -> None:
-        self._port = port
-        host = port.getHost() if hasattr(port, "getHost") else None
-        self.log.info("listening on {endpoint} ({host})", endpoint=self._description, host=host)
-        if not self._factory.has_key and _is_beyond_the_machine(getattr(host, "host", None)):
-            self.log.warn(
-                "{endpoint} is open beyond this machine and there is no key: anyone can connect "
-                "and listen in; make a key with 'chatd keygen PATH' and give it with --key-file",
-                endpoint=self._description,
-            )
+    limits: Limits = field(default_factory=Limits)
+    logins_per_minute: int = LOGINS_PER_MINUTE
+    operator_file: str | Path | None = None
+    socket_mode: int = SOCKET_MODE
+    grace_s: float = GRACE_S
 
 
 class KeepingService(Service):
@@ -229,6 +141,9 @@ class ChatService(MultiService):
         factory: What serves the connections.
         endpoints: Twisted server endpoint strings to listen on, or one such string.
         ban_file: Where bans are kept; None where they are the factory's own.
+        socket_mode: The mode of UNIX sockets whose endpoint says none.
+        grace_s: How long saying goodbye to everyone may take, in seconds.
+        signals: What acts on signals while the rest runs and stops; None where the program does.
 
     Raises:
         ConfigurationError: One of `endpoints` is no server endpoint string.
@@ -245,15 +160,22 @@ class ChatService(MultiService):
         endpoints: Sequence[str] | str = DEFAULT_ENDPOINT,
         *,
         ban_file: BanFile | None = None,
+        socket_mode: int = SOCKET_MODE,
+        grace_s: float = GRACE_S,
+        signals: Service | None = None,
     ) -> None:
         super().__init__()
+        self._grace_s = grace_s
         descriptions = [endpoints] if isinstance(endpoints, str) else endpoints
         self.factory = factory
         self.listeners = tuple(
-            ListeningService(description, server_endpoint(reactor, description), factory)
+            ListeningService(
+                reactor, description, server_endpoint(reactor, description, socket_mode), factory
+            )
             for description in descriptions
         )
-        # Not one of the services within: it is started before them, and stopped after them.
+        # Not among the services within: they are started before them, and stopped after them.
+        self._signals = Service() if signals is None else signals
         self._keeping = KeepingService(reactor, factory, ban_file)
         for listener in self.listeners:
             listener.setServiceParent(self)
@@ -271,6 +193,7 @@ class ChatService(MultiService):
                 listener.abandon()
             raise
         super().startService()
+        self._signals.startService()
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, tell every client, wait until they are gone, and close the store.
@@ -286,8 +209,9 @@ class ChatService(MultiService):
             await stopped_listening
         finally:
             try:
-                await self.factory.shut_down()
+                await self.factory.shut_down(self._grace_s)
             finally:
+                self._signals.stopService()
                 await self._keeping.stopService()
 
 
@@ -307,19 +231,40 @@ def make_service(
     Raises:
         ConfigurationError: An endpoint string or the key file is wrong.
     """
-    key = None if settings.key_file is None else load_key(settings.key_file)
     store, ban_file = _keepers(reactor, settings)
+    passwords = _password_checker(reactor, settings)
+    listed = _operator_reader(settings)
+    operators = settings.policy.operators
     factory = factory_class(
         reactor,
-        key=key,
+        key=None if settings.key_file is None else load_key(settings.key_file),
         heartbeat_s=settings.heartbeat_s,
         max_content=settings.max_content,
         store=store,
-        accounts=_accounts(reactor, settings),
+        accounts=_accounts(reactor, settings, passwords),
         bans=Bans(save=ban_file.save, unix_time=time.time),
-        policy=settings.policy,
+        policy=replace(settings.policy, operators=(*operators, *listed())),
+        limits=settings.limits,
     )
-    return ChatService(reactor, factory, settings.endpoints, ban_file=ban_file)
+    steps: dict[str, Callable[[], None]] = {}
+    if settings.key_file is not None:
+        key_file = os.path.abspath(settings.key_file)  # a daemon changes its directory
+        steps["key file"] = lambda: factory.use_key(load_key(key_file))
+    if passwords is not None:
+        steps["password file"] = passwords.reload
+    if settings.operator_file is not None:
+        steps["operators"] = lambda: factory.operators.replace((*operators, *listed()))
+    if settings.data is not None:
+        steps["bans"] = lambda: factory.bans.replace(ban_file.load())
+    return ChatService(
+        reactor,
+        factory,
+        settings.endpoints,
+        ban_file=ban_file,
+        socket_mode=settings.socket_mode,
+        grace_s=settings.grace_s,
+        signals=SignalService(reactor, Reloading(steps), factory.cut_off),
+    )
 
 
 def _keepers(reactor: Any, settings: Settings) -> tuple[IMessageStore, BanFile]:  # noqa: ANN401
@@ -336,26 +281,29 @@ def _keepers(reactor: Any, settings: Settings) -> tuple[IMessageStore, BanFile]:
     return store, BanFile(data / "bans.json")
 
 
-def _accounts(reactor: Any, settings: Settings) -> Accounts | None:  # noqa: ANN401
+def _password_checker(reactor: Any, settings: Settings) -> PasswordFileChecker | None:  # noqa: ANN401
+    """Make what checks passwords against the password file, if there is one."""
+    if settings.password_file is None:
+        return None
+    in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+    return PasswordFileChecker(os.path.abspath(settings.password_file), in_thread)
+
+
+def _operator_reader(settings: Settings) -> Callable[[], tuple[str, ...]]:
+    """Return what reads the names in the operator file; none where there is no file."""
+    if settings.operator_file is None:
+        return tuple
+    return partial(load_operators, os.path.abspath(settings.operator_file))
+
+
+def _accounts(
+    reactor: Any,  # noqa: ANN401
+    settings: Settings,
+    passwords: PasswordFileChecker | None,
+) -> Accounts | None:
     """Make what decides who may log in; None where nobody need."""
-    checkers = list(settings.checkers)
-    if settings.password_file is not None:
-        in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
-        checkers.insert(0, PasswordFileChecker(os.path.abspath(settings.password_file), in_thread))
-    return Accounts(reactor, checkers) if checkers else None
-
-
-def _is_beyond_the_machine(host: str | None) -> bool:
-    """Whether an address that is listened on can be reached from elsewhere."""
-    if not host:
-        return False
-    try:
-        return not ipaddress.ip_address(host.partition("%")[0]).is_loopback
-    except ValueError:
-        return False
-
-
-def _why(reason: BaseException) -> str:
-    """Say in a few words why something failed."""
-    cause = getattr(reason, "socketError", reason)
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+    checkers = [*([] if passwords is None else [passwords]), *settings.checkers]
+    if not checkers:
+        return None
+    rate = settings.logins_per_minute
+    return Accounts(reactor, checkers, attempts=Attempts(rate, 60.0 / rate))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, NoReturn
 
 import msgspec
@@ -13,82 +12,32 @@ from twisted.cred.strcred import AuthOptionMixin
 from twisted.python import usage
 
 from chatd._version import __version__
+from chatd.chat.attempts import BURST as LOGINS_PER_MINUTE
 from chatd.chat.policy import Policy
-from chatd.chat.rooms import LOBBY, PRESENCE_LIMIT
+from chatd.chat.rooms import LOBBY, MAX_ROOMS, PRESENCE_LIMIT
 from chatd.errors import ConfigurationError
-from chatd.net.factory import HEARTBEAT_S
+from chatd.net.endpoints import SOCKET_MODE
+from chatd.net.factory import GRACE_S, HEARTBEAT_S
+from chatd.net.startup import allow_all_descriptors, go_by_monotonic_time
+from chatd.options import (
+    DAY_S,
+    LIMIT_OPTIONS,
+    as_count,
+    as_durability,
+    as_heartbeat,
+    as_max_content,
+    as_mode,
+    as_seconds,
+    as_seconds_of_days,
+    limits_of,
+)
 from chatd.service import DEFAULT_ENDPOINT, Settings, make_service
 from chatd.storage.interface import Retention
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.sqlite import SQLITE_RETENTION, Durability
 from chatd.wire.envelope import MAX_CONTENT
-from chatd.wire.messages import (
-    MAX_HEARTBEAT_S,
-    MAX_MAX_CONTENT,
-    MIN_HEARTBEAT_S,
-    MIN_MAX_CONTENT,
-)
 
 __all__ = ["Options", "makeService"]
-
-_DAY_S = 86_400.0
-_MAX_DAYS = 36_500.0
-_MAX_COUNT = 2**53
-
-
-def _heartbeat(seconds: str) -> float:
-    try:
-        interval_s = float(seconds)
-    except ValueError:
-        interval_s = math.nan
-    if not MIN_HEARTBEAT_S <= interval_s <= MAX_HEARTBEAT_S:
-        raise usage.UsageError(
-            f"--heartbeat {seconds}: it takes {MIN_HEARTBEAT_S} to {MAX_HEARTBEAT_S:g} seconds"
-        )
-    return interval_s
-
-
-def _max_content(number: str) -> int:
-    try:
-        max_content = int(number)
-    except ValueError:
-        max_content = 0
-    if not MIN_MAX_CONTENT <= max_content <= MAX_MAX_CONTENT:
-        raise usage.UsageError(
-            f"--max-content {number}: it takes {MIN_MAX_CONTENT} to {MAX_MAX_CONTENT} bytes"
-        )
-    return max_content
-
-
-def _count(option: str, least: int) -> Callable[[str], int]:
-    def convert(number: str) -> int:
-        try:
-            count = int(number)
-        except ValueError:
-            count = least - 1
-        if not least <= count <= _MAX_COUNT:
-            raise usage.UsageError(f"--{option} {number}: it takes a whole number from {least}")
-        return count
-
-    return convert
-
-
-def _days(number: str) -> float:
-    try:
-        days = float(number)
-    except ValueError:
-        days = math.nan
-    if not 0 < days <= _MAX_DAYS:
-        raise usage.UsageError(f"--keep-days {number}: it takes days, more than 0")
-    return days * _DAY_S
-
-
-def _durability(name: str) -> Durability:
-    try:
-        return Durability(name)
-    except ValueError:
-        names = " or ".join(each.value for each in Durability)
-        raise usage.UsageError(f"--durability {name}: it takes {names}") from None
 
 
 class Options(usage.Options, AuthOptionMixin):
@@ -115,7 +64,7 @@ class Options(usage.Options, AuthOptionMixin):
             Durability.FULL.value,
             "What a power cut can cost with --data: full, nothing that was confirmed; normal, the "
             "last moments, and it is faster.",
-            _durability,
+            as_durability,
         ],
         [
             "keep-messages",
@@ -123,14 +72,14 @@ class Options(usage.Options, AuthOptionMixin):
             None,
             "Messages kept of each room. [default: "
             f"{SQLITE_RETENTION.max_messages}; in memory {MEMORY_RETENTION.max_messages}]",
-            _count("keep-messages", 1),
+            as_count("keep-messages", 1),
         ],
         [
             "keep-days",
             None,
             None,
-            f"Days for which a message is kept. [default: {SQLITE_RETENTION.max_age_s / _DAY_S:g}]",
-            _days,
+            f"Days for which a message is kept. [default: {SQLITE_RETENTION.max_age_s / DAY_S:g}]",
+            as_seconds_of_days,
         ],
         [
             "keep-bytes",
@@ -138,7 +87,7 @@ class Options(usage.Options, AuthOptionMixin):
             None,
             "Bytes of content kept of each room. [default: "
             f"{SQLITE_RETENTION.max_bytes}; in memory {MEMORY_RETENTION.max_bytes}]",
-            _count("keep-bytes", 1),
+            as_count("keep-bytes", 1),
         ],
         ["password-file", None, None, "Password file, made by 'chatd passwd'; see --auth too."],
         [
@@ -146,16 +95,57 @@ class Options(usage.Options, AuthOptionMixin):
             None,
             PRESENCE_LIMIT,
             "In rooms with more members nobody is told who comes and goes.",
-            _count("presence-limit", 0),
+            as_count("presence-limit", 0),
         ],
         [
             "heartbeat",
             None,
             HEARTBEAT_S,
             "Seconds between two pings; three silent intervals end a session.",
-            _heartbeat,
+            as_heartbeat,
         ],
-        ["max-content", None, MAX_CONTENT, "Longest content of a message, in bytes.", _max_content],
+        [
+            "max-content",
+            None,
+            MAX_CONTENT,
+            "Longest content of a message, in bytes.",
+            as_max_content,
+        ],
+        [
+            "operator-file",
+            None,
+            None,
+            "File with the names of more operators, one a line; see --operator.",
+        ],
+        [
+            "socket-mode",
+            None,
+            f"{SOCKET_MODE:o}",
+            "Mode of UNIX sockets, where the endpoint says none.",
+            as_mode,
+        ],
+        *LIMIT_OPTIONS,
+        [
+            "max-rooms",
+            None,
+            MAX_ROOMS,
+            "Rooms that a session may be in.",
+            as_count("max-rooms", 1),
+        ],
+        [
+            "login-rate",
+            None,
+            LOGINS_PER_MINUTE,
+            "Passwords that each address may try a minute.",
+            as_count("login-rate", 1),
+        ],
+        [
+            "grace",
+            None,
+            int(GRACE_S),
+            "Seconds that saying goodbye to everyone may take.",
+            as_seconds("grace", is_zero_allowed=True),
+        ],
     ]
     optFlags: ClassVar[list[list[object]]] = [
         ["no-room", None, "Let sessions into no room; each names or joins its own."],
@@ -219,7 +209,11 @@ class Options(usage.Options, AuthOptionMixin):
     def _settings(self) -> Settings:
         if self["no-room"] and self["rooms"]:
             raise usage.UsageError("--no-room and --room contradict each other")
-        for option, what in (("data", "directory"), ("password-file", "file")):
+        for option, what in (
+            ("data", "directory"),
+            ("password-file", "file"),
+            ("operator-file", "file"),
+        ):
             if self[option] == "":  # which would be the current directory
                 raise usage.UsageError(f"--{option}: it takes a {what}")
         durability = Durability(self["durability"])
@@ -237,9 +231,15 @@ class Options(usage.Options, AuthOptionMixin):
                 rooms=() if self["no-room"] else tuple(self["rooms"]) or (LOBBY,),
                 operators=tuple(self["operators"]),
                 presence_limit=self["presence-limit"],
+                max_rooms=self["max-rooms"],
             ),
             password_file=self["password-file"],
             checkers=self.get("credCheckers", ()),
+            limits=limits_of(self),
+            logins_per_minute=self["login-rate"],
+            operator_file=self["operator-file"],
+            socket_mode=as_mode(self["socket-mode"]),
+            grace_s=self["grace"],
         )
 
     def _retention(self) -> Retention:
@@ -257,5 +257,9 @@ class Options(usage.Options, AuthOptionMixin):
 
 def makeService(options: Options) -> IService:
     """Return the daemon's service; twistd calls it with the parsed options."""
+    from twisted.internet import reactor  # noqa: PLC0415  (where the program starts)
+
+    allow_all_descriptors()
+    go_by_monotonic_time(reactor)
     service: IService = options["service"]
     return service

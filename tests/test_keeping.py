@@ -58,7 +58,7 @@ class NotingStore(MemoryStore):
 class NotingFactory(ChatFactory):
     """A server that notes in its store that clients were told that it goes."""
 
-    def shut_down(self) -> Deferred[None]:
+    def shut_down(self, grace_s: float = 0.0) -> Deferred[None]:
         self.store.done.append("shut down")
         return super().shut_down().addCallback(lambda _: self.store.done.append("all gone"))
 

@@ -12,10 +12,10 @@ ROOT = Path(chatd.__file__).parent
 # From the top; a module imports only from its own row and from those below it. The package's own
 # module, which holds the public names, is called chatd.
 ROWS = [
-    {"cli", "tap", "__main__"},
+    {"cli", "tap", "options", "__main__"},
     {"chatd"},
     {"net", "service", "testing"},
-    {"passwords"},
+    {"passwords", "operatorfile"},
     {"chat"},
     {"storage", "backplane"},
     {"session"},

@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError, StartupError
 from chatd.net.factory import ChatFactory
-from chatd.service import ChatService, ListeningService
+from chatd.net.listening import ListeningService
+from chatd.service import ChatService
 from tests.net.fakes import KEY, hand_client
 
 ANYWHERE = IPv4Address("TCP", "0.0.0.0", 9999)
@@ -63,7 +64,7 @@ class ListenerTests(SynchronousTestCase):
         if isinstance(listening, FakePort):
             listening = succeed(listening)
         self.endpoint = FakeEndpoint(listening)
-        return ListeningService("tcp:9999", self.endpoint, self.factory)
+        return ListeningService(Clock(), "tcp:9999", self.endpoint, self.factory)
 
 
 class ListeningTests(ListenerTests):
@@ -203,9 +204,9 @@ class OpenServerTests(SynchronousTestCase):
 
     def warnings_on(self, host: object, key: bytes | None = None) -> list[str]:
         """Listen on an address, and return the warnings."""
-        endpoint = FakeEndpoint(succeed(FakePort(host)))
+        endpoint, factory = FakeEndpoint(succeed(FakePort(host))), ChatFactory(Clock(), key=key)
         with capturedLogs() as events:
-            ListeningService("there", endpoint, ChatFactory(Clock(), key=key)).startService()
+            ListeningService(Clock(), "there", endpoint, factory).startService()
         return [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
 
     def test_open(self) -> None:

@@ -116,8 +116,12 @@ class Operators:
     """
 
     def __init__(self, names: Iterable[str] = (), *, needs_account: bool) -> None:
-        self._keys = frozenset(map(fold, names))
         self._needs_account = needs_account
+        self.replace(names)
+
+    def replace(self, names: Iterable[str]) -> None:
+        """Put others in their place."""
+        self._keys = frozenset(map(fold, names))
 
     def check(self, member: Member) -> None:
         """Refuse who is no operator.

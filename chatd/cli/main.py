@@ -22,6 +22,7 @@ from chatd.cli.passwd import passwd
 from chatd.cli.status import Status, explain
 from chatd.errors import ConfigurationError, RequestError
 from chatd.keyfile import load_key, write_key_file
+from chatd.net.startup import go_by_monotonic_time
 
 __all__ = ["main"]
 
@@ -229,6 +230,7 @@ def _run(reactor: Any, work: Any, endpoint: str) -> Status:  # noqa: ANN401
         attempted.cancel()
         return attempted
 
+    go_by_monotonic_time(reactor)
     reactor.callWhenRunning(start)
     reactor.run()
     return statuses[0] if statuses else Status.INTERRUPTED

@@ -28,28 +28,30 @@ class TurnDelivery:
     """Implements `chatd.chat.members.Delivery`: each message is encoded and signed once.
 
     Args:
-        codec: What encodes.
+        codec: See the attribute.
         turn: What gathers the frames of a turn.
+
+    Attributes:
+        codec: What encodes.
     """
 
     def __init__(self, codec: Codec, turn: Turn) -> None:
-        self._codec = codec
-        self._encode = codec.encode
+        self.codec = codec
         self._turn = turn
         self.begin = turn.begin
         self.hand_over = turn.hand_over
 
     def _encode_kept(self, message: Message) -> bytes:
         """Encode what may have been stored when the limit was another."""
-        if len(message.content) <= self._codec.max_content:
-            return self._codec.encode(message)
+        if len(message.content) <= self.codec.max_content:
+            return self.codec.encode(message)
         assert isinstance(message.header, ChatHeader)
         header = msgspec.structs.replace(message.header, content_type=TOO_LARGE_TYPE)
-        return self._codec.encode_parts(message.type, header)
+        return self.codec.encode_parts(message.type, header)
 
     def broadcast(self, audience: Audience[Session], message: Message) -> None:
         """Send a message to an audience at the end of the turn."""
-        self._turn.broadcast(audience, self._encode(message))
+        self._turn.broadcast(audience, self.codec.encode(message))
 
     def tell(self, member: Session, messages: Iterable[Message]) -> None:
         """Send messages to one session, after all that was broadcast before."""
@@ -60,7 +62,7 @@ class TurnDelivery:
 
     def tell_all(self, members: Iterable[Session], message: Message) -> None:
         """Send a message to some sessions."""
-        frame = self._encode(message)
+        frame = self.codec.encode(message)
         for member in members:
             self._turn.hand_over(member)
             member.deliver(frame)

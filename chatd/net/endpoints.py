@@ -16,7 +16,12 @@ __all__ = ["BACKLOG", "client_endpoint", "server_endpoint"]
 BACKLOG = 1024
 """How many connections may wait to be accepted; Twisted's own 50 lets a storm of them starve."""
 
+SOCKET_MODE = 0o666
+"""The mode of a UNIX socket: everyone on the machine may connect, as over TCP on loopback."""
+
 _TAKES_BACKLOG = re.compile(r"(haproxy:)?(tcp|tcp6|ssl|tls|unix):")
+_TAKES_MODE = re.compile(r"(haproxy:)?unix:")
+_HAS_MODE = re.compile(r"(?<!\\):mode=")
 _HAS_BACKLOG = re.compile(r"(?<!\\):backlog=")
 _SERVER_PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(-?\d+)(?::|$)")
 _CLIENT_PORT = re.compile(r"(?:tcp|ssl|tls):[^:]*:(?:port=)?(-?\d+)(?::|$)", re.IGNORECASE)
@@ -24,8 +29,17 @@ _MAX_PORT = 65_535
 _WRONG_ARGUMENTS = (IndexError, TypeError, KeyError, AttributeError, RuntimeError)
 
 
-def server_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:  # noqa: ANN401
+def server_endpoint(
+    reactor: Any,  # noqa: ANN401
+    description: str,
+    socket_mode: int = SOCKET_MODE,
+) -> IStreamServerEndpoint:
     """Make a server endpoint from a string such as `tcp:9999` or `unix:/run/chat.sock`.
+
+    Args:
+        reactor: The reactor.
+        description: The string.
+        socket_mode: The mode of a UNIX socket whose string says none.
 
     Raises:
         ConfigurationError: It is no server endpoint string.
@@ -33,9 +47,14 @@ def server_endpoint(reactor: Any, description: str) -> IStreamServerEndpoint:  #
     try:
         _check_port(_SERVER_PORT, description)
         endpoint = serverFromString(reactor, description)
-        if _TAKES_BACKLOG.match(description) and not _HAS_BACKLOG.search(description):
-            with suppress(TypeError):  # it has a backlog already, by its place
-                endpoint = serverFromString(reactor, f"{description}:backlog={BACKLOG}")
+        for takes, has, argument in (
+            (_TAKES_MODE, _HAS_MODE, f"mode={socket_mode:o}"),
+            (_TAKES_BACKLOG, _HAS_BACKLOG, f"backlog={BACKLOG}"),
+        ):
+            if takes.match(description) and not has.search(description):
+                with suppress(TypeError):  # it has it already, by its place
+                    endpoint = serverFromString(reactor, f"{description}:{argument}")
+                    description = f"{description}:{argument}"
         return cast(IStreamServerEndpoint, endpoint)
     except Exception as error:  # the parsers are plugins, and raise what they like
         raise _bad_endpoint(description, error, "tcp:9999 or unix:/tmp/chat.sock") from error

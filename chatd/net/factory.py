@@ -8,7 +8,7 @@ from typing import ClassVar
 from uuid import uuid4
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -36,6 +36,7 @@ from chatd.net.delivery import TurnDelivery
 from chatd.net.heartbeat import HeartbeatWheel
 from chatd.net.hooks import start
 from chatd.net.identity import identify
+from chatd.net.keyring import Keyring
 from chatd.net.limits import Limits
 from chatd.net.server import ServerProtocol
 from chatd.net.session import Session
@@ -44,10 +45,7 @@ from chatd.session.connection import HandshakeLimits
 from chatd.session.server import ServerConnection
 from chatd.storage.interface import IMessageStore, Outcome
 from chatd.storage.memory import MemoryStore
-from chatd.wire.channel import Channel, ClearChannel, SecureChannel
-from chatd.wire.codec import Codec
 from chatd.wire.envelope import MAX_CONTENT
-from chatd.wire.keys import noise_psk
 from chatd.wire.messages import (
     DEFAULT_CONTENT_TYPE,
     MAX_HEARTBEAT_S,
@@ -59,10 +57,12 @@ from chatd.wire.messages import (
     as_content,
 )
 
-__all__ = ["HEARTBEAT_S", "ChatFactory"]
+__all__ = ["GRACE_S", "HEARTBEAT_S", "ChatFactory"]
 
 HEARTBEAT_S = 5.0
 """Seconds between two pings, unless the operator sets another interval."""
+GRACE_S = 10.0
+"""How long saying goodbye to everyone may take, unless the operator sets another time."""
 
 
 class ChatFactory(Factory):
@@ -90,6 +90,7 @@ class ChatFactory(Factory):
         hub: The chat: its rooms, and who is here.
         store: Where what is said is kept; `ChatService` opens and closes it.
         bans: Who is banned.
+        operators: Who may kick and ban.
 
     Raises:
         ConfigurationError: The key is not of 32 bytes, or a number is out of its range.
@@ -124,12 +125,14 @@ class ChatFactory(Factory):
         self.clock = clock
         self.limits = limits
         self.census: Census[ServerProtocol] = Census(limits)
-        self.codec = Codec(key, max_content=max_content)
+        self._keyring = Keyring(key, max_content)
+        self.codec = self._keyring.codec
         self.turn = Turn(clock)
         self.store = MemoryStore(unix_time=unix_time) if store is None else store
+        self._delivery = TurnDelivery(self.codec, self.turn)
         self.hub: Hub[Session] = Hub(
             self.store,
-            TurnDelivery(self.codec, self.turn),
+            self._delivery,
             self._start,
             self._note_failure,
             unix_time=unix_time,
@@ -139,10 +142,11 @@ class ChatFactory(Factory):
         )
         self.turn.before_flush = self.hub.journal.settle
         self.bans = Bans(save=lambda _: None, unix_time=unix_time) if bans is None else bans
+        self.operators = Operators(policy.operators, needs_account=accounts is not None)
         self.commands = Commands(
             self.hub,
             self.bans,
-            Operators(policy.operators, needs_account=accounts is not None),
+            self.operators,
             self._note,
             self.note_store_failure,
         )
@@ -150,17 +154,17 @@ class ChatFactory(Factory):
         self.admission = Admission(self, self.bans, accounts, policy.rooms)
         self.arrivals = Arrivals()
         self.sessions: dict[str, Session] = {}
-        self._psk = None if key is None else noise_psk(key)
         self._heartbeat_s = heartbeat_s
         self._wheel = HeartbeatWheel(clock, heartbeat_s)
         self._speaker = Member("", self.hub.names.reserve(name))
         self._is_stopping = False
         self._stop_waiters: list[Deferred[None]] = []
+        self._stop_timers: list[IDelayedCall] = []
 
     @property
     def has_key(self) -> bool:
         """Whether sessions are encrypted."""
-        return self._psk is not None
+        return self._keyring.has_key
 
     # Yours to override
 
@@ -276,20 +280,58 @@ class ChatFactory(Factory):
                 return succeed(session)
         return self.arrivals.wait(name)
 
-    def shut_down(self) -> Deferred[None]:
+    def use_key(self, key: bytes) -> None:
+        """Take another key for the connections that come from now on; those there are go on.
+
+        Args:
+            key: The key, 32 bytes.
+
+        Raises:
+            ConfigurationError: The key is not of 32 bytes, or the server has none that it could
+                replace: its clients expect another greeting.
+        """
+        if not self.has_key:
+            raise ConfigurationError("a server that was started without a key takes none")
+        self.turn.flush()  # what is under way is signed with the key that was
+        resigner = self._keyring.replace(key)
+        if resigner is None:
+            return
+        self.codec = self._delivery.codec = self._keyring.codec
+        for protocol in self.census:
+            if protocol.resign is None:
+                protocol.resign = resigner
+
+    def shut_down(self, grace_s: float = GRACE_S) -> Deferred[None]:
         """Tell every client that the server is going, and take no new ones.
 
+        Each is told when what it said has its answer, or when half of the time is over.
+
+        Args:
+            grace_s: How long it may take, in seconds; then the connections that are left are cut
+                off, and answers that are owed are not waited for.
+
         Returns:
-            A Deferred that fires with None when all connections are closed, at the latest when
-            those that do not read have been cut off.
+            A Deferred that fires with None when all connections are closed, and what was said is
+            stored.
         """
         self._is_stopping = True
         end = SessionEnded(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry=True)
         self.arrivals.close(end)
         waiter: Deferred[None] = Deferred()
         self._stop_waiters.append(waiter)
+        self._stop_timers += [
+            self.clock.callLater(grace_s / 2, self._end_all, end),
+            self.clock.callLater(grace_s, self.cut_off),
+        ]
         self.hub.journal.call_when_settled(lambda: self._end_all(end))
         return waiter
+
+    def cut_off(self) -> None:
+        """Wait for nobody any more, where the server is shutting down."""
+        if self._is_stopping:
+            for protocol in list(self.census):
+                protocol.abort()
+            self._tell_stopped()
 
     def _end_all(self, end: SessionEnded) -> None:
         """End all sessions, each of which has the answers to what it said."""
@@ -333,12 +375,9 @@ class ChatFactory(Factory):
             max_content=self.codec.max_content,
             auth=self.admission.takes_passwords(identity),
         )
-        channel: Channel = (
-            ClearChannel() if self._psk is None else SecureChannel(self._psk, initiator=True)
-        )
         return ServerConnection(
             self.codec,
-            channel,
+            self._keyring.new_channel(),
             init,
             self.clock.seconds(),
             HandshakeLimits(self.limits.handshake_timeout_s, self.limits.max_first_frame),
@@ -415,6 +454,10 @@ class ChatFactory(Factory):
             self.hub.journal.call_when_settled(self._tell_stopped)
 
     def _tell_stopped(self) -> None:
+        for timer in self._stop_timers:
+            if timer.active():
+                timer.cancel()
+        self._stop_timers = []
         waiters, self._stop_waiters = self._stop_waiters, []
         for waiter in waiters:
             waiter.callback(None)

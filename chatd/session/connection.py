@@ -126,7 +126,7 @@ class Connection:
         channel: Channel,
         heartbeat_s: float,
         now: float,
-        handshake: HandshakeLimits = HandshakeLimits(),  # noqa: B008  (frozen)
+        handshake: HandshakeLimits = HandshakeLimits(),
     ) -> None:
         self._codec = codec
         self._channel = channel

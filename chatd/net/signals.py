@@ -1,0 +1,66 @@
+"""Signals: what an operator asks of a daemon that runs."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from twisted.application.service import Service
+
+__all__ = ["SignalService"]
+
+
+class SignalService(Service):
+    """Acts on SIGHUP, and on a second SIGTERM or SIGINT.
+
+    The reactor's own way to stop is taken in the reactor's turn: it writes to the log, and where
+    the signal comes while something else does, the log's lock is not always free again.
+
+    Args:
+        reactor: The reactor, which installs signal handlers of its own when it runs.
+        hang_up: Called at each SIGHUP.
+        hurry: Called where the daemon is told to stop while it is stopping.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,  # noqa: ANN401
+        hang_up: Callable[[], None],
+        hurry: Callable[[], None],
+    ) -> None:
+        self._reactor = reactor
+        self._hang_up = hang_up
+        self._hurry = hurry
+        self._before: Any = None
+        self._is_stopping = False
+
+    def startService(self) -> None:
+        """Take the signals."""
+        super().startService()
+        self._before = signal.signal(signal.SIGHUP, self._in_turn(self._hang_up))
+        self._reactor.callWhenRunning(self._take_stops)
+
+    def stopService(self) -> None:
+        """Give SIGHUP back; those that stop the daemon may still come."""
+        super().stopService()
+        signal.signal(signal.SIGHUP, self._before)
+
+    def _take_stops(self) -> None:
+        for number, name in ((signal.SIGTERM, "sigTerm"), (signal.SIGINT, "sigInt")):
+            stop = getattr(self._reactor, name, None)
+            if stop is not None and signal.getsignal(number) == stop:
+                signal.signal(number, self._in_turn(self._stop, stop, number))
+
+    def _stop(self, stop: Callable[[int, FrameType | None], None], number: int) -> None:
+        if self._is_stopping:
+            self._hurry()
+        else:
+            self._is_stopping = True
+            stop(number, None)
+
+    def _in_turn(
+        self, act: Callable[..., None], *arguments: object
+    ) -> Callable[[int, FrameType | None], None]:
+        return lambda *_: self._reactor.callFromThread(act, *arguments)
