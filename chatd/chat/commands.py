@@ -31,6 +31,7 @@ from typing import Annotated, Any, Generic
 import msgspec
 
 from chatd.chat import presence
+from chatd.chat.addresses import site_of
 from chatd.chat.history import MAX_PAGE, Answer, history, join
 from chatd.chat.hub import Hub
 from chatd.chat.members import M
@@ -253,7 +254,8 @@ class Commands(Generic[M]):
     async def _ban(self, member: M, fields: _Ban, answer: Answer) -> None:
         self._operators.check(member)
         name, address = check_target(fields.name, fields.address)
-        if (name, address) in ((member.key, None), (None, member.address)):
+        site = None if address is None else site_of(address)
+        if (name, site) in ((member.key, None), (None, site_of(member.address))):
             raise RequestError(ErrorCode.BAD_REQUEST, "that is you")
         now = self._hub.unix_time()
         if fields.until is not None and fields.until <= now:
@@ -287,8 +289,9 @@ class Commands(Generic[M]):
         if name is not None:
             members = self._hub.sessions_of(name)
         else:
+            site = site_of(address or "")
             everyone = (each for here in self._hub.here.values() for each in here.values())
-            members = [each for each in everyone if each.address == address]
+            members = [each for each in everyone if site_of(each.address) == site]
         for each in members:
             self._hub.delivery.end(each, code, reason)
         return len(members)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from chatd.chat.addresses import plain_address
+from chatd.chat.addresses import plain_address, site_of
 from chatd.chat.members import Member
 from chatd.chat.names import fold, fold_known
 from chatd.errors import ErrorCode, RequestError
@@ -17,7 +17,7 @@ __all__ = ["Bans", "Operators", "check_target"]
 
 
 class Bans:
-    """Who is banned, by name or by address.
+    """Who is banned, by name or by address; an IPv6 one stands for its /64, as for `site_of`.
 
     Args:
         bans: Those that were made before.
@@ -54,7 +54,7 @@ class Bans:
             if ban.name is not None:
                 self._of[ban.name, None].append(ban)
             if ban.address is not None:
-                self._of[None, ban.address].append(ban)
+                self._of[None, site_of(ban.address)].append(ban)
 
     def in_force(self) -> list[Ban]:
         """Return the bans that have not ended."""
@@ -69,7 +69,7 @@ class Bans:
         """
         key = None if name is None else fold(name)
         now = self._unix_time()
-        for ban in (*self._of.get((key, None), ()), *self._of.get((None, address), ())):
+        for ban in (*self._of.get((key, None), ()), *self._of.get((None, site_of(address)), ())):
             if _is_in_force(ban, now):
                 raise RequestError(ErrorCode.BANNED, "you are banned from this server")
 

@@ -154,6 +154,15 @@ class BanTests(ModerationCase):
             self.assertEqual(self.ask(self.op, "ban", address=address), {"kicked": 1})
         self.assert_ended("banned", dan, eve)
 
+    def test_whole_site(self):
+        """With an IPv6 address all of its /64 is banned: whoever has one address has them all."""
+        dan = self.chat.arrive("dan", address="2001:db8::1")
+        eve = self.chat.arrive("eve", address="2001:db8:0:1::1")
+        self.assertEqual(self.ask(self.op, "ban", address="2001:db8::ffff:2"), {"kicked": 1})
+        self.assert_ended("banned", dan)
+        self.assertTrue(self.banned(None, "2001:db8::3"))
+        self.assertFalse(self.banned(None, eve.address))
+
     def test_oneself(self):
         """An operator does not ban itself by a slip."""
         for target in ({"name": "op"}, {"address": HERE}):

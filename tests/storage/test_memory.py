@@ -1,7 +1,7 @@
 """The store in memory: what it does beyond the contract."""
 
 from chatd.storage.interface import direct_log, room_log
-from chatd.storage.memory import MemoryStore
+from chatd.storage.memory import MESSAGE_BYTES, MemoryStore
 from tests.storage.stores import DIRECT, LOBBY, PLENTY, Calls, StoreCase, entries, entry
 
 
@@ -61,21 +61,28 @@ class MemoryStoreTests(StoreCase):
 
     def test_too_much_in_all(self):
         """What is too much in all goes at once, the oldest of the largest log first."""
-        calls = Calls(self, self.make_memory(max_bytes=30))
+        calls = Calls(self, self.make_memory(max_bytes=30 + 3 * MESSAGE_BYTES))
         calls.open_log(room_log("a"), "a")
         calls.append([entry("1", b"12345", log=direct_log("b", "z"))])
         for number in range(4):
             calls.append([entry(str(number), b"1234567890", log=room_log("a"))])
         assert calls.ids(room_log("a")) == ["2", "3"]
         assert calls.ids(direct_log("b", "z")) == ["1"]
-        calls.append([entry("1", b"x" * 31, log=direct_log("c", "z"))])
+        calls.append([entry("1", b"x" * 4 * MESSAGE_BYTES, log=direct_log("c", "z"))])
         assert calls.ids(room_log("a")) == ["2", "3"]
         assert [each.other for each in calls.conversations("z")] == ["b"]
         assert calls.open_log(room_log("a"), "a").seq == 4
 
+    def test_many_small_messages(self):
+        """Messages count in all though they say next to nothing: each takes its place."""
+        calls = Calls(self, self.make_memory(max_bytes=10 * MESSAGE_BYTES))
+        for number in range(20):
+            calls.append([entry(str(number), b"", log=LOBBY)])
+        assert calls.ids() == [str(number) for number in range(10, 20)]
+
     def test_forgotten_bytes(self):
         """What is forgotten for another reason does not count any more."""
-        calls = Calls(self, self.make_memory(max_logs=1, max_bytes=10))
+        calls = Calls(self, self.make_memory(max_logs=1, max_bytes=10 + MESSAGE_BYTES))
         for name in ("a", "b", "c"):
             calls.append([entry("1", b"1234567890", log=direct_log(name, "z"))])
         self.now += PLENTY.max_age_s + 1
