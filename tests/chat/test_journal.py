@@ -1,5 +1,6 @@
 """Tests of the journal: what a turn says is stored at once, and answered in order."""
 
+import msgspec
 from twisted.internet.defer import Deferred
 
 from chatd.chat.journal import MAX_BATCH
@@ -76,7 +77,8 @@ class BatchTests(JournalCase):
     def test_header(self):
         """What is delivered bears what the server says, and of the sender's only what is its."""
         sent = Message.chat(b"\xff\0", id="m1", room="LOBBY", content_type="image/png")
-        self.hub.say(self.ann, sent)
+        forged = msgspec.structs.replace(sent.header, sender="bob", seq=99, time=1.0)
+        self.hub.say(self.ann, Message(sent.type, forged, sent.content))
         self.say_all(self.ann, "two")
         self.chat.finish()
         said, second = self.bob.take()

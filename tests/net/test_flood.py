@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.net.accounts import Accounts
 from chatd.net.limits import Limits
 from chatd.net.server import TOKEN_BYTES
 from chatd.session.bucket import BURST_S
 from chatd.session.connection import MAX_ANSWERED
-from chatd.wire.messages import Heartbeat, Message, MessageType
+from chatd.wire.messages import Heartbeat, Message, MessageType, SessionAck
 from tests.net.fakes import (
     Peer,
+    TlsTransport,
     ack,
     command,
     greeted_client,
@@ -19,6 +22,7 @@ from tests.net.fakes import (
     memory_factory,
     settle,
 )
+from tests.net.test_admission import SlowChecker
 
 
 class FloodCase(SynchronousTestCase):
@@ -206,8 +210,8 @@ class AnsweredTests(FloodCase):
 class CrowdTests(SynchronousTestCase):
     """There are only so many connections and sessions."""
 
-    def factory(self, **limits: float) -> None:
-        self.server = memory_factory(limits=Limits(**limits))
+    def factory(self, accounts: Accounts | None = None, **limits: float) -> None:
+        self.server = memory_factory(limits=Limits(**limits), accounts=accounts)
 
     def last_word(self, client: Peer) -> tuple[str, bool]:
         settle(self.server)
@@ -238,6 +242,22 @@ class CrowdTests(SynchronousTestCase):
         cat.send(ack(cat, "cat"))
         settle(self.server)
         self.assertEqual(len(self.server.sessions), 2)
+
+    def test_let_in_at_once(self) -> None:
+        """Those whose passwords are checked at the same time do not get in past the limit."""
+        checker = SlowChecker()
+        self.factory(max_sessions=1, accounts=Accounts(Clock(), [checker]))
+        clients = [greeted_client(self.server, TlsTransport) for _ in range(2)]
+        for client, name in zip(clients, ("alice", "bob"), strict=True):
+            id = client.protocol.connection.session_id
+            header = SessionAck(session_id=id, name=name, password="x")
+            client.send(Message(MessageType.SESSION_ACK, header))
+        for name in (b"alice", b"bob"):
+            checker.answer(name)
+        settle(self.server)
+        self.assertEqual([each.name for each in self.server.sessions.values()], ["alice"])
+        self.assertEqual(self.last_word(clients[1]), ("too-many-sessions", True))
+        self.assertEqual(list(self.server.hub.here), ["alice"])
 
     def test_too_many_unestablished(self) -> None:
         """The oldest connection without a session makes room for a new one."""

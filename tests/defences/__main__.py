@@ -1,0 +1,83 @@
+"""Take each defence out of a copy of the project, and see its test fail.
+
+``python -m tests.defences`` says of each claim whether its test fails without the defence; with a
+word, only those whose claims or files hold it. It ends with status 1 where a test does not fail.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+
+from tests.defences import Defence
+from tests.defences.load import LOAD
+from tests.defences.people import PEOPLE
+from tests.defences.wire import WIRE
+
+DEFENCES = (*WIRE, *PEOPLE, *LOAD)
+"""In the order of the document."""
+
+ROOT = Path(__file__).parent.parent.parent
+LEFT_OUT = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "_trial_temp*", "bench")
+FAILED = 1
+"""What pytest ends with where a test failed."""
+DEADLINE_S = 120
+
+
+def main(words: list[str]) -> int:
+    """Try those that are asked for, two at once."""
+    asked = [each for each in DEFENCES if all(word in f"{each}" for word in words)]
+    copies: SimpleQueue[Path] = SimpleQueue()
+    with tempfile.TemporaryDirectory(prefix="chatd-defences-") as directory:
+        for number in range(os.cpu_count() or 1):
+            copies.put(Path(shutil.copytree(ROOT, Path(directory, str(number)), ignore=LEFT_OUT)))
+
+        def try_one(defence: Defence) -> str | None:
+            copy = copies.get()
+            try:
+                return complaint_of(defence, copy)
+            finally:
+                copies.put(copy)
+
+        with ThreadPoolExecutor(copies.qsize()) as pool:
+            complaints = list(pool.map(try_one, asked))
+    for defence, complaint in zip(asked, complaints, strict=True):
+        print(f"{'held ' if complaint is None else 'OPEN '} {defence.claim}")
+        if complaint is not None:
+            print(f"      {defence.test}: {complaint}")
+    print(f"{complaints.count(None)} of {len(asked)} tests fail without their defence")
+    return 0 if asked and not any(complaints) else 1
+
+
+def complaint_of(defence: Defence, copy: Path) -> str | None:
+    """Return why a test does not hold its claim; None where it does."""
+    path = copy / defence.path
+    text = path.read_text()
+    if text.count(defence.before) != 1:
+        return f"the defence is {text.count(defence.before)} times in {defence.path}"
+    path.write_text(text.replace(defence.before, defence.after))
+    try:
+        completed = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", defence.test],
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"it did not end within {DEADLINE_S} s"
+    finally:
+        path.write_text(text)
+    return None if completed.returncode == FAILED else f"it did not fail: {completed.stdout[-200:]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,138 @@
+"""What is claimed of what peers may take, and of what fails."""
+
+from __future__ import annotations
+
+from tests.defences import Defence
+
+LOAD = (
+    Defence(
+        "A connection without a session ends after 10 seconds, whatever it sends.",
+        "tests/net/test_flood.py::CrowdTests::test_handshake_timeout",
+        "chatd/session/connection.py",
+        "            if now >= self._handshake_deadline:\n",
+        "            if False:\n",
+    ),
+    Defence(
+        "There are only so many connections without a session, and one address that has too many "
+        "drives out its own.",
+        "tests/net/test_census.py::WaitingTests::test_own_address_first",
+        "chatd/net/census.py",
+        "next(iter(self._waiting.get(site) or self._all_waiting))",
+        "next(iter(self._all_waiting))",
+    ),
+    Defence(
+        "Those that were sent away and do not go are bounded, too.",
+        "tests/net/test_flood.py::CrowdTests::test_those_that_do_not_go",
+        "chatd/net/factory.py",
+        "            leaving.abort()\n",
+        "            pass\n",
+    ),
+    Defence(
+        "There are only so many sessions, in all and of an address.",
+        "tests/net/test_flood.py::CrowdTests::test_let_in_at_once",
+        "chatd/net/admission.py",
+        "                self._bans.check(name, identity.address)\n"
+        "                self._factory.census.check(identity.address)\n",
+        "                self._bans.check(name, identity.address)\n",
+    ),
+    Defence(
+        "What arrives of long messages is bounded for all peers together.",
+        "tests/net/test_flood.py::ArrivingTests::test_the_oldest_goes",
+        "chatd/net/census.py",
+        "        if self._arriving_bytes <= self._limits.max_arriving:\n",
+        "        if True:\n",
+    ),
+    Defence(
+        "What waits for a peer that does not read is bounded; it is told so, and cut off.",
+        "tests/net/test_protocol_ends.py::SlowConsumerTests::test_cut_off",
+        "chatd/net/protocol.py",
+        "            if self._max_pending is None or waiting <= self._max_pending:\n",
+        "            if True:\n",
+    ),
+    Defence(
+        "Who sends more messages than its share is not read from for a while, and nothing is lost.",
+        "tests/net/test_flood.py::MessageRateTests::test_refill",
+        "chatd/net/server.py",
+        "return self._sleep(wait_s) if wait_s and self.connection.is_established else None",
+        "return None",
+    ),
+    Defence(
+        "The same goes for commands.",
+        "tests/net/test_flood.py::CommandRateTests::test_refill",
+        "chatd/net/server.py",
+        "        wait_s = self._commands.spend(1, self._clock.seconds())\n",
+        "        wait_s = 0.0\n",
+    ),
+    Defence(
+        "Frames that are answered one by one are answered a few in a turn, and count as messages.",
+        "tests/net/test_flood.py::AnsweredTests::test_in_turns",
+        "chatd/session/connection.py",
+        "                        yield Answered(MAX_ANSWERED)\n",
+        "                        pass\n",
+    ),
+    Defence(
+        "A peer's messages that wait for the store are bounded.",
+        "tests/net/test_answers.py::TransactionTests::test_too_much",
+        "chatd/net/server.py",
+        "            session.unsettled >= self._max_unsettled\n",
+        "            False\n",
+    ),
+    Defence(
+        "A trickle of bytes is no sign of life.",
+        "tests/session/test_liveness.py::ServerTickTests::test_a_trickle_is_silence",
+        "chatd/session/connection.py",
+        "        if gathered - self._gathered >= GATHERING_BYTES:\n",
+        "        if True:\n",
+    ),
+    Defence(
+        "Memory that is kept of what was said is bounded, by messages as well as by bytes.",
+        "tests/storage/test_memory.py::MemoryStoreTests::test_many_small_messages",
+        "chatd/storage/memory.py",
+        "        self._total.bytes += size + MESSAGE_BYTES\n",
+        "        self._total.bytes += size\n",
+    ),
+    Defence(
+        "When the file descriptors run out, connections wait until there are some; sessions go on.",
+        "tests/net/test_door.py",
+        "chatd/net/door.py",
+        "            if error.errno not in (errno.EMFILE, errno.ENFILE):\n",
+        "            if True:\n",
+    ),
+    Defence(
+        "A wall clock that is set back or forward stops nothing and ends no session.",
+        "tests/net/test_startup.py",
+        "chatd/net/startup.py",
+        "        reactor.seconds = time.monotonic\n",
+        "        pass\n",
+    ),
+    Defence(
+        "What was confirmed is stored: nobody is told of a message before.",
+        "tests/chat/test_journal.py::BatchTests::test_not_before_it_is_stored",
+        "chatd/chat/journal.py",
+        "await self._append(entries) if entries else ()",
+        "[interface.Stored(interface.place(each, 1), True) for interface in "
+        "[__import__('sys').modules['chatd.storage.interface']] for each in entries]",
+    ),
+    Defence(
+        "A store that fails is told to who speaks, and the daemon goes on.",
+        "tests/chat/test_journal.py::BrokenStoreTests::test_goes_on",
+        "chatd/chat/journal.py",
+        "        except Exception as error:  # of a store of whatever make: those who wait are "
+        "answered\n",
+        "        except KeyError as error:\n",
+    ),
+    Defence(
+        "A daemon that stops tells everyone, and waits for nobody longer than its grace.",
+        "tests/net/test_drain.py",
+        "chatd/net/factory.py",
+        "            self.clock.callLater(grace_s, self.cut_off),\n",
+        "",
+    ),
+    Defence(
+        "A new key is read without ending a session; those who came with the old one go on.",
+        "tests/net/test_keyring.py",
+        "chatd/net/factory.py",
+        "                protocol.resign = resigner\n",
+        "                pass\n",
+    ),
+)
