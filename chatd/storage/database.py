@@ -24,6 +24,7 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _CACHE_KIB = 16 * 1024
 _MAX_WAL_BYTES = 64 * 1024 * 1024  # what is left of it when a checkpoint has emptied it
 _CHECKPOINT_PAGES = 4000  # a page that changes often is put in its place less often than by default
+_HEADER_BYTES = 100
 _SYNCHRONOUS_FULL = "PRAGMA synchronous = FULL"
 
 
@@ -140,8 +141,8 @@ class Database:
     def transaction(self) -> Iterator[None]:
         """Run what is within as one transaction: all of it is done, or nothing."""
         connection = self.connection
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")  # which may fail with the lock already taken
             yield
             connection.execute("COMMIT")
         except BaseException:
@@ -173,6 +174,7 @@ class Database:
 
     def _open(self) -> sqlite3.Connection:
         """Connect to a current database, and take note that it is in use."""
+        self._check_size()
         if not self.path.exists():  # SQLite gives its further files the same mode
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
             self.path.chmod(0o600)  # whatever the umask
@@ -199,6 +201,32 @@ class Database:
         if self._durability is Durability.NORMAL:
             connection.execute("PRAGMA synchronous = NORMAL")
         return connection
+
+    def _check_size(self) -> None:
+        """Refuse a file that was cut short where SQLite would not, and would begin a new one.
+
+        The page's size is in bytes 16 and 17 of the header
+        (https://www.sqlite.org/fileformat.html, section 1.3.2). Beside a write-ahead log the file
+        may end anywhere but in its header: what is missing is in the log.
+
+        Raises:
+            ConfigurationError: It was cut short.
+        """
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        has_log = wal.exists() and wal.stat().st_size > 0
+        header = b""
+        size = 0
+        if self.path.is_file():
+            size = self.path.stat().st_size
+            with self.path.open("rb") as file:
+                header = file.read(_HEADER_BYTES)
+        if not header and not has_log:
+            return
+        if len(header) < _HEADER_BYTES:
+            raise ConfigurationError("it was cut short, or is gone; restore it from a copy")
+        page = int.from_bytes(header[16:18], "big")
+        if header.startswith(b"SQLite format 3\0") and not has_log and page > 1 and size % page:
+            raise ConfigurationError("it was cut short; restore it from a copy")
 
     def _may_have_lost(self) -> bool:
         """Say whether a power cut may have taken what the last run had answered.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import wraps
+from sqlite3 import Error as SqliteError
 from sqlite3 import IntegrityError
 from typing import Concatenate, ParamSpec, TypeVar
 from uuid import uuid4
@@ -223,14 +225,26 @@ class SqliteLogs:
     def _append(self, entries: Sequence[Entry], place_in: Placing) -> list[Outcome]:
         """Append in one transaction; the logs in mind are changed when it is done."""
         staged: Staged = {}
-        with self._database.transaction():
-            outcomes = place_in(entries, staged)
-            for log in staged.values():
-                if log.seq != log.written_seq:
-                    self._settle(log, len(entries))
+        try:
+            with self._database.transaction():
+                outcomes = place_in(entries, staged)
+                for log in staged.values():
+                    if log.seq != log.written_seq:
+                        self._settle(log, len(entries))
+        except (StoreError, SqliteError):
+            self._look_again(staged)
+            raise
         for log in staged.values():
             self._cache.put(log)
         return outcomes
+
+    def _look_again(self, staged: Staged) -> None:
+        """Keep in mind what the database says, should it be more than was known."""
+        for key in staged:
+            with suppress(SqliteError):
+                log = self._tables.load(key)
+                if log is not None:
+                    self._cache.renew(log)
 
     def _place_new(self, entries: Sequence[Entry], staged: Staged) -> list[Outcome]:
         """Write messages whose ids are all new.

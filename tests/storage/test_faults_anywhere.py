@@ -1,0 +1,153 @@
+"""A transaction that fails, at whichever of SQLite's instructions, is not done at all."""
+
+from __future__ import annotations
+
+from chatd.errors import StoreError
+from chatd.storage.interface import Retention, room_log
+from tests.storage.stores import DIRECT, LOBBY, NOW, StoreCase, entry
+
+DEN = room_log("den")
+DAY_S = 86_400.0
+FEWEST = 30
+"""Even the smallest transaction has more instructions than this."""
+STRIDE = 5
+"""How far the instructions are apart at which it fails; 1 for all of them."""
+EVERYTHING = {"after": 0, "before": None, "limit": 1000, "max_bytes": 10**9}
+
+
+class Failing:
+    """Lets a connection fail at one of the instructions that SQLite carries out.
+
+    Those of COMMIT and ROLLBACK do not count: what is interrupted there is done all the same.
+
+    Args:
+        connection: The connection.
+
+    Attributes:
+        count: How many instructions were carried out.
+    """
+
+    def __init__(self, connection) -> None:
+        self._number = 0
+        self._is_ending = False
+        self.count = 0
+        connection.set_progress_handler(self._step, 1)
+        connection.set_trace_callback(self._begins)
+
+    def at(self, number: int) -> None:
+        """Fail at an instruction, counted from now; 0 for none."""
+        self._number = number
+        self.count = 0
+
+    def _begins(self, statement: str) -> None:
+        self._is_ending = statement in {"COMMIT", "ROLLBACK"}
+
+    def _step(self) -> bool:
+        if not self._is_ending:
+            self.count += 1
+        return not self._is_ending and self.count == self._number
+
+
+class AnywhereTests(StoreCase):
+    """Nothing of what failed is to be seen, in the database or in mind; the next try does it."""
+
+    def test_append(self):
+        """Messages to a new room, to an old one and to a name, one of them said before."""
+        self.check(
+            lambda logs: logs.append(
+                [
+                    entry("3"),
+                    entry("1"),
+                    entry("new", log=DEN),
+                    entry("4", b"x" * 9_000),
+                    entry("told", log=DIRECT),
+                ]
+            )
+        )
+
+    def test_append_over_the_bounds(self):
+        """Messages that push others out, and those out of the database."""
+        self.check(
+            lambda logs: logs.append([entry(f"more {n}") for n in range(5)]),
+            Retention(max_messages=3),
+        )
+
+    def test_topic(self):
+        """A topic."""
+        self.check(lambda logs: logs.set_topic(LOBBY, "wine"))
+
+    def test_expire(self):
+        """Messages that have become too old."""
+        self.check(lambda logs: logs.expire_some(), Retention(max_age_s=DAY_S), days=2)
+
+    def test_release(self):
+        """A room of which nothing is kept."""
+        self.check(lambda logs: logs.release(LOBBY), Retention(max_age_s=DAY_S), days=2)
+
+    def check(self, act, retention=Retention(), days=0):  # noqa: B008  (frozen)
+        """Let an act fail at instructions all over it, each time on a store of its own."""
+        expected, count = self.try_once(act, retention, days, 0)
+        assert count > FEWEST
+        self.failures = 0
+        numbers = range(1, count + 1, STRIDE)
+        for number in numbers:
+            stands, _ = self.try_once(act, retention, days, number)
+            assert stands == expected, f"after it failed at instruction {number} of {count}"
+        assert self.failures > len(numbers) // 2
+
+    def try_once(self, act, retention, days, number):
+        """Let it fail at one instruction, do it again, and return how everything stands then."""
+        self.now = NOW
+        self.directory = self.make_directory()
+        logs, database = self.make_logs(retention)
+        logs.open_log(LOBBY, "Lobby")
+        logs.open_log(DEN, "Den")
+        logs.append([entry("1"), entry("2"), entry("told before", log=DIRECT)])
+        self.now += days * DAY_S
+        failing = Failing(database.connection)
+        if number:
+            before = self.rows(database)
+            failing.at(number)
+            if self.fails(act, logs):
+                assert self.rows(database) == before
+        failing.at(0)
+        act(logs)
+        count = failing.count
+        stands = self.stands(logs)
+        database.let_go()
+        logs, database = self.make_logs(retention)
+        assert self.stands(logs) == stands, "what was in mind was not in the database"
+        (check,) = database.connection.execute("PRAGMA integrity_check").fetchone()
+        assert check == "ok"
+        database.let_go()
+        return stands, count
+
+    def fails(self, act, logs):
+        """Say whether an act fails; it need not where it is tried again at once."""
+        try:
+            act(logs)
+        except StoreError as error:
+            self.assertNotIn("\n", str(error))
+            self.failures += 1
+            return True
+        return False
+
+    def rows(self, database):
+        """All that is in the database."""
+        return [
+            database.connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
+            for table in ("logs", "messages")
+        ]
+
+    def stands(self, logs):
+        """Where each log stands of which something is kept, and what is in it."""
+        pages = [logs.read(log, **EVERYTHING) for log in (LOBBY, DEN, DIRECT)]
+        return [
+            (
+                page.head.seq,
+                page.head.topic,
+                [(message.seq, message.id, len(message.content)) for message in page.messages],
+            )
+            for page in pages
+            if page.messages
+        ]
