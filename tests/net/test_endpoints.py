@@ -94,6 +94,23 @@ class ServerEndpointTests(EndpointTests):
         ((path, _, _, mode, _),) = self.reactor.unixServers
         self.assertEqual((path, mode), ("/run/chat.sock", 0o660))
 
+    def mode_of(self, description: str, *socket_mode: int) -> int:
+        """Return the mode that a UNIX socket would have."""
+        server_endpoint(self.reactor, description, *socket_mode).listen(None)
+        return self.reactor.unixServers[-1][3]
+
+    def test_mode(self) -> None:
+        """A UNIX socket is for everyone on the machine, or as the operator says."""
+        self.assertEqual(self.mode_of("unix:/run/a"), 0o666)
+        self.assertEqual(self.mode_of("unix:/run/a", 0o600), 0o600)
+        self.assertEqual(self.mode_of("unix:/run/a\\:mode\\=1", 0o660), 0o660)
+        self.assertEqual(self.mode_of("haproxy:unix:/run/a", 0o660), 0o660)
+
+    def test_own_mode(self) -> None:
+        """What the endpoint itself says goes before."""
+        for description in ("unix:/run/a:mode=640", "unix:/run/a:640", "unix:/run/a:640:5"):
+            self.assertEqual(self.mode_of(description, 0o600), 0o640)
+
     def test_backlog(self) -> None:
         """More connections may wait than Twisted would let."""
         self.assertEqual(self.backlog_of("tcp:9999"), BACKLOG)

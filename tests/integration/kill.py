@@ -1,0 +1,457 @@
+"""A server that is killed at one step of what it does, then at another, and what must hold after.
+
+A step is a line of chatd's that is run, or an instruction that SQLite carries out. Each time a
+process is forked, says and hears the same, and kills itself at its step as ``kill -9`` would; then
+its directory is opened again, and what is there is compared with what anybody was told.
+
+By hand, at every step, or even at every instruction of Python's::
+
+    python -m tests.integration.kill --every 1
+    python -m tests.integration.kill --every 1 --instructions
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import sqlite3
+import struct
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+import chatd
+from chatd import Message
+from chatd.chat.moderation import Bans
+from chatd.chat.policy import Policy
+from chatd.net.factory import ChatFactory
+from chatd.storage.bans import BanFile
+from chatd.storage.interface import Retention, direct_log, room_log
+from chatd.storage.sqlite import Durability, SqliteStore
+from chatd.wire.codec import Codec
+from chatd.wire.messages import MessageType
+from tests.net.fakes import Peer, SocketTransport, command, hand_client, settle
+from tests.storage.stores import AtOnce
+
+LOBBY = room_log("lobby")
+DIRECT = direct_log("alice", "bob")
+NAMES = ("alice", "bob", "carol")
+LARGE = 20_000
+RECORD = struct.Struct(">BI")
+TURNS: Sequence[Sequence[tuple[str, str, str | None]]] = (
+    (("alice", "a1", None),),
+    (("bob", "b1", None), ("alice", "a2", None), ("alice", "a3", "bob")),
+    (("carol", "c1", None), ("bob", "b2", "alice"), ("bob", "b3", None), ("alice", "a4", None)),
+    (("alice", "large", None), ("carol", "c2", None)),
+    (("bob", "b4", None), ("bob", "b5", "alice"), ("alice", "a5", "bob")),
+)
+"""What is said: in each turn of the reactor by whom, what, and to whom; None for the lobby."""
+
+
+class Steps:
+    """Counts the steps that are done, and kills this process at one of them.
+
+    Args:
+        fatal: The number of the step, from 1 on; 0 for none.
+        are_instructions: Whether each instruction of Python's is a step, instead of each line.
+    """
+
+    def __init__(self, fatal: int, *, are_instructions: bool = False) -> None:
+        self._fatal = fatal
+        self._event = "opcode" if are_instructions else "line"
+        self._root = str(Path(chatd.__file__).parent) + os.sep
+        self.count = 0
+
+    def begin(self) -> None:
+        """Count from now on."""
+        connect = sqlite3.connect
+
+        def connect_and_count(*arguments, **options) -> sqlite3.Connection:
+            connection = connect(*arguments, **options)
+            connection.set_progress_handler(self._step, 1)
+            return connection
+
+        sqlite3.connect = connect_and_count
+        sys.settrace(self._enter)
+
+    def end(self) -> None:
+        """Count no more."""
+        sys.settrace(None)
+
+    def _enter(self, frame: FrameType, event: str, argument: object) -> Callable | None:
+        if not frame.f_code.co_filename.startswith(self._root):
+            return None
+        if self._event == "opcode":
+            frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        return self._trace
+
+    def _trace(self, frame: FrameType, event: str, argument: object) -> Callable:
+        if event == self._event:
+            self._step()
+        return self._trace
+
+    def _step(self) -> int:
+        self.count += 1
+        if self.count == self._fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+
+@dataclass
+class Heard:
+    """What the clients of a server were told.
+
+    Attributes:
+        frames: All of it, by the clients' names.
+    """
+
+    frames: dict[str, list[Message]] = field(default_factory=lambda: {name: [] for name in NAMES})
+
+    @property
+    def messages(self) -> list[Message]:
+        """What anybody was told that was said, as often as it was told."""
+        told = [frame for frames in self.frames.values() for frame in frames]
+        return [frame for frame in told if frame.type == MessageType.MESSAGE]
+
+    def receipts(self, name: str) -> set[str]:
+        """The ids of what a client said and has the receipt of."""
+        return {message.id for message in self.messages_to(name) if message.sender == name}
+
+    def messages_to(self, name: str) -> list[Message]:
+        """What a client was told that was said."""
+        return [frame for frame in self.frames[name] if frame.type == MessageType.MESSAGE]
+
+    def results(self) -> set[str]:
+        """The commands that were answered."""
+        frames = [frame for frames in self.frames.values() for frame in frames]
+        return {frame.header["id"] for frame in frames if frame.type == MessageType.RESULT}
+
+    def epochs(self) -> set[str]:
+        """The epochs of the lobby that clients were welcomed with."""
+        frames = [frame for frames in self.frames.values() for frame in frames]
+        return {
+            room["epoch"]
+            for frame in frames
+            if frame.type == MessageType.EVENT and frame.header["event"] == "welcome"
+            for room in frame.header["rooms"]
+        }
+
+
+def read_heard(path: Path) -> Heard:
+    """Read what `Server` wrote down of what it told."""
+    heard = Heard()
+    streams = dict.fromkeys(NAMES, b"")
+    data = path.read_bytes() if path.exists() else b""
+    while data:
+        number, size = RECORD.unpack_from(data)
+        streams[NAMES[number]] += data[RECORD.size : RECORD.size + size]
+        data = data[RECORD.size + size :]
+    for name, stream in streams.items():
+        codec = Codec()
+        reader = codec.reader()
+        reader.receive_data(stream)
+        heard.frames[name] = list(codec.decode_stream(reader))
+    return heard
+
+
+class Server:
+    """A server on a database, and its clients by hand; all in this thread.
+
+    Args:
+        directory: Where it keeps its files.
+        retention: How much is kept.
+        log: Where it writes down whatever it tells, at the moment at which it does.
+    """
+
+    def __init__(self, directory: Path, retention: Retention, log: Path) -> None:
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self.clock = Clock()
+        self.clock.advance(1_000_000)
+        self.store = SqliteStore(
+            directory,
+            retention,
+            durability=Durability.NORMAL,
+            run=AtOnce(),
+            unix_time=self.clock.seconds,
+        )
+        self.ban_file = BanFile(directory / "bans.json")
+        self._clients: dict[str, Peer] = {}
+
+    def start(self) -> None:
+        """Open the store, and let the clients in."""
+        self.store.open()
+        bans = Bans(save=self.ban_file.save, unix_time=self.clock.seconds)
+        self._factory = ChatFactory(
+            self.clock,
+            unix_time=self.clock.seconds,
+            store=self.store,
+            bans=bans,
+            policy=Policy(operators=("alice",)),
+        )
+        for number, name in enumerate(NAMES):
+            self._clients[name] = hand_client(self._factory, name, self._transport(number))
+
+    def _transport(self, number: int) -> type[SocketTransport]:
+        log = self._log
+
+        class Noting(SocketTransport):
+            def write(self, data: bytes) -> None:
+                os.write(log, RECORD.pack(number, len(data)) + data)
+                super().write(data)
+
+        return Noting
+
+    def say(self, turn: Sequence[tuple[str, str, str | None]]) -> None:
+        """Let clients say something in one turn."""
+        for name, id, to in turn:
+            content = id.encode().ljust(LARGE if id == "large" else 0, b".")
+            self._clients[name].send(Message.chat(content, id=id, to=to))
+        settle(self._factory)
+
+    def command(self, name: str, client: str = "alice", /, **fields: object) -> None:
+        """Let a client give a command."""
+        self._clients[client].send(command(name, **fields))
+        settle(self._factory)
+
+    def stop(self) -> None:
+        """Say goodbye, and close the store."""
+        stopped = self._factory.shut_down()
+        for client in self._clients.values():
+            client.transport.lose()
+        assert stopped.called
+        wait(self.store.close())
+        os.close(self._log)
+
+
+def wait(coroutine) -> object:
+    """Return what a coroutine returns that waits for nothing."""
+    results: list[object] = []
+    Deferred.fromCoroutine(coroutine).addBoth(results.append)
+    (result,) = results
+    if isinstance(result, BaseException) or hasattr(result, "raiseException"):
+        result.raiseException()
+    return result
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is done until the end, or until the process is killed.
+
+    Attributes:
+        keep: How many messages are kept of each log.
+    """
+
+    keep: int
+
+    @property
+    def retention(self) -> Retention:
+        """How much is kept."""
+        return Retention(max_messages=self.keep)
+
+    def act(self, directory: Path, log: Path, turns: Sequence = TURNS) -> None:
+        """Do it."""
+        server = Server(directory, self.retention, log)
+        server.start()
+        for number, turn in enumerate(turns):
+            server.say(turn)
+            if number == 0:
+                server.command("topic", room="lobby", topic="wine")
+            if number == 1:
+                server.command("ban", name="mallory")
+        server.command("history", "carol", room="lobby", limit=3)
+        server.command("join", "bob", room="cellar", after=0)
+        server.command("leave", "bob", room="cellar")
+        wait(server.store.expire())
+        server.stop()
+
+    def check(self, directory: Path, log: Path) -> str:
+        """Check what is there after it was killed, go on, and check again; sum it up."""
+        heard = read_heard(log)
+        server = Server(directory, self.retention, log)
+        server.store.open()
+        lobby = self._check_log(server, LOBBY, [id for _, id, to in all_said() if to is None])
+        direct = self._check_log(server, DIRECT, [id for _, id, to in all_said() if to])
+        stored = {message.id: message for message in lobby + direct}
+        counts = [len(lobby and range(lobby[-1].seq)), len(direct and range(direct[-1].seq))]
+        assert counts in whole_turns(), f"half a turn: {counts}"
+        for message in heard.messages:
+            kept = stored.get(message.id)
+            is_gone = kept is None and message.seq <= counts[message.room is None] - self.keep
+            assert is_gone or kept == message, f"{message} was told, and is not there"
+        if lobby and heard.epochs():
+            head = wait(server.store.read(LOBBY, limit=1, max_bytes=1)).head
+            assert {head.epoch} == heard.epochs()
+            assert head.topic == "wine" or "topic" not in heard.results()
+        banned = [ban.name for ban in server.ban_file.load()]
+        assert banned in ([], ["mallory"])
+        assert banned or "ban" not in heard.results()
+        wait(server.store.close())
+        check_tables(directory / "chatd.db")
+        self._check_going_on(directory, log, heard)
+        return f"{sum(counts)} stored, {len(heard.messages)} told"
+
+    def _check_going_on(self, directory: Path, log: Path, heard: Heard) -> None:
+        """Say again, under the same ids, what has no receipt; all is there once, in order."""
+        rest = [[said for said in turn if said[1] not in heard.receipts(said[0])] for turn in TURNS]
+        log.unlink(missing_ok=True)
+        self.act(directory, log, rest)
+        again = read_heard(log)
+        for name, id, _ in all_said():
+            assert id in heard.receipts(name) | again.receipts(name), f"{id} has no receipt"
+        server = Server(directory, self.retention, log)
+        server.store.open()
+        for key, ids in (
+            (LOBBY, [id for _, id, to in all_said() if to is None]),
+            (DIRECT, [id for _, id, to in all_said() if to]),
+        ):
+            messages = self._check_log(server, key, ids)
+            assert messages[-1].seq == len(ids), f"{messages[-1]} is not the last of {ids}"
+        wait(server.store.close())
+        check_tables(directory / "chatd.db")
+
+    def _check_log(self, server: Server, key: str, said: Sequence[str]) -> list[Message]:
+        """Check that a log holds what was said in it, as far as it goes, and return it."""
+        page = wait(server.store.read(key, after=0, limit=1000, max_bytes=10**9))
+        messages = page.messages
+        assert page.is_complete
+        assert page.head.seq == (messages[-1].seq if messages else 0)
+        assert len(messages) >= min(page.head.seq, self.keep)
+        first = page.head.seq - len(messages) + 1
+        assert [message.seq for message in messages] == list(range(first, page.head.seq + 1))
+        assert [message.id for message in messages] == list(said[first - 1 : page.head.seq])
+        for message in messages:
+            assert message.text == message.id.ljust(LARGE if message.id == "large" else 0, ".")
+        return messages
+
+
+SCENES = (Scene(keep=1000), Scene(keep=4))
+
+
+def all_said() -> list[tuple[str, str, str | None]]:
+    """What is said in all turns."""
+    return [said for turn in TURNS for said in turn]
+
+
+def whole_turns() -> list[list[int]]:
+    """How many messages the lobby and the direct messages may have: those of whole turns."""
+    counts = [[0, 0]]
+    for turn in TURNS:
+        direct = sum(to is not None for _, _, to in turn)
+        counts.append([counts[-1][0] + len(turn) - direct, counts[-1][1] + direct])
+    return counts
+
+
+def check_tables(path: Path) -> None:
+    """Check that a database is whole, and that what it says of its logs fits."""
+    connection = sqlite3.connect(path)
+    try:
+        (result,) = connection.execute("PRAGMA integrity_check").fetchone()
+        assert result == "ok"
+        for number, seq, oldest, size in connection.execute(
+            "SELECT id, seq, oldest, bytes FROM logs WHERE key IS NOT NULL"
+        ).fetchall():
+            row = connection.execute(
+                "SELECT max(seq), count(*), sum(length(content)) FROM messages"
+                " WHERE log = ? AND seq >= ?",
+                (number, oldest),
+            ).fetchone()
+            assert row == (seq, seq - oldest + 1, size)
+    finally:
+        connection.close()
+
+
+def run_until(scene: Scene, fatal: int, directory: Path, *, are_instructions: bool) -> int:
+    """Act in a process of its own, to be killed at a step; return how many steps were done.
+
+    Returns:
+        The number; 0 where it was killed.
+    """
+    reading, writing = os.pipe()
+    process = os.fork()
+    if not process:
+        status = 1
+        try:
+            os.close(reading)
+            steps = Steps(fatal, are_instructions=are_instructions)
+            steps.begin()
+            scene.act(directory / "data", directory / "told")
+            steps.end()
+            os.write(writing, b"%d" % steps.count)
+            status = 0
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        count = int(pipe.read() or 0)
+    _, status = os.waitpid(process, 0)
+    was_killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+    assert was_killed or os.WEXITSTATUS(status) == 0, f"it failed by itself: {status}"
+    assert was_killed == (count == 0)
+    return count
+
+
+def kill(scene: Scene, fatal: int, *, are_instructions: bool = False) -> str:
+    """Let the server be killed at a step, check all that must hold, and sum it up."""
+    with tempfile.TemporaryDirectory(prefix="chatd-") as name:
+        directory = Path(name)
+        run_until(scene, fatal, directory, are_instructions=are_instructions)
+        return scene.check(directory / "data", directory / "told")
+
+
+def count_steps(scene: Scene, *, are_instructions: bool = False) -> int:
+    """Count the steps of a server that is not killed."""
+    with tempfile.TemporaryDirectory(prefix="chatd-") as name:
+        directory = Path(name)
+        count = run_until(scene, 0, directory, are_instructions=are_instructions)
+        scene.check(directory / "data", directory / "told")
+        return count
+
+
+def spread(count: int, points: int, seed: int) -> list[int]:
+    """Choose steps: half of them evenly spaced, half at random, the first and the last too."""
+    even = range(1, count + 1, max(1, count // max(1, points // 2)))
+    chosen = random.Random(seed).sample(range(1, count + 1), points // 2)
+    return sorted({*even, *chosen, count})
+
+
+def main() -> None:
+    """Kill a server at each of the steps that were asked for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--points", type=int, default=60, help="how many steps, of each scene")
+    parser.add_argument("--every", type=int, help="every so many steps instead")
+    parser.add_argument("--at", type=int, help="this step alone")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--instructions", action="store_true", help="of Python's, not lines")
+    options = parser.parse_args()
+    are_instructions = options.instructions
+    failures = 0
+    for scene in SCENES:
+        count = count_steps(scene, are_instructions=are_instructions)
+        numbers = spread(count, options.points, options.seed)
+        if options.every:
+            numbers = list(range(1, count + 1, options.every))
+        if options.at:
+            numbers = [options.at]
+        results = set()
+        for number in numbers:
+            try:
+                results.add(kill(scene, number, are_instructions=are_instructions))
+            except Exception as error:
+                failures += 1
+                print(f"{scene}, killed at step {number} of {count}: {error!r}", file=sys.stderr)
+        print(f"{scene}: killed at {len(numbers)} of {count} steps; {len(results)} outcomes")
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

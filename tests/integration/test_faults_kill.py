@@ -1,0 +1,30 @@
+"""The server is killed at steps all over what it does; what was told is there, once, in order."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+POINTS = 40
+DEADLINE_S = 100
+
+
+def test_kill_at_steps():
+    """At lines of chatd's and at instructions of SQLite's, from the opening to the close.
+
+    Nothing that anybody was told is lost, nothing is half stored, and what is said again under
+    the same ids is there once.
+    """
+    completed = subprocess.run(
+        [sys.executable, "-W", "error", "-m", "tests.integration.kill", "--points", str(POINTS)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=False,
+    )
+    assert completed.returncode == 0, completed.stderr
+    assert completed.stderr == ""
+    for line in completed.stdout.splitlines():
+        assert "killed at" in line
+    assert len(completed.stdout.splitlines()) == 2

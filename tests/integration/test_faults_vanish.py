@@ -1,0 +1,232 @@
+"""Clients that vanish while they are being answered: nothing of them is left, and nothing fails."""
+
+import os
+import re
+import socket
+import struct
+from contextlib import asynccontextmanager
+
+import pytest
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.task import deferLater
+from zope.interface import implementer
+
+import chatd
+from chatd import ChatClientFactory
+from chatd.net.accounts import Accounts
+from chatd.net.endpoints import client_endpoint
+from chatd.storage.interface import Retention
+from chatd.storage.memory import MemoryStore
+from chatd.testing import running_server
+from tests.integration.processes import daemon
+from tests.integration.sessions import (
+    KEY,
+    WatchedFactory,
+    connect,
+    leave,
+    settle,
+    with_and_without_key,
+)
+from tests.integration.test_daemon import tcp_port
+from tests.net.fakes import SlowStore
+
+MIB = 1024 * 1024
+LARGE = 6 * MIB
+MUCH = Retention(max_bytes=100 * MIB)
+RESET = struct.pack("ii", 1, 0)
+"""What makes `close` reset a TCP connection (socket(7), SO_LINGER)."""
+
+
+async def until(condition):
+    """Let turns of the reactor pass until something is so."""
+    while not condition():
+        await deferLater(reactor, 0)
+
+
+@asynccontextmanager
+async def serve(key=None, **options):
+    """Run a server over TCP, of which nothing is left in the end but what was there at first."""
+    factory = WatchedFactory(reactor, key=key, **options)
+    async with running_server(reactor, factory) as server:
+        yield server
+        await until(lambda: not factory.census)
+        assert not factory.sessions
+        assert not factory.hub.rooms
+        assert not factory.hub.here
+        assert not factory.hub._coming
+        assert factory.hub.journal.is_idle
+        assert len(factory._wheel) == 0
+        assert not factory._wheel.is_running
+        again = await connect(server, "alice", key=key, password="secret")
+        assert again.name == "alice"
+        await leave(again)
+
+
+async def vanish(server, client):
+    """Reset a client's connection, and wait until the server has noticed."""
+    session = server.factory.sessions.get(client.session_id)
+    client.transport.abortConnection()
+    await client.when_ended()
+    if session is not None:
+        assert (await session.end_reason).code == "connection-lost"
+
+
+def is_stalled(server, client):
+    """Say whether a server holds back what a client does not read."""
+    return len(server.factory.sessions[client.session_id].protocol._outlet) > 0
+
+
+@with_and_without_key
+async def test_during_a_history(key):
+    """While several MiB of a history are on their way."""
+    async with serve(key, store=MemoryStore(MUCH)) as server:
+        alice, bob = [await connect(server, name, key=key) for name in ("alice", "bob")]
+        for _ in range(3):
+            await bob.send(bytes(LARGE))
+        alice.stream.pauseProducing()
+        asked = [alice.history("lobby", limit=1, before=number) for number in (4, 3, 2)]
+        await until(lambda: is_stalled(server, alice))
+        await vanish(server, alice)
+        await settle(asked)
+        await leave(bob)
+
+
+@with_and_without_key
+async def test_during_a_join(key):
+    """While it is told what it missed in a room, page by page."""
+    async with serve(key, store=MemoryStore(MUCH)) as server:
+        bob = await connect(server, "bob", key=key, rooms=["cellar"])
+        for _ in range(4):
+            await bob.send(bytes(LARGE))
+        alice = await connect(server, "alice", key=key)
+        alice.stream.pauseProducing()
+        joining = alice.join("cellar", after=0)
+        await until(lambda: is_stalled(server, alice))
+        assert server.factory.hub.rooms["cellar"].holds == 1
+        await vanish(server, alice)
+        await settle([joining])
+        await until(lambda: server.factory.hub.rooms["cellar"].holds == 0)
+        assert await bob.who("cellar") == ["bob"]
+        await leave(bob)
+
+
+@with_and_without_key
+async def test_during_a_transaction(key):
+    """While what it said is being stored: that is told to the others, and there once."""
+    store = SlowStore()
+    async with serve(key, store=store) as server:
+        alice, bob = [await connect(server, name, key=key) for name in ("alice", "bob")]
+        said = alice.send("last words", id="1")
+        await until(lambda: store.is_asked)
+        await vanish(server, alice)
+        await settle([said])
+        store.answer()
+        assert (await bob.__anext__()).text == "last words"
+
+        alice = await connect(server, "alice", key=key)
+        said = alice.send("last words", id="1")
+        await until(lambda: store.is_asked)
+        store.answer()
+        assert (await said).seq == 1
+        await leave(alice, bob)
+
+
+@implementer(ICredentialsChecker)
+class SlowChecker:
+    """Checks passwords when the test says so."""
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self):
+        self.waiting = []
+
+    def requestAvatarId(self, credentials):
+        self.waiting.append(Deferred())
+        return self.waiting[-1]
+
+
+@pytest.mark.parametrize("is_right", [True, False], ids=["right", "wrong"])
+async def test_during_its_admission(is_right):
+    """While its password is checked, whatever comes of that."""
+    checker = SlowChecker()
+    accounts = Accounts(reactor, [checker])
+    async with serve(KEY, accounts=accounts) as server:
+        clients = ChatClientFactory(reactor, key=KEY, name="alice", password="secret")
+        client = await client_endpoint(reactor, server.endpoint).connect(clients)
+        await until(lambda: checker.waiting)
+        await vanish(server, client)
+        if is_right:
+            checker.waiting[0].callback(b"alice")
+        else:
+            checker.waiting[0].errback(UnauthorizedLogin())
+        checker.requestAvatarId = lambda credentials: b"alice"
+
+
+class Stranger(Protocol):
+    """Resets its connection when it is told something."""
+
+    def connectionMade(self):
+        self.is_gone = Deferred()
+
+    def dataReceived(self, data):
+        self.transport.write(self.factory.answer)
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason):
+        self.is_gone.callback(None)
+
+
+@with_and_without_key
+@pytest.mark.parametrize("answer", [b"", b"\x00", b"\x00\x30" + bytes(20)], ids=len)
+async def test_after_the_greeting(key, answer):
+    """When it was greeted: before it answers, and in the middle of the answer."""
+    async with serve(key) as server:
+        factory = Factory.forProtocol(Stranger)
+        factory.noisy = False
+        factory.answer = answer
+        for _ in range(5):
+            stranger = await client_endpoint(reactor, server.endpoint).connect(factory)
+            await stranger.is_gone
+
+
+async def test_daemon(tmp_path):
+    """Of a daemon's vanished clients no descriptor is left, and no word of a failure."""
+    options = ("--data", tmp_path / "data", "--heartbeat", "60")
+    program = ("twistd", "-n", f"--pidfile={tmp_path}/pid")
+    endpoint = "tcp:0:interface=127.0.0.1"
+    with daemon(*options, endpoint=endpoint, program=program) as process:
+        pid = int((tmp_path / "pid").read_text())
+        port = tcp_port(process)
+        witness = await chatd.connect(reactor, f"tcp:127.0.0.1:{port}", name="witness")
+        await witness.send(bytes(LARGE))
+        before = count_descriptors(pid)
+        for number in range(20):
+            client = await chatd.connect(reactor, f"tcp:127.0.0.1:{port}", name=f"c{number}")
+            client.stream.pauseProducing()
+            asked = [client.history("lobby", limit=1), client.send("bye")]
+            reset_on_greeting(port)
+            await deferLater(reactor, 0)
+            client.transport.abortConnection()
+            await client.when_ended()
+            await settle(asked)
+        await until(lambda: count_descriptors(pid) <= before)
+        assert await witness.who("lobby") == ["witness"]
+        await leave(witness)
+    assert not re.search("Traceback|#critical|#error", process.output.text + process.errors.text)
+
+
+def count_descriptors(pid):
+    """Count what a process has open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def reset_on_greeting(port):
+    """Connect, be greeted, and reset the connection."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as stranger:
+        assert stranger.recv(1)
+        stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

@@ -1,0 +1,83 @@
+"""A daemon that is looked after while it runs: files that change, signals, modes."""
+
+import os
+import signal
+import stat
+
+import pytest
+from twisted.internet import reactor
+
+import chatd
+from chatd import SessionRefused, load_key, write_key_file
+from tests.integration.peer import Peer
+from tests.integration.processes import Daemonized, daemon
+from tests.integration.sessions import leave
+from tests.integration.test_daemon import endpoint
+
+__all__ = ["endpoint"]  # a fixture
+
+
+async def test_new_key(endpoint, tmp_path):
+    """SIGHUP takes the new key for those who come, and ends nobody's session."""
+    path = tmp_path / "key"
+    old_key = write_key_file(path)
+    with daemon("--key-file", path, endpoint=endpoint) as process:
+        old = await chatd.connect(reactor, endpoint, name="old", key=old_key)
+        path.unlink()
+        write_key_file(path)
+        process.send_signal(signal.SIGHUP)
+        process.output.wait_for("key file: read anew")
+        new = await chatd.connect(reactor, endpoint, name="new", key=load_key(path))
+        with pytest.raises(SessionRefused) as refused:
+            await chatd.connect(reactor, endpoint, key=old_key)
+        assert refused.value.code == "wrong-key"
+        for speaker, listener in ((old, new), (new, old)):
+            receipt = await speaker.send(f"{speaker.name} speaks")
+            async for message in listener:
+                assert (message.text, message.seq) == (f"{speaker.name} speaks", receipt.seq)
+                break
+        await leave(old, new)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_in_a_hurry(endpoint, tmp_path, number):
+    """Who tells it twice to stop does not wait for one who does not close."""
+    with daemon("--grace", "3600", endpoint=endpoint) as process:
+        peer = Peer(f"{tmp_path}/chat.sock")
+        peer.establish("stubborn")
+        process.send_signal(number)
+        process.output.wait_for("shutting down")
+        assert peer.expect(chatd.MessageType.DISCONNECT).header["code"] == "shutting-down"
+        process.send_signal(number)
+        assert process.wait() == -number
+        peer.close()
+        assert "Traceback" not in process.output.text + process.errors.text
+
+
+def test_grace(endpoint, tmp_path):
+    """Who does not close is not waited for longer than is said."""
+    with daemon("--grace", "0.2", endpoint=endpoint) as process:
+        peer = Peer(f"{tmp_path}/chat.sock")
+        peer.establish("stubborn")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == -signal.SIGTERM
+        peer.close()
+        assert "Traceback" not in process.output.text + process.errors.text
+
+
+def mode_of(path):
+    return stat.S_IMODE(os.stat(path).st_mode)
+
+
+@pytest.mark.parametrize(("options", "mode"), [((), 0o666), (("--socket-mode", "660"), 0o660)])
+def test_socket_mode(endpoint, tmp_path, options, mode):
+    """The socket is for those it is to be for; what is kept is for nobody else."""
+    with Daemonized(
+        tmp_path, "--endpoint", endpoint, "--data", tmp_path / "data", *options
+    ) as process:
+        assert process.started.returncode == 0, process.started.stderr
+        assert mode_of(tmp_path / "chat.sock") == mode
+        assert mode_of(tmp_path / "data") == 0o700
+        assert {mode_of(path) for path in (tmp_path / "data").iterdir()} == {0o600}
+        process.terminate()
+        process.wait()

@@ -1,0 +1,124 @@
+"""Tests of `chatd.net.door`."""
+
+from __future__ import annotations
+
+import errno
+import resource
+
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.net.door import RETRY_S, SPARED, Door
+
+
+class FakeConnection:
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        return self._descriptor
+
+
+class FakeSocket:
+    """Accepts what the test gives it: descriptors, or errors."""
+
+    def __init__(self) -> None:
+        self.waiting: list[int | OSError] = []
+        self.is_closed = False
+
+    def accept(self) -> tuple[FakeConnection, str]:
+        if not self.waiting:
+            raise BlockingIOError(errno.EAGAIN, "nobody")
+        next_one = self.waiting.pop(0)
+        if isinstance(next_one, OSError):
+            raise next_one
+        return FakeConnection(next_one), "there"
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def getsockname(self) -> str:
+        return "here"
+
+
+class FakePort:
+    def __init__(self) -> None:
+        self.socket = FakeSocket()
+        self.is_reading = True
+
+    def startReading(self) -> None:
+        self.is_reading = True
+
+    def stopReading(self) -> None:
+        self.is_reading = False
+
+
+class DoorTests(SynchronousTestCase):
+    """Connections are accepted while there are descriptors to spare."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.port = FakePort()
+        self.socket = self.port.socket
+        self.door = Door(self.clock, self.port)
+        self.last = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARED
+
+    def accept(self, *waiting: int | OSError) -> list[int | str]:
+        """Accept as the port does, until nobody is there; return what came of each."""
+        self.socket.waiting += waiting
+        accepted: list[int | str] = []
+        while True:
+            try:
+                connection, _ = self.port.socket.accept()
+            except BlockingIOError:
+                return accepted
+            except OSError as error:
+                accepted.append(errno.errorcode[error.errno])
+                return accepted
+            accepted.append(connection.fileno())
+
+    def test_stands_between(self) -> None:
+        """The port asks it, and all else is the socket's."""
+        self.assertIs(self.port.socket, self.door)
+        self.assertEqual(self.port.socket.getsockname(), "here")
+        self.assertEqual(self.accept(5, 6), [5, 6])
+        self.assertTrue(self.port.is_reading)
+
+    def test_out_of_descriptors(self) -> None:
+        """Where there is none left, nobody is accepted for a while, and nobody is turned away."""
+        for code in (errno.EMFILE, errno.ENFILE):
+            self.assertEqual(self.accept(OSError(code, "none left"), 5), [])
+            self.assertFalse(self.port.is_reading)
+            self.clock.advance(RETRY_S)
+            self.assertTrue(self.port.is_reading)
+            self.assertEqual(self.accept(), [5])
+
+    def test_few_left(self) -> None:
+        """Some are spared: who got one of the last is served, and the next one waits."""
+        self.assertEqual(self.accept(self.last - 1, self.last, 7), [self.last - 1, self.last])
+        self.assertFalse(self.port.is_reading)
+        self.clock.advance(RETRY_S)
+        self.assertEqual(self.accept(), [7])
+
+    def test_other_errors(self) -> None:
+        """Any other error is the port's to act on."""
+        self.assertEqual(self.accept(OSError(errno.ECONNABORTED, "gone")), ["ECONNABORTED"])
+        self.assertTrue(self.port.is_reading)
+
+    def test_told_once(self) -> None:
+        """However long it lasts, there is a line at its beginning and one at its end."""
+        with capturedLogs() as events:
+            for _ in range(5):
+                self.accept(OSError(errno.EMFILE, "none left"))
+                self.clock.advance(RETRY_S)
+            self.accept(5, 6)
+        self.assertEqual([event["log_level"].name for event in events], ["warn", "info"])
+
+    def test_close(self) -> None:
+        """Who stops listening meanwhile listens no more, and leaves no timer."""
+        self.accept(OSError(errno.EMFILE, "none left"))
+        self.door.close()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertTrue(self.socket.is_closed)
+        self.assertFalse(self.port.is_reading)

@@ -1,0 +1,69 @@
+"""Tests of `chatd.operatorfile`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import ConfigurationError
+from chatd.operatorfile import load_operators
+
+
+class LoadTests(SynchronousTestCase):
+    """Names of operators, one a line."""
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name) / "operators"
+
+    def write(self, data: bytes, mode: int = 0o644) -> None:
+        self.path.write_bytes(data)
+        self.path.chmod(mode)
+
+    def refusal(self) -> str:
+        with self.assertRaises(ConfigurationError) as raised:
+            load_operators(self.path)
+        self.assertIn(str(self.path), str(raised.exception))
+        return str(raised.exception)
+
+    def test_names(self) -> None:
+        """Blank lines and comments say nothing, whatever ends a line."""
+        self.write("# the night shift\n\nalice\n  Bob \r\nzo\u00eb".encode())
+        self.assertEqual(load_operators(self.path), ("alice", "Bob", "zo\u00eb"))
+
+    def test_empty(self) -> None:
+        """A file without names names nobody."""
+        self.write(b"")
+        self.assertEqual(load_operators(self.path), ())
+
+    def test_bad_name(self) -> None:
+        """A line that is no name is told by its number."""
+        self.write(b"alice\n#\nno name\n")
+        self.assertIn("line 3: a name has", self.refusal())
+
+    def test_written_by_others(self) -> None:
+        """A file that others can write would let them name themselves; to read it does no harm."""
+        for mode in (0o622, 0o664, 0o602):
+            self.write(b"alice", mode)
+            self.assertIn("others can write", self.refusal())
+        for mode in (0o644, 0o600, 0o444):
+            self.write(b"alice", mode)
+            self.assertEqual(load_operators(self.path), ("alice",))
+
+    def test_cannot_be_read(self) -> None:
+        """One that is missing, no text or no file is told in a line."""
+        self.assertIn("No such file", self.refusal())
+        self.write(b"\xff\xfe")
+        self.assertIn("cannot read", self.refusal())
+        self.path.unlink()
+        self.path.mkdir()
+        self.assertIn("directory", self.refusal())
+
+    def test_pipe(self) -> None:
+        """A pipe that nobody writes to is not waited for."""
+        os.mkfifo(self.path, 0o600)
+        self.assertEqual(load_operators(self.path), ())
