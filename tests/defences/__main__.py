@@ -16,12 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from tests.defences import Defence
-from tests.defences.load import LOAD
-from tests.defences.people import PEOPLE
-from tests.defences.wire import WIRE
-
-DEFENCES = (*WIRE, *PEOPLE, *LOAD)
-"""In the order of the document."""
+from tests.defences.claims import DEFENCES
 
 ROOT = Path(__file__).parent.parent.parent
 LEFT_OUT = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "_trial_temp*", "bench")

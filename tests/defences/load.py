@@ -93,14 +93,14 @@ LOAD = (
     ),
     Defence(
         "When the file descriptors run out, connections wait until there are some; sessions go on.",
-        "tests/net/test_door.py",
+        "tests/net/test_door.py::DoorTests::test_out_of_descriptors",
         "chatd/net/door.py",
         "            if error.errno not in (errno.EMFILE, errno.ENFILE):\n",
         "            if True:\n",
     ),
     Defence(
         "A wall clock that is set back or forward stops nothing and ends no session.",
-        "tests/net/test_startup.py",
+        "tests/net/test_startup.py::TimeTests::test_monotonic",
         "chatd/net/startup.py",
         "        reactor.seconds = time.monotonic\n",
         "        pass\n",
@@ -123,16 +123,23 @@ LOAD = (
     ),
     Defence(
         "A daemon that stops tells everyone, and waits for nobody longer than its grace.",
-        "tests/net/test_drain.py",
+        "tests/net/test_drain.py::DrainTests::test_store_that_hangs",
         "chatd/net/factory.py",
         "            self.clock.callLater(grace_s, self.cut_off),\n",
         "",
     ),
     Defence(
         "A new key is read without ending a session; those who came with the old one go on.",
-        "tests/net/test_keyring.py",
+        "tests/net/test_keyring.py::UseKeyTests::test_generations",
         "chatd/net/factory.py",
         "                protocol.resign = resigner\n",
         "                pass\n",
+    ),
+    Defence(
+        "A database that was cut short is refused, not begun anew over what was confirmed.",
+        "tests/storage/test_faults_repaired.py::OpenTests::test_cut_to_nothing",
+        "chatd/storage/database.py",
+        "        self._check_size()\n",
+        "",
     ),
 )

@@ -21,7 +21,7 @@ PEOPLE = (
     ),
     Defence(
         "An operator file that others can write is refused.",
-        "tests/test_operatorfile.py",
+        "tests/test_operatorfile.py::LoadTests::test_written_by_others",
         "chatd/operatorfile.py",
         "    if mode & _OTHERS_WRITE:\n",
         "    if False:\n",

@@ -1,0 +1,42 @@
+"""Tests that what is claimed of security is held by tests, and stands in the document."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.defences.claims import DEFENCES, claims_table
+
+ROOT = Path(__file__).parent.parent
+
+
+class ClaimsTests(SynchronousTestCase):
+    """``python -m tests.defences`` takes the defences out; here, that it could is tested."""
+
+    def test_table(self) -> None:
+        """The document has every claim with its test, and no other."""
+        _, _, table = (ROOT / "docs/security.md").read_text().partition("hold them\n\n")
+        self.assertEqual(table, claims_table())
+
+    def test_defences(self) -> None:
+        """Each defence is there, once."""
+        for each in DEFENCES:
+            self.assertEqual((ROOT / each.path).read_text().count(each.before), 1, each.claim)
+            self.assertNotEqual(each.before, each.after)
+
+    def test_tests(self) -> None:
+        """Each test is there."""
+        for each in DEFENCES:
+            path, name, method = each.test.split("::")
+            tree = ast.walk(ast.parse((ROOT / path).read_text()))
+            defined = {
+                node.name for node in tree if isinstance(node, (ast.ClassDef, ast.FunctionDef))
+            }
+            self.assertLessEqual({name, method}, defined)
+
+    def test_each_once(self) -> None:
+        """No claim is made twice."""
+        claims = [each.claim for each in DEFENCES]
+        self.assertEqual(len(set(claims)), len(claims))
