@@ -1,0 +1,149 @@
+"""``python -m tests.fuzz [TARGET...]``: look for inputs that break what must hold.
+
+Each target runs in a process of its own, from the corpus that is kept, for a bounded time. What
+breaks one is kept in a new directory, whose path is shown; the exit status is then 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory, mkdtemp
+
+from tests.fuzz import CORPUS, MAX_INPUT, TARGETS
+
+ROOT = Path(__file__).parents[2]
+"""Where `tests` is imported from."""
+HANG_S = 20
+"""An input that takes longer is reported as one that hangs, in seconds."""
+GRACE_S = 120
+"""How much longer than it was told to a process may take before it is killed, in seconds."""
+MAX_MEMORY_MB = 1_000
+"""A process that takes more is reported."""
+SHOWN_LINES = 30
+"""How much is shown of what a process said before it failed."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Fuzz, and return the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    unknown = [name for name in options.targets if name not in TARGETS]
+    if unknown:
+        parser.error(f"there is no target {unknown[0]}; there are {', '.join(TARGETS)}")
+    if find_spec("atheris") is None:
+        print("tests.fuzz: it needs atheris: pip install atheris", file=sys.stderr)
+        return 2
+    failed = [
+        name
+        for name in options.targets or TARGETS
+        if not fuzz(name, seconds=options.seconds, keeps=options.keep)
+    ]
+    return 1 if failed else 0
+
+
+def fuzz(name: str, *, seconds: int, keeps: bool) -> bool:
+    """Fuzz one target.
+
+    Args:
+        name: The target.
+        seconds: For how long.
+        keeps: Whether inputs that reach a branch that no kept one does are kept.
+
+    Returns:
+        Whether all that must hold did.
+    """
+    kept = CORPUS / name
+    kept.mkdir(parents=True, exist_ok=True)
+    faulty = Path(mkdtemp(prefix=f"fuzz-{name}-"))
+    with TemporaryDirectory(prefix="fuzz-") as found:
+        time_limit = f"-max_total_time={seconds}"
+        status, said = _run(name, faulty, seconds, time_limit, found, str(kept))
+        if status == 0 and keeps:
+            status, merged = _run(
+                name, faulty, seconds, "-merge=1", "-use_counters=0", str(kept), found
+            )
+            said += merged
+    if status != 0:
+        print(*said.splitlines()[-SHOWN_LINES:], sep="\n")
+        print(f"{name}: failed; the input is in {faulty}")
+        return False
+    faulty.rmdir()
+    executed = _last(r"number_of_executed_units: (\d+)", said)
+    reached = _last(r"cov: (\d+)", said)
+    print(
+        f"{name}: {executed} inputs, {reached} branches, {len(list(kept.iterdir()))} kept",
+        flush=True,
+    )
+    return True
+
+
+def _run(name: str, faulty: Path, seconds: int, *arguments: str) -> tuple[int, str]:
+    """Run a target's process; return its status and what it said."""
+    command = [
+        *(sys.executable, "-m", "tests.fuzz.run", name),
+        f"-max_len={MAX_INPUT}",
+        f"-timeout={HANG_S}",
+        f"-rss_limit_mb={MAX_MEMORY_MB}",
+        f"-artifact_prefix={faulty}/",
+        "-print_final_stats=1",
+        *arguments,
+    ]
+    try:
+        done = subprocess.run(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            timeout=seconds + GRACE_S,
+            check=False,
+            text=True,
+            errors="replace",
+        )
+    except subprocess.TimeoutExpired as error:
+        return 1, f"it did not end in {error.timeout:g} seconds"
+    return done.returncode, done.stdout
+
+
+def _last(pattern: str, said: str) -> str:
+    found = re.findall(pattern, said)
+    return found[-1] if found else "?"
+
+
+def _seconds(text: str) -> int:
+    """Read a number of seconds; libFuzzer takes 0 for no limit."""
+    seconds = int(text)
+    if seconds < 1:
+        raise ValueError(text)
+    return seconds
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _OneLineParser(prog="python -m tests.fuzz", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "targets", nargs="*", metavar="TARGET", help=f"one of {', '.join(TARGETS)}; all by default"
+    )
+    parser.add_argument(
+        "--seconds", type=_seconds, default=5, metavar="N", help="for each target; 5 by default"
+    )
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="keep the inputs that reach a branch that no kept one does",
+    )
+    return parser
+
+
+class _OneLineParser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:
+        """Tell what is wrong in one line."""
+        self.exit(2, f"{self.prog}: {message.replace('_seconds', 'whole number of seconds')}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

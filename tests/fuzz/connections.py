@@ -1,0 +1,183 @@
+"""The fuzzers' two largest targets: a whole connection, of either side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Any
+
+from chatd.errors import KeyMismatchError
+from chatd.session.client import ClientConnection
+from chatd.session.connection import MAX_UNESTABLISHED_FRAME, Connection
+from chatd.session.events import AdmissionAsked, Ended, Event, Faulted
+from chatd.session.server import ServerConnection
+from chatd.session.states import TRANSITIONS, State
+from chatd.wire.channel import ClearChannel
+from chatd.wire.codec import Codec
+from chatd.wire.frames import LENGTH_BYTES
+from chatd.wire.messages import (
+    Disconnect,
+    Error,
+    Heartbeat,
+    Message,
+    MessageType,
+    SessionAck,
+    SessionInit,
+)
+from tests.fuzz import book
+from tests.fuzz.choices import Choices
+from tests.fuzz.held import held_bytes
+from tests.fuzz.targets import MAX_CONTENT, hold, same, ways
+from tests.wire.samples import KEY, make_frame
+
+__all__ = ["client", "server"]
+
+# The frames are signed with the key, but they come without records: the records have a target of
+# their own, and here nothing must stand between the fuzzer and what it makes up.
+CODEC = Codec(KEY, max_content=MAX_CONTENT)
+SESSION_ID = "0b4e9f6c-7d0e-4c57-9a41-3c2f3d1a5b60"
+ROOMS = [{"room": "lobby", "epoch": "e1", "seq": 7}]
+GREETING = SessionInit(session_id=SESSION_ID, server="chatd/fuzz", max_content=MAX_CONTENT)
+WELCOME = {"event": "welcome", "session_id": SESSION_ID, "name": "alice", "rooms": ROOMS}
+SAID = [
+    Message(MessageType.SESSION_INIT, GREETING),
+    Message(MessageType.SESSION_ACK, SessionAck(session_id=SESSION_ID, name="alice")),
+    Message(MessageType.EVENT, WELCOME),
+    Message.chat("hello", id="m1"),
+    Message(MessageType.COMMAND, {"id": "c1", "command": "who", "room": "lobby"}),
+    Message(MessageType.RESULT, {"id": "c1"}),
+    Message(MessageType.HEARTBEAT, Heartbeat(1), b"ping"),
+    Message(MessageType.HEARTBEAT, Heartbeat(2), b"pong"),
+    Message(MessageType.ERROR, Error(code="not-today", ref="m1")),
+    Message(MessageType.DISCONNECT, Disconnect(reason="bye")),
+]
+Make = Callable[..., Any]
+
+
+def server(data: bytes, make: Make = ServerConnection) -> None:
+    """Say anything to a server: it comes to the same end however it arrives, in good order."""
+
+    def new() -> Connection:
+        return make(CODEC, ClearChannel(), GREETING, 0.0)
+
+    _talk(data, new, [CODEC.encode(SAID[1])])
+
+
+def client(data: bytes, make: Make = ClientConnection) -> None:
+    """Say anything to a client: it comes to the same end however it arrives, in good order."""
+
+    def new() -> Connection:
+        return make(CODEC, ClearChannel(expects_server=True), 0.0, name="alice")
+
+    _talk(data, new, [CODEC.encode(SAID[0]), CODEC.encode(SAID[2])])
+
+
+def _talk(data: bytes, new: Callable[[], Connection], handshake: list[bytes]) -> None:
+    choices = Choices(data)
+    mode = choices.number()
+    lengths = choices.piece()
+    before = b"".join(handshake[: mode % (len(handshake) + 1)])
+    stream = before + _stream(choices)
+    outcomes = [_listen(new(), pieces, admits=mode < 0x80) for pieces in ways(stream, lengths)]
+    same("however it arrives", *outcomes)
+
+
+def _stream(choices: Choices) -> bytes:
+    """Make a stream of frames good and bad, and of what is none."""
+    frames = []
+    while choices:
+        kind = choices.number() % 8
+        if kind < 3:
+            frames.append(CODEC.encode(choices.one_of(SAID)))
+        elif kind == 3:
+            frames.append(make_frame(choices.number(2), choices.piece(), choices.piece()))
+        elif kind == 4:  # `{"id":"m1"}` with other fields
+            header = b'{"id":"m1",' + choices.piece() + b"}"
+            frames.append(make_frame(choices.number(), header, choices.piece()))
+        elif kind == 5:
+            changed = bytearray(CODEC.encode(choices.one_of(SAID)))
+            bit = choices.number(2) % (8 * len(changed))
+            changed[bit // 8] ^= 1 << bit % 8
+            frames.append(bytes(changed))
+        elif kind == 6:
+            what = choices.number()
+            frames.append(book.mend(choices.piece(), what))
+        else:
+            frames.append(choices.piece())
+    return b"".join(frames)
+
+
+def _listen(
+    connection: Connection, pieces: Iterable[bytes], *, admits: bool
+) -> tuple[str, list[Message], State, str]:
+    """Feed a connection; return what it told and said, where it stands and why it ended."""
+    told: list[Event] = []
+    said = bytearray(connection.data_to_send())
+    for turn, piece in enumerate(pieces):
+        connection.receive_data(piece)
+        state = connection.state
+        for event in connection.events():
+            told.append(event)
+            if isinstance(event, AdmissionAsked):
+                _admit(connection, admits=admits)
+        if connection.state is not state:
+            hold(_leads(state, connection.state), "a way of the table", state, connection.state)
+        said += connection.data_to_send()
+        if turn % 50 == 0 and connection.is_readable:  # not at each single byte: it takes long
+            hold(held_bytes(connection) <= _most(connection), "too much is kept")
+    heard = _heard(bytes(said))
+    _check_end(connection, told, heard)
+    return repr(told), heard, connection.state, repr(connection.end_reason)
+
+
+def _admit(connection: Any, *, admits: bool) -> None:
+    if admits:
+        connection.admit("alice", ROOMS)
+    else:
+        connection.refuse("bad-name", "no")
+
+
+@cache
+def _leads(before: State, after: State) -> bool:
+    """Say whether the table leads from one state to another, in any number of steps."""
+    found = {before}
+    for _ in State:
+        found |= {then for (now, _), then in TRANSITIONS.items() if now in found}
+    return after in found
+
+
+def _most(connection: Connection) -> int:
+    """Return the longest frame that a connection may be gathering, in bytes."""
+    if not connection.is_established:
+        return LENGTH_BYTES + MAX_UNESTABLISHED_FRAME
+    codec = CODEC
+    if isinstance(connection, ClientConnection):
+        codec = CODEC.with_max_content(connection.max_content)  # which the server set
+    return LENGTH_BYTES + codec.max_frame
+
+
+def _heard(said: bytes) -> list[Message]:
+    """Read what was said: whole frames, each of them good."""
+    codec = CODEC.with_max_content(2**20)
+    reader = codec.reader()
+    reader.receive_data(said)
+    heard = list(codec.decode_stream(reader))
+    hold(reader.is_empty, "whole frames", said)
+    return heard
+
+
+def _check_end(connection: Connection, told: list[Event], heard: list[Message]) -> None:
+    """Hold that an end is told once and last, and answered once and last."""
+    ends = [event for event in told if isinstance(event, Faulted | Ended)]
+    goodbyes = [message for message in heard if message.type == MessageType.DISCONNECT]
+    hold(ends in ([], told[-1:]), "the end comes once and last", told)
+    hold(goodbyes in ([], heard[-1:]), "DISCONNECT comes once and last", heard)
+    hold(connection.is_over == (connection.end_reason is not None), "an end has a reason")
+    hold(connection.state is not State.FAULTED, "a fault is answered")
+    if not ends or isinstance(ends[0], Ended):
+        return
+    error = ends[0].error
+    if isinstance(error, KeyMismatchError):  # without a common key there is nothing to say
+        return
+    last = [(message.type, getattr(message.header, "code", None)) for message in heard[-2:]]
+    same("one ERROR and DISCONNECT", last, [(5, error.code), (6, error.code)])

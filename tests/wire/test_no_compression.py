@@ -1,0 +1,94 @@
+"""Nothing that arrives is decompressed: a few bytes cannot be made to fill the memory."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import chatd
+
+ROOT = Path(chatd.__file__).parent
+CHECKSUMS = {"crc32", "adler32"}
+COMPRESSION = {
+    "brotli",
+    "brotlicffi",
+    "bz2",
+    "compression",
+    "gzip",
+    "lz4",
+    "lzma",
+    "shutil.unpack_archive",
+    "snappy",
+    "tarfile",
+    "twisted.web",
+    "zipfile",
+    "zipimport",
+    "zlib",
+    "zstandard",
+    "zstd",
+}
+CODECS = {"zlib", "zip", "bz2", "zlib_codec", "bz2_codec"}
+"""What `bytes.decode` and `codecs` decompress."""
+
+
+def names_in(tree: ast.AST) -> Iterator[str]:
+    """Return the full names of what is imported, and of what is taken out of a module."""
+    aliases: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                aliases[alias.asname or alias.name] = alias.name
+                if alias.name != "zlib":  # of which it depends on what is taken
+                    yield alias.name
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield f"{aliases.get(node.value.id, '')}.{node.attr}"
+        elif isinstance(node, ast.Constant) and node.value in CODECS:
+            yield f"zlib.{node.value}"
+
+
+def decompressors_in(source: str) -> list[str]:
+    """Return what a module takes from those that decompress, checksums left out."""
+    return [
+        name
+        for name in names_in(ast.parse(source))
+        if any(f"{name}.".startswith(f"{module}.") for module in COMPRESSION)
+        and name not in {f"zlib.{checksum}" for checksum in CHECKSUMS}
+    ]
+
+
+class NoCompressionTests(SynchronousTestCase):
+    def test_every_module(self):
+        """No module of chatd takes more than a checksum from what can decompress."""
+        paths = sorted(ROOT.rglob("*.py"))
+        self.assertIn(ROOT / "wire" / "envelope.py", paths)
+        for path in paths:
+            self.assertEqual(decompressors_in(path.read_text("utf-8")), [], path)
+
+    def test_found(self):
+        """Whatever way something that decompresses is taken, it is found."""
+        for source in (
+            "import gzip",
+            "import bz2 as b",
+            "from lzma import LZMADecompressor",
+            "from compression import zstd",
+            "from zlib import decompress",
+            "from zlib import crc32, decompressobj",
+            "import zlib\nzlib.decompress(b'')",
+            "import zlib as z\ndef read(data):\n    return z.decompressobj()",
+            "def read(data):\n    import zipfile",
+            "try:\n    import zstandard\nexcept ImportError:\n    pass",
+            "from twisted.web.client import GzipDecoder",
+            "import codecs\ncodecs.decode(data, 'zlib')",
+        ):
+            self.assertEqual(len(decompressors_in(source)), 1, source)
+
+    def test_checksums(self):
+        """A checksum is none of that."""
+        for source in ("from zlib import crc32", "import zlib\nzlib.crc32(b'')", "import os"):
+            self.assertEqual(decompressors_in(source), [], source)
