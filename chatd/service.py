@@ -30,6 +30,7 @@ from chatd.net.factory import GRACE_S, HEARTBEAT_S, ChatFactory
 from chatd.net.hooks import wait
 from chatd.net.limits import Limits
 from chatd.net.listening import ListeningService
+from chatd.net.memory import MemoryService
 from chatd.net.reloading import Reloading
 from chatd.net.signals import SignalService
 from chatd.operatorfile import load_operators
@@ -256,7 +257,7 @@ def make_service(
         steps["operators"] = lambda: factory.operators.replace((*operators, *listed()))
     if settings.data is not None:
         steps["bans"] = lambda: factory.bans.replace(ban_file.load())
-    return ChatService(
+    service = ChatService(
         reactor,
         factory,
         settings.endpoints,
@@ -265,6 +266,8 @@ def make_service(
         grace_s=settings.grace_s,
         signals=SignalService(reactor, Reloading(steps), factory.cut_off),
     )
+    MemoryService(reactor, lambda: factory.census.departures).setServiceParent(service)
+    return service
 
 
 def _keepers(reactor: Any, settings: Settings) -> tuple[IMessageStore, BanFile]:  # noqa: ANN401

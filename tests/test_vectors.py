@@ -26,7 +26,7 @@ from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.sqlite import SQLITE_RETENTION
 from chatd.wire import messages
 from chatd.wire.channel import MAX_RECORD_PLAINTEXT, PREAMBLE, SecureChannel
-from chatd.wire.codec import Codec
+from chatd.wire.codec import MAX_DEPTH, Codec
 from chatd.wire.envelope import ENVELOPE_BYTES, MAGIC, MAX_CONTENT, MAX_HEADER, VERSION
 from chatd.wire.keys import mac_key, noise_psk
 from chatd.wire.messages import MessageType
@@ -288,6 +288,7 @@ class PageTests(SynchronousTestCase):
             "frame, before the welcome": f"{MAX_UNESTABLISHED_FRAME:,} bytes",
             "record": f"{TAG_BYTES} to {MAX_NOISE_MESSAGE:,} bytes",
             "handshake record": f"{HANDSHAKE_BYTES} bytes exactly",
+            "nesting of a COMMAND's, RESULT's or EVENT's header": f"{MAX_DEPTH} deep",
             "`id`": f"1 to {messages.MAX_ID} characters",
             "`command`, `event`": f"1 to {messages.MAX_ID} characters",
             "`room`, `to`": f"to {messages.MAX_PLACE} characters",

@@ -21,10 +21,14 @@ class Census(Generic[P]):
 
     Args:
         limits: How many there may be.
+
+    Attributes:
+        departures: How many connections have gone since the beginning.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self.departures = 0
         self._sites: dict[P, str] = {}
         # Those without a session, of each site, the oldest first; and of all.
         self._waiting: dict[str, OrderedDict[P, None]] = {}
@@ -137,7 +141,8 @@ class Census(Generic[P]):
     def disconnected(self, connection: P) -> None:
         """Count a connection out, after its end."""
         self._refused.pop(connection, None)
-        self._sites.pop(connection, None)
+        if self._sites.pop(connection, None) is not None:
+            self.departures += 1
 
     def _wait_no_more(self, connection: P) -> None:
         if connection not in self._all_waiting:

@@ -201,6 +201,7 @@ class Connection:
                 self._reader.receive_data(plaintext)
                 self._note_gathering()
         except RemoteProtocolError as error:
+            self._open_if_ready()  # the handshake may have been right, and what follows it not
             self._fault = error
             self.state = advance(self.state, Trigger.FAULT_FOUND)
             yield Faulted(error)

@@ -41,7 +41,10 @@ from chatd.wire.messages import (
     SessionInit,
 )
 
-__all__ = ["Codec"]
+__all__ = ["MAX_DEPTH", "Codec"]
+
+MAX_DEPTH = 32
+"""How deep the lists and objects in a header may be nested that is open to any fields."""
 
 _encode_header = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -190,6 +193,8 @@ def _decode_header(message_type: int, header: bytes) -> Header:
         fields = _decode_object(header)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise HeaderError("the header is not one JSON object in UTF-8") from None
+    if message_type in _REQUIRED_TEXT and not _is_shallow(fields):
+        raise HeaderError(f"the header is nested more than {MAX_DEPTH} deep")
     ref = _ref_of(fields)
     for name in _REQUIRED_TEXT.get(message_type, ()):
         text = fields.get(name)
@@ -206,6 +211,21 @@ def _decode_header(message_type: int, header: bytes) -> Header:
         if message_type == MessageType.ERROR:  # which is never answered with another
             return Error(code="", message="an ERROR whose header is wrong")
         raise RequestError(ErrorCode.BAD_REQUEST, str(error), ref=ref) from None
+
+
+def _is_shallow(fields: dict[str, Any]) -> bool:
+    """Say whether whoever goes through all of it needs no more stack than there surely is."""
+    level: list[Any] = [fields]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, (dict, list))
+        ]
+        if not level:
+            return True
+    return False
 
 
 def _ref_of(fields: dict[str, Any]) -> str | None:

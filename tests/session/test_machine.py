@@ -220,6 +220,14 @@ class ConnectionMachine(RuleBasedStateMachine):
         if is_meant:
             self.put(frames(self.key))
 
+    @precondition(lambda self: not self.connection.is_established and not self.arriving)
+    @rule(is_meant=st.booleans())
+    def say_too_much(self, is_meant: bool) -> None:
+        """Say most of a frame that is too long before there is a session."""
+        if is_meant:
+            self.put(self.codec.encode(SAYABLE["large message"](0)))
+            self.deliver(8_900)
+
     @rule(data=st.binary(min_size=1, max_size=100), at=st.integers(0, 200), is_meant=RARELY)
     def damage(self, data: bytes, at: int, is_meant: bool) -> None:
         """Put any bytes between those that are on their way."""

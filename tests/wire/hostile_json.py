@@ -6,7 +6,7 @@ import json
 
 DEEP = 30_000
 """How deep what fills a header is nested; a parser that recurses without a limit is ended by it."""
-FINE = 100
+FINE = 30
 """How deep a header may be nested without any doubt."""
 HUGE = b"9" * 60_000
 LONG = "x" * 60_000

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import HeaderError, RequestError
-from chatd.wire.codec import Codec
+from chatd.wire.codec import MAX_DEPTH, Codec
 from chatd.wire.messages import Error, Heartbeat, Message, MessageType
 from tests.wire.hostile_json import (
     BEYOND,
@@ -79,6 +79,21 @@ class HostileJsonTests(SynchronousTestCase):
             assert message.id == "m1", name
             message = decode(MessageType.COMMAND, header)
             assert (message.header["id"], message.header["command"]) == ("m1", "who"), name
+
+    def test_nested(self):
+        """What is handed on as it is nests so deep and no deeper; what is passed over may."""
+        for depth, is_fine in ((MAX_DEPTH - 1, True), (MAX_DEPTH, False), (500, False)):
+            header = b'{"id":"m1","command":"who","event":"e","x":%b%b}' % (
+                b"[" * depth,
+                b"]" * depth,
+            )
+            assert decode(MessageType.MESSAGE, header).id == "m1"
+            for message_type in (MessageType.COMMAND, MessageType.RESULT, MessageType.EVENT):
+                if is_fine:
+                    decode(message_type, header)
+                else:
+                    with pytest.raises(HeaderError):
+                        decode(message_type, header)
 
     def test_beyond_any_number(self):
         """A number that cannot be held is a fault where it is read, and never more than that."""
