@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,10 +28,19 @@ QUICK = Effort(
     idle_s=2.0,
     heartbeat_s=0.5,
     large=3,
+    soak_s=4.0,
+    storm=100,
+    hostile=120,
+    hostile_hold_s=1.0,
+    past=32,
 )
 """Enough to see that everything works; the figures mean nothing."""
 MAX_SECONDS = 60.0
 """How long one run may be to take, in seconds."""
+MIN_SOAK_S = 3.0
+"""How long a soak takes at least, in seconds: the daemon is started again in it."""
+MAX_SOAK_S = 7 * 86_400.0
+"""How long a soak may be to take, in seconds."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parse(arguments)
     effort = QUICK if options.quick else Effort(rounds=options.rounds, seconds=options.seconds)
+    if options.soak_seconds is not None:
+        effort = replace(effort, soak_s=options.soak_seconds)
     missing = missing_peers(options.peers)
     for name in missing:
         print(f"{PEERS[name].label} is missing: it is not installed here")
@@ -91,6 +103,12 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--seconds", type=float, default=Effort.seconds, help="how long one run takes, about"
     )
+    parser.add_argument(
+        "--soak-seconds",
+        type=float,
+        metavar="SECONDS",
+        help=f"how long a soak takes; {Effort.soak_s:g} by default",
+    )
     parser.add_argument("--json", type=Path, help="write every figure to this file")
     parser.add_argument("--plots", type=Path, help="draw plots into this directory")
     parser.add_argument(
@@ -109,6 +127,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parser.error("--rounds: there is at least one")
     if not 0 < options.seconds <= MAX_SECONDS:
         parser.error(f"--seconds: a run takes some time, up to {MAX_SECONDS:g} seconds")
+    soak_s = options.soak_seconds
+    if soak_s is not None and not MIN_SOAK_S <= soak_s <= MAX_SOAK_S:
+        parser.error(f"--soak-seconds: a soak takes {MIN_SOAK_S:g} to {MAX_SOAK_S:g} seconds")
     if options.plots is not None and find_spec("matplotlib") is None:
         parser.error("--plots needs matplotlib: install chatd with its extra, bench")
     try:  # what cannot be written is better told now than when all is measured

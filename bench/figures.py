@@ -29,6 +29,11 @@ class Effort:
         idle_s: For how long these are watched, in seconds.
         heartbeat_s: Their heartbeat, in seconds.
         large: How many large messages in one run.
+        soak_s: For how long sessions come and go, in seconds.
+        storm: How many connect at once.
+        hostile: How many connections mean harm.
+        hostile_hold_s: How long each of them stays if it is let, in seconds.
+        past: How many messages are said past a member that does not read.
     """
 
     rounds: int = 5
@@ -40,6 +45,11 @@ class Effort:
     idle_s: float = 20.0
     heartbeat_s: float = 5.0
     large: int = 100
+    soak_s: float = 180.0
+    storm: int = 3_000
+    hostile: int = 10_000
+    hostile_hold_s: float = 20.0
+    past: int = 1_600
 
 
 def add(figures: Figures, quantity: str, peer: Peer, figure: float) -> None:

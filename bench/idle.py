@@ -7,17 +7,14 @@ there is nothing else to do: so the server's delays are told from the machine's.
 from __future__ import annotations
 
 import selectors
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from subprocess import Popen
 
-import msgspec
-
+from bench.aside import answer_of, started
 from bench.dialects.base import Line, connect, payload
 from bench.figures import Effort, Figures, Note, add
 from bench.load import READ_BYTES, join_all
@@ -35,7 +32,6 @@ BESIDE_RUNS = 5.0
 _BATCH = 250
 """How many connect before they log in, each within the time that a handshake has."""
 _WAIT_S = 0.05
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 class IdleCrowd:
@@ -156,14 +152,14 @@ def large_beside(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
             speaker.join()
             for _ in range(effort.rounds):
                 with _probing(server, seconds) as probe:
-                    alone = _result(probe)
+                    alone = answer_of(probe, Summary)
                 with _probing(server, seconds) as probe:
                     start, said = time.monotonic(), 0
                     while said == 0 or probe.poll() is None:
                         _say_large(speaker, said, content)
                         said += 1
                     rate = said * LARGE_BYTES / (time.monotonic() - start) / 1e6
-                    beside = _result(probe)
+                    beside = answer_of(probe, Summary)
                 for quantity, figure in (
                     ("p99", beside.p99),
                     ("longest", beside.longest),
@@ -202,33 +198,11 @@ def _probe(server: Server, seconds: float, crowd: IdleCrowd) -> tuple[Summary, f
     with _probing(server, seconds) as probe:
         crowd.answer_while(lambda: probe.poll() is None)
         share = (cpu_seconds(server.pid) - cpu_s) / (time.monotonic() - start)
-        return _result(probe), share
+        return answer_of(probe, Summary), share
 
 
-@contextmanager
-def _probing(server: Server, seconds: float) -> Iterator[subprocess.Popen[bytes]]:
+def _probing(server: Server, seconds: float) -> AbstractContextManager[Popen[bytes]]:
     """Start a probe."""
     assert server.key is not None
     task = Task(host=server.host, port=server.port, key=server.key, seconds=seconds)
-    with subprocess.Popen(
-        [sys.executable, "-m", "bench.probe"],
-        cwd=_ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as probe:
-        assert probe.stdin is not None
-        probe.stdin.write(msgspec.json.encode(task))
-        probe.stdin.close()
-        try:
-            yield probe
-        finally:
-            probe.kill()
-
-
-def _result(probe: subprocess.Popen[bytes]) -> Summary:
-    """Return what a probe that has ended answered."""
-    assert probe.stdout is not None
-    answer = probe.stdout.read()
-    if probe.wait() != 0:
-        raise RuntimeError("the probe failed; it says above why")
-    return msgspec.json.decode(answer, type=Summary)
+    return started("bench.probe", task)

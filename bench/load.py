@@ -24,6 +24,7 @@ STALL_S = 30.0
 JOINING = 64
 """How many join at a time."""
 _QUIET_S = 0.2
+_NEXT_S = 0.001
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,7 @@ class Flow:
     @property
     def is_done(self) -> bool:
         """Whether everyone has heard everything."""
-        watched = self.watched
-        return watched.seen() >= self.total and all(
-            member.stream_bytes == watched.stream_bytes for member in self.members
-        )
+        return self.watched.seen() >= self.total and _are_even(self.members)
 
 
 class Crowd:
@@ -201,42 +199,72 @@ def pipeline(
         flow.total, flow.sent = messages, 0
         for member in flow.members:
             member.begin()
-    sample = _timed(crowd, pid, messages, lambda: _run(crowd, window))
+    sample = _timed(crowd.flows, pid, messages, lambda: _run(crowd, window))
     for flow in crowd.flows:
         flow.watched.check(messages)
     return sample
 
 
-def round_trips(crowd: Crowd, pid: int, *, messages: int, content: bytes) -> Sample:
-    """Say messages one at a time, each when the one before it has come back."""
-    flow = crowd.flows[0]
+def round_trips(
+    crowd: Crowd, pid: int, *, messages: int, content: bytes, room: int = 0, for_all: bool = False
+) -> Sample:
+    """Say messages one at a time, each when the one before it has come back.
+
+    Args:
+        crowd: Who says and hears them.
+        pid: The server's process.
+        messages: How many.
+        content: What is said.
+        room: The number of the room in which it is said.
+        for_all: Whether a message has come back only when everyone in the room has it.
+    """
+    flow = crowd.flows[room]
     requests = [flow.speaker.encode(number, 1, content) for number in range(messages)]
     watched, send = flow.watched, flow.speaker.link.send
-    watched.begin()
+    awaited = flow.members if for_all else flow.members[:1]
+    for member in awaited:
+        member.begin()
     latencies: list[float] = []
 
     def run() -> None:
         for number, request in enumerate(requests):
             start = time.perf_counter()
-            send(request)
-            while watched.seen() <= number:
+            sent = send(request)
+            if sent < len(request):
+                _send_rest(crowd, flow.speaker, memoryview(request)[sent:])
+            while watched.seen() <= number or not _are_even(awaited):
                 if not crowd.read(STALL_S):
                     raise TimeoutError(f"nothing arrived for {STALL_S:g} s: {_standing(flow)}")
             latencies.append(time.perf_counter() - start)
 
-    sample = _timed(crowd, pid, messages, run)
+    sample = _timed([flow], pid, messages, run)
     watched.check(messages)
     return Sample(**{**vars(sample), "latencies_s": tuple(latencies)})
 
 
-def _timed(crowd: Crowd, pid: int, messages: int, run: Callable[[], None]) -> Sample:
+def _send_rest(crowd: Crowd, speaker: Line, rest: memoryview) -> None:
+    """Hand the socket what it did not take at once, and read meanwhile."""
+    while rest:
+        try:
+            rest = rest[speaker.link.send(rest) :]
+        except BlockingIOError:
+            crowd.read(_NEXT_S)
+
+
+def _are_even(members: Sequence[Line]) -> bool:
+    """Whether all have been delivered the same."""
+    first = members[0].stream_bytes
+    return all(member.stream_bytes == first for member in members)
+
+
+def _timed(flows: Sequence[Flow], pid: int, messages: int, run: Callable[[], None]) -> Sample:
     server_cpu_s, driver_cpu_s = cpu_seconds(pid), time.process_time()
     start = time.perf_counter()
     run()
     seconds = time.perf_counter() - start
     return Sample(
-        messages * len(crowd.flows),
-        messages * sum(len(flow.members) for flow in crowd.flows),
+        messages * len(flows),
+        messages * sum(len(flow.members) for flow in flows),
         seconds,
         cpu_seconds(pid) - server_cpu_s,
         time.process_time() - driver_cpu_s,
@@ -250,7 +278,7 @@ def _run(crowd: Crowd, window: int) -> None:
         for flow in waiting:
             _send(flow, window)
         can_send = any(flow.rest for flow in waiting)
-        if crowd.read(0.001 if can_send else 1.0):
+        if crowd.read(_NEXT_S if can_send else 1.0):
             last_heard = time.perf_counter()
         elif time.perf_counter() - last_heard > STALL_S:
             raise TimeoutError(f"nothing arrived for {STALL_S:g} s: {_standing(waiting[0])}")

@@ -6,20 +6,19 @@ peer once a round, so that a machine that slows down slows all of them. Ratios a
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from statistics import median
 
 from bench.dialects.base import PAYLOAD_BYTES, connect, payload
+from bench.endurance import ENDURANCE
 from bench.figures import Effort, Figures, Note, add
 from bench.idle import heartbeats, large_beside
 from bench.limit import each_way, limit
 from bench.load import Crowd, Sample, join_all, pipeline, round_trips
 from bench.peers import PEERS, Peer, Server, running
 from bench.probe import summarize
-from bench.process import cpu_seconds, resident_bytes
+from bench.process import apart, cpu_seconds, resident_bytes
+from bench.targets import Measure, Target
 
 __all__ = ["MEASURES", "Measure", "Target"]
 
@@ -32,65 +31,6 @@ FIRST_SESSIONS = 100
 """How many log in before others are counted: the first ones find a server that is still cold."""
 BROKERS = ("nats", "redis", "inspircd", "ngircd", "mosquitto")
 ALL = ("chatd", "floor", *BROKERS)
-
-
-@dataclass(frozen=True)
-class Target:
-    """What chatd must reach.
-
-    Attributes:
-        quantity: Which figures are compared.
-        of: The peer that must reach it.
-        beside: The peers whose best figure it is compared with; none for a plain bound.
-        ratio: The ratio that must be reached, or the bound.
-        is_most: Whether the ratio may be no more than that; else no less.
-    """
-
-    quantity: str
-    of: str
-    beside: tuple[str, ...]
-    ratio: float
-    is_most: bool = False
-
-    def reached(self, figures: Figures) -> float | None:
-        """Return the ratio, or None where a figure is missing."""
-        quantity = figures.get(self.quantity, {})
-        if self.of not in quantity:
-            return None
-        mine = median(quantity[self.of])
-        if not self.beside:
-            return mine
-        others = [median(quantity[name]) for name in self.beside if name in quantity]
-        best = min(others, default=0.0) if self.is_most else max(others, default=0.0)
-        return mine / best if best else None
-
-    def is_met(self, figures: Figures) -> bool | None:
-        """Say whether it is reached; None where a figure is missing."""
-        reached = self.reached(figures)
-        if reached is None:
-            return None
-        return reached <= self.ratio if self.is_most else reached >= self.ratio
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Something that is measured.
-
-    Attributes:
-        name: What the command line calls it.
-        title: What a table calls it.
-        unit: The unit of its figures.
-        peers: Whose figures are taken.
-        take: Takes them.
-        targets: What must be reached.
-    """
-
-    name: str
-    title: str
-    unit: str
-    peers: tuple[str, ...]
-    take: Callable[[Sequence[Peer], Effort, Note], Figures]
-    targets: tuple[Target, ...] = ()
 
 
 @contextmanager
@@ -153,15 +93,10 @@ def _round_trip(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
     content = payload(PAYLOAD_BYTES)
     with ExitStack() as stack:
         crowds: list[tuple[Peer, Server, Crowd]] = []
-        cores = sorted(os.sched_getaffinity(0))
-        stack.callback(os.sched_setaffinity, 0, cores)
         for peer in peers:
             server = stack.enter_context(running(peer))
             crowds.append((peer, server, stack.enter_context(_crowd(peer, server))))
-            # Left alone, the system now and then puts a pair that takes turns on one core, which
-            # then never sleeps: the figures would have two peaks.
-            os.sched_setaffinity(server.pid, cores[:1])
-        os.sched_setaffinity(0, cores[1:] or cores)
+        stack.enter_context(apart([server.pid for _, server, _ in crowds]))
         for _, server, crowd in crowds:  # the first ones find everything cold
             round_trips(crowd, server.pid, messages=effort.round_trips, content=content)
         for _ in range(effort.rounds):
@@ -339,6 +274,7 @@ MEASURES = _by_name(
         large_beside,
         (Target("longest", "chatd", (), 50.0, is_most=True),),
     ),
+    *ENDURANCE,
 )
 """Each measure by its name."""
 assert set(ALL) <= set(PEERS)

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -135,12 +135,14 @@ class Server:
         host: Where it listens.
         port: Where it listens.
         key: The key that its clients share, where there is one.
+        work: The directory where it keeps whatever it writes.
     """
 
     process: subprocess.Popen[bytes]
     host: str
     port: int
     key: bytes | None = field(default=None, repr=False)
+    work: Path = Path()
 
     @property
     def pid(self) -> int:
@@ -234,7 +236,7 @@ class Peer:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        server = Server(process, HOST, port, launch.key)
+        server = Server(process, HOST, port, launch.key, work)
         try:
             _wait_until_it_listens(server)
         except BaseException as error:
@@ -276,8 +278,9 @@ def prepare_chatd(
     has_key: bool = True,
     keeps: bool = False,
     heartbeat_s: float = _QUIET_S,
+    options: Sequence[str] = (),
 ) -> Launch:
-    """Prepare chatd, with or without a key, in memory or on disk."""
+    """Prepare chatd, with or without a key, in memory or on disk, and with further options."""
     twistd = str(Path(sys.executable).with_name("twistd"))
     command = [sys.executable, twistd, "-n", "--pidfile=", "--logfile", str(work / "chatd.log")]
     command += ["chatd", "--endpoint", f"tcp:{port}:backlog=1024:interface={HOST}"]
@@ -288,7 +291,7 @@ def prepare_chatd(
         command += ["--key-file", str(work / "key")]
     if keeps:
         command += ["--data", str(work / "data"), "--durability", "normal"]
-    return Launch(command, key)
+    return Launch([*command, *options], key)
 
 
 def prepare_floor(work: Path, port: int) -> Launch:

@@ -4,8 +4,7 @@ A server of one thread does one thing at a time: whatever it is busy with when a
 the message waits for. So the longest round trip bounds the longest time for which the server is
 busy with something else.
 
-Run as `python -m bench.probe`, in a process of its own, so that it does not wait for the rest of
-the load. It is told `Task` on standard input, and answers `Summary` on standard output, both JSON.
+Run aside (see `bench.aside`), it is told `Task` and answers `Summary`.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from __future__ import annotations
 import gc
 import select
 import socket
-import sys
 import time
 from collections.abc import Callable, Sequence
 
 import msgspec
 
+from bench.aside import do_task
 from bench.dialects.base import connect, payload
 from bench.dialects.chatd import ChatdLine
 from chatd.session.client import ClientConnection
@@ -165,14 +164,18 @@ class Probe(AnsweringLine):
         self.latencies_s.append(self._arrived - self._under_way.pop(event.id or ""))
 
     def run(self, seconds: float) -> Summary:
-        """Say messages for so long, wait for the last of them, and sum up.
+        """Say messages for so long; see `run_while`."""
+        end = self._now() + seconds
+        return self.run_while(lambda: self._now() < end)
+
+    def run_while(self, is_going_on: Callable[[], bool]) -> Summary:
+        """Say messages as long as something goes on, wait for the last of them, and sum up.
 
         Raises:
             TimeoutError: Some have not come back.
         """
         due = self._now()
-        end = due + seconds
-        while due < end:
+        while is_going_on():
             self.say()
             # What is missed is not caught up: a burst would measure itself.
             due = max(due + INTERVAL_S, self._now())
@@ -193,17 +196,15 @@ class Probe(AnsweringLine):
             self.feed(memoryview(data))
 
 
-def main() -> None:
-    """Do the task that standard input tells."""
-    task = msgspec.json.decode(sys.stdin.buffer.read(), type=Task)
+def probe(task: Task) -> Summary:
+    """Do a task."""
     with connect(task.host, task.port) as link:
-        probe = Probe(link, "probe", "#probe", key=task.key)
-        probe.join()
+        line = Probe(link, "probe", "#probe", key=task.key)
+        line.join()
         gc.collect()
         gc.disable()  # its own pauses are not the server's
-        summary = probe.run(task.seconds)
-    sys.stdout.buffer.write(msgspec.json.encode(summary))
+        return line.run(task.seconds)
 
 
 if __name__ == "__main__":
-    main()
+    do_task(Task, probe)

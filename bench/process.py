@@ -1,12 +1,19 @@
-"""What the operating system knows of a process: its CPU time and its memory (Linux)."""
+"""What the operating system knows of a process, and where it lets it run (Linux)."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Event, Thread
+from types import TracebackType
 
-__all__ = ["cpu_seconds", "resident_bytes"]
+__all__ = ["MIB", "PeakWatch", "apart", "cpu_seconds", "open_descriptors", "resident_bytes"]
 
+MIB = 1024 * 1024
 _NANOSECONDS = 1_000_000_000
+_LOOK_S = 0.02
 
 
 def cpu_seconds(pid: int) -> float:
@@ -29,3 +36,62 @@ def resident_bytes(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     raise ProcessLookupError(pid)
+
+
+def open_descriptors(pid: int) -> int:
+    """Return how many files and sockets a process holds open."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+class PeakWatch:
+    """Looks at the memory of a process all the while; a context manager.
+
+    Args:
+        pid: The process.
+
+    Attributes:
+        peak_bytes: The most that it was seen to hold.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._is_over = Event()
+        self._thread = Thread(target=self._look_on, daemon=True)
+        self.peak_bytes = resident_bytes(pid)
+
+    def __enter__(self) -> PeakWatch:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _look_on(self) -> None:
+        while not self._is_over.wait(_LOOK_S):
+            try:
+                self.peak_bytes = max(self.peak_bytes, resident_bytes(self._pid))
+            except (FileNotFoundError, ProcessLookupError):  # it has ended
+                return
+
+
+@contextmanager
+def apart(pids: Sequence[int]) -> Iterator[None]:
+    """Give one core to some processes, and the others to this one, which gets all of them back.
+
+    Left alone, the system now and then puts a pair that takes turns on one core, which then never
+    sleeps: the figures would have two peaks.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    for pid in pids:
+        os.sched_setaffinity(pid, cores[:1])
+    os.sched_setaffinity(0, cores[1:] or cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)

@@ -8,12 +8,14 @@ and only the one that is watched counts messages.
 from __future__ import annotations
 
 import socket
+from struct import Struct
 from typing import ClassVar
 
-__all__ = ["PAYLOAD_BYTES", "Line", "connect", "payload"]
+__all__ = ["PAYLOAD_BYTES", "Line", "connect", "payload", "reset"]
 
 PAYLOAD_BYTES = 100
 """The length of a message's content, unless a measure sets another."""
+_LINGER = Struct("ii").pack(1, 0)
 
 
 def connect(host: str, port: int) -> socket.socket:
@@ -21,6 +23,12 @@ def connect(host: str, port: int) -> socket.socket:
     link = socket.create_connection((host, port), timeout=30)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return link
+
+
+def reset(link: socket.socket) -> None:
+    """Close a TCP connection without a word, not even a FIN: the other side is sent a RST."""
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
+    link.close()
 
 
 def payload(length: int) -> bytes:

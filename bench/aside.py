@@ -1,0 +1,59 @@
+"""A part of the load in a process of its own, so that it waits for nothing of the rest.
+
+Such a part is a module of `bench` that is run with `python -m`: it is told a task on standard
+input, and answers on standard output, both JSON.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+__all__ = ["answer_of", "do_task", "started"]
+
+_ROOT = Path(__file__).resolve().parent.parent
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+@contextmanager
+def started(module: str, task: msgspec.Struct) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a module on a task; it is killed at the end, should it still run then."""
+    with subprocess.Popen(
+        [sys.executable, "-m", module],
+        cwd=_ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(msgspec.json.encode(task))
+        process.stdin.close()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def answer_of(process: subprocess.Popen[bytes], answer_type: type[T]) -> T:
+    """Wait until a module has done its task, and return what it answered.
+
+    Raises:
+        RuntimeError: It failed.
+    """
+    assert process.stdout is not None
+    answer = process.stdout.read()
+    if process.wait() != 0:
+        raise RuntimeError("a part of the load failed; it says above why")
+    return msgspec.json.decode(answer, type=answer_type)
+
+
+def do_task(task_type: type[T], do: Callable[[T], msgspec.Struct]) -> None:
+    """Do the task that standard input tells, and answer on standard output."""
+    task = msgspec.json.decode(sys.stdin.buffer.read(), type=task_type)
+    sys.stdout.buffer.write(msgspec.json.encode(do(task)))

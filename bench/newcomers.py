@@ -1,0 +1,150 @@
+"""Those who connect all at once, each up to its welcome.
+
+Run aside (see `bench.aside`), it is told `Rush` and answers `Arrival`.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import selectors
+import socket
+import time
+
+import msgspec
+
+from bench.aside import do_task
+from bench.probe import AnsweringLine
+from chatd.session.events import Ended, Event, Faulted, Welcomed
+
+__all__ = ["Arrival", "Newcomer", "Rush", "rush"]
+
+ROOM_MEMBERS = 10
+PATIENCE_S = 60.0
+"""How long anyone waits for its welcome, in seconds."""
+_READ_BYTES = 65536
+_WAIT_S = 1.0
+
+
+class Rush(msgspec.Struct, frozen=True, kw_only=True):
+    """What they are told.
+
+    Attributes:
+        host: Where the server is.
+        port: Where the server is.
+        key: The shared key, where there is one.
+        count: How many they are.
+    """
+
+    host: str
+    port: int
+    key: bytes | None
+    count: int
+
+
+class Arrival(msgspec.Struct, frozen=True, kw_only=True):
+    """How it went.
+
+    Attributes:
+        greeted_s: When the last of them had its SESSION_INIT, in seconds from the beginning.
+        welcomed_s: When the last of them had its welcome.
+        refused: How many had none.
+        cpu_s: What it took of this side's CPU, in seconds.
+    """
+
+    greeted_s: float
+    welcomed_s: float
+    refused: int
+    cpu_s: float
+
+
+class Newcomer(AnsweringLine):
+    """One of them.
+
+    Attributes:
+        is_welcome: Whether it has its welcome.
+        is_refused: Whether it will have none.
+    """
+
+    is_welcome = False
+    is_refused = False
+
+    @property
+    def is_greeted(self) -> bool:
+        """Whether it has its SESSION_INIT."""
+        return self.session.init is not None
+
+    def event_received(self, event: Event) -> None:
+        """Note what became of it."""
+        if isinstance(event, Welcomed):
+            self.is_welcome = True
+        elif isinstance(event, Ended | Faulted):
+            self.is_refused = not self.is_welcome
+
+    def read(self, buffer: memoryview) -> None:
+        """Take what has arrived."""
+        try:
+            count = self.link.recv_into(buffer)
+            if count:
+                self.feed(buffer[:count])
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            count = 0
+        if not count:
+            self.is_refused = not self.is_welcome
+
+
+def rush(task: Rush) -> Arrival:
+    """Connect all at once, and wait until each has its welcome or none."""
+    newcomers = [_newcomer(task, number) for number in range(task.count)]
+    try:
+        gc.collect()
+        gc.disable()  # its own pauses are not the server's
+        return _arrive(newcomers, (task.host, task.port))
+    finally:
+        gc.enable()
+        for newcomer in newcomers:
+            newcomer.link.close()
+
+
+def _newcomer(task: Rush, number: int) -> Newcomer:
+    link = socket.socket()
+    link.setblocking(False)
+    link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Newcomer(link, f"n{number}", f"#r{number // ROOM_MEMBERS}", key=task.key)
+
+
+def _arrive(newcomers: list[Newcomer], address: tuple[str, int]) -> Arrival:
+    buffer = memoryview(bytearray(_READ_BYTES))
+    cpu_s, start = time.process_time(), time.perf_counter()
+    greeted_s = welcomed_s = 0.0
+    waiting = len(newcomers)
+    with selectors.DefaultSelector() as selector:
+        for newcomer in newcomers:
+            if newcomer.link.connect_ex(address) in (0, errno.EINPROGRESS):
+                selector.register(newcomer.link, selectors.EVENT_READ, newcomer)
+            else:
+                newcomer.is_refused = True
+                waiting -= 1
+        while waiting and time.perf_counter() - start < PATIENCE_S:
+            for key, _ in selector.select(_WAIT_S):
+                newcomer = key.data
+                was_greeted = newcomer.is_greeted
+                newcomer.read(buffer)
+                if newcomer.is_greeted and not was_greeted:
+                    greeted_s = time.perf_counter() - start
+                if newcomer.is_welcome or newcomer.is_refused:
+                    welcomed_s = time.perf_counter() - start
+                    selector.unregister(newcomer.link)
+                    waiting -= 1
+    return Arrival(
+        greeted_s=greeted_s,
+        welcomed_s=welcomed_s if not waiting else PATIENCE_S,
+        refused=sum(not newcomer.is_welcome for newcomer in newcomers),
+        cpu_s=time.process_time() - cpu_s,
+    )
+
+
+if __name__ == "__main__":
+    do_task(Rush, rush)

@@ -1,0 +1,96 @@
+"""What was confirmed, and whether the history holds it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import NamedTuple
+
+__all__ = ["Findings", "Ledger", "Receipt", "compare"]
+
+
+class Receipt(NamedTuple):
+    """A message's place, as a receipt or the history tells it.
+
+    Attributes:
+        room: The room.
+        seq: Its place in the room's order.
+        id: Its sender's name for it, which nobody else uses.
+    """
+
+    room: str
+    seq: int
+    id: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What is wrong.
+
+    Attributes:
+        missing: How many messages were confirmed, and are not in the history.
+        duplicates: How many are there more than once.
+        misplaced: How many were confirmed, and are there at another place only.
+        gaps: How many places of the history nothing is at, or more than one message.
+    """
+
+    missing: int
+    duplicates: int
+    misplaced: int
+    gaps: int
+
+
+@dataclass
+class Ledger:
+    """What all visitors note, in threads of their own.
+
+    Attributes:
+        receipts: What was confirmed.
+        visits: How many sessions there were, by how they ended.
+        refusals: How many requests were refused, by the code.
+    """
+
+    receipts: list[Receipt] = field(default_factory=list)
+    visits: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
+    _lock: Lock = field(default_factory=Lock)
+
+    def confirm(self, receipt: Receipt) -> None:
+        """Note a receipt."""
+        with self._lock:
+            self.receipts.append(receipt)
+
+    def visited(self, end: str) -> None:
+        """Note the end of a session."""
+        with self._lock:
+            self.visits[end] += 1
+
+    def refused(self, code: str) -> None:
+        """Note a refusal."""
+        with self._lock:
+            self.refusals[code] += 1
+
+
+def compare(receipts: Iterable[Receipt], history: Iterable[Receipt]) -> Findings:
+    """Compare what was confirmed with all that the history holds."""
+    seqs_of: dict[tuple[str, str], list[int]] = defaultdict(list)
+    seqs_in: dict[str, list[int]] = defaultdict(list)
+    for room, seq, id in history:
+        seqs_of[room, id].append(seq)
+        seqs_in[room].append(seq)
+    missing = misplaced = 0
+    for room, seq, id in receipts:
+        places = seqs_of.get((room, id))
+        if places is None:
+            missing += 1
+        elif seq not in places:
+            misplaced += 1
+    return Findings(
+        missing=missing,
+        duplicates=sum(len(places) > 1 for places in seqs_of.values()),
+        misplaced=misplaced,
+        gaps=sum(len(set(range(1, max(seqs) + 1)) ^ set(seqs)) for seqs in seqs_in.values())
+        + sum(len(seqs) - len(set(seqs)) for seqs in seqs_in.values()),
+    )

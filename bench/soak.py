@@ -1,0 +1,197 @@
+"""A daemon on which sessions come and go for long, and what is left of it and of what was said.
+
+In the first third the daemon is ended and started again on what it kept, in the middle of the talk.
+When everyone has left, it has seen everything and its memory is taken for warm; after the rest,
+when everyone has left once more, it should hold no more than then.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Event
+
+from bench.census import Census
+from bench.dialects.base import connect
+from bench.figures import Effort, Figures, Note, add
+from bench.peers import Peer, Server
+from bench.process import MIB, open_descriptors, resident_bytes
+from bench.receipts import Ledger, Receipt, compare
+from bench.soaked import Daemon
+from bench.visitors import ROOMS, Visitor, VisitorLine
+from chatd.wire.messages import ChatHeader
+
+__all__ = ["read_history", "soak"]
+
+VISITORS = 40
+"""How many are there at once, about."""
+SETTLE_S = 20.0
+"""How long the last sessions may take to be gone, in seconds."""
+PAGE = 500
+"""How much of the history is read at once, in messages."""
+_LOOK_S = 0.1
+
+
+class _Reader(VisitorLine):
+    """Reads what the history holds.
+
+    Attributes:
+        history: What it was told, in order.
+    """
+
+    history: list[Receipt]
+
+    def message_received(self, header: ChatHeader) -> None:
+        """See `VisitorLine`."""
+        assert header.room is not None
+        assert header.seq is not None
+        self.history.append(Receipt(header.room, header.seq, header.id))
+
+
+@dataclass(frozen=True)
+class _Rest:
+    """What a daemon holds that nobody is connected to.
+
+    Attributes:
+        census: What it counts itself.
+        descriptors: How many files it holds open.
+        before_bytes: How much memory it held before the census, free memory included.
+        resident_bytes: How much it held after it.
+    """
+
+    census: Census
+    descriptors: int
+    before_bytes: int
+    resident_bytes: int
+
+    def is_no_more_than(self, base: _Rest) -> bool:
+        """Say whether nothing is left that was not there at the base."""
+        return not any(_left(base, self).values())
+
+
+def soak(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
+    """Let sessions come and go; see what is left of the daemon, and of what it confirmed."""
+    figures: Figures = {}
+    for peer in peers:
+        ledger = Ledger()
+        with TemporaryDirectory(prefix="bench-") as kept:
+            daemon = Daemon(peer, Path(kept))
+            try:
+                taken = _soak(daemon, effort.soak_s, ledger)
+            finally:
+                daemon.close()
+        for quantity, figure in taken.items():
+            add(figures, quantity, peer, figure)
+        for what, counted in (("visits", ledger.visits), ("refusals", ledger.refusals)):
+            told = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counted.items()))
+            note(f"{peer.label}: {what} of the soak: {told or 'none'}")
+    return figures
+
+
+def _soak(daemon: Daemon, seconds: float, ledger: Ledger) -> dict[str, float]:
+    server = daemon.start()
+    read_history(server)  # of nothing: it has done everything once
+    base = _rest(daemon)
+
+    def begin_again() -> None:
+        time.sleep(seconds / 6)
+        daemon.end()
+        daemon.start()
+        time.sleep(seconds / 6)
+
+    _come_and_go(daemon, ledger, range(VISITORS), begin_again)
+    warm = _rest(daemon, base)
+    others = range(VISITORS, 2 * VISITORS)
+    _come_and_go(daemon, ledger, others, lambda: time.sleep(seconds * 2 / 3))
+    end = _rest(daemon, base)
+    assert daemon.server is not None
+    findings = compare(ledger.receipts, read_history(daemon.server))
+    daemon.end()
+    return {
+        "receipts": float(len(ledger.receipts)),
+        "missing": float(findings.missing),
+        "duplicates": float(findings.duplicates),
+        "misplaced": float(findings.misplaced),
+        "gaps": float(findings.gaps),
+        "memory": end.resident_bytes / MIB,
+        "memory, with what is free": end.before_bytes / MIB,
+        "growth": (end.resident_bytes - warm.resident_bytes) / MIB,
+        "objects more": float(end.census.objects - warm.census.objects),
+        **{f"{what} left": float(count) for what, count in _left(base, end).items()},
+        "tracebacks": float(daemon.tracebacks),
+    }
+
+
+def _come_and_go(
+    daemon: Daemon, ledger: Ledger, numbers: Sequence[int], meanwhile: Callable[[], None]
+) -> None:
+    """Let visitors come and go as long as something takes, and wait until all have left."""
+    is_closing = Event()
+    with ThreadPoolExecutor(len(numbers)) as pool:
+        runs = [
+            pool.submit(Visitor(number, lambda: daemon.server, ledger, is_closing).run)
+            for number in numbers
+        ]
+        try:
+            meanwhile()
+        finally:
+            is_closing.set()
+    for run in runs:
+        run.result()
+
+
+def _rest(daemon: Daemon, base: _Rest | None = None) -> _Rest:
+    """Wait until a daemon is left alone and holds no more than at the base; return what it does."""
+    deadline = time.monotonic() + SETTLE_S
+    first = _look_at(daemon)
+    while True:
+        rest = replace(_look_at(daemon), before_bytes=first.before_bytes)
+        is_settled = rest.census.sessions == 0 and rest.census.protocols == 0
+        if base is not None:
+            is_settled = rest.is_no_more_than(base)
+        if is_settled or time.monotonic() > deadline:
+            return rest
+        time.sleep(_LOOK_S)
+
+
+def _look_at(daemon: Daemon) -> _Rest:
+    assert daemon.server is not None
+    pid = daemon.server.pid
+    before_bytes = resident_bytes(pid)
+    census = daemon.ask()
+    return _Rest(census, open_descriptors(pid), before_bytes, resident_bytes(pid))
+
+
+def _left(base: _Rest, rest: _Rest) -> dict[str, int]:
+    """Return what is left, by what it is."""
+    before, after = base.census, rest.census
+    left = {
+        "descriptors": rest.descriptors - base.descriptors,
+        "timers": after.timers - before.timers,
+        "loops": after.loops - before.loops,
+        "sessions": after.sessions - before.sessions,
+        "protocols": after.protocols - before.protocols,
+        "rooms": after.rooms - before.rooms,
+        "deferreds": after.deferreds - before.deferreds,
+    }
+    return {what: max(count, 0) for what, count in left.items()}
+
+
+def read_history(server: Server) -> list[Receipt]:
+    """Read all that the history holds of the rooms, page by page."""
+    with connect(server.host, server.port) as link:
+        reader = _Reader(link, "reader", ROOMS[0], key=server.key, ledger=Ledger(), waiting={})
+        reader.history = []
+        reader.join()
+        for room in ROOMS:
+            reader.ask("join", room=room)
+            after, is_complete = 0, False
+            while not is_complete:
+                told = reader.ask("history", room=room, after=after, limit=PAGE)
+                is_complete = bool(told["complete"])
+                after = reader.history[-1].seq if told["count"] else after
+        return reader.history

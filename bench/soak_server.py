@@ -1,0 +1,83 @@
+"""The daemon that is soaked: chatd as it is, with a census on SIGUSR1.
+
+Run as `python -m bench.soak_server PORT KEY_FILE DATA HEARTBEAT_S`. It keeps everything that is
+said. For each SIGUSR1 it adds one line to `bench.census.FILE`: a `Census`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import signal
+import sys
+from pathlib import Path
+from typing import cast
+
+import msgspec
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.task import LoopingCall
+from twisted.logger import globalLogBeginner, textFileLogObserver
+
+from bench.census import FILE, Census
+from chatd.net.factory import ChatFactory
+from chatd.net.server import ServerProtocol
+from chatd.service import Settings, make_service
+from chatd.storage.interface import Retention
+
+__all__ = ["census"]
+
+EVERYTHING = Retention(max_messages=2**40, max_bytes=2**50)
+
+
+def census(factory: ChatFactory) -> Census:
+    """Count what there is, when what nobody uses was given back.
+
+    Of memory that was freed, the C library keeps what it may use again, and its heap as large as it
+    ever was where the last piece of it is in use: by that, growth could not be told from use.
+    """
+    gc.collect()
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
+    if give_back is not None:
+        give_back(0)
+    objects = gc.get_objects()
+    return Census(
+        timers=len(reactor.getDelayedCalls()),
+        loops=sum(isinstance(each, LoopingCall) and each.running for each in objects),
+        readers=len(reactor.getReaders()),
+        sessions=len(factory.sessions),
+        protocols=sum(isinstance(each, ServerProtocol) for each in objects),
+        rooms=len(factory.hub.rooms),
+        deferreds=sum(isinstance(each, Deferred) for each in objects),
+        objects=len(objects),
+    )
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    port, key_file, data, heartbeat_s = sys.argv[1:]
+    settings = Settings(
+        endpoints=[f"tcp:{port}:backlog=1024:interface=127.0.0.1"],
+        key_file=key_file,
+        data=data,
+        heartbeat_s=float(heartbeat_s),
+        keep=EVERYTHING,
+    )
+    with Path("chatd.log").open("a") as log, Path(FILE).open("ab", buffering=0) as told:
+        globalLogBeginner.beginLoggingTo([textFileLogObserver(log)])
+        service = make_service(reactor, settings)
+
+        def tell() -> None:
+            told.write(msgspec.json.encode(census(service.factory)) + b"\n")
+
+        from_thread = cast(IReactorFromThreads, reactor).callFromThread
+        signal.signal(signal.SIGUSR1, lambda *_: from_thread(tell))
+        service.privilegedStartService()
+        service.startService()
+        reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+        reactor.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The daemon that is soaked, as the bench sees it: it starts it, ends it and lets it count."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from bench.census import FILE, Census
+from bench.hostile import count_tracebacks
+from bench.peers import Launch, Peer, Server, running
+from chatd.keyfile import write_key_file
+
+__all__ = ["Daemon"]
+
+HEARTBEAT_S = 1.0
+STOP_S = 20.0
+"""How long it may take to end, in seconds."""
+CENSUS_S = 10.0
+"""How long a census may take, in seconds."""
+_LOOK_S = 0.02
+
+
+class Daemon:
+    """The daemon that is soaked.
+
+    Args:
+        peer: What it is.
+        kept: An empty directory for its key, and for what it keeps.
+
+    Attributes:
+        server: It, or None while it does not run.
+        tracebacks: How many were in the logs of those that were ended.
+    """
+
+    def __init__(self, peer: Peer, kept: Path) -> None:
+        self._key_file = kept / "key"
+        self._data = kept / "data"
+        self._key = write_key_file(self._key_file)
+        self._peer = replace(peer, prepare=self._prepare)
+        self._stack = ExitStack()
+        self.server: Server | None = None
+        self.tracebacks = 0
+
+    def start(self) -> Server:
+        """Start it, on what it kept."""
+        server = self._stack.enter_context(running(self._peer))
+        self.server = server
+        return server
+
+    def end(self) -> None:
+        """End it as an operator does, with SIGTERM.
+
+        Raises:
+            ChildProcessError: It ended with another status than 0.
+            subprocess.TimeoutExpired: It did not end in time.
+        """
+        server, self.server = self.server, None
+        assert server is not None
+        with self._stack.pop_all():
+            server.process.terminate()
+            if status := server.process.wait(STOP_S):
+                raise ChildProcessError(f"the daemon ended with status {status}")
+            self.tracebacks += count_tracebacks(server.work)
+
+    def close(self) -> None:
+        """End it in whatever way, if it runs."""
+        self.server = None
+        self._stack.close()
+
+    def ask(self) -> Census:
+        """Let it count what it holds.
+
+        Raises:
+            TimeoutError: It did not answer.
+        """
+        assert self.server is not None
+        told = self.server.work / FILE
+        before = told.stat().st_size
+        os.kill(self.server.pid, signal.SIGUSR1)
+        deadline = time.monotonic() + CENSUS_S
+        while time.monotonic() < deadline:
+            line = told.read_bytes()[before:]
+            if line.endswith(b"\n"):
+                return msgspec.json.decode(line, type=Census)
+            time.sleep(_LOOK_S)
+        raise TimeoutError(f"no census in {CENSUS_S:g} s")
+
+    def _prepare(self, work: Path, port: int) -> Launch:
+        module = [sys.executable, "-m", "bench.soak_server"]
+        arguments = [str(port), str(self._key_file), str(self._data), str(HEARTBEAT_S)]
+        return Launch([*module, *arguments], self._key)
