@@ -74,7 +74,9 @@ def hostile(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
     figures: Figures = {}
     for peer in peers:
         has_key = peer.name != "chatd-clear"
-        prepare = partial(prepare_chatd, has_key=has_key, heartbeat_s=HEARTBEAT_S)
+        prepare = partial(
+            prepare_chatd, has_key=has_key, heartbeat_s=HEARTBEAT_S, is_protected=True
+        )
         with running(replace(peer, prepare=prepare)) as server:
             taken, outcome = _bear(server, effort)
         for quantity, figure in taken.items():

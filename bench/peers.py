@@ -278,9 +278,20 @@ def prepare_chatd(
     has_key: bool = True,
     keeps: bool = False,
     heartbeat_s: float = _QUIET_S,
+    is_protected: bool = False,
     options: Sequence[str] = (),
 ) -> Launch:
-    """Prepare chatd, with or without a key, in memory or on disk, and with further options."""
+    """Prepare chatd.
+
+    Args:
+        work: See `Peer`.
+        port: See `Peer`.
+        has_key: Whether there is a key.
+        keeps: Whether it keeps on disk what is said, and not in memory.
+        heartbeat_s: Its heartbeat, in seconds.
+        is_protected: Whether what protects it from floods is left on.
+        options: Further options.
+    """
     twistd = str(Path(sys.executable).with_name("twistd"))
     command = [sys.executable, twistd, "-n", "--pidfile=", "--logfile", str(work / "chatd.log")]
     command += ["chatd", "--endpoint", f"tcp:{port}:backlog=1024:interface={HOST}"]
@@ -291,6 +302,8 @@ def prepare_chatd(
         command += ["--key-file", str(work / "key")]
     if keeps:
         command += ["--data", str(work / "data"), "--durability", "normal"]
+    if not is_protected:
+        command += ["--message-rate", "0", "--command-rate", "0"]
     return Launch([*command, *options], key)
 
 

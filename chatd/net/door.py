@@ -59,7 +59,8 @@ class Door:
             self._shut()
             raise _again() from error
         # The system gives out the lowest number that is free.
-        if connection.fileno() >= resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARED:
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if most != resource.RLIM_INFINITY and connection.fileno() >= most - SPARED:
             self._shut()
         elif self._is_full:
             self._is_full = False

@@ -68,15 +68,13 @@ class ServerProtocol(ChatProtocol):
         """Act on what arrived, and end the turn when much was said: others wait for its end."""
         self._spent += len(data) / TOKEN_BYTES
         super().dataReceived(data)
-        held_bytes = self.connection.held_bytes
-        if held_bytes != self._held_bytes:
-            self._held_bytes = held_bytes
-            self.factory.arriving(self, held_bytes)
+        self._note_held()
         if self.factory.hub.journal.ready >= MAX_SAID_IN_TURN:
             self._turn.flush()
 
     def rest(self) -> Deferred[None] | None:
         """Read nothing for a while from a client that sends more than its share."""
+        self._note_held()
         spent, self._spent = self._spent, 0.0
         wait_s = self._messages.spend(spent, self._clock.seconds())
         return self._sleep(wait_s) if wait_s and self.connection.is_established else None
@@ -185,6 +183,13 @@ class ServerProtocol(ChatProtocol):
         self.log.failure("{who}: {about} failed", failure=failure, who=self, about=about)
 
     # Within
+
+    def _note_held(self) -> None:
+        """Tell what has arrived and was not acted on, where that is not what it was."""
+        held_bytes = self.connection.held_bytes
+        if held_bytes != self._held_bytes:
+            self._held_bytes = held_bytes
+            self.factory.arriving(self, held_bytes)
 
     def _act_later(self, event: Event) -> Deferred[None] | None:
         """Act on what waited, unless the session has ended meanwhile."""

@@ -101,6 +101,11 @@ class DoorTests(SynchronousTestCase):
         self.clock.advance(RETRY_S)
         self.assertEqual(self.accept(), [7])
 
+    def test_no_limit(self) -> None:
+        """Where there is no limit, none is near."""
+        self.patch(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
+        self.assertEqual(self.accept(5, 6), [5, 6])
+
     def test_other_errors(self) -> None:
         """Any other error is the port's to act on."""
         self.assertEqual(self.accept(OSError(errno.ECONNABORTED, "gone")), ["ECONNABORTED"])

@@ -14,6 +14,7 @@ from chatd.session.connection import MAX_ANSWERED
 from chatd.wire.messages import Heartbeat, Message, MessageType, SessionAck
 from tests.net.fakes import (
     Peer,
+    SlowStore,
     TlsTransport,
     ack,
     command,
@@ -335,6 +336,20 @@ class ArrivingTests(SynchronousTestCase):
         settle(self.factory)
         self.assertEqual(self.factory.census.arriving_bytes, 0)
         self.assertTrue(alice.protocol.session.is_active)
+
+    def test_acted_on_later(self) -> None:
+        """What had to wait for the store is counted until it is acted on, and no longer."""
+        store = SlowStore()
+        factory = memory_factory(store=store, limits=Limits(max_in_work=1))
+        alice = hand_client(factory)
+        alice.say("one", "two", "three")
+        self.assertGreater(factory.census.arriving_bytes, 0)
+        for _ in range(3):
+            settle(factory)
+            store.answer()
+        settle(factory)
+        self.assertEqual(alice.take_texts(), ["one", "two", "three"])
+        self.assertEqual(factory.census.arriving_bytes, 0)
 
     def test_lost(self) -> None:
         """What a lost connection brought is gone with it, though something still knows it."""
