@@ -9,7 +9,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,8 +32,9 @@ def started(module: str, task: msgspec.Struct) -> Iterator[subprocess.Popen[byte
         stdout=subprocess.PIPE,
     ) as process:
         assert process.stdin is not None
-        process.stdin.write(msgspec.json.encode(task))
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # it failed at once: `answer_of` tells
+            process.stdin.write(msgspec.json.encode(task))
+            process.stdin.close()
         try:
             yield process
         finally:

@@ -25,7 +25,7 @@ from bench.soaked import Daemon
 from bench.visitors import ROOMS, Visitor, VisitorLine
 from chatd.wire.messages import ChatHeader
 
-__all__ = ["read_history", "soak"]
+__all__ = ["Rest", "read_history", "soak"]
 
 VISITORS = 40
 """How many are there at once, about."""
@@ -53,7 +53,7 @@ class _Reader(VisitorLine):
 
 
 @dataclass(frozen=True)
-class _Rest:
+class Rest:
     """What a daemon holds that nobody is connected to.
 
     Attributes:
@@ -68,9 +68,19 @@ class _Rest:
     before_bytes: int
     resident_bytes: int
 
-    def is_no_more_than(self, base: _Rest) -> bool:
-        """Say whether nothing is left that was not there at the base."""
-        return not any(_left(base, self).values())
+    def beyond(self, base: Rest) -> dict[str, int]:
+        """Return how much more there is than at the base, by what it is."""
+        before, after = base.census, self.census
+        more = {
+            "descriptors": self.descriptors - base.descriptors,
+            "timers": after.timers - before.timers,
+            "loops": after.loops - before.loops,
+            "sessions": after.sessions - before.sessions,
+            "protocols": after.protocols - before.protocols,
+            "rooms": after.rooms - before.rooms,
+            "deferreds": after.deferreds - before.deferreds,
+        }
+        return {what: max(count, 0) for what, count in more.items()}
 
 
 def soak(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
@@ -121,7 +131,7 @@ def _soak(daemon: Daemon, seconds: float, ledger: Ledger) -> dict[str, float]:
         "memory, with what is free": end.before_bytes / MIB,
         "growth": (end.resident_bytes - warm.resident_bytes) / MIB,
         "objects more": float(end.census.objects - warm.census.objects),
-        **{f"{what} left": float(count) for what, count in _left(base, end).items()},
+        **{f"{what} left": float(count) for what, count in end.beyond(base).items()},
         "tracebacks": float(daemon.tracebacks),
     }
 
@@ -144,7 +154,7 @@ def _come_and_go(
         run.result()
 
 
-def _rest(daemon: Daemon, base: _Rest | None = None) -> _Rest:
+def _rest(daemon: Daemon, base: Rest | None = None) -> Rest:
     """Wait until a daemon is left alone and holds no more than at the base; return what it does."""
     deadline = time.monotonic() + SETTLE_S
     first = _look_at(daemon)
@@ -152,33 +162,18 @@ def _rest(daemon: Daemon, base: _Rest | None = None) -> _Rest:
         rest = replace(_look_at(daemon), before_bytes=first.before_bytes)
         is_settled = rest.census.sessions == 0 and rest.census.protocols == 0
         if base is not None:
-            is_settled = rest.is_no_more_than(base)
+            is_settled = not any(rest.beyond(base).values())
         if is_settled or time.monotonic() > deadline:
             return rest
         time.sleep(_LOOK_S)
 
 
-def _look_at(daemon: Daemon) -> _Rest:
+def _look_at(daemon: Daemon) -> Rest:
     assert daemon.server is not None
     pid = daemon.server.pid
     before_bytes = resident_bytes(pid)
     census = daemon.ask()
-    return _Rest(census, open_descriptors(pid), before_bytes, resident_bytes(pid))
-
-
-def _left(base: _Rest, rest: _Rest) -> dict[str, int]:
-    """Return what is left, by what it is."""
-    before, after = base.census, rest.census
-    left = {
-        "descriptors": rest.descriptors - base.descriptors,
-        "timers": after.timers - before.timers,
-        "loops": after.loops - before.loops,
-        "sessions": after.sessions - before.sessions,
-        "protocols": after.protocols - before.protocols,
-        "rooms": after.rooms - before.rooms,
-        "deferreds": after.deferreds - before.deferreds,
-    }
-    return {what: max(count, 0) for what, count in left.items()}
+    return Rest(census, open_descriptors(pid), before_bytes, resident_bytes(pid))
 
 
 def read_history(server: Server) -> list[Receipt]:

@@ -65,7 +65,8 @@ class MemoryService(Service):
     def stopService(self) -> None:
         """Look no more."""
         super().stopService()
-        self._loop.stop()
+        if self._loop.running:  # else starting failed before its turn came
+            self._loop.stop()
 
     def _look(self) -> None:
         gone = self._departures()

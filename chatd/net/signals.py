@@ -45,7 +45,9 @@ class SignalService(Service):
     def stopService(self) -> None:
         """Give SIGHUP back; those that stop the daemon may still come."""
         super().stopService()
-        signal.signal(signal.SIGHUP, self._before)
+        before, self._before = self._before, None
+        if before is not None:  # else starting failed before its turn came
+            signal.signal(signal.SIGHUP, before)
 
     def _take_stops(self) -> None:
         for number, name in ((signal.SIGTERM, "sigTerm"), (signal.SIGINT, "sigInt")):

@@ -275,6 +275,24 @@ class RoundTripsTests(LoadTestCase):
         self.assertEqual(self.server.most, 100)
         self.assertEqual(self.server.heard, self.contents(5))
 
+    def test_for_all(self):
+        """A round trip may be asked to last until everyone in one of the rooms has the message."""
+        crowd = self.crowd(rooms=2, members=3)
+        sample = round_trips(crowd, os.getpid(), messages=5, content=CONTENT, room=1, for_all=True)
+        self.assertEqual((sample.messages, sample.deliveries), (5, 15))
+        self.assertEqual([line.stream_bytes for line in crowd.flows[1].members], [500] * 3)
+        self.assertEqual(self.server.heard, self.contents(5))
+
+    def test_more_than_a_socket_takes(self):
+        """What a socket does not take at once is sent before the answer is waited for."""
+        crowd = self.crowd()
+        content = payload(1_000_000)
+        for line in crowd.lines:
+            line.delivery_bytes = len(content)
+        crowd.flows[0].speaker.link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        round_trips(crowd, os.getpid(), messages=1, content=content)
+        self.assertEqual(len(self.server.heard), len(content))
+
     def test_check(self):
         """A delivery that is not as long as it should be is told."""
         crowd = self.crowd()

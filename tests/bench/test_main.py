@@ -11,6 +11,7 @@ import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from bench import __main__ as program
+from bench.figures import Effort
 from bench.measures import MEASURES
 from bench.peers import PEERS
 
@@ -45,6 +46,12 @@ class RefusalTests(SynchronousTestCase):
         for seconds in ("0", "-1", "nan", "inf"):
             said = self.refused("--seconds", seconds)
             self.assertEqual(said, "--seconds: a run takes some time, up to 60 seconds")
+
+    def test_soak_seconds(self):
+        """A soak has a shortest and a longest time."""
+        for seconds in ("0", "2.9", "nan", "inf", "604801"):
+            said = self.refused("--soak-seconds", seconds)
+            self.assertEqual(said, "--soak-seconds: a soak takes 3 to 604800 seconds")
 
     def test_not_a_number(self):
         """What is no number is told with its option."""
@@ -117,6 +124,14 @@ class MainTests(SynchronousTestCase):
         efforts = [effort for _, effort in self.taken]
         self.assertEqual((efforts[0].rounds, efforts[0].seconds), (2, 0.5))
         self.assertEqual(efforts[1], program.QUICK)
+
+    def test_soak_seconds(self):
+        """How long a soak takes can be asked for, with a quick run too."""
+        self.run_main("--soak-seconds", "7")
+        self.run_main("--quick", "--soak-seconds", "5")
+        efforts = [effort for _, effort in self.taken]
+        self.assertEqual(efforts[0], replace(Effort(), soak_s=7.0))
+        self.assertEqual(efforts[1], replace(program.QUICK, soak_s=5.0))
 
     def test_json(self):
         """Every figure is written where it was asked for."""

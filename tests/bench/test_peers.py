@@ -131,6 +131,21 @@ class ChatdTests(PeersTestCase):
         self.assertEqual(options["data"], str(self.work / "data"))
         self.assertEqual(options["durability"], "normal")
 
+    def test_unprotected(self):
+        """Nobody is slowed down, unless that is what is measured."""
+        options, _ = self.options("chatd")
+        self.assertEqual((options["message-rate"], options["command-rate"]), (0, 0))
+        command = peers.prepare_chatd(self.work, 4000, has_key=False, is_protected=True).command
+        self.assertFalse([word for word in command if word.endswith("-rate")])
+
+    def test_further_options(self):
+        """A measure can give further options."""
+        more = ("--presence-limit", "0")
+        launch = peers.prepare_chatd(self.work, 4000, has_key=False, options=more)
+        options = Options()
+        options.parseOptions(launch.command[launch.command.index("chatd") + 1 :])
+        self.assertEqual(options["presence-limit"], 0)
+
     def test_silent(self):
         """No heartbeat falls into a measure."""
         options, _ = self.options("chatd")

@@ -39,8 +39,9 @@ class MemoryServiceTests(SynchronousTestCase):
         self.assertEqual([self.after(EXODUS) for _ in range(3)], [1, 2, 3])
 
     def test_stopped(self) -> None:
-        """Nothing is left of it when it has stopped."""
+        """Nothing is left of it when it has stopped, also where it never began."""
         self.service.stopService()
+        MemoryService(self.clock, lambda: 0).stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_for_real(self) -> None:

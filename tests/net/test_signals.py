@@ -92,6 +92,7 @@ class SignalTests(SynchronousTestCase):
         """When it stops, SIGHUP is as it was; to be told to stop again still hurries."""
         self.reactor.run()
         self.service.stopService()
+        self.service.stopService()
         self.assertEqual(signal.getsignal(signal.SIGHUP), signal.SIG_IGN)
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
