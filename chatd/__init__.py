@@ -4,7 +4,7 @@ What is public is here; everything else may change.
 
 - `connect`, `ChatClient`, `ChatClientService`, `ChatClientFactory`: speak to a server.
 - `ChatFactory`, `Session`: be a server, by subclassing; `ChatService` runs one, `Policy` says what
-  its operator decides.
+  its operator decides, `Limits` what peers may take of it.
 - `IMessageStore`: where what is said is kept; `MemoryStore`, `SqliteStore` (with `Durability` and a
   `StoreThread`) keep it, as much as `Retention` says.
 - `Joined`, `History`, `RoomInfo`, `Conversation`: what a client's commands give back.
@@ -32,6 +32,7 @@ from chatd.keyfile import generate_key, load_key, write_key_file
 from chatd.net.client import ChatClient
 from chatd.net.connect import ChatClientFactory, ChatClientService, connect
 from chatd.net.factory import ChatFactory
+from chatd.net.limits import Limits
 from chatd.net.requests import Conversation, History, Joined, RoomInfo
 from chatd.net.session import Session
 from chatd.service import ChatService
@@ -57,6 +58,7 @@ __all__ = [
     "IMessageStore",
     "Joined",
     "KeyMismatchError",
+    "Limits",
     "LocalProtocolError",
     "MemoryStore",
     "Message",

@@ -35,6 +35,7 @@ DAY_S = 86_400.0
 _MAX_DAYS = 36_500.0
 _MAX_COUNT = 2**53
 _MAX_SECONDS = 3_600.0
+_MIN_RATE = 0.01
 _MAX_RATE = 1e9
 _MODES = range(0o1000)
 
@@ -92,8 +93,10 @@ def as_rate(option: str) -> Callable[[str], float]:
 
     def convert(number: str) -> float:
         rate = _number(number)
-        if not 0 <= rate <= _MAX_RATE:
-            raise usage.UsageError(f"--{option} {number}: it takes a rate a second, or 0 for none")
+        if rate != 0 and not _MIN_RATE <= rate <= _MAX_RATE:
+            raise usage.UsageError(
+                f"--{option} {number}: it takes a rate a second from {_MIN_RATE}, or 0 for none"
+            )
         return rate
 
     return convert
@@ -179,7 +182,7 @@ _LIMITS: tuple[tuple[str, str, str, Callable[[str], float]], ...] = (
     (
         "max-arriving",
         "max_arriving",
-        "Bytes of messages that are not whole yet, of all peers together.",
+        "Bytes that arrived of messages not whole yet, or too fast, of all peers together.",
         as_count("max-arriving", 1),
     ),
     ("max-sessions", "max_sessions", "Sessions in all.", as_count("max-sessions", 1)),

@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.application.service import MultiService, Service
 from twisted.cred.checkers import ICredentialsChecker
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred, TimeoutError, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
@@ -144,7 +144,8 @@ class ChatService(MultiService):
         ban_file: Where bans are kept; None where they are the factory's own.
         socket_mode: The mode of UNIX sockets whose endpoint says none.
         grace_s: How long saying goodbye to everyone may take, in seconds.
-        signals: What acts on signals while the rest runs and stops; None where the program does.
+        reload: Called at SIGHUP; with it, the service also stops at once where it is told to stop
+            a second time. None where signals are the program's.
 
     Raises:
         ConfigurationError: One of `endpoints` is no server endpoint string.
@@ -153,6 +154,8 @@ class ChatService(MultiService):
         factory: What serves the connections.
         listeners: What listens, in the order of `endpoints`.
     """
+
+    log = Logger()
 
     def __init__(
         self,
@@ -163,10 +166,12 @@ class ChatService(MultiService):
         ban_file: BanFile | None = None,
         socket_mode: int = SOCKET_MODE,
         grace_s: float = GRACE_S,
-        signals: Service | None = None,
+        reload: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
+        self._reactor = reactor
         self._grace_s = grace_s
+        self._closing: Deferred[None] | None = None
         descriptions = [endpoints] if isinstance(endpoints, str) else endpoints
         self.factory = factory
         self.listeners = tuple(
@@ -175,8 +180,8 @@ class ChatService(MultiService):
             )
             for description in descriptions
         )
-        # Not among the services within: they are started before them, and stopped after them.
-        self._signals = Service() if signals is None else signals
+        # Not among the services within: they are stopped after them.
+        self._signals = Service() if reload is None else SignalService(reactor, reload, self.hurry)
         self._keeping = KeepingService(reactor, factory, ban_file)
         for listener in self.listeners:
             listener.setServiceParent(self)
@@ -212,8 +217,22 @@ class ChatService(MultiService):
             try:
                 await self.factory.shut_down(self._grace_s)
             finally:
+                await self._close_store()
                 self._signals.stopService()
-                await self._keeping.stopService()
+
+    async def _close_store(self) -> None:
+        """Wait until the store is closed, or for no longer than the grace, or until told again."""
+        self._closing = self._keeping.stopService()
+        try:
+            await self._closing.addTimeout(self._grace_s, self._reactor)
+        except (CancelledError, TimeoutError):
+            self.log.error("the store does not close; what was confirmed is in it")
+
+    def hurry(self) -> None:
+        """Wait for nobody any more, where it is stopping: neither for clients nor for the store."""
+        self.factory.cut_off()
+        if self._closing is not None:
+            self._closing.cancel()
 
 
 def make_service(
@@ -264,7 +283,7 @@ def make_service(
         ban_file=ban_file,
         socket_mode=settings.socket_mode,
         grace_s=settings.grace_s,
-        signals=SignalService(reactor, Reloading(steps), factory.cut_off),
+        reload=Reloading(steps),
     )
     MemoryService(reactor, lambda: factory.census.departures).setServiceParent(service)
     return service

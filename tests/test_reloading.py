@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.logger import capturedLogs, formatEvent
 
+from chatd.net.reloading import Reloading
 from chatd.passwords import set_password
 from chatd.service import ChatService
 from tests.net.fakes import KEY, OTHER_KEY, Peer, ack, settle
@@ -89,6 +90,17 @@ class ReloadTests(MakeServiceTests):
         self.assertEqual(len(service.factory.sessions), 1)
         peer.transport.lose()
         settle(service.factory)
+
+    def test_a_failure(self) -> None:
+        """What fails in another way is logged as such, and the others are read."""
+        read: list[str] = []
+
+        def fail() -> None:
+            raise RuntimeError("nobody thought of that")
+
+        Reloading({"one": fail, "two": lambda: read.append("two")})()
+        self.assertEqual(read, ["two"])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_wrong_ones(self) -> None:
         """What is wrong is told in a line, without what is in it; and the others are read."""

@@ -79,7 +79,7 @@ class Bans:
         Raises:
             StoreError: It cannot be kept; then it is not in force.
         """
-        bans = [each for each in self.in_force() if (each.name, each.address) != _key(ban)]
+        bans = [each for each in self.in_force() if _key(each) != _key(ban)]
         self._save([*bans, ban])
         self.replace([*bans, ban])
 
@@ -90,7 +90,7 @@ class Bans:
             StoreError: It cannot be kept; then the ban stays in force.
         """
         bans = self.in_force()
-        rest = [ban for ban in bans if _key(ban) != (name, address)]
+        rest = [ban for ban in bans if _key(ban) != (name, address and site_of(address))]
         if len(rest) == len(bans):
             return False
         self._save(rest)
@@ -103,7 +103,7 @@ def _is_in_force(ban: Ban, now: float) -> bool:
 
 
 def _key(ban: Ban) -> tuple[str | None, str | None]:
-    return ban.name, ban.address
+    return ban.name, ban.address and site_of(ban.address)
 
 
 class Operators:

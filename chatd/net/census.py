@@ -96,11 +96,12 @@ class Census(Generic[P]):
         site = self._established[connection] = site_of(address)
         self._sessions[site] += 1
 
-    def arriving(self, connection: P, held: int) -> P | None:
+    def arriving(self, connection: P, held: int) -> list[P]:
         """Note how much has arrived of a connection's frame that is not whole.
 
         Returns:
-            The connection that must go for it, or None.
+            The connections that must go for it: of those that hold no less than most, the ones
+            whose frames have been arriving for the longest.
         """
         arriving = self._arriving
         before = arriving.get(connection, 0)
@@ -111,16 +112,22 @@ class Census(Generic[P]):
         elif before:
             del arriving[connection]
         self._arriving_bytes += held - before
-        if self._arriving_bytes <= self._limits.max_arriving:
-            return None
-        leaving = next(iter(arriving))
-        self._arriving_bytes -= arriving.pop(leaving)
+        leaving: list[P] = []
+        while self._arriving_bytes > self._limits.max_arriving:
+            mean = self._arriving_bytes / len(arriving)
+            oldest = next(each for each, size in arriving.items() if size >= mean)
+            self._arriving_bytes -= arriving.pop(oldest)
+            leaving.append(oldest)
         return leaving
 
-    def ended(self, connection: P) -> P | None:
+    def ended(self, connection: P, *, is_gone: bool = False) -> P | None:
         """Count a connection out of those that wait for a session or have one.
 
         It may be there for a while, to read why; those that had no session are bounded, too.
+
+        Args:
+            connection: The connection.
+            is_gone: Whether it is there no more.
 
         Returns:
             The connection that must be cut off for it, or None.
@@ -128,6 +135,8 @@ class Census(Generic[P]):
         self._wait_no_more(connection)
         self._arriving_bytes -= self._arriving.pop(connection, 0)
         site = self._established.pop(connection, None)
+        if site is None and is_gone:
+            return None
         if site is None:
             self._refused[connection] = None
             if len(self._refused) <= self._limits.max_unestablished:

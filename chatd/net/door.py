@@ -51,6 +51,9 @@ class Door:
         """
         if self._retry is not None:
             raise _again()
+        if self._is_full and not self._has_room():
+            self._shut()
+            raise _again()
         try:
             connection, address = self._socket.accept()
         except OSError as error:
@@ -58,9 +61,7 @@ class Door:
                 raise
             self._shut()
             raise _again() from error
-        # The system gives out the lowest number that is free.
-        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        if most != resource.RLIM_INFINITY and connection.fileno() >= most - SPARED:
+        if _is_spared(connection.fileno()):
             self._shut()
         elif self._is_full:
             self._is_full = False
@@ -73,6 +74,15 @@ class Door:
             self._retry.cancel()
             self._retry = None
         self._socket.close()
+
+    def _has_room(self) -> bool:
+        """Say whether a connection would get a number that is not spared."""
+        try:
+            number = os.dup(self._socket.fileno())
+        except OSError:
+            return False
+        os.close(number)
+        return not _is_spared(number)
 
     def _shut(self) -> None:
         self._port.stopReading()
@@ -87,6 +97,12 @@ class Door:
     def _open(self) -> None:
         self._retry = None
         self._port.startReading()
+
+
+def _is_spared(number: int) -> bool:
+    """Say whether a descriptor is one of the last: the system gives out the lowest that is free."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return most != resource.RLIM_INFINITY and number >= most - SPARED
 
 
 def _again() -> OSError:

@@ -13,7 +13,7 @@ from chatd.errors import ConfigurationError
 
 __all__ = ["BACKLOG", "client_endpoint", "server_endpoint"]
 
-BACKLOG = 1024
+BACKLOG = 4096
 """How many connections may wait to be accepted; Twisted's own 50 lets a storm of them starve."""
 
 SOCKET_MODE = 0o666

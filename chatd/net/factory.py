@@ -335,6 +335,8 @@ class ChatFactory(Factory):
 
     def _end_all(self, end: SessionEnded) -> None:
         """End all sessions, each of which has the answers to what it said."""
+        if not self._is_stopping:  # it waited for a store, and the server has begun anew
+            return
         for protocol in list(self.census):
             protocol.end_session(end.code, end.reason, retry=end.retry)
         self.turn.flush()
@@ -385,15 +387,16 @@ class ChatFactory(Factory):
 
     def arriving(self, protocol: ServerProtocol, held_bytes: int) -> None:
         """Note how much has arrived of a connection that was not acted on yet."""
-        leaving = self.census.arriving(protocol, held_bytes)
-        if leaving is not None:
+        for leaving in self.census.arriving(protocol, held_bytes):
             leaving.end_session(
-                ErrorCode.OVERLOADED, "too many long frames are arriving", retry=True
+                ErrorCode.OVERLOADED,
+                "too much is arriving that is not whole or came too fast",
+                retry=True,
             )
 
-    def ended(self, protocol: ServerProtocol) -> None:
+    def ended(self, protocol: ServerProtocol, *, is_gone: bool) -> None:
         """Count a connection out of those that wait for a session or have one."""
-        leaving = self.census.ended(protocol)
+        leaving = self.census.ended(protocol, is_gone=is_gone)
         if leaving is not None:
             leaving.abort()
 

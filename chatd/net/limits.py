@@ -25,9 +25,9 @@ class Limits:
         max_in_work: How many messages of a peer may wait for their answers before it is not read
             from.
         max_in_work_bytes: How many bytes of content they may have, and one message more.
-        max_arriving: How many bytes of frames that are not whole may have arrived, of all peers
-            together: then the one whose frame has been arriving for the longest is told
-            `overloaded`.
+        max_arriving: How many bytes may have arrived, of all peers together, that are of frames
+            not whole or came faster than the rates: then those who hold much of it, the longest
+            first, are told `overloaded`.
         max_sessions: How many sessions there may be: more are told `too-many-sessions`.
         max_sessions_per_address: How many of them may be of one address; all of an IPv6 address's
             first 64 bits are one, and so is a user of this machine on a UNIX socket.
@@ -37,8 +37,8 @@ class Limits:
         handshake_timeout_s: How long one may be, in seconds: then it is told `handshake-timeout`.
         max_first_frame: Longest frame taken before there is a session, in bytes.
         message_rate: How many messages a session may send a second, each KiB that arrives counted
-            as one more: who sends more is not read from for a while. Ten seconds' worth may come
-            at once. 0 for no limit.
+            as one more: who sends more is not read from for a while, ten seconds at most. Ten
+            seconds' worth may come at once. 0 for no limit.
         command_rate: How many commands it may give a second, likewise.
 
     Raises:

@@ -29,6 +29,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.errors import ErrorCode, SessionEnded
+from chatd.net.hooks import FAILED
 from chatd.net.outlet import Outlet
 from chatd.net.turn import Turn
 from chatd.net.writers import writer_for
@@ -325,8 +326,11 @@ class ChatProtocol(Protocol):
         self.stream.pauseProducing()
         work.addBoth(self._go_on)
 
-    def _go_on(self, _: object) -> None:
+    def _go_on(self, result: object) -> None:
         self._work = None
+        if isinstance(result, Failure):
+            self.log.failure("what a peer said could not be acted on", failure=result)
+            self.end_session(ErrorCode.INTERNAL_ERROR, FAILED)
         if not (self._is_held or self._is_read_closed or self._is_gone):
             self.stream.resumeProducing()  # also when it is over: the other end is waited for
         if self.connection.is_readable:

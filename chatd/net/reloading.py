@@ -34,5 +34,7 @@ class Reloading:
                     what=what,
                     error=error,
                 )
+            except Exception:  # the others are to be read all the same
+                self.log.failure("{what}: not read anew, what was in force stays", what=what)
             else:
                 self.log.info("{what}: read anew", what=what)

@@ -149,7 +149,7 @@ class ServerProtocol(ChatProtocol):
     def session_ended(self, end_reason: SessionEnded) -> None:
         """Take the session out of the chat, and call its `ended`."""
         session = self.session
-        self.factory.ended(self)
+        self.factory.ended(self, is_gone=self._is_gone)
         if session is None:
             self.log.info(
                 "{who}: not established from {peer}: {reason!r}",
@@ -186,7 +186,10 @@ class ServerProtocol(ChatProtocol):
 
     def _note_held(self) -> None:
         """Tell what has arrived and was not acted on, where that is not what it was."""
-        held_bytes = self.connection.held_bytes
+        connection = self.connection
+        # What waits for the store or a hook is no fault of the peer's, and no more than one read.
+        is_its_own = self._work is None or self._nap is not None
+        held_bytes = connection.held_bytes if is_its_own else connection.gathered_bytes
         if held_bytes != self._held_bytes:
             self._held_bytes = held_bytes
             self.factory.arriving(self, held_bytes)

@@ -34,9 +34,11 @@ class TokenBucket:
             now: The time, in seconds of any clock; later calls use the same one.
 
         Returns:
-            In how many seconds none is owed any more; 0.0 where none is.
+            In how many seconds none is owed any more, at most `burst_s`: what is more is let off.
+            0.0 where none is owed.
         """
         full_at = min(max(self._full_at, now), now + self._burst_s) + tokens * self._token_s
+        full_at = min(full_at, now + 2 * self._burst_s)
         self._full_at = full_at
         owed_s = full_at - now - self._burst_s
         return owed_s if owed_s > 0 else 0.0

@@ -234,6 +234,11 @@ class Connection:
         """How much arrived and was not acted on: most of it is of a frame that is not whole."""
         return self._reader.held_bytes + self._channel.held_bytes
 
+    @property
+    def gathered_bytes(self) -> int:
+        """How much of that is of a long frame that is not whole."""
+        return self._reader.gathered_bytes
+
     def note_alive(self) -> None:
         """Count the peer as heard, while it is this side that does not listen."""
         self._liveness.was_heard = True

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
@@ -129,8 +130,12 @@ class SqliteStore:
         self._is_open = False
         try:
             await self._runner(self._logs.close)
-        finally:
+        except CancelledError:  # who waits for it no more waits for its thread no more either
+            raise
+        except BaseException:
             self._runner.stop()
+            raise
+        self._runner.stop()
 
     async def open_log(self, log: str, name: str) -> Head:
         """See `IMessageStore`."""

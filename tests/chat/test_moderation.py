@@ -162,6 +162,10 @@ class BanTests(ModerationCase):
         self.assert_ended("banned", dan)
         self.assertTrue(self.banned(None, "2001:db8::3"))
         self.assertFalse(self.banned(None, eve.address))
+        self.ask(self.op, "ban", address="2001:db8::7")
+        self.assertEqual(len(self.chat.bans.in_force()), 1)
+        self.ask(self.op, "unban", address="2001:db8::9")
+        self.assertFalse(self.banned(None, "2001:db8::3"))
 
     def test_oneself(self):
         """An operator does not ban itself by a slip."""

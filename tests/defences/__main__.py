@@ -26,7 +26,7 @@ DEADLINE_S = 120
 
 
 def main(words: list[str]) -> int:
-    """Try those that are asked for, two at once."""
+    """Try those that are asked for, as many at once as there are processors."""
     asked = [each for each in DEFENCES if all(word in f"{each}" for word in words)]
     copies: SimpleQueue[Path] = SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="chatd-defences-") as directory:

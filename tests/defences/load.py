@@ -6,7 +6,7 @@ from tests.defences import Defence
 
 LOAD = (
     Defence(
-        "A connection without a session ends after 10 seconds, whatever it sends.",
+        "A connection without a session ends after 10 seconds.",
         "tests/net/test_flood.py::CrowdTests::test_handshake_timeout",
         "chatd/session/connection.py",
         "            if now >= self._handshake_deadline:\n",
@@ -28,7 +28,7 @@ LOAD = (
         "            pass\n",
     ),
     Defence(
-        "There are only so many sessions, in all and of an address.",
+        "There are only so many sessions, also where many are let in at once.",
         "tests/net/test_flood.py::CrowdTests::test_let_in_at_once",
         "chatd/net/admission.py",
         "                self._bans.check(name, identity.address)\n"
@@ -36,11 +36,25 @@ LOAD = (
         "                self._bans.check(name, identity.address)\n",
     ),
     Defence(
+        "There are only so many of an address.",
+        "tests/net/test_flood.py::CrowdTests::test_too_many_of_an_address",
+        "chatd/net/census.py",
+        "        if self._sessions[site_of(address)] >= self._limits.max_sessions_per_address:\n",
+        "        if False:\n",
+    ),
+    Defence(
+        "Some file descriptors are left for what is no connection.",
+        "tests/net/test_door.py::DoorTests::test_spared",
+        "chatd/net/door.py",
+        "        if self._is_full and not self._has_room():\n",
+        "        if False:\n",
+    ),
+    Defence(
         "What arrives of long messages is bounded for all peers together.",
         "tests/net/test_flood.py::ArrivingTests::test_the_oldest_goes",
         "chatd/net/census.py",
-        "        if self._arriving_bytes <= self._limits.max_arriving:\n",
-        "        if True:\n",
+        "        while self._arriving_bytes > self._limits.max_arriving:\n",
+        "        while False:\n",
     ),
     Defence(
         "What waits for a peer that does not read is bounded; it is told so, and cut off.",
@@ -64,7 +78,7 @@ LOAD = (
         "        wait_s = 0.0\n",
     ),
     Defence(
-        "Frames that are answered one by one are answered a few in a turn, and count as messages.",
+        "Frames that are answered one by one are answered a few in a turn.",
         "tests/net/test_flood.py::AnsweredTests::test_in_turns",
         "chatd/session/connection.py",
         "                        yield Answered(MAX_ANSWERED)\n",
@@ -92,7 +106,7 @@ LOAD = (
         "        self._total.bytes += size\n",
     ),
     Defence(
-        "When the file descriptors run out, connections wait until there are some; sessions go on.",
+        "When the file descriptors run out, who connects waits until there are some.",
         "tests/net/test_door.py::DoorTests::test_out_of_descriptors",
         "chatd/net/door.py",
         "            if error.errno not in (errno.EMFILE, errno.ENFILE):\n",

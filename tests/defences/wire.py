@@ -28,7 +28,7 @@ WIRE = (
         "ephemeral or X25519PrivateKey.from_private_bytes(psk)",
     ),
     Defence(
-        "A record that is replayed, left out or reordered ends the connection.",
+        "A record that is replayed, or comes at another place in the order, ends the connection.",
         "tests/wire/test_noise.py::CipherStateTests::test_replayed",
         "chatd/wire/noise.py",
         "        self._nonce = nonce + 1\n",

@@ -65,6 +65,14 @@ class WaitingTests(SynchronousTestCase):
         self.connect("a4")
         self.assertIsNone(self.census.ended("a4"))
 
+    def test_gone(self) -> None:
+        """Who is gone already drives out nobody who still reads."""
+        for number in range(5):
+            self.connect(f"a{number}")
+            self.assertIsNone(self.census.ended(f"a{number}", is_gone=number > 2))
+            if number > 2:
+                self.census.disconnected(f"a{number}")
+
     def test_ended_sessions_have_their_time(self) -> None:
         """However many sessions end at once, each may read why."""
         for number in range(10):
@@ -139,16 +147,25 @@ class ArrivingTests(SynchronousTestCase):
 
     def test_oldest_goes(self) -> None:
         """Who makes a frame arrive for the longest goes, whoever brings too much."""
-        self.assertEqual([self.census.arriving(name, 40) for name in "ab"], [None, None])
-        self.assertIsNone(self.census.arriving("a", 50))
-        self.assertEqual(self.census.arriving("c", 40), "a")
+        self.assertEqual([self.census.arriving(name, 40) for name in "ab"], [[], []])
+        self.assertEqual(self.census.arriving("a", 50), [])
+        self.assertEqual(self.census.arriving("c", 40), ["a"])
         self.assertEqual(self.census.arriving_bytes, 80)
+
+    def test_unequal(self) -> None:
+        """Those who hold next to nothing do not go for one who holds a lot, and the bound holds."""
+        for number in range(20):
+            self.census.arriving(f"tiny{number}", 1)
+        left = [name for number in range(9) for name in self.census.arriving(f"large{number}", 70)]
+        self.assertEqual(left, [f"large{number}" for number in range(8)])
+        self.assertEqual(self.census.arriving("huge", 100), ["large8", "huge"])
+        self.assertLessEqual(self.census.arriving_bytes, 100)
 
     def test_whole(self) -> None:
         """A frame that is whole counts no more."""
         self.census.arriving("a", 90)
         self.census.arriving("a", 0)
-        self.assertIsNone(self.census.arriving("b", 90))
+        self.assertEqual(self.census.arriving("b", 90), [])
         self.assertEqual(self.census.arriving_bytes, 90)
 
     def test_next_frame(self) -> None:
@@ -156,7 +173,7 @@ class ArrivingTests(SynchronousTestCase):
         self.census.arriving("a", 40)
         self.census.arriving("b", 40)
         self.census.arriving("a", 10)
-        self.assertEqual(self.census.arriving("c", 60), "b")
+        self.assertEqual(self.census.arriving("c", 60), ["b"])
 
     def test_gone(self) -> None:
         """What a connection brought counts no more when it has ended."""
@@ -164,4 +181,4 @@ class ArrivingTests(SynchronousTestCase):
         self.census.arriving("a", 90)
         self.census.ended("a")
         self.assertEqual(self.census.arriving_bytes, 0)
-        self.assertIsNone(self.census.arriving("b", 90))
+        self.assertEqual(self.census.arriving("b", 90), [])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
 
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.net import door
 from chatd.net.door import RETRY_S, SPARED, Door
 
 
@@ -26,6 +28,10 @@ class FakeSocket:
     def __init__(self) -> None:
         self.waiting: list[int | OSError] = []
         self.is_closed = False
+        self.number = os.open(os.devnull, os.O_RDONLY)
+
+    def fileno(self) -> int:
+        return self.number
 
     def accept(self) -> tuple[FakeConnection, str]:
         if not self.waiting:
@@ -61,6 +67,7 @@ class DoorTests(SynchronousTestCase):
         self.clock = Clock()
         self.port = FakePort()
         self.socket = self.port.socket
+        self.addCleanup(os.close, self.socket.number)
         self.door = Door(self.clock, self.port)
         self.last = resource.getrlimit(resource.RLIMIT_NOFILE)[0] - SPARED
 
@@ -100,6 +107,27 @@ class DoorTests(SynchronousTestCase):
         self.assertFalse(self.port.is_reading)
         self.clock.advance(RETRY_S)
         self.assertEqual(self.accept(), [7])
+
+    def test_spared(self) -> None:
+        """Those that are spared stay so, however long there are no others."""
+        patch = self.patch(door, "_is_spared", lambda _: True)
+        self.assertEqual(self.accept(5, 6), [5])
+        for _ in range(3):
+            self.clock.advance(RETRY_S)
+            self.assertEqual(self.accept(), [])
+        patch.restore()
+        self.clock.advance(RETRY_S)
+        self.assertEqual(self.accept(), [6])
+
+    def test_none_to_look_with(self) -> None:
+        """Where there is not even one to look with, there is no room."""
+        self.accept(OSError(errno.EMFILE, "none left"), 5)
+        closed, self.socket.number = self.socket.number, -1
+        self.clock.advance(RETRY_S)
+        self.assertEqual(self.accept(), [])
+        self.socket.number = closed
+        self.clock.advance(RETRY_S)
+        self.assertEqual(self.accept(), [5])
 
     def test_no_limit(self) -> None:
         """Where there is no limit, none is near."""

@@ -98,10 +98,19 @@ class MessageRateTests(FloodCase):
 
     def test_stays_alive(self) -> None:
         """Who waits is not taken for silent."""
+        self.factory = memory_factory(limits=self.limits, heartbeat_s=0.1)
+        self.alice = hand_client(self.factory)
         self.say(0, 10 * self.burst)
-        self.advance(3 * BURST_S)
+        for _ in range(90):
+            self.advance(0.1)
         self.assertFalse(self.is_read)
         self.assertTrue(self.alice.protocol.connection.is_established)
+
+    def test_not_for_ever(self) -> None:
+        """However much it was, it is read again when a bucket would be full."""
+        self.say(0, 100 * self.burst)
+        self.advance(BURST_S)
+        self.assertTrue(self.is_read)
 
     def test_gone_meanwhile(self) -> None:
         """Who goes while it waits leaves no timer."""
@@ -120,18 +129,19 @@ class MessageRateTests(FloodCase):
         self.assertTrue(self.is_read)
 
 
-class NoRateTests(MessageRateTests):
+class NoRateTests(FloodCase):
     """A rate of 0 slows nobody down."""
 
-    limits = Limits(message_rate=0)
+    limits = Limits(message_rate=0, command_rate=0)
 
-    def test_slowed_down(self) -> None:
-        """However much is said, it is read on."""
-        self.say(0, 1000)
+    def test_read_on(self) -> None:
+        """However much is said and asked, it is read on."""
+        self.alice.say(*(str(number) for number in range(1000)))
+        self.alice.send(*(command("who", id=f"w{each}", room="lobby") for each in range(1000)))
+        for _ in range(200):
+            settle(self.factory)
+        self.assertEqual(len(self.alice.take()), 2000)
         self.assertTrue(self.is_read)
-
-    test_refill = test_long_messages = test_stays_alive = test_slowed_down
-    test_gone_meanwhile = test_ended_meanwhile = test_slowed_down
 
 
 class CommandRateTests(FloodCase):
@@ -338,18 +348,33 @@ class ArrivingTests(SynchronousTestCase):
         self.assertTrue(alice.protocol.session.is_active)
 
     def test_acted_on_later(self) -> None:
-        """What had to wait for the store is counted until it is acted on, and no longer."""
+        """What waits for the store is not counted, nor is it when it was acted on."""
         store = SlowStore()
         factory = memory_factory(store=store, limits=Limits(max_in_work=1))
         alice = hand_client(factory)
         alice.say("one", "two", "three")
-        self.assertGreater(factory.census.arriving_bytes, 0)
+        self.assertEqual(factory.census.arriving_bytes, 0)
+        self.assertGreater(alice.protocol.connection.held_bytes, 0)
         for _ in range(3):
             settle(factory)
             store.answer()
         settle(factory)
         self.assertEqual(alice.take_texts(), ["one", "two", "three"])
         self.assertEqual(factory.census.arriving_bytes, 0)
+
+    def test_too_fast(self) -> None:
+        """What came faster than it may is counted until its time has come."""
+        factory = memory_factory(limits=Limits(command_rate=1))
+        alice = hand_client(factory)
+        alice.send(*(command("who", id=f"{each}", room="lobby") for each in range(13)))
+        settle(factory)
+        held = [factory.census.arriving_bytes]
+        for _ in range(3):
+            factory.clock.advance(1)
+            settle(factory)
+            held.append(factory.census.arriving_bytes)
+        self.assertGreater(held[0], 0)
+        self.assertEqual(held[-1], 0)
 
     def test_lost(self) -> None:
         """What a lost connection brought is gone with it, though something still knows it."""

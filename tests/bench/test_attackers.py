@@ -1,0 +1,162 @@
+"""Those who mean harm: what each sends to a server, and what the server makes of it."""
+
+import socket
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench.assault import assault
+from bench.attackers import (
+    DRIP_S,
+    FLOOD,
+    FLOODS_UNREAD,
+    KINDS,
+    Assault,
+    Attacker,
+    Babbler,
+    Boaster,
+    Dripper,
+    Flooder,
+    Quitter,
+)
+from chatd.session.events import AdmissionAsked, Ended, Faulted
+from chatd.session.server import ServerConnection
+from chatd.session.states import State
+from chatd.wire.channel import ClearChannel, SecureChannel
+from chatd.wire.codec import Codec
+from chatd.wire.keys import noise_psk
+from chatd.wire.messages import SessionInit
+
+KEYS = (None, bytes(range(32)))
+
+
+def task(key, **options):
+    """A task against nobody."""
+    given = {"host": "127.0.0.1", "port": 1, "count": 0, "wave": 10, "hold_s": 0.0, **options}
+    return Assault(key=key, **given)
+
+
+class Victim:
+    """A server without a socket, and the attacker before it."""
+
+    def __init__(self, case, kind, key, number):
+        self.attacker = kind(number, task(key))
+        case.addCleanup(self.attacker.link.close)
+        channel = ClearChannel() if key is None else SecureChannel(noise_psk(key), initiator=True)
+        init = SessionInit(session_id="s", heartbeat=5.0)
+        self.session = ServerConnection(Codec(key), channel, init, 0.0)
+        self.sent = b""
+        self.faults = []
+        self.has_goodbye = False
+
+    def converse(self):
+        """Let both say what they have to say, until there is nothing more."""
+        while True:
+            data = self.session.data_to_send()
+            if data and self.attacker.is_reading:
+                self.attacker.receive(data)
+                self.attacker.has_heard = True
+            taken = self.take()
+            if not data and not taken:
+                return
+
+    def take(self):
+        """Take what the attacker has to send; return how much that was."""
+        data = bytes(self.attacker.to_send)
+        self.attacker.to_send = memoryview(b"")
+        self.sent += data
+        self.session.receive_data(data)
+        for event in self.session.events():
+            if isinstance(event, AdmissionAsked):
+                self.session.admit(event.ack.name, [{"room": room} for room in event.ack.rooms])
+            elif isinstance(event, Faulted):
+                self.faults.append(event.error.code)
+            elif isinstance(event, Ended):
+                self.has_goodbye = True
+        if data:
+            self.attacker.sent()
+        return len(data)
+
+
+class AttackersTests(SynchronousTestCase):
+    def victims(self, kind, number=0):
+        """What became of a server with a key, and of one without."""
+        for key in KEYS:
+            victim = Victim(self, kind, key, number)
+            victim.converse()
+            yield victim
+
+    def test_silent(self):
+        """One says nothing, whatever it is told."""
+        for victim in self.victims(Attacker):
+            self.assertEqual(victim.sent, b"")
+            self.assertFalse(victim.session.is_over)
+
+    def test_babbler(self):
+        """One says nonsense, in which the server finds a fault."""
+        for victim in self.victims(Babbler):
+            self.assertEqual(len(victim.sent), 16 * 1024)
+            self.assertEqual(len(victim.faults), 1)
+
+    def test_boaster(self):
+        """One announces more than is taken: with a key only after the handshake."""
+        for victim in self.victims(Boaster):
+            self.assertEqual(victim.faults, ["too-large"])
+
+    def test_quitter(self):
+        """One hangs up inside the handshake, or inside its first frame: there is no fault yet."""
+        for number in (0, len(KINDS)):
+            for victim in self.victims(Quitter, number):
+                self.assertTrue(victim.attacker.is_over)
+                self.assertGreater(len(victim.sent), 0)
+                self.assertEqual(victim.faults, [])
+                self.assertFalse(victim.session.is_established)
+                victim.session.connection_lost()
+                self.assertIn("cut inside a frame", victim.session.end_reason.reason)
+
+    def test_dripper(self):
+        """One sends a byte at a time, when it is due, and never the last."""
+        for victim in self.victims(Dripper):
+            sent = 0
+            for step in range(1_000):
+                victim.attacker.tick(100.0 + step * DRIP_S)
+                victim.attacker.tick(100.0 + (step + 0.5) * DRIP_S)
+                self.assertLessEqual(len(victim.attacker.to_send), 1)
+                sent += victim.take()
+            self.assertGreater(sent, 40)
+            self.assertEqual(victim.faults, [])
+            self.assertFalse(victim.session.is_established)
+            self.assertFalse(victim.session.is_over)
+
+    def test_flooder_who_reads(self):
+        """One floods with what a session survives, and says goodbye."""
+        for kind in (4, 5, 6):
+            for victim in self.victims(Flooder, kind * len(KINDS)):
+                self.assertTrue(victim.has_goodbye, kind)
+                self.assertEqual(victim.faults, [])
+                self.assertGreater(len(victim.sent), FLOOD * 64)
+
+    def test_flooder_who_does_not(self):
+        """One floods again and again, and reads nothing once it is welcome."""
+        for kind in (0, 1, 2):
+            for victim in self.victims(Flooder, kind * len(KINDS)):
+                self.assertFalse(victim.attacker.is_reading)
+                self.assertFalse(victim.has_goodbye)
+                self.assertGreater(len(victim.sent), FLOODS_UNREAD * FLOOD * 64)
+
+    def test_damaged(self):
+        """One sends a frame that is damaged, which ends its session."""
+        for kind in (3, 7):
+            for victim in self.victims(Flooder, kind * len(KINDS)):
+                self.assertEqual(victim.faults, ["bad-crc"])
+                self.assertIn(victim.session.state, (State.FAULTED, State.CLOSING))
+
+
+class AssaultTests(SynchronousTestCase):
+    def test_nobody_there(self):
+        """Against a port where nobody listens, all are over at once and nobody was answered."""
+        with socket.socket() as taken:  # bound, and so nobody else's, but not listening
+            taken.bind(("127.0.0.1", 0))
+            port = taken.getsockname()[1]
+            outcome = assault(task(None, port=port, count=14, wave=7, hold_s=30.0))
+        self.assertEqual(outcome.connected, 0)
+        self.assertEqual(sum(outcome.outlasted.values()), 0)

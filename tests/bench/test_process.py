@@ -1,0 +1,72 @@
+"""What is known of a process: its open files, its memory while it runs, and where it runs."""
+
+import os
+import tempfile
+
+import pytest
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench import process
+from bench.process import MIB, PeakWatch, apart, open_descriptors
+
+
+class DescriptorsTests(SynchronousTestCase):
+    def test_counts(self):
+        """A file that is opened is counted as long as it is."""
+        before = open_descriptors(os.getpid())
+        with tempfile.TemporaryFile():
+            self.assertEqual(open_descriptors(os.getpid()), before + 1)
+        self.assertEqual(open_descriptors(os.getpid()), before)
+
+
+class PeakWatchTests(SynchronousTestCase):
+    def setUp(self):
+        self.figures = iter([10 * MIB, 30 * MIB])
+        self.patch(process, "_LOOK_S", 0.0)
+        self.patch(process, "resident_bytes", self.resident_bytes)
+
+    def resident_bytes(self, pid):
+        """One figure after the other, and then the process is gone."""
+        self.assertEqual(pid, 7)
+        figure = next(self.figures, None)
+        if figure is None:
+            raise FileNotFoundError
+        return figure
+
+    def test_keeps_the_most(self):
+        """The most that was seen is kept, also when the process ends meanwhile."""
+        with PeakWatch(7) as watch:
+            watch._thread.join()  # it ends with the process
+        self.assertEqual(watch.peak_bytes, 30 * MIB)
+
+    def test_before(self):
+        """What was there at the beginning is the least."""
+        self.figures = iter([50 * MIB, 30 * MIB])
+        with PeakWatch(7) as watch:
+            watch._thread.join()
+        self.assertEqual(watch.peak_bytes, 50 * MIB)
+
+
+class ApartTests(SynchronousTestCase):
+    def setUp(self):
+        self.cores = {0: {3, 1, 2}, 7: {1, 2, 3}}
+        self.patch(os, "sched_getaffinity", lambda pid: self.cores[pid])
+        self.patch(os, "sched_setaffinity", lambda pid, cores: self.cores.update({pid: set(cores)}))
+
+    def test_apart(self):
+        """The others have one core, this process the rest, and all of them at the end."""
+        with apart([7]):
+            self.assertEqual(self.cores, {7: {1}, 0: {2, 3}})
+        self.assertEqual(self.cores[0], {1, 2, 3})
+
+    def test_one_core(self):
+        """Where there is one core, all share it."""
+        self.cores[0] = {4}
+        with apart([7]):
+            self.assertEqual(self.cores, {7: {4}, 0: {4}})
+
+    def test_failure(self):
+        """The cores come back also where the measure fails."""
+        with pytest.raises(ValueError, match="some"), apart([7]):
+            raise ValueError("some")
+        self.assertEqual(self.cores[0], {1, 2, 3})

@@ -1,0 +1,104 @@
+"""The soak: what is left of a daemon is counted, and what visitors are told is noted."""
+
+import socket
+
+import pytest
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench.census import Census
+from bench.receipts import Ledger, Receipt
+from bench.soak import Rest
+from bench.soak_server import census
+from bench.visitors import VisitorLine
+from chatd.testing import MemoryServer
+from chatd.wire.messages import ChatHeader, Error, Message, MessageType
+
+EMPTY = Census(
+    timers=1, loops=1, readers=3, sessions=0, protocols=0, rooms=0, deferreds=2, objects=50_000
+)
+
+
+def rest(descriptors=16, **more):
+    """What a daemon holds."""
+    fields = {name: getattr(EMPTY, name) for name in Census.__struct_fields__}
+    return Rest(Census(**{**fields, **more}), descriptors, 0, 0)
+
+
+class RestTests(SynchronousTestCase):
+    def test_nothing_is_left(self):
+        """Where there is as much as at the base, or less, nothing is left."""
+        self.assertFalse(any(rest().beyond(rest()).values()))
+        self.assertFalse(any(rest(descriptors=15, timers=0).beyond(rest()).values()))
+
+    def test_what_is_left(self):
+        """What there is more of is counted, by what it is; objects are not."""
+        left = rest(descriptors=18, timers=2, sessions=3, objects=90_000).beyond(rest())
+        self.assertEqual(
+            {what: count for what, count in left.items() if count},
+            {"descriptors": 2, "timers": 1, "sessions": 3},
+        )
+
+
+class CensusTests(SynchronousTestCase):
+    def test_counts(self):
+        """Sessions, their connections and their rooms are counted while they are there."""
+        server = MemoryServer()
+        before = census(server.factory)
+        client = server.connect("alice")
+        during = census(server.factory)
+        client.disconnect()
+        server.pump()
+        after = census(server.factory)
+        self.assertEqual([each.sessions for each in (before, during, after)], [0, 1, 0])
+        self.assertEqual([each.rooms for each in (before, during, after)], [0, 1, 0])
+        self.assertEqual(during.protocols, before.protocols + 1)
+
+
+class VisitorLineTests(SynchronousTestCase):
+    def setUp(self):
+        self.link, self.far = socket.socketpair()
+        self.addCleanup(self.link.close)
+        self.addCleanup(self.far.close)
+        self.ledger = Ledger()
+        self.waiting = {id: Message.chat("", id=id, room="#r0") for id in ("1", "2")}
+        self.line = VisitorLine(
+            self.link, "v1", "#r0", key=None, ledger=self.ledger, waiting=self.waiting
+        )
+
+    def hear(self, id, sender):
+        """Tell of a message."""
+        header = ChatHeader(id=id, room="#r0", sender=sender, seq=7)
+        self.line.event_received(Message(MessageType.MESSAGE, header))
+
+    def test_receipt(self):
+        """What it said itself, and waits for, is confirmed, once."""
+        for _ in range(2):
+            self.hear("1", "v1")
+        self.assertEqual(self.ledger.receipts, [Receipt("#r0", 7, "1")])
+        self.assertEqual(list(self.waiting), ["2"])
+
+    def test_of_others(self):
+        """What somebody else said under the same id is no receipt."""
+        self.hear("1", "v2")
+        self.assertEqual(self.ledger.receipts, [])
+        self.assertEqual(list(self.waiting), ["1", "2"])
+
+    def test_refused(self):
+        """What is refused is counted, and not waited for; so is a command."""
+        for ref in ("2", "c1"):
+            error = Error(code="not-stored", ref=ref)
+            self.line.event_received(Message(MessageType.ERROR, error))
+        self.assertEqual(self.ledger.refusals["not-stored"], 2)
+        self.assertEqual(list(self.waiting), ["1"])
+        self.assertEqual(self.line.results["c1"], {})
+
+    def test_result(self):
+        """A RESULT is kept for whoever asked."""
+        self.line.event_received(Message(MessageType.RESULT, {"id": "c1", "count": 3}))
+        self.assertEqual(self.line.results["c1"]["count"], 3)
+
+    def test_hung_up(self):
+        """One that is hung up on is told so while it waits."""
+        self.far.close()
+        with pytest.raises(ConnectionError):
+            self.line.read_until_true(lambda: False)
