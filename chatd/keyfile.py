@@ -20,6 +20,7 @@ __all__ = [
     "read_private_file",
     "replace_private_file",
     "why",
+    "without_waiting",
     "write_key_file",
 ]
 
@@ -90,8 +91,7 @@ def read_private_file(path: str | Path, what: str, max_bytes: int = -1) -> bytes
         ConfigurationError: It cannot be read, or others than its owner may read or write it.
     """
     try:
-        # Without O_NONBLOCK a pipe would be waited for.
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        with open(path, "rb", opener=without_waiting) as file:
             status = os.fstat(file.fileno())
             data = file.read(max_bytes) if stat.S_ISREG(status.st_mode) else None
     except (OSError, ValueError) as error:
@@ -99,6 +99,11 @@ def read_private_file(path: str | Path, what: str, max_bytes: int = -1) -> bytes
     if status.st_mode & _OTHERS:
         raise ConfigurationError(f"others can read or write the {what} {path}: chmod 600 {path}")
     return data
+
+
+def without_waiting(path: str, flags: int) -> int:
+    """Open a file for `open`; a pipe that nobody writes to is not waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def replace_private_file(

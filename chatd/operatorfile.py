@@ -8,7 +8,7 @@ from pathlib import Path
 
 from chatd.chat.names import check_name
 from chatd.errors import ConfigurationError, RequestError
-from chatd.keyfile import why
+from chatd.keyfile import why, without_waiting
 
 __all__ = ["load_operators"]
 
@@ -26,9 +26,11 @@ def load_operators(path: str | Path) -> tuple[str, ...]:
             is no name.
     """
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), encoding="utf-8") as file:
+        with open(path, "rb", opener=without_waiting) as file:
             mode = os.fstat(file.fileno()).st_mode
-            lines = file.read().splitlines()
+            if not stat.S_ISREG(mode):
+                raise ValueError("it is no file")
+            lines = file.read().decode("utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot read the {_WHAT} {path}: {why(error)}") from error
     if mode & _OTHERS_WRITE:

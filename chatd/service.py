@@ -43,6 +43,8 @@ from chatd.wire.envelope import MAX_CONTENT
 __all__ = ["DEFAULT_ENDPOINT", "ChatService", "Settings", "make_service"]
 
 DEFAULT_ENDPOINT = "tcp:9999:interface=localhost"
+HURRY_S = 1.0
+"""How long a store may take to close where nobody is waited for, in seconds."""
 EXPIRY_INTERVAL_S = 60.0
 """Seconds between two looks for what has become too old to be kept."""
 
@@ -172,6 +174,7 @@ class ChatService(MultiService):
         self._reactor = reactor
         self._grace_s = grace_s
         self._closing: Deferred[None] | None = None
+        self._is_hurried = False
         descriptions = [endpoints] if isinstance(endpoints, str) else endpoints
         self.factory = factory
         self.listeners = tuple(
@@ -223,13 +226,16 @@ class ChatService(MultiService):
     async def _close_store(self) -> None:
         """Wait until the store is closed, or for no longer than the grace, or until told again."""
         self._closing = self._keeping.stopService()
+        wait_s = HURRY_S if self._is_hurried else max(self._grace_s, HURRY_S)
+        self._is_hurried = False
         try:
-            await self._closing.addTimeout(self._grace_s, self._reactor)
+            await self._closing.addTimeout(wait_s, self._reactor)
         except (CancelledError, TimeoutError):
             self.log.error("the store does not close; what was confirmed is in it")
 
     def hurry(self) -> None:
         """Wait for nobody any more, where it is stopping: neither for clients nor for the store."""
+        self._is_hurried = True
         self.factory.cut_off()
         if self._closing is not None:
             self._closing.cancel()

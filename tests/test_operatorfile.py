@@ -9,6 +9,7 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError
+from chatd.keyfile import load_key
 from chatd.operatorfile import load_operators
 
 
@@ -64,6 +65,26 @@ class LoadTests(SynchronousTestCase):
         self.assertIn("directory", self.refusal())
 
     def test_pipe(self) -> None:
-        """A pipe that nobody writes to is not waited for."""
+        """A pipe is no file, and not waited for, whether somebody writes to it or not."""
         os.mkfifo(self.path, 0o600)
-        self.assertEqual(load_operators(self.path), ())
+        self.assertIn("it is no file", self.refusal())
+        writer = os.open(self.path, os.O_RDWR)
+        self.addCleanup(os.close, writer)
+        self.assertIn("it is no file", self.refusal())
+
+    def test_mark(self) -> None:
+        """The mark that some editors begin a file with is no part of a name."""
+        self.write(b"\xef\xbb\xbfalice\n")
+        self.assertEqual(load_operators(self.path), ("alice",))
+
+    def test_nothing_is_left_open(self) -> None:
+        """What cannot be read leaves no file open, however often it is tried."""
+        self.path.mkdir()
+        before = os.dup(0)
+        os.close(before)
+        for _ in range(3):
+            self.refusal()
+            self.assertRaises(ConfigurationError, load_key, self.path)
+        after = os.dup(0)
+        os.close(after)
+        self.assertEqual(after, before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import select
 import socket
 from typing import Any
 
@@ -51,8 +52,9 @@ class Door:
         """
         if self._retry is not None:
             raise _again()
-        if self._is_full and not self._has_room():
-            self._shut()
+        if not self._has_room():
+            if self._is_anybody_waiting():
+                self._shut()
             raise _again()
         try:
             connection, address = self._socket.accept()
@@ -61,9 +63,7 @@ class Door:
                 raise
             self._shut()
             raise _again() from error
-        if _is_spared(connection.fileno()):
-            self._shut()
-        elif self._is_full:
+        if self._is_full and not self._is_anybody_waiting():
             self._is_full = False
             self.log.info("accepting connections again")
         return connection, address
@@ -83,6 +83,12 @@ class Door:
             return False
         os.close(number)
         return not _is_spared(number)
+
+    def _is_anybody_waiting(self) -> bool:
+        """Say whether others who connected were not accepted yet."""
+        poll = select.poll()
+        poll.register(self._socket.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
 
     def _shut(self) -> None:
         self._port.stopReading()

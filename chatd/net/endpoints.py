@@ -21,8 +21,8 @@ SOCKET_MODE = 0o666
 
 _TAKES_BACKLOG = re.compile(r"(haproxy:)?(tcp|tcp6|ssl|tls|unix):")
 _TAKES_MODE = re.compile(r"(haproxy:)?unix:")
-_HAS_MODE = re.compile(r"(?<!\\):mode=")
-_HAS_BACKLOG = re.compile(r"(?<!\\):backlog=")
+_HAS_MODE = re.compile(r"(?<!\\)(?:\\\\)*:mode=")
+_HAS_BACKLOG = re.compile(r"(?<!\\)(?:\\\\)*:backlog=")
 _SERVER_PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(-?\d+)(?::|$)")
 _CLIENT_PORT = re.compile(r"(?:tcp|ssl|tls):[^:]*:(?:port=)?(-?\d+)(?::|$)", re.IGNORECASE)
 _MAX_PORT = 65_535

@@ -453,8 +453,12 @@ class ChatFactory(Factory):
 
     def _check_stopped(self) -> None:
         if self._is_stopping and not self.census:
-            # What sessions said at their end is to be stored, too.
-            self.hub.journal.call_when_settled(self._tell_stopped)
+            # What sessions said at their end is to be stored, too; where that takes longer than the
+            # grace, the server may have begun anew, and not mean this stop any more.
+            waiters = list(self._stop_waiters)
+            self.hub.journal.call_when_settled(
+                lambda: self._tell_stopped() if waiters == self._stop_waiters else None
+            )
 
     def _tell_stopped(self) -> None:
         for timer in self._stop_timers:

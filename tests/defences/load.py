@@ -46,7 +46,7 @@ LOAD = (
         "Some file descriptors are left for what is no connection.",
         "tests/net/test_door.py::DoorTests::test_spared",
         "chatd/net/door.py",
-        "        if self._is_full and not self._has_room():\n",
+        "        if not self._has_room():\n",
         "        if False:\n",
     ),
     Defence(

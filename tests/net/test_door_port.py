@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import socket
 
 from twisted.internet.interfaces import IReactorFDSet
@@ -16,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from chatd.net.door import RETRY_S, Door
+from chatd.net.door import RETRY_S, SPARED, Door
 
 DEADLINE_S = 20.0
 
@@ -142,6 +143,36 @@ class PortTests(SynchronousTestCase):
             self.look()
         self.assertEqual(len(self.built), 5)
         self.assertTrue(all(map(self.is_open, connections)))
+
+    def spare_all_but(self, number: int) -> int:
+        """Lower the limit, so that only so many are to be had; return the first that is spared."""
+        free = os.dup(self.scarce.fileno())
+        os.close(free)
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (free + number + SPARED, hard))
+        return free + number
+
+    def test_spared(self) -> None:
+        """However many come and go, none of those that are spared is taken; it is told once."""
+        self.scarce.left = 100
+        waiting = [self.connect() for _ in range(30)]
+        first_spared = self.spare_all_but(10)
+        with capturedLogs() as events:
+            for _ in range(20):
+                self.look()
+                self.reactor.advance(RETRY_S)
+                numbers = [each.transport.fileno() for each in self.built]
+                self.assertLess(max(numbers), first_spared)
+                self.assertEqual(len(self.built), 10)
+                self.assertEqual([event["log_level"].name for event in events], ["warn"])
+                self.built.pop(0).transport.connectionLost(Failure(ConnectionError()))
+            for _ in range(3):
+                self.reactor.advance(RETRY_S)
+                self.look()
+        self.assertEqual([event["log_level"].name for event in events], ["warn", "info"])
+        self.assertEqual(len(self.built), 10)
+        self.assertTrue(all(map(self.is_open, waiting[20:])))
 
     def test_pace(self) -> None:
         """After that as many are accepted in a turn as before."""

@@ -108,7 +108,12 @@ class ServerEndpointTests(EndpointTests):
 
     def test_own_mode(self) -> None:
         """What the endpoint itself says goes before."""
-        for description in ("unix:/run/a:mode=640", "unix:/run/a:640", "unix:/run/a:640:5"):
+        for description in (
+            "unix:/run/a\\\\:mode=640",
+            "unix:/run/a:mode=640",
+            "unix:/run/a:640",
+            "unix:/run/a:640:5",
+        ):
             self.assertEqual(self.mode_of(description, 0o600), 0o640)
 
     def test_backlog(self) -> None:

@@ -1,0 +1,184 @@
+"""A daemon that is told to stop: nobody new, a word to everyone, and an end in its time."""
+
+import re
+import signal
+import socket
+from contextlib import suppress
+
+import pytest
+from twisted.internet import reactor
+
+import chatd
+from chatd import SessionEnded
+from tests.integration.peer import Peer, Type
+from tests.integration.processes import FOREGROUND, daemon
+from tests.integration.test_daemon import endpoint, tcp_port
+
+__all__ = ["endpoint"]  # a fixture
+
+FOR_EVER = ("--grace", "3600")
+PATIENT = (
+    "python",
+    "-c",
+    "import chatd.net.protocol\n"
+    "chatd.net.protocol.CLOSE_TIMEOUT_S = 3600.0\n"
+    "from twisted.scripts.twistd import run; run()",
+    *FOREGROUND[1:],
+)
+"""A daemon that gives each connection as long to close as it has itself to stop."""
+STOPS = [signal.SIGTERM, signal.SIGINT]
+PROGRAMS = [FOREGROUND, ("twist", "--log-format=text")]
+MUCH = b"x" * 1024 * 1024
+
+
+@pytest.fixture
+def peers(tmp_path):
+    """Return what connects a peer that speaks and reads only when it is told to."""
+    connected = []
+
+    def connect(name):
+        peer = Peer(f"{tmp_path}/chat.sock")
+        connected.append(peer)
+        peer.establish(name)
+        return peer
+
+    yield connect
+    for peer in connected:
+        peer.close()
+
+
+def check_end(process, number):
+    """Check that a process ends by a signal, and said nothing of a failure."""
+    assert process.wait() == -number
+    log = process.output.wait_for_end() + process.errors.wait_for_end()
+    assert "Traceback" not in log
+    assert "Unhandled" not in log
+
+
+def refused(path, port):
+    """Say which of two sockets is listened on no more."""
+    codes = []
+    for family, address in ((socket.AF_UNIX, path), (socket.AF_INET, ("127.0.0.1", port))):
+        with socket.socket(family) as one:
+            codes.append(one.connect_ex(address) != 0)
+    return codes
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=["twistd", "twist"])
+def test_nobody_new(endpoint, tmp_path, peers, program):
+    """While someone is waited for, nobody else is let in, on any endpoint."""
+    path, tcp = f"{tmp_path}/chat.sock", "tcp:0:interface=127.0.0.1"
+    options = ("--endpoint", tcp, *FOR_EVER)
+    with daemon(*options, endpoint=endpoint, program=program) as process:
+        port = tcp_port(process)
+        process.output.wait_for(re.escape(f"listening on {tcp}"))
+        stubborn = peers("stubborn")
+        assert refused(path, port) == [False, False]
+        process.send_signal(signal.SIGTERM)
+        told = stubborn.expect(Type.DISCONNECT).header
+        assert (told["code"], told["retry"]) == ("shutting-down", True)
+        assert refused(path, port) == [True, True]
+        stubborn.close()
+        check_end(process, signal.SIGTERM)
+
+
+def stall(peers, name="stalled"):
+    """Connect a peer for whom more waits than the system's buffers hold, and who reads none."""
+    stalled = peers(name)
+    speaker = peers("speaker")
+    for number in range(4):
+        speaker.say(str(number), MUCH)
+    return stalled, speaker
+
+
+@pytest.mark.parametrize("grace", ["0", "0.5"])
+def test_who_does_not_read(endpoint, peers, grace):
+    """One for whom much waits, and who reads nothing, is not waited for after the grace."""
+    with daemon("--grace", grace, endpoint=endpoint, program=PATIENT) as process:
+        stalled, _ = stall(peers)
+        process.send_signal(signal.SIGTERM)
+        check_end(process, signal.SIGTERM)
+        assert stalled.receive().type == Type.EVENT  # that the speaker came: it read none till now
+
+
+@pytest.mark.parametrize("first", STOPS)
+@pytest.mark.parametrize("second", STOPS)
+def test_in_a_hurry(endpoint, peers, first, second):
+    """Told twice, in whichever way, it does not wait for such a one, nor for others."""
+    with daemon(*FOR_EVER, endpoint=endpoint, program=PATIENT) as process:
+        _, speaker = stall(peers)
+        process.send_signal(first)
+        assert speaker.expect(Type.DISCONNECT).header["code"] == "shutting-down"
+        process.send_signal(second)
+        check_end(process, first)
+
+
+def test_often(endpoint, peers):
+    """However often it is told, it ends once."""
+    with daemon(*FOR_EVER, endpoint=endpoint, program=PATIENT) as process:
+        stubborn = peers("stubborn")
+        process.send_signal(signal.SIGTERM)
+        stubborn.expect(Type.DISCONNECT)
+        for _ in range(20):
+            process.send_signal(signal.SIGTERM)
+        check_end(process, signal.SIGTERM)
+
+
+def test_hang_up_meanwhile(endpoint, tmp_path, peers):
+    """SIGHUP is no reason to end at once: the files are read, and those who are here waited for."""
+    operators = tmp_path / "operators"
+    operators.write_text("alice\n")
+    with daemon(*FOR_EVER, "--operator-file", operators, endpoint=endpoint) as process:
+        stubborn = peers("stubborn")
+        process.send_signal(signal.SIGTERM)
+        stubborn.expect(Type.DISCONNECT)
+        process.send_signal(signal.SIGHUP)
+        process.output.wait_for("operators: read anew")
+        stubborn.close()
+        check_end(process, signal.SIGTERM)
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["memory", "data"])
+async def test_last_words(endpoint, tmp_path, kept):
+    """What was received before the stop is answered; what is answered is kept."""
+    options = ("--data", tmp_path / "data") if kept else ()
+    with daemon(*options, endpoint=endpoint) as process:
+        alice = await chatd.connect(reactor, endpoint, name="alice")
+        sent = [alice.send(str(number)) for number in range(200)]
+        receipts = [await sent[0]]
+        process.send_signal(signal.SIGTERM)
+        end = await alice.when_ended()
+        assert (end.code, end.retry) == ("shutting-down", True)
+        for each in sent[1:]:
+            with suppress(SessionEnded):
+                receipts.append(await each)
+        assert [each.seq for each in receipts] == list(range(1, len(receipts) + 1))
+        check_end(process, signal.SIGTERM)
+    if kept:
+        with daemon(*options, endpoint=endpoint):
+            bob = await chatd.connect(reactor, endpoint, name="bob")
+            history = await bob.history("lobby", limit=500)
+            assert history.messages[: len(receipts)] == receipts
+            await bob.disconnect()
+
+
+def test_without_anybody(endpoint, tmp_path, peers):
+    """Without clients it ends at once, however long it may take, and leaves no socket."""
+    with daemon(*FOR_EVER, endpoint=endpoint, program=PATIENT) as process:
+        gone = peers("gone")
+        gone.send(Type.DISCONNECT, {})
+        assert gone.rest() == []
+        gone.close()
+        process.send_signal(signal.SIGTERM)
+        check_end(process, signal.SIGTERM)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_time_at_all(endpoint, tmp_path, peers):
+    """A daemon that waits for nobody closes its store all the same, and says nothing against it."""
+    with daemon("--grace", "0", "--data", tmp_path / "data", endpoint=endpoint) as process:
+        peers("stubborn")
+        process.send_signal(signal.SIGTERM)
+        check_end(process, signal.SIGTERM)
+    assert "#error]" not in process.output.text
+    assert not (tmp_path / "data" / "chatd.db-wal").exists()
