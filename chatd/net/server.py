@@ -29,6 +29,10 @@ MAX_SAID_IN_TURN = 1_000
 """How much may be said in a turn, by all clients, before it ends early."""
 MAX_COMMANDS_IN_TURN = 8
 """How many commands of one client are done before others have their turn."""
+LONG_COMMAND_S = 0.005
+"""A command that took longer is followed by a pause, in seconds."""
+OTHERS_SHARE = 4
+"""How many times as long that is: others have so much of the time, whatever one client asks."""
 TOKEN_BYTES = 1024
 """So many bytes that arrive count as much as a message."""
 
@@ -77,7 +81,7 @@ class ServerProtocol(ChatProtocol):
         self._note_held()
         spent, self._spent = self._spent, 0.0
         wait_s = self._messages.spend(spent, self._clock.seconds())
-        return self._sleep(wait_s) if wait_s and self.connection.is_established else None
+        return self._sleep(wait_s) if wait_s else None
 
     def connection_closed(self) -> None:
         """Forget the connection."""
@@ -201,13 +205,19 @@ class ServerProtocol(ChatProtocol):
     def _act_on_other(self, event: Event) -> Deferred[None] | None:
         if isinstance(event, Message):
             if event.type == MessageType.COMMAND:
-                hook = self.factory.command_received
+                hook, began = self.factory.command_received, self._clock.seconds()
                 work = call_hook(self._refuse, event, hook, self.session, event)
-                return self._pace() if work is None else work.addCallback(lambda _: self._pace())
+                if work is None:
+                    return self._pace(self._clock.seconds() - began)
+                return work.addCallback(lambda _: self._pace())
             # an ERROR: the client did not like what it got; what it says may quote it
             code = getattr(event.header, "code", "")
             self.log.debug("{who}: client's error: {code!r}", who=self, code=code)
         elif isinstance(event, Answered):
+            if not self.connection.is_established:  # nobody needs so many to be let in
+                reason = "too many frames came before there was a session"
+                self.end_session(ErrorCode.OVERLOADED, reason)
+                return None
             self._spent += event.count
             return self._sleep(0)
         elif isinstance(event, AdmissionAsked):
@@ -220,15 +230,20 @@ class ServerProtocol(ChatProtocol):
             self._turn.add(self)
         return None
 
-    def _pace(self) -> Deferred[None] | None:
+    def _pace(self, took_s: float = 0.0) -> Deferred[None] | None:
         """Let the client read what a command brought, and others have their turn, before the next.
 
         A few bytes can ask for a lot of work, or for a lot of bytes.
+
+        Args:
+            took_s: How long everything else waited for the command, in seconds.
         """
         self._commands_in_turn += 1
         if not self.connection.is_established:
             return None
         wait_s = self._commands.spend(1, self._clock.seconds())
+        if took_s > LONG_COMMAND_S:
+            wait_s = max(wait_s, OTHERS_SHARE * took_s)
         if wait_s or self._commands_in_turn >= MAX_COMMANDS_IN_TURN:
             return self._sleep(wait_s).addCallback(lambda _: self._until_drained())
         return self._until_drained()

@@ -47,7 +47,8 @@ class SignalService(Service):
         super().stopService()
         before, self._before = self._before, None
         if before is not None:  # else starting failed before its turn came
-            signal.signal(signal.SIGHUP, before)
+            # What would end a process that is about to end by itself is nothing to it.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN if before == signal.SIG_DFL else before)
 
     def _take_stops(self) -> None:
         for number, name in ((signal.SIGTERM, "sigTerm"), (signal.SIGINT, "sigInt")):

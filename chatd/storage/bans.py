@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.keyfile import replace_private_file
+from chatd.keyfile import replace_private_file, without_waiting
 
 __all__ = ["Ban", "BanFile"]
 
@@ -60,7 +61,10 @@ class BanFile:
         if self._path is None:
             return []
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=list[Ban])
+            with open(self._path, "rb", opener=without_waiting) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    raise ValueError("it is no file")
+                return msgspec.json.decode(file.read(), type=list[Ban])
         except (FileNotFoundError, NotADirectoryError):  # the latter is told of with the data
             return []
         except OSError as error:

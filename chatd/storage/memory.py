@@ -22,7 +22,7 @@ from chatd.storage.interface import (
     place,
     repeat,
 )
-from chatd.wire.messages import Message
+from chatd.wire.messages import ChatHeader, Message
 
 __all__ = ["MAX_BYTES", "MAX_LOGS", "MEMORY_RETENTION", "MESSAGE_BYTES", "MemoryStore"]
 
@@ -34,13 +34,14 @@ longest goes."""
 MAX_BYTES = 256 * 1024 * 1024
 """How many bytes are kept in all: beyond, the largest log loses its oldest messages."""
 MESSAGE_BYTES = 512
-"""What a message takes beside its content, in bytes, as measured with CPython 3.11."""
+"""What a message takes beside its content and its sender's texts, in bytes (CPython 3.11)."""
+_CHARACTER_BYTES = 4  # what one takes at most
 
 _ROOM = "room "
 
 
 class _Total:
-    """How many bytes are kept in all logs, `MESSAGE_BYTES` for each message among them."""
+    """How many bytes are kept in all logs; see `_weight_of`."""
 
     __slots__ = ("bytes",)
 
@@ -61,6 +62,7 @@ class _Log:
         "name",
         "seq",
         "topic",
+        "weight",
     )
 
     def __init__(self, name: str, total: _Total) -> None:
@@ -74,17 +76,13 @@ class _Log:
         # all that were dropped before it.
         self._keys: deque[tuple[str, str]] = deque()
         self.bytes = 0
+        self.weight = 0  # of those bytes that are kept in all
         self.is_open = False
 
     @property
     def oldest(self) -> int:
         """The place of the oldest message that is kept; `seq + 1` where none is."""
         return self.seq - len(self.kept) + 1
-
-    @property
-    def weight(self) -> int:
-        """How many bytes it takes of those that are kept in all."""
-        return self.bytes + len(self.kept) * MESSAGE_BYTES
 
     @property
     def head(self) -> Head:
@@ -103,9 +101,10 @@ class _Log:
         message = place(entry, self.seq)
         self.kept[key] = message
         self._keys.append(key)
-        size = len(entry.content)
-        self.bytes += size
-        self._total.bytes += size + MESSAGE_BYTES
+        self.bytes += len(entry.content)
+        weight = _weight_of(message)
+        self.weight += weight
+        self._total.bytes += weight
         return Stored(message, True)
 
     def trim(self, retention: Retention) -> None:
@@ -117,11 +116,14 @@ class _Log:
     def drop(self, count: int) -> None:
         """Keep so many messages less, the oldest ones."""
         next_key, take = self._keys.popleft, self.kept.pop
-        size = 0
+        size = weight = 0
         for _ in range(count):
-            size += len(take(next_key()).content)
+            message = take(next_key())
+            size += len(message.content)
+            weight += _weight_of(message)
         self.bytes -= size
-        self._total.bytes -= size + max(count, 0) * MESSAGE_BYTES
+        self.weight -= weight
+        self._total.bytes -= weight
 
     def expire(self, cutoff: float) -> None:
         """Drop what was said before a time."""
@@ -153,7 +155,9 @@ class MemoryStore:
         self._max_logs = max_logs
         self._max_bytes = max_bytes
         self._total = _Total()
-        self._logs: OrderedDict[str, _Log] = OrderedDict()  # the longest silent first
+        self._logs: dict[str, _Log] = {}
+        # Those that nobody is in, the longest silent first.
+        self._idle: OrderedDict[str, None] = OrderedDict()
 
     def open(self) -> None:
         """Have nothing to make ready."""
@@ -166,6 +170,8 @@ class MemoryStore:
         there = self._log(log, name)
         there.name = there.name or name
         there.is_open = log.startswith(_ROOM)
+        if there.is_open:
+            self._idle.pop(log, None)
         there.expire(self._cutoff())
         return there.head
 
@@ -178,7 +184,8 @@ class MemoryStore:
             log = touched.get(entry.log)
             if log is None:
                 log = touched[entry.log] = self._log(entry.log)
-                self._logs.move_to_end(entry.log)
+                if not log.is_open:
+                    self._idle.move_to_end(entry.log)
                 log.expire(cutoff)
             outcomes.append(log.append(entry))
         for log in touched.values():  # not before: what one repeats is before it in `entries`
@@ -222,9 +229,10 @@ class MemoryStore:
         there = self._logs.get(log)
         if there is not None:
             there.is_open = False
+            self._idle[log] = None
             there.expire(self._cutoff())
             if not there.kept:
-                del self._logs[log]
+                self._forget(log)
 
     async def rooms(self) -> list[Head]:
         """See `IMessageStore`."""
@@ -246,7 +254,7 @@ class MemoryStore:
         for key, log in list(self._logs.items()):
             log.expire(cutoff)
             if not log.kept and not log.is_open:
-                del self._logs[key]
+                self._forget(key)
 
     def _trim(self) -> None:
         """Keep no more in all than may be."""
@@ -255,7 +263,7 @@ class MemoryStore:
             while largest.kept and self._total.bytes > self._max_bytes:
                 largest.drop(1)
             if not largest.kept and not largest.is_open:
-                del self._logs[key]
+                self._forget(key)
 
     def _cutoff(self) -> float:
         return self._unix_time() - self._retention.max_age_s
@@ -272,6 +280,7 @@ class MemoryStore:
         there = self._logs.get(log)
         if there is None:
             there = self._logs[log] = _Log(name, self._total)
+            self._idle[log] = None
             if len(self._logs) > self._max_logs:
                 self._drop_one(log)
         return there
@@ -279,18 +288,24 @@ class MemoryStore:
     def _begin_to_read(self, log: str) -> _Log:
         """Begin a log that is the first to go: or who reads could push out what is kept."""
         there = self._logs[log] = _Log("", self._total)
-        self._logs.move_to_end(log, last=False)
+        self._idle[log] = None
+        self._idle.move_to_end(log, last=False)
         if len(self._logs) > self._max_logs:
             self._drop_one()
         return there
 
     def _drop_one(self, begun: str | None = None) -> None:
         """Forget the longest silent log that nobody is in, but not the one just begun."""
-        for key, log in self._logs.items():
-            if not log.is_open and key != begun:
+        for key in self._idle:
+            if key != begun:
+                log = self._logs[key]
                 log.drop(len(log.kept))
-                del self._logs[key]
+                self._forget(key)
                 return
+
+    def _forget(self, key: str) -> None:
+        del self._logs[key]
+        self._idle.pop(key, None)
 
 
 def _fitting(messages: Iterable[Message], limit: int, max_bytes: int) -> list[Message]:
@@ -303,6 +318,14 @@ def _fitting(messages: Iterable[Message], limit: int, max_bytes: int) -> list[Me
             break
         fitting.append(message)
     return fitting
+
+
+def _weight_of(message: Message) -> int:
+    """Return how many bytes a message takes, at most: its sender chose most of its texts."""
+    header = message.header
+    assert isinstance(header, ChatHeader)
+    texts = len(header.id or "") + len(header.content_type or "") + len(header.to or "")
+    return len(message.content) + MESSAGE_BYTES + _CHARACTER_BYTES * texts
 
 
 def _time_of(message: Message) -> float:

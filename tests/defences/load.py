@@ -67,7 +67,7 @@ LOAD = (
         "Who sends more messages than its share is not read from for a while, and nothing is lost.",
         "tests/net/test_flood.py::MessageRateTests::test_refill",
         "chatd/net/server.py",
-        "return self._sleep(wait_s) if wait_s and self.connection.is_established else None",
+        "return self._sleep(wait_s) if wait_s else None",
         "return None",
     ),
     Defence(
@@ -102,8 +102,8 @@ LOAD = (
         "Memory that is kept of what was said is bounded, by messages as well as by bytes.",
         "tests/storage/test_memory.py::MemoryStoreTests::test_many_small_messages",
         "chatd/storage/memory.py",
-        "        self._total.bytes += size + MESSAGE_BYTES\n",
-        "        self._total.bytes += size\n",
+        "        self._total.bytes += weight\n",
+        "        self._total.bytes += len(entry.content)\n",
     ),
     Defence(
         "When the file descriptors run out, who connects waits until there are some.",

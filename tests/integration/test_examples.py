@@ -103,8 +103,9 @@ def test_client_and_bot(endpoint):
     assert third == "moderator says: welcome, example; no spoilers, please"
 
 
-def test_tests():
+def test_tests(monkeypatch):
     """The example of tests passes."""
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)  # which are for the tests of chatd
     output, errors, status = run(
         sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "test_echo.py"
     )

@@ -218,6 +218,42 @@ class AnsweredTests(FloodCase):
         self.assertFalse(self.is_read)
 
 
+class BeforeTests(SynchronousTestCase):
+    """Before there is a session, next to nothing is answered."""
+
+    def test_pings(self) -> None:
+        """Who pings instead of saying who it is is sent away."""
+        server = memory_factory()
+        client = greeted_client(server)
+        pings = (Message(MessageType.HEARTBEAT, Heartbeat(n), b"ping") for n in range(1000))
+        client.send(*pings)
+        settle(server)
+        told = client.take()
+        self.assertEqual(len(told), MAX_ANSWERED + 1)
+        self.assertEqual(told[-1].header.code, "overloaded")
+
+
+class LongCommandTests(FloodCase):
+    """A command for which all wait is followed by a pause."""
+
+    def test_pause(self) -> None:
+        """Others have more of the time than one who asks for long work."""
+        clock, done = self.factory.clock, []
+
+        def command_received(session: object, asked: Message) -> None:
+            clock.rightNow += 0.1  # the work takes so long
+            done.append(asked.header["id"])
+
+        self.factory.command_received = command_received
+        self.alice.send(*(command("who", id=str(each)) for each in range(2)))
+        settle(self.factory)
+        self.assertEqual(done, ["0"])
+        clock.advance(0.39)
+        self.assertEqual(done, ["0"])
+        clock.advance(0.02)
+        self.assertEqual(done, ["0", "1"])
+
+
 class CrowdTests(SynchronousTestCase):
     """There are only so many connections and sessions."""
 

@@ -151,3 +151,12 @@ class BanFileTests(StoreCase):
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert self.file.load() == BANS[:1]
         assert os.listdir(self.directory) == ["bans.json"]
+
+
+class NoFileTests(StoreCase):
+    def test_pipe(self):
+        """A pipe is no file of bans, and is not waited for."""
+        path = self.make_directory() / "bans.json"
+        os.mkfifo(path)
+        with pytest.raises(ConfigurationError, match="it is no file"):
+            BanFile(path).load()

@@ -1,8 +1,11 @@
 """The store in memory: what it does beyond the contract."""
 
-from chatd.storage.interface import direct_log, room_log
-from chatd.storage.memory import MESSAGE_BYTES, MemoryStore
+from chatd.storage.interface import direct_log, place, room_log
+from chatd.storage.memory import MESSAGE_BYTES, MemoryStore, _weight_of
 from tests.storage.stores import DIRECT, LOBBY, PLENTY, Calls, StoreCase, entries, entry
+
+SMALL = _weight_of(place(entry("1", b""), 1))
+"""What a message takes that says nothing."""
 
 
 class MemoryStoreTests(StoreCase):
@@ -61,7 +64,7 @@ class MemoryStoreTests(StoreCase):
 
     def test_too_much_in_all(self):
         """What is too much in all goes at once, the oldest of the largest log first."""
-        calls = Calls(self, self.make_memory(max_bytes=30 + 3 * MESSAGE_BYTES))
+        calls = Calls(self, self.make_memory(max_bytes=130 + 3 * SMALL))
         calls.open_log(room_log("a"), "a")
         calls.append([entry("1", b"12345", log=direct_log("b", "z"))])
         for number in range(4):
@@ -75,14 +78,21 @@ class MemoryStoreTests(StoreCase):
 
     def test_many_small_messages(self):
         """Messages count in all though they say next to nothing: each takes its place."""
-        calls = Calls(self, self.make_memory(max_bytes=10 * MESSAGE_BYTES))
+        calls = Calls(self, self.make_memory(max_bytes=10 * SMALL + 100))
         for number in range(20):
             calls.append([entry(str(number), b"", log=LOBBY)])
         assert calls.ids() == [str(number) for number in range(10, 20)]
 
+    def test_long_texts(self):
+        """So do the texts that a sender chooses beside the content."""
+        calls = Calls(self, self.make_memory(max_bytes=10 * SMALL + 100))
+        for number in range(4):
+            calls.append([entry(str(number), b"", log=LOBBY, content_type="x" * 1000)])
+        assert calls.ids() == ["3"]
+
     def test_forgotten_bytes(self):
         """What is forgotten for another reason does not count any more."""
-        calls = Calls(self, self.make_memory(max_logs=1, max_bytes=10 + MESSAGE_BYTES))
+        calls = Calls(self, self.make_memory(max_logs=1, max_bytes=10 + SMALL))
         for name in ("a", "b", "c"):
             calls.append([entry("1", b"1234567890", log=direct_log(name, "z"))])
         self.now += PLENTY.max_age_s + 1
