@@ -22,7 +22,7 @@ from chatd.storage.interface import (
     place,
     repeat,
 )
-from chatd.wire.messages import ChatHeader, Message
+from chatd.wire.messages import DEFAULT_CONTENT_TYPE, Message
 
 __all__ = ["MAX_BYTES", "MAX_LOGS", "MEMORY_RETENTION", "MESSAGE_BYTES", "MemoryStore"]
 
@@ -33,15 +33,16 @@ MAX_LOGS = 10_000
 longest goes."""
 MAX_BYTES = 256 * 1024 * 1024
 """How many bytes are kept in all: beyond, the largest log loses its oldest messages."""
-MESSAGE_BYTES = 512
-"""What a message takes beside its content and its sender's texts, in bytes (CPython 3.11)."""
+MESSAGE_BYTES = 1_024
+"""What a message takes at most beside its content and a content type of its own, in bytes: 500 with
+an id of 32 characters, 1,000 with the longest id and name (CPython 3.11)."""
 _CHARACTER_BYTES = 4  # what one takes at most
 
 _ROOM = "room "
 
 
 class _Total:
-    """How many bytes are kept in all logs; see `_weight_of`."""
+    """How many bytes are kept in all logs, what is beside the contents among them."""
 
     __slots__ = ("bytes",)
 
@@ -101,8 +102,11 @@ class _Log:
         message = place(entry, self.seq)
         self.kept[key] = message
         self._keys.append(key)
-        self.bytes += len(entry.content)
-        weight = _weight_of(message)
+        size = len(entry.content)
+        self.bytes += size
+        weight = size + MESSAGE_BYTES
+        if entry.content_type is not DEFAULT_CONTENT_TYPE:
+            weight += _CHARACTER_BYTES * len(entry.content_type)
         self.weight += weight
         self._total.bytes += weight
         return Stored(message, True)
@@ -120,8 +124,11 @@ class _Log:
         for _ in range(count):
             message = take(next_key())
             size += len(message.content)
-            weight += _weight_of(message)
+            content_type = message.header.content_type  # type: ignore[union-attr]
+            if content_type is not DEFAULT_CONTENT_TYPE:
+                weight += _CHARACTER_BYTES * len(content_type or "")
         self.bytes -= size
+        weight += size + MESSAGE_BYTES * max(count, 0)
         self.weight -= weight
         self._total.bytes -= weight
 
@@ -318,14 +325,6 @@ def _fitting(messages: Iterable[Message], limit: int, max_bytes: int) -> list[Me
             break
         fitting.append(message)
     return fitting
-
-
-def _weight_of(message: Message) -> int:
-    """Return how many bytes a message takes, at most: its sender chose most of its texts."""
-    header = message.header
-    assert isinstance(header, ChatHeader)
-    texts = len(header.id or "") + len(header.content_type or "") + len(header.to or "")
-    return len(message.content) + MESSAGE_BYTES + _CHARACTER_BYTES * texts
 
 
 def _time_of(message: Message) -> float:

@@ -1,10 +1,10 @@
 """The store in memory: what it does beyond the contract."""
 
-from chatd.storage.interface import direct_log, place, room_log
-from chatd.storage.memory import MESSAGE_BYTES, MemoryStore, _weight_of
+from chatd.storage.interface import direct_log, room_log
+from chatd.storage.memory import MESSAGE_BYTES, MemoryStore
 from tests.storage.stores import DIRECT, LOBBY, PLENTY, Calls, StoreCase, entries, entry
 
-SMALL = _weight_of(place(entry("1", b""), 1))
+SMALL = MESSAGE_BYTES + 4 * len(entry("1").content_type)
 """What a message takes that says nothing."""
 
 
@@ -87,7 +87,7 @@ class MemoryStoreTests(StoreCase):
         """So do the texts that a sender chooses beside the content."""
         calls = Calls(self, self.make_memory(max_bytes=10 * SMALL + 100))
         for number in range(4):
-            calls.append([entry(str(number), b"", log=LOBBY, content_type="x" * 1000)])
+            calls.append([entry(str(number), b"", log=LOBBY, content_type="x" * 2000)])
         assert calls.ids() == ["3"]
 
     def test_forgotten_bytes(self):
