@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
 from chatd.chat.names import check_name
 from chatd.errors import ConfigurationError, RequestError
-from chatd.keyfile import why, without_waiting
+from chatd.files import read_trusted_file
 
 __all__ = ["load_operators"]
 
-_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _WHAT = "operator file"
 
 
@@ -25,16 +22,11 @@ def load_operators(path: str | Path) -> tuple[str, ...]:
         ConfigurationError: It cannot be read, others than its owner may write it, or a line of it
             is no name.
     """
+    data = read_trusted_file(path, _WHAT, is_secret=False)
     try:
-        with open(path, "rb", opener=without_waiting) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise ValueError("it is no file")
-            lines = file.read().decode("utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"cannot read the {_WHAT} {path}: {why(error)}") from error
-    if mode & _OTHERS_WRITE:
-        raise ConfigurationError(f"others can write the {_WHAT} {path}: chmod go-w {path}")
+        lines = data.decode("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"the {_WHAT} {path} is no UTF-8 text") from error
     names = []
     for number, line in enumerate(lines, 1):
         name = line.strip()

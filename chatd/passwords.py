@@ -29,7 +29,7 @@ from argon2.exceptions import HashingError, VerificationError, VerifyMismatchErr
 
 from chatd.chat.names import check_name, fold
 from chatd.errors import ConfigurationError, RequestError
-from chatd.keyfile import read_private_file, replace_private_file, why
+from chatd.files import read_trusted_file, replace_private_file, why
 
 __all__ = ["MAX_PASSWORD", "Passwords", "check_account", "load_passwords", "set_password"]
 
@@ -229,9 +229,7 @@ def _parameters(encoded: str) -> str:
 
 
 def _read_lines(path: str | Path) -> list[str]:
-    data = read_private_file(path, _WHAT)
-    if data is None:
-        raise ConfigurationError(f"cannot read the {_WHAT} {path}: it is no regular file")
+    data = read_trusted_file(path, _WHAT, is_secret=True)
     lines = []
     for number, line in enumerate(data.removesuffix(b"\n").split(b"\n") if data else [], 1):
         try:

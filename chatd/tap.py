@@ -24,8 +24,6 @@ from chatd.options import (
     LIMIT_OPTIONS,
     as_count,
     as_durability,
-    as_heartbeat,
-    as_max_content,
     as_mode,
     as_seconds,
     as_seconds_of_days,
@@ -36,6 +34,12 @@ from chatd.storage.interface import Retention
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.sqlite import SQLITE_RETENTION, Durability
 from chatd.wire.envelope import MAX_CONTENT
+from chatd.wire.messages import (
+    MAX_HEARTBEAT_S,
+    MAX_MAX_CONTENT,
+    MIN_HEARTBEAT_S,
+    MIN_MAX_CONTENT,
+)
 
 __all__ = ["Options", "makeService"]
 
@@ -72,7 +76,7 @@ class Options(usage.Options, AuthOptionMixin):
             None,
             "Messages kept of each room. [default: "
             f"{SQLITE_RETENTION.max_messages}; in memory {MEMORY_RETENTION.max_messages}]",
-            as_count("keep-messages", 1),
+            as_count("keep-messages"),
         ],
         [
             "keep-days",
@@ -87,7 +91,7 @@ class Options(usage.Options, AuthOptionMixin):
             None,
             "Bytes of content kept of each room. [default: "
             f"{SQLITE_RETENTION.max_bytes}; in memory {MEMORY_RETENTION.max_bytes}]",
-            as_count("keep-bytes", 1),
+            as_count("keep-bytes"),
         ],
         ["password-file", None, None, "Password file, made by 'chatd passwd'; see --auth too."],
         [
@@ -102,14 +106,14 @@ class Options(usage.Options, AuthOptionMixin):
             None,
             HEARTBEAT_S,
             "Seconds between two pings; three silent intervals end a session.",
-            as_heartbeat,
+            as_seconds("heartbeat", MIN_HEARTBEAT_S, MAX_HEARTBEAT_S),
         ],
         [
             "max-content",
             None,
             MAX_CONTENT,
             "Longest content of a message, in bytes.",
-            as_max_content,
+            as_count("max-content", MIN_MAX_CONTENT, MAX_MAX_CONTENT),
         ],
         [
             "operator-file",
@@ -130,21 +134,21 @@ class Options(usage.Options, AuthOptionMixin):
             None,
             MAX_ROOMS,
             "Rooms that a session may be in.",
-            as_count("max-rooms", 1),
+            as_count("max-rooms"),
         ],
         [
             "login-rate",
             None,
             LOGINS_PER_MINUTE,
             "Passwords that each address may try a minute.",
-            as_count("login-rate", 1),
+            as_count("login-rate"),
         ],
         [
             "grace",
             None,
             int(GRACE_S),
             "Seconds that saying goodbye to everyone may take.",
-            as_seconds("grace", is_zero_allowed=True),
+            as_seconds("grace", 0),
         ],
     ]
     optFlags: ClassVar[list[list[object]]] = [

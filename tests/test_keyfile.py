@@ -131,7 +131,7 @@ class LoadKeyTests(KeyFileTestCase):
         """A pipe is no key file, and is not waited for."""
         pipe = self.path.with_name("pipe")
         os.mkfifo(pipe, 0o600)
-        assert "holds no key" in self.refusal_of(load_key, pipe)
+        assert "it is no regular file" in self.refusal_of(load_key, pipe)
 
     def test_no_key(self):
         """A file that does not hold exactly one key is refused, with the cure."""

@@ -21,6 +21,7 @@ ROWS = [
     {"session"},
     {"keyfile"},
     {"wire"},
+    {"files"},
     {"errors", "_version"},
 ]
 RANKS = {layer: len(ROWS) - place for place, row in enumerate(ROWS) for layer in row}
@@ -29,6 +30,7 @@ RANKS = {layer: len(ROWS) - place for place, row in enumerate(ROWS) for layer in
 PURE = {"wire", "session", "chat"}
 IMPURE = {
     "asyncio",
+    "chatd.files",
     "chatd.keyfile",
     "datetime",
     "os",

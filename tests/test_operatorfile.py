@@ -59,7 +59,7 @@ class LoadTests(SynchronousTestCase):
         """One that is missing, no text or no file is told in a line."""
         self.assertIn("No such file", self.refusal())
         self.write(b"\xff\xfe")
-        self.assertIn("cannot read", self.refusal())
+        self.assertIn("no UTF-8 text", self.refusal())
         self.path.unlink()
         self.path.mkdir()
         self.assertIn("directory", self.refusal())
@@ -67,10 +67,10 @@ class LoadTests(SynchronousTestCase):
     def test_pipe(self) -> None:
         """A pipe is no file, and not waited for, whether somebody writes to it or not."""
         os.mkfifo(self.path, 0o600)
-        self.assertIn("it is no file", self.refusal())
+        self.assertIn("it is no regular file", self.refusal())
         writer = os.open(self.path, os.O_RDWR)
         self.addCleanup(os.close, writer)
-        self.assertIn("it is no file", self.refusal())
+        self.assertIn("it is no regular file", self.refusal())
 
     def test_mark(self) -> None:
         """The mark that some editors begin a file with is no part of a name."""

@@ -173,7 +173,9 @@ class MistakesTests(OptionsTests):
         beyond = [str(MIN_MAX_CONTENT - 1), str(MAX_MAX_CONTENT + 1)]
         self.check_refused(*(("--max-content", bad) for bad in BAD_LIMITS + beyond))
         error = self.assertRaises(usage.UsageError, self.parse, "--max-content", "0")
-        self.assertIn(f"--max-content 0: it takes {MIN_MAX_CONTENT} to", str(error))
+        self.assertIn(
+            f"--max-content 0: it takes a whole number from {MIN_MAX_CONTENT} to", str(error)
+        )
 
     def test_values_of_two_lines(self) -> None:
         """A value of two lines makes no error of two lines."""

@@ -40,8 +40,12 @@ class Policy:
                 check_name(name)
         except RequestError as error:
             raise ConfigurationError(error.message) from error
-        if self.presence_limit < 0 or self.max_rooms < max(1, len(self.rooms)):
-            raise ConfigurationError("a session can be in its first rooms, and in one at least")
+        if self.presence_limit < 0:
+            raise ConfigurationError(f"a presence limit is 0 or more, not {self.presence_limit}")
+        if self.max_rooms < max(1, len(self.rooms)):
+            raise ConfigurationError(
+                f"a session begins in {len(self.rooms)} rooms and may be in {self.max_rooms} only"
+            )
         if len(self.rooms) > MAX_FIRST_ROOMS:
             raise ConfigurationError(
                 f"a session can begin in {MAX_FIRST_ROOMS} rooms at most, not {len(self.rooms)}"

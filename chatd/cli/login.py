@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass, field
 
 from chatd.errors import ConfigurationError
-from chatd.keyfile import read_private_file
+from chatd.files import read_trusted_file
 
 __all__ = ["Login", "ask_password", "read_password_file"]
 
@@ -39,7 +39,7 @@ def read_password_file(path: str) -> str:
         ConfigurationError: It cannot be read, others than its owner may read or write it, or it
             does not hold one line of text. No error tells what it holds.
     """
-    data = read_private_file(path, _WHAT, _MAX_FILE_BYTES) or b""
+    data = read_trusted_file(path, _WHAT, is_secret=True, max_bytes=_MAX_FILE_BYTES)
     try:
         line = data.removesuffix(b"\n").removesuffix(b"\r").decode()
     except UnicodeDecodeError:  # not chained: it holds the password

@@ -10,7 +10,7 @@ import sys
 from chatd.cli.display import plain
 from chatd.cli.status import Status
 from chatd.errors import ConfigurationError
-from chatd.keyfile import why
+from chatd.files import why
 
 __all__ = ["passwd"]
 

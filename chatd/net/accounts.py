@@ -29,7 +29,7 @@ from zope.interface import Interface, implementer
 from chatd.chat.attempts import Attempts
 from chatd.chat.names import GUEST, check_name, fold
 from chatd.errors import ConfigurationError, ErrorCode, RequestError
-from chatd.keyfile import why
+from chatd.files import why
 from chatd.net.hooks import FAILED
 from chatd.passwords import load_passwords
 

@@ -9,9 +9,11 @@ from chatd.errors import ConfigurationError
 from chatd.net.protocol import MAX_PENDING
 from chatd.session.connection import HANDSHAKE_TIMEOUT_S, MAX_UNESTABLISHED_FRAME
 
-__all__ = ["Limits"]
+__all__ = ["MIN_FIRST_FRAME", "Limits"]
 
-_LEAST = {"message_rate": 0, "command_rate": 0, "max_first_frame": 512}
+MIN_FIRST_FRAME = 512
+"""What a client must be able to say first takes as much, in bytes."""
+_LEAST = {"message_rate": 0, "command_rate": 0, "max_first_frame": MIN_FIRST_FRAME}
 """The least that some may be; the others are more than 0."""
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.keyfile import replace_private_file, without_waiting
+from chatd.files import read_regular_file, replace_private_file, why
 
 __all__ = ["Ban", "BanFile"]
 
@@ -61,18 +60,14 @@ class BanFile:
         if self._path is None:
             return []
         try:
-            with open(self._path, "rb", opener=without_waiting) as file:
-                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                    raise ValueError("it is no file")
-                return msgspec.json.decode(file.read(), type=list[Ban])
+            data, _ = read_regular_file(self._path)
+            return msgspec.json.decode(data, type=list[Ban])
         except (FileNotFoundError, NotADirectoryError):  # the latter is told of with the data
             return []
-        except OSError as error:
+        except (OSError, msgspec.DecodeError, ValueError) as error:  # the last where no UTF-8
             raise ConfigurationError(
-                f"cannot read the bans in {self._path}: {error.strerror}"
+                f"cannot read the bans in {self._path}: {why(error)}"
             ) from error
-        except (msgspec.DecodeError, ValueError) as error:  # the latter for what is not UTF-8
-            raise ConfigurationError(f"cannot read the bans in {self._path}: {error}") from error
 
     def save(self, bans: Iterable[Ban]) -> None:
         """Put bans in the place of those in the file, with mode 0600: all of them, or none.

@@ -26,6 +26,9 @@ class PolicyTests(SynchronousTestCase):
             ({"rooms": ("",)}, "room"),
             ({"operators": ("ann", "x" * 33)}, "name"),
             ({"rooms": tuple(f"room-{number}" for number in range(21))}, "20"),
+            ({"presence_limit": -1}, "presence limit"),
+            ({"rooms": ("a", "b"), "max_rooms": 1}, "begins in 2 rooms and may be in 1 only"),
+            ({"rooms": (), "max_rooms": 0}, "may be in 0 only"),
         ):
             with self.assertRaises(ConfigurationError) as caught:
                 Policy(**fields)

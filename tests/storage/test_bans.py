@@ -158,5 +158,5 @@ class NoFileTests(StoreCase):
         """A pipe is no file of bans, and is not waited for."""
         path = self.make_directory() / "bans.json"
         os.mkfifo(path)
-        with pytest.raises(ConfigurationError, match="it is no file"):
+        with pytest.raises(ConfigurationError, match="it is no regular file"):
             BanFile(path).load()

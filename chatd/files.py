@@ -1,0 +1,107 @@
+"""Files that a daemon trusts, because nobody but their owner may change them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from chatd.errors import ConfigurationError
+
+__all__ = ["read_regular_file", "read_trusted_file", "replace_private_file", "why"]
+
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def read_regular_file(path: str | Path, max_bytes: int = -1) -> tuple[bytes, int]:
+    """Read a file; a pipe, which could keep its reader waiting, and a device are none.
+
+    Args:
+        path: The file.
+        max_bytes: How much of it is read, in bytes; all of it where this is negative.
+
+    Returns:
+        What is in it, and its mode.
+
+    Raises:
+        OSError: It cannot be read, or it is no regular file.
+    """
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if not stat.S_ISREG(mode):
+                raise OSError(errno.EINVAL, "it is no regular file")
+            return file.read(max_bytes), mode
+    except ValueError as error:  # there is a NUL in its name
+        raise OSError(errno.EINVAL, str(error)) from error
+
+
+def read_trusted_file(
+    path: str | Path, what: str, *, is_secret: bool, max_bytes: int = -1
+) -> bytes:
+    """Read a file that its owner alone may write, and alone may read where it holds a secret.
+
+    Args:
+        path: The file.
+        what: What errors call it, such as `key file`.
+        is_secret: Whether others may not read it either.
+        max_bytes: How much of it is read, in bytes; all of it where this is negative.
+
+    Raises:
+        ConfigurationError: It cannot be read, it is no regular file, or others may do with it
+            what they may not.
+    """
+    try:
+        data, mode = read_regular_file(path, max_bytes)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the {what} {path}: {why(error)}") from error
+    if is_secret and mode & _OTHERS:
+        raise ConfigurationError(f"others can read or write the {what} {path}: chmod 600 {path}")
+    if mode & _OTHERS_WRITE:
+        raise ConfigurationError(f"others can write the {what} {path}: chmod go-w {path}")
+    return data
+
+
+def replace_private_file(
+    path: str | Path, data: bytes, status: os.stat_result | None = None
+) -> None:
+    """Put a file in the place of another: one of the two is there, whatever happens.
+
+    Args:
+        path: The file.
+        data: What it is to hold.
+        status: Tells the owner and the mode that it is to have; mode 0600 where there is None.
+
+    Raises:
+        OSError: It cannot be done; the file is as it was.
+    """
+    directory, name = os.path.split(path)
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory or ".")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            if status is not None:
+                os.fchown(descriptor, status.st_uid, status.st_gid)
+            mode = 0o600 if status is None else stat.S_IMODE(status.st_mode)
+            os.fchmod(descriptor, mode)  # whatever the umask
+            file.write(data)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def why(error: Exception) -> str:
+    """Return what went wrong with a file, in the system's words where it has any."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    """Open a file for `open`; a pipe that nobody writes to is not waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)

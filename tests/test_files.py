@@ -1,0 +1,109 @@
+"""Tests of `chatd.files`."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import ConfigurationError
+from chatd.files import read_regular_file, read_trusted_file, replace_private_file, why
+
+
+class FileCase(SynchronousTestCase):
+    """Tests that need a file."""
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name) / "file"
+
+    def write(self, data: bytes, mode: int = 0o600) -> None:
+        """Write the file."""
+        self.path.write_bytes(data)
+        self.path.chmod(mode)
+
+
+class ReadRegularFileTests(FileCase):
+    """Reading what may be anything."""
+
+    def refusal(self, path: str | Path) -> str:
+        """Return why a file is not read."""
+        return why(self.assertRaises(OSError, read_regular_file, path))
+
+    def test_file(self) -> None:
+        """What is in it is told with its mode, up to as much as is asked for."""
+        self.write(b"hello", 0o640)
+        data, mode = read_regular_file(self.path)
+        self.assertEqual((data, stat.S_IMODE(mode)), (b"hello", 0o640))
+        self.assertEqual(read_regular_file(self.path, 3)[0], b"hel")
+
+    def test_no_regular_file(self) -> None:
+        """A pipe, to which somebody writes or nobody, and a device are none; nothing is awaited."""
+        os.mkfifo(self.path, 0o600)
+        self.assertEqual(self.refusal(self.path), "it is no regular file")
+        writer = os.open(self.path, os.O_RDWR)
+        self.addCleanup(os.close, writer)
+        for path in (self.path, "/dev/zero"):
+            self.assertEqual(self.refusal(path), "it is no regular file")
+
+    def test_cannot_be_read(self) -> None:
+        """What is wrong with a path is told in the system's words, or in Python's."""
+        self.assertEqual(self.refusal(self.path), "No such file or directory")
+        self.assertEqual(self.refusal(self.path.parent), "Is a directory")
+        self.assertIn("null byte", self.refusal("a\0b"))
+
+
+class ReadTrustedFileTests(FileCase):
+    """Reading what decides who is who."""
+
+    def read(self, *, is_secret: bool) -> bytes:
+        """Read the file."""
+        return read_trusted_file(self.path, "list", is_secret=is_secret)
+
+    def test_modes(self) -> None:
+        """A bit for others is too much where it is a secret, one to write everywhere."""
+        for bit in (0o040, 0o020, 0o010, 0o004, 0o002, 0o001):
+            self.write(b"x", 0o600 | bit)
+            error = self.assertRaises(ConfigurationError, self.read, is_secret=True)
+            told = f"others can read or write the list {self.path}: chmod 600 {self.path}"
+            self.assertEqual(str(error), told)
+            if bit & 0o022:
+                error = self.assertRaises(ConfigurationError, self.read, is_secret=False)
+                told = f"others can write the list {self.path}: chmod go-w {self.path}"
+                self.assertEqual(str(error), told)
+            else:
+                self.assertEqual(self.read(is_secret=False), b"x")
+
+    def test_owner(self) -> None:
+        """What is the owner's alone is read."""
+        for mode in (0o400, 0o600, 0o700):
+            self.write(b"x", mode)
+            self.assertEqual(self.read(is_secret=True), b"x")
+
+    def test_cannot_be_read(self) -> None:
+        """What the file is called and why it is not read are told in a line."""
+        error = self.assertRaises(ConfigurationError, self.read, is_secret=True)
+        self.assertEqual(str(error), f"cannot read the list {self.path}: No such file or directory")
+
+
+class ReplacePrivateFileTests(FileCase):
+    """Putting one file in the place of another."""
+
+    def test_modes(self) -> None:
+        """A new one is its owner's alone; one that is replaced keeps its mode."""
+        replace_private_file(self.path, b"1")
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
+        self.path.chmod(0o640)
+        replace_private_file(self.path, b"2", self.path.stat())
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o640)
+        self.assertEqual(self.path.read_bytes(), b"2")
+
+    def test_failure(self) -> None:
+        """Where it cannot be done nothing is left behind."""
+        self.path.mkdir()
+        self.assertRaises(OSError, replace_private_file, self.path, b"1")
+        self.assertEqual(os.listdir(self.path.parent), ["file"])
