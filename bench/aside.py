@@ -15,11 +15,27 @@ from typing import TypeVar
 
 import msgspec
 
-__all__ = ["answer_of", "do_task", "started"]
+__all__ = ["Crowd", "answer_of", "do_task", "started"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Crowd(msgspec.Struct, frozen=True, kw_only=True):
+    """A task of those who connect to a server.
+
+    Attributes:
+        host: Where the server is.
+        port: Where the server is.
+        key: The shared key, where there is one.
+        count: How many they are in all.
+    """
+
+    host: str
+    port: int
+    key: bytes | None
+    count: int
 
 
 @contextmanager

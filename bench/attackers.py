@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import socket
 
-import msgspec
-
+from bench.aside import Crowd
 from bench.dialects.base import reset
 from chatd.session.client import ClientConnection
 from chatd.session.events import Welcomed
@@ -30,22 +29,14 @@ UNREAD_BYTES = 4096
 _UNKNOWN_TYPE = 999
 
 
-class Assault(msgspec.Struct, frozen=True, kw_only=True):
+class Assault(Crowd, frozen=True, kw_only=True):
     """What they are told.
 
     Attributes:
-        host: Where the server is.
-        port: Where the server is.
-        key: The shared key, where there is one.
-        count: How many connections there are in all.
         wave: How many of them at once.
         hold_s: How long a wave stays, in seconds, unless the server ends all of it before.
     """
 
-    host: str
-    port: int
-    key: bytes | None
-    count: int
     wave: int
     hold_s: float
 

@@ -1,6 +1,6 @@
 """Those who connect all at once, each up to its welcome.
 
-Run aside (see `bench.aside`), it is told `Rush` and answers `Arrival`.
+Run aside (see `bench.aside`), it is told `Crowd` and answers `Arrival`.
 """
 
 from __future__ import annotations
@@ -13,33 +13,17 @@ import time
 
 import msgspec
 
-from bench.aside import do_task
+from bench.aside import Crowd, do_task
 from bench.probe import AnsweringLine
 from chatd.session.events import Ended, Event, Faulted, Welcomed
 
-__all__ = ["Arrival", "Newcomer", "Rush", "rush"]
+__all__ = ["Arrival", "Newcomer", "rush"]
 
 ROOM_MEMBERS = 10
 PATIENCE_S = 60.0
 """How long anyone waits for its welcome, in seconds."""
 _READ_BYTES = 65536
 _WAIT_S = 1.0
-
-
-class Rush(msgspec.Struct, frozen=True, kw_only=True):
-    """What they are told.
-
-    Attributes:
-        host: Where the server is.
-        port: Where the server is.
-        key: The shared key, where there is one.
-        count: How many they are.
-    """
-
-    host: str
-    port: int
-    key: bytes | None
-    count: int
 
 
 class Arrival(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +79,7 @@ class Newcomer(AnsweringLine):
             self.is_refused = not self.is_welcome
 
 
-def rush(task: Rush) -> Arrival:
+def rush(task: Crowd) -> Arrival:
     """Connect all at once, and wait until each has its welcome or none."""
     newcomers = [_newcomer(task, number) for number in range(task.count)]
     try:
@@ -108,7 +92,7 @@ def rush(task: Rush) -> Arrival:
             newcomer.link.close()
 
 
-def _newcomer(task: Rush, number: int) -> Newcomer:
+def _newcomer(task: Crowd, number: int) -> Newcomer:
     link = socket.socket()
     link.setblocking(False)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -147,4 +131,4 @@ def _arrive(newcomers: list[Newcomer], address: tuple[str, int]) -> Arrival:
 
 
 if __name__ == "__main__":
-    do_task(Rush, rush)
+    do_task(Crowd, rush)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.aside import answer_of, started
+from bench.aside import Crowd, answer_of, started
 from bench.figures import Effort, Figures, Note, add
-from bench.newcomers import Arrival, Rush
+from bench.newcomers import Arrival
 from bench.peers import Peer, Server, running
 from bench.process import cpu_seconds
 
@@ -41,6 +41,6 @@ def storm(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
 
 
 def _rush(server: Server, count: int) -> Arrival:
-    task = Rush(host=server.host, port=server.port, key=server.key, count=count)
+    task = Crowd(host=server.host, port=server.port, key=server.key, count=count)
     with started("bench.newcomers", task) as newcomers:
         return answer_of(newcomers, Arrival)

@@ -292,7 +292,6 @@ class ChatFactory(Factory):
         """
         if not self.has_key:
             raise ConfigurationError("a server that was started without a key takes none")
-        self.turn.flush()  # what is under way is signed with the key that was
         resigner = self._keyring.replace(key)
         if resigner is None:
             return

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.aside import answer_of, do_task, started
-from bench.newcomers import Arrival, Rush
+from bench.aside import Crowd, answer_of, do_task, started
+from bench.newcomers import Arrival
 from bench.probe import Summary
 
 
@@ -22,7 +22,7 @@ class Piped:
 class TaskTests(SynchronousTestCase):
     def test_done(self):
         """The task is read, done and answered."""
-        task = Rush(host="there", port=7, key=b"\x00\xff", count=3)
+        task = Crowd(host="there", port=7, key=b"\x00\xff", count=3)
         told = []
 
         def do(task):
@@ -32,7 +32,7 @@ class TaskTests(SynchronousTestCase):
         out = Piped()
         self.patch(sys, "stdin", Piped(msgspec.json.encode(task)))
         self.patch(sys, "stdout", out)
-        do_task(Rush, do)
+        do_task(Crowd, do)
         self.assertEqual(told, [task])
         answer = msgspec.json.decode(out.buffer.getvalue(), type=Arrival)
         self.assertEqual((answer.welcomed_s, answer.refused), (2.0, 3))
@@ -41,14 +41,14 @@ class TaskTests(SynchronousTestCase):
 class StartedTests(SynchronousTestCase):
     def test_answer(self):
         """A module that is started answers; nobody at all is welcome at once."""
-        task = Rush(host="127.0.0.1", port=1, key=None, count=0)
+        task = Crowd(host="127.0.0.1", port=1, key=None, count=0)
         with started("bench.newcomers", task) as process:
             answer = answer_of(process, Arrival)
         self.assertEqual((answer.welcomed_s, answer.refused), (0.0, 0))
 
     def test_failure(self):
         """A module that fails is told, and leaves no process."""
-        task = Rush(host="127.0.0.1", port=1, key=None, count=0)
+        task = Crowd(host="127.0.0.1", port=1, key=None, count=0)
         failed = pytest.raises(RuntimeError, match="a part of the load failed")
         with failed, started("bench.no_such_module", task) as process:
             answer_of(process, Summary)
@@ -56,7 +56,7 @@ class StartedTests(SynchronousTestCase):
 
     def test_killed(self):
         """A module is ended when it is not waited for."""
-        task = Rush(host="127.0.0.1", port=1, key=None, count=0)
+        task = Crowd(host="127.0.0.1", port=1, key=None, count=0)
         with pytest.raises(ValueError, match="some"), started("bench.probe", task) as process:
             raise ValueError("some")
         self.assertIsNotNone(process.poll())

@@ -9,7 +9,6 @@ from twisted.internet import reactor
 
 import chatd
 from chatd import SessionRefused, load_key, write_key_file
-from tests.integration.peer import Peer
 from tests.integration.processes import Daemonized, daemon
 from tests.integration.sessions import leave
 from tests.integration.test_daemon import endpoint
@@ -37,32 +36,6 @@ async def test_new_key(endpoint, tmp_path):
                 assert (message.text, message.seq) == (f"{speaker.name} speaks", receipt.seq)
                 break
         await leave(old, new)
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_in_a_hurry(endpoint, tmp_path, number):
-    """Who tells it twice to stop does not wait for one who does not close."""
-    with daemon("--grace", "3600", endpoint=endpoint) as process:
-        peer = Peer(f"{tmp_path}/chat.sock")
-        peer.establish("stubborn")
-        process.send_signal(number)
-        process.output.wait_for("shutting down")
-        assert peer.expect(chatd.MessageType.DISCONNECT).header["code"] == "shutting-down"
-        process.send_signal(number)
-        assert process.wait() == -number
-        peer.close()
-        assert "Traceback" not in process.output.text + process.errors.text
-
-
-def test_grace(endpoint, tmp_path):
-    """Who does not close is not waited for longer than is said."""
-    with daemon("--grace", "0.2", endpoint=endpoint) as process:
-        peer = Peer(f"{tmp_path}/chat.sock")
-        peer.establish("stubborn")
-        process.send_signal(signal.SIGTERM)
-        assert process.wait() == -signal.SIGTERM
-        peer.close()
-        assert "Traceback" not in process.output.text + process.errors.text
 
 
 def mode_of(path):
