@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -189,20 +190,38 @@ class ChatService(MultiService):
         for listener in self.listeners:
             listener.setServiceParent(self)
 
+    def privilegedStartService(self) -> None:
+        """Take signals, and listen, before the daemon gives up its privileges.
+
+        Raises:
+            StartupError: A port cannot be bound.
+        """
+        with self._all_or_nothing():
+            self._signals.startService()  # before anyone can know that it is there
+            super().privilegedStartService()
+
     def startService(self) -> None:
-        """Open the store, and listen if that was not done with privileges.
+        """Open the store; listen and take signals if that was not done with privileges.
 
         Raises:
             StartupError: The store cannot be opened, or a port cannot be bound.
         """
-        try:
+        with self._all_or_nothing():
+            if not self._signals.running:
+                self._signals.startService()
             self._keeping.startService()
+            super().startService()
+
+    @contextmanager
+    def _all_or_nothing(self) -> Iterator[None]:
+        """Let go of what was taken where the rest cannot be had."""
+        try:
+            yield
         except StartupError:
-            for listener in self.listeners:  # which may have been bound with privileges
+            for listener in self.listeners:
                 listener.abandon()
+            self._signals.stopService()
             raise
-        super().startService()
-        self._signals.startService()
 
     def stopService(self) -> Deferred[None]:
         """Stop listening, tell every client, wait until they are gone, and close the store.

@@ -94,10 +94,11 @@ def test_socket_in_use(tmp_path):
 
 
 def test_second_endpoint_in_use(taken, tmp_path):
-    """Where one of several endpoints cannot be listened on, the others are not taken for good."""
+    """Where one of several endpoints cannot be listened on, nothing is left of the others."""
     endpoint = f"unix:{tmp_path}/chat.sock"
     completed = run_command(*FOREGROUND, "chatd", "--endpoint", endpoint, "--endpoint", taken)
     assert f"cannot listen on {taken}" in complaint_of(completed)
+    assert list(tmp_path.iterdir()) == []
 
     with daemon(endpoint=endpoint):
         assert run_command("chatd", "connect", endpoint, input="hello\n").returncode == 0

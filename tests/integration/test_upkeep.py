@@ -9,7 +9,7 @@ from twisted.internet import reactor
 
 import chatd
 from chatd import SessionRefused, load_key, write_key_file
-from tests.integration.processes import Daemonized, daemon
+from tests.integration.processes import FOREGROUND, Daemonized, daemon
 from tests.integration.sessions import leave
 from tests.integration.test_daemon import endpoint
 
@@ -36,6 +36,32 @@ async def test_new_key(endpoint, tmp_path):
                 assert (message.text, message.seq) == (f"{speaker.name} speaks", receipt.seq)
                 break
         await leave(old, new)
+
+
+EARLY = (
+    "python",
+    "-c",
+    "import os, signal\n"
+    "from chatd.service import KeepingService\n"
+    "def open_store(self, start=KeepingService.startService):\n"
+    "    os.kill(os.getpid(), signal.SIGHUP)\n"
+    "    start(self)\n"
+    "KeepingService.startService = open_store\n"
+    "from twisted.scripts.twistd import run; run()",
+    *FOREGROUND[1:],
+)
+"""A daemon that gets SIGHUP when it listens, and before it serves."""
+
+
+async def test_early(endpoint, tmp_path):
+    """SIGHUP may come as soon as anyone can know that the daemon is there."""
+    operators = tmp_path / "operators"
+    operators.write_text("alice\n")
+    with daemon("--operator-file", operators, endpoint=endpoint, program=EARLY) as process:
+        process.output.wait_for("operators: read anew")
+        alice = await chatd.connect(reactor, endpoint, name="alice")
+        assert await alice.bans() == []
+        await leave(alice)
 
 
 def mode_of(path):
