@@ -83,6 +83,11 @@ class ServerProtocol(ChatProtocol):
         wait_s = self._messages.spend(spent, self._clock.seconds())
         return self._sleep(wait_s) if wait_s else None
 
+    def flush(self) -> None:
+        """Write what was queued: a turn is over."""
+        self._commands_in_turn = 0
+        super().flush()
+
     def connection_closed(self) -> None:
         """Forget the connection."""
         if self._nap is not None:
@@ -263,11 +268,6 @@ class ServerProtocol(ChatProtocol):
 
         self._nap = self._clock.callLater(seconds, wake)
         return slept
-
-    def flush(self) -> None:
-        """Write what was queued: a turn is over."""
-        self._commands_in_turn = 0
-        super().flush()
 
     def _settle(self) -> Deferred[None] | None:
         """Wait until all that the client said has its answer; None where it has."""
