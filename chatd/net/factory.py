@@ -8,7 +8,7 @@ from typing import ClassVar
 from uuid import uuid4
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -33,6 +33,7 @@ from chatd.net.admission import Admission
 from chatd.net.arrivals import Arrivals
 from chatd.net.census import Census
 from chatd.net.delivery import TurnDelivery
+from chatd.net.farewell import Farewell
 from chatd.net.heartbeat import HeartbeatWheel
 from chatd.net.hooks import start
 from chatd.net.identity import identify
@@ -157,9 +158,9 @@ class ChatFactory(Factory):
         self._heartbeat_s = heartbeat_s
         self._wheel = HeartbeatWheel(clock, heartbeat_s)
         self._speaker = Member("", self.hub.names.reserve(name))
-        self._is_stopping = False
-        self._stop_waiters: list[Deferred[None]] = []
-        self._stop_timers: list[IDelayedCall] = []
+        self._farewell = Farewell(
+            clock, self.census, self.hub.journal.call_when_settled, self.turn.flush
+        )
 
     @property
     def has_key(self) -> bool:
@@ -313,39 +314,19 @@ class ChatFactory(Factory):
             A Deferred that fires with None when all connections are closed, and what was said is
             stored.
         """
-        self._is_stopping = True
         end = SessionEnded(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry=True)
         self.arrivals.close(end)
-        waiter: Deferred[None] = Deferred()
-        self._stop_waiters.append(waiter)
-        self._stop_timers += [
-            self.clock.callLater(grace_s / 2, self._end_all, end),
-            self.clock.callLater(grace_s, self.cut_off),
-        ]
-        self.hub.journal.call_when_settled(lambda: self._end_all(end))
-        return waiter
+        return self._farewell.begin(end, grace_s)
 
     def cut_off(self) -> None:
         """Wait for nobody any more, where the server is shutting down."""
-        if self._is_stopping:
-            for protocol in list(self.census):
-                protocol.abort()
-            self._tell_stopped()
-
-    def _end_all(self, end: SessionEnded) -> None:
-        """End all sessions, each of which has the answers to what it said."""
-        if not self._is_stopping:  # it waited for a store, and the server has begun anew
-            return
-        for protocol in list(self.census):
-            protocol.end_session(end.code, end.reason, retry=end.retry)
-        self.turn.flush()
-        self._check_stopped()
+        self._farewell.cut_short()
 
     # For the protocols and the sessions
 
     def startFactory(self) -> None:
         """Take clients, also after a `shut_down`; Twisted calls it before listening begins."""
-        self._is_stopping = False
+        self._farewell.take_back()
         if self._unproven_operators:
             self.log.warn(
                 "there are no accounts: whoever takes the name {names} may kick and ban; give "
@@ -357,7 +338,7 @@ class ChatFactory(Factory):
         self, addr: IAddress | None
     ) -> ServerProtocol | None:
         """Build the protocol of a new connection, unless the server is shutting down."""
-        if self._is_stopping:
+        if self._farewell.is_under_way:
             return None
         return ServerProtocol(self)
 
@@ -402,7 +383,7 @@ class ChatFactory(Factory):
     def disconnected(self, protocol: ServerProtocol) -> None:
         """Count a connection out."""
         self.census.disconnected(protocol)
-        self._check_stopped()
+        self._farewell.check()
 
     def add(self, session: Session, rooms: Sequence[Room[Session]]) -> None:
         """Take an established session into the chat, into rooms and onto the heartbeats."""
@@ -416,7 +397,7 @@ class ChatFactory(Factory):
         del self.sessions[session.id]
         self._wheel.discard(session.protocol)
         # When everyone goes, to tell each of all the others would be quadratic.
-        self.hub.depart(session, is_silent=self._is_stopping)
+        self.hub.depart(session, is_silent=self._farewell.is_under_way)
 
     def note_store_failure(self, error: Exception) -> None:
         """Log that the store could not do what it was asked."""
@@ -449,21 +430,3 @@ class ChatFactory(Factory):
             return
         if started is not None:
             started.addErrback(lambda failure: self._note_failure(failure.value))
-
-    def _check_stopped(self) -> None:
-        if self._is_stopping and not self.census:
-            # What sessions said at their end is to be stored, too; where that takes longer than the
-            # grace, the server may have begun anew, and not mean this stop any more.
-            waiters = list(self._stop_waiters)
-            self.hub.journal.call_when_settled(
-                lambda: self._tell_stopped() if waiters == self._stop_waiters else None
-            )
-
-    def _tell_stopped(self) -> None:
-        for timer in self._stop_timers:
-            if timer.active():
-                timer.cancel()
-        self._stop_timers = []
-        waiters, self._stop_waiters = self._stop_waiters, []
-        for waiter in waiters:
-            waiter.callback(None)

@@ -137,9 +137,9 @@ LOAD = (
     ),
     Defence(
         "A daemon that stops tells everyone, and waits for nobody longer than its grace.",
-        "tests/net/test_drain.py::DrainTests::test_store_that_hangs",
-        "chatd/net/factory.py",
-        "            self.clock.callLater(grace_s, self.cut_off),\n",
+        "tests/net/test_farewell.py::DrainTests::test_store_that_hangs",
+        "chatd/net/farewell.py",
+        "            self._clock.callLater(grace_s, self.cut_short),\n",
         "",
     ),
     Defence(

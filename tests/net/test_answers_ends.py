@@ -24,7 +24,7 @@ class LastWordsTests(AnswerTests):
         self.factory.clock.advance(CLOSE_TIMEOUT_S)
         self.assertEqual(self.alice.transport.ends, [*ends, "abort"])
 
-    def test_draining(self) -> None:
+    def test_farewelling(self) -> None:
         """One that says goodbye is owed what it said before."""
         self.alice.say("one", "bad", "two")
         self.alice.send(GOODBYE)
@@ -79,7 +79,7 @@ class LastWordsTests(AnswerTests):
         self.assertEqual(self.answered(self.alice)[-1], "one")
         self.assertEqual(self.names(), ["bob"])
 
-    def test_draining_for_long(self) -> None:
+    def test_farewelling_for_long(self) -> None:
         """One that said goodbye is not ended for its silence."""
         self.alice.say("one")
         self.alice.send(GOODBYE)

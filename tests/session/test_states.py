@@ -138,7 +138,7 @@ class EndCases(SideCases):
         self.assertEqual(peer.say(HELLO, ping(1)), [])
         self.assertEqual(peer.hear(), [])
 
-    def test_draining(self):
+    def test_farewelling(self):
         """What was queued before a DISCONNECT came, and what others say, is still sent."""
         peer = self.at(State.ESTABLISHED)
         peer.connection.send(HELLO.type, HELLO.header, HELLO.content)
