@@ -11,7 +11,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from chatd.net.protocol import StreamTransport
+from chatd.net.transports import StreamTransport
 
 __all__ = ["LineTooLong", "StandardLines"]
 

@@ -8,14 +8,12 @@ the end of the reactor's turn.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol as TypingProtocol
 from typing import cast
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
-    IAddress,
     IDelayedCall,
     IHalfCloseableDescriptor,
     IHalfCloseableProtocol,
@@ -31,6 +29,7 @@ from zope.interface import implementer
 from chatd.errors import ErrorCode, SessionEnded
 from chatd.net.hooks import FAILED
 from chatd.net.outlet import Outlet
+from chatd.net.transports import StreamTransport
 from chatd.net.turn import Turn
 from chatd.net.writers import writer_for
 from chatd.session.connection import Connection
@@ -48,34 +47,6 @@ HOLD_PENDING = 1024 * 1024
 """A peer for whom more than this waits is itself not read from until it reads, in bytes."""
 MAX_PENDING = 8 * 1024 * 1024
 """How much may wait for a peer that does not read, in bytes."""
-
-
-class StreamTransport(TypingProtocol):
-    """What is asked of a transport; every one of Twisted's that carries a stream has it."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
-
-    def loseConnection(self) -> None:
-        """Close, once all is sent."""
-
-    def loseWriteConnection(self) -> None:
-        """Close the sending half, once all is sent; only where it is half-closeable."""
-
-    def pauseProducing(self) -> None:
-        """Read no more for now."""
-
-    def resumeProducing(self) -> None:
-        """Read on."""
-
-    def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
-        """Tell a producer when to pause and to resume."""
-
-    def unregisterProducer(self) -> None:
-        """Tell it no more."""
-
-    def getPeer(self) -> IAddress:
-        """Return the address of the other side."""
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)

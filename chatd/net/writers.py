@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import cast
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import ISSLTransport
 
 from chatd.net.outlet import Writable
+from chatd.net.transports import StreamTransport
 
 __all__ = ["SocketWriter", "TransportWriter", "writer_for"]
-
-
-class Transport(Protocol):
-    """What is asked of a transport that is no socket."""
-
-    def write(self, data: bytes) -> None:
-        """Send bytes."""
 
 
 class SocketWriter:
@@ -64,7 +58,7 @@ class TransportWriter:
 
     __slots__ = ("_transport",)
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: StreamTransport) -> None:
         self._transport = transport
 
     def write(self, data: bytes | memoryview) -> None:
@@ -72,7 +66,7 @@ class TransportWriter:
         self._transport.write(bytes(data))
 
 
-def writer_for(transport: Transport) -> Writable:
+def writer_for(transport: StreamTransport) -> Writable:
     """Return what writes to a transport: to a socket itself, unless it has begun TLS."""
     if isinstance(transport, FileDescriptor) and not ISSLTransport.providedBy(transport):
         return SocketWriter(transport)
