@@ -227,6 +227,10 @@ class Server:
         for client in self._clients.values():
             client.transport.lose()
         assert stopped.called
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open."""
         wait(self.store.close())
         os.close(self._log)
 
@@ -293,7 +297,7 @@ class Scene:
         banned = [ban.name for ban in server.ban_file.load()]
         assert banned in ([], ["mallory"])
         assert banned or "ban" not in heard.results()
-        wait(server.store.close())
+        server.close()
         check_tables(directory / "chatd.db")
         self._check_going_on(directory, log, heard)
         return f"{sum(counts)} stored, {len(heard.messages)} told"
@@ -314,7 +318,7 @@ class Scene:
         ):
             messages = self._check_log(server, key, ids)
             assert messages[-1].seq == len(ids), f"{messages[-1]} is not the last of {ids}"
-        wait(server.store.close())
+        server.close()
         check_tables(directory / "chatd.db")
 
     def _check_log(self, server: Server, key: str, said: Sequence[str]) -> list[Message]:
