@@ -26,6 +26,7 @@ command goes on from there.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from heapq import nsmallest
 from typing import Annotated, Any, Generic
 
 import msgspec
@@ -41,10 +42,12 @@ from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.storage.bans import Ban
 from chatd.wire.messages import Message, MessageType
 
-__all__ = ["LIST_BYTES", "Commands"]
+__all__ = ["LIST_BYTES", "MAX_LISTED", "Commands"]
 
 LIST_BYTES = 32 * 1024
 """How long a list in one RESULT may be, in bytes; the header has a limit."""
+MAX_LISTED = 1_000
+"""More of the shortest rooms or conversations do not fit in that: so many are looked up for it."""
 DEFAULT_LIMIT = 100
 """How many messages `history` gives where it is not told."""
 
@@ -203,20 +206,24 @@ class Commands(Generic[M]):
         answer({"room": room.name, "members": room.count, "names": names, **rest})
 
     async def _rooms(self, _: M, fields: _List, answer: Answer) -> None:
+        after, here = fields.after, self._hub.rooms
         found = {
             fold(head.name): {"room": head.name, "members": 0, "topic": head.topic}
-            for head in await self._hub.store.rooms()
+            for head in await self._hub.store.rooms(after, limit=MAX_LISTED)
         }
-        for key, room in self._hub.rooms.items():
-            if room.count:
-                found[key] = {"room": room.name, "members": room.count, "topic": room.topic}
+        keys = (key for key, room in here.items() if room.count and key > after)
+        for key in nsmallest(MAX_LISTED, keys):
+            room = here[key]
+            found[key] = {"room": room.name, "members": room.count, "topic": room.topic}
         rooms, rest = _fit(found.items(), fields.after)
         answer({"rooms": rooms, **rest})
 
     async def _conversations(self, member: M, fields: _List, answer: Answer) -> None:
         found = {
             each.other: {"with": each.other, "epoch": each.head.epoch, "seq": each.head.seq}
-            for each in await self._hub.store.conversations(member.key)
+            for each in await self._hub.store.conversations(
+                member.key, fields.after, limit=MAX_LISTED
+            )
         }
         conversations, rest = _fit(found.items(), fields.after)
         answer({"conversations": conversations, **rest})

@@ -249,14 +249,23 @@ class IMessageStore(Interface):
         It is asked only when the room is empty. A log that is begun again has another epoch.
         """
 
-    def rooms() -> Awaitable[list[Head]]:
-        """Return where the rooms stand in which something is kept, in no order."""
+    def rooms(after: str = "", *, limit: int) -> Awaitable[list[Head]]:
+        """Return where the rooms stand in which something is kept, by their folded names.
 
-    def conversations(author: str) -> Awaitable[list[Conversation]]:
+        Args:
+            after: The folded name after which to begin.
+            limit: How many at most.
+        """
+
+    def conversations(author: str, after: str = "", *, limit: int) -> Awaitable[list[Conversation]]:
         """Return with whom someone has spoken directly, as far as something of it is kept.
+
+        They come by the folded names of the others.
 
         Args:
             author: The folded name of that someone.
+            after: The folded name after which to begin.
+            limit: How many at most.
         """
 
     def expire() -> Awaitable[None]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from heapq import heapify, heappop
 from itertools import islice
 from uuid import uuid4
 
@@ -22,6 +23,7 @@ from chatd.storage.interface import (
     place,
     repeat,
 )
+from chatd.storage.logstate import direct_names
 from chatd.wire.messages import DEFAULT_CONTENT_TYPE, Message
 
 __all__ = ["MAX_BYTES", "MAX_LOGS", "MEMORY_RETENTION", "MESSAGE_BYTES", "MemoryStore"]
@@ -39,6 +41,7 @@ an id of 32 characters, 1,000 with the longest id and name (CPython 3.11)."""
 _CHARACTER_BYTES = 4  # what one takes at most
 
 _ROOM = "room "
+_TRIM_SHARE = 256
 
 
 class _Total:
@@ -165,6 +168,8 @@ class MemoryStore:
         self._logs: dict[str, _Log] = {}
         # Those that nobody is in, the longest silent first.
         self._idle: OrderedDict[str, None] = OrderedDict()
+        # The keys of direct logs, by the one's name and the other's.
+        self._direct: dict[str, dict[str, str]] = {}
 
     def open(self) -> None:
         """Have nothing to make ready."""
@@ -241,19 +246,17 @@ class MemoryStore:
             if not there.kept:
                 self._forget(log)
 
-    async def rooms(self) -> list[Head]:
+    async def rooms(self, after: str = "", *, limit: int) -> list[Head]:
         """See `IMessageStore`."""
-        return [log.head for key, log in self._kept() if key.startswith(_ROOM)]
+        rooms = {key: key for key in self._logs if key.startswith(_ROOM)}
+        return [head for _, head in self._kept(rooms, _ROOM + after, limit)]
 
-    async def conversations(self, author: str) -> list[Conversation]:
+    async def conversations(
+        self, author: str, after: str = "", *, limit: int
+    ) -> list[Conversation]:
         """See `IMessageStore`."""
-        found = []
-        for key, log in self._kept():
-            kind, *names = key.split(" ")
-            if kind == "direct" and author in names:
-                names.remove(author)
-                found.append(Conversation(names[0], log.head))
-        return found
+        direct = self._direct.get(author, {})
+        return [Conversation(*kept) for kept in self._kept(direct, after, limit)]
 
     async def expire(self) -> None:
         """See `IMessageStore`."""
@@ -264,42 +267,63 @@ class MemoryStore:
                 self._forget(key)
 
     def _trim(self) -> None:
-        """Keep no more in all than may be."""
-        while self._total.bytes > self._max_bytes:
-            key, largest = max(self._logs.items(), key=lambda item: item[1].weight)
-            while largest.kept and self._total.bytes > self._max_bytes:
-                largest.drop(1)
-            if not largest.kept and not largest.is_open:
+        """Keep no more in all than may be; and a little less, so that it is not looked at often."""
+        if self._total.bytes <= self._max_bytes:
+            return
+        most = self._max_bytes - self._max_bytes // _TRIM_SHARE
+        largest_first = [(-log.weight, key) for key, log in self._logs.items()]
+        heapify(largest_first)
+        while self._total.bytes > most:
+            _, key = heappop(largest_first)
+            log = self._logs[key]
+            while log.kept and self._total.bytes > most:
+                log.drop(1)
+            if not log.kept and not log.is_open:
                 self._forget(key)
 
     def _cutoff(self) -> float:
         return self._unix_time() - self._retention.max_age_s
 
-    def _kept(self) -> Iterator[tuple[str, _Log]]:
-        """Return the logs in which something is kept, by their keys."""
+    def _kept(self, keys: Mapping[str, str], after: str, limit: int) -> Iterator[tuple[str, Head]]:
+        """Return where the first logs after one stand in which something is kept.
+
+        Args:
+            keys: The logs' keys, by what they go by.
+            after: After which to begin.
+            limit: How many at most.
+        """
         cutoff = self._cutoff()
-        for key, log in self._logs.items():
+        for name in sorted(name for name in keys if name > after):
+            log = self._logs[keys[name]]
             log.expire(cutoff)
             if log.kept:
-                yield key, log
+                yield name, log.head
+                limit -= 1
+                if not limit:
+                    return
 
     def _log(self, log: str, name: str = "") -> _Log:
         there = self._logs.get(log)
         if there is None:
-            there = self._logs[log] = _Log(name, self._total)
-            self._idle[log] = None
+            there = self._begin(log, name)
             if len(self._logs) > self._max_logs:
                 self._drop_one(log)
         return there
 
     def _begin_to_read(self, log: str) -> _Log:
         """Begin a log that is the first to go: or who reads could push out what is kept."""
-        there = self._logs[log] = _Log("", self._total)
-        self._idle[log] = None
+        there = self._begin(log, "")
         self._idle.move_to_end(log, last=False)
         if len(self._logs) > self._max_logs:
             self._drop_one()
         return there
+
+    def _begin(self, key: str, name: str) -> _Log:
+        log = self._logs[key] = _Log(name, self._total)
+        self._idle[key] = None
+        for one, other in _both_ways(key):
+            self._direct.setdefault(one, {})[other] = key
+        return log
 
     def _drop_one(self, begun: str | None = None) -> None:
         """Forget the longest silent log that nobody is in, but not the one just begun."""
@@ -313,6 +337,17 @@ class MemoryStore:
     def _forget(self, key: str) -> None:
         del self._logs[key]
         self._idle.pop(key, None)
+        for one, other in _both_ways(key):
+            others = self._direct.get(one, {})  # gone where who speaks alone is both
+            others.pop(other, None)
+            if not others:
+                self._direct.pop(one, None)
+
+
+def _both_ways(key: str) -> tuple[tuple[str, str], ...]:
+    """Return the folded names in the key of a direct log, in both orders; none of another log's."""
+    one, other = direct_names(key)
+    return () if one is None or other is None else ((one, other), (other, one))
 
 
 def _fitting(messages: Iterable[Message], limit: int, max_bytes: int) -> list[Message]:

@@ -81,7 +81,15 @@ _VIEW = (
     """,
 )
 
-MIGRATIONS: Sequence[Sequence[str]] = (_TABLES, _VIEW)
+# In the order of the other's name, so that a page of conversations costs no more than it holds.
+_ORDER = (
+    "DROP INDEX logs_of_one",
+    "DROP INDEX logs_of_other",
+    "CREATE INDEX logs_of_one ON logs (one, other) WHERE one IS NOT NULL",
+    "CREATE INDEX logs_of_other ON logs (other, one) WHERE other IS NOT NULL",
+)
+
+MIGRATIONS: Sequence[Sequence[str]] = (_TABLES, _VIEW, _ORDER)
 """The statements that make each version from the one before it; that of version 1 comes first.
 What is here is in use: a change of the tables is one more step."""
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, DeferredSemaphore
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
@@ -32,6 +32,8 @@ __all__ = ["SQLITE_RETENTION", "Durability", "SqliteStore", "StoreRunner", "Stor
 
 SQLITE_RETENTION = Retention()
 """What is kept of a log, unless it is set otherwise."""
+MAX_READERS = 2
+"""How many look something up at once; others wait, so that what is said need not wait for them."""
 
 T = TypeVar("T")
 
@@ -115,6 +117,7 @@ class SqliteStore:
     ) -> None:
         self._logs = SqliteLogs(Database(directory, durability), retention, unix_time)
         self._runner = run
+        self._readers = DeferredSemaphore(MAX_READERS)
         self._is_open = False
 
     def open(self) -> None:
@@ -155,7 +158,7 @@ class SqliteStore:
         max_bytes: int,
     ) -> Page:
         """See `IMessageStore`."""
-        return await self._run(
+        return await self._look_up(
             partial(
                 self._logs.read, log, after=after, before=before, limit=limit, max_bytes=max_bytes
             )
@@ -169,19 +172,28 @@ class SqliteStore:
         """See `IMessageStore`."""
         await self._run(partial(self._logs.release, log))
 
-    async def rooms(self) -> list[Head]:
+    async def rooms(self, after: str = "", *, limit: int) -> list[Head]:
         """See `IMessageStore`."""
-        return await self._run(self._logs.rooms)
+        return await self._look_up(partial(self._logs.rooms, after, limit))
 
-    async def conversations(self, author: str) -> list[Conversation]:
+    async def conversations(
+        self, author: str, after: str = "", *, limit: int
+    ) -> list[Conversation]:
         """See `IMessageStore`."""
-        return await self._run(partial(self._logs.conversations, author))
+        return await self._look_up(partial(self._logs.conversations, author, after, limit))
 
     async def expire(self) -> None:
         """See `IMessageStore`; what is asked meanwhile is done in between."""
         place = await self._run(self._logs.expire_some)
         while place is not None and self._is_open:
             place = await self._run(partial(self._logs.expire_some, place))
+
+    async def _look_up(self, function: Callable[[], T]) -> T:
+        await self._readers.acquire()
+        try:
+            return await self._run(function)
+        finally:
+            self._readers.release()
 
     async def _run(self, function: Callable[[], T]) -> T:
         if not self._is_open:

@@ -150,14 +150,14 @@ class SqliteLogs:
         self._cache.forget(key)
 
     @_guarded
-    def rooms(self) -> list[Head]:
-        """Return where the rooms stand in which something is kept."""
-        return self._tables.rooms(self._cutoff())
+    def rooms(self, after: str, limit: int) -> list[Head]:
+        """See `IMessageStore.rooms`."""
+        return self._tables.rooms(after, limit, self._cutoff())
 
     @_guarded
-    def conversations(self, author: str) -> list[Conversation]:
-        """Return with whom someone has spoken directly."""
-        return self._tables.conversations(author, self._cutoff())
+    def conversations(self, author: str, after: str, limit: int) -> list[Conversation]:
+        """See `IMessageStore.conversations`."""
+        return self._tables.conversations(author, after, limit, self._cutoff())
 
     @_guarded
     def expire_some(self, after: int = 0) -> int | None:

@@ -37,6 +37,19 @@ _OLDEST_KEPT = """
      ORDER BY messages.seq LIMIT 1)
 """
 
+_HEAD = f"name, epoch, seq, {_OLDEST_KEPT} AS kept, topic"
+# The first logs of someone in one of the two columns, each read from an index; who speaks alone is
+# in both.
+_IN_COLUMN = (
+    "SELECT {theirs} AS them, " + _HEAD + " FROM logs WHERE {own} = :author AND {theirs} > :after"
+    " AND kept IS NOT NULL{once} ORDER BY {theirs} LIMIT :limit"
+)
+_CONVERSATIONS = (
+    f"SELECT * FROM ({_IN_COLUMN.format(own='one', theirs='other', once='')}) UNION ALL"
+    f" SELECT * FROM ({_IN_COLUMN.format(own='other', theirs='one', once=' AND one <> other')})"
+    " ORDER BY them LIMIT :limit"
+)
+
 Row = tuple[int | None, int, str, str, str, str | None, str | None, float, str, bytes]
 """A row of `messages`."""
 
@@ -217,22 +230,22 @@ class Tables:
         """Delete a log whose messages are deleted."""
         self._execute("DELETE FROM logs WHERE id = ?", (log.id,))
 
-    def rooms(self, cutoff: float) -> list[Head]:
-        """Return where the rooms stand in which something is kept."""
+    def rooms(self, after: str, limit: int, cutoff: float) -> list[Head]:
+        """Return where the rooms stand in which something is kept, by their keys."""
         rows = self._execute(
-            f"SELECT name, epoch, seq, {_OLDEST_KEPT} AS kept, topic FROM logs"
-            " WHERE key >= 'room ' AND key < 'room!' AND kept IS NOT NULL",  # ! comes after space
-            {"cutoff": cutoff},
+            f"SELECT {_HEAD} FROM logs"
+            " WHERE key > 'room ' || :after AND key < 'room!'"  # ! comes after space
+            " AND kept IS NOT NULL ORDER BY key LIMIT :limit",
+            {"after": after, "limit": limit, "cutoff": cutoff},
         )
         return [_head(*row) for row in rows]
 
-    def conversations(self, author: str, cutoff: float) -> list[Conversation]:
-        """Return with whom someone has spoken, as far as something of it is kept."""
+    def conversations(
+        self, author: str, after: str, limit: int, cutoff: float
+    ) -> list[Conversation]:
+        """Return with whom someone has spoken, as far as something of it is kept, by the others."""
         rows = self._execute(
-            "SELECT CASE one WHEN :author THEN other ELSE one END, name, epoch, seq,"
-            f" {_OLDEST_KEPT} AS kept, topic FROM logs"
-            " WHERE (one = :author OR other = :author) AND kept IS NOT NULL",
-            {"author": author, "cutoff": cutoff},
+            _CONVERSATIONS, {"author": author, "after": after, "limit": limit, "cutoff": cutoff}
         )
         return [Conversation(other, _head(*row)) for other, *row in rows]
 

@@ -80,10 +80,10 @@ class SlowStore(MemoryStore):
         await self._turn("release")
         await super().release(log)
 
-    async def rooms(self):
+    async def rooms(self, after="", *, limit):
         await self._turn("rooms")
-        return await super().rooms()
+        return await super().rooms(after, limit=limit)
 
-    async def conversations(self, author):
+    async def conversations(self, author, after="", *, limit):
         await self._turn("conversations")
-        return await super().conversations(author)
+        return await super().conversations(author, after, limit=limit)

@@ -1,6 +1,7 @@
 """What the tests of the stores have in common: entries, a time that is set, and two stores."""
 
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from twisted.internet.defer import Deferred, execute
@@ -52,16 +53,24 @@ class Calls:
         self._store = store
 
     def __getattr__(self, name):
-        method = getattr(self._store, name)
+        getattr(self._store, name)  # or there is none
+        return partial(self._call, name)
 
-        def call(*args, **kwargs):
-            return self._case.successResultOf(Deferred.fromCoroutine(method(*args, **kwargs)))
-
-        return call
+    def _call(self, name, *args, **kwargs):
+        called = getattr(self._store, name)(*args, **kwargs)
+        return self._case.successResultOf(Deferred.fromCoroutine(called))
 
     def page(self, log=LOBBY, *, limit=1000, max_bytes=10**9, **where):
         """Read a page, with much space in it."""
         return self.read(log, limit=limit, max_bytes=max_bytes, **where)
+
+    def rooms(self, after="", *, limit=1000):
+        """List rooms, with much space for them."""
+        return self._call("rooms", after, limit=limit)
+
+    def conversations(self, author, after="", *, limit=1000):
+        """List conversations, with much space for them."""
+        return self._call("conversations", author, after, limit=limit)
 
     def ids(self, log=LOBBY, **where):
         """The ids of the messages on a page."""

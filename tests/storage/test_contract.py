@@ -378,6 +378,44 @@ class ContractTests:
         (left,) = store.conversations("ann")
         assert (left.other, left.head.oldest) == ("bob", 2)
 
+    def test_pages(self):
+        """Rooms and conversations are listed a page at a time, in the order of folded names."""
+        store = self.store_with()
+        names = ["b", "a", "\U0001f600", "\uffee", "z", "c", "straße"]
+        for name in names:
+            store.open_log(room_log(name), name.title())
+            store.append([entry("1", log=room_log(name)), entry("1", log=direct_log("m", name))])
+        store.append([entry("1", log=direct_log("m", "m")), entry("1", log=direct_log("a", "b"))])
+
+        def pages(ask, name_of):
+            listed, after = [], ""
+            while page := ask(after):
+                assert len(page) <= 3
+                listed += map(name_of, page)
+                after = listed[-1]
+            return listed
+
+        rooms = pages(lambda after: store.rooms(after, limit=3), lambda head: head.name.lower())
+        assert rooms == sorted(names)
+        others = pages(
+            lambda after: store.conversations("m", after, limit=3), lambda each: each.other
+        )
+        assert others == sorted([*names, "m"])
+        assert store.rooms("z", limit=1)[0].name == "\uffee"
+
+    def test_pages_of_what_is_kept(self):
+        """What is no longer kept takes no place on a page."""
+        store = self.store_with(Retention(max_age_s=10))
+        for number in range(6):
+            at = NOW + 5 * (number % 2)
+            logs = room_log(f"r{number}"), direct_log("m", f"n{number}")
+            store.open_log(logs[0], f"R{number}")
+            store.append([entry("1", log=log, time=at) for log in logs])
+        self.now += 11
+        assert [head.name for head in store.rooms(limit=2)] == ["R1", "R3"]
+        found = store.conversations("m", "n1", limit=2)
+        assert [each.other for each in found] == ["n3", "n5"]
+
 
 class MemoryContractTests(ContractTests, StoreCase):
     """The store in memory."""

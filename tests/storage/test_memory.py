@@ -1,6 +1,9 @@
 """The store in memory: what it does beyond the contract."""
 
-from chatd.storage.interface import direct_log, room_log
+from heapq import heapify
+
+from chatd.storage import memory
+from chatd.storage.interface import Retention, direct_log, room_log
 from chatd.storage.memory import MESSAGE_BYTES, MemoryStore
 from tests.storage.stores import DIRECT, LOBBY, PLENTY, Calls, StoreCase, entries, entry
 
@@ -89,6 +92,27 @@ class MemoryStoreTests(StoreCase):
         for number in range(4):
             calls.append([entry(str(number), b"", log=LOBBY, content_type="x" * 2000)])
         assert calls.ids() == ["3"]
+
+    def test_trimmed_seldom(self):
+        """Once there is too much, a little more goes, and all logs are looked at seldom."""
+        store = self.make_memory(max_bytes=1024 * SMALL)
+        calls = Calls(self, store)
+        looks = []
+        self.patch(memory, "heapify", lambda heap: looks.append(heapify(heap)))
+        for number in range(1100):
+            calls.append([entry(str(number), b"", log=direct_log("a", str(number)))])
+        assert len(calls.conversations("a", limit=2000)) in range(1020, 1025)
+        assert 15 <= len(looks) <= 25
+
+    def test_names_forgotten(self):
+        """Of logs that are gone nothing is left, of those with oneself neither."""
+        store = self.make_memory(Retention(max_age_s=1))
+        calls = Calls(self, store)
+        for names in (("a", "b"), ("b", "c"), ("c", "c"), ("a", "a")):
+            calls.append([entry("1", log=direct_log(*names))])
+        self.now += 2
+        calls.expire()
+        assert (store._direct, store._logs, store._idle) == ({}, {}, {})
 
     def test_forgotten_bytes(self):
         """What is forgotten for another reason does not count any more."""

@@ -117,7 +117,12 @@ class FaultTests(StoreCase):
         self.set("shrink_memory")  # what is in memory is still good
         self.assert_fails("malformed")
         self.assert_fails(
-            "malformed", [self.page, self.logs.rooms, lambda: self.logs.conversations("ann")]
+            "malformed",
+            [
+                self.page,
+                lambda: self.logs.rooms("", 1),
+                lambda: self.logs.conversations("ann", "", 1),
+            ],
         )
         self.database.path.write_bytes(good)
         self.set("shrink_memory")
