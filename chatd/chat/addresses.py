@@ -8,6 +8,7 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 __all__ = ["plain_address", "plain_ip", "site_of"]
 
 _SITE_BITS = 64  # RFC 6177: nobody is given less, and so everybody has more than one address
+_LOOPBACK = "127.0.0.0/8"  # RFC 1122, section 3.2.1.3; and ::1 is nobody else
 _UID = re.compile(r"uid:0*(\d{1,10})", re.ASCII)
 
 
@@ -40,17 +41,19 @@ def plain_address(address: str) -> str | None:
 
 
 def site_of(address: str) -> str:
-    """Return what limits go by: an IPv6 address's /64 prefix, anything else as it is.
+    """Return what limits go by: an IPv6 address's /64 prefix, anything else mostly as it is.
+
+    Of a machine's own addresses, anyone on it may take any: all of them are one site.
 
     Args:
         address: As members have it; an IPv6 one that holds an IPv4 one counts as that.
     """
     if ":" not in address or address.startswith("uid:"):
-        return address
+        return _LOOPBACK if address.startswith("127.") else address
     try:
         ip = IPv6Address(address)
     except ValueError:
         return address
     if ip.ipv4_mapped is not None:
-        return str(ip.ipv4_mapped)
-    return str(IPv6Network((int(ip), _SITE_BITS), strict=False))
+        return site_of(str(ip.ipv4_mapped))
+    return _LOOPBACK if ip.is_loopback else str(IPv6Network((int(ip), _SITE_BITS), strict=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -28,40 +29,59 @@ MAX_ROOM = 64
 MAX_TOPIC = 256
 """Longest topic of a room, in characters."""
 
+# Of what Unicode's DerivedCoreProperties.txt has as Default_Ignorable_Code_Point, what is shown as
+# nothing and counts as printable all the same: variation selectors; and others, with the blank of
+# Braille, which looks like a space.
+_VARIATIONS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]")
+
 
 def check_name(name: str) -> str:
-    """Return a member's name in Unicode's composed form (NFC).
+    """Return a member's name in Unicode's composed form (NFC), without variation selectors.
 
     Raises:
-        RequestError: `bad-name`: it is empty, too long, or holds a space or a control character.
+        RequestError: `bad-name`: it is empty, too long, or holds a space or a
+            character that is a control or cannot be seen.
     """
     return _check(name, MAX_NAME, ErrorCode.BAD_NAME, "a name")
 
 
 def check_room(name: str) -> str:
-    """Return a room's name in Unicode's composed form (NFC).
+    """Return a room's name in Unicode's composed form (NFC), without variation selectors.
 
     Raises:
-        RequestError: `bad-room`: it is empty, too long, or holds a space or a control character.
+        RequestError: `bad-room`: it is empty, too long, or holds a space or a
+            character that is a control or cannot be seen.
     """
     return _check(name, MAX_ROOM, ErrorCode.BAD_ROOM, "a room's name")
 
 
 def _check(name: str, longest: int, code: ErrorCode, what: str) -> str:
     if len(name) <= 4 * longest:  # composing what is longer costs time, and it is too long anyway
-        name = unicodedata.normalize("NFC", name)
+        name = _composed(name)
     if not 0 < len(name) <= longest or not name.isprintable() or " " in name:
         raise RequestError(
             code,
             f"{what} has 1 to {longest} characters, none of them a space or a control character",
         )
+    if not name.isascii() and _UNSEEN.search(name):
+        raise RequestError(code, f"{what} has no characters that cannot be seen")
+    if unicodedata.category(name[0]).startswith("M"):
+        raise RequestError(code, f"{what} does not begin with a mark on a letter before it")
     return name
+
+
+def _composed(name: str) -> str:
+    """Return a name in Unicode's composed form, without what only chooses between two glyphs."""
+    if name.isascii():
+        return name
+    return unicodedata.normalize("NFC", _VARIATIONS.sub("", name))
 
 
 @lru_cache(maxsize=4096)
 def fold(name: str) -> str:
-    """Return what two names have in common that count as the same: casefolded, then NFC."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+    """Return what names have in common that count as the same: composed, and then casefolded."""
+    return unicodedata.normalize("NFC", _composed(name).casefold())
 
 
 def fold_known(name: str) -> str:

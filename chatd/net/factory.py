@@ -41,6 +41,7 @@ from chatd.net.keyring import Keyring
 from chatd.net.limits import Limits
 from chatd.net.server import ServerProtocol
 from chatd.net.session import Session
+from chatd.net.time_share import TimeShare
 from chatd.net.turn import Turn
 from chatd.session.connection import HandshakeLimits
 from chatd.session.server import ServerConnection
@@ -129,6 +130,7 @@ class ChatFactory(Factory):
         self._keyring = Keyring(key, max_content)
         self.codec = self._keyring.codec
         self.turn = Turn(clock)
+        self.time_share = TimeShare(clock)
         self.store = MemoryStore(unix_time=unix_time) if store is None else store
         self._delivery = TurnDelivery(self.codec, self.turn)
         self.hub: Hub[Session] = Hub(

@@ -210,11 +210,12 @@ class ServerProtocol(ChatProtocol):
     def _act_on_other(self, event: Event) -> Deferred[None] | None:
         if isinstance(event, Message):
             if event.type == MessageType.COMMAND:
-                hook, began = self.factory.command_received, self._clock.seconds()
-                work = call_hook(self._refuse, event, hook, self.session, event)
-                if work is None:
-                    return self._pace(self._clock.seconds() - began)
-                return work.addCallback(lambda _: self._pace())
+                asked = self.factory.time_share.ask()
+                if asked is None:
+                    return self._act_on_command(event)
+                return asked.addCallback(
+                    lambda _: None if self.connection.is_over else self._act_on_command(event)
+                )
             # an ERROR: the client did not like what it got; what it says may quote it
             code = getattr(event.header, "code", "")
             self.log.debug("{who}: client's error: {code!r}", who=self, code=code)
@@ -234,6 +235,15 @@ class ServerProtocol(ChatProtocol):
             self.connection.end_faulty()
             self._turn.add(self)
         return None
+
+    def _act_on_command(self, command: Message) -> Deferred[None] | None:
+        hook, began = self.factory.command_received, self._clock.seconds()
+        work = call_hook(self._refuse, command, hook, self.session, command)
+        took_s = self._clock.seconds() - began
+        self.factory.time_share.spend(took_s)
+        if work is None:
+            return self._pace(took_s)
+        return work.addCallback(lambda _: self._pace())
 
     def _pace(self, took_s: float = 0.0) -> Deferred[None] | None:
         """Let the client read what a command brought, and others have their turn, before the next.

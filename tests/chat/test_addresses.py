@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.addresses import plain_address, plain_ip
+from chatd.chat.addresses import plain_address, plain_ip, site_of
 
 
 class AddressTests(SynchronousTestCase):
@@ -24,3 +24,23 @@ class AddressTests(SynchronousTestCase):
         for written in ("", "alice", "192.0.2", "192.0.2.1/24", "uid:", "uid:x", "uid:-1", "local"):
             self.assertIs(plain_address(written), None, written)
         self.assertIs(plain_ip("uid:1000"), None)
+
+
+class SiteTests(SynchronousTestCase):
+    """What limits go by: what nobody gets by taking another address."""
+
+    def test_networks(self):
+        """All that one has is one site: of IPv6 a /64, of a machine itself all its loopback."""
+        for addresses in (
+            ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", "2001:DB8:0:0:1::"),
+            ("127.0.0.1", "127.0.0.2", "127.255.0.1", "::ffff:127.0.0.3", "::1"),
+            ("192.0.2.1", "::ffff:192.0.2.1"),
+        ):
+            self.assertEqual(len({site_of(address) for address in addresses}), 1, addresses)
+
+    def test_others(self):
+        """What others have is another one."""
+        apart = ("2001:db8::1", "2001:db8:0:1::1", "127.0.0.1", "192.0.2.1", "192.0.2.2")
+        apart += ("uid:127", "uid:0", "uid:1", "local", "1270.x", "::2")
+        self.assertEqual(len({site_of(address) for address in apart}), len(apart))
+        self.assertEqual(site_of(site_of("127.0.0.1")), site_of("127.0.0.1"))

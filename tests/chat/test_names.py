@@ -11,7 +11,7 @@ from chatd.errors import RequestError
 
 COMPOSED = "Zo\u00eb"
 DECOMPOSED = "Zoe\u0308"
-ALIKE = st.text("sS\u00dfeE\u00eb\u00cb\u0308", min_size=1, max_size=3)
+ALIKE = st.text("sS\u00dfeE\u00eb\u00cb\u0308", max_size=3).map("e".__add__)
 SESSION = "0b4e9f6c7d0e4c579a413c2f3d1a5b60"
 
 moderate = settings(
@@ -50,6 +50,23 @@ class CheckNameTests(SynchronousTestCase):
         for character in bad:
             for name in (character, f"a{character}", f"{character}a", f"a{character}b"):
                 self.assert_bad(name)
+
+    def test_unseen_characters(self):
+        """Nor do fillers, blanks and joiners that are shown as nothing; nor a mark on no letter."""
+        for character in "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0":
+            for name in (character, f"a{character}", f"{character}a", f"a{character}b"):
+                self.assert_bad(name)
+        for name in ("\u0301", "\u0301a", "\u20dd", "\u0903x"):
+            self.assert_bad(name)
+
+    def test_variations(self):
+        """What chooses between two glyphs of one character is no part of a name."""
+        for selector in "\ufe00\ufe0e\ufe0f\u180b\u180d\u180f\U000e0100\U000e01ef":
+            self.assertEqual(check_name(f"alice{selector}"), "alice")
+            self.assertEqual(check_name(f"e{selector}\u0308"), "\u00eb")
+            self.assertEqual(fold(f"AL{selector}ICE"), "alice")
+            self.assert_bad(selector)
+        self.assertEqual(check_name("\u2764\ufe0f"), "\u2764")
 
     @moderate
     @given(st.text(max_size=40))

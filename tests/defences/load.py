@@ -106,6 +106,27 @@ LOAD = (
         "        self._total.bytes += len(entry.content)\n",
     ),
     Defence(
+        "However many give commands, others wait for a few of them only.",
+        "tests/net/test_time_share.py::CommandTests::test_others",
+        "chatd/net/time_share.py",
+        "        if not self._waiting and self._spent_s < self._most_s:\n",
+        "        if True:\n",
+    ),
+    Defence(
+        "However many look something up in the store, what is said waits for few of them.",
+        "tests/storage/test_sqlite_pages.py::LookUpTests::test_readers_in_turn",
+        "chatd/storage/sqlite.py",
+        "        await self._readers.acquire()\n",
+        "",
+    ),
+    Defence(
+        "A page of a list costs what is on it, however long the list is.",
+        "tests/storage/test_sqlite_pages.py::LookUpTests::test_pages_cost_what_they_hold",
+        "chatd/storage/tables.py",
+        "{once} ORDER BY {theirs} LIMIT :limit",
+        "{once} ORDER BY {theirs}",
+    ),
+    Defence(
         "When the file descriptors run out, who connects waits until there are some.",
         "tests/net/test_door.py::DoorTests::test_out_of_descriptors",
         "chatd/net/door.py",
