@@ -122,9 +122,9 @@ LOAD = (
     Defence(
         "A page of a list costs what is on it, however long the list is.",
         "tests/storage/test_sqlite_pages.py::LookUpTests::test_pages_cost_what_they_hold",
-        "chatd/storage/tables.py",
-        "{once} ORDER BY {theirs} LIMIT :limit",
-        "{once} ORDER BY {theirs}",
+        "chatd/storage/schema.py",
+        "ON logs (one, other) WHERE",
+        "ON logs (one) WHERE",
     ),
     Defence(
         "When the file descriptors run out, who connects waits until there are some.",

@@ -42,7 +42,7 @@ PEOPLE = (
     ),
     Defence(
         "Passwords are kept as argon2id hashes, and checking takes as long for a name that is "
-        "not there.",
+        "not there as for most that are.",
         "tests/test_passwords.py::VerifyTests::test_unknown_name",
         "chatd/passwords.py",
         "_matches(self._decoy if account is None else account.hash, secret)",
