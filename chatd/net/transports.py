@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import select
+from typing import Any, Protocol
 
 from twisted.internet.interfaces import IAddress, IPushProducer
+from twisted.protocols.policies import ProtocolWrapper
 
-__all__ = ["StreamTransport"]
+__all__ = ["StreamTransport", "has_hung_up"]
+
+_HANGUP = getattr(select, "POLLRDHUP", 0)  # Linux has it, whatever is still to be read; poll(2)
 
 
 class StreamTransport(Protocol):
@@ -35,3 +39,25 @@ class StreamTransport(Protocol):
 
     def getPeer(self) -> IAddress:
         """Return the address of the other side."""
+
+
+def has_hung_up(transport: Any) -> bool:  # noqa: ANN401
+    """Say whether the peer has closed its sending half, also while it is not read from.
+
+    What it sent before may not have been read yet, and so the reactor says nothing of the end.
+
+    Args:
+        transport: Any of Twisted's, or what wraps one.
+
+    Returns:
+        Whether it has, as far as the system tells: always False for what is no socket, and where
+        the system has no `POLLRDHUP` and the connection is not broken both ways.
+    """
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    number = transport.fileno() if hasattr(transport, "fileno") else -1
+    if number < 0:
+        return False
+    poll = select.poll()
+    poll.register(number, _HANGUP)  # POLLHUP and POLLERR are always told
+    return bool(poll.poll(0))
