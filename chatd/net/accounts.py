@@ -20,7 +20,7 @@ from twisted.cred.checkers import (
 from twisted.cred.credentials import Anonymous, IAnonymous, IUsernamePassword
 from twisted.cred.error import LoginFailed, UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
-from twisted.internet.defer import Deferred, DeferredSemaphore, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -31,6 +31,7 @@ from chatd.chat.names import GUEST, check_name, fold
 from chatd.errors import ConfigurationError, ErrorCode, RequestError
 from chatd.files import why
 from chatd.net.hooks import FAILED
+from chatd.net.waiting import WaitingLine
 from chatd.passwords import load_passwords
 
 __all__ = ["MAX_CHECKS", "Account", "Accounts", "PasswordFileChecker"]
@@ -87,7 +88,7 @@ class Accounts:
     ) -> None:
         self._clock = clock
         self._attempts = Attempts() if attempts is None else attempts
-        self._slots = DeferredSemaphore(max_checks)
+        self._line = WaitingLine(max_checks)
         self._portal = Portal(_Realm())
         with_passwords = []
         for checker in checkers:
@@ -109,32 +110,48 @@ class Accounts:
             self._portal.registerChecker(_InTurn(with_passwords), IUsernamePassword)
         self.allows_guests = IAnonymous in self._portal.listCredentialsInterfaces()
 
-    def login(self, name: str | None, password: str | None, address: str) -> Deferred[Account]:
+    def login(
+        self,
+        name: str | None,
+        password: str | None,
+        address: str,
+        is_there: Callable[[], bool] = lambda: True,
+    ) -> Deferred[Account]:
         """Check a name and a password, or let a guest in.
 
         An attempt with a password is one of those that its address has; a login that succeeds
-        gives it back. Cancelling does not stop a check that has begun.
+        gives it back. Logins wait for their check in turn of their addresses. How many wait is
+        bounded by those who ask, as each is to be cancelled when its connection ends: then it is
+        not checked, and its attempt stays spent. Cancelling does not stop a check that has begun.
 
         Args:
             name: The name asked for, if any.
             password: Proves the right to it; None for a guest.
             address: Who attempts it; see `chatd.net.identity.Identity`.
+            is_there: Called before a password is checked; where it says no, it is not.
 
         Returns:
             A Deferred that fires with the account. It fails with `RequestError`: `bad-name`;
             `auth-required` where there is no password and guests are not allowed, where a guest
             asks for a name that is no guest's, or where there is a password without a name;
             `auth-failed`, whichever of name and password is wrong; `too-many-attempts`, before
-            anything is checked; or `internal-error`, when a checker failed, which is logged.
+            anything is checked; or `internal-error`, when a checker failed, which is logged. It
+            fails with `CancelledError` where it was cancelled, or nobody was there.
         """
-        return Deferred.fromCoroutine(self._login(name, password, address))
+        return Deferred.fromCoroutine(self._login(name, password, address, is_there))
 
-    async def _login(self, name: str | None, password: str | None, address: str) -> Account:
+    async def _login(
+        self,
+        name: str | None,
+        password: str | None,
+        address: str,
+        is_there: Callable[[], bool],
+    ) -> Account:
         name = None if name is None else check_name(name)
         if password is not None:
             if name is None:
                 raise RequestError(ErrorCode.AUTH_REQUIRED, "a password needs a name with it")
-            account = await self._log_in_with(name, password, address)
+            account = await self._log_in_with(name, password, address, is_there)
         elif self.allows_guests:
             account = await self._ask(Anonymous())
         else:
@@ -154,7 +171,9 @@ class Accounts:
             )
         return account
 
-    async def _log_in_with(self, name: str, password: str, address: str) -> Account:
+    async def _log_in_with(
+        self, name: str, password: str, address: str, is_there: Callable[[], bool]
+    ) -> Account:
         wait_s = self._attempts.take(address, self._clock.seconds())
         if wait_s:
             raise RequestError(
@@ -165,14 +184,14 @@ class Accounts:
             credentials = _Credentials(name.encode(), password.encode())
         except UnicodeEncodeError:  # not chained: it holds the password
             raise RequestError(ErrorCode.AUTH_FAILED, _WRONG) from None
-        await self._slots.acquire()
+        await self._line.acquire(address, is_there)
         return await self._ask_in_slot(credentials, address)
 
     def _ask_in_slot(self, credentials: _Credentials, address: str) -> Deferred[Account]:
         """Ask, and free the slot when that is done: a check goes on in its thread if cancelled."""
 
         def answered(result: Account | Failure) -> Account | Failure:
-            self._slots.release()
+            self._line.release()
             if isinstance(result, Account):
                 self._attempts.give_back(address, self._clock.seconds())
             return result

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
 from chatd.chat.moderation import Bans
 from chatd.chat.names import GUEST, MAX_NAME, fold
 from chatd.errors import ErrorCode, RequestError, StoreError
-from chatd.net.accounts import Accounts
+from chatd.net.accounts import Account, Accounts
 from chatd.net.hooks import FAILED, call_hook
 from chatd.net.identity import Identity, identify
+from chatd.net.transports import has_hung_up
 from chatd.wire.messages import SessionAck
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Admission:
         self._bans = bans
         self._accounts = accounts
         self._rooms = rooms
+        self._logins: dict[ServerProtocol, Deferred[Account]] = {}
 
     def takes_passwords(self, identity: Identity) -> bool:
         """Whether a password may be sent: there are accounts, and nobody can listen."""
@@ -62,6 +64,16 @@ class Admission:
             A Deferred that fires with None when that is done, or None where it is done already.
         """
         return call_hook(self._refuse, protocol, self._admit, protocol, ack)
+
+    def ended(self, protocol: ServerProtocol) -> None:
+        """Stop waiting for the login of a connection that has ended without a session.
+
+        So each login that waits is one of a connection without a session, of which there are at
+        most `Limits.max_unestablished`.
+        """
+        login = self._logins.get(protocol)
+        if login is not None:
+            login.cancel()
 
     async def _admit(self, protocol: ServerProtocol, ack: SessionAck) -> None:
         identity = identify(protocol.stream)
@@ -111,13 +123,22 @@ class Admission:
                 "this server asks for a password, which must not be sent in the clear: "
                 "connect with a key file, over TLS or over a UNIX socket",
             )
-        account = await self._accounts.login(ack.name, ack.password, identity.address)
+        login = self._accounts.login(
+            ack.name, ack.password, identity.address, lambda: _is_there(protocol)
+        )
+        self._logins[protocol] = login
+        try:
+            account = await login
+        finally:
+            del self._logins[protocol]
         if account.is_guest:
             return names.claim(ack.name, guest), False
         return names.claim(account.name, guest, is_account=True), True
 
     def _refuse(self, failure: Failure, protocol: ServerProtocol) -> None:
         error = failure.value
+        if isinstance(error, CancelledError) and not _is_there(protocol):
+            return  # nobody is left to be refused; what is not over yet ends when it is read on
         if isinstance(error, StoreError):
             self._factory.note_store_failure(error)
             error = RequestError(ErrorCode.NOT_STORED, "the server's store does not work now")
@@ -126,3 +147,8 @@ class Admission:
             error = RequestError(ErrorCode.INTERNAL_ERROR, FAILED)
         protocol.connection.refuse(error.code, error.message, retry=error.code in _RETRIED)
         protocol.flush()  # now: it is not read from until this is done, but it is to its end
+
+
+def _is_there(protocol: ServerProtocol) -> bool:
+    """Say whether a client waits for its answer; it is not read from meanwhile."""
+    return not (protocol.connection.is_over or has_hung_up(protocol.stream))

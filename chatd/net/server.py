@@ -166,6 +166,7 @@ class ServerProtocol(ChatProtocol):
                 peer=self.stream.getPeer(),
                 reason=end_reason,
             )
+            self.factory.admission.ended(self)
             return
         self.factory.remove(session)
         self.log.info("{who}: ended: {reason!r}", who=self, reason=end_reason)

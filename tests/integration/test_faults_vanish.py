@@ -167,6 +167,34 @@ async def test_during_its_admission(is_right):
         checker.requestAvatarId = lambda credentials: b"alice"
 
 
+@pytest.mark.parametrize("is_reset", [True, False], ids=["reset", "closed"])
+async def test_while_it_waits_for_its_check(is_reset):
+    """While others' passwords are checked: its own is not, though its end was not read yet."""
+    checker = SlowChecker()
+    accounts = Accounts(reactor, [checker], max_checks=1)
+    async with serve(KEY, accounts=accounts) as server:
+        clients = []
+        for name in ("alice", "mallory", "bob"):
+            factory = ChatClientFactory(reactor, key=KEY, name=name, password="secret")
+            clients.append(await client_endpoint(reactor, server.endpoint).connect(factory))
+            await until(lambda: len(checker.waiting) + len(accounts._line) == len(clients))
+        alice, mallory, bob = clients
+        gone = mallory.when_ended()
+        if is_reset:
+            mallory.transport.abortConnection()
+        else:
+            mallory.transport.write(bytes(1000))  # which is not read either
+            mallory.transport.loseConnection()
+        await gone
+        checker.waiting[0].callback(b"alice")
+        await until(lambda: len(checker.waiting) == 2)
+        checker.waiting[1].callback(b"bob")
+        await bob.when_established()
+        await until(lambda: len(server.factory.census) == 2)
+        await leave(alice, bob)
+        checker.requestAvatarId = lambda credentials: b"alice"
+
+
 class Stranger(Protocol):
     """Resets its connection when it is told something."""
 

@@ -31,6 +31,7 @@ from chatd.passwords import set_password
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 ADDRESS = "192.0.2.1"
+OTHER_ADDRESS = "192.0.2.2"
 SECRET = "correct horse"
 WRONG = ("auth-failed", "the name or the password is wrong")
 
@@ -314,12 +315,51 @@ class AtOnceTests(AccountsTestCase):
         self.failureResultOf(self.logins[0], RequestError)
         self.assertEqual(self.asked(), ["user0", "user1", "user2", "user3"])
 
+    def test_addresses(self):
+        """They wait in turn of their addresses, not of their arrival."""
+        for number in (4, 5):
+            self.busy.login(f"user{number}", "x", OTHER_ADDRESS)
+        for number in (0, 1, 2):
+            self.answer(number, b"user")
+        self.assertEqual(self.asked()[2:], ["user2", "user4", "user3"])
+
     def test_cancelled_while_waiting(self):
         """Who gives up while waiting is not checked."""
         self.logins[2].cancel()
         self.failureResultOf(self.logins[2], CancelledError)
         self.answer(0, b"user0")
         self.assertEqual(self.asked(), ["user0", "user1", "user3"])
+
+    def test_gone_while_waiting(self):
+        """Nor is who is not there when it is its turn; the next has it."""
+        there = [True, True, False, True]
+        for number, is_there in enumerate(there):
+            self.logins.append(
+                self.busy.login(
+                    f"late{number}", "x", OTHER_ADDRESS, lambda is_there=is_there: is_there
+                )
+            )
+        for number in range(6):
+            self.answer(number, b"user")
+        self.failureResultOf(self.logins[6], CancelledError)
+        self.assertNotIn("late2", self.asked())
+        self.assertEqual(len(self.asked()), 7)
+
+    def test_not_there_at_all(self):
+        """Nor is who is gone before it would have had to wait."""
+        accounts = self.accounts(self.checker)
+        login = accounts.login("user", "x", ADDRESS, lambda: False)
+        self.failureResultOf(login, CancelledError)
+        self.assertNotIn("user", self.asked())
+
+    def test_attempt_of_who_left(self):
+        """The attempt of who is not checked stays spent: nobody waits for free."""
+        limited = self.accounts(self.checker, attempts=Attempts(burst=3))
+        for _ in range(3):
+            login = limited.login("user", "x", ADDRESS)
+            login.cancel()
+            self.failureResultOf(login, CancelledError)
+        self.assertEqual(self.refusal(limited, "user", "x")[0], "too-many-attempts")
 
     def test_cancelled_while_checked(self):
         """A check that is given up goes on, and no other one begins before it has ended."""
