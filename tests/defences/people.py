@@ -63,6 +63,27 @@ PEOPLE = (
         "        if False:\n            raise RequestError(\n",
     ),
     Defence(
+        "Logins of many addresses are checked in turn: one address waits for one of each other.",
+        "tests/net/test_waiting.py::OrderTests::test_one_of_every_other",
+        "chatd/net/waiting.py",
+        "        self._sites.move_to_end(site)\n",
+        "",
+    ),
+    Defence(
+        "A login whose connection has ended gives up its turn at once, and so does not pile up.",
+        "tests/net/test_admission_waits.py::WaitingTests::test_hung_up",
+        "chatd/net/server.py",
+        "            self.factory.admission.ended(self)\n",
+        "",
+    ),
+    Defence(
+        "Nor has whoever has hung up its turn, though the end of its connection was not read yet.",
+        "tests/net/test_admission_waits.py::WaitingTests::test_end_not_read",
+        "chatd/net/admission.py",
+        "not (protocol.connection.is_over or has_hung_up(protocol.stream))",
+        "not protocol.connection.is_over",
+    ),
+    Defence(
         "All of an IPv6 address's /64 count as one address.",
         "tests/chat/test_attempts.py::AttemptsTests::test_same_bucket",
         "chatd/chat/addresses.py",
