@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from chatd.chat.addresses import site_of
 from chatd.errors import ErrorCode, RequestError
+from chatd.net.crowd import Crowd
 from chatd.net.limits import Limits
 
 __all__ = ["Census"]
@@ -29,10 +30,8 @@ class Census(Generic[P]):
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self.departures = 0
-        self._sites: dict[P, str] = {}
-        # Those without a session, of each site, the oldest first; and of all.
-        self._waiting: dict[str, OrderedDict[P, None]] = {}
-        self._all_waiting: OrderedDict[P, None] = OrderedDict()
+        self._connections: dict[P, None] = {}
+        self._waiting: Crowd[P] = Crowd()  # for a session
         self._sessions: Counter[str] = Counter()
         self._established: dict[P, str] = {}
         self._refused: OrderedDict[P, None] = OrderedDict()
@@ -41,10 +40,10 @@ class Census(Generic[P]):
 
     def __len__(self) -> int:
         """Return how many connections there are."""
-        return len(self._sites)
+        return len(self._connections)
 
     def __iter__(self) -> Iterator[P]:
-        return iter(self._sites)
+        return iter(self._connections)
 
     @property
     def sessions(self) -> int:
@@ -64,12 +63,11 @@ class Census(Generic[P]):
         """
         site = site_of(address)
         leaving = None
-        if len(self._all_waiting) >= self._limits.max_unestablished:
-            leaving = next(iter(self._waiting.get(site) or self._all_waiting))
-            self._wait_no_more(leaving)
-        self._sites[connection] = site
-        self._waiting.setdefault(site, OrderedDict())[connection] = None
-        self._all_waiting[connection] = None
+        if len(self._waiting) >= self._limits.max_unestablished:
+            leaving = self._waiting.first_to_go(site)
+            self._waiting.discard(leaving)
+        self._connections[connection] = None
+        self._waiting.add(connection, site)
         return leaving
 
     def check(self, address: str) -> None:
@@ -92,7 +90,7 @@ class Census(Generic[P]):
 
     def established(self, connection: P, address: str) -> None:
         """Count a connection's session in."""
-        self._wait_no_more(connection)
+        self._waiting.discard(connection)
         site = self._established[connection] = site_of(address)
         self._sessions[site] += 1
 
@@ -132,7 +130,7 @@ class Census(Generic[P]):
         Returns:
             The connection that must be cut off for it, or None.
         """
-        self._wait_no_more(connection)
+        self._waiting.discard(connection)
         self._arriving_bytes -= self._arriving.pop(connection, 0)
         site = self._established.pop(connection, None)
         if site is None and is_gone:
@@ -150,15 +148,6 @@ class Census(Generic[P]):
     def disconnected(self, connection: P) -> None:
         """Count a connection out, after its end."""
         self._refused.pop(connection, None)
-        if self._sites.pop(connection, None) is not None:
+        if connection in self._connections:
+            del self._connections[connection]
             self.departures += 1
-
-    def _wait_no_more(self, connection: P) -> None:
-        if connection not in self._all_waiting:
-            return
-        del self._all_waiting[connection]
-        site = self._sites[connection]
-        of_site = self._waiting[site]
-        del of_site[connection]
-        if not of_site:
-            del self._waiting[site]

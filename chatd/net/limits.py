@@ -34,8 +34,8 @@ class Limits:
         max_sessions_per_address: How many of them may be of one address; all of an IPv6 address's
             first 64 bits are one, and so is a user of this machine on a UNIX socket.
         max_unestablished: How many connections may be open without a session: then the one that
-            has been for the longest is told `overloaded`, of the new one's address where it has
-            any, else of all.
+            has been for the longest is told `overloaded`, of the address that has most of them,
+            the new one included; where none has more than one, of all.
         handshake_timeout_s: How long one may be, in seconds: then it is told `handshake-timeout`.
         max_first_frame: Longest frame taken before there is a session, in bytes.
         message_rate: How many messages a session may send a second, each KiB that arrives counted

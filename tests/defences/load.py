@@ -13,12 +13,12 @@ LOAD = (
         "            if False:\n",
     ),
     Defence(
-        "There are only so many connections without a session, and one address that has too many "
-        "drives out its own.",
-        "tests/net/test_census.py::WaitingTests::test_own_address_first",
-        "chatd/net/census.py",
-        "next(iter(self._waiting.get(site) or self._all_waiting))",
-        "next(iter(self._all_waiting))",
+        "There are only so many connections without a session, and the address that has most of "
+        "them drives out its own, nobody else's.",
+        "tests/net/test_census.py::WaitingTests::test_not_those_of_the_new_one",
+        "chatd/net/crowd.py",
+        "        if own is not None and len(own) + 1 >= self._most:\n",
+        "        if own is not None:\n",
     ),
     Defence(
         "Those that were sent away and do not go are bounded, too.",

@@ -29,15 +29,28 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual((len(self.census), self.census.sessions), (3, 0))
         self.assertEqual(list(self.census), ["a1", "a2", "b1"])
 
-    def test_own_address_first(self) -> None:
-        """The oldest of the same address goes, so that others are not driven out."""
+    def test_most_first(self) -> None:
+        """The oldest of the address that has most goes, so that others are not driven out."""
         self.connect("a1", "b1", "b2")
         self.assertEqual(self.connect("b3", "b4", "b5"), ["b1", "b2", "b3"])
+        self.assertEqual(self.connect("c1", "d1"), ["b4", "a1"])
+
+    def test_not_those_of_the_new_one(self) -> None:
+        """Those behind one address stay, as long as somebody else has more."""
+        self.census = census(max_unestablished=8)
+        self.connect("a1", "b1", "b2", "b3", "b4", "b5", "b6", "b7")
+        self.assertEqual(self.connect("a2", "b8", "a3", "b9"), ["b1", "b2", "b3", "b4"])
+
+    def test_as_many(self) -> None:
+        """Where its own address has as many with the new one, one of these goes."""
+        self.census = census(max_unestablished=5)
+        self.connect("b1", "b2", "b3", "a1", "a2")
+        self.assertEqual(self.connect("a3", "b4", "c1"), ["a1", "b1", "b2"])
 
     def test_oldest_of_all(self) -> None:
-        """For an address that has none waiting, the oldest of all goes."""
-        self.connect("b1", "a1", "b2")
-        self.assertEqual(self.connect("c1", "d1"), ["b1", "a1"])
+        """Where nobody has more than one, the oldest of all goes, or the new one's own."""
+        self.connect("b1", "a1", "c1")
+        self.assertEqual(self.connect("d1", "a2", "e1"), ["b1", "a1", "c1"])
 
     def test_who_goes_is_told_once(self) -> None:
         """Who goes makes room at once, though its connection ends later."""
