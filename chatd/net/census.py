@@ -70,6 +70,22 @@ class Census(Generic[P]):
         self._waiting.add(connection, site)
         return leaving
 
+    def make_room(self) -> P | None:
+        """Count out a connection without a session, where the system has no room for another.
+
+        Those that were sent away and have not gone come first.
+
+        Returns:
+            The connection that must be cut off, or None where there is none.
+        """
+        if self._refused:
+            return self._refused.popitem(last=False)[0]
+        if not self._waiting:
+            return None
+        leaving = self._waiting.first_to_go()
+        self._waiting.discard(leaving)
+        return leaving
+
     def check(self, address: str) -> None:
         """Refuse a session where there are as many as there may be.
 

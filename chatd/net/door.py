@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import resource
 import select
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -24,21 +26,31 @@ class Door:
     """Stands between a port and its listening socket.
 
     When the descriptors run out, Twisted accepts every connection that waits, and closes it. Here
-    those that wait go on waiting in the system's queue, until others have gone.
+    one goes for each that waits, or, where nobody may be cut off, those that wait go on waiting in
+    the system's queue until others have gone.
 
     Args:
         clock: What tells the time.
         port: A port of Twisted's, which is listening. It must be one that has a socket.
+        make_room: Cuts a connection off, so that its descriptor is free in the reactor's next turn,
+            and says whether there was one. Asked at most once for each connection that waits.
     """
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, port: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        clock: IReactorTime,
+        port: Any,  # noqa: ANN401
+        make_room: Callable[[], bool],
+    ) -> None:
         self._clock = clock
         self._port = port
+        self._make_room = make_room
         self._socket: socket.socket = port.socket
         self._retry: IDelayedCall | None = None
         self._is_full = False
+        self._has_made_room = False  # for the one that is accepted next
         port.socket = self
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
@@ -54,16 +66,18 @@ class Door:
             raise _again()
         if not self._has_room():
             if self._is_anybody_waiting():
-                self._shut()
+                self._find_room()
             raise _again()
         try:
             connection, address = self._socket.accept()
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENFILE):
                 raise
-            self._shut()
+            self._find_room()
             raise _again() from error
-        if self._is_full and not self._is_anybody_waiting():
+        if self._has_made_room:
+            self._has_made_room = False
+        elif self._is_full and not self._is_anybody_waiting():
             self._is_full = False
             self.log.info("accepting connections again")
         return connection, address
@@ -90,15 +104,24 @@ class Door:
         poll.register(self._socket.fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
-    def _shut(self) -> None:
-        self._port.stopReading()
-        self._retry = self._clock.callLater(RETRY_S, self._open)
+    def _find_room(self) -> None:
+        """Have a connection go for the one that waits, or accept none for a while."""
         if not self._is_full:
             self._is_full = True
             self.log.warn(
-                "the file descriptors run out: no connection is accepted until others are closed; "
-                "give the daemon more of them (ulimit -n), or let it take fewer sessions"
+                "the file descriptors run out: connections without a session are cut off for those "
+                "that come, or else none is accepted until others are closed; give the daemon more "
+                "of them (ulimit -n), or let it take fewer sessions"
             )
+        # Without a descriptor some systems say so even where nobody waits.
+        if self._is_anybody_waiting() and self._make_room():
+            self._has_made_room = True  # and the port looks again in its next turn
+        else:
+            self._shut()
+
+    def _shut(self) -> None:
+        self._port.stopReading()
+        self._retry = self._clock.callLater(RETRY_S, self._open)
 
     def _open(self) -> None:
         self._retry = None
@@ -107,8 +130,12 @@ class Door:
 
 def _is_spared(number: int) -> bool:
     """Say whether a descriptor is one of the last: the system gives out the lowest that is free."""
+    return number >= _first_spared()
+
+
+def _first_spared() -> float:
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return most != resource.RLIM_INFINITY and number >= most - SPARED
+    return math.inf if most == resource.RLIM_INFINITY else most - SPARED
 
 
 def _again() -> OSError:

@@ -367,6 +367,20 @@ class ChatFactory(Factory):
             HandshakeLimits(self.limits.handshake_timeout_s, self.limits.max_first_frame),
         )
 
+    def make_room(self) -> bool:
+        """Cut off a connection without a session, for one that the system has no room for.
+
+        Returns:
+            Whether there was one.
+        """
+        leaving = self.census.make_room()
+        if leaving is None:
+            return False
+        reason = "the file descriptors run out, and others wait for a session"
+        leaving.connection.end(ErrorCode.OVERLOADED, reason, retry=True)
+        leaving.abort()
+        return True
+
     def arriving(self, protocol: ServerProtocol, held_bytes: int) -> None:
         """Note how much has arrived of a connection that was not acted on yet."""
         for leaving in self.census.arriving(protocol, held_bytes):

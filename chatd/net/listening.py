@@ -118,7 +118,7 @@ class ListeningService(Service):
     def _listens(self, port: IListeningPort) -> None:
         self._port = port
         if isinstance(port, Port):
-            Door(self._clock, port)
+            Door(self._clock, port, self._factory.make_room)
         host = port.getHost() if hasattr(port, "getHost") else None
         self.log.info("listening on {endpoint} ({host})", endpoint=self._description, host=host)
         if not self._factory.has_key and _is_beyond_the_machine(getattr(host, "host", None)):

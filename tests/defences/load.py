@@ -134,6 +134,13 @@ LOAD = (
         "            if True:\n",
     ),
     Defence(
+        "A connection without a session goes for one that comes then, and no session does.",
+        "tests/net/test_door.py::DoorTests::test_makes_room",
+        "chatd/net/door.py",
+        "        if self._is_anybody_waiting() and self._make_room():\n",
+        "        if False:\n",
+    ),
+    Defence(
         "A wall clock that is set back or forward stops nothing and ends no session.",
         "tests/net/test_startup.py::TimeTests::test_monotonic",
         "chatd/net/startup.py",

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 from twisted.internet import reactor
+from twisted.internet.defer import Deferred
 
 import chatd
 from tests.integration.processes import FOREGROUND, Process
@@ -14,6 +15,19 @@ from tests.integration.sessions import leave
 
 LIMIT = 64
 TOO_MANY = 100
+FLOOD = 400
+DEADLINE_S = 20
+
+
+def limited(number):
+    """Return what lets a process open so many files only."""
+    return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (number, number))}
+
+
+async def let_in(endpoint, name):
+    """Connect a client, which must not have to wait for the end of those who say nothing."""
+    connecting = Deferred.fromCoroutine(chatd.connect(reactor, endpoint, name=name))
+    return await connecting.addTimeout(DEADLINE_S, reactor)
 
 
 @pytest.mark.parametrize("kind", ["unix", "tcp"])
@@ -22,10 +36,9 @@ async def test_out_of_descriptors(tmp_path, kind):
     path = f"{tmp_path}/chat.sock"
     endpoint = f"unix:{path}" if kind == "unix" else "tcp:0:interface=127.0.0.1"
     options = ("--endpoint", endpoint, "--handshake-timeout", "60")
-    limited = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (LIMIT, LIMIT))}
     with (
         ExitStack() as crowd,
-        Process(*FOREGROUND, "chatd", *options, **limited) as process,
+        Process(*FOREGROUND, "chatd", *options, **limited(LIMIT)) as process,
     ):
         process.output.wait_for("listening on ")
         if kind == "tcp":
@@ -48,3 +61,40 @@ async def test_out_of_descriptors(tmp_path, kind):
         process.send_signal(signal.SIGTERM)
         assert process.wait() == -signal.SIGTERM
         assert "Traceback" not in process.output.text + process.errors.text
+
+
+@pytest.mark.parametrize("kind", ["unix", "tcp"])
+async def test_flood_of_one_address(tmp_path, kind):
+    """Who comes from elsewhere is welcomed, however many silent connections of one address come."""
+    path = f"{tmp_path}/chat.sock"
+    endpoints = ("--endpoint", f"unix:{path}", "--endpoint", "tcp:0:interface=127.0.0.1")
+    # By themselves those of the flood do not go while anybody waits here.
+    options = (*endpoints, "--handshake-timeout", "60")
+    with (
+        ExitStack() as flood,
+        Process(*FOREGROUND, "chatd", *options, **limited(LIMIT)) as process,
+    ):
+        port = int(process.output.wait_for(r"port=(\d+)\)")[1])
+        here = (socket.AF_UNIX, path, f"tcp:127.0.0.1:{port}")
+        there = (socket.AF_INET, ("127.0.0.1", port), f"unix:{path}")
+        family, address, endpoint = here if kind == "unix" else there
+        alice = await chatd.connect(reactor, endpoint, name="alice")
+        for number in range(FLOOD):
+            one = flood.enter_context(socket.socket(family))
+            one.settimeout(DEADLINE_S)
+            one.connect(address)
+            if number == FLOOD // 2:
+                process.output.wait_for("file descriptors run out")
+                bob = await let_in(endpoint, "bob")
+                assert (await bob.send("let in")).text == "let in"
+        assert (await alice.send("still here")).text == "still here"
+        cat = await let_in(endpoint, "cat")
+        assert (await cat.send("let in")).text == "let in"
+        flood.close()
+        await leave(alice, bob, cat)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == -signal.SIGTERM
+        log = process.output.text + process.errors.text
+        assert 1 <= log.count("file descriptors run out: ") <= len(endpoints) // 2
+        assert "overloaded" in log
+        assert "Traceback" not in log

@@ -94,6 +94,39 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual([self.census.ended(f"a{number}") for number in range(10)], [None] * 10)
 
 
+class RoomTests(SynchronousTestCase):
+    """Where the system has no room for a connection, one without a session goes."""
+
+    def setUp(self) -> None:
+        self.census = census()
+        for name in ("a1", "b1", "b2", "b3"):
+            self.census.connected(name, name[0])
+
+    def leaving(self) -> list[str]:
+        """Make room as long as there is somebody who may go."""
+        return list(iter(self.census.make_room, None))
+
+    def test_most_first(self) -> None:
+        """It is the oldest of the address that has most; each goes once."""
+        self.assertEqual(self.leaving(), ["b1", "b2", "a1", "b3"])
+        self.assertEqual(self.leaving(), [])
+
+    def test_sessions_stay(self) -> None:
+        """Sessions are left alone, also those that have just ended."""
+        for name in ("b1", "b2"):
+            self.census.established(name, "b")
+        self.census.ended("b2")
+        self.assertEqual(self.leaving(), ["a1", "b3"])
+
+    def test_sent_away(self) -> None:
+        """Those that were sent away and do not go are the first, and are cut off once."""
+        self.census.ended("b2")
+        self.census.ended("a1")
+        self.assertEqual(self.leaving(), ["b2", "a1", "b1", "b3"])
+        self.census.disconnected("b2")
+        self.assertEqual(len(self.census), 3)
+
+
 class SessionTests(SynchronousTestCase):
     """Sessions are bounded in all, and of each address."""
 

@@ -79,7 +79,14 @@ class DoorTests(SynchronousTestCase):
         self.port = FakePort()
         self.socket = self.port.socket
         self.addCleanup(self.socket.release)
-        self.door = Door(self.clock, self.port)
+        self.may_go = 0
+        self.door = Door(self.clock, self.port, self.make_room)
+
+    def make_room(self) -> bool:
+        """Let one of those go that may."""
+        has_room = self.may_go > 0
+        self.may_go -= has_room
+        return has_room
 
     def accept(self, *waiting: int | OSError) -> list[int | str]:
         """Accept as the port does, until nobody is there; return what came of each."""
@@ -134,6 +141,51 @@ class DoorTests(SynchronousTestCase):
         patch.restore()
         self.clock.advance(RETRY_S)
         self.assertEqual(self.accept(), [5])
+
+    def test_makes_room(self) -> None:
+        """One goes for each that waits, and the port looks again in its next turn."""
+        full = [True]
+        self.patch(door, "_is_spared", lambda _: full[0])
+        self.may_go = 9
+        self.socket.waiting += [5, 6]
+        for number, left in ((5, 1), (6, 0)):
+            full[0] = True
+            self.assertEqual(self.accept(), [])
+            self.assertEqual((self.may_go, self.port.is_reading), (7 + left, True))
+            full[0] = False
+            self.assertEqual(self.socket.waiting[0], number)
+            self.assertEqual(self.port.socket.accept()[0].fileno(), number)
+        full[0] = True
+        self.assertEqual(self.accept(), [])  # nobody waits
+        self.assertEqual(self.may_go, 7)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_nobody_may_go(self) -> None:
+        """Where nobody may go any more, nobody is accepted for a while."""
+        self.may_go = 1
+        for is_reading in (True, False):
+            self.assertEqual(self.accept(OSError(errno.EMFILE, "none left"), 5), [])
+            self.assertEqual(self.port.is_reading, is_reading)
+            self.socket.waiting.clear()
+        self.clock.advance(RETRY_S)
+        self.assertEqual(self.accept(5), [5])
+
+    def test_none_goes_for_nobody(self) -> None:
+        """Some systems say that there is no descriptor where nobody waits for one."""
+        self.may_go = 1
+        self.assertEqual(self.accept(OSError(errno.ENFILE, "none left")), [])
+        self.assertEqual(self.may_go, 1)
+
+    def test_makes_room_again_and_again(self) -> None:
+        """However many come, it is told once, until there is room without anybody's going."""
+        self.may_go = 9
+        with capturedLogs() as events:
+            for _ in range(5):
+                self.accept(OSError(errno.EMFILE, "none left"), 5)
+                self.accept()
+            self.assertEqual([event["log_level"].name for event in events], ["warn"])
+            self.accept(6)
+        self.assertEqual([event["log_level"].name for event in events], ["warn", "info"])
 
     def test_no_limit(self) -> None:
         """Where there is no limit, none is near."""

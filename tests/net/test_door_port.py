@@ -78,12 +78,14 @@ class PortTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = FakeReactor()
         self.built: list[Protocol] = []
+        self.gone: list[Protocol] = []
+        self.may_go = False
         self.factory = Factory()
         self.factory.noisy = False
         self.factory.buildProtocol = self.build
         self.port = self.listen()
         self.scarce = self.port.socket = ScarceSocket(self.port.socket)
-        Door(self.reactor, self.port)
+        Door(self.reactor, self.port, self.make_room)
         self.addCleanup(self.close)
 
     def listen(self) -> Port:
@@ -91,6 +93,13 @@ class PortTests(SynchronousTestCase):
         port.startListening()
         self.address = (port.getHost().host, port.getHost().port)
         return port
+
+    def make_room(self) -> bool:
+        """Let the oldest go, where the test lets anybody."""
+        if self.may_go:
+            self.gone.append(self.built.pop(0))
+            self.gone[-1].transport.abortConnection()
+        return self.may_go
 
     def close(self) -> None:
         for protocol in self.built:
@@ -173,6 +182,19 @@ class PortTests(SynchronousTestCase):
         self.assertEqual([event["log_level"].name for event in events], ["warn", "info"])
         self.assertEqual(len(self.built), 10)
         self.assertTrue(all(map(self.is_open, waiting[20:])))
+
+    def test_makes_room(self) -> None:
+        """The oldest goes for each that waits, in the order of coming, and no other does."""
+        self.scarce.left = 100
+        waiting = [self.connect() for _ in range(30)]
+        self.spare_all_but(10)
+        self.may_go = True
+        for _ in range(60):
+            self.look()
+            self.reactor.advance(0)
+        self.assertEqual((len(self.built), len(self.gone)), (10, 20))
+        self.assertTrue(all(map(self.is_open, waiting[20:])))
+        self.assertIn(self.port, self.reactor.readers)
 
     def test_pace(self) -> None:
         """After that as many are accepted in a turn as before."""
