@@ -34,6 +34,7 @@ from chatd.net.listening import ListeningService
 from chatd.net.memory import MemoryService
 from chatd.net.reloading import Reloading
 from chatd.net.signals import SignalService
+from chatd.net.startup import DescriptorService
 from chatd.operatorfile import load_operators
 from chatd.storage.bans import BanFile
 from chatd.storage.interface import IMessageStore, Retention
@@ -310,6 +311,7 @@ def make_service(
         grace_s=settings.grace_s,
         reload=Reloading(steps),
     )
+    DescriptorService(settings.limits).setServiceParent(service)
     MemoryService(reactor, lambda: factory.census.departures).setServiceParent(service)
     return service
 

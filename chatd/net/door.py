@@ -14,7 +14,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-__all__ = ["RETRY_S", "SPARED", "Door"]
+__all__ = ["RETRY_S", "SPARED", "Door", "room_for_more"]
 
 SPARED = 16
 """How many descriptors are left for what is no connection: the store, a log, a file read anew."""
@@ -126,6 +126,16 @@ class Door:
     def _open(self) -> None:
         self._retry = None
         self._port.startReading()
+
+
+def room_for_more() -> float:
+    """Return how many descriptors there are beside those that are spared; less than 0 for none."""
+    try:
+        number = os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        return -SPARED
+    os.close(number)
+    return _first_spared() - number
 
 
 def _is_spared(number: int) -> bool:

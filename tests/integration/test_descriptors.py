@@ -10,7 +10,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 import chatd
-from tests.integration.processes import FOREGROUND, Process
+from tests.integration.processes import FOREGROUND, Process, run_command
 from tests.integration.sessions import leave
 
 LIMIT = 64
@@ -98,3 +98,15 @@ async def test_flood_of_one_address(tmp_path, kind):
         assert 1 <= log.count("file descriptors run out: ") <= len(endpoints) // 2
         assert "overloaded" in log
         assert "Traceback" not in log
+
+
+@pytest.mark.parametrize("program", [FOREGROUND, ("twist",)], ids=["twistd", "twist"])
+def test_too_few(tmp_path, program):
+    """A daemon that could serve nobody does not start, and says why in one line."""
+    options = ("--endpoint", f"unix:{tmp_path}/chat.sock", "--data", tmp_path / "data")
+    completed = run_command(*program, "chatd", *options, **limited(24))
+    assert completed.returncode == 1
+    output = completed.stdout + completed.stderr
+    assert "chatd: too few file descriptors: there are 24, and it takes " in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "chat.sock").exists()
