@@ -70,6 +70,10 @@ class Census(Generic[P]):
         self._waiting.add(connection, site)
         return leaving
 
+    def identified(self, connection: P, address: str) -> None:
+        """Count a connection without a session to an address that was not known before."""
+        self._waiting.move(connection, site_of(address))
+
     def make_room(self) -> P | None:
         """Count out a connection without a session, where the system has no room for another.
 

@@ -381,6 +381,10 @@ class ChatFactory(Factory):
         leaving.abort()
         return True
 
+    def identified(self, protocol: ServerProtocol) -> None:
+        """Count a connection to the address that is known by now."""
+        self.census.identified(protocol, identify(protocol.transport).address)
+
     def arriving(self, protocol: ServerProtocol, held_bytes: int) -> None:
         """Note how much has arrived of a connection that was not acted on yet."""
         for leaving in self.census.arriving(protocol, held_bytes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pwd
 import socket
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,11 +16,12 @@ from twisted.protocols.policies import ProtocolWrapper
 
 from chatd.chat.addresses import plain_ip
 
-__all__ = ["LOCAL", "Identity", "identify"]
+__all__ = ["LOCAL", "Identity", "identify", "is_told_later"]
 
 LOCAL = "local"
 """The address of who has neither an IP address nor a user id."""
 
+_IP = (IPv4Address, IPv6Address)
 _UCRED = struct.Struct("iII")  # pid, uid, gid; unix(7)
 _NO_UID = 0xFFFF_FFFF
 
@@ -32,8 +34,9 @@ class Identity:
         address: What limits and bans go by: an IP address without a zone; `uid:` and a number for
             a process on this machine whose user the system tells; or else `local`.
         login: The login name of that user, if it has one.
-        is_clear_tcp: Whether it is TCP without TLS, which anyone on the way can read. True also
-            behind a proxy that ends TLS itself, as nothing says that it does.
+        is_clear_tcp: Whether it is TCP without TLS, which anyone on the way can read: what carries
+            the bytes here, whatever a proxy tells of it, or what carried them to the proxy. True
+            also behind a proxy that ends TLS itself, as nothing says that it does.
     """
 
     address: str
@@ -52,25 +55,40 @@ def identify(transport: Any) -> Identity:  # noqa: ANN401
         transport: Any of Twisted's, or what wraps one.
     """
     peer = transport.getPeer()
-    if isinstance(peer, (IPv4Address, IPv6Address)):
-        return Identity(
-            # Twisted passes on whatever a PROXY header says.
-            plain_ip(peer.host) or LOCAL,
-            None,
-            is_clear_tcp=not ISSLTransport.providedBy(transport),
-        )
-    uid = _uid_of_peer(transport)
+    is_clear = not ISSLTransport.providedBy(transport)
+    if isinstance(peer, _IP):
+        # Twisted passes on whatever a PROXY header says.
+        return Identity(plain_ip(peer.host) or LOCAL, None, is_clear_tcp=is_clear)
+    carrier = _carrier(transport)
+    if isinstance(carrier.getPeer(), _IP):
+        return Identity(LOCAL, None, is_clear_tcp=is_clear)
+    # Behind haproxy: it is the proxy that connected, and it speaks for someone else.
+    uid = None if is_told_later(transport) else _uid_of_peer(carrier)
     if uid is None:
         return Identity(LOCAL, None, is_clear_tcp=False)
     return Identity(f"uid:{uid}", _login_name(uid), is_clear_tcp=False)
 
 
+def is_told_later(transport: Any) -> bool:  # noqa: ANN401
+    """Say whether the first bytes tell who is there, as a PROXY header does."""
+    return any(type(each).getPeer is not ProtocolWrapper.getPeer for each in _wrappers(transport))
+
+
+def _wrappers(transport: Any) -> Iterator[ProtocolWrapper]:  # noqa: ANN401
+    while isinstance(transport, ProtocolWrapper):
+        yield transport
+        transport = transport.transport
+
+
+def _carrier(transport: Any) -> Any:  # noqa: ANN401
+    """Return what is within all wrappers. TLS is one: its own handle is no socket."""
+    for each in _wrappers(transport):
+        transport = each.transport
+    return transport
+
+
 def _uid_of_peer(transport: Any) -> int | None:  # noqa: ANN401
     """Return the user id of the process that connected to a UNIX socket, where it is told."""
-    while isinstance(transport, ProtocolWrapper):  # TLS too: its own handle is no socket
-        if type(transport).getPeer is not ProtocolWrapper.getPeer:
-            return None  # as behind haproxy: that process speaks for someone else
-        transport = transport.transport
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None or not IUNIXTransport.providedBy(transport):
         return None

@@ -21,6 +21,13 @@ LOAD = (
         "        if own is not None:\n",
     ),
     Defence(
+        "Behind a proxy, connections count to the addresses that it tells.",
+        "tests/net/test_behind_proxy.py::SiteTests::test_first_bytes",
+        "chatd/net/server.py",
+        "        if is_told_later(self.transport):\n",
+        "        if False:\n",
+    ),
+    Defence(
         "Those that were sent away and do not go are bounded, too.",
         "tests/net/test_flood.py::CrowdTests::test_those_that_do_not_go",
         "chatd/net/factory.py",

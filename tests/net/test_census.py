@@ -52,6 +52,21 @@ class WaitingTests(SynchronousTestCase):
         self.connect("b1", "a1", "c1")
         self.assertEqual(self.connect("d1", "a2", "e1"), ["b1", "a1", "c1"])
 
+    def test_known_later(self) -> None:
+        """A connection counts to its own address as soon as that is known."""
+        self.connect("p1", "p2", "p3")
+        self.census.identified("p1", "a")
+        self.census.identified("p3", "a")
+        self.assertEqual(self.connect("b1"), ["p1"])
+        self.census.identified("p1", "p")  # which has gone
+        self.assertEqual(self.connect("b2", "b3"), ["b1", "b2"])
+
+    def test_known_as_before(self) -> None:
+        """What is known later may be what was thought, and then nothing is changed."""
+        self.connect("a1", "a2", "a3")
+        self.census.identified("a1", "a")
+        self.assertEqual(self.connect("a4"), ["a1"])
+
     def test_who_goes_is_told_once(self) -> None:
         """Who goes makes room at once, though its connection ends later."""
         self.connect("a1", "a2", "a3", "a4")

@@ -13,11 +13,12 @@ from twisted.protocols.policies import WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides, implementer
 
-from chatd.net.identity import Identity, identify
+from chatd.net.identity import Identity, identify, is_told_later
 from chatd.testing import MemoryServer
 
 LOGIN = pwd.getpwuid(os.getuid()).pw_name
 ME = Identity(f"uid:{os.getuid()}", LOGIN, is_clear_tcp=False)
+V2 = b"\r\n\r\n\0\r\nQUIT\n"
 NO_ADDRESS = b"PROXY UNKNOWN ffff::1 ffff::1 1 1\r\n"
 LOCAL = Identity("local", None, is_clear_tcp=False)
 
@@ -118,6 +119,29 @@ class ProxyTests(SynchronousTestCase):
         self.addCleanup(ours.close)
         self.addCleanup(theirs.close)
         self.assertEqual(self.proxied(UNIX(ours), NO_ADDRESS), LOCAL)
+
+    def test_unix_address(self):
+        """A header that tells of a UNIX socket does not make TCP any less clear."""
+        addresses = b"/there".ljust(108, b"\0") + b"/here".ljust(108, b"\0")
+        header = V2 + b"\x21\x31" + len(addresses).to_bytes(2, "big") + addresses
+        expected = Identity("local", None, is_clear_tcp=True)
+        self.assertEqual(self.proxied(TCP("192.0.2.7"), header), expected)
+        secured = TCP("192.0.2.7")
+        alsoProvides(secured, ISSLTransport)
+        self.assertEqual(self.proxied(secured, header), LOCAL)
+        ours, theirs = socket.socketpair()
+        self.addCleanup(ours.close)
+        self.addCleanup(theirs.close)
+        self.assertEqual(self.proxied(UNIX(ours), header), LOCAL)
+
+    def test_told_later(self):
+        """Only behind a proxy is it told later who is there, whatever is between."""
+        transport = TCP("192.0.2.7")
+        self.assertFalse(is_told_later(transport))
+        self.assertFalse(is_told_later(wrapped(transport)))
+        proxied = wrapped(transport, HAProxyWrappingFactory)
+        self.assertTrue(is_told_later(proxied))
+        self.assertTrue(is_told_later(wrapped(proxied)))
 
     def test_tls(self):
         """A proxy that comes over TLS is not in the clear."""
