@@ -6,8 +6,16 @@ import re
 from contextlib import suppress
 from typing import Any, cast
 
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString, serverFromString
-from twisted.internet.interfaces import IStreamClientEndpoint, IStreamServerEndpoint
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IStreamClientEndpoint,
+    IStreamServerEndpoint,
+)
+from twisted.protocols.haproxy import proxyEndpoint
+from zope.interface import implementer
 
 from chatd.errors import ConfigurationError
 
@@ -19,6 +27,7 @@ BACKLOG = 4096
 SOCKET_MODE = 0o666
 """The mode of a UNIX socket: everyone on the machine may connect, as over TCP on loopback."""
 
+_HAPROXY = "haproxy:"
 _TAKES_BACKLOG = re.compile(r"(haproxy:)?(tcp|tcp6|ssl|tls|unix):")
 _TAKES_MODE = re.compile(r"(haproxy:)?unix:")
 _HAS_MODE = re.compile(r"(?<!\\)(?:\\\\)*:mode=")
@@ -27,6 +36,34 @@ _SERVER_PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(-?\d+)(?::|$)")
 _CLIENT_PORT = re.compile(r"(?:tcp|ssl|tls):[^:]*:(?:port=)?(-?\d+)(?::|$)", re.IGNORECASE)
 _MAX_PORT = 65_535
 _WRONG_ARGUMENTS = (IndexError, TypeError, KeyError, AttributeError, RuntimeError)
+
+
+@implementer(IStreamServerEndpoint)
+class _EndpointBehindProxy:
+    """Closes connections whose PROXY header is nonsense; Twisted lets an error out of some.
+
+    Args:
+        endpoint: What the proxy connects to.
+    """
+
+    def __init__(self, endpoint: IStreamServerEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Listen with the factory that reads the headers, and takes errors in them, too."""
+        wrapper: Any = protocolFactory
+
+        class Reader(wrapper.protocol):  # type: ignore[misc]
+            def dataReceived(self, data: bytes) -> None:
+                try:
+                    super().dataReceived(data)
+                except ValueError:
+                    if self._proxyInfo is not None:  # the header was read: it is not of that
+                        raise
+                    self.loseConnection()
+
+        wrapper.protocol = Reader
+        return self._endpoint.listen(protocolFactory)
 
 
 def server_endpoint(
@@ -55,6 +92,9 @@ def server_endpoint(
                 with suppress(TypeError):  # it has it already, by its place
                     endpoint = serverFromString(reactor, f"{description}:{argument}")
                     description = f"{description}:{argument}"
+        if description.startswith(_HAPROXY):
+            behind = serverFromString(reactor, description.removeprefix(_HAPROXY))
+            return cast(IStreamServerEndpoint, proxyEndpoint(_EndpointBehindProxy(behind)))
         return cast(IStreamServerEndpoint, endpoint)
     except Exception as error:  # the parsers are plugins, and raise what they like
         raise _bad_endpoint(description, error, "tcp:9999 or unix:/tmp/chat.sock") from error

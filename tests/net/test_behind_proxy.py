@@ -8,6 +8,7 @@ from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.internet.interfaces import IProtocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.net.accounts import Accounts
@@ -17,6 +18,13 @@ from chatd.net.limits import Limits
 from chatd.net.server import ServerProtocol
 from chatd.wire.messages import Message, MessageType, SessionAck
 from tests.net.fakes import SocketTransport
+
+NONSENSE = {
+    "port": b"PROXY TCP4 1.2.3.4 1.2.3.4 abc 1\r\n",
+    "address": b"PROXY TCP4 \xff\xfe 1.2.3.4 1 1\r\n",
+    "too little": b"PROXY TCP4 1.2.3.4\r\n",
+    "no header": b"\0\0\0\x10chatd without any proxy",
+}
 
 
 def header(host: str) -> bytes:
@@ -121,3 +129,37 @@ class PasswordTests(ProxyCase):
         """Neither where it tells of TCP, nor where it tells of a UNIX socket."""
         for first in (header("203.0.113.7"), unix_header()):
             self.assertIn("auth-in-clear", self.last_word(first))
+
+
+class NonsenseTests(ProxyCase):
+    """A header that cannot be read ends the connection, with one line in the log."""
+
+    def test_nonsense(self) -> None:
+        """It is closed, and nothing is an error of the server's."""
+        for what, data in NONSENSE.items():
+            with capturedLogs() as events:
+                proxied = self.connect()
+                proxied.send(data)
+                self.assertEqual(proxied.transport.ends, ["close"], what)
+                proxied.transport.lose()
+            (line,) = map(formatEvent, events)
+            self.assertIn("not established from", line)
+
+    def test_in_pieces(self) -> None:
+        """So it is where it comes in pieces."""
+        proxied = self.connect(NONSENSE["port"][:20])
+        self.assertEqual(proxied.transport.ends, [])
+        proxied.send(NONSENSE["port"][20:])
+        self.assertEqual(proxied.transport.ends, ["close"])
+
+    def test_of_the_server(self) -> None:
+        """An error that is the server's own is none of the header's."""
+        proxied = self.connect()
+
+        def fail(data: bytes) -> None:
+            raise ValueError("a fault of the server's")
+
+        proxied.protocol.dataReceived = fail
+        self.assertRaises(ValueError, proxied.send, header("203.0.113.7") + b"\0")
+        self.assertRaises(ValueError, proxied.send, b"\0")
+        self.assertEqual(proxied.transport.ends, [])
