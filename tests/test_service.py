@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.cred.strcred import makeChecker
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.error import CannotListenError, ConnectionDone
@@ -12,11 +13,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError, StartupError
+from chatd.net.accounts import Accounts
 from chatd.net.factory import ChatFactory
 from chatd.net.listening import ListeningService
 from chatd.service import ChatService
 from tests.net.fakes import KEY, hand_client
 
+ALICE = "memory:alice:secret"
 ANYWHERE = IPv4Address("TCP", "0.0.0.0", 9999)
 
 
@@ -202,11 +205,16 @@ class BindingTests(ListenerTests):
 class OpenServerTests(SynchronousTestCase):
     """A server that is open beyond its machine, and has no key, says so."""
 
-    def warnings_on(self, host: object, key: bytes | None = None) -> list[str]:
+    def warnings_on(
+        self, host: object, key: bytes | None = None, *, where: str = "there", auth: str = ""
+    ) -> list[str]:
         """Listen on an address, and return the warnings."""
-        endpoint, factory = FakeEndpoint(succeed(FakePort(host))), ChatFactory(Clock(), key=key)
+        checkers = [makeChecker(each) for each in auth.split()]
+        accounts = Accounts(Clock(), checkers) if checkers else None
+        factory = ChatFactory(Clock(), key=key, accounts=accounts)
         with capturedLogs() as events:
-            ListeningService(Clock(), "there", endpoint, factory).startService()
+            endpoint = FakeEndpoint(succeed(FakePort(host)))
+            ListeningService(Clock(), where, endpoint, factory).startService()
         return [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
 
     def test_open(self) -> None:
@@ -234,6 +242,22 @@ class OpenServerTests(SynchronousTestCase):
     def test_with_a_key(self) -> None:
         """With a key nothing is open."""
         self.assertEqual(self.warnings_on(ANYWHERE, key=KEY), [])
+        self.assertEqual(self.warnings_on(ANYWHERE, key=KEY, auth=ALICE), [])
+
+    def test_where_nobody_can_log_in(self) -> None:
+        """Where all need passwords, and none is taken, that is what there is to warn of."""
+        for host in (ANYWHERE, IPv4Address("TCP", "127.0.0.1", 9999)):
+            (warning,) = self.warnings_on(host, auth=ALICE)
+            self.assertIn("there: nobody can log in", warning)
+        self.assertEqual(self.warnings_on(UNIXAddress("/run/chat.sock"), auth=ALICE), [])
+
+    def test_with_tls(self) -> None:
+        """With TLS only those with an account come in, if all need one; else anyone does."""
+        for where in ("ssl:9999", "tls:certificates"):
+            self.assertEqual(self.warnings_on(ANYWHERE, where=where, auth=ALICE), [])
+            for auth in ("", f"{ALICE} anonymous"):
+                (warning,) = self.warnings_on(ANYWHERE, where=where, auth=auth)
+                self.assertIn("chatd keygen", warning)
 
 
 class ChatServiceTests(SynchronousTestCase):

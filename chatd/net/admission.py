@@ -52,6 +52,11 @@ class Admission:
         self._rooms = rooms
         self._logins: dict[ServerProtocol, Deferred[Account]] = {}
 
+    @property
+    def asks_passwords(self) -> bool:
+        """Whether nobody comes in without one."""
+        return self._accounts is not None and not self._accounts.allows_guests
+
     def takes_passwords(self, identity: Identity) -> bool:
         """Whether a password may be sent: there are accounts, and nobody can listen."""
         is_open = identity.is_clear_tcp and not self._factory.has_key

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 
 from twisted.application.service import Service
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IListeningPort, IReactorTime, IStreamServerEndpoint
@@ -121,7 +122,20 @@ class ListeningService(Service):
             Door(self._clock, port, self._factory.make_room)
         host = port.getHost() if hasattr(port, "getHost") else None
         self.log.info("listening on {endpoint} ({host})", endpoint=self._description, host=host)
-        if not self._factory.has_key and _is_beyond_the_machine(getattr(host, "host", None)):
+        if not self._factory.has_key:
+            self._warn_of(host)
+
+    def _warn_of(self, host: object) -> None:
+        """Say what an operator may not have meant, where there is no key."""
+        is_tls = self._description.startswith(("ssl:", "tls:"))
+        asks_passwords = self._factory.admission.asks_passwords
+        if asks_passwords and not is_tls and isinstance(host, (IPv4Address, IPv6Address)):
+            self.log.warn(
+                "{endpoint}: nobody can log in there: passwords are not taken in the clear; give "
+                "--key-file, or an endpoint with TLS",
+                endpoint=self._description,
+            )
+        elif not asks_passwords and _is_beyond_the_machine(getattr(host, "host", None)):
             self.log.warn(
                 "{endpoint} is open beyond this machine and there is no key: anyone can connect "
                 "and listen in; make a key with 'chatd keygen PATH' and give it with --key-file",
