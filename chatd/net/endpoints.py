@@ -40,7 +40,9 @@ _WRONG_ARGUMENTS = (IndexError, TypeError, KeyError, AttributeError, RuntimeErro
 
 @implementer(IStreamServerEndpoint)
 class _EndpointBehindProxy:
-    """Closes connections whose PROXY header is nonsense; Twisted lets an error out of some.
+    """Tells a connection that its PROXY header was read; closes it where that is nonsense.
+
+    Twisted tells nobody, and lets an error out of some headers.
 
     Args:
         endpoint: What the proxy connects to.
@@ -50,17 +52,20 @@ class _EndpointBehindProxy:
         self._endpoint = endpoint
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Listen with the factory that reads the headers, and takes errors in them, too."""
+        """Listen with the factory that reads the headers."""
         wrapper: Any = protocolFactory
 
         class Reader(wrapper.protocol):  # type: ignore[misc]
             def dataReceived(self, data: bytes) -> None:
+                was_told = self._proxyInfo is not None
                 try:
                     super().dataReceived(data)
                 except ValueError:
                     if self._proxyInfo is not None:  # the header was read: it is not of that
                         raise
                     self.loseConnection()
+                if self._proxyInfo is not None and not was_told:
+                    self.wrappedProtocol.peer_told()
 
         wrapper.protocol = Reader
         return self._endpoint.listen(protocolFactory)

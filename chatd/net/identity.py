@@ -16,7 +16,7 @@ from twisted.protocols.policies import ProtocolWrapper
 
 from chatd.chat.addresses import plain_ip
 
-__all__ = ["LOCAL", "Identity", "identify", "is_told_later"]
+__all__ = ["LOCAL", "Identity", "identify"]
 
 LOCAL = "local"
 """The address of who has neither an IP address nor a user id."""
@@ -63,13 +63,13 @@ def identify(transport: Any) -> Identity:  # noqa: ANN401
     if isinstance(carrier.getPeer(), _IP):
         return Identity(LOCAL, None, is_clear_tcp=is_clear)
     # Behind haproxy: it is the proxy that connected, and it speaks for someone else.
-    uid = None if is_told_later(transport) else _uid_of_peer(carrier)
+    uid = None if _is_told_later(transport) else _uid_of_peer(carrier)
     if uid is None:
         return Identity(LOCAL, None, is_clear_tcp=False)
     return Identity(f"uid:{uid}", _login_name(uid), is_clear_tcp=False)
 
 
-def is_told_later(transport: Any) -> bool:  # noqa: ANN401
+def _is_told_later(transport: Any) -> bool:  # noqa: ANN401
     """Say whether the first bytes tell who is there, as a PROXY header does."""
     return any(type(each).getPeer is not ProtocolWrapper.getPeer for each in _wrappers(transport))
 

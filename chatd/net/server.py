@@ -12,7 +12,6 @@ from twisted.python.failure import Failure
 
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.net.hooks import FAILED, call_hook
-from chatd.net.identity import is_told_later
 from chatd.net.protocol import HOLD_PENDING, ChatProtocol
 from chatd.net.session import Session
 from chatd.session.bucket import TokenBucket
@@ -68,14 +67,10 @@ class ServerProtocol(ChatProtocol):
         self.connection.before_frame = self._hand_over
         self.connection.answer_request = self._answer_request
         super().connectionMade()
-        if is_told_later(self.transport):
-            self.dataReceived = self._first_received  # type: ignore[method-assign]
 
-    def _first_received(self, data: bytes) -> None:
-        """Act on what arrived, as a connection of whom is known by now to be there."""
-        del self.dataReceived
+    def peer_told(self) -> None:
+        """Note that it is known now who is there: a proxy has told."""
         self.factory.identified(self)
-        self.dataReceived(data)
 
     def dataReceived(self, data: bytes) -> None:
         """Act on what arrived, and end the turn when much was said: others wait for its end."""

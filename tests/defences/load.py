@@ -24,8 +24,8 @@ LOAD = (
         "Behind a proxy, connections count to the addresses that it tells.",
         "tests/net/test_behind_proxy.py::SiteTests::test_first_bytes",
         "chatd/net/server.py",
-        "        if is_told_later(self.transport):\n",
-        "        if False:\n",
+        "        self.factory.identified(self)\n",
+        "        pass\n",
     ),
     Defence(
         "Those that were sent away and do not go are bounded, too.",

@@ -13,7 +13,7 @@ from twisted.protocols.policies import WrappingFactory
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import alsoProvides, implementer
 
-from chatd.net.identity import Identity, identify, is_told_later
+from chatd.net.identity import Identity, identify
 from chatd.testing import MemoryServer
 
 LOGIN = pwd.getpwuid(os.getuid()).pw_name
@@ -133,15 +133,6 @@ class ProxyTests(SynchronousTestCase):
         self.addCleanup(ours.close)
         self.addCleanup(theirs.close)
         self.assertEqual(self.proxied(UNIX(ours), header), LOCAL)
-
-    def test_told_later(self):
-        """Only behind a proxy is it told later who is there, whatever is between."""
-        transport = TCP("192.0.2.7")
-        self.assertFalse(is_told_later(transport))
-        self.assertFalse(is_told_later(wrapped(transport)))
-        proxied = wrapped(transport, HAProxyWrappingFactory)
-        self.assertTrue(is_told_later(proxied))
-        self.assertTrue(is_told_later(wrapped(proxied)))
 
     def test_tls(self):
         """A proxy that comes over TLS is not in the clear."""
