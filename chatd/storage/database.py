@@ -163,12 +163,14 @@ class Database:
         """Make the directory if need be, and keep other daemons out of it."""
         try:
             if not self._directory.is_dir():
-                self._directory.mkdir(0o700, parents=True)
+                self._directory.mkdir(0o700, parents=True, exist_ok=True)
                 self._directory.chmod(0o700)
             self._lock = os.open(self._directory / "chatd.lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConfigurationError(f"{self._directory} is in use by another chatd") from error
+        except FileExistsError as error:
+            raise ConfigurationError(f"cannot use {self._directory}: it is no directory") from error
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"cannot use {self._directory}: {_why(error)}") from error
 

@@ -269,7 +269,7 @@ class OpenFaultTests(StoreCase):
         """A file in the place of the directory."""
         path = self.directory / "file"
         path.write_bytes(b"")
-        assert self.refusal(path) == f"cannot use {path}: File exists"
+        assert self.refusal(path) == f"cannot use {path}: it is no directory"
         assert self.refusal(path / "under") == f"cannot use {path / 'under'}: Not a directory"
 
     def test_directory_that_cannot_be_written(self):
