@@ -27,7 +27,7 @@ from pathlib import Path
 from argon2 import PasswordHasher
 from argon2.exceptions import HashingError, VerificationError, VerifyMismatchError
 
-from chatd.chat.names import check_name, fold
+from chatd.chat.names import GUEST, check_name, fold
 from chatd.errors import ConfigurationError, RequestError
 from chatd.files import read_trusted_file, replace_private_file, why
 
@@ -105,14 +105,20 @@ def check_account(name: str) -> str:
     """Return the name of an account in Unicode's composed form (NFC).
 
     Raises:
-        ConfigurationError: It is no name that a member can have, or begins with `#`.
+        ConfigurationError: It is no name that a member can have, or begins with `#`, or as guests'
+            names do: an account of such a name could never log in.
     """
     if name.startswith("#"):
         raise ConfigurationError("the name of an account cannot begin with #, as comments do")
     try:
-        return check_name(name)
+        name = check_name(name)
     except RequestError as error:
         raise ConfigurationError(error.message) from error
+    if fold(name).startswith(GUEST):
+        raise ConfigurationError(
+            f"the name of an account cannot begin with {GUEST}, as those of guests do"
+        )
+    return name
 
 
 def load_passwords(path: str | Path, *, hasher: PasswordHasher | None = None) -> Passwords:

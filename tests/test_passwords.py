@@ -61,6 +61,13 @@ class CheckAccountTests(SynchronousTestCase):
             with self.assertRaises(ConfigurationError):
                 check_account(name)
 
+    def test_guest(self):
+        """A name that begins as guests' do, in whatever case, is refused: it could never log in."""
+        for name in ("guest-", "guest-1", "GUEST-alice"):
+            with pytest.raises(ConfigurationError, match="cannot begin with guest-"):
+                check_account(name)
+        assert check_account("guest") == "guest"
+
 
 class LoadTests(PasswordFileTestCase):
     def test_accounts(self):

@@ -100,6 +100,8 @@ class PipeTests(PasswdCase):
         """A name that no member can have is refused."""
         self.assert_refused(self.pipe(b"x", "two words"), "1 to 32 characters")
         self.assert_refused(self.pipe(b"x", "#alice"), "cannot begin with #")
+        self.assert_refused(self.pipe(b"x", "guest-1"), "cannot begin with guest-")
+        self.assertFalse(self.path.exists())
 
     def test_bad_file(self):
         """A file that cannot be used is named, before a password is read."""
