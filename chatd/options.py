@@ -9,6 +9,7 @@ from typing import Any
 
 from twisted.python import usage
 
+from chatd.errors import RequestError
 from chatd.net.limits import MIN_FIRST_FRAME, Limits
 from chatd.storage.sqlite import Durability
 
@@ -18,6 +19,7 @@ __all__ = [
     "as_count",
     "as_durability",
     "as_mode",
+    "as_name",
     "as_rate",
     "as_seconds",
     "as_seconds_of_days",
@@ -34,15 +36,14 @@ _MAX_RATE = 1e9
 _MODES = range(0o1000)
 
 
-def as_count(option: str, least: int = 1, most: int | None = None) -> Callable[[str], int]:
+def as_count(option: str, least: int = 1, most: int = _MAX_COUNT) -> Callable[[str], int]:
     """Return what takes a whole number in a range."""
 
     def convert(number: str) -> int:
         count = _whole_number(number)
-        if not least <= count <= (most or _MAX_COUNT):
-            to_most = "" if most is None else f" to {most}"
+        if not least <= count <= most:
             raise usage.UsageError(
-                f"--{option} {number}: it takes a whole number from {least}{to_most}"
+                f"--{option} {number}: it takes a whole number from {least} to {most}"
             )
         return count
 
@@ -63,14 +64,33 @@ def as_seconds(
     return convert
 
 
+def as_name(option: str, check: Callable[[str], str]) -> Callable[[str], str]:
+    """Return what takes a name.
+
+    Args:
+        option: The option.
+        check: Raises `RequestError` for what is no such name.
+    """
+
+    def convert(name: str) -> str:
+        try:
+            check(name)
+        except RequestError as error:
+            raise usage.UsageError(f"--{option} {name!r}: {error.message}") from error
+        return name
+
+    return convert
+
+
 def as_rate(option: str) -> Callable[[str], float]:
-    """Return what takes a rate a second, or 0 for none."""
+    """Return what takes a rate a second, or 0 for no limit."""
 
     def convert(number: str) -> float:
         rate = _number(number)
         if rate != 0 and not _MIN_RATE <= rate <= _MAX_RATE:
             raise usage.UsageError(
-                f"--{option} {number}: it takes a rate a second from {_MIN_RATE}, or 0 for none"
+                f"--{option} {number}: it takes {_MIN_RATE:g} to {_MAX_RATE:g} a second, "
+                "or 0 for no limit"
             )
         return rate
 
@@ -81,7 +101,9 @@ def as_seconds_of_days(number: str) -> float:
     """Return the seconds of a number of days."""
     days = _number(number)
     if not 0 < days <= _MAX_DAYS:
-        raise usage.UsageError(f"--keep-days {number}: it takes days, more than 0")
+        raise usage.UsageError(
+            f"--keep-days {number}: it takes more than 0 days, and {_MAX_DAYS:g} at most"
+        )
     return days * DAY_S
 
 

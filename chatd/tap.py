@@ -13,6 +13,7 @@ from twisted.python import usage
 
 from chatd._version import __version__
 from chatd.chat.attempts import BURST as LOGINS_PER_MINUTE
+from chatd.chat.names import check_name, check_room
 from chatd.chat.policy import Policy
 from chatd.chat.rooms import LOBBY, MAX_ROOMS, PRESENCE_LIMIT
 from chatd.errors import ConfigurationError
@@ -25,6 +26,7 @@ from chatd.options import (
     as_count,
     as_durability,
     as_mode,
+    as_name,
     as_seconds,
     as_seconds_of_days,
     limits_of,
@@ -174,16 +176,37 @@ class Options(usage.Options, AuthOptionMixin):
 
     def opt_room(self, name: str) -> None:
         """Let each session into this room, not into lobby; may be given several times."""
-        self["rooms"].append(name)
+        self["rooms"].append(as_name("room", check_room)(name))
 
     def opt_operator(self, name: str) -> None:
         """Let whoever has this name kick and ban; may be given several times."""
-        self["operators"].append(name)
+        self["operators"].append(as_name("operator", check_name)(name))
+
+    def opt_auth(self, description: str) -> None:
+        """Ask for accounts by one of Twisted's methods; may be given several times."""
+        try:
+            super().opt_auth(description)
+        except usage.UsageError as error:
+            method, *given = description.split(":", 2)
+            shown = ":".join([method, *given[:1], *("…" for _ in given[1:])])  # no password
+            why = str(error).removeprefix("Unexpected error: ").rstrip(": ")
+            raise usage.UsageError(f"--auth {shown or repr('')}: {why}; see --help-auth") from error
 
     def opt_version(self) -> NoReturn:
         """Print chatd's version, and exit."""
         print(f"chatd {__version__}")
         raise SystemExit(0)
+
+    def parseArgs(self, *arguments: str) -> None:
+        """Refuse what is no option.
+
+        Raises:
+            UsageError: There is such an argument.
+        """
+        if arguments:
+            raise usage.UsageError(
+                f"{arguments[0]!r} is no option: options begin with --, and --help lists them"
+            )
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the options.
@@ -214,12 +237,18 @@ class Options(usage.Options, AuthOptionMixin):
         if self["no-room"] and self["rooms"]:
             raise usage.UsageError("--no-room and --room contradict each other")
         for option, what in (
+            ("key-file", "file"),
             ("data", "directory"),
             ("password-file", "file"),
             ("operator-file", "file"),
         ):
             if self[option] == "":  # which would be the current directory
                 raise usage.UsageError(f"--{option}: it takes a {what}")
+        if self["max-rooms"] < len(self["rooms"]):
+            raise usage.UsageError(
+                f"--max-rooms {self['max-rooms']}: a session begins in {len(self['rooms'])} rooms, "
+                "those of --room"
+            )
         durability = Durability(self["durability"])
         if self["data"] is None and durability is not Durability.FULL:
             raise usage.UsageError("--durability is of what is kept with --data DIR")

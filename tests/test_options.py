@@ -76,6 +76,21 @@ class BoundsTests(SynchronousTestCase):
                     self.refusal(f"--{option}={value}").startswith(f"--{option}"), value
                 )
 
+    def test_ranges(self) -> None:
+        """What is too much is told with both ends of what the option takes."""
+        for option in COUNTS:
+            least = 512 if option == "max-first-frame" else 1
+            for value in (str(2**53 + 1), "9" * 23):
+                self.assertEqual(
+                    self.refusal(f"--{option}", value),
+                    f"--{option} {value}: it takes a whole number from {least} to {2**53}",
+                )
+        for option in RATES:
+            self.assertEqual(
+                self.refusal(f"--{option}", "2e9"),
+                f"--{option} 2e9: it takes 0.01 to 1e+09 a second, or 0 for no limit",
+            )
+
     def test_times(self) -> None:
         """A time is up to an hour; only to stop may take none."""
         self.assertEqual(self.settings("--grace", "0").grace_s, 0)
@@ -90,7 +105,11 @@ class BoundsTests(SynchronousTestCase):
 
     def test_rooms(self) -> None:
         """A session must be able to be in its first rooms."""
-        self.assertIn("rooms", self.refusal("--max-rooms", "1", "--room", "a", "--room", "b"))
+        self.assertEqual(
+            self.refusal("--max-rooms", "1", "--room", "a", "--room", "b"),
+            "--max-rooms 1: a session begins in 2 rooms, those of --room",
+        )
+        self.assertEqual(self.settings("--max-rooms", "1", "--room", "a").policy.rooms, ("a",))
 
     def test_socket_mode(self) -> None:
         """A mode is octal."""

@@ -217,6 +217,14 @@ class MistakesTests(OptionsTests):
             ("--version=1",),
         )
 
+    def test_stray_argument(self) -> None:
+        """An argument that is no option is told, the first of several, and how options begin."""
+        for arguments in (["extra"], ["--heartbeat", "5", "extra", "more"]):
+            error = self.assertRaises(usage.UsageError, self.parse, *arguments)
+            self.assertEqual(
+                str(error), "'extra' is no option: options begin with --, and --help lists them"
+            )
+
     def test_one_line_is_enough(self) -> None:
         """After a mistake there is no page of help in front of the line that says what it was."""
         options = Options()

@@ -143,12 +143,18 @@ class MistakesTests(ChatOptionsTests):
             beyond = [str(least - 1)]
             self.check_refused(*((f"--{option}", bad) for bad in NO_COUNTS + beyond))
             text = self.text_of(f"--{option}", "abc")
-            self.assertEqual(text, f"--{option} abc: it takes a whole number from {least}")
+            self.assertEqual(
+                text, f"--{option} abc: it takes a whole number from {least} to {2**53}"
+            )
 
     def test_days(self) -> None:
         """Days that are none, or too many."""
         self.check_refused(*(("--keep-days", bad) for bad in NO_DAYS))
-        self.assertIn("--keep-days abc: it takes days", self.text_of("--keep-days", "abc"))
+        for bad in ("abc", "36501"):
+            self.assertEqual(
+                self.text_of("--keep-days", bad),
+                f"--keep-days {bad}: it takes more than 0 days, and 36500 at most",
+            )
 
     def test_durability(self) -> None:
         """Another word than the two; the error names them."""
@@ -156,9 +162,12 @@ class MistakesTests(ChatOptionsTests):
             self.assertIn(": it takes full or normal", self.text_of("--durability", bad))
 
     def test_names(self) -> None:
-        """Names that no room and no operator can have."""
-        for option in ("--room", "--operator"):
+        """Names that no room and no operator can have; the error names the option and the name."""
+        for option, what in (("--room", "a room's name has"), ("--operator", "a name has")):
             self.check_refused(*((option, bad) for bad in NO_NAMES))
+            for bad in NO_NAMES:
+                text = self.text_of(option, bad)
+                self.assertTrue(text.startswith(f"{option} {bad!r}: {what} 1 to "), text)
         self.check_refused(("--room", "good", "--room", "two words"))
 
     def test_too_many_rooms(self) -> None:
@@ -175,7 +184,8 @@ class MistakesTests(ChatOptionsTests):
     def test_nothing(self) -> None:
         """A directory or a file without a name."""
         self.assertEqual(self.text_of("--data", ""), "--data: it takes a directory")
-        self.assertEqual(self.text_of("--password-file", ""), "--password-file: it takes a file")
+        for option in ("--key-file", "--password-file", "--operator-file"):
+            self.assertEqual(self.text_of(option, ""), f"{option}: it takes a file")
 
     def test_auth(self) -> None:
         """Ways of authentication that are not there, that chatd cannot use, or lack something."""
@@ -184,6 +194,19 @@ class MistakesTests(ChatOptionsTests):
         with contextlib.redirect_stderr(io.StringIO()):  # Twisted says more of some
             self.check_refused(*(("--auth", way) for way in bad))
             self.assertIn(f"cannot read {missing}", self.text_of("--auth", f"file:{missing}"))
+
+    def test_reasons_of_auth(self) -> None:
+        """The option and what was given are told with Twisted's reason; no password is."""
+        unknown = "Auth plugin not recognized"
+        in_pairs = "argstring must be in format U:P:..."
+        for method, shown, reason in (
+            ("", "''", unknown),
+            ("bogus", "bogus", f"{unknown}: bogus"),
+            ("memory:alice", "memory:alice", in_pairs),
+            ("memory:alice:sesame:bob", "memory:alice:…", in_pairs),
+        ):
+            text = self.text_of("--auth", method)
+            self.assertEqual(text, f"--auth {shown}: {reason}; see --help-auth")
 
     def test_password_files(self) -> None:
         """Password files that are not there, are none, or can be read by others."""
