@@ -8,7 +8,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -59,14 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Parse the arguments; no error repeats what was meant as a password."""
-    parser = _parser()
-    if any(_GIVEN_PASSWORD.match(argument) for argument in arguments):
-        parser.error("--password takes no value, it asks for it")
-    options, unknown = parser.parse_known_args(arguments)
+    shown = [argument for argument in arguments if not _GIVEN_PASSWORD.match(argument)]
+    options, unknown = _parser().parse_known_args(shown)
+    command = options.parser
+    if len(shown) < len(arguments):
+        command.error("--password takes no value, it asks for it")
     if unknown and getattr(options, "password", False):
-        parser.error("too many arguments, or one of them is unknown; --password takes no value")
+        command.error("too many arguments, or one of them is unknown; --password takes no value")
     if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        command.error(f"unrecognized arguments: {' '.join(unknown)}")
     return options
 
 
@@ -80,8 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     keygen = commands.add_parser(
         "keygen", help="make a key file", description="Make a key file with mode 0600."
     )
-    keygen.add_argument("path", metavar="PATH", help="the file to make")
-    keygen.set_defaults(run=_keygen)
+    keygen.add_argument("path", metavar="PATH", type=_path, help="the file to make")
+    keygen.set_defaults(run=_keygen, parser=keygen)
 
     accounts = commands.add_parser(
         "passwd",
@@ -91,9 +92,9 @@ def _parser() -> argparse.ArgumentParser:
             "there is none. Asks for the password twice at a terminal; from a pipe, reads one line."
         ),
     )
-    accounts.add_argument("file", metavar="FILE", help="the password file")
+    accounts.add_argument("file", metavar="FILE", type=_path, help="the password file")
     accounts.add_argument("name", metavar="NAME", help="the account's name")
-    accounts.set_defaults(run=passwd)
+    accounts.set_defaults(run=passwd, parser=accounts)
     return parser
 
 
@@ -120,21 +121,29 @@ def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has 
         default=[],
         help="a room to be in; may be given several times, the first is the one to speak in",
     )
-    connect.add_argument("--key-file", metavar="FILE", help="the server's key file")
+    connect.add_argument("--key-file", metavar="FILE", type=_path, help="the server's key file")
     password = connect.add_mutually_exclusive_group()
     password.add_argument(
         "--password-file",
         metavar="FILE",
+        type=_path,
         help="a file of mode 0600 whose one line is the password of NAME",
     )
     password.add_argument(
         "--password", action="store_true", help="ask for the password of NAME at the terminal"
     )
-    connect.add_argument("--file", metavar="FILE", help="send the lines of this file")
+    connect.add_argument("--file", metavar="FILE", type=_path, help="send the lines of this file")
     connect.add_argument(
         "--json", action="store_true", help="show what is received as one JSON object a line"
     )
-    connect.set_defaults(run=_connect)
+    connect.set_defaults(run=_connect, parser=connect)
+
+
+def _path(text: str) -> str:
+    """Return the path of a file; an empty one is none."""
+    if not text:
+        raise argparse.ArgumentTypeError("it takes a file")
+    return text
 
 
 def _keygen(options: argparse.Namespace) -> Status:
@@ -160,11 +169,8 @@ def _connect(options: argparse.Namespace) -> Status:
 
 def _login(options: argparse.Namespace) -> Login:
     key = None if options.key_file is None else load_key(options.key_file)
-    try:
-        name = None if options.name is None else check_name(options.name)
-        rooms = tuple(check_room(room) for room in options.room)
-    except RequestError as error:
-        raise ConfigurationError(error.message) from error
+    name = None if options.name is None else _checked("--name", options.name, check_name)
+    rooms = tuple(_checked("--room", room, check_room) for room in options.room)
     if options.password_file is None and not options.password:
         return Login(key=key, name=name, rooms=rooms)
     if name is None:
@@ -175,6 +181,14 @@ def _login(options: argparse.Namespace) -> Login:
         else read_password_file(options.password_file)
     )
     return Login(key=key, name=name, password=password, rooms=rooms)
+
+
+def _checked(option: str, name: str, check: Callable[[str], str]) -> str:
+    """Return a name that was given, once it was looked at; an error names the option, too."""
+    try:
+        return check(name)
+    except RequestError as error:
+        raise ConfigurationError(f"{option} {name!r}: {error.message}") from error
 
 
 def _converse(options: argparse.Namespace, login: Login) -> Status:

@@ -54,12 +54,32 @@ class UsageTests(CommandCase):
             ([], "chatd"),
             (["bogus"], "chatd"),
             (["connect"], "chatd connect"),
-            (["connect", ENDPOINT, "--bogus"], "chatd"),
+            (["connect", ENDPOINT, "--bogus"], "chatd connect"),
+            (["connect", ENDPOINT, "--password=sesame"], "chatd connect"),
+            (["connect", ENDPOINT, "--password", "sesame"], "chatd connect"),
             (["keygen"], "chatd keygen"),
+            (["keygen", "a", "b"], "chatd keygen"),
+            (["passwd", "a", "b", "c"], "chatd passwd"),
         ):
             status, output, complaint = self.run_command(*arguments)
             self.assertEqual((status, output), (Status.USAGE, ""))
             self.assertRegex(complaint, rf"\A{command}: .*; see {command} --help\n\Z")
+
+    def test_empty_paths(self):
+        """An empty path of a file is told with the option or the argument that it was for."""
+        for arguments, what in (
+            (["connect", ENDPOINT, "--file", ""], "--file"),
+            (["connect", ENDPOINT, "--key-file", ""], "--key-file"),
+            (["connect", ENDPOINT, "--name", "al", "--password-file", ""], "--password-file"),
+            (["keygen", ""], "PATH"),
+            (["passwd", "", "alice"], "FILE"),
+        ):
+            status, output, complaint = self.run_command(*arguments)
+            self.assertEqual((status, output), (Status.USAGE, ""))
+            command = f"chatd {arguments[0]}"
+            self.assertEqual(
+                complaint, f"{command}: argument {what}: it takes a file; see {command} --help\n"
+            )
 
     def test_given_password(self):
         """A password that is given as an argument is refused, and not repeated."""
@@ -97,9 +117,10 @@ class UsageTests(CommandCase):
         self.patch(os, "isatty", lambda descriptor: False)
         nowhere = self.directory / "nowhere"
         for options, why in (
-            (["--name", "two words"], "a name has 1 to 32 characters"),
-            (["--name", ""], "a name has 1 to 32 characters"),
-            (["--room", "ops", "--room", "two words"], "a room's name has 1 to 64 characters"),
+            (["--name", "two words"], "--name 'two words': a name has 1 to 32 characters"),
+            (["--name", ""], "--name '': a name has 1 to 32 characters"),
+            (["--room", ""], "--room '': a room's name has 1 to 64 characters"),
+            (["--room", "ops", "--room", "two words"], "--room 'two words': a room's name has 1"),
             (["--password-file", nowhere], "give it with --name"),
             (["--name", "al", "--password-file", nowhere], f"{nowhere}: No such file"),
             (["--name", "al", "--password"], "use --password-file"),
