@@ -8,6 +8,7 @@ from enum import IntEnum
 from twisted.internet.error import ConnectError, DNSLookupError
 
 from chatd.errors import ChatError, ConfigurationError, ErrorCode, SessionEnded
+from chatd.net.loss import UNTRUSTED
 
 __all__ = ["Status", "explain"]
 
@@ -27,7 +28,8 @@ _REFUSALS = frozenset(
     }
 )
 
-_ADVICE = " (--name, and --password or --password-file)"
+_TO_LOG_IN = " (--name, and --password or --password-file)"
+_TO_TRUST = " (tls: trusts the certificates in a directory with trustRoots=DIRECTORY)"
 
 
 class Status(IntEnum):
@@ -53,8 +55,12 @@ def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:
     """
     if isinstance(error, SessionEnded):
         status = Status.REFUSED if error.code in _REFUSALS else Status.LOST
-        advice = _ADVICE if error.code == ErrorCode.AUTH_REQUIRED else ""
-        return status, (error.reason or error.code) + advice
+        reason = error.reason or error.code
+        if error.code == ErrorCode.AUTH_REQUIRED:
+            reason += _TO_LOG_IN
+        elif error.code == ErrorCode.CONNECTION_LOST and UNTRUSTED in reason:
+            reason += _TO_TRUST
+        return status, reason
     if isinstance(error, ConfigurationError):
         return Status.USAGE, str(error)
     if isinstance(error, ChatError):

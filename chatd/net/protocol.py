@@ -12,7 +12,6 @@ from typing import cast
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableDescriptor,
@@ -28,6 +27,7 @@ from zope.interface import implementer
 
 from chatd.errors import ErrorCode, SessionEnded
 from chatd.net.hooks import FAILED
+from chatd.net.loss import why_lost
 from chatd.net.outlet import Outlet
 from chatd.net.transports import StreamTransport
 from chatd.net.turn import Turn
@@ -142,8 +142,7 @@ class ChatProtocol(Protocol):
         self._stop_timer()
         self._outlet.discard()
         try:
-            is_plain = reason.check(ConnectionDone, ConnectionLost, ConnectionAborted)
-            self.connection.connection_lost("" if is_plain else str(reason.value))
+            self.connection.connection_lost(why_lost(reason))
             if not self._is_closing:
                 self._is_closing = True
                 self._tell_end()

@@ -47,6 +47,14 @@ class ExplainTests(SynchronousTestCase):
         self.assertTrue(line.startswith("a password is required (--name, "))
         self.assertIn("--password-file", line)
 
+    def test_untrusted_certificate(self):
+        """Where a server's certificate is not trusted, how to trust it is told too."""
+        lost = SessionEnded("connection-lost", "lost: TLS: certificate verify failed")
+        status, line = explain(lost, THERE)
+        self.assertEqual(status, Status.LOST)
+        self.assertTrue(line.startswith("lost: TLS: certificate verify failed (tls: "))
+        self.assertIn("trustRoots=DIRECTORY", line)
+
     def test_banned_later(self):
         """Who is banned while there is a session is refused as well."""
         explained = explain(SessionEnded("banned", "because"), THERE)

@@ -125,8 +125,18 @@ async def test_untrusted_certificate(certificates, tmp_path, client_string):
     """A server whose certificate is not trusted is not spoken to."""
     write_certificate(tmp_path / "another.pem")
     async with serving(ssl_server(certificates)) as (service, port):
-        with pytest.raises(chatd.SessionEnded, match="certificate"):
+        with pytest.raises(chatd.SessionEnded, match=r"lost: TLS: certificate verify failed$"):
             await chatd.connect(reactor, client_string(tmp_path, port))
+        assert not service.factory.sessions
+
+
+@pytest.mark.parametrize("client_string", [ssl_client, tls_client])
+async def test_certificate_of_another_host(certificates, client_string):
+    """Nor is one whose certificate is trusted, and another host's."""
+    async with serving(ssl_server(certificates)) as (service, port):
+        there = client_string(certificates, port).replace("localhost", "chat.example")
+        with pytest.raises(chatd.SessionEnded, match=r"TLS: the certificate is not that host's$"):
+            await chatd.connect(reactor, there)
         assert not service.factory.sessions
 
 
