@@ -1,9 +1,10 @@
 """History: reading what was said, and joining a room where one left off.
 
 Who joins with `after` is told what it missed and then hears what is said, in one order without a
-gap or a duplicate. That works without a lock, because a store answers in the order in which it is
-asked: when the page that reaches to the newest message is there, exactly those messages have been
-delivered that are in it, and whoever is let in at that moment misses none and hears none twice.
+gap or a duplicate. That works without a lock, because a store answers in the order in which it
+does things: when the page that reaches to the newest message is there, exactly those messages have
+been delivered that are in it, and whoever is let in at that moment misses none and hears none
+twice.
 """
 
 from __future__ import annotations

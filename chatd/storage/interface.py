@@ -177,9 +177,10 @@ class Conversation(msgspec.Struct, frozen=True):
 class IMessageStore(Interface):
     """A store of messages.
 
-    What is asked of a store is done in the order in which it is asked, and so are the answers
-    given: whoever reads after an append has begun sees what it appended, and learns of it after
-    the append is answered.
+    What is said is stored in the order in which that is asked, and answers are given in the order
+    in which things are done: whoever reads after an append has begun sees what it appended, and
+    learns of it after the append is answered. To look something up may wait for longer than what
+    is asked after it; then it sees that, too.
 
     Every method but `open` may raise `StoreError`; then nothing of what it was asked is done.
     """

@@ -117,12 +117,12 @@ class SqliteStore:
     ) -> None:
         self._logs = SqliteLogs(Database(directory, durability), retention, unix_time)
         self._runner = run
-        self._readers = DeferredSemaphore(MAX_READERS)
         self._is_open = False
 
     def open(self) -> None:
         """See `IMessageStore`; it blocks until the database is open."""
         self._logs.open()
+        self._readers = DeferredSemaphore(MAX_READERS)
         self._runner.start()
         self._is_open = True
 
@@ -132,6 +132,8 @@ class SqliteStore:
             return
         self._is_open = False
         try:
+            for _ in range(MAX_READERS):  # behind all who wait to look something up
+                await self._readers.acquire()
             await self._runner(self._logs.close)
         except CancelledError:  # who waits for it no more waits for its thread no more either
             raise
@@ -189,13 +191,18 @@ class SqliteStore:
             place = await self._run(partial(self._logs.expire_some, place))
 
     async def _look_up(self, function: Callable[[], T]) -> T:
-        await self._readers.acquire()
+        self._check_open()
+        readers = self._readers
+        await readers.acquire()
         try:
-            return await self._run(function)
+            return await self._runner(function)
         finally:
-            self._readers.release()
+            readers.release()
 
     async def _run(self, function: Callable[[], T]) -> T:
+        self._check_open()
+        return await self._runner(function)
+
+    def _check_open(self) -> None:
         if not self._is_open:
             raise StoreError("the store is not open")
-        return await self._runner(function)
