@@ -1,4 +1,7 @@
-"""Messages as bytes, without any connection: to store them, or to send them another way."""
+"""Messages as bytes, without any connection: to store them, or to send them another way.
+
+Run it: python codec.py
+"""
 
 import chatd
 

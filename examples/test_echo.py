@@ -1,4 +1,9 @@
-"""How to test a service of your own: in memory first, then on a real socket."""
+"""How to test a service of your own: in memory first, then on a real socket.
+
+Run it: python -m pytest test_echo.py
+
+It needs pytest and pytest-twisted, which come with the extra `test`.
+"""
 
 import pytest_twisted
 from echo_server import EchoFactory
