@@ -156,7 +156,10 @@ def _whole_number(text: str) -> int:
 _LIMITS: dict[str, tuple[Callable[[str], Callable[[str], float]], str]] = {
     "max_waiting": (as_count, "Bytes that may wait for a peer that does not read."),
     "max_in_work": (as_count, "Messages of a peer that may wait for their answers."),
-    "max_in_work_bytes": (as_count, "Bytes of content that they may have."),
+    "max_in_work_bytes": (
+        as_count,
+        "Bytes of content of the messages of a peer that wait for their answers.",
+    ),
     "max_arriving": (
         as_count,
         "Bytes that arrived of messages not whole yet, or too fast, of all peers together.",

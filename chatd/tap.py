@@ -142,7 +142,7 @@ class Options(usage.Options, AuthOptionMixin):
             "login-rate",
             None,
             LOGINS_PER_MINUTE,
-            "Passwords that each address may try a minute.",
+            "Passwords that each address may try a minute; right ones do not count.",
             as_count("login-rate"),
         ],
         [
