@@ -31,6 +31,10 @@ BAD_OPTIONS = {
     "content": (["--max-content", "0"], "--max-content 0: it takes "),
     "endpoint": (["--endpoint", "tcp"], "bad endpoint 'tcp'"),
     "key file": (["--key-file", "/no/such/file"], "/no/such/file: No such file"),
+    "argument": (["extra"], "'extra' is no option"),
+    "auth": (["--auth", "memory:alice"], "--auth memory:alice: argstring must be "),
+    "room": (["--room", "a b"], "--room 'a b': a room's name has "),
+    "rooms": (["--max-rooms", "1", "--room", "a", "--room", "b"], "--max-rooms 1: a session "),
 }
 
 
@@ -39,6 +43,7 @@ def test_bad_option(options, expected, tmp_path):
     """An option that is wrong is refused in one line."""
     completed = run_command(*FOREGROUND, "chatd", *options, cwd=tmp_path)
 
+    assert completed.returncode == 1
     assert expected in complaint_of(completed)
     assert list(tmp_path.iterdir()) == []
 
@@ -50,6 +55,20 @@ def test_bad_option_of_any_program(program, tmp_path):
 
     assert "bad endpoint 'bogus'" in complaint_of(completed)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_data_in_a_file(tmp_path):
+    """A file in the place of the data directory is told as what it is, and left alone."""
+    path = tmp_path / "notes"
+    path.write_text("precious")
+    endpoint = f"unix:{tmp_path}/chat.sock"
+    options = ["--endpoint", endpoint, "--data", path]
+    completed = run_command(*FOREGROUND, "chatd", *options, cwd=tmp_path)
+
+    assert completed.returncode == 1
+    assert complaint_of(completed).endswith(f"cannot use {path}: it is no directory")
+    assert [each.name for each in tmp_path.iterdir()] == ["notes"]
+    assert path.read_text() == "precious"
 
 
 def test_open_key_file(tmp_path):
