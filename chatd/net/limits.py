@@ -32,7 +32,7 @@ class Limits:
             first, are told `overloaded`.
         max_sessions: How many sessions there may be: more are told `too-many-sessions`.
         max_sessions_per_address: How many of them may be of one address; all of an IPv6 address's
-            first 64 bits are one, and so is a user of this machine on a UNIX socket.
+            first 64 bits are one, so are a machine's own, and so is its user on a UNIX socket.
         max_unestablished: How many connections may be open without a session: then the one that
             has been for the longest is told `overloaded`, of the address that has most of them,
             the new one included; where none has more than one, of all.

@@ -98,7 +98,7 @@ PEOPLE = (
         "        return address\n",
     ),
     Defence(
-        "A name has no characters that cannot be seen, and so none looks exactly like another.",
+        "A name has no characters that cannot be seen, with which it would look like another.",
         "tests/chat/test_names.py::CheckNameTests::test_unseen_characters",
         "chatd/chat/names.py",
         "    if not name.isascii() and _UNSEEN.search(name):\n",
