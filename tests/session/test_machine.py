@@ -59,7 +59,7 @@ FOLLOWING = {
 # The bytes of a frame with one bit changed, and what that is called.
 DAMAGE = {4: "magic", 12: "version", 14: "type", 17: "lengths", 20: "header's CRC", 40: "MAC"}
 bounded = settings(
-    max_examples=180,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     database=None,

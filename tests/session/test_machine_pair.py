@@ -24,7 +24,7 @@ from tests.session.wiring import KEY, ROOMS, error, make_client, make_server
 
 HANDSHAKE_RECORD = 2 + 48
 bounded = settings(
-    max_examples=200,
+    max_examples=100,
     stateful_step_count=30,
     deadline=None,
     database=None,
