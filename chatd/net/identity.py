@@ -15,6 +15,7 @@ from twisted.internet.unix import Server
 from twisted.protocols.policies import ProtocolWrapper
 
 from chatd.chat.addresses import plain_ip
+from chatd.net.transports import carrier_of
 
 __all__ = ["LOCAL", "Identity", "identify"]
 
@@ -59,7 +60,7 @@ def identify(transport: Any) -> Identity:  # noqa: ANN401
     if isinstance(peer, _IP):
         # Twisted passes on whatever a PROXY header says.
         return Identity(plain_ip(peer.host) or LOCAL, None, is_clear_tcp=is_clear)
-    carrier = _carrier(transport)
+    carrier = carrier_of(transport)
     if isinstance(carrier.getPeer(), _IP):
         return Identity(LOCAL, None, is_clear_tcp=is_clear)
     # Behind haproxy: it is the proxy that connected, and it speaks for someone else.
@@ -78,13 +79,6 @@ def _wrappers(transport: Any) -> Iterator[ProtocolWrapper]:  # noqa: ANN401
     while isinstance(transport, ProtocolWrapper):
         yield transport
         transport = transport.transport
-
-
-def _carrier(transport: Any) -> Any:  # noqa: ANN401
-    """Return what is within all wrappers. TLS is one: its own handle is no socket."""
-    for each in _wrappers(transport):
-        transport = each.transport
-    return transport
 
 
 def _uid_of_peer(transport: Any) -> int | None:  # noqa: ANN401

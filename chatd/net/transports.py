@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.protocols.policies import ProtocolWrapper
 
-__all__ = ["StreamTransport", "has_hung_up"]
+__all__ = ["StreamTransport", "carrier_of", "has_hung_up"]
 
 _HANGUP = getattr(select, "POLLRDHUP", 0)  # Linux has it, whatever is still to be read; poll(2)
 
@@ -41,6 +41,13 @@ class StreamTransport(Protocol):
         """Return the address of the other side."""
 
 
+def carrier_of(transport: Any) -> Any:  # noqa: ANN401
+    """Return what is within all wrappers. TLS is one: its own handle is no socket."""
+    while isinstance(transport, ProtocolWrapper):
+        transport = transport.transport
+    return transport
+
+
 def has_hung_up(transport: Any) -> bool:  # noqa: ANN401
     """Say whether the peer has closed its sending half, also while it is not read from.
 
@@ -53,9 +60,8 @@ def has_hung_up(transport: Any) -> bool:  # noqa: ANN401
         Whether it has, as far as the system tells: always False for what is no socket, and where
         the system has no `POLLRDHUP` and the connection is not broken both ways.
     """
-    while isinstance(transport, ProtocolWrapper):
-        transport = transport.transport
-    number = transport.fileno() if hasattr(transport, "fileno") else -1
+    carrier = carrier_of(transport)
+    number = carrier.fileno() if hasattr(carrier, "fileno") else -1
     if number < 0:
         return False
     poll = select.poll()
