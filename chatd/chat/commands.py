@@ -3,11 +3,12 @@
 ======================  =========================================  =================================
 command                 fields                                     RESULT
 ======================  =========================================  =================================
-``join``                ``room, after?, epoch?``                   ``room, epoch, seq, members,
-                                                                   topic, recovered``
+``join``                ``room, after?, epoch?, after_id?``        ``room, epoch, seq, last_id?,
+                                                                   members, topic, recovered``
 ``leave``               ``room``                                   ``room``
-``history``             ``room | with, after? | before?, limit?``  the messages, then ``room | with,
-                                                                   epoch, count, complete``
+``history``             ``room | with, after? | before?, limit?,   the messages, then ``room | with,
+                        epoch?, after_id?``                        epoch, count, complete,
+                                                                   recovered?``
 ``who``                 ``room, after?``                           ``room, members, names, next?``
 ``rooms``               ``after?``                                 ``rooms, next?``
 ``conversations``       ``after?``                                 ``conversations, next?``
@@ -40,7 +41,7 @@ from chatd.chat.moderation import Bans, Operators, check_target
 from chatd.chat.names import MAX_TOPIC, check_name, check_room, fold
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.storage.bans import Ban
-from chatd.wire.messages import Message, MessageType
+from chatd.storage.interface import StreamPosition
 
 __all__ = ["LIST_BYTES", "MAX_LISTED", "Commands"]
 
@@ -59,6 +60,14 @@ class _Join(msgspec.Struct):
     room: str
     after: Seq | None = None
     epoch: str | None = None
+    after_id: str | None = None
+
+    @property
+    def since(self) -> StreamPosition | None:
+        """How far the member has read; None where it asks for nothing that was said before."""
+        if self.after is None:
+            return None
+        return StreamPosition(self.after, self.epoch, self.after_id)
 
 
 class _InRoom(msgspec.Struct):
@@ -70,7 +79,16 @@ class _History(msgspec.Struct, rename={"other": "with"}):
     other: str | None = None
     after: Seq | None = None
     before: Seq | None = None
+    epoch: str | None = None
+    after_id: str | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = DEFAULT_LIMIT
+
+    @property
+    def since(self) -> StreamPosition | None:
+        """How far the member has read; None where it names no more than a place."""
+        if self.after is None or (self.epoch is None and self.after_id is None):
+            return None
+        return StreamPosition(self.after, self.epoch, self.after_id)
 
 
 class _Who(msgspec.Struct):
@@ -165,47 +183,42 @@ class Commands(Generic[M]):
             fields = msgspec.convert(header, fields_type)
         except msgspec.ValidationError as error:
             raise RequestError(ErrorCode.BAD_REQUEST, str(error)) from None
-
-        def answer(result: dict[str, Any]) -> None:
-            result = {**result, "id": header["id"]}
-            self._hub.delivery.tell(member, (Message(MessageType.RESULT, result),))
-
         try:
-            await method(member, fields, answer)
+            await method(member, fields, Answer(self._hub.delivery, member, header["id"]))
         except StoreError as error:
             self._store_failed(error)
             raise RequestError(
                 ErrorCode.NOT_STORED, "the server's store does not work now; try again later"
             ) from None
 
-    async def _join(self, member: M, fields: _Join, answer: Answer) -> None:
-        await join(self._hub, member, fields.room, fields.after, fields.epoch, answer)
+    async def _join(self, member: M, fields: _Join, answer: Answer[M]) -> None:
+        await join(self._hub, member, fields.room, fields.since, answer)
 
-    async def _leave(self, member: M, fields: _InRoom, answer: Answer) -> None:
+    async def _leave(self, member: M, fields: _InRoom, answer: Answer[M]) -> None:
         room = self._hub.room_of(member, fields.room)
         self._hub.quit(member, room)
         answer({"room": room.name})
 
-    async def _history(self, member: M, fields: _History, answer: Answer) -> None:
+    async def _history(self, member: M, fields: _History, answer: Answer[M]) -> None:
         await history(
             self._hub,
             member,
             room=fields.room,
             other=fields.other,
-            after=fields.after,
+            after=fields.since or fields.after,
             before=fields.before,
             limit=fields.limit,
             answer=answer,
         )
 
-    async def _who(self, _: M, fields: _Who, answer: Answer) -> None:
+    async def _who(self, _: M, fields: _Who, answer: Answer[M]) -> None:
         room = self._hub.rooms.get(fold(check_room(fields.room)))
         if room is None or not room.count:
             raise RequestError(ErrorCode.NO_SUCH_ROOM, "nobody is in a room of that name")
         names, rest = _fit(room.names(), fields.after)
         answer({"room": room.name, "members": room.count, "names": names, **rest})
 
-    async def _rooms(self, _: M, fields: _List, answer: Answer) -> None:
+    async def _rooms(self, _: M, fields: _List, answer: Answer[M]) -> None:
         after, here = fields.after, self._hub.rooms
         found = {
             fold(head.name): {"room": head.name, "members": 0, "topic": head.topic}
@@ -218,9 +231,14 @@ class Commands(Generic[M]):
         rooms, rest = _fit(found.items(), fields.after)
         answer({"rooms": rooms, **rest})
 
-    async def _conversations(self, member: M, fields: _List, answer: Answer) -> None:
+    async def _conversations(self, member: M, fields: _List, answer: Answer[M]) -> None:
         found = {
-            each.other: {"with": each.other, "epoch": each.head.epoch, "seq": each.head.seq}
+            each.other: {
+                "with": each.other,
+                "epoch": each.head.epoch,
+                "seq": each.head.seq,
+                "last_id": each.head.last_id,
+            }
             for each in await self._hub.store.conversations(
                 member.key, fields.after, limit=MAX_LISTED
             )
@@ -228,7 +246,7 @@ class Commands(Generic[M]):
         conversations, rest = _fit(found.items(), fields.after)
         answer({"conversations": conversations, **rest})
 
-    async def _topic(self, member: M, fields: _Topic, answer: Answer) -> None:
+    async def _topic(self, member: M, fields: _Topic, answer: Answer[M]) -> None:
         room = self._hub.room_of(member, fields.room)
         topic = fields.topic
         if topic is not None and topic != room.topic:
@@ -243,12 +261,12 @@ class Commands(Generic[M]):
             self._hub.delivery.broadcast(room, changed)
         answer({"room": room.name, "topic": room.topic})
 
-    async def _name(self, member: M, fields: _Name, answer: Answer) -> None:
+    async def _name(self, member: M, fields: _Name, answer: Answer[M]) -> None:
         name = check_name(fields.name)
         self._bans.check(name, member.address)
         answer({"name": self._hub.rename(member, name)})
 
-    async def _kick(self, member: M, fields: _Kick, answer: Answer) -> None:
+    async def _kick(self, member: M, fields: _Kick, answer: Answer[M]) -> None:
         self._operators.check(member)
         name, address = check_target(fields.name, fields.address)
         reason = fields.reason or "an operator ended the session"
@@ -258,7 +276,7 @@ class Commands(Generic[M]):
         self._note(f"{member.name} kicked {name or address} ({kicked} sessions): {reason}")
         answer({"kicked": kicked})
 
-    async def _ban(self, member: M, fields: _Ban, answer: Answer) -> None:
+    async def _ban(self, member: M, fields: _Ban, answer: Answer[M]) -> None:
         self._operators.check(member)
         name, address = check_target(fields.name, fields.address)
         site = None if address is None else site_of(address)
@@ -275,7 +293,7 @@ class Commands(Generic[M]):
         self._note(f"{member.name} banned {name or address} {how_long}")
         answer({"kicked": kicked})
 
-    async def _unban(self, member: M, fields: _Target, answer: Answer) -> None:
+    async def _unban(self, member: M, fields: _Target, answer: Answer[M]) -> None:
         self._operators.check(member)
         name, address = check_target(fields.name, fields.address)
         if not self._bans.remove(name, address):
@@ -283,7 +301,7 @@ class Commands(Generic[M]):
         self._note(f"{member.name} unbanned {name or address}")
         answer({})
 
-    async def _list_bans(self, member: M, fields: _List, answer: Answer) -> None:
+    async def _list_bans(self, member: M, fields: _List, answer: Answer[M]) -> None:
         self._operators.check(member)
         found = {
             f"{ban.name or ''} {ban.address or ''}": msgspec.to_builtins(ban)

@@ -9,15 +9,16 @@ twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Generic
 
 from chatd.chat.hub import Hub
-from chatd.chat.members import M
+from chatd.chat.members import Delivery, M
 from chatd.chat.names import fold_known
 from chatd.chat.rooms import Room
 from chatd.errors import ErrorCode, RequestError
-from chatd.storage.interface import Page, direct_log
+from chatd.storage.interface import Page, StreamPosition, direct_log
+from chatd.wire.messages import Message, MessageType
 
 __all__ = ["MAX_PAGE", "PAGE_BYTES", "Answer", "history", "join"]
 
@@ -26,17 +27,38 @@ MAX_PAGE = 500
 PAGE_BYTES = 1024 * 1024
 """How many bytes of content are read at once; one message in any case."""
 
-Answer = Callable[[dict[str, Any]], None]
-"""Answers a command with the fields of its RESULT."""
+
+class Answer(Generic[M]):
+    """Answers one command of a member.
+
+    Args:
+        delivery: What carries the answer.
+        member: The member that gave the command.
+        command_id: The command's id.
+    """
+
+    def __init__(self, delivery: Delivery[M], member: M, command_id: str) -> None:
+        self._delivery = delivery
+        self._member = member
+        self._command_id = command_id
+
+    def __call__(self, result: dict[str, Any]) -> None:
+        """Send the RESULT with these fields."""
+        header = {**result, "id": self._command_id}
+        self._delivery.tell(self._member, (Message(MessageType.RESULT, header),))
+
+    def tell(self, messages: Iterable[Message]) -> None:
+        """Send messages that answer the command: each names it as its `ref`."""
+        answers = [message.with_ref(self._command_id) for message in messages]
+        self._delivery.tell(self._member, answers)
 
 
 async def join(
     hub: Hub[M],
     member: M,
     name: str,
-    after: int | None,
-    epoch: str | None,
-    answer: Answer,
+    since: StreamPosition | None,
+    answer: Answer[M],
 ) -> None:
     """Let a member into a room; answer, then tell it what it missed.
 
@@ -44,8 +66,7 @@ async def join(
         hub: The chat.
         member: The member; one who is in already may ask for what it missed.
         name: The room's name; one that is not there is made.
-        after: The `seq` of the last message that the member has, or None to be told of none.
-        epoch: The epoch of that `seq`; None for the one that the room has.
+        since: How far the member has read in it, or None to be told no earlier message.
         answer: Answers before the first message.
 
     Raises:
@@ -59,29 +80,28 @@ async def join(
             raise RequestError(
                 ErrorCode.TOO_MANY_ROOMS, f"a session is in {hub.max_rooms} rooms at most"
             )
-        if after is None:
+        if since is None:
             hub.enter(member, room)
             answer(_standing(room, recovered=False))
         else:
-            await _catch_up(hub, member, room, after, epoch, answer)
+            await _catch_up(hub, member, room, since, answer)
     finally:
         hub.close(room)
 
 
 async def _catch_up(
-    hub: Hub[M], member: M, room: Room[M], after: int, epoch: str | None, answer: Answer
+    hub: Hub[M], member: M, room: Room[M], since: StreamPosition, answer: Answer[M]
 ) -> None:
-    is_known = epoch in (None, room.epoch) and after <= room.seq
-    position = after if is_known else 0
+    position = since.seq
     muted_at = room.seq
     has_answered = False
     hub.mute(member, room)  # what is said meanwhile will be on a page
     try:
-        page = await _read(hub, room.log, position)
-        recovered = is_known and page.head.oldest <= after + 1
-        answer(_standing(room, recovered=recovered, is_joining=not room.has(member)))
+        page = await _read(hub, room.log, since)
+        is_joining = not room.has(member)
+        answer(_standing(room, recovered=page.is_recovered, is_joining=is_joining))
         has_answered = True
-        hub.delivery.tell(member, page.messages)
+        answer.tell(page.messages)
         while not page.is_complete:
             position = page.messages[-1].seq or 0
             await hub.delivery.drained(member)
@@ -90,7 +110,7 @@ async def _catch_up(
                 why = "the history is forgotten faster than it is read"
                 hub.delivery.end(member, ErrorCode.SLOW_CONSUMER, why, retry=True)
                 return
-            hub.delivery.tell(member, page.messages)
+            answer.tell(page.messages)
     except Exception:
         # It is not where it believes to be, or it has not heard what was said while it was muted.
         if has_answered or (room.key in member.rooms and room.seq != muted_at):
@@ -104,16 +124,14 @@ async def _catch_up(
 
 def _standing(room: Room[M], *, recovered: bool, is_joining: bool = False) -> dict[str, Any]:
     return {
-        "room": room.name,
-        "epoch": room.epoch,
-        "seq": room.seq,
+        **room.standing(),
         "members": room.count + is_joining,
         "topic": room.topic,
         "recovered": recovered,
     }
 
 
-async def _read(hub: Hub[M], log: str, after: int) -> Page:
+async def _read(hub: Hub[M], log: str, after: int | StreamPosition) -> Page:
     return await hub.store.read(log, after=after, limit=MAX_PAGE, max_bytes=PAGE_BYTES)
 
 
@@ -123,10 +141,10 @@ async def history(
     *,
     room: str | None,
     other: str | None,
-    after: int | None,
+    after: int | StreamPosition | None,
     before: int | None,
     limit: int,
-    answer: Answer,
+    answer: Answer[M],
 ) -> None:
     """Tell a member a part of what was said, as it was delivered, and then answer.
 
@@ -155,12 +173,13 @@ async def history(
         assert other is not None
         log, place = direct_log(member.key, fold_known(other)), {"with": other}
     page = await hub.store.read(log, after=after, before=before, limit=limit, max_bytes=PAGE_BYTES)
-    hub.delivery.tell(member, page.messages)
+    answer.tell(page.messages)
     answer(
         {
             **place,
             "epoch": page.head.epoch,
             "count": len(page.messages),
             "complete": page.is_complete,
+            **({"recovered": page.is_recovered} if isinstance(after, StreamPosition) else {}),
         }
     )

@@ -170,7 +170,7 @@ class Hub(Attendance[M]):
                 if author is not None:
                     self.delivery.tell(author, (message,))
             elif draft.room is not None:
-                draft.room.seq = message.seq or draft.room.seq
+                draft.room.delivered(message)
                 self.delivery.broadcast(draft.room, message)
             elif author is not None:
                 self._deliver_direct(author, message)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Generic
+from typing import Any, Generic
 
 from chatd.chat.members import M
 from chatd.storage.interface import Head, room_log
+from chatd.wire.messages import Message
 
 __all__ = ["LOBBY", "MAX_ROOMS", "PRESENCE_LIMIT", "Room"]
 
@@ -27,6 +28,7 @@ class Room(Generic[M]):
         log: The key of its log in the store.
         epoch: The name of its order; see `chatd.storage.interface`.
         seq: The place of the last message that was delivered in it.
+        last_id: The id of that message; None where it is not kept.
         topic: What it is about.
         members: Who hears what is said in it, by their ids.
         muted: Who is in it, but hears nothing until it has caught up; by their ids.
@@ -38,6 +40,7 @@ class Room(Generic[M]):
         "epoch",
         "holds",
         "key",
+        "last_id",
         "log",
         "members",
         "muted",
@@ -52,6 +55,7 @@ class Room(Generic[M]):
         self.log = room_log(key)
         self.epoch = head.epoch
         self.seq = head.seq
+        self.last_id = head.last_id
         self.topic = head.topic
         self.members: dict[str, M] = {}
         self.muted: dict[str, M] = {}
@@ -88,6 +92,16 @@ class Room(Generic[M]):
     def has(self, member: M) -> bool:
         """Whether anybody of a member's name is in it."""
         return member.key in self._sessions
+
+    def delivered(self, message: Message) -> None:
+        """Take note that a message was delivered in it."""
+        self.seq = message.seq or self.seq
+        self.last_id = message.id
+
+    def standing(self) -> dict[str, Any]:
+        """Return where its order stands, as members are told: `room`, `epoch`, `seq`, `last_id`."""
+        last = {} if self.last_id is None else {"last_id": self.last_id}
+        return {"room": self.name, "epoch": self.epoch, "seq": self.seq, **last}
 
     def names(self) -> Iterable[tuple[str, str]]:
         """Return the folded name and the name of each who is in it, once each."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
@@ -15,7 +14,6 @@ from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnd
 from chatd.net.hooks import Hook, call_hook
 from chatd.net.identity import identify
 from chatd.net.inbox import Inbox
-from chatd.net.logbook import Position
 from chatd.net.protocol import ChatProtocol
 from chatd.net.requests import Joined, Requests
 from chatd.net.resume import catch_up, fetch, resume
@@ -30,8 +28,6 @@ __all__ = ["ChatClient"]
 
 MAX_FETCHES = 100
 """How many histories may be asked for at once for what is missing."""
-MAX_RECENT_BYTES = 64 * 1024 * 1024
-"""How much may arrive while a history is asked for, in bytes."""
 
 
 class ChatClient(ChatProtocol, Requests):
@@ -127,20 +123,6 @@ class ChatClient(ChatProtocol, Requests):
         except LocalProtocolError:
             self._forget(message.id)
             raise
-
-    def command(self, command: str, /, **fields: object) -> Deferred[dict[str, Any]]:
-        """Give the server a command.
-
-        Args:
-            command: Its name.
-            fields: What belongs to it; JSON values.
-
-        Returns:
-            A Deferred that fires with the fields of the RESULT. It fails like `send`'s.
-        """
-        command_id = uuid4().hex
-        header = {**fields, "id": command_id, "command": command}
-        return self._ask(command_id, Message(MessageType.COMMAND, header))
 
     def ping(self) -> Deferred[float]:
         """Ask the server for a sign of life.
@@ -314,11 +296,6 @@ class ChatClient(ChatProtocol, Requests):
                 self._forget(id)
                 kept.answer.errback(error)
 
-    def _take_missed(self, messages: Iterable[Message]) -> None:
-        """Act on messages that were fetched, as on those that come by themselves."""
-        for message in messages:
-            self._act_on_chat(message)
-
     def _ready(self) -> None:
         self._is_ready = True
         if self.room is None:  # it has come back into its rooms by itself
@@ -334,6 +311,12 @@ class ChatClient(ChatProtocol, Requests):
         if not failure.check(SessionEnded):
             self._log_failure(failure, "resuming")
             self.end_session(ErrorCode.INTERNAL_ERROR, "the client failed", retry=True)
+
+    def _give(
+        self, command_id: str, command: str, fields: Mapping[str, object]
+    ) -> Deferred[dict[str, Any]]:
+        header = {**fields, "id": command_id, "command": command}
+        return self._ask(command_id, Message(MessageType.COMMAND, header))
 
     def _ask(self, id: str, message: Message, answer: Deferred[Any] | None = None) -> Deferred[Any]:
         if self._check_established():
@@ -395,15 +378,19 @@ class ChatClient(ChatProtocol, Requests):
     def _act_on_message(self, message: Message) -> None:
         header = message.header
         if message.type == MessageType.MESSAGE:
-            if self._histories:
-                self._note_recent(message)
-                self._recent.append(message)
-                if self._may_be_history(message):
-                    self._held.append(message)
-                    return
-            self._act_on_chat(message)
+            page = self._pages.get(message.ref or "")
+            if message.ref is not None:  # programs are given a message as everyone is
+                message = message.with_ref(None)
+            if page is None:
+                self._act_on_chat(message)
+                return
+            page.add(message)
+            if page.is_over:
+                why = "the server's answer is more than was asked for"
+                self.end_session(ErrorCode.SLOW_CONSUMER, why, retry=True)
         elif isinstance(header, Error):
             error = RequestError(header.code, header.message, ref=header.ref)
+            self._pages.pop(header.ref or "", None)
             answer = self._take_answer(header.ref or "")
             if answer is None:
                 self._call(self.error_received, error)
@@ -412,25 +399,11 @@ class ChatClient(ChatProtocol, Requests):
         elif isinstance(header, dict):
             if message.type == MessageType.EVENT:
                 self._call(self.event_received, header)
-            elif (answer := self._take_answer(header["id"])) is not None:
+                return
+            self._pages.pop(header["id"], None)
+            answer = self._take_answer(header["id"])
+            if answer is not None:
                 answer.callback(header)
-
-    def _note_recent(self, message: Message) -> None:
-        """Give up a server that says much, and not what it was asked for."""
-        self._recent_bytes += len(message.content)
-        if self._recent_bytes > MAX_RECENT_BYTES:
-            why = "the server does not answer what it was asked"
-            self.end_session(ErrorCode.SLOW_CONSUMER, why, retry=True)
-
-    def _may_be_history(self, message: Message) -> bool:
-        """Say whether a direct message may be a part of the history that is being read.
-
-        Of rooms the logbook knows what was read already; of direct messages only one that is kept.
-        """
-        is_placed_and_direct = message.seq is not None and message.room is None
-        return (
-            is_placed_and_direct and not self._logbook.is_kept and message.id not in self._answers
-        )
 
     def _act_on_chat(self, message: Message) -> None:
         """Give a message to who waits for it as a receipt, and to the program if it is news."""
@@ -442,17 +415,10 @@ class ChatClient(ChatProtocol, Requests):
         is_news, to_fetch = self._logbook.take(message, self.name)
         if is_news:
             self._call(self.message_received, message, is_own or answer is not None)
-        if to_fetch is not None and answer is None and self._may_fetch(message, to_fetch):
+        if to_fetch is not None and answer is None and len(self._pages) < MAX_FETCHES:
             Deferred.fromCoroutine(fetch(self, to_fetch)).addErrback(self._not_resumed)
         if answer is not None:
             answer.callback(message)
-
-    def _may_fetch(self, message: Message, position: Position) -> bool:
-        """Say whether a direct message that is not the next is a reason to look what is."""
-        if self._histories >= MAX_FETCHES:
-            return False
-        is_old = (message.seq or 0) <= (position.seq or 0)
-        return not is_old or not self._histories  # else it may be what is being read
 
     def _end_reason(self) -> SessionEnded:
         reason = self.connection.end_reason

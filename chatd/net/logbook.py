@@ -31,16 +31,34 @@ class Position:
         name: The room, or the name of who the direct messages are with.
         epoch: The epoch of `seq`; None as long as it is not known.
         seq: The `seq` of the last message that the client has; None while it takes any.
+        id: The id of that message; None where the client does not know it.
         is_filling: Whether what is missing here is being fetched.
     """
 
-    __slots__ = ("epoch", "is_filling", "name", "seq")
+    __slots__ = ("epoch", "id", "is_filling", "name", "seq")
 
-    def __init__(self, name: str, epoch: str | None = None, seq: int | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        epoch: str | None = None,
+        seq: int | None = None,
+        id: str | None = None,
+    ) -> None:
         self.name = name
         self.epoch = epoch
         self.seq = seq
+        self.id = id
         self.is_filling = False
+
+    def move_to(self, seq: int, id: str | None) -> None:
+        """Take note of the last message that the client has."""
+        self.seq = seq
+        self.id = id
+
+    def is_at(self, epoch: str, seq: int, id: str | None) -> bool:
+        """Say whether the client has all up to a message."""
+        has_id = None in (self.id, id) or self.id == id
+        return (self.epoch, self.seq) == (epoch, seq) and has_id
 
 
 class Unconfirmed:
@@ -115,7 +133,7 @@ class Logbook:
             position = self.rooms.get(fold(message.room))
             is_next = position is None or position.seq is None or seq > position.seq
             if is_next and position is not None:
-                position.seq = seq
+                position.move_to(seq, message.id)
             return is_next, None
         return self._take_direct(message, seq, own_name) if self.is_kept else (True, None)
 
@@ -128,24 +146,25 @@ class Logbook:
         if position is None:  # whose epoch is learnt by fetching
             if len(self.direct) >= MAX_DIRECT:
                 del self.direct[next(iter(self.direct))]
-            position = self.direct[fold(other)] = Position(other, None, seq)
+            position = self.direct[fold(other)] = Position(other, None, seq, message.id)
             return True, position
         has = position.seq or 0
         if seq == has + 1:
-            position.seq = seq
+            position.move_to(seq, message.id)
             return True, None
         # What comes before others waits for them; what was there before begins anew, perhaps.
         return False, None if position.is_filling else position
 
-    def joined(self, room: str, epoch: str | None, seq: int | None) -> None:
+    def joined(self, room: str, epoch: str | None, seq: int | None, id: str | None = None) -> None:
         """Take note of being in a room: what follows the place `seq` is news there.
 
         Args:
             room: The room's name.
             epoch: The name of its order, or None.
             seq: The last place before the news; None where whatever comes is news.
+            id: The id of the message at that place, or None.
         """
-        self.rooms[fold(room)] = Position(room, epoch, seq)
+        self.rooms[fold(room)] = Position(room, epoch, seq, id)
 
     def left(self, room: str) -> None:
         """Take note that the client is not in a room any more."""

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
+from uuid import uuid4
 
 import msgspec
 from twisted.internet.defer import Deferred
 
-from chatd.chat.history import MAX_PAGE
 from chatd.errors import ErrorCode, RequestError
 from chatd.net.logbook import Logbook
 from chatd.wire.messages import Message
 
 __all__ = ["Ban", "Conversation", "History", "Joined", "Requests", "RoomInfo"]
+
+MAX_PAGE_BYTES = 64 * 1024 * 1024
+"""How much may arrive as the answer to one `history`, in bytes of content."""
 
 T = TypeVar("T")
 
@@ -27,6 +29,7 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
         room: The room's name, as it is spelled there.
         epoch: The name of the room's order; together with a `seq` it says where one left off.
         seq: The place of the last message that was said when the client came in.
+        last_id: The id of that message; None where it is not kept.
         members: How many are in the room.
         topic: What the room is about, or empty.
         recovered: Whether the client misses nothing that was said since `after`.
@@ -35,6 +38,7 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
     room: str
     epoch: str
     seq: int
+    last_id: str | None = None
     members: int = 0
     topic: str = ""
     recovered: bool = False
@@ -62,11 +66,14 @@ class History:
         messages: The messages, in their order.
         epoch: The name of that order.
         complete: Whether nothing that was asked for is left out; else ask again from the last one.
+        recovered: Where it was asked for with `epoch` or `after_id`, whether it goes on from
+            `after` and misses nothing; else it begins with the oldest message that is kept.
     """
 
     messages: list[Message]
     epoch: str
     complete: bool
+    recovered: bool = False
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True, rename={"other": "with"}):
@@ -76,11 +83,13 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, rename={"other": "
         other: The other's folded name.
         epoch: The name of the messages' order.
         seq: The place of the last one.
+        last_id: The id of the last one, or None.
     """
 
     other: str
     epoch: str
     seq: int
+    last_id: str | None = None
 
 
 class Ban(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,10 +110,37 @@ class Ban(msgspec.Struct, frozen=True, kw_only=True):
     made: float = 0.0
 
 
+class _Page:
+    """The messages that answer a `history` which is under way.
+
+    Args:
+        limit: How many there may be.
+
+    Attributes:
+        messages: Those that have arrived.
+        is_over: Whether more has arrived than was asked for.
+    """
+
+    __slots__ = ("_bytes", "_limit", "is_over", "messages")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes = 0
+        self.messages: list[Message] = []
+        self.is_over = False
+
+    def add(self, message: Message) -> None:
+        """Keep a message that has arrived."""
+        self.messages.append(message)
+        self._bytes += len(message.content)
+        self.is_over = len(self.messages) > self._limit or self._bytes > MAX_PAGE_BYTES
+
+
 class _HistoryResult(msgspec.Struct):
     epoch: str = ""
     count: Annotated[int, msgspec.Meta(ge=0)] = 0
     complete: bool = False
+    recovered: bool = False
 
 
 class _Renamed(msgspec.Struct):
@@ -128,23 +164,35 @@ class Requests:
 
     def __init__(self, logbook: Logbook) -> None:
         self._logbook = logbook
-        self._histories = 0
-        self._recent: deque[Message] = deque(maxlen=MAX_PAGE)
-        self._recent_bytes = 0
-        self._held: list[Message] = []  # of a history, or news: the RESULT will tell
+        self._pages: dict[str, _Page] = {}  # of the histories under way, by the commands' ids
 
     def command(self, command: str, /, **fields: object) -> Deferred[dict[str, Any]]:
-        """Give the server a command; see `ChatClient.command`."""
-        raise NotImplementedError
+        """Give the server a command.
 
-    def _take_missed(self, messages: Iterable[Message]) -> None:
-        """Act on messages that were fetched; see `ChatClient._take_missed`."""
+        Args:
+            command: Its name.
+            fields: What belongs to it; JSON values.
+
+        Returns:
+            A Deferred that fires with the fields of the RESULT.
+        """
+        return self._give(uuid4().hex, command, fields)
+
+    def _give(
+        self, command_id: str, command: str, fields: Mapping[str, object]
+    ) -> Deferred[dict[str, Any]]:
+        """Give the server a command under an id."""
         raise NotImplementedError
 
     # Rooms
 
     def join(
-        self, room: str, *, after: int | None = None, epoch: str | None = None
+        self,
+        room: str,
+        *,
+        after: int | None = None,
+        epoch: str | None = None,
+        after_id: str | None = None,
     ) -> Deferred[Joined]:
         """Go into a room, which is made if there is none.
 
@@ -153,19 +201,21 @@ class Requests:
             after: The `seq` of the last message of the room that you have: those since then are
                 told first, as any message is. None to be told of none.
             epoch: The epoch of that `seq`; where the room's is another, all that is kept is told.
+            after_id: The id of that message; where the room's message there has another id, as
+                after the server's store was put back from a copy, all that is kept is told.
 
         Returns:
             A Deferred that fires with what the room is like, before what was missed is told.
         """
-        fields = {"room": room, "after": after, "epoch": epoch}
+        fields = {"room": room, "after": after, "epoch": epoch, "after_id": after_id}
         given = {name: value for name, value in fields.items() if value is not None}
 
         def joined(result: dict[str, Any]) -> Joined:
             answer = _convert(result, Joined)
-            position = answer.seq
-            if after is not None:
-                position = after if answer.recovered else 0  # all that is kept is told
-            self._logbook.joined(answer.room, answer.epoch, position)
+            seq, id = answer.seq, answer.last_id
+            if after is not None:  # without `recovered`, all that is kept is told
+                seq, id = (after, after_id) if answer.recovered else (0, None)
+            self._logbook.joined(answer.room, answer.epoch, seq, id)
             self._joined(answer)
             return answer
 
@@ -203,6 +253,8 @@ class Requests:
         other: str | None = None,
         after: int | None = None,
         before: int | None = None,
+        epoch: str | None = None,
+        after_id: str | None = None,
         limit: int = 100,
     ) -> Deferred[History]:
         """Read a part of what was said: with `after` the oldest since, else the newest before.
@@ -212,34 +264,39 @@ class Requests:
             other: the name of who it exchanged direct messages with; one of the two.
             after: A `seq`, or None; 0 for all.
             before: A `seq`, or None.
+            epoch: With `after`, the epoch of that `seq`.
+            after_id: With `after`, the id of that message. Where the server has another epoch or
+                id there, the answer is not `recovered`, and begins with the oldest that is kept.
             limit: How many messages at most, 1 to 500.
 
         Returns:
             A Deferred that fires with the messages; they are not told in any other way.
         """
-        fields = {"room": room, "with": other, "after": after, "before": before, "limit": limit}
+        fields = {
+            "room": room,
+            "with": other,
+            "after": after,
+            "before": before,
+            "epoch": epoch,
+            "after_id": after_id,
+            "limit": limit,
+        }
         given = {name: value for name, value in fields.items() if value is not None}
-        self._histories += 1
-
-        def ended(result: T) -> T:
-            self._histories -= 1
-            if not self._histories:
-                self._recent.clear()
-                self._recent_bytes = 0
-            held, self._held = self._held, []
-            self._take_missed(held)
-            return result
+        page = _Page(limit)
 
         def read(result: dict[str, Any]) -> History:
-            # The messages of the answer are those right before it.
             answer = _convert(result, _HistoryResult)
-            messages = list(self._recent)[-answer.count :] if answer.count else []
-            read_now = set(map(id, messages))
-            self._held = [message for message in self._held if id(message) not in read_now]
-            return History(messages, answer.epoch, answer.complete)
+            if answer.count != len(page.messages):
+                raise RequestError(
+                    ErrorCode.BAD_REQUEST,
+                    "the server's answer is not understood: it has another number of messages",
+                )
+            return History(page.messages, answer.epoch, answer.complete, answer.recovered)
 
-        asked = self.command("history", **given)
-        return asked.addCallback(read).addBoth(ended)
+        command_id = uuid4().hex
+        asked = self._give(command_id, "history", given)
+        self._pages[command_id] = page
+        return asked.addCallback(read)
 
     def conversations(self) -> Deferred[list[Conversation]]:
         """Return with whom direct messages were exchanged, a Deferred that fires with them."""

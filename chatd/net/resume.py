@@ -12,7 +12,7 @@ from chatd.chat.history import MAX_PAGE
 from chatd.chat.names import fold
 from chatd.errors import ErrorCode, RequestError
 from chatd.net.logbook import Position
-from chatd.net.requests import Joined
+from chatd.net.requests import Conversation, Joined
 
 if TYPE_CHECKING:
     from chatd.net.client import ChatClient
@@ -34,12 +34,14 @@ async def resume(client: ChatClient, rooms: Sequence[Mapping[str, Any]]) -> None
     inside: set[str] = set()
     for told in rooms:
         name, epoch, seq = told["room"], told.get("epoch"), told.get("seq")
+        last_id = told.get("last_id")
+        id = last_id if isinstance(last_id, str) else None
         if isinstance(epoch, str) and isinstance(seq, int):
             there = logbook.rooms.get(fold(name))
             if there is not None and there.seq is not None:
                 continue  # it is joined with what was missed, though the client is in already
-            logbook.joined(name, epoch, seq)
-            client._joined(Joined(room=name, epoch=epoch, seq=seq))
+            logbook.joined(name, epoch, seq, id)
+            client._joined(Joined(room=name, epoch=epoch, seq=seq, last_id=id))
         else:
             logbook.joined(name, None, None)
         inside.add(fold(name))
@@ -66,7 +68,9 @@ async def resume(client: ChatClient, rooms: Sequence[Mapping[str, Any]]) -> None
 def _join(client: ChatClient, position: Position) -> Deferred[Joined]:
     if position.seq is None:
         return client.join(position.name)
-    return client.join(position.name, after=position.seq, epoch=position.epoch)
+    return client.join(
+        position.name, after=position.seq, epoch=position.epoch, after_id=position.id
+    )
 
 
 async def catch_up(client: ChatClient, *, is_back: bool) -> None:
@@ -92,13 +96,16 @@ async def catch_up(client: ChatClient, *, is_back: bool) -> None:
         key = fold(conversation.other)
         position = logbook.direct.get(key)
         if position is None and not is_back:
-            logbook.direct[key] = Position(key, conversation.epoch, conversation.seq)
+            logbook.direct[key] = Position(key, *_standing(conversation))
             continue
-        if position is None or position.epoch not in (None, conversation.epoch):
+        if position is None:
             position = logbook.direct[key] = Position(key, conversation.epoch, 0)
-        position.epoch = conversation.epoch
-        if position.seq is None or position.seq < conversation.seq:
+        if not position.is_at(*_standing(conversation)):
             await fetch(client, position)
+
+
+def _standing(conversation: Conversation) -> tuple[str, int, str | None]:
+    return conversation.epoch, conversation.seq, conversation.last_id
 
 
 async def fetch(client: ChatClient, position: Position) -> None:
@@ -113,16 +120,17 @@ async def fetch(client: ChatClient, position: Position) -> None:
         while not is_complete:
             before = position.seq
             page = await client.history(
-                other=position.name, after=position.seq or 0, limit=MAX_PAGE
+                other=position.name,
+                after=position.seq or 0,
+                epoch=position.epoch,
+                after_id=position.id,
+                limit=MAX_PAGE,
             )
-            if position.epoch not in (None, page.epoch):  # nothing was kept, and it began anew
-                position.epoch, position.seq = page.epoch, 0
-                continue
             position.epoch = page.epoch
-            if page.messages:
-                # Where the oldest are gone, it goes on with those that are kept.
-                position.seq = max(position.seq or 0, (page.messages[0].seq or 1) - 1)
-            client._take_missed(page.messages)
+            if not page.recovered:  # the server's order is another, or the oldest are gone
+                position.move_to((page.messages[0].seq or 1) - 1 if page.messages else 0, None)
+            for message in page.messages:
+                client._act_on_chat(message)
             is_complete = page.complete or position.seq == before
     except RequestError as error:
         client._tell_error(error)

@@ -139,7 +139,7 @@ class ServerProtocol(ChatProtocol):
         self.session = session
         self.connection.admit(
             session.name,
-            [{"room": room.name, "epoch": room.epoch, "seq": room.seq} for room in rooms],
+            [room.standing() for room in rooms],
         )
         factory.add(session, rooms)
         self.handshake_done()

@@ -7,7 +7,7 @@ names that order: under another epoch the same `seq` means another message.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from zope.interface import Interface
@@ -24,9 +24,11 @@ __all__ = [
     "Page",
     "Retention",
     "Stored",
+    "StreamPosition",
     "direct_log",
     "place",
     "repeat",
+    "resume_from",
     "room_log",
 ]
 
@@ -138,6 +140,7 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         seq: The place of its last message, or 0.
         oldest: The place of the oldest message that is kept; `seq + 1` where none is.
         topic: The topic of the room, or empty.
+        last_id: The id of the message at `seq`; None where no message is kept.
     """
 
     name: str
@@ -145,6 +148,45 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     oldest: int
     topic: str = ""
+    last_id: str | None = None
+
+
+class StreamPosition(msgspec.Struct, frozen=True):
+    """How far someone has read in a log.
+
+    Attributes:
+        seq: The place of the last message that the reader has; 0 for none.
+        epoch: The epoch of that `seq`; None for the one that the log has.
+        id: The id of the message at `seq`; None where the reader does not know it.
+    """
+
+    seq: int
+    epoch: str | None = None
+    id: str | None = None
+
+
+def resume_from(
+    head: Head, position: StreamPosition, id_at: Callable[[int], str | None]
+) -> tuple[int, bool]:
+    """Return the place after which a reader goes on, and whether it then misses nothing.
+
+    A position is unknown to a log of another epoch, to one that has not come so far, and to one
+    whose message there has another id, as after a copy of the store was put back. Its reader goes
+    on with the oldest message that is kept.
+
+    Args:
+        head: Where the log stands.
+        position: How far the reader has read.
+        id_at: Returns the id of a message that is kept, by its place.
+    """
+    is_known = (
+        position.epoch in (None, head.epoch)
+        and position.seq <= head.seq
+        and (
+            position.id is None or position.seq < head.oldest or id_at(position.seq) == position.id
+        )
+    )
+    return (position.seq, head.oldest <= position.seq + 1) if is_known else (0, False)
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -155,11 +197,14 @@ class Page(msgspec.Struct, frozen=True):
         head: Where the log stands.
         is_complete: Whether nothing that was asked for is left out: the page reaches to the
             newest message, or with `before`, to the oldest.
+        is_recovered: Where it was read after a `StreamPosition`, whether the log knows that
+            position and no message after it is missing.
     """
 
     messages: list[Message]
     head: Head
     is_complete: bool
+    is_recovered: bool = False
 
 
 class Conversation(msgspec.Struct, frozen=True):
@@ -223,7 +268,7 @@ class IMessageStore(Interface):
     def read(
         log: str,
         *,
-        after: int | None = None,
+        after: int | StreamPosition | None = None,
         before: int | None = None,
         limit: int,
         max_bytes: int,
@@ -235,7 +280,7 @@ class IMessageStore(Interface):
 
         Args:
             log: The log's key; one that is not there is begun.
-            after: See above; 0 for all.
+            after: See above; 0 for all. A position is read from where `resume_from` says.
             before: See above.
             limit: How many messages at most, 1 or more.
             max_bytes: How many bytes of content at most; the first message is read in any case.

@@ -45,6 +45,7 @@ class LogState(msgspec.Struct, kw_only=True):
         oldest: See `Head`.
         bytes: The size of the contents that are kept.
         first: The lowest place that may still be in the database.
+        last_id: The id of the message at `seq`, kept or not; None where there was none.
         waste_bytes: How much was found to be no longer kept, and is not deleted yet.
     """
 
@@ -58,6 +59,7 @@ class LogState(msgspec.Struct, kw_only=True):
     oldest: int = 1
     bytes: int = 0
     first: int = 1
+    last_id: str | None = None
     waste_bytes: int = 0
 
     @property
@@ -69,7 +71,12 @@ class LogState(msgspec.Struct, kw_only=True):
     def head(self) -> Head:
         """Where it stands, for others."""
         return Head(
-            name=self.name, epoch=self.epoch, seq=self.seq, oldest=self.oldest, topic=self.topic
+            name=self.name,
+            epoch=self.epoch,
+            seq=self.seq,
+            oldest=self.oldest,
+            topic=self.topic,
+            last_id=self.last_id if self.kept else None,
         )
 
     @property

@@ -20,8 +20,10 @@ from chatd.storage.interface import (
     Page,
     Retention,
     Stored,
+    StreamPosition,
     place,
     repeat,
+    resume_from,
 )
 from chatd.storage.logstate import direct_names
 from chatd.wire.messages import DEFAULT_CONTENT_TYPE, Message
@@ -92,8 +94,17 @@ class _Log:
     def head(self) -> Head:
         """Where it stands."""
         return Head(
-            name=self.name, epoch=self.epoch, seq=self.seq, oldest=self.oldest, topic=self.topic
+            name=self.name,
+            epoch=self.epoch,
+            seq=self.seq,
+            oldest=self.oldest,
+            topic=self.topic,
+            last_id=self._keys[-1][1] if self._keys else None,
         )
+
+    def id_at(self, seq: int) -> str:
+        """Return the id of a message that is kept."""
+        return self._keys[seq - self.oldest][1]
 
     def append(self, entry: Entry) -> Outcome:
         """Give a message its place; `trim` is for when all are appended."""
@@ -209,7 +220,7 @@ class MemoryStore:
         self,
         log: str,
         *,
-        after: int | None = None,
+        after: int | StreamPosition | None = None,
         before: int | None = None,
         limit: int,
         max_bytes: int,
@@ -218,6 +229,9 @@ class MemoryStore:
         there = self._logs.get(log) or self._begin_to_read(log)
         there.expire(self._cutoff())
         oldest = there.oldest
+        is_recovered = False
+        if isinstance(after, StreamPosition):
+            after, is_recovered = resume_from(there.head, after, there.id_at)
         if after is None:
             end = there.seq + 1 if before is None else max(oldest, min(before, there.seq + 1))
             newest_first = islice(
@@ -230,7 +244,7 @@ class MemoryStore:
             start = min(max(oldest, after + 1), there.seq + 1)
             messages = _fitting(islice(there.kept.values(), start - oldest, None), limit, max_bytes)
             is_complete = start + len(messages) > there.seq
-        return Page(messages, there.head, is_complete)
+        return Page(messages, there.head, is_complete, is_recovered)
 
     async def set_topic(self, log: str, topic: str) -> None:
         """See `IMessageStore`."""

@@ -25,6 +25,7 @@ from chatd.storage.interface import (
     Outcome,
     Page,
     Retention,
+    StreamPosition,
 )
 from chatd.storage.sqlitelogs import SqliteLogs
 
@@ -154,7 +155,7 @@ class SqliteStore:
         self,
         log: str,
         *,
-        after: int | None = None,
+        after: int | StreamPosition | None = None,
         before: int | None = None,
         limit: int,
         max_bytes: int,
@@ -162,7 +163,12 @@ class SqliteStore:
         """See `IMessageStore`."""
         return await self._look_up(
             partial(
-                self._logs.read, log, after=after, before=before, limit=limit, max_bytes=max_bytes
+                self._logs.read,
+                log,
+                after=after,
+                before=before,
+                limit=limit,
+                max_bytes=max_bytes,
             )
         )
 

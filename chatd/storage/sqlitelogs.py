@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import wraps
+from functools import partial, wraps
 from sqlite3 import Error as SqliteError
 from sqlite3 import IntegrityError
 from typing import Concatenate, ParamSpec, TypeVar
@@ -22,8 +22,10 @@ from chatd.storage.interface import (
     Page,
     Retention,
     Stored,
+    StreamPosition,
     place,
     repeat,
+    resume_from,
 )
 from chatd.storage.logstate import LogCache, LogState, is_room
 from chatd.storage.tables import SWEEP_BYTES, SWEEP_ROWS, Budget, Row, Tables, row_of
@@ -117,10 +119,19 @@ class SqliteLogs:
 
     @_guarded
     def read(
-        self, key: str, *, after: int | None, before: int | None, limit: int, max_bytes: int
+        self,
+        key: str,
+        *,
+        after: int | StreamPosition | None,
+        before: int | None,
+        limit: int,
+        max_bytes: int,
     ) -> Page:
         """Read a part of a log."""
         log = self._trimmed(key)
+        is_recovered = False
+        if isinstance(after, StreamPosition):
+            after, is_recovered = resume_from(log.head, after, partial(self._tables.id_at, log))
         if after is None:
             end = log.seq + 1 if before is None else max(log.oldest, min(before, log.seq + 1))
             messages = self._tables.read_down(log, end, limit, max_bytes)
@@ -130,7 +141,7 @@ class SqliteLogs:
             start = min(max(log.oldest, after + 1), log.seq + 1)
             messages = self._tables.read_up(log, start, limit, max_bytes)
             is_complete = start + len(messages) > log.seq
-        return Page(messages, log.head, is_complete)
+        return Page(messages, log.head, is_complete, is_recovered)
 
     @_guarded
     def set_topic(self, key: str, topic: str) -> None:
@@ -315,5 +326,6 @@ class SqliteLogs:
 def _next_row(log: LogState, entry: Entry) -> Row:
     """Give an entry the next place in a log."""
     log.seq += 1
+    log.last_id = entry.id
     log.bytes += len(entry.content)
     return row_of(log, entry)

@@ -37,7 +37,8 @@ _OLDEST_KEPT = """
      ORDER BY messages.seq LIMIT 1)
 """
 
-_HEAD = f"name, epoch, seq, {_OLDEST_KEPT} AS kept, topic"
+_LAST_ID = "(SELECT id FROM messages WHERE messages.log = logs.id AND messages.seq = logs.seq)"
+_HEAD = f"name, epoch, seq, {_OLDEST_KEPT} AS kept, topic, {_LAST_ID}"
 # The first logs of someone in one of the two columns, each read from an index; who speaks alone is
 # in both.
 _IN_COLUMN = (
@@ -143,6 +144,13 @@ class Tables:
             (log.id, entry.author, entry.id),
         ).fetchone()
         return None if row is None else _message(row)
+
+    def id_at(self, log: LogState, seq: int) -> str | None:
+        """Return the id of the message at a place in a log, or None if it is not there."""
+        row = self._execute(
+            "SELECT id FROM messages WHERE log = ? AND seq = ?", (log.id, seq)
+        ).fetchone()
+        return None if row is None else str(row[0])
 
     def delete(self, log: LogState, seq: int | None) -> None:
         """Delete one message."""
@@ -291,7 +299,7 @@ class Tables:
         (first,) = self._execute(
             "SELECT min(seq) FROM messages WHERE log = ?", (number,)
         ).fetchone()
-        return LogState(
+        log = LogState(
             key=key or "",
             name=name,
             epoch=epoch,
@@ -303,6 +311,8 @@ class Tables:
             bytes=size,
             first=seq + 1 if first is None else first,
         )
+        log.last_id = self.id_at(log, seq)
+        return log
 
     def _read(self, where: str, values: tuple[object, ...], max_bytes: int) -> list[Message]:
         messages: list[Message] = []
@@ -317,8 +327,8 @@ class Tables:
         return messages
 
 
-def _head(name: str, epoch: str, seq: int, oldest: int, topic: str) -> Head:
-    return Head(name=name, epoch=epoch, seq=seq, oldest=oldest, topic=topic)
+def _head(name: str, epoch: str, seq: int, oldest: int, topic: str, last_id: str) -> Head:
+    return Head(name=name, epoch=epoch, seq=seq, oldest=oldest, topic=topic, last_id=last_id)
 
 
 def _message(row: Sequence[Any]) -> Message:

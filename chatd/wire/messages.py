@@ -149,6 +149,7 @@ class ChatHeader(
         seq: Its place in the room's order, rising by one; set by the server.
         time: When the server took it, in Unix seconds.
         content_type: What the content is; `DEFAULT_CONTENT_TYPE` where there is none.
+        ref: The id of the command that it answers, `history` or `join`; set by the server.
     """
 
     id: Id
@@ -158,6 +159,7 @@ class ChatHeader(
     seq: int | None = None
     time: float | None = None
     content_type: ContentType | None = None
+    ref: str | None = None
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True):
@@ -274,6 +276,16 @@ class Message(msgspec.Struct, frozen=True, gc=False):
         header = self.header
         given = header.content_type if isinstance(header, ChatHeader) else None
         return given or DEFAULT_CONTENT_TYPE
+
+    @property
+    def ref(self) -> str | None:
+        """The id of the command that it answers."""
+        return self.header.ref if isinstance(self.header, ChatHeader) else None
+
+    def with_ref(self, ref: str | None) -> Message:
+        """Return the same MESSAGE as the answer to a command, or as no answer."""
+        assert isinstance(self.header, ChatHeader)
+        return Message(self.type, msgspec.structs.replace(self.header, ref=ref), self.content)
 
 
 def as_content(content: str | bytes) -> bytes:

@@ -70,12 +70,30 @@ class RoomTests(HistoryCase):
         told = {"room": "lobby", "epoch": epoch, "count": 2, "complete": False}
         self.assertEqual(result, told)
 
+    def test_position(self):
+        """With the epoch or the id of the place, the RESULT says whether that is the same order."""
+        epoch = self.hub.rooms["lobby"].epoch
+        ids = [each.id for each in self.bob.take() if is_said(each)]
+        for fields, first, is_recovered in (
+            ({"epoch": epoch}, 8, True),
+            ({"after_id": ids[6]}, 8, True),
+            ({"epoch": epoch, "after_id": ids[6]}, 8, True),
+            ({"epoch": "another"}, 1, False),
+            ({"epoch": epoch, "after_id": ids[7]}, 1, False),
+        ):
+            found, result = self.read(room="lobby", after=7, **fields)
+            self.assertEqual((found[0], result["recovered"]), (first, is_recovered), fields)
+        for fields in ({"epoch": epoch}, {"after_id": ids[0]}, {"after": 7}):
+            self.assertNotIn("recovered", self.read(room="lobby", **fields)[1])
+
     def test_as_delivered(self):
         """A message is told as it was delivered."""
         delivered = [each for each in self.bob.take() if is_said(each)]
         self.chat.now += 60
         self.chat.command(self.bob, "history", room="lobby")
-        self.assertEqual(self.bob.take()[:-1], delivered)
+        *told, result = self.bob.take()
+        self.assertEqual([each.ref for each in told], [result.header["id"]] * len(told))
+        self.assertEqual([each.with_ref(None) for each in told], delivered)
 
     def test_default_limit(self):
         """Where no limit is given it is a hundred messages."""

@@ -41,7 +41,7 @@ class Ear:
         if not self.asked or self.asked[0][0] != ref:  # what it said was refused
             self.receipts.append(ref)
             return
-        _, command, fields, seq = self.asked.pop(0)
+        _, command, fields = self.asked.pop(0)
         if isinstance(item, RequestError):
             return
         if command == "leave":
@@ -56,14 +56,14 @@ class Ear:
             assert not result["recovered"]
         else:
             # Nothing is ever forgotten here, so whoever has a place of this order misses nothing.
-            assert result["recovered"] == (is_same and after <= seq), (fields, result)
+            assert result["recovered"] == (is_same and after <= result["seq"]), (fields, result)
             self.next[result["room"]] = after + 1 if result["recovered"] else 1
 
     def _heard(self, message):
         assert message.seq == self.next[message.room], (message, self.next)
         self.next[message.room] += 1
-        said = self._record.setdefault((message.room, message.seq), message)
-        assert said == message
+        as_said = message.with_ref(None)
+        assert self._record.setdefault((message.room, message.seq), as_said) == as_said
         if message.sender == self.person.name:
             self.receipts.append(message.id)
 
@@ -159,8 +159,7 @@ class Interleaving:
 
         def run():
             self.steps.append(f"{ear.person.name} is given {command} {fields}")
-            seq = self.chat.hub.rooms[fields["room"]].seq
-            ear.asked.append((self.chat.next_ref, command, fields, seq))
+            ear.asked.append((self.chat.next_ref, command, fields))
             done = self.chat.command(ear.person, command, **fields)
             done.addBoth(lambda _: setattr(ear, "is_busy", False))
 

@@ -38,6 +38,7 @@ class RecoveredTests(ResumeCase):
             "room": "lobby",
             "epoch": self.epoch,
             "seq": 5,
+            "last_id": result["last_id"],
             "members": 2,
             "topic": "",
             "recovered": False,
@@ -64,6 +65,22 @@ class RecoveredTests(ResumeCase):
         result, missed = self.join(after=6, epoch=self.epoch)
         self.assertIs(result["recovered"], False)
         self.assertEqual(missed, [1, 2, 3, 4, 5])
+
+    def test_other_message(self):
+        """A place at which another message is kept is of another order; with its own it is not."""
+        ids = [each.id for each in self.hear(self.ann) if is_said(each)]
+        for after, id, is_same in ((5, ids[4], True), (3, ids[2], True), (3, ids[3], False)):
+            result, missed = self.join(after=after, epoch=self.epoch, after_id=id)
+            self.assertIs(result["recovered"], is_same)
+            self.assertEqual(missed, list(range(after + 1 if is_same else 1, 6)))
+
+    def test_named_by_the_command(self):
+        """What was missed bears the command's id as its ref; what is said then bears none."""
+        self.successResultOf(self.chat.command(self.bob, "join", room="lobby", after=3))
+        result, *missed = self.hear(self.bob)
+        self.assertEqual([each.ref for each in missed], [result.header["id"]] * 2)
+        self.chat.say(self.ann, "six")
+        self.assertEqual([each.ref for each in self.hear(self.bob)], [None])
 
     def test_goes_on(self):
         """What is said afterwards follows, and the others are told who came."""

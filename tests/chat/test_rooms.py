@@ -12,7 +12,7 @@ from chatd.chat.rooms import MAX_ROOMS, Room
 from chatd.errors import StoreError
 from chatd.storage.interface import Head, Retention, room_log
 from tests.chat.test_names import moderate
-from tests.chat.wiring import Chat, ChatCase, codes, seqs, texts
+from tests.chat.wiring import Chat, ChatCase, codes, is_said, seqs, texts
 
 ANGSTROM = "\u00c5ngstr\u00f6m"
 ALIKE = (ANGSTROM, unicodedata.normalize("NFD", ANGSTROM), ANGSTROM.upper(), ANGSTROM.casefold())
@@ -204,8 +204,9 @@ class ForgottenTests(ChatCase):
         """A room in which something is kept goes on counting, with its topic and its name."""
         self.ask(self.ann, "topic", room="tea", topic="Earl Grey")
         self.chat.say(self.ann, "hello")
+        (said,) = (each.id for each in self.hear(self.ann) if is_said(each))
         result = self.leave_and_join()
-        self.assertEqual(result, {**self.first, "seq": 1, "topic": "Earl Grey"})
+        self.assertEqual(result, {**self.first, "seq": 1, "last_id": said, "topic": "Earl Grey"})
         self.chat.say(self.ann, "again")
         self.assertEqual(seqs(self.hear(self.ann)), [2])
 

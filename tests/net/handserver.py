@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
@@ -78,6 +78,11 @@ def answer_commands(
         headers += commands
         turn(peer)
     return headers
+
+
+def answering(command: Mapping[str, Any], messages: Iterable[Message]) -> list[Message]:
+    """Make messages the answer to a command, which is given by its header."""
+    return [message.with_ref(command["id"]) for message in messages]
 
 
 def turn(peer: Peer) -> None:

@@ -170,7 +170,7 @@ class RoomTests(AdmissionTests):
         settle(self.factory)
         (told,) = self.welcome()["rooms"]
         room = self.factory.hub.rooms["lobby"]
-        self.assertEqual(told, {"room": "lobby", "epoch": room.epoch, "seq": 2})
+        self.assertEqual(told, {"room": "lobby", "epoch": room.epoch, "seq": 2, "last_id": "two"})
 
     def test_bad_room(self) -> None:
         """Who names what is no room's name is refused, and no room is left behind."""

@@ -48,12 +48,14 @@ class RoomTests(RequestsTests):
         """Who joins is told where the room stands; nothing of what was said before."""
         first = self.result(self.bob.join("Cellar"))
         self.assertEqual((first.room, first.seq, first.members, first.topic), ("Cellar", 0, 1, ""))
-        self.say(self.bob, "one", "two", room="cellar")
+        _, two = self.say(self.bob, "one", "two", room="cellar")
         self.result(self.bob.topic("cellar", "wine"))
         second = self.result(self.alice.join("cellar"))
         self.assertEqual(
             second,
-            Joined(room="Cellar", epoch=first.epoch, seq=2, members=2, topic="wine"),
+            Joined(
+                room="Cellar", epoch=first.epoch, seq=2, last_id=two.id, members=2, topic="wine"
+            ),
         )
         self.assertEqual(self.taken(self.alice), [])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import RequestError, SessionEnded
@@ -75,14 +75,46 @@ class NonsenseTests(SynchronousTestCase):
             self.assertIn("does not go on", error.message)
 
     def test_more_than_was_told(self) -> None:
-        """A count of more messages than came gives those that came."""
+        """An answer of fewer messages than it says is none, and neither is one of others."""
+        for count, has_ref in ((7, True), (1, False)):
+            asked = self.client.history("r")
+            turn(self.peer)
+
+            def answer(header: dict[str, Any], count=count, has_ref=has_ref) -> dict[str, Any]:
+                self.peer.send(direct("one").with_ref(header["id"] if has_ref else "another"))
+                return {"epoch": "e", "count": count, "complete": True}
+
+            answer_commands(self.peer, answer)
+            error = self.failureResultOf(asked, RequestError).value
+            self.assertIn("another number of messages", error.message)
+        self.assertEqual(self.heard, ["one"])  # what answers nothing is news
+
+    def test_more_than_was_asked_for(self) -> None:
+        """A server that sends more than a page holds is given up, at the first message too many."""
+        asked = self.client.history("r", limit=2)
+        turn(self.peer)
+        (command,) = self.peer.take()
+        for seq in (1, 2):
+            self.peer.send(direct("more", seq).with_ref(command.header["id"]))
+        self.assertTrue(self.client.is_active)
+        self.peer.send(direct("more", 3).with_ref(command.header["id"]))
+        turn(self.peer)
+        error = self.failureResultOf(asked, SessionEnded).value
+        self.assertEqual((error.code, error.retry), ("slow-consumer", True))
+
+    def test_cancelled(self) -> None:
+        """What answers a history that nobody waits for is no news, and is forgotten."""
         asked = self.client.history("r")
         turn(self.peer)
-        self.peer.send(direct("one"))
-        self.answer(asked, {"count": 7})
-        history = self.successResultOf(asked)
-        self.assertEqual([message.text for message in history.messages], ["one"])
-        self.assertEqual((history.epoch, history.complete), ("", False))
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+
+        def answer(header: dict[str, Any]) -> dict[str, Any]:
+            self.peer.send(direct("one").with_ref(header["id"]))
+            return {"epoch": "e", "count": 1, "complete": True}
+
+        answer_commands(self.peer, answer)
+        self.assertEqual((self.heard, self.client._pages), ([], {}))
 
     def test_what_is_not_known(self) -> None:
         """Fields that are not known, and those left out that may be, do no harm."""
@@ -113,5 +145,4 @@ class AloneTests(SynchronousTestCase):
         """What sends and what is told is the client's part."""
         requests = Requests(Logbook())
         self.assertRaises(NotImplementedError, requests.command, "who")
-        self.assertRaises(NotImplementedError, requests._take_missed, [])
         self.assertIsNone(requests._joined(Joined(room="r", epoch="e", seq=1)))

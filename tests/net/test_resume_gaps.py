@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chatd.wire.messages import Message
-from tests.net.handserver import HandServer, answer_commands, direct, welcome
+from tests.net.handserver import HandServer, answer_commands, answering, direct, welcome
 from tests.net.networks import RETRY_S, LastingTests
 
 
@@ -32,8 +32,9 @@ class GapTests(LastingTests):
         """Answer `history` with messages, and return what was asked for."""
 
         def answer(header: dict[str, Any]) -> dict[str, Any]:
-            self.by_hand.peer.send(*messages)
-            return {"epoch": "e", "count": len(messages), "complete": True, **fields}
+            self.by_hand.peer.send(*answering(header, messages))
+            standing = {"epoch": "e", "count": len(messages), "complete": True, "recovered": True}
+            return {**standing, **fields}
 
         headers = answer_commands(self.by_hand.peer, answer)
         return [{name: header[name] for name in ("with", "after")} for header in headers]
@@ -61,7 +62,7 @@ class GapTests(LastingTests):
         self.tell(direct("one", 1))
         self.asked()
         self.tell(direct("four", 4))
-        self.asked(direct("three", 3), direct("four", 4))
+        self.asked(direct("three", 3), direct("four", 4), recovered=False)
         self.assertEqual(self.taken(), ["one", "three", "four"])
 
     def test_gap_that_cannot_be_filled(self) -> None:
@@ -84,8 +85,8 @@ class GapTests(LastingTests):
 
         def answer(header: dict[str, Any]) -> dict[str, Any]:
             page = pages.pop(0)
-            self.by_hand.peer.send(*page)
-            return {"epoch": "e", "count": len(page), "complete": False}
+            self.by_hand.peer.send(*answering(header, page))
+            return {"epoch": "e", "count": len(page), "complete": False, "recovered": True}
 
         headers = answer_commands(self.by_hand.peer, answer)
         self.assertEqual([header["after"] for header in headers], [1, 2, 3])
@@ -106,8 +107,9 @@ class GapTests(LastingTests):
                 return {"conversations": [{"with": "bob", "epoch": "e", "seq": 3}]}
             if header["command"] == "join":
                 return "no-such-room"
-            self.by_hand.peer.send(direct("two", 2), direct("three", 3))
-            return {"epoch": "e", "count": 2, "complete": True}
+            missed = [direct("two", 2), direct("three", 3)]
+            self.by_hand.peer.send(*answering(header, missed))
+            return {"epoch": "e", "count": 2, "complete": True, "recovered": True}
 
         answer_commands(self.by_hand.peer, answer)
         self.assertEqual(self.taken(), ["one", "two", "three"])
@@ -115,19 +117,19 @@ class GapTests(LastingTests):
     def test_epoch_that_was_not_learnt(self) -> None:
         """An epoch that could not be asked for in time is learnt when the client comes back."""
         self.tell(direct("one", 1))
-        for epoch, text in (("e", "none"), ("f", "other")):
+        for epoch, told in (("e", []), ("f", [direct("other", 1)])):
             self.by_hand.peer.transport.lose()
             self.reactor.advance(RETRY_S)
             welcome(self.by_hand.peer)
-            told = direct(text, 1)
 
             def answer(header: dict[str, Any], epoch=epoch, told=told) -> dict[str, Any] | str:
                 if header["command"] == "conversations":
                     return {"conversations": [{"with": "bob", "epoch": epoch, "seq": 1}]}
                 if header["command"] == "join":
                     return "no-such-room"
-                self.by_hand.peer.send(told)
-                return {"epoch": epoch, "count": 1, "complete": True}
+                self.by_hand.peer.send(*answering(header, told))
+                standing = {"epoch": epoch, "count": len(told), "complete": True}
+                return {**standing, "recovered": not told}
 
             answer_commands(self.by_hand.peer, answer)
         self.assertEqual(self.taken(), ["one", "other"])

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.session.events import AdmissionAsked, Ended, Event, Faulted
 from chatd.session.states import State
 from chatd.wire.channel import PREAMBLE
-from chatd.wire.messages import Message
+from chatd.wire.messages import Error, Message
 from tests.session.test_machine import RARELY
 from tests.session.wiring import KEY, ROOMS, error, make_client, make_server
 
@@ -117,7 +117,8 @@ class Side:
             assert self.fault is None, event
             assert self.end is None, event
             if isinstance(event, Message):
-                if getattr(event.header, "ref", "") is not None:  # else the answer to a fault
+                answers_fault = isinstance(event.header, Error) and event.header.ref is None
+                if not answers_fault:
                     self.told.append(event)
             elif isinstance(event, Faulted):
                 self.fault = event

@@ -4,7 +4,14 @@ import msgspec
 from zope.interface.verify import verifyObject
 
 from chatd.errors import ErrorCode, RequestError
-from chatd.storage.interface import IMessageStore, Retention, Stored, direct_log, room_log
+from chatd.storage.interface import (
+    IMessageStore,
+    Retention,
+    Stored,
+    StreamPosition,
+    direct_log,
+    room_log,
+)
 from chatd.wire.messages import MessageType
 from tests.storage.stores import DIRECT, LOBBY, NOW, TEXT, Calls, StoreCase, entries, entry
 
@@ -67,7 +74,7 @@ class ContractTests:
         assert second.message.seq == 2
         page = store.page()
         assert page.messages == [first.message, second.message]
-        assert page.head == msgspec.structs.replace(head, seq=2, oldest=1)
+        assert page.head == msgspec.structs.replace(head, seq=2, oldest=1, last_id="2")
 
     def test_append_begins(self):
         """A log that is not there is begun by what is said in it."""
@@ -340,6 +347,48 @@ class ContractTests:
         assert (again.seq, again.oldest) == (0, 1)
         assert again.epoch != head.epoch
         assert store.append([entry("1", time=self.now)])[0].message.seq == 1
+
+    def test_last_id(self):
+        """Where a log stands, there is the id of its last message, as long as that is kept."""
+        store = self.store_with(Retention(max_age_s=10, max_messages=2))
+        assert store.open_log(LOBBY, "Lobby").last_id is None
+        store.append([*entries(1, 2, 3), entry("a", log=DIRECT)])
+        store.append(entries(2))
+        assert [head.last_id for head in store.rooms()] == ["3"]
+        assert [each.head.last_id for each in store.conversations("ann")] == ["a"]
+        assert store.head().last_id == "3"
+        self.now += 11
+        assert (store.head().seq, store.head().last_id) == (3, None)
+
+    def test_positions(self):
+        """A position that the log has is read on from; another one's reader is told everything."""
+        store = self.store_with(Retention(), *entries(1, 2, 3, 4))
+        epoch = store.head().epoch
+        for position, ids, is_recovered in (
+            (StreamPosition(2), ["3", "4"], True),
+            (StreamPosition(2, epoch), ["3", "4"], True),
+            (StreamPosition(2, epoch, "2"), ["3", "4"], True),
+            (StreamPosition(4, None, "4"), [], True),
+            (StreamPosition(0, epoch, "of another"), ["1", "2", "3", "4"], True),
+            (StreamPosition(2, epoch, "of another"), ["1", "2", "3", "4"], False),
+            (StreamPosition(4, epoch, "of another"), ["1", "2", "3", "4"], False),
+            (StreamPosition(2, "of another", "2"), ["1", "2", "3", "4"], False),
+            (StreamPosition(5, epoch), ["1", "2", "3", "4"], False),
+            (StreamPosition(5, epoch, "5"), ["1", "2", "3", "4"], False),
+        ):
+            page = store.page(after=position)
+            assert [message.id for message in page.messages] == ids, position
+            assert page.is_recovered is is_recovered, position
+        page = store.page(after=StreamPosition(2, epoch, "2"), limit=1)
+        assert ([message.id for message in page.messages], page.is_complete) == (["3"], False)
+
+    def test_positions_not_kept(self):
+        """A message that is not kept cannot tell another order; what follows it may be gone."""
+        store = self.store_with(Retention(max_messages=2), *entries(1, 2, 3, 4))
+        for seq, is_recovered in ((1, False), (2, True)):
+            page = store.page(after=StreamPosition(seq, None, "unknown"))
+            assert [message.id for message in page.messages] == ["3", "4"]
+            assert page.is_recovered is is_recovered
 
     def test_release_unknown(self):
         """A room that is not there can be released."""
