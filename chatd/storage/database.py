@@ -8,12 +8,13 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 
 from chatd.errors import ConfigurationError, StoreError
+from chatd.storage.mark import Mark
 from chatd.storage.schema import MIGRATIONS, migrate, roll_back
 
 __all__ = ["BUSY_TIMEOUT_S", "Database", "Durability", "read_boot_id"]
@@ -61,6 +62,8 @@ class Database:
 
     Attributes:
         path: The database file.
+        was_put_back: Whether it was found not to be the one that ran last in the directory, and
+            there are logs in it, which all have new epochs then.
     """
 
     def __init__(
@@ -80,6 +83,8 @@ class Database:
         self._migrations = migrations
         self._lock: int | None = None
         self._connection: sqlite3.Connection | None = None
+        self._mark = Mark(self._directory)
+        self.was_put_back = False
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -122,8 +127,7 @@ class Database:
         try:
             with self.guarded():
                 self._connection.execute(_SYNCHRONOUS_FULL)
-                with self.transaction():
-                    self._note(self._connection, clean="yes")
+                self._note_run(clean="yes")
         finally:
             self.let_go()
 
@@ -134,8 +138,18 @@ class Database:
         if connection is not None:
             with suppress(sqlite3.Error):
                 connection.close()
+        self._mark.let_go()
         if lock is not None:
             os.close(lock)
+
+    def said(self, messages: int) -> None:
+        """Take note that messages were said, and are in the database."""
+        self._mark.add(messages)
+
+    def renew_mark(self) -> None:
+        """Let a copy that was made until now be known as one, should it be put back."""
+        if self._mark.has_moved:
+            self._note_run(clean="no")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -195,11 +209,7 @@ class Database:
         # The note of this run must be on the disk before what may be lost with this run.
         connection.execute(_SYNCHRONOUS_FULL)
         migrate(connection, self._migrations)
-        with self.transaction():
-            if self._may_have_lost():
-                connection.execute("UPDATE logs SET epoch = lower(hex(randomblob(16)))")
-            self._note(connection, clean="no")
-        self._sync_directory()
+        self._note_run(clean="no", is_first=True)
         if self._durability is Durability.NORMAL:
             connection.execute("PRAGMA synchronous = NORMAL")
         return connection
@@ -230,27 +240,49 @@ class Database:
         if header.startswith(b"SQLite format 3\0") and not has_log and page > 1 and size % page:
             raise ConfigurationError("it was cut short; restore it from a copy")
 
-    def _may_have_lost(self) -> bool:
-        """Say whether a power cut may have taken what the last run had answered.
+    def _note_run(self, *, clean: str, is_first: bool = False) -> None:
+        """Take note of this run in the database, and make a new mark beside it.
 
-        Then the places of what is lost are given out a second time, to other messages.
+        Args:
+            clean: Whether it has ended, and well: `yes` or `no`.
+            is_first: Whether it begins: then logs whose places may be given out a second time, to
+                other messages, have new epochs.
         """
+        with self.transaction():
+            said = self._count_said()
+            if is_first:
+                self._renew_epochs(said)
+            notes = {
+                "boot_id": self._boot_id(),
+                "durability": self._durability.value,
+                "clean": clean,
+                **self._mark.renew(said),
+            }
+            self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", notes.items())
+        self._mark.drop_others()
+        self._sync_directory()
+
+    def _renew_epochs(self, said: int) -> None:
         last = dict(self.connection.execute("SELECT name, value FROM meta"))
+        is_own = self._mark.is_of(last, said)
+        if is_own and not self._may_have_lost(last):
+            return
+        renewed = self.connection.execute("UPDATE logs SET epoch = lower(hex(randomblob(16)))")
+        self.was_put_back = renewed.rowcount > 0 and not is_own
+
+    def _count_said(self) -> int:
+        """Return how many messages were ever said, those of logs that are gone included."""
+        (said,) = self.connection.execute(
+            "SELECT (SELECT coalesce(sum(seq), 0) FROM logs)"
+            " + (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'removed')"
+        ).fetchone()
+        return int(said)
+
+    def _may_have_lost(self, last: Mapping[str, str]) -> bool:
+        """Say whether a power cut may have taken what the last run had answered."""
         if last.get("clean", "yes") == "yes" or last["durability"] == Durability.FULL:
             return False
         return not last["boot_id"] or last["boot_id"] != self._boot_id()
-
-    def _note(self, connection: sqlite3.Connection, *, clean: str) -> None:
-        """Take note of this run."""
-        notes = {
-            "boot_id": self._boot_id(),
-            "durability": self._durability.value,
-            "clean": clean,
-        }
-        connection.executemany(
-            "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-            notes.items(),
-        )
 
     def _sync_directory(self) -> None:
         """Have the names of the files on the disk."""

@@ -4,6 +4,7 @@ What an operator finds with the ``sqlite3`` command:
 
 ============  ====================================================================================
 ``meta``      One row for each thing that is known of the last run: see `chatd.storage.database`.
+              ``removed`` is how many messages were ever said in logs that are gone.
 ``logs``      One row for each room, and for each pair of names that speak directly (``one`` and
               ``other``, folded). ``seq`` is the place of its last message, ``oldest`` that of the
               oldest that is kept, ``bytes`` the size of the contents between them. Where ``key``
@@ -89,7 +90,10 @@ _ORDER = (
     "CREATE INDEX logs_of_other ON logs (other, one) WHERE other IS NOT NULL",
 )
 
-MIGRATIONS: Sequence[Sequence[str]] = (_TABLES, _VIEW, _ORDER)
+# So that how much was ever said in the database can be told: `chatd.storage.mark` follows it.
+_REMOVED = ("INSERT INTO meta VALUES ('removed', '0')",)
+
+MIGRATIONS: Sequence[Sequence[str]] = (_TABLES, _VIEW, _ORDER, _REMOVED)
 """The statements that make each version from the one before it; that of version 1 comes first.
 What is here is in use: a change of the tables is one more step."""
 

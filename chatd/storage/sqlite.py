@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeVar
 from twisted.internet.defer import CancelledError, DeferredSemaphore
 from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
@@ -107,6 +108,8 @@ class SqliteStore:
         unix_time: What tells the time that messages bear, in Unix seconds.
     """
 
+    log = Logger()
+
     def __init__(
         self,
         directory: str | Path,
@@ -116,6 +119,7 @@ class SqliteStore:
         run: StoreRunner,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
+        self._directory = Path(directory).absolute()
         self._logs = SqliteLogs(Database(directory, durability), retention, unix_time)
         self._runner = run
         self._is_open = False
@@ -123,6 +127,13 @@ class SqliteStore:
     def open(self) -> None:
         """See `IMessageStore`; it blocks until the database is open."""
         self._logs.open()
+        if self._logs.was_put_back:
+            self.log.warn(
+                "{directory} is not as its last run left it, but as a copy of then: all rooms and "
+                "direct messages have new epochs, and clients that come back are told all that is "
+                "kept",
+                directory=self._directory,
+            )
         self._readers = DeferredSemaphore(MAX_READERS)
         self._runner.start()
         self._is_open = True

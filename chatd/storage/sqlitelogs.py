@@ -90,6 +90,11 @@ class SqliteLogs:
                 tables.tidy(self._cutoff())
         self._open_tables = tables
 
+    @property
+    def was_put_back(self) -> bool:
+        """See `Database.was_put_back`."""
+        return self._database.was_put_back
+
     def close(self) -> None:
         """Close the database.
 
@@ -196,6 +201,7 @@ class SqliteLogs:
                 self._cache.forget(log.key)
         if place is None:
             self._cache.forget_unsaid()
+            self._database.renew_mark()
         return place
 
     @property
@@ -236,15 +242,18 @@ class SqliteLogs:
     def _append(self, entries: Sequence[Entry], place_in: Placing) -> list[Outcome]:
         """Append in one transaction; the logs in mind are changed when it is done."""
         staged: Staged = {}
+        said = 0
         try:
             with self._database.transaction():
                 outcomes = place_in(entries, staged)
                 for log in staged.values():
                     if log.seq != log.written_seq:
+                        said += log.seq - log.written_seq
                         self._settle(log, len(entries))
         except (StoreError, SqliteError):
             self._look_again(staged)
             raise
+        self._database.said(said)
         for log in staged.values():
             self._cache.put(log)
         return outcomes

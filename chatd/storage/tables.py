@@ -236,6 +236,7 @@ class Tables:
 
     def remove(self, log: LogState) -> None:
         """Delete a log whose messages are deleted."""
+        self._execute("UPDATE meta SET value = value + ? WHERE name = 'removed'", (log.seq,))
         self._execute("DELETE FROM logs WHERE id = ?", (log.id,))
 
     def rooms(self, after: str, limit: int, cutoff: float) -> list[Head]:

@@ -15,6 +15,7 @@ from chatd.storage import database, sqlitelogs, tables
 from chatd.storage.database import Database, Durability, read_boot_id
 from chatd.storage.interface import Retention, direct_log, room_log
 from chatd.storage.logstate import LogCache
+from chatd.storage.mark import PREFIX
 from chatd.storage.schema import MIGRATIONS
 from chatd.storage.sqlite import SqliteStore
 from chatd.storage.tables import INSERT_ROWS
@@ -194,9 +195,9 @@ class PowerCutTests(SqliteCase):
         levels = []
 
         class Watched(Database):
-            def _note(self, connection, **what):
-                levels.extend(connection.execute("PRAGMA synchronous").fetchone())
-                super()._note(connection, **what)
+            def _note_run(self, **what):
+                levels.extend(self.connection.execute("PRAGMA synchronous").fetchone())
+                super()._note_run(**what)
 
         for durability in Durability:
             database = Watched(self.directory, durability)
@@ -224,6 +225,8 @@ class FilesTests(SqliteCase):
             self.make_logs()[0].append(entries(1))
             assert mode_of(self.directory) == 0o700
             names = {path.name: mode_of(path) for path in self.directory.iterdir()}
+            (mark,) = (name for name in names if name.startswith(PREFIX))
+            assert names.pop(mark) == 0o600
             assert names == {
                 "chatd.db": 0o600,
                 "chatd.db-wal": 0o600,
@@ -314,7 +317,8 @@ class ClosedTests(SqliteCase):
         logs, database = self.make_logs()
         logs.append(entries(1))
         logs.close()
-        assert {path.name for path in self.directory.iterdir()} == {"chatd.db", "chatd.lock"}
+        names = {path.name for path in self.directory.iterdir()}
+        assert {name for name in names if not name.startswith(PREFIX)} == {"chatd.db", "chatd.lock"}
         assert database.path.stat().st_size > 0
 
 
