@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import msgspec
 from twisted.internet.defer import Deferred
 
-from chatd.chat.members import Audience
 from chatd.errors import RequestError
 from chatd.net.turn import Turn
 from chatd.wire.codec import Codec
@@ -25,47 +24,34 @@ content then, but its place."""
 
 
 class TurnDelivery:
-    """Implements `chatd.chat.members.Delivery`: each message is encoded and signed once.
+    """Implements `chatd.chat.members.Delivery`: a message is encoded once for each key.
 
     Args:
-        codec: See the attribute.
-        turn: What gathers the frames of a turn.
-
-    Attributes:
-        codec: What encodes.
+        turn: What gathers the messages of a turn.
     """
 
-    def __init__(self, codec: Codec, turn: Turn) -> None:
-        self.codec = codec
+    def __init__(self, turn: Turn) -> None:
         self._turn = turn
+        self.broadcast = turn.broadcast
         self.begin = turn.begin
         self.hand_over = turn.hand_over
 
-    def _encode_kept(self, message: Message) -> bytes:
-        """Encode what may have been stored when the limit was another."""
-        if len(message.content) <= self.codec.max_content:
-            return self.codec.encode(message)
-        assert isinstance(message.header, ChatHeader)
-        header = msgspec.structs.replace(message.header, content_type=TOO_LARGE_TYPE)
-        return self.codec.encode_parts(message.type, header)
-
-    def broadcast(self, audience: Audience[Session], message: Message) -> None:
-        """Send a message to an audience at the end of the turn."""
-        self._turn.broadcast(audience, self.codec.encode(message))
-
     def tell(self, member: Session, messages: Iterable[Message]) -> None:
         """Send messages to one session, after all that was broadcast before."""
-        frames = b"".join(map(self._encode_kept, messages))
+        frames = b"".join(_encode_kept(member.encoder, message) for message in messages)
         if frames:
             self._turn.hand_over(member)
             member.deliver(frames)
 
     def tell_all(self, members: Iterable[Session], message: Message) -> None:
         """Send a message to some sessions."""
-        frame = self.codec.encode(message)
+        frames: dict[Codec, bytes] = {}
         for member in members:
+            encoder = member.encoder
+            if encoder not in frames:
+                frames[encoder] = encoder.encode(message)
             self._turn.hand_over(member)
-            member.deliver(frame)
+            member.deliver(frames[encoder])
 
     def refuse(self, member: Session, error: RequestError) -> None:
         """Send an ERROR."""
@@ -78,3 +64,12 @@ class TurnDelivery:
     def drained(self, member: Session) -> Deferred[None]:
         """Wait until a session has nothing to write."""
         return member.protocol.when_drained()
+
+
+def _encode_kept(encoder: Codec, message: Message) -> bytes:
+    """Encode what may have been stored when the limit was another."""
+    if len(message.content) <= encoder.max_content:
+        return encoder.encode(message)
+    assert isinstance(message.header, ChatHeader)
+    header = msgspec.structs.replace(message.header, content_type=TOO_LARGE_TYPE)
+    return encoder.encode_parts(message.type, header)

@@ -132,10 +132,9 @@ class ChatFactory(Factory):
         self.turn = Turn(clock)
         self.time_share = TimeShare(clock)
         self.store = MemoryStore(unix_time=unix_time) if store is None else store
-        self._delivery = TurnDelivery(self.codec, self.turn)
         self.hub: Hub[Session] = Hub(
             self.store,
-            self._delivery,
+            TurnDelivery(self.turn),
             self._start,
             self._note_failure,
             unix_time=unix_time,
@@ -295,13 +294,8 @@ class ChatFactory(Factory):
         """
         if not self.has_key:
             raise ConfigurationError("a server that was started without a key takes none")
-        resigner = self._keyring.replace(key)
-        if resigner is None:
-            return
-        self.codec = self._delivery.codec = self._keyring.codec
-        for protocol in self.census:
-            if protocol.resign is None:
-                protocol.resign = resigner
+        self._keyring.replace(key)
+        self.codec = self._keyring.codec
 
     def shut_down(self, grace_s: float = GRACE_S) -> Deferred[None]:
         """Tell every client that the server is going, and take no new ones.
@@ -423,15 +417,15 @@ class ChatFactory(Factory):
         """Log that the store could not do what it was asked."""
         self.log.error("the store failed: {error}", error=error)
 
-    def compose(self, content: str | bytes, id: str | None, content_type: str | None) -> bytes:
-        """Make the frame of a message from the server to one session."""
+    def compose(self, content: str | bytes, id: str | None, content_type: str | None) -> Message:
+        """Make a message from the server to one session."""
         header = ChatHeader(
             id=uuid4().hex if id is None else id,
             sender=self._speaker.name,
             time=self.hub.unix_time(),
             content_type=content_type or DEFAULT_CONTENT_TYPE,
         )
-        return self.codec.encode_parts(MessageType.MESSAGE, header, as_content(content))
+        return Message(MessageType.MESSAGE, header, as_content(content))
 
     def _note_failure(self, error: BaseException | None) -> None:
         if isinstance(error, StoreError):

@@ -7,7 +7,6 @@ the end of the reactor's turn.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import cast
 
 from twisted.internet.abstract import FileDescriptor
@@ -63,13 +62,10 @@ class ChatProtocol(Protocol):
 
     Attributes:
         connection: This side of the session.
-        resign: Signs frames anew that were signed with another key than the connection's; None
-            while there is only one.
     """
 
     log = Logger()
     connection: Connection
-    resign: Callable[[bytes], bytes] | None = None
 
     def __init__(
         self,
@@ -178,8 +174,6 @@ class ChatProtocol(Protocol):
     def deliver(self, frames: bytes) -> None:
         """Queue whole frames, unless the session is over."""
         if self.connection.takes_frames:
-            if self.resign is not None:
-                frames = self.resign(frames)
             self.connection.queue_frames(frames)
             self._turn.add(self)
 

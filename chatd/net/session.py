@@ -33,13 +33,15 @@ class Session(Member):
         rooms: The rooms that the session is in, by their folded names.
         extra: Yours to keep whatever belongs to the session.
         protocol: The protocol that carries it.
+        encoder: What makes its frames: the codec of the key that it came with.
     """
 
-    __slots__ = ("__weakref__", "extra", "protocol")
+    __slots__ = ("__weakref__", "encoder", "extra", "protocol")
 
     def __init__(self, protocol: ServerProtocol, id: str, name: str) -> None:
         super().__init__(id, name)
         self.protocol = protocol
+        self.encoder = protocol.connection.codec
         self.extra: dict[str, Any] = {}
 
     def __repr__(self) -> str:
@@ -90,7 +92,7 @@ class Session(Member):
             SessionEnded: The session is over.
             LocalProtocolError: The content is over the limit.
         """
-        self._send(self.factory.compose(content, id, content_type))
+        self._send(self.encoder.encode(self.factory.compose(content, id, content_type)))
 
     def reply(
         self, message: Message, content: str | bytes, *, content_type: str | None = None
@@ -121,7 +123,7 @@ class Session(Member):
         """
         assert isinstance(command.header, dict), "only a command has a result"
         header = {**fields, "id": command.header["id"]}
-        self._send(self.factory.codec.encode_parts(MessageType.RESULT, header))
+        self._send(self.encoder.encode_parts(MessageType.RESULT, header))
 
     def end(
         self, code: str = ErrorCode.GOODBYE, reason: str = "goodbye", *, retry: bool = False
@@ -136,7 +138,7 @@ class Session(Member):
         self.factory.hub.in_turn(self, lambda: self.protocol.end_session(code, reason, retry=retry))
 
     def deliver(self, frames: bytes) -> None:
-        """Queue whole frames, encoded with the factory's codec, unless the session is over."""
+        """Queue whole frames, made by its `encoder`, unless the session is over."""
         self.protocol.deliver(frames)
 
     def all_settled(self) -> None:

@@ -1,9 +1,10 @@
 """One reactor turn: what it produced is put together and flushed at its end.
 
-However many messages a turn brings to a room, each member gets them in one flush: they are joined
-once for the room, and sealed and written once for each member. What is said in a
-room keeps its order, and a frame for one member comes after what was broadcast before it; two
-rooms' messages of one turn have no order between them.
+However many messages a turn brings to a room, each member gets them in one flush: they are encoded
+and joined once for each encoder among the members, of whom all have the same one unless the key was
+replaced, and sealed and written once for each member. What is said in a room keeps its order, and a
+frame for one member comes after what was broadcast before it; two rooms' messages of one turn have
+no order between them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,16 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-__all__ = ["Audience", "Flushable", "Receiver", "Turn"]
+from chatd.wire.messages import Message
+
+__all__ = ["Audience", "Encoder", "Flushable", "Receiver", "Turn"]
+
+
+class Encoder(Protocol):
+    """Makes frames."""
+
+    def encode(self, message: Message) -> bytes:
+        """Make the whole frame of a message."""
 
 
 class Flushable(Protocol):
@@ -30,6 +40,10 @@ class Receiver(Protocol):
     @property
     def id(self) -> str:
         """What sets it apart from every other."""
+
+    @property
+    def encoder(self) -> Encoder:
+        """What makes the frames that it understands."""
 
     @property
     def rooms(self) -> Mapping[str, Audience]:
@@ -48,16 +62,28 @@ class Audience(Protocol):
 
 
 class _Broadcast:
-    """What is broadcast to one audience, and who has had how many frames of it already."""
+    """What is broadcast to one audience, and who has had how many messages of it already."""
 
-    __slots__ = ("frames", "had")
+    __slots__ = ("_encoded", "had", "messages")
 
-    def __init__(self, frame: bytes) -> None:
-        self.frames = [frame]
+    def __init__(self, message: Message) -> None:
+        self.messages = [message]
         self.had: dict[str, int] = {}
+        self._encoded: dict[Encoder, list[bytes]] = {}
 
-    def rest_for(self, id: str) -> bytes:
-        return b"".join(self.frames[self.had.get(id, 0) :])
+    def joined(self, encoder: Encoder) -> bytes:
+        """Return all of it as one piece."""
+        frames = self._frames(encoder)
+        return frames[0] if len(frames) == 1 else b"".join(frames)
+
+    def rest_for(self, receiver: Receiver) -> bytes:
+        """Return what a receiver has not had, as one piece."""
+        return b"".join(self._frames(receiver.encoder)[self.had.get(receiver.id, 0) :])
+
+    def _frames(self, encoder: Encoder) -> list[bytes]:
+        frames = self._encoded.setdefault(encoder, [])
+        frames.extend(map(encoder.encode, self.messages[len(frames) :]))
+        return frames
 
 
 class Turn:
@@ -79,14 +105,14 @@ class Turn:
         self._flushables: dict[Flushable, None] = {}
         self.before_flush: Callable[[], None] = _do_nothing
 
-    def broadcast(self, audience: Audience, frame: bytes) -> None:
-        """Send a frame to all who are members of `audience` at the end of the turn."""
+    def broadcast(self, audience: Audience, message: Message) -> None:
+        """Send a message to all who are members of `audience` at the end of the turn."""
         broadcast = self._broadcasts.get(audience)
         if broadcast is None:
-            self._broadcasts[audience] = _Broadcast(frame)
+            self._broadcasts[audience] = _Broadcast(message)
             self.schedule()
         else:
-            broadcast.frames.append(frame)
+            broadcast.messages.append(message)
 
     def add(self, flushable: Flushable) -> None:
         """Flush someone at the end of the turn."""
@@ -103,7 +129,7 @@ class Turn:
         """Hand a new member of an audience nothing of what was broadcast to it until now."""
         broadcast = self._broadcasts.get(audience)
         if broadcast is not None:
-            broadcast.had[receiver.id] = len(broadcast.frames)
+            broadcast.had[receiver.id] = len(broadcast.messages)
 
     def hand_over(self, receiver: Receiver) -> None:
         """Hand one receiver now what was broadcast to it.
@@ -116,8 +142,8 @@ class Turn:
         for audience in receiver.rooms.values():
             broadcast = self._broadcasts.get(audience)
             if broadcast is not None and receiver.id in audience.members:
-                rest = broadcast.rest_for(receiver.id)
-                broadcast.had[receiver.id] = len(broadcast.frames)
+                rest = broadcast.rest_for(receiver)
+                broadcast.had[receiver.id] = len(broadcast.messages)
                 if rest:
                     receiver.deliver(rest)
 
@@ -126,13 +152,10 @@ class Turn:
         while self._broadcasts:
             broadcasts, self._broadcasts = self._broadcasts, {}
             for audience, broadcast in broadcasts.items():
-                frames = broadcast.frames
-                joined = frames[0] if len(frames) == 1 else b"".join(frames)
-                if broadcast.had:
-                    _deliver_rest(audience, broadcast, joined)
-                else:
-                    for receiver in list(audience.members.values()):
-                        receiver.deliver(joined)
+                try:
+                    _deliver(audience, broadcast)
+                except Exception:  # the other audiences are to be told all the same
+                    self.log.failure("a message could not be delivered")
 
     def flush(self) -> None:
         """Send everything now; at the latest the end of the turn does it."""
@@ -152,13 +175,20 @@ class Turn:
                 self.log.failure("a flush failed")
 
 
-def _deliver_rest(audience: Audience, broadcast: _Broadcast, joined: bytes) -> None:
-    """Deliver to each what it has not had."""
+def _deliver(audience: Audience, broadcast: _Broadcast) -> None:
+    """Deliver to each what it has not had; the very same bytes to all who have had nothing."""
     had = broadcast.had
-    for id, receiver in list(audience.members.items()):
-        frames = broadcast.rest_for(id) if id in had else joined
-        if frames:
-            receiver.deliver(frames)
+    encoder, joined = None, b""
+    for receiver in list(audience.members.values()):
+        if had and receiver.id in had:
+            frames = broadcast.rest_for(receiver)
+            if frames:
+                receiver.deliver(frames)
+            continue
+        if receiver.encoder is not encoder:
+            encoder = receiver.encoder
+            joined = broadcast.joined(encoder)
+        receiver.deliver(joined)
 
 
 def _do_nothing() -> None:

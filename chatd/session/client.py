@@ -76,7 +76,7 @@ class ClientConnection(Connection):
     @property
     def max_content(self) -> int:
         """Longest content that the server accepts, in bytes."""
-        return self._codec.max_content
+        return self.codec.max_content
 
     def _receive_handshake(self, message: Message) -> Event | None:
         header = message.header
@@ -97,7 +97,7 @@ class ClientConnection(Connection):
 
     def _answer_greeting(self, init: SessionInit) -> None:
         self.init = init
-        self._codec.max_content = init.max_content
+        self.codec.max_content = init.max_content
         self._liveness = Liveness(init.heartbeat, self._now)
         self.state = advance(self.state, Trigger.GREETED)
         self.send(

@@ -85,6 +85,7 @@ class Connection:
         handshake: What the peer may take until the session is established.
 
     Attributes:
+        codec: The codec of the shared key.
         state: Where the session stands.
         end_reason: Why it ended, once it has.
         handshake_timeout_s: How long it may take to be established, in seconds.
@@ -97,7 +98,6 @@ class Connection:
     __slots__ = (
         "_answered",
         "_channel",
-        "_codec",
         "_fault",
         "_gathered",
         "_handshake_deadline",
@@ -109,6 +109,7 @@ class Connection:
         "answer_request",
         "before_frame",
         "bytes_to_send",
+        "codec",
         "end_reason",
         "handshake_timeout_s",
         "state",
@@ -128,7 +129,7 @@ class Connection:
         now: float,
         handshake: HandshakeLimits = HandshakeLimits(),
     ) -> None:
-        self._codec = codec
+        self.codec = codec
         self._channel = channel
         self._reader = codec.reader(handshake.max_frame)
         self._liveness = Liveness(heartbeat_s, now)
@@ -306,7 +307,7 @@ class Connection:
             raise LocalProtocolError("the session is over")
         if not self._channel.is_open:
             raise LocalProtocolError("the secure channel is not open yet")
-        frame = self._codec.encode_parts(message_type, header, content)
+        frame = self.codec.encode_parts(message_type, header, content)
         self.before_frame()
         self.queue_frames(frame)
 
@@ -364,7 +365,7 @@ class Connection:
 
     def _establish(self) -> None:
         self.state = advance(self.state, Trigger.ADMITTED)
-        self._reader.max_frame = self._codec.max_frame
+        self._reader.max_frame = self.codec.max_frame
         self._liveness.was_heard = True
 
     def _unexpected(self, message: Message) -> None:
@@ -393,7 +394,7 @@ class Connection:
 
     def _read_frame(self, buffer: Buffer, start: int, end: int) -> Event | None:
         try:
-            message = self._codec.decode_envelope(buffer, start, end)
+            message = self.codec.decode_envelope(buffer, start, end)
         except RequestError as error:
             self._liveness.was_heard = True
             self._answer(error)

@@ -130,19 +130,6 @@ class Codec:
         """Do what `encode` does for a message that was not put together yet."""
         return self.encode(Message(message_type, header, content))
 
-    def resign(self, frames: bytes) -> bytes:
-        """Sign frames anew with this codec's key.
-
-        Args:
-            frames: Whole frames that a codec made; they are not checked.
-        """
-        reader = self.reader()
-        reader.receive_data(frames)
-        return b"".join(
-            self._sealer.resign(bytes(buffer[start - LENGTH_BYTES : end]))
-            for buffer, start, end in reader.frames()
-        )
-
     def decode(self, frame: bytes) -> Message:
         """Check one whole frame, length prefix included, and return its message.
 

@@ -36,7 +36,7 @@ from chatd.errors import (
     SignatureError,
     VersionError,
 )
-from chatd.wire.frames import LENGTH_BYTES, Buffer
+from chatd.wire.frames import Buffer
 
 __all__ = [
     "ENVELOPE_BYTES",
@@ -152,21 +152,6 @@ class EnvelopeSealer:
         outer = self._begin_outer()
         outer.update(inner.digest())
         return b"".join((prelude, outer.digest(), header, content))
-
-    def resign(self, frame: bytes) -> bytes:
-        """Put this key's MAC in the place of another's.
-
-        Args:
-            frame: A whole frame, which is not checked.
-        """
-        mac_start, header_start = LENGTH_BYTES + PRELUDE_BYTES, LENGTH_BYTES + ENVELOPE_BYTES
-        view = memoryview(frame)
-        inner = self._begin_inner()
-        inner.update(view[LENGTH_BYTES:mac_start])
-        inner.update(view[header_start:])
-        outer = self._begin_outer()
-        outer.update(inner.digest())
-        return b"".join((view[:mac_start], outer.digest(), view[header_start:]))
 
     def open(
         self, buffer: Buffer, start: int, end: int, max_content: int

@@ -180,9 +180,9 @@ LOAD = (
     Defence(
         "A new key is read without ending a session; those who came with the old one go on.",
         "tests/net/test_keyring.py::UseKeyTests::test_generations",
-        "chatd/net/factory.py",
-        "                protocol.resign = resigner\n",
-        "                pass\n",
+        "chatd/net/turn.py",
+        "        if receiver.encoder is not encoder:\n",
+        "        if encoder is None:\n",
     ),
     Defence(
         "A database that was cut short is refused, not begun anew over what was confirmed.",

@@ -203,7 +203,7 @@ def answer_twice(connection: Any) -> None:
 
     def end_faulty() -> None:
         end_once()
-        connection.queue_frames(connection._codec.encode(Message(6, {"code": "goodbye"})))
+        connection.queue_frames(connection.codec.encode(Message(6, {"code": "goodbye"})))
 
     connection.end_faulty = end_faulty
 

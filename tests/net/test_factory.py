@@ -6,7 +6,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError, LocalProtocolError, RequestError
-from chatd.net.delivery import TOO_LARGE_TYPE, TurnDelivery
+from chatd.net.delivery import TOO_LARGE_TYPE
 from chatd.net.factory import ChatFactory
 from chatd.storage.memory import MemoryStore
 from chatd.testing import MemoryServer
@@ -38,7 +38,8 @@ class CountingCodec(Codec):
 def count_encodings(factory: ChatFactory) -> CountingCodec:
     """Return what counts the messages that a server encodes for its rooms from now on."""
     codec = CountingCodec()
-    factory.hub.delivery = TurnDelivery(codec, factory.turn)
+    for session in factory.sessions.values():
+        session.encoder = codec
     return codec
 
 

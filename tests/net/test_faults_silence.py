@@ -286,7 +286,7 @@ class SealedTrickleTests(TricklePromises, SynchronousTestCase):
     def test_records(self) -> None:
         """Whole records, with a byte of a frame in each, are no sign of life either."""
         self.peer.establish()
-        frame = self.peer.connection._codec.encode(Message.chat(bytes(1000), id="slow"))
+        frame = self.peer.connection.codec.encode(Message.chat(bytes(1000), id="slow"))
         channel = self.peer.connection._channel
         records = (bytes(channel.seal(piece)) for piece in bytes_of(frame))
         self.assertLessEqual(self.peer.trickle(records), LATEST_S)

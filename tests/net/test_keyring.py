@@ -15,31 +15,22 @@ from tests.net.fakes import KEY, OTHER_KEY, SlowStore
 THIRD_KEY = bytes(range(2, 34))
 
 
-class ResignTests(SynchronousTestCase):
-    """Frames are signed anew for those who came with another key."""
+class KeyringTests(SynchronousTestCase):
+    """The key may be replaced."""
 
-    def test_frames(self) -> None:
-        """Each of them has the other key's signature, and is the same otherwise."""
-        messages = [Message.chat(bytes(size), id=f"{size}", room="r") for size in (0, 9, 100_000)]
-        ours, theirs = Codec(KEY), Codec(OTHER_KEY)
-        signed = theirs.resign(b"".join(map(ours.encode, messages)))
-        self.assertEqual(signed, b"".join(map(theirs.encode, messages)))
-        self.assertEqual(theirs.resign(b""), b"")
-
-    def test_once_for_a_room(self) -> None:
-        """What all of a room are sent is signed once."""
+    def test_replaced(self) -> None:
+        """From then on there is another codec, of the same limit."""
         ring = Keyring(KEY, 100)
-        frames = ring.codec.encode(Message.chat("hello", id="1"))
-        resign = ring.replace(OTHER_KEY)
-        self.assertIsNotNone(resign)
-        self.assertIs(resign(frames), resign(frames))
-        self.assertEqual(resign(frames), frames)  # it had that key before
+        ring.replace(OTHER_KEY)
+        message = Message.chat("hello", id="1")
+        self.assertEqual(ring.codec.encode(message), Codec(OTHER_KEY).encode(message))
+        self.assertEqual(ring.codec.max_content, 100)
 
     def test_same_key(self) -> None:
         """The same key again changes nothing."""
         ring = Keyring(KEY, 100)
         codec = ring.codec
-        self.assertIsNone(ring.replace(KEY))
+        ring.replace(KEY)
         self.assertIs(ring.codec, codec)
 
     def test_no_key(self) -> None:
@@ -143,7 +134,9 @@ class UseKeyTests(SynchronousTestCase):
         """The same key again changes nothing for anybody."""
         alice = self.server.connect("alice")
         self.server.factory.use_key(KEY)
-        self.assertIsNone(self.server.session_of(alice).protocol.resign)
+        bob = self.server.connect("bob")
+        encoders = {self.server.session_of(each).encoder for each in (alice, bob)}
+        self.assertEqual(encoders, {self.server.factory.codec})
 
     def test_without_a_key(self) -> None:
         """A server without a key takes none: its clients expect none."""

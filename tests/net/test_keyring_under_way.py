@@ -6,8 +6,6 @@ ends their session.
 
 from __future__ import annotations
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -17,8 +15,7 @@ from chatd.net.client import ChatClient
 from chatd.net.factory import ChatFactory
 from chatd.net.session import Session
 from chatd.testing import MemoryServer
-from chatd.wire.codec import Codec
-from chatd.wire.messages import Heartbeat, Message, MessageType, SessionAck
+from chatd.wire.messages import Message
 from tests.net.fakes import KEY, OTHER_KEY, SlowStore
 
 KEYS = [bytes(range(first, first + 32)) for first in range(5)]
@@ -327,36 +324,3 @@ class SlowStoreTests(SynchronousTestCase):
         self.answer()
         self.assertEqual(self.successResultOf(sent).text, "last words")
         self.assertEqual(alice.connection.end_reason.code, "enough")
-
-
-FRAMES = st.lists(
-    st.one_of(
-        st.builds(
-            lambda content, id: Message.chat(content, id=id),
-            st.binary(max_size=200),
-            st.text(min_size=1, max_size=20).filter(lambda text: text.isprintable()),
-        ),
-        st.builds(
-            lambda n: Message(MessageType.HEARTBEAT, Heartbeat(n), b"ping"), st.integers(0, 2**53)
-        ),
-        st.just(Message(MessageType.SESSION_ACK, SessionAck(session_id="x"))),
-        st.builds(
-            lambda text: Message(MessageType.EVENT, {"event": "said", "text": text}), st.text()
-        ),
-    ),
-    max_size=6,
-)
-
-
-class ResignTests(SynchronousTestCase):
-    """`Codec.resign`, for frames of every kind."""
-
-    @given(FRAMES, st.permutations(KEYS))
-    @settings(max_examples=80, deadline=None)
-    def test_any_frames(self, messages: list[Message], keys: list[bytes]) -> None:
-        """Signed anew by any codec they are what it would have made, whoever signed them before."""
-        first, *others = [Codec(key) for key in keys]
-        frames = b"".join(map(first.encode, messages))
-        for codec in [*others, first]:
-            frames = codec.resign(frames)
-            self.assertEqual(frames, b"".join(map(codec.encode, messages)))

@@ -8,16 +8,32 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.net.turn import Turn
 
 
+class AsItIs:
+    """An encoder for which messages are bytes, and frames the same."""
+
+    def __init__(self) -> None:
+        self.encoded: list[bytes] = []
+
+    def encode(self, message: bytes) -> bytes:
+        self.encoded.append(message)
+        return message
+
+
+AS_IT_IS = AsItIs()
+
+
 class FakeMember:
     """Is delivered frames, and writes them when it is flushed.
 
     Attributes:
+        encoder: What makes its frames.
         deliveries: What it was delivered, a piece for each time.
     """
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Turn, encoder: AsItIs = AS_IT_IS) -> None:
         self.id = str(id(self))
         self.turn = turn
+        self.encoder = encoder
         self.deliveries: list[bytes] = []
         self.delivered: list[bytes] = []
         self.writes: list[bytes] = []
@@ -341,6 +357,48 @@ class HandOverTests(SynchronousTestCase):
         """Where nothing was said nothing happens, and no call is made."""
         self.turn.hand_over(self.one)
         self.assertEqual((self.one.deliveries, self.clock.getDelayedCalls()), ([], []))
+
+
+class EncodingTests(SynchronousTestCase):
+    """Each message is encoded once for each encoder among the members."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.turn = Turn(self.clock)
+        self.encoders = [AsItIs(), AsItIs()]
+        self.members = [FakeMember(self.turn, self.encoders[n % 2]) for n in range(6)]
+        self.room = FakeRoom(*self.members)
+
+    def test_once_for_each(self) -> None:
+        """However many members have one, and in whatever order they come."""
+        self.turn.broadcast(self.room, b"1")
+        self.turn.broadcast(self.room, b"2")
+        self.assertEqual([each.encoded for each in self.encoders], [[], []])
+        self.turn.hand_over(self.members[0])
+        self.turn.broadcast(self.room, b"3")
+        self.clock.advance(0)
+        self.assertEqual([each.encoded for each in self.encoders], [[b"1", b"2", b"3"]] * 2)
+        self.assertEqual([b"".join(each.deliveries) for each in self.members], [b"123"] * 6)
+
+    def test_nobody(self) -> None:
+        """What nobody hears is not encoded."""
+        self.turn.broadcast(FakeRoom(), b"1")
+        self.clock.advance(0)
+        self.assertEqual([each.encoded for each in self.encoders], [[], []])
+
+    def test_failure(self) -> None:
+        """What cannot be encoded is logged, and the other rooms are told all the same."""
+
+        def fail(message: bytes) -> bytes:
+            raise KeyError("no")
+
+        other = FakeMember(self.turn)
+        self.encoders[0].encode = fail
+        self.turn.broadcast(self.room, b"1")
+        self.turn.broadcast(FakeRoom(other), b"2")
+        self.clock.advance(0)
+        self.assertEqual(other.writes, [b"2"])
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
 
 class BeforeFlushTests(SynchronousTestCase):
