@@ -13,6 +13,7 @@ from chatd.chat.names import MAX_ROOM, Names, check_name, check_room, fold
 from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT, Room
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import IMessageStore, room_log
+from chatd.wire.messages import Message
 
 __all__ = ["Attendance"]
 
@@ -187,19 +188,21 @@ class Attendance(Generic[M]):
         for room in rooms:
             self.close(room)
 
-    def enter(self, member: M, room: Room[M]) -> None:
+    def enter(self, member: M, room: Room[M], read_to: int = 0) -> None:
         """Let a member hear what is said in a room from now on, and tell those who are in it.
 
         Args:
             member: The member; nothing happens where it is in already, or gone.
             room: A room that is held or that someone is in.
+            read_to: The place up to which it has what is still to be said.
         """
         if room.key in member.rooms or not self.is_here(member):
             return
         member.rooms[room.key] = room
         if room.add(member) and self._tells_presence(room):
-            self.delivery.broadcast(room, presence.joined(room.name, member.name))
+            self.publish(room, presence.joined(room.name, member.name))
         self.delivery.begin(room, member)
+        room.has_read(member, read_to)
 
     def quit(self, member: M, room: Room[M], *, is_silent: bool = False) -> None:
         """Let a member out of a room, and tell those who stay.
@@ -213,20 +216,20 @@ class Attendance(Generic[M]):
         tells = self._tells_presence(room)
         del member.rooms[room.key]
         if room.remove(member) and tells and not is_silent:
-            self.delivery.broadcast(room, presence.left(room.name, member.name))
+            self.publish(room, presence.left(room.name, member.name))
         self._drop_if_unneeded(room)
 
-    def mute(self, member: M, room: Room[M]) -> None:
-        """Let a member, if it is in a room, hear nothing of it until `unmute`."""
-        self.delivery.hand_over(member)
-        if room.members.pop(member.id, None) is not None:
-            room.muted[member.id] = member
+    def publish(self, room: Room[M], message: Message) -> None:
+        """Tell everyone in a room something; nothing else tells a room anything.
 
-    def unmute(self, member: M, room: Room[M]) -> None:
-        """Let a member that is in a room hear it again, from what is said now on."""
-        if room.muted.pop(member.id, None) is not None:
+        A member that has the message already, from a page that it read, is not told it again.
+        """
+        readers = room.readers_of(message)
+        for member in readers:
+            self.delivery.hand_over(member)
+        self.delivery.broadcast(room, message)
+        for member in readers:
             self.delivery.begin(room, member)
-            room.members[member.id] = member
 
     def room_of(self, member: M, name: str | None) -> Room[M]:
         """Return a room that a member is in.

@@ -258,7 +258,7 @@ class Commands(Generic[M]):
             await self._hub.store.set_topic(room.log, topic)
             room.topic = topic
             changed = presence.topic_set(room.name, topic, member.name)
-            self._hub.delivery.broadcast(room, changed)
+            self._hub.publish(room, changed)
         answer({"room": room.name, "topic": room.topic})
 
     async def _name(self, member: M, fields: _Name, answer: Answer[M]) -> None:

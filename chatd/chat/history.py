@@ -1,14 +1,13 @@
 """History: reading what was said, and joining a room where one left off.
 
-Who joins with `after` is told what it missed and then hears what is said, in one order without a
-gap or a duplicate. That works without a lock, because a store answers in the order in which it
-does things: when the page that reaches to the newest message is there, exactly those messages have
-been delivered that are in it, and whoever is let in at that moment misses none and hears none
-twice.
+A member that joins with `after` is told pages until they have come as far as what was said in the
+room. From then on it hears the room, but for what was on its pages already: each message has its
+place, so that nothing is missed or told twice, whatever the store answers first.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any, Generic
 
@@ -92,34 +91,52 @@ async def join(
 async def _catch_up(
     hub: Hub[M], member: M, room: Room[M], since: StreamPosition, answer: Answer[M]
 ) -> None:
-    position = since.seq
-    muted_at = room.seq
+    """Tell a member what it missed, page by page, and let it hear the room from there on."""
+    said_before = room.seq
+    read_to: int | None = 0
     has_answered = False
-    hub.mute(member, room)  # what is said meanwhile will be on a page
+    if room.key in member.rooms:
+        hub.delivery.hand_over(member)
+        room.has_read(member, sys.maxsize)  # what is said meanwhile will be on a page
     try:
         page = await _read(hub, room.log, since)
         is_joining = not room.has(member)
         answer(_standing(room, recovered=page.is_recovered, is_joining=is_joining))
         has_answered = True
-        answer.tell(page.messages)
-        while not page.is_complete:
-            position = page.messages[-1].seq or 0
-            await hub.delivery.drained(member)
-            page = await _read(hub, room.log, position)
-            if page.head.oldest > position + 1:
-                why = "the history is forgotten faster than it is read"
-                hub.delivery.end(member, ErrorCode.SLOW_CONSUMER, why, retry=True)
-                return
-            answer.tell(page.messages)
+        read_to = await _tell_pages(hub, member, room, page, answer)
     except Exception:
-        # It is not where it believes to be, or it has not heard what was said while it was muted.
-        if has_answered or (room.key in member.rooms and room.seq != muted_at):
+        # It is not where it believes to be, or it has not heard what was said meanwhile.
+        if has_answered or (room.key in member.rooms and room.seq != said_before):
             why = "what was said cannot be read now; try again later"
             hub.delivery.end(member, ErrorCode.NOT_STORED, why, retry=True)
         raise
     finally:
-        hub.unmute(member, room)
-    hub.enter(member, room)
+        if room.key in member.rooms:
+            room.has_read(member, read_to or 0)
+    if read_to is not None:
+        hub.enter(member, room, read_to)
+
+
+async def _tell_pages(
+    hub: Hub[M], member: M, room: Room[M], page: Page, answer: Answer[M]
+) -> int | None:
+    """Tell a member a page and all that follow it, until they have come as far as the room.
+
+    Returns:
+        The place up to which it was told everything, or None where the room forgot a part of it
+        before that was read: then its session has ended.
+    """
+    while True:
+        answer.tell(page.messages)
+        position = (page.messages[-1].seq if page.messages else page.head.seq) or 0
+        if page.is_complete and position >= room.seq:
+            return position
+        await hub.delivery.drained(member)
+        page = await _read(hub, room.log, position)
+        if page.head.oldest > position + 1:
+            why = "the history is forgotten faster than it is read"
+            hub.delivery.end(member, ErrorCode.SLOW_CONSUMER, why, retry=True)
+            return None
 
 
 def _standing(room: Room[M], *, recovered: bool, is_joining: bool = False) -> dict[str, Any]:

@@ -170,8 +170,8 @@ class Hub(Attendance[M]):
                 if author is not None:
                     self.delivery.tell(author, (message,))
             elif draft.room is not None:
+                self.publish(draft.room, message)
                 draft.room.delivered(message)
-                self.delivery.broadcast(draft.room, message)
             elif author is not None:
                 self._deliver_direct(author, message)
         elif author is not None:

@@ -31,19 +31,20 @@ class Room(Generic[M]):
         last_id: The id of that message; None where it is not kept.
         topic: What it is about.
         members: Who hears what is said in it, by their ids.
-        muted: Who is in it, but hears nothing until it has caught up; by their ids.
+        ahead: Up to which place members have what is still to be said, as it is on pages that they
+            read, by the members' ids; `sys.maxsize` while a member is reading.
         holds: For how many reasons it must stay although nobody is in it.
     """
 
     __slots__ = (
         "_sessions",
+        "ahead",
         "epoch",
         "holds",
         "key",
         "last_id",
         "log",
         "members",
-        "muted",
         "name",
         "seq",
         "topic",
@@ -58,7 +59,7 @@ class Room(Generic[M]):
         self.last_id = head.last_id
         self.topic = head.topic
         self.members: dict[str, M] = {}
-        self.muted: dict[str, M] = {}
+        self.ahead: dict[str, int] = {}
         self.holds = 0
         # How many sessions each has, by folded name: one who has two comes and goes once.
         self._sessions: dict[str, int] = {}
@@ -83,7 +84,7 @@ class Room(Generic[M]):
     def remove(self, member: M) -> bool:
         """Let a member out, and say whether nobody of that name is in any more."""
         self.members.pop(member.id, None)
-        self.muted.pop(member.id, None)
+        self.ahead.pop(member.id, None)
         sessions = self._sessions.pop(member.key) - 1
         if sessions:
             self._sessions[member.key] = sessions
@@ -97,6 +98,21 @@ class Room(Generic[M]):
         """Take note that a message was delivered in it."""
         self.seq = message.seq or self.seq
         self.last_id = message.id
+        if self.ahead:
+            self.ahead = {id: seq for id, seq in self.ahead.items() if seq > self.seq}
+
+    def has_read(self, member: M, seq: int) -> None:
+        """Take note that a member has, or is told otherwise, all up to a place."""
+        if seq > self.seq:
+            self.ahead[member.id] = seq
+        else:
+            self.ahead.pop(member.id, None)
+
+    def readers_of(self, message: Message) -> list[M]:
+        """Return the members that have a message already which is to be said."""
+        if not self.ahead or message.seq is None:
+            return []
+        return [self.members[id] for id, seq in self.ahead.items() if seq >= message.seq]
 
     def standing(self) -> dict[str, Any]:
         """Return where its order stands, as members are told: `room`, `epoch`, `seq`, `last_id`."""
@@ -105,5 +121,4 @@ class Room(Generic[M]):
 
     def names(self) -> Iterable[tuple[str, str]]:
         """Return the folded name and the name of each who is in it, once each."""
-        members = (*self.members.values(), *self.muted.values())
-        return {member.key: member.name for member in members}.items()
+        return {member.key: member.name for member in self.members.values()}.items()

@@ -43,6 +43,12 @@ class SlowStore(MemoryStore):
         else:
             waiting.errback(error)
 
+    def answer(self, method):
+        """Answer what was asked first of one method."""
+        waiting = next(each for each in self._waiting if each[0] == method)
+        self._waiting.remove(waiting)
+        waiting[1].callback(None)
+
     def epoch_of(self, log):
         """The epoch of a log that is there."""
         return self._logs[log].epoch
@@ -87,3 +93,20 @@ class SlowStore(MemoryStore):
     async def conversations(self, author, after="", *, limit):
         await self._turn("conversations")
         return await super().conversations(author, after, limit=limit)
+
+
+class UnorderedStore(SlowStore):
+    """A store that does things when it is asked, and answers them in whichever order a test says.
+
+    So do several daemons' stores: what one has stored, another may read before the first is told.
+    """
+
+    async def append(self, entries):
+        outcomes = await MemoryStore.append(self, entries)
+        await self._turn("append")
+        return outcomes
+
+    async def read(self, log, *, limit, **options):
+        page = await MemoryStore.read(self, log, limit=min(limit, self.page), **options)
+        await self._turn("read")
+        return page

@@ -1,7 +1,10 @@
 """Tests of joining where one is already, and of joining while the store is broken."""
 
+from typing import ClassVar
+
 from chatd.errors import StoreError
 from tests.chat.recorder import End
+from tests.chat.slowstore import UnorderedStore
 from tests.chat.test_resume import ResumeCase
 from tests.chat.wiring import codes, is_result, seqs, texts
 
@@ -60,6 +63,95 @@ class RejoinTests(ResumeCase):
         self.assertEqual((set(room.members), room.count), ({self.ann.id, cat.id}, 2))
         (left,) = self.hear(cat)
         self.assertEqual(left.header, {"event": "left", "room": "lobby", "name": "bob"})
+
+
+class UnorderedTests(ResumeCase):
+    """A store whose answers come in another order than it does things."""
+
+    options: ClassVar = {"store_class": UnorderedStore}
+
+    def setUp(self):
+        super().setUp()
+        self.store.is_slow = True
+
+    def start(self, text, after):
+        """Let ann say something, and bob join; nothing is answered yet."""
+        self.chat.say(self.ann, text)
+        self.chat.end_turn()
+        self.bob.take()
+        self.ann.take()
+        return self.chat.command(self.bob, "join", room="lobby", after=after)
+
+    def end(self, done):
+        """Say something more, which both hear."""
+        self.successResultOf(done)
+        self.chat.say(self.ann, "seven")
+        self.chat.finish()
+        self.assertEqual(self.hub.rooms["lobby"].ahead, {})
+
+    def test_read_before_it_is_published(self):
+        """What is on a page before the room is told of it is not told to its reader again."""
+        done = self.start("six", after=4)
+        self.store.answer("read")
+        result, *missed = self.hear(self.bob)
+        self.assertEqual((result.header["seq"], seqs(missed)), (5, [5, 6]))
+        self.store.answer("append")
+        self.assertEqual((seqs(self.hear(self.ann)), seqs(self.hear(self.bob))), ([6], []))
+        self.end(done)
+        self.assertEqual((seqs(self.hear(self.ann)), seqs(self.hear(self.bob))), ([7], [7]))
+
+    def test_read_too_early(self):
+        """What is published after a page was made, and before it is answered, is read as well."""
+        self.bob.take()
+        done = self.chat.command(self.bob, "join", room="lobby", after=4)
+        self.chat.say(self.ann, "six")
+        self.chat.end_turn()
+        self.store.answer("append")
+        self.chat.end_turn()
+        self.store.answer("read")
+        self.assertEqual(seqs(self.hear(self.bob)), [5])
+        self.store.answer("read")
+        self.assertEqual(seqs(self.hear(self.bob)), [6])
+        self.end(done)
+        self.assertEqual(seqs(self.hear(self.bob)), [7])
+
+    def test_in_already(self):
+        """A member that reads what it missed hears what is said meanwhile once, in its order."""
+        self.store.is_slow = False
+        self.join()
+        self.store.is_slow = True
+        done = self.start("six", after=4)
+        self.store.answer("append")
+        self.assertEqual(seqs(self.hear(self.bob)), [])
+        self.store.answer("read")
+        self.assertEqual(seqs(self.hear(self.bob)), [5, 6])
+        self.end(done)
+        self.assertEqual(seqs(self.hear(self.bob)), [7])
+
+    def test_others_come_meanwhile(self):
+        """Of who comes and goes it is told at once."""
+        self.store.is_slow = False
+        self.join()
+        self.store.is_slow = True
+        done = self.start("six", after=4)
+        self.store.is_slow = False
+        self.chat.arrive("cat")
+        (joined,) = self.hear(self.bob)
+        self.assertEqual(joined.header["name"], "cat")
+        self.store.answer("append")
+        self.store.answer("read")
+        self.assertEqual(seqs(self.hear(self.bob)), [5, 6])
+        self.end(done)
+
+    def test_leaves_ahead(self):
+        """A reader that leaves before the room is told leaves nothing behind."""
+        done = self.start("six", after=4)
+        self.store.answer("read")
+        self.successResultOf(done)
+        self.delivery.vanish(self.bob)
+        self.assertEqual(self.hub.rooms["lobby"].ahead, {})
+        self.store.answer("append")
+        self.assertEqual(seqs(self.hear(self.ann)), [6])
 
 
 class BrokenStoreTests(ResumeCase):

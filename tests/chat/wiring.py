@@ -21,10 +21,16 @@ class Chat:
     """A whole chat, in which the time is set and nothing is done before it is asked."""
 
     def __init__(
-        self, *, retention=MEMORY_RETENTION, operators=(), needs_account=False, **hub_options
+        self,
+        *,
+        retention=MEMORY_RETENTION,
+        store_class=SlowStore,
+        operators=(),
+        needs_account=False,
+        **hub_options,
     ):
         self.now = NOW
-        self.store = SlowStore(retention, unix_time=lambda: self.now)
+        self.store = store_class(retention, unix_time=lambda: self.now)
         self.delivery = Recorder()
         self.store_failures = []
         self.failures = []
