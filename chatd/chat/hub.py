@@ -35,7 +35,7 @@ class Hub(Attendance[M]):
         has_accounts: Whether there are accounts; see `chatd.chat.names.Names`.
 
     Attributes:
-        journal: What was said and is not settled yet.
+        journal: What was said and is not stored yet.
     """
 
     def __init__(
@@ -58,12 +58,12 @@ class Hub(Attendance[M]):
             max_rooms=max_rooms,
             has_accounts=has_accounts,
         )
-        self.journal: Journal[M] = Journal(store, self._settled, failed, start)
+        self.journal: Journal[M] = Journal(store, self._stored, failed, start)
         self.unix_time = unix_time
         self._failed = failed
 
     def say(self, member: M, message: Message) -> None:
-        """Take a message, to a room or to a name; it is stored and delivered when it is settled.
+        """Take a message, to a room or to a name; it is delivered when it is stored.
 
         Raises:
             RequestError: `not-in-room`, `bad-name`; `bad-request`: it is for a room and a name.
@@ -72,7 +72,7 @@ class Hub(Attendance[M]):
         assert isinstance(header, ChatHeader)
         if header.to is None:
             room = self.room_of(member, header.room)
-            member.unsettled += 1
+            member.answers.expect()
             room.holds += 1
             entry = self._entry(message, header, room.log, member, room.name, None)
             self.journal.add(Draft(entry, member, room))
@@ -84,7 +84,7 @@ class Hub(Attendance[M]):
         there = self.here.get(key)
         if there:
             to = next(iter(there.values())).name
-        member.unsettled += 1
+        member.answers.expect()
         entry = self._entry(message, header, direct_log(member.key, key), member, None, to)
         self.journal.add(Draft(entry, member))
 
@@ -105,17 +105,9 @@ class Hub(Attendance[M]):
         entry = self._entry(message, header, room.log, speaker, room.name, None)
         self.journal.add(Draft(entry, None, room, done))
 
-    def in_turn(self, member: M, act: Callable[[], None]) -> None:
-        """Do something for a member when all that it said before has its answer."""
-        if member.unsettled:
-            member.unsettled += 1
-            self.journal.add(Draft(None, member, act=act))
-        else:
-            act()
-
     def refuse(self, member: M, error: RequestError) -> None:
-        """Tell a member in its turn that what it asked is not done."""
-        self.in_turn(member, lambda: self.delivery.refuse(member, error))
+        """Tell a member that what it asked is not done, after all earlier answers."""
+        member.answers.then(lambda: self.delivery.refuse(member, error))
 
     def _entry(
         self,
@@ -138,32 +130,31 @@ class Hub(Attendance[M]):
             message.content,
         )
 
-    def _settled(self, drafts: Sequence[Draft[M]], outcomes: Sequence[Outcome | None]) -> None:
-        """Deliver what has its place, and answer those who said it, in order."""
-        quiet: list[M] = []
+    def _stored(self, drafts: Sequence[Draft[M]], outcomes: Sequence[Outcome]) -> None:
+        """Deliver what has its place, and answer its authors, in order."""
+        done: list[M] = []
         for draft, outcome in zip(drafts, outcomes, strict=True):
             author, room = draft.author, draft.room
             try:
-                self._settle(draft, author, outcome)
+                self._deliver(draft, author, outcome)
             except Exception as error:  # those who come after must not wait for ever
                 self._failed(error)
                 self._tell_failed(draft)
             if author is not None:
-                author.unsettled -= 1
-                if not author.unsettled:
-                    quiet.append(author)
+                try:
+                    author.answers.answered()
+                except Exception as error:  # as above
+                    self._failed(error)
+                if not author.answers.owed:
+                    done.append(author)
             if room is not None:
                 room.holds -= 1
                 if not room.members:
                     self._drop_if_unneeded(room)
-        for member in quiet:
-            member.all_settled()
+        for member in done:
+            member.all_answered()
 
-    def _settle(self, draft: Draft[M], author: M | None, outcome: Outcome | None) -> None:
-        if outcome is None:
-            if draft.act is not None:
-                draft.act()
-            return
+    def _deliver(self, draft: Draft[M], author: M | None, outcome: Outcome) -> None:
         if isinstance(outcome, Stored):
             message = outcome.message
             if not outcome.is_new:
@@ -181,8 +172,6 @@ class Hub(Attendance[M]):
 
     def _tell_failed(self, draft: Draft[M]) -> None:
         """Answer what was said and could not be delivered or answered as it should have been."""
-        if draft.entry is None:
-            return
         error = RequestError(ErrorCode.INTERNAL_ERROR, "the server failed", ref=draft.entry.id)
         if draft.author is not None:
             self.delivery.refuse(draft.author, error)

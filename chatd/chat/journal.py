@@ -28,21 +28,19 @@ Start = Callable[[Awaitable[None]], object]
 
 
 class Draft(msgspec.Struct, Generic[M], eq=False):
-    """Something that was said, or is to be done, in its turn.
+    """Something that was said.
 
     Attributes:
-        entry: What is to be stored, if anything.
+        entry: What is to be stored.
         author: Who said it; None for the server.
         room: The room it is said in, if it is.
         done: Called with what became of the entry, if anybody wants to know.
-        act: What is to be done where nothing is stored.
     """
 
-    entry: Entry | None
+    entry: Entry
     author: M | None
     room: Room[M] | None = None
     done: Callable[[Outcome], None] | None = None
-    act: Callable[[], None] | None = None
 
 
 class Journal(Generic[M]):
@@ -50,8 +48,7 @@ class Journal(Generic[M]):
 
     Args:
         store: Where it is stored.
-        settled: Called with the drafts of a transaction and, for each, what became of its entry;
-            None where it has none.
+        stored: Called with the drafts of a transaction and, for each, what became of its entry.
         failed: Called with the error when the store cannot store.
         start: Runs a coroutine.
     """
@@ -59,12 +56,12 @@ class Journal(Generic[M]):
     def __init__(
         self,
         store: IMessageStore,
-        settled: Callable[[Sequence[Draft[M]], Sequence[Outcome | None]], None],
+        stored: Callable[[Sequence[Draft[M]], Sequence[Outcome]], None],
         failed: Callable[[Exception], None],
         start: Start,
     ) -> None:
         self._store = store
-        self._settled = settled
+        self._stored = stored
         self._failed = failed
         self._start = start
         self._drafts: list[Draft[M]] = []
@@ -107,13 +104,9 @@ class Journal(Generic[M]):
             while self._drafts:
                 drafts = self._under_way = self._drafts[:MAX_BATCH]
                 self._drafts = self._drafts[MAX_BATCH:]
-                entries = [draft.entry for draft in drafts if draft.entry is not None]
-                outcomes: Sequence[Outcome | None] = await self._append(entries) if entries else ()
-                if len(entries) < len(drafts):
-                    rest = iter(outcomes)
-                    outcomes = [None if draft.entry is None else next(rest) for draft in drafts]
+                outcomes = await self._append([draft.entry for draft in drafts])
                 self._done += len(drafts)
-                self._settled(drafts, outcomes)
+                self._stored(drafts, outcomes)
                 while self._then and self._then[0][0] <= self._done:
                     self._then.popleft()[1]()
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from chatd.chat.answers import Answers
 from chatd.chat.names import fold
 from chatd.errors import RequestError
 from chatd.wire.messages import Message
@@ -26,17 +27,17 @@ class Member:
         has_account: Whether the name is an account's, and proven.
         rooms: The rooms that the member is in, by their folded names; the first is the one that a
             message is for which names none.
-        unsettled: How much of what the member said has no answer yet.
+        answers: What the member is owed for what it said.
     """
 
     __slots__ = (
         "address",
+        "answers",
         "has_account",
         "id",
         "key",
         "name",
         "rooms",
-        "unsettled",
     )
 
     def __init__(self, id: str, name: str) -> None:
@@ -44,7 +45,7 @@ class Member:
         self.address = ""
         self.has_account = False
         self.rooms: dict[str, Room[Any]] = {}
-        self.unsettled = 0
+        self.answers = Answers()
         self.rename(name)
 
     def rename(self, name: str) -> None:
@@ -52,7 +53,7 @@ class Member:
         self.name = name
         self.key = fold(name)
 
-    def all_settled(self) -> None:
+    def all_answered(self) -> None:
         """Act on all that the member said having its answer."""
 
 

@@ -50,10 +50,10 @@ class ServerProtocol(ChatProtocol):
         super().__init__(None, factory.turn, factory.clock, max_pending)
         self.factory: ChatFactory = factory
         self.session: Session | None = None
-        self._settling: Deferred[None] | None = None
-        self._unsettled_bytes = 0
-        self._max_unsettled = limits.max_in_work
-        self._max_unsettled_bytes = limits.max_in_work_bytes
+        self._answering: Deferred[None] | None = None
+        self._in_work_bytes = 0
+        self._max_in_work = limits.max_in_work
+        self._max_in_work_bytes = limits.max_in_work_bytes
         self._commands_in_turn = 0
         self._held_bytes = 0
         self._messages = TokenBucket(limits.message_rate)
@@ -102,9 +102,9 @@ class ServerProtocol(ChatProtocol):
     def owes_answers(self) -> bool:
         """Say whether something that the client said waits for the store."""
         session = self.session
-        if session is not None and session.unsettled:
+        if session is not None and session.answers.owed:
             self.factory.hub.journal.settle()
-            return session.unsettled > 0
+            return session.answers.owed > 0
         return False
 
     def act_on(self, event: Event) -> Deferred[None] | None:
@@ -113,8 +113,8 @@ class ServerProtocol(ChatProtocol):
             self._spent += 1
             hook = self.factory.message_received
             work = call_hook(self._refuse, event, hook, self.session, event)
-            return self._settle() if work is None and self._waits_for_much(event) else work
-        waiting = self._settle()
+            return self._until_answered() if work is None and self._waits_for_much(event) else work
+        waiting = self._until_answered()
         if waiting is None:
             return self._act_on_other(event)
         return waiting.addCallback(lambda _: self._act_later(event))
@@ -151,13 +151,13 @@ class ServerProtocol(ChatProtocol):
             work.addCallback(lambda _: factory.arrivals.tell(session))
         return work
 
-    def all_settled(self) -> None:
+    def all_answered(self) -> None:
         """Go on: all that the client said has its answer."""
-        self._unsettled_bytes = 0
+        self._in_work_bytes = 0
         self._turn.add(self)
-        settling, self._settling = self._settling, None
-        if settling is not None:
-            settling.callback(None)
+        answering, self._answering = self._answering, None
+        if answering is not None:
+            answering.callback(None)
 
     def session_ended(self, end_reason: SessionEnded) -> None:
         """Take the session out of the chat, and call its `ended`."""
@@ -284,22 +284,22 @@ class ServerProtocol(ChatProtocol):
         self._nap = self._clock.callLater(seconds, wake)
         return slept
 
-    def _settle(self) -> Deferred[None] | None:
+    def _until_answered(self) -> Deferred[None] | None:
         """Wait until all that the client said has its answer; None where it has."""
         if not self.owes_answers():
             return None
-        self._settling = Deferred()
-        return self._settling
+        self._answering = Deferred()
+        return self._answering
 
     def _waits_for_much(self, message: Message) -> bool:
         """Count a message in, and say whether too much of what was said waits for its answer."""
         session = self.session
-        if session is None or not session.unsettled:
+        if session is None or not session.answers.owed:
             return False
-        self._unsettled_bytes += len(message.content)
+        self._in_work_bytes += len(message.content)
         return (
-            session.unsettled >= self._max_unsettled
-            or self._unsettled_bytes >= self._max_unsettled_bytes
+            session.answers.owed >= self._max_in_work
+            or self._in_work_bytes >= self._max_in_work_bytes
         )
 
     def _hand_over(self) -> None:

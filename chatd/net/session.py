@@ -135,18 +135,18 @@ class Session(Member):
             reason: The same for a person.
             retry: Whether the client is invited to come back.
         """
-        self.factory.hub.in_turn(self, lambda: self.protocol.end_session(code, reason, retry=retry))
+        self.answers.then(lambda: self.protocol.end_session(code, reason, retry=retry))
 
     def deliver(self, frames: bytes) -> None:
         """Queue whole frames, made by its `encoder`, unless the session is over."""
         self.protocol.deliver(frames)
 
-    def all_settled(self) -> None:
+    def all_answered(self) -> None:
         """Act on all that the client said having its answer."""
-        self.protocol.all_settled()
+        self.protocol.all_answered()
 
     def _send(self, frame: bytes) -> None:
         end = self.protocol.connection.end_reason
         if end is not None:
             raise end.again()
-        self.factory.hub.in_turn(self, lambda: self.protocol.send_frame(frame))
+        self.answers.then(lambda: self.protocol.send_frame(frame))

@@ -37,7 +37,7 @@ class Person(Member):
         told, self.told = self.told, []
         return told
 
-    def all_settled(self):
+    def all_answered(self):
         if self.then is not None:
             then, self.then = self.then, None
             then()

@@ -164,7 +164,7 @@ class Interleaving:
             done.addBoth(lambda _: setattr(ear, "is_busy", False))
 
         ear.is_busy = True
-        if ear.person.unsettled:
+        if ear.person.answers.owed:
             ear.person.then = run
         else:
             run()
@@ -190,7 +190,7 @@ class Interleaving:
                 assert (key in ear.next) == (key in ear.person.rooms)
                 assert ear.next.get(key, room.seq + 1) == room.seq + 1, "something was not heard"
         for ear in self.ears.values():
-            assert (ear.person.unsettled, ear.is_busy, ear.asked) == (0, False, [])
+            assert (ear.person.answers.owed, ear.is_busy, ear.asked) == (0, False, [])
             assert set(self.said[ear]) <= set(ear.receipts), "something that was said has no answer"
 
 

@@ -36,12 +36,12 @@ class BatchTests(JournalCase):
         """Nobody is told before it is stored, and then everybody is, the sender included."""
         self.say_all(self.ann, "one", "two")
         self.assertEqual((self.hear(self.ann), self.hear(self.bob)), ([], []))
-        self.assertEqual(self.ann.unsettled, 2)
+        self.assertEqual(self.ann.answers.owed, 2)
         self.store.answer_next()
         heard = self.hear(self.ann)
         self.assertEqual((texts(heard), seqs(heard)), (["one", "two"], [1, 2]))
         self.assertEqual(self.bob.take(), heard)
-        self.assertEqual(self.ann.unsettled, 0)
+        self.assertEqual(self.ann.answers.owed, 0)
 
     def test_together(self):
         """What is said while something is stored waits, and is stored together after that."""
@@ -95,7 +95,7 @@ class BatchTests(JournalCase):
         self.delivery.vanish(self.ann)
         self.chat.finish()
         self.assertEqual(texts(self.bob.take()), ["one"])
-        self.assertEqual((self.ann.unsettled, self.hub.rooms["lobby"].holds), (0, 0))
+        self.assertEqual((self.ann.answers.owed, self.hub.rooms["lobby"].holds), (0, 0))
 
     def test_receipt_before_the_rename(self):
         """A command that waits for the answers comes after the receipts, also if renamed then."""
@@ -113,17 +113,17 @@ class RefusalTests(JournalCase):
         self.chat.say(self.ann, "lost", room="tea", id="lost")
         self.say_all(self.ann, "two")
         self.assertEqual(self.hear(self.ann), [])
-        self.assertEqual(self.ann.unsettled, 3)
+        self.assertEqual(self.ann.answers.owed, 3)
         self.store.answer_next()
         one, refused, two = self.hear(self.ann)
         self.assertEqual((one.seq, refused.code, refused.ref), (1, "not-in-room", "lost"))
-        self.assertEqual((two.seq, self.ann.unsettled), (2, 0))
+        self.assertEqual((two.seq, self.ann.answers.owed), (2, 0))
 
     def test_at_once(self):
         """Where nothing waits, a refusal is answered at once and the store is not asked."""
         self.chat.say(self.ann, "lost", room="tea")
         self.assertEqual(codes(self.ann.take()), ["not-in-room"])
-        self.assertEqual((self.store.appends, self.ann.unsettled), ([], 0))
+        self.assertEqual((self.store.appends, self.ann.answers.owed), ([], 0))
 
     def test_alone_in_its_batch(self):
         """A refusal that waited for others is answered without asking the store."""
@@ -148,7 +148,7 @@ class BrokenStoreTests(JournalCase):
                 told = self.hear(person)
                 self.assertEqual(codes(told), ["not-stored"] * 2)
                 self.assertEqual([each.ref for each in told], refs)
-                self.assertEqual(person.unsettled, 0)
+                self.assertEqual(person.answers.owed, 0)
             self.assertIs(self.chat.store_failures.pop(), error)
         self.assertEqual(self.hub.rooms["lobby"].holds, 0)
 
@@ -189,7 +189,7 @@ class SameIdTests(JournalCase):
         self.say("hello")
         self.chat.finish()
         self.assertEqual(self.ann.take(), [first])
-        self.assertEqual((self.bob.take(), self.ann.unsettled), ([], 0))
+        self.assertEqual((self.bob.take(), self.ann.answers.owed), ([], 0))
         self.assertEqual(self.hub.rooms["lobby"].seq, 1)
 
     def test_again_in_the_same_batch(self):
@@ -270,7 +270,7 @@ class IdleTests(JournalCase):
         """Else it is called once, when what was said till then is answered, not what is later."""
         called = []
         self.say_all(self.ann, "one")
-        self.hub.journal.call_when_settled(lambda: called.append(self.ann.unsettled))
+        self.hub.journal.call_when_settled(lambda: called.append(self.ann.answers.owed))
         self.assertEqual((called, self.hub.journal.is_idle), ([], False))
         self.say_all(self.ann, "two")
         self.store.answer_next()
@@ -287,7 +287,7 @@ class IdleTests(JournalCase):
         self.say_all(self.ann, "one")
         self.hub.journal.settle()
         self.say_all(self.ann, "two")
-        self.hub.journal.call_when_settled(lambda: called.append(self.ann.unsettled))
+        self.hub.journal.call_when_settled(lambda: called.append(self.ann.answers.owed))
         self.store.answer_next()
         self.assertEqual(called, [])
         self.store.answer_next()
@@ -305,12 +305,12 @@ class FailureTests(JournalCase):
             raise error
 
         self.say_all(self.ann, "one")
-        self.hub.in_turn(self.ann, fail)
+        self.ann.answers.then(fail)
         self.say_all(self.ann, "two")
         self.chat.finish()
         self.assertEqual(self.chat.store_failures, [error])
         self.assertEqual(texts(self.bob.take()), ["one", "two"])
-        self.assertEqual((self.ann.unsettled, self.hub.journal.is_idle), (0, True))
+        self.assertEqual((self.ann.answers.owed, self.hub.journal.is_idle), (0, True))
 
     def test_broadcast(self):
         """What is stored and cannot be delivered is answered, and what comes after it delivered."""
@@ -328,7 +328,7 @@ class FailureTests(JournalCase):
         self.assertEqual(self.chat.store_failures, [error])
         refusal, said = self.ann.take()
         self.assertEqual((refusal.code, refusal.ref, said.text), ("internal-error", "one", "two"))
-        self.assertEqual(self.ann.unsettled, 0)
+        self.assertEqual(self.ann.answers.owed, 0)
 
     def test_store_that_cannot_count(self):
         """A store that says too little of what became of them has stored nothing."""
@@ -341,25 +341,4 @@ class FailureTests(JournalCase):
         self.say_all(self.ann, "one", "two")
         self.chat.finish()
         self.assertEqual(codes(self.ann.take()), ["not-stored", "not-stored"])
-        self.assertEqual((self.bob.take(), self.ann.unsettled), ([], 0))
-
-
-class InTurnTests(JournalCase):
-    """What is done for a member in its turn."""
-
-    def test_at_once(self):
-        """Where nothing that it said waits, it is done at once."""
-        done = []
-        self.hub.in_turn(self.ann, lambda: done.append(1))
-        self.assertEqual(done, [1])
-
-    def test_after_the_answers(self):
-        """Else when that has its answer, whatever others or it itself say later."""
-        done = []
-        self.say_all(self.ann, "one")
-        self.hub.in_turn(self.ann, lambda: done.append(self.ann.unsettled))
-        self.say_all(self.ann, "two")
-        self.chat.end_turn()
-        self.assertEqual(done, [])
-        self.store.answer_next()
-        self.assertEqual(done, [2])
+        self.assertEqual((self.bob.take(), self.ann.answers.owed), ([], 0))

@@ -95,7 +95,7 @@ LOAD = (
         "A peer's messages that wait for the store are bounded.",
         "tests/net/test_answers.py::TransactionTests::test_too_much",
         "chatd/net/server.py",
-        "            session.unsettled >= self._max_unsettled\n",
+        "            session.answers.owed >= self._max_in_work\n",
         "            False\n",
     ),
     Defence(
@@ -158,9 +158,9 @@ LOAD = (
         "What was confirmed is stored: nobody is told of a message before.",
         "tests/chat/test_journal.py::BatchTests::test_not_before_it_is_stored",
         "chatd/chat/journal.py",
-        "await self._append(entries) if entries else ()",
-        "[interface.Stored(interface.place(each, 1), True) for interface in "
-        "[__import__('sys').modules['chatd.storage.interface']] for each in entries]",
+        "await self._append([draft.entry for draft in drafts])",
+        "[interface.Stored(interface.place(draft.entry, 1), True) for interface in "
+        "[__import__('sys').modules['chatd.storage.interface']] for draft in drafts]",
     ),
     Defence(
         "A store that fails is told to who speaks, and the daemon goes on.",

@@ -143,8 +143,8 @@ PEOPLE = (
         "Nobody says anything in a room that it is not in.",
         "tests/chat/test_journal.py::RefusalTests::test_at_once",
         "chatd/chat/hub.py",
-        "            room = self.room_of(member, header.room)\n            member.unsettled += 1\n",
-        "            room = next(iter(self.rooms.values()))\n            member.unsettled += 1\n",
+        "            room = self.room_of(member, header.room)\n            member.answers",
+        "            room = next(iter(self.rooms.values()))\n            member.answers",
     ),
     Defence(
         "Who speaks is what the server says, not what the sender writes.",
