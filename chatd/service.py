@@ -15,7 +15,6 @@ from twisted.application.service import MultiService, Service
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.internet.defer import CancelledError, Deferred, TimeoutError, maybeDeferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
@@ -31,6 +30,7 @@ from chatd.net.factory import GRACE_S, HEARTBEAT_S, ChatFactory
 from chatd.net.hooks import wait
 from chatd.net.limits import Limits
 from chatd.net.listening import ListeningService
+from chatd.net.looping import looping_call
 from chatd.net.memory import MemoryService
 from chatd.net.reloading import Reloading
 from chatd.net.signals import SignalService
@@ -104,8 +104,7 @@ class KeepingService(Service):
     def __init__(self, clock: IReactorTime, factory: ChatFactory, ban_file: BanFile | None) -> None:
         self._factory = factory
         self._ban_file = ban_file
-        self._loop = LoopingCall(self._expire)
-        self._loop.clock = clock
+        self._loop = looping_call(clock, self._expire)
 
     def startService(self) -> None:
         """Open the store.

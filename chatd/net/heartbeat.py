@@ -8,6 +8,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 from twisted.logger import Logger
 
+from chatd.net.looping import looping_call
+
 __all__ = ["HeartbeatWheel", "Ticking"]
 
 SLOTS = 100
@@ -64,8 +66,7 @@ class HeartbeatWheel:
         if self._loop is None:
             # A new one each time: one that stops and starts in its own call would go on twice, and
             # one that starts again would count the time in which it stood still.
-            self._loop = LoopingCall.withCount(self._turn)
-            self._loop.clock = self._clock
+            self._loop = looping_call(self._clock, self._turn, counts=True)
             self._loop.start(self._slot_s, now=False)
 
     def discard(self, ticking: Ticking) -> None:

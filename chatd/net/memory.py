@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import LoopingCall
+
+from chatd.net.looping import looping_call
 
 __all__ = ["EXODUS", "LOOK_S", "MemoryService", "give_back_memory"]
 
@@ -54,8 +55,7 @@ class MemoryService(Service):
         self._give_back = give_back
         self._seen = self._last = 0
         self._is_owed = False
-        self._loop = LoopingCall(self._look)
-        self._loop.clock = clock
+        self._loop = looping_call(clock, self._look)
 
     def startService(self) -> None:
         """Begin to look."""

@@ -1,0 +1,110 @@
+"""The rule of the reactor: the program that starts chooses it, and the library never does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).parent.parent
+DEADLINE_S = 60
+
+IMPORTS = """
+import importlib, pkgutil, sys
+import chatd
+for module in pkgutil.walk_packages(chatd.__path__, "chatd."):
+    if module.name != "chatd.__main__":
+        importlib.import_module(module.name)
+"""
+
+IN_MEMORY = """
+from chatd.testing import MemoryServer
+server = MemoryServer(key=bytes(32))
+alice, bob = server.connect("alice"), server.connect("bob")
+for answer in (alice.send("hello"), alice.send("hello", to="bob"), alice.ping(), alice.join("ops")):
+    server.pump()
+    assert answer.called
+server.advance(60)
+assert alice.is_active
+ended = bob.disconnect()
+stopped = server.factory.shut_down(5)
+server.advance(10)
+assert ended.called and not alice.is_active
+"""
+
+SERVICES = """
+import tempfile
+from chatd.passwords import set_password
+from chatd.service import ChatService, Settings, make_service
+from tests.test_make_service import CHEAP, ThreadedReactor
+reactor = ThreadedReactor()
+with tempfile.TemporaryDirectory() as directory:
+    set_password(f"{directory}/passwords", "alice", "open sesame", hasher=CHEAP)
+    kept = {"data": f"{directory}/data", "password_file": f"{directory}/passwords"}
+    for decided in ({}, kept):
+        endpoints = ("tcp:0", "tcp6:0", f"unix:{directory}/socket", "haproxy:tcp:0")
+        service = make_service(reactor, Settings(endpoints=endpoints, **decided))
+        service.privilegedStartService()
+        service.startService()
+        assert len(service.listeners) == 4
+        reactor.advance(100)
+        stopped = service.stopService()
+        reactor.wait_for(stopped)
+reactor.stop()
+"""
+
+CLIENTS = """
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
+clock = MemoryReactorClock()
+bot = chatd.ChatClientService(clock, "tcp:127.0.0.1:9", chatd.ChatClientFactory(clock))
+bot.startService()
+clock.advance(1)
+connecting = Deferred.fromCoroutine(chatd.connect(clock, "tcp:127.0.0.1:9", name="alice"))
+connecting.addErrback(lambda failure: None)
+assert len(clock.tcpClients) == 2
+bot.stopService()
+connecting.cancel()
+clock.advance(100)
+"""
+
+STILL_FREE = """
+assert "twisted.internet.reactor" not in sys.modules
+from twisted.internet import asyncioreactor
+asyncioreactor.install()
+"""
+
+
+class NoReactorTests(SynchronousTestCase):
+    """Whatever of the library is used on a given clock, the choice of the reactor stays free."""
+
+    def check(self, *parts: str) -> None:
+        """Run a program, which has no reactor yet, and then install one of its own choice."""
+        program = "".join((IMPORTS, *parts, STILL_FREE))
+        completed = subprocess.run(
+            [sys.executable, "-c", program],
+            cwd=ROOT,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=DEADLINE_S,
+            check=False,
+        )
+        self.assertEqual((completed.returncode, completed.stderr), (0, ""))
+
+    def test_imports(self) -> None:
+        """Every module can be imported."""
+        self.check()
+
+    def test_in_memory(self) -> None:
+        """A server in memory serves its clients, heartbeats and all."""
+        self.check(IN_MEMORY)
+
+    def test_services(self) -> None:
+        """A daemon's service is made, started and stopped, with every kind of store."""
+        self.check(SERVICES)
+
+    def test_clients(self) -> None:
+        """Clients connect, once and again."""
+        self.check(CLIENTS)
