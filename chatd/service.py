@@ -264,6 +264,7 @@ def make_service(
     reactor: Any,  # noqa: ANN401
     settings: Settings,
     factory_class: type[ChatFactory] = ChatFactory,
+    reopen_log: Callable[[], None] | None = None,
 ) -> ChatService:
     """Put a daemon together.
 
@@ -272,6 +273,7 @@ def make_service(
         settings: What the operator decided.
         factory_class: What serves the connections: `ChatFactory` or a subclass of the same
             arguments.
+        reopen_log: Opens the log file anew, at SIGHUP; None where the log is no file.
 
     Raises:
         ConfigurationError: An endpoint string or the key file is wrong.
@@ -291,16 +293,18 @@ def make_service(
         policy=replace(settings.policy, operators=(*operators, *listed())),
         limits=settings.limits,
     )
-    steps: dict[str, Callable[[], None]] = {}
+    reloading = Reloading()
+    if reopen_log is not None:  # first, so that the new log has the rest
+        reloading.add("log", reopen_log, done="opened anew")
     if settings.key_file is not None:
         key_file = os.path.abspath(settings.key_file)  # a daemon changes its directory
-        steps["key file"] = lambda: factory.use_key(load_key(key_file))
+        reloading.add("key file", lambda: factory.use_key(load_key(key_file)))
     if passwords is not None:
-        steps["password file"] = passwords.reload
+        reloading.add("password file", passwords.reload)
     if settings.operator_file is not None:
-        steps["operators"] = lambda: factory.operators.replace((*operators, *listed()))
+        reloading.add("operators", lambda: factory.operators.replace((*operators, *listed())))
     if settings.data is not None:
-        steps["bans"] = lambda: factory.bans.replace(ban_file.load())
+        reloading.add("bans", lambda: factory.bans.replace(ban_file.load()))
     service = ChatService(
         reactor,
         factory,
@@ -308,7 +312,7 @@ def make_service(
         ban_file=ban_file,
         socket_mode=settings.socket_mode,
         grace_s=settings.grace_s,
-        reload=Reloading(steps),
+        reload=reloading,
     )
     DescriptorService(settings.limits).setServiceParent(service)
     MemoryService(reactor, lambda: factory.census.departures).setServiceParent(service)

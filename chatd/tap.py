@@ -17,6 +17,7 @@ from chatd.chat.names import check_name, check_room
 from chatd.chat.policy import Policy
 from chatd.chat.rooms import LOBBY, MAX_ROOMS, PRESENCE_LIMIT
 from chatd.errors import ConfigurationError
+from chatd.net.daemonlog import LogService, log_of
 from chatd.net.endpoints import SOCKET_MODE
 from chatd.net.factory import GRACE_S, HEARTBEAT_S
 from chatd.net.startup import allow_all_descriptors, go_by_monotonic_time
@@ -228,8 +229,11 @@ class Options(usage.Options, AuthOptionMixin):
         """Put the daemon together, so that what is wrong with it is a usage error."""
         from twisted.internet import reactor  # noqa: PLC0415  (where the program starts)
 
+        program = {} if self.parent is None else self.parent  # the options of twistd or twist
+        self["log"] = log_of(reactor, program)
+        reopen_log = None if self["log"] is None else self["log"].reopen
         try:
-            self["service"] = make_service(reactor, self._settings())
+            self["service"] = make_service(reactor, self._settings(), reopen_log=reopen_log)
         except ConfigurationError as error:
             raise usage.UsageError(str(error)) from error
 
@@ -295,4 +299,8 @@ def makeService(options: Options) -> IService:
     allow_all_descriptors()
     go_by_monotonic_time(reactor)
     service: IService = options["service"]
-    return service
+    log = options["log"]
+    if not isinstance(log, LogService):
+        return service
+    service.setServiceParent(log)
+    return log

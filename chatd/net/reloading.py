@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from twisted.logger import Logger
 
@@ -20,21 +21,36 @@ class Reloading:
 
     log = Logger()
 
-    def __init__(self, steps: Mapping[str, Callable[[], None]]) -> None:
-        self._steps = steps
+    def __init__(self, steps: Mapping[str, Callable[[], None]] = MappingProxyType({})) -> None:
+        self._steps: list[tuple[str, Callable[[], None], str]] = []
+        for what, step in steps.items():
+            self.add(what, step)
+
+    def add(self, what: str, step: Callable[[], None], done: str = "read anew") -> None:
+        """Take one more step at each reload, after those that were added before.
+
+        Args:
+            what: What the log calls it.
+            step: What does it. It raises ConfigurationError where something is wrong with the file.
+            done: What the log says was done.
+        """
+        self._steps.append((what, step, done))
 
     def __call__(self) -> None:
         """Read all of them, and log what became of each."""
-        for what, step in self._steps.items():
+        for what, step, done in self._steps:
             try:
                 step()
             except ConfigurationError as error:
                 self.log.error(
-                    "{what}: not read anew, what was in force stays: {error}",
+                    "{what}: not {done}, what was in force stays: {error}",
                     what=what,
+                    done=done,
                     error=error,
                 )
             except Exception:  # the others are to be read all the same
-                self.log.failure("{what}: not read anew, what was in force stays", what=what)
+                self.log.failure(
+                    "{what}: not {done}, what was in force stays", what=what, done=done
+                )
             else:
-                self.log.info("{what}: read anew", what=what)
+                self.log.info("{what}: {done}", what=what, done=done)

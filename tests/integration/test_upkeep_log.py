@@ -1,0 +1,101 @@
+"""A daemon whose log is renamed while it runs, as logrotate does."""
+
+import os
+import re
+import signal
+
+import pytest
+from twisted.internet import reactor
+from twisted.internet.error import ConnectError
+
+import chatd
+from tests.integration.processes import FOREGROUND, Daemonized, Process, daemon
+from tests.integration.sessions import leave
+from tests.integration.test_daemon import endpoint
+from tests.integration.test_data import stop
+
+__all__ = ["endpoint"]  # a fixture
+
+OPENED = "log: opened anew"
+
+
+async def wait_for(path, text, endpoint):
+    """Go to and fro with a daemon until something is in its log; the test's deadline ends it."""
+    while not (path.is_file() and text in path.read_text()):
+        await leave(await chatd.connect(reactor, endpoint))
+
+
+async def connect_at_last(endpoint):
+    """Connect to a daemon that is about to listen; the test's deadline ends it."""
+    while True:
+        try:
+            return await leave(await chatd.connect(reactor, endpoint))
+        except ConnectError:
+            pass
+
+
+async def test_renamed(endpoint, tmp_path):
+    """After SIGHUP all goes to a new log, what SIGHUP does too, and nothing to the old one."""
+    key_file = tmp_path / "key"
+    chatd.write_key_file(key_file)
+    old = tmp_path / "old.log"
+    options = ("--endpoint", endpoint, "--key-file", key_file)
+    with Daemonized(tmp_path, *options) as process:
+        assert process.started.returncode == 0, process.started.stderr
+        client = await chatd.connect(reactor, endpoint, key=chatd.load_key(key_file))
+        for number in range(3):
+            process.log_file.rename(tmp_path / f"{number}.log")
+            os.kill(int(process.pid_file.read_text()), signal.SIGHUP)
+            while not (process.log_file.is_file() and "key file: " in process.log):
+                await client.ping()
+            assert OPENED in process.log.splitlines()[0]
+        assert OPENED not in (tmp_path / "0.log").read_text()
+        (tmp_path / "2.log").rename(old)
+        before = old.read_text()
+        await leave(client)
+        process.terminate()
+        process.wait()
+        assert "Server Shut Down" in process.log
+        assert old.read_text() == before
+
+
+async def test_cannot_be_opened(endpoint, tmp_path):
+    """Where the new log cannot be opened, the old one says so, and has what is logged after it."""
+    old = tmp_path / "old.log"
+    with Daemonized(tmp_path, "--endpoint", endpoint) as process:
+        process.log_file.rename(old)
+        process.log_file.mkdir()
+        os.kill(int(process.pid_file.read_text()), signal.SIGHUP)
+        await wait_for(old, "log: not opened anew, what was in force stays: ", endpoint)
+        process.terminate()
+        process.wait()
+        assert "Server Shut Down" in old.read_text()
+        assert "Traceback" not in old.read_text()
+
+
+async def test_twist(endpoint, tmp_path):
+    """So it is with `twist`, from a path that was relative."""
+    log, old = tmp_path / "twist.log", tmp_path / "old.log"
+    program = ("twist", "--log-format=text", "--log-file=twist.log", "chatd")
+    with Process(*program, "--endpoint", endpoint, cwd=tmp_path) as process:
+        await connect_at_last(endpoint)
+        log.rename(old)
+        process.send_signal(signal.SIGHUP)
+        await wait_for(log, OPENED, endpoint)
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+    assert "shutting down" in log.read_text()
+    assert "shutting down" not in old.read_text()
+
+
+@pytest.mark.parametrize("program", [FOREGROUND, ("twist", "--log-format=text")])
+async def test_no_file(endpoint, tmp_path, program):
+    """Where the log is the standard output, SIGHUP reads the rest anew, and says nothing of it."""
+    operators = tmp_path / "operators"
+    operators.touch()
+    with daemon("--operator-file", operators, endpoint=endpoint, program=program) as process:
+        process.send_signal(signal.SIGHUP)
+        process.output.wait_for(re.escape("operators: read anew"))
+        stop(process)
+        assert "log: " not in process.output.text
+        assert "opened anew" not in process.output.text
