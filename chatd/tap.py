@@ -20,6 +20,7 @@ from chatd.errors import ConfigurationError
 from chatd.net.daemonlog import LogService, log_of
 from chatd.net.endpoints import SOCKET_MODE
 from chatd.net.factory import GRACE_S, HEARTBEAT_S
+from chatd.net.pidfile import check_pid_file
 from chatd.net.startup import allow_all_descriptors, go_by_monotonic_time
 from chatd.options import (
     DAY_S,
@@ -234,6 +235,8 @@ class Options(usage.Options, AuthOptionMixin):
         reopen_log = None if self["log"] is None else self["log"].reopen
         try:
             self["service"] = make_service(reactor, self._settings(), reopen_log=reopen_log)
+            if program.get("pidfile") and not program.get("chroot"):
+                check_pid_file(program["pidfile"])
         except ConfigurationError as error:
             raise usage.UsageError(str(error)) from error
 

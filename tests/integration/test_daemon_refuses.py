@@ -1,11 +1,22 @@
 """The daemon as a process, when it cannot start: one line, a status, and nothing left behind."""
 
+import os
+import re
+import signal
 import socket
+import subprocess
 
 import pytest
 
 from chatd import write_key_file
-from tests.integration.processes import FOREGROUND, Daemonized, daemon, run_command
+from tests.integration.processes import (
+    FOREGROUND,
+    Daemonized,
+    Process,
+    daemon,
+    run_command,
+    script,
+)
 
 
 def complaint_of(completed):
@@ -55,6 +66,64 @@ def test_bad_option_of_any_program(program, tmp_path):
 
     assert "bad endpoint 'bogus'" in complaint_of(completed)
     assert list(tmp_path.iterdir()) == []
+
+
+UNWRITABLE = "/proc/self"
+
+
+@pytest.mark.parametrize("program", [("twistd", "-n"), ("twistd",)], ids=["foreground", "daemon"])
+def test_no_pid_file(program):
+    """In a directory that cannot be written to, one line says so, and what to give twistd."""
+    completed = run_command(*program, "chatd", "--endpoint", "tcp:0", cwd=UNWRITABLE)
+
+    assert completed.returncode == 1
+    assert re.search(r"cannot use the pid file /proc/.*--pidfile=$", complaint_of(completed))
+
+
+def test_no_log_file():
+    """Without a place for its log, too, a daemon ends with one line."""
+    completed = run_command("twistd", "--pidfile=", "chatd", "--endpoint", "tcp:0", cwd=UNWRITABLE)
+
+    assert completed.returncode == 1
+    assert re.search(r"cannot open the log file /proc/.*/twistd\.log: ", complaint_of(completed))
+
+
+def test_second_daemon(tmp_path):
+    """A daemon that runs is still protected from a second one with the same pid file."""
+    (tmp_path / "twistd.pid").write_text(str(os.getpid()))
+    completed = run_command("twistd", "-n", "chatd", "--endpoint", "tcp:0", cwd=tmp_path)
+
+    assert completed.returncode == 1
+    assert f"Another twistd server is running, PID {os.getpid()}" in completed.stderr
+
+
+CONTAINER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+"""Runs a process as the first of its own, as a container does."""
+
+
+def has_containers():
+    """Say whether this user may do so."""
+    try:
+        return (
+            subprocess.run([*CONTAINER, "true"], capture_output=True, check=False).returncode == 0
+        )
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not has_containers(), reason="needs unshare, and the right to use it")
+def test_killed_in_a_container(tmp_path):
+    """A daemon that was killed as process 1 is started again as process 1, by the same command."""
+    program = (*CONTAINER, script("twistd"), "-n", "chatd", "--endpoint", f"unix:{tmp_path}/{{}}")
+    for number in range(2):
+        command = [part.format(number) for part in program]
+        with Process(*command, cwd=tmp_path) as process:
+            process.output.wait_for("listening on ")
+            assert (tmp_path / "twistd.pid").read_text() == "1"
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            log = process.output.wait_for_end()
+        assert ("removing stale pid file" in log) == (number == 1)
 
 
 def test_data_in_a_file(tmp_path):
