@@ -25,6 +25,7 @@ from chatd.chat.policy import Policy
 from chatd.errors import ConfigurationError, StartupError, StoreError
 from chatd.keyfile import load_key
 from chatd.net.accounts import Accounts, PasswordFileChecker
+from chatd.net.certificates import Certificates
 from chatd.net.endpoints import SOCKET_MODE, server_endpoint
 from chatd.net.factory import GRACE_S, HEARTBEAT_S, ChatFactory
 from chatd.net.hooks import wait
@@ -156,6 +157,7 @@ class ChatService(MultiService):
     Attributes:
         factory: What serves the connections.
         listeners: What listens, in the order of `endpoints`.
+        certificates: Goes through those of its TLS endpoints; see `Certificates`.
     """
 
     log = Logger()
@@ -178,9 +180,13 @@ class ChatService(MultiService):
         self._is_hurried = False
         descriptions = [endpoints] if isinstance(endpoints, str) else endpoints
         self.factory = factory
+        self.certificates = Certificates()
         self.listeners = tuple(
             ListeningService(
-                reactor, description, server_endpoint(reactor, description, socket_mode), factory
+                reactor,
+                description,
+                server_endpoint(reactor, description, socket_mode, self.certificates),
+                factory,
             )
             for description in descriptions
         )
@@ -314,6 +320,8 @@ def make_service(
         grace_s=settings.grace_s,
         reload=reloading,
     )
+    for endpoint, renew in service.certificates:
+        reloading.add(f"certificates of {endpoint}", renew)
     DescriptorService(settings.limits).setServiceParent(service)
     MemoryService(reactor, lambda: factory.census.departures).setServiceParent(service)
     return service

@@ -18,6 +18,7 @@ from twisted.protocols.haproxy import proxyEndpoint
 from zope.interface import implementer
 
 from chatd.errors import ConfigurationError
+from chatd.net.certificates import Certificates, why_refused
 
 __all__ = ["BACKLOG", "client_endpoint", "server_endpoint"]
 
@@ -34,6 +35,7 @@ _HAS_MODE = re.compile(r"(?<!\\)(?:\\\\)*:mode=")
 _HAS_BACKLOG = re.compile(r"(?<!\\)(?:\\\\)*:backlog=")
 _SERVER_PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(-?\d+)(?::|$)")
 _CLIENT_PORT = re.compile(r"(?:tcp|ssl|tls):[^:]*:(?:port=)?(-?\d+)(?::|$)", re.IGNORECASE)
+_IS_TLS = re.compile(r"(ssl|tls):")
 _MAX_PORT = 65_535
 _WRONG_ARGUMENTS = (IndexError, TypeError, KeyError, AttributeError, RuntimeError)
 
@@ -75,6 +77,7 @@ def server_endpoint(
     reactor: Any,  # noqa: ANN401
     description: str,
     socket_mode: int = SOCKET_MODE,
+    certificates: Certificates | None = None,
 ) -> IStreamServerEndpoint:
     """Make a server endpoint from a string such as `tcp:9999` or `unix:/run/chat.sock`.
 
@@ -82,10 +85,12 @@ def server_endpoint(
         reactor: The reactor.
         description: The string.
         socket_mode: The mode of a UNIX socket whose string says none.
+        certificates: Is to have the endpoint's certificates, where it serves with any.
 
     Raises:
         ConfigurationError: It is no server endpoint string.
     """
+    called = description
     try:
         _check_port(_SERVER_PORT, description)
         endpoint = serverFromString(reactor, description)
@@ -97,12 +102,17 @@ def server_endpoint(
                 with suppress(TypeError):  # it has it already, by its place
                     endpoint = serverFromString(reactor, f"{description}:{argument}")
                     description = f"{description}:{argument}"
-        if description.startswith(_HAPROXY):
-            behind = serverFromString(reactor, description.removeprefix(_HAPROXY))
-            return cast(IStreamServerEndpoint, proxyEndpoint(_EndpointBehindProxy(behind)))
+        is_behind_proxy = description.startswith(_HAPROXY)
+        inner = description.removeprefix(_HAPROXY)
+        if certificates is not None and _IS_TLS.match(inner):
+            endpoint = certificates.endpoint(reactor, inner, called)
+        elif is_behind_proxy:
+            endpoint = serverFromString(reactor, inner)
+        if is_behind_proxy:
+            endpoint = proxyEndpoint(_EndpointBehindProxy(endpoint))
         return cast(IStreamServerEndpoint, endpoint)
     except Exception as error:  # the parsers are plugins, and raise what they like
-        raise _bad_endpoint(description, error, "tcp:9999 or unix:/tmp/chat.sock") from error
+        raise _bad_endpoint(called, error, "tcp:9999 or unix:/tmp/chat.sock") from error
 
 
 def client_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:  # noqa: ANN401
@@ -122,10 +132,8 @@ def client_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:  #
 
 def _bad_endpoint(description: str, error: Exception, example: str) -> ConfigurationError:
     is_of_arguments = isinstance(error, _WRONG_ARGUMENTS)
-    why = "its arguments do not fit" if is_of_arguments else " ".join(str(error).split())
-    return ConfigurationError(
-        f"bad endpoint {description!r}: {why or type(error).__name__}; one looks like {example}"
-    )
+    why = "its arguments do not fit" if is_of_arguments else why_refused(error)
+    return ConfigurationError(f"bad endpoint {description!r}: {why}; one looks like {example}")
 
 
 def _check_port(pattern: re.Pattern[str], description: str) -> None:

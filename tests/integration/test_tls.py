@@ -1,20 +1,21 @@
 """Sessions inside TLS, as Twisted's endpoints make it."""
 
-import datetime
+import re
+import signal
 import socket
+import ssl
 from contextlib import asynccontextmanager
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from twisted.internet import reactor
 
 import chatd
 from chatd import write_key_file
 from chatd.service import Settings, make_service
+from tests.integration.processes import daemon
 from tests.integration.sessions import leave
+from tests.integration.test_data import stop
+from tests.net.pems import write_certificate
 
 MIB = 1024 * 1024
 
@@ -23,27 +24,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*pyOpenSSL:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:X509:DeprecationWarning"),
 ]
-
-
-def write_certificate(path):
-    """Write a new key and its self-signed certificate for `localhost` to a PEM file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(secret + certificate.public_bytes(Encoding.PEM))
 
 
 def has_ipv6():
@@ -156,3 +136,62 @@ async def test_tls_server(certificates):
         client = await chatd.connect(reactor, tls_client(certificates, port, "::1"))
         assert (await client.send("hello")).text == "hello"
         await leave(client)
+
+
+ENDPOINTS = {
+    "ssl": "ssl:0:privateKey={0}/localhost.pem:interface=127.0.0.1",
+    "behind a proxy": "haproxy:ssl:0:privateKey={0}/localhost.pem:interface=127.0.0.1",
+    "tls": r"tls:{0}:0:interface=\:\:1",
+}
+
+
+def served(port, host):
+    """Return the certificate that whoever connects now is shown, as PEM."""
+    return ssl.get_server_certificate((host, port)).encode()
+
+
+def shown_by(path):
+    """Return the certificate in a PEM file."""
+    return b"-----BEGIN CERT" + path.read_bytes().partition(b"-----BEGIN CERT")[2]
+
+
+@pytest.mark.parametrize("kind", ENDPOINTS)
+async def test_renewed(certificates, tmp_path, kind):
+    """After SIGHUP who comes is shown the new certificate; who is there stays."""
+    if kind == "tls" and not has_ipv6():
+        pytest.skip("needs IPv6")
+    pem = certificates / "localhost.pem"
+    host = "::1" if kind == "tls" else "127.0.0.1"
+    endpoint = ENDPOINTS[kind].format(certificates)
+    with daemon(endpoint=endpoint) as process:
+        port = int(process.output.wait_for(r"port=(\d+)")[1])
+        there = tls_client(certificates, port, host)
+        old = shown_by(pem)
+        assert served(port, host) == old
+        alice = None if kind == "behind a proxy" else await chatd.connect(reactor, there)
+
+        pem.write_text("damaged")
+        process.send_signal(signal.SIGHUP)
+        process.output.wait_for(re.escape(f"certificates of {endpoint}: not read anew"))
+        assert served(port, host) == old
+
+        write_certificate(pem)
+        process.send_signal(signal.SIGHUP)
+        process.output.wait_for(re.escape(f"certificates of {endpoint}: read anew"))
+        assert served(port, host) == shown_by(pem) != old
+        if alice is not None:
+            bob = await chatd.connect(reactor, there)
+            assert (await alice.send("still here")).text == "still here"
+            assert (await bob.__anext__()).text == "still here"
+            await leave(alice, bob)
+        stop(process)
+
+
+async def test_not_renewed_by_itself(certificates):
+    """A file that changes is not looked at before SIGHUP: it may not be whole yet."""
+    async with serving(ssl_server(certificates)) as (_, port):
+        there = ssl_client(certificates, port)
+        (certificates / "localhost.pem").rename(certificates / "old.crt")
+        write_certificate(certificates / "localhost.pem")
+        with pytest.raises(chatd.SessionEnded, match="certificate verify failed"):
+            await chatd.connect(reactor, there)
