@@ -322,7 +322,7 @@ def make_service(
     )
     for endpoint, renew in service.certificates:
         reloading.add(f"certificates of {endpoint}", renew)
-    DescriptorService(settings.limits).setServiceParent(service)
+    DescriptorService(reactor, settings.limits).setServiceParent(service)
     MemoryService(reactor, lambda: factory.census.departures).setServiceParent(service)
     return service
 

@@ -299,7 +299,7 @@ def makeService(options: Options) -> IService:
     """Return the daemon's service; twistd calls it with the parsed options."""
     from twisted.internet import reactor  # noqa: PLC0415  (where the program starts)
 
-    allow_all_descriptors()
+    allow_all_descriptors(reactor)
     go_by_monotonic_time(reactor)
     service: IService = options["service"]
     log = options["log"]

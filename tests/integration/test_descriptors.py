@@ -110,3 +110,23 @@ def test_too_few(tmp_path, program):
     assert "chatd: too few file descriptors: there are 24, and it takes " in output
     assert "Traceback" not in output
     assert not (tmp_path / "chat.sock").exists()
+
+
+def test_ordinary_machines(tmp_path):
+    """On a machine with fewer than the usual bounds would take, a start warns of nothing."""
+    endpoint = f"unix:{tmp_path}/chat.sock"
+    with Process(*FOREGROUND, "chatd", "--endpoint", endpoint, **limited(4096)) as process:
+        process.output.wait_for(r"room for \d+ connections: there are 4096 file descriptors")
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+        assert "#warn]" not in process.output.wait_for_end()
+
+
+def test_select(tmp_path):
+    """With a reactor that takes few, the warning names it, and what it takes."""
+    endpoint = f"unix:{tmp_path}/chat.sock"
+    program = ("twistd", "-n", "--pidfile=", "--reactor=select", "chatd")
+    with Process(*program, "--endpoint", endpoint, **limited(4096)) as process:
+        process.output.wait_for(r"#warn\] the select reactor takes 1024 file descriptors, enough")
+        process.send_signal(signal.SIGTERM)
+        process.wait()
