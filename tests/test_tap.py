@@ -6,11 +6,14 @@ import base64
 import contextlib
 import io
 import os
+import signal
 import tempfile
 from pathlib import Path
 
-from twisted.application.service import IService
+from twisted.application.service import Application, IService
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python import usage
+from twisted.scripts.twistd import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -146,6 +149,66 @@ class GoodOptionsTests(OptionsTests):
         self.assertEqual(chatd.tapname, "chatd")
         self.assertIs(chatd.options, Options)
         self.assertIs(chatd.makeService, makeService)
+
+
+class ProgramTests(OptionsTests):
+    """What the options of `twistd` itself say is heeded."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.pid_file = self.directory / "twistd.pid"
+        self.log_file = self.directory / "chatd.log"
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.getsignal(signal.SIGUSR1))
+
+    def parse_all(self, *arguments: str) -> Options:
+        """Parse the options of `twistd`, and return those of its command."""
+        program = ServerOptions()
+        program.parseOptions([f"--pidfile={self.pid_file}", *arguments])
+        options: Options = program.subOptions
+        return options
+
+    def test_log_file(self) -> None:
+        """A log file is opened anew at SIGHUP, before all else is read anew."""
+        data = self.directory / "data"
+        options = self.parse_all("--logfile", str(self.log_file), "chatd", "--data", str(data))
+        self.assertFalse(self.log_file.exists())  # until twistd has seen that it is the only one
+        log = makeService(options)
+        self.assertEqual(list(log), [options["service"]])
+        log.setServiceParent(Application("chatd"))
+        self.addCleanup(log._file.close)
+        self.log_file.unlink()
+        with capturedLogs() as events:
+            options["service"]._signals._hang_up()
+        self.assertTrue(self.log_file.exists())
+        lines = list(map(formatEvent, events))
+        self.assertEqual(lines[0], "log: opened anew")
+        self.assertIn("bans: ", lines[1])
+
+    def test_no_log_file(self) -> None:
+        """Where the log is no file, `twistd` is left to its own."""
+        options = self.parse_all("--nodaemon", "chatd")
+        self.assertIs(makeService(options), options["service"])
+
+    def test_pid_file(self) -> None:
+        """A pid file that can be used is left to `twistd`, with none too."""
+        self.parse_all("chatd")
+        self.parse_all("--pidfile=", "chatd")
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_bad_pid_file(self) -> None:
+        """One that cannot is refused in one line, unless it is elsewhere after a chroot."""
+        bad = f"--pidfile={self.directory}/no/twistd.pid"
+        error = self.assertRaises(usage.UsageError, self.parse_all, bad, "chatd")
+        self.assertRegex(str(error), r"^cannot use the pid file .*--pidfile=$")
+        self.parse_all(bad, f"--chroot={self.directory}", "chatd")
+
+    def test_own_process_id(self) -> None:
+        """One that names this process is removed; not so where another option is wrong."""
+        self.pid_file.write_text(str(os.getpid()))
+        self.assertRaises(usage.UsageError, self.parse_all, "chatd", "--endpoint", "bogus")
+        self.assertTrue(self.pid_file.exists())
+        self.parse_all("chatd")
+        self.assertFalse(self.pid_file.exists())
 
 
 class MistakesTests(OptionsTests):

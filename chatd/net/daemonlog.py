@@ -136,9 +136,9 @@ def log_of(reactor: Any, program: Mapping[str, Any]) -> LogService | InheritedLo
     if "logFile" in program:  # of twist
         file = program["logFile"]
         return InheritedLog(file) if _is_regular(file) else None
-    if "logfile" not in program or program["logger"] or program.get("syslog"):
+    if "logfile" not in program or program.get("logger") or program.get("syslog"):
         return None
-    has_terminal = program.get("nodaemon") or program["debug"]
+    has_terminal = program.get("nodaemon") or program.get("debug")
     path = program["logfile"] or ("-" if has_terminal else "twistd.log")
     return None if path == "-" else LogService(reactor, path)
 
