@@ -253,7 +253,7 @@ class OpenServerTests(SynchronousTestCase):
 
     def test_with_tls(self) -> None:
         """With TLS only those with an account come in, if all need one; else anyone does."""
-        for where in ("ssl:9999", "tls:certificates"):
+        for where in ("ssl:9999", "tls:certificates", "haproxy:ssl:9999"):
             self.assertEqual(self.warnings_on(ANYWHERE, where=where, auth=ALICE), [])
             for auth in ("", f"{ALICE} anonymous"):
                 (warning,) = self.warnings_on(ANYWHERE, where=where, auth=auth)

@@ -127,7 +127,7 @@ class ListeningService(Service):
 
     def _warn_of(self, host: object) -> None:
         """Say what an operator may not have meant, where there is no key."""
-        is_tls = self._description.startswith(("ssl:", "tls:"))
+        is_tls = self._description.removeprefix("haproxy:").startswith(("ssl:", "tls:"))
         asks_passwords = self._factory.admission.asks_passwords
         if asks_passwords and not is_tls and isinstance(host, (IPv4Address, IPv6Address)):
             self.log.warn(
