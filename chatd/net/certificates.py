@@ -169,7 +169,10 @@ class RenewableEndpoint:
             if b"ENCRYPTED" in data:  # OpenSSL would ask at the terminal, and wait for the answer
                 raise ConfigurationError(f"{path}: the key has a passphrase; take one without")
         recorder = _Recorder()
-        serverFromString(recorder, self._string.text).listen(factory)
+        endpoint = serverFromString(recorder, self._string.text)
+        if getattr(endpoint, "clock", self) is None:  # TLS would import the global reactor
+            endpoint.clock = self._reactor
+        endpoint.listen(factory)
         listening = recorder.listening
         if listening.contexts is not None:
             listening.contexts.getContext()  # which Twisted would make at the first connection

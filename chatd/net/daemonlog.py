@@ -41,8 +41,10 @@ class ReopenableLog(LogFile):
         """
         before = self._file
         try:
-            status = os.stat(self.path if os.path.exists(self.path) else before.fileno())
-            self.defaultMode = stat.S_IMODE(status.st_mode)
+            if os.path.exists(self.path):
+                self.defaultMode = stat.S_IMODE(os.stat(self.path).st_mode)
+            elif not before.closed:  # as after a rotation that failed
+                self.defaultMode = stat.S_IMODE(os.fstat(before.fileno()).st_mode)
             self._openFile()
         except OSError as error:
             raise ConfigurationError(_cannot_open(self.path, error)) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -96,6 +97,20 @@ class ReopenableLogTests(LogFileTests):
             self.log.write(line)
         self.assertEqual((self.directory / "chatd.log.1").read_text(), "first\nsecond\n")
         self.assertEqual(self.path.read_text(), "third\n")
+
+    def test_after_a_rotation_that_failed(self) -> None:
+        """Where Twisted has closed the file and could open no other, it can be opened later."""
+
+        def fail() -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        self.patch(self.log, "_openFile", fail)
+        self.assertRaises(OSError, self.log.rotate)
+        self.assertRaises(ConfigurationError, self.log.reopen)
+        del self.log._openFile
+        self.log.reopen()
+        self.log.write("after\n")
+        self.assertEqual(self.path.read_text(), "after\n")
 
     def test_closes_the_old(self) -> None:
         """No descriptor is left open."""
