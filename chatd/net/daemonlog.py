@@ -78,7 +78,10 @@ class LogService(MultiService):
             try:
                 self._file = ReopenableLog.fromFullPath(self._path)
             except OSError as error:
-                raise StartupError(f"chatd: {_cannot_open(self._path, error)}") from error
+                raise StartupError(
+                    f"chatd: {_cannot_open(self._path, error)}; give twistd another with "
+                    "--logfile FILE"
+                ) from error
             # A LogFile has all of a file that an observer uses.
             observer = textFileLogObserver(cast(IO[str], self._file))
             parent.setComponent(ILogObserver, observer)

@@ -207,7 +207,11 @@ class LogServiceTests(LogFileTests):
         """A file that cannot be opened ends the start, in one line."""
         self.path.mkdir()
         error = self.assertRaises(StartupError, self.join)
-        self.assertEqual(error.code, f"chatd: cannot open the log file {self.path}: Is a directory")
+        self.assertEqual(
+            error.code,
+            f"chatd: cannot open the log file {self.path}: Is a directory; give twistd another "
+            "with --logfile FILE",
+        )
 
     def test_rotates_at_a_signal(self) -> None:
         """SIGUSR1 rotates it in the reactor's turn, as it does a log of `twistd`."""
