@@ -47,6 +47,9 @@ class ReopenableLog(LogFile):
                 self.defaultMode = stat.S_IMODE(os.fstat(before.fileno()).st_mode)
             self._openFile()
         except OSError as error:
+            if self._file is not before:  # a pipe was opened, which has no end to go on from
+                self._file.close()
+                self._file = before
             raise ConfigurationError(_cannot_open(self.path, error)) from error
         before.close()
 

@@ -88,6 +88,14 @@ class ReopenableLogTests(LogFileTests):
         self.log.write("after\n")
         self.assertEqual(self.old.read_text(), "before\nafter\n")
 
+    def test_pipe(self) -> None:
+        """A pipe in the file's place is no log either."""
+        self.path.rename(self.old)
+        os.mkfifo(self.path)
+        self.assertRaises(ConfigurationError, self.log.reopen)
+        self.log.write("after\n")
+        self.assertEqual(self.old.read_text(), "before\nafter\n")
+
     def test_rotates_by_itself(self) -> None:
         """It goes on to rotate by its size, by that of the new file."""
         self.log.rotateLength = 10
