@@ -1,7 +1,8 @@
-"""Files that a daemon trusts, because nobody but their owner may change them."""
+"""Files that people give to chatd: how they are read, trusted and replaced."""
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import stat
@@ -11,10 +12,48 @@ from pathlib import Path
 
 from chatd.errors import ConfigurationError
 
-__all__ = ["read_regular_file", "read_trusted_file", "replace_private_file", "why"]
+__all__ = [
+    "may_become_mark",
+    "read_regular_file",
+    "read_trusted_file",
+    "replace_private_file",
+    "strip_mark",
+    "why",
+]
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
+# Unicode Standard, section 23.8. Those of UTF-32 come first: one begins as one of UTF-16 does.
+_MARKS = (
+    (codecs.BOM_UTF8, "UTF-8"),
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
+
+def strip_mark(text: bytes, what: str) -> bytes:
+    """Return UTF-8 text without the byte order mark that some editors write before it.
+
+    Args:
+        text: The text, from its beginning.
+        what: What errors call it, such as `standard input`.
+
+    Raises:
+        ConfigurationError: Its mark is that of UTF-16 or UTF-32.
+    """
+    for mark, encoding in _MARKS:
+        if text.startswith(mark):
+            if encoding == "UTF-8":
+                return text[len(mark) :]
+            raise ConfigurationError(f"{what} is no UTF-8 text but {encoding}; save it as UTF-8")
+    return text
+
+
+def may_become_mark(start: bytes) -> bool:
+    """Whether more bytes are needed to tell if text begins with a byte order mark."""
+    return any(len(start) < len(mark) and mark.startswith(start) for mark, _ in _MARKS)
 
 
 def read_regular_file(path: str | Path, max_bytes: int = -1) -> tuple[bytes, int]:
@@ -41,19 +80,25 @@ def read_regular_file(path: str | Path, max_bytes: int = -1) -> tuple[bytes, int
 
 
 def read_trusted_file(
-    path: str | Path, what: str, *, is_secret: bool, max_bytes: int = -1
+    path: str | Path,
+    what: str,
+    *,
+    is_secret: bool,
+    max_bytes: int = -1,
+    keep_mark: bool = False,
 ) -> bytes:
-    """Read a file that its owner alone may write, and alone may read where it holds a secret.
+    """Read a text file that its owner alone may write, and alone may read where it is a secret.
 
     Args:
         path: The file.
         what: What errors call it, such as `key file`.
         is_secret: Whether others may not read it either.
         max_bytes: How much of it is read, in bytes; all of it where this is negative.
+        keep_mark: Whether a byte order mark of UTF-8 is returned, too.
 
     Raises:
-        ConfigurationError: It cannot be read, it is no regular file, or others may do with it
-            what they may not.
+        ConfigurationError: It cannot be read, it is no regular file, others may do with it what
+            they may not, or it is in UTF-16 or UTF-32.
     """
     try:
         data, mode = read_regular_file(path, max_bytes)
@@ -63,7 +108,8 @@ def read_trusted_file(
         raise ConfigurationError(f"others can read or write the {what} {path}: chmod 600 {path}")
     if mode & _OTHERS_WRITE:
         raise ConfigurationError(f"others can write the {what} {path}: chmod go-w {path}")
-    return data
+    text = strip_mark(data, f"the {what} {path}")
+    return data if keep_mark else text
 
 
 def replace_private_file(

@@ -24,7 +24,7 @@ def load_operators(path: str | Path) -> tuple[str, ...]:
     """
     data = read_trusted_file(path, _WHAT, is_secret=False)
     try:
-        lines = data.decode("utf-8-sig").splitlines()
+        lines = data.decode().splitlines()
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"the {_WHAT} {path} is no UTF-8 text") from error
     names = []

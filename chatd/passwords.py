@@ -29,7 +29,7 @@ from argon2.exceptions import HashingError, VerificationError, VerifyMismatchErr
 
 from chatd.chat.names import GUEST, check_name, fold
 from chatd.errors import ConfigurationError, RequestError
-from chatd.files import read_trusted_file, replace_private_file, why
+from chatd.files import read_trusted_file, replace_private_file, strip_mark, why
 
 __all__ = ["MAX_PASSWORD", "Passwords", "check_account", "load_passwords", "set_password"]
 
@@ -132,7 +132,8 @@ def load_passwords(path: str | Path, *, hasher: PasswordHasher | None = None) ->
         ConfigurationError: It cannot be read, others than its owner may read or write it, or a
             line of it is no account.
     """
-    return Passwords(_parse(path, _read_lines(path)), hasher or PasswordHasher())
+    lines, _ = _read_lines(path)
+    return Passwords(_parse(path, lines), hasher or PasswordHasher())
 
 
 def set_password(
@@ -140,8 +141,8 @@ def set_password(
 ) -> str:
     """Set the password of an account in a password file, which is made where there is none.
 
-    The file is replaced as a whole or not at all. Its other lines, its owner and its mode are
-    kept; a new one has mode 0600.
+    The file is replaced as a whole or not at all. Its other lines, its byte order mark, its owner
+    and its mode are kept; a new one has mode 0600.
 
     Args:
         path: The file.
@@ -170,7 +171,7 @@ def set_password(
         target = os.path.realpath(path)  # a link stays one
         with _only_writer_in(os.path.dirname(target)):
             status = os.stat(target) if os.path.exists(target) else None
-            lines = [] if status is None else _read_lines(path)
+            lines, mark = ([], b"") if status is None else _read_lines(path)
             account = _parse(path, lines).get(fold(name))
             if account is None:
                 lines.append(f"{name}:{encoded}")
@@ -178,7 +179,7 @@ def set_password(
                 name = account.name
                 lines[account.line - 1] = f"{name}:{encoded}"
             text = "".join(f"{line}\n" for line in lines)
-            replace_private_file(target, text.encode(), status)
+            replace_private_file(target, mark + text.encode(), status)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot write the {_WHAT} {path}: {why(error)}") from error
     return name
@@ -234,15 +235,17 @@ def _parameters(encoded: str) -> str:
     return prefix
 
 
-def _read_lines(path: str | Path) -> list[str]:
-    data = read_trusted_file(path, _WHAT, is_secret=True)
+def _read_lines(path: str | Path) -> tuple[list[str], bytes]:
+    """Return the lines of a file, and the byte order mark before them, if there is one."""
+    data = read_trusted_file(path, _WHAT, is_secret=True, keep_mark=True)
+    text = strip_mark(data, f"the {_WHAT} {path}")
     lines = []
-    for number, line in enumerate(data.removesuffix(b"\n").split(b"\n") if data else [], 1):
+    for number, line in enumerate(text.removesuffix(b"\n").split(b"\n") if text else [], 1):
         try:
             lines.append(line.decode())
         except UnicodeDecodeError:  # not chained, as it holds the line
             raise ConfigurationError(f"{path}, line {number}: it is no UTF-8 text") from None
-    return lines
+    return lines, data.removesuffix(text)
 
 
 def _parse(path: str | Path, lines: Iterable[str]) -> dict[str, _Account]:

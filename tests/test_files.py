@@ -10,7 +10,49 @@ from pathlib import Path
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError
-from chatd.files import read_regular_file, read_trusted_file, replace_private_file, why
+from chatd.files import (
+    may_become_mark,
+    read_regular_file,
+    read_trusted_file,
+    replace_private_file,
+    strip_mark,
+    why,
+)
+
+FOREIGN_MARKS = {
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+    b"\xff\xfe\0\0": "UTF-32",
+    b"\0\0\xfe\xff": "UTF-32",
+}
+
+
+class MarkTests(SynchronousTestCase):
+    """Byte order marks, with which some editors begin a file."""
+
+    def test_utf_8(self) -> None:
+        """That of UTF-8 is stripped, once and at the beginning only."""
+        for text in (b"", b"hello", b"hello \xef\xbb\xbf", b"\xef\xbb\xbf", b"\xef\xbb", b"\xff"):
+            self.assertEqual(strip_mark(b"\xef\xbb\xbf" + text, "it"), text)
+            if not text.startswith(b"\xef\xbb\xbf"):
+                self.assertEqual(strip_mark(text, "it"), text)
+
+    def test_others(self) -> None:
+        """Any other names the encoding, and nothing is returned."""
+        for mark, encoding in FOREIGN_MARKS.items():
+            error = self.assertRaises(ConfigurationError, strip_mark, mark + b"h\0i\0", "it")
+            self.assertEqual(str(error), f"it is no UTF-8 text but {encoding}; save it as UTF-8")
+
+    def test_beginnings(self) -> None:
+        """More is needed to tell where what is there begins a mark, and is not the whole of it."""
+        for mark in (b"\xef\xbb\xbf", *FOREIGN_MARKS):
+            for size in range(len(mark)):
+                self.assertTrue(may_become_mark(mark[:size]), mark[:size])
+        self.assertTrue(may_become_mark(b"\xff\xfe"))  # it begins one of UTF-32
+        for start in (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+            self.assertFalse(may_become_mark(start), start)
+        for start in (b"h", b"\n", b"\xef\xbbh", b"\xff\xfeh", b"\0h"):
+            self.assertFalse(may_become_mark(start), start)
 
 
 class FileCase(SynchronousTestCase):
@@ -83,6 +125,17 @@ class ReadTrustedFileTests(FileCase):
         for mode in (0o400, 0o600, 0o700):
             self.write(b"x", mode)
             self.assertEqual(self.read(is_secret=True), b"x")
+
+    def test_marks(self) -> None:
+        """A byte order mark of UTF-8 is no part of the text, unless it is asked for."""
+        self.write(b"\xef\xbb\xbfx")
+        self.assertEqual(self.read(is_secret=True), b"x")
+        kept = read_trusted_file(self.path, "list", is_secret=True, keep_mark=True)
+        self.assertEqual(kept, b"\xef\xbb\xbfx")
+        for mark, encoding in FOREIGN_MARKS.items():
+            self.write(mark + b"x")
+            error = self.assertRaises(ConfigurationError, self.read, is_secret=False)
+            self.assertIn(f"the list {self.path} is no UTF-8 text but {encoding}", str(error))
 
     def test_cannot_be_read(self) -> None:
         """What the file is called and why it is not read are told in a line."""

@@ -127,6 +127,17 @@ class LoadKeyTests(KeyFileTestCase):
         self.write(TEXT.rstrip(b"=\n"))
         assert load_key(self.path) == KEY
 
+    def test_mark(self):
+        """A byte order mark is no part of a key, and a file in another encoding is called that."""
+        self.write(b"\xef\xbb\xbf" + TEXT + b"\r\n")
+        assert load_key(self.path) == KEY
+        for encoding in ("utf-16-le", "utf-16-be"):
+            self.write(f"\ufeff{TEXT.decode()}".encode(encoding))
+            text = self.refusal_of(load_key)
+            assert text == (
+                f"the key file {self.path} is no UTF-8 text but UTF-16; save it as UTF-8"
+            )
+
     def test_pipe(self):
         """A pipe is no key file, and is not waited for."""
         pipe = self.path.with_name("pipe")

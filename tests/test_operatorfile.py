@@ -76,6 +76,8 @@ class LoadTests(SynchronousTestCase):
         """The mark that some editors begin a file with is no part of a name."""
         self.write(b"\xef\xbb\xbfalice\n")
         self.assertEqual(load_operators(self.path), ("alice",))
+        self.write("\ufeffalice\n".encode("utf-16-be"))
+        self.assertIn("UTF-16", self.refusal())
 
     def test_nothing_is_left_open(self) -> None:
         """What cannot be read leaves no file open, however often it is tried."""

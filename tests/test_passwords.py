@@ -80,6 +80,19 @@ class LoadTests(PasswordFileTestCase):
         assert "bob" not in loaded
         assert None not in loaded
 
+    def test_mark(self):
+        """A byte order mark is no part of the first line; a file in UTF-16 is called that."""
+        for first in (f"alice:{HASH}", "# team"):
+            self.write(f"\ufeff{first}\r\nbob:{HASH}\r\n")
+            assert "bob" in self.load()
+        assert ("alice" in self.load()) is False
+        self.path.write_bytes(f"\ufeffalice:{HASH}\n".encode("utf-16-le"))
+        text = self.refusal_of(self.load)
+        assert text == (
+            f"the password file {self.path} is no UTF-8 text but UTF-16; save it as UTF-8"
+        )
+        assert self.refusal_of(self.set, "bob") == text
+
     def test_empty(self):
         """A file without accounts is one."""
         for text in ("", "\n", "# nobody\n"):
@@ -258,6 +271,19 @@ class SetTests(PasswordFileTestCase):
             assert loaded.verify("alice", "new") == "Alice"
             assert loaded.verify("alice", SECRET) is None
             assert loaded.verify("bob", SECRET) == "bob"
+
+    def test_mark(self):
+        """A byte order mark stays before the first line, whichever line is replaced or added."""
+        self.write(f"\ufeffalice:{HASH}\r\n# team\r\n")
+        before = self.path.read_bytes()
+        self.set("bob")
+        assert self.path.read_bytes().startswith(before + b"bob:$argon2id$")
+        self.set("alice", "new")
+        after = self.path.read_bytes()
+        assert after.startswith(b"\xef\xbb\xbfalice:$argon2id$")
+        assert after.split(b"\n")[1] == b"# team\r"
+        assert self.load().verify("alice", "new") == "alice"
+        assert self.load().verify("bob", SECRET) == "bob"
 
     def test_append(self):
         """A new account comes last, on a line of its own."""

@@ -16,7 +16,7 @@ from chatd.cli.display import Display, JsonDisplay, TextDisplay
 from chatd.cli.lines import LineTooLong, StandardLines
 from chatd.cli.login import Login
 from chatd.cli.status import Status
-from chatd.errors import RequestError, SessionEnded
+from chatd.errors import ConfigurationError, RequestError, SessionEnded
 from chatd.net.endpoints import client_endpoint
 from chatd.wire.messages import Message
 
@@ -55,11 +55,14 @@ class Batch:
         self._in_flight_bytes = 0
         self._progress: Deferred[None] | None = None
 
-    async def run(self, source: int, *, as_json: bool, ink: Ink = PLAIN) -> Status:
+    async def run(
+        self, source: int, what: str = "standard input", *, as_json: bool, ink: Ink = PLAIN
+    ) -> Status:
         """Do it all.
 
         Args:
             source: The file descriptor to read lines from.
+            what: What complaints call it.
             as_json: Whether to show what is received as JSON.
             ink: What names are written with, where it is shown as text.
 
@@ -71,7 +74,7 @@ class Batch:
             twisted.internet.error.ConnectError: Nobody listens there.
         """
         there = client_endpoint(self._reactor, self._endpoint)
-        lines = StandardLines()
+        lines = StandardLines(what)
         display: Display = (
             JsonDisplay(lines.write_line)
             if as_json
@@ -88,7 +91,10 @@ class Batch:
             lines.slow_down(client.stream)
             await client.when_established()
             client.when_ended().addCallback(lambda _: lines.stop_reading())
-            await self._send_all(client, lines)
+            try:
+                await self._send_all(client, lines)
+            except ConfigurationError as error:  # it is no text that can be sent
+                self._refuse(str(error))
             if not lines.is_writable:
                 self._complain("standard output was closed; what came after that is not sent")
                 self._status = Status.LOST

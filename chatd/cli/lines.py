@@ -11,6 +11,8 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatd.errors import ConfigurationError
+from chatd.files import may_become_mark, strip_mark
 from chatd.net.transports import StreamTransport
 
 __all__ = ["LineTooLong", "StandardLines"]
@@ -43,12 +45,20 @@ class StandardLines(Protocol):
     r"""Reads lines, an iteration at a time, and writes lines.
 
     A line ends with ``\n`` or ``\r\n``, which are not part of it; the last one may have no end.
-    No more is read than is iterated, so that a file of any size may be sent.
+    No more is read than is iterated, so that a file of any size may be sent. A byte order mark of
+    UTF-8 at the beginning is no part of the first line; one of UTF-16 or UTF-32 fails the
+    iteration with `ConfigurationError`, before any line.
 
     Nothing is read before `start`.
+
+    Args:
+        what: What that error calls the file or the pipe.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, what: str = "standard input") -> None:
+        self._what = what
+        self._start: bytes | None = b""  # until it is known whether it is a mark
+        self._fault: ConfigurationError | None = None
         self._max_line = 0
         self._rest = bytearray()
         self._is_skipping = False
@@ -68,6 +78,8 @@ class StandardLines(Protocol):
 
     async def __anext__(self) -> bytes | LineTooLong:
         while not self._waiting:
+            if self._fault is not None:
+                raise self._fault
             if self._is_at_end:
                 raise StopAsyncIteration
             self._wakes = Deferred()
@@ -103,6 +115,23 @@ class StandardLines(Protocol):
         """Take lines in."""
         if self._is_at_end:
             return
+        if self._start is None:
+            self._take(data)
+            return
+        self._start += data
+        if not may_become_mark(self._start):
+            self._take_start(self._start)
+
+    def _take_start(self, start: bytes) -> None:
+        """Take in how the text begins, without its byte order mark."""
+        self._start = None
+        try:
+            self._take(strip_mark(start, self._what))
+        except ConfigurationError as error:
+            self._fault = error
+            self.stop_reading()
+
+    def _take(self, data: bytes) -> None:
         *lines, rest = data.split(b"\n")
         for line in lines:
             self._rest += line
@@ -117,6 +146,8 @@ class StandardLines(Protocol):
 
     def readConnectionLost(self) -> None:
         """Iterate what is left: there is no more to read."""
+        if self._start and not self._is_at_end:
+            self._take_start(self._start)
         if self._rest or self._is_skipping:
             self._line_ended()
         self._end()

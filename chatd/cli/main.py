@@ -211,7 +211,7 @@ def _send_batch(options: argparse.Namespace, login: Login, source: int) -> Statu
     ink = ink_for(os.environ, is_terminal=os.isatty(1))
     return _run(
         reactor,
-        lambda: batch.run(source, as_json=options.json, ink=ink),
+        lambda: batch.run(source, options.file or "standard input", as_json=options.json, ink=ink),
         options.endpoint,
     )
 

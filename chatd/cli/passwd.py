@@ -10,7 +10,7 @@ import sys
 from chatd.cli.display import plain
 from chatd.cli.status import Status
 from chatd.errors import ConfigurationError
-from chatd.files import why
+from chatd.files import strip_mark, why
 
 __all__ = ["passwd"]
 
@@ -65,6 +65,7 @@ def _read_line() -> str:
             line = source.readline(_MAX_LINE)
     except OSError as error:
         raise ConfigurationError(f"cannot read a password: {why(error)}") from error
+    line = strip_mark(line, "standard input")
     try:
         return line.removesuffix(b"\n").removesuffix(b"\r").decode()
     except UnicodeDecodeError:  # not chained: it holds the password

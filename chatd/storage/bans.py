@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.files import read_regular_file, replace_private_file, why
+from chatd.files import read_regular_file, replace_private_file, strip_mark, why
 
 __all__ = ["Ban", "BanFile"]
 
@@ -61,7 +61,8 @@ class BanFile:
             return []
         try:
             data, _ = read_regular_file(self._path)
-            return msgspec.json.decode(data, type=list[Ban])
+            text = strip_mark(data, f"the ban file {self._path}")
+            return msgspec.json.decode(text, type=list[Ban])
         except (FileNotFoundError, NotADirectoryError):  # the latter is told of with the data
             return []
         except (OSError, msgspec.DecodeError, ValueError) as error:  # the last where no UTF-8

@@ -173,6 +173,26 @@ class FaultTests(BatchCase):
         self.assertEqual(self.reactor.server.heard, ["one", "three"])
         self.assertEqual(self.complaints, ["line 2 is not sent: it is not UTF-8"])
 
+    def test_mark(self):
+        """A byte order mark is not sent; a file that consists of it holds nothing."""
+        self.assertEqual(self.send(b"\xef\xbb", b"\xbfone\n"), Status.DONE)
+        self.assertEqual(self.reactor.server.heard, ["one"])
+        self.assertEqual(self.send(b"\xef\xbb\xbfexit\ntwo\n"), Status.DONE)
+        self.assertEqual(self.reactor.server.heard, [])
+
+    def test_other_encodings(self):
+        """Of text in UTF-16 nothing is sent, and one line says so; the end is clean."""
+        for encoding in ("utf-16-le", "utf-16-be"):
+            data = "\ufeffone\ntwo\n".encode(encoding)
+            for pieces in ((data,), (data[:1], data[1:])):
+                self.assertEqual(self.send(*pieces), Status.USAGE)
+                self.assertEqual(self.reactor.server.heard, [])
+                self.assertEqual(
+                    self.complaints,
+                    ["standard input is no UTF-8 text but UTF-16; save it as UTF-8"],
+                )
+                self.assertEqual(self.reactor.server.sessions, {})
+
     def test_too_long(self):
         """A line that is longer than the server takes is named by its number."""
         status = self.send(b"12345\n123456\n1\n", max_content=5)

@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd import ConfigurationError
 from chatd.cli.lines import LineTooLong, StandardLines
 
 MAX_LINE = 100
@@ -69,6 +70,37 @@ class ReadingTests(SynchronousTestCase):
         if rest:
             expected.append(rest.removesuffix(b"\r"))
         self.assertEqual(self.lines_of(*pieces), expected)
+
+    def test_mark(self):
+        """A byte order mark at the beginning is no part of the first line, however it is cut."""
+        mark = b"\xef\xbb\xbf"
+        for stream, expected in (
+            (mark, []),
+            (mark + b"one\n" + mark + b"two", [b"one", mark + b"two"]),
+            (mark + mark + b"one", [mark + b"one"]),
+            (mark + b"x" * MAX_LINE, [b"x" * MAX_LINE]),
+            (mark[:2], [mark[:2]]),
+            (mark[:1] + b"\n", [mark[:1]]),
+            (b"\0\n", [b"\0"]),
+        ):
+            pieces = [stream[at : at + 1] for at in range(len(stream))]
+            self.assertEqual(self.lines_of(stream), expected)
+            self.assertEqual(self.lines_of(*pieces), expected)
+
+    def test_other_encodings(self):
+        """Text that begins with another mark fails, however it is cut, and has no lines."""
+        for encoding in ("UTF-16-LE", "UTF-16-BE", "UTF-32-LE", "UTF-32-BE"):
+            for text in ("\ufeffone\ntwo\n", "\ufeff"):
+                stream = text.encode(encoding)
+                for size in (1, 3, len(stream)):
+                    lines, _ = make_lines()
+                    line = next_of(lines)
+                    for at in range(0, len(stream), size):
+                        lines.dataReceived(stream[at : at + size])
+                    lines.readConnectionLost()
+                    fault = str(self.failureResultOf(line, ConfigurationError).value)
+                    self.assertIn(f"standard input is no UTF-8 text but {encoding[:6]}", fault)
+                    self.failureResultOf(next_of(lines), ConfigurationError)
 
     def test_longest(self):
         """A line may be as long as the limit, its end not counted."""

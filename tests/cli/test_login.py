@@ -57,6 +57,11 @@ class FileTests(SynchronousTestCase):
         """Nor is one that is not text."""
         self.assertIn("no UTF-8 text", self.refuse(b"sesame\xff\n"))
 
+    def test_mark(self):
+        """A byte order mark is no part of it; a file in another encoding is called that."""
+        self.assertEqual(self.read(b"\xef\xbb\xbfopen sesame\r\n"), "open sesame")
+        self.assertIn("UTF-16", self.refuse("\ufeffopen sesame\n".encode("utf-16-le")))
+
     def test_others_can_read(self):
         """A file that others can read or write is refused, as a key file is."""
         for mode in (0o640, 0o604, 0o620):

@@ -96,6 +96,13 @@ class PipeTests(PasswdCase):
             self.assert_refused(self.pipe(data), why)
         self.assertFalse(self.path.exists())
 
+    def test_mark(self):
+        """A byte order mark is no part of the password; other encodings are refused."""
+        self.pipe(b"\xef\xbb\xbf" + SECRET.encode() + b"\r\n")
+        self.assertEqual(load_passwords(self.path).verify("alice", SECRET), "alice")
+        data = f"\ufeff{SECRET}\n".encode("utf-16-le")
+        self.assert_refused(self.pipe(data), "standard input is no UTF-8 text but UTF-16")
+
     def test_bad_name(self):
         """A name that no member can have is refused."""
         self.assert_refused(self.pipe(b"x", "two words"), "1 to 32 characters")

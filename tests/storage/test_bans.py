@@ -66,6 +66,17 @@ class BanFileTests(StoreCase):
         self.path.write_text('[ {"name": "eve"},\n {"address": "::1", "until": 5} ]')
         assert self.file.load() == [Ban(name="eve"), Ban(address="::1", until=5.0)]
 
+    def test_mark(self):
+        """A byte order mark before the list says nothing; another encoding is called that."""
+        self.path.write_bytes(b'\xef\xbb\xbf[{"name": "eve"}]')
+        assert self.file.load() == [Ban(name="eve")]
+        self.path.write_bytes('\ufeff[{"name": "eve"}]'.encode("utf-16-le"))
+        with pytest.raises(ConfigurationError) as caught:
+            self.file.load()
+        assert str(caught.value) == (
+            f"the ban file {self.path} is no UTF-8 text but UTF-16; save it as UTF-8"
+        )
+
     def test_mode(self):
         """Only the owner can read the file, whatever the umask, and whatever was there."""
         for umask in (0, 0o777):
