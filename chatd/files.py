@@ -31,6 +31,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
+# A file that is mounted by itself is busy; the others are of a directory that cannot be written.
+_CANNOT_REPLACE = frozenset({errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def strip_mark(text: bytes, what: str) -> bytes:
@@ -71,9 +73,7 @@ def read_regular_file(path: str | Path, max_bytes: int = -1) -> tuple[bytes, int
     """
     try:
         with open(path, "rb", opener=_without_waiting) as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if not stat.S_ISREG(mode):
-                raise OSError(errno.EINVAL, "it is no regular file")
+            mode = _status_of_regular(file.fileno()).st_mode
             return file.read(max_bytes), mode
     except ValueError as error:  # there is a NUL in its name
         raise OSError(errno.EINVAL, str(error)) from error
@@ -117,6 +117,11 @@ def replace_private_file(
 ) -> None:
     """Put a file in the place of another: one of the two is there, whatever happens.
 
+    A file that cannot be replaced, such as one that is mounted by itself, is overwritten; it keeps
+    its owner and its mode. It is as before where that fails. If the machine stops meanwhile, the
+    file may be damaged; where its directory can be written, the new one is beside it then, under
+    a name that begins with a dot.
+
     Args:
         path: The file.
         data: What it is to hold.
@@ -126,8 +131,9 @@ def replace_private_file(
         OSError: It cannot be done; the file is as it was.
     """
     directory, name = os.path.split(path)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory or ".")
+    temporary = None
     try:
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=directory or ".")
         with os.fdopen(descriptor, "wb") as file:
             if status is not None:
                 os.fchown(descriptor, status.st_uid, status.st_gid)
@@ -137,15 +143,51 @@ def replace_private_file(
             file.flush()
             os.fsync(descriptor)
         os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
+    except OSError as error:
+        if error.errno not in _CANNOT_REPLACE or not os.path.isfile(path):
+            raise
+        _overwrite(path, data)
+    finally:
+        if temporary is not None:
+            with suppress(OSError):  # it is not there any more if it took its place
+                os.unlink(temporary)
 
 
 def why(error: Exception) -> str:
     """Return what went wrong with a file, in the system's words where it has any."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _status_of_regular(descriptor: int) -> os.stat_result:
+    """Return the status of an open file that must be a regular one."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "it is no regular file")
+    return status
+
+
+def _overwrite(path: str | Path, data: bytes) -> None:
+    """Write over a file, and bring it back to what it was where that fails."""
+    with open(path, "r+b", buffering=0, opener=_without_waiting) as file:
+        _status_of_regular(file.fileno())
+        before = file.read()
+        try:
+            _write_over(file.fileno(), data)
+        except BaseException:
+            with suppress(OSError):
+                _write_over(file.fileno(), before)
+            raise
+
+
+def _write_over(descriptor: int, data: bytes) -> None:
+    # What it grows by comes first: a disk that is full says so before anything is lost.
+    size = os.fstat(descriptor).st_size
+    for start, end in ((size, len(data)), (0, min(size, len(data)))):
+        place = start
+        while place < end:
+            place += os.pwrite(descriptor, data[place:end], place)
+    os.ftruncate(descriptor, len(data))
+    os.fsync(descriptor)
 
 
 def _without_waiting(path: str, flags: int) -> int:

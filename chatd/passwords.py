@@ -141,8 +141,9 @@ def set_password(
 ) -> str:
     """Set the password of an account in a password file, which is made where there is none.
 
-    The file is replaced as a whole or not at all. Its other lines, its byte order mark, its owner
-    and its mode are kept; a new one has mode 0600.
+    The file is replaced as a whole or not at all; one that cannot be replaced is overwritten, see
+    `chatd.files.replace_private_file`. Its other lines, its byte order mark, its owner and its
+    mode are kept; a new one has mode 0600.
 
     Args:
         path: The file.

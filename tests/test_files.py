@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -160,3 +162,90 @@ class ReplacePrivateFileTests(FileCase):
         self.path.mkdir()
         self.assertRaises(OSError, replace_private_file, self.path, b"1")
         self.assertEqual(os.listdir(self.path.parent), ["file"])
+
+
+class OverwriteTests(FileCase):
+    """Writing over a file that cannot be replaced."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.write(b"what was there before", 0o640)
+
+    def refuse(self, name: str, number: int) -> None:
+        """Let what replaces a file fail."""
+
+        def fail(*arguments: object, **options: object) -> None:
+            raise OSError(number, os.strerror(number))
+
+        self.patch(*((tempfile, name) if name == "mkstemp" else (os, name)), fail)
+
+    def check(self, data: bytes) -> None:
+        """Check that the same file holds the data, and that nothing is beside it."""
+        inode = self.path.stat().st_ino
+        replace_private_file(self.path, data, self.path.stat())
+        self.assertEqual(self.path.read_bytes(), data)
+        self.assertEqual(self.path.stat().st_ino, inode)
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o640)
+        self.assertEqual(os.listdir(self.path.parent), ["file"])
+
+    def test_mounted(self) -> None:
+        """A file that is mounted by itself is overwritten, by more, by less or by nothing."""
+        self.refuse("replace", errno.EBUSY)
+        for data in (b"more than was there before", b"less", b"", b"x" * 100_000):
+            self.check(data)
+        replace_private_file(self.path, b"x")
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o640)
+
+    def test_directory_that_cannot_be_written(self) -> None:
+        """So is one whose directory is another's, or on a disk that is read only."""
+        for number in (errno.EROFS, errno.EACCES, errno.EPERM):
+            self.refuse("mkstemp", number)
+            self.check(b"%d" % number)
+
+    def test_on_the_disk(self) -> None:
+        """It is on the disk when it is done, and the new text was there before the old one went."""
+        self.refuse("replace", errno.EBUSY)
+        self.patch(os, "fsync", lambda descriptor: synced.append(self.held()))
+        synced: list[list[bytes]] = []
+        replace_private_file(self.path, b"new")
+        self.assertEqual(synced, [[b"new", b"what was there before"], [b"new", b"new"]])
+
+    def held(self) -> list[bytes]:
+        """Return what is in each file of the directory, those with a dot first."""
+        return [path.read_bytes() for path in sorted(self.path.parent.iterdir())]
+
+    def test_failure(self) -> None:
+        """Where writing fails, at whichever place, the file is as it was."""
+        self.refuse("replace", errno.EBUSY)
+        real = os.pwrite
+        for calls in range(2):
+            left = [None] * calls
+
+            def write(*arguments: Any, left: list[None] = left) -> int:
+                if left:
+                    left.pop()
+                    return real(*arguments)
+                self.patch(os, "pwrite", real)
+                raise OSError(errno.ENOSPC, "No space left on device")
+
+            self.patch(os, "pwrite", write)
+            error = self.assertRaises(OSError, replace_private_file, self.path, b"x" * 1000)
+            self.assertEqual(error.errno, errno.ENOSPC)
+            self.assertEqual(self.held(), [b"what was there before"])
+
+    def test_other_failures(self) -> None:
+        """A disk that is full, a file that is not there and what is no file are not written to."""
+        self.refuse("replace", errno.ENOSPC)
+        self.assertRaises(OSError, replace_private_file, self.path, b"x")
+        self.assertEqual(self.held(), [b"what was there before"])
+        self.refuse("replace", errno.EBUSY)
+        for path in (self.path.with_name("none"), self.path.parent):
+            self.assertRaises(OSError, replace_private_file, path, b"x")
+        self.assertEqual(self.held(), [b"what was there before"])
+
+    def test_cannot_be_written(self) -> None:
+        """Where the file itself cannot be written either, that is told."""
+        self.refuse("replace", errno.EBUSY)
+        self.refuse("open", errno.EROFS)
+        error = self.assertRaises(OSError, replace_private_file, self.path, b"x")
+        self.assertEqual(error.errno, errno.EROFS)

@@ -1,5 +1,6 @@
 """Password files: read with suspicion, and changed line by line."""
 
+import errno
 import os
 import resource
 import stat
@@ -284,6 +285,20 @@ class SetTests(PasswordFileTestCase):
         assert after.split(b"\n")[1] == b"# team\r"
         assert self.load().verify("alice", "new") == "alice"
         assert self.load().verify("bob", SECRET) == "bob"
+
+    def test_mounted_file(self):
+        """A file that is mounted by itself, and so cannot be replaced, is overwritten."""
+        self.write(f"bob:{HASH}\n# team\n")
+        before = self.path.stat()
+
+        def replace(*paths):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+        self.patch(os, "replace", replace)
+        self.set("alice")
+        assert self.path.stat().st_ino == before.st_ino
+        assert self.path.read_text().startswith(f"bob:{HASH}\n# team\nalice:$argon2id$")
+        assert os.listdir(self.path.parent) == [self.path.name]
 
     def test_append(self):
         """A new account comes last, on a line of its own."""

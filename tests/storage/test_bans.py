@@ -147,6 +147,20 @@ class BanFileTests(StoreCase):
         self.file.save(BANS)
         assert order == ["fsync", "replace", "fsync"]
 
+    def test_mounted_file(self):
+        """A file that is mounted by itself, and so cannot be replaced, is overwritten."""
+        self.file.save(BANS)
+        inode = self.path.stat().st_ino
+
+        def replace(*paths):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+        self.patch(os, "replace", replace)
+        self.file.save(BANS[:1])
+        assert self.file.load() == BANS[:1]
+        assert self.path.stat().st_ino == inode
+        assert os.listdir(self.directory) == ["bans.json"]
+
     def test_disk_full(self):
         """When the disk is full the file is as it was, and nothing is left beside it."""
         self.file.save(BANS[:1])
