@@ -31,6 +31,10 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
+_REMEDY_FOR_SECRETS = (
+    "user {user} cannot change that; mount a Docker secret with mode 0400 and uid {user}, "
+    "a Kubernetes secret with defaultMode 0400 and fsGroup; the owner of any other file: chmod 600"
+)
 # A file that is mounted by itself is busy; the others are of a directory that cannot be written.
 _CANNOT_REPLACE = frozenset({errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM})
 
@@ -71,12 +75,8 @@ def read_regular_file(path: str | Path, max_bytes: int = -1) -> tuple[bytes, int
     Raises:
         OSError: It cannot be read, or it is no regular file.
     """
-    try:
-        with open(path, "rb", opener=_without_waiting) as file:
-            mode = _status_of_regular(file.fileno()).st_mode
-            return file.read(max_bytes), mode
-    except ValueError as error:  # there is a NUL in its name
-        raise OSError(errno.EINVAL, str(error)) from error
+    data, status, _ = _read(path, max_bytes)
+    return data, status.st_mode
 
 
 def read_trusted_file(
@@ -88,6 +88,11 @@ def read_trusted_file(
     keep_mark: bool = False,
 ) -> bytes:
     """Read a text file that its owner alone may write, and alone may read where it is a secret.
+
+    A secret that belongs to root may also be readable by its group, as root alone can have given
+    it to that group. Containers get secrets like that, and PostgreSQL has the same rule for its
+    key (https://www.postgresql.org/docs/current/ssl-tcp.html). For root itself, root's own group
+    is no such group: there nothing is lost with `chmod 600`.
 
     Args:
         path: The file.
@@ -101,15 +106,24 @@ def read_trusted_file(
             they may not, or it is in UTF-16 or UTF-32.
     """
     try:
-        data, mode = read_regular_file(path, max_bytes)
+        data, status, is_read_only = _read(path, max_bytes)
     except OSError as error:
         raise ConfigurationError(f"cannot read the {what} {path}: {why(error)}") from error
-    if is_secret and mode & _OTHERS:
-        raise ConfigurationError(f"others can read or write the {what} {path}: chmod 600 {path}")
-    if mode & _OTHERS_WRITE:
-        raise ConfigurationError(f"others can write the {what} {path}: chmod go-w {path}")
-    text = strip_mark(data, f"the {what} {path}")
-    return data if keep_mark else text
+    if is_secret and status.st_mode & _OTHERS and not _is_lent_by_root(status):
+        fault, mode = "can read or write", "600"
+    elif status.st_mode & _OTHERS_WRITE:
+        fault, mode = "can write", "go-w"
+    else:
+        text = strip_mark(data, f"the {what} {path}")
+        return data if keep_mark else text
+    user = os.geteuid()
+    if user in (0, status.st_uid) and not is_read_only:
+        remedy = f"chmod {mode} {path}"
+    elif is_secret:
+        remedy = _REMEDY_FOR_SECRETS.format(user=user)
+    else:
+        remedy = f"user {user} cannot change that; its owner can: chmod {mode} {path}"
+    raise ConfigurationError(f"others {fault} the {what} {path}: {remedy}")
 
 
 def replace_private_file(
@@ -158,12 +172,30 @@ def why(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
+def _read(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result, bool]:
+    """Return what is in a regular file, its status, and whether its file system is read-only."""
+    try:
+        with open(path, "rb", opener=_without_waiting) as file:
+            status = _status_of_regular(file.fileno())
+            is_read_only = bool(os.fstatvfs(file.fileno()).f_flag & os.ST_RDONLY)
+            return file.read(max_bytes), status, is_read_only
+    except ValueError as error:  # there is a NUL in its name
+        raise OSError(errno.EINVAL, str(error)) from error
+
+
 def _status_of_regular(descriptor: int) -> os.stat_result:
     """Return the status of an open file that must be a regular one."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file")
     return status
+
+
+def _is_lent_by_root(status: os.stat_result) -> bool:
+    """Whether a file is root's, who lets a group read it, and nobody else do anything with it."""
+    lets_group_read = status.st_mode & _OTHERS == stat.S_IRGRP
+    has_group = status.st_gid != 0 or os.geteuid() != 0
+    return status.st_uid == 0 and lets_group_read and has_group
 
 
 def _overwrite(path: str | Path, data: bytes) -> None:

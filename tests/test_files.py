@@ -145,6 +145,88 @@ class ReadTrustedFileTests(FileCase):
         self.assertEqual(str(error), f"cannot read the list {self.path}: No such file or directory")
 
 
+class OwnerTests(FileCase):
+    """Secrets that this process does not own, as containers get them."""
+
+    def read(
+        self,
+        mode: int,
+        *,
+        owner: int = 0,
+        group: int = 5000,
+        user: int = 1000,
+        is_read_only: bool = False,
+        is_secret: bool = True,
+    ) -> bytes:
+        """Read a file as a user, as if it had an owner, a group and a mode."""
+        self.write(b"x")
+        status = list(self.path.stat())
+        status[stat.ST_MODE] = stat.S_IFREG | mode
+        status[stat.ST_UID], status[stat.ST_GID] = owner, group
+        self.patch(os, "fstat", lambda descriptor: os.stat_result(status))
+        flags = os.ST_RDONLY if is_read_only else 0
+        file_system = os.statvfs_result((4096, 4096, 1, 1, 1, 1, 1, 1, flags, 255))
+        self.patch(os, "fstatvfs", lambda descriptor: file_system)
+        self.patch(os, "geteuid", lambda: user)
+        return read_trusted_file(self.path, "key file", is_secret=is_secret)
+
+    def refusal(self, mode: int, **options: Any) -> str:
+        """Return what a file is refused with, without its beginning."""
+        error = self.assertRaises(ConfigurationError, self.read, mode, **options)
+        text = str(error)
+        self.assertEqual(len(text.splitlines()), 1)
+        return text.partition(f"key file {self.path}: ")[2]
+
+    def test_lent_by_root(self) -> None:
+        """Root's file that one group may read, and do no more, is taken."""
+        for mode in (0o440, 0o640):
+            for is_read_only in (True, False):
+                self.assertEqual(self.read(mode, is_read_only=is_read_only), b"x")
+            self.assertEqual(self.read(mode, user=0), b"x")
+            self.assertEqual(self.read(mode, group=0), b"x")
+
+    def test_open_to_more(self) -> None:
+        """It is refused where others may read it, or the group may do more; whoever owns it."""
+        for mode in (0o444, 0o644, 0o660, 0o450, 0o441, 0o460, 0o442, 0o404):
+            for owner in (0, 1000, 2000):
+                self.refusal(mode, owner=owner)
+
+    def test_lent_by_others(self) -> None:
+        """What another user, or this one, shares with a group is refused."""
+        for owner in (1000, 2000):
+            for user in (0, 1000):
+                self.refusal(0o440, owner=owner, user=user)
+
+    def test_group_of_root(self) -> None:
+        """Root itself is told to chmod what its own group can read."""
+        self.assertEqual(self.refusal(0o440, group=0, user=0), f"chmod 600 {self.path}")
+
+    def test_remedies(self) -> None:
+        """Who can chmod the file is told so, and who cannot how a container gets another mode."""
+        for user in (0, 1000):
+            self.assertEqual(self.refusal(0o644, owner=1000, user=user), f"chmod 600 {self.path}")
+        for user, options in (
+            (1000, {"owner": 0}),
+            (1000, {"owner": 1000, "is_read_only": True}),
+            (0, {"owner": 0, "is_read_only": True}),
+        ):
+            text = self.refusal(0o444, user=user, **options)
+            self.assertEqual(
+                text,
+                f"user {user} cannot change that; mount a Docker secret with mode 0400 and uid "
+                f"{user}, a Kubernetes secret with defaultMode 0400 and fsGroup; the owner of any "
+                "other file: chmod 600",
+            )
+
+    def test_no_secret(self) -> None:
+        """What is no secret may be read by all; who cannot chmod it is told who can."""
+        self.assertEqual(self.read(0o444, is_secret=False), b"x")
+        self.assertEqual(
+            self.refusal(0o664, is_secret=False),
+            f"user 1000 cannot change that; its owner can: chmod go-w {self.path}",
+        )
+
+
 class ReplacePrivateFileTests(FileCase):
     """Putting one file in the place of another."""
 
