@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,7 +13,13 @@ from typing import Any
 
 from twisted.application.service import MultiService, Service
 from twisted.cred.checkers import ICredentialsChecker
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError, maybeDeferred
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredLock,
+    TimeoutError,
+    maybeDeferred,
+)
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -28,7 +34,6 @@ from chatd.net.accounts import Accounts, PasswordFileChecker
 from chatd.net.certificates import Certificates
 from chatd.net.endpoints import SOCKET_MODE, server_endpoint
 from chatd.net.factory import GRACE_S, HEARTBEAT_S, ChatFactory
-from chatd.net.hooks import wait
 from chatd.net.limits import Limits
 from chatd.net.listening import ListeningService
 from chatd.net.looping import looping_call
@@ -37,10 +42,16 @@ from chatd.net.reloading import Reloading
 from chatd.net.signals import SignalService
 from chatd.net.startup import DescriptorService
 from chatd.operatorfile import load_operators
-from chatd.storage.bans import BanFile
+from chatd.storage.bans import Ban, BanFile
 from chatd.storage.interface import IMessageStore, Retention
 from chatd.storage.memory import MEMORY_RETENTION, MemoryStore
-from chatd.storage.sqlite import SQLITE_RETENTION, Durability, SqliteStore, StoreThread
+from chatd.storage.sqlite import (
+    SQLITE_RETENTION,
+    Durability,
+    SqliteStore,
+    StoreRunner,
+    StoreThread,
+)
 from chatd.wire.envelope import MAX_CONTENT
 
 __all__ = ["DEFAULT_ENDPOINT", "ChatService", "Settings", "make_service"]
@@ -123,11 +134,15 @@ class KeepingService(Service):
         self._loop.start(EXPIRY_INTERVAL_S)
 
     def stopService(self) -> Deferred[None]:
-        """Close the store, when nobody uses it any more."""
+        """Wait until bans are saved, and close the store, when nobody uses it any more."""
         super().stopService()
         if self._loop.running:
             self._loop.stop()
-        return Deferred.fromCoroutine(wait(self._factory.store.close()))
+        return Deferred.fromCoroutine(self._close())
+
+    async def _close(self) -> None:
+        await self._factory.bans.settle()
+        await self._factory.store.close()
 
     async def _expire(self) -> None:
         try:
@@ -284,7 +299,8 @@ def make_service(
     Raises:
         ConfigurationError: An endpoint string or the key file is wrong.
     """
-    store, ban_file = _keepers(reactor, settings)
+    run = StoreThread(reactor)
+    store, ban_file = _keepers(settings, run)
     passwords = _password_checker(reactor, settings)
     listed = _operator_reader(settings)
     operators = settings.policy.operators
@@ -295,7 +311,7 @@ def make_service(
         max_content=settings.max_content,
         store=store,
         accounts=_accounts(reactor, settings, passwords),
-        bans=Bans(save=ban_file.save, unix_time=time.time),
+        bans=Bans(save=_saving(ban_file, run), lock=DeferredLock(), unix_time=time.time),
         policy=replace(settings.policy, operators=(*operators, *listed())),
         limits=settings.limits,
     )
@@ -310,7 +326,7 @@ def make_service(
     if settings.operator_file is not None:
         reloading.add("operators", lambda: factory.operators.replace((*operators, *listed())))
     if settings.data is not None:
-        reloading.add("bans", lambda: factory.bans.replace(ban_file.load()))
+        reloading.add("bans", lambda: factory.bans.reload(ban_file.load))
     service = ChatService(
         reactor,
         factory,
@@ -327,7 +343,7 @@ def make_service(
     return service
 
 
-def _keepers(reactor: Any, settings: Settings) -> tuple[IMessageStore, BanFile]:  # noqa: ANN401
+def _keepers(settings: Settings, run: StoreRunner) -> tuple[IMessageStore, BanFile]:
     """Make what keeps what is said, and what keeps the bans."""
     if settings.data is None:
         return MemoryStore(settings.keep or MEMORY_RETENTION), BanFile(None)
@@ -336,9 +352,19 @@ def _keepers(reactor: Any, settings: Settings) -> tuple[IMessageStore, BanFile]:
         data,
         settings.keep or SQLITE_RETENTION,
         durability=settings.durability,
-        run=StoreThread(reactor),
+        run=run,
     )
     return store, BanFile(data / "bans.json")
+
+
+def _saving(ban_file: BanFile, run: StoreRunner) -> Callable[[list[Ban]], Awaitable[None]]:
+    """Return what saves bans in the store's thread, which is there as long as the store is open."""
+
+    async def save(bans: list[Ban]) -> None:
+        if ban_file.is_kept:
+            await run(partial(ban_file.save, bans))
+
+    return save
 
 
 def _password_checker(reactor: Any, settings: Settings) -> PasswordFileChecker | None:  # noqa: ANN401

@@ -200,7 +200,7 @@ class OpeningTests(KeepingTests):
 
     def test_bans_of_the_factory(self) -> None:
         """Without a file the bans that the factory has are left alone."""
-        self.factory.bans.add(Ban(name="mallory"))
+        self.factory.bans.replace([Ban(name="mallory")])
         self.start()
         self.assertEqual([ban.name for ban in self.factory.bans.in_force()], ["mallory"])
         self.successResultOf(self.service.stopService())

@@ -7,6 +7,7 @@ import os
 import queue
 import stat
 import tempfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,11 @@ from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.policy import Policy
-from chatd.errors import ConfigurationError, RequestError, StartupError
+from chatd.errors import ConfigurationError, RequestError, StartupError, StoreError
 from chatd.net.factory import ChatFactory
 from chatd.passwords import set_password
 from chatd.service import DEFAULT_ENDPOINT, ChatService, Settings, make_service
-from chatd.storage.bans import Ban
+from chatd.storage.bans import Ban, BanFile
 from chatd.storage.interface import Page, Retention, room_log
 from chatd.storage.sqlite import Durability
 from chatd.wire.channel import PREAMBLE
@@ -215,12 +216,71 @@ class DataTests(MakeServiceTests):
     def test_bans(self) -> None:
         """So is who is banned, in a file that a person can read."""
         service = self.start(data=self.data)
-        service.factory.bans.add(Ban(name="mallory", by="alice"))
+        self.await_(service.factory.bans.add(Ban(name="mallory", by="alice")))
         self.result(service.stopService())
         self.assertIn("mallory", (self.data / "bans.json").read_text())
 
         again = self.start(data=self.data)
         self.assertEqual([ban.name for ban in again.factory.bans.in_force()], ["mallory"])
+
+    def hold_saves(self) -> threading.Event:
+        """Keep the threads that save bans waiting until an event is set; return it."""
+        event = threading.Event()
+        self.addCleanup(event.set)
+        save = BanFile.save
+
+        def wait_and_save(file: BanFile, bans: list[Ban]) -> None:
+            assert event.wait(DEADLINE_S)
+            save(file, bans)
+
+        self.patch(BanFile, "save", wait_and_save)
+        return event
+
+    def test_bans_are_saved_in_a_thread(self) -> None:
+        """Who is banned is saved beside the reactor's thread; a stop waits for it."""
+        service = self.start(data=self.data)
+        event = self.hold_saves()
+        adding = [
+            Deferred.fromCoroutine(service.factory.bans.add(Ban(name=name)))
+            for name in ("mallory", "eve")
+        ]
+        stopped = service.stopService()
+        self.reactor.advance(0)
+        self.assertFalse(stopped.called)
+        event.set()
+        self.result(stopped)
+        for each in adding:
+            self.successResultOf(each)
+        names = [ban.name for ban in BanFile(self.data / "bans.json").load()]
+        self.assertEqual(names, ["mallory", "eve"])
+
+    def test_bans_are_read_when_they_are_saved(self) -> None:
+        """SIGHUP that comes meanwhile reads what was saved, and then says so."""
+        service = self.start(data=self.data)
+        event = self.hold_saves()
+        adding = Deferred.fromCoroutine(service.factory.bans.add(Ban(name="mallory")))
+        with capturedLogs() as events:
+            service._signals._hang_up()
+            self.assertEqual(events, [])
+            event.set()
+            self.result(adding)
+        self.assertEqual([formatEvent(each) for each in events], ["bans: read anew"])
+        self.assertEqual([ban.name for ban in service.factory.bans.in_force()], ["mallory"])
+
+    def test_bans_cannot_be_saved(self) -> None:
+        """A ban that cannot be saved is told to who makes it, and is not in force."""
+        service = self.start(data=self.data)
+        (self.data / "bans.json").mkdir()
+        adding = Deferred.fromCoroutine(service.factory.bans.add(Ban(name="mallory")))
+        adding.addErrback(lambda failure: failure.trap(StoreError))
+        self.assertIs(self.result(adding), StoreError)
+        self.assertEqual(service.factory.bans.in_force(), [])
+
+    def test_bans_in_memory(self) -> None:
+        """Without a directory they are in force as long as the daemon runs."""
+        service = self.start()
+        self.await_(service.factory.bans.add(Ban(name="mallory")))
+        self.assertEqual([ban.name for ban in service.factory.bans.in_force()], ["mallory"])
 
     def test_retention(self) -> None:
         """How much is kept is as it was decided, on disk and in memory."""

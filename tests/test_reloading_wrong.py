@@ -10,6 +10,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -52,6 +53,21 @@ class ReloadingTests(SynchronousTestCase):
             )
         self.assertEqual(taken, ["one", "wrong", "3"] * 2)
         self.assertFalse(any("log_failure" in event for event in events))
+
+    def test_waiting(self) -> None:
+        """A step that has to wait holds no other up, and is told of when it is done."""
+        waiting: list[Deferred[None]] = [Deferred(), Deferred()]
+        reload = Reloading(
+            {"slow": lambda: waiting[0], "wrong": lambda: waiting[1], "quick": lambda: None}
+        )
+        with capturedLogs() as events:
+            reload()
+            self.assertEqual([formatEvent(event) for event in events], ["quick: read anew"])
+            waiting[1].errback(ConfigurationError("no"))
+            waiting[0].callback(None)
+        self.assertEqual(
+            [formatEvent(event) for event in events[1:]], [f"wrong: {STAYS}: no", "slow: read anew"]
+        )
 
 
 class WrongFileTests(MakeServiceTests):

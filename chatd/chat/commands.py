@@ -285,7 +285,7 @@ class Commands(Generic[M]):
         now = self._hub.unix_time()
         if fields.until is not None and fields.until <= now:
             raise RequestError(ErrorCode.BAD_REQUEST, "the ban would have ended already")
-        self._bans.add(
+        await self._bans.add(
             Ban(name=name, address=address, until=fields.until, by=member.name, made=now)
         )
         kicked = self._end(name, address, ErrorCode.BANNED, "you are banned from this server")
@@ -296,7 +296,7 @@ class Commands(Generic[M]):
     async def _unban(self, member: M, fields: _Target, answer: Answer[M]) -> None:
         self._operators.check(member)
         name, address = check_target(fields.name, fields.address)
-        if not self._bans.remove(name, address):
+        if not await self._bans.remove(name, address):
             raise RequestError(ErrorCode.BAD_REQUEST, f"{name or address} is not banned")
         self._note(f"{member.name} unbanned {name or address}")
         answer({})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Protocol
 
 import msgspec
 
@@ -13,15 +15,35 @@ from chatd.chat.names import fold, fold_known
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.bans import Ban
 
-__all__ = ["Bans", "Operators", "check_target"]
+__all__ = ["Bans", "Lock", "Operators", "check_target"]
+
+
+class Lock(Protocol):
+    """Lets one in at a time, in the order in which they come; Twisted's `DeferredLock` is one."""
+
+    def __aenter__(self) -> Awaitable[object]:
+        """Wait until nobody else is in."""
+
+    def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> Awaitable[bool | None]:
+        """Let the next one in."""
 
 
 class Bans:
     """Who is banned, by name or by address; an IPv6 one stands for its /64, as for `site_of`.
 
+    A change is in force when it is kept. Changes are made one after the other: each begins with
+    what the one before left, and what is kept is never older than what was kept before.
+
     Args:
         bans: Those that were made before.
         save: Keeps all that are in force, at each change.
+        lock: Who makes a change holds it.
         unix_time: What tells the time, in Unix seconds.
     """
 
@@ -29,10 +51,12 @@ class Bans:
         self,
         bans: Iterable[Ban] = (),
         *,
-        save: Callable[[list[Ban]], None],
+        save: Callable[[list[Ban]], Awaitable[None]],
+        lock: Lock,
         unix_time: Callable[[], float],
     ) -> None:
         self._save = save
+        self._lock = lock
         self._unix_time = unix_time
         self._bans: list[Ban] = []
         self._of: defaultdict[tuple[str | None, str | None], list[Ban]]  # by one of the two
@@ -73,29 +97,45 @@ class Bans:
             if _is_in_force(ban, now):
                 raise RequestError(ErrorCode.BANNED, "you are banned from this server")
 
-    def add(self, ban: Ban) -> None:
+    async def add(self, ban: Ban) -> None:
         """Put a ban in force, instead of an earlier one of the same.
 
         Raises:
             StoreError: It cannot be kept; then it is not in force.
         """
-        bans = [each for each in self.in_force() if _key(each) != _key(ban)]
-        self._save([*bans, ban])
-        self.replace([*bans, ban])
+        async with self._lock:
+            bans = [each for each in self.in_force() if _key(each) != _key(ban)]
+            await self._save([*bans, ban])
+            self.replace([*bans, ban])
 
-    def remove(self, name: str | None, address: str | None) -> bool:
+    async def remove(self, name: str | None, address: str | None) -> bool:
         """Lift a ban, and say whether there was one.
 
         Raises:
             StoreError: It cannot be kept; then the ban stays in force.
         """
-        bans = self.in_force()
-        rest = [ban for ban in bans if _key(ban) != (name, address and site_of(address))]
-        if len(rest) == len(bans):
-            return False
-        self._save(rest)
-        self.replace(rest)
-        return True
+        async with self._lock:
+            bans = self.in_force()
+            rest = [ban for ban in bans if _key(ban) != (name, address and site_of(address))]
+            if len(rest) == len(bans):
+                return False
+            await self._save(rest)
+            self.replace(rest)
+            return True
+
+    async def reload(self, load: Callable[[], Iterable[Ban]]) -> None:
+        """Put those in force that were kept, when no change is under way any more.
+
+        Args:
+            load: Reads them; what it raises is raised here, and nothing changes.
+        """
+        async with self._lock:
+            self.replace(load())
+
+    async def settle(self) -> None:
+        """Wait until no change is under way any more."""
+        async with self._lock:
+            pass
 
 
 def _is_in_force(ban: Ban, now: float) -> bool:

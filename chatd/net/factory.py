@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import ClassVar
 from uuid import uuid4
 
-from twisted.internet.defer import Deferred, succeed
+from twisted.internet.defer import Deferred, DeferredLock, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
@@ -45,6 +45,7 @@ from chatd.net.time_share import TimeShare
 from chatd.net.turn import Turn
 from chatd.session.connection import HandshakeLimits
 from chatd.session.server import ServerConnection
+from chatd.storage.bans import Ban
 from chatd.storage.interface import IMessageStore, Outcome
 from chatd.storage.memory import MemoryStore
 from chatd.wire.envelope import MAX_CONTENT
@@ -143,7 +144,11 @@ class ChatFactory(Factory):
             has_accounts=accounts is not None,
         )
         self.turn.before_flush = self.hub.journal.settle
-        self.bans = Bans(save=lambda _: None, unix_time=unix_time) if bans is None else bans
+        self.bans = (
+            Bans(save=_keep_nothing, lock=DeferredLock(), unix_time=unix_time)
+            if bans is None
+            else bans
+        )
         self.operators = Operators(policy.operators, needs_account=accounts is not None)
         self.commands = Commands(
             self.hub,
@@ -444,3 +449,7 @@ class ChatFactory(Factory):
             return
         if started is not None:
             started.addErrback(lambda failure: self._note_failure(failure.value))
+
+
+async def _keep_nothing(bans: list[Ban]) -> None:
+    """Keep the bans nowhere but in memory."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -50,6 +51,11 @@ class BanFile:
         # With the links followed: a file that is put in a link's place would leave its target old.
         self._path = None if path is None else Path(os.path.realpath(path))
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a place for bans."""
+        return self._path is not None
+
     def load(self) -> list[Ban]:
         """Return the bans in the file.
 
@@ -73,22 +79,38 @@ class BanFile:
     def save(self, bans: Iterable[Ban]) -> None:
         """Put bans in the place of those in the file, with mode 0600: all of them, or none.
 
+        It waits for the disk: call it in a thread, one call after the other.
+
         Raises:
-            StoreError: They cannot be written; the file is as it was.
+            StoreError: They cannot be written, or it is not certain that they outlast a power cut;
+                the file is as it was, as far as the disk lets it be.
         """
         if self._path is None:
             return
         text = msgspec.json.format(msgspec.json.encode(list(bans)), indent=2) + b"\n"
         try:
-            _replace(self._path, text)
+            before = self._path.read_bytes() if self._path.exists() else None
+            replace_private_file(self._path, text)
+            try:
+                _sync_directory(self._path.parent)
+            except OSError:
+                self._put_back(before)
+                raise
         except OSError as error:
             raise StoreError(f"cannot write the bans to {self._path}: {error.strerror}") from error
 
+    def _put_back(self, before: bytes | None) -> None:
+        assert self._path is not None
+        with suppress(OSError):
+            if before is None:
+                self._path.unlink()
+            else:
+                replace_private_file(self._path, before)
 
-def _replace(path: Path, data: bytes) -> None:
-    """Put a file in the place of another, so that one of the two is there whatever happens."""
-    replace_private_file(path, data)
-    directory = os.open(path.parent, os.O_RDONLY)
+
+def _sync_directory(path: Path) -> None:
+    """Have the names of the files in a directory on the disk."""
+    directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)
     finally:

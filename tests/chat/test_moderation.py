@@ -2,15 +2,16 @@
 
 from typing import ClassVar
 
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat import presence
 from chatd.chat.members import Member
 from chatd.chat.moderation import Bans, Operators, check_target
-from chatd.errors import RequestError, StoreError
+from chatd.errors import ConfigurationError, RequestError, StoreError
 from chatd.storage.bans import Ban
 from tests.chat.recorder import End
-from tests.chat.wiring import NOW, ChatCase, codes, is_said
+from tests.chat.wiring import NOW, ChatCase, codes, is_result, is_said
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
 
@@ -248,21 +249,135 @@ class BanTests(ModerationCase):
         self.assertIs(self.banned("bob"), True)
 
 
+class SavingTests(ModerationCase):
+    """Bans that take their time to be saved."""
+
+    def setUp(self):
+        super().setUp()
+        self.gates = [Deferred(), Deferred(), Deferred()]
+        self.chat.saving = self.gates[0]
+
+    def ban(self, name):
+        return self.chat.command(self.op, "ban", name=name)
+
+    def names(self):
+        return [ban.name for ban in self.chat.bans.in_force()]
+
+    def go_on(self):
+        """Let what waits to be saved be saved, and what comes then wait."""
+        gate = self.gates.pop(0)
+        self.chat.saving = self.gates[0]
+        gate.callback(None)
+
+    def test_answer(self):
+        """It is answered and in force when it is saved, and not before."""
+        done = self.ban("bob")
+        self.assertEqual(self.hear(self.op), [])
+        self.assertEqual((self.names(), self.bob.is_over, self.chat.notes), ([], False, []))
+        self.go_on()
+        self.successResultOf(done)
+        (result,) = [told for told in self.hear(self.op) if is_result(told)]
+        self.assertEqual(result.header["kicked"], 1)
+        self.assertEqual(self.names(), ["bob"])
+        self.assert_ended("banned", self.bob)
+
+    def test_in_a_row(self):
+        """Each begins with what the one before left, so that the last one saved has them all."""
+        asked = [self.ban("bob"), self.chat.command(self.op, "unban", name="bob"), self.ban("eve")]
+        for expected in (["bob"], []):
+            self.go_on()
+            self.assertEqual(self.names(), expected)
+            self.assertNoResult(asked[-1])
+        self.chat.saving = None
+        self.gates.pop(0).callback(None)
+        self.assertEqual(self.names(), ["eve"])
+        self.assertEqual(
+            [[ban.name for ban in bans] for bans in self.chat.saved], [["bob"], [], ["eve"]]
+        )
+        for each in asked:
+            self.successResultOf(each)
+
+    def test_failure(self):
+        """One that cannot be saved is refused, and the next one begins without it."""
+        first, second = self.ban("bob"), self.ban("eve")
+        self.store.failure = StoreError("the disk is full")
+        gate, self.chat.saving = self.gates[0], self.gates[1]
+        gate.callback(None)
+        self.successResultOf(first)
+        self.assertEqual(codes(self.hear(self.op)), ["not-stored"])
+        self.store.failure = None
+        self.gates[1].callback(None)
+        self.successResultOf(second)
+        self.assertEqual(self.names(), ["eve"])
+        self.assertEqual([[ban.name for ban in bans] for bans in self.chat.saved], [["eve"]])
+        self.assertFalse(self.bob.is_over)
+
+    def test_reload(self):
+        """They are read anew when what was under way is saved; what comes then begins with them."""
+        first = self.ban("bob")
+        read = []
+
+        def load():
+            read.append(self.chat.saved[-1])
+            return [*read[-1], Ban(name="mallory")]
+
+        reloaded = Deferred.fromCoroutine(self.chat.bans.reload(load))
+        last = self.ban("eve")
+        self.assertEqual(read, [])
+        self.go_on()
+        self.successResultOf(reloaded)
+        self.assertEqual(self.names(), ["bob", "mallory"])
+        self.go_on()
+        self.assertEqual(self.names(), ["bob", "mallory", "eve"])
+        for each in (first, last):
+            self.successResultOf(each)
+
+    def test_bad_reload(self):
+        """What cannot be read changes nothing, and holds nothing up."""
+        self.chat.saving = None
+        self.successResultOf(self.ban("bob"))
+
+        def load():
+            raise ConfigurationError("nonsense")
+
+        reloaded = Deferred.fromCoroutine(self.chat.bans.reload(load))
+        self.failureResultOf(reloaded, ConfigurationError)
+        self.successResultOf(self.ban("eve"))
+        self.assertEqual(self.names(), ["bob", "eve"])
+
+    def test_settle(self):
+        """Who waits until all is saved waits for what was asked before."""
+        self.successResultOf(Deferred.fromCoroutine(self.chat.bans.settle()))
+        asked = [self.ban("bob"), self.ban("eve")]
+        settled = Deferred.fromCoroutine(self.chat.bans.settle())
+        self.go_on()
+        self.assertNoResult(settled)
+        self.go_on()
+        self.successResultOf(settled)
+        self.assertEqual(self.names(), ["bob", "eve"])
+        for each in asked:
+            self.successResultOf(each)
+
+
 class BansTests(SynchronousTestCase):
+    def make(self, *bans):
+        """Make bans that are not to be saved."""
+        return Bans(bans, save=self.fail, lock=DeferredLock(), unix_time=lambda: NOW)
+
     def test_from_before(self):
         """Bans that were made before are in force from the beginning."""
-        bans = Bans([Ban(name="bob")], save=self.fail, unix_time=lambda: NOW)
+        bans = self.make(Ban(name="bob"))
         self.assertRaises(RequestError, bans.check, "Bob", HERE)
         bans.check("ann", HERE)
 
     def test_written_by_hand(self):
         """A name that an operator wrote into the file by hand counts in all its spellings."""
-        bans = Bans([Ban(name="Bob")], save=lambda _: None, unix_time=lambda: NOW)
+        bans = self.make(Ban(name="Bob"))
         self.assertRaises(RequestError, bans.check, "bob", HERE)
 
     def test_both(self):
         """A ban of a name and an address, which a file may hold, refuses either of them."""
-        bans = Bans([Ban(name="bob", address=HERE)], save=lambda _: None, unix_time=lambda: NOW)
+        bans = self.make(Ban(name="bob", address=HERE))
         self.assertRaises(RequestError, bans.check, "bob", THERE)
         self.assertRaises(RequestError, bans.check, "ann", HERE)
         bans.check("ann", THERE)

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.commands import Commands
@@ -18,7 +18,12 @@ NOW = 1_000_000.0
 
 
 class Chat:
-    """A whole chat, in which the time is set and nothing is done before it is asked."""
+    """A whole chat, in which the time is set and nothing is done before it is asked.
+
+    Attributes:
+        saving: When bans are saved, if not at once.
+        saved: The bans that were saved, each time.
+    """
 
     def __init__(
         self,
@@ -45,7 +50,8 @@ class Chat:
             **hub_options,
         )
         self.delivery.depart = self.hub.depart
-        self.bans = Bans(save=self._save, unix_time=lambda: self.now)
+        self.saving = None
+        self.bans = Bans(save=self._save, lock=DeferredLock(), unix_time=lambda: self.now)
         self.commands = Commands(
             self.hub,
             self.bans,
@@ -113,7 +119,9 @@ class Chat:
     def _start(self, awaitable):
         Deferred.fromCoroutine(awaitable).addErrback(self.failures.append)
 
-    def _save(self, bans):
+    async def _save(self, bans):
+        if self.saving is not None:
+            await self.saving
         if self.store.failure is not None:
             raise self.store.failure
         self.saved.append(bans)

@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import Clock
 
 import chatd
@@ -33,7 +33,7 @@ from chatd import Message
 from chatd.chat.moderation import Bans
 from chatd.chat.policy import Policy
 from chatd.net.factory import ChatFactory
-from chatd.storage.bans import BanFile
+from chatd.storage.bans import Ban, BanFile
 from chatd.storage.interface import Retention, direct_log, room_log
 from chatd.storage.sqlite import Durability, SqliteStore
 from chatd.wire.codec import Codec
@@ -188,7 +188,7 @@ class Server:
     def start(self) -> None:
         """Open the store, and let the clients in."""
         self.store.open()
-        bans = Bans(save=self.ban_file.save, unix_time=self.clock.seconds)
+        bans = Bans(save=self._save_bans, lock=DeferredLock(), unix_time=self.clock.seconds)
         self._factory = ChatFactory(
             self.clock,
             unix_time=self.clock.seconds,
@@ -198,6 +198,9 @@ class Server:
         )
         for number, name in enumerate(NAMES):
             self._clients[name] = hand_client(self._factory, name, self._transport(number))
+
+    async def _save_bans(self, bans: list[Ban]) -> None:
+        self.ban_file.save(bans)
 
     def _transport(self, number: int) -> type[SocketTransport]:
         log = self._log

@@ -190,27 +190,27 @@ class BanTests(AdmissionTests):
 
     def test_name(self) -> None:
         """Neither under the name, however it is spelled."""
-        self.factory.bans.add(Ban(name="mallory"))
+        self.factory.bans.replace([Ban(name="mallory")])
         self.assertEqual(self.refusal("Mallory"), ("banned", False))
         self.check_nothing_left()
         self.welcome("alice")
 
     def test_address(self) -> None:
         """Nor from the address."""
-        self.factory.bans.add(Ban(address=ADDRESS))
+        self.factory.bans.replace([Ban(address=ADDRESS)])
         self.assertEqual(self.refusal("alice"), ("banned", False))
         self.check_nothing_left()
         self.welcome("alice", transport_class=UnixTransport)
 
     def test_user(self) -> None:
         """A user of this machine can be banned, too."""
-        self.factory.bans.add(Ban(address=f"uid:{os.getuid()}"))
+        self.factory.bans.replace([Ban(address=f"uid:{os.getuid()}")])
         self.assertEqual(self.refusal(transport_class=UserTransport), ("banned", False))
         self.welcome(transport_class=NobodyTransport)
 
     def test_ended(self) -> None:
         """A ban that has ended keeps nobody out."""
-        self.factory.bans.add(Ban(name="mallory", until=10.0))
+        self.factory.bans.replace([Ban(name="mallory", until=10.0)])
         self.assertEqual(self.refusal("mallory"), ("banned", False))
         self.factory.clock.advance(10.0)
         self.welcome("mallory")
@@ -219,7 +219,7 @@ class BanTests(AdmissionTests):
         """From a banned address no password is even checked."""
         checker = SlowChecker()
         self.serve(accounts=Accounts(Clock(), [checker]))
-        self.factory.bans.add(Ban(address="uid:0"))
+        self.factory.bans.replace([Ban(address="uid:0")])
         refusal = self.refusal("alice", password=SECRET, transport_class=UnixTransport)
         self.assertEqual((refusal, checker.asked), (("banned", False), []))
 
@@ -227,7 +227,7 @@ class BanTests(AdmissionTests):
         """An account can be banned, too: by the name that the account has."""
         checker = SlowChecker()
         self.serve(accounts=Accounts(Clock(), [checker]))
-        self.factory.bans.add(Ban(name="alice"))
+        self.factory.bans.replace([Ban(name="alice")])
         peer = self.knock("ALICE", password=SECRET, transport_class=UnixTransport)
         checker.answer(b"Alice")
         settle(self.factory)

@@ -74,7 +74,7 @@ class VanishedTests(AdmissionTests):
         """Who is banned before its rooms are opened is not let in."""
         self.store.is_slow = True
         peer = self.knock("alice")
-        self.factory.bans.add(Ban(name="alice"))
+        self.factory.bans.replace([Ban(name="alice")])
         while self.store.owes_answers:
             self.store.answer_next()
         settle(self.factory)

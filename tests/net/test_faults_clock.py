@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -111,12 +112,14 @@ class BansTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.now = YEAR_S
-        self.saved: list[Ban] = []
-        self.bans = Bans(save=self.save, unix_time=lambda: self.now)
-        self.bans.add(Ban(name="mallory", until=self.now + HOUR_S))
+        self.bans = Bans(save=self.save, lock=DeferredLock(), unix_time=lambda: self.now)
+        self.ban(Ban(name="mallory", until=self.now + HOUR_S))
 
-    def save(self, bans: list[Ban]) -> None:
-        self.saved = bans
+    async def save(self, bans: list[Ban]) -> None:
+        """Keep them nowhere."""
+
+    def ban(self, ban: Ban) -> None:
+        self.successResultOf(Deferred.fromCoroutine(self.bans.add(ban)))
 
     def is_banned(self) -> bool:
         try:
@@ -141,7 +144,7 @@ class BansTests(SynchronousTestCase):
 
     def test_for_good(self) -> None:
         """A ban without an end has none, whatever the clock says."""
-        self.bans.add(Ban(name="mallory"))
+        self.ban(Ban(name="mallory"))
         for jump in (YEAR_S, -2 * YEAR_S):
             self.now += jump
             self.assertTrue(self.is_banned())

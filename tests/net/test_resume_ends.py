@@ -156,7 +156,7 @@ class GiveUpTests(EndTests):
 
     def refuse_for_good(self) -> None:
         """Let the server refuse the client when it comes back."""
-        self.server.bans.add(Ban(name="alice"))
+        self.server.bans.replace([Ban(name="alice")])
         self.network.advance(RETRY_S)
         self.network.accept()
 

@@ -92,6 +92,7 @@ class BanFileTests(StoreCase):
     def test_nowhere(self):
         """Without a path nothing is kept."""
         file = BanFile(None)
+        assert (file.is_kept, self.file.is_kept) == (False, True)
         file.save(BANS)
         assert file.load() == []
 
@@ -160,6 +161,25 @@ class BanFileTests(StoreCase):
         assert self.file.load() == BANS[:1]
         assert self.path.stat().st_ino == inode
         assert os.listdir(self.directory) == ["bans.json"]
+
+    def test_name_not_on_the_disk(self):
+        """Where the directory cannot be synced it is refused, and the file is as it was."""
+        real = os.fsync
+
+        def fsync(descriptor):
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            real(descriptor)
+
+        for before in ([], BANS[:1]):
+            if before:
+                self.file.save(before)
+            self.patch(os, "fsync", fsync)
+            with pytest.raises(StoreError, match=os.strerror(errno.EIO)):
+                self.file.save(BANS)
+            self.patch(os, "fsync", real)
+            assert self.file.load() == before
+            assert os.listdir(self.directory) == ["bans.json"] * bool(before)
 
     def test_disk_full(self):
         """When the disk is full the file is as it was, and nothing is left beside it."""
