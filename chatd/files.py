@@ -13,6 +13,7 @@ from pathlib import Path
 from chatd.errors import ConfigurationError
 
 __all__ = [
+    "absolute_path",
     "may_become_mark",
     "read_regular_file",
     "read_trusted_file",
@@ -37,6 +38,20 @@ _REMEDY_FOR_SECRETS = (
 )
 # A file that is mounted by itself is busy; the others are of a directory that cannot be written.
 _CANNOT_REPLACE = frozenset({errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+def absolute_path(path: str | Path) -> str:
+    """Return a path that stays the same when a daemon changes its directory, as with --rundir.
+
+    Raises:
+        ConfigurationError: It is relative to a directory that is gone.
+    """
+    try:
+        return os.path.abspath(path)
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot tell where {path} is: the current directory is gone"
+        ) from error
 
 
 def strip_mark(text: bytes, what: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +28,7 @@ from chatd.chat.attempts import Attempts
 from chatd.chat.moderation import Bans
 from chatd.chat.policy import Policy
 from chatd.errors import ConfigurationError, StartupError, StoreError
+from chatd.files import absolute_path
 from chatd.keyfile import load_key
 from chatd.net.accounts import Accounts, PasswordFileChecker
 from chatd.net.certificates import Certificates
@@ -319,7 +319,7 @@ def make_service(
     if reopen_log is not None:  # first, so that the new log has the rest
         reloading.add("log", reopen_log, done="opened anew")
     if settings.key_file is not None:
-        key_file = os.path.abspath(settings.key_file)  # a daemon changes its directory
+        key_file = absolute_path(settings.key_file)
         reloading.add("key file", lambda: factory.use_key(load_key(key_file)))
     if passwords is not None:
         reloading.add("password file", passwords.reload)
@@ -347,7 +347,7 @@ def _keepers(settings: Settings, run: StoreRunner) -> tuple[IMessageStore, BanFi
     """Make what keeps what is said, and what keeps the bans."""
     if settings.data is None:
         return MemoryStore(settings.keep or MEMORY_RETENTION), BanFile(None)
-    data = Path(os.path.abspath(settings.data))  # a daemon changes its directory
+    data = Path(absolute_path(settings.data))
     store = SqliteStore(
         data,
         settings.keep or SQLITE_RETENTION,
@@ -372,14 +372,14 @@ def _password_checker(reactor: Any, settings: Settings) -> PasswordFileChecker |
     if settings.password_file is None:
         return None
     in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
-    return PasswordFileChecker(os.path.abspath(settings.password_file), in_thread)
+    return PasswordFileChecker(absolute_path(settings.password_file), in_thread)
 
 
 def _operator_reader(settings: Settings) -> Callable[[], tuple[str, ...]]:
     """Return what reads the names in the operator file; none where there is no file."""
     if settings.operator_file is None:
         return tuple
-    return partial(load_operators, os.path.abspath(settings.operator_file))
+    return partial(load_operators, absolute_path(settings.operator_file))
 
 
 def _accounts(

@@ -13,6 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError
 from chatd.files import (
+    absolute_path,
     may_become_mark,
     read_regular_file,
     read_trusted_file,
@@ -27,6 +28,20 @@ FOREIGN_MARKS = {
     b"\xff\xfe\0\0": "UTF-32",
     b"\0\0\xfe\xff": "UTF-32",
 }
+
+
+class AbsolutePathTests(SynchronousTestCase):
+    """Paths that an operator gives."""
+
+    def test_directory_that_is_gone(self) -> None:
+        """One that is relative to a directory that is gone is told in a line."""
+        self.addCleanup(os.chdir, os.getcwd())
+        with tempfile.TemporaryDirectory() as directory:
+            os.chdir(directory)
+            self.assertEqual(absolute_path("key"), os.path.join(os.getcwd(), "key"))
+        error = self.assertRaises(ConfigurationError, absolute_path, "key")
+        self.assertEqual(str(error), "cannot tell where key is: the current directory is gone")
+        self.assertEqual(absolute_path(Path("/key")), "/key")
 
 
 class MarkTests(SynchronousTestCase):

@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from argon2 import PasswordHasher
-from twisted.cred.checkers import AllowAnonymousAccess, InMemoryUsernamePasswordDatabaseDontUse
+from twisted.cred.checkers import (
+    AllowAnonymousAccess,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
 from twisted.cred.credentials import ISSHPrivateKey
 from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock

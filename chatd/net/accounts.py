@@ -29,7 +29,7 @@ from zope.interface import Interface, implementer
 from chatd.chat.attempts import Attempts
 from chatd.chat.names import GUEST, check_name, fold
 from chatd.errors import ConfigurationError, ErrorCode, RequestError
-from chatd.files import why
+from chatd.files import absolute_path, read_regular_file, strip_mark, why
 from chatd.net.hooks import FAILED
 from chatd.net.waiting import WaitingLine
 from chatd.passwords import load_passwords
@@ -39,6 +39,7 @@ __all__ = ["MAX_CHECKS", "Account", "Accounts", "PasswordFileChecker"]
 MAX_CHECKS = 2
 """How many passwords are checked at once; with argon2 each takes 64 MiB while it is."""
 
+_MARK_BYTES = 4  # the longest byte order mark
 _WRONG = "the name or the password is wrong"
 
 
@@ -90,17 +91,16 @@ class Accounts:
         self._attempts = Attempts() if attempts is None else attempts
         self._line = WaitingLine(max_checks)
         self._portal = Portal(_Realm())
+        self._with_files: list[FilePasswordDB] = []
         with_passwords = []
         for checker in checkers:
             interfaces = set(checker.credentialInterfaces)
             if not interfaces & {IUsernamePassword, IAnonymous}:
                 kind = type(checker).__name__
                 raise ConfigurationError(f"{kind} checks neither passwords nor anonymous guests")
-            try:
-                _try_file_of(checker)
-            except OSError as error:
-                path = os.fsdecode(error.filename)
-                raise ConfigurationError(f"cannot read {path}: {why(error)}") from error
+            if isinstance(checker, FilePasswordDB):  # whose file is read at each login
+                checker.filename = absolute_path(os.fsdecode(checker.filename))
+                self._with_files.append(checker)
             if IUsernamePassword in interfaces:
                 with_passwords.append(_taking_bytes(checker))
             if IAnonymous in interfaces:
@@ -109,6 +109,25 @@ class Accounts:
             # A portal has one checker for an interface.
             self._portal.registerChecker(_InTurn(with_passwords), IUsernamePassword)
         self.allows_guests = IAnonymous in self._portal.listCredentialsInterfaces()
+        self.check_files()
+
+    def check_files(self) -> None:
+        """Look whether the files that are read at each login can be read.
+
+        Raises:
+            ConfigurationError: One cannot be read, or begins with a byte order mark: Twisted would
+                take that for a part of the first name.
+        """
+        for checker in self._with_files:
+            path = checker.filename
+            try:
+                start, _ = read_regular_file(path, _MARK_BYTES)
+            except OSError as error:
+                raise ConfigurationError(f"cannot read {path}: {why(error)}") from error
+            if strip_mark(start, path) != start:
+                raise ConfigurationError(
+                    f"{path} begins with a byte order mark; save it without one"
+                )
 
     def login(
         self,

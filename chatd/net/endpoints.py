@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from contextlib import suppress
 from typing import Any, cast
@@ -36,6 +37,14 @@ _HAS_BACKLOG = re.compile(r"(?<!\\)(?:\\\\)*:backlog=")
 _SERVER_PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(-?\d+)(?::|$)")
 _CLIENT_PORT = re.compile(r"(?:tcp|ssl|tls):[^:]*:(?:port=)?(-?\d+)(?::|$)", re.IGNORECASE)
 _IS_TLS = re.compile(r"(ssl|tls):")
+# Up to a path that is relative: the first argument without a name, or the one that is called so.
+_BEFORE_RELATIVE_PATH = re.compile(
+    r"(?:haproxy:)?unix:(?:[^:\\=]+=(?:[^:\\]|\\.)*:)*?"
+    r"(?:address=|(?!(?:[^:\\=]|\\.)*=))(?![/:\0]|$)"
+)
+_PATH = re.compile(r"(?:[^:\\]|\\.)*")
+_MAX_SOCKET_PATH = 107
+"""Bytes of a UNIX socket's path, which the system gives 108 with the NUL at its end (unix(7))."""
 _MAX_PORT = 65_535
 _WRONG_ARGUMENTS = (IndexError, TypeError, KeyError, AttributeError, RuntimeError)
 
@@ -81,6 +90,9 @@ def server_endpoint(
 ) -> IStreamServerEndpoint:
     """Make a server endpoint from a string such as `tcp:9999` or `unix:/run/chat.sock`.
 
+    The path of a UNIX socket is that of the current directory, also where a daemon goes to another
+    one before it listens; but for one that would be longer than the system allows then.
+
     Args:
         reactor: The reactor.
         description: The string.
@@ -93,6 +105,7 @@ def server_endpoint(
     called = description
     try:
         _check_port(_SERVER_PORT, description)
+        description = _from_here(description)
         endpoint = serverFromString(reactor, description)
         for takes, has, argument in (
             (_TAKES_MODE, _HAS_MODE, f"mode={socket_mode:o}"),
@@ -134,6 +147,21 @@ def _bad_endpoint(description: str, error: Exception, example: str) -> Configura
     is_of_arguments = isinstance(error, _WRONG_ARGUMENTS)
     why = "its arguments do not fit" if is_of_arguments else why_refused(error)
     return ConfigurationError(f"bad endpoint {description!r}: {why}; one looks like {example}")
+
+
+def _from_here(description: str) -> str:
+    """Return the string of a UNIX socket with an absolute path, where that is not too long."""
+    before = _BEFORE_RELATIVE_PATH.match(description)
+    if before is None:
+        return description
+    directory = os.path.join(os.getcwd(), "")
+    path = _PATH.match(description, before.end())
+    assert path is not None
+    size = len(os.fsencode(directory)) + len(os.fsencode(re.sub(r"\\(.)", r"\1", path[0])))
+    if size > _MAX_SOCKET_PATH:
+        return description
+    quoted = re.sub(r"[\\:=]", r"\\\g<0>", directory)
+    return f"{before[0]}{quoted}{description[before.end() :]}"
 
 
 def _check_port(pattern: re.Pattern[str], description: str) -> None:

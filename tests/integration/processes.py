@@ -169,13 +169,16 @@ class Daemonized:
     Args:
         directory: Where it keeps its files.
         options: The options of `twistd chatd`.
+        program: The options of `twistd` that come before them.
 
     Attributes:
         pid_file: Holds its process id while it runs.
         log_file: Its log.
     """
 
-    def __init__(self, directory: Path, *options: str | Path) -> None:
+    def __init__(
+        self, directory: Path, *options: str | Path, program: tuple[str, ...] = ()
+    ) -> None:
         self.pid_file = directory / "chatd.pid"
         self.log_file = directory / "chatd.log"
         # Nobody writes to this pipe; that the daemon holds it open shows that it runs.
@@ -183,7 +186,7 @@ class Daemonized:
         try:
             files = (f"--pidfile={self.pid_file}", f"--logfile={self.log_file}")
             self.started = run_command(
-                "twistd", *files, "chatd", *options, pass_fds=[running_end], cwd=directory
+                "twistd", *files, *program, "chatd", *options, pass_fds=[running_end], cwd=directory
             )
         finally:
             os.close(running_end)

@@ -161,6 +161,28 @@ class TwistedCheckersTests(AccountsTestCase):
         with self.assertRaisesRegex(ConfigurationError, f"^cannot read {self.path}: No such file"):
             self.accounts(FilePasswordDB(os.fsencode(self.path)))
 
+    def test_relative_file(self):
+        """A relative path stays that of the directory in which it was given."""
+        self.path.write_bytes(b"alice:secret\n")
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.path.parent)
+        accounts = [
+            self.accounts(FilePasswordDB(name)) for name in (self.path.name, f"./{self.path.name}")
+        ]
+        os.chdir("/")
+        for each in accounts:
+            self.assertEqual(self.login(each, "alice", "secret").name, "alice")
+
+    def test_mark(self):
+        """A byte order mark would be a part of the first name: such a file is a mistake."""
+        for encoding, complaint in (
+            ("utf-8", "begins with a byte order mark"),
+            ("utf-16-le", "is no UTF-8 text but UTF-16"),
+        ):
+            self.path.write_bytes("\ufeffalice:secret\n".encode(encoding))
+            with self.assertRaisesRegex(ConfigurationError, f"^{self.path} {complaint}"):
+                self.accounts(FilePasswordDB(str(self.path)))
+
     def test_file_vanished(self):
         """A file that cannot be read is the server's fault, and is logged."""
         for cache in (False, True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +95,75 @@ class ServerEndpointTests(EndpointTests):
         self.listen("unix:/run/chat.sock:mode=660")
         ((path, _, _, mode, _),) = self.reactor.unixServers
         self.assertEqual((path, mode), ("/run/chat.sock", 0o660))
+
+    def path_of(self, description: str) -> str:
+        """Return the path that a UNIX endpoint listens on, in another directory than its own."""
+        with tempfile.TemporaryDirectory() as directory:
+            self.addCleanup(os.chdir, os.getcwd())
+            os.chdir(directory)
+            here = os.getcwd()
+            try:
+                endpoint = server_endpoint(self.reactor, description)
+            finally:
+                os.chdir("/")
+            self.successResultOf(endpoint.listen(None))
+        return str(self.reactor.unixServers[-1][0]).replace(here, "HERE")
+
+    def test_relative(self) -> None:
+        """A path is that of the directory in which the endpoint was made, wherever it listens."""
+        for path in ("chat.sock", "a/b", "./a", "../a", "mode\\=1", "a\\:mode\\=1", "\\a", "~"):
+            plain = re.sub(r"\\(.)", r"\1", path)
+            for description in (
+                f"unix:{path}",
+                f"unix:{path}:mode=600",
+                f"unix:{path}:660:5",
+                f"unix:address={path}",
+                f"unix:mode=600:address={path}",
+                f"unix:mode=600:lockfile=0:address={path}:backlog=5",
+            ):
+                self.assertEqual(self.path_of(description), f"HERE/{plain}", description)
+        for description in ("haproxy:unix:a/b", "haproxy:unix:mode=600:address=a/b"):
+            self.assertEqual(self.path_of(description), "HERE/a/b")
+        self.assertEqual(self.mode_of("unix:mode=600:address=chat.sock"), 0o600)
+
+    def test_relative_to_a_strange_directory(self) -> None:
+        """So it is where the directory has characters that mean something in such a string."""
+        with tempfile.TemporaryDirectory() as directory:
+            here = Path(directory).resolve() / "a:b=c\\d"
+            here.mkdir()
+            self.addCleanup(os.chdir, os.getcwd())
+            os.chdir(here)
+            self.listen("unix:chat.sock:mode=600")
+            os.chdir("/")
+        ((path, _, _, mode, _),) = self.reactor.unixServers
+        self.assertEqual((path, mode), (f"{here}/chat.sock", 0o600))
+
+    def test_absolute(self) -> None:
+        """A path that begins with a slash, or a name without a file, stays as it is."""
+        for path in ("/run/chat.sock", "\0chat"):
+            for description in (f"unix:{path}", f"unix:mode=600:address={path}"):
+                self.assertEqual(self.path_of(description), path)
+
+    def test_too_long(self) -> None:
+        """A path that the system would not take if it were absolute stays relative."""
+        with tempfile.TemporaryDirectory() as directory:
+            here = Path(directory).resolve() / ("d" * (107 - len(os.path.realpath(directory)) - 3))
+            here.mkdir()
+            self.addCleanup(os.chdir, os.getcwd())
+            os.chdir(here)
+            for description in ("unix:a", "unix:\\a", "unix:ab", "unix:\u00e4"):
+                self.listen(description)
+            os.chdir("/")
+        paths = [server[0] for server in self.reactor.unixServers]
+        self.assertEqual(paths, [f"{here}/a", f"{here}/a", "ab", "\u00e4"])
+
+    def test_directory_that_is_gone(self) -> None:
+        """Where the current directory is gone, a relative path is refused in one line."""
+        self.addCleanup(os.chdir, os.getcwd())
+        with tempfile.TemporaryDirectory() as directory:
+            os.chdir(directory)
+        self.check_refused(server_endpoint, ["unix:chat.sock"])
+        self.listen("unix:/run/chat.sock")
 
     def mode_of(self, description: str, *socket_mode: int) -> int:
         """Return the mode that a UNIX socket would have."""
