@@ -39,6 +39,7 @@ from chatd.net.listening import ListeningService
 from chatd.net.looping import looping_call
 from chatd.net.memory import MemoryService
 from chatd.net.reloading import Reloading
+from chatd.net.rereading import RereadingService
 from chatd.net.signals import SignalService
 from chatd.net.startup import DescriptorService
 from chatd.operatorfile import load_operators
@@ -302,6 +303,7 @@ def make_service(
     run = StoreThread(reactor)
     store, ban_file = _keepers(settings, run)
     passwords = _password_checker(reactor, settings)
+    accounts = _accounts(reactor, settings, passwords)
     listed = _operator_reader(settings)
     operators = settings.policy.operators
     factory = factory_class(
@@ -310,20 +312,23 @@ def make_service(
         heartbeat_s=settings.heartbeat_s,
         max_content=settings.max_content,
         store=store,
-        accounts=_accounts(reactor, settings, passwords),
+        accounts=accounts,
         bans=Bans(save=_saving(ban_file, run), lock=DeferredLock(), unix_time=time.time),
         policy=replace(settings.policy, operators=(*operators, *listed())),
         limits=settings.limits,
     )
     reloading = Reloading()
+    reads: dict[str, Callable[[], object]] = {}
     if reopen_log is not None:  # first, so that the new log has the rest
         reloading.add("log", reopen_log, done="opened anew")
     if settings.key_file is not None:
-        key_file = absolute_path(settings.key_file)
-        reloading.add("key file", lambda: factory.use_key(load_key(key_file)))
+        reads["key file"] = read_key = partial(load_key, absolute_path(settings.key_file))
+        reloading.add("key file", lambda: factory.use_key(read_key()))
     if passwords is not None:
+        reads["password file"] = passwords.reload
         reloading.add("password file", passwords.reload)
     if settings.operator_file is not None:
+        reads["operators"] = listed
         reloading.add("operators", lambda: factory.operators.replace((*operators, *listed())))
     if settings.data is not None:
         reloading.add("bans", lambda: factory.bans.reload(ban_file.load))
@@ -337,7 +342,10 @@ def make_service(
         reload=reloading,
     )
     for endpoint, renew in service.certificates:
+        reads[f"certificates of {endpoint}"] = renew
         reloading.add(f"certificates of {endpoint}", renew)
+    needed = None if accounts is None else accounts.check_files
+    RereadingService(reads, needed).setServiceParent(service)
     DescriptorService(reactor, settings.limits).setServiceParent(service)
     MemoryService(reactor, lambda: factory.census.departures).setServiceParent(service)
     return service

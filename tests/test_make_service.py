@@ -15,6 +15,7 @@ from typing import Any
 from argon2 import PasswordHasher
 from twisted.cred.checkers import (
     AllowAnonymousAccess,
+    FilePasswordDB,
     InMemoryUsernamePasswordDatabaseDontUse,
 )
 from twisted.cred.credentials import ISSHPrivateKey
@@ -187,6 +188,45 @@ class SettingsTests(MakeServiceTests):
         with capturedLogs() as events:
             self.make().factory.startFactory()
         self.assertEqual(events, [])
+
+
+class RereadingTests(MakeServiceTests):
+    """Files that cannot be read any more when privileges have been given up."""
+
+    def test_warned_of(self) -> None:
+        """Each that SIGHUP would read is named once, and the daemon serves all the same."""
+        files = {
+            "key_file": self.key_file,
+            "password_file": self.directory / "passwords",
+            "operator_file": self.directory / "operators",
+        }
+        self.key_file.touch(0o600)
+        self.key_file.write_bytes(base64.urlsafe_b64encode(KEY))
+        set_password(files["password_file"], "alice", "open sesame", hasher=CHEAP)
+        files["operator_file"].write_text("alice\n")
+        service = self.make(**files)
+        for path in files.values():
+            path.unlink()
+        with capturedLogs() as events:
+            service.startService()
+        self.addCleanup(self.stop, service)
+        lines = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
+        warnings = [line for line in lines if "SIGHUP" in line]
+        self.assertEqual(len(warnings), 3)
+        for what, path, line in zip(
+            ("key file", "password file", "operators"), files.values(), warnings, strict=True
+        ):
+            self.assertTrue(line.startswith(f"{what}: SIGHUP will not read it anew: cannot "), line)
+            self.assertTrue(line.endswith(f"{path}: No such file or directory"), line)
+
+    def test_logins(self) -> None:
+        """A file that every login reads ends the start."""
+        path = self.directory / "db"
+        path.write_text("alice:secret\n")
+        service = self.make(checkers=[FilePasswordDB(str(path))])
+        path.unlink()
+        error = self.assertRaises(StartupError, service.startService)
+        self.assertEqual(str(error), f"chatd: cannot read {path}: No such file or directory")
 
 
 class DataTests(MakeServiceTests):
