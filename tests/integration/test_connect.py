@@ -166,6 +166,33 @@ def test_not_utf_8(endpoint):
     assert completed.returncode == 2
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_other_encodings(endpoint, tmp_path, encoding):
+    """Of a file or a pipe that begins with the mark of UTF-16 or UTF-32 nothing is sent."""
+    file = tmp_path / "lines"
+    file.write_bytes("\ufeffone\ntwo\n".encode(encoding))
+    piped = file.read_bytes().decode("utf-8", "surrogateescape")
+    for what, options, lines in (
+        (file, ("--file", file), []),
+        ("standard input", (), [piped]),
+    ):
+        completed = connect(endpoint, "--name", "al", *options, lines=lines)
+        assert completed.stdout.splitlines() == ["* you are al, in lobby"]
+        name = encoding[:6].upper()
+        assert completed.stderr == (
+            f"chatd: {what} is no UTF-8 text but {name}; save it as UTF-8\n"
+        )
+        assert completed.returncode == 2
+
+
+def test_mark(endpoint, tmp_path):
+    """A byte order mark at the beginning of a file is not sent."""
+    file = tmp_path / "lines"
+    file.write_bytes(b"\xef\xbb\xbfone\r\ntwo\r\n")
+    completed = connect(endpoint, "--name", "al", "--file", file, lines=[])
+    assert shown(completed)[1:] == ["al: one", "al: two"]
+
+
 def test_too_long(endpoint):
     """Lines that are longer than the server takes are named by their numbers; others are sent."""
     lines = ["x" * 1000 + "\n", "y" * 1001 + "\n", "three\n"]

@@ -1,0 +1,64 @@
+"""Files that are mounted by themselves, as containers get them: they cannot be replaced."""
+
+import json
+import signal
+
+import pytest
+from twisted.internet import reactor
+
+import chatd
+from chatd.passwords import load_passwords, set_password
+from tests.integration.processes import daemon, run_command, script
+from tests.integration.sessions import leave
+from tests.integration.test_data import CHEAP
+from tests.integration.test_faults_disk import mounting
+
+MOUNTED = 'mount --bind "$0/kept" "$0/there/file"'
+READ_ONLY = (
+    f'mount --bind "$0/there" "$0/there" && mount -o remount,bind,ro "$0/there" && {MOUNTED}'
+)
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """Return a directory with a file, and with the place where it is to be mounted."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").touch()
+    (tmp_path / "kept").touch(0o600)
+    return tmp_path
+
+
+@pytest.mark.parametrize("mount", [MOUNTED, READ_ONLY], ids=["mounted", "read-only directory"])
+def test_passwords(directory, mount):
+    """`chatd passwd` changes a password file of which only what is in it can be changed."""
+    path = directory / "kept"
+    set_password(path, "bob", "first", hasher=CHEAP)
+    before = path.stat()
+    program = mounting(mount, directory, script("chatd"))
+    completed = run_command(*program, "passwd", directory / "there/file", "alice", input="open\n")
+    assert (completed.returncode, completed.stderr) == (0, "")
+    loaded = load_passwords(path)
+    assert loaded.verify("alice", "open") == "alice"
+    assert loaded.verify("bob", "first") == "bob"
+    after = path.stat()
+    assert (after.st_ino, after.st_mode) == (before.st_ino, before.st_mode)
+    assert [each.name for each in (directory / "there").iterdir()] == ["file"]
+
+
+async def test_bans(directory):
+    """So does a daemon with its bans."""
+    (directory / "there" / "file").rename(directory / "there" / "bans.json")
+    (directory / "kept").write_text("[]")
+    endpoint = f"unix:{directory}/chat.sock"
+    mount = MOUNTED.replace("/there/file", "/there/bans.json")
+    program = mounting(mount, directory, script("twistd"), "-n", "--pidfile=")
+    options = ("--data", directory / "there", "--operator", "alice")
+    with daemon(*options, endpoint=endpoint, program=program) as process:
+        alice = await chatd.connect(reactor, endpoint, name="alice")
+        await alice.ban("mallory")
+        assert [ban["name"] for ban in json.loads((directory / "kept").read_text())] == ["mallory"]
+        await alice.unban("mallory")
+        assert json.loads((directory / "kept").read_text()) == []
+        await leave(alice)
+        process.send_signal(signal.SIGTERM)
+        process.wait()
