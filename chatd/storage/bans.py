@@ -89,7 +89,7 @@ class BanFile:
             return
         text = msgspec.json.format(msgspec.json.encode(list(bans)), indent=2) + b"\n"
         try:
-            before = self._path.read_bytes() if self._path.exists() else None
+            before = read_regular_file(self._path)[0] if self._path.exists() else None
             replace_private_file(self._path, text)
             try:
                 _sync_directory(self._path.parent)
@@ -97,7 +97,7 @@ class BanFile:
                 self._put_back(before)
                 raise
         except OSError as error:
-            raise StoreError(f"cannot write the bans to {self._path}: {error.strerror}") from error
+            raise StoreError(f"cannot write the bans to {self._path}: {why(error)}") from error
 
     def _put_back(self, before: bytes | None) -> None:
         assert self._path is not None

@@ -205,3 +205,5 @@ class NoFileTests(StoreCase):
         os.mkfifo(path)
         with pytest.raises(ConfigurationError, match="it is no regular file"):
             BanFile(path).load()
+        with pytest.raises(StoreError, match="it is no regular file"):
+            BanFile(path).save(BANS)
