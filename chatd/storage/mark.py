@@ -32,6 +32,7 @@ PREFIX = "chatd.mark."
 """What the name of a mark's file begins with."""
 INTERVAL_S = 0.1
 """How often the mark is written at most: a copy is not put back within that."""
+_UNFINISHED = "chatd.unfinished-mark"
 _DIGITS = 20
 _UNREADABLE: int = 10**_DIGITS  # further than any database has come
 
@@ -84,11 +85,13 @@ class Mark:
         """
         self.let_go()
         self._name = f"{PREFIX}{uuid4().hex}"
-        path = self._directory / self._name
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._said = self._made_at = said
+        path, unfinished = self._directory / self._name, self._directory / _UNFINISHED
+        unfinished.unlink(missing_ok=True)  # of a run that was killed
+        self._descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._write()
         os.fsync(self._descriptor)
+        unfinished.rename(path)  # so that there is no mark that says nothing yet
         return {"mark": self._name, "mark_birth": birth_of(path)}
 
     def drop_others(self) -> None:

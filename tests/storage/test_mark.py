@@ -253,6 +253,24 @@ class SameStoreTests(MarkCase):
         patch.restore()
         assert len(self.marks()) == 2
 
+    def test_killed_while_it_is_made(self):
+        """A mark that is not finished is none, and is made anew."""
+        self.stop()
+
+        def fail(*arguments):
+            raise OSError("killed")
+
+        patch = self.patch(os, "pwrite", fail)
+        self.assertRaises(ConfigurationError, self.make_logs)
+        patch.restore()
+        assert len(self.marks()) == 1
+        self.assert_put_back(is_put_back=False)
+        assert {path.name.partition("-")[0] for path in self.directory.iterdir()} <= {
+            "chatd.db",
+            "chatd.lock",
+            *(path.name for path in self.marks()),
+        }
+
     def test_moved(self):
         """A directory that is moved, and not copied, is the same."""
         self.stop()
