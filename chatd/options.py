@@ -116,10 +116,8 @@ def as_durability(name: str) -> Durability:
         raise usage.UsageError(f"--durability {name}: it takes {names}") from None
 
 
-def as_mode(text: str | int) -> int:
+def as_mode(text: str) -> int:
     """Return a file's mode."""
-    if isinstance(text, int):
-        return text
     try:
         mode = int(text, 8)
     except ValueError:

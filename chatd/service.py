@@ -32,7 +32,7 @@ from chatd.files import absolute_path
 from chatd.keyfile import load_key
 from chatd.net.accounts import Accounts, PasswordFileChecker
 from chatd.net.certificates import Certificates
-from chatd.net.endpoints import SOCKET_MODE, server_endpoint
+from chatd.net.endpoints import server_endpoint
 from chatd.net.factory import GRACE_S, HEARTBEAT_S, ChatFactory
 from chatd.net.limits import Limits
 from chatd.net.listening import ListeningService
@@ -82,7 +82,7 @@ class Settings:
         limits: What peers may take of the server.
         logins_per_minute: How often each address may try a password in a minute; as often at once.
         operator_file: Path of a file with names of those who may kick and ban, or None.
-        socket_mode: The mode of UNIX sockets whose endpoint says none.
+        socket_mode: The mode of UNIX sockets whose endpoint says none; None for 666.
         grace_s: How long saying goodbye to everyone may take, in seconds.
     """
 
@@ -99,7 +99,7 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     logins_per_minute: int = LOGINS_PER_MINUTE
     operator_file: str | Path | None = None
-    socket_mode: int = SOCKET_MODE
+    socket_mode: int | None = None
     grace_s: float = GRACE_S
 
 
@@ -162,7 +162,7 @@ class ChatService(MultiService):
         factory: What serves the connections.
         endpoints: Twisted server endpoint strings to listen on, or one such string.
         ban_file: Where bans are kept; None where they are the factory's own.
-        socket_mode: The mode of UNIX sockets whose endpoint says none.
+        socket_mode: The mode of UNIX sockets whose endpoint says none; None for 666.
         grace_s: How long saying goodbye to everyone may take, in seconds.
         reload: Called at SIGHUP; with it, the service also stops at once where it is told to stop
             a second time. None where signals are the program's.
@@ -185,7 +185,7 @@ class ChatService(MultiService):
         endpoints: Sequence[str] | str = DEFAULT_ENDPOINT,
         *,
         ban_file: BanFile | None = None,
-        socket_mode: int = SOCKET_MODE,
+        socket_mode: int | None = None,
         grace_s: float = GRACE_S,
         reload: Callable[[], None] | None = None,
     ) -> None:

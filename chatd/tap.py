@@ -128,8 +128,9 @@ class Options(usage.Options, AuthOptionMixin):
         [
             "socket-mode",
             None,
-            f"{SOCKET_MODE:o}",
-            "Mode of UNIX sockets, where the endpoint says none.",
+            None,
+            "Mode of UNIX sockets whose endpoint says none; not of those that systemd hands over, "
+            f"which keep theirs. [default: {SOCKET_MODE:o}]",
             as_mode,
         ],
         *LIMIT_OPTIONS,
@@ -278,7 +279,7 @@ class Options(usage.Options, AuthOptionMixin):
             limits=limits_of(self),
             logins_per_minute=self["login-rate"],
             operator_file=self["operator-file"],
-            socket_mode=as_mode(self["socket-mode"]),
+            socket_mode=self["socket-mode"],
             grace_s=self["grace"],
         )
 

@@ -71,7 +71,7 @@ class KeepingTests(SynchronousTestCase):
         self.done: list[str] = []
         self.store = NotingStore(self.done)
         self.factory = NotingFactory(self.reactor, store=self.store)
-        listen = self.reactor.listenUNIX
+        listen = self.reactor.listenTCP
 
         def listen_and_note(*arguments: object, **options: object):
             self.done.append("listen")
@@ -85,8 +85,8 @@ class KeepingTests(SynchronousTestCase):
             self.done.append("stop listening")
             self.factory.doStop()
 
-        self.reactor.listenUNIX = listen_and_note
-        self.service = ChatService(self.reactor, self.factory, ["unix:/run/chat.sock"])
+        self.reactor.listenTCP = listen_and_note
+        self.service = ChatService(self.reactor, self.factory, ["tcp:9999"])
 
     def take(self) -> list[str]:
         """Return what was done since the last time."""

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 from contextlib import suppress
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import clientFromString, serverFromString
+from twisted.internet.endpoints import (
+    clientFromString,
+    serverFromString,
+)
 from twisted.internet.interfaces import (
     IListeningPort,
     IProtocolFactory,
@@ -19,7 +23,9 @@ from twisted.protocols.haproxy import proxyEndpoint
 from zope.interface import implementer
 
 from chatd.errors import ConfigurationError
+from chatd.net.activation import adopted_endpoint
 from chatd.net.certificates import Certificates, why_refused
+from chatd.net.unix import UnixPort, adopt_unix, listen_unix
 
 __all__ = ["BACKLOG", "client_endpoint", "server_endpoint"]
 
@@ -30,8 +36,11 @@ SOCKET_MODE = 0o666
 """The mode of a UNIX socket: everyone on the machine may connect, as over TCP on loopback."""
 
 _HAPROXY = "haproxy:"
-_TAKES_BACKLOG = re.compile(r"(haproxy:)?(tcp|tcp6|ssl|tls|unix):")
-_TAKES_MODE = re.compile(r"(haproxy:)?unix:")
+_TAKES_BACKLOG = re.compile(r"(tcp|tcp6|ssl|tls|unix):")
+_TAKES_MODE = re.compile(r"unix:")
+_OF_NO_PATH = re.compile(r"unix:(address=)?(:|$)")
+_OF_UNIX = re.compile(r"unix:")
+_OF_SYSTEMD = re.compile(r"systemd:")
 _HAS_MODE = re.compile(r"(?<!\\)(?:\\\\)*:mode=")
 _HAS_BACKLOG = re.compile(r"(?<!\\)(?:\\\\)*:backlog=")
 _SERVER_PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(-?\d+)(?::|$)")
@@ -82,50 +91,110 @@ class _EndpointBehindProxy:
         return self._endpoint.listen(protocolFactory)
 
 
+class _UnixReactor:
+    """A reactor that listens on UNIX sockets as the daemon does; for all else it is the other one.
+
+    Args:
+        reactor: The other one.
+    """
+
+    def __init__(self, reactor: Any) -> None:  # noqa: ANN401
+        self._reactor = reactor
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._reactor, name)
+
+    def listenUNIX(
+        self,
+        address: str,
+        factory: IProtocolFactory,
+        backlog: int,
+        mode: int,
+        wantPID: bool,
+    ) -> UnixPort:
+        """Make a socket. There is never a lock file, so there is nothing to be wanted of one."""
+        return listen_unix(self._reactor, address, factory, backlog=backlog, mode=mode)
+
+    def adoptStreamPort(
+        self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory
+    ) -> IListeningPort:
+        """Take a socket that was handed over."""
+        if addressFamily == socket.AF_UNIX:
+            return cast(IListeningPort, adopt_unix(self._reactor, fileDescriptor, factory))
+        port = self._reactor.adoptStreamPort(fileDescriptor, addressFamily, factory)
+        return cast(IListeningPort, port)
+
+
 def server_endpoint(
     reactor: Any,  # noqa: ANN401
     description: str,
-    socket_mode: int = SOCKET_MODE,
+    socket_mode: int | None = None,
     certificates: Certificates | None = None,
 ) -> IStreamServerEndpoint:
     """Make a server endpoint from a string such as `tcp:9999` or `unix:/run/chat.sock`.
 
     The path of a UNIX socket is that of the current directory, also where a daemon goes to another
-    one before it listens; but for one that would be longer than the system allows then.
+    one before it listens; but for one that would be longer than the system allows then. Its
+    `lockfile=` means nothing: there is no lock file.
 
     Args:
         reactor: The reactor.
         description: The string.
-        socket_mode: The mode of a UNIX socket whose string says none.
+        socket_mode: The mode of a UNIX socket whose string says none, where the operator wants
+            another than `SOCKET_MODE`. One that was handed over has its maker's.
         certificates: Is to have the endpoint's certificates, where it serves with any.
 
     Raises:
-        ConfigurationError: It is no server endpoint string.
+        ConfigurationError: It is no server endpoint string, or no socket was handed over that fits
+            it, or one was whose mode is its maker's and is to be another.
     """
-    called = description
     try:
-        _check_port(_SERVER_PORT, description)
-        description = _from_here(description)
-        endpoint = serverFromString(reactor, description)
-        for takes, has, argument in (
-            (_TAKES_MODE, _HAS_MODE, f"mode={socket_mode:o}"),
-            (_TAKES_BACKLOG, _HAS_BACKLOG, f"backlog={BACKLOG}"),
-        ):
-            if takes.match(description) and not has.search(description):
-                with suppress(TypeError):  # it has it already, by its place
-                    endpoint = serverFromString(reactor, f"{description}:{argument}")
-                    description = f"{description}:{argument}"
-        is_behind_proxy = description.startswith(_HAPROXY)
-        inner = description.removeprefix(_HAPROXY)
-        if certificates is not None and _IS_TLS.match(inner):
-            endpoint = certificates.endpoint(reactor, inner, called)
-        elif is_behind_proxy:
-            endpoint = serverFromString(reactor, inner)
-        if is_behind_proxy:
-            endpoint = proxyEndpoint(_EndpointBehindProxy(endpoint))
-        return cast(IStreamServerEndpoint, endpoint)
+        made = _made_endpoint(
+            reactor, description.removeprefix(_HAPROXY), socket_mode, certificates, description
+        )
     except Exception as error:  # the parsers are plugins, and raise what they like
-        raise _bad_endpoint(called, error, "tcp:9999 or unix:/tmp/chat.sock") from error
+        raise _bad_endpoint(description, error, "tcp:9999 or unix:/tmp/chat.sock") from error
+    if description.startswith(_HAPROXY):
+        return cast(IStreamServerEndpoint, proxyEndpoint(_EndpointBehindProxy(made)))
+    return made
+
+
+def _made_endpoint(
+    reactor: Any,  # noqa: ANN401
+    description: str,
+    socket_mode: int | None,
+    certificates: Certificates | None,
+    called: str,
+) -> IStreamServerEndpoint:
+    """Make an endpoint, and let a fault in the string out as it comes.
+
+    Args:
+        reactor: The reactor.
+        description: The string, without what tells of a proxy.
+        socket_mode: See `server_endpoint`.
+        certificates: As above.
+        called: The string as it was given.
+    """
+    _check_port(_SERVER_PORT, description)
+    if _OF_NO_PATH.match(description):
+        raise ValueError("it has no path")
+    if _OF_SYSTEMD.match(description):
+        return adopted_endpoint(_UnixReactor(reactor), description, socket_mode)
+    description = _from_here(description)
+    listener = _UnixReactor(reactor) if _OF_UNIX.match(description) else reactor
+    endpoint = serverFromString(listener, description)
+    mode = SOCKET_MODE if socket_mode is None else socket_mode
+    for takes, has, argument in (
+        (_TAKES_MODE, _HAS_MODE, f"mode={mode:o}"),
+        (_TAKES_BACKLOG, _HAS_BACKLOG, f"backlog={BACKLOG}"),
+    ):
+        if takes.match(description) and not has.search(description):
+            with suppress(TypeError):  # it has it already, by its place
+                endpoint = serverFromString(listener, f"{description}:{argument}")
+                description = f"{description}:{argument}"
+    if certificates is not None and _IS_TLS.match(description):
+        endpoint = certificates.endpoint(reactor, description, called)
+    return cast(IStreamServerEndpoint, endpoint)
 
 
 def client_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:  # noqa: ANN401
@@ -144,6 +213,8 @@ def client_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:  #
 
 
 def _bad_endpoint(description: str, error: Exception, example: str) -> ConfigurationError:
+    if isinstance(error, ConfigurationError):  # it says what is to be done, which is another thing
+        return ConfigurationError(f"bad endpoint {description!r}: {error}")
     is_of_arguments = isinstance(error, _WRONG_ARGUMENTS)
     why = "its arguments do not fit" if is_of_arguments else why_refused(error)
     return ConfigurationError(f"bad endpoint {description!r}: {why}; one looks like {example}")

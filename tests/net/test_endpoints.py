@@ -14,6 +14,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError
+from chatd.net import endpoints
 from chatd.net.endpoints import BACKLOG, client_endpoint, server_endpoint
 
 NO_SERVERS = [
@@ -22,9 +23,10 @@ NO_SERVERS = [
     *("tcp:9999:bogus=1", "tcp:9999:backlog=", "tcp:9999:backlog=abc", "tcp:9999:=x"),
     *("tcp:9999:port=1", "tcp:9999:interface=localhost:", "tcp:9999:a:b:c:d", "tcp:\udcff"),
     *("tcp:65536", "tcp:-1", "tcp6:99999999999999999999", "tcp6:", "tcp6:x", "TCP:9999"),
-    *("unix", "unix:/x:mode=zzz", "unix:/x:mode=999", "unix:/x:lockfile=x", "unix:a=b"),
+    *("unix", "unix:/x:mode=zzz", "unix:/x:mode=999", "unix:/x:lockfile=x", "unix:a=b", "unix:"),
+    *("unix::mode=600", "unix:address=", "haproxy:unix:"),
     *("ssl", "ssl:x", "ssl:9999:privateKey=/no/such/file", "ssl:9999:sslmethod=BOGUS"),
-    *("systemd", "systemd:domain=INET", "systemd:domain=INET:index=x", "systemd:domain=X:index=0"),
+    *("systemd", "systemd:domain=INET", "systemd:domain=INET:index=x", "systemd:index=0"),
     *("haproxy", "haproxy:", "haproxy:tcp:x", "nonsense:1", "udp:9999", "onion:1"),
     *("non\nsense:1", "tcp:99\n99", "tcp:9999:bo\ngus=1"),
 ]
@@ -72,7 +74,17 @@ class EndpointTests(SynchronousTestCase):
 
 
 class ServerEndpointTests(EndpointTests):
-    """`server_endpoint`."""
+    """`server_endpoint`; what is listened on is noted, and not opened."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.unix_servers: list[tuple[str, int, int]] = []
+
+        def note(reactor: object, path: str, factory: object, *, backlog: int, mode: int) -> object:
+            self.unix_servers.append((path, backlog, mode))
+            return object()
+
+        self.patch(endpoints, "listen_unix", note)
 
     def listen(self, description: str) -> None:
         """Listen on an endpoint of the reactor in memory."""
@@ -81,8 +93,8 @@ class ServerEndpointTests(EndpointTests):
     def backlog_of(self, description: str) -> int:
         """Return how many connections may wait at an endpoint."""
         self.listen(description)
-        servers = self.reactor.tcpServers or self.reactor.unixServers
-        return servers[0][2]
+        (_, _, backlog, _), *_ = self.reactor.tcpServers
+        return backlog
 
     def test_tcp(self) -> None:
         """A TCP endpoint listens on the port and the interface that it names."""
@@ -93,8 +105,7 @@ class ServerEndpointTests(EndpointTests):
     def test_unix(self) -> None:
         """A UNIX endpoint listens on the path that it names, with its mode."""
         self.listen("unix:/run/chat.sock:mode=660")
-        ((path, _, _, mode, _),) = self.reactor.unixServers
-        self.assertEqual((path, mode), ("/run/chat.sock", 0o660))
+        self.assertEqual(self.unix_servers, [("/run/chat.sock", BACKLOG, 0o660)])
 
     def path_of(self, description: str) -> str:
         """Return the path that a UNIX endpoint listens on, in another directory than its own."""
@@ -107,7 +118,7 @@ class ServerEndpointTests(EndpointTests):
             finally:
                 os.chdir("/")
             self.successResultOf(endpoint.listen(None))
-        return str(self.reactor.unixServers[-1][0]).replace(here, "HERE")
+        return self.unix_servers[-1][0].replace(here, "HERE")
 
     def test_relative(self) -> None:
         """A path is that of the directory in which the endpoint was made, wherever it listens."""
@@ -135,7 +146,7 @@ class ServerEndpointTests(EndpointTests):
             os.chdir(here)
             self.listen("unix:chat.sock:mode=600")
             os.chdir("/")
-        ((path, _, _, mode, _),) = self.reactor.unixServers
+        ((path, _, mode),) = self.unix_servers
         self.assertEqual((path, mode), (f"{here}/chat.sock", 0o600))
 
     def test_absolute(self) -> None:
@@ -154,7 +165,7 @@ class ServerEndpointTests(EndpointTests):
             for description in ("unix:a", "unix:\\a", "unix:ab", "unix:\u00e4"):
                 self.listen(description)
             os.chdir("/")
-        paths = [server[0] for server in self.reactor.unixServers]
+        paths = [server[0] for server in self.unix_servers]
         self.assertEqual(paths, [f"{here}/a", f"{here}/a", "ab", "\u00e4"])
 
     def test_directory_that_is_gone(self) -> None:
@@ -168,7 +179,7 @@ class ServerEndpointTests(EndpointTests):
     def mode_of(self, description: str, *socket_mode: int) -> int:
         """Return the mode that a UNIX socket would have."""
         server_endpoint(self.reactor, description, *socket_mode).listen(None)
-        return self.reactor.unixServers[-1][3]
+        return self.unix_servers[-1][2]
 
     def test_mode(self) -> None:
         """A UNIX socket is for everyone on the machine, or as the operator says."""
@@ -193,8 +204,19 @@ class ServerEndpointTests(EndpointTests):
 
     def test_backlog_of_a_socket(self) -> None:
         """The same goes for a UNIX socket, whatever its name is like."""
-        self.assertEqual(self.backlog_of("unix:/run/a\\:backlog\\=5"), BACKLOG)
-        self.assertEqual(self.reactor.unixServers[0][0], "/run/a:backlog=5")
+        self.listen("unix:/run/a\\:backlog\\=5")
+        self.listen("unix:/run/a:backlog=5")
+        self.assertEqual(
+            [server[:2] for server in self.unix_servers],
+            [("/run/a:backlog=5", BACKLOG), ("/run/a", 5)],
+        )
+
+    def test_lock_file(self) -> None:
+        """Whether Twisted would make a lock file means nothing here, behind a proxy neither."""
+        for kind in ("", "haproxy:"):
+            for lock in ("lockfile=0", "lockfile=1", "mode=666:lockfile=0"):
+                self.listen(f"{kind}unix:/run/a:{lock}")
+        self.assertEqual(self.unix_servers, [("/run/a", BACKLOG, 0o666)] * 6)
 
     def test_own_backlog(self) -> None:
         """A backlog that is given is kept."""
