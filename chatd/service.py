@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from twisted.internet.defer import (
     TimeoutError,
     maybeDeferred,
 )
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
@@ -166,6 +167,8 @@ class ChatService(MultiService):
         grace_s: How long saying goodbye to everyone may take, in seconds.
         reload: Called at SIGHUP; with it, the service also stops at once where it is told to stop
             a second time. None where signals are the program's.
+        finish: Called when nobody can connect any more: the peer on `stdio:`, the only endpoint,
+            has gone, and all it said is stored. None where the program goes on all the same.
 
     Raises:
         ConfigurationError: One of `endpoints` is no server endpoint string.
@@ -188,8 +191,10 @@ class ChatService(MultiService):
         socket_mode: int | None = None,
         grace_s: float = GRACE_S,
         reload: Callable[[], None] | None = None,
+        finish: Callable[[], None] | None = None,
     ) -> None:
         super().__init__()
+        self._finish = finish
         self._reactor = reactor
         self._grace_s = grace_s
         self._closing: Deferred[None] | None = None
@@ -203,6 +208,7 @@ class ChatService(MultiService):
                 description,
                 server_endpoint(reactor, description, socket_mode, self.certificates),
                 factory,
+                self._note_end,
             )
             for description in descriptions
         )
@@ -233,6 +239,11 @@ class ChatService(MultiService):
                 self._signals.startService()
             self._keeping.startService()
             super().startService()
+
+    def _note_end(self) -> None:
+        """Finish, where nobody can connect any more."""
+        if self._finish is not None and all(listener.has_ended for listener in self.listeners):
+            self._finish()
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
@@ -340,6 +351,7 @@ def make_service(
         socket_mode=settings.socket_mode,
         grace_s=settings.grace_s,
         reload=reloading,
+        finish=partial(_stop, reactor),
     )
     for endpoint, renew in service.certificates:
         reads[f"certificates of {endpoint}"] = renew
@@ -349,6 +361,12 @@ def make_service(
     DescriptorService(reactor, settings.limits).setServiceParent(service)
     MemoryService(reactor, lambda: factory.census.departures).setServiceParent(service)
     return service
+
+
+def _stop(reactor: Any) -> None:  # noqa: ANN401
+    """Stop the daemon, unless it is stopping already."""
+    with suppress(ReactorNotRunning):
+        reactor.stop()
 
 
 def _keepers(settings: Settings, run: StoreRunner) -> tuple[IMessageStore, BanFile]:

@@ -20,6 +20,7 @@ from twisted.cred.checkers import (
 )
 from twisted.cred.credentials import ISSHPrivateKey
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.threadpool import ThreadPool
@@ -428,3 +429,27 @@ class AccountTests(MakeServiceTests):
             credentialInterfaces = (ISSHPrivateKey,)
 
         self.assertIn("KeyChecker checks neither", self.refusal(checkers=[KeyChecker()]))
+
+
+class FinishingTests(SynchronousTestCase):
+    """The daemon stops by itself where its only client, on standard input, has gone."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.listener, *_ = make_service(self.reactor, Settings(endpoints=["stdio:"])).listeners
+        self.listener.has_ended = True
+
+    def test_stops(self) -> None:
+        """The reactor is stopped, which stops the service."""
+        self.reactor.run()
+        self.listener._ended()
+        self.assertTrue(self.reactor.hasStopped)
+
+    def test_stops_already(self) -> None:
+        """It is no fault where a signal has stopped it in the same turn."""
+
+        def stop() -> None:
+            raise ReactorNotRunning
+
+        self.reactor.stop = stop
+        self.assertIsNone(self.listener._ended())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from twisted.cred.strcred import makeChecker
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, fail, succeed
@@ -16,6 +18,7 @@ from chatd.errors import ConfigurationError, StartupError
 from chatd.net.accounts import Accounts
 from chatd.net.factory import ChatFactory
 from chatd.net.listening import ListeningService
+from chatd.net.stdio import StdioEndpoint, StdioTransport
 from chatd.service import ChatService
 from tests.net.fakes import KEY, hand_client
 
@@ -158,10 +161,94 @@ class ListeningTests(ListenerTests):
         self.service_on(FakePort()).abandon()  # nothing was opened
 
     def test_port_that_does_not_stop_listening(self) -> None:
-        """What is not a port, such as the terminal that `stdio:` gives, has nothing to close."""
+        """What is not a port, such as the peer that `stdio:` gives, has nothing to close."""
         service = self.service_on(succeed(object()))
         service.startService()
         self.assertIsNone(self.successResultOf(service.stopService()))
+
+
+class PeerGoneTests(SynchronousTestCase):
+    """The peer on standard input and output goes; the service is told where that is the end."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.finished: list[str] = []
+        self.daemon = ChatService(
+            self.reactor,
+            ChatFactory(self.reactor),
+            ["stdio:", "tcp:9999"],
+            finish=lambda: self.finished.append("finished"),
+        )
+        self.peers: list[StdioTransport] = []
+
+    def serve(self, *places: int) -> None:
+        """Serve a peer over pipes, at some of the service's endpoints."""
+        for place in places:
+            (input_end, near), (far, output_end) = os.pipe(), os.pipe()
+            for number in (near, far, input_end, output_end):
+                self.addCleanup(os.close, number)
+            self.daemon.listeners[place]._endpoint = StdioEndpoint(
+                self.reactor, input_end, output_end
+            )
+        self.daemon.startService()
+        self.peers = [self.daemon.listeners[place].port for place in places]
+
+    def lose(self, peer: StdioTransport) -> None:
+        peer.connectionLost(Failure(ConnectionDone()))
+
+    def test_only_endpoint(self) -> None:
+        """Where nobody else can come, it is the end."""
+        self.daemon.listeners = self.daemon.listeners[:1]
+        self.serve(0)
+        self.assertEqual(self.finished, [])
+        with capturedLogs() as events:
+            self.lose(self.peers[0])
+        self.assertIn("the peer on stdio: has gone", map(formatEvent, events))
+        self.assertEqual(self.finished, ["finished"])
+        self.assertRaises(AssertionError, lambda: self.daemon.listeners[0].port)
+
+    def test_beside_others(self) -> None:
+        """Others are served on, until the last has gone."""
+        self.serve(0, 1)
+        self.lose(self.peers[1])
+        self.assertEqual(self.finished, [])
+        self.lose(self.peers[0])
+        self.assertEqual(self.finished, ["finished"])
+
+    def test_stopped(self) -> None:
+        """The goodbye of a service that stops is no such end."""
+        self.serve(0, 1)
+        self.daemon.stopService()
+        for peer in self.peers:
+            self.lose(peer)
+        self.assertEqual(self.finished, [])
+
+    def test_abandoned(self) -> None:
+        """A start that is given up closes the connections, and is no such end either."""
+        self.serve(0, 1)
+        for listener in self.daemon.listeners:
+            listener.abandon()
+        self.assertTrue(all(peer.disconnected for peer in self.peers))
+        self.assertEqual(self.finished, [])
+
+    def test_program_that_goes_on(self) -> None:
+        """A program that has not asked to be told goes on."""
+        self.daemon._finish = None
+        self.serve(0, 1)
+        for peer in self.peers:
+            self.lose(peer)
+        self.assertEqual(self.finished, [])
+
+    def test_again(self) -> None:
+        """A listener that is started again serves again."""
+        self.serve(0)
+        listener = self.daemon.listeners[0]
+        self.lose(self.peers[0])
+        self.assertTrue(listener.has_ended)
+        listener.stopService()
+        listener.startService()
+        self.assertFalse(listener.has_ended)
+        listener.abandon()
 
 
 class BindingTests(ListenerTests):

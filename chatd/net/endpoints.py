@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import (
+    StandardIOEndpoint,
     clientFromString,
     serverFromString,
 )
@@ -25,6 +26,7 @@ from zope.interface import implementer
 from chatd.errors import ConfigurationError
 from chatd.net.activation import adopted_endpoint
 from chatd.net.certificates import Certificates, why_refused
+from chatd.net.stdio import StdioEndpoint
 from chatd.net.unix import UnixPort, adopt_unix, listen_unix
 
 __all__ = ["BACKLOG", "client_endpoint", "server_endpoint"]
@@ -194,6 +196,8 @@ def _made_endpoint(
                 description = f"{description}:{argument}"
     if certificates is not None and _IS_TLS.match(description):
         endpoint = certificates.endpoint(reactor, description, called)
+    if isinstance(endpoint, StandardIOEndpoint):
+        return StdioEndpoint(reactor)
     return cast(IStreamServerEndpoint, endpoint)
 
 

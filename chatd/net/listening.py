@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -16,6 +17,7 @@ from twisted.python.failure import Failure
 from chatd.errors import StartupError
 from chatd.net.door import Door
 from chatd.net.factory import ChatFactory
+from chatd.net.stdio import StdioTransport
 
 __all__ = ["ListeningService"]
 
@@ -28,6 +30,11 @@ class ListeningService(Service):
         description: The endpoint as the operator gave it.
         endpoint: The endpoint.
         factory: What serves its connections.
+        ended: Called when nobody can come any more, as the peer on `stdio:` has gone: not where the
+            service itself was stopped.
+
+    Attributes:
+        has_ended: Whether that is so.
     """
 
     log = Logger()
@@ -38,7 +45,10 @@ class ListeningService(Service):
         description: str,
         endpoint: IStreamServerEndpoint,
         factory: ChatFactory,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
+        self.has_ended = False
+        self._ended = ended
         self._clock = clock
         self._description = description
         self._endpoint = endpoint
@@ -82,7 +92,7 @@ class ListeningService(Service):
         if listening is not None:
             listening.cancel()
         port, self._port = self._port, None
-        # What `stdio:` gives is no port: there is nothing to close.
+        # What `stdio:` gives is no port but a session's transport: its goodbye closes it.
         stop = getattr(port, "stopListening", None)
         stopped: Deferred[None] | None = None if stop is None else stop()
         return succeed(None) if stopped is None else stopped
@@ -118,12 +128,23 @@ class ListeningService(Service):
 
     def _listens(self, port: IListeningPort) -> None:
         self._port = port
+        self.has_ended = False
+        if isinstance(port, StdioTransport):
+            port.ended.addCallback(lambda _: self._note_end(port))
         if isinstance(port, Port):
             Door(self._clock, port, self._factory.make_room)
         host = port.getHost() if hasattr(port, "getHost") else None
         self.log.info("listening on {endpoint} ({host})", endpoint=self._description, host=host)
         if not self._factory.has_key:
             self._warn_of(host)
+
+    def _note_end(self, port: IListeningPort) -> None:
+        """Tell that the peer has gone, where it was not this side that closed."""
+        if self._port is port:
+            self._port = None
+            self.has_ended = True
+            self.log.info("the peer on {endpoint} has gone", endpoint=self._description)
+            self._ended()
 
     def _warn_of(self, host: object) -> None:
         """Say what an operator may not have meant, where there is no key."""

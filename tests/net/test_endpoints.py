@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.errors import ConfigurationError
 from chatd.net import endpoints
 from chatd.net.endpoints import BACKLOG, client_endpoint, server_endpoint
+from chatd.net.stdio import StdioEndpoint
 
 NO_SERVERS = [
     *("", ":", "::", "=", "\\", " ", "9999", "localhost:9999", "/tmp/chat.sock"),
@@ -217,6 +218,10 @@ class ServerEndpointTests(EndpointTests):
             for lock in ("lockfile=0", "lockfile=1", "mode=666:lockfile=0"):
                 self.listen(f"{kind}unix:/run/a:{lock}")
         self.assertEqual(self.unix_servers, [("/run/a", BACKLOG, 0o666)] * 6)
+
+    def test_standard_input_and_output(self) -> None:
+        """The daemon serves whoever is at standard input and output in its own way."""
+        self.assertIsInstance(server_endpoint(self.reactor, "stdio:"), StdioEndpoint)
 
     def test_own_backlog(self) -> None:
         """A backlog that is given is kept."""
