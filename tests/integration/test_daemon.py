@@ -1,5 +1,6 @@
 """The daemon as a process: it serves, says goodbye, and leaves nothing behind."""
 
+import os
 import re
 import signal
 
@@ -103,10 +104,16 @@ async def test_killed(endpoint, tmp_path):
         end_reason = await client.when_ended()
         assert (end_reason.code, end_reason.retry) == ("connection-lost", True)
         process.wait()
-    assert (tmp_path / "chat.sock").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["chat.sock"]
+    # A lock as Twisted makes it: its process runs, as one with the same number does in a container.
+    lock = tmp_path / "chat.sock.lock"
+    lock.symlink_to(str(os.getpid()))
 
-    with daemon(endpoint=endpoint):
+    with daemon(endpoint=endpoint) as process:
         await say_hello(endpoint)
+        process.send_signal(signal.SIGTERM)
+        process.wait()
+    assert [path.name for path in tmp_path.iterdir()] == [lock.name]
 
 
 async def test_storm():

@@ -174,11 +174,25 @@ def test_socket_in_use(tmp_path):
     endpoint = f"unix:{tmp_path}/chat.sock"
     with daemon(endpoint=endpoint):
         completed = run_command(*FOREGROUND, "chatd", "--endpoint", endpoint)
-        assert f"cannot listen on {endpoint}" in complaint_of(completed)
+        assert complaint_of(completed).endswith(
+            f"cannot listen on {endpoint}: another program listens there already"
+        )
 
         sent = run_command("chatd", "connect", endpoint, input="still there\n")
         assert sent.returncode == 0
         assert "still there" in sent.stdout
+
+
+def test_file_in_the_place_of_a_socket(tmp_path):
+    """A file in the place of the socket is told as what it is, and left alone."""
+    path = tmp_path / "notes"
+    path.write_text("precious")
+    completed = run_command(*FOREGROUND, "chatd", "--endpoint", f"unix:{path}", cwd=tmp_path)
+
+    assert completed.returncode == 1
+    assert complaint_of(completed).endswith("notes: there is a file that is no socket")
+    assert [each.name for each in tmp_path.iterdir()] == ["notes"]
+    assert path.read_text() == "precious"
 
 
 def test_second_endpoint_in_use(taken, tmp_path):
