@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NoReturn
 
 import msgspec
 from twisted.application.service import IService
@@ -18,7 +18,7 @@ from chatd.chat.policy import Policy
 from chatd.chat.rooms import LOBBY, MAX_ROOMS, PRESENCE_LIMIT
 from chatd.errors import ConfigurationError
 from chatd.net.daemonlog import LogService, log_of
-from chatd.net.endpoints import SOCKET_MODE
+from chatd.net.endpoints import SOCKET_MODE, is_stdio
 from chatd.net.factory import GRACE_S, HEARTBEAT_S
 from chatd.net.pidfile import check_pid_file
 from chatd.net.startup import allow_all_descriptors, go_by_monotonic_time
@@ -232,6 +232,8 @@ class Options(usage.Options, AuthOptionMixin):
         from twisted.internet import reactor  # noqa: PLC0415  (where the program starts)
 
         program = {} if self.parent is None else self.parent  # the options of twistd or twist
+        if any(map(is_stdio, self["endpoints"])):
+            _check_standard_output(program)
         self["log"] = log_of(reactor, program)
         reopen_log = None if self["log"] is None else self["log"].reopen
         try:
@@ -293,6 +295,26 @@ class Options(usage.Options, AuthOptionMixin):
         }
         return msgspec.structs.replace(
             usual, **{name: value for name, value in given.items() if value is not None}
+        )
+
+
+def _check_standard_output(program: Mapping[str, Any]) -> None:
+    """See that twistd leaves standard input and output to a session.
+
+    Args:
+        program: Its options; those of another program are not looked at.
+
+    Raises:
+        UsageError: It does not.
+    """
+    if "nodaemon" not in program:
+        return
+    if not program["nodaemon"]:
+        raise usage.UsageError("stdio: needs twistd's --nodaemon")
+    if not (program["syslog"] or program["logger"]) and program["logfile"] in (None, "", "-"):
+        raise usage.UsageError(
+            "stdio: is for the session, and twistd would write its log there: give twistd "
+            "--logfile FILE"
         )
 
 

@@ -44,6 +44,45 @@ OPTIONS = [
 ]
 
 
+class StandardOutputTests(SynchronousTestCase):
+    """Standard input and output are one session's, whatever else twistd would do there."""
+
+    def refusal(self, *of_twistd: str, endpoint: str = "stdio:") -> str:
+        """Return what is said of an endpoint with some of twistd's options; empty for nothing."""
+        options = ServerOptions()
+        try:
+            options.parseOptions([*of_twistd, "chatd", "--endpoint", endpoint])
+        except usage.UsageError as error:
+            return str(error)
+        return ""
+
+    def test_log(self) -> None:
+        """Its log must go elsewhere."""
+        for elsewhere in ("--logfile=log", "--syslog", "--logger=tests.test_tap.a_logger"):
+            self.assertEqual(self.refusal("--nodaemon", elsewhere), "")
+        for here in ((), ("--logfile=-",), ("--logfile=",)):
+            for endpoint in ("stdio:", "stdio", "haproxy:stdio:"):
+                said = self.refusal("--nodaemon", *here, endpoint=endpoint)
+                self.assertIn("--logfile FILE", said)
+        self.assertEqual(self.refusal("--nodaemon", endpoint="unix:/stdio:mode=666"), "")
+
+    def test_background(self) -> None:
+        """A daemon in the background has no standard input."""
+        self.assertEqual(self.refusal("--logfile=log"), "stdio: needs twistd's --nodaemon")
+        self.assertEqual(self.refusal(endpoint="tcp:0"), "")
+
+    def test_other_program(self) -> None:
+        """What another program does there is its own affair."""
+        options = Options()
+        options.parent = usage.Options()
+        options.parseOptions(["--endpoint", "stdio:"])
+        self.assertEqual(len(options["service"].listeners), 1)
+
+
+def a_logger() -> None:
+    """Be named as twistd's observer."""
+
+
 class OptionsTests(SynchronousTestCase):
     """The options of `twistd chatd`."""
 

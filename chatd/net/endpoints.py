@@ -29,7 +29,7 @@ from chatd.net.certificates import Certificates, why_refused
 from chatd.net.stdio import StdioEndpoint
 from chatd.net.unix import UnixPort, adopt_unix, listen_unix
 
-__all__ = ["BACKLOG", "client_endpoint", "server_endpoint"]
+__all__ = ["BACKLOG", "SOCKET_MODE", "client_endpoint", "is_stdio", "server_endpoint"]
 
 BACKLOG = 4096
 """How many connections may wait to be accepted; Twisted's own 50 lets a storm of them starve."""
@@ -42,6 +42,7 @@ _TAKES_BACKLOG = re.compile(r"(tcp|tcp6|ssl|tls|unix):")
 _TAKES_MODE = re.compile(r"unix:")
 _OF_NO_PATH = re.compile(r"unix:(address=)?(:|$)")
 _OF_UNIX = re.compile(r"unix:")
+_OF_STDIO = re.compile(r"(haproxy:)?stdio(:|$)")
 _OF_SYSTEMD = re.compile(r"systemd:")
 _HAS_MODE = re.compile(r"(?<!\\)(?:\\\\)*:mode=")
 _HAS_BACKLOG = re.compile(r"(?<!\\)(?:\\\\)*:backlog=")
@@ -159,6 +160,11 @@ def server_endpoint(
     if description.startswith(_HAPROXY):
         return cast(IStreamServerEndpoint, proxyEndpoint(_EndpointBehindProxy(made)))
     return made
+
+
+def is_stdio(description: str) -> bool:
+    """Say whether a server endpoint is standard input and output."""
+    return _OF_STDIO.match(description) is not None
 
 
 def _made_endpoint(
