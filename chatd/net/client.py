@@ -48,6 +48,7 @@ class ChatClient(ChatProtocol, Requests):
 
     log = Logger()
     connection: ClientConnection
+    failed_reason = "the client failed"
 
     def __init__(self, connection: ClientConnection, factory: ChatClientFactory) -> None:
         ChatProtocol.__init__(self, connection, factory.turn, factory.clock, max_pending=None)
@@ -310,7 +311,7 @@ class ChatClient(ChatProtocol, Requests):
         """Give up a session that cannot go on where the last one ended."""
         if not failure.check(SessionEnded):
             self._log_failure(failure, "resuming")
-            self.end_session(ErrorCode.INTERNAL_ERROR, "the client failed", retry=True)
+            self.end_session(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
 
     def _give(
         self, command_id: str, command: str, fields: Mapping[str, object]

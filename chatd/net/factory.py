@@ -346,11 +346,6 @@ class ChatFactory(Factory):
     def connected(self, protocol: ServerProtocol) -> ServerConnection:
         """Count a connection in, and make this side of its session."""
         identity = identify(protocol.transport)
-        leaving = self.census.connected(protocol, identity.address)
-        if leaving is not None:
-            leaving.end_session(
-                ErrorCode.OVERLOADED, "too many connections wait for a session", retry=True
-            )
         init = SessionInit(
             session_id=str(uuid4()),
             server=f"chatd/{__version__}",
@@ -358,13 +353,19 @@ class ChatFactory(Factory):
             max_content=self.codec.max_content,
             auth=self.admission.takes_passwords(identity),
         )
-        return ServerConnection(
+        connection = ServerConnection(
             self.codec,
             self._keyring.new_channel(),
             init,
             self.clock.seconds(),
             HandshakeLimits(self.limits.handshake_timeout_s, self.limits.max_first_frame),
         )
+        leaving = self.census.connected(protocol, identity.address)
+        if leaving is not None:
+            leaving.end_session(
+                ErrorCode.OVERLOADED, "too many connections wait for a session", retry=True
+            )
+        return connection
 
     def make_room(self) -> bool:
         """Cut off a connection without a session, for one that the system has no room for.

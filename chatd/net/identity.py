@@ -15,7 +15,7 @@ from twisted.internet.unix import Server
 from twisted.protocols.policies import ProtocolWrapper
 
 from chatd.chat.addresses import plain_ip
-from chatd.net.transports import carrier_of
+from chatd.net.transports import carrier_of, peer_of
 
 __all__ = ["LOCAL", "Identity", "identify"]
 
@@ -55,13 +55,13 @@ def identify(transport: Any) -> Identity:  # noqa: ANN401
     Args:
         transport: Any of Twisted's, or what wraps one.
     """
-    peer = transport.getPeer()
+    peer = peer_of(transport)
     is_clear = not ISSLTransport.providedBy(transport)
     if isinstance(peer, _IP):
         # Twisted passes on whatever a PROXY header says.
         return Identity(plain_ip(peer.host) or LOCAL, None, is_clear_tcp=is_clear)
     carrier = carrier_of(transport)
-    if isinstance(carrier.getPeer(), _IP):
+    if isinstance(peer_of(carrier), _IP):
         return Identity(LOCAL, None, is_clear_tcp=is_clear)
     # Behind haproxy: it is the proxy that connected, and it speaks for someone else.
     uid = None if _is_told_later(transport) else _uid_of_peer(carrier)

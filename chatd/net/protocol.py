@@ -18,6 +18,7 @@ from twisted.internet.interfaces import (
     IPushProducer,
     IReactorTime,
     ISSLTransport,
+    ITransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -62,10 +63,12 @@ class ChatProtocol(Protocol):
 
     Attributes:
         connection: This side of the session.
+        failed_reason: What the peer is told where this side fails.
     """
 
     log = Logger()
     connection: Connection
+    failed_reason = FAILED
 
     def __init__(
         self,
@@ -83,6 +86,7 @@ class ChatProtocol(Protocol):
         self._work: Deferred[None] | None = None
         self._drained: Deferred[None] | None = None
         self._stalled_ticks = 0
+        self._has_begun = False
         self._is_held = False  # not read, because it does not read
         self._is_read_closed = False  # the peer has closed its sending half
         self._is_closing = False
@@ -90,10 +94,18 @@ class ChatProtocol(Protocol):
 
     # From the transport
 
+    def makeConnection(self, transport: ITransport) -> None:
+        """Begin; what fails ends the session, since not every transport closes by itself then."""
+        self.stream = cast(StreamTransport, transport)
+        try:
+            super().makeConnection(transport)
+        except Exception:
+            self.log.failure("a connection failed")
+            self.fail()
+
     def connectionMade(self) -> None:
         """Greet, and give the handshake its time."""
         assert self.transport is not None
-        self.stream = cast(StreamTransport, self.transport)
         set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
         if set_no_delay is not None:
             set_no_delay(True)
@@ -101,6 +113,7 @@ class ChatProtocol(Protocol):
             self.transport.bufferSize = READ_BYTES
         self._writer = writer_for(self.stream)
         self._outlet = Outlet(self._writer, self.connection.seal_into)
+        self._has_begun = True
         self.stream.registerProducer(self, True)
         self._timer = self._clock.callLater(
             self.connection.handshake_timeout_s, self._handshake_is_due
@@ -109,8 +122,11 @@ class ChatProtocol(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes in, and act on what they mean."""
-        self.connection.receive_data(data)
-        self._dispatch()
+        try:
+            self.connection.receive_data(data)
+            self._dispatch()
+        except Exception:
+            self._end_failed()
 
     def readConnectionLost(self) -> None:
         """Send what the peer is still owed, and close: it says nothing more, but may read."""
@@ -136,7 +152,8 @@ class ChatProtocol(Protocol):
             return
         self._is_gone = True
         self._stop_timer()
-        self._outlet.discard()
+        if self._has_begun:
+            self._outlet.discard()
         try:
             self.connection.connection_lost(why_lost(reason))
             if not self._is_closing:
@@ -294,11 +311,19 @@ class ChatProtocol(Protocol):
         self._work = None
         if isinstance(result, Failure):
             self.log.failure("what a peer said could not be acted on", failure=result)
-            self.end_session(ErrorCode.INTERNAL_ERROR, FAILED)
+            self.end_session(ErrorCode.INTERNAL_ERROR, self.failed_reason)
         if not (self._is_held or self._is_read_closed or self._is_gone):
             self.stream.resumeProducing()  # also when it is over: the other end is waited for
         if self.connection.is_readable:
-            self._dispatch()
+            try:
+                self._dispatch()
+            except Exception:
+                self._end_failed()
+
+    def _end_failed(self) -> None:
+        """Log what failed on this side, and tell the peer that it did."""
+        self.log.failure("what arrived could not be acted on")
+        self.end_session(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
 
     def _handshake_is_due(self) -> None:
         self._timer = None
@@ -372,6 +397,20 @@ class ChatProtocol(Protocol):
         """Cut the connection off, whatever was still to be said."""
         self._stop_timer()
         self._abort()
+
+    def fail(self) -> None:
+        """End the session after a fault of this side's own, and cut the connection off."""
+        if hasattr(self, "connection"):
+            self.connection.end(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
+            if not self._is_closing:
+                self._is_closing = True
+                self._tell_end()
+        else:  # there is nobody to be told of its end
+            self._is_gone = True
+            self.connection_closed()
+        if not hasattr(self.transport, "abortConnection"):  # as that of a process
+            self.stream.loseConnection()
+        self.abort()
 
     def _abort(self) -> None:
         self._timer = None

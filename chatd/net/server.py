@@ -14,6 +14,7 @@ from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.net.hooks import FAILED, call_hook
 from chatd.net.protocol import HOLD_PENDING, ChatProtocol
 from chatd.net.session import Session
+from chatd.net.transports import peer_of
 from chatd.session.bucket import TokenBucket
 from chatd.session.events import AdmissionAsked, Answered, Event, Faulted
 from chatd.session.server import ServerConnection
@@ -167,7 +168,7 @@ class ServerProtocol(ChatProtocol):
             self.log.info(
                 "{who}: not established from {peer}: {reason!r}",
                 who=self,
-                peer=self.stream.getPeer(),
+                peer=peer_of(self.stream),
                 reason=end_reason,
             )
             self.factory.admission.ended(self)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatd.chat.members import Member
 from chatd.errors import ErrorCode, SessionEnded
+from chatd.net.transports import peer_of
 from chatd.wire.messages import Message, MessageType
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Session(Member):
     @property
     def peer(self) -> IAddress:
         """The address of the other side."""
-        return self.protocol.stream.getPeer()
+        return peer_of(self.protocol.stream)
 
     def send(
         self, content: str | bytes, *, id: str | None = None, content_type: str | None = None

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 
 from twisted.internet.interfaces import IAddress, IPushProducer
 from twisted.protocols.policies import ProtocolWrapper
+from zope.interface import implementer
 
-__all__ = ["StreamTransport", "carrier_of", "has_hung_up"]
+__all__ = ["NoAddress", "StreamTransport", "carrier_of", "has_hung_up", "peer_of"]
 
 _HANGUP = getattr(select, "POLLRDHUP", 0)  # Linux has it, whatever is still to be read; poll(2)
 
@@ -39,6 +40,28 @@ class StreamTransport(Protocol):
 
     def getPeer(self) -> IAddress:
         """Return the address of the other side."""
+
+
+@implementer(IAddress)
+class NoAddress:
+    """The address of another side that has none."""
+
+    def __repr__(self) -> str:
+        return "NoAddress()"
+
+
+def peer_of(transport: Any) -> IAddress:  # noqa: ANN401
+    """Return the address of the other side, whatever carries the stream.
+
+    Args:
+        transport: Any of Twisted's, or what wraps one. That of a process raises
+            NotImplementedError when it is asked for its peer.
+    """
+    try:
+        peer: IAddress = transport.getPeer()
+    except Exception:  # transports may be anybody's
+        return NoAddress()
+    return peer
 
 
 def carrier_of(transport: Any) -> Any:  # noqa: ANN401

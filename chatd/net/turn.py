@@ -33,6 +33,9 @@ class Flushable(Protocol):
     def flush(self) -> None:
         """Send it."""
 
+    def fail(self) -> None:
+        """Act on a `flush` that raised: send nothing any more."""
+
 
 class Receiver(Protocol):
     """Who is sent frames."""
@@ -173,6 +176,7 @@ class Turn:
                 flushable.flush()
             except Exception:  # the others are to be flushed all the same
                 self.log.failure("a flush failed")
+                flushable.fail()
 
 
 def _deliver(audience: Audience, broadcast: _Broadcast) -> None:

@@ -185,3 +185,13 @@ class OtherTests(SynchronousTestCase):
         server = MemoryServer()
         client = server.connect("alice")
         self.assertEqual(identify(server.session_of(client).protocol.transport), LOCAL)
+
+    def test_no_peer(self):
+        """So is one that cannot tell its peer, as that of a process, whatever wraps it."""
+        transport = StringTransport()
+        transport.getPeer = self.fail_to_tell
+        self.assertEqual(identify(transport), LOCAL)
+        self.assertEqual(identify(wrapped(transport)), LOCAL)
+
+    def fail_to_tell(self):
+        raise NotImplementedError

@@ -185,10 +185,19 @@ class ArrivalTests(SynchronousTestCase):
 
 
 class Failing:
-    """Fails to flush."""
+    """Fails to flush.
+
+    Attributes:
+        is_told: Whether it was told that it failed.
+    """
+
+    is_told = False
 
     def flush(self) -> None:
         raise KeyError("flush")
+
+    def fail(self) -> None:
+        self.is_told = True
 
     def tick(self, now: float) -> None:
         raise KeyError(now)
@@ -198,14 +207,16 @@ class IsolationTests(SynchronousTestCase):
     """One that fails does no harm to the others."""
 
     def test_flush(self) -> None:
-        """Who is flushed after it is flushed."""
+        """Who is flushed after it is flushed; it is told that it failed."""
         server = MemoryServer()
         turn: Turn = server.factory.turn
-        turn.add(Failing())
+        failing = Failing()
+        turn.add(failing)
         receipt = server.connect("alice").send("hello")
         server.pump()
         self.assertEqual(self.successResultOf(receipt).text, "hello")
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.assertTrue(failing.is_told)
 
     def test_tick(self) -> None:
         """Who is ticked after it is ticked, again and again."""

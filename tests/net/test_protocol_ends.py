@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.net.protocol import CLOSE_TIMEOUT_S
 from chatd.session.connection import HANDSHAKE_TIMEOUT_S
+from chatd.wire.codec import Codec
 from chatd.wire.messages import MessageType
-from tests.net.fakes import GOODBYE, PipeTransport, TerminalTransport, TlsTransport
-from tests.net.test_protocol import MAX_PENDING, ProtocolTests
+from tests.net.fakes import (
+    GOODBYE,
+    Peer,
+    PipeTransport,
+    SocketTransport,
+    TerminalTransport,
+    TlsTransport,
+    ack,
+)
+from tests.net.test_protocol import MAX_PENDING, ProtocolTests, RecordingProtocol
 
 
 class SlowConsumerTests(ProtocolTests):
@@ -253,3 +265,102 @@ class HandshakeTimeoutTests(ProtocolTests):
         self.end_turn()
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual(self.end_codes(), ["connection-lost"])
+
+
+class FailingProtocol(RecordingProtocol):
+    """Fails where a test wants it to.
+
+    Attributes:
+        failing: The names of the methods that fail.
+    """
+
+    failing: tuple[str, ...] = ()
+
+    def connectionMade(self) -> None:
+        self.fail_in("connectionMade")
+        super().connectionMade()
+
+    def act_on(self, event):
+        self.fail_in("act_on")
+        return super().act_on(event)
+
+    def flush(self) -> None:
+        self.fail_in("flush")
+        super().flush()
+
+    def fail_in(self, name: str) -> None:
+        if name in self.failing:
+            raise KeyError(name)
+
+
+class FailureTests(SynchronousTestCase):
+    """A fault of this side's own ends the session, and closes the transport."""
+
+    def connect(self, *failing: str, transport_class=SocketTransport) -> Peer:
+        """Connect a protocol of which some methods fail."""
+        self.clock = Clock()
+        self.protocol = FailingProtocol(self.clock)
+        self.protocol.failing = failing
+        self.peer = Peer(self.protocol, Codec(), transport_class)
+        return self.peer
+
+    def check_failed(self, count: int = 1) -> None:
+        """Check that it has ended, and that it is logged why."""
+        self.assertEqual([end.code for end in self.protocol.ends], ["internal-error"])
+        self.assertEqual(self.protocol.closed, 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), count)
+
+    def test_cannot_begin(self) -> None:
+        """A connection that cannot begin is cut off."""
+        peer = self.connect("connectionMade")
+        self.assertEqual(peer.transport.ends, ["abort"])
+        self.check_failed()
+
+    def test_cannot_begin_on_pipes(self) -> None:
+        """Pipes, which cannot be cut off, are closed, and nobody waits for their end."""
+        peer = self.connect("connectionMade", transport_class=PipeTransport)
+        self.assertEqual(peer.transport.ends, ["close"])
+        peer.transport.lose()
+        self.check_failed()
+
+    def test_cannot_greet(self) -> None:
+        """A connection whose greeting cannot be written is cut off."""
+        peer = self.connect("flush")
+        self.assertEqual(peer.transport.ends, ["abort"])
+        self.check_failed()
+
+    def test_cannot_act(self) -> None:
+        """What arrives and cannot be acted on ends the session; the peer is told."""
+        peer = self.connect()
+        peer.take()
+        self.protocol.failing = ("act_on",)
+        peer.send(ack(peer, "alice"))
+        self.clock.advance(0)
+        (end,) = peer.take()
+        self.assertEqual((end.header.code, end.header.retry), ("internal-error", True))
+        peer.transport.lose()
+        self.check_failed()
+
+    def test_cannot_act_later(self) -> None:
+        """The same goes for what had to wait until something else was done."""
+        peer = self.connect()
+        peer.take()
+        peer.send(ack(peer, "alice"))
+        work = Deferred()
+        self.protocol.works = [work]
+        peer.say("one", "two")
+        self.protocol.failing = ("act_on",)
+        work.callback(None)
+        self.clock.advance(0)
+        peer.transport.lose()
+        self.check_failed()
+
+    def test_cannot_flush(self) -> None:
+        """A connection that cannot be written to is cut off."""
+        peer = self.connect()
+        self.protocol.failing = ("flush",)
+        peer.send(ack(peer, "alice"))
+        self.clock.advance(0)
+        self.assertEqual(peer.transport.ends, ["abort"])
+        self.check_failed()

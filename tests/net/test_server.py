@@ -9,7 +9,16 @@ from chatd.errors import RequestError
 from chatd.net.factory import ChatFactory
 from chatd.net.session import Session
 from chatd.wire.messages import Error, Message, MessageType, SessionAck
-from tests.net.fakes import GOODBYE, Peer, ack, greeted_client, hand_client, memory_factory, settle
+from tests.net.fakes import (
+    GOODBYE,
+    Peer,
+    SocketTransport,
+    ack,
+    greeted_client,
+    hand_client,
+    memory_factory,
+    settle,
+)
 
 
 class HookFactory(ChatFactory):
@@ -48,6 +57,34 @@ class ServerTests(SynchronousTestCase):
             (message.type, message.header.code, getattr(message.header, "ref", None))
             for message in client.take()
         ]
+
+
+class Nameless(SocketTransport):
+    """A transport that cannot tell its peer, as that of a process."""
+
+    def getPeer(self):
+        raise NotImplementedError
+
+
+class BeginningTests(ServerTests):
+    """A connection begins, whatever carries it."""
+
+    def test_no_peer(self) -> None:
+        """A transport that cannot tell its peer does as well as any other."""
+        client = hand_client(self.factory, transport_class=Nameless)
+        (session,) = self.factory.sessions.values()
+        self.assertEqual((session.address, repr(session.peer)), ("local", "NoAddress()"))
+        client.transport.lose()
+        greeted_client(self.factory, Nameless).transport.lose()
+        self.assertEqual(self.factory.sessions, {})
+
+    def test_cannot_begin(self) -> None:
+        """A connection that cannot begin is cut off, and the server goes on."""
+        self.patch(self.factory.admission, "takes_passwords", lambda identity: {}["no"])
+        client = Peer(self.factory.buildProtocol(None), self.factory.codec)
+        self.assertEqual(client.transport.ends, ["abort"])
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.successResultOf(self.factory.shut_down())
 
 
 class AdmissionTests(ServerTests):
