@@ -17,7 +17,7 @@ from chatd.cli.lines import LineTooLong, StandardLines
 from chatd.cli.login import Login
 from chatd.cli.status import Status
 from chatd.errors import ConfigurationError, RequestError, SessionEnded
-from chatd.net.endpoints import client_endpoint
+from chatd.net.destination import client_endpoint
 from chatd.wire.messages import Message
 
 __all__ = ["Batch"]

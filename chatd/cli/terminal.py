@@ -23,7 +23,7 @@ from chatd.cli.login import Login
 from chatd.cli.status import Status, explain
 from chatd.cli.talk import NotDone, Talk
 from chatd.errors import ErrorCode, SessionEnded, SessionRefused
-from chatd.net.endpoints import client_endpoint
+from chatd.net.destination import client_endpoint
 
 __all__ = ["Terminal"]
 

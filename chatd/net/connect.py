@@ -18,9 +18,9 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.errors import ErrorCode, SessionEnded
+from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
 from chatd.net.client import ChatClient
-from chatd.net.endpoints import client_endpoint
+from chatd.net.destination import client_endpoint
 from chatd.net.heartbeat import HeartbeatWheel
 from chatd.net.logbook import Logbook
 from chatd.net.turn import Turn
@@ -128,7 +128,8 @@ async def connect(
 
     Args:
         reactor: The reactor.
-        endpoint: An endpoint, or a string such as `tcp:localhost:9999` or `unix:/run/chat.sock`.
+        endpoint: An endpoint, such as a `twisted.internet.endpoints.ProcessEndpoint`, or a string
+            such as `tcp:localhost:9999` or `unix:/run/chat.sock`.
         key: The shared key, 32 bytes, or None for none; see `chatd.load_key`.
         name: The name to ask for; the server gives one where there is none.
         password: Proves the right to the name, where the server asks for one. It is never sent in
@@ -140,12 +141,14 @@ async def connect(
         The client, its session active.
 
     Raises:
-        ConfigurationError: The endpoint string or the key is not one.
-        twisted.internet.error.ConnectError: Nobody listens there.
+        ConfigurationError: The endpoint or the key is not one, or no attempt to connect to this
+            endpoint can succeed.
+        twisted.internet.error.ConnectError: Nobody listens there, or nobody answers in time.
+        twisted.internet.error.DNSLookupError: There is no such host.
         SessionRefused: The server does not let this client in; its `code` says why.
         SessionEnded: The session ended before it was established.
     """
-    there = client_endpoint(reactor, endpoint) if isinstance(endpoint, str) else endpoint
+    there = client_endpoint(reactor, endpoint)
     factory = ChatClientFactory(
         reactor, key=key, name=name, password=password, rooms=rooms, protocol=protocol
     )
@@ -176,7 +179,8 @@ class ChatClientService(Service):
             print(message.sender, message.text)
 
     A server that ends a session without inviting the client back is not connected to again; nor is
-    one that refuses it, unless the name is taken: an old session may still hold it.
+    one that refuses it, unless the name is taken: an old session may still hold it. It tries no
+    endpoint again that fails with a `ConfigurationError`.
 
     Args:
         reactor: The reactor.
@@ -186,6 +190,9 @@ class ChatClientService(Service):
 
     Attributes:
         client: The client of the latest attempt, if there was one; see its `is_active`.
+
+    Raises:
+        ConfigurationError: The endpoint is not one.
     """
 
     log = Logger()
@@ -199,15 +206,13 @@ class ChatClientService(Service):
     ) -> None:
         self.client: ChatClient | None = None
         self._reactor = reactor
-        self._endpoint = (
-            client_endpoint(reactor, endpoint) if isinstance(endpoint, str) else endpoint
-        )
+        self._endpoint = client_endpoint(reactor, endpoint)
         self._factory = factory
         factory.logbook.be_kept()
         self._retry_policy = retry_policy or backoffPolicy()
         self._current: ChatClient | None = None
         self._failures = 0
-        self._final: SessionEnded | None = None
+        self._final: SessionEnded | ConfigurationError | None = None
         self._attempt: Deferred[Any] | None = None
         self._retry: IDelayedCall | None = None
         self._waiters: list[tuple[Deferred[ChatClient], int | None]] = []
@@ -221,13 +226,14 @@ class ChatClientService(Service):
         Returns:
             A Deferred that fires with the client. It fails with the reason of the last attempt
             where it gives up, with `SessionEnded` where the server does not want the client back,
-            and with `CancelledError` where the service stops first.
+            with `ConfigurationError` where no attempt can succeed, and with `CancelledError` where
+            the service stops first.
         """
         waiting: Deferred[ChatClient] = Deferred()
         if self.running and self._current is not None and self._current.is_active:
             waiting.callback(self._current)
         elif self._final is not None:
-            waiting.errback(self._final.again())
+            waiting.errback(_again(self._final))
         else:
             self._waiters.append((waiting, failAfterFailures))
         return waiting
@@ -248,7 +254,7 @@ class ChatClientService(Service):
                 receipt, or too many do.
         """
         if self._final is not None:
-            return fail(self._final.again())
+            return fail(_again(self._final))
         client = self.client
         if client is not None and client.is_active:
             return client.send(content, id=id, room=room, to=to, content_type=content_type)
@@ -326,13 +332,15 @@ class ChatClientService(Service):
         else:
             self._give_up(end)
 
-    def _give_up(self, end: SessionEnded) -> None:
-        """Connect no more: the server does not want this client back."""
+    def _give_up(self, end: SessionEnded | ConfigurationError) -> None:
+        """Connect no more: the server does not want this client back, or cannot be reached."""
         self._final = end
         self.log.info("connects no more: {reason!r}", reason=end)
         waiters, self._waiters = self._waiters, []
         for waiter, _ in waiters:
             waiter.errback(end)
+        if not isinstance(end, SessionEnded):
+            end = SessionEnded(ErrorCode.CONNECTION_LOST, str(end))
         self._factory.logbook.close(end)
 
     def _failed(self, failure: Failure) -> None:
@@ -341,7 +349,9 @@ class ChatClientService(Service):
             return
         self.log.info("cannot connect: {reason}", reason=failure.value)
         end = failure.value
-        if isinstance(end, SessionEnded) and not end.retry and end.code != ErrorCode.NAME_TAKEN:
+        if isinstance(end, ConfigurationError) or (
+            isinstance(end, SessionEnded) and not end.retry and end.code != ErrorCode.NAME_TAKEN
+        ):
             self._give_up(end)
             return
         waiters = [(waiter, left and left - 1) for waiter, left in self._waiters]
@@ -355,3 +365,8 @@ class ChatClientService(Service):
         self._failures += 1
         delay_s = self._retry_policy(self._failures)
         self._retry = self._reactor.callLater(delay_s, self._connect)
+
+
+def _again(error: SessionEnded | ConfigurationError) -> SessionEnded | ConfigurationError:
+    """Return the same as a new exception, to be raised again without its old traceback."""
+    return error.again() if isinstance(error, SessionEnded) else ConfigurationError(str(error))

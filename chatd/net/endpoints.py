@@ -1,4 +1,4 @@
-"""Endpoint strings: Twisted's, with errors of one line that say what to do."""
+"""Endpoint strings of servers: Twisted's, with errors of one line that say what to do."""
 
 from __future__ import annotations
 
@@ -11,13 +11,11 @@ from typing import Any, cast
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import (
     StandardIOEndpoint,
-    clientFromString,
     serverFromString,
 )
 from twisted.internet.interfaces import (
     IListeningPort,
     IProtocolFactory,
-    IStreamClientEndpoint,
     IStreamServerEndpoint,
 )
 from twisted.protocols.haproxy import proxyEndpoint
@@ -29,7 +27,15 @@ from chatd.net.certificates import Certificates, why_refused
 from chatd.net.stdio import StdioEndpoint
 from chatd.net.unix import UnixPort, adopt_unix, listen_unix
 
-__all__ = ["BACKLOG", "SOCKET_MODE", "client_endpoint", "is_stdio", "server_endpoint"]
+__all__ = [
+    "BACKLOG",
+    "MAX_PORT",
+    "MAX_SOCKET_PATH",
+    "SOCKET_MODE",
+    "bad_endpoint",
+    "is_stdio",
+    "server_endpoint",
+]
 
 BACKLOG = 4096
 """How many connections may wait to be accepted; Twisted's own 50 lets a storm of them starve."""
@@ -47,7 +53,6 @@ _OF_SYSTEMD = re.compile(r"systemd:")
 _HAS_MODE = re.compile(r"(?<!\\)(?:\\\\)*:mode=")
 _HAS_BACKLOG = re.compile(r"(?<!\\)(?:\\\\)*:backlog=")
 _SERVER_PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(-?\d+)(?::|$)")
-_CLIENT_PORT = re.compile(r"(?:tcp|ssl|tls):[^:]*:(?:port=)?(-?\d+)(?::|$)", re.IGNORECASE)
 _IS_TLS = re.compile(r"(ssl|tls):")
 # Up to a path that is relative: the first argument without a name, or the one that is called so.
 _BEFORE_RELATIVE_PATH = re.compile(
@@ -55,9 +60,9 @@ _BEFORE_RELATIVE_PATH = re.compile(
     r"(?:address=|(?!(?:[^:\\=]|\\.)*=))(?![/:\0]|$)"
 )
 _PATH = re.compile(r"(?:[^:\\]|\\.)*")
-_MAX_SOCKET_PATH = 107
+MAX_SOCKET_PATH = 107
 """Bytes of a UNIX socket's path, which the system gives 108 with the NUL at its end (unix(7))."""
-_MAX_PORT = 65_535
+MAX_PORT = 65_535
 _WRONG_ARGUMENTS = (IndexError, TypeError, KeyError, AttributeError, RuntimeError)
 
 
@@ -156,7 +161,7 @@ def server_endpoint(
             reactor, description.removeprefix(_HAPROXY), socket_mode, certificates, description
         )
     except Exception as error:  # the parsers are plugins, and raise what they like
-        raise _bad_endpoint(description, error, "tcp:9999 or unix:/tmp/chat.sock") from error
+        raise bad_endpoint(description, error, "tcp:9999 or unix:/tmp/chat.sock") from error
     if description.startswith(_HAPROXY):
         return cast(IStreamServerEndpoint, proxyEndpoint(_EndpointBehindProxy(made)))
     return made
@@ -183,7 +188,7 @@ def _made_endpoint(
         certificates: As above.
         called: The string as it was given.
     """
-    _check_port(_SERVER_PORT, description)
+    _check_port(description)
     if _OF_NO_PATH.match(description):
         raise ValueError("it has no path")
     if _OF_SYSTEMD.match(description):
@@ -207,26 +212,18 @@ def _made_endpoint(
     return cast(IStreamServerEndpoint, endpoint)
 
 
-def client_endpoint(reactor: Any, description: str) -> IStreamClientEndpoint:  # noqa: ANN401
-    """Make a client endpoint from a string such as `tcp:localhost:9999` or `unix:/run/chat.sock`.
+def bad_endpoint(description: str, error: Exception, example: str) -> ConfigurationError:
+    """Return the error that says what is wrong with an endpoint.
 
-    Raises:
-        ConfigurationError: It is no client endpoint string.
+    Args:
+        description: The endpoint string, or what else errors are to call the endpoint.
+        error: What Twisted or a check of it raised.
+        example: What a right one looks like.
     """
-    try:
-        _check_port(_CLIENT_PORT, description)
-        return cast(IStreamClientEndpoint, clientFromString(reactor, description))
-    except Exception as error:  # as above
-        raise _bad_endpoint(
-            description, error, "tcp:localhost:9999 or unix:/tmp/chat.sock"
-        ) from error
-
-
-def _bad_endpoint(description: str, error: Exception, example: str) -> ConfigurationError:
     if isinstance(error, ConfigurationError):  # it says what is to be done, which is another thing
         return ConfigurationError(f"bad endpoint {description!r}: {error}")
     is_of_arguments = isinstance(error, _WRONG_ARGUMENTS)
-    why = "its arguments do not fit" if is_of_arguments else why_refused(error)
+    why = "its arguments do not fit" if is_of_arguments else why_refused(error).rstrip(".")
     return ConfigurationError(f"bad endpoint {description!r}: {why}; one looks like {example}")
 
 
@@ -239,13 +236,13 @@ def _from_here(description: str) -> str:
     path = _PATH.match(description, before.end())
     assert path is not None
     size = len(os.fsencode(directory)) + len(os.fsencode(re.sub(r"\\(.)", r"\1", path[0])))
-    if size > _MAX_SOCKET_PATH:
+    if size > MAX_SOCKET_PATH:
         return description
     quoted = re.sub(r"[\\:=]", r"\\\g<0>", directory)
     return f"{before[0]}{quoted}{description[before.end() :]}"
 
 
-def _check_port(pattern: re.Pattern[str], description: str) -> None:
-    port = pattern.match(description)
-    if port is not None and not 0 <= int(port[1]) <= _MAX_PORT:
+def _check_port(description: str) -> None:
+    port = _SERVER_PORT.match(description)
+    if port is not None and not 0 <= int(port[1]) <= MAX_PORT:
         raise ValueError(f"{port[1]} is no port")

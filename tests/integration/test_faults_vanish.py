@@ -19,7 +19,7 @@ from zope.interface import implementer
 import chatd
 from chatd import ChatClientFactory
 from chatd.net.accounts import Accounts
-from chatd.net.endpoints import client_endpoint
+from chatd.net.destination import client_endpoint
 from chatd.storage.interface import Retention
 from chatd.storage.memory import MemoryStore
 from chatd.testing import running_server

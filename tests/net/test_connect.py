@@ -8,7 +8,7 @@ from twisted.internet.error import ConnectError
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.errors import ConfigurationError, SessionRefused
+from chatd.errors import ConfigurationError, SessionEnded, SessionRefused
 from chatd.net.client import ChatClient
 from chatd.net.connect import ChatClientFactory, connect
 from chatd.testing import MemoryServer
@@ -26,6 +26,13 @@ from tests.net.fakes import (
 from tests.net.networks import UnixTransport, link
 
 ENDPOINT = "tcp:localhost:9999"
+
+
+class RaisingEndpoint:
+    """An endpoint that cannot connect."""
+
+    def connect(self, factory: object) -> Deferred[object]:
+        raise NotImplementedError("not here")
 
 
 class NetworkTests(SynchronousTestCase):
@@ -86,6 +93,43 @@ class ConnectTests(NetworkTests):
         """A string that is no endpoint is a mistake in the configuration."""
         connecting = Deferred.fromCoroutine(connect(self.reactor, "localhost:9999"))
         self.failureResultOf(connecting, ConfigurationError)
+
+    def test_fails_to_begin(self) -> None:
+        """A client that cannot begin fails the attempt, and its connection is closed."""
+
+        class Broken(ChatClient):
+            def connectionMade(self) -> None:
+                raise KeyError("no")
+
+        connecting = self.connect(protocol=Broken)
+        self.network.accept()
+        error = self.failureResultOf(connecting, SessionEnded).value
+        self.assertEqual((error.code, error.reason), ("internal-error", "the client failed"))
+        self.assertEqual((self.names(), self.reactor.getDelayedCalls()), ([], []))
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_fails_before_the_welcome(self) -> None:
+        """So does one that fails when it is welcomed."""
+
+        class Broken(ChatClient):
+            def handshake_done(self) -> None:
+                raise KeyError("no")
+
+        connecting = self.connect(protocol=Broken)
+        self.network.accept()
+        self.network.advance(0)
+        error = self.failureResultOf(connecting, SessionEnded).value
+        self.assertEqual((error.code, error.reason), ("internal-error", "the client failed"))
+        self.assertEqual((self.names(), self.reactor.getDelayedCalls()), ([], []))
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_endpoint_that_fails(self) -> None:
+        """An endpoint that fails in a way that no network does is a mistake, told at once."""
+        connecting = Deferred.fromCoroutine(connect(self.reactor, RaisingEndpoint()))
+        error = self.failureResultOf(connecting, ConfigurationError).value
+        self.assertEqual(
+            str(error), "cannot connect to RaisingEndpoint: NotImplementedError: not here"
+        )
 
     def test_no_key_at_all(self) -> None:
         """A key of another length is a mistake in the configuration, and nobody is called."""

@@ -9,7 +9,7 @@ from chatd.errors import ConfigurationError, SessionEnded, SessionRefused
 from chatd.net.client import ChatClient
 from chatd.net.connect import ChatClientFactory, ChatClientService
 from tests.net.fakes import hand_client
-from tests.net.test_connect import ENDPOINT, NetworkTests
+from tests.net.test_connect import ENDPOINT, NetworkTests, RaisingEndpoint
 
 RETRY_S = 2.0
 
@@ -229,6 +229,20 @@ class ServiceTests(NetworkTests):
             "localhost:9999",
             ChatClientFactory(self.reactor),
         )
+
+    def test_endpoint_that_fails(self) -> None:
+        """An endpoint to which no attempt can succeed is tried once; all who wait are told."""
+        clients = ChatClientFactory(self.reactor, name="alice")
+        service = ChatClientService(self.reactor, RaisingEndpoint(), clients, self.retry_s)
+        early, unsent = service.whenConnected(), service.send("hello")
+        service.startService()
+        for waiting in (early, service.whenConnected(), service.send("too late")):
+            error = self.failureResultOf(waiting, ConfigurationError).value
+            self.assertIn("NotImplementedError: not here", str(error))
+        lost = self.failureResultOf(unsent, SessionEnded).value
+        self.assertEqual((lost.code, lost.retry), ("connection-lost", False))
+        self.assertEqual((self.attempts, self.reactor.getDelayedCalls()), ([], []))
+        self.successResultOf(service.stopService())
 
     def test_endpoint_object(self) -> None:
         """An endpoint may be given instead of a string, and the policy may be left to Twisted."""

@@ -1,4 +1,4 @@
-"""Tests of the endpoint strings: what is made of a good one, and what is said of a bad one."""
+"""Tests of servers' endpoint strings: what is made of a good one, and what is said of a bad one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError
 from chatd.net import endpoints
-from chatd.net.endpoints import BACKLOG, client_endpoint, server_endpoint
+from chatd.net.endpoints import BACKLOG, server_endpoint
 from chatd.net.stdio import StdioEndpoint
 
 NO_SERVERS = [
@@ -30,15 +30,6 @@ NO_SERVERS = [
     *("systemd", "systemd:domain=INET", "systemd:domain=INET:index=x", "systemd:index=0"),
     *("haproxy", "haproxy:", "haproxy:tcp:x", "nonsense:1", "udp:9999", "onion:1"),
     *("non\nsense:1", "tcp:99\n99", "tcp:9999:bo\ngus=1"),
-]
-NO_CLIENTS = [
-    *("", ":", "::", "=", " ", "9999", "localhost:9999", "/tmp/chat.sock"),
-    *("tcp", "tcp:", "tcp:9999", "tcp:localhost", "tcp:localhost:", "tcp:localhost:abc", "tcp:::"),
-    *("tcp:localhost:9999:bogus=1", "tcp:localhost:9999:timeout=x", "tcp:h:1:2:3:4:5"),
-    *("tcp:localhost:65536", "tcp:localhost:-1", "unix", "unix:/x:timeout=x", "unix:/x:lockfile=x"),
-    *("ssl", "ssl:localhost", "ssl:localhost:9999:caCertsDir=/no/such/directory"),
-    *("tls", "tls:localhost", "tls:localhost:x", "tls::9999", "tls:..:9999", "tls:\udcff:1"),
-    *("stdio:", "nonsense:1", "non\nsense:1", "tcp:localhost:9\n9"),
 ]
 
 
@@ -262,46 +253,4 @@ class ServerEndpointTests(EndpointTests):
     def test_any_string(self, kind: str, rest: str) -> None:
         """Any string makes an endpoint, or is told in one line."""
         fault = self.fault_of(server_endpoint, kind + rest)
-        self.assertTrue(fault is None or fault.startswith("made "), fault)
-
-
-class ClientEndpointTests(EndpointTests):
-    """`client_endpoint`."""
-
-    def test_tcp(self) -> None:
-        """A TCP endpoint connects to the host and the port that it names."""
-        self.assertNoResult(client_endpoint(self.reactor, "tcp:example.org:9999").connect(None))
-        ((host, port, _, _, _),) = self.reactor.tcpClients
-        self.assertEqual((host, port), ("example.org", 9999))
-
-    def test_unix(self) -> None:
-        """A UNIX endpoint connects to the path that it names."""
-        self.assertNoResult(client_endpoint(self.reactor, "unix:/run/chat.sock").connect(None))
-        self.assertEqual(self.reactor.unixClients[0][0], "/run/chat.sock")
-
-    def test_bad_strings(self) -> None:
-        """Whatever is mistyped is told in one line."""
-        self.check_refused(client_endpoint, NO_CLIENTS)
-
-    def test_no_pem(self) -> None:
-        """A file that holds no key or certificate is told in one line."""
-        path = self.pem_file()
-        self.check_refused(
-            client_endpoint,
-            [
-                f"ssl:localhost:9999:certKey={path}",
-                f"ssl:localhost:9999:caCertsDir={Path(path).parent}",
-                f"tls:localhost:9999:certificate={path}",
-                f"tls:localhost:9999:trustRoots={Path(path).parent}",
-            ],
-        )
-
-    @given(
-        st.sampled_from(["tcp:", "unix:", "ssl:", "tls:", "tls:h:1:", ""]),
-        st.text(alphabet=st.sampled_from("abt09:=\\/-. \n\0\xe9")),
-    )
-    @settings(max_examples=60, deadline=None)
-    def test_any_string(self, kind: str, rest: str) -> None:
-        """Any string makes an endpoint, or is told in one line."""
-        fault = self.fault_of(client_endpoint, kind + rest)
         self.assertTrue(fault is None or fault.startswith("made "), fault)
