@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import os
 import re
 import stat
@@ -16,10 +15,10 @@ from twisted.internet.defer import CancelledError, Deferred
 from chatd._version import __version__
 from chatd.chat.names import check_name, check_room
 from chatd.cli.colours import ink_for
-from chatd.cli.display import plain
 from chatd.cli.login import Login, ask_password, read_password_file
 from chatd.cli.passwd import passwd
 from chatd.cli.status import Status, explain
+from chatd.cli.streams import complain, flush_standard_streams, open_standard_streams, tell, write
 from chatd.errors import ConfigurationError, RequestError
 from chatd.keyfile import load_key, write_key_file
 from chatd.net.startup import go_by_monotonic_time
@@ -38,6 +37,13 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(Status.USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
 
+    def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ANN401
+        """Print what is asked for or what is wrong; argparse leaves open whether it is written."""
+        if file is not sys.stdout:
+            write(sys.stderr, message)
+        elif not tell(message, end=""):
+            sys.exit(Status.LOST)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the `chatd` command.
@@ -48,13 +54,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status; see `chatd.cli.status.Status`.
     """
-    _open_standard_streams()
-    options = _parse(sys.argv[1:] if arguments is None else arguments)
+    open_standard_streams()
     try:
+        options = _parse(sys.argv[1:] if arguments is None else arguments)
         return int(options.run(options))
     except ConfigurationError as error:
-        _complain(str(error))
+        complain(str(error))
         return Status.USAGE
+    finally:
+        flush_standard_streams()
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -148,7 +156,7 @@ def _path(text: str) -> str:
 
 def _keygen(options: argparse.Namespace) -> Status:
     write_key_file(options.path)
-    print(f"wrote {options.path}; give a copy to every client, and the server --key-file")
+    tell(f"wrote {options.path}; give a copy to every client, and the server --key-file")
     return Status.DONE
 
 
@@ -207,7 +215,7 @@ def _send_batch(options: argparse.Namespace, login: Login, source: int) -> Statu
 
     from chatd.cli.batch import Batch  # noqa: PLC0415  (imports the reactor's stdio)
 
-    batch = Batch(reactor, options.endpoint, login, _complain)
+    batch = Batch(reactor, options.endpoint, login, complain)
     ink = ink_for(os.environ, is_terminal=os.isatty(1))
     return _run(
         reactor,
@@ -228,7 +236,7 @@ def _run(reactor: Any, work: Any, endpoint: str) -> Status:  # noqa: ANN401
             statuses.append(Status.INTERRUPTED)
         except Exception as error:
             status, why = explain(error, endpoint)
-            _complain(why)
+            complain(why)
             statuses.append(status)
 
     def start() -> None:
@@ -263,22 +271,3 @@ def _open_source(path: str | None) -> int:
         os.close(source)
         raise ConfigurationError(f"cannot read {path}: it is a directory")
     return source
-
-
-def _open_standard_streams() -> None:
-    """Make the three standard streams bear whatever comes.
-
-    Those that are closed get a descriptor that leads nowhere: otherwise the next file or socket
-    that is opened would be taken for one of them.
-    """
-    for descriptor in range(3):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
-    if isinstance(sys.stdout, io.TextIOWrapper):  # whose encoding may not have every character
-        sys.stdout.reconfigure(errors="replace")
-
-
-def _complain(text: str) -> None:
-    print(f"chatd: {plain(text)}", file=sys.stderr)

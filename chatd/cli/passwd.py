@@ -9,6 +9,7 @@ import sys
 
 from chatd.cli.display import plain
 from chatd.cli.status import Status
+from chatd.cli.streams import tell
 from chatd.errors import ConfigurationError
 from chatd.files import strip_mark, why
 
@@ -42,7 +43,7 @@ def passwd(options: argparse.Namespace) -> Status:
     name = set_password(options.file, name, password)
     done = f"added {name} to" if is_new else f"changed the password of {name} in"
     advice = "; give it to the server with --password-file" if is_new_file else ""
-    print(plain(f"{done} {options.file}{advice}"))
+    tell(plain(f"{done} {options.file}{advice}"))
     return Status.DONE
 
 

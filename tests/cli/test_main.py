@@ -324,24 +324,3 @@ class TerminalTests(CommandCase):
         status, _, complaint = self.converse(work, is_interrupted=True)
         self.assertEqual((status, complaint), (Status.INTERRUPTED, ""))
         self.assertLess(self.reactor.seconds(), 5)
-
-
-class StandardStreamsTests(CommandCase):
-    def test_encoding(self):
-        """What the terminal's encoding does not have is shown as something else."""
-        written = io.BytesIO()
-        output = io.TextIOWrapper(written, encoding="latin-1")
-        self.patch(sys, "stdout", output)
-        self.assertEqual(main(["keygen", str(self.directory / "語")]), Status.DONE)
-        output.flush()
-        self.assertIn(b"/?; give a copy", written.getvalue())
-
-    def test_closed_stream(self):
-        """A standard stream that is closed is not mistaken for the next file that is opened."""
-        saved = os.dup(0)
-        self.addCleanup(os.close, saved)
-        self.addCleanup(os.dup2, saved, 0)
-        os.close(0)
-        status, _, _ = self.run_command("keygen", self.directory / "key")
-        self.assertEqual(status, Status.DONE)
-        self.assertTrue(os.path.samestat(os.fstat(0), os.stat(os.devnull)))
