@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from enum import IntEnum
 
@@ -67,7 +68,15 @@ def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:
         return Status.LOST, str(error)
     if isinstance(error, DNSLookupError):
         return Status.LOST, f"cannot connect to {endpoint}: there is no such host"
-    if isinstance(error, ConnectError):
-        why = os.strerror(error.osError) if error.osError else error
-        return Status.LOST, f"cannot connect to {endpoint}: {why}; is the server running?"
+    if isinstance(error, (ConnectError, OSError)):
+        return Status.LOST, f"cannot connect to {endpoint}: {_why_unconnected(error)}"
     return Status.LOST, f"internal error: {type(error).__name__}: {error}"
+
+
+def _why_unconnected(error: ConnectError | OSError) -> str:
+    """Return why an attempt to connect failed, in the system's words where it has any."""
+    number = error.osError if isinstance(error, ConnectError) else error.errno
+    if number and number > 0:  # the resolver has numbers of its own, below
+        is_absent = number in (errno.ECONNREFUSED, errno.ENOENT)
+        return os.strerror(number) + ("; is the server running?" if is_absent else "")
+    return str(error.args[0] if error.args and error.args[0] else error)

@@ -1,7 +1,19 @@
 """The exit statuses, and the lines that go with them."""
 
+import errno
+import os
+import signal
+
+from twisted.internet.error import (
+    ConnectBindError,
+    ConnectError,
+    DNSLookupError,
+    NoRouteError,
+    TCPTimedOutError,
+    TimeoutError,
+    UnknownHostError,
+)
 from twisted.internet.error import ConnectionRefusedError as RefusedError
-from twisted.internet.error import DNSLookupError, TCPTimedOutError
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import (
@@ -102,6 +114,19 @@ class ExplainTests(SynchronousTestCase):
         status, line = explain(TCPTimedOutError(), THERE)
         self.assertEqual(status, Status.LOST)
         self.assertTrue(line.startswith(f"cannot connect to {THERE}: TCP connection timed out"))
+
+    def test_server_is_not_the_question(self):
+        """Whether the server runs is asked where it may be that it does not, and only there."""
+        for error, why in (
+            (UnknownHostError(errno.ENOENT), "No such file or directory; is the server running?"),
+            (ConnectError(errno.EACCES), "Permission denied"),
+            (NoRouteError(errno.ENETUNREACH), "Network is unreachable"),
+            (ConnectBindError(-2, "Name or service not known"), "Name or service not known"),
+            (TimeoutError(string="it did not answer within 30 s"), "it did not answer within 30 s"),
+            (OSError(errno.EMFILE, "no more"), os.strerror(errno.EMFILE)),
+        ):
+            told = (Status.LOST, f"cannot connect to {THERE}: {why}")
+            self.assertEqual(explain(error, THERE), told)
 
     def test_internal(self):
         """What nobody has foreseen is told with its type, in one line all the same."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+
 from twisted.internet.defer import Deferred
-from twisted.internet.error import ConnectError
+from twisted.internet.error import ConnectionRefusedError as NobodyError
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.test import iosim
@@ -68,7 +70,7 @@ class CommandReactor(MemoryReactorClock):
     def _connect(self, connector, factory):
         server = self.server and self.server.buildProtocol(None)
         if not server:
-            factory.clientConnectionFailed(connector, Failure(ConnectError(string="nobody")))
+            factory.clientConnectionFailed(connector, Failure(NobodyError(errno.ECONNREFUSED)))
             return
         client = factory.buildProtocol(None)
         ends = (iosim.makeFakeServer(server), iosim.makeFakeClient(client))
