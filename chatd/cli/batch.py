@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from typing import Any, cast
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
@@ -99,6 +99,9 @@ class Batch:
                 self._complain("standard output was closed; what came after that is not sent")
                 self._status = Status.LOST
             await client.disconnect()
+        except CancelledError:  # a signal ends it, while it waits for whatever it may be
+            await client.disconnect()
+            raise
         finally:
             await lines.close()
             for shared in (source, sink):  # with other programs, as a terminal is

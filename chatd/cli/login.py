@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import getpass
 import os
+import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from chatd.errors import ConfigurationError
 from chatd.files import read_trusted_file
 
-__all__ = ["Login", "ask_password", "read_password_file"]
+__all__ = ["Login", "ask_password", "ask_unseen", "read_password_file"]
 
 _WHAT = "password file"
 _MAX_FILE_BYTES = 4096
@@ -58,9 +60,24 @@ def ask_password(name: str) -> str:
     if not os.isatty(0):
         raise ConfigurationError("--password asks at a terminal; elsewhere use --password-file")
     try:
-        password = getpass.getpass(f"Password for {name}: ")
+        password = ask_unseen(f"Password for {name}: ")
     except EOFError as error:
         raise ConfigurationError("no password was given") from error
     if not password:
         raise ConfigurationError("no password was given")
     return password
+
+
+def ask_unseen(prompt: str) -> str:
+    """Ask for a line at the terminal, without echo.
+
+    Raises:
+        EOFError: There is no answer.
+    """
+    try:
+        return getpass.getpass(prompt)
+    except BaseException:  # a signal, too
+        if os.isatty(2):
+            with suppress(OSError):
+                print(file=sys.stderr)  # the prompt's line has no end yet
+        raise

@@ -10,23 +10,19 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from twisted.internet.defer import CancelledError, Deferred
-
 from chatd._version import __version__
 from chatd.chat.names import check_name, check_room
 from chatd.cli.colours import ink_for
+from chatd.cli.leaving import Signalled, raise_at_signals, run_reactor
 from chatd.cli.login import Login, ask_password, read_password_file
 from chatd.cli.passwd import passwd
-from chatd.cli.status import Status, explain
+from chatd.cli.status import Status
 from chatd.cli.streams import complain, flush_standard_streams, open_standard_streams, tell, write
 from chatd.errors import ConfigurationError, RequestError
 from chatd.keyfile import load_key, write_key_file
 from chatd.net.startup import go_by_monotonic_time
 
 __all__ = ["main"]
-
-_WIND_UP_S = 1.0
-"""How long an interrupted command may take to say goodbye, in seconds."""
 
 _GIVEN_PASSWORD = re.compile(r"--pas[a-z]*=")  # of which argparse would repeat the value
 
@@ -56,11 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     open_standard_streams()
     try:
-        options = _parse(sys.argv[1:] if arguments is None else arguments)
-        return int(options.run(options))
+        with raise_at_signals():
+            options = _parse(sys.argv[1:] if arguments is None else arguments)
+            return int(options.run(options))
     except ConfigurationError as error:
         complain(str(error))
         return Status.USAGE
+    except Signalled as signalled:
+        return signalled.status
     finally:
         flush_standard_streams()
 
@@ -161,11 +160,7 @@ def _keygen(options: argparse.Namespace) -> Status:
 
 
 def _connect(options: argparse.Namespace) -> Status:
-    try:
-        login = _login(options)
-    except KeyboardInterrupt:  # where the password was to be typed
-        print(file=sys.stderr)
-        return Status.INTERRUPTED
+    login = _login(options)
     if options.file is None and not options.json and os.isatty(0) and os.isatty(1):
         return _converse(options, login)
     source = _open_source(options.file)
@@ -207,7 +202,8 @@ def _converse(options: argparse.Namespace, login: Login) -> Status:
 
     from chatd.cli.terminal import Terminal  # noqa: PLC0415  (needs that reactor)
 
-    return _run(reactor, Terminal(reactor, options.endpoint, login).run, options.endpoint)
+    go_by_monotonic_time(reactor)
+    return run_reactor(reactor, Terminal(reactor, options.endpoint, login).run, options.endpoint)
 
 
 def _send_batch(options: argparse.Namespace, login: Login, source: int) -> Status:
@@ -215,47 +211,14 @@ def _send_batch(options: argparse.Namespace, login: Login, source: int) -> Statu
 
     from chatd.cli.batch import Batch  # noqa: PLC0415  (imports the reactor's stdio)
 
+    go_by_monotonic_time(reactor)
     batch = Batch(reactor, options.endpoint, login, complain)
     ink = ink_for(os.environ, is_terminal=os.isatty(1))
-    return _run(
+    return run_reactor(
         reactor,
         lambda: batch.run(source, options.file or "standard input", as_json=options.json, ink=ink),
         options.endpoint,
     )
-
-
-def _run(reactor: Any, work: Any, endpoint: str) -> Status:  # noqa: ANN401
-    """Run the reactor until the work is done, and return its status."""
-    statuses: list[Status] = []
-    is_stopping = False
-
-    async def attempt() -> None:
-        try:
-            statuses.append(await work())
-        except CancelledError:
-            statuses.append(Status.INTERRUPTED)
-        except Exception as error:
-            status, why = explain(error, endpoint)
-            complain(why)
-            statuses.append(status)
-
-    def start() -> None:
-        attempted = Deferred.fromCoroutine(attempt())
-        reactor.addSystemEventTrigger("before", "shutdown", wind_up, attempted)
-        attempted.addCallback(lambda _: None if is_stopping else reactor.stop())
-
-    def wind_up(attempted: Deferred[None]) -> Deferred[None]:
-        """Let what a signal interrupts end by itself, but not for long."""
-        nonlocal is_stopping
-        is_stopping = True
-        attempted.addTimeout(_WIND_UP_S, reactor)
-        attempted.cancel()
-        return attempted
-
-    go_by_monotonic_time(reactor)
-    reactor.callWhenRunning(start)
-    reactor.run()
-    return statuses[0] if statuses else Status.INTERRUPTED
 
 
 def _open_source(path: str | None) -> int:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import os
-import sys
 
 from chatd.cli.display import plain
+from chatd.cli.login import ask_unseen
 from chatd.cli.status import Status
 from chatd.cli.streams import tell
 from chatd.errors import ConfigurationError
@@ -34,11 +33,7 @@ def passwd(options: argparse.Namespace) -> Status:
     name = check_account(options.name)
     is_new_file = not os.path.exists(options.file)
     accounts = () if is_new_file else load_passwords(options.file)
-    try:
-        password = _ask(name) if os.isatty(0) else _read_line()
-    except KeyboardInterrupt:
-        _end_prompt()
-        return Status.INTERRUPTED
+    password = _ask(name) if os.isatty(0) else _read_line()
     is_new = name not in accounts
     name = set_password(options.file, name, password)
     done = f"added {name} to" if is_new else f"changed the password of {name} in"
@@ -49,11 +44,10 @@ def passwd(options: argparse.Namespace) -> Status:
 
 def _ask(name: str) -> str:
     try:
-        password = getpass.getpass(f"Password for {plain(name)}: ")
-        if password and getpass.getpass("The same again: ") != password:
+        password = ask_unseen(f"Password for {plain(name)}: ")
+        if password and ask_unseen("The same again: ") != password:
             raise ConfigurationError("the two passwords differ; nothing was changed")
     except EOFError as error:
-        _end_prompt()
         raise ConfigurationError("no password was given; nothing was changed") from error
     return password
 
@@ -71,9 +65,3 @@ def _read_line() -> str:
         return line.removesuffix(b"\n").removesuffix(b"\r").decode()
     except UnicodeDecodeError:  # not chained: it holds the password
         raise ConfigurationError("a password is text in UTF-8") from None
-
-
-def _end_prompt() -> None:
-    """End the line of a prompt that was not answered."""
-    if os.isatty(2):
-        print(file=sys.stderr)

@@ -43,8 +43,17 @@ class Status(IntEnum):
     """An option, or what was to be sent, is wrong."""
     REFUSED = 3
     """The key, the name or the password was refused, or one is banned."""
+    HUNG_UP = 129
+    """SIGHUP: the terminal is gone."""
     INTERRUPTED = 130
-    """Ctrl+C."""
+    """Ctrl+C, or SIGINT."""
+    TERMINATED = 143
+    """SIGTERM."""
+
+    @classmethod
+    def of_signal(cls, number: int) -> Status:
+        """Return the status of a command that a signal ended, as a shell tells it."""
+        return cls(128 + number)
 
 
 def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:

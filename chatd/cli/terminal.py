@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 from typing import Any
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app_or_none
+from prompt_toolkit.application import get_app_or_none, run_in_terminal
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
+from prompt_toolkit.utils import is_dumb_terminal
 from twisted.application.internet import backoffPolicy
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -58,7 +60,7 @@ class Terminal:
     ) -> None:
         self._endpoint = endpoint
         self._prompt: PromptSession[str] = PromptSession(
-            erase_when_done=True, key_bindings=_key_bindings()
+            erase_when_done=True, key_bindings=self._key_bindings()
         )
         self._status = Status.DONE
         self._draft = ""
@@ -106,11 +108,14 @@ class Terminal:
     async def _converse(self) -> None:
         while not self._talk.is_over:
             draft, self._draft = self._draft, ""
-            typing = asyncio.ensure_future(self._prompt.prompt_async(self._ask, default=draft))
+            asking = self._prompt.prompt_async(self._ask, default=draft, handle_sigint=False)
+            typing = asyncio.ensure_future(asking)
             try:
                 line: str = await Deferred.fromFuture(typing)
             except EOFError:
                 return
+            except asyncio.CancelledError as error:  # the prompt has left the terminal as it was
+                raise CancelledError from error
             except _Interrupted:
                 self._status = Status.INTERRUPTED
                 return
@@ -156,15 +161,27 @@ class Terminal:
                 self._talk.display.note(why)
             self._talk.is_over = True
             app = get_app_or_none()  # a dumb terminal has one of its own
-            if app is not None and app.is_running:  # and not between two lines
+            # Not between two lines, nor where it is left already.
+            if app is not None and app.is_running and not app.is_done:
                 app.exit(exception=EOFError())
 
+    def _key_bindings(self) -> KeyBindings:
+        bindings = KeyBindings()
 
-def _key_bindings() -> KeyBindings:
-    bindings = KeyBindings()
+        @bindings.add("c-c")
+        def interrupt(event: KeyPressEvent) -> None:
+            event.app.exit(exception=_Interrupted())
 
-    @bindings.add("c-c")
-    def interrupt(event: KeyPressEvent) -> None:
-        event.app.exit(exception=_Interrupted())
+        @bindings.add("c-z")
+        def suspend(event: KeyPressEvent) -> None:
+            run_in_terminal(self._suspend)
 
-    return bindings
+        return bindings
+
+    def _suspend(self) -> None:
+        """Let the shell go on, as Ctrl+Z does elsewhere, until it lets this go on."""
+        os.kill(0, signal.SIGTSTP)  # whatever else is in its pipeline, too
+        if is_dumb_terminal():  # on which nothing is drawn again
+            typed = self._prompt.default_buffer.text
+            self._prompt.output.write(f"{self._ask()}{typed}")
+            self._prompt.output.flush()

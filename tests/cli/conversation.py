@@ -21,6 +21,7 @@ from tests.cli.wiring import ENDPOINT, CommandReactor
 ENTER = "\r"
 CTRL_C = "\x03"
 CTRL_D = "\x04"
+CTRL_Z = "\x1a"
 BACKSPACE = "\x7f"
 HOME = "\x01"
 _PATIENCE_S = 20

@@ -4,6 +4,7 @@ import getpass
 import io
 import json
 import os
+import signal
 import stat
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import twisted.internet
 from twisted.internet import asyncioreactor
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import __version__, load_key, write_key_file
@@ -240,11 +241,9 @@ class AtTerminal:
 
 
 class TerminalTests(CommandCase):
-    def converse(self, outcome, *options, tty=(0, 1), is_interrupted=False):
-        """Run `chatd connect` at a terminal, and interrupt it if asked to."""
+    def converse(self, outcome, *options, tty=(0, 1)):
+        """Run `chatd connect` at a terminal."""
         self.reactor = CommandReactor(None)
-        if is_interrupted:
-            self.reactor.callWhenRunning(self.reactor.callLater, 1, self.reactor.stop)
         self.terminal = AtTerminal(outcome)
         self.installed = []
         self.patch(os, "isatty", lambda descriptor: descriptor in tty)
@@ -273,16 +272,16 @@ class TerminalTests(CommandCase):
             self.assertEqual(shown, (Status.DONE, "", ""))
             self.assertEqual(self.terminal.made[1], Login(name="al", password=password))
 
-    def test_interrupted_password(self):
-        """Ctrl+C where the password is to be typed is an interruption like any other."""
-
-        def interrupt(prompt):
-            raise KeyboardInterrupt
-
-        self.patch(getpass, "getpass", interrupt)
-        status, _, complaint = self.converse(Status.DONE, "--name", "al", "--password")
-        self.assertEqual((status, complaint), (Status.INTERRUPTED, "\n"))
+    def test_signal_where_a_password_is_asked_for(self):
+        """A signal there ends the command, after the prompt's line, before anything is done."""
+        number = signal.SIGTERM
+        self.addCleanup(signal.signal, number, signal.signal(number, signal.SIG_DFL))
+        self.patch(getpass, "getpass", lambda prompt: signal.raise_signal(number))
+        options = ["--name", "al", "--password"]
+        status, _, complaint = self.converse(Status.DONE, *options, tty=(0, 1, 2))
+        self.assertEqual((status, complaint), (Status.TERMINATED, "\n"))
         self.assertIsNone(self.terminal.made)
+        self.assertIs(signal.getsignal(number), signal.SIG_DFL)
 
     def test_error(self):
         """What the interactive client fails with is told in one line."""
@@ -302,25 +301,3 @@ class TerminalTests(CommandCase):
             self.assertEqual(status, Status.LOST)  # as nobody is there
             self.assertIn("cannot connect", complaint)
             self.assertIsNone(self.terminal.made)
-
-    def test_interrupted(self):
-        """A signal ends what is done, which may say goodbye first."""
-        said_goodbye = []
-        conversation = Deferred(lambda _: said_goodbye.append(True))
-        status, _, complaint = self.converse(conversation, is_interrupted=True)
-        self.assertEqual((status, complaint), (Status.INTERRUPTED, ""))
-        self.assertEqual(said_goodbye, [True])
-
-    def test_interrupted_for_too_long(self):
-        """What does not end when it is interrupted is not waited for long."""
-
-        async def stubborn():
-            try:
-                await Deferred()
-            except CancelledError:
-                await Deferred()
-
-        work = Deferred.fromCoroutine(stubborn())
-        status, _, complaint = self.converse(work, is_interrupted=True)
-        self.assertEqual((status, complaint), (Status.INTERRUPTED, ""))
-        self.assertLess(self.reactor.seconds(), 5)

@@ -3,6 +3,7 @@
 import getpass
 import io
 import os
+import signal
 import stat
 import sys
 import tempfile
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.cli.leaving import Signalled
 from chatd.cli.main import main
 from chatd.cli.status import Status
 from chatd.passwords import load_passwords
@@ -177,7 +179,7 @@ class TerminalTests(PasswdCase):
 
     def test_interrupted(self):
         """Ctrl+C changes nothing, and ends the line of the prompt where that can be seen."""
-        interrupted = KeyboardInterrupt()
+        interrupted = Signalled(signal.SIGINT)
         self.assertEqual(self.type(interrupted), (Status.INTERRUPTED, "", ""))
         result = self.type(SECRET, interrupted, tty=(0, 1, 2))
         self.assertEqual(result, (Status.INTERRUPTED, "", "\n"))

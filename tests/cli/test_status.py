@@ -31,7 +31,16 @@ THERE = "tcp:chat.example:9999"
 class StatusTests(SynchronousTestCase):
     def test_numbers(self):
         """The numbers are those that scripts rely on."""
-        self.assertEqual(list(map(int, Status)), [0, 1, 2, 3, 130])
+        self.assertEqual(list(map(int, Status)), [0, 1, 2, 3, 129, 130, 143])
+
+    def test_signals(self):
+        """A command that a signal ended has the status by which a shell tells it."""
+        for number, status in (
+            (signal.SIGHUP, Status.HUNG_UP),
+            (signal.SIGINT, Status.INTERRUPTED),
+            (signal.SIGTERM, Status.TERMINATED),
+        ):
+            self.assertIs(Status.of_signal(number), status)
 
 
 class ExplainTests(SynchronousTestCase):

@@ -2,7 +2,9 @@
 
 import os
 import re
+import signal
 
+from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectError
 
 from chatd import ChatFactory, ConfigurationError, RequestError, SessionRefused
@@ -10,7 +12,15 @@ from chatd.cli import commands, terminal
 from chatd.cli.login import Login
 from chatd.cli.status import Status
 from chatd.cli.terminal import Terminal
-from tests.cli.conversation import BACKSPACE, CTRL_C, CTRL_D, ENTER, HOME, TerminalCase
+from tests.cli.conversation import (
+    BACKSPACE,
+    CTRL_C,
+    CTRL_D,
+    CTRL_Z,
+    ENTER,
+    HOME,
+    TerminalCase,
+)
 from tests.cli.wiring import CommandReactor
 
 
@@ -69,6 +79,49 @@ class TypingTests(TerminalCase):
 
         self.assertEqual(self.converse(script), Status.INTERRUPTED)
         self.assertEqual(self.sessions(), {})
+
+    def test_cancelled(self):
+        """Where a signal ends it while a line is typed, the prompt ends first, with a goodbye."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type("half a line")
+            it.done.addErrback(ends.append)
+            it.done.cancel()
+            await it.until(lambda: ends)
+
+        ends = []
+        self.assertIsNone(self.converse(script))
+        self.assertIsNotNone(ends[0].check(CancelledError))
+        self.assertEqual(self.sessions(), {})
+        self.assertNotIn("alice: half", self.screen.getvalue())
+
+    def test_suspended(self):
+        """Ctrl+Z lets the shell go on, and what was typed is typed on afterwards."""
+        self.assertNotIn("> half", self.suspend("xterm"))  # which is drawn again as a whole
+
+    def test_suspended_at_a_dumb_terminal(self):
+        """Where nothing is drawn, the prompt and what was typed are written again."""
+        self.assertIn("> half", self.suspend("dumb"))
+
+    def suspend(self, kind):
+        """Suspend a conversation at a kind of terminal; return what is written at the prompt."""
+        stops, written = [], []
+        self.patch(os, "environ", {**os.environ, "TERM": kind})
+        self.patch(os, "kill", lambda *stop: stops.append(stop))
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.terminal._prompt.output.write = written.append
+            it.type("half" + CTRL_Z)
+            await it.until(lambda: stops)
+            it.type(" and half" + ENTER)
+            await it.shown("alice: half and half")
+            it.type(CTRL_D)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+        self.assertEqual(stops, [(0, signal.SIGTSTP)])
+        return written
 
     def test_not_done(self):
         """What is not done is told, and stays to be typed on."""

@@ -94,14 +94,14 @@ class CommandReactor(MemoryReactorClock):
             self.advance(0.1)
             self.settle()
 
-    def run(self):
-        super().run()  # calls what waits for it to run
+    def run(self, installSignalHandlers=True):
+        self.running = self.hasRun = True
+        for call, arguments, options in self.whenRunningHooks:
+            call(*arguments, **options)
         self.pass_until(lambda: self.hasStopped)
-        ends = []
-        triggers = self.triggers["before"]["shutdown"]
-        for call, arguments, options in triggers:
-            call(*arguments, **options).addBoth(ends.append)
-        self.pass_until(lambda: len(ends) == len(triggers))
+
+    def callFromThread(self, call, *arguments):
+        self.callLater(0, call, *arguments)
 
 
 class Streams:

@@ -75,11 +75,14 @@ class Output:
         assert self.is_at_end, f"no end, but: {self.text}"
         return self.text
 
+    def _read_some(self) -> bytes:
+        return os.read(self._descriptor, 65536)
+
     def _read(self) -> None:
         is_at_end = False
         while not is_at_end:
             try:
-                data = os.read(self._descriptor, 65536)
+                data = self._read_some()
             except OSError:  # of a terminal that nobody has open any more
                 data = b""
             is_at_end = not data

@@ -6,15 +6,18 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import termios
+import time
 
 from tests.integration.processes import DEADLINE_S, Output, script
 
 ENTER = "\r"
 CTRL_C = "\x03"
 CTRL_D = "\x04"
+CTRL_Z = "\x1a"
 
 _ROWS, _COLUMNS = 24, 100
 # This terminal does not tell where its cursor is, nor is it asked.
@@ -24,11 +27,28 @@ _ENVIRONMENT = {
     "NO_COLOR": "",
     "PROMPT_TOOLKIT_NO_CPR": "1",
 }
+# Who begins a session gets the first terminal that it opens as its own: signals come from it.
+_AT = 'exec <"$0" >"$0" 2>&1; exec "$@"'
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 
 
 class Screen(Output):
     """What is written to a terminal, without what only moves its cursor or sets its colours."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._closing, self._close = os.pipe()
+        super().__init__(descriptor)
+
+    def close(self) -> None:
+        """Read no more."""
+        os.write(self._close, b".")
+        self.wait_for_end()
+
+    def wait_for_raw(self, pattern: str) -> None:
+        """Wait until a regular expression is found in all that was written."""
+        with self._grown:
+            is_there = self._grown.wait_for(lambda: re.search(pattern, self.raw_text), DEADLINE_S)
+        assert is_there, f"{pattern!r} was not written, but: {self.raw_text!r}"
 
     @property
     def text(self) -> str:
@@ -39,9 +59,18 @@ class Screen(Output):
         """All that was written, as it was."""
         return super().text
 
+    def _read_some(self) -> bytes:
+        readable, _, _ = select.select([self._descriptor, self._closing], [], [])
+        return b"" if self._closing in readable else super()._read_some()
+
+    def _read(self) -> None:
+        super()._read()
+        os.close(self._closing)
+        os.close(self._close)
+
 
 class TerminalProcess:
-    """A command at a terminal, which is ended with the context.
+    """A command at a terminal of its own, which is ended with the context.
 
     Args:
         name: The command's name.
@@ -58,8 +87,8 @@ class TerminalProcess:
             size = struct.pack("HHHH", _ROWS, _COLUMNS, 0, 0)
             fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
             self._process = subprocess.Popen(
-                [script(name), *arguments],
-                stdin=terminal,
+                ["sh", "-c", _AT, os.ttyname(terminal), script(name), *arguments],
+                stdin=subprocess.DEVNULL,
                 stdout=terminal,
                 stderr=terminal,
                 start_new_session=True,
@@ -82,6 +111,29 @@ class TerminalProcess:
     def type(self, keys: str) -> None:
         """Press keys."""
         os.write(self._keyboard, keys.encode())
+
+    def send_signal(self, number: int) -> None:
+        """Send the command a signal, from elsewhere."""
+        self._process.send_signal(number)
+
+    def hang_up(self) -> None:
+        """Take the terminal away."""
+        self.screen.close()
+        keyboard, self._keyboard = self._keyboard, os.open(os.devnull, os.O_RDONLY)
+        os.close(keyboard)
+
+    @property
+    def is_as_usual(self) -> bool:
+        """Whether the terminal shows what is typed, and gives it out by the line."""
+        usual = termios.ECHO | termios.ICANON | termios.ISIG
+        return termios.tcgetattr(self._keyboard)[3] & usual == usual
+
+    def wait_for_prompt(self) -> None:
+        """Wait until the command itself reads each key."""
+        deadline = time.monotonic() + DEADLINE_S
+        while self.is_as_usual:  # nothing tells of that but the terminal's state
+            assert time.monotonic() < deadline, self.screen.text
+            os.sched_yield()
 
     def wait(self) -> int:
         """Wait until the command ends, and return its status."""

@@ -1,13 +1,16 @@
 """`chatd connect` as a process: how it ends when something is wrong, and what it says."""
 
+import os
 import signal
+import socket
+from contextlib import ExitStack
 
 import pytest
 from twisted.internet import reactor
 
 import chatd
-from tests.integration.processes import Process, daemon, run_command
-from tests.integration.sessions import Witness, leave
+from tests.integration.processes import Process, daemon, run_command, script
+from tests.integration.sessions import leave
 
 
 @pytest.fixture
@@ -88,15 +91,118 @@ def test_server_goes(endpoint, number, why):
         assert process.errors.wait_for_end() == f"chatd: {why}\n"
 
 
-async def test_interrupted(endpoint):
-    """An interrupted command says goodbye before it ends."""
-    with daemon(endpoint=endpoint):
-        alice = await chatd.connect(reactor, endpoint, name="alice", protocol=Witness)
-        with Process("chatd", "connect", endpoint, "--name", "bob") as process:
+STATUSES = {signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGTERM: 143}
+each_signal = pytest.mark.parametrize("number", STATUSES, ids=lambda number: number.name)
+
+
+def end(process, number):
+    """Send a command a signal, and check that it ends in silence."""
+    process.send_signal(number)
+    assert process.wait() == STATUSES[number]
+    assert process.errors.wait_for_end() == ""
+
+
+@each_signal
+@pytest.mark.parametrize("options", [[], ["--json"]], ids=["text", "json"])
+def test_signalled(endpoint, number, options):
+    """A command that a signal ends says goodbye first."""
+    with daemon(endpoint=endpoint) as server:
+        connect = ("chatd", "connect", endpoint, "--name", "bob", *options)
+        with Process(*connect) as process:
+            process.output.wait_for("bob")
+            end(process, number)
+        server.output.wait_for(r"bob: ended: SessionEnded\('goodbye")
+
+
+@each_signal
+def test_signalled_while_connecting(endpoint, number):
+    """There need not be a session for that, nor a server that says anything."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(endpoint.removeprefix("unix:"))
+        listening.listen()
+        listening.settimeout(20)
+        with Process("chatd", "connect", endpoint) as process:
+            connection, _ = listening.accept()
+            with connection:
+                end(process, number)
+
+
+@each_signal
+def test_signalled_while_waiting_for_receipts(endpoint, tmp_path, number):
+    """Nor need the server listen."""
+    lines = tmp_path / "lines"
+    os.mkfifo(lines)
+    with daemon(endpoint=endpoint) as server:
+        connect = ("chatd", "connect", endpoint, "--name", "bob", "--file", lines)
+        with Process(*connect) as process, open(lines, "w") as writer:
             process.output.wait_for("you are bob")
-            process.send_signal(signal.SIGINT)
-            assert process.wait() == 130
-            assert process.errors.wait_for_end() == ""
-        events = [await alice.next_event() for _ in range(2)]
-        await leave(alice)
-    assert [event["event"] for event in events] == ["joined", "left"]
+            server.send_signal(signal.SIGSTOP)
+            writer.write("hello\n")
+            writer.flush()
+            end(process, number)
+
+
+FULL = {"closed": ">&-", "full": "> /dev/full", "unread": "| true"}
+
+
+@pytest.mark.parametrize("where", FULL.values(), ids=FULL)
+def test_output_that_goes_nowhere(tmp_path, where):
+    """A command that did what it was to do succeeds, whether that can be told or not."""
+    accounts = tmp_path / "accounts"
+    for arguments, made in (
+        (["keygen", tmp_path / "key"], tmp_path / "key"),
+        (["passwd", accounts, "alice"], accounts),
+    ):
+        piped = f'"$@" {where}; exit "${{PIPESTATUS[0]}}"'
+        command = ["bash", "-c", piped, "bash", script("chatd"), *arguments]
+        completed = run_command(*command, input="open sesame\n")
+        assert completed.returncode == 0
+        assert "Traceback" not in completed.stderr
+        assert made.stat().st_size > 0
+
+
+@pytest.mark.parametrize("arguments", [["connect", "bogus"], ["bogus"]], ids=["error", "usage"])
+@pytest.mark.parametrize("where", ["2>&-", "2> /dev/full"], ids=["closed", "full"])
+def test_errors_that_go_nowhere(arguments, where):
+    """What is wrong is told to nobody but standard error, and the status says it."""
+    command = ["bash", "-c", f'"$@" {where}', "bash", script("chatd"), *arguments]
+    completed = run_command(*command)
+    assert (completed.returncode, completed.stdout) == (2, "")
+
+
+WRONG = {
+    "path": ("unix:/" + "x" * 120, "its path has 121 bytes"),
+    "directory": ("unix:/", "/ is a directory"),
+    "label": ("tcp:a..b:9999", "a..b is no host name"),
+    "ipv6": ("tcp:[::1]:9999", r"'tcp:\:\:1:9999'"),
+    "port": ("tcp:localhost:0", "0 is no port"),
+}
+
+
+@pytest.mark.parametrize(("address", "why"), WRONG.values(), ids=WRONG)
+def test_wrong_address(address, why):
+    """An address to which nobody can connect is told at once, in one line."""
+    completed = run_command("chatd", "connect", address, input="hello\n")
+    assert (completed.returncode, completed.stdout) == (2, "")
+    assert len(completed.stderr.splitlines()) == 1
+    assert completed.stderr.startswith(f"chatd: bad endpoint {address!r}: ")
+    assert why in completed.stderr
+
+
+def test_no_answer():
+    """Where nobody answers, how long that was waited for is told, and nothing is asked."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        there = listening.getsockname()
+        address = f"tcp:127.0.0.1:{there[1]}:timeout=1"
+        with ExitStack() as waiting:
+            for _ in range(4):  # more than may wait to be accepted: the next is not answered
+                other = waiting.enter_context(socket.socket())
+                other.setblocking(False)
+                other.connect_ex(there)
+            completed = run_command("chatd", "connect", address, input="hello\n")
+    assert completed.returncode == 1
+    assert completed.stderr == (
+        f"chatd: cannot connect to {address}: it did not answer within 1 s\n"
+    )

@@ -1,0 +1,134 @@
+"""What a signal does to a command, in this process and with a reactor in memory."""
+
+import io
+import signal
+import sys
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli.leaving import Signalled, raise_at_signals, run_reactor
+from chatd.cli.status import Status
+from tests.cli.wiring import ENDPOINT, LOST, CommandReactor
+
+NUMBERS = {
+    signal.SIGHUP: Status.HUNG_UP,
+    signal.SIGINT: Status.INTERRUPTED,
+    signal.SIGTERM: Status.TERMINATED,
+}
+
+
+class SignalCase(SynchronousTestCase):
+    def setUp(self):
+        for number in NUMBERS:  # whatever is ignored where the tests were started
+            self.addCleanup(signal.signal, number, signal.signal(number, signal.SIG_DFL))
+
+
+class RaisingTests(SignalCase):
+    def test_raised(self):
+        """A signal is raised where the command is, with its status; the handlers are put back."""
+        for number, status in NUMBERS.items():
+            with self.assertRaises(Signalled) as raised, raise_at_signals():
+                signal.raise_signal(number)
+            self.assertIs(raised.exception.status, status)
+            self.assertIs(signal.getsignal(number), signal.SIG_DFL)
+
+    def test_ignored(self):
+        """A signal that is ignored, as `nohup` has it, goes on being ignored."""
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with raise_at_signals():
+            signal.raise_signal(signal.SIGHUP)
+        self.assertIs(signal.getsignal(signal.SIGHUP), signal.SIG_IGN)
+
+    def test_failure_on_the_way(self):
+        """What fails because of the signal does not hide it; any other failure is passed on."""
+        with self.assertRaises(Signalled) as raised, raise_at_signals():
+            try:
+                signal.raise_signal(signal.SIGHUP)
+            finally:
+                raise OSError("the terminal is gone")
+        self.assertIs(raised.exception.status, Status.HUNG_UP)
+        with self.assertRaises(OSError), raise_at_signals():
+            raise OSError("no")
+
+
+class RunningTests(SignalCase):
+    def run_until_done(self, work, *numbers):
+        """Run work, and send signals one after another; return the status and the complaints."""
+        complaints = io.StringIO()
+        self.patch(sys, "stderr", complaints)
+        self.reactor = CommandReactor(None)
+        for delay_s, number in enumerate(numbers, start=1):
+            later = self.reactor.callLater
+            self.reactor.callWhenRunning(later, delay_s / 10, signal.raise_signal, number)
+        return run_reactor(self.reactor, work, ENDPOINT), complaints.getvalue()
+
+    def test_done(self):
+        """The status is that of the work, or of its failure, which is told in one line."""
+
+        async def work():
+            return Status.REFUSED
+
+        async def fail():
+            raise LOST
+
+        self.assertEqual(self.run_until_done(work), (Status.REFUSED, ""))
+        self.assertEqual(
+            self.run_until_done(fail), (Status.LOST, "chatd: the connection was lost\n")
+        )
+
+    def test_signalled(self):
+        """A signal ends what is done, which may say goodbye first; its status says which it was."""
+        for number, status in NUMBERS.items():
+            ends = []
+            work = self.waiting(ends, 0.5)
+            self.assertEqual(self.run_until_done(work, number), (status, ""))
+            self.assertEqual(ends, ["cancelled", "said goodbye"])
+            self.assertLess(self.reactor.seconds(), 1)
+            self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_for_too_long(self):
+        """A goodbye that nobody hears is not waited for long."""
+        ends = []
+        told = self.run_until_done(self.waiting(ends, 30), signal.SIGTERM)
+        self.assertEqual((told, ends), ((Status.TERMINATED, ""), ["cancelled", "gave up"]))
+        self.assertLess(self.reactor.seconds(), 2)
+
+    def test_signalled_again(self):
+        """A second signal ends the goodbye; the status is that of the first."""
+        ends = []
+        told = self.run_until_done(self.waiting(ends, 30), signal.SIGHUP, signal.SIGTERM)
+        self.assertEqual((told, ends), ((Status.HUNG_UP, ""), ["cancelled", "gave up"]))
+        self.assertLess(self.reactor.seconds(), 1)
+
+    def test_fails_to_leave(self):
+        """What fails while the command ends is not told: it was to end."""
+
+        async def work():
+            try:
+                await Deferred()
+            except CancelledError:
+                raise LOST from None
+
+        self.assertEqual(self.run_until_done(work, signal.SIGINT), (Status.INTERRUPTED, ""))
+
+    def waiting(self, ends, goodbye_s):
+        """Return work that waits for ever, and then takes so long to say goodbye."""
+
+        async def work():
+            try:
+                await Deferred()
+            except CancelledError:
+                ends.append("cancelled")
+                goodbye = Deferred()
+                call = self.reactor.callLater(goodbye_s, goodbye.callback, None)
+                try:
+                    await goodbye
+                except CancelledError:
+                    call.cancel()
+                    ends.append("gave up")
+                    raise
+                ends.append("said goodbye")
+                raise
+
+        return work
