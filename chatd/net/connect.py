@@ -144,7 +144,7 @@ async def connect(
         ConfigurationError: The endpoint or the key is not one, or no attempt to connect to this
             endpoint can succeed.
         twisted.internet.error.ConnectError: Nobody listens there, or nobody answers in time.
-        twisted.internet.error.DNSLookupError: There is no such host.
+        OSError: There is no such host, or the program of a process cannot be run.
         SessionRefused: The server does not let this client in; its `code` says why.
         SessionEnded: The session ended before it was established.
     """

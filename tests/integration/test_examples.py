@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -101,6 +102,20 @@ def test_client_and_bot(endpoint):
     assert first.endswith(" was said in lobby")
     assert second.startswith("the server is ")
     assert third == "moderator says: welcome, example; no spoilers, please"
+
+
+def test_over_process():
+    """The client starts a daemon, talks to it over its standard streams, and ends it."""
+    output, errors, status = run(sys.executable, EXAMPLES / "over_process.py")
+    assert (status, errors) == (0, "")
+    assert output == "message 1 was said in lobby\nthe session ended: goodbye\n"
+
+
+def test_every_example_is_listed():
+    """The README says of every example how to run it."""
+    readme = (EXAMPLES.parent / "README.md").read_text()
+    for example in EXAMPLES.glob("*.py"):
+        assert re.search(rf"(?m)^\| .*`{re.escape(example.name)}`.* \|", readme), example.name
 
 
 def test_tests(monkeypatch):
