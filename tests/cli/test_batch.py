@@ -2,11 +2,18 @@
 
 import os
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd import ChatFactory, ConfigurationError, RequestError, SessionEnded, SessionRefused
+from chatd import (
+    ChatFactory,
+    ConfigurationError,
+    RequestError,
+    Session,
+    SessionEnded,
+    SessionRefused,
+)
 from chatd.cli import batch
 from chatd.cli.batch import Batch
 from chatd.cli.colours import PLAIN, Ink
@@ -259,6 +266,20 @@ class EndTests(BatchCase):
         self.reactor.pass_until(lambda: done.called)
         self.failureResultOf(done, SessionEnded)
         self.assertEqual(self.complaints, [])
+
+    def test_cancelled(self):
+        """Where a signal ends it, it says goodbye first."""
+        reasons, ends = [], []
+        self.patch(Session, "ended", lambda session, reason: reasons.append(reason.code))
+        work = self.start(b"never ends")
+        self.streams.read = lambda: None
+        done = Deferred.fromCoroutine(work).addErrback(ends.append)
+        self.reactor.settle()
+        done.cancel()
+        self.reactor.pass_until(lambda: ends)
+        self.assertIsNotNone(ends[0].check(CancelledError))
+        self.assertEqual(reasons, ["goodbye"])
+        self.assertTrue(self.streams.transport.disconnecting)
 
     def test_bad_endpoint(self):
         """An endpoint string that is none is a matter of configuration."""

@@ -101,6 +101,15 @@ class RunningTests(SignalCase):
         self.assertEqual((told, ends), ((Status.HUNG_UP, ""), ["cancelled", "gave up"]))
         self.assertLess(self.reactor.seconds(), 1)
 
+    def test_too_late(self):
+        """A signal that comes when all is done changes nothing."""
+
+        async def work():
+            self.reactor.callLater(0, signal.raise_signal, signal.SIGTERM)
+            return Status.DONE
+
+        self.assertEqual(self.run_until_done(work), (Status.DONE, ""))
+
     def test_fails_to_leave(self):
         """What fails while the command ends is not told: it was to end."""
 

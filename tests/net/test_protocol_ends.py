@@ -356,6 +356,17 @@ class FailureTests(SynchronousTestCase):
         peer.transport.lose()
         self.check_failed()
 
+    def test_cannot_close(self) -> None:
+        """A transport that cannot be closed in order is cut off; the end is told once."""
+        peer = self.connect()
+        peer.transport.loseWriteConnection = lambda: {}["no"]
+        self.protocol.end_session("goodbye", "enough")
+        self.clock.advance(0)
+        self.assertEqual(peer.transport.ends, ["abort"])
+        self.assertEqual([end.code for end in self.protocol.ends], ["goodbye"])
+        self.assertEqual((self.protocol.closed, self.clock.getDelayedCalls()), (1, []))
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
     def test_cannot_flush(self) -> None:
         """A connection that cannot be written to is cut off."""
         peer = self.connect()
