@@ -22,13 +22,15 @@ def frozen_modules() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def heeded_interrupts() -> Iterator[None]:
-    """Let what tests start be interrupted, also where a shell started this in the background."""
-    before = signal.getsignal(signal.SIGINT)
-    if before is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+def heeded_signals() -> Iterator[None]:
+    """Let what tests start heed signals, also where this runs in the background or under nohup."""
+    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    ignored = [each for each in handlers if signal.getsignal(each) is signal.SIG_IGN]
+    for each in ignored:
+        signal.signal(each, handlers[each])
     yield
-    signal.signal(signal.SIGINT, before)
+    for each in ignored:
+        signal.signal(each, signal.SIG_IGN)
 
 
 @pytest.fixture(autouse=True)

@@ -21,10 +21,13 @@ class SessionPromises:
         peer = self.join("welcome-me")
         self.assertEqual(set(peer.welcome), {"event", "session_id", "name", "room", "rooms"})
         (standing,) = peer.welcome["rooms"]
-        self.assertEqual(set(standing), {"room", "epoch", "seq"})
+        self.assertEqual(set(standing) - {"last_id"}, {"room", "epoch", "seq"})
         self.assertEqual(standing["room"], peer.welcome["room"])
         self.assertIs(type(standing["epoch"]), str)
-        self.assertEqual(peer.say("next").header["seq"], standing["seq"] + 1)
+        said = peer.say("next").header
+        self.assertEqual(said["seq"], standing["seq"] + 1)
+        (standing,) = self.join().welcome["rooms"]
+        self.assertEqual((standing["seq"], standing["last_id"]), (said["seq"], said["id"]))
         self.assertEqual(peer.welcome["session_id"], peer.init["session_id"])
         self.assertEqual(peer.welcome["name"], "welcome-me")
 

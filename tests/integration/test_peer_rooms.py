@@ -2,8 +2,13 @@
 
 import socket
 
-from tests.integration.peer import Peer, Type
+from tests.integration.peer import Frame, Peer, Type
 from tests.integration.peer_case import KEY, PeerTestCase
+
+
+def with_ref(said: Frame, ref: str) -> Frame:
+    """Return the frame of a message as the answer to a command."""
+    return said._replace(header={**said.header, "ref": ref})
 
 
 class RoomPromises:
@@ -51,7 +56,8 @@ class RoomPromises:
         told = self.ask(back, "join", room=room, after=seen, epoch=epoch)
         self.assertEqual((told["recovered"], told["epoch"]), (True, epoch))
         after = here.say("after", room=room)
-        self.assertEqual([back.expect(Type.MESSAGE) for _ in range(4)], [*missed, after])
+        answers = [with_ref(each, told["id"]) for each in missed]
+        self.assertEqual([back.expect(Type.MESSAGE) for _ in range(4)], [*answers, after])
 
     def test_history(self):
         """What is kept is read as it was delivered, right before the RESULT."""
@@ -60,7 +66,8 @@ class RoomPromises:
         self.ask(peer, "join", room=room)
         said = [peer.say(f"m{number}", room=room) for number in range(3)]
         peer.send(Type.COMMAND, {"id": "h", "command": "history", "room": room, "limit": 2})
-        self.assertEqual([peer.expect(Type.MESSAGE) for _ in range(2)], said[1:])
+        answers = [with_ref(each, "h") for each in said[1:]]
+        self.assertEqual([peer.expect(Type.MESSAGE) for _ in range(2)], answers)
         result = peer.expect(Type.RESULT, id="h").header
         self.assertEqual((result["count"], result["complete"]), (2, False))
 
