@@ -7,8 +7,8 @@ import socket
 
 from bench.aside import Crowd
 from bench.dialects.base import reset
-from chatd.session.client import ClientConnection
-from chatd.session.events import Welcomed
+from chatd.connection.client import ClientConnection
+from chatd.connection.events import Welcomed
 from chatd.wire.channel import ClearChannel, SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk

@@ -20,7 +20,7 @@ from bench.idle import IdleCrowd
 from bench.peers import Peer, Server, prepare_chatd, running
 from bench.probe import AnsweringLine, Probe, Summary
 from bench.process import MIB, PeakWatch, open_descriptors, resident_bytes
-from chatd.session.events import Event
+from chatd.connection.events import Event
 from chatd.wire.messages import Message, MessageType
 
 __all__ = ["Listener", "count_tracebacks", "hostile"]

@@ -15,7 +15,7 @@ import msgspec
 
 from bench.aside import Crowd, do_task
 from bench.probe import AnsweringLine
-from chatd.session.events import Ended, Event, Faulted, Welcomed
+from chatd.connection.events import Ended, Event, Faulted, Welcomed
 
 __all__ = ["Arrival", "Newcomer", "rush"]
 

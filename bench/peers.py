@@ -30,7 +30,7 @@ from bench.dialects.mqtt import MqttLine
 from bench.dialects.nats import NatsLine
 from bench.dialects.redis import RedisLine
 from chatd import __version__ as chatd_version
-from chatd.keyfile import write_key_file
+from chatd.config.keyfile import write_key_file
 from twisted import __version__ as twisted_version
 
 __all__ = ["PEERS", "Launch", "Peer", "Server", "missing_peers", "running"]

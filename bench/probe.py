@@ -20,8 +20,8 @@ import msgspec
 from bench.aside import do_task
 from bench.dialects.base import connect, payload
 from bench.dialects.chatd import ChatdLine
-from chatd.session.client import ClientConnection
-from chatd.session.events import Event
+from chatd.connection.client import ClientConnection
+from chatd.connection.events import Event
 from chatd.wire.messages import Message, MessageType
 
 __all__ = ["AnsweringLine", "Probe", "Summary", "Task", "summarize"]

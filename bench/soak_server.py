@@ -21,9 +21,9 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
 from bench.census import FILE, Census
-from chatd.net.factory import ChatFactory
-from chatd.net.server import ServerProtocol
-from chatd.service import Settings, make_service
+from chatd.daemon.service import Settings, make_service
+from chatd.server.factory import ChatFactory
+from chatd.server.protocol import ServerProtocol
 from chatd.storage.interface import Retention
 
 __all__ = ["census"]

@@ -15,7 +15,7 @@ import msgspec
 from bench.census import FILE, Census
 from bench.hostile import count_tracebacks
 from bench.peers import Launch, Peer, Server, running
-from chatd.keyfile import write_key_file
+from chatd.config.keyfile import write_key_file
 
 __all__ = ["Daemon"]
 

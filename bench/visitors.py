@@ -16,7 +16,7 @@ from bench.dialects.base import connect, payload, reset
 from bench.peers import Server
 from bench.probe import AnsweringLine
 from bench.receipts import Ledger, Receipt
-from chatd.session.events import Event
+from chatd.connection.events import Event
 from chatd.wire.messages import ChatHeader, Error, Message, MessageType
 
 __all__ = ["ROOMS", "Visitor", "VisitorLine"]

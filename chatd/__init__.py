@@ -16,6 +16,11 @@ What is public is here; everything else may change.
 
 from chatd._version import __version__
 from chatd.chat.policy import Policy
+from chatd.client.client import ChatClient
+from chatd.client.commands import Conversation, History, Joined, RoomInfo
+from chatd.client.connect import ChatClientFactory, ChatClientService, connect
+from chatd.config.keyfile import generate_key, load_key, write_key_file
+from chatd.daemon.service import ChatService
 from chatd.errors import (
     ChatError,
     ConfigurationError,
@@ -28,17 +33,12 @@ from chatd.errors import (
     SessionRefused,
     WireError,
 )
-from chatd.keyfile import generate_key, load_key, write_key_file
-from chatd.net.client import ChatClient
-from chatd.net.connect import ChatClientFactory, ChatClientService, connect
-from chatd.net.factory import ChatFactory
-from chatd.net.limits import Limits
-from chatd.net.requests import Conversation, History, Joined, RoomInfo
-from chatd.net.session import Session
-from chatd.service import ChatService
+from chatd.server.factory import ChatFactory
+from chatd.server.limits import Limits
+from chatd.server.session import Session
 from chatd.storage.interface import IMessageStore, Retention
 from chatd.storage.memory import MemoryStore
-from chatd.storage.sqlite import Durability, SqliteStore, StoreThread
+from chatd.storage.sqlite.store import Durability, SqliteStore, StoreThread
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Message, MessageType
 

@@ -28,11 +28,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.test.iosim import IOPump, connect, makeFakeClient, makeFakeServer
 
-from chatd.net.client import ChatClient
-from chatd.net.connect import ChatClientFactory
-from chatd.net.factory import ChatFactory
-from chatd.net.session import Session
-from chatd.service import ChatService
+from chatd.client.client import ChatClient
+from chatd.client.connect import ChatClientFactory
+from chatd.daemon.service import ChatService
+from chatd.server.factory import ChatFactory
+from chatd.server.session import Session
 
 __all__ = ["MemoryServer", "RunningServer", "Sockets", "running_server"]
 

@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 import chatd
 from chatd.cli.main import _parser
 from chatd.cli.status import Status
+from chatd.daemon.tap import Options
 from chatd.errors import ErrorCode
-from chatd.tap import Options
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

@@ -30,8 +30,8 @@ RANKS = {layer: len(ROWS) - place for place, row in enumerate(ROWS) for layer in
 PURE = {"wire", "session", "chat"}
 IMPURE = {
     "asyncio",
-    "chatd.files",
-    "chatd.keyfile",
+    "chatd.config.ownfile",
+    "chatd.config.keyfile",
     "datetime",
     "os",
     "select",
@@ -137,18 +137,18 @@ class CheckerTests(SynchronousTestCase):
         """An import from a higher layer is found, however it is written and wherever it stands."""
         self.assert_faulty(
             "chatd.wire.frames",
-            "import chatd.session",
-            "import json, chatd.session.states as states",
-            "from chatd.session.states import State",
+            "import chatd.connection",
+            "import json, chatd.connection.states as states",
+            "from chatd.connection.states import State",
             "from chatd import session",
             "from chatd import Codec",
             "import chatd",
             "from .. import session",
             "from ..session import states",
             "from ..session.states import State",
-            "def function():\n    from chatd.session import states",
+            "def function():\n    from chatd.connection import states",
             "class A:\n    if True:\n        import chatd.net",
-            "if TYPE_CHECKING:\n    from chatd.session.states import State",
+            "if TYPE_CHECKING:\n    from chatd.connection.states import State",
             "try:\n    import chatd.cli\nexcept ImportError:\n    pass",
         )
         self.assert_faulty("chatd.wire", "from ..chat import rooms", is_package=True)
@@ -165,13 +165,13 @@ class CheckerTests(SynchronousTestCase):
     def test_downwards(self):
         """An import from the same layer or a lower one is fine, for its types only or not."""
         self.assert_clean(
-            "chatd.net.server",
-            "from chatd.net.session import Session",
+            "chatd.server.protocol",
+            "from chatd.server.session import Session",
             "from . import session",
             "from .session import Session",
             "from chatd.chat.rooms import Room",
             "from chatd.errors import ChatError",
-            "if TYPE_CHECKING:\n    from chatd.net.factory import ChatFactory",
+            "if TYPE_CHECKING:\n    from chatd.server.factory import ChatFactory",
             "import time, os, socket\nfrom twisted.internet import defer",
         )
         self.assert_clean("chatd.wire", "from . import frames", is_package=True)
@@ -180,7 +180,7 @@ class CheckerTests(SynchronousTestCase):
 
     def test_impure(self):
         """A pure layer that asks for a clock, a socket, a file or Twisted is found."""
-        for module in ("chatd.wire.noise", "chatd.session.liveness", "chatd.chat.rooms"):
+        for module in ("chatd.wire.noise", "chatd.connection.keepalive", "chatd.chat.rooms"):
             self.assert_faulty(
                 module,
                 "import time",
@@ -198,12 +198,12 @@ class CheckerTests(SynchronousTestCase):
 
     def test_pure_layers_read_no_key_files(self):
         """A key reaches the pure layers as bytes, not as a file."""
-        faults = faults_in("chatd.chat.rooms", "from chatd.keyfile import load_key")
-        assert faults == ["chatd.chat.rooms is pure, and chatd.keyfile.load_key is not"]
+        faults = faults_in("chatd.chat.rooms", "from chatd.config.keyfile import load_key")
+        assert faults == ["chatd.chat.rooms is pure, and chatd.config.keyfile.load_key is not"]
 
     def test_reactor(self):
         """The global reactor is not imported at a module's own level, in any layer."""
-        for module in ("chatd.net.connect", "chatd.tap", "chatd.cli.main"):
+        for module in ("chatd.client.connect", "chatd.daemon.tap", "chatd.cli.main"):
             self.assert_faulty(
                 module,
                 "from twisted.internet import reactor",

@@ -36,11 +36,11 @@ assert ended.called and not alice.is_active
 
 SERVICES = """
 import tempfile
-from chatd.passwords import set_password
-from chatd.service import ChatService, Settings, make_service
+from chatd.config.passwordfile import set_password
+from chatd.daemon.service import ChatService, Settings, make_service
 from pathlib import Path
-from tests.net.pems import write_certificate
-from tests.test_make_service import CHEAP, ThreadedReactor
+from tests.fakes.pems import write_certificate
+from tests.daemon.test_make_service import CHEAP, ThreadedReactor
 reactor = ThreadedReactor()
 with tempfile.TemporaryDirectory() as directory:
     set_password(f"{directory}/passwords", "alice", "open sesame", hasher=CHEAP)

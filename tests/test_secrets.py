@@ -16,11 +16,11 @@ from twisted.logger import LogEvent, eventAsText, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
+from chatd.connection.events import Event
+from chatd.daemon.reloading import Reloading
 from chatd.errors import ConfigurationError, StoreError
-from chatd.net.accounts import Accounts
-from chatd.net.keyring import Keyring
-from chatd.net.reloading import Reloading
-from chatd.session.events import Event
+from chatd.server.accounts import Accounts
+from chatd.server.keyring import Keyring
 from chatd.storage.interface import Entry, Outcome
 from chatd.storage.memory import MemoryStore
 from chatd.testing import MemoryServer

@@ -5,12 +5,12 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.net.client import ChatClient
-from chatd.net.factory import ChatFactory
-from chatd.net.session import Session
+from chatd.client.client import ChatClient
+from chatd.server.factory import ChatFactory
+from chatd.server.session import Session
 from chatd.testing import MemoryServer
 from chatd.wire.messages import Message
-from tests.net.fakes import KEY, OTHER_KEY
+from tests.fakes.peers import KEY, OTHER_KEY
 
 
 class EchoFactory(ChatFactory):

@@ -17,13 +17,13 @@ from chatd.chat.commands import DEFAULT_LIMIT, Commands
 from chatd.chat.history import MAX_PAGE, PAGE_BYTES
 from chatd.chat.names import MAX_NAME, MAX_ROOM, MAX_TOPIC
 from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT
+from chatd.config.keyfile import load_key
+from chatd.connection.connection import HANDSHAKE_TIMEOUT_S, MAX_UNESTABLISHED_FRAME
+from chatd.connection.keepalive import SILENT_INTERVALS
 from chatd.errors import ErrorCode, SignatureError
-from chatd.keyfile import load_key
-from chatd.net.protocol import CLOSE_TIMEOUT_S, MAX_PENDING
-from chatd.session.connection import HANDSHAKE_TIMEOUT_S, MAX_UNESTABLISHED_FRAME
-from chatd.session.liveness import SILENT_INTERVALS
 from chatd.storage.memory import MEMORY_RETENTION
-from chatd.storage.sqlite import SQLITE_RETENTION
+from chatd.storage.sqlite.store import SQLITE_RETENTION
+from chatd.transport.protocol import CLOSE_TIMEOUT_S, MAX_PENDING
 from chatd.wire import messages
 from chatd.wire.channel import MAX_RECORD_PLAINTEXT, PREAMBLE, SecureChannel
 from chatd.wire.codec import MAX_DEPTH, Codec

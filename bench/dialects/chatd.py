@@ -11,8 +11,8 @@ import socket
 from struct import Struct
 
 from bench.dialects.base import Line
-from chatd.session.client import ClientConnection
-from chatd.session.events import Welcomed
+from chatd.connection.client import ClientConnection
+from chatd.connection.events import Welcomed
 from chatd.wire.channel import ClearChannel, SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk

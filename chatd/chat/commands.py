@@ -36,11 +36,11 @@ from chatd.chat import presence
 from chatd.chat.addresses import site_of
 from chatd.chat.history import MAX_PAGE, Answer, history, join
 from chatd.chat.hub import Hub
-from chatd.chat.members import M
+from chatd.chat.interfaces import M
 from chatd.chat.moderation import Bans, Operators, check_target
 from chatd.chat.names import MAX_TOPIC, check_name, check_room, fold
+from chatd.config.banfile import Ban
 from chatd.errors import ErrorCode, RequestError, StoreError
-from chatd.storage.bans import Ban
 from chatd.storage.interface import StreamPosition
 
 __all__ = ["LIST_BYTES", "MAX_LISTED", "Commands"]

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, Generic
 
 from chatd.chat.hub import Hub
-from chatd.chat.members import Delivery, M
+from chatd.chat.interfaces import Delivery, M
 from chatd.chat.names import fold_known
 from chatd.chat.rooms import Room
 from chatd.errors import ErrorCode, RequestError

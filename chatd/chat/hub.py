@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chatd.chat import presence
-from chatd.chat.attendance import Attendance
-from chatd.chat.journal import Draft, Journal, Start
-from chatd.chat.members import Delivery, M, Member
+from chatd.chat.commits import Draft, Journal, Start
+from chatd.chat.interfaces import Delivery, M, Member
 from chatd.chat.names import check_name, fold
 from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT, Room
+from chatd.chat.roster import Attendance
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import Entry, IMessageStore, Outcome, Stored, direct_log
 from chatd.wire.messages import DEFAULT_CONTENT_TYPE, ChatHeader, Message
@@ -27,7 +27,7 @@ class Hub(Attendance[M]):
     Args:
         store: Where what is said is kept.
         delivery: What carries it to members.
-        start: Runs a coroutine; see `chatd.chat.journal.Start`.
+        start: Runs a coroutine; see `chatd.chat.commits.Start`.
         failed: Called with the error when the store cannot store, or a delivery fails.
         unix_time: What tells the time that messages bear, in Unix seconds.
         presence_limit: See `chatd.chat.rooms.PRESENCE_LIMIT`.

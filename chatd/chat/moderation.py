@@ -10,10 +10,10 @@ from typing import Protocol
 import msgspec
 
 from chatd.chat.addresses import plain_address, site_of
-from chatd.chat.members import Member
+from chatd.chat.interfaces import Member
 from chatd.chat.names import fold, fold_known
+from chatd.config.banfile import Ban
 from chatd.errors import ErrorCode, RequestError
-from chatd.storage.bans import Ban
 
 __all__ = ["Bans", "Lock", "Operators", "check_target"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Generic
 
-from chatd.chat.members import M
+from chatd.chat.interfaces import M
 from chatd.storage.interface import Head, room_log
 from chatd.wire.messages import Message
 

@@ -16,8 +16,8 @@ from chatd.cli.display import Display, JsonDisplay, TextDisplay
 from chatd.cli.lines import LineTooLong, StandardLines
 from chatd.cli.login import Login
 from chatd.cli.status import Status
+from chatd.client.endpoints import client_endpoint
 from chatd.errors import ConfigurationError, RequestError, SessionEnded
-from chatd.net.destination import client_endpoint
 from chatd.wire.messages import Message
 
 __all__ = ["Batch"]

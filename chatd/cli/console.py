@@ -9,11 +9,11 @@ from twisted.internet.interfaces import IReactorTime
 
 from chatd.cli.display import Display
 from chatd.cli.login import Login
+from chatd.client.client import ChatClient
+from chatd.client.commands import Joined
+from chatd.client.connect import ChatClientFactory
+from chatd.connection.events import Event, Welcomed
 from chatd.errors import RequestError, SessionEnded
-from chatd.net.client import ChatClient
-from chatd.net.connect import ChatClientFactory
-from chatd.net.requests import Joined
-from chatd.session.events import Event, Welcomed
 from chatd.wire.messages import Message
 
 __all__ = ["ConsoleClient", "ConsoleFactory"]

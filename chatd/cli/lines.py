@@ -11,9 +11,9 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatd.config.ownfile import may_become_mark, strip_mark
 from chatd.errors import ConfigurationError
-from chatd.files import may_become_mark, strip_mark
-from chatd.net.transports import StreamTransport
+from chatd.transport.streams import StreamTransport
 
 __all__ = ["LineTooLong", "StandardLines"]
 

@@ -8,8 +8,8 @@ import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from chatd.config.ownfile import read_trusted_file
 from chatd.errors import ConfigurationError
-from chatd.files import read_trusted_file
 
 __all__ = ["Login", "ask_password", "ask_unseen", "read_password_file"]
 

@@ -9,8 +9,8 @@ from chatd.cli.display import plain
 from chatd.cli.login import ask_unseen
 from chatd.cli.status import Status
 from chatd.cli.streams import tell
+from chatd.config.ownfile import strip_mark, why
 from chatd.errors import ConfigurationError
-from chatd.files import strip_mark, why
 
 __all__ = ["passwd"]
 
@@ -28,7 +28,7 @@ def passwd(options: argparse.Namespace) -> Status:
         ConfigurationError: The file, the name or the password cannot be used.
     """
     # Where it is needed: argon2 would take a share of the time in which other commands start.
-    from chatd.passwords import check_account, load_passwords, set_password  # noqa: PLC0415
+    from chatd.config.passwordfile import check_account, load_passwords, set_password  # noqa: PLC0415
 
     name = check_account(options.name)
     is_new_file = not os.path.exists(options.file)

@@ -9,7 +9,7 @@ from enum import IntEnum
 from twisted.internet.error import ConnectError, DNSLookupError
 
 from chatd.errors import ChatError, ConfigurationError, ErrorCode, SessionEnded
-from chatd.net.loss import UNTRUSTED
+from chatd.transport.loss import UNTRUSTED
 
 __all__ = ["Status", "explain"]
 

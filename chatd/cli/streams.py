@@ -9,7 +9,7 @@ import sys
 from typing import TextIO
 
 from chatd.cli.display import plain
-from chatd.files import why
+from chatd.config.ownfile import why
 
 __all__ = ["complain", "flush_standard_streams", "open_standard_streams", "tell", "write"]
 

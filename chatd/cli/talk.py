@@ -14,9 +14,9 @@ from chatd.chat.names import fold
 from chatd.cli.console import ConsoleClient, ConsoleFactory
 from chatd.cli.display import TextDisplay
 from chatd.cli.login import Login
+from chatd.client.commands import Joined
+from chatd.client.connect import ChatClientService
 from chatd.errors import LocalProtocolError, RequestError, SessionEnded
-from chatd.net.connect import ChatClientService
-from chatd.net.requests import Joined
 from chatd.wire.messages import Message
 
 __all__ = ["NotDone", "Talk"]

@@ -24,8 +24,8 @@ from chatd.cli.display import TextDisplay, plain
 from chatd.cli.login import Login
 from chatd.cli.status import Status, explain
 from chatd.cli.talk import NotDone, Talk
+from chatd.client.endpoints import client_endpoint
 from chatd.errors import ErrorCode, SessionEnded, SessionRefused
-from chatd.net.destination import client_endpoint
 
 __all__ = ["Terminal"]
 

@@ -18,9 +18,9 @@ from bench.attackers import (
     Flooder,
     Quitter,
 )
-from chatd.session.events import AdmissionAsked, Ended, Faulted
-from chatd.session.server import ServerConnection
-from chatd.session.states import State
+from chatd.connection.events import AdmissionAsked, Ended, Faulted
+from chatd.connection.server import ServerConnection
+from chatd.connection.states import State
 from chatd.wire.channel import ClearChannel, SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk

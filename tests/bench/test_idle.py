@@ -7,8 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bench.idle import IdleCrowd
 from bench.probe import INTERVAL_S, AnsweringLine, Probe, summarize
-from chatd.session.events import AdmissionAsked, PongReceived
-from chatd.session.server import ServerConnection
+from chatd.connection.events import AdmissionAsked, PongReceived
+from chatd.connection.server import ServerConnection
 from chatd.wire.channel import SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk

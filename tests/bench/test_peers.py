@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bench import peers
 from bench.peers import PEERS, Server, missing_peers, version_in
-from chatd.keyfile import load_key
-from chatd.tap import Options
+from chatd.config.keyfile import load_key
+from chatd.daemon.tap import Options
 
 DAEMONS = {
     "nats": "nats-server",

@@ -1,7 +1,7 @@
 """People, and what carries things to them: it keeps what each was told, in order.
 
-`Recorder` does with messages what `chatd.net.turn.Turn` and `chatd.net.delivery.TurnDelivery` do
-with frames.
+`Recorder` does with messages what `chatd.transport.flush.Turn` and
+`chatd.server.delivery.TurnDelivery` do with frames.
 """
 
 from collections import Counter, deque
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from twisted.internet.defer import Deferred, succeed
 
-from chatd.chat.members import Member
+from chatd.chat.interfaces import Member
 from chatd.errors import SessionEnded
 
 

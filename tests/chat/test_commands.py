@@ -5,8 +5,8 @@ from typing import ClassVar
 import msgspec
 
 from chatd.chat.commands import LIST_BYTES
+from chatd.config.banfile import Ban
 from chatd.errors import StoreError
-from chatd.storage.bans import Ban
 from chatd.storage.interface import direct_log
 from tests.chat.wiring import NOW, ChatCase
 

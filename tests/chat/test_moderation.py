@@ -6,10 +6,10 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat import presence
-from chatd.chat.members import Member
+from chatd.chat.interfaces import Member
 from chatd.chat.moderation import Bans, Operators, check_target
+from chatd.config.banfile import Ban
 from chatd.errors import ConfigurationError, RequestError, StoreError
-from chatd.storage.bans import Ban
 from tests.chat.recorder import End
 from tests.chat.wiring import NOW, ChatCase, codes, is_result, is_said
 

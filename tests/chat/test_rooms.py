@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.members import Member
+from chatd.chat.interfaces import Member
 from chatd.chat.rooms import MAX_ROOMS, Room
 from chatd.errors import StoreError
 from chatd.storage.interface import Head, Retention, room_log

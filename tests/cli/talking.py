@@ -8,7 +8,7 @@ from chatd.cli.commands import act_on
 from chatd.cli.display import TextDisplay
 from chatd.cli.login import Login
 from chatd.cli.talk import NotDone, Talk
-from chatd.net.destination import client_endpoint
+from chatd.client.endpoints import client_endpoint
 from tests.cli.wiring import ENDPOINT, CommandReactor
 
 

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd import MessageType, SessionRefused
 from chatd.cli.console import ConsoleFactory
 from chatd.cli.login import Login
-from chatd.net.destination import client_endpoint
+from chatd.client.endpoints import client_endpoint
 from tests.cli.wiring import ENDPOINT, CommandReactor, Recorder
 
 

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.cli.leaving import Signalled
 from chatd.cli.main import main
 from chatd.cli.status import Status
-from chatd.passwords import load_passwords
+from chatd.config.passwordfile import load_passwords
 
 SECRET = "correct horse"
 

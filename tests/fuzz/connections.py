@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
+from chatd.connection.client import ClientConnection
+from chatd.connection.connection import MAX_UNESTABLISHED_FRAME, Connection
+from chatd.connection.events import AdmissionAsked, Ended, Event, Faulted
+from chatd.connection.server import ServerConnection
+from chatd.connection.states import TRANSITIONS, State
 from chatd.errors import KeyMismatchError
-from chatd.session.client import ClientConnection
-from chatd.session.connection import MAX_UNESTABLISHED_FRAME, Connection
-from chatd.session.events import AdmissionAsked, Ended, Event, Faulted
-from chatd.session.server import ServerConnection
-from chatd.session.states import TRANSITIONS, State
 from chatd.wire.channel import ClearChannel
 from chatd.wire.codec import Codec
 from chatd.wire.frames import LENGTH_BYTES

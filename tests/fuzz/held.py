@@ -7,7 +7,7 @@ from functools import cache
 
 __all__ = ["held_bytes"]
 
-_KEEPERS = "chatd.wire.", "chatd.session."
+_KEEPERS = "chatd.wire.", "chatd.connection."
 
 
 def held_bytes(keeper: object) -> int:

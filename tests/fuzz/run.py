@@ -10,7 +10,7 @@ import atheris
 from tests.fuzz import load
 
 if __name__ == "__main__":
-    with atheris.instrument_imports(include=["chatd.wire", "chatd.session"]):
+    with atheris.instrument_imports(include=["chatd.wire", "chatd.connection"]):
         target = load(sys.argv[1])
     # A merge starts this again, by its first argument and in a shell.
     command = shlex.join([sys.executable, "-m", "tests.fuzz.run", sys.argv[1]])

@@ -8,10 +8,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.connection.client import ClientConnection
+from chatd.connection.connection import Connection
+from chatd.connection.server import ServerConnection
 from chatd.errors import HeaderError, RecordError, RequestError
-from chatd.session.client import ClientConnection
-from chatd.session.connection import Connection
-from chatd.session.server import ServerConnection
 from chatd.wire.channel import SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.frames import FrameReader

@@ -16,7 +16,7 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
 import chatd
-from chatd.net.connect import ChatClientFactory, ChatClientService
+from chatd.client.connect import ChatClientFactory, ChatClientService
 from tests.integration.processes import Process, daemon
 
 SENDERS = 4

@@ -32,13 +32,13 @@ import chatd
 from chatd import Message
 from chatd.chat.moderation import Bans
 from chatd.chat.policy import Policy
-from chatd.net.factory import ChatFactory
-from chatd.storage.bans import Ban, BanFile
+from chatd.config.banfile import Ban, BanFile
+from chatd.server.factory import ChatFactory
 from chatd.storage.interface import Retention, direct_log, room_log
-from chatd.storage.sqlite import Durability, SqliteStore
+from chatd.storage.sqlite.store import Durability, SqliteStore
 from chatd.wire.codec import Codec
 from chatd.wire.messages import MessageType
-from tests.net.fakes import Peer, SocketTransport, command, hand_client, settle
+from tests.fakes.peers import Peer, SocketTransport, command, hand_client, settle
 from tests.storage.stores import AtOnce
 
 LOBBY = room_log("lobby")

@@ -21,7 +21,7 @@ from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
-from chatd.net.destination import client_endpoint
+from chatd.client.endpoints import client_endpoint
 
 __all__ = ["Fault", "Link", "Proxy", "Script", "Step", "running_proxy"]
 

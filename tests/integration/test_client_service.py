@@ -4,7 +4,7 @@ from twisted.application.internet import ClientService
 from twisted.internet import reactor
 
 from chatd import ChatClientFactory, ChatFactory
-from chatd.net.destination import client_endpoint
+from chatd.client.endpoints import client_endpoint
 from chatd.testing import running_server
 
 

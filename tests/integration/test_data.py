@@ -12,10 +12,10 @@ from twisted.internet.task import deferLater
 
 import chatd
 from chatd import RequestError, SessionRefused, write_key_file
+from chatd.client.connect import ChatClientFactory, ChatClientService
+from chatd.config.passwordfile import set_password
+from chatd.daemon.service import ChatService
 from chatd.errors import StartupError
-from chatd.net.connect import ChatClientFactory, ChatClientService
-from chatd.passwords import set_password
-from chatd.service import ChatService
 from chatd.storage.memory import MemoryStore
 from tests.integration.processes import FOREGROUND, daemon, run_command
 from tests.integration.sessions import leave

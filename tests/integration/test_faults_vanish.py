@@ -18,11 +18,12 @@ from zope.interface import implementer
 
 import chatd
 from chatd import ChatClientFactory
-from chatd.net.accounts import Accounts
-from chatd.net.destination import client_endpoint
+from chatd.client.endpoints import client_endpoint
+from chatd.server.accounts import Accounts
 from chatd.storage.interface import Retention
 from chatd.storage.memory import MemoryStore
 from chatd.testing import running_server
+from tests.fakes.peers import SlowStore
 from tests.integration.processes import daemon
 from tests.integration.sessions import (
     KEY,
@@ -33,7 +34,6 @@ from tests.integration.sessions import (
     with_and_without_key,
 )
 from tests.integration.test_daemon import tcp_port
-from tests.net.fakes import SlowStore
 
 MIB = 1024 * 1024
 LARGE = 6 * MIB

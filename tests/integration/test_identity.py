@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString, connectProtocol, serverFromString
 from twisted.internet.protocol import Factory, Protocol
 
-from chatd.net.identity import Identity, identify
+from chatd.transport.identity import Identity, identify
 from tests.integration.test_tls import (
     certificates,  # noqa: F401  (a fixture)
     has_ipv6,

@@ -7,7 +7,7 @@ import pytest
 from twisted.internet import reactor
 
 import chatd
-from chatd.passwords import load_passwords, set_password
+from chatd.config.passwordfile import load_passwords, set_password
 from tests.integration.processes import daemon, run_command, script
 from tests.integration.sessions import leave
 from tests.integration.test_data import CHEAP

@@ -8,7 +8,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from chatd import ChatClientFactory, ChatClientService, SessionRefused, write_key_file
-from chatd.service import Settings, make_service
+from chatd.daemon.service import Settings, make_service
 from tests.integration.sessions import connect, leave
 
 

@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from twisted.internet import reactor
 
-from chatd.net.connect import ChatClientFactory, ChatClientService
+from chatd.client.connect import ChatClientFactory, ChatClientService
 from tests.integration.processes import daemon
 from tests.integration.test_data import connect, data, endpoint, leave, stop
 

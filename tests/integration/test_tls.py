@@ -11,11 +11,11 @@ from twisted.internet import reactor
 
 import chatd
 from chatd import write_key_file
-from chatd.service import Settings, make_service
+from chatd.daemon.service import Settings, make_service
+from tests.fakes.pems import write_certificate
 from tests.integration.processes import daemon
 from tests.integration.sessions import leave
 from tests.integration.test_data import stop
-from tests.net.pems import write_certificate
 
 MIB = 1024 * 1024
 

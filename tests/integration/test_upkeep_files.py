@@ -9,7 +9,7 @@ from twisted.internet import reactor
 
 import chatd
 from chatd import RequestError, SessionRefused, load_key, write_key_file
-from chatd.passwords import set_password
+from chatd.config.passwordfile import set_password
 from tests.integration.processes import FOREGROUND, Daemonized, daemon
 from tests.integration.sessions import leave
 from tests.integration.test_daemon import endpoint

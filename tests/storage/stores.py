@@ -7,11 +7,11 @@ from pathlib import Path
 from twisted.internet.defer import Deferred, execute
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.storage.database import Database, Durability
 from chatd.storage.interface import Entry, Retention, direct_log, room_log
 from chatd.storage.memory import MemoryStore
-from chatd.storage.sqlite import SqliteStore
-from chatd.storage.sqlitelogs import SqliteLogs
+from chatd.storage.sqlite.database import Database, Durability
+from chatd.storage.sqlite.logs import SqliteLogs
+from chatd.storage.sqlite.store import SqliteStore
 
 LOBBY = room_log("lobby")
 DIRECT = direct_log("ann", "bob")

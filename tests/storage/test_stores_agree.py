@@ -3,8 +3,9 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chatd.storage import sqlitelogs, tables
 from chatd.storage.interface import Conversation, Entry, Head, Page, Retention, direct_log, room_log
+from chatd.storage.sqlite import logs as sqlite_logs
+from chatd.storage.sqlite import tables
 from tests.storage.stores import NOW, TEXT, Calls, StoreCase
 
 ROOMS = [room_log("a"), room_log("b")]
@@ -81,7 +82,7 @@ class AgreementTests(StoreCase):
         """Whatever is asked, the answers are the same, epochs' names aside."""
         self.now = NOW
         self.patch(tables, "SWEEP_ROWS", sweep_rows)
-        self.patch(sqlitelogs, "SWEEP_ROWS", sweep_rows)
+        self.patch(sqlite_logs, "SWEEP_ROWS", sweep_rows)
         memory = Calls(self, self.make_memory(retention))
         sqlite = Calls(self, self.make_sqlite(retention, directory=self.make_directory()))
         stores = [(memory, Epochs()), (sqlite, Epochs())]

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.connection.events import Faulted
+from chatd.connection.states import State
 from chatd.errors import HeaderError, RequestError
-from chatd.session.events import Faulted
-from chatd.session.states import State
 from chatd.testing import MemoryServer
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Message, MessageType
-from tests.net.fakes import Peer, greeted_client, hand_client, settle
-from tests.net.handserver import noting
-from tests.session.wiring import HELLO, bring_to, codes_of, make_client, make_server, raw_frame
+from tests.connection.wiring import HELLO, bring_to, codes_of, make_client, make_server, raw_frame
+from tests.fakes.handserver import noting
+from tests.fakes.peers import Peer, greeted_client, hand_client, settle
 from tests.wire.hostile_json import BEYOND, NO_ID, NO_OBJECT, NO_TEXT, NO_VALUE, TAKEN, TEXTS
 
 CODEC = Codec()

@@ -2,4 +2,4 @@
 
 from twisted.application.service import ServiceMaker
 
-chatd = ServiceMaker("chatd", "chatd.tap", "A chat and message daemon.", "chatd")
+chatd = ServiceMaker("chatd", "chatd.daemon.tap", "A chat and message daemon.", "chatd")

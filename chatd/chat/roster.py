@@ -1,0 +1,260 @@
+"""`Attendance`: who is here, under which names, and in which rooms."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Generic
+
+from chatd.chat import presence
+from chatd.chat.commits import Start
+from chatd.chat.interfaces import Delivery, M
+from chatd.chat.names import MAX_ROOM, Names, check_name, check_room, fold
+from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT, Room
+from chatd.errors import ErrorCode, RequestError
+from chatd.storage.interface import IMessageStore, room_log
+from chatd.wire.messages import Message
+
+__all__ = ["Attendance"]
+
+
+class Attendance(Generic[M]):
+    """Who is here, and in which rooms; those who share a room are told of it.
+
+    Args:
+        store: What knows where a room stands.
+        delivery: What tells members.
+        start: Runs a coroutine; see `chatd.chat.commits.Start`.
+        presence_limit: See `chatd.chat.rooms.PRESENCE_LIMIT`.
+        max_rooms: How many rooms a member may be in.
+        has_accounts: Whether there are accounts; see `chatd.chat.names.Names`.
+
+    Attributes:
+        names: The names in use.
+        rooms: The rooms that someone is in, by their folded names.
+        here: Who is here, by folded names and ids.
+    """
+
+    def __init__(
+        self,
+        store: IMessageStore,
+        delivery: Delivery[M],
+        start: Start,
+        *,
+        presence_limit: int = PRESENCE_LIMIT,
+        max_rooms: int = MAX_ROOMS,
+        has_accounts: bool = False,
+    ) -> None:
+        self.store = store
+        self.delivery = delivery
+        self.names = Names(has_accounts=has_accounts)
+        self.rooms: dict[str, Room[M]] = {}
+        self.here: dict[str, dict[str, M]] = {}
+        self.max_rooms = max_rooms
+        self._presence_limit = presence_limit
+        self._start = start
+        self._coming: Counter[str] = Counter()  # to how many a room is being opened, by its key
+
+    # Who is here
+
+    def arrive(self, member: M, rooms: Sequence[Room[M]]) -> None:
+        """Let a member into the chat and into rooms that were opened for it."""
+        self.here.setdefault(member.key, {})[member.id] = member
+        for room in rooms:
+            self.enter(member, room)
+        self.close_all(rooms)
+
+    def depart(self, member: M, *, is_silent: bool = False) -> None:
+        """Let a member out of everything.
+
+        Args:
+            member: The member.
+            is_silent: Whether nobody is told, since everybody goes.
+        """
+        for room in list(member.rooms.values()):
+            self.quit(member, room, is_silent=is_silent)
+        self._forget(member)
+        self.names.release(member.name)
+
+    def rename(self, member: M, name: str) -> str:
+        """Give a member another name, and tell those who share a room with it.
+
+        Returns:
+            The name in its composed form.
+
+        Raises:
+            RequestError: `bad-name`, `name-taken`, or `not-allowed` for an account's name.
+        """
+        if member.has_account:
+            raise RequestError(ErrorCode.NOT_ALLOWED, "your name is your account's")
+        old_name = member.name
+        name = check_name(name)  # before it is folded, which takes time and space
+        if fold(name) != member.key:  # else it is another spelling of the same
+            name = self.names.claim(name, "")
+            self.names.release(old_name)
+        self.delivery.hand_over(member)  # of what was said to the old name, too
+        told: dict[str, M] = {}
+        for room in member.rooms.values():
+            if self._tells_presence(room):
+                told.update(room.members)
+            room.remove(member)
+        told.pop(member.id, None)
+        self._forget(member)
+        member.rename(name)
+        self.here.setdefault(member.key, {})[member.id] = member
+        for room in member.rooms.values():
+            room.add(member)
+        if name != old_name:
+            self.delivery.tell_all(told.values(), presence.renamed(old_name, name))
+        return name
+
+    def is_here(self, member: M) -> bool:
+        """Whether a member has arrived and not departed."""
+        return member.id in self.here.get(member.key, ())
+
+    def sessions_of(self, name: str) -> list[M]:
+        """Return the members of a name."""
+        return list(self.here.get(fold(name), {}).values())
+
+    def _forget(self, member: M) -> None:
+        sessions = self.here[member.key]
+        del sessions[member.id]
+        if not sessions:
+            del self.here[member.key]
+
+    # Rooms
+
+    async def open(self, name: str) -> Room[M]:
+        """Return a room, made if there is none, and hold it until it is given to `close`.
+
+        Raises:
+            RequestError: `bad-room`.
+            StoreError: Where it stands cannot be told.
+        """
+        name = check_room(name)
+        key = fold(name)
+        room = self.rooms.get(key)
+        if room is None:
+            return await self._open(key, name)
+        room.holds += 1
+        return room
+
+    async def _open(self, key: str, name: str) -> Room[M]:
+        self._coming[key] += 1  # else who leaves it now would release what is opened here
+        try:
+            head = await self.store.open_log(room_log(key), name)
+            room = self.rooms.get(key)  # somebody else may have been faster
+            if room is None:
+                room = self.rooms[key] = Room(key, head)
+            room.holds += 1
+        finally:
+            self._coming[key] -= 1
+            if not self._coming[key]:
+                del self._coming[key]
+            if key in self.rooms:
+                self._drop_if_unneeded(self.rooms[key])
+        return room
+
+    def close(self, room: Room[M]) -> None:
+        """Give back a room that was opened; it is gone when nobody is in it."""
+        room.holds -= 1
+        self._drop_if_unneeded(room)
+
+    async def open_all(self, names: Iterable[str]) -> list[Room[M]]:
+        """Open rooms, each of them once; all of them, or none.
+
+        Raises:
+            RequestError: `bad-room`, or `too-many-rooms`.
+            StoreError: Where one of them stands cannot be told.
+        """
+        rooms: dict[str, Room[M]] = {}
+        try:
+            for name in names:
+                if len(rooms) == self.max_rooms and fold(check_room(name)) not in rooms:
+                    raise RequestError(
+                        ErrorCode.TOO_MANY_ROOMS, f"a session is in {self.max_rooms} rooms at most"
+                    )
+                room = await self.open(name)
+                if room.key in rooms:
+                    room.holds -= 1
+                rooms[room.key] = room
+        except BaseException:
+            self.close_all(rooms.values())
+            raise
+        return list(rooms.values())
+
+    def close_all(self, rooms: Iterable[Room[M]]) -> None:
+        """Give back rooms that were opened."""
+        for room in rooms:
+            self.close(room)
+
+    def enter(self, member: M, room: Room[M], read_to: int = 0) -> None:
+        """Let a member hear what is said in a room from now on, and tell those who are in it.
+
+        Args:
+            member: The member; nothing happens where it is in already, or gone.
+            room: A room that is held or that someone is in.
+            read_to: The place up to which it has what is still to be said.
+        """
+        if room.key in member.rooms or not self.is_here(member):
+            return
+        member.rooms[room.key] = room
+        if room.add(member) and self._tells_presence(room):
+            self.publish(room, presence.joined(room.name, member.name))
+        self.delivery.begin(room, member)
+        room.has_read(member, read_to)
+
+    def quit(self, member: M, room: Room[M], *, is_silent: bool = False) -> None:
+        """Let a member out of a room, and tell those who stay.
+
+        Args:
+            member: The member.
+            room: A room that the member is in.
+            is_silent: Whether nobody is told.
+        """
+        self.delivery.hand_over(member)
+        tells = self._tells_presence(room)
+        del member.rooms[room.key]
+        if room.remove(member) and tells and not is_silent:
+            self.publish(room, presence.left(room.name, member.name))
+        self._drop_if_unneeded(room)
+
+    def publish(self, room: Room[M], message: Message) -> None:
+        """Tell everyone in a room something; nothing else tells a room anything.
+
+        A member that has the message already, from a page that it read, is not told it again.
+        """
+        readers = room.readers_of(message)
+        for member in readers:
+            self.delivery.hand_over(member)
+        self.delivery.broadcast(room, message)
+        for member in readers:
+            self.delivery.begin(room, member)
+
+    def room_of(self, member: M, name: str | None) -> Room[M]:
+        """Return a room that a member is in.
+
+        Args:
+            member: The member.
+            name: The room's name; None for the member's first room.
+
+        Raises:
+            RequestError: `not-in-room`.
+        """
+        if name is None:
+            room = next(iter(member.rooms.values()), None)
+        else:
+            # Longer than a room's name only before it is composed, or of no room.
+            room = member.rooms.get(fold(name)) if len(name) <= 4 * MAX_ROOM else None
+        if room is None:
+            raise RequestError(ErrorCode.NOT_IN_ROOM, "you are not in that room")
+        return room
+
+    def _tells_presence(self, room: Room[M]) -> bool:
+        return 1 < len(room.members) <= self._presence_limit
+
+    def _drop_if_unneeded(self, room: Room[M]) -> None:
+        is_needed = room.is_needed or room.key in self._coming
+        if not is_needed and self.rooms.get(room.key) is room:
+            del self.rooms[room.key]
+            self._start(self.store.release(room.log))

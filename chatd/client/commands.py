@@ -1,0 +1,387 @@
+"""What a client can ask its server, each command as a method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+from uuid import uuid4
+
+import msgspec
+from twisted.internet.defer import Deferred
+
+from chatd.client.progress import Logbook
+from chatd.errors import ErrorCode, RequestError
+from chatd.wire.messages import Message
+
+__all__ = ["Ban", "Conversation", "History", "Joined", "Requests", "RoomInfo"]
+
+MAX_PAGE_BYTES = 64 * 1024 * 1024
+"""How much may arrive as the answer to one `history`, in bytes of content."""
+
+T = TypeVar("T")
+
+
+class Joined(msgspec.Struct, frozen=True, kw_only=True):
+    """That a client is in a room.
+
+    Attributes:
+        room: The room's name, as it is spelled there.
+        epoch: The name of the room's order; together with a `seq` it says where one left off.
+        seq: The place of the last message that was said when the client came in.
+        last_id: The id of that message; None where it is not kept.
+        members: How many are in the room.
+        topic: What the room is about, or empty.
+        recovered: Whether the client misses nothing that was said since `after`.
+    """
+
+    room: str
+    epoch: str
+    seq: int
+    last_id: str | None = None
+    members: int = 0
+    topic: str = ""
+    recovered: bool = False
+
+
+class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A room, in a list of them.
+
+    Attributes:
+        room: The room's name.
+        members: How many are in it.
+        topic: What it is about, or empty.
+    """
+
+    room: str
+    members: int = 0
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A part of what was said.
+
+    Attributes:
+        messages: The messages, in their order.
+        epoch: The name of that order.
+        complete: Whether nothing that was asked for is left out; else ask again from the last one.
+        recovered: Where it was asked for with `epoch` or `after_id`, whether it goes on from
+            `after` and misses nothing; else it begins with the oldest message that is kept.
+    """
+
+    messages: list[Message]
+    epoch: str
+    complete: bool
+    recovered: bool = False
+
+
+class Conversation(msgspec.Struct, frozen=True, kw_only=True, rename={"other": "with"}):
+    """Someone with whom direct messages were exchanged.
+
+    Attributes:
+        other: The other's folded name.
+        epoch: The name of the messages' order.
+        seq: The place of the last one.
+        last_id: The id of the last one, or None.
+    """
+
+    other: str
+    epoch: str
+    seq: int
+    last_id: str | None = None
+
+
+class Ban(msgspec.Struct, frozen=True, kw_only=True):
+    """A ban.
+
+    Attributes:
+        name: The folded name that is banned, or None.
+        address: The address that is banned, or None.
+        until: When it ends, in Unix seconds, or None.
+        by: The operator who made it.
+        made: When, in Unix seconds.
+    """
+
+    name: str | None = None
+    address: str | None = None
+    until: float | None = None
+    by: str = ""
+    made: float = 0.0
+
+
+class _Page:
+    """The messages that answer a `history` which is under way.
+
+    Args:
+        limit: How many there may be.
+
+    Attributes:
+        messages: Those that have arrived.
+        is_over: Whether more has arrived than was asked for.
+    """
+
+    __slots__ = ("_bytes", "_limit", "is_over", "messages")
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bytes = 0
+        self.messages: list[Message] = []
+        self.is_over = False
+
+    def add(self, message: Message) -> None:
+        """Keep a message that has arrived."""
+        self.messages.append(message)
+        self._bytes += len(message.content)
+        self.is_over = len(self.messages) > self._limit or self._bytes > MAX_PAGE_BYTES
+
+
+class _HistoryResult(msgspec.Struct):
+    epoch: str = ""
+    count: Annotated[int, msgspec.Meta(ge=0)] = 0
+    complete: bool = False
+    recovered: bool = False
+
+
+class _Renamed(msgspec.Struct):
+    name: str
+
+
+class _Kicked(msgspec.Struct):
+    kicked: int
+
+
+class _Next(msgspec.Struct):
+    next: str | None = None
+
+
+class Requests:
+    """The commands of a chatd server, as methods of its client.
+
+    Every Deferred here fails with `RequestError` where the server refuses, or where its answer is
+    not understood (`bad-request`), and with `SessionEnded` where the session ends first.
+    """
+
+    def __init__(self, logbook: Logbook) -> None:
+        self._logbook = logbook
+        self._pages: dict[str, _Page] = {}  # of the histories under way, by the commands' ids
+
+    def command(self, command: str, /, **fields: object) -> Deferred[dict[str, Any]]:
+        """Give the server a command.
+
+        Args:
+            command: Its name.
+            fields: What belongs to it; JSON values.
+
+        Returns:
+            A Deferred that fires with the fields of the RESULT.
+        """
+        return self._give(uuid4().hex, command, fields)
+
+    def _give(
+        self, command_id: str, command: str, fields: Mapping[str, object]
+    ) -> Deferred[dict[str, Any]]:
+        """Give the server a command under an id."""
+        raise NotImplementedError
+
+    # Rooms
+
+    def join(
+        self,
+        room: str,
+        *,
+        after: int | None = None,
+        epoch: str | None = None,
+        after_id: str | None = None,
+    ) -> Deferred[Joined]:
+        """Go into a room, which is made if there is none.
+
+        Args:
+            room: The room's name, 1 to 64 characters without spaces.
+            after: The `seq` of the last message of the room that you have: those since then are
+                told first, as any message is. None to be told of none.
+            epoch: The epoch of that `seq`; where the room's is another, all that is kept is told.
+            after_id: The id of that message; where the room's message there has another id, as
+                after the server's store was put back from a copy, all that is kept is told.
+
+        Returns:
+            A Deferred that fires with what the room is like, before what was missed is told.
+        """
+        fields = {"room": room, "after": after, "epoch": epoch, "after_id": after_id}
+        given = {name: value for name, value in fields.items() if value is not None}
+
+        def joined(result: dict[str, Any]) -> Joined:
+            answer = _convert(result, Joined)
+            seq, id = answer.seq, answer.last_id
+            if after is not None:  # without `recovered`, all that is kept is told
+                seq, id = (after, after_id) if answer.recovered else (0, None)
+            self._logbook.joined(answer.room, answer.epoch, seq, id)
+            self._joined(answer)
+            return answer
+
+        return self.command("join", **given).addCallback(joined)
+
+    def leave(self, room: str) -> Deferred[None]:
+        """Go out of a room."""
+        return self.command("leave", room=room).addCallback(lambda _: self._logbook.left(room))
+
+    def who(self, room: str) -> Deferred[list[str]]:
+        """Return who is in a room, a Deferred that fires with their names."""
+        return self._list("who", "names", str, room=room)
+
+    def list_rooms(self) -> Deferred[list[RoomInfo]]:
+        """Return which rooms there are, a Deferred that fires with them."""
+        return self._list("rooms", "rooms", RoomInfo)
+
+    def topic(self, room: str, topic: str | None = None) -> Deferred[str]:
+        """Return a room's topic, or set it; a Deferred that fires with what it is then.
+
+        Args:
+            room: A room that this client is in.
+            topic: Up to 256 characters, or empty for none; None to leave it as it is.
+        """
+        fields = {} if topic is None else {"topic": topic}
+        asked = self.command("topic", room=room, **fields)
+        return asked.addCallback(lambda result: str(result.get("topic", "")))
+
+    # What was said
+
+    def history(
+        self,
+        room: str | None = None,
+        *,
+        other: str | None = None,
+        after: int | None = None,
+        before: int | None = None,
+        epoch: str | None = None,
+        after_id: str | None = None,
+        limit: int = 100,
+    ) -> Deferred[History]:
+        """Read a part of what was said: with `after` the oldest since, else the newest before.
+
+        Args:
+            room: A room that this client is in, or
+            other: the name of who it exchanged direct messages with; one of the two.
+            after: A `seq`, or None; 0 for all.
+            before: A `seq`, or None.
+            epoch: With `after`, the epoch of that `seq`.
+            after_id: With `after`, the id of that message. Where the server has another epoch or
+                id there, the answer is not `recovered`, and begins with the oldest that is kept.
+            limit: How many messages at most, 1 to 500.
+
+        Returns:
+            A Deferred that fires with the messages; they are not told in any other way.
+        """
+        fields = {
+            "room": room,
+            "with": other,
+            "after": after,
+            "before": before,
+            "epoch": epoch,
+            "after_id": after_id,
+            "limit": limit,
+        }
+        given = {name: value for name, value in fields.items() if value is not None}
+        page = _Page(limit)
+
+        def read(result: dict[str, Any]) -> History:
+            answer = _convert(result, _HistoryResult)
+            if answer.count != len(page.messages):
+                raise RequestError(
+                    ErrorCode.BAD_REQUEST,
+                    "the server's answer is not understood: it has another number of messages",
+                )
+            return History(page.messages, answer.epoch, answer.complete, answer.recovered)
+
+        command_id = uuid4().hex
+        asked = self._give(command_id, "history", given)
+        self._pages[command_id] = page
+        return asked.addCallback(read)
+
+    def conversations(self) -> Deferred[list[Conversation]]:
+        """Return with whom direct messages were exchanged, a Deferred that fires with them."""
+        return self._list("conversations", "conversations", Conversation)
+
+    # Names and operators
+
+    def rename(self, name: str) -> Deferred[str]:
+        """Take another name; return a Deferred that fires with it."""
+        return self.command("name", name=name).addCallback(self._renamed)
+
+    def kick(
+        self, name: str | None = None, *, address: str | None = None, reason: str = ""
+    ) -> Deferred[int]:
+        """End the sessions of a name or of an address; only operators may.
+
+        Returns:
+            A Deferred that fires with how many there were.
+        """
+        asked = self.command("kick", **_target(name, address), reason=reason)
+        return asked.addCallback(lambda result: _convert(result, _Kicked).kicked)
+
+    def ban(
+        self, name: str | None = None, *, address: str | None = None, until: float | None = None
+    ) -> Deferred[int]:
+        """Let in nobody of a name or from an address, and end their sessions; operators only.
+
+        Args:
+            name: The name, or
+            address: an IP address, or `uid:` and a number for a user of the server's machine.
+            until: When the ban ends, in Unix seconds; None for never.
+
+        Returns:
+            A Deferred that fires with how many sessions there were.
+        """
+        asked = self.command("ban", **_target(name, address), until=until)
+        return asked.addCallback(lambda result: _convert(result, _Kicked).kicked)
+
+    def unban(self, name: str | None = None, *, address: str | None = None) -> Deferred[None]:
+        """Lift a ban; only operators may."""
+        return self.command("unban", **_target(name, address)).addCallback(lambda _: None)
+
+    def bans(self) -> Deferred[list[Ban]]:
+        """Return the bans that are in force, a Deferred that fires with them; operators only."""
+        return self._list("bans", "bans", Ban)
+
+    # Within
+
+    def _joined(self, joined: Joined) -> None:
+        """Act on being in a room."""
+
+    def _renamed(self, result: dict[str, Any]) -> str:
+        return _convert(result, _Renamed).name
+
+    def _list(
+        self, command: str, field: str, item_type: type[T], **fields: object
+    ) -> Deferred[list[T]]:
+        """Return a Deferred of a list that may take several commands to get."""
+        return Deferred.fromCoroutine(self._list_all(command, field, item_type, fields))
+
+    async def _list_all(
+        self, command: str, field: str, item_type: type[T], fields: dict[str, object]
+    ) -> list[T]:
+        items: list[T] = []
+        position: dict[str, object] = {}
+        while True:
+            result = await self.command(command, **fields, **position)
+            items += _convert(result.get(field), list[item_type])  # type: ignore[valid-type]
+            after = _convert(result, _Next).next
+            if after is None:
+                return items
+            if after <= str(position.get("after", "")):
+                raise RequestError(ErrorCode.BAD_REQUEST, "the server's list does not go on")
+            position = {"after": after}
+
+
+def _target(name: str | None, address: str | None) -> dict[str, str]:
+    given = {"name": name, "address": address}
+    return {kind: value for kind, value in given.items() if value is not None}
+
+
+def _convert(result: object, wanted: type[T]) -> T:
+    try:
+        return msgspec.convert(result, wanted)
+    except msgspec.ValidationError as error:
+        raise RequestError(
+            ErrorCode.BAD_REQUEST, f"the server's answer is not understood: {error}"
+        ) from error

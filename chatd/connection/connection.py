@@ -1,0 +1,447 @@
+"""What the two sides of a session have in common: feed bytes in, take events and bytes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chatd.connection.events import Answered, Ended, Event, Faulted, PongReceived
+from chatd.connection.keepalive import Liveness, Pulse
+from chatd.connection.states import State, Trigger, advance
+from chatd.errors import (
+    ErrorCode,
+    KeyMismatchError,
+    LocalProtocolError,
+    RemoteProtocolError,
+    RequestError,
+    SessionEnded,
+    SessionRefused,
+)
+from chatd.wire.channel import Channel
+from chatd.wire.codec import Codec
+from chatd.wire.frames import Buffer
+from chatd.wire.messages import (
+    ChatHeader,
+    Disconnect,
+    Error,
+    Header,
+    Heartbeat,
+    Message,
+    MessageType,
+)
+
+__all__ = ["HANDSHAKE_TIMEOUT_S", "MAX_UNESTABLISHED_FRAME", "Connection", "HandshakeLimits"]
+
+HANDSHAKE_TIMEOUT_S = 10.0
+"""How long a session may take to be established, in seconds."""
+MAX_UNESTABLISHED_FRAME = 8 * 1024
+"""Longest frame accepted before the session is established, in bytes."""
+
+MAX_REF = 256
+"""An id longer than this is not repeated in the ERROR that refuses it, in characters."""
+MAX_TEXT = 1024
+"""How much of a text for a person is sent in an ERROR, or kept from a DISCONNECT, in characters."""
+
+MAX_ANSWERED = 64
+"""So many frames are answered here, unasked, before the owner is told of it."""
+
+GATHERING_BYTES = 16 * 1024
+"""So much more of a frame that is not whole yet is a sign of life, in bytes."""
+
+PING = b"ping"
+PONG = b"pong"
+_ESTABLISHED = State.ESTABLISHED  # a name that is cheaper to look up, once for each frame
+_OVER = frozenset({State.DRAINING, State.CLOSING, State.CLOSED})
+_SILENT = frozenset({State.CLOSING, State.CLOSED})
+_TAKING = frozenset({State.ESTABLISHED, State.FAULTED, State.DRAINING})
+_KNOWN_TYPES = frozenset(MessageType) - {MessageType.CHUNK}
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeLimits:
+    """What a peer may take until the session is established.
+
+    Attributes:
+        timeout_s: How long it may take, in seconds.
+        max_frame: Longest frame accepted before that, in bytes.
+    """
+
+    timeout_s: float = HANDSHAKE_TIMEOUT_S
+    max_frame: int = MAX_UNESTABLISHED_FRAME
+
+
+class Connection:
+    """One side of a session, without the socket.
+
+    Feed it with `receive_data` and act on what `events` returns; call `tick` now and then; send
+    what `data_to_send` returns. Every method that says something to the peer only queues it.
+
+    Args:
+        codec: The codec of the shared key.
+        channel: The channel of the shared key, or the clear one.
+        heartbeat_s: Seconds between two heartbeats.
+        now: The time, in seconds of any clock; later calls use the same one.
+        handshake: What the peer may take until the session is established.
+
+    Attributes:
+        codec: The codec of the shared key.
+        state: Where the session stands.
+        end_reason: Why it ended, once it has.
+        handshake_timeout_s: How long it may take to be established, in seconds.
+        before_frame: Called before the connection queues a frame of its own, so that its owner can
+            queue what must come first.
+        answer_request: Called with a fault in what the peer asked, to answer it in its turn with
+            `send_error`; None to answer at once.
+    """
+
+    __slots__ = (
+        "_answered",
+        "_channel",
+        "_fault",
+        "_gathered",
+        "_handshake_deadline",
+        "_is_read_out",
+        "_last_ping",
+        "_liveness",
+        "_outbox",
+        "_reader",
+        "answer_request",
+        "before_frame",
+        "bytes_to_send",
+        "codec",
+        "end_reason",
+        "handshake_timeout_s",
+        "state",
+    )
+
+    _READING: ClassVar[frozenset[State]]
+    """The states in which frames are read on; in others they wait."""
+    _OPEN_TYPES: ClassVar[frozenset[int]]
+    """The types that an established session hands to its owner as they are."""
+    _SENDS_PINGS: ClassVar[bool]
+
+    def __init__(
+        self,
+        codec: Codec,
+        channel: Channel,
+        heartbeat_s: float,
+        now: float,
+        handshake: HandshakeLimits = HandshakeLimits(),
+    ) -> None:
+        self.codec = codec
+        self._channel = channel
+        self._reader = codec.reader(handshake.max_frame)
+        self._liveness = Liveness(heartbeat_s, now)
+        self.handshake_timeout_s = handshake.timeout_s
+        self._handshake_deadline = now + handshake.timeout_s
+        self._last_ping = 0
+        self._answered = 0
+        self._is_read_out = True
+        self._gathered = 0
+        self._outbox: list[bytes] = []
+        self._fault: RemoteProtocolError | None = None
+        self.before_frame: Callable[[], None] = _do_nothing
+        self.answer_request: Callable[[RequestError], None] | None = None
+        self.bytes_to_send = 0
+        self.state = State.CONNECTING
+        self.end_reason: SessionEnded | None = None
+        self._open_if_ready()
+
+    @property
+    def is_established(self) -> bool:
+        """Whether messages flow."""
+        return self.state is State.ESTABLISHED
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether `events` would read on."""
+        return self.state in self._READING
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the session has ended, or is about to: nothing more is read."""
+        return self.state in _OVER
+
+    @property
+    def takes_frames(self) -> bool:
+        """Whether what others say still reaches the peer."""
+        return self.state in _TAKING
+
+    # What arrives
+
+    def receive_data(self, data: bytes) -> None:
+        """Take what arrived from the transport; `events` says what it means."""
+        if not self.is_over and self.state is not State.FAULTED:
+            self._channel.receive_data(data)
+            self._is_read_out = False
+
+    def events(self) -> Iterator[Event]:
+        """Say what has arrived, in order, as far as it is whole.
+
+        Act on each event before asking for the next. The caller may stop at any event, and go on
+        later with a new call; nothing is lost or told twice. Who stops at `Faulted` must call
+        `end_faulty` in its turn; who goes on need not.
+        """
+        try:
+            while self.is_readable:
+                for buffer, start, end in self._reader.frames():
+                    event = self._read_frame(buffer, start, end)
+                    if event is not None:
+                        yield event
+                    elif self._answered >= MAX_ANSWERED:
+                        self._answered = 0
+                        yield Answered(MAX_ANSWERED)
+                    if self.state is not _ESTABLISHED and not self.is_readable:
+                        return
+                plaintext = self._channel.next_plaintext()
+                self._open_if_ready()
+                if not plaintext:
+                    self._is_read_out = True
+                    return
+                self._reader.receive_data(plaintext)
+                self._note_gathering()
+        except RemoteProtocolError as error:
+            self._open_if_ready()  # the handshake may have been right, and what follows it not
+            self._fault = error
+            self.state = advance(self.state, Trigger.FAULT_FOUND)
+            yield Faulted(error)
+            self.end_faulty()
+
+    def tick(self, now: float) -> None:
+        """Let time pass: ping, or end a session whose peer was silent or slow for too long."""
+        if self.is_over or self.state is State.FAULTED:
+            return
+        if not self.is_established:
+            if now >= self._handshake_deadline:
+                self.end(
+                    ErrorCode.HANDSHAKE_TIMEOUT,
+                    f"no session within {self.handshake_timeout_s:g} seconds",
+                    retry=True,
+                )
+            return
+        pulse = self._liveness.look(now)
+        if pulse is Pulse.LOST:
+            self.end(
+                ErrorCode.HEARTBEAT_TIMEOUT,
+                f"nothing was heard for {3 * self._liveness.interval_s:g} seconds",
+                retry=True,
+            )
+        elif pulse is Pulse.DUE and self._SENDS_PINGS:
+            self.send_ping()
+
+    @property
+    def held_bytes(self) -> int:
+        """How much arrived and was not acted on: most of it is of a frame that is not whole."""
+        return self._reader.held_bytes + self._channel.held_bytes
+
+    @property
+    def gathered_bytes(self) -> int:
+        """How much of that is of a long frame that is not whole."""
+        return self._reader.gathered_bytes
+
+    def note_alive(self) -> None:
+        """Count the peer as heard, while it is this side that does not listen."""
+        self._liveness.was_heard = True
+
+    def connection_lost(self, cause: str = "") -> None:
+        """Note that the transport is gone.
+
+        Args:
+            cause: What the transport says of it, where that is more than that it is gone.
+        """
+        if self.state is State.CLOSED:
+            return
+        if self.end_reason is None:
+            is_empty = self._channel.is_empty and self._reader.is_empty
+            is_cut = self._is_read_out and not is_empty  # else whole frames may wait there
+            reason = (
+                "the connection was cut inside a frame" if is_cut else "the connection was lost"
+            )
+            self.end_reason = self._lost_reason(f"{reason}: {cause}" if cause else reason)
+        self._finish(Trigger.CONNECTION_LOST, self.end_reason)
+        self.discard_queued()
+        self.before_frame, self.answer_request = _do_nothing, None  # lets go of its owner
+
+    # What is sent
+
+    def data_to_send(self) -> bytes:
+        """Return, once, the bytes for the transport: all that was queued, sealed as one flush."""
+        plaintext = self.plaintext_to_send()
+        return self.handshake_to_send() + (self._channel.seal(plaintext) if plaintext else b"")
+
+    def handshake_to_send(self) -> bytes:
+        """Return, once, what goes before anything sealed."""
+        return self._channel.handshake_to_send()
+
+    def plaintext_to_send(self) -> bytes:
+        """Return, once, all that was queued, to be sealed in order with `seal_into`."""
+        outbox = self._outbox
+        if not outbox:
+            return b""
+        plaintext = outbox[0] if len(outbox) == 1 else b"".join(outbox)
+        self.discard_queued()
+        return plaintext
+
+    def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> bytes | memoryview:
+        """Seal the next piece of what `plaintext_to_send` returned; see `Channel.seal_into`."""
+        return self._channel.seal_into(plaintext, buffer)
+
+    def queue_frames(self, frames: bytes) -> None:
+        """Queue whole frames, encoded with the codec of this session's key."""
+        self._outbox.append(frames)
+        self.bytes_to_send += len(frames)
+
+    def discard_queued(self) -> None:
+        """Forget what was queued and not sent."""
+        self._outbox = []
+        self.bytes_to_send = 0
+
+    def send(self, message_type: int, header: Header, content: bytes = b"") -> None:
+        """Queue one frame.
+
+        Raises:
+            LocalProtocolError: The session is over, or the frame is over the limits.
+        """
+        if self.state in _SILENT:
+            raise LocalProtocolError("the session is over")
+        if not self._channel.is_open:
+            raise LocalProtocolError("the secure channel is not open yet")
+        frame = self.codec.encode_parts(message_type, header, content)
+        self.before_frame()
+        self.queue_frames(frame)
+
+    def send_error(self, error: RequestError) -> None:
+        """Queue an ERROR for a fault in what was asked."""
+        ref = error.ref if error.ref is None or len(error.ref) <= MAX_REF else None
+        header = Error(code=error.code, message=error.message[:MAX_TEXT], ref=ref)
+        self.send(MessageType.ERROR, header)
+
+    def send_ping(self) -> int:
+        """Queue a ping; `PongReceived` tells its number again."""
+        self._last_ping += 1
+        self.send(MessageType.HEARTBEAT, Heartbeat(self._last_ping), PING)
+        return self._last_ping
+
+    def end(self, code: str, reason: str, *, retry: bool = False) -> None:
+        """Queue a DISCONNECT and read no more; do nothing where the session is over already."""
+        if self.is_over:
+            return
+        if self._channel.is_open:
+            self.send(
+                MessageType.DISCONNECT, Disconnect(code=str(code), reason=reason, retry=retry)
+            )
+        self._finish(Trigger.ENDED, SessionEnded(code, reason, retry=retry))
+
+    def end_faulty(self) -> None:
+        """End a session whose peer broke the protocol: one ERROR, and DISCONNECT.
+
+        Do nothing where the peer did not, or the session is over.
+        """
+        error = self._fault
+        if error is None or self.state is not State.FAULTED:
+            return
+        if isinstance(error, KeyMismatchError):
+            self._finish(Trigger.ENDED, SessionRefused(error.code, str(error)))
+            return
+        if self._channel.is_open:
+            self.send_error(RequestError(error.code, str(error)))
+        self.end(error.code, str(error))
+
+    # For the two sides
+
+    def _channel_opened(self) -> None:
+        """Act on the channel's being open, in the state that follows."""
+
+    def _receive_handshake(self, message: Message) -> Event | None:
+        """Act on a frame that is not of the types that every state takes."""
+        raise NotImplementedError
+
+    def _lost_reason(self, reason: str) -> SessionEnded:
+        return SessionEnded(ErrorCode.CONNECTION_LOST, reason, retry=True)
+
+    def _ended_by_peer(self, header: Disconnect) -> SessionEnded:
+        return SessionEnded(header.code[:MAX_TEXT], header.reason[:MAX_TEXT], retry=header.retry)
+
+    def _establish(self) -> None:
+        self.state = advance(self.state, Trigger.ADMITTED)
+        self._reader.max_frame = self.codec.max_frame
+        self._liveness.was_heard = True
+
+    def _unexpected(self, message: Message) -> None:
+        """Answer a frame that has no place here; the session goes on."""
+        if message.type in _KNOWN_TYPES:
+            code, text = ErrorCode.UNEXPECTED_TYPE, "has no place here"
+        else:
+            code, text = ErrorCode.UNKNOWN_TYPE, "is not known"
+        self._answer(RequestError(code, f"type {message.type} {text}", ref=_id_of(message)))
+
+    # Within
+
+    def _note_gathering(self) -> None:
+        """Take a good piece of a long frame for a sign of life; a trickle is none."""
+        gathered = self._reader.gathered_bytes
+        if gathered < self._gathered:
+            self._gathered = 0
+        if gathered - self._gathered >= GATHERING_BYTES:
+            self._gathered = gathered
+            self._liveness.was_heard = True
+
+    def _open_if_ready(self) -> None:
+        if self.state is State.CONNECTING and self._channel.is_open:
+            self.state = advance(self.state, Trigger.CHANNEL_OPENED)
+            self._channel_opened()
+
+    def _read_frame(self, buffer: Buffer, start: int, end: int) -> Event | None:
+        try:
+            message = self.codec.decode_envelope(buffer, start, end)
+        except RequestError as error:
+            self._liveness.was_heard = True
+            self._answer(error)
+            return None
+        self._liveness.was_heard = True
+        if self.state is _ESTABLISHED and message.type in self._OPEN_TYPES:
+            return message
+        header = message.header
+        if isinstance(header, Heartbeat):
+            return self._receive_heartbeat(header, message.content)
+        if isinstance(header, Disconnect):
+            end_reason = self._ended_by_peer(header)
+            self._finish(Trigger.PEER_ENDED, end_reason)
+            return Ended(end_reason)
+        return self._receive_handshake(message)
+
+    def _receive_heartbeat(self, header: Heartbeat, content: bytes) -> Event | None:
+        if content == PING:
+            self._answered += 1
+            self.send(MessageType.HEARTBEAT, header, PONG)
+        elif content == PONG:
+            return PongReceived(header.n)
+        else:
+            self._answer(RequestError(ErrorCode.BAD_REQUEST, "a heartbeat is a ping or a pong"))
+        return None
+
+    def _answer(self, error: RequestError) -> None:
+        self._answered += 1
+        if self.answer_request is None or not self.is_established:
+            self.send_error(error)
+        else:
+            self.answer_request(error)
+
+    def _finish(self, trigger: Trigger, end_reason: SessionEnded) -> None:
+        self.state = advance(self.state, trigger)
+        self.end_reason = end_reason
+        self._reader.discard()  # nothing more is read
+        self._channel.discard()
+
+
+def _id_of(message: Message) -> str | None:
+    header = message.header
+    given = header.get("id") if isinstance(header, dict) else None
+    if isinstance(header, ChatHeader):
+        given = header.id
+    return given if isinstance(given, str) else None
+
+
+def _do_nothing() -> None:
+    """Have nothing to queue first."""

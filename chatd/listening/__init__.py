@@ -1,0 +1,1 @@
+"""Where a daemon listens: endpoints, UNIX sockets, certificates, and accepting."""

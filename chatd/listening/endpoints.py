@@ -1,0 +1,248 @@
+"""Endpoint strings of servers: Twisted's, with errors of one line that say what to do."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from contextlib import suppress
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import (
+    StandardIOEndpoint,
+    serverFromString,
+)
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IStreamServerEndpoint,
+)
+from twisted.protocols.haproxy import proxyEndpoint
+from zope.interface import implementer
+
+from chatd.errors import ConfigurationError
+from chatd.listening.activation import adopted_endpoint
+from chatd.listening.certificates import Certificates, why_refused
+from chatd.listening.stdio import StdioEndpoint
+from chatd.listening.unix import UnixPort, adopt_unix, listen_unix
+
+__all__ = [
+    "BACKLOG",
+    "MAX_PORT",
+    "MAX_SOCKET_PATH",
+    "SOCKET_MODE",
+    "bad_endpoint",
+    "is_stdio",
+    "server_endpoint",
+]
+
+BACKLOG = 4096
+"""How many connections may wait to be accepted; Twisted's own 50 lets a storm of them starve."""
+
+SOCKET_MODE = 0o666
+"""The mode of a UNIX socket: everyone on the machine may connect, as over TCP on loopback."""
+
+_HAPROXY = "haproxy:"
+_TAKES_BACKLOG = re.compile(r"(tcp|tcp6|ssl|tls|unix):")
+_TAKES_MODE = re.compile(r"unix:")
+_OF_NO_PATH = re.compile(r"unix:(address=)?(:|$)")
+_OF_UNIX = re.compile(r"unix:")
+_OF_STDIO = re.compile(r"(haproxy:)?stdio(:|$)")
+_OF_SYSTEMD = re.compile(r"systemd:")
+_HAS_MODE = re.compile(r"(?<!\\)(?:\\\\)*:mode=")
+_HAS_BACKLOG = re.compile(r"(?<!\\)(?:\\\\)*:backlog=")
+_SERVER_PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(-?\d+)(?::|$)")
+_IS_TLS = re.compile(r"(ssl|tls):")
+# Up to a path that is relative: the first argument without a name, or the one that is called so.
+_BEFORE_RELATIVE_PATH = re.compile(
+    r"(?:haproxy:)?unix:(?:[^:\\=]+=(?:[^:\\]|\\.)*:)*?"
+    r"(?:address=|(?!(?:[^:\\=]|\\.)*=))(?![/:\0]|$)"
+)
+_PATH = re.compile(r"(?:[^:\\]|\\.)*")
+MAX_SOCKET_PATH = 107
+"""Bytes of a UNIX socket's path, which the system gives 108 with the NUL at its end (unix(7))."""
+MAX_PORT = 65_535
+_WRONG_ARGUMENTS = (IndexError, TypeError, KeyError, AttributeError, RuntimeError)
+
+
+@implementer(IStreamServerEndpoint)
+class _EndpointBehindProxy:
+    """Tells a connection that its PROXY header was read; closes it where that is nonsense.
+
+    Twisted tells nobody, and lets an error out of some headers.
+
+    Args:
+        endpoint: What the proxy connects to.
+    """
+
+    def __init__(self, endpoint: IStreamServerEndpoint) -> None:
+        self._endpoint = endpoint
+
+    def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
+        """Listen with the factory that reads the headers."""
+        wrapper: Any = protocolFactory
+
+        class Reader(wrapper.protocol):  # type: ignore[misc]
+            def dataReceived(self, data: bytes) -> None:
+                was_told = self._proxyInfo is not None
+                try:
+                    super().dataReceived(data)
+                except ValueError:
+                    if self._proxyInfo is not None:  # the header was read: it is not of that
+                        raise
+                    self.loseConnection()
+                if self._proxyInfo is not None and not was_told:
+                    self.wrappedProtocol.peer_told()
+
+        wrapper.protocol = Reader
+        return self._endpoint.listen(protocolFactory)
+
+
+class _UnixReactor:
+    """A reactor that listens on UNIX sockets as the daemon does; for all else it is the other one.
+
+    Args:
+        reactor: The other one.
+    """
+
+    def __init__(self, reactor: Any) -> None:  # noqa: ANN401
+        self._reactor = reactor
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401
+        return getattr(self._reactor, name)
+
+    def listenUNIX(
+        self,
+        address: str,
+        factory: IProtocolFactory,
+        backlog: int,
+        mode: int,
+        wantPID: bool,
+    ) -> UnixPort:
+        """Make a socket. There is never a lock file, so there is nothing to be wanted of one."""
+        return listen_unix(self._reactor, address, factory, backlog=backlog, mode=mode)
+
+    def adoptStreamPort(
+        self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory
+    ) -> IListeningPort:
+        """Take a socket that was handed over."""
+        if addressFamily == socket.AF_UNIX:
+            return cast(IListeningPort, adopt_unix(self._reactor, fileDescriptor, factory))
+        port = self._reactor.adoptStreamPort(fileDescriptor, addressFamily, factory)
+        return cast(IListeningPort, port)
+
+
+def server_endpoint(
+    reactor: Any,  # noqa: ANN401
+    description: str,
+    socket_mode: int | None = None,
+    certificates: Certificates | None = None,
+) -> IStreamServerEndpoint:
+    """Make a server endpoint from a string such as `tcp:9999` or `unix:/run/chat.sock`.
+
+    The path of a UNIX socket is that of the current directory, also where a daemon goes to another
+    one before it listens; but for one that would be longer than the system allows then. Its
+    `lockfile=` means nothing: there is no lock file.
+
+    Args:
+        reactor: The reactor.
+        description: The string.
+        socket_mode: The mode of a UNIX socket whose string says none, where the operator wants
+            another than `SOCKET_MODE`. One that was handed over has its maker's.
+        certificates: Is to have the endpoint's certificates, where it serves with any.
+
+    Raises:
+        ConfigurationError: It is no server endpoint string, or no socket was handed over that fits
+            it, or one was whose mode is its maker's and is to be another.
+    """
+    try:
+        made = _made_endpoint(
+            reactor, description.removeprefix(_HAPROXY), socket_mode, certificates, description
+        )
+    except Exception as error:  # the parsers are plugins, and raise what they like
+        raise bad_endpoint(description, error, "tcp:9999 or unix:/tmp/chat.sock") from error
+    if description.startswith(_HAPROXY):
+        return cast(IStreamServerEndpoint, proxyEndpoint(_EndpointBehindProxy(made)))
+    return made
+
+
+def is_stdio(description: str) -> bool:
+    """Say whether a server endpoint is standard input and output."""
+    return _OF_STDIO.match(description) is not None
+
+
+def _made_endpoint(
+    reactor: Any,  # noqa: ANN401
+    description: str,
+    socket_mode: int | None,
+    certificates: Certificates | None,
+    called: str,
+) -> IStreamServerEndpoint:
+    """Make an endpoint, and let a fault in the string out as it comes.
+
+    Args:
+        reactor: The reactor.
+        description: The string, without what tells of a proxy.
+        socket_mode: See `server_endpoint`.
+        certificates: As above.
+        called: The string as it was given.
+    """
+    _check_port(description)
+    if _OF_NO_PATH.match(description):
+        raise ValueError("it has no path")
+    if _OF_SYSTEMD.match(description):
+        return adopted_endpoint(_UnixReactor(reactor), description, socket_mode)
+    description = _from_here(description)
+    listener = _UnixReactor(reactor) if _OF_UNIX.match(description) else reactor
+    endpoint = serverFromString(listener, description)
+    mode = SOCKET_MODE if socket_mode is None else socket_mode
+    for takes, has, argument in (
+        (_TAKES_MODE, _HAS_MODE, f"mode={mode:o}"),
+        (_TAKES_BACKLOG, _HAS_BACKLOG, f"backlog={BACKLOG}"),
+    ):
+        if takes.match(description) and not has.search(description):
+            with suppress(TypeError):  # it has it already, by its place
+                endpoint = serverFromString(listener, f"{description}:{argument}")
+                description = f"{description}:{argument}"
+    if certificates is not None and _IS_TLS.match(description):
+        endpoint = certificates.endpoint(reactor, description, called)
+    if isinstance(endpoint, StandardIOEndpoint):
+        return StdioEndpoint(reactor)
+    return cast(IStreamServerEndpoint, endpoint)
+
+
+def bad_endpoint(description: str, error: Exception, example: str) -> ConfigurationError:
+    """Return the error that says what is wrong with an endpoint.
+
+    Args:
+        description: The endpoint string, or what else errors are to call the endpoint.
+        error: What Twisted or a check of it raised.
+        example: What a right one looks like.
+    """
+    if isinstance(error, ConfigurationError):  # it says what is to be done, which is another thing
+        return ConfigurationError(f"bad endpoint {description!r}: {error}")
+    is_of_arguments = isinstance(error, _WRONG_ARGUMENTS)
+    why = "its arguments do not fit" if is_of_arguments else why_refused(error).rstrip(".")
+    return ConfigurationError(f"bad endpoint {description!r}: {why}; one looks like {example}")
+
+
+def _from_here(description: str) -> str:
+    """Return the string of a UNIX socket with an absolute path, where that is not too long."""
+    before = _BEFORE_RELATIVE_PATH.match(description)
+    if before is None:
+        return description
+    directory = os.path.join(os.getcwd(), "")
+    path = _PATH.match(description, before.end())
+    assert path is not None
+    size = len(os.fsencode(directory)) + len(os.fsencode(re.sub(r"\\(.)", r"\1", path[0])))
+    if size > MAX_SOCKET_PATH:
+        return description
+    quoted = re.sub(r"[\\:=]", r"\\\g<0>", directory)
+    return f"{before[0]}{quoted}{description[before.end() :]}"
+
+
+def _check_port(description: str) -> None:
+    port = _SERVER_PORT.match(description)
+    if port is not None and not 0 <= int(port[1]) <= MAX_PORT:
+        raise ValueError(f"{port[1]} is no port")

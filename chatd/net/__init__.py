@@ -1,1 +1,0 @@
-"""The Twisted shell: protocols, factories and the client, around `chatd.session`."""

@@ -1,0 +1,1 @@
+"""A server's side: the factory, its sessions, who is let in, and what each may take."""

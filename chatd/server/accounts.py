@@ -1,0 +1,374 @@
+"""`Accounts` decides who may log in, by the checkers of `twisted.cred`."""
+
+from __future__ import annotations
+
+import hmac
+import math
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from argon2 import PasswordHasher
+from twisted.cred.checkers import (
+    ANONYMOUS,
+    FilePasswordDB,
+    ICredentialsChecker,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
+from twisted.cred.credentials import Anonymous, IAnonymous, IUsernamePassword
+from twisted.cred.error import LoginFailed, UnauthorizedLogin
+from twisted.cred.portal import IRealm, Portal
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import Interface, implementer
+
+from chatd.chat.names import GUEST, check_name, fold
+from chatd.config.ownfile import absolute_path, read_regular_file, strip_mark, why
+from chatd.config.passwordfile import load_passwords
+from chatd.errors import ConfigurationError, ErrorCode, RequestError
+from chatd.server.attempts import Attempts
+from chatd.server.fairqueue import WaitingLine
+from chatd.transport.hooks import FAILED
+
+__all__ = ["MAX_CHECKS", "Account", "Accounts", "PasswordFileChecker"]
+
+MAX_CHECKS = 2
+"""How many passwords are checked at once; with argon2 each takes 64 MiB while it is."""
+
+_MARK_BYTES = 4  # the longest byte order mark
+_WRONG = "the name or the password is wrong"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who has logged in.
+
+    Attributes:
+        name: The account's name, as its checker spells it; None for an anonymous guest.
+    """
+
+    name: str | None
+
+    @property
+    def is_guest(self) -> bool:
+        """Whether it is an anonymous guest."""
+        return self.name is None
+
+
+class Accounts:
+    """Decides who may log in.
+
+    Args:
+        clock: What tells the time; the reactor, or a test's clock.
+        checkers: Which check `IUsernamePassword`, one after the other until one knows the name and
+            the password; or `IAnonymous`, which lets guests in. They are given the name and the
+            password in UTF-8.
+        attempts: How often each address may try; `Attempts()` where there is none.
+        max_checks: How many passwords are checked at once.
+
+    Raises:
+        ConfigurationError: A checker checks neither, or cannot read its file.
+
+    Attributes:
+        allows_guests: Whether one may log in without a password.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        checkers: Iterable[ICredentialsChecker],
+        *,
+        attempts: Attempts | None = None,
+        max_checks: int = MAX_CHECKS,
+    ) -> None:
+        self._clock = clock
+        self._attempts = Attempts() if attempts is None else attempts
+        self._line = WaitingLine(max_checks)
+        self._portal = Portal(_Realm())
+        self._with_files: list[FilePasswordDB] = []
+        with_passwords = []
+        for checker in checkers:
+            interfaces = set(checker.credentialInterfaces)
+            if not interfaces & {IUsernamePassword, IAnonymous}:
+                kind = type(checker).__name__
+                raise ConfigurationError(f"{kind} checks neither passwords nor anonymous guests")
+            if isinstance(checker, FilePasswordDB):  # whose file is read at each login
+                checker.filename = absolute_path(os.fsdecode(checker.filename))
+                self._with_files.append(checker)
+            if IUsernamePassword in interfaces:
+                with_passwords.append(_taking_bytes(checker))
+            if IAnonymous in interfaces:
+                self._portal.registerChecker(checker, IAnonymous)
+        if with_passwords:
+            # A portal has one checker for an interface.
+            self._portal.registerChecker(_InTurn(with_passwords), IUsernamePassword)
+        self.allows_guests = IAnonymous in self._portal.listCredentialsInterfaces()
+        self.check_files()
+
+    def check_files(self) -> None:
+        """Look whether the files that are read at each login can be read.
+
+        Raises:
+            ConfigurationError: One cannot be read, or begins with a byte order mark: Twisted would
+                take that for a part of the first name.
+        """
+        for checker in self._with_files:
+            path = checker.filename
+            try:
+                start, _ = read_regular_file(path, _MARK_BYTES)
+            except OSError as error:
+                raise ConfigurationError(f"cannot read {path}: {why(error)}") from error
+            if strip_mark(start, path) != start:
+                raise ConfigurationError(
+                    f"{path} begins with a byte order mark; save it without one"
+                )
+
+    def login(
+        self,
+        name: str | None,
+        password: str | None,
+        address: str,
+        is_there: Callable[[], bool] = lambda: True,
+    ) -> Deferred[Account]:
+        """Check a name and a password, or let a guest in.
+
+        An attempt with a password is one of those that its address has; a login that succeeds
+        gives it back. Logins wait for their check in turn of their addresses. How many wait is
+        bounded by those who ask, as each is to be cancelled when its connection ends: then it is
+        not checked, and its attempt stays spent. Cancelling does not stop a check that has begun.
+
+        Args:
+            name: The name asked for, if any.
+            password: Proves the right to it; None for a guest.
+            address: Who attempts it; see `chatd.transport.identity.Identity`.
+            is_there: Called before a password is checked; where it says no, it is not.
+
+        Returns:
+            A Deferred that fires with the account. It fails with `RequestError`: `bad-name`;
+            `auth-required` where there is no password and guests are not allowed, where a guest
+            asks for a name that is no guest's, or where there is a password without a name;
+            `auth-failed`, whichever of name and password is wrong; `too-many-attempts`, before
+            anything is checked; or `internal-error`, when a checker failed, which is logged. It
+            fails with `CancelledError` where it was cancelled, or nobody was there.
+        """
+        return Deferred.fromCoroutine(self._login(name, password, address, is_there))
+
+    async def _login(
+        self,
+        name: str | None,
+        password: str | None,
+        address: str,
+        is_there: Callable[[], bool],
+    ) -> Account:
+        name = None if name is None else check_name(name)
+        if password is not None:
+            if name is None:
+                raise RequestError(ErrorCode.AUTH_REQUIRED, "a password needs a name with it")
+            account = await self._log_in_with(name, password, address, is_there)
+        elif self.allows_guests:
+            account = await self._ask(Anonymous())
+        else:
+            raise RequestError(ErrorCode.AUTH_REQUIRED, "a name and its password are required")
+        if account.name is not None and fold(account.name).startswith(GUEST):
+            # Any guest could have the name, too.
+            self.log.warn(
+                "the account {name} is refused: {guest} is for guests",
+                name=account.name,
+                guest=GUEST,
+            )
+            raise RequestError(ErrorCode.AUTH_FAILED, _WRONG)
+        if account.is_guest and name is not None and not fold(name).startswith(GUEST):
+            raise RequestError(
+                ErrorCode.AUTH_REQUIRED,
+                f"that name needs a password; without one, a name begins with {GUEST}",
+            )
+        return account
+
+    async def _log_in_with(
+        self, name: str, password: str, address: str, is_there: Callable[[], bool]
+    ) -> Account:
+        wait_s = self._attempts.take(address, self._clock.seconds())
+        if wait_s:
+            raise RequestError(
+                ErrorCode.TOO_MANY_ATTEMPTS,
+                f"too many attempts to log in; try again in {math.ceil(wait_s)} s",
+            )
+        try:
+            credentials = _Credentials(name.encode(), password.encode())
+        except UnicodeEncodeError:  # not chained: it holds the password
+            raise RequestError(ErrorCode.AUTH_FAILED, _WRONG) from None
+        await self._line.acquire(address, is_there)
+        return await self._ask_in_slot(credentials, address)
+
+    def _ask_in_slot(self, credentials: _Credentials, address: str) -> Deferred[Account]:
+        """Ask, and free the slot when that is done: a check goes on in its thread if cancelled."""
+
+        def answered(result: Account | Failure) -> Account | Failure:
+            self._line.release()
+            if isinstance(result, Account):
+                self._attempts.give_back(address, self._clock.seconds())
+            return result
+
+        answer: Deferred[Account] = Deferred()
+        self._ask(credentials).addBoth(answered).chainDeferred(answer)
+        return answer
+
+    def _ask(self, credentials: object) -> Deferred[Account]:
+        asked = self._portal.login(cast(Any, credentials), None, _IAccount)
+        return asked.addCallbacks(lambda avatar: cast(Account, avatar[1]), self._refuse)
+
+    def _refuse(self, failure: Failure) -> Account:
+        error = failure.value
+        if isinstance(error, RequestError):  # a checker's own words
+            raise error
+        if isinstance(error, LoginFailed):
+            raise RequestError(ErrorCode.AUTH_FAILED, _WRONG) from None
+        self.log.failure("a login could not be checked", failure=failure)
+        raise RequestError(ErrorCode.INTERNAL_ERROR, FAILED) from None
+
+
+@implementer(ICredentialsChecker)
+class PasswordFileChecker:
+    """Checks passwords against a password file; see `chatd.config.passwordfile`.
+
+    Names are compared as everywhere in a chat, and the avatar id is the spelling in the file.
+
+    Args:
+        path: The file.
+        run_in_thread: Calls a function with arguments in a thread, and returns a Deferred of its
+            result; such as `partial(deferToThreadPool, reactor, reactor.getThreadPool())`.
+        hasher: See `chatd.config.passwordfile.load_passwords`.
+
+    Raises:
+        ConfigurationError: The file cannot be read, or is no password file.
+    """
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(
+        self,
+        path: str | Path,
+        run_in_thread: Callable[..., Deferred[Any]],
+        *,
+        hasher: PasswordHasher | None = None,
+    ) -> None:
+        self.path = path
+        self._run_in_thread = run_in_thread
+        self._hasher = hasher
+        self.reload()
+
+    def reload(self) -> None:
+        """Read the file anew.
+
+        Raises:
+            ConfigurationError: It cannot be read, or is no password file; what it said before
+                stays in force.
+        """
+        self._passwords = load_passwords(self.path, hasher=self._hasher)
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:  # noqa: ANN401
+        """Check a name and a password.
+
+        Returns:
+            A Deferred that fires with the name as the file spells it, in UTF-8, and fails with
+            `UnauthorizedLogin`.
+        """
+        return Deferred.fromCoroutine(self._check(credentials))
+
+    async def _check(self, credentials: Any) -> bytes | tuple[()]:  # noqa: ANN401
+        try:
+            name, password = credentials.username.decode(), credentials.password.decode()
+        except UnicodeDecodeError:  # not chained: it holds what was decoded
+            raise UnauthorizedLogin from None
+        spelling: str | None = await self._run_in_thread(self._passwords.verify, name, password)
+        if spelling is None:
+            raise UnauthorizedLogin
+        return spelling.encode()
+
+
+@implementer(IUsernamePassword)
+class _Credentials:
+    """A name and a password; unlike Twisted's own, it compares in constant time."""
+
+    __slots__ = ("password", "username")
+
+    def __init__(self, username: bytes, password: bytes) -> None:
+        self.username = username
+        self.password = password
+
+    def checkPassword(self, password: bytes) -> bool:
+        """Whether the password is this one."""
+        return hmac.compare_digest(self.password, password)
+
+
+class _IAccount(Interface):
+    """What a login asks the realm for."""
+
+
+@implementer(IRealm)
+class _Realm:
+    """Makes an `Account` of what a checker answered."""
+
+    def requestAvatar(
+        self, avatarId: bytes | str | tuple[()], mind: object, *interfaces: type[Interface]
+    ) -> tuple[type[Interface], object, Callable[[], None]]:
+        """Return the account, which there is no need to log out of."""
+        name = None if avatarId == ANONYMOUS else _text(cast("bytes | str", avatarId))
+        return _IAccount, Account(name), lambda: None
+
+
+@implementer(ICredentialsChecker)
+class _InTurn:
+    """Asks one checker after the other, until one knows the name and the password."""
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self, checkers: list[ICredentialsChecker]) -> None:
+        self._checkers = checkers
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:  # noqa: ANN401
+        """Return a Deferred of the first answer that is not `UnauthorizedLogin`."""
+        return Deferred.fromCoroutine(self._check(credentials))
+
+    async def _check(self, credentials: Any) -> bytes | tuple[()]:  # noqa: ANN401
+        for checker in self._checkers:
+            try:
+                return await maybeDeferred(checker.requestAvatarId, credentials)
+            except UnauthorizedLogin:
+                _try_file_of(checker)
+        raise UnauthorizedLogin
+
+
+def _try_file_of(checker: ICredentialsChecker) -> None:
+    """Open the file of a `FilePasswordDB`, which takes one that it cannot read for an empty one.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if isinstance(checker, FilePasswordDB):
+        with open(checker.filename, "rb"):
+            pass
+
+
+def _taking_bytes(checker: ICredentialsChecker) -> ICredentialsChecker:
+    """Return a checker that takes bytes: the string `memory:alice:secret` makes one with text."""
+    if type(checker) is not InMemoryUsernamePasswordDatabaseDontUse:
+        return checker
+    taking_bytes = InMemoryUsernamePasswordDatabaseDontUse()
+    for name, password in checker.users.items():
+        taking_bytes.addUser(_bytes(name), _bytes(password))
+    return taking_bytes
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
+def _text(data: str | bytes) -> str:
+    return data.decode() if isinstance(data, bytes) else data

@@ -1,0 +1,75 @@
+"""`TurnDelivery`: carries what the chat decides to the sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import msgspec
+from twisted.internet.defer import Deferred
+
+from chatd.errors import RequestError
+from chatd.transport.flush import Turn
+from chatd.wire.codec import Codec
+from chatd.wire.messages import ChatHeader, Message
+
+if TYPE_CHECKING:
+    from chatd.server.session import Session
+
+__all__ = ["TOO_LARGE_TYPE", "TurnDelivery"]
+
+TOO_LARGE_TYPE = "application/x-chatd-too-large"
+"""The content type of a message that is kept, and larger than the server sends now; it has no
+content then, but its place."""
+
+
+class TurnDelivery:
+    """Implements `chatd.chat.interfaces.Delivery`: a message is encoded once for each key.
+
+    Args:
+        turn: What gathers the messages of a turn.
+    """
+
+    def __init__(self, turn: Turn) -> None:
+        self._turn = turn
+        self.broadcast = turn.broadcast
+        self.begin = turn.begin
+        self.hand_over = turn.hand_over
+
+    def tell(self, member: Session, messages: Iterable[Message]) -> None:
+        """Send messages to one session, after all that was broadcast before."""
+        frames = b"".join(_encode_kept(member.encoder, message) for message in messages)
+        if frames:
+            self._turn.hand_over(member)
+            member.deliver(frames)
+
+    def tell_all(self, members: Iterable[Session], message: Message) -> None:
+        """Send a message to some sessions."""
+        frames: dict[Codec, bytes] = {}
+        for member in members:
+            encoder = member.encoder
+            if encoder not in frames:
+                frames[encoder] = encoder.encode(message)
+            self._turn.hand_over(member)
+            member.deliver(frames[encoder])
+
+    def refuse(self, member: Session, error: RequestError) -> None:
+        """Send an ERROR."""
+        member.protocol.send_error(error)
+
+    def end(self, member: Session, code: str, reason: str, *, retry: bool = False) -> None:
+        """End a session."""
+        member.protocol.end_session(code, reason, retry=retry)
+
+    def drained(self, member: Session) -> Deferred[None]:
+        """Wait until a session has nothing to write."""
+        return member.protocol.when_drained()
+
+
+def _encode_kept(encoder: Codec, message: Message) -> bytes:
+    """Encode what may have been stored when the limit was another."""
+    if len(message.content) <= encoder.max_content:
+        return encoder.encode(message)
+    assert isinstance(message.header, ChatHeader)
+    header = msgspec.structs.replace(message.header, content_type=TOO_LARGE_TYPE)
+    return encoder.encode_parts(message.type, header)

@@ -1,0 +1,154 @@
+"""The tables of the SQLite store, and how an older database becomes a current one.
+
+What an operator finds with the ``sqlite3`` command:
+
+============  ====================================================================================
+``meta``      One row for each thing that is known of the last run, see
+              `chatd.storage.sqlite.database`.
+              ``removed`` is how many messages were ever said in logs that are gone.
+``logs``      One row for each room, and for each pair of names that speak directly (``one`` and
+              ``other``, folded). ``seq`` is the place of its last message, ``oldest`` that of the
+              oldest that is kept, ``bytes`` the size of the contents between them. Where ``key``
+              is NULL the log is gone, and the last of its messages are being deleted.
+``messages``  What was said, by log and ``seq``. Those before their log's ``oldest`` are no longer
+              kept: they are deleted later, many at once.
+``said``      A view for reading: the messages that are kept, with times and contents as text.
+============  ====================================================================================
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from chatd.errors import ConfigurationError
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate", "roll_back"]
+
+APPLICATION_ID = 0x43484154
+"""What marks a database file as chatd's: ``CHAT``, in the header's field for it
+(https://www.sqlite.org/fileformat.html, section 1.3.15)."""
+
+_TABLES = (
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    """
+    CREATE TABLE logs (
+        id INTEGER PRIMARY KEY,
+        key TEXT UNIQUE,
+        name TEXT NOT NULL,
+        topic TEXT NOT NULL,
+        epoch TEXT NOT NULL,
+        seq INTEGER NOT NULL,
+        oldest INTEGER NOT NULL,
+        bytes INTEGER NOT NULL,
+        one TEXT,
+        other TEXT
+    )
+    """,
+    "CREATE INDEX logs_of_one ON logs (one) WHERE one IS NOT NULL",
+    "CREATE INDEX logs_of_other ON logs (other) WHERE other IS NOT NULL",
+    # The content comes last: what is before it can be read without it, however large it is.
+    """
+    CREATE TABLE messages (
+        log INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        author TEXT NOT NULL,
+        id TEXT NOT NULL,
+        sender TEXT NOT NULL,
+        room TEXT,
+        recipient TEXT,
+        time REAL NOT NULL,
+        content_type TEXT NOT NULL,
+        content BLOB NOT NULL,
+        PRIMARY KEY (log, seq)
+    ) WITHOUT ROWID
+    """,
+    "CREATE UNIQUE INDEX messages_by_id ON messages (log, author, id)",
+)
+
+_VIEW = (
+    """
+    CREATE VIEW said AS
+    SELECT
+        logs.key AS log,
+        messages.seq,
+        datetime(messages.time, 'unixepoch') AS utc,
+        messages.sender,
+        messages.recipient,
+        messages.content_type,
+        CAST(messages.content AS TEXT) AS text
+    FROM logs JOIN messages ON messages.log = logs.id AND messages.seq >= logs.oldest
+    WHERE logs.key IS NOT NULL
+    """,
+)
+
+# In the order of the other's name, so that a page of conversations costs no more than it holds.
+_ORDER = (
+    "DROP INDEX logs_of_one",
+    "DROP INDEX logs_of_other",
+    "CREATE INDEX logs_of_one ON logs (one, other) WHERE one IS NOT NULL",
+    "CREATE INDEX logs_of_other ON logs (other, one) WHERE other IS NOT NULL",
+)
+
+# So that how much was ever said in the database can be told: the mark beside it follows that.
+_REMOVED = ("INSERT INTO meta VALUES ('removed', '0')",)
+
+MIGRATIONS: Sequence[Sequence[str]] = (_TABLES, _VIEW, _ORDER, _REMOVED)
+"""The statements that make each version from the one before it; that of version 1 comes first.
+What is here is in use: a change of the tables is one more step."""
+
+
+def migrate(
+    connection: sqlite3.Connection, migrations: Sequence[Sequence[str]] = MIGRATIONS
+) -> None:
+    """Bring a database to the last version, each step in a transaction of its own.
+
+    A step that fails leaves the database as the steps before it made it.
+
+    Args:
+        connection: A connection without transactions of its own (`isolation_level` None).
+        migrations: The steps; see `MIGRATIONS`.
+
+    Raises:
+        ConfigurationError: The database is newer than the last step, or not chatd's; the text says
+            so without naming the file.
+        sqlite3.Error: A step failed.
+    """
+    version = _version_of(connection)
+    if version > len(migrations):
+        raise ConfigurationError(
+            f"it was written by a newer chatd (schema {version}, known up to {len(migrations)})"
+        )
+    for number, statements in enumerate(migrations[version:], version + 1):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number}")
+            connection.execute("COMMIT")
+        except BaseException:
+            roll_back(connection)
+            raise
+
+
+def roll_back(connection: sqlite3.Connection) -> None:
+    """End a transaction that failed, if SQLite has not done so by itself.
+
+    It raises nothing: why the transaction failed is what matters.
+    """
+    try:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+    except sqlite3.Error:
+        pass
+
+
+def _version_of(connection: sqlite3.Connection) -> int:
+    """Return a database's version, 0 for one that is empty."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if application != APPLICATION_ID and (version or application or tables):
+        raise ConfigurationError("it is the database of another program")
+    return int(version)

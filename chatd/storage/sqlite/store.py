@@ -1,0 +1,225 @@
+"""`SqliteStore`: keeps what was said in an SQLite database, beside the reactor's thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from twisted.internet.defer import CancelledError, DeferredSemaphore
+from twisted.internet.interfaces import IReactorFromThreads
+from twisted.internet.threads import deferToThreadPool
+from twisted.logger import Logger
+from twisted.python.threadpool import ThreadPool
+from zope.interface import implementer
+
+from chatd.errors import StoreError
+from chatd.storage.interface import (
+    Conversation,
+    Entry,
+    Head,
+    IMessageStore,
+    Outcome,
+    Page,
+    Retention,
+    StreamPosition,
+)
+from chatd.storage.sqlite.database import Database, Durability
+from chatd.storage.sqlite.logs import SqliteLogs
+
+__all__ = ["SQLITE_RETENTION", "Durability", "SqliteStore", "StoreRunner", "StoreThread"]
+
+SQLITE_RETENTION = Retention()
+"""What is kept of a log, unless it is set otherwise."""
+MAX_READERS = 2
+"""How many look something up at once; others wait, so that what is said need not wait for them."""
+
+T = TypeVar("T")
+
+
+class StoreRunner(Protocol):
+    """Runs functions that block: one at a time, in the order in which they are given.
+
+    The results come in the same order.
+    """
+
+    def start(self) -> None:
+        """Begin; what was given before runs now."""
+
+    def stop(self) -> None:
+        """End; nothing is under way any more."""
+
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
+        """Run a function."""
+
+
+class _DaemonThread(threading.Thread):
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  (as Thread's)
+        super().__init__(*arguments, **options, daemon=True)
+
+
+class StoreThread:
+    """A `StoreRunner` with a thread of its own.
+
+    Args:
+        reactor: The reactor in whose thread the results come.
+    """
+
+    def __init__(self, reactor: IReactorFromThreads) -> None:
+        self._reactor = reactor
+        self._pool = _new_pool()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._pool.start()
+
+    def stop(self) -> None:
+        """Wait until the thread has ended; then another one may be started."""
+        pool, self._pool = self._pool, _new_pool()
+        pool.stop()
+
+    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
+        """Run a function in the thread; the Deferred fires in the reactor's."""
+        return deferToThreadPool(self._reactor, self._pool, function)
+
+
+def _new_pool() -> ThreadPool:
+    pool = ThreadPool(1, 1, "chatd-store")
+    # A daemon that cannot start ends without waiting for a thread that nobody stops.
+    pool.threadFactory = _DaemonThread
+    return pool
+
+
+@implementer(IMessageStore)
+class SqliteStore:
+    """Keeps what was said in ``chatd.db`` in a directory that no other daemon uses.
+
+    A store that is closed, or that was never opened, answers with `StoreError`.
+
+    Args:
+        directory: The directory; it is made with mode 0700 if it is missing.
+        retention: How much of a log is kept.
+        durability: What an answered append survives.
+        run: What runs the functions that block, such as a `StoreThread`; it is started and
+            stopped with the store.
+        unix_time: What tells the time that messages bear, in Unix seconds.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        directory: str | Path,
+        retention: Retention = SQLITE_RETENTION,
+        *,
+        durability: Durability,
+        run: StoreRunner,
+        unix_time: Callable[[], float] = time.time,
+    ) -> None:
+        self._directory = Path(directory).absolute()
+        self._logs = SqliteLogs(Database(directory, durability), retention, unix_time)
+        self._runner = run
+        self._is_open = False
+
+    def open(self) -> None:
+        """See `IMessageStore`; it blocks until the database is open."""
+        self._logs.open()
+        if self._logs.was_put_back:
+            self.log.warn(
+                "{directory} is not as its last run left it, but as a copy of then: all rooms and "
+                "direct messages have new epochs, and clients that come back are told all that is "
+                "kept",
+                directory=self._directory,
+            )
+        self._readers = DeferredSemaphore(MAX_READERS)
+        self._runner.start()
+        self._is_open = True
+
+    async def close(self) -> None:
+        """See `IMessageStore`."""
+        if not self._is_open:
+            return
+        self._is_open = False
+        try:
+            for _ in range(MAX_READERS):  # behind all who wait to look something up
+                await self._readers.acquire()
+            await self._runner(self._logs.close)
+        except CancelledError:  # who waits for it no more waits for its thread no more either
+            raise
+        except BaseException:
+            self._runner.stop()
+            raise
+        self._runner.stop()
+
+    async def open_log(self, log: str, name: str) -> Head:
+        """See `IMessageStore`."""
+        return await self._run(partial(self._logs.open_log, log, name))
+
+    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """See `IMessageStore`."""
+        return await self._run(partial(self._logs.append, list(entries)))
+
+    async def read(
+        self,
+        log: str,
+        *,
+        after: int | StreamPosition | None = None,
+        before: int | None = None,
+        limit: int,
+        max_bytes: int,
+    ) -> Page:
+        """See `IMessageStore`."""
+        return await self._look_up(
+            partial(
+                self._logs.read,
+                log,
+                after=after,
+                before=before,
+                limit=limit,
+                max_bytes=max_bytes,
+            )
+        )
+
+    async def set_topic(self, log: str, topic: str) -> None:
+        """See `IMessageStore`."""
+        await self._run(partial(self._logs.set_topic, log, topic))
+
+    async def release(self, log: str) -> None:
+        """See `IMessageStore`."""
+        await self._run(partial(self._logs.release, log))
+
+    async def rooms(self, after: str = "", *, limit: int) -> list[Head]:
+        """See `IMessageStore`."""
+        return await self._look_up(partial(self._logs.rooms, after, limit))
+
+    async def conversations(
+        self, author: str, after: str = "", *, limit: int
+    ) -> list[Conversation]:
+        """See `IMessageStore`."""
+        return await self._look_up(partial(self._logs.conversations, author, after, limit))
+
+    async def expire(self) -> None:
+        """See `IMessageStore`; what is asked meanwhile is done in between."""
+        place = await self._run(self._logs.expire_some)
+        while place is not None and self._is_open:
+            place = await self._run(partial(self._logs.expire_some, place))
+
+    async def _look_up(self, function: Callable[[], T]) -> T:
+        self._check_open()
+        readers = self._readers
+        await readers.acquire()
+        try:
+            return await self._runner(function)
+        finally:
+            readers.release()
+
+    async def _run(self, function: Callable[[], T]) -> T:
+        self._check_open()
+        return await self._runner(function)
+
+    def _check_open(self) -> None:
+        if not self._is_open:
+            raise StoreError("the store is not open")

@@ -1,0 +1,1 @@
+"""What both sides share: a session on a transport, its writes and its losses."""

@@ -1,0 +1,102 @@
+"""`identify` tells who is on the other side of a transport, as far as the system knows."""
+
+from __future__ import annotations
+
+import pwd
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, cast
+
+from twisted.internet.address import IPv4Address, IPv6Address
+from twisted.internet.interfaces import ISSLTransport, IUNIXTransport
+from twisted.internet.unix import Server
+from twisted.protocols.policies import ProtocolWrapper
+
+from chatd.chat.addresses import plain_ip
+from chatd.transport.streams import carrier_of, peer_of
+
+__all__ = ["LOCAL", "Identity", "identify"]
+
+LOCAL = "local"
+"""The address of who has neither an IP address nor a user id."""
+
+_IP = (IPv4Address, IPv6Address)
+_UCRED = struct.Struct("iII")  # pid, uid, gid; unix(7)
+_NO_UID = 0xFFFF_FFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is on the other side of a transport.
+
+    Attributes:
+        address: What limits and bans go by: an IP address without a zone; `uid:` and a number for
+            a process on this machine whose user the system tells; or else `local`.
+        login: The login name of that user, if it has one.
+        is_clear_tcp: Whether it is TCP without TLS, which anyone on the way can read: what carries
+            the bytes here, whatever a proxy tells of it, or what carried them to the proxy. True
+            also behind a proxy that ends TLS itself, as nothing says that it does.
+    """
+
+    address: str
+    login: str | None
+    is_clear_tcp: bool
+
+
+def identify(transport: Any) -> Identity:  # noqa: ANN401
+    """Say who is on the other side of a transport.
+
+    Behind `haproxy:` that is whoever the PROXY header tells, and it is known when the first bytes
+    after it have arrived, not when the connection is made. The login name is looked up in the
+    system's user database.
+
+    Args:
+        transport: Any of Twisted's, or what wraps one.
+    """
+    peer = peer_of(transport)
+    is_clear = not ISSLTransport.providedBy(transport)
+    if isinstance(peer, _IP):
+        # Twisted passes on whatever a PROXY header says.
+        return Identity(plain_ip(peer.host) or LOCAL, None, is_clear_tcp=is_clear)
+    carrier = carrier_of(transport)
+    if isinstance(peer_of(carrier), _IP):
+        return Identity(LOCAL, None, is_clear_tcp=is_clear)
+    # Behind haproxy: it is the proxy that connected, and it speaks for someone else.
+    uid = None if _is_told_later(transport) else _uid_of_peer(carrier)
+    if uid is None:
+        return Identity(LOCAL, None, is_clear_tcp=False)
+    return Identity(f"uid:{uid}", _login_name(uid), is_clear_tcp=False)
+
+
+def _is_told_later(transport: Any) -> bool:  # noqa: ANN401
+    """Say whether the first bytes tell who is there, as a PROXY header does."""
+    return any(type(each).getPeer is not ProtocolWrapper.getPeer for each in _wrappers(transport))
+
+
+def _wrappers(transport: Any) -> Iterator[ProtocolWrapper]:  # noqa: ANN401
+    while isinstance(transport, ProtocolWrapper):
+        yield transport
+        transport = transport.transport
+
+
+def _uid_of_peer(transport: Any) -> int | None:  # noqa: ANN401
+    """Return the user id of the process that connected to a UNIX socket, where it is told."""
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None or not IUNIXTransport.providedBy(transport):
+        return None
+    connection = cast(Server, transport)
+    try:
+        credentials = connection.getHandle().getsockopt(socket.SOL_SOCKET, option, _UCRED.size)
+    except (OSError, AttributeError):  # the connection is closed, and its socket may be gone
+        return None
+    uid: int = _UCRED.unpack(credentials)[1]
+    return None if uid == _NO_UID else uid
+
+
+def _login_name(uid: int) -> str | None:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return None

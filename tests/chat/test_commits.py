@@ -1,0 +1,344 @@
+"""Tests of the journal: what a turn says is stored at once, and answered in order."""
+
+import msgspec
+from twisted.internet.defer import Deferred
+
+from chatd.chat.commits import MAX_BATCH
+from chatd.errors import StoreError
+from chatd.wire.messages import DEFAULT_CONTENT_TYPE, Message
+from tests.chat.wiring import Chat, ChatCase, codes, is_said, seqs, texts
+
+
+class JournalCase(ChatCase):
+    def setUp(self):
+        super().setUp()
+        self.ann = self.chat.arrive("ann")
+        self.bob = self.chat.arrive("bob")
+        self.hear(self.ann)
+        self.store.is_slow = True
+
+    def say_all(self, person, *texts):
+        for text in texts:
+            self.chat.say(person, text, id=text)
+
+
+class BatchTests(JournalCase):
+    def test_one_append(self):
+        """However many speak in a turn, to however many rooms and names, it is stored at once."""
+        self.say_all(self.ann, "one", "two")
+        self.say_all(self.bob, "three")
+        self.chat.say(self.bob, "four", to="ann")
+        self.assertEqual(self.store.appends, [])
+        self.chat.end_turn()
+        self.assertEqual(self.store.appends, [4])
+
+    def test_not_before_it_is_stored(self):
+        """Nobody is told before it is stored, and then everybody is, the sender included."""
+        self.say_all(self.ann, "one", "two")
+        self.assertEqual((self.hear(self.ann), self.hear(self.bob)), ([], []))
+        self.assertEqual(self.ann.answers.owed, 2)
+        self.store.answer_next()
+        heard = self.hear(self.ann)
+        self.assertEqual((texts(heard), seqs(heard)), (["one", "two"], [1, 2]))
+        self.assertEqual(self.bob.take(), heard)
+        self.assertEqual(self.ann.answers.owed, 0)
+
+    def test_together(self):
+        """What is said while something is stored waits, and is stored together after that."""
+        self.say_all(self.ann, "one")
+        self.chat.end_turn()
+        for text in ("two", "three", "four"):
+            self.say_all(self.ann, text)
+            self.chat.end_turn()
+        self.assertEqual(self.store.appends, [1])
+        self.store.answer_next()
+        self.assertEqual(self.store.appends, [1, 3])
+        self.assertEqual(texts(self.hear(self.bob)), ["one"])
+        self.store.answer_next()
+        self.assertEqual(seqs(self.hear(self.bob)), [2, 3, 4])
+        self.assertEqual(self.store.appends, [1, 3])
+
+    def test_bounded(self):
+        """What waited too long to be stored together is stored in parts, in its order."""
+        self.say_all(self.ann, "first")
+        self.chat.end_turn()
+        self.say_all(self.bob, *(str(number) for number in range(MAX_BATCH + 2)))
+        called = []
+        self.chat.hub.journal.call_when_settled(lambda: called.append(len(self.hear(self.ann))))
+        self.chat.say(self.ann, "later")
+        self.store.answer_next()
+        self.assertEqual(self.store.appends, [1, MAX_BATCH])
+        self.store.answer_next()
+        self.assertEqual((self.store.appends, called), ([1, MAX_BATCH, 3], []))
+        self.assertEqual(len(self.hear(self.ann)), 1 + MAX_BATCH)
+        self.store.answer_next()
+        self.assertEqual(called, [3])
+
+    def test_header(self):
+        """What is delivered bears what the server says, and of the sender's only what is its."""
+        sent = Message.chat(b"\xff\0", id="m1", room="LOBBY", content_type="image/png")
+        forged = msgspec.structs.replace(sent.header, sender="bob", seq=99, time=1.0)
+        self.hub.say(self.ann, Message(sent.type, forged, sent.content))
+        self.say_all(self.ann, "two")
+        self.chat.finish()
+        said, second = self.bob.take()
+        header = said.header
+        told = (header.id, header.room, header.to, header.sender, header.seq, header.time)
+        self.assertEqual(told, ("m1", "lobby", None, "ann", 1, self.chat.now))
+        self.assertEqual((header.content_type, said.content), ("image/png", b"\xff\0"))
+        self.assertEqual(second.header.content_type, DEFAULT_CONTENT_TYPE)
+
+    def test_gone_meanwhile(self):
+        """What was said by who is gone meanwhile is delivered to the others."""
+        self.say_all(self.ann, "one")
+        self.chat.end_turn()
+        self.delivery.vanish(self.ann)
+        self.chat.finish()
+        self.assertEqual(texts(self.bob.take()), ["one"])
+        self.assertEqual((self.ann.answers.owed, self.hub.rooms["lobby"].holds), (0, 0))
+
+    def test_receipt_before_the_rename(self):
+        """A command that waits for the answers comes after the receipts, also if renamed then."""
+        self.ann.then = lambda: self.chat.command(self.ann, "name", name="anna")
+        self.chat.say(self.ann, "psst", to="bob")
+        self.chat.finish()
+        said, result = self.ann.take()
+        self.assertEqual((said.text, result.header["name"]), ("psst", "anna"))
+
+
+class RefusalTests(JournalCase):
+    def test_in_order(self):
+        """What is refused is answered in its turn, between what is stored."""
+        self.say_all(self.ann, "one")
+        self.chat.say(self.ann, "lost", room="tea", id="lost")
+        self.say_all(self.ann, "two")
+        self.assertEqual(self.hear(self.ann), [])
+        self.assertEqual(self.ann.answers.owed, 3)
+        self.store.answer_next()
+        one, refused, two = self.hear(self.ann)
+        self.assertEqual((one.seq, refused.code, refused.ref), (1, "not-in-room", "lost"))
+        self.assertEqual((two.seq, self.ann.answers.owed), (2, 0))
+
+    def test_at_once(self):
+        """Where nothing waits, a refusal is answered at once and the store is not asked."""
+        self.chat.say(self.ann, "lost", room="tea")
+        self.assertEqual(codes(self.ann.take()), ["not-in-room"])
+        self.assertEqual((self.store.appends, self.ann.answers.owed), ([], 0))
+
+    def test_alone_in_its_batch(self):
+        """A refusal that waited for others is answered without asking the store."""
+        self.say_all(self.ann, "one")
+        self.chat.end_turn()
+        self.chat.say(self.ann, "lost", room="tea")
+        self.store.answer_next()
+        self.assertEqual(codes(self.hear(self.ann)), ["not-in-room"])
+        self.assertEqual((self.store.appends, self.store.owes_answers), ([1], False))
+
+
+class BrokenStoreTests(JournalCase):
+    def test_not_stored(self):
+        """Where it cannot be stored, each author is told of each message, and nobody of any."""
+        for error in (StoreError("the disk is full"), ValueError("a bug")):
+            self.say_all(self.ann, "one", "two")
+            self.say_all(self.bob, "three")
+            self.chat.say(self.bob, "four", to="ann", id="four")
+            self.chat.end_turn()
+            self.store.answer_next(error)
+            for person, refs in ((self.ann, ["one", "two"]), (self.bob, ["three", "four"])):
+                told = self.hear(person)
+                self.assertEqual(codes(told), ["not-stored"] * 2)
+                self.assertEqual([each.ref for each in told], refs)
+                self.assertEqual(person.answers.owed, 0)
+            self.assertIs(self.chat.store_failures.pop(), error)
+        self.assertEqual(self.hub.rooms["lobby"].holds, 0)
+
+    def test_goes_on(self):
+        """What is said afterwards is stored, and the order has no hole; the ids may be used."""
+        self.say_all(self.ann, "one")
+        self.chat.finish()
+        self.say_all(self.ann, "two")
+        self.chat.end_turn()
+        self.say_all(self.bob, "three")
+        self.store.answer_next(StoreError("the disk is full"))
+        self.chat.finish()
+        self.say_all(self.ann, "two")
+        self.chat.finish()
+        heard = self.bob.take()
+        self.assertEqual((texts(heard), seqs(heard)), (["one", "three", "two"], [1, 2, 3]))
+
+    def test_refusals_among_it(self):
+        """What was refused for another reason is told that reason, in its turn."""
+        self.say_all(self.ann, "one")
+        self.chat.say(self.ann, "lost", room="tea")
+        self.chat.end_turn()
+        self.store.answer_next(StoreError("the disk is full"))
+        self.assertEqual(codes(self.hear(self.ann)), ["not-stored", "not-in-room"])
+
+
+class SameIdTests(JournalCase):
+    def say(self, text, id="m1", person=None, **fields):
+        self.chat.say(person or self.ann, text, id=id, **fields)
+
+    def test_again(self):
+        """The same again is answered with the first receipt, to its sender alone."""
+        self.say("hello")
+        self.chat.finish()
+        (first,) = self.ann.take()
+        self.bob.take()
+        self.chat.now += 1
+        self.say("hello")
+        self.chat.finish()
+        self.assertEqual(self.ann.take(), [first])
+        self.assertEqual((self.bob.take(), self.ann.answers.owed), ([], 0))
+        self.assertEqual(self.hub.rooms["lobby"].seq, 1)
+
+    def test_again_in_the_same_batch(self):
+        """It is the same while the first is not stored yet."""
+        for _ in range(3):
+            self.say("hello")
+        self.chat.finish()
+        self.assertEqual(seqs(self.ann.take()), [1, 1, 1])
+        self.assertEqual(seqs(self.bob.take()), [1])
+
+    def test_other_content(self):
+        """The same id for something else is refused, whether the first is stored or not."""
+        self.say("hello")
+        self.say("good-bye")
+        self.chat.finish()
+        self.say("hello", id="m2")
+        self.say("hello", id="m2", to="bob")  # a log of its own: another message
+        self.say("hello", room="lobby", id="m1")
+        self.say("good-bye")
+        self.chat.finish()
+        said = [each.seq if is_said(each) else each.ref for each in self.ann.take()]
+        self.assertEqual(said, [1, "m1", 2, 1, 1, "m1"])
+        self.assertEqual(sorted(seqs(self.bob.take())), [1, 1, 2])
+
+    def test_another_sender(self):
+        """The same id from another name is another message; another spelling is no other name."""
+        self.say("hello")
+        self.say("hi", person=self.bob)
+        self.chat.finish()
+        self.chat.command(self.ann, "name", name="ANN")
+        self.ann.take()
+        self.say("hello")
+        self.chat.finish()
+        self.assertEqual(seqs(self.ann.take()), [1])
+        self.assertEqual(self.hub.rooms["lobby"].seq, 2)
+
+
+class ServerTests(JournalCase):
+    """What nobody who is here says: the server itself."""
+
+    def say(self, *messages):
+        told = []
+        opened = self.successResultOf(Deferred.fromCoroutine(self.hub.open("lobby")))
+        speaker = Chat().arrive("server", rooms=())
+        for message in messages:
+            self.hub.say_as(speaker, opened, message, told.append)
+        self.hub.close(opened)
+        self.chat.end_turn()
+        return told
+
+    def test_stored(self):
+        """It is delivered to all, and whoever said it learns of its place."""
+        told = self.say(Message.chat("hello", id="m1"))
+        self.assertEqual(told, [])
+        self.store.answer_next()
+        (outcome,) = told
+        self.assertEqual(self.hear(self.bob), [outcome.message])
+        self.assertEqual((outcome.message.sender, outcome.message.seq), ("server", 1))
+
+    def test_again_and_reused(self):
+        """The same again is not delivered again, and what is refused only said by the outcome."""
+        messages = [Message.chat(text, id="m1") for text in ("hello", "hello", "other")]
+        told = self.say(*messages)
+        self.store.answer_next()
+        self.assertEqual([told[0].is_new, told[1].is_new, told[2].code], [True, False, "id-reused"])
+        self.assertEqual(seqs(self.hear(self.bob)), [1])
+        self.assertEqual(self.hub.rooms["lobby"].holds, 0)
+
+
+class IdleTests(JournalCase):
+    def test_idle(self):
+        """Whoever waits for the end is called at once where nothing is to be stored."""
+        called = []
+        self.hub.journal.call_when_settled(lambda: called.append(1))
+        self.assertEqual((called, self.hub.journal.is_idle), ([1], True))
+
+    def test_waits(self):
+        """Else it is called once, when what was said till then is answered, not what is later."""
+        called = []
+        self.say_all(self.ann, "one")
+        self.hub.journal.call_when_settled(lambda: called.append(self.ann.answers.owed))
+        self.assertEqual((called, self.hub.journal.is_idle), ([], False))
+        self.say_all(self.ann, "two")
+        self.store.answer_next()
+        self.assertEqual((called, self.hub.journal.is_idle), ([1], False))
+        self.store.answer_next()
+        self.assertEqual((called, self.hub.journal.is_idle), ([1], True))
+        self.say_all(self.ann, "three")
+        self.chat.finish()
+        self.assertEqual(called, [1])
+
+    def test_waits_for_the_next(self):
+        """What waits for the next transaction was said before, too."""
+        called = []
+        self.say_all(self.ann, "one")
+        self.hub.journal.settle()
+        self.say_all(self.ann, "two")
+        self.hub.journal.call_when_settled(lambda: called.append(self.ann.answers.owed))
+        self.store.answer_next()
+        self.assertEqual(called, [])
+        self.store.answer_next()
+        self.assertEqual((called, self.hub.journal.is_idle), ([0], True))
+
+
+class FailureTests(JournalCase):
+    """What fails for one does not touch the others."""
+
+    def test_delivery(self):
+        """Where a deed fails, what comes after it is delivered, and nobody waits for ever."""
+        error = ValueError("no")
+
+        def fail():
+            raise error
+
+        self.say_all(self.ann, "one")
+        self.ann.answers.then(fail)
+        self.say_all(self.ann, "two")
+        self.chat.finish()
+        self.assertEqual(self.chat.store_failures, [error])
+        self.assertEqual(texts(self.bob.take()), ["one", "two"])
+        self.assertEqual((self.ann.answers.owed, self.hub.journal.is_idle), (0, True))
+
+    def test_broadcast(self):
+        """What is stored and cannot be delivered is answered, and what comes after it delivered."""
+        error = ValueError("no")
+        broadcast = self.delivery.broadcast
+
+        def broadcast_some(audience, message):
+            if message.text == "one":
+                raise error
+            broadcast(audience, message)
+
+        self.delivery.broadcast = broadcast_some
+        self.say_all(self.ann, "one", "two")
+        self.chat.finish()
+        self.assertEqual(self.chat.store_failures, [error])
+        refusal, said = self.ann.take()
+        self.assertEqual((refusal.code, refusal.ref, said.text), ("internal-error", "one", "two"))
+        self.assertEqual(self.ann.answers.owed, 0)
+
+    def test_store_that_cannot_count(self):
+        """A store that says too little of what became of them has stored nothing."""
+        append = self.store.append
+
+        async def append_less(entries):
+            return (await append(entries))[1:]
+
+        self.store.append = append_less
+        self.say_all(self.ann, "one", "two")
+        self.chat.finish()
+        self.assertEqual(codes(self.ann.take()), ["not-stored", "not-stored"])
+        self.assertEqual((self.bob.take(), self.ann.answers.owed), ([], 0))

@@ -1,0 +1,313 @@
+"""Tests of what a client asks, and how it is answered."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.client import ChatClient
+from chatd.client.connect import ChatClientFactory
+from chatd.errors import LocalProtocolError, RequestError, SessionEnded
+from chatd.server.factory import ChatFactory
+from chatd.server.session import Session
+from chatd.testing import MemoryServer
+from chatd.wire.messages import (
+    Message,
+)
+from tests.fakes.peers import pong
+
+
+class ClientTests(SynchronousTestCase):
+    """Clients of a server in memory."""
+
+    factory_class: type[ChatFactory] = ChatFactory
+
+    def setUp(self) -> None:
+        self.server = MemoryServer(self.factory_class, max_content=20 * 1024 * 1024)
+        self.alice = self.server.connect("alice")
+        self.bob = self.server.connect("bob")
+
+    def pump(self) -> None:
+        self.server.pump()
+
+    def tell(self, client: ChatClient, message: Message) -> None:
+        """Let the server send a client any frame."""
+        self.server.session_of(client).deliver(self.server.factory.codec.encode(message))
+        self.pump()
+
+    def lose(self, client: ChatClient) -> None:
+        """Let a client's connection break; what it has not sent is lost."""
+        client.transport.loseConnection()
+        self.pump()
+
+    def next_of(self, client: ChatClient) -> Deferred[str]:
+        """Ask a client for the next message; the Deferred fires with its text."""
+        return Deferred.fromCoroutine(client.__anext__()).addCallback(lambda message: message.text)
+
+
+class SendTests(ClientTests):
+    """`send` gives back the receipt."""
+
+    def test_receipt(self) -> None:
+        """The receipt is the message as the server ordered it."""
+        self.server.advance(2.5)
+        sending = self.alice.send("hello", id="m1", room="lobby", content_type="text/x-greeting")
+        self.assertNoResult(sending)
+        self.pump()
+        receipt = self.successResultOf(sending)
+        self.assertEqual((receipt.text, receipt.id, receipt.room), ("hello", "m1", "lobby"))
+        self.assertEqual((receipt.sender, receipt.seq), ("alice", 1))
+        self.assertEqual(receipt.content_type, "text/x-greeting")
+        self.assertAlmostEqual(receipt.time, 2.5)
+
+    def test_many(self) -> None:
+        """Each of many messages that are sent at once gets its own receipt."""
+        sending = [self.alice.send(str(number).encode()) for number in range(100)]
+        self.pump()
+        receipts = [self.successResultOf(receipt) for receipt in sending]
+        self.assertEqual([receipt.text for receipt in receipts], list(map(str, range(100))))
+        self.assertEqual([receipt.seq for receipt in receipts], list(range(1, 101)))
+
+    def test_refused(self) -> None:
+        """What the server refuses fails, and the session goes on."""
+        sending = self.alice.send("hello", id="m1", room="cellar")
+        self.pump()
+        error = self.failureResultOf(sending, RequestError).value
+        self.assertEqual((error.code, error.ref), ("not-in-room", "m1"))
+        again = self.alice.send("hello")
+        self.pump()
+        self.successResultOf(again)
+
+    def test_too_much(self) -> None:
+        """A content over the server's limit is refused at once, and nothing waits for it."""
+        self.assertEqual(self.alice.max_content, 20 * 1024 * 1024)
+        too_much = bytes(self.alice.max_content + 1)
+        self.assertRaises(LocalProtocolError, self.alice.send, too_much, id="m1")
+        sending = self.alice.send("less", id="m1")
+        self.pump()
+        self.successResultOf(sending)
+
+    def test_id_too_long(self) -> None:
+        """An id that no server takes is refused at once: nothing would ever answer it."""
+        self.assertRaises(LocalProtocolError, self.alice.send, "hello", id="i" * 300)
+
+    def test_same_id_waits(self) -> None:
+        """An id that waits for its receipt cannot be sent again."""
+        sending = self.alice.send("hello", id="m1")
+        self.assertRaises(LocalProtocolError, self.alice.send, "hello", id="m1")
+        self.pump()
+        self.successResultOf(sending)
+
+    def test_same_id_again(self) -> None:
+        """The same id again is answered with the first receipt, and not delivered twice."""
+        receipts = []
+        for _ in range(2):
+            sending = self.alice.send("hello", id="m1")
+            self.pump()
+            receipts.append(self.successResultOf(sending))
+        self.assertEqual(receipts[0], receipts[1])
+        self.assertEqual(self.successResultOf(self.next_of(self.bob)), "hello")
+        self.assertNoResult(self.next_of(self.bob))
+
+    def test_same_id_of_another(self) -> None:
+        """Another's message under the same id is not taken for the receipt."""
+        sending = self.alice.send("mine", id="m1")
+        self.bob.send("not yours", id="m1")
+        self.bob.flush()
+        self.pump()
+        self.assertEqual(self.successResultOf(sending).text, "mine")
+        self.assertEqual(self.successResultOf(self.next_of(self.alice)), "not yours")
+
+    def test_cancelled(self) -> None:
+        """Who no longer waits for a receipt is not told, and can send the id again."""
+        sending = self.alice.send("hello", id="m1")
+        sending.cancel()
+        self.failureResultOf(sending, CancelledError)
+        again = self.alice.send("hello", id="m1")
+        self.pump()
+        self.assertEqual(self.successResultOf(again).seq, 1)
+
+    def test_cancelled_is_not_iterated(self) -> None:
+        """What this client says is not iterated, even where it no longer waits for the receipt."""
+        sending = self.alice.send("hello")
+        sending.cancel()
+        self.failureResultOf(sending, CancelledError)
+        self.pump()
+        self.assertNoResult(self.next_of(self.alice))
+
+    def test_after_the_end(self) -> None:
+        """After the end nothing can be sent; the failure says why."""
+        self.server.session_of(self.alice).end("enough", "that was enough", retry=True)
+        self.pump()
+        error = self.failureResultOf(self.alice.send("hello"), SessionEnded).value
+        self.assertEqual((error.code, error.retry), ("enough", True))
+
+    def test_before_the_beginning(self) -> None:
+        """Before the welcome nothing can be sent."""
+        client = ChatClientFactory(Clock()).buildProtocol(None)
+        for ask in (lambda: client.send("hello"), client.ping, lambda: client.command("dance")):
+            with self.assertRaises(LocalProtocolError):
+                ask()
+
+
+class AnsweringFactory(ChatFactory):
+    """Answers a message to its sender alone, and adds numbers."""
+
+    def message_received(self, session: Session, message: Message) -> None:
+        session.reply(message, message.text.upper())
+
+    def command_received(self, session: Session, command: Message) -> None:
+        session.send_result(command, sum=sum(command.header["numbers"]))
+
+
+class AnswerTests(ClientTests):
+    """A service that answers."""
+
+    factory_class = AnsweringFactory
+
+    def test_reply_is_the_receipt(self) -> None:
+        """What a server answers to a message is what `send` gives back."""
+        sending = self.alice.send("hello")
+        self.pump()
+        answer = self.successResultOf(sending)
+        self.assertEqual((answer.text, answer.sender), ("HELLO", "server"))
+        self.assertNoResult(self.next_of(self.alice))
+
+    def test_command(self) -> None:
+        """A command fires with the fields of its RESULT."""
+        adding = self.alice.command("add", numbers=[1, 2, 3])
+        self.pump()
+        self.assertEqual(self.successResultOf(adding)["sum"], 6)
+
+    def test_command_fails(self) -> None:
+        """A command that fails at the server fails here, and its log says why."""
+        adding = self.alice.command("add", numbers="none")
+        self.pump()
+        error = self.failureResultOf(adding, RequestError).value
+        self.assertEqual(error.code, "internal-error")
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
+    def test_result_for_nobody(self) -> None:
+        """The RESULT of a command that was cancelled is dropped."""
+        adding = self.alice.command("add", numbers=[1])
+        adding.cancel()
+        self.failureResultOf(adding, CancelledError)
+        self.pump()
+        self.assertTrue(self.alice.is_active)
+
+
+class CommandTests(ClientTests):
+    """`command` on a server that knows none."""
+
+    def test_unknown(self) -> None:
+        """A command that the server does not know fails."""
+        asking = self.alice.command("dance")
+        self.pump()
+        error = self.failureResultOf(asking, RequestError).value
+        self.assertEqual(error.code, "unknown-command")
+
+    def test_not_sendable(self) -> None:
+        """A field that is no JSON value is refused at once."""
+        self.assertRaises(LocalProtocolError, self.alice.command, "dance", partner=object())
+
+
+class PingTests(ClientTests):
+    """`ping` gives back the time of the round trip."""
+
+    def test_round_trip(self) -> None:
+        """The time is measured with the clock."""
+        pinging = self.alice.ping()
+        self.alice.flush()
+        self.server.clock.advance(0.25)
+        self.assertNoResult(pinging)
+        self.pump()
+        self.assertEqual(self.successResultOf(pinging), 0.25)
+
+    def test_many(self) -> None:
+        """Each of several pings is answered for itself."""
+        first = self.alice.ping()
+        self.alice.flush()
+        self.server.clock.advance(1)
+        second = self.alice.ping()
+        self.pump()
+        self.assertEqual((self.successResultOf(first), self.successResultOf(second)), (1, 0))
+
+    def test_pong_that_nobody_asked_for(self) -> None:
+        """A pong without its ping is ignored."""
+        pinging = self.alice.ping()
+        self.tell(self.alice, pong(77))
+        self.successResultOf(pinging)
+        self.assertTrue(self.alice.is_active)
+
+    def test_cancelled(self) -> None:
+        """Who no longer waits for the pong is not told."""
+        pinging = self.alice.ping()
+        pinging.cancel()
+        self.failureResultOf(pinging, CancelledError)
+        self.pump()
+        self.assertTrue(self.alice.is_active)
+
+    def test_after_the_end(self) -> None:
+        """After the end there is nobody to ping."""
+        self.lose(self.alice)
+        self.failureResultOf(self.alice.ping(), SessionEnded)
+
+
+class FailingClient(ChatClient):
+    """A client whose methods fail."""
+
+    def message_received(self, message: Message, is_receipt: bool) -> None:
+        raise KeyError(message.text)
+
+    async def event_received(self, event: dict[str, object]) -> None:
+        raise LookupError(event["event"])
+
+
+class FailingClientTests(ClientTests):
+    """What a program does wrong when it is told something."""
+
+    def test_message_received_fails(self) -> None:
+        """A method that fails is logged; the receipt comes, and the session goes on."""
+        client = self.server.connect("carol", protocol=FailingClient)
+        sending = client.send("hello")
+        self.pump()
+        self.assertEqual(self.successResultOf(sending).text, "hello")
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.assertTrue(client.is_active)
+
+    def test_async_fails(self) -> None:
+        """So is one that is async."""
+        client = self.server.connect("carol", protocol=FailingClient)
+        self.server.connect("dave")
+        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
+        self.assertTrue(client.is_active)
+
+
+class RememberingClient(ChatClient):
+    """A client that remembers its beginning and its end."""
+
+    told: tuple[str, ...] = ()
+
+    def established(self) -> None:
+        self.told += (f"{self.name} is in {self.room}",)
+
+    def ended(self, reason: SessionEnded) -> None:
+        self.told += (reason.code,)
+
+
+class HookTests(ClientTests):
+    """What a program is told of its session."""
+
+    def test_beginning_and_end(self) -> None:
+        """It is told once of the beginning and once of the end."""
+        client = self.server.connect("carol", protocol=RememberingClient)
+        self.assertEqual(client.told, ("carol is in lobby",))
+        client.disconnect()
+        self.pump()
+        self.assertEqual(client.told, ("carol is in lobby", "goodbye"))
+
+    def test_refused(self) -> None:
+        """Who is refused is told of the end alone."""
+        client = self.server.connect("alice", protocol=RememberingClient)
+        self.assertEqual(client.told, ("name-taken",))

@@ -1,0 +1,252 @@
+"""Tests of the commands of a client: each against a server, and against one that talks nonsense."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.policy import Policy
+from chatd.client.client import ChatClient
+from chatd.client.commands import Ban, Joined, RoomInfo
+from chatd.errors import RequestError
+from chatd.testing import MemoryServer
+from chatd.wire.messages import Message
+
+LONG = "x" * 50
+"""What makes names so long that a list of a thousand needs several answers."""
+
+
+class RequestsTests(SynchronousTestCase):
+    """Alice, who is an operator, and bob, in the lobby of a server in memory."""
+
+    def setUp(self) -> None:
+        self.server = MemoryServer(policy=Policy(operators=("alice",), max_rooms=2_000))
+        self.alice = self.server.connect("alice")
+        self.bob = self.server.connect("bob")
+
+    def result(self, asked: Deferred[Any]) -> Any:
+        """Return what the server answers."""
+        self.server.pump()
+        return self.successResultOf(asked)
+
+    def error(self, asked: Deferred[Any]) -> str:
+        """Return the code of the server's refusal."""
+        self.server.pump()
+        return self.failureResultOf(asked, RequestError).value.code
+
+    def say(self, client: ChatClient, *texts: str, **options: str) -> list[Message]:
+        """Say something, and return the receipts."""
+        return [self.result(client.send(text, **options)) for text in texts]
+
+
+class RoomTests(RequestsTests):
+    """Going into rooms and out of them."""
+
+    def test_join(self) -> None:
+        """Who joins is told where the room stands; nothing of what was said before."""
+        first = self.result(self.bob.join("Cellar"))
+        self.assertEqual((first.room, first.seq, first.members, first.topic), ("Cellar", 0, 1, ""))
+        _, two = self.say(self.bob, "one", "two", room="cellar")
+        self.result(self.bob.topic("cellar", "wine"))
+        second = self.result(self.alice.join("cellar"))
+        self.assertEqual(
+            second,
+            Joined(
+                room="Cellar", epoch=first.epoch, seq=2, last_id=two.id, members=2, topic="wine"
+            ),
+        )
+        self.assertEqual(self.taken(self.alice), [])
+
+    def test_join_after(self) -> None:
+        """Who says where it left off is told what was said since, and whether that is all."""
+        self.result(self.bob.join("cellar"))
+        receipts = self.say(self.bob, "one", "two", "three", room="cellar")
+        epoch = self.result(self.bob.join("cellar")).epoch
+        joined = self.result(self.alice.join("cellar", after=receipts[0].seq, epoch=epoch))
+        self.assertTrue(joined.recovered)
+        self.assertEqual(self.taken(self.alice), ["two", "three"])
+
+    def test_join_in_another_epoch(self) -> None:
+        """Where the epoch is another, all that is kept is told."""
+        self.result(self.bob.join("cellar"))
+        self.say(self.bob, "one", "two", room="cellar")
+        joined = self.result(self.alice.join("cellar", after=40, epoch="another"))
+        self.assertFalse(joined.recovered)
+        self.assertEqual(self.taken(self.alice), ["one", "two"])
+        self.say(self.bob, "three", room="cellar")
+        self.assertEqual(self.taken(self.alice), ["three"])
+
+    def test_bad_room(self) -> None:
+        """What is no room's name is refused."""
+        self.assertEqual(self.error(self.alice.join("a b")), "bad-room")
+
+    def test_leave(self) -> None:
+        """Who has left a room hears nothing of it, and cannot leave it again."""
+        self.assertIsNone(self.result(self.alice.leave("LOBBY")))
+        self.say(self.bob, "is anybody there?")
+        self.assertEqual(self.taken(self.alice), [])
+        self.assertEqual(self.error(self.alice.leave("lobby")), "not-in-room")
+
+    def test_topic(self) -> None:
+        """A topic is set, asked for, and removed; only from inside."""
+        self.assertEqual(self.result(self.alice.topic("lobby")), "")
+        self.assertEqual(self.result(self.alice.topic("lobby", "wine")), "wine")
+        self.assertEqual(self.result(self.bob.topic("lobby")), "wine")
+        self.assertEqual(self.result(self.bob.topic("lobby", "")), "")
+        self.assertEqual(self.error(self.bob.topic("lobby", "x" * 300)), "bad-request")
+        self.assertEqual(self.error(self.bob.topic("cellar")), "not-in-room")
+
+    def taken(self, client: ChatClient) -> list[str]:
+        """Return what there is for who iterates a client."""
+        texts = []
+        while (taking := Deferred.fromCoroutine(client.__anext__())).called:
+            texts.append(self.successResultOf(taking).text)
+        taking.addErrback(lambda _: None).cancel()
+        return texts
+
+
+class ListTests(RequestsTests):
+    """Lists come whole, however many answers they take."""
+
+    def test_who(self) -> None:
+        """Who is in a room."""
+        self.assertEqual(self.result(self.alice.who("lobby")), ["alice", "bob"])
+        self.assertEqual(self.error(self.alice.who("cellar")), "no-such-room")
+
+    def test_many_names(self) -> None:
+        """More names than fit in one answer come in several."""
+        names = [f"{number:04}{'n' * 28}" for number in range(1_500)]
+        for name in names:
+            self.server.factory.hub.rooms["lobby"].members[name] = _Named(name)
+        self.assertEqual(self.result(self.alice.who("lobby")), [*names, "alice", "bob"])
+
+    def test_rooms(self) -> None:
+        """Which rooms there are, also those in which nobody is but something is kept."""
+        self.result(self.bob.join("Cellar"))
+        self.result(self.bob.topic("cellar", "wine"))
+        self.say(self.bob, "hello", room="cellar")
+        self.result(self.bob.leave("cellar"))
+        self.assertEqual(
+            self.result(self.alice.list_rooms()),
+            [RoomInfo(room="Cellar", members=0, topic="wine"), RoomInfo(room="lobby", members=2)],
+        )
+
+    def test_many_rooms(self) -> None:
+        """More rooms than fit in one answer come in several."""
+        names = [f"{number:04}{LONG}" for number in range(800)]
+        joining = [self.bob.join(name) for name in names]
+        self.server.pump()
+        for joined in joining:
+            self.successResultOf(joined)
+        rooms = self.result(self.alice.list_rooms())
+        self.assertEqual([room.room for room in rooms], [*names, "lobby"])
+
+    def test_conversations(self) -> None:
+        """With whom direct messages were exchanged."""
+        self.assertEqual(self.result(self.alice.conversations()), [])
+        second = self.say(self.bob, "one", "two", to="Alice")[1]
+        (conversation,) = self.result(self.alice.conversations())
+        self.assertEqual((conversation.other, conversation.seq), ("bob", second.seq))
+        self.assertEqual(self.result(self.bob.conversations())[0].other, "alice")
+
+    def test_bans(self) -> None:
+        """Who is banned, and the whole of each ban."""
+        self.result(self.alice.ban("Mallory", until=1e9))
+        self.result(self.alice.ban(address="192.0.2.1"))
+        self.assertEqual(
+            self.result(self.alice.bans()),
+            [
+                Ban(address="192.0.2.1", by="alice"),
+                Ban(name="mallory", until=1e9, by="alice"),
+            ],
+        )
+
+    def test_many_bans(self) -> None:
+        """More bans than fit in one answer come in several."""
+        names = [f"mallory{number:04}" for number in range(800)]
+        asked = [self.alice.ban(name) for name in names]
+        self.assertEqual(self.result(asked[-1]), 0)
+        self.assertEqual([ban.name for ban in self.result(self.alice.bans())], names)
+
+
+class _Named:
+    """Someone of whom only the name matters."""
+
+    def __init__(self, name: str) -> None:
+        self.name = self.key = name
+
+    def deliver(self, frames: bytes) -> None:
+        """Be told nothing."""
+
+
+class NameTests(RequestsTests):
+    """Taking another name."""
+
+    def test_rename(self) -> None:
+        """The client has the new name, and keeps it."""
+        self.assertEqual(self.result(self.alice.rename("alicia")), "alicia")
+        self.assertEqual((self.alice.name, self.alice.factory.name), ("alicia", "alicia"))
+        receipt = self.alice.send("hello")
+        self.assertEqual(self.result(receipt).sender, "alicia")
+
+    def test_refused(self) -> None:
+        """A name that another has, or that is none, is refused, and nothing changes."""
+        self.assertEqual(self.error(self.alice.rename("Bob")), "name-taken")
+        self.assertEqual(self.error(self.alice.rename("a b")), "bad-name")
+        self.assertEqual(self.alice.name, "alice")
+
+
+class OperatorTests(RequestsTests):
+    """What operators may."""
+
+    def test_kick(self) -> None:
+        """The sessions of a name are ended, with the reason that is given."""
+        ended = self.bob.when_ended()
+        self.assertEqual(self.result(self.alice.kick("BOB", reason="spam")), 1)
+        end = self.successResultOf(ended)
+        self.assertEqual((end.code, end.reason, end.retry), ("kicked", "spam", False))
+        self.assertEqual(self.result(self.alice.kick("bob")), 0)
+
+    def test_kick_by_address(self) -> None:
+        """So are those from an address."""
+        self.server.connect("carol")
+        self.assertEqual(self.result(self.alice.kick(address="192.0.2.1")), 0)
+        ended = self.bob.when_ended()
+        self.server.session_of(self.bob).address = "192.0.2.1"
+        self.assertEqual(self.result(self.alice.kick(address="192.0.2.1")), 1)
+        self.assertEqual(self.successResultOf(ended).code, "kicked")
+
+    def test_ban_and_unban(self) -> None:
+        """Who is banned is put out, and let in again when the ban is lifted."""
+        ended = self.bob.when_ended()
+        self.assertEqual(self.result(self.alice.ban("bob")), 1)
+        self.assertEqual(self.successResultOf(ended).code, "banned")
+        refused = self.server.connect("bob")
+        self.assertEqual(refused.connection.end_reason.code, "banned")
+        self.assertIsNone(self.result(self.alice.unban("bob")))
+        self.assertTrue(self.server.connect("bob").is_active)
+        self.assertEqual(self.error(self.alice.unban("bob")), "bad-request")
+
+    def test_ban_of_an_address(self) -> None:
+        """An address can be banned, and the ban be lifted."""
+        self.assertEqual(self.result(self.alice.ban(address="192.0.2.1")), 0)
+        self.assertIsNone(self.result(self.alice.unban(address="192.0.2.1")))
+        self.assertEqual(self.result(self.alice.bans()), [])
+
+    def test_only_operators(self) -> None:
+        """Nobody else may."""
+        for asked in (
+            self.bob.kick("alice"),
+            self.bob.ban("alice"),
+            self.bob.unban("alice"),
+            self.bob.bans(),
+        ):
+            self.assertEqual(self.error(asked), "not-allowed")
+
+    def test_a_name_or_an_address(self) -> None:
+        """One of the two is to be given."""
+        for asked in (self.alice.kick(), self.alice.ban("bob", address="192.0.2.1")):
+            self.assertEqual(self.error(asked), "bad-request")
+        self.assertEqual(self.error(self.alice.ban("bob", until=-1.0)), "bad-request")

@@ -1,0 +1,148 @@
+"""Tests of the commands of a client, against a server that talks nonsense."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.commands import Conversation, Joined, Requests
+from chatd.client.progress import Logbook
+from chatd.errors import RequestError, SessionEnded
+from tests.fakes.handserver import answer_commands, direct, hand_peer, turn
+
+GOOD_ROOM = {"room": "r", "epoch": "e", "seq": 1}
+NONSENSE: dict[str, tuple[Callable[[Requests], Deferred[Any]], Iterable[dict[str, Any]]]] = {
+    "join": (
+        lambda client: client.join("r"),
+        ({}, {"room": "r"}, {**GOOD_ROOM, "seq": "1"}, {**GOOD_ROOM, "room": 5}),
+    ),
+    "who": (
+        lambda client: client.who("r"),
+        ({}, {"names": None}, {"names": "alice"}, {"names": [1]}, {"names": ["a"], "next": 5}),
+    ),
+    "rooms": (lambda client: client.list_rooms(), ({}, {"rooms": ["r"]}, {"rooms": [{}]})),
+    "conversations": (
+        lambda client: client.conversations(),
+        ({}, {"conversations": [{"with": "bob", "seq": 1}]}),
+    ),
+    "bans": (lambda client: client.bans(), ({"bans": [{"name": 5}]},)),
+    "history": (
+        lambda client: client.history("r"),
+        ({"count": "many"}, {"count": None}, {"count": -1}, {"epoch": 5}, {"complete": 1}),
+    ),
+    "name": (lambda client: client.rename("alicia"), ({}, {"name": 5})),
+    "kick": (lambda client: client.kick("bob"), ({}, {"kicked": "many"}, {"kicked": None})),
+    "ban": (lambda client: client.ban("bob"), ({}, {"kicked": 1.5})),
+}
+
+
+class NonsenseTests(SynchronousTestCase):
+    """A server by hand, whose answers make no sense."""
+
+    def setUp(self) -> None:
+        self.heard: list[str] = []
+        self.peer, self.client = hand_peer(self, self.heard)
+
+    def answer(self, asked: Deferred[Any], *answers: dict[str, Any]) -> list[dict[str, Any]]:
+        """Answer commands, the last answer again and again; return the commands."""
+        left = list(answers)
+        turn(self.peer)
+        return answer_commands(self.peer, lambda _: left.pop(0) if len(left) > 1 else left[0])
+
+    def test_any(self) -> None:
+        """Each is told as `bad-request` to who asked, and the session goes on."""
+        for command, (ask, answers) in NONSENSE.items():
+            for answer in answers:
+                asked = ask(self.client)
+                (header,) = self.answer(asked, answer)
+                self.assertEqual(header["command"], command)
+                error = self.failureResultOf(asked, RequestError).value
+                self.assertEqual(error.code, "bad-request", (command, answer))
+                self.assertIn("the server's answer is not understood", error.message)
+        self.assertEqual((self.client.is_active, self.client.name), (True, "alice"))
+
+    def test_list_without_an_end(self) -> None:
+        """A list that goes on where it was is given up."""
+        for again in ("b", "a", ""):
+            asked = self.client.who("r")
+            pages = [{"names": ["a"], "next": "b"}, {"names": ["b"], "next": again}]
+            headers = self.answer(asked, *pages)
+            self.assertEqual([header.get("after") for header in headers], [None, "b"])
+            error = self.failureResultOf(asked, RequestError).value
+            self.assertIn("does not go on", error.message)
+
+    def test_more_than_was_told(self) -> None:
+        """An answer of fewer messages than it says is none, and neither is one of others."""
+        for count, has_ref in ((7, True), (1, False)):
+            asked = self.client.history("r")
+            turn(self.peer)
+
+            def answer(header: dict[str, Any], count=count, has_ref=has_ref) -> dict[str, Any]:
+                self.peer.send(direct("one").with_ref(header["id"] if has_ref else "another"))
+                return {"epoch": "e", "count": count, "complete": True}
+
+            answer_commands(self.peer, answer)
+            error = self.failureResultOf(asked, RequestError).value
+            self.assertIn("another number of messages", error.message)
+        self.assertEqual(self.heard, ["one"])  # what answers nothing is news
+
+    def test_more_than_was_asked_for(self) -> None:
+        """A server that sends more than a page holds is given up, at the first message too many."""
+        asked = self.client.history("r", limit=2)
+        turn(self.peer)
+        (command,) = self.peer.take()
+        for seq in (1, 2):
+            self.peer.send(direct("more", seq).with_ref(command.header["id"]))
+        self.assertTrue(self.client.is_active)
+        self.peer.send(direct("more", 3).with_ref(command.header["id"]))
+        turn(self.peer)
+        error = self.failureResultOf(asked, SessionEnded).value
+        self.assertEqual((error.code, error.retry), ("slow-consumer", True))
+
+    def test_cancelled(self) -> None:
+        """What answers a history that nobody waits for is no news, and is forgotten."""
+        asked = self.client.history("r")
+        turn(self.peer)
+        asked.cancel()
+        self.failureResultOf(asked, CancelledError)
+
+        def answer(header: dict[str, Any]) -> dict[str, Any]:
+            self.peer.send(direct("one").with_ref(header["id"]))
+            return {"epoch": "e", "count": 1, "complete": True}
+
+        answer_commands(self.peer, answer)
+        self.assertEqual((self.heard, self.client._pages), ([], {}))
+
+    def test_what_is_not_known(self) -> None:
+        """Fields that are not known, and those left out that may be, do no harm."""
+        asked = self.client.join("r")
+        self.answer(asked, {**GOOD_ROOM, "colour": "red"})
+        self.assertEqual(self.successResultOf(asked), Joined(room="r", epoch="e", seq=1))
+        conversations = self.client.conversations()
+        item = {"with": "bob", "epoch": "e", "seq": 1, "colour": "red"}
+        self.answer(conversations, {"conversations": [item]})
+        self.assertEqual(
+            self.successResultOf(conversations), [Conversation(other="bob", epoch="e", seq=1)]
+        )
+
+    def test_lost_between_pages(self) -> None:
+        """A list that is cut short by the end of the session fails with that."""
+        asked = self.client.list_rooms()
+        turn(self.peer)
+        page = {"rooms": [], "next": "b"}
+        answer_commands(self.peer, lambda header: None if "after" in header else page)
+        self.peer.transport.lose()
+        self.failureResultOf(asked, SessionEnded)
+
+
+class AloneTests(SynchronousTestCase):
+    """`Requests` is nothing without a client."""
+
+    def test_needs_a_client(self) -> None:
+        """What sends and what is told is the client's part."""
+        requests = Requests(Logbook())
+        self.assertRaises(NotImplementedError, requests.command, "who")
+        self.assertIsNone(requests._joined(Joined(room="r", epoch="e", seq=1)))

@@ -1,0 +1,304 @@
+"""Tests of connecting with `connect`, and of the factory that builds the clients."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.error import ConnectError
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.client import ChatClient
+from chatd.client.connect import ChatClientFactory, connect
+from chatd.errors import ConfigurationError, SessionEnded, SessionRefused
+from chatd.testing import MemoryServer
+from chatd.wire.codec import Codec
+from chatd.wire.messages import Message, MessageType, SessionAck, SessionInit
+from tests.fakes.networks import UnixTransport, link
+from tests.fakes.peers import (
+    KEY,
+    OTHER_KEY,
+    MemoryNetwork,
+    Peer,
+    PipeTransport,
+    SocketTransport,
+    TlsTransport,
+)
+
+ENDPOINT = "tcp:localhost:9999"
+
+
+class RaisingEndpoint:
+    """An endpoint that cannot connect."""
+
+    def connect(self, factory: object) -> Deferred[object]:
+        raise NotImplementedError("not here")
+
+
+class NetworkTests(SynchronousTestCase):
+    """A server at `ENDPOINT` of a reactor in memory."""
+
+    key: bytes | None = None
+
+    def setUp(self) -> None:
+        self.network = MemoryNetwork(key=self.key)
+        self.reactor = self.network.reactor
+        self.factory = self.network.factory
+
+    def connect(self, **options: object) -> Deferred[ChatClient]:
+        return Deferred.fromCoroutine(connect(self.reactor, ENDPOINT, **options))
+
+    def names(self) -> list[str]:
+        """Return the names of those who are connected."""
+        return [session.name for session in self.factory.sessions.values()]
+
+
+class ConnectTests(NetworkTests):
+    """`connect` gives a client whose session is active, or says why there is none."""
+
+    def test_connected(self) -> None:
+        """It fires when the client was welcomed, and not before."""
+        connecting = self.connect(name="alice")
+        self.assertNoResult(connecting)
+        self.network.accept()
+        client = self.successResultOf(connecting)
+        self.assertTrue(client.is_active)
+        self.assertEqual((client.name, client.room), ("alice", "lobby"))
+        self.assertEqual(self.names(), ["alice"])
+
+    def test_endpoint_object(self) -> None:
+        """An endpoint may be given instead of a string."""
+        endpoint = TCP4ClientEndpoint(self.reactor, "localhost", 9999)
+        connecting = Deferred.fromCoroutine(connect(self.reactor, endpoint))
+        self.network.accept()
+        self.assertRegex(self.successResultOf(connecting).name, "^guest-")
+
+    def test_subclass(self) -> None:
+        """What is built may be a subclass of the client."""
+
+        class MyClient(ChatClient):
+            pass
+
+        connecting = self.connect(protocol=MyClient)
+        self.network.accept()
+        self.assertIsInstance(self.successResultOf(connecting), MyClient)
+
+    def test_nobody_listens(self) -> None:
+        """Where nobody listens it fails as the endpoint does."""
+        connecting = self.connect()
+        self.network.refuse()
+        self.failureResultOf(connecting, ConnectError)
+
+    def test_bad_endpoint(self) -> None:
+        """A string that is no endpoint is a mistake in the configuration."""
+        connecting = Deferred.fromCoroutine(connect(self.reactor, "localhost:9999"))
+        self.failureResultOf(connecting, ConfigurationError)
+
+    def test_fails_to_begin(self) -> None:
+        """A client that cannot begin fails the attempt, and its connection is closed."""
+
+        class Broken(ChatClient):
+            def connectionMade(self) -> None:
+                raise KeyError("no")
+
+        connecting = self.connect(protocol=Broken)
+        self.network.accept()
+        error = self.failureResultOf(connecting, SessionEnded).value
+        self.assertEqual((error.code, error.reason), ("internal-error", "the client failed"))
+        self.assertEqual((self.names(), self.reactor.getDelayedCalls()), ([], []))
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_fails_before_the_welcome(self) -> None:
+        """So does one that fails when it is welcomed."""
+
+        class Broken(ChatClient):
+            def handshake_done(self) -> None:
+                raise KeyError("no")
+
+        connecting = self.connect(protocol=Broken)
+        self.network.accept()
+        self.network.advance(0)
+        error = self.failureResultOf(connecting, SessionEnded).value
+        self.assertEqual((error.code, error.reason), ("internal-error", "the client failed"))
+        self.assertEqual((self.names(), self.reactor.getDelayedCalls()), ([], []))
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_endpoint_that_fails(self) -> None:
+        """An endpoint that fails in a way that no network does is a mistake, told at once."""
+        connecting = Deferred.fromCoroutine(connect(self.reactor, RaisingEndpoint()))
+        error = self.failureResultOf(connecting, ConfigurationError).value
+        self.assertEqual(
+            str(error), "cannot connect to RaisingEndpoint: NotImplementedError: not here"
+        )
+
+    def test_no_key_at_all(self) -> None:
+        """A key of another length is a mistake in the configuration, and nobody is called."""
+        self.failureResultOf(self.connect(key=b"too short"), ConfigurationError)
+        self.assertEqual(self.network.attempts, 0)
+
+    def test_cancelled_while_connecting(self) -> None:
+        """It can be cancelled while the endpoint connects."""
+        connecting = self.connect()
+        connecting.cancel()
+        self.failureResultOf(connecting)
+        self.assertEqual(self.names(), [])
+
+    def test_cancelled_while_waiting(self) -> None:
+        """Cancelled while it waits for the welcome, it closes the connection."""
+        connecting = self.connect()
+        self.network.accept_in_silence()
+        self.assertNoResult(connecting)
+        connecting.cancel()
+        self.failureResultOf(connecting, CancelledError)
+        self.network.pump()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+
+class RefusalTests(NetworkTests):
+    """A client that is not let in is told why."""
+
+    def refusal(self, **options: object) -> SessionRefused:
+        """Connect, and return the error that it fails with."""
+        connecting = self.connect(**options)
+        self.network.accept()
+        error = self.failureResultOf(connecting, SessionRefused).value
+        self.assertEqual((self.names(), self.reactor.getDelayedCalls()), ([], []))
+        return error
+
+    def test_key_unexpected(self) -> None:
+        """A client with a key is told that the server has none."""
+        error = self.refusal(key=KEY)
+        self.assertEqual((error.code, error.retry), ("key-unexpected", False))
+
+    def test_bad_name(self) -> None:
+        """A client with an impossible name is told so."""
+        self.assertEqual(self.refusal(name="al ice").code, "bad-name")
+
+    def test_name_taken(self) -> None:
+        """A client with the name of another is told so."""
+        self.assertEqual(self.refusal(name="Server").code, "name-taken")
+
+    def test_shutting_down(self) -> None:
+        """A client that comes as the server goes is told to come back."""
+        greeting = self.factory.buildProtocol
+
+        def build_and_leave(address: object):
+            protocol = greeting(address)
+            self.reactor.callLater(0, self.factory.shut_down)
+            return protocol
+
+        self.factory.buildProtocol = build_and_leave
+        error = self.refusal()
+        self.assertEqual((error.code, error.retry), ("shutting-down", True))
+
+
+class KeyRefusalTests(NetworkTests):
+    """A server with a key lets in who has the same one."""
+
+    key = KEY
+
+    def test_same_key(self) -> None:
+        """A client with the same key is let in."""
+        connecting = self.connect(key=KEY, name="alice")
+        self.network.accept()
+        self.assertTrue(self.successResultOf(connecting).is_active)
+
+    def test_key_required(self) -> None:
+        """A client without a key is told that it needs one."""
+        connecting = self.connect()
+        self.network.accept()
+        error = self.failureResultOf(connecting, SessionRefused).value
+        self.assertEqual((error.code, error.retry), ("key-required", False))
+        self.assertIn("--key-file", error.reason)
+
+    def test_wrong_key(self) -> None:
+        """A client with another key is told so."""
+        connecting = self.connect(key=OTHER_KEY)
+        self.network.accept()
+        error = self.failureResultOf(connecting, SessionRefused).value
+        self.assertEqual((error.code, error.retry), ("wrong-key", False))
+
+
+class FactoryTests(SynchronousTestCase):
+    """All clients of one factory are watched over by one loop."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.factory = ChatClientFactory(self.clock, name="alice", password="open sesame")
+
+    def welcomed(
+        self,
+        heartbeat: float = 5.0,
+        *,
+        auth: bool = True,
+        transport_class: type[PipeTransport] = SocketTransport,
+    ) -> Peer:
+        """Build a client, and welcome it."""
+        server = Peer(self.factory.buildProtocol(None), Codec(), transport_class)
+        init = SessionInit(session_id="s1", heartbeat=heartbeat, auth=auth)
+        welcome = {"event": "welcome", "session_id": "s1", "name": "alice", "room": None}
+        server.send(Message(MessageType.SESSION_INIT, init), Message(MessageType.EVENT, welcome))
+        self.clock.advance(0)
+        return server
+
+    def test_answer_to_the_greeting(self) -> None:
+        """The name and the password that were given are sent where nobody can listen."""
+        for transport_class in (TlsTransport, UnixTransport):
+            (answer,) = self.welcomed(transport_class=transport_class).take()
+            self.assertEqual(
+                (answer.header.session_id, answer.header.name, answer.header.password),
+                ("s1", "alice", "open sesame"),
+            )
+
+    def test_password_in_the_clear(self) -> None:
+        """The password is not sent in the clear over TCP, whatever the server asks for."""
+        (answer,) = self.welcomed().take()
+        self.assertEqual((answer.header.name, answer.header.password), ("alice", None))
+
+    def test_password_with_a_key(self) -> None:
+        """With a key it is, since that encrypts."""
+        for key, password in ((KEY, "open sesame"), (None, None)):
+            acks: list[SessionAck] = []
+            server = MemoryServer(key=key)
+            server.factory.admission.takes_passwords = lambda _: True
+            server.factory.admission.admit = lambda _, ack, acks=acks: acks.append(ack)
+            client = ChatClientFactory(
+                server.clock, key=key, name="alice", password="open sesame"
+            ).buildProtocol(None)
+            link(server.factory.buildProtocol(None), client, server.clock)
+            self.assertEqual([ack.password for ack in acks], [password])
+
+    def test_password_that_is_not_asked_for(self) -> None:
+        """Nor is it sent where the server does not ask for it."""
+        (answer,) = self.welcomed(auth=False, transport_class=TlsTransport).take()
+        self.assertIsNone(answer.header.password)
+
+    def test_one_loop(self) -> None:
+        """Any number of clients needs one call of the clock, and none when the last has gone."""
+        servers = [self.welcomed() for _ in range(20)]
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        for server in servers:
+            server.transport.lose()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_silent_server(self) -> None:
+        """A server from which nothing is heard for three of its intervals is left."""
+        server = self.welcomed(heartbeat=1.0)
+        for _ in range(4 * 50):
+            self.clock.advance(1 / 50 + 1e-9)
+        self.assertEqual(server.protocol.connection.end_reason.code, "heartbeat-timeout")
+        self.assertEqual(server.transport.ends, ["half-close"])
+
+    def test_another_interval(self) -> None:
+        """After all have gone the interval of the next server counts."""
+        self.welcomed(heartbeat=1000.0).transport.lose()
+        server = self.welcomed(heartbeat=1.0)
+        for _ in range(4 * 50):
+            self.clock.advance(1 / 50 + 1e-9)
+        self.assertFalse(server.protocol.is_active)
+
+    def test_lost_before_the_welcome(self) -> None:
+        """A client that was never welcomed leaves nothing behind."""
+        server = Peer(self.factory.buildProtocol(None), Codec())
+        server.transport.lose()
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -1,0 +1,173 @@
+"""Tests of the inbox: what has arrived for a program and was not taken yet."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.inbox import MAX_UNREAD, Inbox
+from chatd.errors import SessionEnded
+from chatd.wire.messages import Message
+
+MIB = 1024 * 1024
+GOODBYE = SessionEnded("goodbye", "bye")
+LOST = SessionEnded("connection-lost", "the connection was lost", retry=True)
+
+
+class InboxTests(SynchronousTestCase):
+    """An inbox, and a program that takes from it."""
+
+    def setUp(self) -> None:
+        self.inbox = Inbox()
+
+    def put(self, *texts: str) -> None:
+        for text in texts:
+            self.assertTrue(self.inbox.put(Message.chat(text)))
+
+    def take(self) -> Deferred[str]:
+        """Begin to take a message; the Deferred fires with its text."""
+        return Deferred.fromCoroutine(self.inbox.take()).addCallback(lambda message: message.text)
+
+
+class TakeTests(InboxTests):
+    """Messages are taken in the order in which they came."""
+
+    def test_in_order(self) -> None:
+        """What is there is taken at once, the oldest first."""
+        self.put("one", "two")
+        self.assertEqual(self.successResultOf(self.take()), "one")
+        self.assertEqual(self.successResultOf(self.take()), "two")
+
+    def test_waits(self) -> None:
+        """Where there is nothing the program waits for what comes next."""
+        taking = self.take()
+        self.assertNoResult(taking)
+        self.put("one")
+        self.assertEqual(self.successResultOf(taking), "one")
+
+    def test_two_that_wait(self) -> None:
+        """Of two that wait each is given a message of its own."""
+        first, second = self.take(), self.take()
+        self.put("one")
+        self.assertEqual(self.successResultOf(first), "one")
+        self.assertNoResult(second)
+        self.put("two")
+        self.assertEqual(self.successResultOf(second), "two")
+
+
+class CancelTests(InboxTests):
+    """A program may stop waiting, at a timeout of its own for example."""
+
+    def test_nothing_is_lost(self) -> None:
+        """What comes after a cancelled wait is there for the next one who asks."""
+        taking = self.take()
+        taking.cancel()
+        self.failureResultOf(taking, CancelledError)
+        self.put("one")
+        self.assertEqual(self.successResultOf(self.take()), "one")
+
+    def test_waits_again(self) -> None:
+        """After a cancelled wait one can wait again."""
+        taking = self.take()
+        taking.cancel()
+        self.failureResultOf(taking, CancelledError)
+        again = self.take()
+        self.assertNoResult(again)
+        self.put("one")
+        self.assertEqual(self.successResultOf(again), "one")
+
+    def test_another_goes_on_waiting(self) -> None:
+        """Who waits, too, is not disturbed."""
+        first, second = self.take(), self.take()
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        self.assertNoResult(second)
+        self.put("one")
+        self.assertEqual(self.successResultOf(second), "one")
+
+
+class CloseTests(InboxTests):
+    """After the session's end there is what was there before it, and then the end."""
+
+    def test_clean_end(self) -> None:
+        """After a clean end the taking ends."""
+        self.put("one")
+        self.inbox.close(GOODBYE)
+        self.assertEqual(self.successResultOf(self.take()), "one")
+        self.failureResultOf(self.take(), StopAsyncIteration)
+        self.failureResultOf(self.take(), StopAsyncIteration)
+
+    def test_lost(self) -> None:
+        """After a session that was lost the taking raises why."""
+        self.put("one")
+        self.inbox.close(LOST)
+        self.assertEqual(self.successResultOf(self.take()), "one")
+        for _ in range(2):
+            error = self.failureResultOf(self.take(), SessionEnded).value
+            self.assertEqual(str(error), str(LOST))
+            self.assertIsNot(error, LOST)
+
+    def test_end_while_waiting(self) -> None:
+        """All who wait are told of the end."""
+        first, second = self.take(), self.take()
+        self.inbox.close(LOST)
+        self.failureResultOf(first, SessionEnded)
+        self.failureResultOf(second, SessionEnded)
+
+
+class BoundTests(InboxTests):
+    """What waits is bounded."""
+
+    def fill(self) -> None:
+        """Put as many messages of a mebibyte as surely fit."""
+        for number in range(MAX_UNREAD // MIB - 1):
+            self.assertTrue(self.inbox.put(self.large(number)))
+
+    def large(self, number: int) -> Message:
+        return Message.chat(bytes([number]) * MIB)
+
+    def test_not_read_at_all(self) -> None:
+        """Where nothing was ever taken the oldest are dropped: the program does not want them."""
+        self.fill()
+        for number in range(100, 120):
+            self.assertTrue(self.inbox.put(self.large(number)))
+        kept = [self.successResultOf(Deferred.fromCoroutine(self.inbox.take())) for _ in range(7)]
+        self.assertEqual([message.content[0] for message in kept], list(range(113, 120)))
+
+    def test_not_read_in_time(self) -> None:
+        """Where messages are taken nothing is dropped: it is said that it is too much."""
+        self.put("one")
+        self.successResultOf(self.take())
+        self.fill()
+        self.assertFalse(self.inbox.put(self.large(100)))
+        first = self.successResultOf(Deferred.fromCoroutine(self.inbox.take()))
+        self.assertEqual(first.content[0], 0)
+
+    def test_reading_makes_room(self) -> None:
+        """What is taken counts no more."""
+        self.put("one")
+        self.successResultOf(self.take())
+        for _ in range(3):
+            self.fill()
+            for _ in range(MAX_UNREAD // MIB - 1):
+                self.successResultOf(self.take())
+
+    def test_small_messages_count(self) -> None:
+        """Messages without a content count, too, for the space they take."""
+        self.put("one")
+        self.successResultOf(self.take())
+        empty = Message.chat(b"", id="1")
+        self.assertIn(False, (self.inbox.put(empty) for _ in range(MAX_UNREAD // 256)))
+
+    def test_largest_message(self) -> None:
+        """A message over the bound is given to who waits for it: the bound is for those behind."""
+        taking = Deferred.fromCoroutine(self.inbox.take())
+        message = Message.chat(bytes(MAX_UNREAD + 1))
+        self.assertTrue(self.inbox.put(message))
+        self.assertIs(self.successResultOf(taking), message)
+
+    def test_largest_message_before_anyone_asks(self) -> None:
+        """A message over the bound is kept for who has not begun to take."""
+        message = Message.chat(bytes(MAX_UNREAD + 1))
+        self.assertTrue(self.inbox.put(message))
+        self.assertIs(self.successResultOf(Deferred.fromCoroutine(self.inbox.take())), message)

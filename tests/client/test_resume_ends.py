@@ -1,0 +1,239 @@
+"""Tests of the end of a client that comes back: who waits is told that it will not."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.error import ConnectError
+
+from chatd.client.connect import ChatClientService
+from chatd.config.banfile import Ban
+from chatd.errors import SessionEnded
+from chatd.wire.messages import Message
+from tests.fakes.networks import RETRY_S, LastingTests
+
+
+class EndTests(LastingTests):
+    """Bob is there; the service ends."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.bob = self.hand()
+
+    def next_of(self, service: ChatClientService) -> Deferred[str]:
+        """Begin to take the next message; the Deferred fires with its text."""
+        return Deferred.fromCoroutine(service.__anext__()).addCallback(lambda each: each.text)
+
+    def stop(self) -> None:
+        stopping = self.service.stopService()
+        self.network.pump()
+        self.successResultOf(stopping)
+
+    def end(self, code: str = "kicked", *, retry: bool = False) -> None:
+        """Let the server end alice's session."""
+        (session,) = (each for each in self.server.sessions.values() if each.name == "alice")
+        session.end(code, "that was enough", retry=retry)
+        self.network.pump()
+
+    def code_of(self, asked: Deferred[object]) -> str:
+        return self.failureResultOf(asked, SessionEnded).value.code
+
+
+class StopTests(EndTests):
+    """`stopService` ends all waiting."""
+
+    def test_sends(self) -> None:
+        """What waits for a connection fails."""
+        self.start()
+        self.lose()
+        sending = self.service.send("hello")
+        self.stop()
+        self.assertEqual(self.code_of(sending), "goodbye")
+
+    def test_sends_on_their_way(self) -> None:
+        """What is on its way gets its receipt if it comes first, and fails otherwise."""
+        client = self.start()
+        arrived = client.send("hello")
+        self.network.pump()
+        lost = client.send("hello")
+        self.lose()
+        self.stop()
+        self.assertEqual(self.successResultOf(arrived).seq, 1)
+        self.assertEqual(self.code_of(lost), "goodbye")
+
+    def test_iteration(self) -> None:
+        """The iteration ends, after what was there."""
+        self.start()
+        self.say(self.bob, "one")
+        self.assertEqual(self.successResultOf(self.next_of(self.service)), "one")
+        waiting = self.next_of(self.service)
+        self.stop()
+        self.failureResultOf(waiting, StopAsyncIteration)
+
+    def test_busy_reader(self) -> None:
+        """Who was busy when the service stopped is given the rest, and then the end."""
+        self.start()
+        self.say(self.bob, "one", "two")
+        self.assertEqual(self.successResultOf(self.next_of(self.service)), "one")
+        self.stop()
+        self.assertEqual(self.successResultOf(self.next_of(self.service)), "two")
+        self.failureResultOf(self.next_of(self.service), StopAsyncIteration)
+
+    def test_loop(self) -> None:
+        """`async for` does it all."""
+        texts: list[str] = []
+
+        async def read() -> None:
+            async for message in self.service:
+                texts.append(message.text)
+
+        reading = Deferred.fromCoroutine(read())
+        self.start()
+        self.say(self.bob, "one")
+        self.lose()
+        self.say(self.bob, "two")
+        self.come_back()
+        self.stop()
+        self.assertIsNone(self.successResultOf(reading))
+        self.assertEqual(texts, ["one", "two"])
+
+    def test_started_again(self) -> None:
+        """Started again it goes on: what was missed is told, what is said is sent."""
+        self.start()
+        self.stop()
+        self.say(self.bob, "missed")
+        sending = self.service.send("hello")
+        self.start()
+        self.network.pump()
+        self.assertEqual(self.successResultOf(sending).seq, 2)
+        self.assertEqual(self.taken(), ["missed"])
+
+    def test_started_again_at_once(self) -> None:
+        """Started again before the old connection is closed, it goes on all the same."""
+        self.start()
+        waiting = self.next_of(self.service)
+        stopping = self.service.stopService()
+        sending = self.service.send("hello")
+        self.service.startService()
+        self.network.pump()
+        self.successResultOf(stopping)
+        self.accept()
+        self.network.pump()
+        self.assertEqual(self.successResultOf(sending).text, "hello")
+        self.say(self.bob, "one")
+        self.assertEqual(self.successResultOf(waiting), "one")
+
+
+class GiveUpTests(EndTests):
+    """A server that does not want the client back ends all waiting, too."""
+
+    def test_session_ended(self) -> None:
+        """Who waits is told why, and so is who asks later; what was there is taken first."""
+        self.start()
+        self.say(self.bob, "one", "two")
+        self.assertEqual(self.successResultOf(self.next_of(self.service)), "one")
+        sending = self.service.send("hello")
+        self.network.pump()
+        self.assertEqual(self.successResultOf(sending).seq, 3)
+        self.end()
+        self.assertEqual(self.successResultOf(self.next_of(self.service)), "two")
+        for asked in (
+            self.next_of(self.service),
+            self.service.send("hello"),
+            self.service.whenConnected(),
+            self.next_of(self.service),
+        ):
+            self.assertEqual(self.code_of(asked), "kicked")
+        self.assertEqual(self.network.attempts, 0)
+
+    def test_sends(self) -> None:
+        """What has no receipt fails."""
+        client = self.start()
+        self.end(retry=True)
+        sending = [client.send("never there"), self.service.send("waits")]
+        self.refuse_for_good()
+        self.assertEqual(self.code_of(sending[0]), "kicked")
+        self.assertEqual(self.code_of(sending[1]), "banned")
+
+    def refuse_for_good(self) -> None:
+        """Let the server refuse the client when it comes back."""
+        self.server.bans.replace([Ban(name="alice")])
+        self.network.advance(RETRY_S)
+        self.network.accept()
+
+    def test_refused(self) -> None:
+        """A refusal that lasts ends it: who waits for a connection or a message is told."""
+        self.start()
+        waiting = self.next_of(self.service)
+        self.lose()
+        connecting = self.service.whenConnected()
+        self.refuse_for_good()
+        for asked in (waiting, connecting, self.service.whenConnected()):
+            self.assertEqual(self.code_of(asked), "banned")
+        self.network.advance(100 * RETRY_S)
+        self.assertEqual(self.network.attempts, 0)
+
+    def test_clean(self) -> None:
+        """A goodbye of the server's ends the iteration, which has no error to tell."""
+        self.start()
+        waiting = self.next_of(self.service)
+        self.end("goodbye")
+        self.failureResultOf(waiting, StopAsyncIteration)
+        self.assertEqual(self.code_of(self.service.send("hello")), "goodbye")
+
+    def test_started_again(self) -> None:
+        """Stopped and started again, it tries again."""
+        self.start()
+        self.end()
+        self.stop()
+        sending = self.service.send("hello")
+        self.assertEqual(self.code_of(sending), "kicked")
+        self.start()
+        again = self.service.send("hello")
+        self.network.pump()
+        self.assertEqual(self.successResultOf(again).text, "hello")
+        self.say(self.bob, "one")
+        self.assertEqual(self.taken(), ["one"])
+
+    def test_connections_that_fail(self) -> None:
+        """A server that is not there is not one that refuses: what waits goes on waiting."""
+        sending = self.service.send("hello")
+        self.service.startService()
+        once = self.service.whenConnected(failAfterFailures=1)
+        always = self.service.whenConnected()
+        self.network.refuse()
+        self.failureResultOf(once, ConnectError)
+        self.assertNoResult(sending)
+        self.come_back()
+        self.network.pump()
+        self.assertEqual(self.successResultOf(sending).seq, 1)
+        self.assertTrue(self.successResultOf(always).is_active)
+
+
+class FloodTests(EndTests):
+    """A program that does not take what is there in time."""
+
+    def test_too_much(self) -> None:
+        """It is left out until it does, and misses nothing."""
+        self.start()
+        self.say(self.bob, "first")
+        self.assertEqual(self.successResultOf(self.next_of(self.service)), "first")
+        for number in range(9):
+            self.bob.send(Message.chat(bytes([number]) * 1024 * 1024))
+            self.reactor.advance(0)
+        self.network.pump()
+        end = self.service.client.connection.end_reason
+        self.assertEqual((end.code, end.retry), ("slow-consumer", True))
+        texts = self.taken()
+        self.come_back()
+        self.network.pump()
+        texts += self.taken()
+        self.assertEqual([ord(text[0]) for text in texts], list(range(9)))
+
+    def test_cancelled_wait(self) -> None:
+        """Who stops waiting for a message leaves it to the next."""
+        self.start()
+        waiting = self.next_of(self.service)
+        waiting.cancel()
+        self.failureResultOf(waiting, CancelledError)
+        self.say(self.bob, "one")
+        self.assertEqual(self.taken(), ["one"])

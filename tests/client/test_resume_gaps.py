@@ -1,0 +1,142 @@
+"""Tests of direct messages that do not come in order: what is missing is fetched first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chatd.wire.messages import Message
+from tests.fakes.handserver import HandServer, answer_commands, answering, direct, welcome
+from tests.fakes.networks import RETRY_S, LastingTests
+
+
+class GapTests(LastingTests):
+    """A server by hand, of whose direct messages some do not come."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.by_hand = HandServer()
+        self.service = self.make_service(self.by_hand)
+        self.service.startService()
+        self.begin([])
+
+    def begin(self, conversations: list[dict[str, Any]]) -> None:
+        """Let the client be welcomed, and told of conversations."""
+        welcome(self.by_hand.peer)
+        answer_commands(self.by_hand.peer, lambda _: {"conversations": conversations})
+
+    def tell(self, *messages: Message) -> None:
+        self.by_hand.peer.send(*messages)
+        self.reactor.advance(0)
+
+    def asked(self, *messages: Message, **fields: Any) -> list[dict[str, Any]]:
+        """Answer `history` with messages, and return what was asked for."""
+
+        def answer(header: dict[str, Any]) -> dict[str, Any]:
+            self.by_hand.peer.send(*answering(header, messages))
+            standing = {"epoch": "e", "count": len(messages), "complete": True, "recovered": True}
+            return {**standing, **fields}
+
+        headers = answer_commands(self.by_hand.peer, answer)
+        return [{name: header[name] for name in ("with", "after")} for header in headers]
+
+    def test_new(self) -> None:
+        """At the first message with someone its epoch is asked for, and nothing told twice."""
+        self.tell(direct("one", 1))
+        self.assertEqual(self.asked(), [{"with": "bob", "after": 1}])
+        self.assertEqual(self.clients.logbook.direct["bob"].epoch, "e")
+        self.assertEqual(self.taken(), ["one"])
+
+    def test_gap(self) -> None:
+        """What comes too early is not told before what is missing was fetched."""
+        self.tell(direct("one", 1))
+        self.asked()
+        self.tell(direct("three", 3), direct("four", 4))
+        self.assertEqual(self.taken(), ["one"])
+        missing = [direct("two", 2), direct("three", 3), direct("four", 4)]
+        self.assertEqual(self.asked(*missing), [{"with": "bob", "after": 1}])
+        self.tell(direct("five", 5))
+        self.assertEqual(self.taken(), ["two", "three", "four", "five"])
+
+    def test_gap_that_stays(self) -> None:
+        """What is not kept any more cannot be fetched; the rest is told."""
+        self.tell(direct("one", 1))
+        self.asked()
+        self.tell(direct("four", 4))
+        self.asked(direct("three", 3), direct("four", 4), recovered=False)
+        self.assertEqual(self.taken(), ["one", "three", "four"])
+
+    def test_gap_that_cannot_be_filled(self) -> None:
+        """Where it cannot be fetched now, the next message tries again."""
+        self.tell(direct("one", 1))
+        self.asked()
+        self.tell(direct("three", 3))
+        answer_commands(self.by_hand.peer, lambda _: "not-stored")
+        self.assertEqual(self.clients.errors, ["not-stored"])
+        self.tell(direct("four", 4))
+        self.asked(direct("two", 2), direct("three", 3), direct("four", 4))
+        self.assertEqual(self.taken(), ["one", "two", "three", "four"])
+
+    def test_gap_of_pages(self) -> None:
+        """It is fetched page after page; a page with nothing on it is the last."""
+        self.tell(direct("one", 1))
+        self.asked()
+        self.tell(direct("three", 3))
+        pages = [[direct("two", 2)], [direct("three", 3)], []]
+
+        def answer(header: dict[str, Any]) -> dict[str, Any]:
+            page = pages.pop(0)
+            self.by_hand.peer.send(*answering(header, page))
+            return {"epoch": "e", "count": len(page), "complete": False, "recovered": True}
+
+        headers = answer_commands(self.by_hand.peer, answer)
+        self.assertEqual([header["after"] for header in headers], [1, 2, 3])
+        self.assertEqual(self.taken(), ["one", "two", "three"])
+
+    def test_lost_while_fetching(self) -> None:
+        """Where the session ends meanwhile, that is no failure, and the next one fetches it."""
+        self.tell(direct("one", 1))
+        self.asked()
+        self.tell(direct("three", 3))
+        self.by_hand.peer.transport.lose()
+        self.assertEqual(self.flushLoggedErrors(), [])
+        self.reactor.advance(RETRY_S)
+        welcome(self.by_hand.peer)
+
+        def answer(header: dict[str, Any]) -> dict[str, Any] | str:
+            if header["command"] == "conversations":
+                return {"conversations": [{"with": "bob", "epoch": "e", "seq": 3}]}
+            if header["command"] == "join":
+                return "no-such-room"
+            missed = [direct("two", 2), direct("three", 3)]
+            self.by_hand.peer.send(*answering(header, missed))
+            return {"epoch": "e", "count": 2, "complete": True, "recovered": True}
+
+        answer_commands(self.by_hand.peer, answer)
+        self.assertEqual(self.taken(), ["one", "two", "three"])
+
+    def test_epoch_that_was_not_learnt(self) -> None:
+        """An epoch that could not be asked for in time is learnt when the client comes back."""
+        self.tell(direct("one", 1))
+        for epoch, told in (("e", []), ("f", [direct("other", 1)])):
+            self.by_hand.peer.transport.lose()
+            self.reactor.advance(RETRY_S)
+            welcome(self.by_hand.peer)
+
+            def answer(header: dict[str, Any], epoch=epoch, told=told) -> dict[str, Any] | str:
+                if header["command"] == "conversations":
+                    return {"conversations": [{"with": "bob", "epoch": epoch, "seq": 1}]}
+                if header["command"] == "join":
+                    return "no-such-room"
+                self.by_hand.peer.send(*answering(header, told))
+                standing = {"epoch": epoch, "count": len(told), "complete": True}
+                return {**standing, "recovered": not told}
+
+            answer_commands(self.by_hand.peer, answer)
+        self.assertEqual(self.taken(), ["one", "other"])
+
+    def test_answer_that_makes_no_sense(self) -> None:
+        """An answer that makes no sense is told as an error; the session goes on."""
+        self.tell(direct("one", 1))
+        answer_commands(self.by_hand.peer, lambda _: {"count": "many"})
+        self.assertEqual(self.clients.errors, ["bad-request"])
+        self.assertTrue(self.service.client.is_active)

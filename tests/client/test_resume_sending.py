@@ -1,0 +1,307 @@
+"""Tests of what was said and has no receipt: it waits for the next session, and is sent once."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from chatd.client.progress import MAX_UNCONFIRMED
+from chatd.errors import LocalProtocolError, RequestError, SessionEnded
+from chatd.wire.messages import Message, MessageType
+from tests.fakes.handserver import HandServer, answer_commands, turn, welcome
+from tests.fakes.networks import RETRY_S, LastingTests
+
+
+class SendingTests(LastingTests):
+    """Bob is there, and hears what alice says."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.bob = self.hand()
+
+    def bob_hears(self) -> list[str]:
+        """Return what bob was told since the last time."""
+        self.network.pump()
+        return self.bob.take_texts()
+
+    def receipt(self, sending: Deferred[Message]) -> tuple[str, int | None]:
+        """Return the text and the place of a receipt that has come."""
+        receipt = self.successResultOf(sending)
+        return receipt.text, receipt.seq
+
+    def error(self, sending: Deferred[Message]) -> str:
+        """Return the code of the end of the session that a send failed with."""
+        return self.failureResultOf(sending, SessionEnded).value.code
+
+
+class WithoutConnectionTests(SendingTests):
+    """What is said while there is no connection waits for one."""
+
+    def test_while_away(self) -> None:
+        """It is sent when the client is back, in the order in which it was said."""
+        self.start()
+        self.lose()
+        sending = [self.service.send(text) for text in ("one", "two", "three")]
+        for each in sending:
+            self.assertNoResult(each)
+        self.come_back()
+        self.assertEqual(self.bob_hears(), ["one", "two", "three"])
+        receipts = [self.receipt(each) for each in sending]
+        self.assertEqual(receipts, [("one", 1), ("two", 2), ("three", 3)])
+
+    def test_place(self) -> None:
+        """What names no room goes to the one that was the first then, whatever is first later."""
+        self.start()
+        self.assertEqual(self.service.client.room, "lobby")
+        self.lose()
+        sending = self.service.send("one")
+        self.come_back()
+        self.assertEqual(self.successResultOf(sending).room, "lobby")
+        self.assertEqual(self.service.client.room, "lobby")
+        self.assertEqual(self.bob_hears(), ["one"])
+
+    def test_before_the_first(self) -> None:
+        """So it is before the service was ever connected or started."""
+        before = self.service.send("before")
+        self.service.startService()
+        connecting = self.service.send("connecting")
+        self.accept()
+        self.assertEqual(self.bob_hears(), ["before", "connecting"])
+        self.assertEqual((self.receipt(before)[1], self.receipt(connecting)[1]), (1, 2))
+
+    def test_after_what_was_missed(self) -> None:
+        """It comes after what others said meanwhile."""
+        self.start()
+        self.lose()
+        sending = self.service.send("mine")
+        self.say(self.bob, "yours")
+        self.come_back()
+        self.network.pump()
+        self.assertEqual(self.heard(), ["yours", "mine"])
+        self.assertEqual(self.receipt(sending), ("mine", 2))
+
+    def test_while_coming_back(self) -> None:
+        """What is said before the client is in its rooms waits until it is, in its turn."""
+        self.start()
+        self.lose()
+        first = self.service.send("first")
+        self.network.advance(RETRY_S)
+        self.network.accept_welcome()
+        self.assertTrue(self.service.client.is_active)
+        sending = self.service.send("hello")
+        self.assertNoResult(self.service.client.when_established())
+        self.assertEqual(self.bob_hears(), ["first", "hello"])
+        self.assertEqual((self.receipt(first)[1], self.receipt(sending)[1]), (1, 2))
+
+    def test_cancelled(self) -> None:
+        """What is cancelled meanwhile is not sent."""
+        self.start()
+        self.lose()
+        one, two = self.service.send("one"), self.service.send("two")
+        one.cancel()
+        self.failureResultOf(one, CancelledError)
+        self.come_back()
+        self.assertEqual(self.bob_hears(), ["two"])
+        self.assertEqual(self.receipt(two), ("two", 1))
+
+    def test_refused(self) -> None:
+        """What the server refuses then fails, and the rest is sent."""
+        there, here = self.service.send("there", room="cellar"), self.service.send("here")
+        self.start()
+        self.assertEqual(self.bob_hears(), ["here"])
+        self.assertEqual(self.failureResultOf(there, RequestError).value.code, "not-in-room")
+        self.assertEqual(self.receipt(here), ("here", 1))
+
+    def test_cannot_be_sent(self) -> None:
+        """What this server does not take fails, and the rest is sent."""
+        self.network.restart(max_content=10)
+        self.bob = self.hand()
+        large, long = self.service.send("x" * 11), self.service.send("x", id="i" * 65)
+        good = self.service.send("good")
+        self.start()
+        self.assertEqual(self.bob_hears(), ["good"])
+        for refused in (large, long):
+            self.failureResultOf(refused, LocalProtocolError)
+        self.assertEqual(self.receipt(good), ("good", 1))
+
+    def test_misuse(self) -> None:
+        """An id that waits, or too many that do, are the caller's mistake."""
+        self.service.send("one", id="m1").addErrback(lambda _: None)
+        self.assertRaises(LocalProtocolError, self.service.send, "two", id="m1")
+        for number in range(MAX_UNCONFIRMED - 1):
+            self.service.send("x", id=str(number)).addErrback(lambda _: None)
+        self.assertRaises(LocalProtocolError, self.service.send, "one too many")
+        self.service.startService()
+        stopping = self.service.stopService()
+        self.successResultOf(stopping)
+
+
+class LostTests(SendingTests):
+    """What was said when the connection was lost is sent again, if it has to be."""
+
+    def test_did_not_arrive(self) -> None:
+        """What never arrived is sent again under its id, by whichever `send` it was said."""
+        client = self.start()
+        sending = [client.send("one", id="m1"), self.service.send("two", id="m2")]
+        self.lose()
+        self.assertEqual(self.bob_hears(), [])
+        self.come_back()
+        told = [each for each in self.bob.take() if each.type == MessageType.MESSAGE]
+        self.assertEqual([(each.id, each.text) for each in told], [("m1", "one"), ("m2", "two")])
+        self.assertEqual([self.receipt(each) for each in sending], [("one", 1), ("two", 2)])
+
+    def test_arrived(self) -> None:
+        """What arrived is not sent again: its copy comes with what was missed."""
+        self.start()
+        sending = self.service.send("one")
+        self.network.deliver_and_lose()
+        self.assertEqual(self.bob_hears(), ["one"])
+        self.assertNoResult(sending)
+        said = self.count_said()
+        self.come_back()
+        self.assertEqual(self.receipt(sending), ("one", 1))
+        self.assertEqual((said, self.bob_hears()), ([], []))
+        self.assertEqual((self.clients.heard, self.taken()), ([("alice", "one")], []))
+
+    def count_said(self) -> list[str]:
+        """Return a list that the texts are added to that the server is told."""
+        said: list[str] = []
+        receive = self.server.message_received
+
+        def received(session, message):
+            said.append(message.text)
+            return receive(session, message)
+
+        self.server.message_received = received
+        return said
+
+    def test_some_arrived(self) -> None:
+        """Of many only those are sent again that did not arrive, and each is answered once."""
+        client = self.start()
+        arrived = [client.send(f"a{number}") for number in range(3)]
+        self.network.deliver_and_lose()
+        self.say(self.bob, "bob's")
+        others = [self.service.send(f"b{number}") for number in range(3)]
+        said = self.count_said()
+        self.come_back()
+        self.assertEqual([self.receipt(each)[1] for each in arrived + others], [1, 2, 3, 5, 6, 7])
+        self.assertEqual(said, ["b0", "b1", "b2"])
+        self.assertEqual(self.heard(), ["a0", "a1", "a2", "bob's", "b0", "b1", "b2"])
+
+    def test_copy_that_is_not_told(self) -> None:
+        """Where the client is not told its copy, it is sent again and answered with that."""
+        client = self.start()
+        self.successResultOf(self.pumped(client.join("cellar")))
+        sending = client.send("one", room="cellar", id="m1")
+        self.network.deliver_and_lose()
+        del self.clients.logbook.rooms["cellar"]
+        self.come_back()
+        self.assertEqual(self.failureResultOf(sending, RequestError).value.code, "not-in-room")
+        sending = self.service.send("one", id="m2")
+        self.network.deliver_and_lose()
+        self.clients.logbook.rooms["lobby"].seq = None  # it comes in without what it missed
+        self.come_back()
+        self.assertEqual(self.receipt(sending), ("one", 1))
+        self.assertEqual(self.bob_hears(), ["one"])
+
+    def pumped(self, asked: Deferred) -> Deferred:
+        self.network.pump()
+        return asked
+
+    def test_again_and_again(self) -> None:
+        """However often the connection is lost, it is said once and answered once."""
+        self.start()
+        sending = [self.service.send(str(number)) for number in range(4)]
+        for _ in range(3):
+            self.network.deliver_and_lose()
+            self.network.advance(RETRY_S)
+            self.network.accept_welcome()
+            sending += [self.service.send(f"more {len(sending)}")]
+        self.network.pump()
+        self.assertEqual(self.bob_hears(), ["0", "1", "2", "3", "more 4", "more 5", "more 6"])
+        self.assertEqual([self.receipt(each)[1] for each in sending], list(range(1, 8)))
+
+    def test_forgotten_by_the_server(self) -> None:
+        """A server that was started anew takes it for new."""
+        self.start()
+        sending = self.service.send("one")
+        self.network.deliver_and_lose()
+        self.network.restart()
+        self.bob = self.hand()
+        self.come_back()
+        self.assertEqual(self.bob_hears(), ["one"])
+        self.assertEqual(self.receipt(sending), ("one", 1))
+
+    def test_direct(self) -> None:
+        """The same goes for direct messages."""
+        self.start()
+        arrived = self.service.send("one", to="bob")
+        self.network.deliver_and_lose()
+        self.assertEqual(self.bob_hears(), ["one"])
+        lost = self.service.send("two", to="bob")
+        self.come_back()
+        self.assertEqual((self.receipt(arrived)[1], self.receipt(lost)[1]), (1, 2))
+        self.assertEqual(self.bob_hears(), ["two"])
+        self.assertEqual(self.heard(), ["one", "two"])
+
+    def test_cancelled(self) -> None:
+        """What is cancelled on its way is not sent again, and its receipt harms nobody."""
+        client = self.start()
+        for text in ("one", "again"):
+            one = client.send(text, id="m1")
+            one.cancel()
+            self.failureResultOf(one, CancelledError)
+        self.network.pump()
+        self.assertEqual(self.clients.errors, ["id-reused"])
+        two, three = client.send("two"), client.send("three")
+        two.cancel()
+        self.lose()
+        three.cancel()
+        for cancelled in (two, three):
+            self.failureResultOf(cancelled, CancelledError)
+        self.come_back()
+        self.assertEqual(self.bob_hears(), ["one"])
+
+    def test_too_much(self) -> None:
+        """What is over the limit is refused at once, and nothing waits for it."""
+        client = self.start()
+        too_much = bytes(client.max_content + 1)
+        self.assertRaises(LocalProtocolError, client.send, too_much, id="m1")
+        sending = client.send("less", id="m1")
+        self.network.pump()
+        self.assertEqual(self.receipt(sending), ("less", 1))
+
+    def test_what_does_not_wait(self) -> None:
+        """Commands and pings do not wait for another session."""
+        client = self.start()
+        for asked in (client.who("lobby"), client.ping()):
+            self.network.lose()
+            self.failureResultOf(asked, SessionEnded)
+        self.come_back()
+
+
+class ByHandTests(LastingTests):
+    """A server by hand."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.by_hand = HandServer()
+        self.service = self.make_service(self.by_hand)
+        self.sending = self.service.send("hello", id="m1")
+        self.service.startService()
+        welcome(self.by_hand.peer)
+
+    def test_reply(self) -> None:
+        """A reply has no place, and is the receipt of what was said under its id."""
+        answer_commands(self.by_hand.peer, lambda _: {"conversations": []})
+        self.by_hand.peer.send(Message.chat("hello yourself", id="m1"))
+        self.assertEqual(self.successResultOf(self.sending).text, "hello yourself")
+        turn(self.by_hand.peer)
+
+    def test_left_at_an_error(self) -> None:
+        """A program that leaves while it is told of an error sends nothing more."""
+        self.clients.on_error = lambda client: client.disconnect()
+        commands = answer_commands(self.by_hand.peer, lambda _: "unknown-command")
+        self.assertEqual((len(commands), self.clients.errors), (1, ["unknown-command"]))
+        self.assertNoResult(self.sending)
+        self.by_hand.peer.transport.lose()
+        self.assertEqual(self.failureResultOf(self.sending, SessionEnded).value.code, "goodbye")

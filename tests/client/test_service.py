@@ -1,0 +1,254 @@
+"""Tests of the service that connects a client again and again."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.endpoints import TCP4ClientEndpoint
+
+from chatd.client.client import ChatClient
+from chatd.client.connect import ChatClientFactory, ChatClientService
+from chatd.errors import ConfigurationError, SessionEnded, SessionRefused
+from tests.client.test_connect import ENDPOINT, NetworkTests, RaisingEndpoint
+from tests.fakes.peers import hand_client
+
+RETRY_S = 2.0
+
+
+class ServiceTests(NetworkTests):
+    """`ChatClientService` keeps a client connected."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.attempts: list[int] = []
+        self.service = ChatClientService(
+            self.reactor, ENDPOINT, ChatClientFactory(self.reactor, name="alice"), self.retry_s
+        )
+
+    def retry_s(self, attempt: int) -> float:
+        """Note the attempt, and wait as long as ever."""
+        self.attempts.append(attempt)
+        return RETRY_S
+
+    def start(self) -> ChatClient:
+        """Start the service, and let it connect."""
+        self.service.startService()
+        self.network.accept()
+        return self.successResultOf(self.service.whenConnected())
+
+    def stop(self) -> None:
+        """Stop the service, and check that it is gone and nothing is left."""
+        stopping = self.service.stopService()
+        self.network.pump()
+        self.successResultOf(stopping)
+        self.assertEqual((self.network.attempts, self.names()), (0, []))
+        self.network.advance(10 * RETRY_S)
+        self.assertEqual((self.network.attempts, self.reactor.getDelayedCalls()), (0, []))
+
+    def test_connected(self) -> None:
+        """It gives the client when its session is active, to who asks before and after."""
+        waiting = self.service.whenConnected()
+        client = self.start()
+        self.assertTrue(client.is_active)
+        self.assertIs(self.successResultOf(waiting), client)
+        self.assertIs(self.service.client, client)
+        self.assertEqual(self.names(), ["alice"])
+        self.stop()
+
+    def test_says_goodbye(self) -> None:
+        """It leaves with a goodbye."""
+        client = self.start()
+        ended = client.when_ended()
+        self.stop()
+        self.assertTrue(self.successResultOf(ended).is_clean)
+
+    def test_connects_again(self) -> None:
+        """A client that was lost is replaced by a new one, after the time of the policy."""
+        first = self.start()
+        first.transport.loseConnection()
+        self.network.pump()
+        self.assertEqual((self.names(), self.network.attempts), ([], 0))
+        self.network.advance(RETRY_S - 0.1)
+        self.assertEqual(self.network.attempts, 0)
+        waiting = self.service.whenConnected()
+        self.network.advance(0.1)
+        self.network.accept()
+        second = self.successResultOf(waiting)
+        self.assertIsNot(second, first)
+        self.assertTrue(second.is_active)
+        self.assertEqual(self.names(), ["alice"])
+        self.stop()
+
+    def test_ended_by_the_server(self) -> None:
+        """A client that the server ended is replaced, too."""
+        self.start()
+        (session,) = self.factory.sessions.values()
+        session.end("enough", "that was enough", retry=True)
+        self.network.pump()
+        self.network.advance(RETRY_S)
+        self.network.accept()
+        self.assertTrue(self.successResultOf(self.service.whenConnected()).is_active)
+        self.stop()
+
+    def test_not_wanted_back(self) -> None:
+        """A server that does not want the client back is not connected to again."""
+        self.start()
+        (session,) = self.factory.sessions.values()
+        session.end("banned", "go away")
+        self.network.pump()
+        lost = self.failureResultOf(self.service.whenConnected(), SessionEnded).value
+        self.assertEqual(lost.code, "banned")
+        self.network.advance(10 * RETRY_S)
+        self.assertEqual((self.network.attempts, self.attempts), (0, []))
+        self.stop()
+
+    def test_a_steady_session(self) -> None:
+        """The backoff goes on after a session that was lost at once, not after one that lasted."""
+        for lasts_s in (0.0, 0.0, 20.0, 0.0):
+            if not self.service.running:
+                self.start()
+            self.network.advance(lasts_s)
+            (session,) = self.factory.sessions.values()
+            session.end("restart", "come back", retry=True)
+            self.network.pump()
+            self.network.advance(RETRY_S)
+            self.network.accept()
+        self.assertEqual(self.attempts, [1, 2, 1, 2])
+        self.stop()
+
+    def test_nobody_listens(self) -> None:
+        """Where nobody listens it tries again, and counts how often it did."""
+        self.service.startService()
+        for _ in range(3):
+            self.network.refuse()
+            self.network.advance(RETRY_S)
+        self.assertEqual(self.attempts, [1, 2, 3])
+        self.network.accept()
+        self.assertTrue(self.successResultOf(self.service.whenConnected()).is_active)
+        self.stop()
+
+    def test_refused(self) -> None:
+        """Where the server refuses the session it tries again, until it is let in."""
+        other = hand_client(self.factory, "alice")
+        self.service.startService()
+        waiting = self.service.whenConnected()
+        for _ in range(2):
+            self.network.accept()
+            self.assertNoResult(waiting)
+            self.network.advance(RETRY_S)
+        self.assertEqual(self.attempts, [1, 2])
+        other.transport.lose()
+        self.network.accept()
+        self.assertTrue(self.successResultOf(waiting).is_active)
+        self.stop()
+
+    def test_who_waits_for_one_attempt(self) -> None:
+        """Who waits for one attempt only is told why it failed."""
+        other = hand_client(self.factory, "alice")
+        self.service.startService()
+        waiting = self.service.whenConnected(failAfterFailures=1)
+        self.network.accept()
+        error = self.failureResultOf(waiting, SessionRefused).value
+        self.assertEqual(error.code, "name-taken")
+        other.transport.lose()
+        self.stop()
+
+    def test_lost_before_the_welcome(self) -> None:
+        """A connection that is lost before the welcome is an attempt that failed."""
+        self.service.startService()
+        waiting = self.service.whenConnected(failAfterFailures=1)
+        self.network.accept_in_silence()
+        self.service.client.transport.loseConnection()
+        self.network.pump()
+        error = self.failureResultOf(waiting, SessionEnded).value
+        self.assertEqual(error.code, "connection-lost")
+        self.network.advance(RETRY_S)
+        self.network.accept()
+        self.assertTrue(self.successResultOf(self.service.whenConnected()).is_active)
+        self.stop()
+
+    def test_stopped_as_soon_as_connected(self) -> None:
+        """Who waits for the client may stop the service when it comes."""
+        stopping = self.service.whenConnected().addCallback(lambda _: self.service.stopService())
+        self.service.startService()
+        self.network.accept()
+        self.successResultOf(stopping)
+        self.assertEqual(self.names(), [])
+
+    def test_stopped_while_connecting(self) -> None:
+        """It can be stopped while it connects; who waits is told."""
+        self.service.startService()
+        waiting = self.service.whenConnected()
+        stopping = self.service.stopService()
+        self.successResultOf(stopping)
+        self.failureResultOf(waiting, CancelledError)
+
+    def test_stopped_while_waiting_to_try_again(self) -> None:
+        """It can be stopped while it waits to try again."""
+        self.service.startService()
+        self.network.refuse()
+        self.stop()
+
+    def test_stopped_before_it_was_connected(self) -> None:
+        """It can be stopped while it waits for the welcome."""
+        self.service.startService()
+        self.network.accept_in_silence()
+        self.stop()
+
+    def test_started_again(self) -> None:
+        """It can be started again after it was stopped."""
+        first = self.start()
+        self.stop()
+        self.assertIsNot(self.start(), first)
+        self.stop()
+
+    def test_started_again_at_once(self) -> None:
+        """It can be started again before the old connection is closed; there is one new one."""
+        self.start()
+        self.service.stopService()
+        self.service.startService()
+        self.network.pump()
+        self.network.accept()
+        self.network.advance(10 * RETRY_S)
+        self.assertEqual((self.network.attempts, self.names()), (0, ["alice"]))
+        self.stop()
+
+    def test_started_twice(self) -> None:
+        """A second start of a service that runs changes nothing."""
+        client = self.start()
+        self.service.startService()
+        self.assertEqual(self.network.attempts, 0)
+        self.assertIs(self.successResultOf(self.service.whenConnected()), client)
+        self.stop()
+
+    def test_bad_endpoint(self) -> None:
+        """A string that is no endpoint is a mistake in the configuration."""
+        self.assertRaises(
+            ConfigurationError,
+            ChatClientService,
+            self.reactor,
+            "localhost:9999",
+            ChatClientFactory(self.reactor),
+        )
+
+    def test_endpoint_that_fails(self) -> None:
+        """An endpoint to which no attempt can succeed is tried once; all who wait are told."""
+        clients = ChatClientFactory(self.reactor, name="alice")
+        service = ChatClientService(self.reactor, RaisingEndpoint(), clients, self.retry_s)
+        early, unsent = service.whenConnected(), service.send("hello")
+        service.startService()
+        for waiting in (early, service.whenConnected(), service.send("too late")):
+            error = self.failureResultOf(waiting, ConfigurationError).value
+            self.assertIn("NotImplementedError: not here", str(error))
+        lost = self.failureResultOf(unsent, SessionEnded).value
+        self.assertEqual((lost.code, lost.retry), ("connection-lost", False))
+        self.assertEqual((self.attempts, self.reactor.getDelayedCalls()), ([], []))
+        self.successResultOf(service.stopService())
+
+    def test_endpoint_object(self) -> None:
+        """An endpoint may be given instead of a string, and the policy may be left to Twisted."""
+        endpoint = TCP4ClientEndpoint(self.reactor, "localhost", 9999)
+        self.service = ChatClientService(
+            self.reactor, endpoint, ChatClientFactory(self.reactor, name="alice")
+        )
+        self.assertTrue(self.start().is_active)
+        self.stop()

@@ -1,0 +1,209 @@
+"""The file of bans."""
+
+import errno
+import json
+import os
+import resource
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+
+from chatd.config.banfile import Ban, BanFile
+from chatd.errors import ConfigurationError, StoreError
+from tests.storage.stores import StoreCase
+
+BANS = [
+    Ban(name="eve", address=None, until=None, by="ann", made=1000.5),
+    Ban(name=None, address="192.0.2.1", until=2000.0, by="ann", made=1001.0),
+    Ban(name="mallory", address="::1", until=None, by="Zoë", made=1002.0),
+]
+
+
+class BanTests(StoreCase):
+    def test_of_somebody(self):
+        """A ban is of a name, an address or both, and never of nobody."""
+        assert Ban(name="eve").until is None
+        assert Ban(address="::1").name is None
+        with pytest.raises(ValueError, match="a name or an address"):
+            Ban(until=1.0)
+
+
+class BanFileTests(StoreCase):
+    def setUp(self):
+        super().setUp()
+        self.path = self.directory / "bans.json"
+        self.file = BanFile(self.path)
+
+    def refusal(self, data):
+        """The one line that contents of the file are refused with."""
+        self.path.write_bytes(data)
+        with pytest.raises(ConfigurationError) as caught:
+            self.file.load()
+        text = str(caught.value)
+        assert text.startswith(f"cannot read the bans in {self.path}: ")
+        assert "\n" not in text
+        return text.removeprefix(f"cannot read the bans in {self.path}: ")
+
+    def test_round_trip(self):
+        """What is saved is loaded again, and replaces what was there."""
+        for bans in (BANS, [], BANS[:1]):
+            self.file.save(bans)
+            assert BanFile(str(self.path)).load() == bans
+        assert os.listdir(self.directory) == ["bans.json"]
+
+    def test_readable(self):
+        """A person can read the file: a field a line."""
+        self.file.save(BANS)
+        text = self.path.read_text("utf-8")
+        assert '    "by": "Zoë"' in text.replace(",\n", "\n").splitlines()
+        assert text.endswith("]\n")
+        assert json.loads(text)[1]["until"] == 2000.0
+
+    def test_by_hand(self):
+        """A person can write the file, and leave out what does not matter."""
+        self.path.write_text('[ {"name": "eve"},\n {"address": "::1", "until": 5} ]')
+        assert self.file.load() == [Ban(name="eve"), Ban(address="::1", until=5.0)]
+
+    def test_mark(self):
+        """A byte order mark before the list says nothing; another encoding is called that."""
+        self.path.write_bytes(b'\xef\xbb\xbf[{"name": "eve"}]')
+        assert self.file.load() == [Ban(name="eve")]
+        self.path.write_bytes('\ufeff[{"name": "eve"}]'.encode("utf-16-le"))
+        with pytest.raises(ConfigurationError) as caught:
+            self.file.load()
+        assert str(caught.value) == (
+            f"the ban file {self.path} is no UTF-8 text but UTF-16; save it as UTF-8"
+        )
+
+    def test_mode(self):
+        """Only the owner can read the file, whatever the umask, and whatever was there."""
+        for umask in (0, 0o777):
+            self.addCleanup(os.umask, os.umask(umask))
+            self.file.save(BANS)
+            assert stat.S_IMODE(self.path.stat().st_mode) == 0o600
+            self.path.chmod(0o644)
+
+    def test_missing(self):
+        """Where there is no file there are no bans."""
+        assert self.file.load() == []
+
+    def test_nowhere(self):
+        """Without a path nothing is kept."""
+        file = BanFile(None)
+        assert (file.is_kept, self.file.is_kept) == (False, True)
+        file.save(BANS)
+        assert file.load() == []
+
+    def test_link(self):
+        """A link stays a link: what it points to is replaced."""
+        link = self.directory / "link"
+        link.symlink_to(self.path)
+        BanFile(link).save(BANS)
+        assert link.is_symlink()
+        assert self.file.load() == BANS
+
+    def test_relative(self):
+        """A path is that of the directory in which the daemon was started."""
+        self.addCleanup(os.chdir, Path.cwd())
+        os.chdir(self.directory)
+        file = BanFile("bans.json")
+        os.chdir("/")
+        file.save(BANS)
+        assert self.file.load() == BANS
+
+    def test_invalid(self):
+        """What is not a list of bans is refused, and the place of the fault is named."""
+        assert "byte 2" in self.refusal(b"[{]")
+        assert "truncated" in self.refusal(b"")
+        assert "utf-8" in self.refusal(b'[{"name": "\xff"}]').lower()
+        assert "`array`" in self.refusal(b"{}")
+        assert "`$[0].name`" in self.refusal(b'[{"name": 1}]')
+        assert "`adress`" in self.refusal(b'[{"name": "eve", "adress": "::1"}]')
+        assert "A ban needs a name or an address" in self.refusal(b'[{"by": "ann"}]')
+
+    def test_unreadable(self):
+        """What is not a file is refused."""
+        with pytest.raises(ConfigurationError, match=r"cannot read the bans in .*: Is a directory"):
+            BanFile(self.directory).load()
+
+    def test_no_directory(self):
+        """A file that cannot be written is a `StoreError`."""
+        file = BanFile(self.directory / "missing" / "bans.json")
+        with pytest.raises(StoreError, match=os.strerror(errno.ENOENT)):
+            file.save(BANS)
+
+    def test_power_cut(self):
+        """The new file is on the disk before it takes its place, and its name is afterwards."""
+        order = []
+        for name in ("fsync", "replace"):
+            real = getattr(os, name)
+
+            def noted(*args, name=name, real=real):
+                order.append(name)
+                return real(*args)
+
+            self.patch(os, name, noted)
+        self.file.save(BANS)
+        assert order == ["fsync", "replace", "fsync"]
+
+    def test_mounted_file(self):
+        """A file that is mounted by itself, and so cannot be replaced, is overwritten."""
+        self.file.save(BANS)
+        inode = self.path.stat().st_ino
+
+        def replace(*paths):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+        self.patch(os, "replace", replace)
+        self.file.save(BANS[:1])
+        assert self.file.load() == BANS[:1]
+        assert self.path.stat().st_ino == inode
+        assert os.listdir(self.directory) == ["bans.json"]
+
+    def test_name_not_on_the_disk(self):
+        """Where the directory cannot be synced it is refused, and the file is as it was."""
+        real = os.fsync
+
+        def fsync(descriptor):
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            real(descriptor)
+
+        for before in ([], BANS[:1]):
+            if before:
+                self.file.save(before)
+            self.patch(os, "fsync", fsync)
+            with pytest.raises(StoreError, match=os.strerror(errno.EIO)):
+                self.file.save(BANS)
+            self.patch(os, "fsync", real)
+            assert self.file.load() == before
+            assert os.listdir(self.directory) == ["bans.json"] * bool(before)
+
+    def test_disk_full(self):
+        """When the disk is full the file is as it was, and nothing is left beside it."""
+        self.file.save(BANS[:1])
+        self.addCleanup(
+            signal.signal, signal.SIGXFSZ, signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        )
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (16, hard))
+        try:
+            with pytest.raises(StoreError, match=os.strerror(errno.EFBIG)):
+                self.file.save(BANS)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert self.file.load() == BANS[:1]
+        assert os.listdir(self.directory) == ["bans.json"]
+
+
+class NoFileTests(StoreCase):
+    def test_pipe(self):
+        """A pipe is no file of bans, and is not waited for."""
+        path = self.make_directory() / "bans.json"
+        os.mkfifo(path)
+        with pytest.raises(ConfigurationError, match="it is no regular file"):
+            BanFile(path).load()
+        with pytest.raises(StoreError, match="it is no regular file"):
+            BanFile(path).save(BANS)

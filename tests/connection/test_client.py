@@ -1,0 +1,328 @@
+"""Tests of the client's side: its answer, the welcome, and how it learns that it is refused."""
+
+from itertools import product
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.connection.client import ClientConnection
+from chatd.connection.events import Ended, Faulted, Welcomed
+from chatd.connection.states import State
+from chatd.errors import LocalProtocolError, SessionEnded, SessionRefused
+from chatd.wire.codec import Codec
+from chatd.wire.messages import Disconnect, Message, MessageType, SessionAck
+from tests.connection.wiring import (
+    ACK,
+    GOODBYE,
+    GREETING,
+    HELLO,
+    INIT,
+    KEY,
+    LARGE,
+    MAX_CONTENT,
+    OTHER_KEY,
+    ROOMS,
+    SESSION_ID,
+    WELCOME,
+    WELCOMED,
+    Pair,
+    SideCases,
+    bring_to,
+    channel_of,
+    codes_of,
+    error,
+    make_client,
+    make_server,
+    ping,
+    pong,
+    raw_frame,
+)
+
+REFUSAL = Message(
+    MessageType.DISCONNECT, Disconnect(code="name-taken", reason="in use", retry=True)
+)
+
+
+class ClientCases(SideCases):
+    make = staticmethod(make_client)
+
+    # The answer to the greeting
+
+    def test_says_nothing_first(self):
+        """The client says nothing before the server has greeted."""
+        peer = self.at(State.GREETING)
+        self.assertIsNone(peer.connection.init)
+        self.assertEqual(peer.hear(), [])
+
+    def test_answers_the_greeting(self):
+        """The greeting is answered with its session_id and the name; it asks for no password."""
+        for name, password in product(("bob", None), ("secret", None)):
+            client = make_client(self.key, name=name, password=password)
+            peer = bring_to(State.GREETING, client, self.key)
+            self.assertEqual(peer.say(INIT), [])
+            ack = SessionAck(session_id=SESSION_ID, name=name)
+            self.assertEqual(peer.hear(), [Message(MessageType.SESSION_ACK, ack)])
+            self.assertIs(peer.state, State.ADMISSION)
+            self.assertEqual(client.init, GREETING)
+
+    def test_password(self):
+        """A password is told to a server that asks for one."""
+        client = make_client(self.key, name="bob", password="secret")
+        peer = bring_to(State.GREETING, client, self.key)
+        peer.say_frames(raw_frame(1, b'{"session_id":"s","auth":true}', b"", self.key))
+        (ack,) = peer.hear()
+        self.assertEqual(ack.header.password, "secret")
+
+    def test_password_withheld(self):
+        """A password that must not be heard on the way is not told, whoever asks for it."""
+        client = make_client(self.key, name="bob", password="secret")
+        peer = bring_to(State.GREETING, client, self.key)
+        client.withhold_password()
+        peer.say_frames(raw_frame(1, b'{"session_id":"s","auth":true}', b"", self.key))
+        (ack,) = peer.hear()
+        self.assertEqual((ack.header.name, ack.header.password), ("bob", None))
+
+    def test_rooms(self):
+        """The rooms to begin in are asked for; none at all is another wish than no wish."""
+        for rooms in (None, [], ["cellar", "Attic"]):
+            client = make_client(self.key, rooms=rooms)
+            peer = bring_to(State.GREETING, client, self.key)
+            peer.say(INIT)
+            (ack,) = peer.hear()
+            self.assertEqual(ack.header.rooms, rooms)
+
+    def test_second_greeting(self):
+        """A second greeting is refused; the first one holds."""
+        peer = self.at(State.ADMISSION)
+        second = raw_frame(1, b'{"session_id":"other","max_content":5}', b"", self.key)
+        self.assertEqual(peer.say_frames(second), [])
+        self.assertEqual(codes_of(peer.hear()), [(5, "unexpected-type")])
+        self.assertEqual(peer.connection.init, GREETING)
+        self.assertEqual(peer.connection.max_content, MAX_CONTENT)
+
+    def test_ill_formed_greeting(self):
+        """A greeting with an impossible field is `bad-request`; a better one may follow."""
+        peer = self.at(State.GREETING)
+        fields = (b'"x":1', b'"session_id":1', b'"session_id":"s","heartbeat":0')
+        for header in (*fields, b'"session_id":"s","max_content":-1'):
+            peer.say_frames(raw_frame(1, b"{%s}" % header, b"", self.key))
+            self.assertEqual(codes_of(peer.hear()), [(5, "bad-request")])
+        peer.say(INIT)
+        self.assertEqual(peer.hear(), [ACK])
+
+    def test_the_servers_limit(self):
+        """The client takes over the server's limit, for itself alone."""
+        codec = Codec(self.key)
+        limit = codec.max_content
+        client = ClientConnection(codec, channel_of(self.key, is_server=False), 0.0)
+        peer = bring_to(State.ESTABLISHED, client, self.key)
+        self.assertEqual((client.max_content, codec.max_content), (MAX_CONTENT, limit))
+        client.send(HELLO.type, HELLO.header, bytes(MAX_CONTENT))
+        with self.assertRaises(LocalProtocolError):
+            client.send(HELLO.type, HELLO.header, bytes(MAX_CONTENT + 1))
+        self.assertEqual([len(message.content) for message in peer.hear()], [MAX_CONTENT])
+
+    def test_small_limit(self):
+        """With the smallest limit that a server can set, heartbeats still pass."""
+        peer = self.at(State.GREETING)
+        peer.say_frames(raw_frame(1, b'{"session_id":"s","max_content":4}', b"", self.key))
+        peer.hear()
+        peer.establish()
+        self.assertEqual(peer.say(ping(1)), [])
+        peer.connection.send_ping()
+        self.assertEqual(peer.hear(), [pong(1), ping(1)])
+
+    def test_name_that_cannot_be_sent(self):
+        """A name that no frame can hold is the caller's mistake, told when it is given."""
+        for name in ("\ud800", "x" * 70_000):
+            with self.assertRaises(LocalProtocolError):
+                make_client(self.key, name=name)
+
+    # The welcome
+
+    def test_welcome(self):
+        """The welcome establishes the session, and tells the name and the rooms, if any."""
+        for room, rooms in (("lobby", ROOMS), (None, [])):
+            peer = self.at(State.ADMISSION)
+            fields = {**WELCOME.header, "name": "bob", "room": room, "rooms": rooms}
+            welcome = Message(MessageType.EVENT, fields)
+            self.assertEqual(peer.say(welcome), [Welcomed("bob", room, rooms)])
+            self.assertIs(peer.state, State.ESTABLISHED)
+            self.assertEqual(peer.hear(), [])
+
+    def test_welcome_without_rooms(self):
+        """Where the rooms are missing or none that can be read, the one room is all there is."""
+        for more in ({}, {"rooms": None}, {"rooms": "lobby"}, {"rooms": [{"room": 5}]}):
+            for room, rooms in (("lobby", [{"room": "lobby"}]), (None, [])):
+                peer = self.at(State.ADMISSION)
+                fields = {"event": "welcome", "name": "bob", "room": room, **more}
+                self.assertEqual(
+                    peer.say(Message(MessageType.EVENT, fields)), [Welcomed("bob", room, rooms)]
+                )
+
+    def test_messages_behind_the_welcome(self):
+        """Messages in one piece with the greeting and the welcome follow it, large ones too."""
+        peer = self.at(State.GREETING)
+        events = peer.say(INIT, WELCOME, HELLO, LARGE)
+        self.assertEqual(events, [WELCOMED, HELLO, LARGE])
+
+    def test_ill_formed_welcome(self):
+        """A welcome without a name is `bad-request`; a better one may follow."""
+        peer = self.at(State.ADMISSION)
+        for fields in ({}, {"name": 5}, {"name": "a", "room": 5}):
+            self.assertEqual(
+                peer.say(Message(MessageType.EVENT, {"event": "welcome", **fields})), []
+            )
+            self.assertEqual(codes_of(peer.hear()), [(5, "bad-request")])
+        self.assertEqual(peer.say(WELCOME), [WELCOMED])
+
+    def test_welcome_too_soon(self):
+        """A welcome before the greeting welcomes nobody."""
+        peer = self.at(State.GREETING)
+        self.assertEqual(peer.say(WELCOME), [])
+        self.assertEqual(codes_of(peer.hear()), [(5, "unexpected-type")])
+        self.assertIs(peer.state, State.GREETING)
+
+    def test_another_event_before_the_welcome(self):
+        """Another event before the welcome is refused, and the handshake goes on."""
+        peer = self.at(State.ADMISSION)
+        self.assertEqual(peer.say(Message(MessageType.EVENT, {"event": "joined"})), [])
+        self.assertEqual(codes_of(peer.hear()), [(5, "unexpected-type")])
+        self.assertEqual(peer.say(WELCOME), [WELCOMED])
+
+    def test_welcome_of_another_type(self):
+        """Only an EVENT welcomes; a frame of another type that looks like one does not."""
+        header = b'{"id":"x","command":"c","event":"welcome","name":"alice"}'
+        kinds = ((7, "unknown-type"), (8, "unexpected-type"), (9, "unexpected-type"))
+        for message_type, code in (*kinds, (99, "unknown-type")):
+            peer = self.at(State.ADMISSION)
+            self.assertEqual(peer.say_frames(raw_frame(message_type, header, b"", self.key)), [])
+            self.assertEqual(codes_of(peer.hear()), [(5, code)])
+            self.assertIs(peer.state, State.ADMISSION)
+
+    # Refusals
+
+    def test_refused(self):
+        """ERROR and DISCONNECT before the welcome are a refusal, with the server's words."""
+        for state in (State.GREETING, State.ADMISSION):
+            peer = self.at(state)
+            (ended,) = peer.say(error("name-taken"), REFUSAL)
+            self.assertIsInstance(ended, Ended)
+            self.assertIsInstance(ended.end, SessionRefused)
+            self.assertEqual((ended.end.code, ended.end.reason), ("name-taken", "in use"))
+            self.assertTrue(ended.end.retry)
+            self.assertIs(peer.connection.end_reason, ended.end)
+            self.assertEqual(peer.hear(), [])
+
+    def test_refused_without_error(self):
+        """DISCONNECT alone before the welcome is a refusal too."""
+        (ended,) = self.at(State.ADMISSION).say(GOODBYE)
+        self.assertIsInstance(ended.end, SessionRefused)
+
+    def test_refused_without_disconnect(self):
+        """When only the ERROR arrived before the loss, it is still a refusal."""
+        for state in (State.GREETING, State.ADMISSION):
+            peer = self.at(state)
+            peer.feed(peer.seal(peer.encode(error("name-taken")) + peer.encode(REFUSAL)[:-1]))
+            self.assertIs(peer.state, state)
+            peer.connection.connection_lost()
+            end = peer.connection.end_reason
+            self.assertIsInstance(end, SessionRefused)
+            self.assertEqual((end.code, end.reason), ("name-taken", "it is so"))
+
+    def test_lost_before_the_welcome(self):
+        """A loss without a word is no refusal."""
+        peer = self.at(State.ADMISSION)
+        peer.connection.connection_lost()
+        self.assertNotIsInstance(peer.connection.end_reason, SessionRefused)
+        self.assertEqual(peer.connection.end_reason.code, "connection-lost")
+
+    def test_welcome_after_an_error(self):
+        """An ERROR that was followed by the welcome refused nothing."""
+        peer = self.at(State.ADMISSION)
+        self.assertEqual(peer.say(error("x"), WELCOME), [WELCOMED])
+        peer.connection.connection_lost()
+        self.assertNotIsInstance(peer.connection.end_reason, SessionRefused)
+        self.assertEqual(peer.connection.end_reason.code, "connection-lost")
+
+    def test_ended_after_the_welcome(self):
+        """The end of an established session is no refusal."""
+        peer = self.at(State.ESTABLISHED)
+        (_, ended) = peer.say(error("x"), REFUSAL)
+        self.assertIs(type(ended.end), SessionEnded)
+
+    # An established session
+
+    def test_told(self):
+        """MESSAGE, RESULT, ERROR and EVENT are told as they are."""
+        peer = self.at(State.ESTABLISHED)
+        result = Message(MessageType.RESULT, {"id": "c1", "more": [1]}, b"x")
+        said = [HELLO, result, error("x", "m1"), WELCOME]
+        self.assertEqual(peer.say(*said), said)
+        self.assertEqual(peer.hear(), [])
+
+    def test_not_told(self):
+        """What only a client says is refused with `unexpected-type`."""
+        peer = self.at(State.ESTABLISHED)
+        command = Message(MessageType.COMMAND, {"id": "c1", "command": "who"})
+        self.assertEqual(peer.say(command, ACK), [])
+        heard = peer.hear()
+        self.assertEqual(codes_of(heard), [(5, "unexpected-type")] * 2)
+        self.assertEqual([message.header.ref for message in heard], ["c1", None])
+
+
+class ClientTests(ClientCases, SynchronousTestCase):
+    pass
+
+
+class EncryptedClientTests(ClientCases, SynchronousTestCase):
+    key = KEY
+
+    def test_send_before_the_channel(self):
+        """To say something before the channel is open is the caller's mistake."""
+        peer = self.at(State.CONNECTING)
+        with self.assertRaises(LocalProtocolError):
+            peer.connection.send(HELLO.type, HELLO.header, HELLO.content)
+        self.assertEqual(peer.connection.data_to_send(), b"")
+
+
+class KeyMismatchTests(SynchronousTestCase):
+    def check_mismatch(self, server_key, client_key, code, advice):
+        """Check how a client with a key meets a server with another, however the bytes are cut."""
+        for piece_bytes in (None, 1):
+            pair = Pair(make_server(server_key), make_client(client_key))
+            pair.pump(piece_bytes)
+            (fault,) = pair.client_events
+            self.assertIsInstance(fault, Faulted)
+            self.assertEqual(fault.error.code, code)
+            self.assertIs(pair.client.state, State.CLOSING)
+            end = pair.client.end_reason
+            self.assertIsInstance(end, SessionRefused)
+            self.assertEqual((end.code, end.retry), (code, False))
+            self.assertIn(advice, end.reason)
+            self.assertEqual(pair.server_events, [])
+            pair.server.connection_lost()
+            self.assertEqual(pair.server.end_reason.code, "connection-lost")
+
+    def test_key_required(self):
+        """A client without a key is told to take the server's key file."""
+        self.check_mismatch(KEY, None, "key-required", "--key-file")
+
+    def test_key_unexpected(self):
+        """A client with a key does not speak to a server without one."""
+        self.check_mismatch(None, KEY, "key-unexpected", "without")
+
+    def test_wrong_key(self):
+        """A client with another key is told that the keys differ."""
+        self.check_mismatch(KEY, OTHER_KEY, "wrong-key", "same key file")
+
+    def test_no_server(self):
+        """What does not speak as a server does is recognised by its first bytes."""
+        for key, greeting in product(
+            (None, KEY), (b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 400 ", b"\x15")
+        ):
+            client = make_client(key)
+            client.receive_data(greeting)
+            (fault,) = client.events()
+            self.assertEqual(fault.error.code, "bad-magic")
+            self.assertEqual(client.end_reason.code, "bad-magic")
+            self.assertIs(client.state, State.CLOSING)

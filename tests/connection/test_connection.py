@@ -1,0 +1,301 @@
+"""Tests of what both sides make of a bad frame, and of a frame that asks what it may not."""
+
+from struct import Struct
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.connection.events import Faulted, PongReceived
+from chatd.connection.states import State
+from chatd.errors import RequestError
+from chatd.wire.messages import Error, Message, MessageType
+from tests.connection.wiring import (
+    HELLO,
+    KEY,
+    MAX_CONTENT,
+    SideCases,
+    codes_of,
+    error,
+    flipped,
+    make_client,
+    make_server,
+    ping,
+    pong,
+    raw_frame,
+)
+
+LENGTH = Struct(">I")
+EIGHT_KIB = 8192
+PRELUDE_OFFSETS = {"version": 4 + 9, "content length": 4 + 27, "content crc": 4 + 31, "mac": 4 + 32}
+
+
+class FaultCases(SideCases):
+    """A fault in the bytes: one ERROR, DISCONNECT, and nothing more is read."""
+
+    def hello(self) -> bytes:
+        return raw_frame(4, b'{"id":"m1"}', b"hello", self.key)
+
+    def check_fault(self, code: str, frame: bytes) -> None:
+        """Check what follows on a bad frame that has a good one before it and two after it."""
+        for state in (State.GREETING, State.ESTABLISHED):
+            peer = self.at(state)
+            peer.hear()
+            good = raw_frame(3, b'{"n":1}', b"pong", self.key)
+            fault = peer.say_frames(good + frame + self.hello())
+            self.assertEqual(fault[0], PongReceived(1))
+            self.assertEqual([event.error.code for event in fault[1:]], [code])
+            self.assertIsInstance(fault[1], Faulted)
+            self.assertEqual(codes_of(peer.hear()), [(5, code), (6, code)])
+            self.assertIs(peer.state, State.CLOSING)
+            end = peer.connection.end_reason
+            self.assertEqual((end.code, end.retry), (code, False))
+            self.assertEqual(peer.say_frames(good), [])
+            self.assertEqual(list(peer.connection.events()), [])
+            self.assertEqual(peer.hear(), [])
+
+    def test_told_when_acted_on(self):
+        """A fault is told to the peer when its owner has acted on it, and not before."""
+        peer = self.at(State.ESTABLISHED)
+        hello, fault = peer.say_fault(HELLO)
+        self.assertEqual((hello, fault.error.code), (HELLO, "bad-length"))
+        self.assertIs(peer.state, State.FAULTED)
+        self.assertEqual(peer.hear(), [])
+        self.assertIsNone(peer.connection.end_reason)
+        for _ in range(2):  # the second time there is nothing left to do
+            peer.connection.end_faulty()
+            self.assertIs(peer.state, State.CLOSING)
+        self.assertEqual(codes_of(peer.hear()), [(5, "bad-length"), (6, "bad-length")])
+        self.assertEqual(peer.connection.end_reason.code, "bad-length")
+
+    def test_between_the_fault_and_its_answer(self):
+        """Until then nothing is read or waits, and what others say goes out before the answer."""
+        peer = self.at(State.ESTABLISHED)
+        peer.say_fault(HELLO)
+        peer.connection.receive_data(peer.seal(peer.encode(HELLO, ping(1))))
+        self.assertEqual(list(peer.connection.events()), [])
+        peer.connection.queue_frames(peer.encode(pong(9)))
+        peer.connection.send_error(RequestError("not-today", "no", ref="m1"))
+        peer.connection.end_faulty()
+        heard = peer.hear()
+        self.assertEqual(heard[0], pong(9))
+        self.assertEqual(
+            codes_of(heard[1:]), [(5, "not-today"), (5, "bad-length"), (6, "bad-length")]
+        )
+
+    def test_time_of_the_answer(self):
+        """The fault is what ends the session, however long its answer takes."""
+        peer = self.at(State.ESTABLISHED)
+        peer.say_fault()
+        for now in (5.0, 10.0, 15.0, 100.0, 1000.0):
+            peer.connection.tick(now)
+        self.assertEqual(peer.hear(), [])
+        peer.connection.end_faulty()
+        self.assertEqual(codes_of(peer.hear()), [(5, "bad-length"), (6, "bad-length")])
+
+    def test_ended_before_the_answer(self):
+        """Where the session is ended or lost first, the fault is not told."""
+        for end, heard in (
+            (lambda connection: connection.end("shutting-down", "bye"), [(6, "shutting-down")]),
+            (lambda connection: connection.connection_lost(), []),
+        ):
+            peer = self.at(State.ESTABLISHED)
+            peer.say_fault()
+            end(peer.connection)
+            reason = peer.connection.end_reason
+            peer.connection.end_faulty()
+            self.assertEqual(codes_of(peer.hear()), heard)
+            self.assertIs(peer.connection.end_reason, reason)
+
+    def test_no_fault(self):
+        """Where there was no fault there is nothing to end."""
+        for state in (State.GREETING, State.ESTABLISHED, State.DRAINING, State.CLOSED):
+            peer = self.at(state)
+            peer.hear()
+            peer.connection.end_faulty()
+            self.assertIs(peer.state, state)
+            self.assertEqual(peer.hear(), [])
+
+    def test_too_short(self):
+        """A frame that is shorter than an envelope is `bad-length`."""
+        self.check_fault("bad-length", LENGTH.pack(63) + bytes(63))
+        self.check_fault("bad-length", LENGTH.pack(0))
+
+    def test_lengths_that_contradict(self):
+        """Lengths that do not fill the frame are `bad-length`."""
+        self.check_fault("bad-length", flipped(self.hello(), PRELUDE_OFFSETS["content length"]))
+
+    def test_too_large(self):
+        """A length prefix over any limit is `too-large`, though nothing else has come."""
+        self.check_fault("too-large", LENGTH.pack(2**32 - 1))
+
+    def test_bad_magic(self):
+        """What does not begin with the magic is `bad-magic`."""
+        self.check_fault("bad-magic", flipped(self.hello(), 4))
+
+    def test_bad_version(self):
+        """An envelope of another version is `bad-version`."""
+        self.check_fault("bad-version", flipped(self.hello(), PRELUDE_OFFSETS["version"]))
+
+    def test_bad_crc(self):
+        """A damaged header or content is `bad-crc`."""
+        hello = self.hello()
+        self.check_fault("bad-crc", flipped(hello, PRELUDE_OFFSETS["content crc"]))
+        self.check_fault("bad-crc", flipped(hello, len(hello) - 1))
+
+    def test_bad_mac(self):
+        """An envelope that was signed with another key is `bad-mac`."""
+        self.check_fault("bad-mac", raw_frame(4, b'{"id":"m1"}', b"hello", bytes([7] * 32)))
+        self.check_fault("bad-mac", flipped(self.hello(), PRELUDE_OFFSETS["mac"]))
+
+    def test_bad_header(self):
+        """A header that is not one JSON object in UTF-8 is `bad-header`."""
+        for header in (b"", b"[]", b"{", b'{"id":"\xff"}', b"{} {}"):
+            self.check_fault("bad-header", raw_frame(4, header, b"", self.key))
+
+    def test_header_over_the_limit(self):
+        """A header of more than 64 KiB is `too-large` before it has arrived."""
+        peer = self.at(State.ESTABLISHED)
+        start = raw_frame(4, b" " * 65_536, b"", self.key)[: 4 + 64]
+        longer = flipped(flipped(start, 3), 4 + 15)
+        peer.say_frames(longer)
+        self.assertEqual(codes_of(peer.hear()), [(5, "too-large"), (6, "too-large")])
+
+    def test_over_the_content_limit(self):
+        """A content over the limit is `too-large` before it has arrived; one that fits is not."""
+        for length, over in ((MAX_CONTENT, False), (MAX_CONTENT + 1, True)):
+            peer = self.at(State.ESTABLISHED)
+            frame = raw_frame(4, b'{"id":"m1"}', bytes(length), self.key)
+            peer.say_frames(frame[: 4 + 64])
+            self.assertEqual(peer.state, State.CLOSING if over else State.ESTABLISHED)
+            told = peer.say_frames(frame[4 + 64 :])
+            self.assertEqual([len(event.content) for event in told], [] if over else [length])
+
+    def test_before_establishment(self):
+        """More than 8 KiB before establishment is refused at the length prefix; 8 KiB is not."""
+        for length, over in ((EIGHT_KIB, False), (EIGHT_KIB + 1, True)):
+            peer = self.at(State.GREETING)
+            peer.hear()
+            peer.say_frames(LENGTH.pack(length))
+            self.assertIs(peer.state, State.CLOSING if over else State.GREETING)
+            heard = codes_of(peer.hear())
+            self.assertEqual(heard, [(5, "too-large"), (6, "too-large")] if over else [])
+
+    def test_after_establishment(self):
+        """Once the session is established a frame may be as long as the limits allow."""
+        peer = self.at(State.ESTABLISHED)
+        content = bytes(EIGHT_KIB + 1)
+        (told,) = peer.say(Message.chat(content, id="m1"))
+        self.assertEqual(told.content, content)
+
+
+class RequestCases(SideCases):
+    """A fault in what was asked: one ERROR, and the session goes on."""
+
+    def check_answer(self, frame: bytes, code: str, ref: str | None, state=State.ESTABLISHED):
+        """Check that a frame is answered with one ERROR and that the session goes on."""
+        peer = self.at(state)
+        peer.hear()
+        events = peer.say_frames(frame + peer.encode(ping(3)))
+        self.assertEqual(events, [])
+        refusal, answer = peer.hear()
+        self.assertEqual((refusal.type, refusal.header.code), (MessageType.ERROR, code))
+        self.assertEqual(refusal.header.ref, ref)
+        self.assertEqual(answer, pong(3))
+        self.assertIs(peer.state, state)
+
+    def test_unknown_type(self):
+        """A type that nobody knows is answered with `unknown-type` and the frame's id."""
+        for state in (State.GREETING, State.ESTABLISHED):
+            self.check_answer(
+                raw_frame(99, b'{"id":"x"}', b"?", self.key), "unknown-type", "x", state
+            )
+
+    def test_chunk(self):
+        """CHUNK has no meaning yet: it is answered like a type that nobody knows."""
+        self.check_answer(raw_frame(7, b'{"id":"x"}', b"", self.key), "unknown-type", "x")
+
+    def test_no_id(self):
+        """A frame without an id, or with one that is no text, is answered without a ref."""
+        for header in (b"{}", b'{"id":5}', b'{"id":null}'):
+            self.check_answer(raw_frame(99, header, b"", self.key), "unknown-type", None)
+
+    def test_long_id(self):
+        """An id that is too long to be repeated is not: the answer is always within the limits."""
+        header = b'{"id":"%s"}' % (b"x" * 65_500)
+        self.check_answer(raw_frame(99, header, b"", self.key), "unknown-type", None)
+
+    def test_unexpected_type(self):
+        """A greeting in the middle of a session is answered with `unexpected-type`."""
+        for message_type in (MessageType.SESSION_INIT, MessageType.SESSION_ACK):
+            frame = raw_frame(message_type, b'{"session_id":"s"}', b"", self.key)
+            self.check_answer(frame, "unexpected-type", None)
+
+    def test_message_too_soon(self):
+        """A MESSAGE before establishment is answered with `unexpected-type` and its id."""
+        frame = raw_frame(4, b'{"id":"m1"}', b"hello", self.key)
+        self.check_answer(frame, "unexpected-type", "m1", State.GREETING)
+
+    def test_bad_fields(self):
+        """A header that lacks a field, or has one of the wrong type, is `bad-request`."""
+        self.check_answer(raw_frame(4, b"{}", b"", self.key), "bad-request", None)
+        self.check_answer(raw_frame(4, b'{"id":"m1","room":5}', b"", self.key), "bad-request", "m1")
+        self.check_answer(raw_frame(3, b'{"n":"1"}', b"ping", self.key), "bad-request", None)
+
+    def test_error_is_not_answered(self):
+        """An ERROR from the peer is never answered with ERROR, whatever the state."""
+        for state in (State.GREETING, State.ESTABLISHED):
+            peer = self.at(state)
+            peer.hear()
+            peer.say(error("bad-request"), error("some-word", ref="m1"))
+            self.assertEqual(peer.hear(), [])
+            self.assertIs(peer.state, state)
+
+    def test_bad_error_is_not_answered(self):
+        """Nor is one whose header is not as it should be: two sides would never fall silent."""
+        for header in (b"{}", b'{"code":5}', b'{"code":"x","ref":[]}'):
+            peer = self.at(State.ESTABLISHED)
+            peer.say_frames(raw_frame(5, header, b"", self.key))
+            self.assertEqual(peer.hear(), [])
+            self.assertIs(peer.state, State.ESTABLISHED)
+
+    def test_answered_by_its_owner(self):
+        """An owner that answers faults itself is given those of an established session, in turn."""
+        for state, is_asked in ((State.GREETING, False), (State.ESTABLISHED, True)):
+            peer = self.at(state)
+            peer.hear()
+            given = []
+            peer.connection.answer_request = given.append
+            unknown = raw_frame(99, b'{"id":"x"}', b"", self.key)
+            ill_formed = raw_frame(8, b'{"id":"c1"}', b"", self.key)
+            neither = raw_frame(3, b'{"n":1}', b"pang", self.key)
+            peer.say_frames(unknown + ill_formed + neither)
+            faults = [("unknown-type", "x"), ("bad-request", "c1"), ("bad-request", None)]
+            answered = [(message.header.code, message.header.ref) for message in peer.hear()]
+            self.assertEqual(answered, [] if is_asked else faults)
+            self.assertEqual(
+                [(error.code, error.ref) for error in given], faults if is_asked else []
+            )
+
+    def test_send_error(self):
+        """`send_error` tells the code, the text and the ref."""
+        peer = self.at(State.ESTABLISHED)
+        peer.connection.send_error(RequestError("not-here", "try there", ref="m1"))
+        expected = Error(code="not-here", message="try there", ref="m1")
+        self.assertEqual(peer.hear(), [Message(MessageType.ERROR, expected)])
+
+
+class ServerSideTests(FaultCases, RequestCases, SynchronousTestCase):
+    make = staticmethod(make_server)
+
+
+class EncryptedServerSideTests(FaultCases, RequestCases, SynchronousTestCase):
+    make = staticmethod(make_server)
+    key = KEY
+
+
+class ClientSideTests(FaultCases, RequestCases, SynchronousTestCase):
+    make = staticmethod(make_client)
+
+
+class EncryptedClientSideTests(FaultCases, RequestCases, SynchronousTestCase):
+    make = staticmethod(make_client)
+    key = KEY

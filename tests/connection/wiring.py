@@ -1,0 +1,270 @@
+"""What the session's tests share: connections without a socket, and a peer that says anything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import ClassVar
+
+from chatd.connection.client import ClientConnection
+from chatd.connection.connection import Connection
+from chatd.connection.events import AdmissionAsked, Event, Faulted, Welcomed
+from chatd.connection.server import ServerConnection
+from chatd.connection.states import State
+from chatd.wire.channel import Channel, ClearChannel, SecureChannel
+from chatd.wire.codec import Codec
+from chatd.wire.envelope import EnvelopeSealer
+from chatd.wire.keys import mac_key, noise_psk
+from chatd.wire.messages import (
+    Disconnect,
+    Error,
+    Heartbeat,
+    Message,
+    MessageType,
+    SessionAck,
+    SessionInit,
+)
+
+KEY = bytes(range(32))
+OTHER_KEY = bytes(range(1, 33))
+SESSION_ID = "0b4e9f6c-7d0e-4c57-9a41-3c2f3d1a5b60"
+MAX_CONTENT = 100_000
+GREETING = SessionInit(
+    session_id=SESSION_ID, server="chatd/test", heartbeat=5.0, max_content=MAX_CONTENT
+)
+
+INIT = Message(MessageType.SESSION_INIT, GREETING)
+ACK = Message(MessageType.SESSION_ACK, SessionAck(session_id=SESSION_ID, name="alice"))
+ROOMS = [{"room": "lobby", "epoch": "e1", "seq": 7}, {"room": "Cellar", "epoch": "e2", "seq": 0}]
+WELCOME = Message(
+    MessageType.EVENT,
+    {
+        "event": "welcome",
+        "session_id": SESSION_ID,
+        "name": "alice",
+        "room": "lobby",
+        "rooms": ROOMS,
+    },
+)
+WELCOMED = Welcomed("alice", "lobby", ROOMS)
+HELLO = Message.chat("hello", id="m1")
+LARGE = Message.chat(bytes(9_000), id="m2")  # longer than a frame before establishment may be
+GOODBYE = Message(MessageType.DISCONNECT, Disconnect(reason="bye"))
+NO_FRAME = b"\0\0\0\1x"  # shorter than any envelope: `bad-length`
+
+
+def ping(n: int) -> Message:
+    """Make a ping."""
+    return Message(MessageType.HEARTBEAT, Heartbeat(n), b"ping")
+
+
+def pong(n: int) -> Message:
+    """Make a pong."""
+    return Message(MessageType.HEARTBEAT, Heartbeat(n), b"pong")
+
+
+def error(code: str, ref: str | None = None) -> Message:
+    """Make an ERROR."""
+    return Message(MessageType.ERROR, Error(code=code, message="it is so", ref=ref))
+
+
+def raw_frame(message_type: int, header: bytes, content: bytes = b"", key=None) -> bytes:
+    """Make a frame with any header; it is signed, and need not mean anything."""
+    return EnvelopeSealer(mac_key(key)).seal(message_type, header, content)
+
+
+def flipped(frame: bytes, offset: int) -> bytes:
+    """Return a frame with one bit changed."""
+    return frame[:offset] + bytes([frame[offset] ^ 1]) + frame[offset + 1 :]
+
+
+def codes_of(messages: list[Message]) -> list[tuple[MessageType, str]]:
+    """Return the types and codes of ERROR and DISCONNECT frames, which all must be."""
+    return [(MessageType(message.type), message.header.code) for message in messages]
+
+
+def in_pieces(data: bytes, piece_bytes: int | None) -> Iterator[bytes]:
+    """Cut bytes into pieces of a length, or into one if there is none."""
+    step = piece_bytes or max(len(data), 1)
+    return (data[start : start + step] for start in range(0, len(data), step))
+
+
+def channel_of(key: bytes | None, *, is_server: bool) -> Channel:
+    """Make the channel of one side."""
+    if key is None:
+        return ClearChannel(expects_server=not is_server)
+    return SecureChannel(noise_psk(key), initiator=is_server)
+
+
+def make_server(key: bytes | None = None, *, now: float = 0.0) -> ServerConnection:
+    """Make a server's side."""
+    codec = Codec(key, max_content=GREETING.max_content)
+    return ServerConnection(codec, channel_of(key, is_server=True), GREETING, now)
+
+
+def make_client(
+    key: bytes | None = None,
+    *,
+    now: float = 0.0,
+    name: str | None = "alice",
+    password: str | None = None,
+    rooms: list[str] | None = None,
+) -> ClientConnection:
+    """Make a client's side."""
+    channel = channel_of(key, is_server=False)
+    return ClientConnection(Codec(key), channel, now, name=name, password=password, rooms=rooms)
+
+
+class Peer:
+    """The far end of a connection, with no rules of its own: it says what it is told to say.
+
+    Attributes:
+        connection: The side under test.
+        codec: Of the shared key.
+        channel: The far end's.
+    """
+
+    def __init__(self, connection: Connection, key: bytes | None = None) -> None:
+        self.connection = connection
+        self.codec = Codec(key)
+        self.channel = channel_of(key, is_server=isinstance(connection, ClientConnection))
+        self._reader = self.codec.reader()
+
+    @property
+    def state(self) -> State:
+        """Where the connection under test stands."""
+        return self.connection.state
+
+    def feed(self, data: bytes, piece_bytes: int | None = None) -> list[Event]:
+        """Give the connection bytes, at once or in pieces, and return its events."""
+        events: list[Event] = []
+        for piece in in_pieces(data, piece_bytes):
+            self.connection.receive_data(piece)
+            events += self.connection.events()
+        return events
+
+    def encode(self, *messages: Message) -> bytes:
+        """Make the frames of messages."""
+        return b"".join(map(self.codec.encode, messages))
+
+    def seal(self, frames: bytes) -> bytes:
+        """Make the bytes that carry frames; once for each place in the stream."""
+        return self.channel.handshake_to_send() + self.channel.seal(frames)
+
+    def say(self, *messages: Message) -> list[Event]:
+        """Say messages in one piece, and return the connection's events."""
+        return self.say_frames(self.encode(*messages))
+
+    def say_frames(self, frames: bytes) -> list[Event]:
+        """Say frames, or what is none, in one piece, and return the connection's events."""
+        return self.feed(self.seal(frames))
+
+    def say_fault(self, *messages: Message) -> list[Event]:
+        """Say messages and then what is no frame, and return the events up to the fault's."""
+        self.connection.receive_data(self.seal(self.encode(*messages) + NO_FRAME))
+        events: list[Event] = []
+        for event in self.connection.events():
+            events.append(event)
+            if isinstance(event, Faulted):
+                break
+        return events
+
+    def hear(self) -> list[Message]:
+        """Return what the connection has said since the last time."""
+        self.channel.receive_data(self.connection.data_to_send())
+        heard: list[Message] = []
+        while plaintext := self.channel.next_plaintext():
+            self._reader.receive_data(plaintext)
+            heard += self.codec.decode_stream(self._reader)
+        return heard
+
+    def open_channel(self) -> None:
+        """Do the secure channel's handshake, if there is one."""
+        if isinstance(self.channel, SecureChannel):
+            self.feed(self.channel.handshake_to_send())
+            self.hear()
+            self.feed(self.channel.handshake_to_send())
+
+    def greet(self) -> None:
+        """Do the greeting, as far as the peer's part goes."""
+        if isinstance(self.connection, ServerConnection):
+            self.hear()
+            self.say(ACK)
+        else:
+            self.say(INIT)
+            self.hear()
+
+    def establish(self) -> None:
+        """Let the welcome be said."""
+        if isinstance(self.connection, ServerConnection):
+            self.connection.admit("alice", ROOMS)
+            self.hear()
+        else:
+            self.say(WELCOME)
+
+
+def bring_to(state: State, connection: Connection, key: bytes | None = None) -> Peer:
+    """Take a new connection to a state by the shortest way, and return its peer."""
+    peer = Peer(connection, key)
+    if state is State.CONNECTING:
+        return peer
+    peer.open_channel()
+    if state is State.GREETING:
+        return peer
+    peer.greet()
+    if state is State.ADMISSION:
+        return peer
+    peer.establish()
+    if state is State.FAULTED:
+        peer.say_fault()
+    elif state is State.DRAINING:
+        peer.say(GOODBYE)
+    elif state is State.CLOSING:
+        connection.end("goodbye", "bye")
+    elif state is State.CLOSED:
+        connection.connection_lost()
+    return peer
+
+
+class SideCases:
+    """Tests of what both sides have in common; a subclass names the side and the key."""
+
+    make: ClassVar[Callable[..., Connection]]
+    key: ClassVar[bytes | None] = None
+
+    def at(self, state: State) -> Peer:
+        """Return the peer of a new connection that is in a state."""
+        return bring_to(state, self.make(self.key), self.key)
+
+
+class Pair:
+    """Both sides of a session, connected in memory; nothing moves but by `pump`.
+
+    Attributes:
+        server_events: What the server was told.
+        client_events: What the client was told.
+    """
+
+    def __init__(self, server: ServerConnection, client: ClientConnection) -> None:
+        self.server = server
+        self.client = client
+        self.server_events: list[Event] = []
+        self.client_events: list[Event] = []
+
+    def pump(self, piece_bytes: int | None = None) -> None:
+        """Move what was said, and what is said in answer, until both are silent."""
+        while True:
+            to_client, to_server = self.server.data_to_send(), self.client.data_to_send()
+            if not to_client and not to_server:
+                return
+            for piece in in_pieces(to_client, piece_bytes):
+                self.client.receive_data(piece)
+                self.client_events += self.client.events()
+            for piece in in_pieces(to_server, piece_bytes):
+                self.server.receive_data(piece)
+                self._serve()
+
+    def _serve(self) -> None:
+        for event in self.server.events():
+            self.server_events.append(event)
+            if isinstance(event, AdmissionAsked):
+                self.server.admit(event.ack.name or "guest", ROOMS)

@@ -1,0 +1,293 @@
+"""Tests of what the daemon's service does with its store: it is open longer than anything else."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from twisted.internet.address import UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.config.banfile import Ban, BanFile
+from chatd.daemon.service import EXPIRY_INTERVAL_S, ChatService
+from chatd.errors import ConfigurationError, StartupError, StoreError
+from chatd.server.factory import ChatFactory
+from chatd.storage.memory import MemoryStore
+from chatd.wire.messages import MessageType
+from tests.fakes.peers import Peer, hand_client, settle
+
+
+class NotingStore(MemoryStore):
+    """A store that notes what is done with it.
+
+    Attributes:
+        done: What was done, in order.
+        failure: What opening or expiring fails with, if it does.
+        closing: When closing is done, if not at once.
+        expiring: When expiring is done, if not at once.
+    """
+
+    def __init__(self, done: list[str]) -> None:
+        super().__init__(unix_time=lambda: 0.0)
+        self.done = done
+        self.failure: Exception | None = None
+        self.closing: Deferred[None] | None = None
+        self.expiring: Deferred[None] | None = None
+
+    def open(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.done.append("open")
+
+    async def close(self) -> None:
+        self.done.append("close")
+        if self.closing is not None:
+            await self.closing
+
+    async def expire(self) -> None:
+        self.done.append("expire")
+        if self.failure is not None:
+            raise self.failure
+        if self.expiring is not None:
+            await self.expiring
+
+
+class NotingFactory(ChatFactory):
+    """A server that notes in its store that clients were told that it goes."""
+
+    def shut_down(self, grace_s: float = 0.0) -> Deferred[None]:
+        self.store.done.append("shut down")
+        return super().shut_down().addCallback(lambda _: self.store.done.append("all gone"))
+
+
+class KeepingTests(SynchronousTestCase):
+    """A daemon on a reactor in memory, whose store notes what is done with it."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.done: list[str] = []
+        self.store = NotingStore(self.done)
+        self.factory = NotingFactory(self.reactor, store=self.store)
+        listen = self.reactor.listenTCP
+
+        def listen_and_note(*arguments: object, **options: object):
+            self.done.append("listen")
+            port = listen(*arguments, **options)
+            self.factory.doStart()  # as a real port does
+            port.stopListening = stop_listening
+            port.connectionLost = lambda reason: stop_listening()
+            return port
+
+        def stop_listening() -> None:
+            self.done.append("stop listening")
+            self.factory.doStop()
+
+        self.reactor.listenTCP = listen_and_note
+        self.service = ChatService(self.reactor, self.factory, ["tcp:9999"])
+
+    def take(self) -> list[str]:
+        """Return what was done since the last time."""
+        done = list(self.done)
+        self.done.clear()
+        return done
+
+    def start(self) -> None:
+        self.service.startService()
+        self.assertEqual(self.take(), ["open", "expire", "listen"])
+
+
+class OrderTests(KeepingTests):
+    """The store is opened first and closed last."""
+
+    def test_start(self) -> None:
+        """It is opened before anybody can connect; after privileges are given up, if any were."""
+        self.service.privilegedStartService()
+        self.assertEqual(self.take(), ["listen"])
+        self.service.startService()
+        self.assertEqual(self.take(), ["open", "expire"])
+
+    def test_stop(self) -> None:
+        """It is closed when every client was told and is gone; and then the service has stopped."""
+        self.start()
+        self.store.closing = Deferred()
+        client = hand_client(self.factory)
+        stopping = self.service.stopService()
+        self.assertEqual(self.take(), ["stop listening", "shut down"])
+        (end,) = client.take()
+        self.assertEqual(end.header.code, "shutting-down")
+        self.assertEqual(self.take(), [])
+        client.transport.lose()
+        self.assertEqual(self.take(), ["all gone", "close"])
+        self.assertNoResult(stopping)
+        self.store.closing.callback(None)
+        self.assertIsNone(self.successResultOf(stopping))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_last_words(self) -> None:
+        """What was said before the stop is stored, and answered, before anybody is told."""
+        self.start()
+        client = hand_client(self.factory)
+        client.say("last words")
+        stopping = self.service.stopService()
+        self.assertEqual(
+            [told.type for told in client.take()], [MessageType.MESSAGE, MessageType.DISCONNECT]
+        )
+        client.transport.lose()
+        self.successResultOf(stopping)
+
+    def test_store_that_cannot_be_closed(self) -> None:
+        """A store that cannot be closed is told to who stops the service."""
+        self.start()
+        self.store.closing = Deferred()
+        stopping = self.service.stopService()
+        self.store.closing.errback(StoreError("the disk is on fire"))
+        self.failureResultOf(stopping, StoreError)
+
+    def test_again(self) -> None:
+        """A service that was stopped can be started again, and keeps what there was."""
+        self.start()
+        self.successResultOf(self.service.stopService())
+        self.take()
+        self.start()
+        self.assertIsNotNone(self.factory.buildProtocol(UNIXAddress(None)))
+        self.successResultOf(self.service.stopService())
+
+
+class OpeningTests(KeepingTests):
+    """A store that cannot be opened ends the daemon."""
+
+    def test_store(self) -> None:
+        """It is told in one line, and what was listened on is let go of."""
+        self.store.failure = ConfigurationError("/data is in use by another chatd")
+        self.service.privilegedStartService()
+        error = self.assertRaises(StartupError, self.service.startService)
+        self.assertEqual(str(error), "chatd: /data is in use by another chatd")
+        self.assertIs(error.__cause__, self.store.failure)
+        self.assertEqual(self.take(), ["listen", "stop listening"])
+        self.assertFalse(self.service.listeners[0].running)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_again(self) -> None:
+        """Started again when the store can be opened, it listens again."""
+        self.store.failure = ConfigurationError("no")
+        self.service.privilegedStartService()
+        self.assertRaises(StartupError, self.service.startService)
+        self.take()
+        self.store.failure = None
+        self.start()
+        self.successResultOf(self.service.stopService())
+
+    def test_without_privileges(self) -> None:
+        """Where nothing is listened on yet, nothing will be."""
+        self.store.failure = ConfigurationError("no")
+        self.assertRaises(StartupError, self.service.startService)
+        self.assertEqual(self.take(), [])
+
+    def test_bans(self) -> None:
+        """The same goes for the bans; the store is not opened for nothing then."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory) / "bans.json"
+            path.write_text("nonsense")
+            service = ChatService(
+                self.reactor, self.factory, ["unix:/run/chat.sock"], ban_file=BanFile(path)
+            )
+            error = self.assertRaises(StartupError, service.startService)
+        self.assertIn(str(path), str(error))
+        self.assertEqual(self.take(), [])
+
+    def test_bans_of_the_factory(self) -> None:
+        """Without a file the bans that the factory has are left alone."""
+        self.factory.bans.replace([Ban(name="mallory")])
+        self.start()
+        self.assertEqual([ban.name for ban in self.factory.bans.in_force()], ["mallory"])
+        self.successResultOf(self.service.stopService())
+
+
+class ExpiryTests(KeepingTests):
+    """What is too old is dropped now and then."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.start()
+        self.addCleanup(lambda: self.successResultOf(self.service.stopService()))
+
+    def let_pass(self, intervals: float) -> None:
+        self.reactor.advance(intervals * EXPIRY_INTERVAL_S)
+
+    def test_again_and_again(self) -> None:
+        """It is looked for in each interval."""
+        self.let_pass(0.9)
+        self.assertEqual(self.take(), [])
+        self.let_pass(0.1)
+        self.let_pass(1)
+        self.assertEqual(self.take(), ["expire", "expire"])
+
+    def test_slow_store(self) -> None:
+        """A store that takes its time is not asked again meanwhile."""
+        self.store.expiring = expiring = Deferred()
+        for _ in range(3):
+            self.let_pass(1)
+        self.assertEqual(self.take(), ["expire"])
+        self.store.expiring = None
+        expiring.callback(None)
+        self.let_pass(1)
+        self.assertEqual(self.take(), ["expire"])
+
+    def test_store_that_fails(self) -> None:
+        """A store that does not work is told of in the log, and asked again."""
+        self.store.failure = StoreError("the disk is on fire")
+        with capturedLogs() as events:
+            self.let_pass(1)
+        errors = [formatEvent(each) for each in events if each["log_level"] >= LogLevel.error]
+        self.assertEqual(errors, ["the store failed: the disk is on fire"])
+        self.store.failure = None
+        self.let_pass(1)
+        self.assertEqual(self.take(), ["expire", "expire"])
+
+    def test_store_that_fails_otherwise(self) -> None:
+        """Whatever else a store of another make fails with is logged with its traceback."""
+        self.store.failure = KeyError("not foreseen")
+        self.let_pass(1)
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.store.failure = None
+        self.let_pass(1)
+        self.assertEqual(self.take(), ["expire", "expire"])
+
+    def test_stopped_meanwhile(self) -> None:
+        """A service that stops meanwhile waits for nothing of it."""
+        self.store.expiring = Deferred()
+        self.let_pass(1)
+        self.successResultOf(self.service.stopService())
+        self.store.expiring.callback(None)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+
+class BusyTests(KeepingTests):
+    """Connections that are there when the daemon ends."""
+
+    def test_not_welcomed(self) -> None:
+        """Who was greeted only is told, too."""
+        self.start()
+        peer = Peer(self.factory.buildProtocol(None), self.factory.codec)
+        peer.take()
+        stopping = self.service.stopService()
+        settle(self.factory)
+        self.assertEqual([told.header.code for told in peer.take()], ["shutting-down"])
+        peer.transport.lose()
+        self.successResultOf(stopping)
+
+    def test_does_not_read(self) -> None:
+        """Who does not read is cut off after a while, and holds nothing up for longer."""
+        self.start()
+        client = hand_client(self.factory)
+        client.transport.accept_no_more()
+        stopping = self.service.stopService()
+        self.assertNoResult(stopping)
+        for _ in range(100):
+            self.reactor.advance(0.1)
+        self.assertEqual(client.transport.ends[-1], "abort")
+        self.successResultOf(stopping)
+        self.assertEqual(self.take()[-1], "close")

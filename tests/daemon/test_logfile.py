@@ -1,0 +1,293 @@
+"""Tests of `chatd.daemon.logfile`."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import stat
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from twisted.application.service import Application, IService, MultiService, Service
+from twisted.logger import ILogObserver
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.daemon.logfile import InheritedLog, LogService, ReopenableLog, log_of
+from chatd.errors import ConfigurationError, StartupError
+
+
+class Calls:
+    """A reactor of which only `callFromThread` is used."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], object]] = []
+
+    def callFromThread(self, function: Callable[[], object]) -> None:
+        self.calls.append(function)
+
+
+class LogFileTests(SynchronousTestCase):
+    """A directory for log files."""
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+        self.path = self.directory / "chatd.log"
+        self.old = self.directory / "old.log"
+
+    def mode_of(self, path: Path) -> int:
+        return stat.S_IMODE(path.stat().st_mode)
+
+
+class ReopenableLogTests(LogFileTests):
+    """A log file of `twistd` that can be opened anew."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.log = ReopenableLog.fromFullPath(str(self.path))
+        self.addCleanup(self.log.close)
+        self.log.write("before\n")
+
+    def test_renamed(self) -> None:
+        """After it was renamed, what is logged goes to a new file of the same mode."""
+        self.path.chmod(0o640)
+        self.path.rename(self.old)
+        self.addCleanup(os.umask, os.umask(0o077))
+        self.log.reopen()
+        self.log.write("after\n")
+        self.assertEqual(self.old.read_text(), "before\n")
+        self.assertEqual(self.path.read_text(), "after\n")
+        self.assertEqual(self.mode_of(self.path), 0o640)
+
+    def test_made_by_another(self) -> None:
+        """A file that whoever renamed it has made is used as it is."""
+        self.path.rename(self.old)
+        self.path.write_text("made\n")
+        self.path.chmod(0o604)
+        self.log.reopen()
+        self.log.write("after\n")
+        self.assertEqual(self.path.read_text(), "made\nafter\n")
+        self.assertEqual(self.mode_of(self.path), 0o604)
+
+    def test_not_renamed(self) -> None:
+        """Where nothing was renamed, the file goes on."""
+        self.log.reopen()
+        self.log.write("after\n")
+        self.assertEqual(self.path.read_text(), "before\nafter\n")
+
+    def test_cannot_be_opened(self) -> None:
+        """Where the new file cannot be opened, what is logged goes on to the old one."""
+        self.path.rename(self.old)
+        self.path.mkdir()
+        error = self.assertRaises(ConfigurationError, self.log.reopen)
+        self.assertEqual(str(error), f"cannot open the log file {self.path}: Is a directory")
+        self.log.write("after\n")
+        self.assertEqual(self.old.read_text(), "before\nafter\n")
+
+    def test_pipe(self) -> None:
+        """A pipe in the file's place is no log either."""
+        self.path.rename(self.old)
+        os.mkfifo(self.path)
+        self.assertRaises(ConfigurationError, self.log.reopen)
+        self.log.write("after\n")
+        self.assertEqual(self.old.read_text(), "before\nafter\n")
+
+    def test_rotates_by_itself(self) -> None:
+        """It goes on to rotate by its size, by that of the new file."""
+        self.log.rotateLength = 10
+        self.path.rename(self.old)
+        self.log.reopen()
+        for line in ("first\n", "second\n", "third\n"):
+            self.log.write(line)
+        self.assertEqual((self.directory / "chatd.log.1").read_text(), "first\nsecond\n")
+        self.assertEqual(self.path.read_text(), "third\n")
+
+    def test_after_a_rotation_that_failed(self) -> None:
+        """Where Twisted has closed the file and could open no other, it can be opened later."""
+
+        def fail() -> None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        self.patch(self.log, "_openFile", fail)
+        self.assertRaises(OSError, self.log.rotate)
+        self.assertRaises(ConfigurationError, self.log.reopen)
+        del self.log._openFile
+        self.log.reopen()
+        self.log.write("after\n")
+        self.assertEqual(self.path.read_text(), "after\n")
+
+    def test_closes_the_old(self) -> None:
+        """No descriptor is left open."""
+        before = len(os.listdir("/dev/fd"))
+        for _ in range(3):
+            self.log.reopen()
+        self.assertEqual(len(os.listdir("/dev/fd")), before)
+
+
+class InheritedLogTests(LogFileTests):
+    """A log file of `twist`."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.file = open(self.path, "a")  # noqa: SIM115
+        self.addCleanup(self.file.close)
+        self.log = InheritedLog(self.file)
+        self.file.write("before\n")
+
+    def write(self) -> None:
+        self.file.write("after\n")
+        self.file.flush()
+
+    def test_renamed(self) -> None:
+        """After it was renamed, what is logged goes to a new file of the same mode."""
+        self.path.chmod(0o640)
+        self.path.rename(self.old)
+        self.log.reopen()
+        self.write()
+        self.assertEqual(self.old.read_text(), "before\n")
+        self.assertEqual(self.path.read_text(), "after\n")
+        self.assertEqual(self.mode_of(self.path), 0o640)
+        self.assertFalse(os.get_inheritable(self.file.fileno()))
+
+    def test_cannot_be_opened(self) -> None:
+        """Where the new file cannot be opened, what is logged goes on to the old one."""
+        self.path.rename(self.old)
+        self.path.mkdir()
+        error = self.assertRaises(ConfigurationError, self.log.reopen)
+        self.assertEqual(str(error), f"cannot open the log file {self.path}: Is a directory")
+        self.write()
+        self.assertEqual(self.old.read_text(), "before\nafter\n")
+
+
+class LogServiceTests(LogFileTests):
+    """The service through which `twistd` gets the file."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.getsignal(signal.SIGUSR1))
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        self.reactor = Calls()
+        self.service = LogService(self.reactor, str(self.path))
+
+    def join(self) -> object:
+        """Join an application, and return what observes its log."""
+        application = Application("chatd")
+        self.service.setServiceParent(application)
+        self.assertEqual(list(IService(application)), [self.service])
+        assert self.service._file is not None
+        self.addCleanup(self.service._file.close)
+        return application.getComponent(ILogObserver)
+
+    def log(self, observer: Callable[..., None], text: str) -> None:
+        observer({"log_format": text, "log_time": 0.0})
+
+    def test_log(self) -> None:
+        """The application logs to the file, and after `reopen` to the new one."""
+        observer = self.join()
+        self.log(observer, "before")
+        self.path.rename(self.old)
+        self.service.reopen()
+        self.log(observer, "after")
+        self.assertRegex(self.old.read_text(), r"before\n$")
+        self.assertRegex(self.path.read_text(), r"^[^\n]*after\n$")
+
+    def test_another_parent(self) -> None:
+        """Within a service that is no application it opens nothing."""
+        parent = MultiService()
+        self.service.setServiceParent(parent)
+        self.assertEqual(list(parent), [self.service])
+        self.assertFalse(self.path.exists())
+
+    def test_within(self) -> None:
+        """What is in it is started and stopped with it."""
+        within = Service()
+        within.setServiceParent(self.service)
+        self.service.startService()
+        self.assertTrue(within.running)
+        self.service.stopService()
+        self.assertFalse(within.running)
+
+    def test_cannot_be_opened(self) -> None:
+        """A file that cannot be opened ends the start, in one line."""
+        self.path.mkdir()
+        error = self.assertRaises(StartupError, self.join)
+        self.assertEqual(
+            error.code,
+            f"chatd: cannot open the log file {self.path}: Is a directory; give twistd another "
+            "with --logfile FILE",
+        )
+
+    def test_rotates_at_a_signal(self) -> None:
+        """SIGUSR1 rotates it in the reactor's turn, as it does a log of `twistd`."""
+        self.log(self.join(), "before")
+        os.kill(os.getpid(), signal.SIGUSR1)
+        (rotate,) = self.reactor.calls
+        rotate()
+        self.assertIn("before", (self.directory / "chatd.log.1").read_text())
+        self.assertEqual(self.path.read_text(), "")
+
+    def test_a_signal_of_others(self) -> None:
+        """A handler of SIGUSR1 that is there already is left alone."""
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        self.join()
+        self.assertIs(signal.getsignal(signal.SIGUSR1), signal.SIG_IGN)
+
+    def test_another_directory(self) -> None:
+        """The file stays the same one when the daemon changes its directory."""
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.directory)
+        self.service = LogService(self.reactor, "relative.log")
+        self.join()
+        os.chdir("/")
+        (self.directory / "relative.log").unlink()
+        self.service.reopen()
+        self.assertTrue((self.directory / "relative.log").exists())
+
+
+class LogOfTests(LogFileTests):
+    """`log_of` goes by the options of the program."""
+
+    def path_for(self, **given: object) -> str | None:
+        """Return the path of the log that `twistd` would write with these options."""
+        usual = {"logfile": None, "logger": None, "syslog": 0, "nodaemon": 0, "debug": False}
+        log = log_of(Calls(), {**usual, **given})
+        assert log is None or isinstance(log, LogService)
+        return log and log._path
+
+    def test_twistd(self) -> None:
+        """It is the file that twistd would write: its own default only in the background."""
+        given = str(self.path)
+        self.assertEqual(self.path_for(logfile=given), given)
+        self.assertEqual(self.path_for(logfile=given, nodaemon=1), given)
+        self.assertEqual(self.path_for(), os.path.abspath("twistd.log"))
+
+    def test_no_file(self) -> None:
+        """Standard output, the system's log and an observer of the operator's are no file."""
+        given = str(self.path)
+        for options in (
+            {"logfile": "-"},
+            {"nodaemon": 1},
+            {"debug": True},
+            {"nodaemon": 1, "logfile": "-"},
+            {"syslog": 1, "logfile": given},
+            {"logger": "some.observer", "logfile": given},
+        ):
+            self.assertIsNone(self.path_for(**options))
+
+    def test_no_program(self) -> None:
+        """Without a program's options there is no log."""
+        self.assertIsNone(log_of(Calls(), {}))
+
+    def test_twist(self) -> None:
+        """It is the file that twist has opened, unless that is its output or a pipe."""
+        self.assertIsNone(log_of(Calls(), {"logFile": sys.stdout}))
+        with open(self.path, "a") as file:
+            log = log_of(Calls(), {"logFile": file})
+            assert isinstance(log, InheritedLog)
+            self.assertEqual(log._path, str(self.path))
+        with open(os.devnull, "a") as device:
+            self.assertIsNone(log_of(Calls(), {"logFile": device}))

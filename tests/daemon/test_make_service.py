@@ -1,0 +1,455 @@
+"""Tests of `make_service`: what an operator decided becomes a daemon."""
+
+from __future__ import annotations
+
+import base64
+import os
+import queue
+import stat
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from argon2 import PasswordHasher
+from twisted.cred.checkers import (
+    AllowAnonymousAccess,
+    FilePasswordDB,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
+from twisted.cred.credentials import ISSHPrivateKey
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.python.threadpool import ThreadPool
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.policy import Policy
+from chatd.config.banfile import Ban, BanFile
+from chatd.config.passwordfile import set_password
+from chatd.daemon.service import DEFAULT_ENDPOINT, ChatService, Settings, make_service
+from chatd.errors import ConfigurationError, RequestError, StartupError, StoreError
+from chatd.server.factory import ChatFactory
+from chatd.storage.interface import Page, Retention, room_log
+from chatd.storage.sqlite.store import Durability
+from chatd.wire.channel import PREAMBLE
+from chatd.wire.messages import Message
+from tests.fakes.peers import KEY, Peer
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+DEADLINE_S = 10
+"""How long a thread may take."""
+
+
+class ThreadedReactor(MemoryReactorClock):
+    """A reactor in memory with real threads; what they call is called when it is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._calls: queue.Queue[Callable[[], object]] = queue.Queue()
+        self._pool = ThreadPool(0, 1)
+
+    def getThreadPool(self) -> ThreadPool:
+        if not self._pool.started:
+            self._pool.start()
+        return self._pool
+
+    def callFromThread(self, function: Callable[..., object], *arguments: object) -> None:
+        self._calls.put(lambda: function(*arguments))
+
+    def wait_for(self, deferred: Deferred[Any]) -> None:
+        """Run what threads call until a Deferred fires."""
+        while not deferred.called or deferred.paused:
+            self.advance(0)  # what was called makes things to do at the turn's end
+            if not deferred.called:
+                self._calls.get(timeout=DEADLINE_S)()
+
+    def stop(self) -> None:
+        """End the threads."""
+        if self._pool.started:
+            self._pool.stop()
+
+
+class MakeServiceTests(SynchronousTestCase):
+    """What was decided, a reactor, and a directory for files."""
+
+    def setUp(self) -> None:
+        self.reactor = ThreadedReactor()
+        self.addCleanup(self.reactor.stop)
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+        self.key_file = self.directory / "key"
+
+    def make(self, **decided: Any) -> ChatService:
+        """Make a service."""
+        return make_service(self.reactor, Settings(**decided))
+
+    def start(self, **decided: Any) -> ChatService:
+        """Make a service, and start it; it is stopped with the test."""
+        service = self.make(**decided)
+        service.startService()
+        self.addCleanup(self.stop, service)
+        return service
+
+    def stop(self, service: ChatService) -> None:
+        if service.running:
+            self.result(service.stopService())
+
+    def result(self, deferred: Deferred[Any]) -> Any:
+        """Wait for a Deferred, and return its result."""
+        self.reactor.wait_for(deferred)
+        return self.successResultOf(deferred)
+
+    def await_(self, coroutine: Any) -> Any:
+        return self.result(Deferred.fromCoroutine(coroutine))
+
+    def refusal(self, **decided: Any) -> str:
+        """Return the one line with which a decision is refused."""
+        error = self.assertRaises(ConfigurationError, self.make, **decided)
+        self.assertEqual(len(str(error).splitlines()), 1)
+        return str(error)
+
+
+class DefaultTests(MakeServiceTests):
+    """Without decisions."""
+
+    def test_defaults(self) -> None:
+        """It listens on this machine only, without a key or accounts, and keeps all in memory."""
+        service = self.start()
+        ((port, factory, _, interface),) = self.reactor.tcpServers
+        self.assertEqual(f"tcp:{port}:interface={interface}", DEFAULT_ENDPOINT)
+        self.assertIs(factory, service.factory)
+        self.assertFalse(service.factory.has_key)
+        peer = Peer(service.factory.buildProtocol(None), service.factory.codec)
+        self.assertFalse(peer.take()[0].header.auth)
+        peer.transport.lose()
+
+    def test_factory_class(self) -> None:
+        """What serves may be a subclass."""
+
+        class MyFactory(ChatFactory):
+            pass
+
+        service = make_service(self.reactor, Settings(), MyFactory)
+        self.assertIsInstance(service.factory, MyFactory)
+
+
+class SettingsTests(MakeServiceTests):
+    """What was decided of sessions."""
+
+    def write_key(self, mode: int = 0o600) -> None:
+        self.key_file.write_bytes(base64.urlsafe_b64encode(KEY))
+        os.chmod(self.key_file, mode)
+
+    def test_greeting(self) -> None:
+        """What was decided reaches every client in its greeting."""
+        service = self.make(heartbeat_s=2.5, max_content=1000)
+        (greeting,) = Peer(service.factory.buildProtocol(None), service.factory.codec).take()
+        self.assertEqual((greeting.header.heartbeat, greeting.header.max_content), (2.5, 1000))
+
+    def test_key_file(self) -> None:
+        """With a key file its sessions are encrypted."""
+        self.write_key()
+        service = self.make(key_file=self.key_file)
+        self.assertTrue(service.factory.has_key)
+        peer = Peer(service.factory.buildProtocol(None), service.factory.codec)
+        self.assertTrue(b"".join(peer.transport.writes).startswith(PREAMBLE))
+
+    def test_bad_key_file(self) -> None:
+        """A key file that is not there, that others can read, or that holds no key, is told."""
+        self.refusal(key_file=self.key_file)
+        self.write_key(mode=0o644)
+        self.refusal(key_file=self.key_file)
+        self.write_key()
+        self.key_file.write_bytes(b"no key")
+        self.refusal(key_file=self.key_file)
+
+    def test_policy(self) -> None:
+        """The chat is as its policy says."""
+        service = self.make(policy=Policy(rooms=("hall",), max_rooms=3))
+        self.assertEqual(service.factory.hub.max_rooms, 3)
+
+    def test_unproven_operators(self) -> None:
+        """Where there are operators and no accounts, the log says what that means."""
+        for checkers, expected in (((), 1), ((InMemoryUsernamePasswordDatabaseDontUse(),), 0)):
+            policy = Policy(operators=("alice", "bob"))
+            factory = self.make(policy=policy, checkers=checkers).factory
+            with capturedLogs() as events:
+                factory.startFactory()
+            warnings = [formatEvent(each) for each in events if each["log_level"] is LogLevel.warn]
+            self.assertEqual(len(warnings), expected)
+            for text in ("alice or bob", "kick and ban", "--password-file"):
+                self.assertIn(text, "".join(warnings) or text)
+
+    def test_no_operators(self) -> None:
+        """Where there are none, there is nothing to say."""
+        with capturedLogs() as events:
+            self.make().factory.startFactory()
+        self.assertEqual(events, [])
+
+
+class RereadingTests(MakeServiceTests):
+    """Files that cannot be read any more when privileges have been given up."""
+
+    def test_warned_of(self) -> None:
+        """Each that SIGHUP would read is named once, and the daemon serves all the same."""
+        files = {
+            "key_file": self.key_file,
+            "password_file": self.directory / "passwords",
+            "operator_file": self.directory / "operators",
+        }
+        self.key_file.touch(0o600)
+        self.key_file.write_bytes(base64.urlsafe_b64encode(KEY))
+        set_password(files["password_file"], "alice", "open sesame", hasher=CHEAP)
+        files["operator_file"].write_text("alice\n")
+        service = self.make(**files)
+        for path in files.values():
+            path.unlink()
+        with capturedLogs() as events:
+            service.startService()
+        self.addCleanup(self.stop, service)
+        lines = [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
+        warnings = [line for line in lines if "SIGHUP" in line]
+        self.assertEqual(len(warnings), 3)
+        for what, path, line in zip(
+            ("key file", "password file", "operators"), files.values(), warnings, strict=True
+        ):
+            self.assertTrue(line.startswith(f"{what}: SIGHUP will not read it anew: cannot "), line)
+            self.assertTrue(line.endswith(f"{path}: No such file or directory"), line)
+
+    def test_logins(self) -> None:
+        """A file that every login reads ends the start."""
+        path = self.directory / "db"
+        path.write_text("alice:secret\n")
+        service = self.make(checkers=[FilePasswordDB(str(path))])
+        path.unlink()
+        error = self.assertRaises(StartupError, service.startService)
+        self.assertEqual(str(error), f"chatd: cannot read {path}: No such file or directory")
+
+
+class DataTests(MakeServiceTests):
+    """A directory in which everything is kept."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.data = self.directory / "data"
+
+    def say(self, service: ChatService, *texts: str) -> list[Message]:
+        """Let the server say something in the lobby, and return it as it is stored."""
+        sending = [service.factory.send_to_room("lobby", text) for text in texts]
+        return [self.result(each) for each in sending]
+
+    def read(self, service: ChatService) -> Page:
+        store = service.factory.store
+        return self.await_(store.read(room_log("lobby"), limit=100, max_bytes=1000))
+
+    def test_kept(self) -> None:
+        """What is said is there again after a restart, in the same order and epoch."""
+        service = self.start(data=self.data)
+        said = self.say(service, "one", "two")
+        epoch = self.read(service).head.epoch
+        self.result(service.stopService())
+        self.assertEqual(stat.S_IMODE(self.data.stat().st_mode), 0o700)
+
+        page = self.read(self.start(data=str(self.data)))
+        self.assertEqual((page.messages, page.head.epoch), (said, epoch))
+
+    def test_bans(self) -> None:
+        """So is who is banned, in a file that a person can read."""
+        service = self.start(data=self.data)
+        self.await_(service.factory.bans.add(Ban(name="mallory", by="alice")))
+        self.result(service.stopService())
+        self.assertIn("mallory", (self.data / "bans.json").read_text())
+
+        again = self.start(data=self.data)
+        self.assertEqual([ban.name for ban in again.factory.bans.in_force()], ["mallory"])
+
+    def hold_saves(self) -> threading.Event:
+        """Keep the threads that save bans waiting until an event is set; return it."""
+        event = threading.Event()
+        self.addCleanup(event.set)
+        save = BanFile.save
+
+        def wait_and_save(file: BanFile, bans: list[Ban]) -> None:
+            assert event.wait(DEADLINE_S)
+            save(file, bans)
+
+        self.patch(BanFile, "save", wait_and_save)
+        return event
+
+    def test_bans_are_saved_in_a_thread(self) -> None:
+        """Who is banned is saved beside the reactor's thread; a stop waits for it."""
+        service = self.start(data=self.data)
+        event = self.hold_saves()
+        adding = [
+            Deferred.fromCoroutine(service.factory.bans.add(Ban(name=name)))
+            for name in ("mallory", "eve")
+        ]
+        stopped = service.stopService()
+        self.reactor.advance(0)
+        self.assertFalse(stopped.called)
+        event.set()
+        self.result(stopped)
+        for each in adding:
+            self.successResultOf(each)
+        names = [ban.name for ban in BanFile(self.data / "bans.json").load()]
+        self.assertEqual(names, ["mallory", "eve"])
+
+    def test_bans_are_read_when_they_are_saved(self) -> None:
+        """SIGHUP that comes meanwhile reads what was saved, and then says so."""
+        service = self.start(data=self.data)
+        event = self.hold_saves()
+        adding = Deferred.fromCoroutine(service.factory.bans.add(Ban(name="mallory")))
+        with capturedLogs() as events:
+            service._signals._hang_up()
+            self.assertEqual(events, [])
+            event.set()
+            self.result(adding)
+        self.assertEqual([formatEvent(each) for each in events], ["bans: read anew"])
+        self.assertEqual([ban.name for ban in service.factory.bans.in_force()], ["mallory"])
+
+    def test_bans_cannot_be_saved(self) -> None:
+        """A ban that cannot be saved is told to who makes it, and is not in force."""
+        service = self.start(data=self.data)
+        (self.data / "bans.json").mkdir()
+        adding = Deferred.fromCoroutine(service.factory.bans.add(Ban(name="mallory")))
+        adding.addErrback(lambda failure: failure.trap(StoreError))
+        self.assertIs(self.result(adding), StoreError)
+        self.assertEqual(service.factory.bans.in_force(), [])
+
+    def test_bans_in_memory(self) -> None:
+        """Without a directory they are in force as long as the daemon runs."""
+        service = self.start()
+        self.await_(service.factory.bans.add(Ban(name="mallory")))
+        self.assertEqual([ban.name for ban in service.factory.bans.in_force()], ["mallory"])
+
+    def test_retention(self) -> None:
+        """How much is kept is as it was decided, on disk and in memory."""
+        for data in (self.data, None):
+            service = self.start(data=data, keep=Retention(max_messages=2))
+            self.say(service, "one", "two", "three")
+            texts = [message.text for message in self.read(service).messages]
+            self.assertEqual(texts, ["two", "three"])
+            self.result(service.stopService())
+
+    def test_durability(self) -> None:
+        """What a power cut may cost is as it was decided."""
+        for durability in Durability:
+            service = self.start(data=self.data, durability=durability)
+            database = service.factory.store._logs._database
+            self.assertEqual(database._durability, durability)
+            self.result(service.stopService())
+
+    def test_relative(self) -> None:
+        """The directory stays the same when the daemon changes its own."""
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.directory)
+        service = self.make(data="data")
+        os.chdir("/")
+        service.startService()
+        self.result(service.stopService())
+        self.assertTrue((self.data / "chatd.db").exists())
+
+    def test_cannot_be_opened(self) -> None:
+        """What cannot be opened is told when the service is started, and again after that."""
+        self.data.mkdir()
+        (self.data / "bans.json").write_text("{")
+        for bad, name in (("bans.json", "{"), ("chatd.db", "no database at all, but long enough")):
+            (self.data / bad).write_text(name)
+            service = self.make(data=self.data)
+            for _ in range(2):
+                error = self.assertRaises(StartupError, service.startService)
+                self.assertRegex(str(error), f"^chatd: .*{bad}")
+                self.assertEqual(len(str(error).splitlines()), 1)
+            (self.data / bad).unlink()
+        self.start(data=self.data)
+
+    def test_in_use(self) -> None:
+        """A directory that another daemon uses is told."""
+        self.start(data=self.data)
+        error = self.assertRaises(StartupError, self.make(data=self.data).startService)
+        self.assertIn(f"{self.data} is in use by another chatd", str(error))
+
+
+class AccountTests(MakeServiceTests):
+    """Who may log in."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.password_file = self.directory / "passwords"
+
+    def login(self, service: ChatService, name: str | None, password: str | None) -> str | None:
+        """Log in; return the account's name, or the code of the refusal."""
+        logging_in = service.factory.admission._accounts.login(name, password, "local")
+        self.reactor.wait_for(logging_in)
+        logging_in.addErrback(lambda failure: failure.value)
+        result = self.successResultOf(logging_in)
+        return result.code if isinstance(result, RequestError) else result.name
+
+    def test_none(self) -> None:
+        """Without a decision nobody need."""
+        self.assertIsNone(self.make().factory.admission._accounts)
+
+    def test_password_file(self) -> None:
+        """A password file says who may; passwords are checked in a thread."""
+        set_password(self.password_file, "Alice", "open sesame", hasher=CHEAP)
+        service = self.make(password_file=self.password_file)
+        self.assertEqual(self.login(service, "alice", "open sesame"), "Alice")
+        self.assertEqual(self.login(service, "alice", "guess"), "auth-failed")
+        self.assertEqual(self.login(service, None, None), "auth-required")
+
+    def test_checkers(self) -> None:
+        """Any of Twisted's checkers may say so, too, beside the file and one another."""
+        set_password(self.password_file, "alice", "open sesame", hasher=CHEAP)
+        checkers = [
+            InMemoryUsernamePasswordDatabaseDontUse(bob="secret"),
+            AllowAnonymousAccess(),
+        ]
+        service = self.make(password_file=str(self.password_file), checkers=checkers)
+        self.assertEqual(self.login(service, "alice", "open sesame"), "alice")
+        self.assertEqual(self.login(service, "bob", "secret"), "bob")
+        self.assertEqual(self.login(service, "bob", "open sesame"), "auth-failed")
+        self.assertIsNone(self.login(service, None, None))
+
+    def test_bad_password_file(self) -> None:
+        """A password file that is not there, or that others can read, is told."""
+        self.assertIn(str(self.password_file), self.refusal(password_file=self.password_file))
+        set_password(self.password_file, "alice", "open sesame", hasher=CHEAP)
+        self.password_file.chmod(0o644)
+        self.assertIn("chmod 600", self.refusal(password_file=self.password_file))
+
+    def test_checker_of_something_else(self) -> None:
+        """A checker of what no client has is told."""
+
+        class KeyChecker:
+            credentialInterfaces = (ISSHPrivateKey,)
+
+        self.assertIn("KeyChecker checks neither", self.refusal(checkers=[KeyChecker()]))
+
+
+class FinishingTests(SynchronousTestCase):
+    """The daemon stops by itself where its only client, on standard input, has gone."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.listener, *_ = make_service(self.reactor, Settings(endpoints=["stdio:"])).listeners
+        self.listener.has_ended = True
+
+    def test_stops(self) -> None:
+        """The reactor is stopped, which stops the service."""
+        self.reactor.run()
+        self.listener._ended()
+        self.assertTrue(self.reactor.hasStopped)
+
+    def test_stops_already(self) -> None:
+        """It is no fault where a signal has stopped it in the same turn."""
+
+        def stop() -> None:
+            raise ReactorNotRunning
+
+        self.reactor.stop = stop
+        self.assertIsNone(self.listener._ended())

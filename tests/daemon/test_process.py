@@ -1,0 +1,153 @@
+"""Tests of `chatd.daemon.process`."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+
+from twisted.internet.selectreactor import SelectReactor
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.daemon import process
+from chatd.daemon.process import (
+    FEWEST,
+    OWN,
+    SELECT,
+    DescriptorService,
+    allow_all_descriptors,
+    go_by_monotonic_time,
+)
+from chatd.errors import StartupError
+from chatd.server.limits import Limits
+
+
+class WallClockReactor:
+    """What of a reactor is looked at."""
+
+    def __init__(self, *, is_running: bool = False, timers: int = 0) -> None:
+        self.seconds: Callable[[], float] = time.time
+        self.running = is_running
+        self._timers = [object()] * timers
+
+    def getDelayedCalls(self) -> list[object]:
+        return self._timers
+
+
+class TimeTests(SynchronousTestCase):
+    """A reactor goes by a clock that nobody sets."""
+
+    def test_monotonic(self) -> None:
+        """One that goes by the wall clock, and has not begun, goes by the other from then on."""
+        reactor = WallClockReactor()
+        go_by_monotonic_time(reactor)
+        self.assertIs(reactor.seconds, time.monotonic)
+
+    def test_left_alone(self) -> None:
+        """One that has begun to count would lose its way; one of another clock has its reasons."""
+        other = WallClockReactor()
+        other.seconds = own = lambda: 7.0
+        go_by_monotonic_time(other)
+        self.assertIs(other.seconds, own)
+        for reactor in (WallClockReactor(is_running=True), WallClockReactor(timers=1)):
+            go_by_monotonic_time(reactor)
+            self.assertIs(reactor.seconds, time.time)
+
+
+class DescriptorTests(SynchronousTestCase):
+    """A daemon opens as many files as it may."""
+
+    def test_all(self) -> None:
+        """The soft limit is the hard one, but for a select reactor, which takes fewer."""
+        code = (
+            "import resource\n"
+            "from twisted.internet.selectreactor import SelectReactor\n"
+            "from chatd.daemon.process import SELECT, allow_all_descriptors as allow\n"
+            "hard = min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 2048)\n"
+            "select = SelectReactor()\n"
+            "for soft in (64, hard):\n"
+            "    for reactor, most in ((None, hard), (select, min(hard, SELECT))):\n"
+            "        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))\n"
+            "        allow(reactor)\n"
+            "        print(resource.getrlimit(resource.RLIMIT_NOFILE) == (most, hard))\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 128))\n"
+            "allow(select); print(resource.getrlimit(resource.RLIMIT_NOFILE) == (128, 128))\n"
+        )
+        printed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+        self.assertEqual(printed.stdout.split(), [b"True"] * 5)
+        self.assertGreater(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 64)
+
+    def test_no_limit(self) -> None:
+        """A select reactor takes as few where the system has no limit at all."""
+        limits: list[object] = []
+        self.patch(resource, "getrlimit", lambda _: (64, resource.RLIM_INFINITY))
+        self.patch(resource, "setrlimit", lambda _, given: limits.append(given))
+        allow_all_descriptors(SelectReactor())
+        self.assertEqual(limits, [(SELECT, resource.RLIM_INFINITY)])
+
+
+class RoomTests(SynchronousTestCase):
+    """A daemon has room for those whom it is to serve, or says that it has not."""
+
+    def start(self, room: float, limits: Limits = Limits(), reactor: object = None) -> list[str]:  # noqa: B008
+        """Start where there is room for so many, and return what was logged."""
+        self.patch(process, "room_for_more", lambda: OWN + room)
+        service = DescriptorService(reactor, limits)
+        with capturedLogs() as events:
+            service.privilegedStartService()
+            service.startService()
+        service.stopService()
+        return [f"{event['log_level'].name}: {formatEvent(event)}" for event in events]
+
+    def test_enough(self) -> None:
+        """Where there is room for all, nothing is said; so it is with what systems mostly allow."""
+        for room in (34_096, 1_048_000, float("inf")):
+            self.assertEqual(self.start(room), [])
+        self.assertEqual(self.start(30, Limits(max_sessions=20, max_unestablished=10)), [])
+
+    def test_fewer_than_usual(self) -> None:
+        """Where nobody asked for as many as the usual bounds allow, it is no warning."""
+        for room in (FEWEST, 992, 4_064, 34_095):
+            (line,) = self.start(room)
+            self.assertRegex(line, rf"^info: room for {room} connections: .* \(ulimit -n\)$")
+
+    def test_fewer_than_asked_for(self) -> None:
+        """Where an operator asked for more, one line says for how many, and what to do."""
+        for limits in (Limits(max_sessions=5_000), Limits(max_unestablished=35_000)):
+            (line,) = self.start(4_000, limits)
+            for part in (
+                "warn: ",
+                "for 4000 connections",
+                "ulimit -n",
+                f"{limits.max_sessions} sessions",
+                f"{limits.max_unestablished} without",
+            ):
+                self.assertIn(part, line)
+
+    def test_select(self) -> None:
+        """A select reactor is the cause, whatever the system allows: another is the remedy."""
+        (line,) = self.start(992, reactor=SelectReactor())
+        for part in ("warn: ", "1024 file descr", "for 992 connections", "--help-reactors"):
+            self.assertIn(part, line)
+        self.assertNotIn("ulimit", line)
+
+    def test_too_few(self) -> None:
+        """Where there is room for next to nobody, the daemon ends, in one line with the way out."""
+        for room in (FEWEST - 1, -30):
+            error = self.assertRaises(StartupError, self.start, room)
+            self.assertRegex(
+                str(error), r"^chatd: too few file descriptors: there are \d+, .* \(ulimit -n\)$"
+            )
+
+    def test_without_privileges(self) -> None:
+        """It is looked at once, also where it is started without that step."""
+        self.patch(process, "room_for_more", lambda: OWN + FEWEST)
+        service = DescriptorService(None, Limits())
+        with capturedLogs() as events:
+            service.startService()
+        self.assertEqual(len(events), 1)
+        self.patch(process, "room_for_more", lambda: 0)
+        self.assertRaises(StartupError, DescriptorService(None, Limits()).startService)

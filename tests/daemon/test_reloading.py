@@ -1,0 +1,122 @@
+"""Tests of what an operator changes while the daemon runs."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+from twisted.logger import capturedLogs, formatEvent
+
+from chatd.config.passwordfile import set_password
+from chatd.daemon.reloading import Reloading
+from chatd.daemon.service import ChatService
+from tests.daemon.test_make_service import CHEAP, MakeServiceTests
+from tests.fakes.peers import KEY, OTHER_KEY, Peer, ack, settle
+
+
+class ReloadTests(MakeServiceTests):
+    """SIGHUP has the files read anew, each for itself."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.files = {
+            "password_file": self.directory / "passwords",
+            "operator_file": self.directory / "operators",
+        }
+        set_password(self.files["password_file"], "alice", "first", hasher=CHEAP)
+        self.files["operator_file"].write_text("alice\n")
+        self.write_key(KEY)
+
+    def write_key(self, key: bytes) -> None:
+        self.key_file.touch(0o600)
+        self.key_file.write_bytes(base64.urlsafe_b64encode(key))
+
+    def serve(self, **decided: Any) -> ChatService:
+        return self.start(data=self.directory / "data", **decided)
+
+    def reload(self, service: ChatService) -> list[str]:
+        """Read the files anew, and return what was logged."""
+        with capturedLogs() as events:
+            service._signals._hang_up()
+        return [formatEvent(event) for event in events]
+
+    def test_nothing_to_read(self) -> None:
+        """Where there is no file, nothing is read."""
+        self.assertEqual(self.reload(self.start()), [])
+
+    def test_all(self) -> None:
+        """All that is read is told."""
+        service = self.serve(key_file=self.key_file, **self.files)
+        self.assertEqual(
+            self.reload(service),
+            [f"{what}: read anew" for what in ("key file", "password file", "operators", "bans")],
+        )
+
+    def test_key(self) -> None:
+        """The key is that of the file from then on, and the session that is there goes on."""
+        service = self.serve(key_file=self.key_file)
+        before = service.factory.codec
+        self.write_key(OTHER_KEY)
+        self.reload(service)
+        self.assertIsNot(service.factory.codec, before)
+
+    def test_operators(self) -> None:
+        """The operators are those of the options, and of the file as it is now."""
+        service = self.serve(operator_file=self.files["operator_file"])
+        self.files["operator_file"].write_text("Bob\n")
+        self.reload(service)
+        self.assertEqual(service.factory.operators._keys, {"bob"})
+
+    def test_passwords(self) -> None:
+        """A password that was changed is the one that is taken."""
+        service = self.serve(password_file=self.files["password_file"])
+        accounts = service.factory.admission._accounts
+        set_password(self.files["password_file"], "alice", "second", hasher=CHEAP)
+        self.assertEqual(self.result(accounts.login("alice", "first", "here")).name, "alice")
+        self.reload(service)
+        self.assertEqual(self.result(accounts.login("alice", "second", "here")).name, "alice")
+
+    def test_bans(self) -> None:
+        """Bans that were written by hand are in force; whoever is here stays."""
+        service = self.serve()
+        peer = Peer(service.factory.buildProtocol(None), service.factory.codec)
+        peer.send(ack(peer, "mallory"))
+        self.result(service.factory.when_active("mallory"))
+        (self.directory / "data" / "bans.json").write_text(json.dumps([{"name": "mallory"}]))
+        self.reload(service)
+        self.assertEqual([ban.name for ban in service.factory.bans.in_force()], ["mallory"])
+        self.assertEqual(len(service.factory.sessions), 1)
+        peer.transport.lose()
+        settle(service.factory)
+
+    def test_a_failure(self) -> None:
+        """What fails in another way is logged as such, and the others are read."""
+        read: list[str] = []
+
+        def fail() -> None:
+            raise RuntimeError("nobody thought of that")
+
+        Reloading({"one": fail, "two": lambda: read.append("two")})()
+        self.assertEqual(read, ["two"])
+        self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
+
+    def test_wrong_ones(self) -> None:
+        """What is wrong is told in a line, without what is in it; and the others are read."""
+        service = self.serve(key_file=self.key_file, **self.files)
+        codec, keys = service.factory.codec, service.factory.operators._keys
+        self.key_file.chmod(0o644)
+        self.files["password_file"].write_text("alice:secret\n")
+        Path(self.directory / "data" / "bans.json").write_text("nonsense")
+        self.files["operator_file"].unlink()
+        lines = self.reload(service)
+        self.assertEqual(len(lines), 4)
+        for line in lines:
+            self.assertIn("not read anew, what was in force stays", line)
+            self.assertEqual(len(line.splitlines()), 1)
+            self.assertNotIn("secret", line)
+        self.assertIs(service.factory.codec, codec)
+        self.assertEqual(service.factory.operators._keys, keys)
+        self.files["operator_file"].write_text("bob")
+        self.assertIn("operators: read anew", self.reload(service))

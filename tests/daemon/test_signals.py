@@ -1,0 +1,100 @@
+"""Tests of `chatd.daemon.signals`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.daemon.signals import SignalService
+
+NUMBERS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+
+
+class FakeReactor:
+    """A reactor that installs its handlers when it runs, and does what it is told when it turns."""
+
+    def __init__(self) -> None:
+        self.calls: list[Callable[[], object]] = []
+        self.starting: list[Callable[[], object]] = []
+        self.stops: list[int] = []
+
+    def callWhenRunning(self, function: Callable[[], object]) -> None:
+        self.starting.append(function)
+
+    def callFromThread(self, function: Callable[..., object], *arguments: object) -> None:
+        self.calls.append(lambda: function(*arguments))
+
+    def sigTerm(self, number: int, frame: object = None) -> None:
+        self.stops.append(number)
+
+    sigInt = sigTerm
+
+    def run(self) -> None:
+        signal.signal(signal.SIGTERM, self.sigTerm)
+        for function in self.starting:
+            function()
+
+    def turn(self) -> None:
+        calls, self.calls = self.calls, []
+        for call in calls:
+            call()
+
+
+class SignalTests(SynchronousTestCase):
+    """Signals are acted on in the reactor's turn, not in the midst of whatever runs."""
+
+    def setUp(self) -> None:
+        for number in NUMBERS:
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        self.reactor = FakeReactor()
+        self.done: list[str] = []
+        self.service = SignalService(
+            self.reactor, lambda: self.done.append("hang up"), lambda: self.done.append("hurry")
+        )
+        self.service.startService()
+
+    def test_hang_up(self) -> None:
+        """SIGHUP is acted on each time it comes, in a turn."""
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGHUP)
+            self.assertEqual(len(self.reactor.calls), 1)
+            self.reactor.turn()
+        self.assertEqual(self.done, ["hang up"] * 2)
+
+    def test_stop(self) -> None:
+        """SIGTERM stops the reactor as it would, but in a turn."""
+        self.reactor.run()
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.assertEqual(self.reactor.stops, [])
+        self.reactor.turn()
+        self.assertEqual(self.reactor.stops, [signal.SIGTERM])
+
+    def test_again(self) -> None:
+        """Told again, it hurries instead, as often as it is told."""
+        self.reactor.run()
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGTERM)
+        self.reactor.turn()
+        self.assertEqual(self.reactor.stops, [signal.SIGTERM])
+        self.assertEqual(self.done, ["hurry"] * 2)
+
+    def test_handlers_of_others(self) -> None:
+        """A handler that is not the reactor's is left alone."""
+        before = signal.getsignal(signal.SIGINT)
+        self.reactor.run()
+        self.assertIs(signal.getsignal(signal.SIGINT), before)
+
+    def test_given_back(self) -> None:
+        """When it stops, SIGHUP is as it was; to be told to stop again still hurries."""
+        self.reactor.run()
+        self.service.stopService()
+        self.service.stopService()
+        self.assertEqual(signal.getsignal(signal.SIGHUP), signal.SIG_IGN)
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.reactor.turn()
+        self.assertEqual(self.done, ["hurry"])

@@ -1,0 +1,334 @@
+"""Tests of the daemon's options: each is taken, and each mistake is told in one line."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import io
+import os
+import signal
+import tempfile
+from pathlib import Path
+
+from twisted.application.service import Application, IService
+from twisted.logger import capturedLogs, formatEvent
+from twisted.python import usage
+from twisted.scripts.twistd import ServerOptions
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from chatd import __version__
+from chatd.daemon.service import ChatService
+from chatd.daemon.tap import Options, makeService
+from chatd.wire.messages import (
+    MAX_HEARTBEAT_S,
+    MAX_MAX_CONTENT,
+    MIN_HEARTBEAT_S,
+    MIN_MAX_CONTENT,
+)
+from tests.fakes.peers import KEY
+
+BAD_HEARTBEATS = ["", " ", "abc", "0", "-1", "nan", "inf", "-inf", "1e400", "5s", "1,5"]
+BAD_LIMITS = ["", "abc", "0", "-1", "1.5", "1e6", "10M", "99999999999", "nan", "0x10", "9" * 5000]
+BAD_ENDPOINTS = [
+    *("", ":", "\\", "9999", "localhost:9999", "tcp", "tcp:", "tcp:abc", "tcp:70000", "tcp:-1"),
+    *("tcp:localhost:9999", "tcp:9999:bogus=1", "tcp:9999:backlog=abc", "tcp:9999\\", "http:80"),
+    *("unix", "unix:/x:mode=zzz", "ssl", "ssl:9999:privateKey=/no/such/file", "systemd:domain=X"),
+    *("haproxy:", "non\nsense:1", "tcp:99\n99", "tcp:\udcff"),
+]
+
+OPTIONS = [
+    *("auth", "data", "durability", "endpoint", "heartbeat", "keep-bytes", "keep-days"),
+    *("keep-messages", "key-file", "max-content", "no-room", "operator", "password-file"),
+    *("presence-limit", "room", "version"),
+]
+
+
+class StandardOutputTests(SynchronousTestCase):
+    """Standard input and output are one session's, whatever else twistd would do there."""
+
+    def refusal(self, *of_twistd: str, endpoint: str = "stdio:") -> str:
+        """Return what is said of an endpoint with some of twistd's options; empty for nothing."""
+        options = ServerOptions()
+        try:
+            options.parseOptions([*of_twistd, "chatd", "--endpoint", endpoint])
+        except usage.UsageError as error:
+            return str(error)
+        return ""
+
+    def test_log(self) -> None:
+        """Its log must go elsewhere."""
+        for elsewhere in ("--logfile=log", "--syslog", "--logger=tests.daemon.test_tap.a_logger"):
+            self.assertEqual(self.refusal("--nodaemon", elsewhere), "")
+        for here in ((), ("--logfile=-",), ("--logfile=",)):
+            for endpoint in ("stdio:", "stdio", "haproxy:stdio:"):
+                said = self.refusal("--nodaemon", *here, endpoint=endpoint)
+                self.assertIn("--logfile FILE", said)
+        self.assertEqual(self.refusal("--nodaemon", endpoint="unix:/stdio:mode=666"), "")
+
+    def test_background(self) -> None:
+        """A daemon in the background has no standard input."""
+        self.assertEqual(self.refusal("--logfile=log"), "stdio: needs twistd's --nodaemon")
+        self.assertEqual(self.refusal(endpoint="tcp:0"), "")
+
+    def test_other_program(self) -> None:
+        """What another program does there is its own affair."""
+        options = Options()
+        options.parent = usage.Options()
+        options.parseOptions(["--endpoint", "stdio:"])
+        self.assertEqual(len(options["service"].listeners), 1)
+
+
+def a_logger() -> None:
+    """Be named as twistd's observer."""
+
+
+class OptionsTests(SynchronousTestCase):
+    """The options of `twistd chatd`."""
+
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+
+    def parse(self, *arguments: str) -> Options:
+        options = Options()
+        options.parseOptions(list(arguments))
+        return options
+
+    def key_file(self, content: bytes, mode: int = 0o600) -> str:
+        """Write a key file, and return its path."""
+        path = self.directory / "key"
+        path.unlink(missing_ok=True)
+        path.write_bytes(content)
+        os.chmod(path, mode)
+        return str(path)
+
+    def fault_of(self, *arguments: str) -> str | None:
+        """Say what is wrong with how bad arguments are refused; None where all is well."""
+        try:
+            self.parse(*arguments)
+        except usage.UsageError as error:
+            text = str(error)
+            return None if len(text.splitlines()) == 1 else f"not one line: {text!r}"
+        except BaseException as error:
+            return f"raised {error!r}"
+        return "taken"
+
+    def check_refused(self, *mistakes: tuple[str, ...]) -> None:
+        """Check that each of some mistakes is told in one line."""
+        faults = {mistake: self.fault_of(*mistake) for mistake in mistakes}
+        self.assertEqual({mistake: fault for mistake, fault in faults.items() if fault}, {})
+
+
+class GoodOptionsTests(OptionsTests):
+    """What is given is taken."""
+
+    def service(self, *arguments: str) -> ChatService:
+        return makeService(self.parse(*arguments))
+
+    def test_nothing(self) -> None:
+        """Everything has a default."""
+        service = self.service()
+        verifyObject(IService, service)
+        self.assertEqual(len(service.listeners), 1)
+        self.assertFalse(service.factory.has_key)
+        self.assertEqual(service.factory.codec.max_content, 10 * 1024 * 1024)
+
+    def test_endpoints(self) -> None:
+        """Endpoints may be given more than once, by either name."""
+        path = self.directory / "chat.sock"
+        service = self.service("--endpoint", "tcp:9999", f"--endpoint=unix:{path}", "-e", "tcp:0")
+        self.assertEqual(len(service.listeners), 3)
+
+    def test_numbers(self) -> None:
+        """The interval and the limit are taken as numbers."""
+        options = self.parse("--heartbeat", "2.5", "--max-content", "1000")
+        self.assertEqual((options["heartbeat"], options["max-content"]), (2.5, 1000))
+        self.assertEqual(makeService(options).factory.codec.max_content, 1000)
+
+    def test_bounds(self) -> None:
+        """The least and the most that the protocol allows are taken."""
+        for least_or_most in (MIN_HEARTBEAT_S, MAX_HEARTBEAT_S):
+            options = self.parse("--heartbeat", str(least_or_most))
+            self.assertEqual(options["heartbeat"], least_or_most)
+        for least_or_most in (MIN_MAX_CONTENT, MAX_MAX_CONTENT):
+            options = self.parse("--max-content", str(least_or_most))
+            self.assertEqual(options["max-content"], least_or_most)
+
+    def test_key_file(self) -> None:
+        """A key file turns encryption on, by either name."""
+        path = self.key_file(base64.urlsafe_b64encode(KEY) + b"\n")
+        self.assertTrue(self.service("--key-file", path).factory.has_key)
+        self.assertTrue(self.service("-k", path).factory.has_key)
+
+    def test_each_for_itself(self) -> None:
+        """Options that were parsed do not remember each other."""
+        self.parse("--endpoint", "tcp:1", "--endpoint", "tcp:2")
+        self.assertEqual(len(self.service("--endpoint", "tcp:3").listeners), 1)
+
+    def test_version(self) -> None:
+        """The version is chatd's own, not Twisted's."""
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            end = self.assertRaises(SystemExit, self.parse, "--version")
+        self.assertEqual((printed.getvalue(), end.code), (f"chatd {__version__}\n", 0))
+
+    def test_help(self) -> None:
+        """The help names every option and the default endpoint."""
+        text = Options().getUsage()
+        for option in OPTIONS:
+            self.assertIn(f"--{option}", text)
+        self.assertIn("tcp:9999:interface=localhost", " ".join(text.split()))
+
+    def test_plugin(self) -> None:
+        """The plugin through which twistd finds the daemon names this module."""
+        from twisted.plugins.chatd_plugin import chatd
+
+        self.assertEqual(chatd.tapname, "chatd")
+        self.assertIs(chatd.daemon.options, Options)
+        self.assertIs(chatd.makeService, makeService)
+
+
+class ProgramTests(OptionsTests):
+    """What the options of `twistd` itself say is heeded."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.pid_file = self.directory / "twistd.pid"
+        self.log_file = self.directory / "chatd.log"
+        self.addCleanup(signal.signal, signal.SIGUSR1, signal.getsignal(signal.SIGUSR1))
+
+    def parse_all(self, *arguments: str) -> Options:
+        """Parse the options of `twistd`, and return those of its command."""
+        program = ServerOptions()
+        program.parseOptions([f"--pidfile={self.pid_file}", *arguments])
+        options: Options = program.subOptions
+        return options
+
+    def test_log_file(self) -> None:
+        """A log file is opened anew at SIGHUP, before all else is read anew."""
+        data = self.directory / "data"
+        options = self.parse_all("--logfile", str(self.log_file), "chatd", "--data", str(data))
+        self.assertFalse(self.log_file.exists())  # until twistd has seen that it is the only one
+        log = makeService(options)
+        self.assertEqual(list(log), [options["service"]])
+        log.setServiceParent(Application("chatd"))
+        self.addCleanup(log._file.close)
+        self.log_file.unlink()
+        with capturedLogs() as events:
+            options["service"]._signals._hang_up()
+        self.assertTrue(self.log_file.exists())
+        lines = list(map(formatEvent, events))
+        self.assertEqual(lines[0], "log: opened anew")
+        self.assertIn("bans: ", lines[1])
+
+    def test_no_log_file(self) -> None:
+        """Where the log is no file, `twistd` is left to its own."""
+        options = self.parse_all("--nodaemon", "chatd")
+        self.assertIs(makeService(options), options["service"])
+
+    def test_pid_file(self) -> None:
+        """A pid file that can be used is left to `twistd`, with none too."""
+        self.parse_all("chatd")
+        self.parse_all("--pidfile=", "chatd")
+        self.assertEqual(list(self.directory.iterdir()), [])
+
+    def test_bad_pid_file(self) -> None:
+        """One that cannot is refused in one line, unless it is elsewhere after a chroot."""
+        bad = f"--pidfile={self.directory}/no/twistd.pid"
+        error = self.assertRaises(usage.UsageError, self.parse_all, bad, "chatd")
+        self.assertRegex(str(error), r"^cannot use the pid file .*--pidfile=$")
+        self.parse_all(bad, f"--chroot={self.directory}", "chatd")
+
+    def test_own_process_id(self) -> None:
+        """One that names this process is removed; not so where another option is wrong."""
+        self.pid_file.write_text(str(os.getpid()))
+        self.assertRaises(usage.UsageError, self.parse_all, "chatd", "--endpoint", "bogus")
+        self.assertTrue(self.pid_file.exists())
+        self.parse_all("chatd")
+        self.assertFalse(self.pid_file.exists())
+
+
+class MistakesTests(OptionsTests):
+    """Each mistake is a usage error of one line."""
+
+    def test_endpoints(self) -> None:
+        """Endpoint strings that are mistyped."""
+        self.check_refused(*(("--endpoint", bad) for bad in BAD_ENDPOINTS))
+
+    def test_one_of_many_endpoints(self) -> None:
+        """One bad endpoint among good ones; the error shows which."""
+        arguments = ("--endpoint", "tcp:9999", "--endpoint", "tcp:abc", "--endpoint", "tcp:9998")
+        error = self.assertRaises(usage.UsageError, self.parse, *arguments)
+        self.assertIn("'tcp:abc'", str(error))
+
+    def test_heartbeats(self) -> None:
+        """Intervals that are none, or out of bounds; the error says what the option takes."""
+        beyond = [str(MIN_HEARTBEAT_S / 2), str(MAX_HEARTBEAT_S * 2)]
+        self.check_refused(*(("--heartbeat", bad) for bad in BAD_HEARTBEATS + beyond))
+        error = self.assertRaises(usage.UsageError, self.parse, "--heartbeat", "abc")
+        self.assertIn(f"--heartbeat abc: it takes {MIN_HEARTBEAT_S}", str(error))
+
+    def test_limits(self) -> None:
+        """Limits that are none, or more than a frame can hold."""
+        beyond = [str(MIN_MAX_CONTENT - 1), str(MAX_MAX_CONTENT + 1)]
+        self.check_refused(*(("--max-content", bad) for bad in BAD_LIMITS + beyond))
+        error = self.assertRaises(usage.UsageError, self.parse, "--max-content", "0")
+        self.assertIn(
+            f"--max-content 0: it takes a whole number from {MIN_MAX_CONTENT} to", str(error)
+        )
+
+    def test_values_of_two_lines(self) -> None:
+        """A value of two lines makes no error of two lines."""
+        self.check_refused(
+            ("--heartbeat", "5\n6"), ("--max-content", "5\n6"), ("--key-file", "/no\n/such\n/file")
+        )
+
+    def test_key_files(self) -> None:
+        """Key files that are not there, or no files."""
+        missing, directory = str(self.directory / "missing"), str(self.directory)
+        names = ["", missing, directory, f"{missing}/key", "/dev/null", "\0", "k" * 5000, "\udcff"]
+        self.check_refused(*(("--key-file", name) for name in names))
+
+    def test_contents_of_key_files(self) -> None:
+        """Key files that hold no key."""
+        good = base64.urlsafe_b64encode(KEY)
+        contents = [b"", b"\n", b"no key", good[:-4], good + good, b"\xff" * 44, KEY, b"=" * 44]
+        for content in contents:
+            self.check_refused(("--key-file", self.key_file(content)))
+
+    def test_key_file_that_others_can_read(self) -> None:
+        """A key file that is not its owner's alone; the error says what to do."""
+        for mode in (0o640, 0o604, 0o620, 0o602, 0o644, 0o666):
+            path = self.key_file(base64.urlsafe_b64encode(KEY), mode)
+            error = self.assertRaises(usage.UsageError, self.parse, "--key-file", path)
+            self.assertIn(f"chmod 600 {path}", str(error))
+
+    def test_options_that_are_not_there(self) -> None:
+        """Options that do not exist, lack their value, or are no options at all."""
+        self.check_refused(
+            ("--bogus",),
+            ("--bogus=1",),
+            ("-z",),
+            ("--endpoint",),
+            ("--heartbeat",),
+            ("--key-file",),
+            ("tcp:9999",),
+            ("--heartbeat", "5", "extra"),
+            ("--version=1",),
+        )
+
+    def test_stray_argument(self) -> None:
+        """An argument that is no option is told, the first of several, and how options begin."""
+        for arguments in (["extra"], ["--heartbeat", "5", "extra", "more"]):
+            error = self.assertRaises(usage.UsageError, self.parse, *arguments)
+            self.assertEqual(
+                str(error), "'extra' is no option: options begin with --, and --help lists them"
+            )
+
+    def test_one_line_is_enough(self) -> None:
+        """After a mistake there is no page of help in front of the line that says what it was."""
+        options = Options()
+        self.assertRaises(usage.UsageError, options.parseOptions, ["--bogus"])
+        self.assertEqual(options.getUsage(), "")

@@ -1,0 +1,242 @@
+"""Tests of the daemon's options for the chat: what is kept, who is let in, and where."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+from argon2 import PasswordHasher
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.cred.checkers import AllowAnonymousAccess, InMemoryUsernamePasswordDatabaseDontUse
+from twisted.python import usage
+
+from chatd.chat.policy import Policy
+from chatd.config.passwordfile import set_password
+from chatd.daemon.service import Settings
+from chatd.daemon.tap import Options, makeService
+from chatd.storage.memory import MEMORY_RETENTION
+from chatd.storage.sqlite.store import SQLITE_RETENTION, Durability
+from tests.daemon.test_tap import OptionsTests
+
+DAY_S = 86_400.0
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+NO_COUNTS = ["", " ", "abc", "-1", "1.5", "1e3", "nan", "1,000", str(2**53 + 1), "9" * 5000]
+NO_DAYS = ["", "abc", "0", "-1", "nan", "inf", "1e400", "36501", "1,5", "2 days"]
+NO_NAMES = ["", "two words", "x" * 65, "a\tb", "a\nb", "\x7f"]
+
+
+class ChatOptionsTests(OptionsTests):
+    """The options, as the settings that are made of them."""
+
+    def settings(self, *arguments: str) -> Settings:
+        return self.parse(*arguments)._settings()
+
+    def policy(self, *arguments: str) -> Policy:
+        return self.settings(*arguments).policy
+
+
+class GoodTests(ChatOptionsTests):
+    """What is given is taken."""
+
+    def test_nothing(self) -> None:
+        """Without options all is as the library has it."""
+        made = self.settings()
+        self.assertEqual(made, Settings(keep=MEMORY_RETENTION))
+
+    def test_data(self) -> None:
+        """What is kept in a directory is kept in larger measure, and survives a power cut."""
+        for option in ("--data", "-d"):
+            made = self.settings(option, str(self.directory))
+            self.assertEqual(made.data, str(self.directory))
+            self.assertEqual((made.durability, made.keep), (Durability.FULL, SQLITE_RETENTION))
+        self.assertEqual(list(self.directory.iterdir()), [])  # before the daemon starts
+
+    def test_durability(self) -> None:
+        """Either of the two can be named."""
+        for name in ("full", "normal"):
+            made = self.settings("--data", "d", "--durability", name)
+            self.assertEqual(made.durability.value, name)
+
+    def test_keep(self) -> None:
+        """Each measure is taken for itself; the others are the store's own."""
+        measures = (
+            ("messages", "7", {"max_messages": 7}),
+            ("days", "0.5", {"max_age_s": DAY_S / 2}),
+            ("days", "36500", {"max_age_s": 36_500 * DAY_S}),
+            ("bytes", "1", {"max_bytes": 1}),
+            ("bytes", str(2**53), {"max_bytes": 2**53}),
+        )
+        for usual, data in ((MEMORY_RETENTION, ()), (SQLITE_RETENTION, ("--data", "x"))):
+            for name, value, changed in measures:
+                keep = self.settings(f"--keep-{name}", value, *data).keep
+                expected = {field: getattr(usual, field) for field in usual.__struct_fields__}
+                self.assertEqual(
+                    {field: getattr(keep, field) for field in expected}, {**expected, **changed}
+                )
+
+    def test_rooms(self) -> None:
+        """Rooms may be named, or it be said that there are none."""
+        self.assertEqual(self.policy("--room", "hall", "--room=cellar").rooms, ("hall", "cellar"))
+        self.assertEqual(self.policy("--no-room").rooms, ())
+        self.assertEqual(self.policy().rooms, ("lobby",))
+        many = [f"--room=room{number}" for number in range(20)]
+        self.assertEqual(len(self.policy(*many).rooms), 20)
+
+    def test_operators(self) -> None:
+        """Operators may be named."""
+        policy = self.policy("--operator", "alice", "--operator", "Bob")
+        self.assertEqual(policy.operators, ("alice", "Bob"))
+
+    def test_presence_limit(self) -> None:
+        """The limit may be any number, and none."""
+        for number in (0, 1, 10_000):
+            limit = self.policy("--presence-limit", str(number)).presence_limit
+            self.assertEqual(limit, number)
+
+    def test_auth(self) -> None:
+        """Twisted's ways of authentication may be named, and anonymous guests be allowed."""
+        made = self.settings("--auth", "memory:alice:secret", "--auth=anonymous")
+        self.assertEqual(
+            [type(checker) for checker in made.checkers],
+            [InMemoryUsernamePasswordDatabaseDontUse, AllowAnonymousAccess],
+        )
+        service = makeService(self.parse("--auth", "memory:alice:secret"))
+        self.assertFalse(service.factory.admission._accounts.allows_guests)
+
+    def test_password_file(self) -> None:
+        """A password file is read when the options are."""
+        path = self.directory / "passwords"
+        set_password(path, "alice", "open sesame", hasher=CHEAP)
+        self.assertEqual(self.settings("--password-file", str(path)).password_file, str(path))
+        service = makeService(self.parse("--password-file", str(path)))
+        self.assertIsNotNone(service.factory.admission._accounts)
+
+    def test_each_for_itself(self) -> None:
+        """Options that were parsed do not remember each other."""
+        self.parse("--room", "hall", "--operator", "alice", "--auth", "anonymous")
+        self.assertEqual(self.settings(), Settings(keep=MEMORY_RETENTION))
+
+    def test_help_of_auth(self) -> None:
+        """The help on ways of authentication tells of those that chatd can use."""
+        options = Options()
+        options.authOutput = io.StringIO()
+        end = self.assertRaises(SystemExit, options.parseOptions, ["--help-auth"])
+        printed = options.authOutput.getvalue()
+        self.assertIn(end.code, (0, None))
+        for way in ("memory", "file", "anonymous"):
+            self.assertIn(way, printed)
+        self.assertNotIn("sshkey", printed)
+
+
+class MistakesTests(ChatOptionsTests):
+    """Each mistake is a usage error of one line."""
+
+    def text_of(self, *arguments: str) -> str:
+        """Return the one line."""
+        self.check_refused(arguments)
+        return str(self.assertRaises(usage.UsageError, self.parse, *arguments))
+
+    def test_counts(self) -> None:
+        """Numbers that are none, or out of bounds; the error says what the option takes."""
+        for option, least in (("keep-messages", 1), ("keep-bytes", 1), ("presence-limit", 0)):
+            beyond = [str(least - 1)]
+            self.check_refused(*((f"--{option}", bad) for bad in NO_COUNTS + beyond))
+            text = self.text_of(f"--{option}", "abc")
+            self.assertEqual(
+                text, f"--{option} abc: it takes a whole number from {least} to {2**53}"
+            )
+
+    def test_days(self) -> None:
+        """Days that are none, or too many."""
+        self.check_refused(*(("--keep-days", bad) for bad in NO_DAYS))
+        for bad in ("abc", "36501"):
+            self.assertEqual(
+                self.text_of("--keep-days", bad),
+                f"--keep-days {bad}: it takes more than 0 days, and 36500 at most",
+            )
+
+    def test_durability(self) -> None:
+        """Another word than the two; the error names them."""
+        for bad in ("", "FULL", "none", "full\nnormal"):
+            self.assertIn(": it takes full or normal", self.text_of("--durability", bad))
+
+    def test_names(self) -> None:
+        """Names that no room and no operator can have; the error names the option and the name."""
+        for option, what in (("--room", "a room's name has"), ("--operator", "a name has")):
+            self.check_refused(*((option, bad) for bad in NO_NAMES))
+            for bad in NO_NAMES:
+                text = self.text_of(option, bad)
+                self.assertTrue(text.startswith(f"{option} {bad!r}: {what} 1 to "), text)
+        self.check_refused(("--room", "good", "--room", "two words"))
+
+    def test_too_many_rooms(self) -> None:
+        """More rooms than a session can begin in."""
+        text = self.text_of(*(f"--room=room{number}" for number in range(21)))
+        self.assertIn("20 rooms at most, not 21", text)
+
+    def test_rooms_and_none(self) -> None:
+        """Rooms, and that there are none."""
+        text = self.text_of("--no-room", "--room", "hall")
+        self.assertIn("contradict each other", text)
+        self.check_refused(("--no-room=1",))
+
+    def test_nothing(self) -> None:
+        """A directory or a file without a name."""
+        self.assertEqual(self.text_of("--data", ""), "--data: it takes a directory")
+        for option in ("--key-file", "--password-file", "--operator-file"):
+            self.assertEqual(self.text_of(option, ""), f"{option}: it takes a file")
+
+    def test_auth(self) -> None:
+        """Ways of authentication that are not there, that chatd cannot use, or lack something."""
+        missing = self.directory / "missing"
+        bad = ["", "bogus", "sshkey", "memory:alice", "file", "bo\ngus", f"file:{self.directory}"]
+        with contextlib.redirect_stderr(io.StringIO()):  # Twisted says more of some
+            self.check_refused(*(("--auth", way) for way in bad))
+            self.assertIn(f"cannot read {missing}", self.text_of("--auth", f"file:{missing}"))
+
+    def test_reasons_of_auth(self) -> None:
+        """The option and what was given are told with Twisted's reason; no password is."""
+        unknown = "Auth plugin not recognized"
+        in_pairs = "argstring must be in format U:P:..."
+        for method, shown, reason in (
+            ("", "''", unknown),
+            ("bogus", "bogus", f"{unknown}: bogus"),
+            ("memory:alice", "memory:alice", in_pairs),
+            ("memory:alice:sesame:bob", "memory:alice:…", in_pairs),
+        ):
+            text = self.text_of("--auth", method)
+            self.assertEqual(text, f"--auth {shown}: {reason}; see --help-auth")
+
+    def test_password_files(self) -> None:
+        """Password files that are not there, are none, or can be read by others."""
+        path = self.directory / "passwords"
+        names = [str(path), str(self.directory), f"{path}/x", "\0", "p" * 5000, "\udcff"]
+        self.check_refused(*(("--password-file", name) for name in names))
+        set_password(path, "alice", "open sesame", hasher=CHEAP)
+        path.chmod(0o640)
+        self.assertIn(f"chmod 600 {path}", self.text_of("--password-file", str(path)))
+        path.chmod(0o600)
+        path.write_text("alice:plain text\n")
+        self.check_refused(("--password-file", str(path)))
+
+    def test_lacking(self) -> None:
+        """Options that lack their value."""
+        self.check_refused(
+            *((f"--{option}",) for option in ("auth", "data", "keep-days", "operator", "room"))
+        )
+
+    @given(
+        st.sampled_from(
+            [
+                *("--endpoint", "--heartbeat", "--max-content", "--key-file", "--durability"),
+                *("--keep-messages", "--keep-days", "--keep-bytes", "--presence-limit"),
+                *("--room", "--operator", "--auth", "--password-file"),
+            ]
+        ),
+        st.text(alphabet=st.sampled_from("tcp:=\\/09.-e\n\0 _\xe9")),
+    )
+    @settings(max_examples=150, deadline=None)
+    def test_any_value(self, option: str, value: str) -> None:
+        """Any value is taken, or told in one line."""
+        self.assertIn(self.fault_of(option, value), (None, "taken"))

@@ -1,0 +1,121 @@
+"""What the tests of clients share: a server by hand, and what such a server says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from chatd.client.client import ChatClient
+from chatd.client.connect import ChatClientFactory
+from chatd.wire.codec import Codec
+from chatd.wire.messages import ChatHeader, Error, Message, MessageType, SessionInit
+from tests.fakes.peers import Peer
+
+
+@implementer(IStreamClientEndpoint)
+class HandServer:
+    """A server by hand, as an endpoint: it says what the test tells it to.
+
+    Attributes:
+        peers: The connections to it, the oldest first.
+    """
+
+    def __init__(self) -> None:
+        self.peers: list[Peer] = []
+
+    def connect(self, factory: ChatClientFactory) -> Deferred[ChatClient]:
+        protocol = factory.buildProtocol(None)
+        self.peers.append(Peer(protocol, Codec()))
+        return succeed(protocol)
+
+    @property
+    def peer(self) -> Peer:
+        """The latest connection."""
+        return self.peers[-1]
+
+
+def welcome(peer: Peer, name: str = "alice", **fields: object) -> Message:
+    """Let a server by hand greet and welcome a client; return what that answered to the greeting.
+
+    Args:
+        peer: The connection.
+        name: The client's name.
+        fields: What else the welcome says.
+    """
+    peer.send(Message(MessageType.SESSION_INIT, SessionInit(session_id="s")))
+    turn(peer)
+    (answer,) = peer.take()
+    header = {"event": "welcome", "session_id": "s", "name": name, "room": "lobby", **fields}
+    peer.send(Message(MessageType.EVENT, header))
+    turn(peer)
+    return answer
+
+
+def answer_commands(
+    peer: Peer, answer: Callable[[dict[str, Any]], dict[str, Any] | str | None]
+) -> list[dict[str, Any]]:
+    """Answer the commands that wait for a server by hand; return their headers.
+
+    Args:
+        peer: The connection.
+        answer: Gives the fields of the RESULT or the code of the ERROR; None to say nothing.
+    """
+    headers = []
+    while commands := [each.header for each in peer.take() if each.type == MessageType.COMMAND]:
+        for header in commands:
+            fields = answer(header)
+            if isinstance(fields, str):
+                error = Error(code=fields, message="no", ref=header["id"])
+                peer.send(Message(MessageType.ERROR, error))
+            elif fields is not None:
+                peer.send(Message(MessageType.RESULT, {**fields, "id": header["id"]}))
+        headers += commands
+        turn(peer)
+    return headers
+
+
+def answering(command: Mapping[str, Any], messages: Iterable[Message]) -> list[Message]:
+    """Make messages the answer to a command, which is given by its header."""
+    return [message.with_ref(command["id"]) for message in messages]
+
+
+def turn(peer: Peer) -> None:
+    """End the turn of the client to which a server by hand speaks."""
+    peer.protocol._clock.advance(0)
+
+
+def noting(heard: list[str]) -> type[ChatClient]:
+    """Make a class of clients that note the texts that they are told."""
+
+    class Noting(ChatClient):
+        def message_received(self, message: Message, is_receipt: bool) -> None:
+            heard.append(message.text)
+
+    return Noting
+
+
+def hand_peer(test: SynchronousTestCase, heard: list[str]) -> tuple[Peer, ChatClient]:
+    """Welcome a client that notes what it is told, by hand; it is gone with the test."""
+    client = ChatClientFactory(Clock(), protocol=noting(heard)).buildProtocol(None)
+    peer = Peer(client, Codec())
+    welcome(peer)
+    test.addCleanup(peer.transport.lose)
+    return peer, client
+
+
+def direct(text: str, seq: int = 1, sender: str = "bob", to: str = "alice") -> Message:
+    """Make a direct message as it is delivered; the text is its id too."""
+    header = ChatHeader(id=text, to=to, sender=sender, seq=seq)
+    return Message(MessageType.MESSAGE, header, text.encode())
+
+
+def said(text: str, seq: int, sender: str = "bob", room: str = "lobby") -> Message:
+    """Make a message of a room as it is delivered; the text is its id too."""
+    header = ChatHeader(id=text, room=room, sender=sender, seq=seq)
+    return Message(MessageType.MESSAGE, header, text.encode())

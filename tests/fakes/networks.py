@@ -1,0 +1,246 @@
+"""What the tests of resuming share: a network whose connections break, and who is on it."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IStreamClientEndpoint, IUNIXTransport
+from twisted.internet.task import Clock
+from twisted.test.iosim import FakeTransport, IOPump, connect
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from chatd.client.client import ChatClient
+from chatd.client.commands import Joined
+from chatd.client.connect import ChatClientFactory, ChatClientService
+from chatd.connection.states import State
+from chatd.errors import RequestError
+from chatd.server.factory import ChatFactory
+from chatd.server.protocol import ServerProtocol
+from chatd.wire.messages import Message, MessageType
+from tests.fakes.peers import MemoryNetwork, Peer, SocketTransport, hand_client, settle
+
+ENDPOINT = "tcp:localhost:9999"
+RETRY_S = 2.0
+
+
+class BrokenNetwork(MemoryNetwork):
+    """A network whose connections break, and whose server is started anew."""
+
+    def lose(self) -> None:
+        """Let all connections break, and notice it on both sides."""
+        for pump in self._pumps:
+            pump.clientIO.loseConnection()
+        self.pump()
+        self._pumps = []
+
+    def deliver_and_lose(self) -> None:
+        """Let what the last client said arrive, and its connection break before the answer."""
+        self._drop_answers()
+        self.lose()
+
+    def accept_welcome(self) -> None:
+        """Let the oldest attempt succeed, and the client be welcomed, and nothing else arrive."""
+        pump_all, self.pump = self.pump, lambda: None
+        self.accept()
+        self.pump = pump_all
+        for _ in range(4):  # the greeting, its answer, the welcome; and what that made it ask
+            self._pumps[-1].pump()
+
+    def restart(self, **options: Any) -> None:
+        """Put another server in the place of this one, which forgets all it knew."""
+        self.lose()
+        self.factory = ChatFactory(self.reactor, unix_time=self.reactor.seconds, **options)
+        self.reactor.tcpServers.clear()
+        self.reactor.listenTCP(9999, self.factory)
+
+    def _drop_answers(self) -> None:
+        pump = self._pumps[-1]
+        self.reactor.advance(0)
+        pump.serverIO.bufferReceived(pump.clientIO.getOutBuffer() or b"")
+        self.reactor.advance(0)
+        pump.serverIO.getOutBuffer()
+
+
+class Listener(ChatClient):
+    """A client that notes in its factory what it is told."""
+
+    factory: ListeningFactory
+
+    def message_received(self, message: Message, is_receipt: bool) -> None:
+        self.factory.heard.append((message.sender, message.text))
+        if not is_receipt:
+            super().message_received(message, is_receipt)
+
+    def room_joined(self, joined: Joined) -> None:
+        self.factory.joined.append((joined.room, joined.recovered))
+
+    def error_received(self, error: RequestError) -> None:
+        self.factory.errors.append(error.code)
+        self.factory.on_error(self)
+
+
+class ListeningFactory(ChatClientFactory):
+    """Builds clients that note what they are told.
+
+    Attributes:
+        heard: Who said what, receipts included.
+        joined: The rooms that were joined, and whether nothing was missed there.
+        errors: The codes of the errors that nobody waited for.
+        on_error: What a client does when it is told of one.
+    """
+
+    on_error: Callable[[ChatClient], object] = staticmethod(lambda client: None)
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, protocol=Listener, **options)
+        self.heard: list[tuple[str | None, str]] = []
+        self.joined: list[tuple[str, bool]] = []
+        self.errors: list[str] = []
+
+
+class LastingTests(SynchronousTestCase):
+    """Alice's client, which comes back, and bob, who stays."""
+
+    rooms: tuple[str, ...] | None = None
+
+    def setUp(self) -> None:
+        self.network = BrokenNetwork()
+        self.reactor = self.network.reactor
+        self.clients = self.make_clients(name="alice", rooms=self.rooms)
+        self.service = self.make_service(ENDPOINT)
+        self.peers: list[Peer] = []
+
+    def make_clients(self, **options: Any) -> ListeningFactory:
+        return ListeningFactory(self.reactor, **options)
+
+    def make_service(self, endpoint: str | IStreamClientEndpoint) -> ChatClientService:
+        """Make a service that is stopped with the test."""
+        service = ChatClientService(self.reactor, endpoint, self.clients, lambda _: RETRY_S)
+
+        def stop() -> None:
+            stopping = service.stopService()
+            self.network.pump()
+            for peer in (*self.peers, *getattr(endpoint, "peers", ())):
+                peer.transport.lose()
+            self.successResultOf(stopping)
+            self.reactor.advance(0)
+            self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+        self.addCleanup(stop)
+        return service
+
+    @property
+    def server(self) -> ChatFactory:
+        """The server that runs now."""
+        return self.network.factory
+
+    def start(self) -> ChatClient:
+        """Connect for the first time."""
+        self.service.startService()
+        return self.accept()
+
+    def accept(self) -> ChatClient:
+        """Let the attempt to connect succeed; return the client whose session is active."""
+        self.network.accept()
+        client = self.successResultOf(self.service.whenConnected())
+        self.assertEqual(client.connection.state, State.ESTABLISHED)
+        return client
+
+    def lose(self) -> None:
+        """Lose the connection; others stay."""
+        self.network.lose()
+        self.assertNotIn("alice", self.names())
+
+    def come_back(self) -> ChatClient:
+        """Connect again."""
+        self.network.advance(RETRY_S)
+        return self.accept()
+
+    @contextmanager
+    def deaf_server(self) -> Iterator[None]:
+        """Let the connections that are built meanwhile be answered no command."""
+        build = self.server.buildProtocol
+
+        def build_deaf(address: object) -> ServerProtocol | None:
+            protocol = build(address)
+            act = protocol.act_on
+            protocol.act_on = lambda event: (
+                None if getattr(event, "type", 0) == MessageType.COMMAND else act(event)
+            )
+            return protocol
+
+        self.server.buildProtocol = build_deaf
+        yield
+        self.server.buildProtocol = build
+
+    def names(self) -> list[str]:
+        """Return the names of those who are connected."""
+        return [session.name for session in self.server.sessions.values()]
+
+    def hand(self, name: str = "bob", *rooms: str) -> Peer:
+        """Connect a client by hand, and let it into rooms beside the lobby."""
+        peer = hand_client(self.server, name)
+        self.peers.append(peer)
+        for room in rooms:
+            header = {"id": room, "command": "join", "room": room}
+            peer.send(Message(MessageType.COMMAND, header))
+        settle(self.server)
+        return peer
+
+    def say(self, peer: Peer, *texts: str, room: str | None = None, to: str | None = None) -> None:
+        """Let a client by hand say something, each in a turn of its own."""
+        for text in texts:
+            peer.send(Message.chat(text, room=room, to=to))
+            settle(self.server)
+        self.network.pump()
+
+    def heard(self, *, sender: str | None = None) -> list[str]:
+        """Return what was told to the program since the last time."""
+        heard, self.clients.heard = self.clients.heard, []
+        return [text for by, text in heard if sender in (None, by)]
+
+    def taken(self) -> list[str]:
+        """Return what there is for who iterates the service, until it would wait."""
+        texts = []
+        while (taking := Deferred.fromCoroutine(self.service.__anext__())).called:
+            texts.append(self.successResultOf(taking).text)
+        taking.addErrback(lambda _: None).cancel()
+        return texts
+
+
+@implementer(IUNIXTransport)
+class UnixTransport(SocketTransport):
+    """A transport of a UNIX socket, of a peer whose user the system tells.
+
+    Attributes:
+        uid: The user's id.
+    """
+
+    uid = 0
+
+    def getPeer(self) -> UNIXAddress:
+        return UNIXAddress(None)
+
+    def getHandle(self) -> UnixTransport:
+        return self
+
+    def getsockopt(self, level: int, option: int, size: int) -> bytes:
+        return struct.pack("iII", 1, self.uid, 1)
+
+
+def link(server: ServerProtocol, client: ChatClient, clock: Clock) -> IOPump:
+    """Connect two sides over TCP, and pump until nothing moves."""
+    address = IPv4Address("TCP", "192.0.2.1", 40_000)
+    ends = [
+        FakeTransport(protocol, is_server, peerAddress=address)
+        for protocol, is_server in ((server, True), (client, False))
+    ]
+    pump = connect(server, ends[0], client, ends[1], clock=clock)
+    pump.flush()
+    return pump

@@ -1,0 +1,308 @@
+"""What the tests of the Twisted shell share: transports without a socket, and clients by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableDescriptor, ISSLTransport
+from twisted.internet.protocol import Protocol
+from twisted.internet.task import Clock
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from twisted.test.iosim import ConnectionCompleter, IOPump
+from zope.interface import implementer
+
+from chatd.errors import StoreError
+from chatd.server.factory import ChatFactory
+from chatd.storage.interface import Entry, Outcome, Page
+from chatd.storage.memory import MemoryStore
+from chatd.transport.protocol import ChatProtocol
+from chatd.wire.codec import Codec
+from chatd.wire.messages import Disconnect, Heartbeat, Message, MessageType, SessionAck
+
+KEY = bytes(range(32))
+OTHER_KEY = bytes(range(1, 33))
+GOODBYE = Message(MessageType.DISCONNECT, Disconnect(reason="bye"))
+
+
+class PipeTransport:
+    """A transport that can be neither half-closed nor aborted; it notes what is asked of it.
+
+    Attributes:
+        writes: What was written, a piece for each write.
+        ends: How its end was asked for, in order: `half-close`, `close`, `abort`.
+        is_reading: Whether the protocol wants to read.
+        is_lost: Whether the protocol was told that the connection is gone.
+    """
+
+    def __init__(self, protocol: ChatProtocol) -> None:
+        self.protocol = protocol
+        self.writes: list[bytes] = []
+        self.ends: list[str] = []
+        self.is_reading = True
+        self.is_lost = False
+        self._producer = None
+
+    def write(self, data: bytes) -> None:
+        self.writes.append(data)
+
+    def loseConnection(self) -> None:
+        self.ends.append("close")
+
+    def pauseProducing(self) -> None:
+        self.is_reading = False
+
+    def resumeProducing(self) -> None:
+        self.is_reading = True
+
+    def registerProducer(self, producer: ChatProtocol, streaming: bool) -> None:
+        assert streaming
+        self._producer = producer
+
+    def unregisterProducer(self) -> None:
+        self._producer = None
+
+    def getPeer(self) -> IPv4Address:
+        return IPv4Address("TCP", "192.0.2.1", 40_000)
+
+    # For the test
+
+    def accept_no_more(self) -> None:
+        """Say that the peer does not read."""
+        if self._producer is not None:
+            self._producer.pauseProducing()
+
+    def accept_again(self) -> None:
+        """Say that the peer reads on."""
+        if self._producer is not None:
+            self._producer.resumeProducing()
+
+    def lose(self, reason: Exception | None = None) -> None:
+        """Tell the protocol that the connection is gone."""
+        if not self.is_lost:
+            self.is_lost = True
+            self.protocol.connectionLost(Failure(reason or ConnectionDone()))
+
+
+@implementer(IHalfCloseableDescriptor)
+class TerminalTransport(PipeTransport):
+    """A transport that can be half-closed, and not aborted, as standard input and output can."""
+
+    def loseWriteConnection(self) -> None:
+        self.ends.append("half-close")
+
+
+class SocketTransport(TerminalTransport):
+    """A transport that can be half-closed and aborted, as a socket's can."""
+
+    def __init__(self, protocol: ChatProtocol) -> None:
+        super().__init__(protocol)
+        self.is_without_delay = False
+
+    def abortConnection(self) -> None:
+        self.ends.append("abort")
+        self.lose(ConnectionAborted())
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        self.is_without_delay = enabled
+
+
+@implementer(ISSLTransport)
+class TlsTransport(SocketTransport):
+    """A transport of TLS over a socket; it also has the socket's interfaces."""
+
+
+class Peer:
+    """The other side of a protocol, by hand: it says what it is told to, and nothing else.
+
+    Args:
+        protocol: The protocol; it is connected at once.
+        codec: The codec of its key.
+        transport_class: What connects it.
+    """
+
+    def __init__(
+        self,
+        protocol: ChatProtocol,
+        codec: Codec,
+        transport_class: type[PipeTransport] = SocketTransport,
+    ) -> None:
+        self.protocol = protocol
+        self.codec = codec
+        self.transport = transport_class(protocol)
+        self._taken = 0
+        protocol.makeConnection(self.transport)
+
+    def send(self, *messages: Message) -> None:
+        """Send messages, all in one piece."""
+        self.protocol.dataReceived(b"".join(map(self.codec.encode, messages)))
+
+    def say(self, *texts: str) -> None:
+        """Send a MESSAGE for each text, all in one piece; the text is its id too."""
+        self.send(*(Message.chat(text, id=text) for text in texts))
+
+    def take(self) -> list[Message]:
+        """Return what was written and not taken yet."""
+        data = b"".join(self.transport.writes[self._taken :])
+        self._taken = len(self.transport.writes)
+        reader = self.codec.reader()
+        reader.receive_data(data)
+        return list(self.codec.decode_stream(reader))
+
+    def take_texts(self) -> list[str]:
+        """Take what was written, and return the texts of the MESSAGEs in it."""
+        return [taken.text for taken in self.take() if taken.type == MessageType.MESSAGE]
+
+    def count_writes(self) -> int:
+        """Return how often was written since the last take."""
+        return len(self.transport.writes) - self._taken
+
+
+def hand_client(
+    factory: ChatFactory,
+    name: str | None = "alice",
+    transport_class: type[PipeTransport] = SocketTransport,
+) -> Peer:
+    """Connect a client by hand to a factory without a key, and let it be welcomed."""
+    client = greeted_client(factory, transport_class)
+    client.send(ack(client, name))
+    settle(factory)
+    client.take()
+    return client
+
+
+def greeted_client(
+    factory: ChatFactory, transport_class: type[PipeTransport] = SocketTransport
+) -> Peer:
+    """Connect a client by hand that was greeted and has not answered."""
+    protocol = factory.buildProtocol(None)
+    assert protocol is not None
+    client = Peer(protocol, factory.codec, transport_class)
+    client.take()
+    return client
+
+
+def ack(client: Peer, name: str | None) -> Message:
+    """Make the right answer to a server's greeting."""
+    return Message(
+        MessageType.SESSION_ACK,
+        SessionAck(session_id=client.protocol.connection.session_id, name=name),
+    )
+
+
+def command(name: str, /, **fields: object) -> Message:
+    """Make a COMMAND, whose id is its name."""
+    return Message(MessageType.COMMAND, {"id": name, "command": name, **fields})
+
+
+def settle(factory: ChatFactory) -> None:
+    """End the reactor's turn."""
+    factory.clock.advance(0)
+
+
+def pong(n: int) -> Message:
+    """Make a pong."""
+    return Message(MessageType.HEARTBEAT, Heartbeat(n), b"pong")
+
+
+def memory_factory(factory_class: Callable[..., ChatFactory] = ChatFactory, **options):
+    """Make a server's factory on a clock of its own."""
+    clock = Clock()
+    return factory_class(clock, unix_time=clock.seconds, **options)
+
+
+class SlowStore(MemoryStore):
+    """Keeps messages, and answers when the test says so; what is asked meanwhile waits its turn.
+
+    Nothing becomes old in it.
+
+    Attributes:
+        batches: The ids of the messages of each `append`, in order.
+    """
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(unix_time=lambda: 0.0, **options)
+        self.batches: list[list[str]] = []
+        self._gates: list[Deferred[None]] = []
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether an `append` waits for its answer."""
+        return bool(self._gates)
+
+    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Append when the test says so."""
+        self.batches.append([entry.id for entry in entries])
+        gate: Deferred[None] = Deferred()
+        self._gates.append(gate)
+        await gate
+        return await super().append(entries)
+
+    async def read(self, log: str, **place: int | None) -> Page:
+        """Read, after all that was to be appended before."""
+        if self._gates:
+            passed: Deferred[None] = Deferred()
+            self._gates[-1].addCallback(passed.callback)
+            await passed
+        return await super().read(log, **place)
+
+    # For the test
+
+    def answer(self) -> None:
+        """Do the oldest `append`."""
+        self._gates.pop(0).callback(None)
+
+    def fail(self, error: Exception | None = None) -> None:
+        """Let the oldest `append` fail."""
+        self._gates.pop(0).errback(error or StoreError("the disk is full"))
+
+
+class MemoryNetwork:
+    """A server at port 9999 of a reactor in memory, for what connects by itself.
+
+    Attributes:
+        reactor: The reactor; it is a clock too.
+        factory: The server's factory.
+    """
+
+    def __init__(self, **options) -> None:
+        self.reactor = MemoryReactorClock()
+        self.factory = ChatFactory(self.reactor, unix_time=self.reactor.seconds, **options)
+        self.reactor.listenTCP(9999, self.factory)
+        self._completer = ConnectionCompleter(self.reactor)
+        self._pumps: list[IOPump] = []
+
+    @property
+    def attempts(self) -> int:
+        """How many attempts to connect wait for an answer."""
+        return len(self.reactor.tcpClients)
+
+    def accept(self) -> None:
+        """Let the oldest attempt to connect succeed, and pump."""
+        pump = self._completer.succeedOnce(greet=False)
+        assert pump is not None, "nobody tries to connect"
+        self._pumps.append(pump)
+        self.pump()
+
+    def accept_in_silence(self) -> None:
+        """Let the oldest attempt succeed, and the server say nothing to it."""
+        build, self.factory.buildProtocol = self.factory.buildProtocol, lambda _: Protocol()
+        self.accept()
+        self.factory.buildProtocol = build
+
+    def refuse(self) -> None:
+        """Let the oldest attempt to connect fail."""
+        self._completer.failOnce()
+
+    def pump(self) -> None:
+        """Move what was sent, and what is sent in answer, until nothing moves."""
+        while any(pump.pump() for pump in self._pumps):
+            pass
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and pump."""
+        self.reactor.advance(seconds)
+        self.pump()

@@ -1,0 +1,160 @@
+"""Tests of sockets that are handed over: what is told where they are not what an endpoint says."""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from twisted.internet.endpoints import AdoptedStreamServerEndpoint
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import ConfigurationError
+from chatd.listening import activation
+from chatd.listening.activation import check_adopted
+from chatd.listening.endpoints import server_endpoint
+
+
+class QuietFactory(Factory):
+    noisy = False
+
+
+class ActivationCase(SynchronousTestCase):
+    """Sockets are handed over as systemd would."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.handed_over: list[socket.socket] = []
+        self.patch(activation, "serverFromString", self.parse)
+
+    def parse(self, reactor: object, description: str) -> AdoptedStreamServerEndpoint:
+        """Find a socket as Twisted does; one is called `chat`, and the last."""
+        arguments: dict[str, Any] = dict(part.split("=") for part in description.split(":")[1:])
+        if "index" in arguments:
+            found = self.handed_over[int(arguments["index"])]
+        else:
+            found = dict(zip(["chat"], self.handed_over[::-1], strict=False))[arguments["name"]]
+        family = getattr(socket, f"AF_{arguments['domain']}")
+        return AdoptedStreamServerEndpoint(reactor, found.fileno(), family)
+
+    def hand_over(self, family: int = socket.AF_UNIX, *, listens: bool = True) -> socket.socket:
+        """Hand one more socket over."""
+        made = socket.socket(family)
+        self.addCleanup(made.close)
+        made.bind("" if family == socket.AF_UNIX else ("", 0))  # of UNIX: the system finds a name
+        if listens:
+            made.listen(1)
+        self.handed_over.append(made)
+        return made
+
+    def refusal(self, description: str, *socket_mode: int) -> str:
+        """Return what is said of an endpoint, after its description."""
+        error = self.assertRaises(
+            ConfigurationError, server_endpoint, self.reactor, description, *socket_mode
+        )
+        start = f"bad endpoint {description!r}: "
+        self.assertEqual(str(error)[: len(start)], start)
+        self.assertEqual(len(str(error).splitlines()), 1)
+        return str(error)[len(start) :]
+
+
+class MissingTests(ActivationCase):
+    """No socket is there for the endpoint."""
+
+    def test_none(self) -> None:
+        """It is told that there is none at all, by whatever it is asked for."""
+        self.patch(os, "environ", {})
+        for description in (
+            "systemd:domain=UNIX:index=0",
+            "systemd:domain=UNIX:name=chat",
+            "haproxy:systemd:domain=INET:index=0",
+        ):
+            self.assertIn("no socket was handed over: systemd", self.refusal(description))
+
+    def test_of_another_process(self) -> None:
+        """It is told where they were for another process, as for the shell that starts this one."""
+        self.patch(os, "environ", {**os.environ, "LISTEN_PID": "12"})
+        said = self.refusal("systemd:domain=UNIX:index=0")
+        self.assertIn("handed over to process 12 (LISTEN_PID)", said)
+        self.assertIn(f"this is process {os.getpid()}", said)
+
+    def test_index(self) -> None:
+        """An index that is too high is told with the last that there is."""
+        self.hand_over()
+        self.assertEqual(
+            self.refusal("systemd:domain=UNIX:index=1"),
+            "1 socket was handed over, and the last has index=0",
+        )
+        self.hand_over()
+        self.assertEqual(
+            self.refusal("systemd:domain=UNIX:index=7"),
+            "2 sockets were handed over, and the last has index=1",
+        )
+
+    def test_name(self) -> None:
+        """A name that no socket has is told, with where names are given."""
+        self.hand_over()
+        self.assertIn("FileDescriptorName=", self.refusal("systemd:domain=UNIX:name=other"))
+
+
+class KindTests(ActivationCase):
+    """A socket is there, and is not what the endpoint says."""
+
+    def test_domain(self) -> None:
+        """The right domain is told."""
+        self.hand_over()
+        self.assertIn("has domain=UNIX", self.refusal("systemd:domain=INET:index=0"))
+        self.hand_over(socket.AF_INET)
+        self.assertIn("has domain=INET", self.refusal("systemd:domain=UNIX:index=1"))
+
+    def test_connection(self) -> None:
+        """A socket that does not listen, as with Accept=yes, is told with what it takes."""
+        self.hand_over(listens=False)
+        self.assertIn("Accept=no", self.refusal("systemd:domain=UNIX:index=0"))
+        near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with near, far:
+            self.handed_over.append(near)
+            self.assertIn("does not listen", self.refusal("systemd:domain=UNIX:index=1"))
+
+    def test_no_socket(self) -> None:
+        """So is what is no socket at all."""
+        with open(os.devnull) as null:
+            error = self.assertRaises(
+                ConfigurationError, check_adopted, null.fileno(), socket.AF_UNIX
+            )
+        self.assertIn("is no socket: Socket operation on non-socket", str(error))
+
+
+class AdoptingTests(ActivationCase):
+    """A socket that is right is listened on."""
+
+    def test_unix(self) -> None:
+        """A UNIX socket is served, behind a proxy too."""
+        for kind in ("", "haproxy:"):
+            self.hand_over()
+            endpoint = server_endpoint(self.reactor, f"{kind}systemd:domain=UNIX:name=chat")
+            port = self.successResultOf(endpoint.listen(QuietFactory()))
+            self.handed_over[-1].detach()  # which Twisted has closed
+            self.addCleanup(port.socket.close)
+            self.assertIn(port, self.reactor.readers)
+
+    def test_tcp(self) -> None:
+        """A TCP socket is Twisted's to adopt."""
+        number = self.hand_over(socket.AF_INET).fileno()
+        endpoint = server_endpoint(self.reactor, "systemd:domain=INET:index=0")
+        asked: list[tuple[object, ...]] = []
+        self.reactor.adoptStreamPort = lambda *arguments: asked.append(arguments)
+        factory = QuietFactory()
+        self.successResultOf(endpoint.listen(factory))
+        self.assertEqual(asked, [(number, socket.AF_INET, factory)])
+        self.handed_over[-1].detach()  # as above
+
+    def test_mode(self) -> None:
+        """The operator's mode for UNIX sockets is refused with one, and fine with TCP."""
+        self.hand_over()
+        self.assertIn("SocketMode=", self.refusal("systemd:domain=UNIX:index=0", 0o660))
+        self.assertIn("SocketMode=", self.refusal("haproxy:systemd:domain=UNIX:index=0", 0o666))
+        self.hand_over(socket.AF_INET)
+        self.assertIsNotNone(server_endpoint(self.reactor, "systemd:domain=INET:index=1", 0o660))

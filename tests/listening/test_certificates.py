@@ -1,0 +1,294 @@
+"""Tests of TLS endpoints whose certificates are read anew."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from OpenSSL import SSL, crypto
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import ConfigurationError
+from chatd.listening import certificatefiles
+from chatd.listening.certificates import Certificates, RenewableEndpoint, why_refused
+from chatd.listening.endpoints import BACKLOG, server_endpoint
+from tests.fakes.pems import make_pair, write_certificate
+
+# Twisted reads certificates with what pyOpenSSL would rather have replaced.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*pyOpenSSL:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:X509:DeprecationWarning"),
+]
+
+
+class CertificateCase(SynchronousTestCase):
+    """A directory with a key and its certificate, and a reactor in memory."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+        self.pem = self.directory / "localhost.pem"
+        write_certificate(self.pem)
+        self.certificates = Certificates()
+
+    def listen(self, description: str) -> Callable[[], None]:
+        """Listen on an endpoint, and return what reads its certificates anew."""
+        endpoint = server_endpoint(self.reactor, description, certificates=self.certificates)
+        self.successResultOf(endpoint.listen(Factory.forProtocol(Protocol)))
+        ((called, renew),) = self.certificates
+        self.assertEqual(called, description)
+        return renew
+
+
+class SslTests(CertificateCase):
+    """`ssl:` endpoints."""
+
+    def listen_on(self, *arguments: str) -> Callable[[], None]:
+        return self.listen(":".join(("ssl:0", f"privateKey={self.pem}", *arguments)))
+
+    def context(self) -> SSL.Context:
+        """Return the context that the next connection gets."""
+        context: SSL.Context = self.reactor.sslServers[0][2].getContext()
+        return context
+
+    def refusal(self, renew: Callable[[], None]) -> str:
+        """Return why the certificates were not taken; the context is the one before."""
+        before = self.context()
+        message = str(self.assertRaises(ConfigurationError, renew))
+        self.assertIs(self.context(), before)
+        self.assertEqual(len(message.splitlines()), 1)
+        return message
+
+    def test_arguments(self) -> None:
+        """What the string says besides reaches the port, and more may wait than Twisted lets."""
+        self.listen(f"ssl:7:privateKey={self.pem}:interface=127.0.0.1")
+        ((port, _, _, backlog, interface),) = self.reactor.sslServers
+        self.assertEqual((port, backlog, interface), (7, BACKLOG, "127.0.0.1"))
+
+    def test_renewed(self) -> None:
+        """The next connection gets what is in the file now, and the port goes on."""
+        renew = self.listen_on()
+        before = self.context()
+        self.assertIs(self.context(), before)
+        write_certificate(self.pem)
+        self.assertIs(self.context(), before)
+        renew()
+        self.assertIsNot(self.context(), before)
+        self.assertEqual(len(self.reactor.sslServers), 1)
+
+    def test_wrong(self) -> None:
+        """What cannot be served is not taken, and the reason told in a line."""
+        renew = self.listen_on()
+        self.pem.write_text("damaged")
+        self.assertIn("a file is damaged, or no PEM: ", self.refusal(renew))
+        self.pem.write_bytes(make_pair()[0] + make_pair()[1])
+        self.assertIn("keys do not match", self.refusal(renew))
+        self.pem.write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
+        self.assertIn(f"{self.pem}: the key has a passphrase", self.refusal(renew))
+        self.pem.unlink()
+        self.assertEqual(self.refusal(renew), f"{self.pem}: No such file or directory")
+        os.mkfifo(self.pem)
+        self.assertEqual(self.refusal(renew), f"{self.pem}: it is no regular file")
+
+    def test_chain(self) -> None:
+        """Every file of the string is read anew."""
+        chain = self.directory / "chain.pem"
+        chain.write_bytes(make_pair()[1])
+        renew = self.listen_on(f"extraCertChain={chain}")
+        renew()
+        chain.write_text("nothing")
+        self.assertIn("chain.pem", self.refusal(renew))
+
+    def test_behind_a_proxy(self) -> None:
+        """So it is with an endpoint that a proxy connects to."""
+        renew = self.listen(f"haproxy:ssl:0:privateKey={self.pem}")
+        before = self.context()
+        write_certificate(self.pem)
+        renew()
+        self.assertIsNot(self.context(), before)
+
+    def test_before_it_listens(self) -> None:
+        """An endpoint that does not listen yet can be told, and reads them when it does."""
+        endpoint = RenewableEndpoint(self.reactor, f"ssl:0:privateKey={self.pem}")
+        write_certificate(self.pem)
+        endpoint.renew()
+        self.successResultOf(endpoint.listen(Factory()))
+        self.assertEqual(len(self.reactor.sslServers), 1)
+
+    def test_refused_at_the_start(self) -> None:
+        """What cannot be served is no endpoint: a bad chain, or a method that OpenSSL has not."""
+        chain = self.directory / "chain.pem"
+        chain.write_text("nothing")
+        for argument in (f"extraCertChain={chain}", "dhParameters=/no/such/file"):
+            self.assertRaises(ConfigurationError, self.listen_on, argument)
+
+    def test_another_directory(self) -> None:
+        """The files stay the same ones when the daemon changes its directory."""
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.directory)
+        renew = self.listen("ssl:0:localhost.pem")
+        os.chdir("/")
+        renew()
+
+
+class TlsTests(CertificateCase):
+    """`tls:` endpoints, which have a directory of certificates."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.renew = self.listen(f"tls:{self.directory}:0:interface=127.0.0.1")
+
+    @property
+    def factory(self) -> Any:
+        """What builds the protocols of the port."""
+        return self.reactor.tcpServers[0][1]
+
+    def refusal(self) -> str:
+        """Return why the certificates were not taken; connections get those before."""
+        before = self.factory.current
+        message = str(self.assertRaises(ConfigurationError, self.renew))
+        self.assertIs(self.factory.current, before)
+        return message
+
+    def test_arguments(self) -> None:
+        """What the string says besides reaches the port, and more may wait than Twisted lets."""
+        ((port, _, backlog, interface),) = self.reactor.tcpServers
+        self.assertEqual((port, backlog, interface), (0, BACKLOG, "127.0.0.1"))
+
+    def test_renewed(self) -> None:
+        """The next connection is served with what is in the directory now."""
+        before = self.factory.buildProtocol(None)
+        write_certificate(self.pem)
+        self.renew()
+        after = self.factory.buildProtocol(None)
+        self.assertIs(after.factory, self.factory.current)
+        self.assertIsNot(after.factory, before.factory)
+
+    def test_a_host_more(self) -> None:
+        """Hosts may come, and go with their keys."""
+        other = self.directory / "other.pem"
+        write_certificate(other, "chat.example")
+        self.renew()
+        other.unlink()
+        self.renew()
+
+    def test_started_once(self) -> None:
+        """The factory within is started and stopped with the port, whatever is renewed."""
+        self.renew()
+        within = self.factory._first.wrappedFactory
+        self.factory.doStart()
+        self.renew()
+        self.assertEqual(within.numPorts, 1)
+        self.factory.doStop()
+        self.assertEqual(within.numPorts, 0)
+        self.assertEqual(self.factory.logPrefix(), "Factory (TLS)")
+
+    def test_wrong(self) -> None:
+        """What cannot be served is not taken, and the reason told with the file's name."""
+        self.pem.write_bytes(b"".join((make_pair()[0], make_pair()[1])))
+        self.assertEqual(self.refusal(), f"the key in {self.pem} has another certificate, or none")
+        self.pem.write_text("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n")
+        self.assertIn(f"{self.pem}: damaged", self.refusal())
+        self.pem.write_text("nothing")
+        self.assertIn(f"{self.directory} has no key", self.refusal())
+        self.pem.unlink()
+        self.assertIn(f"{self.directory} has no key", self.refusal())
+        self.directory.rmdir()
+        self.assertEqual(self.refusal(), f"{self.directory} is no directory")
+        self.directory.mkdir()
+
+    def test_cannot_be_read(self) -> None:
+        """Nor is what cannot be read."""
+
+        def read(path: str) -> tuple[bytes, int]:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+        self.patch(certificatefiles, "read_regular_file", read)
+        self.assertEqual(self.refusal(), f"{self.pem}: Permission denied")
+
+    def test_no_file(self) -> None:
+        """What is no file is passed over, whatever its name, as Twisted does."""
+        (self.directory / "directory.pem").mkdir()
+        os.mkfifo(self.directory / "pipe.pem")
+        self.renew()
+
+    def test_a_host_less(self) -> None:
+        """A host whose key lost its certificate keeps the one that was in force, as do all."""
+        other = self.directory / "other.pem"
+        write_certificate(other, "chat.example")
+        self.renew()
+        other.write_bytes(make_pair()[0] + make_pair("chat.example")[1])
+        self.assertEqual(
+            self.refusal(),
+            f"the key in {other} has another certificate, or none; there is none for chat.example",
+        )
+
+    def test_nothing_to_serve(self) -> None:
+        """A directory without certificates is no endpoint, nor is one whose names are nobody's."""
+        write_certificate(self.pem, host=None)
+        error = self.assertRaises(
+            ConfigurationError, self.listen, f"tls:{self.directory}:0:interface=127.0.0.1"
+        )
+        self.assertIn("names a host", str(error))
+
+
+class StringTests(CertificateCase):
+    """How files are found in a string."""
+
+    def test_no_tls(self) -> None:
+        """Endpoints without TLS have no certificates."""
+        server_endpoint(self.reactor, "tcp:0", certificates=self.certificates)
+        server_endpoint(self.reactor, "haproxy:tcp:0", certificates=self.certificates)
+        self.assertEqual(list(self.certificates), [])
+
+    def test_many(self) -> None:
+        """Each endpoint has its own, also where two are called the same."""
+        for _ in range(2):
+            server_endpoint(self.reactor, f"ssl:0:{self.pem}", certificates=self.certificates)
+        self.assertEqual(len(list(self.certificates)), 2)
+
+    def test_strange_paths(self) -> None:
+        """A path may have what means something in a string, and be named or not."""
+        strange = self.directory / "a:b=c\\d"
+        strange.mkdir()
+        write_certificate(strange / "x.pem")
+        quoted = str(strange).replace("\\", "\\\\").replace(":", "\\:").replace("=", "\\=")
+        for description in (
+            f"ssl:0:{quoted}/x.pem",
+            f"ssl:0:{quoted}/x.pem:{quoted}/x.pem",
+            f"ssl:0:certKey={quoted}/x.pem:privateKey={quoted}/x.pem",
+            f"tls:{quoted}:0:50",
+            f"tls:path={quoted}:port=0",
+        ):
+            self.certificates = Certificates()
+            self.listen(description)()
+
+    def test_usual_key(self) -> None:
+        """Where the string names no key, it is the one that Twisted takes."""
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.directory)
+        self.pem.rename("server.pem")
+        renew = self.listen("ssl:0")
+        os.chdir("/")
+        renew()
+
+
+class WhyTests(SynchronousTestCase):
+    """`why_refused`."""
+
+    def test_words(self) -> None:
+        """It gives OpenSSL's reasons, another error's words, or at least its kind."""
+        queue = [("PEM routines", "", "no start line"), ("x", "y", "bad end line")]
+        for kind in (SSL.Error, crypto.Error):
+            self.assertRegex(why_refused(kind(queue)), "no PEM: no start line; bad end line$")
+        self.assertEqual(why_refused(ValueError("two\nlines")), "two lines")
+        self.assertEqual(why_refused(ValueError()), "ValueError")

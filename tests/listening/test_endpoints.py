@@ -1,0 +1,256 @@
+"""Tests of servers' endpoint strings: what is made of a good one, and what is said of a bad one."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import ConfigurationError
+from chatd.listening import endpoints
+from chatd.listening.endpoints import BACKLOG, server_endpoint
+from chatd.listening.stdio import StdioEndpoint
+
+NO_SERVERS = [
+    *("", ":", "::", "=", "\\", " ", "9999", "localhost:9999", "/tmp/chat.sock"),
+    *("tcp", "tcp:", "tcp:abc", "tcp:localhost:9999", "tcp :9999", "tcp:9999\\", "tcp:port="),
+    *("tcp:9999:bogus=1", "tcp:9999:backlog=", "tcp:9999:backlog=abc", "tcp:9999:=x"),
+    *("tcp:9999:port=1", "tcp:9999:interface=localhost:", "tcp:9999:a:b:c:d", "tcp:\udcff"),
+    *("tcp:65536", "tcp:-1", "tcp6:99999999999999999999", "tcp6:", "tcp6:x", "TCP:9999"),
+    *("unix", "unix:/x:mode=zzz", "unix:/x:mode=999", "unix:/x:lockfile=x", "unix:a=b", "unix:"),
+    *("unix::mode=600", "unix:address=", "haproxy:unix:"),
+    *("ssl", "ssl:x", "ssl:9999:privateKey=/no/such/file", "ssl:9999:sslmethod=BOGUS"),
+    *("systemd", "systemd:domain=INET", "systemd:domain=INET:index=x", "systemd:index=0"),
+    *("haproxy", "haproxy:", "haproxy:tcp:x", "nonsense:1", "udp:9999", "onion:1"),
+    *("non\nsense:1", "tcp:99\n99", "tcp:9999:bo\ngus=1"),
+]
+
+
+class EndpointTests(SynchronousTestCase):
+    """Endpoints on a reactor in memory."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+
+    def check_refused(self, make: Callable[..., object], descriptions: list[str]) -> None:
+        """Check that each is refused, in one line that shows what an endpoint looks like."""
+        faults = {bad: self.fault_of(make, bad) for bad in descriptions}
+        self.assertEqual({bad: fault for bad, fault in faults.items() if fault}, {})
+
+    def fault_of(self, make: Callable[..., object], description: str) -> str | None:
+        """Say what is wrong with how a bad string is refused; None where all is well."""
+        try:
+            made = make(self.reactor, description)
+        except ConfigurationError as error:
+            text = str(error)
+            is_well = len(text.splitlines()) == 1 and "one looks like" in text and ": ;" not in text
+            return None if is_well else text
+        except Exception as error:
+            return f"raised {error!r}"
+        return f"made {made!r}"
+
+    def pem_file(self) -> str:
+        """Return the path of a file that is there, and no PEM."""
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        path = Path(directory.name) / "no.pem"
+        path.write_text("no key, and no certificate\n")
+        return str(path)
+
+
+class ServerEndpointTests(EndpointTests):
+    """`server_endpoint`; what is listened on is noted, and not opened."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.unix_servers: list[tuple[str, int, int]] = []
+
+        def note(reactor: object, path: str, factory: object, *, backlog: int, mode: int) -> object:
+            self.unix_servers.append((path, backlog, mode))
+            return object()
+
+        self.patch(endpoints, "listen_unix", note)
+
+    def listen(self, description: str) -> None:
+        """Listen on an endpoint of the reactor in memory."""
+        self.successResultOf(server_endpoint(self.reactor, description).listen(None))
+
+    def backlog_of(self, description: str) -> int:
+        """Return how many connections may wait at an endpoint."""
+        self.listen(description)
+        (_, _, backlog, _), *_ = self.reactor.tcpServers
+        return backlog
+
+    def test_tcp(self) -> None:
+        """A TCP endpoint listens on the port and the interface that it names."""
+        self.listen("tcp:9999:interface=127.0.0.1")
+        ((port, _, _, interface),) = self.reactor.tcpServers
+        self.assertEqual((port, interface), (9999, "127.0.0.1"))
+
+    def test_unix(self) -> None:
+        """A UNIX endpoint listens on the path that it names, with its mode."""
+        self.listen("unix:/run/chat.sock:mode=660")
+        self.assertEqual(self.unix_servers, [("/run/chat.sock", BACKLOG, 0o660)])
+
+    def path_of(self, description: str) -> str:
+        """Return the path that a UNIX endpoint listens on, in another directory than its own."""
+        with tempfile.TemporaryDirectory() as directory:
+            self.addCleanup(os.chdir, os.getcwd())
+            os.chdir(directory)
+            here = os.getcwd()
+            try:
+                endpoint = server_endpoint(self.reactor, description)
+            finally:
+                os.chdir("/")
+            self.successResultOf(endpoint.listen(None))
+        return self.unix_servers[-1][0].replace(here, "HERE")
+
+    def test_relative(self) -> None:
+        """A path is that of the directory in which the endpoint was made, wherever it listens."""
+        for path in ("chat.sock", "a/b", "./a", "../a", "mode\\=1", "a\\:mode\\=1", "\\a", "~"):
+            plain = re.sub(r"\\(.)", r"\1", path)
+            for description in (
+                f"unix:{path}",
+                f"unix:{path}:mode=600",
+                f"unix:{path}:660:5",
+                f"unix:address={path}",
+                f"unix:mode=600:address={path}",
+                f"unix:mode=600:lockfile=0:address={path}:backlog=5",
+            ):
+                self.assertEqual(self.path_of(description), f"HERE/{plain}", description)
+        for description in ("haproxy:unix:a/b", "haproxy:unix:mode=600:address=a/b"):
+            self.assertEqual(self.path_of(description), "HERE/a/b")
+        self.assertEqual(self.mode_of("unix:mode=600:address=chat.sock"), 0o600)
+
+    def test_relative_to_a_strange_directory(self) -> None:
+        """So it is where the directory has characters that mean something in such a string."""
+        with tempfile.TemporaryDirectory() as directory:
+            here = Path(directory).resolve() / "a:b=c\\d"
+            here.mkdir()
+            self.addCleanup(os.chdir, os.getcwd())
+            os.chdir(here)
+            self.listen("unix:chat.sock:mode=600")
+            os.chdir("/")
+        ((path, _, mode),) = self.unix_servers
+        self.assertEqual((path, mode), (f"{here}/chat.sock", 0o600))
+
+    def test_absolute(self) -> None:
+        """A path that begins with a slash, or a name without a file, stays as it is."""
+        for path in ("/run/chat.sock", "\0chat"):
+            for description in (f"unix:{path}", f"unix:mode=600:address={path}"):
+                self.assertEqual(self.path_of(description), path)
+
+    def test_too_long(self) -> None:
+        """A path that the system would not take if it were absolute stays relative."""
+        with tempfile.TemporaryDirectory() as directory:
+            here = Path(directory).resolve() / ("d" * (107 - len(os.path.realpath(directory)) - 3))
+            here.mkdir()
+            self.addCleanup(os.chdir, os.getcwd())
+            os.chdir(here)
+            for description in ("unix:a", "unix:\\a", "unix:ab", "unix:\u00e4"):
+                self.listen(description)
+            os.chdir("/")
+        paths = [server[0] for server in self.unix_servers]
+        self.assertEqual(paths, [f"{here}/a", f"{here}/a", "ab", "\u00e4"])
+
+    def test_directory_that_is_gone(self) -> None:
+        """Where the current directory is gone, a relative path is refused in one line."""
+        self.addCleanup(os.chdir, os.getcwd())
+        with tempfile.TemporaryDirectory() as directory:
+            os.chdir(directory)
+        self.check_refused(server_endpoint, ["unix:chat.sock"])
+        self.listen("unix:/run/chat.sock")
+
+    def mode_of(self, description: str, *socket_mode: int) -> int:
+        """Return the mode that a UNIX socket would have."""
+        server_endpoint(self.reactor, description, *socket_mode).listen(None)
+        return self.unix_servers[-1][2]
+
+    def test_mode(self) -> None:
+        """A UNIX socket is for everyone on the machine, or as the operator says."""
+        self.assertEqual(self.mode_of("unix:/run/a"), 0o666)
+        self.assertEqual(self.mode_of("unix:/run/a", 0o600), 0o600)
+        self.assertEqual(self.mode_of("unix:/run/a\\:mode\\=1", 0o660), 0o660)
+        self.assertEqual(self.mode_of("haproxy:unix:/run/a", 0o660), 0o660)
+
+    def test_own_mode(self) -> None:
+        """What the endpoint itself says goes before."""
+        for description in (
+            "unix:/run/a\\\\:mode=640",
+            "unix:/run/a:mode=640",
+            "unix:/run/a:640",
+            "unix:/run/a:640:5",
+        ):
+            self.assertEqual(self.mode_of(description, 0o600), 0o640)
+
+    def test_backlog(self) -> None:
+        """More connections may wait than Twisted would let."""
+        self.assertEqual(self.backlog_of("tcp:9999"), BACKLOG)
+
+    def test_backlog_of_a_socket(self) -> None:
+        """The same goes for a UNIX socket, whatever its name is like."""
+        self.listen("unix:/run/a\\:backlog\\=5")
+        self.listen("unix:/run/a:backlog=5")
+        self.assertEqual(
+            [server[:2] for server in self.unix_servers],
+            [("/run/a:backlog=5", BACKLOG), ("/run/a", 5)],
+        )
+
+    def test_lock_file(self) -> None:
+        """Whether Twisted would make a lock file means nothing here, behind a proxy neither."""
+        for kind in ("", "haproxy:"):
+            for lock in ("lockfile=0", "lockfile=1", "mode=666:lockfile=0"):
+                self.listen(f"{kind}unix:/run/a:{lock}")
+        self.assertEqual(self.unix_servers, [("/run/a", BACKLOG, 0o666)] * 6)
+
+    def test_standard_input_and_output(self) -> None:
+        """The daemon serves whoever is at standard input and output in its own way."""
+        self.assertIsInstance(server_endpoint(self.reactor, "stdio:"), StdioEndpoint)
+
+    def test_own_backlog(self) -> None:
+        """A backlog that is given is kept."""
+        self.assertEqual(self.backlog_of("tcp:9999:backlog=5:interface=127.0.0.1"), 5)
+
+    def test_own_backlog_by_its_place(self) -> None:
+        """A backlog that is given without its name is kept, too."""
+        self.assertEqual(self.backlog_of("tcp:9999:127.0.0.1:5"), 5)
+
+    def test_others_are_left_alone(self) -> None:
+        """An endpoint that takes no backlog is given none."""
+        self.assertIsNotNone(server_endpoint(self.reactor, "haproxy:tcp:9999"))
+
+    def test_bad_strings(self) -> None:
+        """Whatever is mistyped is told in one line."""
+        self.check_refused(server_endpoint, NO_SERVERS)
+
+    def test_no_pem(self) -> None:
+        """A file that holds no key or certificate is told in one line."""
+        path = self.pem_file()
+        self.check_refused(
+            server_endpoint,
+            [f"ssl:9999:privateKey={path}", f"ssl:9999:privateKey={path}:certKey={path}"],
+        )
+
+    def test_what_was_given_is_told(self) -> None:
+        """The error shows the string as it was given, and nothing that was added to it."""
+        for bad in ("tcp:abc", "tcp:9999\\", "tcp:9999:backlog=abc"):
+            error = self.assertRaises(ConfigurationError, server_endpoint, self.reactor, bad)
+            self.assertIn(repr(bad), str(error))
+            self.assertNotIn(str(BACKLOG), str(error))
+
+    @given(
+        st.sampled_from(["tcp:", "tcp6:", "unix:", "ssl:", "systemd:", "haproxy:", "stdio:", ""]),
+        st.text(alphabet=st.sampled_from("abt09:=\\/-. \n\0\xe9")),
+    )
+    @settings(max_examples=60, deadline=None)
+    def test_any_string(self, kind: str, rest: str) -> None:
+        """Any string makes an endpoint, or is told in one line."""
+        fault = self.fault_of(server_endpoint, kind + rest)
+        self.assertTrue(fault is None or fault.startswith("made "), fault)

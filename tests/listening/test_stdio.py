@@ -1,0 +1,247 @@
+"""Tests of the peer on standard input and output, over pipes on a reactor in memory."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.internet.main import CONNECTION_DONE
+from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from chatd.connection.connection import HANDSHAKE_TIMEOUT_S
+from chatd.listening.stdio import StdioAddress, StdioEndpoint, StdioTransport
+from chatd.server.factory import ChatFactory
+from chatd.transport.protocol import CLOSE_TIMEOUT_S
+
+
+@implementer(IHalfCloseableProtocol)
+class NotingProtocol(Protocol):
+    """A protocol that notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[object] = []
+
+    def dataReceived(self, data: bytes) -> None:
+        self.told.append(data)
+
+    def readConnectionLost(self) -> None:
+        self.told.append("no more input")
+
+    def writeConnectionLost(self) -> None:
+        self.told.append("no more output")
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.told.append(reason.type)
+
+
+class StdioCase(SynchronousTestCase):
+    """A connection whose other side is the test's."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactorClock()
+        self.standard_input, self.input = os.pipe()
+        self.output, self.standard_output = os.pipe()
+        self.open = {self.standard_input, self.input, self.output, self.standard_output}
+        self.addCleanup(lambda: [os.close(number) for number in self.open])
+        self.protocol = NotingProtocol()
+        self.factory = Factory.forProtocol(lambda: self.protocol)
+
+    def serve(self) -> StdioTransport:
+        """Serve the peer."""
+        endpoint = StdioEndpoint(self.reactor, self.standard_input, self.standard_output)
+        transport = self.successResultOf(endpoint.listen(self.factory))
+        self.addCleanup(transport.connectionLost, Failure(ConnectionDone()))
+        return transport
+
+    def close(self, number: int) -> None:
+        """Close an end of the test's."""
+        self.open.remove(number)
+        os.close(number)
+
+    def end_input(self) -> None:
+        """Say nothing more, and have the reactor see it."""
+        self.close(self.input)
+        reader = self.reader_called("read")
+        self.assertIs(reader.doRead(), CONNECTION_DONE)
+        reader.connectionLost(Failure(CONNECTION_DONE))
+
+    def end_output(self) -> None:
+        """Read nothing more, and have the reactor see it."""
+        self.close(self.output)
+        self.reader_called("write").connectionLost(Failure(CONNECTION_DONE))
+
+    def reader_called(self, name: str) -> Any:
+        """Return what the reactor reads from: input, or output, whose end it would see."""
+        (reader,) = (each for each in self.reactor.readers if each.name == name)
+        return reader
+
+    def write_out(self) -> None:
+        """Have the reactor write what is to be written."""
+        for writer in list(self.reactor.writers):
+            why = writer.doWrite()
+            if why is not None:
+                self.reactor.removeWriter(writer)
+                writer.connectionLost(Failure(why))
+
+
+class ServingTests(StdioCase):
+    """The peer is heard and answered, and nobody else is."""
+
+    def test_both_ways(self) -> None:
+        """What the peer says is heard, and what it is told is written."""
+        transport = self.serve()
+        os.write(self.input, b"hello")
+        self.reader_called("read").doRead()
+        transport.write(b"welcome")
+        self.write_out()
+        self.assertEqual(self.protocol.told, [b"hello"])
+        self.assertEqual(os.read(self.output, 100), b"welcome")
+        self.assertNoResult(transport.ended)
+
+    def test_addresses(self) -> None:
+        """Its address says what it is, in words for the log."""
+        transport = self.serve()
+        for address in (transport.getPeer(), transport.getHost(), StdioAddress()):
+            self.assertEqual(str(address), "standard input and output")
+
+    def test_nobody_else(self) -> None:
+        """What else the process prints is not between the peer's bytes, and it reads none."""
+        self.serve()
+        os.write(self.standard_output, b"a stray line")
+        os.write(self.input, b"for the daemon")
+        self.assertEqual(os.read(self.standard_input, 100), b"")
+        os.set_blocking(self.output, False)
+        self.assertRaises(BlockingIOError, os.read, self.output, 100)
+
+    def test_closed(self) -> None:
+        """Standard input or output that is closed is told, and nothing else is taken for it."""
+        self.patch(sys, "__stdin__", None)
+        failure = self.failureResultOf(StdioEndpoint(self.reactor).listen(self.factory), OSError)
+        self.assertEqual(failure.value.strerror, "standard input or output is closed")
+        self.close(self.standard_input)
+        endpoint = StdioEndpoint(self.reactor, self.standard_input, self.standard_output)
+        self.failureResultOf(endpoint.listen(self.factory), OSError)
+
+
+class EndingTests(StdioCase):
+    """The connection ends, whichever side or direction goes first, and its descriptors with it."""
+
+    def assert_ended(self, transport: StdioTransport, *told: object) -> None:
+        """Check that all was told, and that the peer's ends are closed from the other side."""
+        self.assertEqual(self.protocol.told, list(told))
+        self.assertIsNone(self.successResultOf(transport.ended))
+        if self.output in self.open:
+            self.assertEqual(os.read(self.output, 100), b"")
+        if self.input in self.open:
+            self.assertRaises(BrokenPipeError, os.write, self.input, b"x")
+        self.assertEqual(self.reactor.readers | self.reactor.writers, set())
+
+    def test_input_first(self) -> None:
+        """At the end of input the protocol can still answer; it ends when that is written."""
+        transport = self.serve()
+        self.end_input()
+        transport.write(b"the answer")
+        transport.loseConnection()
+        self.assertNoResult(transport.ended)
+        self.write_out()
+        self.assertEqual(os.read(self.output, 100), b"the answer")
+        self.write_out()
+        self.assert_ended(transport, "no more input", ConnectionDone)
+
+    def test_output_first(self) -> None:
+        """A peer that reads nothing more is heard to its end; then there is nothing to wait for."""
+        transport = self.serve()
+        self.end_output()
+        os.write(self.input, b"last words")
+        self.reader_called("read").doRead()
+        self.end_input()
+        self.assertNoResult(transport.ended)
+        transport.write(b"unheard")
+        transport.loseConnection()
+        self.reactor.advance(0)
+        self.assert_ended(
+            transport, "no more output", b"last words", "no more input", ConnectionDone
+        )
+
+    def test_output_goes_while_it_closes(self) -> None:
+        """It ends, too, where the peer goes while something is still to be written."""
+        transport = self.serve()
+        transport.write(b"unheard")
+        transport.loseConnection()
+        self.close(self.output)
+        self.write_out()
+        self.assertEqual(len(self.protocol.told), 1)
+        self.assertIsNone(self.successResultOf(transport.ended))
+
+    def test_half_closed(self) -> None:
+        """Output alone can be closed: the peer sees its end, and answers it with that of input."""
+        transport = self.serve()
+        transport.loseWriteConnection()
+        self.write_out()
+        self.assertEqual(os.read(self.output, 100), b"")
+        self.assertNoResult(transport.ended)
+        self.end_input()
+        transport.loseConnection()
+        self.reactor.advance(0)
+        self.assert_ended(transport, "no more output", "no more input", ConnectionDone)
+
+    def test_cut_off(self) -> None:
+        """A peer that does not read is cut off with what it was still to be told."""
+        transport = self.serve()
+        transport.write(b"unheard")
+        transport.abortConnection()
+        self.assertNoResult(transport.ended)
+        self.reactor.advance(0)
+        self.assert_ended(transport, ConnectionAborted)
+
+    def test_once(self) -> None:
+        """It ends once, however many reasons there are."""
+        transport = self.serve()
+        transport.abortConnection()
+        transport.connectionLost(Failure(ConnectionDone()))
+        self.reactor.advance(0)
+        self.assert_ended(transport, ConnectionDone)
+
+
+class SessionTests(StdioCase):
+    """A chat session on standard input and output ends, whatever its peer does not do."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.factory = ChatFactory(self.reactor)
+
+    def pass_time(self, seconds: int) -> None:
+        """Let the time pass, and have written what is to be."""
+        for _ in range(seconds):
+            self.reactor.advance(1)
+            self.write_out()
+
+    def test_silent_peer(self) -> None:
+        """A peer that says nothing, and keeps everything open, is cut off."""
+        transport = self.serve()
+        self.pass_time(int(HANDSHAKE_TIMEOUT_S + CLOSE_TIMEOUT_S) + 1)
+        self.assertIsNone(self.successResultOf(transport.ended))
+        self.assertIn(b"handshake-timeout", os.read(self.output, 10_000))
+
+    def test_deaf_peer(self) -> None:
+        """So is one that reads nothing, though it is still owed something."""
+        transport = self.serve()
+        transport.write(bytes(10**6))  # more than a pipe holds
+        self.pass_time(int(HANDSHAKE_TIMEOUT_S + CLOSE_TIMEOUT_S) + 1)
+        self.assertIsNone(self.successResultOf(transport.ended))
+
+    def test_peer_that_left(self) -> None:
+        """One that has gone both ways is not waited for."""
+        transport = self.serve()
+        self.write_out()
+        self.end_output()
+        self.end_input()
+        self.pass_time(1)
+        self.assertIsNone(self.successResultOf(transport.ended))

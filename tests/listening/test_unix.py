@@ -1,0 +1,347 @@
+"""Tests of the UNIX sockets that are listened on: whose they are, and what is done to their files.
+
+The sockets are real, in a directory of each test's own; the reactor is one in memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from uuid import uuid4
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import Factory
+from twisted.internet.testing import MemoryReactorClock
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.listening import unix
+from chatd.listening.unix import UnixPort, adopt_unix, listen_unix
+
+
+class QuietFactory(Factory):
+    noisy = False
+
+
+class UnixCase(SynchronousTestCase):
+    def setUp(self) -> None:
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+        self.path = self.directory / "chat.sock"
+        self.reactor = MemoryReactorClock()
+        self.factory = QuietFactory()
+
+    def listen(self, path: object = None, *, mode: int = 0o666, backlog: int = 5) -> UnixPort:
+        """Listen on a path, until the test ends at the latest."""
+        port = listen_unix(
+            self.reactor, str(path or self.path), self.factory, mode=mode, backlog=backlog
+        )
+        self.addCleanup(self.close, port)
+        return port
+
+    def close(self, port: UnixPort) -> None:
+        if port.connected:
+            port.connectionLost(Failure(ConnectionDone()))
+
+    def make_socket(self, *, is_served: bool, backlog: int = 5) -> socket.socket:
+        """Make a socket without chatd, that is served, or that nobody serves any more."""
+        made = socket.socket(socket.AF_UNIX)
+        self.addCleanup(made.close)
+        made.bind(str(self.path))
+        made.listen(backlog)
+        if not is_served:
+            made.close()
+        return made
+
+    def is_served(self, path: object = None) -> bool:
+        """Whether somebody can connect to a path."""
+        with socket.socket(socket.AF_UNIX) as client:
+            try:
+                client.connect(str(path or self.path))
+            except (ConnectionRefusedError, FileNotFoundError):
+                return False
+        return True
+
+    def refusal(self, path: object = None, **options: int) -> str:
+        """Return why a path cannot be listened on."""
+        error = self.assertRaises(OSError, self.listen, path, **options)
+        return error.strerror or str(error)
+
+    def names(self) -> list[str]:
+        """Return what is in the directory."""
+        return sorted(os.listdir(self.directory))
+
+
+class ListeningTests(UnixCase):
+    """A socket is made, with its mode, and is gone at the end."""
+
+    def test_listens(self) -> None:
+        """It takes connections from its first moment, and there is no other file than its own."""
+        port = self.listen(mode=0o640)
+        self.assertTrue(self.is_served())
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o640)
+        self.assertEqual(self.names(), ["chat.sock"])
+        self.assertEqual(port.getHost().name, os.fsencode(self.path))
+        self.assertIn(port, self.reactor.readers)
+        self.assertEqual(self.factory.numPorts, 1)
+
+    def test_accepts(self) -> None:
+        """Who connects is given a protocol."""
+        port = self.listen()
+        built: list[object] = []
+        self.factory.buildProtocol = built.append
+        self.assertTrue(self.is_served())
+        port.doRead()
+        self.assertEqual(len(built), 1)
+
+    def test_stops(self) -> None:
+        """At the end the file is gone, and its directory is as it was."""
+        port = self.listen()
+        stopped = port.stopListening()
+        self.assertTrue(self.path.exists())
+        self.reactor.advance(0)
+        self.assertIsNone(self.successResultOf(stopped))
+        self.assertEqual(self.names(), [])
+        self.assertEqual(self.factory.numPorts, 0)
+
+    def test_abstract(self) -> None:
+        """A socket without a file is listened on likewise, and its name is free afterwards."""
+        name = f"\0chatd-test-{uuid4().hex}"
+        port = self.listen(name)
+        self.assertEqual(self.refusal(name), "Address already in use")
+        self.close(port)
+        self.close(self.listen(name))
+
+    def test_directory_that_is_changed(self) -> None:
+        """The file is removed, too, where the program has gone to another directory meanwhile."""
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.directory)
+        port = self.listen("chat.sock")
+        os.chdir("/")
+        self.close(port)
+        self.assertEqual(self.names(), [])
+
+
+class LeftBehindTests(UnixCase):
+    """What others left where the socket is to be."""
+
+    def test_unserved(self) -> None:
+        """A socket that nobody listens on is replaced."""
+        self.make_socket(is_served=False)
+        self.assertFalse(self.is_served())
+        self.listen()
+        self.assertTrue(self.is_served())
+
+    def test_lock_of_twisted(self) -> None:
+        """Twisted's lock means nothing: neither with a process that runs, nor with none."""
+        lock = self.directory / "chat.sock.lock"
+        for owner in (os.getpid(), 1, 2**30):
+            lock.symlink_to(str(owner))
+            self.make_socket(is_served=False)
+            self.close(self.listen())
+            self.assertEqual(os.readlink(lock), str(owner))
+            lock.unlink()
+        lock.write_text("precious")
+        self.close(self.listen())
+        self.assertEqual(lock.read_text(), "precious")
+
+    def test_served(self) -> None:
+        """A socket that somebody listens on stays theirs, also where so many wait already."""
+        self.make_socket(is_served=True, backlog=0)
+        before = self.path.stat()
+        with socket.socket(socket.AF_UNIX) as client:
+            self.assertEqual(self.refusal(), "another program listens there already")
+            client.setblocking(False)
+            self.assertRaises(BlockingIOError, client.connect, str(self.path))
+            self.assertEqual(self.refusal(), "another program listens there already")
+        self.assertTrue(os.path.samestat(self.path.stat(), before))
+
+    def test_own(self) -> None:
+        """So it is where the same process does."""
+        self.listen()
+        self.assertEqual(self.refusal(), "another program listens there already")
+        self.assertTrue(self.is_served())
+
+    def test_other_kind(self) -> None:
+        """A socket of another kind is not said to be unused, as the system does not tell."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
+            datagrams.bind(str(self.path))
+            self.assertIn("cannot tell whether another program listens there: ", self.refusal())
+        self.assertEqual(self.names(), ["chat.sock"])
+
+    def test_no_socket(self) -> None:
+        """A file, a directory or a link is left alone, wherever the link leads."""
+        target = self.directory / "target"
+        target.write_text("precious")
+        for make in (
+            lambda: self.path.write_text("precious"),
+            self.path.mkdir,
+            lambda: self.path.symlink_to("nowhere"),
+            lambda: self.path.symlink_to(target),
+        ):
+            make()
+            before = self.path.lstat()
+            self.assertEqual(self.refusal(), "there is a file that is no socket")
+            self.assertTrue(os.path.samestat(self.path.lstat(), before))
+            (self.path.rmdir if stat.S_ISDIR(before.st_mode) else self.path.unlink)()
+        self.assertEqual(target.read_text(), "precious")
+
+    def test_cannot_be_removed(self) -> None:
+        """A socket of another user's in a directory such as /tmp is told as what it is."""
+        self.make_socket(is_served=False)
+
+        def refuse(path: bytes) -> None:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+        self.patch(os, "unlink", refuse)
+        self.assertEqual(
+            self.refusal(),
+            "nobody listens there any more, and its file cannot be removed: "
+            "Operation not permitted",
+        )
+
+
+class FailureTests(UnixCase):
+    """A socket that cannot be made leaves nothing behind."""
+
+    def test_no_directory(self) -> None:
+        """What the system says of the directory is told."""
+        self.assertEqual(
+            self.refusal(self.directory / "none" / "chat.sock"), "No such file or directory"
+        )
+        (self.directory / "file").write_text("")
+        self.assertEqual(self.refusal(self.directory / "file" / "chat.sock"), "Not a directory")
+        self.assertIn("too long", self.refusal(self.directory / ("x" * 108)))
+
+    def test_later_step(self) -> None:
+        """Where a later step fails, the file is removed again."""
+        self.assertRaises(OverflowError, self.listen, backlog=2**40)
+        self.assertEqual(self.names(), [])
+
+    def test_earlier_socket_stays(self) -> None:
+        """What is told to stay, stays, when the attempt fails."""
+        self.make_socket(is_served=True)
+        self.refusal()
+        self.assertTrue(self.is_served())
+
+
+class OwnershipTests(UnixCase):
+    """A port removes the file that it made, and no other."""
+
+    def test_successor(self) -> None:
+        """The socket of a daemon that took over is not removed by the one before."""
+        before = self.listen()
+        self.path.unlink()
+        self.listen()
+        self.close(before)
+        self.assertTrue(self.is_served())
+
+    def test_gone(self) -> None:
+        """A file that is gone already is no fault."""
+        port = self.listen()
+        self.path.unlink()
+        with capturedLogs() as events:
+            self.close(port)
+        self.assertEqual([event for event in events if event["log_level"] > LogLevel.info], [])
+
+    def test_without_privileges(self) -> None:
+        """One that may not be removed any more is told in one line, and replaced by the next."""
+        port = self.listen()
+
+        def refuse(path: bytes) -> None:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+        with capturedLogs() as events:
+            patched = self.patch(os, "unlink", refuse)
+            self.close(port)
+            patched.restore()
+        (warning,) = [event for event in events if event["log_level"] is LogLevel.warn]
+        self.assertEqual(formatEvent(warning), f"{self.path} stays behind: Permission denied")
+        self.listen()
+        self.assertTrue(self.is_served())
+
+
+class AtOnceTests(UnixCase):
+    """Of daemons that start at the same moment, one after the other looks at the directory."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.make_socket(is_served=False)
+        self.waits = 0
+        self.lock = os.open(self.directory, os.O_RDONLY)
+        self.addCleanup(os.close, self.lock)
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
+
+    def meanwhile(self, act: Callable[[], object]) -> None:
+        """Have something happen when it is waited for the lock."""
+
+        def wait(seconds: float) -> None:
+            self.waits += 1
+            act()
+
+        self.patch(unix, "sleep", wait)
+
+    def test_waits(self) -> None:
+        """The one that comes second touches nothing until the first is done, and sees it then."""
+
+        def finish() -> None:
+            self.path.unlink()  # nothing was removed by the other one until now
+            self.make_socket(is_served=True)
+            fcntl.flock(self.lock, fcntl.LOCK_UN)
+
+        self.meanwhile(finish)
+        self.assertEqual(self.refusal(), "another program listens there already")
+        self.assertEqual(self.waits, 1)
+
+    def test_locked_for_another_reason(self) -> None:
+        """Whoever keeps the directory locked does not keep a daemon from starting."""
+        now = [0.0]
+        self.patch(unix, "monotonic", lambda: now[0])
+        self.meanwhile(lambda: now.__setitem__(0, now[0] + unix.LOCK_WAIT_S / 2))
+        self.listen()
+        self.assertEqual(self.waits, 2)
+
+    def test_no_locks(self) -> None:
+        """A file system that has no locks is done without them."""
+
+        def refuse(number: int, operation: int) -> None:
+            raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+        self.patch(fcntl, "flock", refuse)
+        self.listen()
+        self.assertTrue(self.is_served())
+
+    def test_lock_is_dropped(self) -> None:
+        """The lock is held while the socket is made, not as long as it is listened on."""
+        fcntl.flock(self.lock, fcntl.LOCK_UN)
+        self.listen()
+        fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+class AdoptedTests(UnixCase):
+    """A socket that another process has made stays as it was."""
+
+    def test_left_alone(self) -> None:
+        """It is served; its mode, its queue and its file stay, and its maker's own use of it."""
+        made = self.make_socket(is_served=True)
+        self.path.chmod(0o660)
+        port = adopt_unix(self.reactor, made.fileno(), self.factory)
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o660)
+        self.assertIn(port, self.reactor.readers)
+        self.close(port)
+        self.assertEqual(self.names(), ["chat.sock"])
+        self.assertTrue(self.is_served())  # which it is not after a shutdown of the socket
+        made.accept()[0].close()
+
+    def test_no_socket(self) -> None:
+        """A descriptor of something else is an error of the system's."""
+        with open(os.devnull) as null:
+            self.assertRaises(OSError, adopt_unix, self.reactor, null.fileno(), self.factory)

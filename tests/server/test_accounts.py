@@ -1,0 +1,464 @@
+"""Who may log in."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from argon2 import PasswordHasher
+from twisted.cred.checkers import (
+    ANONYMOUS,
+    AllowAnonymousAccess,
+    FilePasswordDB,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
+from twisted.cred.credentials import (
+    IAnonymous,
+    IUsernameHashedPassword,
+    IUsernamePassword,
+    UsernamePassword,
+)
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.strcred import makeChecker
+from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.config.passwordfile import set_password
+from chatd.errors import ConfigurationError, RequestError
+from chatd.server.accounts import Account, Accounts, PasswordFileChecker
+from chatd.server.attempts import Attempts
+
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+ADDRESS = "192.0.2.1"
+OTHER_ADDRESS = "192.0.2.2"
+SECRET = "correct horse"
+WRONG = ("auth-failed", "the name or the password is wrong")
+
+
+class Checker:
+    """A checker whose answers the test gives.
+
+    Args:
+        answer: What it answers, if anything: a value or an exception.
+        interfaces: What it checks.
+
+    Attributes:
+        asked: What it was asked: the credentials, and the Deferred of each answer.
+    """
+
+    def __init__(self, answer=None, interfaces=(IUsernamePassword,)):
+        self.credentialInterfaces = interfaces
+        self.answer = answer
+        self.asked = []
+
+    def requestAvatarId(self, credentials):
+        answer = Deferred()
+        self.asked.append((credentials, answer))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        if self.answer is not None:
+            return self.answer
+        return answer
+
+
+class AccountsTestCase(SynchronousTestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name, "users")
+        self.clock = Clock()
+
+    def accounts(self, *checkers, **options):
+        return Accounts(self.clock, checkers, **options)
+
+    def login(self, accounts, name=None, password=None, address=ADDRESS):
+        """Log in, and return the account."""
+        return self.successResultOf(accounts.login(name, password, address))
+
+    def refusal(self, accounts, name=None, password=None, address=ADDRESS):
+        """Fail to log in, and return the code and the message."""
+        error = self.failureResultOf(accounts.login(name, password, address), RequestError).value
+        return error.code, error.message
+
+
+class PasswordTests(AccountsTestCase):
+    def test_right(self):
+        """The right password gives the account; no checker sees more than bytes in UTF-8."""
+        checker = Checker("Zo\u00eb".encode())
+        account = self.login(self.accounts(checker), "zoe\u0308", "p\u00e4ss")
+        self.assertEqual((account, account.is_guest), (Account("Zo\u00eb"), False))
+        ((credentials, _),) = checker.asked
+        self.assertEqual(credentials.username, "zo\u00eb".encode())
+        self.assertEqual(credentials.password, "p\u00e4ss".encode())
+        self.assertTrue(credentials.checkPassword("p\u00e4ss".encode()))
+        self.assertFalse(credentials.checkPassword(b"pass"))
+        self.assertNotIn("ss'", repr(credentials))
+
+    def test_text(self):
+        """A checker that answers with text is fine too, as that of UNIX accounts does."""
+        self.assertEqual(self.login(self.accounts(Checker("alice")), "a", "b").name, "alice")
+
+    def test_wrong(self):
+        """An unknown name and a wrong password are refused in the same words."""
+        accounts = self.accounts(makeChecker("memory:alice:secret:bob:hunter"))
+        self.assertEqual(self.refusal(accounts, "carol", "secret"), WRONG)
+        self.assertEqual(self.refusal(accounts, "alice", "hunter"), WRONG)
+        self.assertEqual(self.refusal(accounts, "alice", ""), WRONG)
+        self.assertEqual(self.refusal(accounts, "alice", "\ud800"), WRONG)
+
+    def test_required(self):
+        """Without a password, or without a name, nobody is let in."""
+        for accounts in (self.accounts(Checker(b"x")), self.accounts()):
+            self.assertFalse(accounts.allows_guests)
+            for name, password in ((None, None), ("alice", None), ("guest-1", None), (None, "x")):
+                code, _ = self.refusal(accounts, name, password)
+                self.assertEqual(code, "auth-required")
+
+    def test_bad_name(self):
+        """A name that no member can have is refused before it is checked."""
+        checker = Checker(b"x")
+        self.assertEqual(self.refusal(self.accounts(checker), "two words", "x")[0], "bad-name")
+        self.assertEqual(checker.asked, [])
+
+    def test_in_turn(self):
+        """Each checker is asked, until one knows the name and the password."""
+        accounts = self.accounts(
+            makeChecker("memory:alice:one"), AllowAnonymousAccess(), makeChecker("memory:bob:two")
+        )
+        self.assertEqual(self.login(accounts, "alice", "one").name, "alice")
+        self.assertEqual(self.login(accounts, "bob", "two").name, "bob")
+        self.assertEqual(self.refusal(accounts, "alice", "two"), WRONG)
+
+    def test_other_checkers(self):
+        """A checker that checks neither passwords nor guests is a mistake."""
+        with self.assertRaisesRegex(ConfigurationError, "^Checker checks neither"):
+            self.accounts(Checker(interfaces=(IUsernameHashedPassword,)))
+
+    def test_only_guests(self):
+        """Where there are only guests, no password is right."""
+        self.assertEqual(self.refusal(self.accounts(AllowAnonymousAccess()), "a", "b"), WRONG)
+
+
+class TwistedCheckersTests(AccountsTestCase):
+    def test_memory(self):
+        """Names and passwords in memory are found, whether they are kept as bytes or as text."""
+        accounts = self.accounts(makeChecker("memory:zo\u00eb:p\u00e4ss"))
+        self.assertEqual(self.login(accounts, "zo\u00eb", "p\u00e4ss").name, "zo\u00eb")
+        accounts = self.accounts(InMemoryUsernamePasswordDatabaseDontUse(alice=b"secret"))
+        self.assertEqual(self.login(accounts, "alice", "secret").name, "alice")
+
+    def test_file(self):
+        """Twisted's own files of passwords in the clear work."""
+        self.path.write_text("zo\u00eb:p\u00e4ss\n")
+        accounts = self.accounts(makeChecker(f"file:{self.path}"))
+        self.assertEqual(self.login(accounts, "zo\u00eb", "p\u00e4ss").name, "zo\u00eb")
+        self.assertEqual(self.refusal(accounts, "zo\u00eb", "pass"), WRONG)
+        self.assertEqual(self.refusal(accounts, "alice", "p\u00e4ss"), WRONG)
+
+    def test_no_file(self):
+        """A file that cannot be read at the start is a mistake."""
+        with self.assertRaisesRegex(ConfigurationError, f"^cannot read {self.path}: No such file"):
+            self.accounts(FilePasswordDB(os.fsencode(self.path)))
+
+    def test_relative_file(self):
+        """A relative path stays that of the directory in which it was given."""
+        self.path.write_bytes(b"alice:secret\n")
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.path.parent)
+        accounts = [
+            self.accounts(FilePasswordDB(name)) for name in (self.path.name, f"./{self.path.name}")
+        ]
+        os.chdir("/")
+        for each in accounts:
+            self.assertEqual(self.login(each, "alice", "secret").name, "alice")
+
+    def test_mark(self):
+        """A byte order mark would be a part of the first name: such a file is a mistake."""
+        for encoding, complaint in (
+            ("utf-8", "begins with a byte order mark"),
+            ("utf-16-le", "is no UTF-8 text but UTF-16"),
+        ):
+            self.path.write_bytes("\ufeffalice:secret\n".encode(encoding))
+            with self.assertRaisesRegex(ConfigurationError, f"^{self.path} {complaint}"):
+                self.accounts(FilePasswordDB(str(self.path)))
+
+    def test_file_vanished(self):
+        """A file that cannot be read is the server's fault, and is logged."""
+        for cache in (False, True):
+            self.path.touch()
+            accounts = self.accounts(FilePasswordDB(str(self.path), cache=cache))
+            self.path.unlink()
+            code, message = self.refusal(accounts, "alice", "secret")
+            self.assertEqual((code, message), ("internal-error", "the server failed; see its log"))
+            self.assertEqual(len(self.flushLoggedErrors(FileNotFoundError)), 1)
+
+
+class FailureTests(AccountsTestCase):
+    def test_checker_fails(self):
+        """What a checker did not raise on purpose is logged, without the password."""
+        for answer in (ZeroDivisionError("oops"), b"\xff"):
+            with capturedLogs() as events:
+                code, message = self.refusal(self.accounts(Checker(answer)), "alice", SECRET)
+            self.assertEqual((code, message), ("internal-error", "the server failed; see its log"))
+            (event,) = events
+            self.assertNotIn(SECRET, formatEvent(event) + event["log_failure"].getTraceback())
+            self.assertEqual(len(self.flushLoggedErrors()), 1)
+
+    def test_own_words(self):
+        """A checker may refuse in its own words."""
+        refusal = RequestError("locked", "this account is locked")
+        self.assertEqual(
+            self.refusal(self.accounts(Checker(refusal)), "alice", "x"),
+            ("locked", "this account is locked"),
+        )
+
+    def test_guests_fail(self):
+        """So it is for the checker of guests."""
+        checker = Checker(ZeroDivisionError(), interfaces=(IAnonymous,))
+        self.assertEqual(self.refusal(self.accounts(checker))[0], "internal-error")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class GuestTests(AccountsTestCase):
+    def setUp(self):
+        super().setUp()
+        self.with_guests = self.accounts(makeChecker("anonymous"), makeChecker("memory:alice:x"))
+
+    def test_account_like_a_guest(self):
+        """An account whose name any guest could have is refused."""
+        accounts = self.accounts(makeChecker("anonymous"), makeChecker("memory:guest-bob:x"))
+        self.assertEqual(self.refusal(accounts, "guest-bob", "x"), WRONG)
+
+    def test_guest(self):
+        """A guest may have no name, or one that says what it is."""
+        self.assertTrue(self.with_guests.allows_guests)
+        for name in (None, "guest-1", "GUEST-Bob", "guest-"):
+            account = self.login(self.with_guests, name)
+            self.assertEqual((account, account.is_guest), (Account(None), True))
+
+    def test_name(self):
+        """A guest may have no other name."""
+        for name in ("alice", "bob", "guest", "my-guest-1"):
+            code, message = self.refusal(self.with_guests, name)
+            self.assertEqual(code, "auth-required")
+            self.assertIn("guest-", message)
+        self.assertEqual(self.refusal(self.with_guests, "two words")[0], "bad-name")
+
+    def test_password(self):
+        """Who gives a password is no guest: it must be right, and have a name."""
+        self.assertEqual(self.login(self.with_guests, "alice", "x").name, "alice")
+        self.assertEqual(self.refusal(self.with_guests, "alice", "y"), WRONG)
+        self.assertEqual(self.refusal(self.with_guests, "guest-1", "y"), WRONG)
+        self.assertEqual(self.refusal(self.with_guests, None, "x")[0], "auth-required")
+
+    def test_made_a_guest(self):
+        """Whom a checker of passwords makes a guest has the name of none."""
+        accounts = self.accounts(Checker(ANONYMOUS))
+        self.assertTrue(self.login(accounts, "guest-1", "x").is_guest)
+        self.assertEqual(self.refusal(accounts, "alice", "x")[0], "auth-required")
+
+    def test_unlimited(self):
+        """Guests may come as often as they like: there is nothing to guess."""
+        for _ in range(100):
+            self.login(self.with_guests)
+
+
+class LimitTests(AccountsTestCase):
+    def setUp(self):
+        super().setUp()
+        self.checker = Checker(UnauthorizedLogin())
+        self.limited = self.accounts(self.checker)
+
+    def test_too_many(self):
+        """After ten wrong passwords an address is refused before anything is checked."""
+        for _ in range(10):
+            self.assertEqual(self.refusal(self.limited, "alice", "x"), WRONG)
+        self.checker.answer = b"alice"
+        self.assertEqual(
+            self.refusal(self.limited, "alice", "right"),
+            ("too-many-attempts", "too many attempts to log in; try again in 6 s"),
+        )
+        self.assertEqual(len(self.checker.asked), 10)
+        self.assertEqual(self.login(self.limited, "alice", "right", "192.0.2.2").name, "alice")
+
+    def test_refill(self):
+        """Six seconds later there is one more attempt, which success gives back."""
+        for _ in range(10):
+            self.refusal(self.limited, "alice", "x")
+        self.clock.advance(5.5)
+        self.assertEqual(
+            self.refusal(self.limited, "alice", "x")[1],
+            "too many attempts to log in; try again in 1 s",
+        )
+        self.clock.advance(0.5)
+        self.checker.answer = b"alice"
+        for _ in range(20):
+            self.assertEqual(self.login(self.limited, "alice", "right").name, "alice")
+        self.checker.answer = UnauthorizedLogin()
+        self.assertEqual(self.refusal(self.limited, "alice", "x"), WRONG)
+        self.assertEqual(self.refusal(self.limited, "alice", "x")[0], "too-many-attempts")
+
+    def test_own_limit(self):
+        """The limit may be another."""
+        limited = self.accounts(self.checker, attempts=Attempts(burst=1))
+        self.assertEqual(self.refusal(limited, "alice", "x"), WRONG)
+        self.assertEqual(self.refusal(limited, "alice", "x")[0], "too-many-attempts")
+
+    def test_failing_checker(self):
+        """An attempt that could not be checked counts."""
+        limited = self.accounts(Checker(ZeroDivisionError()), attempts=Attempts(burst=1))
+        self.assertEqual(self.refusal(limited, "alice", "x")[0], "internal-error")
+        self.assertEqual(self.refusal(limited, "alice", "x")[0], "too-many-attempts")
+        self.flushLoggedErrors(ZeroDivisionError)
+
+
+class AtOnceTests(AccountsTestCase):
+    def setUp(self):
+        super().setUp()
+        self.checker = Checker()
+        self.busy = self.accounts(self.checker)
+        self.logins = [self.busy.login(f"user{number}", "x", ADDRESS) for number in range(4)]
+        self.errors = []
+
+    def asked(self):
+        return [credentials.username.decode() for credentials, _ in self.checker.asked]
+
+    def answer(self, number, avatar):
+        self.checker.asked[number][1].callback(avatar)
+
+    def test_two(self):
+        """Two passwords are checked at once; the others wait for their turn."""
+        self.assertEqual(self.asked(), ["user0", "user1"])
+        self.answer(1, b"user1")
+        self.assertEqual(self.successResultOf(self.logins[1]).name, "user1")
+        self.assertEqual(self.asked(), ["user0", "user1", "user2"])
+        self.checker.asked[0][1].errback(UnauthorizedLogin())
+        self.failureResultOf(self.logins[0], RequestError)
+        self.assertEqual(self.asked(), ["user0", "user1", "user2", "user3"])
+
+    def test_addresses(self):
+        """They wait in turn of their addresses, not of their arrival."""
+        for number in (4, 5):
+            self.busy.login(f"user{number}", "x", OTHER_ADDRESS)
+        for number in (0, 1, 2):
+            self.answer(number, b"user")
+        self.assertEqual(self.asked()[2:], ["user2", "user4", "user3"])
+
+    def test_cancelled_while_waiting(self):
+        """Who gives up while waiting is not checked."""
+        self.logins[2].cancel()
+        self.failureResultOf(self.logins[2], CancelledError)
+        self.answer(0, b"user0")
+        self.assertEqual(self.asked(), ["user0", "user1", "user3"])
+
+    def test_gone_while_waiting(self):
+        """Nor is who is not there when it is its turn; the next has it."""
+        there = [True, True, False, True]
+        for number, is_there in enumerate(there):
+            self.logins.append(
+                self.busy.login(
+                    f"late{number}", "x", OTHER_ADDRESS, lambda is_there=is_there: is_there
+                )
+            )
+        for number in range(6):
+            self.answer(number, b"user")
+        self.failureResultOf(self.logins[6], CancelledError)
+        self.assertNotIn("late2", self.asked())
+        self.assertEqual(len(self.asked()), 7)
+
+    def test_not_there_at_all(self):
+        """Nor is who is gone before it would have had to wait."""
+        accounts = self.accounts(self.checker)
+        login = accounts.login("user", "x", ADDRESS, lambda: False)
+        self.failureResultOf(login, CancelledError)
+        self.assertNotIn("user", self.asked())
+
+    def test_attempt_of_who_left(self):
+        """The attempt of who is not checked stays spent: nobody waits for free."""
+        limited = self.accounts(self.checker, attempts=Attempts(burst=3))
+        for _ in range(3):
+            login = limited.login("user", "x", ADDRESS)
+            login.cancel()
+            self.failureResultOf(login, CancelledError)
+        self.assertEqual(self.refusal(limited, "user", "x")[0], "too-many-attempts")
+
+    def test_cancelled_while_checked(self):
+        """A check that is given up goes on, and no other one begins before it has ended."""
+        self.logins[0].cancel()
+        self.failureResultOf(self.logins[0], CancelledError)
+        self.assertEqual(self.asked(), ["user0", "user1"])
+        self.answer(0, b"user0")
+        self.assertEqual(self.asked(), ["user0", "user1", "user2"])
+
+    def test_cancelled_and_failing(self):
+        """What fails after it was given up is logged, and begins the next."""
+        self.logins[0].cancel()
+        self.failureResultOf(self.logins[0], CancelledError)
+        self.checker.asked[0][1].errback(ZeroDivisionError())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.asked(), ["user0", "user1", "user2"])
+
+
+class PasswordFileCheckerTests(AccountsTestCase):
+    def setUp(self):
+        super().setUp()
+        set_password(self.path, "Alice", SECRET, hasher=CHEAP)
+        self.called = []
+        self.checker = PasswordFileChecker(self.path, self.run_in_thread, hasher=CHEAP)
+
+    def run_in_thread(self, function, *arguments):
+        self.called.append(function)
+        return maybeDeferred(function, *arguments)
+
+    def test_login(self):
+        """Names are compared folded, and the file's spelling is the account's."""
+        accounts = self.accounts(self.checker)
+        self.assertEqual(self.login(accounts, "aLICE", SECRET).name, "Alice")
+        self.assertEqual(self.refusal(accounts, "alice", "x"), WRONG)
+        self.assertEqual(self.refusal(accounts, "bob", SECRET), WRONG)
+        self.assertEqual(len(self.called), 3)
+
+    def test_refused_before_hashing(self):
+        """What is refused by the limit is not hashed."""
+        accounts = self.accounts(self.checker)
+        for _ in range(12):
+            self.refusal(accounts, "alice", "x")
+        self.assertEqual(len(self.called), 10)
+
+    def test_other_portal(self):
+        """Bytes that are no text are no name and no password; they are not repeated."""
+        for credentials in (UsernamePassword(b"\xff", b"x"), UsernamePassword(b"alice", b"\xff")):
+            failure = self.failureResultOf(
+                self.checker.requestAvatarId(credentials), UnauthorizedLogin
+            )
+            self.assertIsNone(failure.value.__cause__)
+        good = UsernamePassword(b"alice", SECRET.encode())
+        self.assertEqual(self.successResultOf(self.checker.requestAvatarId(good)), b"Alice")
+
+    def test_reload(self):
+        """The file is read anew when it is asked for, and not before."""
+        accounts = self.accounts(self.checker)
+        set_password(self.path, "bob", "new", hasher=CHEAP)
+        self.assertEqual(self.refusal(accounts, "bob", "new"), WRONG)
+        self.checker.reload()
+        self.assertEqual(self.login(accounts, "bob", "new").name, "bob")
+
+    def test_reload_broken(self):
+        """A file that is broken then leaves the accounts as they were."""
+        accounts = self.accounts(self.checker)
+        for break_file in (
+            lambda: self.path.write_text("broken\n"),
+            lambda: self.path.chmod(0o644),
+            lambda: os.unlink(self.path),
+        ):
+            break_file()
+            with self.assertRaisesRegex(ConfigurationError, str(self.path)):
+                self.checker.reload()
+            self.assertEqual(self.login(accounts, "alice", SECRET).name, "Alice")
+
+    def test_broken_at_first(self):
+        """A file that is broken at the start is an error."""
+        self.path.write_text("broken\n")
+        with self.assertRaisesRegex(ConfigurationError, "line 1"):
+            PasswordFileChecker(self.path, self.run_in_thread)

@@ -1,0 +1,271 @@
+"""Tests of admission: who is let in, under which name and into which rooms."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from typing import Any
+
+from twisted.cred.checkers import (
+    ICredentialsChecker,
+)
+from twisted.cred.credentials import IUsernamePassword
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from chatd.chat.policy import Policy
+from chatd.config.banfile import Ban
+from chatd.server.accounts import Accounts
+from chatd.server.factory import ChatFactory
+from chatd.wire.messages import Message, MessageType, SessionAck
+from tests.chat.slowstore import SlowStore
+from tests.fakes.networks import UnixTransport
+from tests.fakes.peers import (
+    Peer,
+    PipeTransport,
+    SocketTransport,
+    TlsTransport,
+    hand_client,
+    settle,
+)
+
+ADDRESS = "192.0.2.1"
+LOGIN = pwd.getpwuid(os.getuid()).pw_name
+SECRET = "open sesame"
+
+
+class UserTransport(UnixTransport):
+    """A UNIX socket's, of the user who runs the tests."""
+
+    uid = os.getuid()
+
+
+class NobodyTransport(UnixTransport):
+    """A UNIX socket's, of a user who has no login name."""
+
+    uid = 3_999_999_999
+
+
+@implementer(ICredentialsChecker)
+class SlowChecker:
+    """Checks passwords when the test says so.
+
+    Attributes:
+        asked: The names that were to be checked.
+    """
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        self._waiting: list[Deferred[bytes]] = []
+
+    def requestAvatarId(self, credentials: Any) -> Deferred[bytes]:
+        self.asked.append(credentials.username)
+        waiting: Deferred[bytes] = Deferred()
+        self._waiting.append(waiting)
+        return waiting
+
+    def answer(self, name: bytes) -> None:
+        """Say that the password was right."""
+        self._waiting.pop(0).callback(name)
+
+
+class AdmissionTests(SynchronousTestCase):
+    """A server, and clients by hand that answer its greeting."""
+
+    transport_class: type[PipeTransport] = SocketTransport
+
+    def setUp(self) -> None:
+        self.serve()
+
+    def serve(self, factory_class: type[ChatFactory] = ChatFactory, **options: Any) -> None:
+        clock = Clock()
+        self.store = SlowStore(unix_time=clock.seconds)
+        options.setdefault("store", self.store)
+        self.factory = factory_class(clock, unix_time=clock.seconds, **options)
+
+    def knock(
+        self,
+        name: str | None = None,
+        *,
+        transport_class: type[PipeTransport] | None = None,
+        **fields: Any,
+    ) -> Peer:
+        """Answer a greeting, and end the turn."""
+        protocol = self.factory.buildProtocol(None)
+        peer = Peer(protocol, self.factory.codec, transport_class or self.transport_class)
+        (greeting,) = peer.take()
+        peer.auth = greeting.header.auth
+        answer = SessionAck(session_id=greeting.header.session_id, name=name, **fields)
+        peer.send(Message(MessageType.SESSION_ACK, answer))
+        settle(self.factory)
+        return peer
+
+    def welcome(self, name: str | None = None, **options: Any) -> dict[str, Any]:
+        """Be let in, and return the welcome."""
+        (told,) = self.knock(name, **options).take()
+        self.assertEqual((told.type, told.header["event"]), (MessageType.EVENT, "welcome"))
+        return told.header
+
+    def refusal(self, name: str | None = None, **options: Any) -> tuple[str, bool]:
+        """Be refused; return the code, and whether one may come back."""
+        peer = self.knock(name, **options)
+        return self.refusal_of(peer)
+
+    def refusal_of(self, peer: Peer) -> tuple[str, bool]:
+        error, end = peer.take()
+        self.assertEqual((error.type, end.type), (MessageType.ERROR, MessageType.DISCONNECT))
+        self.assertEqual(error.header.code, end.header.code)
+        peer.transport.lose()
+        return end.header.code, end.header.retry
+
+    def check_nothing_left(self) -> None:
+        """Check that no session, name, room or timer is left."""
+        hub = self.factory.hub
+        self.assertEqual((self.factory.sessions, hub.here, hub.rooms), ({}, {}, {}))
+        self.assertEqual(set(hub.names._holders), {"server"})
+        self.assertEqual(hub.names._accounts, set())
+        self.assertEqual(self.factory.clock.getDelayedCalls(), [])
+
+
+class RoomTests(AdmissionTests):
+    """The rooms that a session begins in."""
+
+    def rooms(self, **fields: Any) -> list[str]:
+        """Be let in, and return the rooms that the welcome tells of."""
+        welcome = self.welcome(**fields)
+        names = [room["room"] for room in welcome["rooms"]]
+        self.assertEqual(welcome["room"], names[0] if names else None)
+        session = self.factory.sessions[welcome["session_id"]]
+        self.assertEqual([room.name for room in session.rooms.values()], names)
+        return names
+
+    def test_default(self) -> None:
+        """Without a choice of anybody's, it is the lobby."""
+        self.assertEqual(self.rooms(), ["lobby"])
+
+    def test_operators_choice(self) -> None:
+        """The operator may name others, or none."""
+        for rooms in (("Hall", "cellar"), ()):
+            self.serve(policy=Policy(rooms=rooms))
+            self.assertEqual(self.rooms(), list(rooms))
+
+    def test_clients_choice(self) -> None:
+        """The client may name others, or none."""
+        for rooms in (["attic", "cellar"], []):
+            self.assertEqual(self.rooms(rooms=rooms), rooms)
+
+    def test_spellings(self) -> None:
+        """A room that is named twice is entered once, by the name that it has."""
+        self.rooms(rooms=["Cellar"])
+        self.assertEqual(self.rooms(rooms=["CELLAR", "cellar", "attic"]), ["Cellar", "attic"])
+
+    def test_where_they_stand(self) -> None:
+        """The welcome says where each room stands, so that one can come back to that."""
+        bob = hand_client(self.factory, "bob")
+        bob.say("one", "two")
+        settle(self.factory)
+        (told,) = self.welcome()["rooms"]
+        room = self.factory.hub.rooms["lobby"]
+        self.assertEqual(told, {"room": "lobby", "epoch": room.epoch, "seq": 2, "last_id": "two"})
+
+    def test_bad_room(self) -> None:
+        """Who names what is no room's name is refused, and no room is left behind."""
+        self.assertEqual(self.refusal("alice", rooms=["attic", "a b"]), ("bad-room", False))
+        self.check_nothing_left()
+
+    def test_too_many_rooms(self) -> None:
+        """Who names more rooms than a session may be in is refused."""
+        self.serve(policy=Policy(max_rooms=2))
+        rooms = ["a", "b", "c"]
+        self.assertEqual(self.refusal("alice", rooms=rooms), ("too-many-rooms", False))
+        self.check_nothing_left()
+
+
+class BanTests(AdmissionTests):
+    """Who is banned is not let in."""
+
+    def test_name(self) -> None:
+        """Neither under the name, however it is spelled."""
+        self.factory.bans.replace([Ban(name="mallory")])
+        self.assertEqual(self.refusal("Mallory"), ("banned", False))
+        self.check_nothing_left()
+        self.welcome("alice")
+
+    def test_address(self) -> None:
+        """Nor from the address."""
+        self.factory.bans.replace([Ban(address=ADDRESS)])
+        self.assertEqual(self.refusal("alice"), ("banned", False))
+        self.check_nothing_left()
+        self.welcome("alice", transport_class=UnixTransport)
+
+    def test_user(self) -> None:
+        """A user of this machine can be banned, too."""
+        self.factory.bans.replace([Ban(address=f"uid:{os.getuid()}")])
+        self.assertEqual(self.refusal(transport_class=UserTransport), ("banned", False))
+        self.welcome(transport_class=NobodyTransport)
+
+    def test_ended(self) -> None:
+        """A ban that has ended keeps nobody out."""
+        self.factory.bans.replace([Ban(name="mallory", until=10.0)])
+        self.assertEqual(self.refusal("mallory"), ("banned", False))
+        self.factory.clock.advance(10.0)
+        self.welcome("mallory")
+
+    def test_before_the_password(self) -> None:
+        """From a banned address no password is even checked."""
+        checker = SlowChecker()
+        self.serve(accounts=Accounts(Clock(), [checker]))
+        self.factory.bans.replace([Ban(address="uid:0")])
+        refusal = self.refusal("alice", password=SECRET, transport_class=UnixTransport)
+        self.assertEqual((refusal, checker.asked), (("banned", False), []))
+
+    def test_account(self) -> None:
+        """An account can be banned, too: by the name that the account has."""
+        checker = SlowChecker()
+        self.serve(accounts=Accounts(Clock(), [checker]))
+        self.factory.bans.replace([Ban(name="alice")])
+        peer = self.knock("ALICE", password=SECRET, transport_class=UnixTransport)
+        checker.answer(b"Alice")
+        settle(self.factory)
+        self.assertEqual(self.refusal_of(peer), ("banned", False))
+        self.check_nothing_left()
+
+
+class NameTests(AdmissionTests):
+    """The name that a session has where there are no accounts."""
+
+    def test_asked_for(self) -> None:
+        """It is the one that is asked for, if nobody has it."""
+        self.assertEqual(self.welcome("alice")["name"], "alice")
+        self.assertEqual(self.refusal("ALICE"), ("name-taken", False))
+        self.assertEqual(self.refusal("a b"), ("bad-name", False))
+
+    def test_guest(self) -> None:
+        """Who asks for none is a guest."""
+        self.assertRegex(self.welcome()["name"], "^guest-[0-9a-f]{6}$")
+
+    def test_login(self) -> None:
+        """On a UNIX socket it is the login name, and for a second session one like it."""
+        names = [self.welcome(transport_class=UserTransport)["name"] for _ in range(3)]
+        self.assertEqual(names, [LOGIN, f"{LOGIN}-2", f"{LOGIN}-3"])
+        welcome = self.welcome("alice", transport_class=UserTransport)
+        self.assertEqual(welcome["name"], "alice")
+
+    def test_no_login(self) -> None:
+        """Who has no login name is a guest."""
+        self.assertRegex(self.welcome(transport_class=NobodyTransport)["name"], "^guest-")
+
+    def test_address(self) -> None:
+        """The session knows where it comes from, as bans count it."""
+        for transport_class, address in (
+            (SocketTransport, ADDRESS),
+            (TlsTransport, ADDRESS),
+            (UserTransport, f"uid:{os.getuid()}"),
+        ):
+            welcome = self.welcome(transport_class=transport_class)
+            session = self.factory.sessions[welcome["session_id"]]
+            self.assertEqual((session.address, session.has_account), (address, False))

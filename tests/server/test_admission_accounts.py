@@ -1,0 +1,130 @@
+"""Tests of admission where there are accounts: who must prove what, and where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.cred.checkers import (
+    AllowAnonymousAccess,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
+from twisted.internet.task import Clock
+
+from chatd.client.connect import ChatClientFactory
+from chatd.server.accounts import Accounts
+from chatd.server.attempts import Attempts
+from tests.fakes.networks import link
+from tests.fakes.peers import (
+    KEY,
+    SocketTransport,
+    TlsTransport,
+)
+from tests.server.test_admission import SECRET, AdmissionTests, UserTransport
+
+
+class AccountTests(AdmissionTests):
+    """A server with accounts, to which clients come over TLS."""
+
+    transport_class = TlsTransport
+
+    def serve(self, *, guests: bool = False, **options: Any) -> None:
+        database = InMemoryUsernamePasswordDatabaseDontUse(Alice=SECRET, bob="secret")
+        checkers = [database, AllowAnonymousAccess()] if guests else [database]
+        self.accounts = Accounts(Clock(), checkers, attempts=Attempts())
+        super().serve(accounts=self.accounts, **options)
+
+    def test_right_password(self) -> None:
+        """Who has the password is let in under the account's name."""
+        welcome = self.welcome("Alice", password=SECRET)
+        self.assertEqual(welcome["name"], "Alice")
+        self.assertTrue(self.factory.sessions[welcome["session_id"]].has_account)
+
+    def test_several_sessions(self) -> None:
+        """An account may have several sessions at once."""
+        for _ in range(3):
+            self.assertEqual(self.welcome("Alice", password=SECRET)["name"], "Alice")
+        self.assertEqual(len(self.factory.hub.sessions_of("alice")), 3)
+
+    def test_wrong(self) -> None:
+        """Who has it not is refused, in the same words for every reason."""
+        for name in ("Alice", "nobody"):
+            self.assertEqual(self.refusal(name, password="guess"), ("auth-failed", False))
+        self.check_nothing_left()
+
+    def test_none(self) -> None:
+        """Who gives no password is refused, and so is a password without a name."""
+        self.assertEqual(self.refusal("Alice"), ("auth-required", False))
+        self.assertEqual(self.refusal(password=SECRET), ("auth-required", False))
+        self.assertEqual(self.refusal("a b", password=SECRET), ("bad-name", False))
+
+    def test_too_many_attempts(self) -> None:
+        """Who guesses too often is refused before anything is checked, and may come back."""
+        codes = [self.refusal("Alice", password="guess") for _ in range(20)]
+        self.assertEqual(codes[0], ("auth-failed", False))
+        self.assertEqual(codes[-1], ("too-many-attempts", True))
+        refusal = self.refusal("Alice", password=SECRET)
+        self.assertEqual(refusal, ("too-many-attempts", True))
+
+    def test_login_name_is_no_proof(self) -> None:
+        """On a UNIX socket, too, the password is asked for, and the login name not given."""
+        refusal = self.refusal(transport_class=UserTransport)
+        self.assertEqual(refusal, ("auth-required", False))
+        welcome = self.welcome("Alice", password=SECRET, transport_class=UserTransport)
+        self.assertEqual(welcome["name"], "Alice")
+
+    def test_guests(self) -> None:
+        """Where guests are allowed, who gives no password may have a guest's name only."""
+        self.serve(guests=True)
+        self.assertRegex(self.welcome()["name"], "^guest-")
+        self.assertEqual(self.welcome("guest-bob")["name"], "guest-bob")
+        self.assertEqual(self.refusal("Alice"), ("auth-required", False))
+        self.assertEqual(self.welcome("Alice", password=SECRET)["name"], "Alice")
+        self.assertEqual(self.refusal("guest-bob"), ("name-taken", False))
+        session = self.factory.hub.sessions_of("guest-bob")[0]
+        self.assertFalse(session.has_account)
+
+    def test_in_the_clear(self) -> None:
+        """In the clear over TCP no password is taken, and who has none is told what to do."""
+        for fields in ({}, {"password": SECRET}):
+            peer = self.knock("Alice", transport_class=SocketTransport, **fields)
+            error = peer.take()[0].header
+            self.assertEqual(error.code, "auth-in-clear")
+            for way in ("key file", "TLS", "UNIX socket"):
+                self.assertIn(way, error.message)
+            peer.transport.lose()
+        self.check_nothing_left()
+
+    def test_guests_in_the_clear(self) -> None:
+        """Guests may come in the clear, but not those who give a password."""
+        self.serve(guests=True)
+        self.assertRegex(self.welcome(transport_class=SocketTransport)["name"], "^guest-")
+        refusal = self.refusal("Alice", password=SECRET, transport_class=SocketTransport)
+        self.assertEqual(refusal, ("auth-in-clear", False))
+        # A client that has one, and does not send it in the clear, is to know why.
+        refusal = self.refusal("Alice", transport_class=SocketTransport)
+        self.assertEqual(refusal, ("auth-in-clear", False))
+
+    def test_asks_for_passwords(self) -> None:
+        """The greeting says whether a password may be sent: where nobody can listen."""
+        for transport_class, auth in (
+            (SocketTransport, False),
+            (TlsTransport, True),
+            (UserTransport, True),
+        ):
+            peer = self.knock("Alice", password=SECRET, transport_class=transport_class)
+            self.assertEqual(peer.auth, auth, transport_class)
+
+    def test_asks_for_none(self) -> None:
+        """Without accounts it says that none is."""
+        AdmissionTests.serve(self)
+        self.assertFalse(self.knock("Alice").auth)
+
+    def test_with_a_key(self) -> None:
+        """With a key nobody can listen, over TCP either."""
+        for key, auth in ((KEY, True), (None, False)):
+            self.serve(key=key)
+            client = ChatClientFactory(
+                self.factory.clock, key=key, name="Alice", password=SECRET
+            ).buildProtocol(None)
+            link(self.factory.buildProtocol(None), client, self.factory.clock)
+            self.assertEqual((client.connection.init.auth, client.is_active), (auth, auth))

@@ -1,0 +1,380 @@
+"""Tests of what a client is told of what it said, where the store takes its time to answer."""
+
+from __future__ import annotations
+
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import RequestError
+from chatd.server.factory import ChatFactory
+from chatd.server.limits import Limits
+from chatd.server.protocol import MAX_SAID_IN_TURN
+from chatd.server.session import Session
+from chatd.wire.messages import Error, Heartbeat, Message, MessageType
+from tests.fakes.peers import (
+    Peer,
+    SlowStore,
+    ack,
+    command,
+    greeted_client,
+    hand_client,
+    memory_factory,
+    settle,
+)
+
+NO_FRAME = b"\0\0\0\1x"
+PING = Message(MessageType.HEARTBEAT, Heartbeat(7), b"ping")
+UNKNOWN = Message(99, {"id": "unknown"})
+
+
+def gist(message: Message) -> str:
+    """Return what sets a message apart in these tests: its text, code, event or command."""
+    if message.type == MessageType.MESSAGE:
+        return message.text
+    if message.type == MessageType.HEARTBEAT:
+        return message.content.decode()
+    if isinstance(message.header, dict):
+        return message.header.get("event") or message.header["id"]
+    ref = getattr(message.header, "ref", None)
+    return message.header.code if ref is None else f"{message.header.code} {ref}"
+
+
+class PickyFactory(ChatFactory):
+    """Refuses some messages, and notes the commands that it was given."""
+
+    def message_received(self, session: Session, message: Message) -> None:
+        if message.text == "bad":
+            raise RequestError("too-bad", "no")
+        self.publish(session, message)
+
+    def command_received(self, session: Session, command: Message):
+        self.commanded = [*getattr(self, "commanded", ()), command.header["command"]]
+        return super().command_received(session, command)
+
+
+class AnswerTests(SynchronousTestCase):
+    """A server on a slow store, with one client by hand and another who listens."""
+
+    def setUp(self) -> None:
+        self.store = SlowStore()
+        self.factory = memory_factory(PickyFactory, store=self.store, heartbeat_s=1.0)
+        self.alice = hand_client(self.factory, "alice")
+        self.bob = hand_client(self.factory, "bob")
+        self.told(self.alice)
+
+    def told(self, client: Peer) -> list[str]:
+        """End the turn, and return what a client was told."""
+        settle(self.factory)
+        return [gist(message) for message in client.take()]
+
+    def answered(self, client: Peer) -> list[str]:
+        """Let the store answer once, and return what a client was told then."""
+        self.store.answer()
+        return self.told(client)
+
+    def names(self) -> list[str]:
+        """Return the names of those who have a session."""
+        return [session.name for session in self.factory.sessions.values()]
+
+
+class TransactionTests(AnswerTests):
+    """What is said is stored first, and one transaction is under way at a time."""
+
+    def test_nobody_hears_it_before(self) -> None:
+        """What is not stored yet is told to nobody, and then to all in one write."""
+        self.alice.say("one", "two")
+        self.assertEqual((self.told(self.alice), self.told(self.bob)), ([], []))
+        self.assertEqual(self.store.batches, [["one", "two"]])
+        self.store.answer()
+        settle(self.factory)
+        self.assertEqual((self.alice.count_writes(), self.bob.count_writes()), (1, 1))
+        self.assertEqual(self.told(self.alice), ["one", "two"])
+        self.assertEqual(self.told(self.bob), ["one", "two"])
+
+    def test_what_is_said_meanwhile(self) -> None:
+        """What is said while one transaction is under way goes into the next one, together."""
+        self.alice.say("one")
+        settle(self.factory)
+        for client, text in ((self.bob, "two"), (self.alice, "three"), (self.bob, "four")):
+            client.say(text)
+            settle(self.factory)
+        self.assertEqual(self.store.batches, [["one"]])
+        self.assertEqual(self.answered(self.alice), ["one"])
+        self.assertEqual(self.store.batches, [["one"], ["two", "three", "four"]])
+        self.assertEqual(self.answered(self.alice), ["two", "three", "four"])
+        self.assertFalse(self.store.is_asked)
+        self.assertEqual([message.seq for message in self.bob.take()], [1, 2, 3, 4])
+
+    def test_who_joins_meanwhile(self) -> None:
+        """Who comes in meanwhile gets all that follows the `seq` of its welcome."""
+        self.alice.say("one")
+        settle(self.factory)
+        carol = greeted_client(self.factory)
+        carol.send(ack(carol, "carol"))
+        settle(self.factory)
+        self.store.answer()
+        settle(self.factory)
+        welcome, one = carol.take()
+        self.assertEqual((welcome.header["rooms"][0]["seq"], one.seq, one.text), (0, 1, "one"))
+
+    def test_too_much(self) -> None:
+        """No more is read from who has too much waiting, until that is stored."""
+        self.alice.say(*(f"{number}" for number in range(Limits().max_in_work + 3)))
+        settle(self.factory)
+        self.assertFalse(self.alice.transport.is_reading)
+        self.assertTrue(self.bob.transport.is_reading)
+        self.assertEqual([len(batch) for batch in self.store.batches], [Limits().max_in_work])
+        self.assertEqual(len(self.answered(self.alice)), Limits().max_in_work)
+        self.assertTrue(self.alice.transport.is_reading)
+        self.assertEqual([len(batch) for batch in self.store.batches], [Limits().max_in_work, 3])
+        self.assertEqual(len(self.answered(self.alice)), 3)
+
+    def test_as_much_as_is_allowed(self) -> None:
+        """Who has less than that waiting is read from."""
+        self.alice.say(*(f"{number}" for number in range(Limits().max_in_work - 1)))
+        settle(self.factory)
+        self.assertTrue(self.alice.transport.is_reading)
+
+
+class OrderTests(AnswerTests):
+    """What a client is told comes in the order of what it said."""
+
+    def test_command(self) -> None:
+        """A command is done when what was said before it is answered; what follows waits for it."""
+        self.alice.say("one")
+        self.alice.send(command("history", room="lobby"))
+        self.alice.say("two")
+        self.assertEqual(self.told(self.alice), [])
+        self.assertEqual(self.store.batches, [["one"]])
+        self.assertFalse(self.alice.transport.is_reading)
+        self.assertEqual(self.answered(self.alice), ["one", "one", "history"])
+        self.assertEqual(self.store.batches, [["one"], ["two"]])
+        self.assertTrue(self.alice.transport.is_reading)
+        self.assertEqual(self.answered(self.alice), ["two"])
+
+    def test_commands_of_others(self) -> None:
+        """The commands of others do not wait."""
+        self.alice.say("one")
+        settle(self.factory)
+        self.bob.send(command("who", room="lobby"))
+        self.assertEqual(self.told(self.bob), ["who"])
+
+    def test_name(self) -> None:
+        """Who is called something else from now on was still called the old name before."""
+        self.alice.say("one")
+        self.alice.send(command("name", name="alina"))
+        self.alice.say("two")
+        settle(self.factory)
+        for _ in range(2):
+            self.store.answer()
+            settle(self.factory)
+        one, renamed, two = self.bob.take()
+        self.assertEqual((one.sender, two.sender), ("alice", "alina"))
+        self.assertEqual(renamed.header, {"event": "renamed", "name": "alina", "old_name": "alice"})
+        self.assertEqual(self.told(self.alice), ["one", "name", "two"])
+
+    def test_name_after_a_direct_message(self) -> None:
+        """The receipts of direct messages are not lost with the name that they were sent under."""
+        self.alice.send(Message.chat("hello", id="m1", to="bob"), command("name", name="alina"))
+        settle(self.factory)
+        self.assertEqual(self.answered(self.alice), ["hello", "name"])
+        self.assertEqual(self.told(self.bob), ["hello", "renamed"])
+
+    def test_errors(self) -> None:
+        """A refusal, whoever makes it, comes in the place of the receipt."""
+        self.alice.say("one", "bad")
+        self.alice.send(UNKNOWN)
+        self.alice.say("two")
+        self.alice.send(Message.chat("x", id="x", room="cellar"))
+        self.assertEqual(self.told(self.alice), [])
+        self.assertEqual(self.store.batches, [["one", "two"]])
+        self.assertEqual(
+            self.answered(self.alice),
+            ["one", "too-bad bad", "unknown-type unknown", "two", "not-in-room x"],
+        )
+        self.assertEqual(self.told(self.bob), ["one", "two"])
+
+    def test_nothing_waits(self) -> None:
+        """Where nothing that was said before waits for the store, a refusal comes at once."""
+        self.bob.say("one")
+        settle(self.factory)
+        self.alice.say("bad")
+        self.alice.send(UNKNOWN)
+        self.assertEqual(self.told(self.alice), ["too-bad bad", "unknown-type unknown"])
+
+    def test_only_refusals_wait(self) -> None:
+        """Refusals that wait for a transaction are told with it, though it is not theirs."""
+        self.alice.say("one")
+        settle(self.factory)
+        self.alice.say("bad")
+        settle(self.factory)
+        self.assertEqual(self.answered(self.alice), ["one", "too-bad bad"])
+        self.assertFalse(self.store.is_asked)
+
+    def test_same_id_again(self) -> None:
+        """A second receipt and an `id-reused` come in their places, too."""
+        self.alice.say("one")
+        self.alice.send(Message.chat("two", id="one"))
+        self.alice.say("one", "three")
+        settle(self.factory)
+        self.assertEqual(self.answered(self.alice), ["one", "id-reused one", "one", "three"])
+        self.assertEqual(self.told(self.bob), ["one", "three"])
+
+    def test_absence(self) -> None:
+        """That nobody has the name a message was for is told right after its receipt."""
+        self.alice.send(*(Message.chat(id, id=id, to="carol") for id in ("one", "two")))
+        settle(self.factory)
+        self.assertEqual(self.answered(self.alice), ["one", "absent", "two", "absent"])
+
+    def test_fault_in_the_bytes(self) -> None:
+        """A fault in the bytes is told after the receipts, and logged then; nothing is read on."""
+        self.alice.say("one")
+        with capturedLogs() as events:
+            self.alice.protocol.dataReceived(NO_FRAME)
+            self.alice.say("two")
+            self.assertEqual(self.told(self.alice), [])
+            self.assertFalse([event for event in events if event["log_level"] is LogLevel.warn])
+            self.assertEqual(self.answered(self.alice), ["one", "bad-length", "bad-length"])
+        (warning,) = (event for event in events if event["log_level"] is LogLevel.warn)
+        self.assertIn("bad-length", formatEvent(warning))
+        self.assertEqual(self.alice.transport.ends, ["half-close"])
+        self.assertEqual(self.store.batches, [["one"]])
+        self.assertEqual(self.told(self.bob), ["one", "left"])
+
+    def test_fault_that_waits_for_long(self) -> None:
+        """It is told however long the store takes; the session is not ended for its silence."""
+        self.alice.say("one")
+        self.alice.protocol.dataReceived(NO_FRAME)
+        for _ in range(40):
+            self.factory.clock.advance(0.5)
+            self.bob.send(PING)
+        self.assertEqual(self.answered(self.alice), ["one", "bad-length", "bad-length"])
+
+    def test_hears_others_until_then(self) -> None:
+        """Until its fault is told, who made it still hears the others."""
+        self.bob.say("from bob")
+        settle(self.factory)
+        self.alice.say("one")
+        self.alice.protocol.dataReceived(NO_FRAME)
+        settle(self.factory)
+        self.assertEqual(self.answered(self.alice), ["from bob"])
+        self.assertEqual(self.answered(self.alice), ["one", "bad-length", "bad-length"])
+
+    def test_errors_of_the_client(self) -> None:
+        """A client's ERROR waits like the rest, and is not answered."""
+        self.alice.say("one")
+        self.alice.send(Message(MessageType.ERROR, Error(code="bad-day", message="no")))
+        self.alice.say("two")
+        settle(self.factory)
+        self.assertEqual(self.answered(self.alice), ["one"])
+        self.assertEqual(self.answered(self.alice), ["two"])
+
+    def test_pings(self) -> None:
+        """A ping is answered at once, whatever waits."""
+        self.alice.say("one")
+        self.alice.send(PING)
+        self.assertEqual(self.told(self.alice), ["pong"])
+        self.assertEqual(self.answered(self.alice), ["one"])
+
+
+class BoundsTests(AnswerTests):
+    """How much of what a client said may wait for its answer."""
+
+    def test_bytes(self) -> None:
+        """No more is read when many bytes wait, and read on when they are answered."""
+        half = Limits().max_in_work_bytes // 2
+        self.alice.send(Message.chat(bytes(half - 1), id="1"))
+        self.assertTrue(self.alice.transport.is_reading)
+        self.alice.send(Message.chat(bytes(half + 1), id="2"))
+        settle(self.factory)
+        self.assertFalse(self.alice.transport.is_reading)
+        self.store.answer()
+        settle(self.factory)
+        self.assertTrue(self.alice.transport.is_reading)
+        self.assertEqual([message.id for message in self.alice.take()], ["1", "2"])
+        self.alice.send(Message.chat(bytes(half + 1), id="3"))
+        self.assertTrue(self.alice.transport.is_reading)
+
+    def test_much_in_a_turn(self) -> None:
+        """A turn in which much was said ends early; not while a transaction is under way."""
+        texts = [f"{number}" for number in range(MAX_SAID_IN_TURN // 2)]
+        self.alice.say(*texts)
+        self.assertEqual(self.store.batches, [])
+        self.bob.say(*texts)
+        self.assertEqual([len(batch) for batch in self.store.batches], [2 * len(texts)])
+        before = self.alice.count_writes()
+        for client in (self.alice, self.bob):
+            client.say(*texts[:-1])
+        self.assertEqual((len(self.store.batches), self.alice.count_writes()), (1, before))
+
+
+class NotStoredTests(AnswerTests):
+    """A store that cannot store."""
+
+    def test_in_order(self) -> None:
+        """All that was to be stored is refused, each in its place; nobody hears of it."""
+        self.alice.say("one", "bad", "two")
+        self.bob.say("three")
+        settle(self.factory)
+        with capturedLogs() as events:
+            self.store.fail()
+        self.assertEqual(self.told(self.alice), ["not-stored one", "too-bad bad", "not-stored two"])
+        self.assertEqual(self.told(self.bob), ["not-stored three"])
+        (error,) = (event for event in events if event["log_level"] is LogLevel.error)
+        self.assertIn("the disk is full", formatEvent(error))
+
+    def test_no_detail(self) -> None:
+        """What exactly is wrong with the store is not told to clients."""
+        self.alice.say("one")
+        settle(self.factory)
+        self.store.fail()
+        settle(self.factory)
+        (error,) = self.alice.take()
+        self.assertNotIn("disk", error.header.message)
+
+    def test_session_goes_on(self) -> None:
+        """What is said later is stored, also under the same id, and there is no gap."""
+        self.alice.say("one")
+        settle(self.factory)
+        self.alice.say("two")
+        settle(self.factory)
+        self.store.fail()
+        self.assertEqual(self.told(self.alice), ["not-stored one"])
+        self.alice.say("one")
+        settle(self.factory)
+        self.store.answer()
+        settle(self.factory)
+        self.store.answer()
+        settle(self.factory)
+        heard = [(message.text, message.seq) for message in self.alice.take()]
+        self.assertEqual(heard, [("two", 1), ("one", 2)])
+
+    def test_any_failure(self) -> None:
+        """A store that fails as it should not is no reason to leave anyone without an answer."""
+        self.alice.say("one")
+        settle(self.factory)
+        self.store.fail(KeyError("a bug"))
+        self.assertEqual(self.told(self.alice), ["not-stored one"])
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+
+    def test_fault_after_it(self) -> None:
+        """A fault in the bytes is told after it, and a half-closed connection closed."""
+        self.alice.say("one")
+        self.alice.protocol.dataReceived(NO_FRAME)
+        self.bob.say("two")
+        self.bob.protocol.readConnectionLost()
+        settle(self.factory)
+        self.store.fail()
+        self.assertEqual(self.told(self.alice), ["not-stored one", "bad-length", "bad-length"])
+        self.store.fail()
+        self.assertEqual(self.told(self.bob), ["left", "not-stored two"])
+        self.assertEqual(self.bob.transport.ends, ["close"])
+
+    def test_what_the_server_says(self) -> None:
+        """What the server itself says and cannot be stored fails."""
+        saying = self.factory.send_to_room("lobby", "hello", id="s1")
+        settle(self.factory)
+        self.store.fail()
+        error = self.failureResultOf(saying, RequestError).value
+        self.assertEqual((error.code, error.ref), ("not-stored", "s1"))
+        self.assertEqual(self.told(self.bob), [])

@@ -1,0 +1,242 @@
+"""Tests of how a client goes, and a server, while the store takes its time to answer."""
+
+from __future__ import annotations
+
+from chatd.transport.protocol import CLOSE_TIMEOUT_S
+from tests.fakes.peers import GOODBYE, ack, command, greeted_client, settle
+from tests.server.test_answers import NO_FRAME, PING, AnswerTests
+
+
+class LastWordsTests(AnswerTests):
+    """Who says something and goes is sent its receipts first."""
+
+    def check_receipts(self, ends: list[str]) -> None:
+        """Check that alice is there until she has her receipts, and that she gets them."""
+        settle(self.factory)
+        self.assertEqual((self.told(self.alice), self.alice.transport.ends), ([], []))
+        self.assertEqual(self.names(), ["alice", "bob"])
+        self.store.answer()
+        settle(self.factory)
+        self.assertEqual(self.told(self.alice), ["one", "too-bad bad", "two"])
+        self.assertEqual(self.alice.transport.ends, ends)
+        self.assertEqual(self.names(), ["bob"])
+        self.assertEqual(self.told(self.bob), ["one", "two", "left"])
+        self.factory.clock.advance(CLOSE_TIMEOUT_S)
+        self.assertEqual(self.alice.transport.ends, [*ends, "abort"])
+
+    def test_farewelling(self) -> None:
+        """One that says goodbye is owed what it said before."""
+        self.alice.say("one", "bad", "two")
+        self.alice.send(GOODBYE)
+        self.check_receipts(["half-close"])
+
+    def test_half_closed(self) -> None:
+        """So is one that closes its sending half."""
+        self.alice.say("one", "bad", "two")
+        self.alice.protocol.readConnectionLost()
+        self.check_receipts(["close"])
+
+    def test_half_closed_in_a_later_turn(self) -> None:
+        """It may also close it while the store is at work."""
+        self.alice.say("one", "bad", "two")
+        settle(self.factory)
+        self.alice.protocol.readConnectionLost()
+        self.check_receipts(["close"])
+
+    def test_both(self) -> None:
+        """It may say goodbye and close its sending half."""
+        self.alice.say("one", "bad", "two")
+        self.alice.send(GOODBYE)
+        self.alice.protocol.readConnectionLost()
+        self.check_receipts(["close"])
+
+    def test_half_closed_after_a_fault(self) -> None:
+        """One that broke the protocol and closed its sending half is told all of it."""
+        self.alice.say("one")
+        self.alice.protocol.dataReceived(NO_FRAME)
+        self.alice.protocol.readConnectionLost()
+        self.assertEqual(self.told(self.alice), [])
+        self.assertEqual(self.answered(self.alice), ["one", "bad-length", "bad-length"])
+        self.assertEqual(self.alice.transport.ends, ["close"])
+
+    def test_several_transactions(self) -> None:
+        """It waits for all of it, however many transactions that takes."""
+        self.alice.say("one")
+        settle(self.factory)
+        self.alice.say("two")
+        self.alice.send(GOODBYE)
+        self.assertEqual(self.answered(self.alice), ["one"])
+        self.assertEqual(self.alice.transport.ends, [])
+        self.assertEqual(self.answered(self.alice), ["two"])
+        self.assertEqual(self.alice.transport.ends, ["half-close"])
+
+    def check_long_wait(self) -> None:
+        """Check that alice gets her receipt however long it takes."""
+        for _ in range(40):
+            self.factory.clock.advance(0.5)
+            self.bob.send(PING)
+        self.assertEqual(self.alice.transport.ends, [])
+        self.assertEqual(self.answered(self.alice)[-1], "one")
+        self.assertEqual(self.names(), ["bob"])
+
+    def test_farewelling_for_long(self) -> None:
+        """One that said goodbye is not ended for its silence."""
+        self.alice.say("one")
+        self.alice.send(GOODBYE)
+        self.check_long_wait()
+
+    def test_half_closed_for_long(self) -> None:
+        """Nor is one that can say nothing any more."""
+        self.alice.say("one")
+        self.alice.protocol.readConnectionLost()
+        self.check_long_wait()
+
+    def test_does_not_read(self) -> None:
+        """Who does not read is cut off while it waits, if too much waits for it."""
+        self.alice.transport.accept_no_more()
+        self.alice.say("one")
+        self.alice.send(GOODBYE)
+        settle(self.factory)
+        self.alice.protocol.deliver(bytes(20 * 1024 * 1024))
+        settle(self.factory)
+        self.assertEqual(self.alice.transport.ends, ["half-close"])
+        self.assertEqual(self.names(), ["bob"])
+        self.store.answer()
+        self.assertEqual(self.told(self.bob), ["left", "one"])
+
+    def test_reads_slowly(self) -> None:
+        """Who reads slowly gets its receipts all the same."""
+        self.alice.transport.accept_no_more()
+        self.alice.say("one")
+        self.alice.send(GOODBYE)
+        self.assertEqual(self.told(self.alice), [])
+        self.assertEqual(self.answered(self.alice), ["one"])
+        self.alice.transport.accept_again()
+        self.assertEqual(self.alice.transport.ends, ["half-close"])
+
+    def test_hears_others_until_then(self) -> None:
+        """Until then it hears the others."""
+        self.bob.say("from bob")
+        self.alice.say("one")
+        self.alice.send(GOODBYE)
+        self.assertEqual(self.told(self.alice), [])
+        self.assertEqual(self.answered(self.alice), ["from bob", "one"])
+
+
+class GoneTests(AnswerTests):
+    """A session may end before the store answers."""
+
+    def test_connection_lost(self) -> None:
+        """What was said is delivered to the others all the same."""
+        self.alice.say("one")
+        settle(self.factory)
+        self.alice.transport.lose()
+        self.assertEqual(self.names(), ["bob"])
+        self.store.answer()
+        self.assertEqual(self.told(self.bob), ["left", "one"])
+
+    def test_ended_by_the_server(self) -> None:
+        """A session that a program ends has the answers to what it said first."""
+        self.alice.say("one")
+        settle(self.factory)
+        next(iter(self.factory.sessions.values())).end("enough", "that was enough")
+        self.assertEqual(self.told(self.alice), [])
+        self.store.answer()
+        self.assertEqual(self.told(self.bob), ["one", "left"])
+        self.assertEqual(self.told(self.alice), ["one", "enough"])
+
+    def test_kicked(self) -> None:
+        """One that is thrown out does not wait."""
+        self.alice.say("one")
+        settle(self.factory)
+        self.alice.protocol.end_session("enough", "that was enough")
+        self.assertEqual(self.told(self.alice), ["enough"])
+        self.store.answer()
+        self.assertEqual(self.told(self.bob), ["left", "one"])
+        self.assertEqual(self.told(self.alice), [])
+
+    def test_command(self) -> None:
+        """A command that waited for the answer is not done for who is gone."""
+        for is_lost in (True, False):
+            self.setUp()
+            self.alice.say("one")
+            self.alice.send(command("name", name="alina"))
+            settle(self.factory)
+            if is_lost:
+                self.alice.transport.lose()
+            else:
+                self.alice.protocol.end_session("enough", "that was enough")
+            settle(self.factory)
+            self.store.answer()
+            self.assertEqual(self.told(self.bob), ["left", "one"])
+            self.assertEqual(getattr(self.factory, "commanded", []), [])
+            self.assertEqual(list(self.factory.hub.here), ["bob"])
+
+    def test_fault(self) -> None:
+        """A fault that waited is not told to who is gone."""
+        self.alice.say("one")
+        self.alice.protocol.dataReceived(NO_FRAME)
+        settle(self.factory)
+        self.alice.transport.lose()
+        self.store.answer()
+        self.assertEqual(self.told(self.bob), ["left", "one"])
+        self.assertEqual(self.told(self.alice), [])
+
+    def test_room_is_gone(self) -> None:
+        """What was said in a room that nobody is in any more has its place in it."""
+        self.alice.say("one")
+        self.alice.transport.lose()
+        self.bob.transport.lose()
+        settle(self.factory)
+        self.assertEqual(list(self.factory.hub.rooms), ["lobby"])
+        self.store.answer()
+        self.assertEqual(self.factory.hub.rooms, {})
+        carol = greeted_client(self.factory)
+        carol.send(ack(carol, "carol"))
+        settle(self.factory)
+        self.assertEqual(carol.take()[0].header["rooms"][0]["seq"], 1)
+
+
+class ShutdownTests(AnswerTests):
+    """A server that shuts down answers first what was said to it."""
+
+    def test_answers_first(self) -> None:
+        """The sessions are ended when what they said is answered."""
+        self.alice.say("one")
+        done = self.factory.shut_down()
+        self.assertEqual(self.told(self.alice), [])
+        self.store.answer()
+        self.assertEqual(self.told(self.alice), ["one", "shutting-down"])
+        self.assertEqual(self.told(self.bob), ["one", "shutting-down"])
+        for client in (self.alice, self.bob):
+            client.transport.lose()
+        self.assertIsNone(self.successResultOf(done))
+
+    def test_those_who_speak_on(self) -> None:
+        """Those who speak on do not put off the end."""
+        self.alice.say("one")
+        self.factory.shut_down()
+        settle(self.factory)
+        for number in range(3):
+            self.bob.say(f"and {number}")
+            settle(self.factory)
+        self.store.answer()
+        self.assertEqual(self.told(self.alice), ["one", "shutting-down"])
+        self.store.answer()
+        self.assertEqual(self.told(self.bob), ["one", "shutting-down"])
+
+    def test_what_waits_for_the_next_transaction(self) -> None:
+        """What was said before the shutdown is answered, though a transaction is under way."""
+        self.alice.say("one")
+        settle(self.factory)
+        self.bob.say("two")
+        self.factory.shut_down()
+        self.assertEqual(self.answered(self.alice), ["one"])
+        self.assertEqual(self.answered(self.alice), ["two", "shutting-down"])
+
+    def test_store_that_fails(self) -> None:
+        """A store that fails does not hold it up."""
+        self.alice.say("one")
+        self.factory.shut_down()
+        self.store.fail()
+        self.assertEqual(self.told(self.alice), ["not-stored one", "shutting-down"])

@@ -1,0 +1,100 @@
+"""How often an address may try to log in."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.server.attempts import BURST, INTERVAL_S, Attempts
+
+ALICE = "192.0.2.1"
+BOB = "192.0.2.2"
+
+
+class AttemptsTests(SynchronousTestCase):
+    def setUp(self):
+        self.attempts = Attempts()
+
+    def granted(self, address, now, asked=100):
+        """How many attempts an address is granted at once."""
+        return sum(self.attempts.take(address, now) == 0 for _ in range(asked))
+
+    def test_burst(self):
+        """Ten attempts are granted at once, to each address."""
+        self.assertEqual((BURST, INTERVAL_S), (10, 6))
+        self.assertEqual(self.granted(ALICE, 1000), 10)
+        self.assertEqual(self.granted(BOB, 1000), 10)
+
+    def test_refill(self):
+        """One more is granted every six seconds, and never more than ten are saved up."""
+        self.granted(ALICE, 1000)
+        self.assertEqual(self.granted(ALICE, 1005.9), 0)
+        for number in range(1, 20):
+            self.assertEqual(self.granted(ALICE, 1000 + 6 * number), 1)
+        self.assertEqual(self.granted(ALICE, 1114 + 18), 3)
+        self.assertEqual(self.granted(ALICE, 9999), 10)
+
+    def test_wait(self):
+        """Who is refused is told for how long; what is refused costs nothing."""
+        self.granted(ALICE, 1000)
+        self.assertAlmostEqual(self.attempts.take(ALICE, 1000), 6)
+        self.assertAlmostEqual(self.attempts.take(ALICE, 1004), 2)
+        self.assertEqual(self.attempts.take(ALICE, 1006), 0)
+
+    def test_give_back(self):
+        """A token that is given back can be taken again, and the bucket is no fuller than full."""
+        for _ in range(50):
+            self.assertEqual(self.attempts.take(ALICE, 1000), 0)
+            self.attempts.give_back(ALICE, 1000)
+        self.attempts.give_back(ALICE, 1000)
+        self.attempts.give_back(BOB, 1000)
+        self.assertEqual(self.granted(ALICE, 1000), 10)
+        self.attempts.give_back(ALICE, 1000)
+        self.assertEqual(self.granted(ALICE, 1000), 1)
+        self.assertEqual(self.granted(BOB, 1000), 10)
+
+    def test_same_bucket(self):
+        """An IPv6 /64 is one address, and a mapped IPv4 address is that IPv4 address."""
+        for addresses in (
+            ("2001:db8::1", "2001:db8::2", "2001:DB8:0:0:ffff:ffff:ffff:ffff"),
+            ("192.0.2.1", "::ffff:192.0.2.1", "::ffff:c000:201"),
+            ("fe80::1%eth0", "fe80::2%eth1"),
+        ):
+            self.attempts = Attempts()
+            granted = [self.granted(address, 0, asked=9) for address in addresses]
+            self.assertEqual(granted, [9, 1, 0][: len(addresses)])
+
+    def test_other_bucket(self):
+        """Other prefixes, other IPv4 addresses on IPv6 sockets, and other users are others."""
+        for address in (
+            "2001:db8::1",
+            "2001:db8:0:1::1",
+            "::ffff:192.0.2.1",
+            "::ffff:192.0.2.2",
+            "uid:1000",
+            "uid:1001",
+            "local",
+        ):
+            self.assertEqual(self.granted(address, 0), 10, address)
+
+    def test_full_are_forgotten(self):
+        """Only addresses whose buckets are not full are remembered."""
+        self.attempts.take(ALICE, 1000)
+        self.assertEqual(len(self.attempts), 1)
+        self.attempts.give_back(ALICE, 1000)
+        self.assertEqual(len(self.attempts), 0)
+        for number in range(100):
+            self.attempts.take(f"uid:{number}", 1000)
+        self.assertEqual(len(self.attempts), 100)
+        self.attempts.take(ALICE, 1005.9)
+        self.assertEqual(len(self.attempts), 101)
+        self.attempts.take(BOB, 1006)
+        self.assertEqual(len(self.attempts), 2)
+
+    def test_bounded(self):
+        """Beyond the bound, who was granted an attempt the longest ago is forgotten."""
+        self.attempts = Attempts(burst=2, interval_s=6, max_addresses=3)
+        for address in ("a", "b", "c", "a", "d", "d"):
+            self.assertEqual(self.attempts.take(address, 1000), 0)
+        self.assertEqual(len(self.attempts), 3)
+        self.assertGreater(self.attempts.take("a", 1000), 0)
+        self.assertGreater(self.attempts.take("d", 1000), 0)
+        self.assertEqual(self.granted("c", 1000), 1)
+        self.assertEqual(self.granted("b", 1000), 2)

@@ -1,0 +1,157 @@
+"""Tests of a server's sessions together: heartbeats, slow members, arrivals and the shutdown."""
+
+from __future__ import annotations
+
+from chatd.transport.protocol import CLOSE_TIMEOUT_S, MAX_PENDING
+from chatd.wire.messages import MessageType
+from tests.fakes.peers import greeted_client, memory_factory, pong
+from tests.server.test_factory import FactoryTests, count_encodings
+
+MIB = 1024 * 1024
+
+
+class HeartbeatTests(FactoryTests):
+    """All sessions' heartbeats run from one call of the clock."""
+
+    def test_one_call_for_all(self) -> None:
+        """Sessions at rest need one call of the clock, together."""
+        self.clients(*(f"client-{number}" for number in range(60)))
+        self.assertEqual(len(self.factory.clock.getDelayedCalls()), 1)
+
+    def test_pings(self) -> None:
+        """Each client is pinged once an interval, and one that answers stays."""
+        (alice,) = self.clients("alice")
+        pings = 0
+        for _ in range(20 * 50 + 25):  # half an interval more: the clock's sums are not exact
+            self.factory.clock.advance(0.1)
+            for ping in alice.take():
+                self.assertEqual((ping.type, ping.content), (MessageType.HEARTBEAT, b"ping"))
+                pings += 1
+                alice.send(pong(ping.header.n))
+        self.assertEqual(pings, 20)
+        self.assertEqual(len(self.factory.sessions), 1)
+
+    def test_stall_is_nobodys_silence(self) -> None:
+        """Where the server itself stood still for a minute, no client is ended for it."""
+        self.clients("alice", "bob")
+        self.factory.clock.advance(60)
+        self.assertEqual(len(self.factory.sessions), 2)
+
+
+class SlowMemberTests(FactoryTests):
+    """A member that does not read is cut off, and slows nobody."""
+
+    def test_slow_member(self) -> None:
+        """It is told `slow-consumer` and cut off after five seconds; the others get everything."""
+        self.factory = memory_factory(max_content=MIB)
+        slow, quick = self.clients("slow", "quick")
+        slow.transport.accept_no_more()
+        count = 2 * MAX_PENDING // MIB
+        for _ in range(count):
+            self.factory.send_to_room("lobby", bytes(MIB))
+            self.end_turn()
+        self.assertEqual(len(quick.take_texts()), count)
+        (end,) = slow.take()
+        self.assertEqual((end.header.code, end.header.retry), ("slow-consumer", True))
+        self.assertEqual([session.name for session in self.factory.sessions.values()], ["quick"])
+        self.factory.clock.advance(CLOSE_TIMEOUT_S)
+        self.assertEqual(slow.transport.ends, ["half-close", "abort"])
+        self.assertEqual(quick.transport.ends, [])
+
+    def test_largest_message_may_wait(self) -> None:
+        """One message of the size that is allowed is not too much for a member to be behind."""
+        self.factory = memory_factory()
+        slow, _ = self.clients("slow", "quick")
+        slow.transport.accept_no_more()
+        self.factory.send_to_room("lobby", bytes(self.factory.codec.max_content))
+        self.end_turn()
+        slow.transport.accept_again()
+        self.end_turn()
+        self.assertEqual(len(slow.take_texts()), 1)
+
+
+class ArrivalTests(FactoryTests):
+    """Who waits for a client is given its session."""
+
+    def test_there_already(self) -> None:
+        """A client that is there is given at once, whatever the case of its name."""
+        self.clients("alice")
+        session = self.successResultOf(self.factory.when_active("Alice"))
+        self.assertEqual(session.name, "alice")
+
+    def test_comes_later(self) -> None:
+        """All who wait for a client are given its session when it comes, and nobody else's."""
+        self.clients("bob")
+        waiting = [self.factory.when_active("alice"), self.factory.when_active("ALICE")]
+        self.clients("carol")
+        for waiter in waiting:
+            self.assertNoResult(waiter)
+        self.clients("alice")
+        for waiter in waiting:
+            self.assertTrue(self.successResultOf(waiter).is_active)
+
+
+class ShutdownTests(FactoryTests):
+    """A server that shuts down tells everyone, and waits until all are gone."""
+
+    def test_tells_all(self) -> None:
+        """Every client is told at once, and it is done when the last of them is gone."""
+        clients = [*self.clients("alice", "bob"), greeted_client(self.factory)]
+        done = self.factory.shut_down()
+        for client in clients:
+            (end,) = client.take()
+            self.assertEqual((end.header.code, end.header.retry), ("shutting-down", True))
+            self.assertNoResult(done)
+            client.transport.lose()
+        self.assertIsNone(self.successResultOf(done))
+        self.assertEqual(self.factory.clock.getDelayedCalls(), [])
+
+    def test_cuts_off_who_does_not_read(self) -> None:
+        """Those that do not close in time are cut off."""
+        clients = self.clients("alice", "bob")
+        clients[0].transport.accept_no_more()
+        done = self.factory.shut_down()
+        self.factory.clock.advance(CLOSE_TIMEOUT_S - 0.1)
+        self.assertNoResult(done)
+        self.factory.clock.advance(0.1)
+        self.assertIsNone(self.successResultOf(done))
+        for client in clients:
+            self.assertEqual(client.transport.ends, ["half-close", "abort"])
+
+    def test_what_was_said_before(self) -> None:
+        """What was said in the same turn is sent before the end."""
+        alice, bob = self.clients("alice", "bob")
+        alice.say("last words")
+        self.factory.shut_down()
+        words, end = bob.take()
+        self.assertEqual((words.text, end.header.code), ("last words", "shutting-down"))
+
+    def test_nobody_is_told_who_leaves_with_it(self) -> None:
+        """Who goes with the server is not told of all the others that go, one by one."""
+        self.clients("alice", "bob", "carol")
+        codec = count_encodings(self.factory)
+        self.factory.shut_down()
+        self.assertEqual(self.factory.sessions, {})
+        self.assertEqual(codec.count, 0)
+
+    def test_takes_no_new_ones(self) -> None:
+        """A connection that comes meanwhile is refused."""
+        (alice,) = self.clients("alice")
+        self.factory.shut_down()
+        self.assertIsNone(self.factory.buildProtocol(None))
+        alice.transport.lose()
+        self.assertIsNone(self.factory.buildProtocol(None))
+
+    def test_nobody_there(self) -> None:
+        """Where nobody is connected it is done at once, as often as it is asked."""
+        self.assertIsNone(self.successResultOf(self.factory.shut_down()))
+        self.assertIsNone(self.successResultOf(self.factory.shut_down()))
+
+    def test_asked_twice(self) -> None:
+        """All who wait for the shutdown are told."""
+        (alice,) = self.clients("alice")
+        waiting = [self.factory.shut_down(), self.factory.shut_down()]
+        self.assertEqual(len(alice.take()), 1)
+        alice.transport.lose()
+        for waiter in waiting:
+            self.assertIsNone(self.successResultOf(waiter))

@@ -1,0 +1,421 @@
+"""Tests of what a client may do a second, and of what it may take of a server."""
+
+from __future__ import annotations
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.connection.connection import MAX_ANSWERED
+from chatd.server.accounts import Accounts
+from chatd.server.limits import Limits
+from chatd.server.protocol import TOKEN_BYTES
+from chatd.server.throttle import BURST_S
+from chatd.wire.messages import Heartbeat, Message, MessageType, SessionAck
+from tests.fakes.peers import (
+    Peer,
+    SlowStore,
+    TlsTransport,
+    ack,
+    command,
+    greeted_client,
+    hand_client,
+    memory_factory,
+    settle,
+)
+from tests.server.test_admission import SlowChecker
+
+
+class FloodCase(SynchronousTestCase):
+    limits = Limits()
+
+    def setUp(self) -> None:
+        self.factory = memory_factory(limits=self.limits)
+        self.alice = hand_client(self.factory)
+
+    def advance(self, seconds: float) -> None:
+        self.factory.clock.advance(seconds)
+        settle(self.factory)
+
+    @property
+    def is_read(self) -> bool:
+        return self.alice.transport.is_reading
+
+
+class MessageRateTests(FloodCase):
+    """A client that says more than its share is not read from for a while."""
+
+    limits = Limits(message_rate=10)
+    burst = round(10 * BURST_S)
+
+    def say(self, first: int, count: int) -> None:
+        self.alice.say(*(str(number) for number in range(first, first + count)))
+        settle(self.factory)
+
+    def test_burst(self) -> None:
+        """Ten seconds' worth may come at once, and all of it is answered."""
+        self.say(0, self.burst // 2)
+        self.assertTrue(self.is_read)
+        self.assertEqual(len(self.alice.take_texts()), self.burst // 2)
+
+    def test_slowed_down(self) -> None:
+        """What was read is answered, none of it is dropped; and then nothing is read."""
+        self.say(0, 2 * self.burst)
+        self.assertFalse(self.is_read)
+        self.assertEqual(len(self.alice.take_texts()), 2 * self.burst)
+
+    def test_refill(self) -> None:
+        """It is read again when it has waited for what it said too much, and not before."""
+        self.say(0, 2 * self.burst)
+        waited_s = 0.0
+        while not self.is_read:
+            self.advance(1)
+            waited_s += 1
+        # Each counts as one, and what it is long besides.
+        self.assertGreaterEqual(waited_s, BURST_S)
+        self.assertLess(waited_s, 2 * BURST_S)
+        self.say(1000, 11)  # a second's worth, and what is left of the last one
+        self.assertFalse(self.is_read)
+        self.advance(BURST_S * 2)
+        self.assertTrue(self.is_read)
+        self.say(2000, self.burst // 2)
+        self.assertTrue(self.is_read)
+
+    def test_long_messages(self) -> None:
+        """What is long counts for more."""
+        self.alice.send(Message.chat(bytes(self.burst * TOKEN_BYTES), id="long"))
+        settle(self.factory)
+        self.assertFalse(self.is_read)
+
+    def test_others(self) -> None:
+        """Another client is not slowed down by it."""
+        bob = hand_client(self.factory, "bob")
+        self.say(0, 2 * self.burst)
+        bob.say("hello")
+        settle(self.factory)
+        self.assertIn("hello", bob.take_texts())
+        self.assertTrue(bob.transport.is_reading)
+
+    def test_stays_alive(self) -> None:
+        """Who waits is not taken for silent."""
+        self.factory = memory_factory(limits=self.limits, heartbeat_s=0.1)
+        self.alice = hand_client(self.factory)
+        self.say(0, 10 * self.burst)
+        for _ in range(90):
+            self.advance(0.1)
+        self.assertFalse(self.is_read)
+        self.assertTrue(self.alice.protocol.connection.is_established)
+
+    def test_not_for_ever(self) -> None:
+        """However much it was, it is read again when a bucket would be full."""
+        self.say(0, 100 * self.burst)
+        self.advance(BURST_S)
+        self.assertTrue(self.is_read)
+
+    def test_gone_meanwhile(self) -> None:
+        """Who goes while it waits leaves no timer."""
+        self.say(0, 2 * self.burst)
+        self.alice.transport.lose()
+        settle(self.factory)
+        self.assertEqual(self.factory.clock.getDelayedCalls(), [])
+
+    def test_ended_meanwhile(self) -> None:
+        """Who is sent away while it waits is told so, and read to its end."""
+        self.say(0, 2 * self.burst)
+        self.alice.take()
+        self.alice.protocol.end_session("kicked", "too loud")
+        settle(self.factory)
+        self.assertEqual(self.alice.take()[-1].header.code, "kicked")
+        self.assertTrue(self.is_read)
+
+
+class NoRateTests(FloodCase):
+    """A rate of 0 slows nobody down."""
+
+    limits = Limits(message_rate=0, command_rate=0)
+
+    def test_read_on(self) -> None:
+        """However much is said and asked, it is read on."""
+        self.alice.say(*(str(number) for number in range(1000)))
+        self.alice.send(*(command("who", id=f"w{each}", room="lobby") for each in range(1000)))
+        for _ in range(200):
+            settle(self.factory)
+        self.assertEqual(len(self.alice.take()), 2000)
+        self.assertTrue(self.is_read)
+
+
+class CommandRateTests(FloodCase):
+    """The same goes for commands, which cost more."""
+
+    limits = Limits(command_rate=2)
+    burst = round(2 * BURST_S)
+
+    def ask(self, count: int) -> None:
+        self.alice.send(*(command("who", id=str(each), room="lobby") for each in range(count)))
+        settle(self.factory)
+
+    def answered(self) -> int:
+        return sum(told.type == MessageType.RESULT for told in self.alice.take())
+
+    def test_burst(self) -> None:
+        """Ten seconds' worth are done at once."""
+        self.ask(self.burst)
+        self.assertEqual(self.answered(), self.burst)
+        self.assertTrue(self.is_read)
+
+    def test_refill(self) -> None:
+        """From then on they are done at their rate, and none is dropped."""
+        self.ask(self.burst + 4)
+        self.assertEqual(self.answered(), self.burst + 1)
+        self.assertFalse(self.is_read)
+        done = []
+        for _ in range(4):
+            self.advance(0.5)
+            done.append(self.answered())
+        self.assertEqual(done, [1, 1, 1, 0])
+        self.assertTrue(self.is_read)
+
+    def test_messages_too(self) -> None:
+        """What is said after them waits for its turn."""
+        self.ask(self.burst + 1)
+        self.alice.say("hello")
+        settle(self.factory)
+        self.assertEqual(self.alice.take_texts(), [])
+        self.advance(0.5)
+        self.assertEqual(self.alice.take_texts(), ["hello"])
+
+
+class AnsweredTests(FloodCase):
+    """Frames that are answered one by one are answered a few in a turn."""
+
+    limits = Limits(message_rate=1000)
+
+    def ping(self, count: int) -> None:
+        pings = (Message(MessageType.HEARTBEAT, Heartbeat(n), b"ping") for n in range(count))
+        self.alice.send(*pings)
+
+    def test_in_turns(self) -> None:
+        """Others have their turn between them, and in the end all are answered."""
+        self.ping(3 * MAX_ANSWERED)
+        self.factory.turn.flush()
+        self.assertEqual(len(self.alice.take()), MAX_ANSWERED)
+        self.assertFalse(self.is_read)
+        settle(self.factory)
+        self.assertEqual(len(self.alice.take()), 2 * MAX_ANSWERED)
+        self.assertTrue(self.is_read)
+
+    def test_unknown_types(self) -> None:
+        """So are those of unknown types."""
+        self.alice.send(*(Message(999, {}) for _ in range(2 * MAX_ANSWERED)))
+        self.factory.turn.flush()
+        self.assertEqual(len(self.alice.take()), MAX_ANSWERED)
+
+    def test_counted(self) -> None:
+        """They count as messages do."""
+        for _ in range(11):
+            self.ping(round(1000 * BURST_S / 10))
+            settle(self.factory)
+        self.assertFalse(self.is_read)
+
+
+class BeforeTests(SynchronousTestCase):
+    """Before there is a session, next to nothing is answered."""
+
+    def test_pings(self) -> None:
+        """Who pings instead of saying who it is is sent away."""
+        server = memory_factory()
+        client = greeted_client(server)
+        pings = (Message(MessageType.HEARTBEAT, Heartbeat(n), b"ping") for n in range(1000))
+        client.send(*pings)
+        settle(server)
+        told = client.take()
+        self.assertEqual(len(told), MAX_ANSWERED + 1)
+        self.assertEqual(told[-1].header.code, "overloaded")
+
+
+class LongCommandTests(FloodCase):
+    """A command for which all wait is followed by a pause."""
+
+    def test_pause(self) -> None:
+        """Others have more of the time than one who asks for long work."""
+        clock, done = self.factory.clock, []
+
+        def command_received(session: object, asked: Message) -> None:
+            clock.rightNow += 0.1  # the work takes so long
+            done.append(asked.header["id"])
+
+        self.factory.command_received = command_received
+        self.alice.send(*(command("who", id=str(each)) for each in range(2)))
+        settle(self.factory)
+        self.assertEqual(done, ["0"])
+        clock.advance(0.39)
+        self.assertEqual(done, ["0"])
+        clock.advance(0.02)
+        self.assertEqual(done, ["0", "1"])
+
+
+class CrowdTests(SynchronousTestCase):
+    """There are only so many connections and sessions."""
+
+    def factory(self, accounts: Accounts | None = None, **limits: float) -> None:
+        self.server = memory_factory(limits=Limits(**limits), accounts=accounts)
+
+    def last_word(self, client: Peer) -> tuple[str, bool]:
+        settle(self.server)
+        header = client.take()[-1].header
+        return header.code, header.retry
+
+    def test_too_many_sessions(self) -> None:
+        """Who comes when there are as many as may be is told to come back."""
+        self.factory(max_sessions=2)
+        hand_client(self.server, "alice")
+        bob = hand_client(self.server, "bob")
+        cat = greeted_client(self.server)
+        cat.send(ack(cat, "cat"))
+        self.assertEqual(self.last_word(cat), ("too-many-sessions", True))
+        bob.transport.lose()
+        settle(self.server)
+        self.assertEqual(hand_client(self.server, "cat").protocol.session.name, "cat")
+
+    def test_too_many_of_an_address(self) -> None:
+        """Each address has only so many; another one still has its own."""
+        self.factory(max_sessions_per_address=1)
+        hand_client(self.server, "alice")
+        bob = greeted_client(self.server)
+        bob.send(ack(bob, "bob"))
+        self.assertEqual(self.last_word(bob), ("too-many-sessions", True))
+        cat = greeted_client(self.server)
+        cat.transport.getPeer = lambda: IPv4Address("TCP", "192.0.2.2", 1)
+        cat.send(ack(cat, "cat"))
+        settle(self.server)
+        self.assertEqual(len(self.server.sessions), 2)
+
+    def test_let_in_at_once(self) -> None:
+        """Those whose passwords are checked at the same time do not get in past the limit."""
+        checker = SlowChecker()
+        self.factory(max_sessions=1, accounts=Accounts(Clock(), [checker]))
+        clients = [greeted_client(self.server, TlsTransport) for _ in range(2)]
+        for client, name in zip(clients, ("alice", "bob"), strict=True):
+            id = client.protocol.connection.session_id
+            header = SessionAck(session_id=id, name=name, password="x")
+            client.send(Message(MessageType.SESSION_ACK, header))
+        for name in (b"alice", b"bob"):
+            checker.answer(name)
+        settle(self.server)
+        self.assertEqual([each.name for each in self.server.sessions.values()], ["alice"])
+        self.assertEqual(self.last_word(clients[1]), ("too-many-sessions", True))
+        self.assertEqual(list(self.server.hub.here), ["alice"])
+
+    def test_too_many_unestablished(self) -> None:
+        """The oldest connection without a session makes room for a new one."""
+        self.factory(max_unestablished=2)
+        first, second, third = (greeted_client(self.server) for _ in range(3))
+        self.assertEqual(self.last_word(first), ("overloaded", True))
+        for client, name in ((second, "bob"), (third, "cat")):
+            client.send(ack(client, name))
+        settle(self.server)
+        self.assertEqual(len(self.server.sessions), 2)
+
+    def test_those_that_do_not_go(self) -> None:
+        """Of those that were sent away and do not go, the oldest is cut off."""
+        self.factory(max_unestablished=1)
+        clients = [greeted_client(self.server) for _ in range(3)]
+        settle(self.server)
+        self.assertEqual(clients[0].transport.ends, ["half-close", "abort"])
+        self.assertEqual(clients[1].transport.ends, ["half-close"])
+
+    def test_handshake_timeout(self) -> None:
+        """The time that a session may take to be established is the operator's."""
+        self.factory(handshake_timeout_s=3)
+        client = greeted_client(self.server)
+        self.server.clock.advance(2.9)
+        self.assertEqual(client.take(), [])
+        self.server.clock.advance(0.1)
+        self.assertEqual(self.last_word(client), ("handshake-timeout", True))
+
+    def test_first_frame(self) -> None:
+        """So is the size of the first frame."""
+        self.factory(max_first_frame=600)
+        client = greeted_client(self.server)
+        client.protocol.dataReceived((601).to_bytes(4, "big"))
+        self.assertEqual(self.last_word(client), ("too-large", False))
+
+    def test_waiting(self) -> None:
+        """So is how much may wait for one who does not read, and a message more."""
+        self.factory(max_waiting=1000)
+        client = hand_client(self.server)
+        client.transport.accept_no_more()
+        most = 1000 + self.server.codec.max_frame
+        client.protocol.deliver(bytes(most))
+        settle(self.server)
+        self.assertTrue(client.protocol.session.is_active)
+        client.protocol.deliver(b"x")
+        settle(self.server)
+        self.assertFalse(client.protocol.session.is_active)
+
+
+class ArrivingTests(SynchronousTestCase):
+    """What arrives of long frames is bounded for all clients together."""
+
+    def setUp(self) -> None:
+        self.factory = memory_factory(limits=Limits(max_arriving=100_000))
+        self.frame = self.factory.codec.encode(Message.chat(bytes(200_000), id="long"))
+
+    def test_the_oldest_goes(self) -> None:
+        """Whose frame has been arriving for the longest is told to come back."""
+        alice, bob = (hand_client(self.factory, name) for name in ("alice", "bob"))
+        alice.protocol.dataReceived(self.frame[:60_000])
+        settle(self.factory)
+        bob.protocol.dataReceived(self.frame[:60_000])
+        settle(self.factory)
+        self.assertEqual(alice.take()[-1].header.code, "overloaded")
+        self.assertEqual(alice.protocol.connection.held_bytes, 0)
+        self.assertTrue(bob.protocol.session.is_active)
+
+    def test_whole(self) -> None:
+        """Frames that become whole are no longer counted."""
+        alice = hand_client(self.factory)
+        small = self.factory.codec.encode(Message.chat(bytes(60_000), id="short"))
+        for _ in range(5):
+            alice.protocol.dataReceived(small[:50_000])
+            alice.protocol.dataReceived(small[50_000:])
+        settle(self.factory)
+        self.assertEqual(self.factory.census.arriving_bytes, 0)
+        self.assertTrue(alice.protocol.session.is_active)
+
+    def test_acted_on_later(self) -> None:
+        """What waits for the store is not counted, nor is it when it was acted on."""
+        store = SlowStore()
+        factory = memory_factory(store=store, limits=Limits(max_in_work=1))
+        alice = hand_client(factory)
+        alice.say("one", "two", "three")
+        self.assertEqual(factory.census.arriving_bytes, 0)
+        self.assertGreater(alice.protocol.connection.held_bytes, 0)
+        for _ in range(3):
+            settle(factory)
+            store.answer()
+        settle(factory)
+        self.assertEqual(alice.take_texts(), ["one", "two", "three"])
+        self.assertEqual(factory.census.arriving_bytes, 0)
+
+    def test_too_fast(self) -> None:
+        """What came faster than it may is counted until its time has come."""
+        factory = memory_factory(limits=Limits(command_rate=1))
+        alice = hand_client(factory)
+        alice.send(*(command("who", id=f"{each}", room="lobby") for each in range(13)))
+        settle(factory)
+        held = [factory.census.arriving_bytes]
+        for _ in range(3):
+            factory.clock.advance(1)
+            settle(factory)
+            held.append(factory.census.arriving_bytes)
+        self.assertGreater(held[0], 0)
+        self.assertEqual(held[-1], 0)
+
+    def test_lost(self) -> None:
+        """What a lost connection brought is gone with it, though something still knows it."""
+        alice = hand_client(self.factory)
+        alice.protocol.dataReceived(self.frame[:60_000])
+        alice.transport.lose()
+        self.assertEqual(self.factory.census.arriving_bytes, 0)
+        self.assertEqual(alice.protocol.connection.held_bytes, 0)

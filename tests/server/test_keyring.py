@@ -1,0 +1,149 @@
+"""Tests of `chatd.server.keyring`, and of a server that takes another key."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.client import ChatClient
+from chatd.errors import ConfigurationError
+from chatd.server.keyring import Keyring
+from chatd.testing import MemoryServer
+from chatd.wire.codec import Codec
+from chatd.wire.messages import Message
+from tests.fakes.peers import KEY, OTHER_KEY, SlowStore
+
+THIRD_KEY = bytes(range(2, 34))
+
+
+class KeyringTests(SynchronousTestCase):
+    """The key may be replaced."""
+
+    def test_replaced(self) -> None:
+        """From then on there is another codec, of the same limit."""
+        ring = Keyring(KEY, 100)
+        ring.replace(OTHER_KEY)
+        message = Message.chat("hello", id="1")
+        self.assertEqual(ring.codec.encode(message), Codec(OTHER_KEY).encode(message))
+        self.assertEqual(ring.codec.max_content, 100)
+
+    def test_same_key(self) -> None:
+        """The same key again changes nothing."""
+        ring = Keyring(KEY, 100)
+        codec = ring.codec
+        ring.replace(KEY)
+        self.assertIs(ring.codec, codec)
+
+    def test_no_key(self) -> None:
+        """What is no key is refused, and nothing changes."""
+        ring = Keyring(KEY, 100)
+        codec = ring.codec
+        self.assertRaises(ConfigurationError, ring.replace, b"short")
+        self.assertIs(ring.codec, codec)
+
+
+class UseKeyTests(SynchronousTestCase):
+    """A server takes another key, and ends no session."""
+
+    def setUp(self) -> None:
+        self.server = MemoryServer(key=KEY)
+
+    def heard(self, client: ChatClient) -> list[str]:
+        """Return what was said to a client and not taken yet."""
+        heard = []
+        while client._inbox._messages:
+            heard.append(client._inbox._messages.popleft().text)
+        return heard
+
+    def talk(self, *clients: ChatClient) -> None:
+        """Let each say something in the room, and see that all hear it, and get their receipts."""
+        sent = [client.send(f"{client.name} speaks") for client in clients]
+        self.server.pump()
+        for each in sent:
+            self.successResultOf(each)
+        for client in clients:
+            others = [f"{each.name} speaks" for each in clients if each is not client]
+            self.assertEqual([text for text in self.heard(client) if "speaks" in text], others)
+
+    def test_generations(self) -> None:
+        """Those who came with three keys are in one room, and hear each other."""
+        clients = []
+        for name, key in (("alice", KEY), ("bob", OTHER_KEY), ("cat", THIRD_KEY)):
+            if key != KEY:
+                self.server.factory.use_key(key)
+            clients.append(self.server.connect(name, key=key))
+            self.talk(*clients)
+        self.assertEqual(len(self.server.factory.sessions), 3)
+
+    def test_new_ones(self) -> None:
+        """Who comes from now on needs the new key."""
+        self.server.connect("alice")
+        self.server.factory.use_key(OTHER_KEY)
+        late = self.server.connect("bob", key=KEY)
+        self.assertEqual(late.connection.end_reason.code, "wrong-key")
+        self.assertTrue(self.server.connect("cat", key=OTHER_KEY).connection.is_established)
+
+    def test_everything_else(self) -> None:
+        """Direct messages, history, answers and the server's own words reach old sessions."""
+        alice = self.server.connect("alice")
+        self.server.factory.use_key(OTHER_KEY)
+        bob = self.server.connect("bob", key=OTHER_KEY)
+        self.talk(alice, bob)
+        asked = [
+            bob.send("psst", to="alice"),
+            alice.history("lobby"),
+            alice.who("lobby"),
+            alice.ping(),
+        ]
+        self.server.session_of(alice).send("from the server")
+        self.server.factory.send_to_room("lobby", "to all")
+        self.server.pump()
+        _, history, names, _ = [self.successResultOf(each) for each in asked]
+        said = [message.text for message in history.messages]
+        self.assertEqual(said, ["alice speaks", "bob speaks", "to all"])
+        self.assertEqual(names, ["alice", "bob"])
+        self.assertEqual(sorted(self.heard(alice)), ["from the server", "psst", "to all"])
+        self.server.advance(20)
+        self.assertTrue(alice.connection.is_established)
+        self.server.session_of(alice).end("kicked", "enough")
+        self.server.pump()
+        self.assertEqual(alice.connection.end_reason.code, "kicked")
+
+    def test_under_way(self) -> None:
+        """What was said before, and is stored after, is signed for each as it came."""
+        store = SlowStore()
+        self.server = MemoryServer(key=KEY, store=store)
+        alice, bob = self.server.connect("alice"), self.server.connect("bob")
+        sent = alice.send("under way")
+        self.server.pump()
+        self.server.factory.use_key(OTHER_KEY)
+        cat = self.server.connect("cat", key=OTHER_KEY)
+        store.answer()
+        self.server.pump()
+        self.successResultOf(sent)
+        self.assertEqual([self.heard(each) for each in (bob, cat)], [["under way"]] * 2)
+
+    def test_same_turn(self) -> None:
+        """So is what was said in the same turn."""
+        alice, bob = self.server.connect("alice"), self.server.connect("bob")
+        self.server.factory.send_to_room("lobby", "now")
+        self.server.factory.use_key(OTHER_KEY)
+        self.server.pump()
+        self.assertEqual([self.heard(each) for each in (alice, bob)], [["now"]] * 2)
+
+    def test_again(self) -> None:
+        """The same key again changes nothing for anybody."""
+        alice = self.server.connect("alice")
+        self.server.factory.use_key(KEY)
+        bob = self.server.connect("bob")
+        encoders = {self.server.session_of(each).encoder for each in (alice, bob)}
+        self.assertEqual(encoders, {self.server.factory.codec})
+
+    def test_without_a_key(self) -> None:
+        """A server without a key takes none: its clients expect none."""
+        server = MemoryServer()
+        self.assertRaises(ConfigurationError, server.factory.use_key, KEY)
+
+    def test_bad_key(self) -> None:
+        """What is no key is refused, and the old one stays."""
+        self.assertRaises(ConfigurationError, self.server.factory.use_key, b"short")
+        self.assertTrue(self.server.connect("alice").connection.is_established)

@@ -1,0 +1,326 @@
+"""Tests of a server that takes another key in the midst of everything: each gets its own signature.
+
+The clients' codecs check what they are told: a frame that is signed with another key than theirs
+ends their session.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.policy import Policy
+from chatd.client.client import ChatClient
+from chatd.errors import RequestError, SessionEnded
+from chatd.server.factory import ChatFactory
+from chatd.server.session import Session
+from chatd.testing import MemoryServer
+from chatd.wire.messages import Message
+from tests.fakes.peers import KEY, OTHER_KEY, SlowStore
+
+KEYS = [bytes(range(first, first + 32)) for first in range(5)]
+"""The first two are `KEY` and `OTHER_KEY`."""
+
+
+class Listener(ChatClient):
+    """A client that notes what it is told."""
+
+    def __init__(self, *arguments) -> None:
+        super().__init__(*arguments)
+        self.heard: list[str] = []
+        self.events: list[str] = []
+        self.errors: list[str] = []
+
+    def message_received(self, message: Message, is_receipt: bool) -> None:
+        self.heard.append(message.text)
+
+    def event_received(self, event: dict) -> None:
+        self.events.append(event["event"])
+
+    def error_received(self, error: RequestError) -> None:
+        self.errors.append(error.code)
+
+
+class ReplyFactory(ChatFactory):
+    """Answers what is said to it with a question mark; all else is published.
+
+    Attributes:
+        thinking: If there is one, when the answer is ready.
+    """
+
+    thinking: Deferred[None] | None = None
+
+    async def message_received(self, session: Session, message: Message) -> None:
+        if message.text.endswith("?"):
+            if self.thinking is not None:
+                await self.thinking
+            session.reply(message, f"you asked: {message.text}")
+        else:
+            self.publish(session, message)
+
+
+class NewKeyTests(SynchronousTestCase):
+    """A server with a key, whose clients note what they are told."""
+
+    def setUp(self) -> None:
+        self.server = MemoryServer(ReplyFactory, key=KEY, policy=Policy(operators=("alice",)))
+        self.factory = self.server.factory
+
+    def connect(self, name: str, key: bytes = KEY) -> Listener:
+        client = self.server.connect(name, key=key, protocol=Listener)
+        self.assertTrue(client.is_active, client.connection.end_reason)
+        return client
+
+    def leave(self, client: ChatClient) -> None:
+        """Let a client go."""
+        left = client.disconnect()
+        self.server.pump()
+        self.successResultOf(left)
+
+    def check_all_are_here(self, *clients: ChatClient) -> None:
+        """Check that nobody's session ended, and that all can speak and ping."""
+        asked = [each.ping() for each in clients]
+        asked += [each.send(f"{each.name} is here", id=f"here {each.name}") for each in clients]
+        self.server.pump()
+        for each in asked:
+            self.successResultOf(each)
+        for each in clients:
+            self.assertTrue(each.is_active)
+
+
+class UnderWayTests(NewKeyTests):
+    """Sessions that came with an earlier key go on, with all that there is."""
+
+    def test_answers(self) -> None:
+        """Replies, refusals and unknown commands reach a session of the earlier key."""
+        alice = self.connect("alice")
+        self.factory.use_key(OTHER_KEY)
+        asked = alice.send("who am I?")
+        refused = [alice.send("hello", room="nowhere"), alice.command("dance")]
+        self.server.pump()
+        self.assertEqual(self.successResultOf(asked).text, "you asked: who am I?")
+        codes = [self.failureResultOf(each, RequestError).value.code for each in refused]
+        self.assertEqual(codes, ["not-in-room", "unknown-command"])
+        self.check_all_are_here(alice)
+
+    def test_answer_that_takes_its_time(self) -> None:
+        """So does a reply that was begun before the key changed, twice."""
+        alice = self.connect("alice")
+        self.factory.thinking = Deferred()
+        asked = alice.send("how long?")
+        self.server.pump()
+        for key in KEYS[1:3]:
+            self.factory.use_key(key)
+        self.factory.thinking.callback(None)
+        self.server.pump()
+        self.assertEqual(self.successResultOf(asked).text, "you asked: how long?")
+        self.check_all_are_here(alice)
+
+    def test_comings_and_goings(self) -> None:
+        """Those of either key are told who comes, who goes and what the topic is."""
+        alice = self.connect("alice")
+        self.factory.use_key(OTHER_KEY)
+        bob = self.connect("bob", OTHER_KEY)
+        topic = bob.topic("lobby", "keys")
+        self.server.pump()
+        self.successResultOf(topic)
+        left = bob.leave("lobby")
+        self.server.pump()
+        self.successResultOf(left)
+        self.assertEqual(alice.events, ["joined", "topic", "left"])
+        self.check_all_are_here(alice)
+
+    def test_kick(self) -> None:
+        """An operator of the earlier key kicks one of the new, who is told so; and the reverse."""
+        alice, bob = self.connect("alice"), self.connect("bob")
+        self.factory.use_key(OTHER_KEY)
+        carol = self.connect("carol", OTHER_KEY)
+        kicked = alice.kick("carol")
+        self.server.pump()
+        self.assertEqual(self.successResultOf(kicked), 1)
+        self.assertEqual(carol.connection.end_reason.code, "kicked")
+        self.leave(alice)
+        alice_too = self.connect("alice", OTHER_KEY)
+        kicked = alice_too.kick("bob")
+        self.server.pump()
+        self.assertEqual(self.successResultOf(kicked), 1)
+        self.assertEqual(bob.connection.end_reason.code, "kicked")
+
+    def test_shutdown(self) -> None:
+        """All are told of the end of the server."""
+        clients = []
+        for key in KEYS[:3]:
+            self.factory.use_key(key)
+            clients.append(self.connect(f"c{len(clients)}", key))
+        self.factory.shut_down()
+        self.server.pump()
+        ends = [each.connection.end_reason for each in clients]
+        self.assertEqual([(end.code, end.retry) for end in ends], [("shutting-down", True)] * 3)
+
+    def test_what_was_missed(self) -> None:
+        """Who joins with `after` is told what was said under other keys, in order."""
+        alice = self.connect("alice")
+        sent = alice.send("one")
+        self.server.pump()
+        first = self.successResultOf(sent)
+        self.factory.use_key(OTHER_KEY)
+        bob = self.connect("bob", OTHER_KEY)
+        bob.send("two")
+        self.server.pump()
+        epoch = self.factory.hub.rooms["lobby"].epoch
+        self.factory.use_key(KEYS[2])
+        for late in (alice, bob, self.connect("carol", KEYS[2])):
+            left = late.leave("lobby")
+            self.server.pump()
+            self.successResultOf(left)
+            late.heard.clear()
+            joined = late.join("lobby", after=first.seq, epoch=epoch)
+            self.server.pump()
+            self.assertTrue(self.successResultOf(joined).recovered)
+            self.assertEqual(late.heard, ["two"])
+            self.assertTrue(late.is_active)
+
+    def test_heartbeats(self) -> None:
+        """Heartbeats go on, for longer than silence would be borne."""
+        clients = []
+        for key in KEYS[:3]:
+            self.factory.use_key(key)
+            clients.append(self.connect(f"c{len(clients)}", key))
+        self.server.advance(60, step_s=1)
+        self.check_all_are_here(*clients)
+
+    def test_back_and_forth(self) -> None:
+        """A key that was there before may come again; sessions of each go on."""
+        clients = [self.connect("c0")]
+        for key in (OTHER_KEY, KEY, OTHER_KEY, KEY):
+            self.factory.use_key(key)
+            clients.append(self.connect(f"c{len(clients)}", key))
+            self.check_all_are_here(*clients)
+        self.assertEqual({len(each.errors) for each in clients}, {0})
+
+    def test_large_and_small(self) -> None:
+        """Contents of any size pass from one key to the other, in one flush."""
+        alice = self.connect("alice")
+        self.factory.use_key(OTHER_KEY)
+        bob = self.connect("bob", OTHER_KEY)
+        texts = ["x" * size for size in (0, 1, 70_000, 3, 300_000)]
+        for text in texts:
+            alice.send(text)
+            bob.send(text)
+        self.server.pump()
+        for each in (alice, bob):
+            self.assertEqual(sorted(map(len, each.heard)), sorted([*map(len, texts)] * 2))
+        self.check_all_are_here(alice, bob)
+
+    def test_who_is_gone(self) -> None:
+        """Nothing of those who went before the key changed is in its way."""
+        alice, bob = self.connect("alice"), self.connect("bob")
+        sent = alice.send("goodbye")
+        self.leave(alice)
+        self.failureResultOf(sent, SessionEnded)
+        self.factory.use_key(OTHER_KEY)
+        self.server.pump()
+        self.assertEqual(bob.heard, ["goodbye"])
+
+
+class HandshakeTests(NewKeyTests):
+    """A connection that is in its handshake when the key changes goes on with the key it began."""
+
+    def begin(self, key: bytes = KEY) -> tuple[ChatClient, object]:
+        """Connect a client, and move nothing yet; return it and what moves its bytes."""
+        pump, self.server.pump = self.server.pump, lambda: None
+        client = self.server.connect("late", key=key, protocol=Listener)
+        self.server.pump = pump
+        return client, self.server._pumps[-1]
+
+    def test_at_each_step(self) -> None:
+        """At whichever of its steps, it comes in, hears all and is heard."""
+        alice = self.connect("alice")
+        for steps in range(8):
+            late, pump = self.begin()
+            for _ in range(steps):
+                self.server.clock.advance(0)
+                pump.pump()
+            self.factory.use_key(OTHER_KEY)
+            self.server.pump()
+            self.assertTrue(late.is_active, (steps, late.connection.end_reason))
+            self.check_all_are_here(alice, late)
+            self.leave(late)
+            self.factory.use_key(KEY)
+
+    def test_other_key(self) -> None:
+        """A client of the new key that was greeted with the old is refused, and may come again."""
+        late, _ = self.begin(OTHER_KEY)
+        self.factory.use_key(OTHER_KEY)
+        self.server.pump()
+        self.assertEqual(late.connection.end_reason.code, "wrong-key")
+        self.check_all_are_here(self.connect("late", OTHER_KEY))
+
+
+class SlowStoreTests(SynchronousTestCase):
+    """What waits for the store when the key changes reaches each with its own signature."""
+
+    def setUp(self) -> None:
+        self.store = SlowStore()
+        self.server = MemoryServer(key=KEY, store=self.store)
+
+    def connect(self, name: str, key: bytes = KEY) -> Listener:
+        client = self.server.connect(name, key=key, protocol=Listener)
+        self.assertTrue(client.is_active)
+        return client
+
+    def answer(self) -> None:
+        while self.store.is_asked:
+            self.store.answer()
+            self.server.pump()
+
+    def test_generations(self) -> None:
+        """Of room messages, direct ones, the server's own, refusals and results, in order."""
+        clients: list[Listener] = []
+        asked = []
+        for index, key in enumerate(KEYS[:4]):
+            self.server.factory.use_key(key)
+            clients.append(self.connect(f"c{index}", key))
+            for each in clients:
+                asked.append(each.send(f"{each.name} to all, {index}"))
+                asked.append(each.send(f"{each.name} to c0, {index}", to="c0"))
+            self.server.session_of(clients[0]).send(f"server to c0, {index}")
+            self.server.pump()
+        self.answer()
+        for each in asked:
+            self.successResultOf(each)
+        for index, client in enumerate(clients):
+            said = [f"c{who} to all, {when}" for when in range(index, 4) for who in range(when + 1)]
+            told = [text for text in client.heard if "to all" in text]
+            self.assertEqual([text for text in told if text in said], said)
+            self.assertTrue(client.is_active)
+        to_first = [text for text in clients[0].heard if " to c0" in text]
+        said = [
+            *(f"c{who} to c0, {when}" for when in range(4) for who in range(when + 1)),
+            *(f"server to c0, {when}" for when in range(4)),
+        ]
+        self.assertEqual(sorted(to_first), sorted(said))
+
+    def test_failure(self) -> None:
+        """A store that fails after the key changed is told of to who spoke."""
+        alice = self.connect("alice")
+        sent = alice.send("lost")
+        self.server.pump()
+        self.server.factory.use_key(OTHER_KEY)
+        self.store.fail()
+        self.server.pump()
+        self.assertEqual(self.failureResultOf(sent, RequestError).value.code, "not-stored")
+        self.assertTrue(alice.is_active)
+
+    def test_end(self) -> None:
+        """A session that is to end when its answer has come is told the answer, and the end."""
+        alice = self.connect("alice")
+        sent = alice.send("last words")
+        self.server.pump()
+        self.server.session_of(alice).end("enough", "that was enough")
+        self.server.factory.use_key(OTHER_KEY)
+        self.server.pump()
+        self.assertTrue(alice.is_active)
+        self.answer()
+        self.assertEqual(self.successResultOf(sent).text, "last words")
+        self.assertEqual(alice.connection.end_reason.code, "enough")

@@ -1,0 +1,95 @@
+"""Tests of what a server does where the system has no room for another connection."""
+
+from __future__ import annotations
+
+from twisted.internet.address import IPv4Address
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.server.factory import ChatFactory
+from tests.fakes.peers import (
+    Peer,
+    SocketTransport,
+    ack,
+    greeted_client,
+    hand_client,
+    memory_factory,
+    settle,
+)
+
+
+def transport_of(host: str) -> type[SocketTransport]:
+    """Return what connects somebody of an address."""
+
+    class Transport(SocketTransport):
+        def getPeer(self) -> IPv4Address:
+            return IPv4Address("TCP", host, 40_000)
+
+    return Transport
+
+
+def client_of(factory: ChatFactory, host: str) -> Peer:
+    """Connect a client of an address that was greeted and does not answer."""
+    return greeted_client(factory, transport_of(host))
+
+
+class MakeRoomTests(SynchronousTestCase):
+    """A connection without a session goes, at once."""
+
+    def setUp(self) -> None:
+        self.factory = memory_factory()
+
+    def test_nobody(self) -> None:
+        """Where nobody is there but those who have sessions, nobody goes."""
+        alice = hand_client(self.factory)
+        self.assertFalse(self.factory.make_room())
+        settle(self.factory)
+        self.assertEqual(alice.transport.ends, [])
+        self.assertTrue(alice.protocol.session.is_active)
+
+    def test_most_first(self) -> None:
+        """One goes of the address that has most; nobody waits for it to read why."""
+        other = client_of(self.factory, "203.0.113.7")
+        flood = [client_of(self.factory, "198.51.100.9") for _ in range(3)]
+        self.assertTrue(self.factory.make_room())
+        settle(self.factory)
+        self.assertEqual([each.transport.ends for each in flood], [["abort"], [], []])
+        self.assertEqual(other.transport.ends, [])
+        self.assertEqual(len(self.factory.census), 3)
+        self.assertEqual(self.factory.clock.getDelayedCalls()[3:], [])  # each has its own
+
+    def test_logged(self) -> None:
+        """It is logged like others who go for somebody else."""
+        client_of(self.factory, "198.51.100.9")
+        with capturedLogs() as events:
+            self.factory.make_room()
+        (line,) = map(formatEvent, events)
+        self.assertIn("not established from", line)
+        self.assertIn("198.51.100.9", line)
+        self.assertIn("overloaded", line)
+
+    def test_sent_away(self) -> None:
+        """Who was sent away and does not go is cut off before anybody else."""
+        waiting = client_of(self.factory, "203.0.113.7")
+        sent_away = client_of(self.factory, "198.51.100.9")
+        sent_away.protocol.end_session("kicked", "go")
+        settle(self.factory)
+        self.assertEqual(sent_away.transport.ends, ["half-close"])
+        with capturedLogs() as events:
+            self.assertTrue(self.factory.make_room())
+        self.assertEqual(sent_away.transport.ends, ["half-close", "abort"])
+        self.assertEqual(events, [])  # its end was logged
+        self.assertEqual(waiting.transport.ends, [])
+
+    def test_flood(self) -> None:
+        """Who comes from elsewhere is welcomed, however many connections of one address come."""
+        for _ in range(20):
+            client_of(self.factory, "198.51.100.9")
+        bob = client_of(self.factory, "203.0.113.7")
+        for _ in range(50):
+            self.assertTrue(self.factory.make_room())
+            client_of(self.factory, "198.51.100.9")
+        bob.send(ack(bob, "bob"))
+        settle(self.factory)
+        self.assertTrue(bob.protocol.session.is_active)
+        self.assertEqual(len(self.factory.census), 21)

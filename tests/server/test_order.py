@@ -1,0 +1,228 @@
+"""Tests of the order in which a session is told of things, and of what it is still told."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import RequestError, SessionEnded
+from chatd.server.factory import ChatFactory
+from chatd.server.session import Session
+from chatd.testing import MemoryServer
+from chatd.transport.flush import Turn
+from chatd.wire.messages import Message, MessageType
+from tests.fakes.peers import hand_client
+
+
+class PickyFactory(ChatFactory):
+    """Refuses some messages."""
+
+    def message_received(self, session: Session, message: Message) -> None:
+        if message.text == "bad":
+            raise RequestError("too-bad", "no")
+        self.publish(session, message)
+
+
+class OrderTests(SynchronousTestCase):
+    """Everything a session is told comes in the order in which it happened."""
+
+    def setUp(self) -> None:
+        self.server = MemoryServer(PickyFactory)
+        self.client = self.server.connect("alice")
+        self.told: list[str] = []
+        self.client.message_received = lambda message, _: self.told.append(message.text)
+        self.client.error_received = lambda error: self.told.append(error.code)
+
+    def tell_of(self, sending: Deferred[Message]) -> None:
+        sending.addErrback(lambda failure: self.told.append(failure.value.code))
+
+    def test_error_after_receipt(self) -> None:
+        """A refusal comes after the receipts of what was said before it."""
+        for text in ("one", "bad", "two"):
+            self.tell_of(self.client.send(text))
+        self.server.pump()
+        self.assertEqual(self.told, ["one", "too-bad", "two"])
+
+    def test_bad_request_after_receipt(self) -> None:
+        """So does the refusal of a header."""
+        self.client.send("one")
+        self.client.connection.send(MessageType.COMMAND, {"id": "c1"})
+        self.server.pump()
+        self.assertEqual(self.told, ["one", "bad-request"])
+
+    def test_receipt_before_a_fault(self) -> None:
+        """Who breaks the protocol still gets the receipts of what it said before."""
+        receipt = self.client.send("one")
+        self.client.connection.queue_frames(b"\0\0\0\1x")
+        self.server.pump()
+        self.assertEqual(self.successResultOf(receipt).text, "one")
+        self.assertEqual(self.client.connection.end_reason.code, "bad-length")
+
+
+class HalfClosedTests(SynchronousTestCase):
+    """A peer that has closed its sending half."""
+
+    def test_gets_its_receipts(self) -> None:
+        """It is still sent what it is owed, and then its session is over."""
+        server = MemoryServer()
+        other = server.connect("bob")
+        peer = hand_client(server.factory, "alice")
+        numbers = [str(number) for number in range(100)]
+        peer.say(*numbers)
+        peer.protocol.readConnectionLost()
+        self.assertEqual(peer.take_texts(), numbers)
+        self.assertEqual(peer.transport.ends, ["close"])
+        self.assertEqual([session.name for session in server.factory.sessions.values()], ["bob"])
+        self.assertTrue(other.is_active)
+        server.advance(6)
+        self.assertEqual(peer.transport.ends, ["close", "abort"])
+
+    def test_reads_slowly(self) -> None:
+        """It gets them however slowly it reads, and only then is the connection closed."""
+        server = MemoryServer()
+        peer = hand_client(server.factory, "alice")
+        peer.transport.accept_no_more()
+        texts = [str(number) * 100_000 for number in range(10)]
+        peer.send(*(Message.chat(text) for text in texts))
+        peer.protocol.readConnectionLost()
+        self.assertEqual(peer.transport.ends, [])
+        for _ in range(20):
+            peer.transport.accept_again()
+        self.assertEqual(peer.transport.ends, ["close"])
+        self.assertEqual(peer.take_texts(), texts)
+
+    def test_after_the_end(self) -> None:
+        """Closing its half is how it answers the end of its session."""
+        server = MemoryServer()
+        peer = hand_client(server.factory, "alice")
+        next(iter(server.factory.sessions.values())).end()
+        server.pump()
+        peer.protocol.writeConnectionLost()
+        peer.protocol.readConnectionLost()
+        self.assertEqual(peer.transport.ends, ["half-close", "close"])
+
+
+class StalledTests(SynchronousTestCase):
+    """A peer for whom so much waits that it is not read from."""
+
+    def setUp(self) -> None:
+        self.server = MemoryServer(heartbeat_s=1.0)
+        self.peer = hand_client(self.server.factory, "slow")
+        self.peer.transport.accept_no_more()
+        self.speaker = self.server.connect("speaker")
+        for _ in range(20):
+            self.speaker.send(bytes(100_000))
+        self.server.pump()
+
+    def test_is_held(self) -> None:
+        """It is not read from."""
+        self.assertFalse(self.peer.transport.is_reading)
+
+    def test_reads_slowly(self) -> None:
+        """As long as it reads on it lives, though its pongs are not read."""
+        for _ in range(10):
+            self.server.advance(2)
+            self.peer.transport.accept_again()
+            self.peer.transport.accept_no_more()
+        self.assertEqual(self.peer.transport.ends, [])
+
+    def test_does_not_read(self) -> None:
+        """One that does not read at all is disconnected."""
+        self.server.advance(5)
+        self.assertEqual(self.peer.transport.ends, ["half-close"])
+        self.assertEqual(self.peer.take()[-1].header.code, "slow-consumer")
+        self.assertTrue(self.speaker.is_active)
+
+
+class ArrivalTests(SynchronousTestCase):
+    """`when_active`."""
+
+    def setUp(self) -> None:
+        self.server = MemoryServer()
+
+    def test_there_already(self) -> None:
+        """It fires at once for who is there."""
+        client = self.server.connect("alice")
+        arrival = self.server.factory.when_active("ALICE")
+        self.assertEqual(self.successResultOf(arrival).id, client.session_id)
+
+    def test_after_established(self) -> None:
+        """It fires when the session's `established` is done."""
+        gate: Deferred[None] = Deferred()
+
+        class SlowSession(Session):
+            async def established(self) -> None:
+                await gate
+                self.extra["is"] = "set"
+
+        self.server.factory.session_class = SlowSession
+        arrival = self.server.factory.when_active("alice")
+        self.server.connect("alice")
+        self.assertNoResult(arrival)
+        gate.callback(None)
+        self.assertEqual(self.successResultOf(arrival).extra, {"is": "set"})
+
+    def test_shut_down(self) -> None:
+        """It fails when the server shuts down first."""
+        arrival = self.server.factory.when_active("alice")
+        self.server.factory.shut_down()
+        self.assertEqual(self.failureResultOf(arrival, SessionEnded).value.code, "shutting-down")
+
+    def test_cancelled(self) -> None:
+        """It may be cancelled, and others wait on."""
+        first, second = (self.server.factory.when_active("alice") for _ in range(2))
+        first.cancel()
+        self.failureResultOf(first, CancelledError)
+        self.server.connect("alice")
+        self.assertEqual(self.successResultOf(second).name, "alice")
+
+    def test_started_again(self) -> None:
+        """A server that was shut down takes clients again when it listens again."""
+        self.successResultOf(self.server.factory.shut_down())
+        self.assertIsNone(self.server.factory.buildProtocol(None))
+        self.server.factory.startFactory()
+        self.assertTrue(self.server.connect("alice").is_active)
+
+
+class Failing:
+    """Fails to flush.
+
+    Attributes:
+        is_told: Whether it was told that it failed.
+    """
+
+    is_told = False
+
+    def flush(self) -> None:
+        raise KeyError("flush")
+
+    def fail(self) -> None:
+        self.is_told = True
+
+    def tick(self, now: float) -> None:
+        raise KeyError(now)
+
+
+class IsolationTests(SynchronousTestCase):
+    """One that fails does no harm to the others."""
+
+    def test_flush(self) -> None:
+        """Who is flushed after it is flushed; it is told that it failed."""
+        server = MemoryServer()
+        turn: Turn = server.factory.turn
+        failing = Failing()
+        turn.add(failing)
+        receipt = server.connect("alice").send("hello")
+        server.pump()
+        self.assertEqual(self.successResultOf(receipt).text, "hello")
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.assertTrue(failing.is_told)
+
+    def test_tick(self) -> None:
+        """Who is ticked after it is ticked, again and again."""
+        server = MemoryServer(heartbeat_s=1.0)
+        server.factory._wheel.add(Failing())
+        client = server.connect("alice")
+        server.advance(10)
+        self.assertTrue(client.is_active)
+        self.assertGreaterEqual(len(self.flushLoggedErrors(KeyError)), 9)

@@ -1,0 +1,242 @@
+"""Tests of the server's protocol: whom it lets in, and what nobody can do to it."""
+
+from __future__ import annotations
+
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import RequestError
+from chatd.server.factory import ChatFactory
+from chatd.server.session import Session
+from chatd.wire.messages import Error, Message, MessageType, SessionAck
+from tests.fakes.peers import (
+    GOODBYE,
+    Peer,
+    SocketTransport,
+    ack,
+    greeted_client,
+    hand_client,
+    memory_factory,
+    settle,
+)
+
+
+class HookFactory(ChatFactory):
+    """Calls what the test gives it.
+
+    Attributes:
+        hook: What `message_received` and `command_received` call.
+        texts: The texts of the messages that were handled, and the names of the commands.
+    """
+
+    hook = staticmethod(lambda session, message: None)
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **options)
+        self.texts: list[str] = []
+
+    def message_received(self, session: Session, message: Message):
+        self.texts.append(message.text)
+        return self.hook(session, message)
+
+    def command_received(self, session: Session, command: Message):
+        self.texts.append(command.header["command"])
+        return self.hook(session, command)
+
+
+class ServerTests(SynchronousTestCase):
+    """A server, and what clients by hand are told."""
+
+    def setUp(self) -> None:
+        self.factory = memory_factory(HookFactory)
+
+    def told(self, client: Peer) -> list[tuple[int, str, str | None]]:
+        """End the turn; return the types, codes and refs of what the client was told."""
+        settle(self.factory)
+        return [
+            (message.type, message.header.code, getattr(message.header, "ref", None))
+            for message in client.take()
+        ]
+
+
+class Nameless(SocketTransport):
+    """A transport that cannot tell its peer, as that of a process."""
+
+    def getPeer(self):
+        raise NotImplementedError
+
+
+class BeginningTests(ServerTests):
+    """A connection begins, whatever carries it."""
+
+    def test_no_peer(self) -> None:
+        """A transport that cannot tell its peer does as well as any other."""
+        client = hand_client(self.factory, transport_class=Nameless)
+        (session,) = self.factory.sessions.values()
+        self.assertEqual((session.address, repr(session.peer)), ("local", "NoAddress()"))
+        client.transport.lose()
+        greeted_client(self.factory, Nameless).transport.lose()
+        self.assertEqual(self.factory.sessions, {})
+
+    def test_cannot_begin(self) -> None:
+        """A connection that cannot begin is cut off, and the server goes on."""
+        self.patch(self.factory.admission, "takes_passwords", lambda identity: {}["no"])
+        client = Peer(self.factory.buildProtocol(None), self.factory.codec)
+        self.assertEqual(client.transport.ends, ["abort"])
+        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
+        self.successResultOf(self.factory.shut_down())
+
+
+class AdmissionTests(ServerTests):
+    """Who answers the greeting is let in, or told why not."""
+
+    def test_welcome(self) -> None:
+        """A client is welcomed under the name that it asked for."""
+        client = greeted_client(self.factory)
+        client.send(ack(client, "alice"))
+        settle(self.factory)
+        (welcome,) = client.take()
+        self.assertEqual(welcome.type, MessageType.EVENT)
+        session_id = client.protocol.connection.session_id
+        lobby = self.factory.hub.rooms["lobby"]
+        self.assertEqual(
+            welcome.header,
+            {
+                "event": "welcome",
+                "session_id": session_id,
+                "name": "alice",
+                "room": "lobby",
+                "rooms": [{"room": "lobby", "epoch": lobby.epoch, "seq": 0}],
+            },
+        )
+        self.assertEqual(len(lobby.epoch), 32)
+        self.assertEqual(self.factory.sessions[session_id].name, "alice")
+
+    def test_guest(self) -> None:
+        """A client that asks for no name is given one."""
+        client = greeted_client(self.factory)
+        client.send(ack(client, None))
+        settle(self.factory)
+        (welcome,) = client.take()
+        self.assertRegex(welcome.header["name"], r"^guest-[0-9a-f]{6}$")
+
+    def refused(self, answer: SessionAck, code: str) -> None:
+        """Check that a client is refused for its answer."""
+        client = greeted_client(self.factory)
+        client.send(Message(MessageType.SESSION_ACK, answer))
+        self.assertEqual(
+            self.told(client),
+            [(MessageType.ERROR, code, None), (MessageType.DISCONNECT, code, None)],
+        )
+        self.assertEqual(client.transport.ends, ["half-close"])
+
+    def test_name_taken(self) -> None:
+        """A name that another client has is refused, whatever its case."""
+        hand_client(self.factory, "alice")
+        client = greeted_client(self.factory)
+        client.send(ack(client, "ALICE"))
+        self.assertEqual(
+            self.told(client),
+            [
+                (MessageType.ERROR, "name-taken", None),
+                (MessageType.DISCONNECT, "name-taken", None),
+            ],
+        )
+        self.assertEqual(len(self.factory.sessions), 1)
+
+    def test_name_of_the_server(self) -> None:
+        """The name under which the server speaks is refused."""
+        client = greeted_client(self.factory)
+        client.send(ack(client, "server"))
+        self.assertEqual(self.told(client)[0][1], "name-taken")
+
+    def test_bad_name(self) -> None:
+        """A name that is not allowed is refused."""
+        client = greeted_client(self.factory)
+        client.send(ack(client, "al ice"))
+        self.assertEqual(self.told(client)[1], (MessageType.DISCONNECT, "bad-name", None))
+
+    def test_wrong_session_id(self) -> None:
+        """An answer to another greeting is refused."""
+        self.refused(SessionAck(session_id="another", name="alice"), "bad-session")
+
+    def test_name_is_free_after_the_end(self) -> None:
+        """A name can be had again as soon as its session is over."""
+        client = hand_client(self.factory, "alice")
+        client.send(GOODBYE)
+        settle(self.factory)
+        self.assertTrue(hand_client(self.factory, "alice").protocol.connection.is_established)
+
+    def test_session_that_cannot_be_made(self) -> None:
+        """A session class that fails costs the connection, and not the name for ever."""
+
+        class FailingSession(Session):
+            def __init__(self, *args: object) -> None:
+                raise ValueError("no")
+
+        self.factory.session_class = FailingSession
+        client = greeted_client(self.factory)
+        client.send(ack(client, "alice"))
+        self.assertEqual(
+            self.told(client),
+            [
+                (MessageType.ERROR, "internal-error", None),
+                (MessageType.DISCONNECT, "internal-error", None),
+            ],
+        )
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.factory.session_class = Session
+        self.assertTrue(hand_client(self.factory, "alice").protocol.connection.is_established)
+
+
+class HostileTests(ServerTests):
+    """No client can make the server fail."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.client = hand_client(self.factory)
+
+    def test_fault_in_the_bytes(self) -> None:
+        """Damaged bytes are told, logged as a warning, and end the session."""
+        with capturedLogs() as events:
+            self.client.protocol.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
+        self.assertEqual(
+            self.told(self.client),
+            [(MessageType.ERROR, "too-large", None), (MessageType.DISCONNECT, "too-large", None)],
+        )
+        (warning,) = (event for event in events if event["log_level"] is LogLevel.warn)
+        self.assertIn("too-large", formatEvent(warning))
+
+    def test_error_from_the_client(self) -> None:
+        """A client's ERROR is logged, and not answered."""
+        with capturedLogs() as events:
+            self.client.send(Message(MessageType.ERROR, Error(code="bad-day", message="no")))
+        self.assertEqual(self.told(self.client), [])
+        self.assertTrue(any("bad-day" in formatEvent(event) for event in events))
+
+    def test_room_of_a_long_name(self) -> None:
+        """A room's name as long as a header can be is refused before it is looked up."""
+        self.factory.hook = self.factory.publish
+        self.client.send(Message.chat("hello", id="m1", room="r" * 65_490))
+        self.assertEqual(self.told(self.client), [(MessageType.ERROR, "bad-request", "m1")])
+
+    def test_unknown_type_with_a_long_id(self) -> None:
+        """A frame of an unknown type is refused whatever its header is like."""
+        self.client.send(Message(99, {"id": "i" * 65_500}))
+        ((kind, code, _),) = self.told(self.client)
+        self.assertEqual((kind, code), (MessageType.ERROR, "unknown-type"))
+        self.assertTrue(self.client.protocol.connection.is_established)
+
+    def test_content_is_never_logged(self) -> None:
+        """What is said does not show in the log, whatever becomes of it."""
+
+        def hook(session: Session, message: Message) -> None:
+            raise RequestError("not-today", "come back tomorrow")
+
+        self.factory.hook = hook
+        with capturedLogs() as events:
+            self.client.say("the word of the day")
+            self.client.transport.lose()
+        lines = [formatEvent(event) for event in events]
+        self.assertTrue(lines)
+        self.assertFalse([line for line in lines if "the word of the day" in line])

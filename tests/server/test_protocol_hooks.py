@@ -1,0 +1,194 @@
+"""Tests of the hooks of a server: plain and async, and what becomes of their failures."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs, formatEvent
+
+from chatd.errors import RequestError, SessionEnded
+from chatd.server.session import Session
+from chatd.wire.messages import Message, MessageType
+from tests.fakes.peers import Peer, hand_client, settle
+from tests.server.test_protocol import ServerTests
+
+
+class PlainHookTests(ServerTests):
+    """What a plain hook raises is told to the client, and the session goes on."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.client = hand_client(self.factory)
+
+    def raising(self, error: Exception) -> None:
+        """Let the hook raise."""
+
+        def hook(session: Session, message: Message) -> None:
+            raise error
+
+        self.factory.hook = hook
+
+    def test_request_error(self) -> None:
+        """A RequestError becomes an ERROR that names the message."""
+        self.raising(RequestError("not-today", "come back tomorrow"))
+        self.client.say("one", "two")
+        self.assertEqual(
+            self.told(self.client),
+            [(MessageType.ERROR, "not-today", "one"), (MessageType.ERROR, "not-today", "two")],
+        )
+
+    def test_request_error_for_another_frame(self) -> None:
+        """A RequestError that names a frame itself is told as it is."""
+        self.raising(RequestError("not-today", "come back tomorrow", ref="another"))
+        self.client.say("one")
+        self.assertEqual(self.told(self.client), [(MessageType.ERROR, "not-today", "another")])
+
+    def test_request_error_for_a_command(self) -> None:
+        """A RequestError for a COMMAND names the command's id."""
+        self.raising(RequestError("not-today", "come back tomorrow"))
+        self.client.send(Message(MessageType.COMMAND, {"id": "c1", "command": "dance"}))
+        self.assertEqual(self.told(self.client), [(MessageType.ERROR, "not-today", "c1")])
+        self.assertEqual(self.factory.texts, ["dance"])
+
+    def test_other_error(self) -> None:
+        """Any other exception is logged, and told without a detail."""
+        self.raising(ValueError("the secret of the house"))
+        self.client.say("one")
+        settle(self.factory)
+        (error,) = self.client.take()
+        self.assertEqual((error.header.code, error.header.ref), ("internal-error", "one"))
+        self.assertNotIn("secret", error.header.message)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_session_goes_on(self) -> None:
+        """After a failure the next message is handled."""
+        self.raising(ValueError("no"))
+        self.client.say("one")
+        self.factory.hook = lambda session, message: session.reply(message, "fine")
+        self.client.say("two")
+        settle(self.factory)
+        self.assertEqual(self.client.take_texts(), ["fine"])
+        self.assertEqual(self.factory.texts, ["one", "two"])
+        self.flushLoggedErrors(ValueError)
+
+    def test_spoke_to_a_session_that_is_over(self) -> None:
+        """A hook that speaks to a session that is over has not failed."""
+        self.raising(SessionEnded("goodbye", "gone"))
+        self.client.say("one")
+        self.assertEqual(self.told(self.client), [])
+
+    def test_what_fails_after_the_end(self) -> None:
+        """A hook that ends the session and then fails is logged, and nobody is told."""
+
+        def hook(session: Session, message: Message) -> None:
+            session.end("enough", "that was enough")
+            raise ValueError("no")
+
+        self.factory.hook = hook
+        self.client.say("one")
+        self.assertEqual(self.told(self.client), [(MessageType.DISCONNECT, "enough", None)])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_log_tells_what_failed(self) -> None:
+        """The log says which of the hooks failed."""
+        self.raising(ValueError("no"))
+        with capturedLogs() as events:
+            self.client.say("one")
+            self.client.send(Message(MessageType.COMMAND, {"id": "c1", "command": "dance"}))
+        failed = [formatEvent(event) for event in events if "log_failure" in event]
+        self.assertIn("message_received failed", failed[0])
+        self.assertIn("command_received failed", failed[1])
+        self.flushLoggedErrors(ValueError)
+
+
+class AsyncHookTests(ServerTests):
+    """An async hook is waited for, and holds up nobody but its own session."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.gates: dict[str, Deferred[None]] = {}
+
+        async def hook(session: Session, message: Message) -> None:
+            gate = self.gates[message.text] = Deferred()
+            await gate
+            session.reply(message, f"did {message.text}")
+
+        self.factory.hook = hook
+        self.client = hand_client(self.factory)
+
+    def texts(self, client: Peer) -> list[str]:
+        settle(self.factory)
+        return client.take_texts()
+
+    def test_in_order(self) -> None:
+        """Messages are handled one after the other, in the order in which they came."""
+        self.client.say("one", "two")
+        self.assertEqual(self.factory.texts, ["one"])
+        self.assertFalse(self.client.transport.is_reading)
+        self.gates["one"].callback(None)
+        self.assertEqual(self.texts(self.client), ["did one"])
+        self.assertEqual(self.factory.texts, ["one", "two"])
+        self.gates["two"].callback(None)
+        self.assertEqual(self.texts(self.client), ["did two"])
+        self.assertTrue(self.client.transport.is_reading)
+
+    def test_others_are_not_held_up(self) -> None:
+        """Another session's messages do not wait."""
+        other = hand_client(self.factory, "bob")
+        self.client.say("slow")
+        other.say("quick")
+        self.gates["quick"].callback(None)
+        self.assertEqual(self.texts(other), ["did quick"])
+        self.assertFalse(self.client.transport.is_reading)
+
+    def test_request_error(self) -> None:
+        """What it raises after waiting is told like what a plain hook raises."""
+        self.client.say("one")
+        self.gates["one"].errback(RequestError("not-today", "come back tomorrow"))
+        self.assertEqual(self.told(self.client), [(MessageType.ERROR, "not-today", "one")])
+        self.assertTrue(self.client.transport.is_reading)
+
+    def test_other_error(self) -> None:
+        """A failure after waiting is logged, and the next message handled."""
+        self.client.say("one", "two")
+        self.gates["one"].errback(ValueError("no"))
+        self.assertEqual(self.told(self.client), [(MessageType.ERROR, "internal-error", "one")])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertEqual(self.factory.texts, ["one", "two"])
+
+    def test_session_ends_while_it_runs(self) -> None:
+        """Where the session ends first, the hook's answer goes nowhere and is no failure."""
+        self.client.say("one", "two")
+        self.client.transport.lose()
+        self.gates["one"].callback(None)
+        settle(self.factory)
+        self.assertEqual(self.factory.texts, ["one"])
+        self.assertEqual(self.factory.sessions, {})
+
+    def test_failure_after_the_end(self) -> None:
+        """Where the session ends first, a failure is still logged."""
+        self.client.say("one")
+        self.client.transport.lose()
+        self.gates["one"].errback(ValueError("no"))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+
+class EndingHookTests(ServerTests):
+    """A hook that ends the session whose message it is about."""
+
+    def test_async(self) -> None:
+        """The client's end is read all the same, so that the connection closes in its time."""
+        gate: Deferred[None] = Deferred()
+
+        async def hook(session: Session, message: Message) -> None:
+            await gate
+            session.end()
+
+        self.factory.hook = hook
+        client = hand_client(self.factory)
+        client.say("one")
+        settle(self.factory)
+        self.assertFalse(client.transport.is_reading)
+        gate.callback(None)
+        settle(self.factory)
+        self.assertEqual(client.take()[-1].header.code, "goodbye")
+        self.assertTrue(client.transport.is_reading)

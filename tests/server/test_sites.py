@@ -1,0 +1,78 @@
+"""Tests of `chatd.server.sites`."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.server.sites import Crowd
+
+SITES = "abcd"
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "add", "discard", "move"]),
+        st.sampled_from(SITES),
+        st.integers(0, 100),
+    ),
+    max_size=40,
+)
+
+
+class SlowCrowd:
+    """Does the same by looking at all of them."""
+
+    def __init__(self) -> None:
+        self.all: list[int] = []
+        self.of_site: dict[str, list[int]] = {site: [] for site in SITES}
+
+    def discard(self, one: int) -> None:
+        self.all.remove(one)
+        for of_site in self.of_site.values():
+            if one in of_site:
+                of_site.remove(one)
+
+    def move(self, one: int, site: str) -> None:
+        if one not in self.of_site[site]:
+            for of_site in self.of_site.values():
+                if one in of_site:
+                    of_site.remove(one)
+            self.of_site[site].append(one)
+
+    def may_go_first(self, site: str | None) -> set[int]:
+        """Return who may, where another would come from a site."""
+        own = self.of_site.get(site, [])
+        most = max(map(len, self.of_site.values()))
+        if own and len(own) + 1 >= most:
+            return {own[0]}
+        if most == 1:
+            return {self.all[0]}
+        return {of_site[0] for of_site in self.of_site.values() if len(of_site) == most}
+
+
+class CrowdTests(SynchronousTestCase):
+    """Who goes first, whatever happened before."""
+
+    def test_empty(self) -> None:
+        """Nobody is there at the beginning, and who is not there may be forgotten, or moved."""
+        crowd: Crowd[int] = Crowd()
+        crowd.discard(1)
+        crowd.move(1, "a")
+        self.assertEqual((len(crowd), 1 in crowd), (0, False))
+
+    @given(STEPS)
+    def test_rule(self, steps: list[tuple[str, str, int]]) -> None:
+        """It is the first of the site that has most, or of the one that another comes from."""
+        crowd, slow = Crowd[int](), SlowCrowd()
+        for number, (step, site, chosen) in enumerate(steps):
+            if step == "add":
+                crowd.add(number, site)
+                slow.all.append(number)
+                slow.of_site[site].append(number)
+            elif slow.all:
+                one = slow.all[chosen % len(slow.all)]
+                for each in (crowd, slow):
+                    each.move(one, site) if step == "move" else each.discard(one)
+            self.assertEqual(len(crowd), len(slow.all))
+            for asked in (*SITES, "elsewhere", None) if slow.all else ():
+                self.assertIn(crowd.first_to_go(asked), slow.may_go_first(asked))

@@ -1,0 +1,255 @@
+"""A store whose files are damaged: it is refused in one line, or what is told of it is right."""
+
+from __future__ import annotations
+
+import random
+import shutil
+
+import pytest
+
+from chatd.errors import ConfigurationError, StoreError
+from chatd.storage.interface import Retention
+from chatd.storage.sqlite.database import Database, Durability
+from chatd.storage.sqlite.logs import SqliteLogs
+from tests.storage.stores import LOBBY, NOW, StoreCase, entry
+
+PAGE = 4096
+BATCHES = 12
+PER_BATCH = 25
+CONTENT = bytes(range(200))
+EVERYTHING = {"after": 0, "before": None, "limit": 100_000, "max_bytes": 10**9}
+
+
+class FilesCase(StoreCase):
+    """Copies of a good database, to be damaged.
+
+    Attributes:
+        good: A directory whose daemon has ended well: all is in `chatd.db`.
+        killed: One whose daemon was killed: much is in `chatd.db-wal` still.
+        said: The ids of what was confirmed, in order.
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.good, self.killed = self.directory / "good", self.directory / "killed"
+        database = Database(self.good, Durability.NORMAL)
+        logs = SqliteLogs(database, Retention(), lambda: NOW)
+        logs.open()
+        self.said = []
+        for batch in range(BATCHES):
+            ids = [f"{batch} {number}" for number in range(PER_BATCH)]
+            logs.append([entry(id, CONTENT) for id in ids])
+            self.said += ids
+        shutil.copytree(self.good, self.killed)  # the files as a kill leaves them
+        logs.close()
+        assert not (self.good / "chatd.db-wal").exists()
+        self.number_of_copies = 0
+
+    def copy(self, of):
+        """A copy of a directory, and the path of the database in it."""
+        self.number_of_copies += 1
+        directory = self.directory / f"copy {self.number_of_copies}"
+        shutil.copytree(of, directory)
+        return directory / "chatd.db"
+
+    def told(self, path):
+        """What is told of the log of a directory: the ids in it; None where it is refused.
+
+        Whatever is told is right: a message as it was said, at its place.
+        """
+        database = Database(path.parent, Durability.NORMAL, busy_timeout_s=0.0)
+        logs = SqliteLogs(database, Retention(), lambda: NOW)
+        try:
+            logs.open()
+            page = logs.read(LOBBY, **EVERYTHING)
+            for message in page.messages:
+                assert message.id == self.said[message.seq - 1]
+                assert message.content == CONTENT
+            return [message.id for message in page.messages]
+        except (ConfigurationError, StoreError) as error:
+            self.assert_one_line(error, path)
+            return None
+        finally:
+            database.let_go()
+
+    def assert_one_line(self, error, path):
+        """An error says in one line what it is about."""
+        assert str(path) in str(error)
+        assert "\n" not in str(error)
+
+    def goes_on(self, path):
+        """Say that a message more is stored after those that are told, and stays."""
+        told = self.told(path)
+        database = Database(path.parent, Durability.NORMAL)
+        logs = SqliteLogs(database, Retention(), lambda: NOW)
+        logs.open()
+        (outcome,) = logs.append([entry("one more", CONTENT)])
+        logs.close()
+        assert outcome.message.seq == len(told) + 1
+        self.said[len(told) :] = ["one more"]
+        assert self.told(path) == [*told, "one more"]
+
+
+class DatabaseFileTests(FilesCase):
+    """Damage to `chatd.db`."""
+
+    def test_as_it_is(self):
+        """What is not damaged is there, whether the daemon ended well or was killed."""
+        assert self.told(self.copy(self.good)) == self.said
+        path = self.copy(self.killed)
+        assert self.told(path) == self.said
+        self.goes_on(path)
+
+    def test_truncated(self):
+        """A file that lost its end: nothing is told to be all there is."""
+        size = (self.good / "chatd.db").stat().st_size
+        for length in (15, 99, 100, PAGE, 2 * PAGE, size // PAGE // 2 * PAGE, size - PAGE):
+            path = self.copy(self.good)
+            with path.open("r+b") as file:
+                file.truncate(length)
+            with self.subTest(length=length):
+                assert self.told(path) is None
+
+    def test_header(self):
+        """Garbage in the place of the header is no database, and is left as it is."""
+        for start, size in ((0, 16), (0, 100), (0, PAGE), (16, 2)):
+            path = self.copy(self.good)
+            overwrite(path, start, random.Random(start).randbytes(size))
+            damaged = path.read_bytes()
+            with self.subTest(start=start, size=size):
+                assert self.told(path) is None
+                assert path.read_bytes() == damaged
+
+    def test_page(self):
+        """Garbage in the place of any page is refused, or is in none that is read."""
+        pages = (self.good / "chatd.db").stat().st_size // PAGE
+        assert pages > 20
+        refused = 0
+        for page in range(1, pages):
+            path = self.copy(self.good)
+            overwrite(path, page * PAGE, random.Random(page).randbytes(PAGE))
+            with self.subTest(page=page):
+                told = self.told(path)
+                assert told in (None, self.said)
+                refused += told is None
+        assert refused >= pages // 2
+
+    def test_zeros(self):
+        """So is a page that was never written."""
+        pages = (self.good / "chatd.db").stat().st_size // PAGE
+        for page in range(1, pages, 3):
+            path = self.copy(self.good)
+            overwrite(path, page * PAGE, bytes(PAGE))
+            with self.subTest(page=page):
+                assert self.told(path) in (None, self.said)
+
+    def test_say_on(self):
+        """What is said beside a damaged page has its right place, or is not stored."""
+        pages = (self.good / "chatd.db").stat().st_size // PAGE
+        stored = 0
+        for page in range(1, pages):
+            path = self.copy(self.good)
+            overwrite(path, page * PAGE, random.Random(page).randbytes(PAGE))
+            with self.subTest(page=page):
+                stored += self.say_one(path)
+        assert stored > pages // 4
+
+    def say_one(self, path):
+        """Say one message more, if the store can be opened, and whether it was stored."""
+        database = Database(path.parent, Durability.NORMAL)
+        logs = SqliteLogs(database, Retention(), lambda: NOW)
+        try:
+            logs.open()
+            (outcome,) = logs.append([entry("one more", CONTENT)])
+            assert outcome.message.seq == len(self.said) + 1
+            page = logs.read(LOBBY, after=len(self.said), before=None, limit=2, max_bytes=10**6)
+            assert page.messages == [outcome.message]
+        except (ConfigurationError, StoreError) as error:
+            self.assert_one_line(error, path)
+            return False
+        finally:
+            database.let_go()
+        return True
+
+    def test_empty(self):
+        """A file of no bytes, as a kill at the very first leaves it, is a new database."""
+        path = self.copy(self.good)
+        path.write_bytes(b"")
+        assert self.told(path) == []
+        self.goes_on(path)
+
+
+class LogFileTests(FilesCase):
+    """Damage to `chatd.db-wal` and the other files beside it."""
+
+    def test_garbage(self):
+        """Garbage beside a database that was closed well is none of it."""
+        for size in (1, 31, 32, 1000, 100 * PAGE):
+            path = self.copy(self.good)
+            wal_of(path).write_bytes(random.Random(size).randbytes(size))
+            with self.subTest(size=size):
+                assert self.told(path) == self.said
+                self.goes_on(path)
+                self.said.pop()
+
+    def test_cut_short(self):
+        """A log that ends anywhere holds whole transactions, the first ones, and goes on."""
+        size = wal_of(self.killed / "chatd.db").stat().st_size
+        random_ = random.Random(0)
+        lengths = {0, 1, 31, 32, 33, size - 1, *(random_.randrange(size) for _ in range(40))}
+        numbers = set()
+        for length in sorted(lengths):
+            path = self.copy(self.killed)
+            with wal_of(path).open("r+b") as file:
+                file.truncate(length)
+            told = self.told(path)
+            with self.subTest(length=length):
+                self.assert_whole_transactions(told)
+                numbers.add(len(told))
+        assert len(numbers) > BATCHES // 2
+
+    def test_flipped(self):
+        """A log with a bit that is wrong ends before it."""
+        size = wal_of(self.killed / "chatd.db").stat().st_size
+        for seed in range(30):
+            path = self.copy(self.killed)
+            offset = random.Random(seed).randrange(size)
+            data = bytearray(wal_of(path).read_bytes())
+            data[offset] ^= 1 << seed % 8
+            wal_of(path).write_bytes(data)
+            with self.subTest(offset=offset):
+                self.assert_whole_transactions(self.told(path))
+
+    def test_index(self):
+        """The index of the log is made anew, whatever is in its place."""
+        for content in (b"", b"x", bytes(32768), random.Random(1).randbytes(32768)):
+            path = self.copy(self.killed)
+            path.with_name("chatd.db-shm").write_bytes(content)
+            with self.subTest(size=len(content)):
+                assert self.told(path) == self.said
+
+    def test_in_the_place_of_a_file(self):
+        """A directory where a file is to be is refused."""
+        for name in ("chatd.db-wal", "chatd.db-shm", "chatd.lock"):
+            path = self.copy(self.good)
+            path.with_name(name).unlink(missing_ok=True)
+            path.with_name(name).mkdir()
+            with self.subTest(name=name), pytest.raises(ConfigurationError) as caught:
+                SqliteLogs(Database(path.parent, Durability.NORMAL), Retention(), float).open()
+            self.assert_one_line(caught.value, path.parent)
+
+    def assert_whole_transactions(self, told):
+        assert told == self.said[: len(told)]
+        assert len(told) % PER_BATCH == 0
+
+
+def wal_of(path):
+    """The path of a database's log."""
+    return path.with_name(f"{path.name}-wal")
+
+
+def overwrite(path, start, data):
+    """Write over a part of a file."""
+    with path.open("r+b") as file:
+        file.seek(start)
+        file.write(data)

@@ -1,0 +1,86 @@
+"""Damage that is not noticed yet, and failures after which not everything goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+
+import pytest
+
+from chatd.errors import StoreError
+from tests.storage.sqlite.test_faults_anywhere import Failing
+from tests.storage.sqlite.test_faults_files import PAGE, FilesCase
+from tests.storage.stores import LOBBY, StoreCase, entries, entry
+
+
+class OpenTests(FilesCase):
+    """A database file that is gone or cut to nothing, beside a log that holds what was said."""
+
+    def test_cut_to_nothing(self):
+        """The log is not thrown away: it is refused, or all that was confirmed is there."""
+        for length in (0, 1):
+            path = self.copy(self.killed)
+            with path.open("r+b") as file:
+                file.truncate(length)
+            with self.subTest(length=length):
+                assert self.told(path) in (None, self.said)
+
+    def test_gone(self):
+        """The same where it is not there at all."""
+        path = self.copy(self.killed)
+        path.unlink()
+        assert self.told(path) in (None, self.said)
+
+    def test_one_byte(self):
+        """A file of one byte is no database, nor a new one."""
+        path = self.copy(self.good)
+        path.write_bytes(b"S")
+        assert self.told(path) is None
+        assert path.read_bytes() == b"S"
+
+    def test_cut_within_a_page(self):
+        """A file cut anywhere, not only between pages, tells no message but as it was said."""
+        size = (self.good / "chatd.db").stat().st_size
+        for length in (PAGE - 1, PAGE + 1, size // 2 + 1, size - 100, size - 1):
+            path = self.copy(self.good)
+            with path.open("r+b") as file:
+                file.truncate(length)
+            with self.subTest(length=length):
+                assert self.told(path) is None
+
+
+class GoingOnTests(StoreCase):
+    """After a transaction failed."""
+
+    def setUp(self):
+        super().setUp()
+        self.logs, self.database = self.make_logs()
+        self.logs.open_log(LOBBY, "Lobby")
+        self.logs.append(entries(1))
+
+    def test_lock_is_let_go(self):
+        """One that fails at its very beginning does not keep other programs out."""
+        failing = Failing(self.database.connection)
+        other = sqlite3.connect(self.database.path, timeout=0.0, isolation_level=None)
+        self.addCleanup(other.close)
+        for number in range(1, 8):
+            failing.at(number)
+            with pytest.raises(StoreError):
+                self.logs.append(entries(2))
+            failing.at(0)
+            other.execute("BEGIN IMMEDIATE")
+            other.execute("ROLLBACK")
+
+    def test_another_wrote(self):
+        """Where more is in the database than in mind, it is found out at the latest by failing."""
+        other = sqlite3.connect(self.database.path, isolation_level=None)
+        other.execute(
+            "INSERT INTO messages SELECT log, 2, author, 'theirs', sender, room, recipient, time,"
+            " content_type, content FROM messages"
+        )
+        other.execute("UPDATE logs SET seq = 2, bytes = 2 * bytes")
+        other.close()
+        with contextlib.suppress(StoreError):
+            self.logs.append([entry("2")])
+        (outcome,) = self.logs.append([entry("2")])
+        assert outcome.message.seq == 3

@@ -1,0 +1,63 @@
+"""The store in a database, when much is looked up in it: for what that costs, and in turn."""
+
+from twisted.internet.defer import Deferred
+
+from chatd.storage.interface import direct_log, room_log
+from chatd.storage.sqlite.database import Durability
+from chatd.storage.sqlite.store import MAX_READERS, SqliteStore
+from tests.storage.stores import LOBBY, AtOnce, StoreCase, entries, entry
+
+
+class LookUpTests(StoreCase):
+    def test_pages_cost_what_they_hold(self):
+        """A page of a long list takes the database as many steps as one of a short list."""
+        logs, database = self.make_logs()
+        steps = []
+
+        def cost_of(ask):
+            steps.clear()
+            assert len(ask()) == 5
+            return len(steps)
+
+        asked = (
+            lambda: logs.rooms("r1", 5),
+            lambda: logs.conversations("m", "n1", 5),
+            lambda: logs.conversations("x", "n1", 5),
+        )
+        costs = []
+        for number in range(1000):
+            names = (room_log(f"r{number}"), direct_log("m", f"n{number}"))
+            logs.append([entry("1", log=log) for log in (*names, direct_log(f"n{number}", "x"))])
+            if number in (30, 999):
+                database.connection.set_progress_handler(lambda: steps.append(1), 1)
+                costs.append([cost_of(ask) for ask in asked])
+                database.connection.set_progress_handler(None, 1)
+        assert costs[0] == costs[1]
+
+    def test_readers_in_turn(self):
+        """Few look something up at once, and what is said waits for no more than those."""
+        given = []
+
+        class Later(AtOnce):
+            def __call__(self, function):
+                done = Deferred()
+                given.append((function, done))
+                return done
+
+        store = SqliteStore(
+            self.directory, durability=Durability.NORMAL, run=Later(), unix_time=lambda: self.now
+        )
+        store.open()
+        pages = [Deferred.fromCoroutine(store.read(LOBBY, limit=1, max_bytes=1)) for _ in range(10)]
+        said = Deferred.fromCoroutine(store.append(entries(1)))
+        assert len(given) == MAX_READERS + 1
+        while given:
+            function, done = given.pop(0)
+            done.callback(function())
+        self.successResultOf(said)
+        seen = [self.successResultOf(page).head.seq for page in pages]
+        assert seen == [0] * MAX_READERS + [1] * (10 - MAX_READERS)
+        closing = Deferred.fromCoroutine(store.close())
+        function, done = given.pop()
+        done.callback(function())
+        self.successResultOf(closing)

@@ -1,0 +1,127 @@
+"""The tables, and the way from an older version to the current one."""
+
+import sqlite3
+
+import pytest
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import ConfigurationError
+from chatd.storage.sqlite.schema import APPLICATION_ID, MIGRATIONS, migrate, roll_back
+
+
+class SchemaTestCase(SynchronousTestCase):
+    def setUp(self):
+        self.connection = sqlite3.connect(":memory:", isolation_level=None)
+        self.addCleanup(self.connection.close)
+
+    def value_of(self, statement):
+        (value,) = self.connection.execute(statement).fetchone()
+        return value
+
+    def names(self):
+        """The names of all tables, indexes and views."""
+        rows = self.connection.execute("SELECT name FROM sqlite_master WHERE sql IS NOT NULL")
+        return {name for (name,) in rows}
+
+
+class MigrateTests(SchemaTestCase):
+    def test_new(self):
+        """An empty database gets all steps, and is marked as chatd's."""
+        migrate(self.connection)
+        assert self.value_of("PRAGMA user_version") == len(MIGRATIONS)
+        assert self.value_of("PRAGMA application_id") == APPLICATION_ID
+        assert {"meta", "logs", "messages", "said"} < self.names()
+
+    def test_current(self):
+        """A current database stays as it is."""
+        migrate(self.connection)
+        before = self.connection.serialize() if hasattr(self.connection, "serialize") else b""
+        migrate(self.connection)
+        after = self.connection.serialize() if hasattr(self.connection, "serialize") else b""
+        assert after == before
+        assert self.value_of("PRAGMA user_version") == len(MIGRATIONS)
+
+    def test_from_the_first(self):
+        """What is in a database of version 1 is in the one that it becomes."""
+        migrate(self.connection, MIGRATIONS[:1])
+        assert self.value_of("PRAGMA user_version") == 1
+        assert "said" not in self.names()
+        self.connection.execute(
+            "INSERT INTO logs VALUES (7, 'room lobby', 'Lobby', '', 'e', 2, 2, 3, NULL, NULL)"
+        )
+        self.connection.executemany(
+            "INSERT INTO messages VALUES (7, ?, 'ann', ?, 'Ann', 'Lobby', NULL, 0.0, 'text', ?)",
+            [(1, "a", b"old"), (2, "b", b"new")],
+        )
+        migrate(self.connection)
+        assert self.value_of("PRAGMA user_version") == len(MIGRATIONS)
+        assert self.connection.execute("SELECT * FROM said").fetchall() == [
+            ("room lobby", 2, "1970-01-01 00:00:00", "Ann", None, "text", "new")
+        ]
+
+    def test_further_steps(self):
+        """Only the steps that a database has not had yet are taken, in order."""
+        migrate(self.connection)
+        steps = [
+            *MIGRATIONS,
+            ("CREATE TABLE more (x)", "INSERT INTO more VALUES (1)"),
+            ("UPDATE more SET x = x + 1",),
+        ]
+        for _ in range(2):
+            migrate(self.connection, steps)
+            assert self.value_of("SELECT x FROM more") == 2
+        assert self.value_of("PRAGMA user_version") == len(steps)
+
+    def test_failing_step(self):
+        """A step that fails does nothing; those before it are done."""
+        good = ("CREATE TABLE more (x)", "INSERT INTO more VALUES (1)")
+        bad = ("DELETE FROM more", "DROP TABLE messages", "INSERT INTO nowhere VALUES (1)")
+        with pytest.raises(sqlite3.OperationalError):
+            migrate(self.connection, [*MIGRATIONS, good, bad])
+        assert self.value_of("PRAGMA user_version") == len(MIGRATIONS) + 1
+        assert self.value_of("SELECT x FROM more") == 1
+        assert "messages" in self.names()
+        assert not self.connection.in_transaction
+
+    def test_newer(self):
+        """A database of a newer version is left alone."""
+        migrate(self.connection, [*MIGRATIONS, ("CREATE TABLE more (x)",)])
+        with pytest.raises(ConfigurationError) as caught:
+            migrate(self.connection)
+        version = len(MIGRATIONS)
+        assert str(caught.value) == (
+            f"it was written by a newer chatd (schema {version + 1}, known up to {version})"
+        )
+
+    def test_of_another_program(self):
+        """A database that chatd did not make is left alone."""
+        for statement in (
+            "CREATE TABLE theirs (x)",
+            "PRAGMA user_version = 1",
+            "PRAGMA application_id = 7",
+        ):
+            self.connection = sqlite3.connect(":memory:", isolation_level=None)
+            self.addCleanup(self.connection.close)
+            self.connection.execute(statement)
+            with pytest.raises(
+                ConfigurationError, match=r"^it is the database of another program$"
+            ):
+                migrate(self.connection)
+            assert "logs" not in self.names()
+
+
+class RollBackTests(SchemaTestCase):
+    def test_in_transaction(self):
+        """What the transaction did is undone."""
+        self.connection.execute("BEGIN")
+        self.connection.execute("CREATE TABLE more (x)")
+        roll_back(self.connection)
+        assert self.names() == set()
+
+    def test_without_transaction(self):
+        """Without a transaction, or even a connection, nothing happens and nothing is raised."""
+        roll_back(self.connection)
+        self.connection.close()
+        roll_back(self.connection)
+        with pytest.raises(sqlite3.ProgrammingError):
+            self.connection.execute("SELECT 1")

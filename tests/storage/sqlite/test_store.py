@@ -1,0 +1,561 @@
+"""The store in a database: what it does beyond the contract."""
+
+import os
+import sqlite3
+import stat
+from contextlib import closing
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from chatd.errors import ConfigurationError, StoreError
+from chatd.storage.interface import Retention, direct_log, room_log
+from chatd.storage.logstate import LogCache
+from chatd.storage.sqlite import database, tables
+from chatd.storage.sqlite import logs as sqlite_logs
+from chatd.storage.sqlite.database import Database, Durability, read_boot_id
+from chatd.storage.sqlite.mark import PREFIX
+from chatd.storage.sqlite.schema import MIGRATIONS
+from chatd.storage.sqlite.store import SqliteStore
+from chatd.storage.sqlite.tables import INSERT_ROWS
+from tests.storage.stores import DIRECT, LOBBY, NOW, AtOnce, Calls, StoreCase, entries, entry
+
+DEN = room_log("den")
+
+
+def count_of(database, table="messages"):
+    """How many rows a table has."""
+    return database.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+class SqliteCase(StoreCase):
+    def ids_in(self, logs, key=LOBBY, **where):
+        """The ids of the messages of a log, as the part that blocks reads them."""
+        values = {"after": None, "before": None, "limit": 10**6, "max_bytes": 10**9, **where}
+        return [message.id for message in logs.read(key, **values).messages]
+
+    def expire_all(self, logs):
+        """Drop all that is too old, and return in how many steps."""
+        place, steps = logs.expire_some(), 1
+        while place is not None:
+            place, steps = logs.expire_some(place), steps + 1
+        return steps
+
+
+class RestartTests(SqliteCase):
+    """What outlives the process."""
+
+    def test_everything(self):
+        """Messages, places, epochs, names and topics are there after a restart."""
+        store = Calls(self, self.make_sqlite())
+        before = store.open_log(LOBBY, "Lobby")
+        store.set_topic(LOBBY, "topic")
+        store.append([entry("1", b"\0"), entry("2"), entry("1", log=DIRECT)])
+        page, heads = store.page(), store.rooms()
+        store.close()
+        store = Calls(self, self.make_sqlite())
+        assert store.page() == page
+        assert store.rooms() == heads == [page.head]
+        assert (page.head.epoch, page.head.topic) == (before.epoch, "topic")
+        assert store.open_log(LOBBY, "other").name == "Lobby"
+        assert [each.other for each in store.conversations("bob")] == ["ann"]
+        repeated, new = store.append([entry("1", b"\0"), entry("3")])
+        assert (repeated.is_new, new.message.seq) == (False, 3)
+
+    def test_of_the_process_only(self):
+        """The end of the process without a word changes nothing."""
+        logs, database = self.make_logs()
+        head = logs.open_log(LOBBY, "Lobby")
+        logs.append(entries(1))
+        database.let_go()
+        logs, _ = self.make_logs()
+        assert self.ids_in(logs) == ["1"]
+        assert logs.open_log(LOBBY, "").epoch == head.epoch
+
+    def test_unsaid(self):
+        """A room in which nothing was said is not there after a restart."""
+        store = Calls(self, self.make_sqlite())
+        head = store.open_log(LOBBY, "Lobby")
+        store.set_topic(LOBBY, "topic")
+        store.close()
+        again = Calls(self, self.make_sqlite()).open_log(LOBBY, "LOBBY")
+        assert (again.name, again.topic) == ("LOBBY", "")
+        assert again.epoch != head.epoch
+
+    def test_all_too_old(self):
+        """A room in which all is too old is not there after a restart."""
+        bounds = Retention(max_age_s=10)
+        store = Calls(self, self.make_sqlite(bounds))
+        head = store.open_log(LOBBY, "Lobby")
+        store.append([entry("1"), entry("1", log=DIRECT)])
+        store.close()
+        self.now += 11
+        store = Calls(self, self.make_sqlite(bounds))
+        assert store.open_log(LOBBY, "Lobby").epoch != head.epoch
+        assert store.append([entry("1", time=self.now)])[0].message.seq == 1
+        store.expire()
+        assert store.ids() == ["1"]
+
+    def test_other_bounds(self):
+        """Bounds that are narrower apply at once, and those that are wider from then on."""
+        for bounds, ids in (
+            (Retention(), "12345"),
+            (Retention(max_messages=3), "345"),
+            (Retention(max_bytes=9), "5"),
+            (Retention(), "5"),
+        ):
+            store = Calls(self, self.make_sqlite(bounds))
+            if store.head().seq == 0:
+                store.append(entries(*ids))
+            assert store.ids() == list(ids)
+            assert [head.oldest for head in store.rooms()] == [int(ids[0])]
+            store.close()
+
+    def test_topic_of_a_kept_room(self):
+        """A topic that is set when something was said is there after a restart."""
+        store = Calls(self, self.make_sqlite())
+        store.append(entries(1))
+        store.set_topic(LOBBY, "topic")
+        store.close()
+        assert Calls(self, self.make_sqlite()).head().topic == "topic"
+
+
+class PowerCutTests(SqliteCase):
+    """What is answered under an epoch is never another message under the same epoch."""
+
+    def epoch_after(self, first, then, *, boots=("a", "b"), is_closed=False):
+        """Say whether an epoch is the same after a second start."""
+        self.directory = self.make_directory()
+        logs, _ = self.make_logs(durability=first, boot_id=lambda: boots[0])
+        logs.append(entries(1))
+        epoch = logs.open_log(LOBBY, "").epoch
+        if is_closed:
+            logs.close()
+        else:
+            logs._database.let_go()
+        logs, database = self.make_logs(durability=then, boot_id=lambda: boots[1])
+        self.addCleanup(database.let_go)
+        assert self.ids_in(logs) == ["1"]
+        is_same = logs.open_log(LOBBY, "").epoch == epoch
+        logs.append(entries(2))
+        epoch = logs.open_log(LOBBY, "").epoch
+        logs.close()
+        logs, _ = self.make_logs(durability=then, boot_id=lambda: "c")
+        assert logs.open_log(LOBBY, "").epoch == epoch, "closed, and still another epoch"
+        return is_same
+
+    def test_normal(self):
+        """With durability normal, a boot between two runs gives every log a new epoch."""
+        for then in Durability:
+            assert not self.epoch_after(Durability.NORMAL, then)
+
+    def test_full(self):
+        """With durability full, nothing can be lost, so the epochs stay."""
+        for then in Durability:
+            assert self.epoch_after(Durability.FULL, then)
+
+    def test_closed(self):
+        """What was closed was on the disk."""
+        assert self.epoch_after(Durability.NORMAL, Durability.NORMAL, is_closed=True)
+
+    def test_same_boot(self):
+        """The end of the process alone loses nothing."""
+        same = ("a", "a")
+        assert self.epoch_after(Durability.NORMAL, Durability.NORMAL, boots=same)
+
+    def test_unknown_boot(self):
+        """Where boots cannot be told apart, there may have been one."""
+        assert not self.epoch_after(Durability.NORMAL, Durability.NORMAL, boots=("", ""))
+
+    def test_twice(self):
+        """A second run of the same boot does not hide what the first may have lost."""
+        epochs = []
+        for boot, said in (("a", 1), ("a", 2), ("b", 3)):
+            logs, database = self.make_logs(boot_id=lambda boot=boot: boot)
+            logs.append(entries(said))
+            epochs.append(logs.open_log(LOBBY, "").epoch)
+            database.let_go()
+        assert epochs[0] == epochs[1] != epochs[2]
+
+    def test_durability_of_the_connection(self):
+        """Only durability full waits for the disk at each transaction."""
+        for durability, level in ((Durability.FULL, 2), (Durability.NORMAL, 1)):
+            self.directory = self.make_directory()
+            _, database = self.make_logs(durability=durability)
+            assert database.connection.execute("PRAGMA synchronous").fetchone() == (level,)
+            assert database.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+    def test_notes_are_on_the_disk(self):
+        """What is noted of a run waits for the disk, whatever the durability."""
+        levels = []
+
+        class Watched(Database):
+            def _note_run(self, **what):
+                levels.extend(self.connection.execute("PRAGMA synchronous").fetchone())
+                super()._note_run(**what)
+
+        for durability in Durability:
+            database = Watched(self.directory, durability)
+            with database.opening():
+                pass
+            database.close()
+        assert levels == [2, 2, 2, 2]
+
+    def test_boot_id(self):
+        """The operating system names its boots; where it does not, the name is empty."""
+        assert len(read_boot_id()) == 36
+        for path in (self.directory / "missing", Path("/dev/null")):
+            self.patch(database, "_BOOT_ID", str(path))
+            assert read_boot_id() == ""
+
+
+class FilesTests(SqliteCase):
+    """The directory and what is in it."""
+
+    def test_modes(self):
+        """Only the owner can look into what the store makes, whatever the umask."""
+        for umask in (0, 0o077):
+            self.addCleanup(os.umask, os.umask(umask))
+            self.directory = self.make_directory() / "parent" / "data"
+            self.make_logs()[0].append(entries(1))
+            assert mode_of(self.directory) == 0o700
+            names = {path.name: mode_of(path) for path in self.directory.iterdir()}
+            (mark,) = (name for name in names if name.startswith(PREFIX))
+            assert names.pop(mark) == 0o600
+            assert names == {
+                "chatd.db": 0o600,
+                "chatd.db-wal": 0o600,
+                "chatd.db-shm": 0o600,
+                "chatd.lock": 0o600,
+            }
+
+    def test_directory_that_is_there(self):
+        """A directory that is there keeps its mode."""
+        self.directory.chmod(0o750)
+        self.make_logs()
+        assert mode_of(self.directory) == 0o750
+
+    def test_relative(self):
+        """A directory is that of where the daemon was started."""
+        self.addCleanup(os.chdir, Path.cwd())
+        os.chdir(self.directory)
+        store = SqliteStore("data", durability=Durability.FULL, run=AtOnce())
+        os.chdir("/")
+        store.open()
+        self.successResultOf(Deferred.fromCoroutine(store.close()))
+        assert (self.directory / "data" / "chatd.db").is_file()
+
+    def test_readable(self):
+        """An operator finds the messages that are kept, as text, in one view."""
+        logs, database = self.make_logs(Retention(max_messages=1))
+        logs.append([entry("1"), entry("2", b"caf\xc3\xa9"), entry("1", log=DIRECT)])
+        with closing(sqlite3.connect(database.path)) as connection:
+            rows = connection.execute("SELECT * FROM said ORDER BY log DESC").fetchall()
+        assert rows == [
+            (LOBBY, 2, "1970-01-12 13:46:40", "Ann", None, "text/plain", "café"),
+            (DIRECT, 1, "1970-01-12 13:46:40", "Ann", "Bob", "text/plain", "hello"),
+        ]
+
+    def test_indexes(self):
+        """Nothing that is asked of the tables is looked for row by row."""
+        _, database = self.make_logs()
+        for table, where in (
+            ("messages", "log = 1 AND author = 'ann' AND id = '1'"),
+            ("messages", "log = 1 AND seq >= 1 AND time >= 0 ORDER BY seq LIMIT 1"),
+            ("logs", "key = 'room lobby'"),
+            ("logs", "key >= 'room ' AND key < 'room!'"),
+            ("logs", "(one = 'ann' OR other = 'ann')"),
+        ):
+            rows = database.connection.execute(
+                f"EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {where}"
+            )
+            steps = [step for *_, step in rows]
+            assert not any(step.startswith(("SCAN", "USE TEMP")) for step in steps), steps
+
+
+class ClosedTests(SqliteCase):
+    def calls(self, store):
+        return (
+            store.open_log(LOBBY, "Lobby"),
+            store.append(entries(1)),
+            store.read(LOBBY, limit=1, max_bytes=1),
+            store.set_topic(LOBBY, "topic"),
+            store.release(LOBBY),
+            store.rooms(limit=1),
+            store.conversations("ann", limit=1),
+            store.expire(),
+        )
+
+    def assert_not_open(self, store):
+        for call in self.calls(store):
+            self.failureResultOf(Deferred.fromCoroutine(call), StoreError)
+
+    def test_closed(self):
+        """A store that is closed, or not open yet, answers everything with an error."""
+        self.assert_not_open(SqliteStore(self.directory, durability="full", run=AtOnce()))
+        store = self.make_sqlite()
+        for _ in range(2):
+            self.successResultOf(Deferred.fromCoroutine(store.close()))
+            self.assert_not_open(store)
+
+    def test_parts_closed(self):
+        """So do the parts of it, and closing them again is fine."""
+        logs, database = self.make_logs()
+        for _ in range(2):
+            logs.close()
+        for part in (lambda: logs.rooms("", 1), lambda: database.connection):
+            with pytest.raises(StoreError, match=r"chatd\.db is not open$"):
+                part()
+
+    def test_nothing_of_a_log(self):
+        """After it is closed the write-ahead log is gone: all is in the one file."""
+        logs, database = self.make_logs()
+        logs.append(entries(1))
+        logs.close()
+        names = {path.name for path in self.directory.iterdir()}
+        assert {name for name in names if not name.startswith(PREFIX)} == {"chatd.db", "chatd.lock"}
+        assert database.path.stat().st_size > 0
+
+
+class DeletingTests(SqliteCase):
+    """What is no longer kept is deleted many at a time, and never too many."""
+
+    def test_amortized(self):
+        """Appends leave some of what is too much, and no more than that."""
+        logs, database = self.make_logs(Retention(max_messages=10))
+        counts = []
+        for batch in range(150):
+            logs.append(entries(*range(batch * 10, batch * 10 + 10)))
+            counts.append(count_of(database))
+        assert counts[:40] == list(range(10, 410, 10))
+        assert max(counts) == tables.SWEEP_ROWS
+        assert sum(after < before for before, after in pairwise(counts)) == 2
+        assert self.ids_in(logs) == [str(id) for id in range(1490, 1500)]
+
+    def test_large(self):
+        """Large contents are deleted sooner."""
+        self.patch(tables, "SWEEP_BYTES", 10_000)
+        self.patch(sqlite_logs, "SWEEP_BYTES", 10_000)
+        logs, database = self.make_logs(Retention(max_messages=1))
+        counts = []
+        for id in range(30):
+            logs.append([entry(str(id), b"x" * 1_000)])
+            counts.append(count_of(database))
+        assert max(counts) == 10
+        assert counts.count(1) == 3
+
+    def test_much_at_once(self):
+        """When much has become too old at once, an append deletes only some of it."""
+        logs, database = self.make_logs(Retention(max_age_s=10))
+        logs.append(entries(*range(1_200)))
+        self.now += 11
+        assert self.ids_in(logs) == []
+        counts = []
+        for id in range(4):
+            logs.append([entry(f"new {id}", time=self.now)])
+            counts.append(count_of(database))
+        assert counts == [700, 200, 201, 202]
+        assert self.ids_in(logs) == [f"new {id}" for id in range(4)]
+
+    def test_expire_in_steps(self):
+        """Dropping what is old takes no more than some rows, or bytes, a step."""
+        logs, database = self.make_logs(Retention(max_age_s=10))
+        for number in range(3):
+            log = direct_log("ann", f"b{number}")
+            logs.append(entries(*range(1_200), log=log))
+        logs.append([entry("1"), entry("2", time=NOW + 5)])
+        self.now += 11
+        counts, place = [count_of(database)], 0
+        while place is not None:
+            place = logs.expire_some(place)
+            counts.append(count_of(database))
+        steps = [before - after for before, after in pairwise(counts)]
+        assert max(steps) == tables.SWEEP_ROWS
+        assert counts[-1] == 1
+        assert count_of(database, "logs") == 1
+        assert self.ids_in(logs) == ["2"]
+
+    def test_expire_large(self):
+        """A few large contents are enough for a step."""
+        self.patch(tables, "SWEEP_BYTES", 2_500)
+        logs, database = self.make_logs(Retention(max_age_s=10))
+        logs.append(entries(*range(6), content=b"x" * 1_000))
+        self.now += 11
+        logs.expire_some()
+        assert count_of(database) == 3
+        self.expire_all(logs)
+        assert count_of(database) == count_of(database, "logs") == 0
+
+    def test_expire_many_logs(self):
+        """Many logs are looked at some at a time."""
+        logs, database = self.make_logs(Retention(max_age_s=10))
+        logs.append([entry("1", log=room_log(str(number))) for number in range(450)])
+        assert self.expire_all(logs) == 4
+        assert count_of(database, "logs") == 450
+        self.now += 11
+        assert self.expire_all(logs) == 4
+        assert count_of(database, "logs") == 0
+        assert logs.rooms("", 1) == []
+
+    def test_expire_what_is_open(self):
+        """An open room in which all is too old keeps its place in its order."""
+        logs, database = self.make_logs(Retention(max_age_s=10))
+        head = logs.open_log(LOBBY, "Lobby")
+        logs.append(entries(*range(700)))
+        self.now += 11
+        assert self.expire_all(logs) == 3
+        assert count_of(database) == 0
+        after = logs.open_log(LOBBY, "")
+        assert (after.epoch, after.seq, after.oldest) == (head.epoch, 700, 701)
+
+    def test_released_while_much_is_left(self):
+        """A room that is gone can be begun again before all of it is deleted."""
+        logs, database = self.make_logs(Retention(max_age_s=10))
+        head = logs.open_log(LOBBY, "Lobby")
+        logs.append(entries(*range(1_200)))
+        self.now += 11
+        logs.release(LOBBY)
+        assert count_of(database) == 700
+        assert logs.append(entries(1, time=self.now))[0].message.seq == 1
+        assert logs.open_log(LOBBY, "").epoch != head.epoch
+        self.expire_all(logs)
+        assert count_of(database) == 1
+        assert self.ids_in(logs) == ["1"]
+
+    def test_expire_ends_when_closed(self):
+        """Closing the store does not wait for all that is old, nor fail over it."""
+        waiting = []
+
+        class Later(AtOnce):
+            def __call__(self, function):
+                result = Deferred()
+                waiting.append((function, result))
+                return result
+
+        store = SqliteStore(
+            self.directory,
+            Retention(max_age_s=10),
+            durability=Durability.NORMAL,
+            run=Later(),
+            unix_time=lambda: self.now,
+        )
+
+        def answer():
+            function, result = waiting.pop(0)
+            result.callback(function())
+
+        store.open()
+        appended = Deferred.fromCoroutine(store.append(entries(*range(1_200))))
+        answer()
+        self.successResultOf(appended)
+        self.now += 11
+        expired = Deferred.fromCoroutine(store.expire())
+        closed = Deferred.fromCoroutine(store.close())
+        answer()
+        self.successResultOf(expired)
+        answer()
+        self.successResultOf(closed)
+        assert waiting == []
+
+
+class CacheTests(SqliteCase):
+    """What is kept in mind makes no difference but in time."""
+
+    def test_tiny(self):
+        """With room for one log in mind, all goes as with room for many."""
+        logs, database = self.make_logs(Retention(max_messages=2), cache=LogCache(1))
+        held = logs.open_log(LOBBY, "Lobby")
+        names = [direct_log("ann", f"b{number}") for number in range(5)]
+        for id in range(4):
+            logs.append([entry(str(id), log=log) for log in (*names, LOBBY)])
+        for log in (*names, LOBBY):
+            assert self.ids_in(logs, log) == ["2", "3"]
+        assert logs.open_log(LOBBY, "").epoch == held.epoch
+        assert count_of(database, "logs") == 6
+
+    def test_forgotten(self):
+        """The log that nobody has open and that was asked for longest ago is forgotten."""
+        logs, _ = self.make_logs(cache=LogCache(2))
+        one, two, three = (direct_log("ann", name) for name in ("b", "c", "d"))
+        held = logs.open_log(LOBBY, "Lobby")
+        first, second = (logs.open_log(log, "") for log in (one, two))
+        assert logs.open_log(one, "") == first
+        logs.open_log(three, "")
+        assert logs.open_log(one, "") == first
+        assert logs.open_log(LOBBY, "") == held
+        assert logs.open_log(two, "") != second
+
+    def test_released(self):
+        """A room that is released is kept in mind like any other."""
+        logs, _ = self.make_logs(cache=LogCache(1))
+        logs.open_log(LOBBY, "Lobby")
+        logs.append(entries(1))
+        for _ in range(2):
+            logs.release(LOBBY)
+        logs.open_log(DIRECT, "")
+        assert self.ids_in(logs) == ["1"]
+
+
+class RepeatingTests(SqliteCase):
+    def test_nothing_new(self):
+        """What was all said before is answered without a change of the database."""
+        logs, database = self.make_logs()
+        logs.append(entries(1, 2))
+        before = database.connection.total_changes
+        assert [each.is_new for each in logs.append(entries(1, 2))] == [False, False]
+        assert database.connection.total_changes == before
+
+    def test_not_deleted_yet(self):
+        """The id of what is no longer kept is free, though it is still in the database."""
+        logs, database = self.make_logs(Retention(max_messages=1))
+        logs.append(entries(1, 2))
+        assert count_of(database) == 2
+        (outcome,) = logs.append(entries(1))
+        assert (outcome.is_new, outcome.message.seq) == (True, 3)
+        assert count_of(database) == 2
+
+
+class OpeningTests(SqliteCase):
+    def test_failing_step(self):
+        """A step to a new version that fails is a refusal, and leaves the old version."""
+        logs, _ = self.make_logs()
+        logs.append(entries(1))
+        logs.close()
+        steps = [*MIGRATIONS, ("DROP TABLE messages", "INSERT INTO nowhere VALUES (1)")]
+        broken = Database(self.directory, Durability.FULL, migrations=steps)
+        refused = pytest.raises(ConfigurationError, match=r"chatd\.db: no such table: nowhere$")
+        with refused, broken.opening():
+            pass
+        logs, _ = self.make_logs()
+        assert self.ids_in(logs) == ["1"]
+
+    def test_no_write_ahead_log(self):
+        """A database that cannot have a write-ahead log is refused."""
+        connect = sqlite3.connect
+
+        class NoLog(sqlite3.Connection):
+            def execute(self, statement, *values):
+                return super().execute(statement.replace("= WAL", "= DELETE"), *values)
+
+        self.patch(sqlite3, "connect", lambda *args, **kw: connect(*args, factory=NoLog, **kw))
+        with pytest.raises(ConfigurationError, match=r"no write-ahead log beside it$"):
+            self.make_logs()
+
+
+class ManyTests(SqliteCase):
+    """Many messages of one transaction."""
+
+    def test_sizes(self):
+        """They are all kept, in order, whether few or many go into a statement, small or large."""
+        for count, size in ((INSERT_ROWS - 1, 1), (2 * INSERT_ROWS + 1, 1), (INSERT_ROWS, 10_000)):
+            self.directory = self.make_directory()
+            logs, _ = self.make_logs()
+            said = [entry(str(number), bytes(size)) for number in range(count)]
+            logs.append(said)
+            self.assertEqual(self.ids_in(logs, after=0), [each.id for each in said])

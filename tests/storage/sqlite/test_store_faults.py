@@ -1,0 +1,282 @@
+"""The store in a database, when the disk, the file or another program is against it."""
+
+import os
+import resource
+import signal
+import sqlite3
+
+import pytest
+from twisted.internet.defer import Deferred
+
+from chatd.errors import ConfigurationError, StoreError
+from chatd.storage.interface import room_log
+from chatd.storage.sqlite.database import Database, Durability
+from chatd.storage.sqlite.schema import MIGRATIONS
+from tests.storage.stores import LOBBY, StoreCase, entries, entry
+
+DEN = room_log("den")
+
+
+class FaultTests(StoreCase):
+    """While it runs: nothing of what failed is done, and afterwards all goes on."""
+
+    def setUp(self):
+        super().setUp()
+        self.logs, self.database = self.make_logs(busy_timeout_s=0.0)
+        self.opened = [self.logs.open_log(LOBBY, "Lobby"), self.logs.open_log(DEN, "Den")]
+        self.logs.append(entries(1, 2))
+
+    def set(self, pragma):
+        self.database.connection.execute(f"PRAGMA {pragma}")
+
+    def page(self, log=LOBBY):
+        return self.logs.read(log, after=0, before=None, limit=100, max_bytes=10**9)
+
+    def assert_fails(self, why, calls=None):
+        """What changes something fails, whole, in one line that names the file."""
+        large = b"x" * 100_000
+        for call in calls or [
+            lambda: self.logs.append([entry("3"), entry("4", large)]),
+            lambda: self.logs.append([entry("3"), entry("1"), entry("4", large)]),
+            lambda: self.logs.append([entry("1", log=DEN), entry("2", large, log=DEN)]),
+        ]:
+            with pytest.raises(StoreError, match=why) as caught:
+                call()
+            assert str(caught.value).startswith(f"{self.database.path}: ")
+            assert "\n" not in str(caught.value)
+            assert isinstance(caught.value.__cause__, sqlite3.Error)
+            assert not self.database.connection.in_transaction
+
+    def assert_goes_on(self):
+        """Nothing was appended, no place is left out, and the epochs are the same."""
+        assert [message.id for message in self.page().messages] == ["1", "2"]
+        assert self.page(DEN).messages == []
+        outcomes = self.logs.append([entry("3"), entry("2"), entry("1", log=DEN), entry("4")])
+        assert [each.message.seq for each in outcomes] == [3, 2, 1, 4]
+        assert [each.is_new for each in outcomes] == [True, False, True, True]
+        for _ in range(2):
+            pages = [self.page(), self.page(DEN)]
+            assert [page.head.epoch for page in pages] == [head.epoch for head in self.opened]
+            assert [message.seq for message in pages[0].messages] == [1, 2, 3, 4]
+            assert [message.id for message in pages[0].messages] == ["1", "2", "3", "4"]
+            assert [message.id for message in pages[1].messages] == ["1"]
+            self.logs.close()
+            self.logs, self.database = self.make_logs()
+
+    def test_disk_full(self):
+        """A database that cannot grow."""
+        (pages,) = self.database.connection.execute("PRAGMA page_count").fetchone()
+        self.set(f"max_page_count = {pages}")
+        self.assert_fails("database or disk is full")
+        self.set("max_page_count = 1000000")
+        self.assert_goes_on()
+
+    def test_file_too_large(self):
+        """A write-ahead log that cannot grow."""
+        self.addCleanup(
+            signal.signal, signal.SIGXFSZ, signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        )
+        size = os.path.getsize(f"{self.database.path}-wal")
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size + 4096, hard))
+        try:
+            self.assert_fails("disk I/O error|disk is full")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        self.assert_goes_on()
+
+    def test_read_only(self):
+        """A database that cannot be written."""
+        self.set("query_only = ON")
+        self.assert_fails("attempt to write a readonly database")
+        self.set("query_only = OFF")
+        self.assert_goes_on()
+
+    def test_locked(self):
+        """A database that another program holds for longer than can be waited."""
+        other = sqlite3.connect(self.database.path, isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        self.assert_fails("database is locked")
+        self.assert_fails(
+            "database is locked",
+            [lambda: self.logs.set_topic(LOBBY, "topic"), self.logs.expire_some],
+        )
+        assert self.page().head.topic == ""
+        other.execute("ROLLBACK")
+        other.close()
+        self.assert_goes_on()
+
+    def test_corrupt(self):
+        """A database that somebody has written into."""
+        self.set("wal_checkpoint(TRUNCATE)")
+        good = self.database.path.read_bytes()
+        with open(self.database.path, "r+b") as file:
+            file.seek(4096)
+            file.write(b"\xa5" * (len(good) - 4096))
+        self.set("shrink_memory")  # what is in memory is still good
+        self.assert_fails("malformed")
+        self.assert_fails(
+            "malformed",
+            [
+                self.page,
+                lambda: self.logs.rooms("", 1),
+                lambda: self.logs.conversations("ann", "", 1),
+            ],
+        )
+        self.database.path.write_bytes(good)
+        self.set("shrink_memory")
+        self.assert_goes_on()
+
+    def test_transaction_left_open(self):
+        """A transaction that could not be ended is ended before the next."""
+        self.database.connection.execute("BEGIN")
+        self.database.connection.execute("DELETE FROM messages")
+        self.assert_goes_on()
+
+    def test_content_too_large(self):
+        """A content that no database can hold."""
+        if not hasattr(self.database.connection, "setlimit"):
+            self.skipTest("the limit can be set since Python 3.11")
+        self.database.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 50_000)
+        self.assert_fails("too big")
+        self.database.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 10**9)
+        self.assert_goes_on()
+
+    def test_text_that_is_none(self):
+        """What the caller did wrong is told to the caller, and leaves nothing behind either."""
+        with pytest.raises(UnicodeEncodeError):
+            self.logs.append([entry("3"), entry("\ud800")])
+        self.assert_goes_on()
+
+    def test_close(self):
+        """A store whose end cannot be noted says so, and lets go of everything all the same."""
+        self.set("query_only = ON")
+        with pytest.raises(StoreError, match="attempt to write a readonly database"):
+            self.logs.close()
+        self.logs, self.database = self.make_logs()
+        self.opened[1] = self.logs.open_log(DEN, "Den")  # in which nothing was said
+        self.assert_goes_on()
+
+
+class StoreFaultTests(StoreCase):
+    def test_store_error(self):
+        """The store itself fails with the same errors, and closes with them."""
+        store = self.make_sqlite()
+        store._logs._database.connection.execute("PRAGMA query_only = ON")
+        for call in (store.append(entries(1)), store.close()):
+            failure = self.failureResultOf(Deferred.fromCoroutine(call), StoreError)
+            assert "attempt to write a readonly database" in failure.getErrorMessage()
+        self.successResultOf(Deferred.fromCoroutine(self.make_sqlite().append(entries(1))))
+
+
+class OpenFaultTests(StoreCase):
+    """At the start: one line that says what is wrong with which file."""
+
+    def refusal(self, directory=None):
+        """The one line that a directory is refused with; nothing is left open."""
+        database = Database(directory or self.directory, Durability.FULL, busy_timeout_s=0.0)
+        for _ in range(2):  # were the lock still held, the second refusal would be another
+            with pytest.raises(ConfigurationError) as caught:
+                self.open(database)
+        text = str(caught.value)
+        assert "\n" not in text
+        return text
+
+    def open(self, database):
+        with database.opening():
+            pass
+
+    def make_database(self):
+        """A good database with something in it, and its path."""
+        logs, database = self.make_logs()
+        logs.append([entry(str(id), b"x" * 1_000) for id in range(100)])
+        logs.close()
+        return database.path
+
+    def test_in_use(self):
+        """A directory that another daemon uses, until it does not."""
+        _, database = self.make_logs()
+        assert self.refusal() == f"{self.directory} is in use by another chatd"
+        database.let_go()
+        self.make_logs()
+
+    def test_not_a_database(self):
+        """A file that is something else is left as it is."""
+        path = self.directory / "chatd.db"
+        path.write_bytes(b"something else" * 1_000)
+        assert self.refusal() == f"cannot use {path}: file is not a database"
+        assert path.read_bytes() == b"something else" * 1_000
+
+    def test_corrupt(self):
+        """A database that was overwritten in part."""
+        path = self.make_database()
+        good = path.read_bytes()
+        path.write_bytes(good[:4096] + b"\xa5" * (len(good) - 4096))
+        text = self.refusal()
+        assert text.startswith(f"cannot use {path}: ")
+        assert "malformed" in text
+
+    def test_corrupt_log(self):
+        """A database of which the logs' own rows are overwritten, found when it is tidied."""
+        path = self.make_database()
+        connection = sqlite3.connect(path)
+        (page,) = connection.execute(
+            "SELECT rootpage FROM sqlite_master WHERE name = 'logs'"
+        ).fetchone()
+        connection.close()
+        with open(path, "r+b") as file:
+            file.seek((page - 1) * 4096)
+            file.write(b"\xa5" * 4096)
+        for _ in range(2):
+            with pytest.raises(ConfigurationError, match=r"^cannot use .*chatd\.db: .*malformed"):
+                self.make_logs()
+
+    def test_newer(self):
+        """A database that a newer chatd has written."""
+        path = self.make_database()
+        connection = sqlite3.connect(path)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+        connection.close()
+        assert self.refusal() == (
+            f"cannot use {path}: it was written by a newer chatd"
+            f" (schema {len(MIGRATIONS) + 1}, known up to {len(MIGRATIONS)})"
+        )
+
+    def test_of_another_program(self):
+        """A database that another program has made."""
+        path = self.directory / "chatd.db"
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE theirs (x)")
+        connection.close()
+        assert self.refusal() == f"cannot use {path}: it is the database of another program"
+
+    def test_locked(self):
+        """A database that another program holds."""
+        path = self.make_database()
+        other = sqlite3.connect(path, isolation_level=None)
+        self.addCleanup(other.close)
+        other.execute("BEGIN EXCLUSIVE")
+        assert self.refusal() == f"cannot use {path}: database is locked"
+
+    def test_database_is_directory(self):
+        """A directory in the place of the database."""
+        path = self.directory / "chatd.db"
+        path.mkdir()
+        assert self.refusal() == f"cannot use {path}: unable to open database file"
+
+    def test_directory_is_file(self):
+        """A file in the place of the directory."""
+        path = self.directory / "file"
+        path.write_bytes(b"")
+        assert self.refusal(path) == f"cannot use {path}: it is no directory"
+        assert self.refusal(path / "under") == f"cannot use {path / 'under'}: Not a directory"
+
+    def test_directory_that_cannot_be_written(self):
+        """A directory in which nothing can be made, even by root."""
+        assert self.refusal("/proc/self/fdinfo").startswith("cannot use /proc/self/fdinfo: ")
+        assert self.refusal("/proc/self/new").startswith("cannot use /proc/self/new: ")
+
+    def test_impossible_path(self):
+        """A path that no file can have."""
+        assert self.refusal("a\0b").endswith("a\0b: embedded null byte")

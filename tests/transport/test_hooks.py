@@ -1,0 +1,238 @@
+"""Tests of calling what a developer overrode."""
+
+from __future__ import annotations
+
+import sys
+from asyncio import CancelledError
+from contextvars import ContextVar
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.transport.hooks import Hook, call_hook, start
+
+
+class HookTests(SynchronousTestCase):
+    """A hook is called, and its failures are told to one place."""
+
+    def setUp(self) -> None:
+        self.failures: list[tuple[type | None, str]] = []
+        self.gate: Deferred[None] = Deferred()
+        self.steps: list[object] = []
+
+    def failed(self, failure: Failure, about: str) -> None:
+        self.failures.append((failure.type, about))
+
+    def call(self, hook: Hook, *args: object) -> Deferred[None] | None:
+        return call_hook(self.failed, "the hook", hook, *args)
+
+    async def wait(self) -> None:
+        self.steps.append("begun")
+        await self.gate
+        self.steps.append("done")
+
+
+class PlainHookTests(HookTests):
+    """A plain hook is done when it returns."""
+
+    def test_done_at_once(self) -> None:
+        """It is called with its arguments, and nothing is left to wait for."""
+        self.assertIsNone(self.call(lambda *args: self.steps.extend(args), 1, "two"))
+        self.assertEqual(self.steps, [1, "two"])
+        self.assertEqual(self.failures, [])
+
+    def test_failure_is_told(self) -> None:
+        """What it raises is told with what the call was about."""
+
+        def hook() -> None:
+            raise ValueError("no")
+
+        self.assertIsNone(self.call(hook))
+        self.assertEqual(self.failures, [(ValueError, "the hook")])
+
+    def test_exit_is_not_a_failure(self) -> None:
+        """What ends the program is not held up."""
+
+        def hook() -> None:
+            raise SystemExit(3)
+
+        self.assertRaises(SystemExit, self.call, hook)
+        self.assertEqual(self.failures, [])
+
+    def test_result_that_cannot_be_awaited(self) -> None:
+        """A hook that returns what it should not is a hook that failed."""
+        self.assertIsNone(self.call(lambda: 5))
+        ((failure, about),) = self.failures
+        self.assertTrue(issubclass(failure, TypeError))
+        self.assertEqual(about, "the hook")
+
+
+class AsyncHookTests(HookTests):
+    """An async hook is done when its coroutine is."""
+
+    def test_without_waiting(self) -> None:
+        """One that waits for nothing is done at once."""
+
+        async def hook(step: str) -> None:
+            self.steps.append(step)
+
+        self.assertIsNone(self.call(hook, "one"))
+        self.assertEqual(self.steps, ["one"])
+
+    def test_waiting(self) -> None:
+        """One that waits begins at once, and its Deferred fires with None when it is done."""
+        deferred = self.call(self.wait)
+        self.assertEqual(self.steps, ["begun"])
+        self.assertNoResult(deferred)
+        self.gate.callback(None)
+        self.assertIsNone(self.successResultOf(deferred))
+        self.assertEqual(self.steps, ["begun", "done"])
+
+    def test_failure_at_once(self) -> None:
+        """One that fails before it waits is done at once."""
+
+        async def hook() -> None:
+            raise KeyError("no")
+
+        self.assertIsNone(self.call(hook))
+        self.assertEqual(self.failures, [(KeyError, "the hook")])
+
+    def test_failure_later(self) -> None:
+        """One that fails after it waited is done then; the failure goes no further."""
+        deferred = self.call(self.wait)
+        self.gate.errback(KeyError("no"))
+        self.assertIsNone(self.successResultOf(deferred))
+        self.assertEqual(self.failures, [(KeyError, "the hook")])
+
+    def test_any_awaitable(self) -> None:
+        """What can be awaited need not be a coroutine."""
+        test = self
+
+        class Waiting:
+            def __await__(self):
+                return test.wait().__await__()
+
+        deferred = self.call(Waiting)
+        self.assertNoResult(deferred)
+        self.gate.callback(None)
+        self.assertIsNone(self.successResultOf(deferred))
+        self.assertEqual(self.steps, ["begun", "done"])
+
+
+class DeferredHookTests(HookTests):
+    """A hook may return a Deferred."""
+
+    def test_fired(self) -> None:
+        """One that has fired is done."""
+        self.assertIsNone(self.call(lambda: succeed(None)))
+        self.assertEqual(self.failures, [])
+
+    def test_failed(self) -> None:
+        """One that has failed is done, and its failure told."""
+        self.assertIsNone(self.call(lambda: fail(OSError("no"))))
+        self.assertEqual(self.failures, [(OSError, "the hook")])
+
+    def test_waiting(self) -> None:
+        """One that has not fired is waited for."""
+        deferred = self.call(lambda: self.gate)
+        self.assertNoResult(deferred)
+        self.gate.errback(OSError("no"))
+        self.assertIsNone(self.successResultOf(deferred))
+        self.assertEqual(self.failures, [(OSError, "the hook")])
+
+    def test_waiting_for_another(self) -> None:
+        """One that has fired, but waits for another, is waited for."""
+        deferred = self.call(lambda: succeed(None).addCallback(lambda _: self.gate))
+        self.assertNoResult(deferred)
+        self.gate.callback(None)
+        self.assertIsNone(self.successResultOf(deferred))
+
+
+class StartTests(SynchronousTestCase):
+    """A coroutine is run as far as it goes, as `Deferred.fromCoroutine` would run it."""
+
+    def setUp(self) -> None:
+        self.gate: Deferred[object] = Deferred()
+        self.steps: list[object] = []
+
+    def test_nothing_to_wait_for(self) -> None:
+        """What has nothing to wait for is done, and there is no Deferred."""
+
+        async def run() -> None:
+            self.steps.append(await succeed(1))
+
+        self.assertIsNone(start(run()))
+        self.assertEqual(self.steps, [1])
+
+    def test_fails_at_once(self) -> None:
+        """What fails before it waits raises."""
+
+        async def run() -> None:
+            raise ValueError("no")
+
+        self.assertRaises(ValueError, start, run())
+
+    def test_waits(self) -> None:
+        """What waits goes on with what it waited for, again and again."""
+
+        async def run() -> None:
+            self.steps.append(await self.gate)
+            self.steps.append(await succeed("then"))
+
+        started = start(run())
+        assert started is not None
+        self.assertNoResult(started)
+        self.gate.callback("first")
+        self.assertIsNone(self.successResultOf(started))
+        self.assertEqual(self.steps, ["first", "then"])
+
+    def test_context_is_its_own(self) -> None:
+        """What it sets of the context nobody else sees, and it finds it again after waiting."""
+        variable: ContextVar[str] = ContextVar("variable", default="untouched")
+
+        async def run() -> None:
+            token = variable.set("mine")
+            await self.gate
+            self.steps.append(variable.get())
+            variable.reset(token)
+
+        started = start(run())
+        assert started is not None
+        self.assertEqual(variable.get(), "untouched")
+        self.gate.callback(None)
+        self.assertIsNone(self.successResultOf(started))
+        self.assertEqual(self.steps, ["mine"])
+
+    def test_failure_is_raised_where_it_waits(self) -> None:
+        """A failure is raised at its `await`, whatever kind it is, and is over when handled."""
+
+        async def run() -> None:
+            try:
+                await self.gate
+            except CancelledError:
+                self.steps.append("cancelled")
+            self.steps.append(sys.exc_info()[0])
+            raise ValueError("another")
+
+        started = start(run())
+        assert started is not None
+        self.gate.errback(CancelledError())
+        failure = self.failureResultOf(started, ValueError)
+        self.assertEqual(self.steps, ["cancelled", None])
+        self.assertIsNone(failure.value.__context__)
+
+    def test_cancel(self) -> None:
+        """Who cancels it cancels what it waits for, and its `finally` runs."""
+
+        async def run() -> None:
+            try:
+                await self.gate
+            finally:
+                self.steps.append("finally")
+
+        started = start(run())
+        assert started is not None
+        started.cancel()
+        self.failureResultOf(started)
+        self.assertEqual(self.steps, ["finally"])

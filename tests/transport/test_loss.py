@@ -1,0 +1,51 @@
+"""Tests of what is said of the end of a transport."""
+
+from __future__ import annotations
+
+from OpenSSL import SSL
+from service_identity import VerificationError
+from service_identity.exceptions import DNSMismatch
+from service_identity.hazmat import DNS_ID
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.transport.loss import UNTRUSTED, why_lost
+
+
+class LossTests(SynchronousTestCase):
+    """Each end of a transport has its words, or none."""
+
+    def why(self, error: BaseException) -> str:
+        return why_lost(Failure(error))
+
+    def test_plain(self) -> None:
+        """Of a connection that is just gone there is nothing to say."""
+        for error in (ConnectionDone(), ConnectionLost(), ConnectionAborted()):
+            self.assertEqual(self.why(error), "")
+
+    def test_tls(self) -> None:
+        """OpenSSL's queue of errors is told by its reasons alone."""
+        untrusted = ("SSL routines", "", UNTRUSTED)
+        unknown = ("SSL routines", "read", "tlsv1 alert unknown ca")
+        for arguments, words in (
+            (([untrusted],), UNTRUSTED),
+            (([untrusted, unknown],), f"{UNTRUSTED}; tlsv1 alert unknown ca"),
+            (([],), "it failed"),
+            (([("SSL routines", "", "")],), "it failed"),
+            ((), "it failed"),
+        ):
+            self.assertEqual(self.why(SSL.Error(*arguments)), f"TLS: {words}")
+
+    def test_system(self) -> None:
+        """Where the system failed below TLS, its words are told without the number."""
+        self.assertEqual(self.why(SSL.SysCallError(104, "ECONNRESET")), "TLS: ECONNRESET")
+
+    def test_another_host(self) -> None:
+        """A certificate of another host is told as such, and not by the classes that found it."""
+        error = VerificationError(errors=[DNSMismatch(mismatched_id=DNS_ID("chat.example"))])
+        self.assertEqual(self.why(error), "TLS: the certificate is not that host's")
+
+    def test_others(self) -> None:
+        """Anything else is told in its own words."""
+        self.assertEqual(self.why(OSError("no route")), "no route")

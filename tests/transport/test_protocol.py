@@ -1,0 +1,298 @@
+"""Tests of moving bytes: what arrives is acted on in order, what is said is written at once."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.connection.events import AdmissionAsked, Event
+from chatd.connection.server import ServerConnection
+from chatd.errors import SessionEnded
+from chatd.transport.flush import Turn
+from chatd.transport.outbuffer import SLICE
+from chatd.transport.protocol import ChatProtocol
+from chatd.wire.channel import ClearChannel
+from chatd.wire.codec import Codec
+from chatd.wire.messages import Message, MessageType, SessionInit
+from tests.fakes.peers import (
+    Peer,
+    PipeTransport,
+    SocketTransport,
+    ack,
+    pong,
+)
+
+MAX_PENDING = 1000
+
+
+class RecordingProtocol(ChatProtocol):
+    """Lets everyone in, and notes what it is told.
+
+    Attributes:
+        works: What `act_on` returns for the next messages; None where there is nothing left.
+        owes: Whether it owes answers.
+    """
+
+    def __init__(self, clock: Clock, max_pending: int | None = MAX_PENDING) -> None:
+        connection = ServerConnection(
+            Codec(), ClearChannel(), SessionInit(session_id="s"), clock.seconds()
+        )
+        super().__init__(None, Turn(clock), clock, max_pending)
+        self.connection = connection
+        self.owes = False
+        self.texts: list[str] = []
+        self.events: list[Event] = []
+        self.works: list[Deferred[None]] = []
+        self.ends: list[SessionEnded] = []
+        self.closed = 0
+
+    def act_on(self, event: Event) -> Deferred[None] | None:
+        if isinstance(event, AdmissionAsked):
+            self.connection.admit(event.ack.name)
+            self.handshake_done()
+        elif isinstance(event, Message):
+            self.texts.append(event.text)
+            return self.works.pop(0) if self.works else None
+        else:
+            self.events.append(event)
+        return None
+
+    def owes_answers(self) -> bool:
+        return self.owes
+
+    def session_ended(self, end_reason: SessionEnded) -> None:
+        self.ends.append(end_reason)
+
+    def connection_closed(self) -> None:
+        self.closed += 1
+
+
+class ProtocolTests(SynchronousTestCase):
+    """A protocol on a transport without a socket, and its peer by hand."""
+
+    transport_class: type[PipeTransport] = SocketTransport
+    max_pending: int | None = MAX_PENDING
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.protocol = RecordingProtocol(self.clock, self.max_pending)
+        self.peer = Peer(self.protocol, Codec(), self.transport_class)
+        self.transport = self.peer.transport
+
+    def establish(self) -> None:
+        """Finish the handshake."""
+        self.peer.send(ack(self.peer, "alice"))
+        self.end_turn()
+        self.peer.take()
+
+    def end_turn(self) -> None:
+        self.clock.advance(0)
+
+    def deliver(self, text: str) -> None:
+        """Deliver a MESSAGE to the peer."""
+        self.protocol.deliver(self.peer.codec.encode(Message.chat(text, id="id")))
+
+    def half_close(self) -> None:
+        """Let the peer close its sending half."""
+        self.protocol.readConnectionLost()
+
+    def end_codes(self) -> list[str]:
+        """Return the codes of the ends that were told, in order."""
+        return [end.code for end in self.protocol.ends]
+
+
+class ReadingTests(ProtocolTests):
+    """What arrives is acted on in order."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.establish()
+
+    def test_many_in_one_piece(self) -> None:
+        """All that came in one read is acted on."""
+        self.peer.say("one", "two", "three")
+        self.assertEqual(self.protocol.texts, ["one", "two", "three"])
+
+    def test_byte_by_byte(self) -> None:
+        """What comes byte by byte is acted on as soon as it is whole."""
+        data = self.peer.codec.encode(Message.chat("one")) * 2
+        for position in range(len(data)):
+            self.protocol.dataReceived(data[position : position + 1])
+        self.assertEqual(self.protocol.texts, ["one", "one"])
+
+    def test_work_pauses_the_reading(self) -> None:
+        """While one message is worked on the next waits, and nothing more is read."""
+        work: Deferred[None] = Deferred()
+        self.protocol.works = [work]
+        self.peer.say("one", "two")
+        self.assertEqual(self.protocol.texts, ["one"])
+        self.assertFalse(self.transport.is_reading)
+        self.peer.say("three")  # it was on its way already
+        self.assertEqual(self.protocol.texts, ["one"])
+        work.callback(None)
+        self.assertTrue(self.transport.is_reading)
+        self.assertEqual(self.protocol.texts, ["one", "two", "three"])
+
+    def test_work_after_work(self) -> None:
+        """Each message waits for the one before it."""
+        works: list[Deferred[None]] = [Deferred(), Deferred()]
+        self.protocol.works = list(works)
+        self.peer.say("one", "two", "three")
+        works[0].callback(None)
+        self.assertEqual(self.protocol.texts, ["one", "two"])
+        self.assertFalse(self.transport.is_reading)
+        works[1].callback(None)
+        self.assertEqual(self.protocol.texts, ["one", "two", "three"])
+        self.assertTrue(self.transport.is_reading)
+
+    def test_session_ends_during_work(self) -> None:
+        """What waited behind the work of a session that ended is dropped, and so is the rest."""
+        work: Deferred[None] = Deferred()
+        self.protocol.works = [work]
+        self.peer.say("one", "two")
+        self.protocol.end_session("goodbye", "enough")
+        self.end_turn()
+        self.assertTrue(self.transport.is_reading)
+        work.callback(None)
+        self.peer.say("three")
+        self.assertEqual(self.protocol.texts, ["one"])
+        self.assertEqual(self.end_codes(), ["goodbye"])
+
+    def test_connection_lost_during_work(self) -> None:
+        """A connection that is lost while there is work ends the session at once."""
+        work: Deferred[None] = Deferred()
+        self.protocol.works = [work]
+        self.peer.say("one", "two")
+        self.transport.lose()
+        self.assertEqual(self.end_codes(), ["connection-lost"])
+        work.callback(None)
+        self.assertEqual(self.protocol.texts, ["one"])
+        self.assertFalse(self.transport.is_reading)
+
+    def test_silence_during_work(self) -> None:
+        """A peer that is not listened to is not ended for its silence."""
+        work: Deferred[None] = Deferred()
+        self.protocol.works = [work]
+        self.peer.say("one")
+        for _ in range(10):
+            self.clock.advance(5)
+            self.protocol.tick(self.clock.seconds())
+        self.assertEqual(self.end_codes(), [])
+        work.callback(None)
+        for _ in range(4):
+            self.clock.advance(5)
+            self.protocol.tick(self.clock.seconds())
+        self.assertEqual(self.end_codes(), ["heartbeat-timeout"])
+
+
+class WritingTests(ProtocolTests):
+    """What is to be said is written at the end of the turn, in one piece."""
+
+    def test_greeting_comes_at_once(self) -> None:
+        """The greeting does not wait for anything."""
+        (greeting,) = self.peer.take()
+        self.assertEqual(greeting.type, MessageType.SESSION_INIT)
+
+    def test_no_delay(self) -> None:
+        """A socket is told not to wait for more to send."""
+        self.assertTrue(self.transport.is_without_delay)
+
+    def test_one_write_a_turn(self) -> None:
+        """However much a turn produces, it is written once."""
+        self.establish()
+        for text in ("one", "two", "three"):
+            self.deliver(text)
+        self.assertEqual(self.peer.count_writes(), 0)
+        self.end_turn()
+        self.assertEqual(self.peer.count_writes(), 1)
+        self.assertEqual(self.peer.take_texts(), ["one", "two", "three"])
+
+    def test_nothing_to_write(self) -> None:
+        """A turn in which a message arrives and nothing is said writes nothing."""
+        self.establish()
+        self.peer.send(pong(1))
+        self.end_turn()
+        self.assertEqual(self.peer.count_writes(), 0)
+
+    def test_held_back_while_the_peer_does_not_read(self) -> None:
+        """What comes while the transport takes no more is written as one when it does again."""
+        self.establish()
+        self.transport.accept_no_more()
+        for text in ("one", "two"):
+            self.deliver(text)
+            self.end_turn()
+        self.assertEqual(self.peer.count_writes(), 0)
+        self.transport.accept_again()
+        self.end_turn()
+        self.assertEqual(self.peer.count_writes(), 1)
+        self.assertEqual(self.peer.take_texts(), ["one", "two"])
+
+    def test_transport_that_is_gone(self) -> None:
+        """Nothing is written to a transport that said it wants nothing more."""
+        self.establish()
+        self.protocol.stopProducing()
+        self.deliver("one")
+        self.end_turn()
+        self.assertEqual(self.peer.count_writes(), 0)
+
+    def test_delivered_after_the_end(self) -> None:
+        """What is delivered to a session that is over is dropped."""
+        self.establish()
+        self.protocol.end_session("goodbye", "enough")
+        self.deliver("one")
+        self.end_turn()
+        self.assertEqual([message.type for message in self.peer.take()], [MessageType.DISCONNECT])
+
+    def test_delivered_before_the_welcome(self) -> None:
+        """What is delivered to a session that is not established is dropped."""
+        self.peer.take()
+        self.deliver("one")
+        self.end_turn()
+        self.assertEqual(self.peer.take(), [])
+
+
+class LargeTests(ProtocolTests):
+    """What is large is written in more than one turn."""
+
+    max_pending = None
+
+    def end_turn(self) -> None:
+        """Make the calls that are due; those that they ask for are the next turn's."""
+        for call in self.clock.getDelayedCalls():
+            if call.getTime() <= self.clock.seconds():
+                self.clock.calls.remove(call)
+                call.called = 1
+                call.func(*call.args, **call.kw)
+
+    def test_a_slice_for_each_turn(self) -> None:
+        """A peer that reads gets a slice a turn, what is said meanwhile after it, and the end."""
+        self.establish()
+        before = len(self.transport.writes)
+        large = self.peer.codec.encode(Message.chat(bytes(2 * SLICE), id="large"))
+        self.protocol.deliver(large)
+        self.deliver("small")
+        for turn in (1, 2, 3):
+            self.end_turn()
+            self.assertEqual(len(self.transport.writes) - before, turn)
+        self.deliver("then")
+        self.end_turn()
+        self.protocol.deliver(large)
+        self.protocol.end_session("goodbye", "done")
+        for _ in range(6):
+            self.end_turn()
+        self.assertEqual(self.transport.ends, ["half-close"])
+        told = self.peer.take()
+        ids = [message.id for message in told if message.type == MessageType.MESSAGE]
+        self.assertEqual(ids, ["large", "id", "id", "large"])
+        self.assertEqual(told[-1].type, MessageType.DISCONNECT)
+
+    def test_lost_meanwhile(self) -> None:
+        """Nothing more is written to a peer that has gone."""
+        self.establish()
+        before = len(self.transport.writes)
+        self.protocol.deliver(self.peer.codec.encode(Message.chat(bytes(4 * SLICE))))
+        self.end_turn()
+        self.transport.lose()
+        self.end_turn()
+        self.assertEqual(len(self.transport.writes) - before, 1)

@@ -1,0 +1,162 @@
+"""Tests of what a protocol waits for: a peer that has read, and answers that are owed to it."""
+
+from __future__ import annotations
+
+from twisted.internet.error import ConnectionLost
+
+from chatd.errors import SessionEnded
+from chatd.transport.outbuffer import SLICE
+from chatd.transport.protocol import CLOSE_TIMEOUT_S
+from tests.fakes.peers import GOODBYE
+from tests.transport.test_protocol import MAX_PENDING, ProtocolTests
+
+
+class DrainedTests(ProtocolTests):
+    """Who has much to say may wait until the peer has read what was said."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.establish()
+
+    def test_reads(self) -> None:
+        """Where the peer reads, it is told at the end of the turn, when all is written."""
+        self.deliver("one")
+        drained = self.protocol.when_drained()
+        drained.addCallback(lambda _: self.peer.take_texts())
+        self.assertNoResult(drained)
+        self.end_turn()
+        self.assertEqual(self.successResultOf(drained), ["one"])
+
+    def test_nothing_to_say(self) -> None:
+        """Where nothing waits, it is told at the end of the turn, too."""
+        drained = self.protocol.when_drained()
+        self.end_turn()
+        self.assertIsNone(self.successResultOf(drained))
+
+    def test_does_not_read(self) -> None:
+        """Where the peer does not read, it is told as soon as it does and nothing waits."""
+        self.transport.accept_no_more()
+        self.deliver("one")
+        drained = self.protocol.when_drained()
+        self.end_turn()
+        self.assertNoResult(drained)
+        self.transport.accept_again()
+        self.end_turn()
+        self.assertIsNone(self.successResultOf(drained))
+        self.assertEqual(self.peer.take_texts(), ["one"])
+
+    def test_stops_reading(self) -> None:
+        """Where the peer stops in the middle of what is written, the rest is waited for."""
+        write = self.transport.write
+
+        def write_and_be_full(data: bytes) -> None:
+            write(data)
+            self.transport.accept_no_more()
+
+        self.transport.write = write_and_be_full
+        self.protocol.deliver(bytes(SLICE + 1))
+        drained = self.protocol.when_drained()
+        self.end_turn()
+        self.transport.accept_again()
+        self.assertNoResult(drained)
+        self.transport.write = write
+        self.transport.accept_again()
+        self.end_turn()
+        self.assertIsNone(self.successResultOf(drained))
+
+    def test_again(self) -> None:
+        """It can be asked again when it was told."""
+        for _ in range(3):
+            drained = self.protocol.when_drained()
+            self.end_turn()
+            self.assertIsNone(self.successResultOf(drained))
+
+    def test_ended_first(self) -> None:
+        """Where the session ends first, by whomever, it fails with the reason."""
+        for end, code in (
+            (lambda: self.protocol.end_session("enough", "that was enough"), "enough"),
+            (lambda: self.peer.send(GOODBYE), "goodbye"),
+            (lambda: self.transport.lose(ConnectionLost()), "connection-lost"),
+            (self.half_close, "connection-lost"),
+            (lambda: self.protocol.deliver(bytes(MAX_PENDING + 1)), "slow-consumer"),
+        ):
+            self.setUp()
+            self.transport.accept_no_more()
+            drained = self.protocol.when_drained()
+            end()
+            self.end_turn()
+            self.assertEqual(self.failureResultOf(drained, SessionEnded).value.code, code)
+
+    def test_over_already(self) -> None:
+        """Where the session is over already, it fails at once."""
+        self.protocol.end_session("enough", "that was enough")
+        self.failureResultOf(self.protocol.when_drained(), SessionEnded)
+        self.end_turn()
+        self.failureResultOf(self.protocol.when_drained(), SessionEnded)
+
+
+class OwingTests(ProtocolTests):
+    """A peer that is owed answers is waited for, though it says no more."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.establish()
+        self.protocol.owes = True
+
+    def answer(self) -> None:
+        """Give the last answer."""
+        self.deliver("answer")
+        self.protocol.owes = False
+        self.end_turn()
+
+    def test_goodbye(self) -> None:
+        """The answers to one that said goodbye come first, as they come, then the close."""
+        self.peer.send(GOODBYE)
+        self.deliver("first")
+        self.end_turn()
+        self.assertEqual((self.peer.take_texts(), self.transport.ends), (["first"], []))
+        self.assertEqual(self.end_codes(), [])
+        self.answer()
+        self.assertEqual(
+            (self.peer.take_texts(), self.transport.ends), (["answer"], ["half-close"])
+        )
+        self.assertEqual(self.end_codes(), ["goodbye"])
+
+    def test_half_closed(self) -> None:
+        """So do those to one that has closed its sending half."""
+        self.protocol.readConnectionLost()
+        self.deliver("first")
+        self.end_turn()
+        self.assertEqual((self.peer.take_texts(), self.transport.ends), (["first"], []))
+        self.assertEqual(self.end_codes(), [])
+        self.answer()
+        self.assertEqual((self.peer.take_texts(), self.transport.ends), (["answer"], ["close"]))
+        self.assertEqual(self.end_codes(), ["connection-lost"])
+
+    def test_ended(self) -> None:
+        """An end that this side decides does not wait."""
+        self.protocol.end_session("enough", "that was enough")
+        self.end_turn()
+        self.assertEqual((self.transport.ends, self.end_codes()), (["half-close"], ["enough"]))
+
+    def test_lost(self) -> None:
+        """Nor does a loss."""
+        self.peer.send(GOODBYE)
+        self.transport.lose()
+        self.assertEqual((self.end_codes(), self.protocol.closed), (["goodbye"], 1))
+        self.answer()
+        self.assertEqual(self.peer.take_texts(), [])
+
+    def test_too_much(self) -> None:
+        """One that does not read what it is owed, and for whom too much waits, is cut off."""
+        for go in (lambda: self.peer.send(GOODBYE), self.half_close):
+            self.setUp()
+            self.transport.accept_no_more()
+            go()
+            self.end_turn()
+            self.assertEqual(self.transport.ends, [])
+            self.protocol.deliver(bytes(MAX_PENDING + 1))
+            self.end_turn()
+            self.assertEqual(len(self.end_codes()), 1)
+            self.clock.advance(CLOSE_TIMEOUT_S)
+            self.assertEqual(self.transport.ends[-1], "abort")

@@ -1,0 +1,123 @@
+"""Tests of writing: a socket takes what it can at once, and the reactor brings the rest."""
+
+from __future__ import annotations
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import ISSLTransport
+from twisted.internet.testing import MemoryReactor, StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import directlyProvides
+
+from chatd.transport.writers import SocketWriter, TransportWriter, writer_for
+
+
+class Socket(FileDescriptor):
+    """A socket that takes so much, and then no more.
+
+    Attributes:
+        room: How many bytes it still takes; None where it is broken.
+        taken: What it took.
+    """
+
+    def __init__(self, reactor: MemoryReactor, room: int | None) -> None:
+        super().__init__(reactor)
+        self.connected = 1
+        self.room = room
+        self.taken = b""
+
+    def writeSomeData(self, data: bytes) -> int | Exception:
+        if self.room is None:
+            return ConnectionLost()
+        part = bytes(data)[: min(self.room, 10)]
+        self.room -= len(part)
+        self.taken += part
+        return len(part)
+
+
+class SocketWriterTests(SynchronousTestCase):
+    """A socket is written to at once."""
+
+    def setUp(self) -> None:
+        self.reactor = MemoryReactor()
+
+    def make(self, room: int | None) -> tuple[Socket, SocketWriter]:
+        socket = Socket(self.reactor, room)
+        writer = writer_for(socket)
+        assert isinstance(writer, SocketWriter)
+        return socket, writer
+
+    def test_all(self) -> None:
+        """What it takes is all sent, in as many pieces as it wants, and the reactor not asked."""
+        socket, writer = self.make(1_000)
+        writer.write(bytes(range(25)))
+        writer.write(memoryview(b"end"))
+        self.assertEqual(socket.taken, bytes(range(25)) + b"end")
+        self.assertEqual(self.reactor.getWriters(), [])
+
+    def test_the_rest(self) -> None:
+        """What it does not take is kept, in order, until the reactor says that it does."""
+        socket, writer = self.make(15)
+        scratch = bytearray(b"0123456789abcdefghij")
+        writer.write(memoryview(scratch))
+        scratch[:] = bytes(20)  # it is used again
+        writer.write(b"then")
+        self.assertEqual(socket.taken, b"0123456789abcde")
+        self.assertEqual(self.reactor.getWriters(), [socket])
+        socket.room = 1_000
+        while self.reactor.getWriters():
+            socket.doWrite()
+        self.assertEqual(socket.taken, b"0123456789abcdefghijthen")
+        writer.write(b"!")
+        self.assertEqual(socket.taken[-1:], b"!")
+
+    def test_broken(self) -> None:
+        """A broken one is left to the reactor, which is told the same when it writes."""
+        socket, writer = self.make(None)
+        writer.write(b"lost")
+        self.assertEqual(self.reactor.getWriters(), [socket])
+        self.assertIsInstance(socket.doWrite(), ConnectionLost)
+
+    def test_gone(self) -> None:
+        """One that is gone is not written to."""
+        socket, writer = self.make(1_000)
+        socket.connected = 0
+        writer.write(b"late")
+        self.assertEqual((socket.taken, self.reactor.getWriters()), (b"", []))
+
+    def test_closes_meanwhile(self) -> None:
+        """One that has room again while it closes is left to the reactor to end."""
+        socket, writer = self.make(0)
+        socket.disconnecting = True
+        grown = socket.writeSomeData
+
+        def write_some_data(data: bytes) -> int | Exception:
+            socket.writeSomeData = grown
+            return 0
+
+        socket.writeSomeData = write_some_data
+        socket.room = 1_000
+        writer.write(b"bye")
+        self.assertEqual(socket.taken, b"bye")
+        self.assertEqual(self.reactor.getWriters(), [socket])
+        self.assertIsNotNone(socket.doWrite())
+
+    def test_tls_begun_on_it(self) -> None:
+        """One that has begun TLS is given what is to be encrypted, not written to."""
+        socket, _ = self.make(1_000)
+        directlyProvides(socket, ISSLTransport)
+        self.assertIsInstance(writer_for(socket), TransportWriter)
+
+
+class TransportWriterTests(SynchronousTestCase):
+    """Any other transport is given bytes of its own."""
+
+    def test_write(self) -> None:
+        """What is written may be overwritten at once."""
+        transport = StringTransport()
+        writer = writer_for(transport)
+        self.assertIsInstance(writer, TransportWriter)
+        scratch = bytearray(b"one")
+        writer.write(memoryview(scratch))
+        scratch[:] = b"two"
+        self.assertEqual(transport.value(), b"one")
