@@ -9,29 +9,32 @@ import chatd
 
 ROOT = Path(chatd.__file__).parent
 
-# From the top; a module imports only from its own row and from those below it. The package's own
-# module, which holds the public names, is called chatd.
+# From the top; a module imports only from its own row and from those below it. Packages of one row
+# are siblings, which never import each other. The package's own module, which holds the public
+# names, is called chatd.
 ROWS = [
-    {"cli", "tap", "options", "__main__"},
+    {"__main__"},
+    {"cli"},
+    {"testing"},
     {"chatd"},
-    {"net", "service", "testing"},
-    {"passwords", "operatorfile"},
+    {"daemon"},
+    {"listening"},
+    {"server", "client"},
+    {"transport"},
+    {"config"},
     {"chat"},
     {"storage", "backplane"},
-    {"session"},
-    {"keyfile"},
+    {"connection"},
     {"wire"},
-    {"files"},
     {"errors", "_version"},
 ]
 RANKS = {layer: len(ROWS) - place for place, row in enumerate(ROWS) for layer in row}
 
 # The layers that are functions of what they are given, and what would make them something else.
-PURE = {"wire", "session", "chat"}
+PURE = {"wire", "connection", "chat"}
 IMPURE = {
     "asyncio",
     "chatd.config.ownfile",
-    "chatd.config.keyfile",
     "datetime",
     "os",
     "select",
@@ -91,6 +94,8 @@ def faults_in(module, source, *, is_package=False):
             target = layer_of(name)
             if target is not None and RANKS[target] > RANKS[layer]:
                 faults.append(f"{module} is below {name}")
+            if target != layer and RANKS.get(target) == RANKS[layer]:
+                faults.append(f"{module} is beside {name}")
             if layer in PURE and any(is_within(name, each) for each in IMPURE):
                 faults.append(f"{module} is pure, and {name} is not")
     for node in walk_module_level(tree):
@@ -140,14 +145,14 @@ class CheckerTests(SynchronousTestCase):
             "import chatd.connection",
             "import json, chatd.connection.states as states",
             "from chatd.connection.states import State",
-            "from chatd import session",
+            "from chatd import connection",
             "from chatd import Codec",
             "import chatd",
-            "from .. import session",
-            "from ..session import states",
-            "from ..session.states import State",
+            "from .. import connection",
+            "from ..connection import states",
+            "from ..connection.states import State",
             "def function():\n    from chatd.connection import states",
-            "class A:\n    if True:\n        import chatd.net",
+            "class A:\n    if True:\n        import chatd.server",
             "if TYPE_CHECKING:\n    from chatd.connection.states import State",
             "try:\n    import chatd.cli\nexcept ImportError:\n    pass",
         )
@@ -161,6 +166,15 @@ class CheckerTests(SynchronousTestCase):
                 faults = faults_in(f"chatd.{layer}", f"import chatd.{target}.part")
                 is_below = any(f"is below chatd.{target}.part" in fault for fault in faults)
                 assert is_below is (RANKS[target] > RANKS[layer]), (layer, target)
+                is_beside = any(f"is beside chatd.{target}.part" in fault for fault in faults)
+                is_sibling = layer != target and RANKS[target] == RANKS[layer]
+                assert is_beside is is_sibling, (layer, target)
+
+    def test_siblings(self):
+        """Server and client, and any other two of one row, never import each other."""
+        self.assert_faulty("chatd.server.protocol", "from chatd.client.client import ChatClient")
+        self.assert_faulty("chatd.client.client", "from chatd import server")
+        self.assert_clean("chatd.server.protocol", "from chatd.server import session")
 
     def test_downwards(self):
         """An import from the same layer or a lower one is fine, for its types only or not."""
@@ -175,7 +189,7 @@ class CheckerTests(SynchronousTestCase):
             "import time, os, socket\nfrom twisted.internet import defer",
         )
         self.assert_clean("chatd.wire", "from . import frames", is_package=True)
-        self.assert_clean("chatd", "from .net.client import ChatClient", is_package=True)
+        self.assert_clean("chatd", "from .client.client import ChatClient", is_package=True)
         self.assert_clean("chatd.cli.main", "import chatd", "from chatd import Codec")
 
     def test_impure(self):
@@ -199,7 +213,7 @@ class CheckerTests(SynchronousTestCase):
     def test_pure_layers_read_no_key_files(self):
         """A key reaches the pure layers as bytes, not as a file."""
         faults = faults_in("chatd.chat.rooms", "from chatd.config.keyfile import load_key")
-        assert faults == ["chatd.chat.rooms is pure, and chatd.config.keyfile.load_key is not"]
+        assert faults == ["chatd.chat.rooms is below chatd.config.keyfile.load_key"]
 
     def test_reactor(self):
         """The global reactor is not imported at a module's own level, in any layer."""

@@ -184,8 +184,8 @@ class ConstantTimeTests(TestCase):
 
     COMPARING = (
         ("wire/envelope.py", "open"),
-        ("net/accounts.py", "checkPassword"),
-        ("net/keyring.py", "replace"),
+        ("server/accounts.py", "checkPassword"),
+        ("server/keyring.py", "replace"),
     )
 
     def test_compare_digest(self) -> None:

@@ -37,9 +37,8 @@ from chatd.chat.addresses import site_of
 from chatd.chat.history import MAX_PAGE, Answer, history, join
 from chatd.chat.hub import Hub
 from chatd.chat.interfaces import M
-from chatd.chat.moderation import Bans, Operators, check_target
+from chatd.chat.moderation import Ban, Bans, Operators, check_target
 from chatd.chat.names import MAX_TOPIC, check_name, check_room, fold
-from chatd.config.banfile import Ban
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.storage.interface import StreamPosition
 

@@ -12,10 +12,34 @@ import msgspec
 from chatd.chat.addresses import plain_address, site_of
 from chatd.chat.interfaces import Member
 from chatd.chat.names import fold, fold_known
-from chatd.config.banfile import Ban
 from chatd.errors import ErrorCode, RequestError
 
-__all__ = ["Bans", "Lock", "Operators", "check_target"]
+__all__ = ["Ban", "Bans", "Lock", "Operators", "check_target"]
+
+
+class Ban(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Someone who is kept out. A name, an address, or both are given.
+
+    Attributes:
+        name: The folded name that is refused, or None.
+        address: The address that is refused, or None.
+        until: When it ends, in Unix seconds; None if it does not.
+        by: Who made it.
+        made: When it was made, in Unix seconds.
+
+    Raises:
+        ValueError: Neither a name nor an address is given.
+    """
+
+    name: str | None = None
+    address: str | None = None
+    until: float | None = None
+    by: str = ""
+    made: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.name is None and self.address is None:
+            raise ValueError("A ban needs a name or an address")
 
 
 class Lock(Protocol):

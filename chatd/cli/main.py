@@ -19,8 +19,8 @@ from chatd.cli.passwd import passwd
 from chatd.cli.status import Status
 from chatd.cli.streams import complain, flush_standard_streams, open_standard_streams, tell, write
 from chatd.config.keyfile import load_key, write_key_file
-from chatd.daemon.process import go_by_monotonic_time
 from chatd.errors import ConfigurationError, RequestError
+from chatd.transport.clock import go_by_monotonic_time
 
 __all__ = ["main"]
 

@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from chatd.errors import ConfigurationError
-from chatd.listening.endpoints import MAX_PORT, MAX_SOCKET_PATH, bad_endpoint
+from chatd.transport.endpoints import MAX_PORT, MAX_SOCKET_PATH, bad_endpoint
 
 __all__ = ["client_endpoint"]
 

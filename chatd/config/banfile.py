@@ -9,35 +9,11 @@ from pathlib import Path
 
 import msgspec
 
+from chatd.chat.moderation import Ban
 from chatd.config.ownfile import read_regular_file, replace_private_file, strip_mark, why
 from chatd.errors import ConfigurationError, StoreError
 
-__all__ = ["Ban", "BanFile"]
-
-
-class Ban(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Someone who is kept out. A name, an address, or both are given.
-
-    Attributes:
-        name: The folded name that is refused, or None.
-        address: The address that is refused, or None.
-        until: When it ends, in Unix seconds; None if it does not.
-        by: Who made it.
-        made: When it was made, in Unix seconds.
-
-    Raises:
-        ValueError: Neither a name nor an address is given.
-    """
-
-    name: str | None = None
-    address: str | None = None
-    until: float | None = None
-    by: str = ""
-    made: float = 0.0
-
-    def __post_init__(self) -> None:
-        if self.name is None and self.address is None:
-            raise ValueError("A ban needs a name or an address")
+__all__ = ["BanFile"]
 
 
 class BanFile:

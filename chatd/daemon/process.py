@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import resource
-import time
 from typing import Any
 
 from twisted.application.service import Service
@@ -14,7 +13,7 @@ from chatd.errors import StartupError
 from chatd.listening.accepting import room_for_more
 from chatd.server.limits import Limits
 
-__all__ = ["DescriptorService", "allow_all_descriptors", "go_by_monotonic_time"]
+__all__ = ["DescriptorService", "allow_all_descriptors"]
 
 OWN = 8
 """How many descriptors a daemon itself opens after it listens: its store, what wakes it."""
@@ -22,22 +21,6 @@ SELECT = 1024
 """How many descriptors select(2) takes, the lowest ones: FD_SETSIZE."""
 FEWEST = 4
 """A daemon that has room for fewer connections is of no use to anybody."""
-
-
-def go_by_monotonic_time(reactor: Any) -> None:  # noqa: ANN401
-    """Let a reactor go by a clock that nobody sets.
-
-    Twisted's goes by the wall clock. When that is set back, whatever was to be done in a moment is
-    done as much later, and the reactor seems to stand still; when it is set forward, all timers
-    end at once.
-
-    Args:
-        reactor: The reactor. One that goes by another clock, that runs or that has timers already
-            is left as it is.
-    """
-    goes_by_wall_clock = getattr(reactor, "seconds", None) is time.time
-    if goes_by_wall_clock and not reactor.running and not reactor.getDelayedCalls():
-        reactor.seconds = time.monotonic
 
 
 def allow_all_descriptors(reactor: Any) -> None:  # noqa: ANN401

@@ -24,9 +24,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
 
-from chatd.chat.moderation import Bans
+from chatd.chat.moderation import Ban, Bans
 from chatd.chat.policy import Policy
-from chatd.config.banfile import Ban, BanFile
+from chatd.config.banfile import BanFile
 from chatd.config.keyfile import load_key
 from chatd.config.operatorfile import load_operators
 from chatd.config.ownfile import absolute_path

@@ -28,7 +28,7 @@ from chatd.daemon.options import (
     limits_of,
 )
 from chatd.daemon.pidfile import check_pid_file
-from chatd.daemon.process import allow_all_descriptors, go_by_monotonic_time
+from chatd.daemon.process import allow_all_descriptors
 from chatd.daemon.service import DEFAULT_ENDPOINT, Settings, make_service
 from chatd.errors import ConfigurationError
 from chatd.listening.endpoints import SOCKET_MODE, is_stdio
@@ -37,6 +37,7 @@ from chatd.server.factory import GRACE_S, HEARTBEAT_S
 from chatd.storage.interface import Retention
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.sqlite.store import SQLITE_RETENTION, Durability
+from chatd.transport.clock import go_by_monotonic_time
 from chatd.wire.envelope import MAX_CONTENT
 from chatd.wire.messages import (
     MAX_HEARTBEAT_S,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from OpenSSL import SSL, crypto
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred, execute
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import (
@@ -29,9 +29,9 @@ from zope.interface import implementer
 from chatd.config.ownfile import read_regular_file, why
 from chatd.errors import ConfigurationError
 from chatd.listening.certificatefiles import PemDirectory, read_tls_string
-from chatd.transport.loss import reasons_of
+from chatd.transport.endpoints import why_refused
 
-__all__ = ["Certificates", "RenewableEndpoint", "why_refused"]
+__all__ = ["Certificates", "RenewableEndpoint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +204,3 @@ class Certificates:
     def __iter__(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """Go through the endpoints: what each is called, and what reads its certificates anew."""
         return iter([(called, endpoint.renew) for called, endpoint in self._endpoints])
-
-
-def why_refused(error: Exception) -> str:
-    """Say in one line why a string or its files were refused."""
-    if isinstance(error, (SSL.Error, crypto.Error)):
-        return f"a file is damaged, or no PEM: {reasons_of(error)}"
-    return " ".join(str(error).split()) or type(error).__name__

@@ -21,18 +21,15 @@ from twisted.internet.interfaces import (
 from twisted.protocols.haproxy import proxyEndpoint
 from zope.interface import implementer
 
-from chatd.errors import ConfigurationError
 from chatd.listening.activation import adopted_endpoint
-from chatd.listening.certificates import Certificates, why_refused
+from chatd.listening.certificates import Certificates
 from chatd.listening.stdio import StdioEndpoint
 from chatd.listening.unix import UnixPort, adopt_unix, listen_unix
+from chatd.transport.endpoints import MAX_PORT, MAX_SOCKET_PATH, bad_endpoint
 
 __all__ = [
     "BACKLOG",
-    "MAX_PORT",
-    "MAX_SOCKET_PATH",
     "SOCKET_MODE",
-    "bad_endpoint",
     "is_stdio",
     "server_endpoint",
 ]
@@ -60,10 +57,6 @@ _BEFORE_RELATIVE_PATH = re.compile(
     r"(?:address=|(?!(?:[^:\\=]|\\.)*=))(?![/:\0]|$)"
 )
 _PATH = re.compile(r"(?:[^:\\]|\\.)*")
-MAX_SOCKET_PATH = 107
-"""Bytes of a UNIX socket's path, which the system gives 108 with the NUL at its end (unix(7))."""
-MAX_PORT = 65_535
-_WRONG_ARGUMENTS = (IndexError, TypeError, KeyError, AttributeError, RuntimeError)
 
 
 @implementer(IStreamServerEndpoint)
@@ -210,21 +203,6 @@ def _made_endpoint(
     if isinstance(endpoint, StandardIOEndpoint):
         return StdioEndpoint(reactor)
     return cast(IStreamServerEndpoint, endpoint)
-
-
-def bad_endpoint(description: str, error: Exception, example: str) -> ConfigurationError:
-    """Return the error that says what is wrong with an endpoint.
-
-    Args:
-        description: The endpoint string, or what else errors are to call the endpoint.
-        error: What Twisted or a check of it raised.
-        example: What a right one looks like.
-    """
-    if isinstance(error, ConfigurationError):  # it says what is to be done, which is another thing
-        return ConfigurationError(f"bad endpoint {description!r}: {error}")
-    is_of_arguments = isinstance(error, _WRONG_ARGUMENTS)
-    why = "its arguments do not fit" if is_of_arguments else why_refused(error).rstrip(".")
-    return ConfigurationError(f"bad endpoint {description!r}: {why}; one looks like {example}")
 
 
 def _from_here(description: str) -> str:

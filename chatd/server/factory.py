@@ -17,11 +17,10 @@ from chatd._version import __version__
 from chatd.chat.commands import Commands
 from chatd.chat.hub import Hub
 from chatd.chat.interfaces import Member
-from chatd.chat.moderation import Bans, Operators
+from chatd.chat.moderation import Ban, Bans, Operators
 from chatd.chat.names import fold
 from chatd.chat.policy import Policy
 from chatd.chat.rooms import Room
-from chatd.config.banfile import Ban
 from chatd.connection.connection import HandshakeLimits
 from chatd.connection.server import ServerConnection
 from chatd.errors import (

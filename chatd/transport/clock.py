@@ -1,14 +1,15 @@
-"""`looping_call`: Twisted's `LoopingCall` on a given clock, which installs no reactor."""
+"""The time of a reactor, and a `LoopingCall` on a given clock, which installs no reactor."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
-__all__ = ["looping_call"]
+__all__ = ["go_by_monotonic_time", "looping_call"]
 
 
 class _LoopingCall(LoopingCall):
@@ -39,3 +40,19 @@ def looping_call(
     loop = _LoopingCall.withCount(function) if counts else _LoopingCall(function)
     loop.clock = clock
     return loop
+
+
+def go_by_monotonic_time(reactor: Any) -> None:  # noqa: ANN401
+    """Let a reactor go by a clock that nobody sets.
+
+    Twisted's goes by the wall clock. When that is set back, whatever was to be done in a moment is
+    done as much later, and the reactor seems to stand still; when it is set forward, all timers
+    end at once.
+
+    Args:
+        reactor: The reactor. One that goes by another clock, that runs or that has timers already
+            is left as it is.
+    """
+    goes_by_wall_clock = getattr(reactor, "seconds", None) is time.time
+    if goes_by_wall_clock and not reactor.running and not reactor.getDelayedCalls():
+        reactor.seconds = time.monotonic

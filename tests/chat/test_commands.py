@@ -5,7 +5,7 @@ from typing import ClassVar
 import msgspec
 
 from chatd.chat.commands import LIST_BYTES
-from chatd.config.banfile import Ban
+from chatd.chat.moderation import Ban
 from chatd.errors import StoreError
 from chatd.storage.interface import direct_log
 from tests.chat.wiring import NOW, ChatCase

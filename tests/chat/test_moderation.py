@@ -7,8 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat import presence
 from chatd.chat.interfaces import Member
-from chatd.chat.moderation import Bans, Operators, check_target
-from chatd.config.banfile import Ban
+from chatd.chat.moderation import Ban, Bans, Operators, check_target
 from chatd.errors import ConfigurationError, RequestError, StoreError
 from tests.chat.recorder import End
 from tests.chat.wiring import NOW, ChatCase, codes, is_result, is_said

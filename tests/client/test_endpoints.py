@@ -22,7 +22,7 @@ from twisted.python.failure import Failure
 
 from chatd.client.endpoints import client_endpoint
 from chatd.errors import ConfigurationError
-from chatd.listening.endpoints import MAX_SOCKET_PATH
+from chatd.transport.endpoints import MAX_SOCKET_PATH
 from tests.listening.test_endpoints import EndpointTests
 
 NO_CLIENTS = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError
 
+from chatd.chat.moderation import Ban
 from chatd.client.connect import ChatClientService
-from chatd.config.banfile import Ban
 from chatd.errors import SessionEnded
 from chatd.wire.messages import Message
 from tests.fakes.networks import RETRY_S, LastingTests

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from chatd.config.banfile import Ban, BanFile
+from chatd.chat.moderation import Ban
+from chatd.config.banfile import BanFile
 from chatd.errors import ConfigurationError, StoreError
 from tests.storage.stores import StoreCase
 

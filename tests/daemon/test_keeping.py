@@ -11,7 +11,8 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.config.banfile import Ban, BanFile
+from chatd.chat.moderation import Ban
+from chatd.config.banfile import BanFile
 from chatd.daemon.service import EXPIRY_INTERVAL_S, ChatService
 from chatd.errors import ConfigurationError, StartupError, StoreError
 from chatd.server.factory import ChatFactory

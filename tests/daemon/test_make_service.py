@@ -26,8 +26,9 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.chat.moderation import Ban
 from chatd.chat.policy import Policy
-from chatd.config.banfile import Ban, BanFile
+from chatd.config.banfile import BanFile
 from chatd.config.passwordfile import set_password
 from chatd.daemon.service import DEFAULT_ENDPOINT, ChatService, Settings, make_service
 from chatd.errors import ConfigurationError, RequestError, StartupError, StoreError

@@ -5,56 +5,15 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 
 from twisted.internet.selectreactor import SelectReactor
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.daemon import process
-from chatd.daemon.process import (
-    FEWEST,
-    OWN,
-    SELECT,
-    DescriptorService,
-    allow_all_descriptors,
-    go_by_monotonic_time,
-)
+from chatd.daemon.process import FEWEST, OWN, SELECT, DescriptorService, allow_all_descriptors
 from chatd.errors import StartupError
 from chatd.server.limits import Limits
-
-
-class WallClockReactor:
-    """What of a reactor is looked at."""
-
-    def __init__(self, *, is_running: bool = False, timers: int = 0) -> None:
-        self.seconds: Callable[[], float] = time.time
-        self.running = is_running
-        self._timers = [object()] * timers
-
-    def getDelayedCalls(self) -> list[object]:
-        return self._timers
-
-
-class TimeTests(SynchronousTestCase):
-    """A reactor goes by a clock that nobody sets."""
-
-    def test_monotonic(self) -> None:
-        """One that goes by the wall clock, and has not begun, goes by the other from then on."""
-        reactor = WallClockReactor()
-        go_by_monotonic_time(reactor)
-        self.assertIs(reactor.seconds, time.monotonic)
-
-    def test_left_alone(self) -> None:
-        """One that has begun to count would lose its way; one of another clock has its reasons."""
-        other = WallClockReactor()
-        other.seconds = own = lambda: 7.0
-        go_by_monotonic_time(other)
-        self.assertIs(other.seconds, own)
-        for reactor in (WallClockReactor(is_running=True), WallClockReactor(timers=1)):
-            go_by_monotonic_time(reactor)
-            self.assertIs(reactor.seconds, time.time)
 
 
 class DescriptorTests(SynchronousTestCase):

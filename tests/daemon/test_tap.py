@@ -186,7 +186,7 @@ class GoodOptionsTests(OptionsTests):
         from twisted.plugins.chatd_plugin import chatd
 
         self.assertEqual(chatd.tapname, "chatd")
-        self.assertIs(chatd.daemon.options, Options)
+        self.assertIs(chatd.options, Options)
         self.assertIs(chatd.makeService, makeService)
 
 

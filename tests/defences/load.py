@@ -149,8 +149,8 @@ LOAD = (
     ),
     Defence(
         "A wall clock that is set back or forward stops nothing and ends no session.",
-        "tests/daemon/test_process.py::TimeTests::test_monotonic",
-        "chatd/daemon/process.py",
+        "tests/transport/test_clock.py::TimeTests::test_monotonic",
+        "chatd/transport/clock.py",
         "        reactor.seconds = time.monotonic\n",
         "        pass\n",
     ),

@@ -30,9 +30,9 @@ from twisted.internet.task import Clock
 
 import chatd
 from chatd import Message
-from chatd.chat.moderation import Bans
+from chatd.chat.moderation import Ban, Bans
 from chatd.chat.policy import Policy
-from chatd.config.banfile import Ban, BanFile
+from chatd.config.banfile import BanFile
 from chatd.server.factory import ChatFactory
 from chatd.storage.interface import Retention, direct_log, room_log
 from chatd.storage.sqlite.store import Durability, SqliteStore

@@ -17,8 +17,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError
 from chatd.listening import certificatefiles
-from chatd.listening.certificates import Certificates, RenewableEndpoint, why_refused
+from chatd.listening.certificates import Certificates, RenewableEndpoint
 from chatd.listening.endpoints import BACKLOG, server_endpoint
+from chatd.transport.endpoints import why_refused
 from tests.fakes.pems import make_pair, write_certificate
 
 # Twisted reads certificates with what pyOpenSSL would rather have replaced.

@@ -15,8 +15,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
+from chatd.chat.moderation import Ban
 from chatd.chat.policy import Policy
-from chatd.config.banfile import Ban
 from chatd.server.accounts import Accounts
 from chatd.server.factory import ChatFactory
 from chatd.wire.messages import Message, MessageType, SessionAck

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
-from chatd.config.banfile import Ban
+from chatd.chat.moderation import Ban
 from chatd.errors import StoreError
 from chatd.server.accounts import Accounts
 from chatd.server.factory import ChatFactory

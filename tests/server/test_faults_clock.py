@@ -6,9 +6,8 @@ from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.moderation import Bans
+from chatd.chat.moderation import Ban, Bans
 from chatd.client.connect import ChatClientFactory
-from chatd.config.banfile import Ban
 from chatd.connection.keepalive import SILENT_INTERVALS
 from chatd.errors import RequestError
 from chatd.wire.codec import Codec
