@@ -1,7 +1,7 @@
-"""`Journal`: what a turn says is stored in one transaction, before anyone is told of it.
+"""`GroupCommit`: what a turn says is stored in one transaction, before anyone is told of it.
 
 While one transaction is under way, what is said waits and goes into the next one together: so a
-slow disk makes the transactions larger, not more. Larger up to a point: what is settled together
+slow disk makes the transactions larger, not more. Larger up to a point: what is stored together
 is delivered together, and everything else waits meanwhile.
 """
 
@@ -18,7 +18,7 @@ from chatd.chat.rooms import Room
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.storage.interface import Entry, IMessageStore, Outcome
 
-__all__ = ["MAX_BATCH", "Draft", "Journal", "Start"]
+__all__ = ["MAX_BATCH", "GroupCommit", "Pending", "Start"]
 
 MAX_BATCH = 1_000
 """How much is stored in one transaction, at most."""
@@ -27,7 +27,7 @@ Start = Callable[[Awaitable[None]], object]
 """Begins to wait for something that nobody else waits for; what it raises is logged."""
 
 
-class Draft(msgspec.Struct, Generic[M], eq=False):
+class Pending(msgspec.Struct, Generic[M], eq=False):
     """Something that was said.
 
     Attributes:
@@ -43,12 +43,12 @@ class Draft(msgspec.Struct, Generic[M], eq=False):
     done: Callable[[Outcome], None] | None = None
 
 
-class Journal(Generic[M]):
+class GroupCommit(Generic[M]):
     """Stores what was said, and tells what became of it, in the order in which it was said.
 
     Args:
         store: Where it is stored.
-        stored: Called with the drafts of a transaction and, for each, what became of its entry.
+        stored: Called with the batch of a transaction and, for each, what became of its entry.
         failed: Called with the error when the store cannot store.
         start: Runs a coroutine.
     """
@@ -56,7 +56,7 @@ class Journal(Generic[M]):
     def __init__(
         self,
         store: IMessageStore,
-        stored: Callable[[Sequence[Draft[M]], Sequence[Outcome]], None],
+        stored: Callable[[Sequence[Pending[M]], Sequence[Outcome]], None],
         failed: Callable[[Exception], None],
         start: Start,
     ) -> None:
@@ -64,36 +64,36 @@ class Journal(Generic[M]):
         self._stored = stored
         self._failed = failed
         self._start = start
-        self._drafts: list[Draft[M]] = []
-        self._under_way: list[Draft[M]] = []  # those of the transaction that is under way
-        # How much was ever said and settled, and what is called when so much is settled.
+        self._waiting: list[Pending[M]] = []
+        self._under_way: list[Pending[M]] = []  # those of the transaction that is under way
+        # How much was ever said and stored, and what is called when so much is stored.
         self._said = 0
         self._done = 0
         self._then: deque[tuple[int, Callable[[], None]]] = deque()
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything that was said is settled."""
-        return not self._drafts and not self._under_way
+        """Whether everything that was said is stored, or refused."""
+        return not self._waiting and not self._under_way
 
     @property
     def ready(self) -> int:
-        """How much `settle` would begin to store now."""
-        return 0 if self._under_way else len(self._drafts)
+        """How much `begin` would begin to store now."""
+        return 0 if self._under_way else len(self._waiting)
 
-    def add(self, draft: Draft[M]) -> None:
-        """Take a draft; `settle` stores it."""
-        self._drafts.append(draft)
+    def add(self, pending: Pending[M]) -> None:
+        """Take a message; `begin` stores it."""
+        self._waiting.append(pending)
         self._said += 1
 
-    def settle(self) -> None:
+    def begin(self) -> None:
         """Begin to store what was said, unless that is under way."""
-        if self._drafts and not self._under_way:
+        if self._waiting and not self._under_way:
             self._start(self._write())
 
-    def call_when_settled(self, callback: Callable[[], None]) -> None:
-        """Call back when everything that was said until now is settled, whatever is said later."""
-        self.settle()
+    def call_when_stored(self, callback: Callable[[], None]) -> None:
+        """Call back when everything that was said until now is stored, whatever is said later."""
+        self.begin()
         if self.is_idle:
             callback()
         else:
@@ -101,12 +101,12 @@ class Journal(Generic[M]):
 
     async def _write(self) -> None:
         try:
-            while self._drafts:
-                drafts = self._under_way = self._drafts[:MAX_BATCH]
-                self._drafts = self._drafts[MAX_BATCH:]
-                outcomes = await self._append([draft.entry for draft in drafts])
-                self._done += len(drafts)
-                self._stored(drafts, outcomes)
+            while self._waiting:
+                batch = self._under_way = self._waiting[:MAX_BATCH]
+                self._waiting = self._waiting[MAX_BATCH:]
+                outcomes = await self._append([pending.entry for pending in batch])
+                self._done += len(batch)
+                self._stored(batch, outcomes)
                 while self._then and self._then[0][0] <= self._done:
                     self._then.popleft()[1]()
         finally:

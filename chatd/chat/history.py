@@ -96,7 +96,7 @@ async def _catch_up(
     read_to: int | None = 0
     has_answered = False
     if room.key in member.rooms:
-        hub.delivery.hand_over(member)
+        hub.delivery.deliver_early(member)
         room.has_read(member, sys.maxsize)  # what is said meanwhile will be on a page
     try:
         page = await _read(hub, room.log, since)

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chatd.chat import presence
-from chatd.chat.commits import Draft, Journal, Start
+from chatd.chat.commits import GroupCommit, Pending, Start
 from chatd.chat.interfaces import Delivery, M, Member
 from chatd.chat.names import check_name, fold
 from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT, Room
-from chatd.chat.roster import Attendance
+from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import Entry, IMessageStore, Outcome, Stored, direct_log
 from chatd.wire.messages import DEFAULT_CONTENT_TYPE, ChatHeader, Message
@@ -21,7 +21,7 @@ from chatd.wire.messages import DEFAULT_CONTENT_TYPE, ChatHeader, Message
 __all__ = ["Hub"]
 
 
-class Hub(Attendance[M]):
+class Hub(Roster[M]):
     """The chat of one server.
 
     Args:
@@ -35,7 +35,7 @@ class Hub(Attendance[M]):
         has_accounts: Whether there are accounts; see `chatd.chat.names.Names`.
 
     Attributes:
-        journal: What was said and is not stored yet.
+        commits: What was said and is not stored yet.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Hub(Attendance[M]):
             max_rooms=max_rooms,
             has_accounts=has_accounts,
         )
-        self.journal: Journal[M] = Journal(store, self._stored, failed, start)
+        self.commits: GroupCommit[M] = GroupCommit(store, self._stored, failed, start)
         self.unix_time = unix_time
         self._failed = failed
 
@@ -75,7 +75,7 @@ class Hub(Attendance[M]):
             member.answers.expect()
             room.holds += 1
             entry = self._entry(message, header, room.log, member, room.name, None)
-            self.journal.add(Draft(entry, member, room))
+            self.commits.add(Pending(entry, member, room))
             return
         if header.room is not None:
             raise RequestError(ErrorCode.BAD_REQUEST, "a message is to a room or to a name")
@@ -86,7 +86,7 @@ class Hub(Attendance[M]):
             to = next(iter(there.values())).name
         member.answers.expect()
         entry = self._entry(message, header, direct_log(member.key, key), member, None, to)
-        self.journal.add(Draft(entry, member))
+        self.commits.add(Pending(entry, member))
 
     def say_as(
         self, speaker: Member, room: Room[M], message: Message, done: Callable[[Outcome], None]
@@ -103,7 +103,7 @@ class Hub(Attendance[M]):
         assert isinstance(header, ChatHeader)
         room.holds += 1
         entry = self._entry(message, header, room.log, speaker, room.name, None)
-        self.journal.add(Draft(entry, None, room, done))
+        self.commits.add(Pending(entry, None, room, done))
 
     def refuse(self, member: M, error: RequestError) -> None:
         """Tell a member that what it asked is not done, after all earlier answers."""
@@ -130,16 +130,16 @@ class Hub(Attendance[M]):
             message.content,
         )
 
-    def _stored(self, drafts: Sequence[Draft[M]], outcomes: Sequence[Outcome]) -> None:
+    def _stored(self, batch: Sequence[Pending[M]], outcomes: Sequence[Outcome]) -> None:
         """Deliver what has its place, and answer its authors, in order."""
         done: list[M] = []
-        for draft, outcome in zip(drafts, outcomes, strict=True):
-            author, room = draft.author, draft.room
+        for pending, outcome in zip(batch, outcomes, strict=True):
+            author, room = pending.author, pending.room
             try:
-                self._deliver(draft, author, outcome)
+                self._deliver(pending, author, outcome)
             except Exception as error:  # those who come after must not wait for ever
                 self._failed(error)
-                self._tell_failed(draft)
+                self._tell_failed(pending)
             if author is not None:
                 try:
                     author.answers.answered()
@@ -154,29 +154,29 @@ class Hub(Attendance[M]):
         for member in done:
             member.all_answered()
 
-    def _deliver(self, draft: Draft[M], author: M | None, outcome: Outcome) -> None:
+    def _deliver(self, pending: Pending[M], author: M | None, outcome: Outcome) -> None:
         if isinstance(outcome, Stored):
             message = outcome.message
             if not outcome.is_new:
                 if author is not None:
                     self.delivery.tell(author, (message,))
-            elif draft.room is not None:
-                self.publish(draft.room, message)
-                draft.room.delivered(message)
+            elif pending.room is not None:
+                self.publish(pending.room, message)
+                pending.room.delivered(message)
             elif author is not None:
                 self._deliver_direct(author, message)
         elif author is not None:
             self.delivery.refuse(author, outcome)
-        if draft.done is not None:
-            draft.done(outcome)
+        if pending.done is not None:
+            pending.done(outcome)
 
-    def _tell_failed(self, draft: Draft[M]) -> None:
-        """Answer what was said and could not be delivered or answered as it should have been."""
-        error = RequestError(ErrorCode.INTERNAL_ERROR, "the server failed", ref=draft.entry.id)
-        if draft.author is not None:
-            self.delivery.refuse(draft.author, error)
-        if draft.done is not None:
-            draft.done(error)
+    def _tell_failed(self, pending: Pending[M]) -> None:
+        """Answer a message whose delivery or answer failed."""
+        error = RequestError(ErrorCode.INTERNAL_ERROR, "the server failed", ref=pending.entry.id)
+        if pending.author is not None:
+            self.delivery.refuse(pending.author, error)
+        if pending.done is not None:
+            pending.done(error)
 
     def _deliver_direct(self, author: M, message: Message) -> None:
         """Deliver a message to all sessions of both ends."""

@@ -80,7 +80,7 @@ class Delivery(Protocol[M_contra]):
     def begin(self, audience: Audience[M_contra], member: M_contra) -> None:
         """Tell a member nothing of what was broadcast to an audience until now: it is new there."""
 
-    def hand_over(self, member: M_contra) -> None:
+    def deliver_early(self, member: M_contra) -> None:
         """Tell a member all that was broadcast until now; call it before it leaves an audience."""
 
     def tell(self, member: M_contra, messages: Iterable[Message]) -> None:

@@ -156,7 +156,7 @@ class Bans:
         async with self._lock:
             self.replace(load())
 
-    async def settle(self) -> None:
+    async def finish_saving(self) -> None:
         """Wait until no change is under way any more."""
         async with self._lock:
             pass

@@ -1,4 +1,4 @@
-"""`Attendance`: who is here, under which names, and in which rooms."""
+"""`Roster`: who is here, under which names, and in which rooms."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import IMessageStore, room_log
 from chatd.wire.messages import Message
 
-__all__ = ["Attendance"]
+__all__ = ["Roster"]
 
 
-class Attendance(Generic[M]):
+class Roster(Generic[M]):
     """Who is here, and in which rooms; those who share a room are told of it.
 
     Args:
@@ -92,7 +92,7 @@ class Attendance(Generic[M]):
         if fold(name) != member.key:  # else it is another spelling of the same
             name = self.names.claim(name, "")
             self.names.release(old_name)
-        self.delivery.hand_over(member)  # of what was said to the old name, too
+        self.delivery.deliver_early(member)  # of what was said to the old name, too
         told: dict[str, M] = {}
         for room in member.rooms.values():
             if self._tells_presence(room):
@@ -212,7 +212,7 @@ class Attendance(Generic[M]):
             room: A room that the member is in.
             is_silent: Whether nobody is told.
         """
-        self.delivery.hand_over(member)
+        self.delivery.deliver_early(member)
         tells = self._tells_presence(room)
         del member.rooms[room.key]
         if room.remove(member) and tells and not is_silent:
@@ -226,7 +226,7 @@ class Attendance(Generic[M]):
         """
         readers = room.readers_of(message)
         for member in readers:
-            self.delivery.hand_over(member)
+            self.delivery.deliver_early(member)
         self.delivery.broadcast(room, message)
         for member in readers:
             self.delivery.begin(room, member)

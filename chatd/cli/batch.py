@@ -79,7 +79,7 @@ class Batch:
             JsonDisplay(lines.write_line)
             if as_json
             else TextDisplay(
-                lines.write_line, with_rooms=lambda: len(factory.logbook.rooms) > 1, ink=ink
+                lines.write_line, with_rooms=lambda: len(factory.progress.rooms) > 1, ink=ink
             )
         )
         factory = ConsoleFactory(self._reactor, display, self._login)
@@ -146,7 +146,7 @@ class Batch:
         self._in_flight_bytes += size
         receipt = client.send(line, room=self._room)
         receipt.addErrback(self._not_received, number)
-        receipt.addCallback(self._settled, size)
+        receipt.addCallback(self._answered, size)
 
     def _not_received(self, failure: Failure, number: int) -> None:
         failure.trap(RequestError, SessionEnded)
@@ -155,7 +155,7 @@ class Batch:
             self._complain(f"line {number} was refused: {error.message} ({error.code})")
             self._status = Status.LOST
 
-    def _settled(self, _: Message | None, size: int) -> None:
+    def _answered(self, _: Message | None, size: int) -> None:
         self._in_flight -= 1
         self._in_flight_bytes -= size
         progress, self._progress = self._progress, None

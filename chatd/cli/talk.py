@@ -76,7 +76,7 @@ class Talk:
         self._joining: list[str] = []
         self._held: dict[str, list[Message]] = {}
         self._unconfirmed = 0
-        self._settled: Deferred[None] | None = None
+        self._all_confirmed: Deferred[None] | None = None
 
     # Where one is
 
@@ -100,7 +100,7 @@ class Talk:
     @property
     def rooms(self) -> list[str]:
         """The rooms that the person is in, or on the way into."""
-        inside = self._factory.logbook.rooms
+        inside = self._factory.progress.rooms
         rooms = [position.name for position in inside.values()]
         return rooms + [room for room in self._joining if fold(room) not in inside]
 
@@ -148,7 +148,7 @@ class Talk:
             SessionEnded: The session ended first.
         """
         before = self._current
-        inside = self._factory.logbook.rooms.get(fold(room))
+        inside = self._factory.progress.rooms.get(fold(room))
         if inside is not None:
             self._current = inside.name
             self.display.note(f"you speak in {inside.name} now")
@@ -191,10 +191,10 @@ class Talk:
     async def wait_for_receipts(self) -> bool:
         """Wait for the receipts of what was said, but not for long; say whether all came."""
         if self._unconfirmed and self.is_connected:
-            self._settled = Deferred()
-            self._settled.addTimeout(RECEIPTS_S, self._reactor)
+            self._all_confirmed = Deferred()
+            self._all_confirmed.addTimeout(RECEIPTS_S, self._reactor)
             with suppress(TimeoutError):
-                await self._settled
+                await self._all_confirmed
         return not self._unconfirmed
 
     def _not_received(self, failure: Failure, text: str) -> None:
@@ -210,9 +210,9 @@ class Talk:
 
     def _confirmed(self, _: object) -> None:
         self._unconfirmed -= 1
-        settled = self._settled
-        if settled is not None and not self._unconfirmed and not settled.called:
-            settled.callback(None)
+        confirmed = self._all_confirmed
+        if confirmed is not None and not self._unconfirmed and not confirmed.called:
+            confirmed.callback(None)
 
     # What one is shown
 
@@ -241,7 +241,7 @@ class Talk:
 
     def room_joined(self, client: ConsoleClient, joined: Joined) -> None:
         """Show a room that one has come into; after a reconnect, whether something is missing."""
-        is_back = not client.is_resumed and self._factory.logbook.was_connected
+        is_back = not client.is_resumed and self._factory.progress.was_connected
         if not is_back:
             Deferred.fromCoroutine(self._introduce(client, joined)).addErrback(self._not_shown)
         elif not joined.recovered and joined.seq > 0:

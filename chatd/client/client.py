@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.chat.names import fold
-from chatd.client.commands import Joined, Requests
+from chatd.client.commands import ClientCommands, Joined
 from chatd.client.inbox import Inbox
 from chatd.client.resume import catch_up, fetch, resume
 from chatd.connection.client import ClientConnection
@@ -30,7 +30,7 @@ MAX_FETCHES = 100
 """How many histories may be asked for at once for what is missing."""
 
 
-class ChatClient(ChatProtocol, Requests):
+class ChatClient(ChatProtocol, ClientCommands):
     """A client's session.
 
     `connect` makes one. Iterate it for what others say::
@@ -52,7 +52,7 @@ class ChatClient(ChatProtocol, Requests):
 
     def __init__(self, connection: ClientConnection, factory: ChatClientFactory) -> None:
         ChatProtocol.__init__(self, connection, factory.turn, factory.clock, max_pending=None)
-        Requests.__init__(self, factory.logbook)
+        ClientCommands.__init__(self, factory.progress)
         self.factory = factory
         self.name = ""
         self.room: str | None = None
@@ -61,7 +61,7 @@ class ChatClient(ChatProtocol, Requests):
         self._established: list[Deferred[ChatClient]] = []
         self._ended: list[Deferred[SessionEnded]] = []
         self._is_ready = False
-        self._inbox = factory.logbook.inbox or Inbox()
+        self._inbox = factory.progress.inbox or Inbox()
 
     # What a program asks
 
@@ -110,13 +110,13 @@ class ChatClient(ChatProtocol, Requests):
         Raises:
             LocalProtocolError: The content is over the limit, or the id waits for its receipt.
         """
-        if self._logbook.is_kept and to is None and room is None:
+        if self._progress.is_kept and to is None and room is None:
             room = self.room  # where it belongs, should it be sent again
         message = Message.chat(content, id=id, room=room, to=to, content_type=content_type)
         assert message.id is not None
-        if not self._logbook.is_kept or self._check_established():
+        if not self._progress.is_kept or self._check_established():
             return self._ask(message.id, message)
-        answer = self._logbook.keep(message)
+        answer = self._progress.keep(message)
         if not self._is_ready:  # it is sent with what is sent again
             return answer
         try:
@@ -259,7 +259,7 @@ class ChatClient(ChatProtocol, Requests):
     def session_ended(self, end_reason: SessionEnded) -> None:
         """Tell everyone who still waits that nothing will come."""
         self.factory.remove(self)
-        kept = self._logbook.unconfirmed
+        kept = self._progress.unconfirmed
         failing: list[Deferred[Any]] = [*self._established]
         failing += [
             answer for id, answer in self._answers.items() if id not in kept and not answer.called
@@ -268,7 +268,7 @@ class ChatClient(ChatProtocol, Requests):
         self._answers, self._established, self._pings = {}, [], {}
         for deferred in failing:
             deferred.errback(end_reason)
-        if not self._logbook.is_kept:  # else others will fill it
+        if not self._progress.is_kept:  # else others will fill it
             self._inbox.close(end_reason)
         self._call(self.ended, end_reason)
 
@@ -288,7 +288,7 @@ class ChatClient(ChatProtocol, Requests):
 
     def _resend(self) -> None:
         """Send again, under the same ids, what has no receipt."""
-        for id, kept in list(self._logbook.unconfirmed.items()):
+        for id, kept in list(self._progress.unconfirmed.items()):
             if id in self._answers or not self.is_active:
                 continue
             try:
@@ -300,7 +300,7 @@ class ChatClient(ChatProtocol, Requests):
     def _ready(self) -> None:
         self._is_ready = True
         if self.room is None:  # it has come back into its rooms by itself
-            first = next(iter(self._logbook.rooms.values()), None)
+            first = next(iter(self._progress.rooms.values()), None)
             self.room = None if first is None else first.name
         waiting, self._established = self._established, []
         for deferred in waiting:
@@ -345,7 +345,7 @@ class ChatClient(ChatProtocol, Requests):
 
     def _take_answer(self, id: str) -> Deferred[Any] | None:
         """Return who waits for the answer to a frame; it may be of a connection before this one."""
-        kept = self._logbook.unconfirmed.pop(id, None)
+        kept = self._progress.unconfirmed.pop(id, None)
         answer = self._answers.pop(id, None)
         if answer is None and kept is not None:
             answer = kept.answer
@@ -363,8 +363,8 @@ class ChatClient(ChatProtocol, Requests):
     def _renamed(self, result: dict[str, Any]) -> str:
         old_name, self.name = self.name, super()._renamed(result)
         self.factory.keep_name(self.name)
-        if self._logbook.is_kept and fold(self.name) != fold(old_name):
-            self._logbook.direct.clear()  # other messages are direct ones to this name
+        if self._progress.is_kept and fold(self.name) != fold(old_name):
+            self._progress.direct.clear()  # other messages are direct ones to this name
             learnt = Deferred.fromCoroutine(catch_up(self, is_back=False))
             learnt.addErrback(self._not_resumed)
         return self.name
@@ -413,7 +413,7 @@ class ChatClient(ChatProtocol, Requests):
         is_own = message.seq is not None and fold(message.sender or "") == fold(self.name)
         if message.seq is None or is_own:
             answer = self._take_answer(message.id or "")
-        is_news, to_fetch = self._logbook.take(message, self.name)
+        is_news, to_fetch = self._progress.take(message, self.name)
         if is_news:
             self._call(self.message_received, message, is_own or answer is not None)
         if to_fetch is not None and answer is None and len(self._pages) < MAX_FETCHES:

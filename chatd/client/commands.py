@@ -10,11 +10,11 @@ from uuid import uuid4
 import msgspec
 from twisted.internet.defer import Deferred
 
-from chatd.client.progress import Logbook
+from chatd.client.progress import Progress
 from chatd.errors import ErrorCode, RequestError
 from chatd.wire.messages import Message
 
-__all__ = ["Ban", "Conversation", "History", "Joined", "Requests", "RoomInfo"]
+__all__ = ["Ban", "ClientCommands", "Conversation", "History", "Joined", "RoomInfo"]
 
 MAX_PAGE_BYTES = 64 * 1024 * 1024
 """How much may arrive as the answer to one `history`, in bytes of content."""
@@ -155,15 +155,15 @@ class _Next(msgspec.Struct):
     next: str | None = None
 
 
-class Requests:
+class ClientCommands:
     """The commands of a chatd server, as methods of its client.
 
     Every Deferred here fails with `RequestError` where the server refuses, or where its answer is
     not understood (`bad-request`), and with `SessionEnded` where the session ends first.
     """
 
-    def __init__(self, logbook: Logbook) -> None:
-        self._logbook = logbook
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
         self._pages: dict[str, _Page] = {}  # of the histories under way, by the commands' ids
 
     def command(self, command: str, /, **fields: object) -> Deferred[dict[str, Any]]:
@@ -215,7 +215,7 @@ class Requests:
             seq, id = answer.seq, answer.last_id
             if after is not None:  # without `recovered`, all that is kept is told
                 seq, id = (after, after_id) if answer.recovered else (0, None)
-            self._logbook.joined(answer.room, answer.epoch, seq, id)
+            self._progress.joined(answer.room, answer.epoch, seq, id)
             self._joined(answer)
             return answer
 
@@ -223,7 +223,7 @@ class Requests:
 
     def leave(self, room: str) -> Deferred[None]:
         """Go out of a room."""
-        return self.command("leave", room=room).addCallback(lambda _: self._logbook.left(room))
+        return self.command("leave", room=room).addCallback(lambda _: self._progress.left(room))
 
     def who(self, room: str) -> Deferred[list[str]]:
         """Return who is in a room, a Deferred that fires with their names."""

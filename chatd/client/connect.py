@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from chatd.client.client import ChatClient
 from chatd.client.endpoints import client_endpoint
-from chatd.client.progress import Logbook
+from chatd.client.progress import Progress
 from chatd.connection.client import ClientConnection
 from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
 from chatd.transport.flush import Turn
@@ -50,7 +50,7 @@ class ChatClientFactory(Factory):
         protocol: What to build; `ChatClient` or a subclass.
 
     Attributes:
-        logbook: What the clients of this factory remember from one connection to the next.
+        progress: What the clients of this factory remember from one connection to the next.
 
     Raises:
         ConfigurationError: The key is not of 32 bytes.
@@ -70,7 +70,7 @@ class ChatClientFactory(Factory):
     ) -> None:
         self.clock = clock
         self.key = key
-        self.logbook = Logbook(rooms)
+        self.progress = Progress(rooms)
         self.turn = Turn(clock)
         self.name = name
         self._password = password
@@ -92,7 +92,7 @@ class ChatClientFactory(Factory):
             self.clock.seconds(),
             name=self.name,
             password=self._password,
-            rooms=self.logbook.first_rooms(MAX_FIRST_ROOMS),
+            rooms=self.progress.first_rooms(MAX_FIRST_ROOMS),
         )
         return self._client_class(connection, self)
 
@@ -208,7 +208,7 @@ class ChatClientService(Service):
         self._reactor = reactor
         self._endpoint = client_endpoint(reactor, endpoint)
         self._factory = factory
-        factory.logbook.be_kept()
+        factory.progress.be_kept()
         self._retry_policy = retry_policy or backoffPolicy()
         self._current: ChatClient | None = None
         self._failures = 0
@@ -261,13 +261,13 @@ class ChatClientService(Service):
         if room is None and to is None and client is not None:
             room = client.room  # where it belongs
         message = Message.chat(content, id=id, room=room, to=to, content_type=content_type)
-        return self._factory.logbook.keep(message)
+        return self._factory.progress.keep(message)
 
     def __aiter__(self) -> ChatClientService:
         return self
 
     async def __anext__(self) -> Message:
-        inbox = self._factory.logbook.inbox
+        inbox = self._factory.progress.inbox
         assert inbox is not None
         return await inbox.take()
 
@@ -275,7 +275,7 @@ class ChatClientService(Service):
         """Connect."""
         if not self.running:
             super().startService()
-            self._factory.logbook.be_kept()
+            self._factory.progress.be_kept()
             self._failures = 0
             self._final = None
             self._connect()
@@ -301,7 +301,7 @@ class ChatClientService(Service):
 
     def _gone(self) -> None:
         if not self.running:  # else it was started again meanwhile, and goes on
-            self._factory.logbook.close(_STOPPED)
+            self._factory.progress.close(_STOPPED)
 
     def _connect(self) -> None:
         self._retry = None
@@ -341,7 +341,7 @@ class ChatClientService(Service):
             waiter.errback(end)
         if not isinstance(end, SessionEnded):
             end = SessionEnded(ErrorCode.CONNECTION_LOST, str(end))
-        self._factory.logbook.close(end)
+        self._factory.progress.close(end)
 
     def _failed(self, failure: Failure) -> None:
         self._attempt = None

@@ -1,4 +1,4 @@
-"""`Logbook`: what a client remembers from one connection to the next.
+"""`Progress`: what a client remembers from one connection to the next.
 
 It knows how far the client has read in each room and in each exchange of direct messages, and what
 the client said that has no receipt. With that, a new connection goes on where the old one ended:
@@ -16,7 +16,7 @@ from chatd.client.inbox import Inbox
 from chatd.errors import LocalProtocolError, SessionEnded
 from chatd.wire.messages import Message
 
-__all__ = ["MAX_DIRECT", "MAX_UNCONFIRMED", "Logbook", "Position", "Unconfirmed"]
+__all__ = ["MAX_DIRECT", "MAX_UNCONFIRMED", "Position", "Progress", "Unconfirmed"]
 
 MAX_DIRECT = 10_000
 """Of the direct messages with how many others it is known how far they were read."""
@@ -76,7 +76,7 @@ class Unconfirmed:
         self.answer = answer
 
 
-class Logbook:
+class Progress:
     """What a client remembers from one connection to the next.
 
     Args:

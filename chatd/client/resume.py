@@ -21,7 +21,7 @@ __all__ = ["catch_up", "fetch", "resume"]
 
 
 async def resume(client: ChatClient, rooms: Sequence[Mapping[str, Any]]) -> None:
-    """Bring a client that was welcomed to where the last one of its logbook ended.
+    """Bring a client that was welcomed to where the last one of its progress ended.
 
     Args:
         client: The client.
@@ -30,22 +30,22 @@ async def resume(client: ChatClient, rooms: Sequence[Mapping[str, Any]]) -> None
     Raises:
         SessionEnded: The session ended first.
     """
-    logbook = client.factory.logbook
+    progress = client.factory.progress
     inside: set[str] = set()
     for told in rooms:
         name, epoch, seq = told["room"], told.get("epoch"), told.get("seq")
         last_id = told.get("last_id")
         id = last_id if isinstance(last_id, str) else None
         if isinstance(epoch, str) and isinstance(seq, int):
-            there = logbook.rooms.get(fold(name))
+            there = progress.rooms.get(fold(name))
             if there is not None and there.seq is not None:
                 continue  # it is joined with what was missed, though the client is in already
-            logbook.joined(name, epoch, seq, id)
+            progress.joined(name, epoch, seq, id)
             client._joined(Joined(room=name, epoch=epoch, seq=seq, last_id=id))
         else:
-            logbook.joined(name, None, None)
+            progress.joined(name, None, None)
         inside.add(fold(name))
-    positions = [position for key, position in logbook.rooms.items() if key not in inside]
+    positions = [position for key, position in progress.rooms.items() if key not in inside]
     # All are waited for, also when the session ends and all of them fail.
     joining = DeferredList([_join(client, position) for position in positions], consumeErrors=True)
     for position, (is_joined, joined) in zip(positions, await joining, strict=True):
@@ -56,12 +56,12 @@ async def resume(client: ChatClient, rooms: Sequence[Mapping[str, Any]]) -> None
         if not isinstance(error, RequestError):
             raise error
         if error.code != ErrorCode.NOT_STORED:  # which is over some time
-            logbook.left(position.name)
+            progress.left(position.name)
         client._tell_error(error)
-    if logbook.is_kept:
+    if progress.is_kept:
         client.factory.keep_name(client.name)
-        await catch_up(client, is_back=logbook.was_connected)
-    logbook.was_connected = True
+        await catch_up(client, is_back=progress.was_connected)
+    progress.was_connected = True
     client._resend()
 
 
@@ -83,23 +83,23 @@ async def catch_up(client: ChatClient, *, is_back: bool) -> None:
     Raises:
         SessionEnded: The session ended first.
     """
-    logbook = client.factory.logbook
-    before = dict(logbook.direct)
+    progress = client.factory.progress
+    before = dict(progress.direct)
     try:
         conversations = await client.conversations()
     except RequestError as error:  # a server that knows no such command, or cannot read now
         client._tell_error(error)
         return
     for key in before.keys() - {fold(conversation.other) for conversation in conversations}:
-        logbook.direct.pop(key, None)  # nothing of it is kept: it may begin anew, in another epoch
+        progress.direct.pop(key, None)  # nothing of it is kept: it may begin anew, in another epoch
     for conversation in conversations:
         key = fold(conversation.other)
-        position = logbook.direct.get(key)
+        position = progress.direct.get(key)
         if position is None and not is_back:
-            logbook.direct[key] = Position(key, *_standing(conversation))
+            progress.direct[key] = Position(key, *_standing(conversation))
             continue
         if position is None:
-            position = logbook.direct[key] = Position(key, conversation.epoch, 0)
+            position = progress.direct[key] = Position(key, conversation.epoch, 0)
         if not position.is_at(*_standing(conversation)):
             await fetch(client, position)
 

@@ -143,7 +143,7 @@ class KeepingService(Service):
         return Deferred.fromCoroutine(self._close())
 
     async def _close(self) -> None:
-        await self._factory.bans.settle()
+        await self._factory.bans.finish_saving()
         await self._factory.store.close()
 
     async def _expire(self) -> None:
@@ -359,7 +359,7 @@ def make_service(
     needed = None if accounts is None else accounts.check_files
     RereadingService(reads, needed).setServiceParent(service)
     DescriptorService(reactor, settings.limits).setServiceParent(service)
-    MemoryService(reactor, lambda: factory.census.departures).setServiceParent(service)
+    MemoryService(reactor, lambda: factory.connections.departures).setServiceParent(service)
     return service
 
 

@@ -1,4 +1,4 @@
-"""`Door`: accepts connections only while there are file descriptors to spare."""
+"""`Acceptor`: accepts connections only while there are file descriptors to spare."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-__all__ = ["RETRY_S", "SPARED", "Door", "room_for_more"]
+__all__ = ["RETRY_S", "SPARED", "Acceptor", "room_for_more"]
 
 SPARED = 16
 """How many descriptors are left for what is no connection: the store, a log, a file read anew."""
@@ -22,7 +22,7 @@ RETRY_S = 0.25
 """How long nothing is accepted before it is tried again, in seconds."""
 
 
-class Door:
+class Acceptor:
     """Stands between a port and its listening socket.
 
     When the descriptors run out, Twisted accepts every connection that waits, and closes it. Here

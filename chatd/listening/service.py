@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.errors import StartupError
-from chatd.listening.accepting import Door
+from chatd.listening.accepting import Acceptor
 from chatd.listening.stdio import StdioTransport
 from chatd.server.factory import ChatFactory
 
@@ -132,7 +132,7 @@ class ListeningService(Service):
         if isinstance(port, StdioTransport):
             port.ended.addCallback(lambda _: self._note_end(port))
         if isinstance(port, Port):
-            Door(self._clock, port, self._factory.make_room)
+            Acceptor(self._clock, port, self._factory.make_room)
         host = port.getHost() if hasattr(port, "getHost") else None
         self.log.info("listening on {endpoint} ({host})", endpoint=self._description, host=host)
         if not self._factory.has_key:

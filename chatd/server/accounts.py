@@ -31,7 +31,7 @@ from chatd.config.ownfile import absolute_path, read_regular_file, strip_mark, w
 from chatd.config.passwordfile import load_passwords
 from chatd.errors import ConfigurationError, ErrorCode, RequestError
 from chatd.server.attempts import Attempts
-from chatd.server.fairqueue import WaitingLine
+from chatd.server.fairqueue import FairQueue
 from chatd.transport.hooks import FAILED
 
 __all__ = ["MAX_CHECKS", "Account", "Accounts", "PasswordFileChecker"]
@@ -89,7 +89,7 @@ class Accounts:
     ) -> None:
         self._clock = clock
         self._attempts = Attempts() if attempts is None else attempts
-        self._line = WaitingLine(max_checks)
+        self._line = FairQueue(max_checks)
         self._portal = Portal(_Realm())
         self._with_files: list[FilePasswordDB] = []
         with_passwords = []

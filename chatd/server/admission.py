@@ -83,7 +83,7 @@ class Admission:
     async def _admit(self, protocol: ServerProtocol, ack: SessionAck) -> None:
         identity = identify(protocol.stream)
         self._bans.check(None, identity.address)
-        self._factory.census.check(identity.address)
+        self._factory.connections.check(identity.address)
         name, is_account = await self._name_of(protocol, ack, identity)
         try:
             self._bans.check(name, identity.address)
@@ -93,7 +93,7 @@ class Admission:
             try:
                 # It may have been banned meanwhile, and others let in.
                 self._bans.check(name, identity.address)
-                self._factory.census.check(identity.address)
+                self._factory.connections.check(identity.address)
                 session = self._factory.session_class(
                     protocol, protocol.connection.session_id, name
                 )

@@ -1,4 +1,4 @@
-"""`TimeShare`: how much of a turn commands may take, whoever gives them."""
+"""`CommandBudget`: how much of a turn commands may take, whoever gives them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections import deque
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-__all__ = ["MOST_S", "TimeShare"]
+__all__ = ["MOST_S", "CommandBudget"]
 
 MOST_S = 0.01
 """How long commands may take in a turn before those that are left wait for the next, in seconds."""
 
 
-class TimeShare:
+class CommandBudget:
     """Lets work be done in the order in which it is asked for, and only so much of it in a turn.
 
     However many ask for it, everything else is no later for it than by this.

@@ -1,4 +1,4 @@
-"""`Census`: which connections there are, and which of them must go when there are too many."""
+"""`Connections`: which connections there are, and which of them must go when there are too many."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Generic, TypeVar
 from chatd.chat.addresses import site_of
 from chatd.errors import ErrorCode, RequestError
 from chatd.server.limits import Limits
-from chatd.server.sites import Crowd
+from chatd.server.sites import PerSite
 
-__all__ = ["Census"]
+__all__ = ["Connections"]
 
 P = TypeVar("P")
 """What stands for a connection."""
 
 
-class Census(Generic[P]):
+class Connections(Generic[P]):
     """Counts connections and sessions, in all and of each address.
 
     Args:
@@ -31,7 +31,7 @@ class Census(Generic[P]):
         self._limits = limits
         self.departures = 0
         self._connections: dict[P, None] = {}
-        self._waiting: Crowd[P] = Crowd()  # for a session
+        self._waiting: PerSite[P] = PerSite()  # for a session
         self._sessions: Counter[str] = Counter()
         self._established: dict[P, str] = {}
         self._refused: OrderedDict[P, None] = OrderedDict()

@@ -34,13 +34,13 @@ class TurnDelivery:
         self._turn = turn
         self.broadcast = turn.broadcast
         self.begin = turn.begin
-        self.hand_over = turn.hand_over
+        self.deliver_early = turn.deliver_early
 
     def tell(self, member: Session, messages: Iterable[Message]) -> None:
         """Send messages to one session, after all that was broadcast before."""
         frames = b"".join(_encode_kept(member.encoder, message) for message in messages)
         if frames:
-            self._turn.hand_over(member)
+            self._turn.deliver_early(member)
             member.deliver(frames)
 
     def tell_all(self, members: Iterable[Session], message: Message) -> None:
@@ -50,7 +50,7 @@ class TurnDelivery:
             encoder = member.encoder
             if encoder not in frames:
                 frames[encoder] = encoder.encode(message)
-            self._turn.hand_over(member)
+            self._turn.deliver_early(member)
             member.deliver(frames[encoder])
 
     def refuse(self, member: Session, error: RequestError) -> None:

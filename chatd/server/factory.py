@@ -32,15 +32,15 @@ from chatd.errors import (
 )
 from chatd.server.accounts import Accounts
 from chatd.server.admission import Admission
-from chatd.server.budget import TimeShare
-from chatd.server.connections import Census
+from chatd.server.budget import CommandBudget
+from chatd.server.connections import Connections
 from chatd.server.delivery import TurnDelivery
 from chatd.server.keyring import Keyring
 from chatd.server.limits import Limits
 from chatd.server.protocol import ServerProtocol
 from chatd.server.session import Session
-from chatd.server.shutdown import Farewell
-from chatd.server.waiters import Arrivals
+from chatd.server.shutdown import Shutdown
+from chatd.server.waiters import SessionWaiters
 from chatd.storage.interface import IMessageStore, Outcome
 from chatd.storage.memory import MemoryStore
 from chatd.transport.flush import Turn
@@ -126,11 +126,11 @@ class ChatFactory(Factory):
             )
         self.clock = clock
         self.limits = limits
-        self.census: Census[ServerProtocol] = Census(limits)
+        self.connections: Connections[ServerProtocol] = Connections(limits)
         self._keyring = Keyring(key, max_content)
         self.codec = self._keyring.codec
         self.turn = Turn(clock)
-        self.time_share = TimeShare(clock)
+        self.command_budget = CommandBudget(clock)
         self.store = MemoryStore(unix_time=unix_time) if store is None else store
         self.hub: Hub[Session] = Hub(
             self.store,
@@ -142,7 +142,7 @@ class ChatFactory(Factory):
             max_rooms=policy.max_rooms,
             has_accounts=accounts is not None,
         )
-        self.turn.before_flush = self.hub.journal.settle
+        self.turn.before_flush = self.hub.commits.begin
         self.bans = (
             Bans(save=_keep_nothing, lock=DeferredLock(), unix_time=unix_time)
             if bans is None
@@ -158,13 +158,13 @@ class ChatFactory(Factory):
         )
         self._unproven_operators = policy.operators if accounts is None else ()
         self.admission = Admission(self, self.bans, accounts, policy.rooms)
-        self.arrivals = Arrivals()
+        self.waiters = SessionWaiters()
         self.sessions: dict[str, Session] = {}
         self._heartbeat_s = heartbeat_s
         self._wheel = HeartbeatWheel(clock, heartbeat_s)
         self._speaker = Member("", self.hub.names.reserve(name))
-        self._farewell = Farewell(
-            clock, self.census, self.hub.journal.call_when_settled, self.turn.flush
+        self._shutdown = Shutdown(
+            clock, self.connections, self.hub.commits.call_when_stored, self.turn.flush
         )
 
     @property
@@ -284,7 +284,7 @@ class ChatFactory(Factory):
         for session in self.sessions.values():
             if fold(session.name) == fold(name):
                 return succeed(session)
-        return self.arrivals.wait(name)
+        return self.waiters.wait(name)
 
     def use_key(self, key: bytes) -> None:
         """Take another key for the connections that come from now on; those there are go on.
@@ -315,18 +315,18 @@ class ChatFactory(Factory):
             stored.
         """
         end = SessionEnded(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry=True)
-        self.arrivals.close(end)
-        return self._farewell.begin(end, grace_s)
+        self.waiters.close(end)
+        return self._shutdown.begin(end, grace_s)
 
     def cut_off(self) -> None:
         """Wait for nobody any more, where the server is shutting down."""
-        self._farewell.cut_short()
+        self._shutdown.cut_short()
 
     # For the protocols and the sessions
 
     def startFactory(self) -> None:
         """Take clients, also after a `shut_down`; Twisted calls it before listening begins."""
-        self._farewell.take_back()
+        self._shutdown.take_back()
         if self._unproven_operators:
             self.log.warn(
                 "there are no accounts: whoever takes the name {names} may kick and ban; give "
@@ -338,7 +338,7 @@ class ChatFactory(Factory):
         self, addr: IAddress | None
     ) -> ServerProtocol | None:
         """Build the protocol of a new connection, unless the server is shutting down."""
-        if self._farewell.is_under_way:
+        if self._shutdown.is_under_way:
             return None
         return ServerProtocol(self)
 
@@ -359,7 +359,7 @@ class ChatFactory(Factory):
             self.clock.seconds(),
             HandshakeLimits(self.limits.handshake_timeout_s, self.limits.max_first_frame),
         )
-        leaving = self.census.connected(protocol, identity.address)
+        leaving = self.connections.connected(protocol, identity.address)
         if leaving is not None:
             leaving.end_session(
                 ErrorCode.OVERLOADED, "too many connections wait for a session", retry=True
@@ -372,7 +372,7 @@ class ChatFactory(Factory):
         Returns:
             Whether there was one.
         """
-        leaving = self.census.make_room()
+        leaving = self.connections.make_room()
         if leaving is None:
             return False
         reason = "the file descriptors run out, and others wait for a session"
@@ -382,11 +382,11 @@ class ChatFactory(Factory):
 
     def identified(self, protocol: ServerProtocol) -> None:
         """Count a connection to the address that is known by now."""
-        self.census.identified(protocol, identify(protocol.transport).address)
+        self.connections.identified(protocol, identify(protocol.transport).address)
 
     def arriving(self, protocol: ServerProtocol, held_bytes: int) -> None:
         """Note how much has arrived of a connection that was not acted on yet."""
-        for leaving in self.census.arriving(protocol, held_bytes):
+        for leaving in self.connections.arriving(protocol, held_bytes):
             leaving.end_session(
                 ErrorCode.OVERLOADED,
                 "too much is arriving that is not whole or came too fast",
@@ -395,19 +395,19 @@ class ChatFactory(Factory):
 
     def ended(self, protocol: ServerProtocol, *, is_gone: bool) -> None:
         """Count a connection out of those that wait for a session or have one."""
-        leaving = self.census.ended(protocol, is_gone=is_gone)
+        leaving = self.connections.ended(protocol, is_gone=is_gone)
         if leaving is not None:
             leaving.abort()
 
     def disconnected(self, protocol: ServerProtocol) -> None:
         """Count a connection out."""
-        self.census.disconnected(protocol)
-        self._farewell.check()
+        self.connections.disconnected(protocol)
+        self._shutdown.check()
 
     def add(self, session: Session, rooms: Sequence[Room[Session]]) -> None:
         """Take an established session into the chat, into rooms and onto the heartbeats."""
         self.sessions[session.id] = session
-        self.census.established(session.protocol, session.address)
+        self.connections.established(session.protocol, session.address)
         self._wheel.add(session.protocol)
         self.hub.arrive(session, rooms)
 
@@ -416,7 +416,7 @@ class ChatFactory(Factory):
         del self.sessions[session.id]
         self._wheel.discard(session.protocol)
         # When everyone goes, to tell each of all the others would be quadratic.
-        self.hub.depart(session, is_silent=self._farewell.is_under_way)
+        self.hub.depart(session, is_silent=self._shutdown.is_under_way)
 
     def note_store_failure(self, error: Exception) -> None:
         """Log that the store could not do what it was asked."""

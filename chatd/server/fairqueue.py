@@ -1,4 +1,4 @@
-"""`WaitingLine`: gives out a few slots, to one address after the other."""
+"""`FairQueue`: gives out a few slots, to one address after the other."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from chatd.chat.addresses import site_of
 
-__all__ = ["WaitingLine"]
+__all__ = ["FairQueue"]
 
 
-class WaitingLine:
+class FairQueue:
     """Gives each slot to the next address that waits for one, and within it to who came first.
 
     So who is alone at an address waits for at most one of every other. An IPv6 address counts as

@@ -60,12 +60,12 @@ class ServerProtocol(ChatProtocol):
         self._messages = TokenBucket(limits.message_rate)
         self._commands = TokenBucket(limits.command_rate)
         self._spent = 0.0  # of the former, by what arrived since it was last looked at
-        self._nap: IDelayedCall | None = None
+        self._pause: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """Greet."""
         self.connection = self.factory.connected(self)
-        self.connection.before_frame = self._hand_over
+        self.connection.before_frame = self._deliver_early
         self.connection.answer_request = self._answer_request
         super().connectionMade()
 
@@ -78,7 +78,7 @@ class ServerProtocol(ChatProtocol):
         self._spent += len(data) / TOKEN_BYTES
         super().dataReceived(data)
         self._note_held()
-        if self.factory.hub.journal.ready >= MAX_SAID_IN_TURN:
+        if self.factory.hub.commits.ready >= MAX_SAID_IN_TURN:
             self._turn.flush()
 
     def rest(self) -> Deferred[None] | None:
@@ -95,16 +95,16 @@ class ServerProtocol(ChatProtocol):
 
     def connection_closed(self) -> None:
         """Forget the connection."""
-        if self._nap is not None:
-            self._nap.cancel()
-            self._nap = None
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
         self.factory.disconnected(self)
 
     def owes_answers(self) -> bool:
         """Say whether something that the client said waits for the store."""
         session = self.session
         if session is not None and session.answers.owed:
-            self.factory.hub.journal.settle()
+            self.factory.hub.commits.begin()
             return session.answers.owed > 0
         return False
 
@@ -147,9 +147,9 @@ class ServerProtocol(ChatProtocol):
         self.log.info("{who}: established from {peer}", who=self, peer=session.peer)
         work = call_hook(self.log_failure, "established", session.established)
         if work is None:
-            factory.arrivals.tell(session)
+            factory.waiters.tell(session)
         else:
-            work.addCallback(lambda _: factory.arrivals.tell(session))
+            work.addCallback(lambda _: factory.waiters.tell(session))
         return work
 
     def all_answered(self) -> None:
@@ -179,12 +179,12 @@ class ServerProtocol(ChatProtocol):
 
     def end_session(self, code: str, reason: str, *, retry: bool = False) -> None:
         """Say why, after all that was broadcast; flush and close."""
-        self._hand_over()
+        self._deliver_early()
         super().end_session(code, reason, retry=retry)
 
     def send_frame(self, frame: bytes) -> None:
         """Queue a frame for this session alone, after what was broadcast before it."""
-        self._hand_over()
+        self._deliver_early()
         self.deliver(frame)
 
     def send_error(self, error: RequestError) -> None:
@@ -203,7 +203,7 @@ class ServerProtocol(ChatProtocol):
         """Tell what has arrived and was not acted on, where that is not what it was."""
         connection = self.connection
         # What waits for the store or a hook is no fault of the peer's, and no more than one read.
-        is_its_own = self._work is None or self._nap is not None
+        is_its_own = self._work is None or self._pause is not None
         held_bytes = connection.held_bytes if is_its_own else connection.gathered_bytes
         if held_bytes != self._held_bytes:
             self._held_bytes = held_bytes
@@ -216,7 +216,7 @@ class ServerProtocol(ChatProtocol):
     def _act_on_other(self, event: Event) -> Deferred[None] | None:
         if isinstance(event, Message):
             if event.type == MessageType.COMMAND:
-                asked = self.factory.time_share.ask()
+                asked = self.factory.command_budget.ask()
                 if asked is None:
                     return self._act_on_command(event)
                 return asked.addCallback(
@@ -246,7 +246,7 @@ class ServerProtocol(ChatProtocol):
         hook, began = self.factory.command_received, self._clock.seconds()
         work = call_hook(self._refuse, command, hook, self.session, command)
         took_s = self._clock.seconds() - began
-        self.factory.time_share.spend(took_s)
+        self.factory.command_budget.spend(took_s)
         if work is None:
             return self._pace(took_s)
         return work.addCallback(lambda _: self._pace())
@@ -279,10 +279,10 @@ class ServerProtocol(ChatProtocol):
         slept: Deferred[None] = Deferred()
 
         def wake() -> None:
-            self._nap = None
+            self._pause = None
             slept.callback(None)
 
-        self._nap = self._clock.callLater(seconds, wake)
+        self._pause = self._clock.callLater(seconds, wake)
         return slept
 
     def _until_answered(self) -> Deferred[None] | None:
@@ -303,9 +303,9 @@ class ServerProtocol(ChatProtocol):
             or self._in_work_bytes >= self._max_in_work_bytes
         )
 
-    def _hand_over(self) -> None:
+    def _deliver_early(self) -> None:
         if self.session is not None:
-            self._turn.hand_over(self.session)
+            self._turn.deliver_early(self.session)
 
     def _answer_request(self, error: RequestError) -> None:
         """Answer a fault in what was asked, after the answers to what was said before."""

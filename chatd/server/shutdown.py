@@ -1,4 +1,4 @@
-"""`Farewell`: how a server that stops tells everyone, and waits until they are gone."""
+"""`Shutdown`: how a server that stops tells everyone, and waits until they are gone."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.errors import SessionEnded
-from chatd.server.connections import Census
+from chatd.server.connections import Connections
 
 if TYPE_CHECKING:
     from chatd.server.protocol import ServerProtocol
 
-__all__ = ["Farewell"]
+__all__ = ["Shutdown"]
 
 
-class Farewell:
+class Shutdown:
     """Ends all sessions when what they said has its answer, and all connections in their time.
 
     Args:
         clock: What tells the time.
-        census: The connections.
-        call_when_settled: Calls back when all that was said until now has its answer.
+        connections: The connections.
+        call_when_stored: Calls back when all that was said until now has its answer.
         flush: Writes what was queued for everyone.
 
     Attributes:
@@ -33,13 +33,13 @@ class Farewell:
     def __init__(
         self,
         clock: IReactorTime,
-        census: Census[ServerProtocol],
-        call_when_settled: Callable[[Callable[[], None]], None],
+        connections: Connections[ServerProtocol],
+        call_when_stored: Callable[[Callable[[], None]], None],
         flush: Callable[[], None],
     ) -> None:
         self._clock = clock
-        self._census = census
-        self._call_when_settled = call_when_settled
+        self._connections = connections
+        self._call_when_stored = call_when_stored
         self._flush = flush
         self.is_under_way = False
         self._waiters: list[Deferred[None]] = []
@@ -63,13 +63,13 @@ class Farewell:
             self._clock.callLater(grace_s / 2, self._end_all, end),
             self._clock.callLater(grace_s, self.cut_short),
         ]
-        self._call_when_settled(lambda: self._end_all(end))
+        self._call_when_stored(lambda: self._end_all(end))
         return waiter
 
     def cut_short(self) -> None:
         """Wait for nobody any more, where it is under way."""
         if self.is_under_way:
-            for protocol in list(self._census):
+            for protocol in list(self._connections):
                 protocol.abort()
             self._done()
 
@@ -79,17 +79,17 @@ class Farewell:
 
     def check(self) -> None:
         """Look whether everyone is gone; called when somebody has."""
-        if self.is_under_way and not self._census:
+        if self.is_under_way and not self._connections:
             # What sessions said at their end is to be stored, too; where that takes longer than the
             # grace, the server may have begun anew, and not mean this stop any more.
             waiters = list(self._waiters)
-            self._call_when_settled(lambda: self._done() if waiters == self._waiters else None)
+            self._call_when_stored(lambda: self._done() if waiters == self._waiters else None)
 
     def _end_all(self, end: SessionEnded) -> None:
         """End all sessions, each of which has the answers to what it said."""
         if not self.is_under_way:  # it waited for a store, and the server has begun anew
             return
-        for protocol in list(self._census):
+        for protocol in list(self._connections):
             protocol.end_session(end.code, end.reason, retry=end.retry)
         self._flush()
         self.check()

@@ -1,17 +1,17 @@
-"""`Crowd`: who is somewhere without a session, and who of them goes first."""
+"""`PerSite`: who is somewhere without a session, and who of them goes first."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
-__all__ = ["Crowd"]
+__all__ = ["PerSite"]
 
 P = TypeVar("P")
 """What stands for a connection."""
 
 
-class Crowd(Generic[P]):
+class PerSite(Generic[P]):
     """Connections, each of a site, in the order in which they came.
 
     All that is asked of it takes the same time, however many there are and of however many sites.

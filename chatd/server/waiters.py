@@ -1,4 +1,4 @@
-"""`Arrivals`: who waits for which client to come."""
+"""`SessionWaiters`: who waits for which client to come."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from chatd.chat.names import fold
 from chatd.errors import SessionEnded
 from chatd.server.session import Session
 
-__all__ = ["Arrivals"]
+__all__ = ["SessionWaiters"]
 
 
-class Arrivals:
+class SessionWaiters:
     """Keeps those who wait until a client's session is active."""
 
     def __init__(self) -> None:

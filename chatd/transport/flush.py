@@ -134,7 +134,7 @@ class Turn:
         if broadcast is not None:
             broadcast.had[receiver.id] = len(broadcast.messages)
 
-    def hand_over(self, receiver: Receiver) -> None:
+    def deliver_early(self, receiver: Receiver) -> None:
         """Hand one receiver now what was broadcast to it.
 
         Call it before the receiver leaves an audience, and before a frame for it alone that must
@@ -150,7 +150,7 @@ class Turn:
                 if rest:
                     receiver.deliver(rest)
 
-    def settle(self) -> None:
+    def deliver_all(self) -> None:
         """Hand what was broadcast to those who are members now."""
         while self._broadcasts:
             broadcasts, self._broadcasts = self._broadcasts, {}
@@ -165,8 +165,9 @@ class Turn:
         try:
             self.before_flush()
         except Exception:
-            self.log.failure("what was said could not be settled")
-        self.settle()  # before the call is forgotten: who is delivered to would ask for another
+            self.log.failure("what was said could not be stored")
+        # Before the call is forgotten: a receiver would ask for another one.
+        self.deliver_all()
         call, self._call = self._call, None
         if call is not None and call.active():
             call.cancel()

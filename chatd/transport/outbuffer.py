@@ -1,4 +1,4 @@
-"""`Outlet`: writes to a transport no faster than the peer reads."""
+"""`OutBuffer`: writes to a transport no faster than the peer reads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 from chatd.wire.channel import sealed_length
 
-__all__ = ["Outlet", "Seal", "Writable"]
+__all__ = ["OutBuffer", "Seal", "Writable"]
 
 SLICE = 256 * 1024
 """How much is written at once, in bytes: a slow peer that reads is seen to read at each slice."""
@@ -21,13 +21,13 @@ Seal = Callable[  # see `Channel.seal_into`
 
 
 class Writable(Protocol):
-    """What an outlet writes to."""
+    """What an out buffer writes to."""
 
     def write(self, data: bytes | memoryview) -> None:
         """Send bytes; they are overwritten when it returns."""
 
 
-class Outlet:
+class OutBuffer:
     """Holds back what a peer does not read.
 
     What is held back is not sealed yet: many members may hold the same bytes, and those who do not

@@ -32,7 +32,7 @@ from chatd.errors import ErrorCode, SessionEnded
 from chatd.transport.flush import Turn
 from chatd.transport.hooks import FAILED
 from chatd.transport.loss import why_lost
-from chatd.transport.outbuffer import Outlet
+from chatd.transport.outbuffer import OutBuffer
 from chatd.transport.streams import StreamTransport
 from chatd.transport.writers import writer_for
 
@@ -112,7 +112,7 @@ class ChatProtocol(Protocol):
         if isinstance(self.transport, FileDescriptor):
             self.transport.bufferSize = READ_BYTES
         self._writer = writer_for(self.stream)
-        self._outlet = Outlet(self._writer, self.connection.seal_into)
+        self._outbuffer = OutBuffer(self._writer, self.connection.seal_into)
         self._has_begun = True
         self.stream.registerProducer(self, True)
         self._timer = self._clock.callLater(
@@ -137,8 +137,8 @@ class ChatProtocol(Protocol):
             self._finish_half_closed()
 
     def _finish_half_closed(self) -> None:
-        self._turn.settle()
-        self._outlet.finish(self.connection.plaintext_to_send())
+        self._turn.deliver_all()
+        self._outbuffer.finish(self.connection.plaintext_to_send())
         self.connection.connection_lost()
         self._begin_closing()
         self._close_when_written()
@@ -153,7 +153,7 @@ class ChatProtocol(Protocol):
         self._is_gone = True
         self._stop_timer()
         if self._has_begun:
-            self._outlet.discard()
+            self._outbuffer.discard()
         try:
             self.connection.connection_lost(why_lost(reason))
             if not self._is_closing:
@@ -164,17 +164,17 @@ class ChatProtocol(Protocol):
 
     def pauseProducing(self) -> None:
         """Hold back what is to be sent: the peer does not read as fast."""
-        self._outlet.pause()
+        self._outbuffer.pause()
 
     def resumeProducing(self) -> None:
         """Send what was held back."""
         self._stalled_ticks = 0
-        self._outlet.resume()
+        self._outbuffer.resume()
         self._proceed_later()
         if self._is_closing:
             self._close_when_written()
             return
-        if not self._outlet.is_open:
+        if not self._outbuffer.is_open:
             return
         if self._is_held:
             self._is_held = False
@@ -184,7 +184,7 @@ class ChatProtocol(Protocol):
 
     def stopProducing(self) -> None:
         """Send nothing more: the transport is gone."""
-        self._outlet.pause()
+        self._outbuffer.pause()
 
     # For whoever has something to say
 
@@ -203,7 +203,7 @@ class ChatProtocol(Protocol):
         """Let the time pass for the session."""
         if self._work is not None or self._is_held or self._is_read_closed:
             self.connection.note_alive()  # it is this side that does not listen, or hears no more
-        if self._is_held or (self._work is not None and not self._outlet.is_open):
+        if self._is_held or (self._work is not None and not self._outbuffer.is_open):
             self._stalled_ticks += 1
             if self._stalled_ticks > SILENT_INTERVALS:
                 self._cut_off_slow_consumer("nothing was read for too long")
@@ -219,8 +219,8 @@ class ChatProtocol(Protocol):
             self._finish_half_closed()
             return
         is_ending = connection.is_over and not (connection.takes_frames and self.owes_answers())
-        if not self._outlet.is_open and not is_ending:
-            waiting = connection.bytes_to_send + len(self._outlet)
+        if not self._outbuffer.is_open and not is_ending:
+            waiting = connection.bytes_to_send + len(self._outbuffer)
             if self._max_pending is None or waiting <= self._max_pending:
                 self._hold_if_flooding(waiting)
                 return
@@ -231,10 +231,10 @@ class ChatProtocol(Protocol):
             self._writer.write(handshake)
         data = connection.plaintext_to_send()
         if is_ending:
-            self._outlet.finish(data)
+            self._outbuffer.finish(data)
             self._close()
         else:
-            self._outlet.write(data)
+            self._outbuffer.write(data)
             self._proceed_later()
             self._tell_drained()
 
@@ -353,7 +353,7 @@ class ChatProtocol(Protocol):
 
     def _close_when_written(self) -> None:
         """Close once nothing is held back; until then the time of the close runs."""
-        if self._is_gone or not self._outlet.is_done:
+        if self._is_gone or not self._outbuffer.is_done:
             return
         self.stream.unregisterProducer()
         if self._can_half_close() and not self._is_read_closed:
@@ -363,11 +363,11 @@ class ChatProtocol(Protocol):
 
     def _proceed_later(self) -> None:
         """Write the next slice of what is held back in another turn, as long as the peer reads."""
-        if self._outlet.may_proceed:
+        if self._outbuffer.may_proceed:
             self._clock.callLater(0, self._proceed)
 
     def _proceed(self) -> None:
-        if self._outlet.may_proceed and not self._is_gone:
+        if self._outbuffer.may_proceed and not self._is_gone:
             self.resumeProducing()
 
     def _begin_closing(self) -> None:
@@ -389,7 +389,7 @@ class ChatProtocol(Protocol):
             drained.errback(reason.again())
 
     def _tell_drained(self) -> None:
-        if self._drained is not None and self._outlet.is_open:
+        if self._drained is not None and self._outbuffer.is_open:
             drained, self._drained = self._drained, None
             drained.callback(None)
 

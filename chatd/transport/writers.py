@@ -1,4 +1,4 @@
-"""What an outlet writes to: a socket that takes bytes at once, or any other transport."""
+"""What an out buffer writes to: a socket that takes bytes at once, or any other transport."""
 
 from __future__ import annotations
 

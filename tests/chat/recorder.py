@@ -78,32 +78,32 @@ class Recorder:
         if broadcast is not None:
             broadcast.had[member.id] = len(broadcast.messages)
 
-    def hand_over(self, member):
-        self.counts["hand_over"] += 1
-        self._hand_over(member)
+    def deliver_early(self, member):
+        self.counts["deliver_early"] += 1
+        self._deliver_early(member)
 
     def tell(self, member, messages):
         self.counts["tell"] += 1
-        self._hand_over(member)
+        self._deliver_early(member)
         member.deliver(list(messages))
 
     def tell_all(self, members, message):
         self.counts["tell_all"] += 1
         for member in members:
             self.counts["deliveries"] += 1
-            self._hand_over(member)
+            self._deliver_early(member)
             member.deliver([message])
 
     def refuse(self, member, error):
         self.counts["refuse"] += 1
-        self._hand_over(member)
+        self._deliver_early(member)
         member.deliver([error])
 
     def end(self, member, code, reason, *, retry=False):
         self.counts["end"] += 1
         if member.is_over:
             return
-        self._hand_over(member)
+        self._deliver_early(member)
         member.deliver([End(code, reason, retry)])
         self.vanish(member)
 
@@ -140,7 +140,7 @@ class Recorder:
                     self.counts["deliveries"] += len(rest)
                     member.deliver(rest)
 
-    def _hand_over(self, member):
+    def _deliver_early(self, member):
         for audience, broadcast in self._broadcasts.items():
             if member.id in audience.members:
                 rest = broadcast.messages[broadcast.had.get(member.id, 0) :]

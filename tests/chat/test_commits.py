@@ -64,7 +64,7 @@ class BatchTests(JournalCase):
         self.chat.end_turn()
         self.say_all(self.bob, *(str(number) for number in range(MAX_BATCH + 2)))
         called = []
-        self.chat.hub.journal.call_when_settled(lambda: called.append(len(self.hear(self.ann))))
+        self.chat.hub.commits.call_when_stored(lambda: called.append(len(self.hear(self.ann))))
         self.chat.say(self.ann, "later")
         self.store.answer_next()
         self.assertEqual(self.store.appends, [1, MAX_BATCH])
@@ -263,20 +263,20 @@ class IdleTests(JournalCase):
     def test_idle(self):
         """Whoever waits for the end is called at once where nothing is to be stored."""
         called = []
-        self.hub.journal.call_when_settled(lambda: called.append(1))
-        self.assertEqual((called, self.hub.journal.is_idle), ([1], True))
+        self.hub.commits.call_when_stored(lambda: called.append(1))
+        self.assertEqual((called, self.hub.commits.is_idle), ([1], True))
 
     def test_waits(self):
         """Else it is called once, when what was said till then is answered, not what is later."""
         called = []
         self.say_all(self.ann, "one")
-        self.hub.journal.call_when_settled(lambda: called.append(self.ann.answers.owed))
-        self.assertEqual((called, self.hub.journal.is_idle), ([], False))
+        self.hub.commits.call_when_stored(lambda: called.append(self.ann.answers.owed))
+        self.assertEqual((called, self.hub.commits.is_idle), ([], False))
         self.say_all(self.ann, "two")
         self.store.answer_next()
-        self.assertEqual((called, self.hub.journal.is_idle), ([1], False))
+        self.assertEqual((called, self.hub.commits.is_idle), ([1], False))
         self.store.answer_next()
-        self.assertEqual((called, self.hub.journal.is_idle), ([1], True))
+        self.assertEqual((called, self.hub.commits.is_idle), ([1], True))
         self.say_all(self.ann, "three")
         self.chat.finish()
         self.assertEqual(called, [1])
@@ -285,13 +285,13 @@ class IdleTests(JournalCase):
         """What waits for the next transaction was said before, too."""
         called = []
         self.say_all(self.ann, "one")
-        self.hub.journal.settle()
+        self.hub.commits.begin()
         self.say_all(self.ann, "two")
-        self.hub.journal.call_when_settled(lambda: called.append(self.ann.answers.owed))
+        self.hub.commits.call_when_stored(lambda: called.append(self.ann.answers.owed))
         self.store.answer_next()
         self.assertEqual(called, [])
         self.store.answer_next()
-        self.assertEqual((called, self.hub.journal.is_idle), ([0], True))
+        self.assertEqual((called, self.hub.commits.is_idle), ([0], True))
 
 
 class FailureTests(JournalCase):
@@ -310,7 +310,7 @@ class FailureTests(JournalCase):
         self.chat.finish()
         self.assertEqual(self.chat.store_failures, [error])
         self.assertEqual(texts(self.bob.take()), ["one", "two"])
-        self.assertEqual((self.ann.answers.owed, self.hub.journal.is_idle), (0, True))
+        self.assertEqual((self.ann.answers.owed, self.hub.commits.is_idle), (0, True))
 
     def test_broadcast(self):
         """What is stored and cannot be delivered is answered, and what comes after it delivered."""

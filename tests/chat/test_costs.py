@@ -46,9 +46,9 @@ class CrowdTests(ChatCase):
         """Who leaves or vanishes costs one step, and nobody else is told anything."""
         self.store.asked.clear()
         self.ask(self.people[-1], "leave", room="lobby")
-        self.assertEqual(self.counts(), Counter({"hand_over": 1, "tell": 1}))
+        self.assertEqual(self.counts(), Counter({"deliver_early": 1, "tell": 1}))
         self.delivery.vanish(self.people[-2])
-        self.assertEqual(self.counts(), Counter({"hand_over": 1}))
+        self.assertEqual(self.counts(), Counter({"deliver_early": 1}))
         self.assertEqual(self.told(), 0)
 
     def test_speaking(self):

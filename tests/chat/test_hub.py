@@ -87,7 +87,7 @@ class PresenceTests(ChatCase):
     def test_said_before_coming(self):
         """What was said before in the same turn is not told to who comes, what is said after is."""
         self.chat.say(self.ann, "before")
-        self.hub.journal.settle()
+        self.hub.commits.begin()
         bob = self.chat.arrive("bob")
         self.chat.say(self.ann, "after")
         self.assertEqual(texts(self.hear(bob)), ["after"])
@@ -97,7 +97,7 @@ class PresenceTests(ChatCase):
         """Who leaves is told what was said before in the same turn, and nothing afterwards."""
         bob = self.chat.arrive("bob")
         self.chat.say(self.ann, "before")
-        self.hub.journal.settle()
+        self.hub.commits.begin()
         self.hub.quit(bob, bob.rooms["lobby"])
         self.chat.say(self.ann, "after")
         self.assertEqual(texts(self.hear(bob)), ["before"])
@@ -207,7 +207,7 @@ class RenameTests(ChatCase):
     def test_what_was_said_to_the_old_name(self):
         """What was said to a name in the same turn reaches who has it, also if renamed then."""
         self.chat.say(self.bob, "psst", to="ann")
-        self.hub.journal.settle()
+        self.hub.commits.begin()
         for person, name in ((self.ann, "anna"), (self.bob, "bert")):
             self.chat.command(person, "name", name=name)
             self.assertEqual(texts(self.hear(person)), ["psst"])

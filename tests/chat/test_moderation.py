@@ -116,7 +116,7 @@ class KickTests(ModerationCase):
     def test_what_was_said_before(self):
         """Who is kicked has heard what was said before, in the same turn, too."""
         self.chat.say(self.ann, "hello")
-        self.hub.journal.settle()
+        self.hub.commits.begin()
         self.ask(self.op, "kick", name="bob")
         said, end = self.bob.take()
         self.assertTrue(is_said(said))
@@ -346,9 +346,9 @@ class SavingTests(ModerationCase):
 
     def test_settle(self):
         """Who waits until all is saved waits for what was asked before."""
-        self.successResultOf(Deferred.fromCoroutine(self.chat.bans.settle()))
+        self.successResultOf(Deferred.fromCoroutine(self.chat.bans.finish_saving()))
         asked = [self.ban("bob"), self.ban("eve")]
-        settled = Deferred.fromCoroutine(self.chat.bans.settle())
+        settled = Deferred.fromCoroutine(self.chat.bans.finish_saving())
         self.go_on()
         self.assertNoResult(settled)
         self.go_on()

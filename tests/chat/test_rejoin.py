@@ -34,7 +34,7 @@ class RejoinTests(ResumeCase):
     def test_what_was_broadcast_before(self):
         """What was broadcast to it in the same turn comes before the RESULT, and not again."""
         self.chat.say(self.ann, "six")
-        self.hub.journal.settle()
+        self.hub.commits.begin()
         self.chat.command(self.bob, "join", room="lobby", after=5)
         told = self.hear(self.bob)
         self.assertEqual([is_result(each) for each in told], [False, True, False])

@@ -103,7 +103,7 @@ class Chat:
             self.hub.refuse(person, RequestError(error.code, error.message, ref=message.id))
 
     def end_turn(self):
-        self.hub.journal.settle()
+        self.hub.commits.begin()
         self.delivery.end_turn()
 
     def finish(self):

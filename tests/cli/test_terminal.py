@@ -207,8 +207,8 @@ class PromptTests(TerminalCase):
             await it.until(lambda: it.lines)
             prompts.append(it.prompt)
             it.terminal._talk._current = "b"
-            it.terminal._talk._factory.logbook.joined("b", None, None)
-            it.terminal._talk._factory.logbook.rooms["b"].name = "\x1b[2J"
+            it.terminal._talk._factory.progress.joined("b", None, None)
+            it.terminal._talk._factory.progress.rooms["b"].name = "\x1b[2J"
             it.terminal._talk._current = "\x1b[2J"
             prompts.append(it.prompt)
             it.type(CTRL_D)

@@ -8,13 +8,13 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.commands import Conversation, Joined, Requests
-from chatd.client.progress import Logbook
+from chatd.client.commands import ClientCommands, Conversation, Joined
+from chatd.client.progress import Progress
 from chatd.errors import RequestError, SessionEnded
 from tests.fakes.handserver import answer_commands, direct, hand_peer, turn
 
 GOOD_ROOM = {"room": "r", "epoch": "e", "seq": 1}
-NONSENSE: dict[str, tuple[Callable[[Requests], Deferred[Any]], Iterable[dict[str, Any]]]] = {
+NONSENSE: dict[str, tuple[Callable[[ClientCommands], Deferred[Any]], Iterable[dict[str, Any]]]] = {
     "join": (
         lambda client: client.join("r"),
         ({}, {"room": "r"}, {**GOOD_ROOM, "seq": "1"}, {**GOOD_ROOM, "room": 5}),
@@ -139,10 +139,10 @@ class NonsenseTests(SynchronousTestCase):
 
 
 class AloneTests(SynchronousTestCase):
-    """`Requests` is nothing without a client."""
+    """`ClientCommands` is nothing without a client."""
 
     def test_needs_a_client(self) -> None:
         """What sends and what is told is the client's part."""
-        requests = Requests(Logbook())
+        requests = ClientCommands(Progress())
         self.assertRaises(NotImplementedError, requests.command, "who")
         self.assertIsNone(requests._joined(Joined(room="r", epoch="e", seq=1)))

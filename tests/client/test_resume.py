@@ -273,7 +273,7 @@ class ManyRoomsTests(LastingTests):
         self.lose()
         self.assertEqual(self.flushLoggedErrors(), [])
         self.come_back()
-        self.assertEqual(len(self.service.client.factory.logbook.rooms), 25)
+        self.assertEqual(len(self.service.client.factory.progress.rooms), 25)
 
 
 class NoRoomsTests(LastingTests):

@@ -43,7 +43,7 @@ class GapTests(LastingTests):
         """At the first message with someone its epoch is asked for, and nothing told twice."""
         self.tell(direct("one", 1))
         self.assertEqual(self.asked(), [{"with": "bob", "after": 1}])
-        self.assertEqual(self.clients.logbook.direct["bob"].epoch, "e")
+        self.assertEqual(self.clients.progress.direct["bob"].epoch, "e")
         self.assertEqual(self.taken(), ["one"])
 
     def test_gap(self) -> None:

@@ -193,12 +193,12 @@ class LostTests(SendingTests):
         self.successResultOf(self.pumped(client.join("cellar")))
         sending = client.send("one", room="cellar", id="m1")
         self.network.deliver_and_lose()
-        del self.clients.logbook.rooms["cellar"]
+        del self.clients.progress.rooms["cellar"]
         self.come_back()
         self.assertEqual(self.failureResultOf(sending, RequestError).value.code, "not-in-room")
         sending = self.service.send("one", id="m2")
         self.network.deliver_and_lose()
-        self.clients.logbook.rooms["lobby"].seq = None  # it comes in without what it missed
+        self.clients.progress.rooms["lobby"].seq = None  # it comes in without what it missed
         self.come_back()
         self.assertEqual(self.receipt(sending), ("one", 1))
         self.assertEqual(self.bob_hears(), ["one"])

@@ -39,7 +39,7 @@ LOAD = (
         "tests/server/test_flood.py::CrowdTests::test_let_in_at_once",
         "chatd/server/admission.py",
         "                self._bans.check(name, identity.address)\n"
-        "                self._factory.census.check(identity.address)\n",
+        "                self._factory.connections.check(identity.address)\n",
         "                self._bans.check(name, identity.address)\n",
     ),
     Defence(
@@ -158,9 +158,9 @@ LOAD = (
         "What was confirmed is stored: nobody is told of a message before.",
         "tests/chat/test_commits.py::BatchTests::test_not_before_it_is_stored",
         "chatd/chat/commits.py",
-        "await self._append([draft.entry for draft in drafts])",
-        "[interface.Stored(interface.place(draft.entry, 1), True) for interface in "
-        "[__import__('sys').modules['chatd.storage.interface']] for draft in drafts]",
+        "await self._append([pending.entry for pending in batch])",
+        "[interface.Stored(interface.place(each.entry, 1), True) for interface in "
+        "[__import__('sys').modules['chatd.storage.interface']] for each in batch]",
     ),
     Defence(
         "A store that fails is told to who speaks, and the daemon goes on.",

@@ -54,12 +54,12 @@ async def serve(key=None, **options):
     factory = WatchedFactory(reactor, key=key, **options)
     async with running_server(reactor, factory) as server:
         yield server
-        await until(lambda: not factory.census)
+        await until(lambda: not factory.connections)
         assert not factory.sessions
         assert not factory.hub.rooms
         assert not factory.hub.here
         assert not factory.hub._coming
-        assert factory.hub.journal.is_idle
+        assert factory.hub.commits.is_idle
         assert len(factory._wheel) == 0
         assert not factory._wheel.is_running
         again = await connect(server, "alice", key=key, password="secret")
@@ -78,7 +78,7 @@ async def vanish(server, client):
 
 def is_stalled(server, client):
     """Say whether a server holds back what a client does not read."""
-    return len(server.factory.sessions[client.session_id].protocol._outlet) > 0
+    return len(server.factory.sessions[client.session_id].protocol._outbuffer) > 0
 
 
 @with_and_without_key
@@ -190,7 +190,7 @@ async def test_while_it_waits_for_its_check(is_reset):
         await until(lambda: len(checker.waiting) == 2)
         checker.waiting[1].callback(b"bob")
         await bob.when_established()
-        await until(lambda: len(server.factory.census) == 2)
+        await until(lambda: len(server.factory.connections) == 2)
         await leave(alice, bob)
         checker.requestAvatarId = lambda credentials: b"alice"
 

@@ -24,14 +24,14 @@ class Listener(ChatClient):
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
-        self.arrivals = 0
+        self.waiters = 0
         self.has_heard = Deferred()
         self.enough = 8
 
     def dataReceived(self, data):
         super().dataReceived(data)
-        self.arrivals += 1
-        if self.arrivals == self.enough:
+        self.waiters += 1
+        if self.waiters == self.enough:
             self.has_heard.callback(None)
 
 

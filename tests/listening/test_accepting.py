@@ -11,7 +11,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.listening import accepting
-from chatd.listening.accepting import RETRY_S, Door
+from chatd.listening.accepting import RETRY_S, Acceptor
 
 
 class FakeConnection:
@@ -80,7 +80,7 @@ class DoorTests(SynchronousTestCase):
         self.socket = self.port.socket
         self.addCleanup(self.socket.release)
         self.may_go = 0
-        self.door = Door(self.clock, self.port, self.make_room)
+        self.door = Acceptor(self.clock, self.port, self.make_room)
 
     def make_room(self) -> bool:
         """Let one of those go that may."""

@@ -1,4 +1,4 @@
-"""Tests of `Door` on a port of Twisted's own: what that makes of what the door says."""
+"""Tests of `Acceptor` on a port of Twisted's own: what that makes of what the door says."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from chatd.listening.accepting import RETRY_S, SPARED, Door
+from chatd.listening.accepting import RETRY_S, SPARED, Acceptor
 
 DEADLINE_S = 20.0
 
@@ -85,7 +85,7 @@ class PortTests(SynchronousTestCase):
         self.factory.buildProtocol = self.build
         self.port = self.listen()
         self.scarce = self.port.socket = ScarceSocket(self.port.socket)
-        Door(self.reactor, self.port, self.make_room)
+        Acceptor(self.reactor, self.port, self.make_room)
         self.addCleanup(self.close)
 
     def listen(self) -> Port:

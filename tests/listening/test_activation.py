@@ -39,7 +39,7 @@ class ActivationCase(SynchronousTestCase):
         family = getattr(socket, f"AF_{arguments['domain']}")
         return AdoptedStreamServerEndpoint(reactor, found.fileno(), family)
 
-    def hand_over(self, family: int = socket.AF_UNIX, *, listens: bool = True) -> socket.socket:
+    def deliver_early(self, family: int = socket.AF_UNIX, *, listens: bool = True) -> socket.socket:
         """Hand one more socket over."""
         made = socket.socket(family)
         self.addCleanup(made.close)
@@ -82,12 +82,12 @@ class MissingTests(ActivationCase):
 
     def test_index(self) -> None:
         """An index that is too high is told with the last that there is."""
-        self.hand_over()
+        self.deliver_early()
         self.assertEqual(
             self.refusal("systemd:domain=UNIX:index=1"),
             "1 socket was handed over, and the last has index=0",
         )
-        self.hand_over()
+        self.deliver_early()
         self.assertEqual(
             self.refusal("systemd:domain=UNIX:index=7"),
             "2 sockets were handed over, and the last has index=1",
@@ -95,7 +95,7 @@ class MissingTests(ActivationCase):
 
     def test_name(self) -> None:
         """A name that no socket has is told, with where names are given."""
-        self.hand_over()
+        self.deliver_early()
         self.assertIn("FileDescriptorName=", self.refusal("systemd:domain=UNIX:name=other"))
 
 
@@ -104,14 +104,14 @@ class KindTests(ActivationCase):
 
     def test_domain(self) -> None:
         """The right domain is told."""
-        self.hand_over()
+        self.deliver_early()
         self.assertIn("has domain=UNIX", self.refusal("systemd:domain=INET:index=0"))
-        self.hand_over(socket.AF_INET)
+        self.deliver_early(socket.AF_INET)
         self.assertIn("has domain=INET", self.refusal("systemd:domain=UNIX:index=1"))
 
     def test_connection(self) -> None:
         """A socket that does not listen, as with Accept=yes, is told with what it takes."""
-        self.hand_over(listens=False)
+        self.deliver_early(listens=False)
         self.assertIn("Accept=no", self.refusal("systemd:domain=UNIX:index=0"))
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
         with near, far:
@@ -133,7 +133,7 @@ class AdoptingTests(ActivationCase):
     def test_unix(self) -> None:
         """A UNIX socket is served, behind a proxy too."""
         for kind in ("", "haproxy:"):
-            self.hand_over()
+            self.deliver_early()
             endpoint = server_endpoint(self.reactor, f"{kind}systemd:domain=UNIX:name=chat")
             port = self.successResultOf(endpoint.listen(QuietFactory()))
             self.handed_over[-1].detach()  # which Twisted has closed
@@ -142,7 +142,7 @@ class AdoptingTests(ActivationCase):
 
     def test_tcp(self) -> None:
         """A TCP socket is Twisted's to adopt."""
-        number = self.hand_over(socket.AF_INET).fileno()
+        number = self.deliver_early(socket.AF_INET).fileno()
         endpoint = server_endpoint(self.reactor, "systemd:domain=INET:index=0")
         asked: list[tuple[object, ...]] = []
         self.reactor.adoptStreamPort = lambda *arguments: asked.append(arguments)
@@ -153,8 +153,8 @@ class AdoptingTests(ActivationCase):
 
     def test_mode(self) -> None:
         """The operator's mode for UNIX sockets is refused with one, and fine with TCP."""
-        self.hand_over()
+        self.deliver_early()
         self.assertIn("SocketMode=", self.refusal("systemd:domain=UNIX:index=0", 0o660))
         self.assertIn("SocketMode=", self.refusal("haproxy:systemd:domain=UNIX:index=0", 0o666))
-        self.hand_over(socket.AF_INET)
+        self.deliver_early(socket.AF_INET)
         self.assertIsNotNone(server_endpoint(self.reactor, "systemd:domain=INET:index=1", 0o660))

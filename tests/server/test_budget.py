@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.server.budget import MOST_S, TimeShare
+from chatd.server.budget import MOST_S, CommandBudget
 from chatd.server.session import Session
 from chatd.wire.messages import Message, MessageType
 from tests.fakes.peers import command, hand_client, memory_factory, settle
@@ -28,7 +28,7 @@ class TimeShareTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.share = TimeShare(self.clock, 1.0)
+        self.share = CommandBudget(self.clock, 1.0)
         self.done: list[str] = []
 
     def work(self, name: str, seconds: float) -> None:

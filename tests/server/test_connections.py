@@ -5,29 +5,29 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import RequestError
-from chatd.server.connections import Census
+from chatd.server.connections import Connections
 from chatd.server.limits import Limits
 
 
-def census(**limits: int) -> Census[str]:
-    return Census(Limits(**limits))
+def census(**limits: int) -> Connections[str]:
+    return Connections(Limits(**limits))
 
 
 class WaitingTests(SynchronousTestCase):
     """Connections without a session: the oldest goes for a new one."""
 
     def setUp(self) -> None:
-        self.census = census(max_unestablished=3)
+        self.connections = census(max_unestablished=3)
 
     def connect(self, *names: str) -> list[str | None]:
         """Connect some, whose addresses are the first letters of their names."""
-        return [self.census.connected(name, name[0]) for name in names]
+        return [self.connections.connected(name, name[0]) for name in names]
 
     def test_as_many_as_may_be(self) -> None:
         """Nobody goes as long as there are not too many."""
         self.assertEqual(self.connect("a1", "a2", "b1"), [None] * 3)
-        self.assertEqual((len(self.census), self.census.sessions), (3, 0))
-        self.assertEqual(list(self.census), ["a1", "a2", "b1"])
+        self.assertEqual((len(self.connections), self.connections.sessions), (3, 0))
+        self.assertEqual(list(self.connections), ["a1", "a2", "b1"])
 
     def test_most_first(self) -> None:
         """The oldest of the address that has most goes, so that others are not driven out."""
@@ -37,13 +37,13 @@ class WaitingTests(SynchronousTestCase):
 
     def test_not_those_of_the_new_one(self) -> None:
         """Those behind one address stay, as long as somebody else has more."""
-        self.census = census(max_unestablished=8)
+        self.connections = census(max_unestablished=8)
         self.connect("a1", "b1", "b2", "b3", "b4", "b5", "b6", "b7")
         self.assertEqual(self.connect("a2", "b8", "a3", "b9"), ["b1", "b2", "b3", "b4"])
 
     def test_as_many(self) -> None:
         """Where its own address has as many with the new one, one of these goes."""
-        self.census = census(max_unestablished=5)
+        self.connections = census(max_unestablished=5)
         self.connect("b1", "b2", "b3", "a1", "a2")
         self.assertEqual(self.connect("a3", "b4", "c1"), ["a1", "b1", "b2"])
 
@@ -55,71 +55,73 @@ class WaitingTests(SynchronousTestCase):
     def test_known_later(self) -> None:
         """A connection counts to its own address as soon as that is known."""
         self.connect("p1", "p2", "p3")
-        self.census.identified("p1", "a")
-        self.census.identified("p3", "a")
+        self.connections.identified("p1", "a")
+        self.connections.identified("p3", "a")
         self.assertEqual(self.connect("b1"), ["p1"])
-        self.census.identified("p1", "p")  # which has gone
+        self.connections.identified("p1", "p")  # which has gone
         self.assertEqual(self.connect("b2", "b3"), ["b1", "b2"])
 
     def test_known_as_before(self) -> None:
         """What is known later may be what was thought, and then nothing is changed."""
         self.connect("a1", "a2", "a3")
-        self.census.identified("a1", "a")
+        self.connections.identified("a1", "a")
         self.assertEqual(self.connect("a4"), ["a1"])
 
     def test_who_goes_is_told_once(self) -> None:
         """Who goes makes room at once, though its connection ends later."""
         self.connect("a1", "a2", "a3", "a4")
         self.assertEqual(self.connect("a5"), ["a2"])
-        self.census.ended("a1")
-        self.census.disconnected("a1")
+        self.connections.ended("a1")
+        self.connections.disconnected("a1")
         self.assertEqual(self.connect("a6"), ["a3"])
 
     def test_sessions_wait_no_more(self) -> None:
         """Who has a session, or has ended, is not among those who wait."""
         self.connect("a1", "a2", "a3")
-        self.census.established("a1", "a")
-        self.census.ended("a2")
+        self.connections.established("a1", "a")
+        self.connections.ended("a2")
         self.assertEqual(self.connect("b1", "b2", "b3"), [None, None, "b1"])
 
     def test_refused(self) -> None:
         """Those who were not let in and do not go are bounded, too."""
         for number in range(3):
             self.connect(f"a{number}")
-            self.assertIsNone(self.census.ended(f"a{number}"))
+            self.assertIsNone(self.connections.ended(f"a{number}"))
         self.connect("a3")
-        self.assertEqual(self.census.ended("a3"), "a0")
-        self.census.disconnected("a1")
+        self.assertEqual(self.connections.ended("a3"), "a0")
+        self.connections.disconnected("a1")
         self.connect("a4")
-        self.assertIsNone(self.census.ended("a4"))
+        self.assertIsNone(self.connections.ended("a4"))
 
     def test_gone(self) -> None:
         """Who is gone already drives out nobody who still reads."""
         for number in range(5):
             self.connect(f"a{number}")
-            self.assertIsNone(self.census.ended(f"a{number}", is_gone=number > 2))
+            self.assertIsNone(self.connections.ended(f"a{number}", is_gone=number > 2))
             if number > 2:
-                self.census.disconnected(f"a{number}")
+                self.connections.disconnected(f"a{number}")
 
     def test_ended_sessions_have_their_time(self) -> None:
         """However many sessions end at once, each may read why."""
         for number in range(10):
             self.connect(f"a{number}")
-            self.census.established(f"a{number}", "a")
-        self.assertEqual([self.census.ended(f"a{number}") for number in range(10)], [None] * 10)
+            self.connections.established(f"a{number}", "a")
+        self.assertEqual(
+            [self.connections.ended(f"a{number}") for number in range(10)], [None] * 10
+        )
 
 
 class RoomTests(SynchronousTestCase):
     """Where the system has no room for a connection, one without a session goes."""
 
     def setUp(self) -> None:
-        self.census = census()
+        self.connections = census()
         for name in ("a1", "b1", "b2", "b3"):
-            self.census.connected(name, name[0])
+            self.connections.connected(name, name[0])
 
     def leaving(self) -> list[str]:
         """Make room as long as there is somebody who may go."""
-        return list(iter(self.census.make_room, None))
+        return list(iter(self.connections.make_room, None))
 
     def test_most_first(self) -> None:
         """It is the oldest of the address that has most; each goes once."""
@@ -129,33 +131,33 @@ class RoomTests(SynchronousTestCase):
     def test_sessions_stay(self) -> None:
         """Sessions are left alone, also those that have just ended."""
         for name in ("b1", "b2"):
-            self.census.established(name, "b")
-        self.census.ended("b2")
+            self.connections.established(name, "b")
+        self.connections.ended("b2")
         self.assertEqual(self.leaving(), ["a1", "b3"])
 
     def test_sent_away(self) -> None:
         """Those that were sent away and do not go are the first, and are cut off once."""
-        self.census.ended("b2")
-        self.census.ended("a1")
+        self.connections.ended("b2")
+        self.connections.ended("a1")
         self.assertEqual(self.leaving(), ["b2", "a1", "b1", "b3"])
-        self.census.disconnected("b2")
-        self.assertEqual(len(self.census), 3)
+        self.connections.disconnected("b2")
+        self.assertEqual(len(self.connections), 3)
 
 
 class SessionTests(SynchronousTestCase):
     """Sessions are bounded in all, and of each address."""
 
     def setUp(self) -> None:
-        self.census = census(max_sessions=3, max_sessions_per_address=2)
+        self.connections = census(max_sessions=3, max_sessions_per_address=2)
 
     def establish(self, name: str, address: str) -> None:
-        self.census.connected(name, "?")
-        self.census.check(address)
-        self.census.established(name, address)
+        self.connections.connected(name, "?")
+        self.connections.check(address)
+        self.connections.established(name, address)
 
     def refusal(self, address: str) -> str:
         with self.assertRaises(RequestError) as raised:
-            self.census.check(address)
+            self.connections.check(address)
         return str(raised.exception)
 
     def test_of_an_address(self) -> None:
@@ -169,7 +171,7 @@ class SessionTests(SynchronousTestCase):
         """There are no more than so many."""
         for number in range(3):
             self.establish(f"{number}", f"192.0.2.{number}")
-        self.assertEqual(self.census.sessions, 3)
+        self.assertEqual(self.connections.sessions, 3)
         self.assertIn("too-many-sessions: the server", self.refusal("192.0.2.9"))
 
     def test_site(self) -> None:
@@ -177,69 +179,71 @@ class SessionTests(SynchronousTestCase):
         self.establish("one", "2001:db8::1")
         self.establish("two", "2001:db8::ffff:2")
         self.refusal("2001:db8:0:0:9::")
-        self.census.check("2001:db8:0:1::1")
+        self.connections.check("2001:db8:0:1::1")
 
     def test_user(self) -> None:
         """So is a user of this machine."""
         self.establish("one", "uid:1000")
         self.establish("two", "uid:1000")
         self.refusal("uid:1000")
-        self.census.check("uid:1001")
+        self.connections.check("uid:1001")
 
     def test_ends(self) -> None:
         """Who ends makes room, once."""
         self.establish("one", "a")
         self.establish("two", "a")
-        self.census.ended("one")
-        self.census.ended("one")
+        self.connections.ended("one")
+        self.connections.ended("one")
         self.establish("three", "a")
         self.refusal("a")
         for name in ("one", "two", "three"):
-            self.census.ended(name)
-            self.census.disconnected(name)
-        self.assertEqual((len(self.census), self.census.sessions), (0, 0))
+            self.connections.ended(name)
+            self.connections.disconnected(name)
+        self.assertEqual((len(self.connections), self.connections.sessions), (0, 0))
 
 
 class ArrivingTests(SynchronousTestCase):
     """What arrives of frames that are not whole is bounded, for all peers together."""
 
     def setUp(self) -> None:
-        self.census = census(max_arriving=100)
+        self.connections = census(max_arriving=100)
 
     def test_oldest_goes(self) -> None:
         """Who makes a frame arrive for the longest goes, whoever brings too much."""
-        self.assertEqual([self.census.arriving(name, 40) for name in "ab"], [[], []])
-        self.assertEqual(self.census.arriving("a", 50), [])
-        self.assertEqual(self.census.arriving("c", 40), ["a"])
-        self.assertEqual(self.census.arriving_bytes, 80)
+        self.assertEqual([self.connections.arriving(name, 40) for name in "ab"], [[], []])
+        self.assertEqual(self.connections.arriving("a", 50), [])
+        self.assertEqual(self.connections.arriving("c", 40), ["a"])
+        self.assertEqual(self.connections.arriving_bytes, 80)
 
     def test_unequal(self) -> None:
         """Those who hold next to nothing do not go for one who holds a lot, and the bound holds."""
         for number in range(20):
-            self.census.arriving(f"tiny{number}", 1)
-        left = [name for number in range(9) for name in self.census.arriving(f"large{number}", 70)]
+            self.connections.arriving(f"tiny{number}", 1)
+        left = [
+            name for number in range(9) for name in self.connections.arriving(f"large{number}", 70)
+        ]
         self.assertEqual(left, [f"large{number}" for number in range(8)])
-        self.assertEqual(self.census.arriving("huge", 100), ["large8", "huge"])
-        self.assertLessEqual(self.census.arriving_bytes, 100)
+        self.assertEqual(self.connections.arriving("huge", 100), ["large8", "huge"])
+        self.assertLessEqual(self.connections.arriving_bytes, 100)
 
     def test_whole(self) -> None:
         """A frame that is whole counts no more."""
-        self.census.arriving("a", 90)
-        self.census.arriving("a", 0)
-        self.assertEqual(self.census.arriving("b", 90), [])
-        self.assertEqual(self.census.arriving_bytes, 90)
+        self.connections.arriving("a", 90)
+        self.connections.arriving("a", 0)
+        self.assertEqual(self.connections.arriving("b", 90), [])
+        self.assertEqual(self.connections.arriving_bytes, 90)
 
     def test_next_frame(self) -> None:
         """With the next frame its time begins anew."""
-        self.census.arriving("a", 40)
-        self.census.arriving("b", 40)
-        self.census.arriving("a", 10)
-        self.assertEqual(self.census.arriving("c", 60), ["b"])
+        self.connections.arriving("a", 40)
+        self.connections.arriving("b", 40)
+        self.connections.arriving("a", 10)
+        self.assertEqual(self.connections.arriving("c", 60), ["b"])
 
     def test_gone(self) -> None:
         """What a connection brought counts no more when it has ended."""
-        self.census.connected("a", "?")
-        self.census.arriving("a", 90)
-        self.census.ended("a")
-        self.assertEqual(self.census.arriving_bytes, 0)
-        self.assertEqual(self.census.arriving("b", 90), [])
+        self.connections.connected("a", "?")
+        self.connections.arriving("a", 90)
+        self.connections.ended("a")
+        self.assertEqual(self.connections.arriving_bytes, 0)
+        self.assertEqual(self.connections.arriving("b", 90), [])

@@ -232,7 +232,7 @@ class FanOutTests(FactoryTests):
         (alice,) = self.clients("alice")
         bob = greeted_client(self.factory)
         alice.say("before")
-        self.factory.hub.journal.settle()
+        self.factory.hub.commits.begin()
         bob.send(ack(bob, "bob"))
         alice.say("after")
         self.end_turn()
@@ -374,7 +374,7 @@ class KeptTests(SynchronousTestCase):
         (session,) = factory.sessions.values()
         too_much = Message.chat("x" * 11)
         self.assertRaises(LocalProtocolError, factory.publish, session, too_much)
-        self.assertTrue(factory.hub.journal.is_idle)
+        self.assertTrue(factory.hub.commits.is_idle)
 
 
 class SendToRoomTests(FactoryTests):

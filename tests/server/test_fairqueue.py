@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.server.fairqueue import WaitingLine
+from chatd.server.fairqueue import FairQueue
 
 
 class WaitingLineTestCase(SynchronousTestCase):
@@ -17,7 +17,7 @@ class WaitingLineTestCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        self.line = WaitingLine(2)
+        self.line = FairQueue(2)
         self.called: list[str] = []
         self.gone: set[str] = set()
 

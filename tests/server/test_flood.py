@@ -380,7 +380,7 @@ class ArrivingTests(SynchronousTestCase):
             alice.protocol.dataReceived(small[:50_000])
             alice.protocol.dataReceived(small[50_000:])
         settle(self.factory)
-        self.assertEqual(self.factory.census.arriving_bytes, 0)
+        self.assertEqual(self.factory.connections.arriving_bytes, 0)
         self.assertTrue(alice.protocol.session.is_active)
 
     def test_acted_on_later(self) -> None:
@@ -389,14 +389,14 @@ class ArrivingTests(SynchronousTestCase):
         factory = memory_factory(store=store, limits=Limits(max_in_work=1))
         alice = hand_client(factory)
         alice.say("one", "two", "three")
-        self.assertEqual(factory.census.arriving_bytes, 0)
+        self.assertEqual(factory.connections.arriving_bytes, 0)
         self.assertGreater(alice.protocol.connection.held_bytes, 0)
         for _ in range(3):
             settle(factory)
             store.answer()
         settle(factory)
         self.assertEqual(alice.take_texts(), ["one", "two", "three"])
-        self.assertEqual(factory.census.arriving_bytes, 0)
+        self.assertEqual(factory.connections.arriving_bytes, 0)
 
     def test_too_fast(self) -> None:
         """What came faster than it may is counted until its time has come."""
@@ -404,11 +404,11 @@ class ArrivingTests(SynchronousTestCase):
         alice = hand_client(factory)
         alice.send(*(command("who", id=f"{each}", room="lobby") for each in range(13)))
         settle(factory)
-        held = [factory.census.arriving_bytes]
+        held = [factory.connections.arriving_bytes]
         for _ in range(3):
             factory.clock.advance(1)
             settle(factory)
-            held.append(factory.census.arriving_bytes)
+            held.append(factory.connections.arriving_bytes)
         self.assertGreater(held[0], 0)
         self.assertEqual(held[-1], 0)
 
@@ -417,5 +417,5 @@ class ArrivingTests(SynchronousTestCase):
         alice = hand_client(self.factory)
         alice.protocol.dataReceived(self.frame[:60_000])
         alice.transport.lose()
-        self.assertEqual(self.factory.census.arriving_bytes, 0)
+        self.assertEqual(self.factory.connections.arriving_bytes, 0)
         self.assertEqual(alice.protocol.connection.held_bytes, 0)

@@ -55,7 +55,7 @@ class MakeRoomTests(SynchronousTestCase):
         settle(self.factory)
         self.assertEqual([each.transport.ends for each in flood], [["abort"], [], []])
         self.assertEqual(other.transport.ends, [])
-        self.assertEqual(len(self.factory.census), 3)
+        self.assertEqual(len(self.factory.connections), 3)
         self.assertEqual(self.factory.clock.getDelayedCalls()[3:], [])  # each has its own
 
     def test_logged(self) -> None:
@@ -92,4 +92,4 @@ class MakeRoomTests(SynchronousTestCase):
         bob.send(ack(bob, "bob"))
         settle(self.factory)
         self.assertTrue(bob.protocol.session.is_active)
-        self.assertEqual(len(self.factory.census), 21)
+        self.assertEqual(len(self.factory.connections), 21)

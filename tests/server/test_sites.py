@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.server.sites import Crowd
+from chatd.server.sites import PerSite
 
 SITES = "abcd"
 STEPS = st.lists(
@@ -55,24 +55,24 @@ class CrowdTests(SynchronousTestCase):
 
     def test_empty(self) -> None:
         """Nobody is there at the beginning, and who is not there may be forgotten, or moved."""
-        crowd: Crowd[int] = Crowd()
-        crowd.discard(1)
-        crowd.move(1, "a")
-        self.assertEqual((len(crowd), 1 in crowd), (0, False))
+        sites: PerSite[int] = PerSite()
+        sites.discard(1)
+        sites.move(1, "a")
+        self.assertEqual((len(sites), 1 in sites), (0, False))
 
     @given(STEPS)
     def test_rule(self, steps: list[tuple[str, str, int]]) -> None:
         """It is the first of the site that has most, or of the one that another comes from."""
-        crowd, slow = Crowd[int](), SlowCrowd()
+        sites, slow = PerSite[int](), SlowCrowd()
         for number, (step, site, chosen) in enumerate(steps):
             if step == "add":
-                crowd.add(number, site)
+                sites.add(number, site)
                 slow.all.append(number)
                 slow.of_site[site].append(number)
             elif slow.all:
                 one = slow.all[chosen % len(slow.all)]
-                for each in (crowd, slow):
+                for each in (sites, slow):
                     each.move(one, site) if step == "move" else each.discard(one)
-            self.assertEqual(len(crowd), len(slow.all))
+            self.assertEqual(len(sites), len(slow.all))
             for asked in (*SITES, "elsewhere", None) if slow.all else ():
-                self.assertIn(crowd.first_to_go(asked), slow.may_go_first(asked))
+                self.assertIn(sites.first_to_go(asked), slow.may_go_first(asked))

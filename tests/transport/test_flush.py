@@ -68,7 +68,7 @@ class FakeRoom:
 
     def leave(self, turn: Turn, member: FakeMember) -> None:
         """Let a member out, in the middle of a turn."""
-        turn.hand_over(member)
+        turn.deliver_early(member)
         del self.members[member.id]
         del member.rooms[str(id(self))]
 
@@ -102,7 +102,7 @@ class FanOutTests(SynchronousTestCase):
         """Every member is handed the very same bytes, not a copy of its own."""
         self.turn.broadcast(self.room, b"one")
         self.turn.broadcast(self.room, b"two")
-        self.turn.settle()
+        self.turn.deliver_all()
         handed = [member.delivered for member in self.members]
         self.assertEqual(handed, [[b"onetwo"]] * 3)
         self.assertEqual(len({id(frames) for (frames,) in handed}), 1)
@@ -111,14 +111,14 @@ class FanOutTests(SynchronousTestCase):
         """A frame that is the only one of its turn is handed on as it is."""
         frame = b"the only one"
         self.turn.broadcast(self.room, frame)
-        self.turn.settle()
+        self.turn.deliver_all()
         self.assertIs(self.members[0].delivered[0], frame)
 
     def test_room_without_members(self) -> None:
         """A broadcast to nobody is dropped, and does not wait for who comes later."""
         empty = FakeRoom()
         self.turn.broadcast(empty, b"one")
-        self.turn.settle()
+        self.turn.deliver_all()
         empty.members[self.members[0].id] = self.members[0]
         self.clock.advance(0)
         self.assertEqual(self.members[0].writes, [])
@@ -161,7 +161,7 @@ class OrderTests(SynchronousTestCase):
         """A frame for one member comes after what was broadcast before it, once that is settled."""
         room = FakeRoom(self.member)
         self.turn.broadcast(room, b"1")
-        self.turn.settle()
+        self.turn.deliver_all()
         self.member.deliver(b"2")
         self.turn.broadcast(room, b"3")
         self.clock.advance(0)
@@ -180,7 +180,7 @@ class MembersTests(SynchronousTestCase):
     def test_who_joins_after_it_was_said(self) -> None:
         """Who joins after a settle does not get what was said before it."""
         self.turn.broadcast(self.room, b"before,")
-        self.turn.settle()
+        self.turn.deliver_all()
         self.room.members[self.new.id] = self.new
         self.turn.broadcast(self.room, b"after")
         self.clock.advance(0)
@@ -190,7 +190,7 @@ class MembersTests(SynchronousTestCase):
     def test_who_leaves_after_it_was_said(self) -> None:
         """Who leaves after a settle gets what was said before it, and nothing else."""
         self.turn.broadcast(self.room, b"before,")
-        self.turn.settle()
+        self.turn.deliver_all()
         self.room.members.clear()
         self.turn.broadcast(self.room, b"after")
         self.clock.advance(0)
@@ -319,7 +319,7 @@ class HandOverTests(SynchronousTestCase):
         """It gets it at once, and what is said later at the end of the turn, in one write."""
         self.turn.broadcast(self.room, b"1")
         self.turn.broadcast(self.room, b"2")
-        self.turn.hand_over(self.one)
+        self.turn.deliver_early(self.one)
         self.assertEqual(self.one.deliveries, [b"12"])
         self.one.deliver(b"for you,")
         self.turn.broadcast(self.room, b"3")
@@ -330,18 +330,18 @@ class HandOverTests(SynchronousTestCase):
     def test_others_wait(self) -> None:
         """The others get it as they would have, in one piece."""
         self.turn.broadcast(self.room, b"1")
-        self.turn.hand_over(self.one)
+        self.turn.deliver_early(self.one)
         self.assertEqual(self.other.deliveries, [])
         self.turn.broadcast(self.room, b"2")
-        self.turn.hand_over(self.one)
+        self.turn.deliver_early(self.one)
         self.clock.advance(0)
         self.assertEqual(self.other.deliveries, [b"12"])
 
     def test_again(self) -> None:
         """What it was handed it is not handed again."""
         self.turn.broadcast(self.room, b"1")
-        self.turn.hand_over(self.one)
-        self.turn.hand_over(self.one)
+        self.turn.deliver_early(self.one)
+        self.turn.deliver_early(self.one)
         self.clock.advance(0)
         self.assertEqual(self.one.deliveries, [b"1"])
 
@@ -350,12 +350,12 @@ class HandOverTests(SynchronousTestCase):
         also, not_in = FakeRoom(self.one), FakeRoom(self.other)
         for room, frame in ((self.room, b"1"), (also, b"2"), (not_in, b"3"), (self.room, b"4")):
             self.turn.broadcast(room, frame)
-        self.turn.hand_over(self.one)
+        self.turn.deliver_early(self.one)
         self.assertEqual(self.one.deliveries, [b"14", b"2"])
 
     def test_nothing(self) -> None:
         """Where nothing was said nothing happens, and no call is made."""
-        self.turn.hand_over(self.one)
+        self.turn.deliver_early(self.one)
         self.assertEqual((self.one.deliveries, self.clock.getDelayedCalls()), ([], []))
 
 
@@ -374,7 +374,7 @@ class EncodingTests(SynchronousTestCase):
         self.turn.broadcast(self.room, b"1")
         self.turn.broadcast(self.room, b"2")
         self.assertEqual([each.encoded for each in self.encoders], [[], []])
-        self.turn.hand_over(self.members[0])
+        self.turn.deliver_early(self.members[0])
         self.turn.broadcast(self.room, b"3")
         self.clock.advance(0)
         self.assertEqual([each.encoded for each in self.encoders], [[b"1", b"2", b"3"]] * 2)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.transport.outbuffer import SLICE, Outlet
+from chatd.transport.outbuffer import SLICE, OutBuffer
 from chatd.transport.writers import SocketWriter
 from chatd.wire.channel import SecureChannel
 from tests.transport.test_writers import Socket
@@ -17,51 +17,51 @@ class Stream:
     """A transport that asks its producer to pause after each write that is not small."""
 
     def __init__(self) -> None:
-        self.outlet = Outlet(self, lambda piece, _: piece)
+        self.outbuffer = OutBuffer(self, lambda piece, _: piece)
         self.writes: list[bytes] = []
 
     def write(self, data: bytes) -> None:
         self.writes.append(bytes(data))
         if len(data) > 1_000:
-            self.outlet.pause()
+            self.outbuffer.pause()
 
 
 class OutletTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.stream = Stream()
-        self.outlet = self.stream.outlet
+        self.outbuffer = self.stream.outbuffer
 
     def test_small(self) -> None:
         """What is small is written at once."""
-        self.outlet.write(b"one")
-        self.outlet.write(b"two")
+        self.outbuffer.write(b"one")
+        self.outbuffer.write(b"two")
         self.assertEqual(self.stream.writes, [b"one", b"two"])
-        self.assertTrue(self.outlet.is_open)
+        self.assertTrue(self.outbuffer.is_open)
 
     def test_nothing(self) -> None:
         """Nothing is not written."""
-        self.outlet.write(b"")
-        self.outlet.finish(b"")
+        self.outbuffer.write(b"")
+        self.outbuffer.finish(b"")
         self.assertEqual(self.stream.writes, [])
 
     def test_large(self) -> None:
         """What is large is written slice by slice, as fast as it is read."""
         data = bytes(range(256)) * (3 * SLICE // 256) + b"end"
-        self.outlet.write(data)
+        self.outbuffer.write(data)
         self.assertEqual(self.stream.writes, [data[:SLICE]])
-        self.assertEqual(len(self.outlet), 2 * SLICE + 3)
+        self.assertEqual(len(self.outbuffer), 2 * SLICE + 3)
         for slices in (2, 3, 4):
-            self.assertFalse(self.outlet.is_open)
-            self.outlet.resume()
+            self.assertFalse(self.outbuffer.is_open)
+            self.outbuffer.resume()
             self.assertEqual(len(self.stream.writes), slices)
-        self.assertTrue(self.outlet.is_open)
+        self.assertTrue(self.outbuffer.is_open)
         self.assertEqual(b"".join(self.stream.writes), data)
 
     def test_one_slice_at_a_time(self) -> None:
         """To a peer that reads all of it, too, one slice is written each time, and the end last."""
         writes: list[bytes] = []
         stream = SimpleNamespace(write=lambda data: writes.append(bytes(data)))
-        outlet = Outlet(stream, lambda piece, _: piece)
+        outlet = OutBuffer(stream, lambda piece, _: piece)
         outlet.write(bytes(2 * SLICE + 1))
         outlet.finish(b"end")
         self.assertEqual([len(piece) for piece in writes], [SLICE, SLICE])
@@ -74,35 +74,35 @@ class OutletTests(SynchronousTestCase):
 
     def test_paused(self) -> None:
         """While it is paused it takes nothing, and resumes open."""
-        self.outlet.pause()
-        self.assertFalse(self.outlet.is_open)
-        self.outlet.resume()
-        self.assertTrue(self.outlet.is_open)
+        self.outbuffer.pause()
+        self.assertFalse(self.outbuffer.is_open)
+        self.outbuffer.resume()
+        self.assertTrue(self.outbuffer.is_open)
 
     def test_finish(self) -> None:
         """The last bytes follow what was held back, as fast as that is read."""
-        self.outlet.write(bytes(2 * SLICE))
-        self.outlet.finish(b"bye")
-        self.assertEqual((len(self.outlet), self.outlet.is_done), (SLICE + 3, False))
-        self.outlet.resume()
-        self.outlet.resume()
+        self.outbuffer.write(bytes(2 * SLICE))
+        self.outbuffer.finish(b"bye")
+        self.assertEqual((len(self.outbuffer), self.outbuffer.is_done), (SLICE + 3, False))
+        self.outbuffer.resume()
+        self.outbuffer.resume()
         self.assertEqual(self.stream.writes[1:], [bytes(SLICE), b"bye"])
-        self.assertEqual((len(self.outlet), self.outlet.is_done), (0, True))
+        self.assertEqual((len(self.outbuffer), self.outbuffer.is_done), (0, True))
 
     def test_finish_a_few_bytes(self) -> None:
         """A few last bytes are written though the peer does not read."""
-        self.outlet.pause()
-        self.outlet.finish(b"bye")
+        self.outbuffer.pause()
+        self.outbuffer.finish(b"bye")
         self.assertEqual(self.stream.writes, [b"bye"])
-        self.assertTrue(self.outlet.is_done)
+        self.assertTrue(self.outbuffer.is_done)
 
     def test_finish_many_bytes(self) -> None:
         """Many are not."""
-        self.outlet.pause()
-        self.outlet.finish(bytes(SLICE + 1))
+        self.outbuffer.pause()
+        self.outbuffer.finish(bytes(SLICE + 1))
         self.assertEqual(self.stream.writes, [])
-        self.outlet.resume()
-        self.outlet.resume()
+        self.outbuffer.resume()
+        self.outbuffer.resume()
         self.assertEqual(self.stream.writes, [bytes(SLICE), bytes(1)])
 
     def test_shared_memory(self) -> None:
@@ -116,7 +116,7 @@ class OutletTests(SynchronousTestCase):
             server.receive_data(client.handshake_to_send())
             server.next_plaintext()
             socket = Socket(reactor, 5)
-            ends.append((Outlet(SocketWriter(socket), server.seal_into), socket, client))
+            ends.append((OutBuffer(SocketWriter(socket), server.seal_into), socket, client))
         for outlet, _, _ in ends:
             outlet.write(said)
         for outlet, socket, client in ends:
@@ -131,8 +131,8 @@ class OutletTests(SynchronousTestCase):
     def test_sealed_when_written(self) -> None:
         """What is held back is not sealed yet, and pieces are sealed in their order."""
         sealed: list[int] = []
-        outlet = Outlet(self.stream, lambda piece, _: sealed.append(len(piece)) or piece)
-        self.stream.outlet = outlet
+        outlet = OutBuffer(self.stream, lambda piece, _: sealed.append(len(piece)) or piece)
+        self.stream.outbuffer = outlet
         outlet.write(bytes(2 * SLICE))
         self.assertEqual(sealed, [SLICE])
         outlet.resume()

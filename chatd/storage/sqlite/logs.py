@@ -249,7 +249,7 @@ class SqliteLogs:
                 for log in staged.values():
                     if log.seq != log.written_seq:
                         said += log.seq - log.written_seq
-                        self._settle(log, len(entries))
+                        self._save(log, len(entries))
         except (StoreError, SqliteError):
             self._look_again(staged)
             raise
@@ -306,7 +306,7 @@ class SqliteLogs:
             self._tables.begin(log)
         return log
 
-    def _settle(self, log: LogState, added: int) -> None:
+    def _save(self, log: LogState, added: int) -> None:
         """Write where a log stands, and delete what is too much when it has become worthwhile."""
         if self._tables.is_over(log):
             self._tables.trim(log, self._cutoff())
@@ -325,7 +325,7 @@ class SqliteLogs:
 
     def _clear(self, log: LogState, budget: Budget) -> bool:
         """Let a log be gone, and say whether its messages are all deleted."""
-        self._tables.bury(log)
+        self._tables.retire(log)
         is_swept = self._tables.sweep(log, budget)
         if is_swept:
             self._tables.remove(log)

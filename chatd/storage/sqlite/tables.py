@@ -225,7 +225,7 @@ class Tables:
         log.waste_bytes = max(0, log.waste_bytes)
         return log.first >= log.oldest
 
-    def bury(self, log: LogState) -> None:
+    def retire(self, log: LogState) -> None:
         """Let a log be gone, at once, however many messages are to be deleted afterwards."""
         log.oldest = log.seq + 1
         self._execute(
