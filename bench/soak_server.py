@@ -21,7 +21,8 @@ from twisted.internet.task import LoopingCall
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
 from bench.census import FILE, Census
-from chatd.daemon.service import Settings, make_service
+from chatd.daemon.build import make_service
+from chatd.daemon.settings import Settings
 from chatd.server.factory import ChatFactory
 from chatd.server.protocol import ServerProtocol
 from chatd.storage.interface import Retention

@@ -29,7 +29,7 @@ from twisted.internet.task import Clock
 from twisted.test.iosim import IOPump, connect, makeFakeClient, makeFakeServer
 
 from chatd.client.client import ChatClient
-from chatd.client.connect import ChatClientFactory
+from chatd.client.factory import ChatClientFactory
 from chatd.daemon.service import ChatService
 from chatd.server.factory import ChatFactory
 from chatd.server.session import Session

@@ -37,7 +37,9 @@ assert ended.called and not alice.is_active
 SERVICES = """
 import tempfile
 from chatd.config.passwordfile import set_password
-from chatd.daemon.service import ChatService, Settings, make_service
+from chatd.daemon.build import make_service
+from chatd.daemon.service import ChatService
+from chatd.daemon.settings import Settings
 from pathlib import Path
 from tests.fakes.pems import write_certificate
 from tests.daemon.test_make_service import CHEAP, ThreadedReactor

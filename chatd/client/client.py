@@ -22,7 +22,7 @@ from chatd.transport.protocol import ChatProtocol
 from chatd.wire.messages import MAX_ID, Error, Message, MessageType
 
 if TYPE_CHECKING:
-    from chatd.client.connect import ChatClientFactory
+    from chatd.client.factory import ChatClientFactory
 
 __all__ = ["ChatClient"]
 

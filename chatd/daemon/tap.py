@@ -15,6 +15,7 @@ from chatd._version import __version__
 from chatd.chat.names import check_name, check_room
 from chatd.chat.policy import Policy
 from chatd.chat.rooms import LOBBY, MAX_ROOMS, PRESENCE_LIMIT
+from chatd.daemon.build import make_service
 from chatd.daemon.logfile import LogService, log_of
 from chatd.daemon.options import (
     DAY_S,
@@ -29,7 +30,7 @@ from chatd.daemon.options import (
 )
 from chatd.daemon.pidfile import check_pid_file
 from chatd.daemon.process import allow_all_descriptors
-from chatd.daemon.service import DEFAULT_ENDPOINT, Settings, make_service
+from chatd.daemon.settings import DEFAULT_ENDPOINT, Settings
 from chatd.errors import ConfigurationError
 from chatd.listening.endpoints import SOCKET_MODE, is_stdio
 from chatd.server.attempts import BURST as LOGINS_PER_MINUTE

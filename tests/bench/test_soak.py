@@ -3,9 +3,9 @@
 import socket
 
 import pytest
-from bench.connections import Connections
 from twisted.trial.unittest import SynchronousTestCase
 
+from bench.census import Census
 from bench.receipts import Ledger, Receipt
 from bench.soak import Rest
 from bench.soak_server import census
@@ -13,15 +13,15 @@ from bench.visitors import VisitorLine
 from chatd.testing import MemoryServer
 from chatd.wire.messages import ChatHeader, Error, Message, MessageType
 
-EMPTY = Connections(
+EMPTY = Census(
     timers=1, loops=1, readers=3, sessions=0, protocols=0, rooms=0, deferreds=2, objects=50_000
 )
 
 
 def rest(descriptors=16, **more):
     """What a daemon holds."""
-    fields = {name: getattr(EMPTY, name) for name in Connections.__struct_fields__}
-    return Rest(Connections(**{**fields, **more}), descriptors, 0, 0)
+    fields = {name: getattr(EMPTY, name) for name in Census.__struct_fields__}
+    return Rest(Census(**{**fields, **more}), descriptors, 0, 0)
 
 
 class RestTests(SynchronousTestCase):

@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.client import ChatClient
-from chatd.client.connect import ChatClientFactory
+from chatd.client.factory import ChatClientFactory
 from chatd.errors import LocalProtocolError, RequestError, SessionEnded
 from chatd.server.factory import ChatFactory
 from chatd.server.session import Session

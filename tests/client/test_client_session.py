@@ -8,7 +8,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.client import ChatClient
-from chatd.client.connect import ChatClientFactory
+from chatd.client.factory import ChatClientFactory
 from chatd.client.inbox import MAX_UNREAD
 from chatd.errors import RequestError, SessionEnded, SessionRefused
 from chatd.wire.codec import Codec

@@ -9,7 +9,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.client import ChatClient
-from chatd.client.connect import ChatClientFactory, connect
+from chatd.client.connect import connect
+from chatd.client.factory import ChatClientFactory
 from chatd.errors import ConfigurationError, SessionEnded, SessionRefused
 from chatd.testing import MemoryServer
 from chatd.wire.codec import Codec

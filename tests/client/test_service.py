@@ -6,7 +6,8 @@ from twisted.internet.defer import CancelledError
 from twisted.internet.endpoints import TCP4ClientEndpoint
 
 from chatd.client.client import ChatClient
-from chatd.client.connect import ChatClientFactory, ChatClientService
+from chatd.client.factory import ChatClientFactory
+from chatd.client.service import ChatClientService
 from chatd.errors import ConfigurationError, SessionEnded, SessionRefused
 from tests.client.test_connect import ENDPOINT, NetworkTests, RaisingEndpoint
 from tests.fakes.peers import hand_client

@@ -13,7 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.moderation import Ban
 from chatd.config.banfile import BanFile
-from chatd.daemon.service import EXPIRY_INTERVAL_S, ChatService
+from chatd.daemon.service import ChatService
+from chatd.daemon.store import EXPIRY_INTERVAL_S
 from chatd.errors import ConfigurationError, StartupError, StoreError
 from chatd.server.factory import ChatFactory
 from chatd.storage.memory import MemoryStore

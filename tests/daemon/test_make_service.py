@@ -30,7 +30,9 @@ from chatd.chat.moderation import Ban
 from chatd.chat.policy import Policy
 from chatd.config.banfile import BanFile
 from chatd.config.passwordfile import set_password
-from chatd.daemon.service import DEFAULT_ENDPOINT, ChatService, Settings, make_service
+from chatd.daemon.build import make_service
+from chatd.daemon.service import ChatService
+from chatd.daemon.settings import DEFAULT_ENDPOINT, Settings
 from chatd.errors import ConfigurationError, RequestError, StartupError, StoreError
 from chatd.server.factory import ChatFactory
 from chatd.storage.interface import Page, Retention, room_log

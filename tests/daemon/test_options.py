@@ -8,7 +8,7 @@ from pathlib import Path
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.daemon.service import Settings
+from chatd.daemon.settings import Settings
 from chatd.daemon.tap import Options, makeService
 from chatd.server.limits import Limits
 

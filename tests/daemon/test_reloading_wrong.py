@@ -16,8 +16,10 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.config.passwordfile import set_password
+from chatd.daemon.build import make_service
 from chatd.daemon.reloading import Reloading
-from chatd.daemon.service import ChatService, Settings, make_service
+from chatd.daemon.service import ChatService
+from chatd.daemon.settings import Settings
 from chatd.errors import ConfigurationError
 from tests.daemon.test_make_service import CHEAP, MakeServiceTests
 from tests.fakes.peers import KEY, OTHER_KEY, Peer, ack, settle

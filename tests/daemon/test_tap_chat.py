@@ -13,7 +13,7 @@ from twisted.python import usage
 
 from chatd.chat.policy import Policy
 from chatd.config.passwordfile import set_password
-from chatd.daemon.service import Settings
+from chatd.daemon.settings import Settings
 from chatd.daemon.tap import Options, makeService
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.sqlite.store import SQLITE_RETENTION, Durability

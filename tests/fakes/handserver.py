@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from chatd.client.client import ChatClient
-from chatd.client.connect import ChatClientFactory
+from chatd.client.factory import ChatClientFactory
 from chatd.wire.codec import Codec
 from chatd.wire.messages import ChatHeader, Error, Message, MessageType, SessionInit
 from tests.fakes.peers import Peer

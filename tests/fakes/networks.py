@@ -17,7 +17,8 @@ from zope.interface import implementer
 
 from chatd.client.client import ChatClient
 from chatd.client.commands import Joined
-from chatd.client.connect import ChatClientFactory, ChatClientService
+from chatd.client.factory import ChatClientFactory
+from chatd.client.service import ChatClientService
 from chatd.connection.states import State
 from chatd.errors import RequestError
 from chatd.server.factory import ChatFactory

@@ -16,7 +16,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.task import deferLater
 
 import chatd
-from chatd.client.connect import ChatClientFactory, ChatClientService
+from chatd.client.factory import ChatClientFactory
+from chatd.client.service import ChatClientService
 from tests.integration.processes import Process, daemon
 
 SENDERS = 4

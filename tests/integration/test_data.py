@@ -12,7 +12,8 @@ from twisted.internet.task import deferLater
 
 import chatd
 from chatd import RequestError, SessionRefused, write_key_file
-from chatd.client.connect import ChatClientFactory, ChatClientService
+from chatd.client.factory import ChatClientFactory
+from chatd.client.service import ChatClientService
 from chatd.config.passwordfile import set_password
 from chatd.daemon.service import ChatService
 from chatd.errors import StartupError

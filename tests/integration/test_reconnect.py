@@ -8,7 +8,8 @@ from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 
 from chatd import ChatClientFactory, ChatClientService, SessionRefused, write_key_file
-from chatd.daemon.service import Settings, make_service
+from chatd.daemon.build import make_service
+from chatd.daemon.settings import Settings
 from tests.integration.sessions import connect, leave
 
 

@@ -7,7 +7,8 @@ from contextlib import closing
 import pytest
 from twisted.internet import reactor
 
-from chatd.client.connect import ChatClientFactory, ChatClientService
+from chatd.client.factory import ChatClientFactory
+from chatd.client.service import ChatClientService
 from tests.integration.processes import daemon
 from tests.integration.test_data import connect, data, endpoint, leave, stop
 

@@ -11,7 +11,8 @@ from twisted.internet import reactor
 
 import chatd
 from chatd import write_key_file
-from chatd.daemon.service import Settings, make_service
+from chatd.daemon.build import make_service
+from chatd.daemon.settings import Settings
 from tests.fakes.pems import write_certificate
 from tests.integration.processes import daemon
 from tests.integration.sessions import leave

@@ -10,7 +10,7 @@ from twisted.cred.checkers import (
 )
 from twisted.internet.task import Clock
 
-from chatd.client.connect import ChatClientFactory
+from chatd.client.factory import ChatClientFactory
 from chatd.server.accounts import Accounts
 from chatd.server.attempts import Attempts
 from tests.fakes.networks import link

@@ -7,7 +7,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.moderation import Ban, Bans
-from chatd.client.connect import ChatClientFactory
+from chatd.client.factory import ChatClientFactory
 from chatd.connection.keepalive import SILENT_INTERVALS
 from chatd.errors import RequestError
 from chatd.wire.codec import Codec

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.connect import ChatClientFactory, ChatClientService
+from chatd.client.factory import ChatClientFactory
+from chatd.client.service import ChatClientService
 from chatd.connection.client import ClientConnection
 from chatd.connection.connection import HANDSHAKE_TIMEOUT_S
 from chatd.connection.keepalive import SILENT_INTERVALS

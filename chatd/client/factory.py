@@ -1,0 +1,100 @@
+"""`ChatClientFactory`: builds a client's session for each connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from twisted.internet.interfaces import (
+    IAddress,
+    IReactorTime,
+)
+from twisted.internet.protocol import Factory
+
+from chatd.client.client import ChatClient
+from chatd.client.progress import Progress
+from chatd.connection.client import ClientConnection
+from chatd.transport.flush import Turn
+from chatd.transport.heartbeat import HeartbeatWheel
+from chatd.wire.channel import Channel, ClearChannel, SecureChannel
+from chatd.wire.codec import Codec
+from chatd.wire.keys import noise_psk
+from chatd.wire.messages import MAX_FIRST_ROOMS
+
+__all__ = ["ChatClientFactory"]
+
+
+class ChatClientFactory(Factory):
+    """Builds a `ChatClient` for each connection.
+
+    Args:
+        clock: What tells the time and calls later: the reactor, or a test's clock.
+        key: The shared key, 32 bytes, or None for none.
+        name: The name to ask for; the server gives one where there is none.
+        password: Proves the right to the name, where the server asks for one. It is never sent in
+            the clear over TCP: use a key, TLS or a UNIX socket.
+        rooms: The rooms to be in; the server's choice where there is None.
+        protocol: What to build; `ChatClient` or a subclass.
+
+    Attributes:
+        progress: What the clients of this factory remember from one connection to the next.
+
+    Raises:
+        ConfigurationError: The key is not of 32 bytes.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        *,
+        key: bytes | None = None,
+        name: str | None = None,
+        password: str | None = None,
+        rooms: Iterable[str] | None = None,
+        protocol: type[ChatClient] = ChatClient,
+    ) -> None:
+        self.clock = clock
+        self.key = key
+        self.progress = Progress(rooms)
+        self.turn = Turn(clock)
+        self.name = name
+        self._password = password
+        self._client_class = protocol
+        self._codec = Codec(key)
+        self._psk = None if key is None else noise_psk(key)
+        self._wheel: HeartbeatWheel | None = None
+
+    def buildProtocol(self, addr: IAddress | None) -> ChatClient:
+        """Build the protocol of a new connection."""
+        channel: Channel = (
+            ClearChannel(expects_server=True)
+            if self._psk is None
+            else SecureChannel(self._psk, initiator=False)
+        )
+        connection = ClientConnection(
+            self._codec,
+            channel,
+            self.clock.seconds(),
+            name=self.name,
+            password=self._password,
+            rooms=self.progress.first_rooms(MAX_FIRST_ROOMS),
+        )
+        return self._client_class(connection, self)
+
+    def keep_name(self, name: str) -> None:
+        """Ask for a name from the next connection on."""
+        self.name = name
+
+    def add(self, client: ChatClient) -> None:
+        """Watch over a client's server; all clients of a factory are held to one interval."""
+        init = client.connection.init
+        assert init is not None
+        if self._wheel is None or not self._wheel.is_running:
+            self._wheel = HeartbeatWheel(self.clock, init.heartbeat)
+        self._wheel.add(client)
+
+    def remove(self, client: ChatClient) -> None:
+        """Watch no more."""
+        if self._wheel is not None:
+            self._wheel.discard(client)

@@ -1,0 +1,237 @@
+"""`ChatClientService`: keeps a client connected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.internet import backoffPolicy
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IStreamClientEndpoint,
+)
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatd.client.client import ChatClient
+from chatd.client.endpoints import client_endpoint
+from chatd.client.factory import ChatClientFactory
+from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
+from chatd.wire.messages import Message
+
+__all__ = ["ChatClientService"]
+
+_STOPPED = SessionEnded(ErrorCode.GOODBYE, "the client is leaving")
+_STEADY_S = 10.0
+"""A session that lasted as long, in seconds, lets the backoff begin anew when it is lost."""
+
+
+class ChatClientService(Service):
+    """Keeps a client connected: a service that connects again, with backoff, whenever it is lost.
+
+    It is used like `twisted.application.internet.ClientService`, but an attempt counts only once
+    the session is established: a `ClientService` does not bear that a connection is lost while it
+    is prepared. `ChatClientFactory` works with that one too; then await `when_established`.
+
+    Each session goes on where the last one ended: the client comes back under its name, into its
+    rooms, is told what was said there and to it meanwhile, and sends again what had no receipt. So
+    `send`, and what a client's own `send` returned, wait for the next session where one is lost.
+    Iterate the service for what others say, across sessions::
+
+        async for message in service:
+            print(message.sender, message.text)
+
+    A server that ends a session without inviting the client back is not connected to again; nor is
+    one that refuses it, unless the name is taken: an old session may still hold it. It tries no
+    endpoint again that fails with a `ConfigurationError`.
+
+    Args:
+        reactor: The reactor.
+        endpoint: An endpoint, or a string such as `tcp:localhost:9999`.
+        factory: What builds the clients.
+        retry_policy: Gives the seconds to wait before attempt n; Twisted's backoff if None.
+
+    Attributes:
+        client: The client of the latest attempt, if there was one; see its `is_active`.
+
+    Raises:
+        ConfigurationError: The endpoint is not one.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        reactor: Any,  # noqa: ANN401
+        endpoint: str | IStreamClientEndpoint,
+        factory: ChatClientFactory,
+        retry_policy: Callable[[int], float] | None = None,
+    ) -> None:
+        self.client: ChatClient | None = None
+        self._reactor = reactor
+        self._endpoint = client_endpoint(reactor, endpoint)
+        self._factory = factory
+        factory.progress.be_kept()
+        self._retry_policy = retry_policy or backoffPolicy()
+        self._current: ChatClient | None = None
+        self._failures = 0
+        self._final: SessionEnded | ConfigurationError | None = None
+        self._attempt: Deferred[Any] | None = None
+        self._retry: IDelayedCall | None = None
+        self._waiters: list[tuple[Deferred[ChatClient], int | None]] = []
+
+    def whenConnected(self, failAfterFailures: int | None = None) -> Deferred[ChatClient]:
+        """Wait for a client whose session is active.
+
+        Args:
+            failAfterFailures: After how many more attempts to give up waiting; None for never.
+
+        Returns:
+            A Deferred that fires with the client. It fails with the reason of the last attempt
+            where it gives up, with `SessionEnded` where the server does not want the client back,
+            with `ConfigurationError` where no attempt can succeed, and with `CancelledError` where
+            the service stops first.
+        """
+        waiting: Deferred[ChatClient] = Deferred()
+        if self.running and self._current is not None and self._current.is_active:
+            waiting.callback(self._current)
+        elif self._final is not None:
+            waiting.errback(_again(self._final))
+        else:
+            self._waiters.append((waiting, failAfterFailures))
+        return waiting
+
+    def send(
+        self,
+        content: str | bytes,
+        *,
+        id: str | None = None,
+        room: str | None = None,
+        to: str | None = None,
+        content_type: str | None = None,
+    ) -> Deferred[Message]:
+        """Say something, as soon as there is a session; see `ChatClient.send`.
+
+        Raises:
+            LocalProtocolError: The content is over the limit of the server, the id waits for its
+                receipt, or too many do.
+        """
+        if self._final is not None:
+            return fail(_again(self._final))
+        client = self.client
+        if client is not None and client.is_active:
+            return client.send(content, id=id, room=room, to=to, content_type=content_type)
+        if room is None and to is None and client is not None:
+            room = client.room  # where it belongs
+        message = Message.chat(content, id=id, room=room, to=to, content_type=content_type)
+        return self._factory.progress.keep(message)
+
+    def __aiter__(self) -> ChatClientService:
+        return self
+
+    async def __anext__(self) -> Message:
+        inbox = self._factory.progress.inbox
+        assert inbox is not None
+        return await inbox.take()
+
+    def startService(self) -> None:
+        """Connect."""
+        if not self.running:
+            super().startService()
+            self._factory.progress.be_kept()
+            self._failures = 0
+            self._final = None
+            self._connect()
+
+    def stopService(self) -> Deferred[None]:
+        """Say goodbye, and connect no more.
+
+        Returns:
+            A Deferred that fires with None when the connection is closed.
+        """
+        super().stopService()
+        self._current = None
+        if self._retry is not None:
+            self._retry.cancel()
+            self._retry = None
+        if self._attempt is not None:
+            self._attempt.cancel()
+        waiters, self._waiters = self._waiters, []
+        for waiter, _ in waiters:
+            waiter.errback(CancelledError())
+        gone: Deferred[Any] = succeed(None) if self.client is None else self.client.disconnect()
+        return gone.addCallback(lambda _: self._gone())
+
+    def _gone(self) -> None:
+        if not self.running:  # else it was started again meanwhile, and goes on
+            self._factory.progress.close(_STOPPED)
+
+    def _connect(self) -> None:
+        self._retry = None
+        attempt: Deferred[Any] = maybeDeferred(self._endpoint.connect, self._factory)
+        self._attempt = attempt
+        attempt.addCallback(self._connected).addCallbacks(self._established, self._failed)
+
+    def _connected(self, client: ChatClient) -> Deferred[ChatClient]:
+        self.client = client
+        return client.when_established()
+
+    def _established(self, client: ChatClient) -> None:
+        self._attempt = None
+        self._current = client
+        began = self._reactor.seconds()
+        client.when_ended().addCallback(lambda end: self._lost(client, end, began))
+        waiters, self._waiters = self._waiters, []
+        for waiter, _ in waiters:
+            waiter.callback(client)
+
+    def _lost(self, client: ChatClient, end: SessionEnded, began: float) -> None:
+        if client is not self._current:  # but that of a run before
+            return
+        if self._reactor.seconds() - began >= _STEADY_S:
+            self._failures = 0
+        if end.retry:
+            self._wait_to_retry()
+        else:
+            self._give_up(end)
+
+    def _give_up(self, end: SessionEnded | ConfigurationError) -> None:
+        """Connect no more: the server does not want this client back, or cannot be reached."""
+        self._final = end
+        self.log.info("connects no more: {reason!r}", reason=end)
+        waiters, self._waiters = self._waiters, []
+        for waiter, _ in waiters:
+            waiter.errback(end)
+        if not isinstance(end, SessionEnded):
+            end = SessionEnded(ErrorCode.CONNECTION_LOST, str(end))
+        self._factory.progress.close(end)
+
+    def _failed(self, failure: Failure) -> None:
+        self._attempt = None
+        if not self.running:
+            return
+        self.log.info("cannot connect: {reason}", reason=failure.value)
+        end = failure.value
+        if isinstance(end, ConfigurationError) or (
+            isinstance(end, SessionEnded) and not end.retry and end.code != ErrorCode.NAME_TAKEN
+        ):
+            self._give_up(end)
+            return
+        waiters = [(waiter, left and left - 1) for waiter, left in self._waiters]
+        self._waiters = [(waiter, left) for waiter, left in waiters if left != 0]
+        self._wait_to_retry()  # before they are told: one of them may stop the service
+        for waiter, left in waiters:
+            if left == 0:
+                waiter.errback(failure)
+
+    def _wait_to_retry(self) -> None:
+        self._failures += 1
+        delay_s = self._retry_policy(self._failures)
+        self._retry = self._reactor.callLater(delay_s, self._connect)
+
+
+def _again(error: SessionEnded | ConfigurationError) -> SessionEnded | ConfigurationError:
+    """Return the same as a new exception, to be raised again without its old traceback."""
+    return error.again() if isinstance(error, SessionEnded) else ConfigurationError(str(error))

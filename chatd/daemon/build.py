@@ -1,0 +1,168 @@
+"""`make_service`: the one place where the parts of the daemon are put together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from twisted.internet.defer import DeferredLock
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.threads import deferToThreadPool
+
+from chatd.chat.moderation import Ban, Bans
+from chatd.config.banfile import BanFile
+from chatd.config.keyfile import load_key
+from chatd.config.operatorfile import load_operators
+from chatd.config.ownfile import absolute_path
+from chatd.daemon.memory import MemoryService
+from chatd.daemon.process import DescriptorService
+from chatd.daemon.reloading import Reloading
+from chatd.daemon.rereading import RereadingService
+from chatd.daemon.service import ChatService
+from chatd.daemon.settings import Settings
+from chatd.server.accounts import Accounts, PasswordFileChecker
+from chatd.server.attempts import Attempts
+from chatd.server.factory import ChatFactory
+from chatd.storage.interface import IMessageStore
+from chatd.storage.memory import MEMORY_RETENTION, MemoryStore
+from chatd.storage.sqlite.store import (
+    SQLITE_RETENTION,
+    SqliteStore,
+    StoreRunner,
+    StoreThread,
+)
+
+__all__ = ["make_service"]
+
+
+def make_service(
+    reactor: Any,  # noqa: ANN401
+    settings: Settings,
+    factory_class: type[ChatFactory] = ChatFactory,
+    reopen_log: Callable[[], None] | None = None,
+) -> ChatService:
+    """Put a daemon together.
+
+    Args:
+        reactor: The reactor.
+        settings: What the operator decided.
+        factory_class: What serves the connections: `ChatFactory` or a subclass of the same
+            arguments.
+        reopen_log: Opens the log file anew, at SIGHUP; None where the log is no file.
+
+    Raises:
+        ConfigurationError: An endpoint string or the key file is wrong.
+    """
+    run = StoreThread(reactor)
+    store, ban_file = _keepers(settings, run)
+    passwords = _password_checker(reactor, settings)
+    accounts = _accounts(reactor, settings, passwords)
+    listed = _operator_reader(settings)
+    operators = settings.policy.operators
+    factory = factory_class(
+        reactor,
+        key=None if settings.key_file is None else load_key(settings.key_file),
+        heartbeat_s=settings.heartbeat_s,
+        max_content=settings.max_content,
+        store=store,
+        accounts=accounts,
+        bans=Bans(save=_saving(ban_file, run), lock=DeferredLock(), unix_time=time.time),
+        policy=replace(settings.policy, operators=(*operators, *listed())),
+        limits=settings.limits,
+    )
+    reloading = Reloading()
+    reads: dict[str, Callable[[], object]] = {}
+    if reopen_log is not None:  # first, so that the new log has the rest
+        reloading.add("log", reopen_log, done="opened anew")
+    if settings.key_file is not None:
+        reads["key file"] = read_key = partial(load_key, absolute_path(settings.key_file))
+        reloading.add("key file", lambda: factory.use_key(read_key()))
+    if passwords is not None:
+        reads["password file"] = passwords.reload
+        reloading.add("password file", passwords.reload)
+    if settings.operator_file is not None:
+        reads["operators"] = listed
+        reloading.add("operators", lambda: factory.operators.replace((*operators, *listed())))
+    if settings.data is not None:
+        reloading.add("bans", lambda: factory.bans.reload(ban_file.load))
+    service = ChatService(
+        reactor,
+        factory,
+        settings.endpoints,
+        ban_file=ban_file,
+        socket_mode=settings.socket_mode,
+        grace_s=settings.grace_s,
+        reload=reloading,
+        finish=partial(_stop, reactor),
+    )
+    for endpoint, renew in service.certificates:
+        reads[f"certificates of {endpoint}"] = renew
+        reloading.add(f"certificates of {endpoint}", renew)
+    needed = None if accounts is None else accounts.check_files
+    RereadingService(reads, needed).setServiceParent(service)
+    DescriptorService(reactor, settings.limits).setServiceParent(service)
+    MemoryService(reactor, lambda: factory.connections.departures).setServiceParent(service)
+    return service
+
+
+def _stop(reactor: Any) -> None:  # noqa: ANN401
+    """Stop the daemon, unless it is stopping already."""
+    with suppress(ReactorNotRunning):
+        reactor.stop()
+
+
+def _keepers(settings: Settings, run: StoreRunner) -> tuple[IMessageStore, BanFile]:
+    """Make what keeps what is said, and what keeps the bans."""
+    if settings.data is None:
+        return MemoryStore(settings.keep or MEMORY_RETENTION), BanFile(None)
+    data = Path(absolute_path(settings.data))
+    store = SqliteStore(
+        data,
+        settings.keep or SQLITE_RETENTION,
+        durability=settings.durability,
+        run=run,
+    )
+    return store, BanFile(data / "bans.json")
+
+
+def _saving(ban_file: BanFile, run: StoreRunner) -> Callable[[list[Ban]], Awaitable[None]]:
+    """Return what saves bans in the store's thread, which is there as long as the store is open."""
+
+    async def save(bans: list[Ban]) -> None:
+        if ban_file.is_kept:
+            await run(partial(ban_file.save, bans))
+
+    return save
+
+
+def _password_checker(reactor: Any, settings: Settings) -> PasswordFileChecker | None:  # noqa: ANN401
+    """Make what checks passwords against the password file, if there is one."""
+    if settings.password_file is None:
+        return None
+    in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
+    return PasswordFileChecker(absolute_path(settings.password_file), in_thread)
+
+
+def _operator_reader(settings: Settings) -> Callable[[], tuple[str, ...]]:
+    """Return what reads the names in the operator file; none where there is no file."""
+    if settings.operator_file is None:
+        return tuple
+    return partial(load_operators, absolute_path(settings.operator_file))
+
+
+def _accounts(
+    reactor: Any,  # noqa: ANN401
+    settings: Settings,
+    passwords: PasswordFileChecker | None,
+) -> Accounts | None:
+    """Make what decides who may log in; None where nobody need."""
+    checkers = [*([] if passwords is None else [passwords]), *settings.checkers]
+    if not checkers:
+        return None
+    rate = settings.logins_per_minute
+    return Accounts(reactor, checkers, attempts=Attempts(rate, 60.0 / rate))
