@@ -225,7 +225,8 @@ class ConnectionMachine(RuleBasedStateMachine):
     def say_too_much(self, is_meant: bool) -> None:
         """Say most of a frame that is too long before there is a session."""
         if is_meant:
-            self.put(self.codec.encode(SAYABLE["large message"](0)))
+            self.number += 1
+            self.put(self.codec.encode(SAYABLE["large message"](self.number)))
             self.deliver(8_900)
 
     @rule(data=st.binary(min_size=1, max_size=100), at=st.integers(0, 200), is_meant=RARELY)
