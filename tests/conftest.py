@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 import pytest_twisted
+from hypothesis import settings
 from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
@@ -18,6 +19,12 @@ TEST_TIMEOUT_S = 30
 """How long an `async def` test may take; pytest's own timeout is for those that block."""
 _TURNS_TO_CLOSE = 20
 """How many turns of the reactor a closed connection may take until both of its ends are gone."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let `--hypothesis-seed` choose the examples; the same ones are tried without it."""
+    if config.getoption("hypothesis_seed", None) is not None:
+        settings.load_profile("any")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -14,12 +14,7 @@ DECOMPOSED = "Zoe\u0308"
 ALIKE = st.text("sS\u00dfeE\u00eb\u00cb\u0308", max_size=3).map("e".__add__)
 SESSION = "0b4e9f6c7d0e4c579a413c2f3d1a5b60"
 
-moderate = settings(
-    max_examples=200,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],  # no timing decides here
-)
+moderate = settings(max_examples=200)
 
 
 class CheckNameTests(SynchronousTestCase):

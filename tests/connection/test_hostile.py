@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -76,12 +76,7 @@ SAID = (INIT, ACK, WELCOME, HELLO, GOODBYE, ping(1), pong(1), error("some-word")
 SIDES = st.sampled_from((make_server, make_client))
 KEYS = st.sampled_from((None, KEY))
 REQUEST_CODES = {"unknown-type", "unexpected-type", "bad-request", "bad-session", "bad-name"}
-moderate = settings(
-    max_examples=150,
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow],  # no timing decides here
-)
+moderate = settings(max_examples=150)
 
 
 @dataclass(frozen=True)

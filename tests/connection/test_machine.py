@@ -8,7 +8,7 @@ from functools import partial
 from itertools import pairwise
 from typing import ClassVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -58,13 +58,7 @@ FOLLOWING = {
 }
 # The bytes of a frame with one bit changed, and what that is called.
 DAMAGE = {4: "magic", 12: "version", 14: "type", 17: "lengths", 20: "header's CRC", 40: "MAC"}
-bounded = settings(
-    max_examples=100,
-    stateful_step_count=40,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),  # no timing decides here
-)
+bounded = settings(max_examples=100, stateful_step_count=40)
 
 
 def watched(side: type[Connection]) -> type[Connection]:

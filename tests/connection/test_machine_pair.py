@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -23,13 +23,7 @@ from tests.connection.test_machine import RARELY
 from tests.connection.wiring import KEY, ROOMS, error, make_client, make_server
 
 HANDSHAKE_RECORD = 2 + 48
-bounded = settings(
-    max_examples=100,
-    stateful_step_count=30,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(HealthCheck),  # no timing decides here
-)
+bounded = settings(max_examples=100, stateful_step_count=30)
 # By the place of a byte in a frame, what is found where it is changed; by each end of the places.
 CLEAR_CODES = {
     4: {"bad-length", "too-large"},

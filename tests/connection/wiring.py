@@ -23,6 +23,7 @@ from chatd.wire.messages import (
     SessionAck,
     SessionInit,
 )
+from tests.wire.samples import CLIENT_EPHEMERAL, SERVER_EPHEMERAL
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
@@ -89,10 +90,11 @@ def in_pieces(data: bytes, piece_bytes: int | None) -> Iterator[bytes]:
 
 
 def channel_of(key: bytes | None, *, is_server: bool) -> Channel:
-    """Make the channel of one side."""
+    """Make the channel of one side; its bytes are the same each time, so that no luck decides."""
     if key is None:
         return ClearChannel(expects_server=not is_server)
-    return SecureChannel(noise_psk(key), initiator=is_server)
+    ephemeral = SERVER_EPHEMERAL if is_server else CLIENT_EPHEMERAL
+    return SecureChannel(noise_psk(key), initiator=is_server, ephemeral=ephemeral)
 
 
 def make_server(key: bytes | None = None, *, now: float = 0.0) -> ServerConnection:

@@ -256,7 +256,7 @@ class AnyContentTests(SynchronousTestCase):
             ),
         ),
     )
-    @settings(max_examples=120, deadline=None)
+    @settings(max_examples=120)
     def test_any_content(self, name: str, content: bytes) -> None:
         """Whatever a file holds, it is taken or refused in one line, and the others are read."""
         with tempfile.TemporaryDirectory() as directory:

@@ -236,7 +236,7 @@ class MistakesTests(ChatOptionsTests):
         ),
         st.text(alphabet=st.sampled_from("tcp:=\\/09.-e\n\0 _\xe9")),
     )
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     def test_any_value(self, option: str, value: str) -> None:
         """Any value is taken, or told in one line."""
         self.assertIn(self.fault_of(option, value), (None, "taken"))

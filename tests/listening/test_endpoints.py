@@ -249,7 +249,7 @@ class ServerEndpointTests(EndpointTests):
         st.sampled_from(["tcp:", "tcp6:", "unix:", "ssl:", "systemd:", "haproxy:", "stdio:", ""]),
         st.text(alphabet=st.sampled_from("abt09:=\\/-. \n\0\xe9")),
     )
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     def test_any_string(self, kind: str, rest: str) -> None:
         """Any string makes an endpoint, or is told in one line."""
         fault = self.fault_of(server_endpoint, kind + rest)

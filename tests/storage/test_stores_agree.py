@@ -1,6 +1,6 @@
 """The two stores, asked the same in any order, give the same answers."""
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.storage.interface import Conversation, Entry, Head, Page, Retention, direct_log, room_log
@@ -77,7 +77,6 @@ def in_order(value):
 
 class AgreementTests(StoreCase):
     @given(bounds, operations, st.integers(1, 4))
-    @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
     def test_agree(self, retention, asked, sweep_rows):
         """Whatever is asked, the answers are the same, epochs' names aside."""
         self.now = NOW

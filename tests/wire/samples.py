@@ -12,7 +12,7 @@ import warnings
 from zlib import crc32
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from noise.connection import Keypair, NoiseConnection
 
@@ -51,10 +51,7 @@ BROKEN_HEADERS = {
     "very deep and not closed": b'{"id":"m1","x":' + b'{"x":' * 12000,
 }
 
-# How many examples are tried may not hang on how fast the machine is.
-some_examples = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+some_examples = settings(max_examples=60)
 
 SERVER_EPHEMERAL = X25519PrivateKey.from_private_bytes(b"server's secret, 32 bytes long..")
 CLIENT_EPHEMERAL = X25519PrivateKey.from_private_bytes(b"client's secret, 32 bytes long..")
