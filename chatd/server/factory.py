@@ -129,7 +129,7 @@ class ChatFactory(Factory):
         self.connections: Connections[ServerProtocol] = Connections(limits)
         self._keyring = Keyring(key, max_content)
         self.codec = self._keyring.codec
-        self.turn = Turn(clock)
+        self.turn = Turn(clock, self._store_what_was_said)
         self.command_budget = CommandBudget(clock)
         self.store = MemoryStore(unix_time=unix_time) if store is None else store
         self.hub: Hub[Session] = Hub(
@@ -142,7 +142,6 @@ class ChatFactory(Factory):
             max_rooms=policy.max_rooms,
             has_accounts=accounts is not None,
         )
-        self.turn.before_flush = self.hub.commits.begin
         self.bans = (
             Bans(save=_keep_nothing, lock=DeferredLock(), unix_time=unix_time)
             if bans is None
@@ -437,6 +436,9 @@ class ChatFactory(Factory):
             self.note_store_failure(error)
         else:
             self.log.failure("what was said could not be stored or delivered", Failure(error))
+
+    def _store_what_was_said(self) -> None:
+        self.hub.commits.begin()
 
     def _note(self, line: str) -> None:
         self.log.info("{line}", line=line)

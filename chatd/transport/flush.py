@@ -94,19 +94,19 @@ class Turn:
 
     Args:
         clock: What calls back at the end of the turn; the reactor, or a test's clock.
-
-    Attributes:
         before_flush: Called before everything is sent, for what is still to be broadcast.
     """
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime) -> None:
+    def __init__(
+        self, clock: IReactorTime, before_flush: Callable[[], None] = lambda: None
+    ) -> None:
         self._clock = clock
+        self._before_flush = before_flush
         self._call: IDelayedCall | None = None
         self._broadcasts: dict[Audience, _Broadcast] = {}
         self._flushables: dict[Flushable, None] = {}
-        self.before_flush: Callable[[], None] = _do_nothing
 
     def broadcast(self, audience: Audience, message: Message) -> None:
         """Send a message to all who are members of `audience` at the end of the turn."""
@@ -163,7 +163,7 @@ class Turn:
     def flush(self) -> None:
         """Send everything now; at the latest the end of the turn does it."""
         try:
-            self.before_flush()
+            self._before_flush()
         except Exception:
             self.log.failure("what was said could not be stored")
         # Before the call is forgotten: a receiver would ask for another one.
@@ -194,7 +194,3 @@ def _deliver(audience: Audience, broadcast: _Broadcast) -> None:
             encoder = receiver.encoder
             joined = broadcast.joined(encoder)
         receiver.deliver(joined)
-
-
-def _do_nothing() -> None:
-    """Have nothing to do before a flush."""

@@ -406,13 +406,17 @@ class BeforeFlushTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.turn = Turn(self.clock)
+        self.act = lambda: None
+        self.turn = Turn(self.clock, self.before_flush)
         self.member = FakeMember(self.turn)
         self.room = FakeRoom(self.member)
 
+    def before_flush(self) -> None:
+        self.act()
+
     def test_goes_out_with_the_turn(self) -> None:
         """What it broadcasts goes out with the turn, after what was broadcast before."""
-        self.turn.before_flush = lambda: self.turn.broadcast(self.room, b"last")
+        self.act = lambda: self.turn.broadcast(self.room, b"last")
         self.turn.broadcast(self.room, b"first,")
         self.clock.advance(0)
         self.assertEqual(self.member.deliveries, [b"first,last"])
@@ -420,7 +424,7 @@ class BeforeFlushTests(SynchronousTestCase):
 
     def test_scheduled(self) -> None:
         """A turn in which nothing else happens has an end too, where it is asked for."""
-        self.turn.before_flush = lambda: self.turn.broadcast(self.room, b"all")
+        self.act = lambda: self.turn.broadcast(self.room, b"all")
         self.turn.schedule()
         self.turn.schedule()
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
@@ -433,7 +437,7 @@ class BeforeFlushTests(SynchronousTestCase):
         def fail() -> None:
             raise KeyError("no")
 
-        self.turn.before_flush = fail
+        self.act = fail
         self.turn.broadcast(self.room, b"one")
         self.clock.advance(0)
         self.assertEqual(self.member.writes, [b"one"])
