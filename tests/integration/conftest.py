@@ -21,16 +21,21 @@ def frozen_modules() -> Iterator[None]:
     gc.unfreeze()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def heeded_signals() -> Iterator[None]:
-    """Let what tests start heed signals, also where this runs in the background or under nohup."""
+    """Let what a test starts heed signals.
+
+    What is ignored here, a process that is started ignores too: in the background and under nohup,
+    and after a daemon's service was stopped in this process, which then ignores SIGHUP.
+    """
     handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
-    ignored = [each for each in handlers if signal.getsignal(each) is signal.SIG_IGN]
-    for each in ignored:
-        signal.signal(each, handlers[each])
+    before = {each: signal.getsignal(each) for each in handlers}
+    for each, handler in before.items():
+        if handler is signal.SIG_IGN:
+            signal.signal(each, handlers[each])
     yield
-    for each in ignored:
-        signal.signal(each, signal.SIG_IGN)
+    for each, handler in before.items():
+        signal.signal(each, handler)
 
 
 @pytest.fixture(autouse=True)
