@@ -7,6 +7,7 @@ the file rotates by itself at 1,000,000 bytes, and at SIGUSR1.
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
@@ -126,7 +127,11 @@ class InheritedLog:
         number = self._file.fileno()
         try:
             mode = stat.S_IMODE(os.fstat(number).st_mode)
-            new = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, mode)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK  # wait for no pipe
+            new = os.open(self._path, flags, mode)
+            if not stat.S_ISREG(os.fstat(new).st_mode):
+                os.close(new)
+                raise OSError(errno.EINVAL, "it is no regular file")
         except OSError as error:
             raise ConfigurationError(_cannot_open(self._path, error)) from error
         self._file.flush()

@@ -119,6 +119,8 @@ class ChatService(MultiService):
     def _note_end(self) -> None:
         """Finish, where nobody can connect any more."""
         if self._finish is not None and all(listener.has_ended for listener in self.listeners):
+            if isinstance(self._signals, SignalService):
+                self._signals.note_stopping()
             self._finish()
 
     @contextmanager

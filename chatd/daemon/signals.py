@@ -50,6 +50,10 @@ class SignalService(Service):
             # What would end a process that is about to end by itself is nothing to it.
             signal.signal(signal.SIGHUP, signal.SIG_IGN if before == signal.SIG_DFL else before)
 
+    def note_stopping(self) -> None:
+        """Take note that the daemon stops by itself: the next signal to stop is a second one."""
+        self._is_stopping = True
+
     def _take_stops(self) -> None:
         for number, name in ((signal.SIGTERM, "sigTerm"), (signal.SIGINT, "sigInt")):
             stop = getattr(self._reactor, name, None)

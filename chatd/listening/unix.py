@@ -180,12 +180,31 @@ def _bind(listening: socket.socket, path: bytes, mode: int, backlog: int) -> Soc
     listening.bind(path)
     file = SocketFile(path)
     try:
-        os.chmod(path, mode)
+        _set_mode(path, mode)
         listening.listen(backlog)  # nobody could connect before the mode was right
     except BaseException:
         file.remove()
         raise
     return file
+
+
+def _set_mode(path: bytes, mode: int) -> None:
+    """Set the mode of a socket's file, and of no other that was put in its place meanwhile.
+
+    Raises:
+        OSError: There is another file.
+    """
+    as_path = getattr(os, "O_PATH", None)
+    if as_path is None:  # of Linux
+        os.chmod(path, mode)
+        return
+    descriptor = os.open(path, as_path | os.O_NOFOLLOW)
+    try:
+        if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EEXIST, "another file was put in its place")
+        os.chmod(f"/proc/self/fd/{descriptor}", mode)
+    finally:
+        os.close(descriptor)
 
 
 def _remove_unserved(path: bytes) -> None:

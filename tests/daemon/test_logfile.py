@@ -162,6 +162,15 @@ class InheritedLogTests(LogFileTests):
         self.write()
         self.assertEqual(self.old.read_text(), "before\nafter\n")
 
+    def test_pipe(self) -> None:
+        """A pipe in the file's place is no log, read or not, and nobody waits for it."""
+        os.rename(self.path, f"{self.path}.1")
+        os.mkfifo(self.path)
+        self.assertRaises(ConfigurationError, self.log.reopen)
+        reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        self.addCleanup(os.close, reader)
+        self.assertRaises(ConfigurationError, self.log.reopen)
+
 
 class LogServiceTests(LogFileTests):
     """The service through which `twistd` gets the file."""

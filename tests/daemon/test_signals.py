@@ -82,6 +82,14 @@ class SignalTests(SynchronousTestCase):
         self.assertEqual(self.reactor.stops, [signal.SIGTERM])
         self.assertEqual(self.done, ["hurry"] * 2)
 
+    def test_stops_by_itself(self) -> None:
+        """Where it is stopping by itself, the first signal does not stop it a second time."""
+        self.reactor.run()
+        self.service.note_stopping()
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.reactor.turn()
+        self.assertEqual((self.reactor.stops, self.done), ([], ["hurry"]))
+
     def test_handlers_of_others(self) -> None:
         """A handler that is not the reactor's is left alone."""
         before = signal.getsignal(signal.SIGINT)

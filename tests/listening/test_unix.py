@@ -130,6 +130,35 @@ class ListeningTests(UnixCase):
         self.assertEqual(self.names(), [])
 
 
+class ModeTests(UnixCase):
+    """The mode is that of the socket, whatever is put in its place."""
+
+    def test_link_in_its_place(self) -> None:
+        """The target of a link keeps its mode."""
+        target = self.path.with_name("target")
+        target.write_bytes(b"")
+        target.chmod(0o600)
+        self.path.symlink_to(target)
+        with self.assertRaises(OSError):
+            unix._set_mode(os.fsencode(self.path), 0o666)
+        self.assertEqual(target.stat().st_mode & 0o777, 0o600)
+
+    def test_file_in_its_place(self) -> None:
+        """So does another file."""
+        self.path.write_bytes(b"")
+        self.path.chmod(0o600)
+        with self.assertRaisesRegex(OSError, "another file"):
+            unix._set_mode(os.fsencode(self.path), 0o666)
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
+
+    def test_elsewhere(self) -> None:
+        """Where the system cannot tell, the mode is set by the path."""
+        self.patch(unix.os, "O_PATH", None)
+        self.path.write_bytes(b"")
+        unix._set_mode(os.fsencode(self.path), 0o640)
+        self.assertEqual(self.path.stat().st_mode & 0o777, 0o640)
+
+
 class LeftBehindTests(UnixCase):
     """What others left where the socket is to be."""
 

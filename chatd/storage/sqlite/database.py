@@ -233,6 +233,11 @@ class Database:
             with self.path.open("rb") as file:
                 header = file.read(_HEADER_BYTES)
         if not header and not has_log:
+            if self._mark.is_left_alone():
+                raise ConfigurationError(
+                    "it is gone or empty, and messages were said in it; restore it from a copy, or "
+                    f"remove {self._directory}/chatd.mark.* to begin anew"
+                )
             return
         if len(header) < _HEADER_BYTES:
             raise ConfigurationError("it was cut short, or is gone; restore it from a copy")

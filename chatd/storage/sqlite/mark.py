@@ -18,6 +18,7 @@ A snapshot of a whole machine or file system looks as it did then: nothing here 
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -70,6 +71,14 @@ class Mark:
         own = marks.get(notes["mark"])
         is_own_file = own is not None and own[0] == notes["mark_birth"]
         return is_own_file and all(count <= said for _, count in marks.values())
+
+    def is_left_alone(self) -> bool:
+        """Say whether there is a mark of a database in which something was said.
+
+        Raises:
+            OSError: The directory cannot be read.
+        """
+        return any(count > 0 for _, count in self._marks().values())
 
     def renew(self, said: int) -> dict[str, str]:
         """Make a new mark beside the present one.
@@ -127,12 +136,21 @@ class Mark:
 
     def _marks(self) -> dict[str, tuple[str, int]]:
         """Return the birth of each mark, and how far it has come, by their names."""
-        paths = self._directory.glob(f"{PREFIX}*")
-        return {path.name: (birth_of(path), _count_in(path)) for path in paths}
+        return {path.name: _look_at(path) for path in self._directory.glob(f"{PREFIX}*")}
 
 
-def _count_in(path: Path) -> int:
+def _look_at(path: Path) -> tuple[str, int]:
+    """Return the birth of a mark, and how far it has come; what is no mark has come furthest."""
     try:
-        return int(path.read_text("ascii"))
-    except (OSError, ValueError):
-        return _UNREADABLE
+        born = birth_of(path)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)  # no pipe holds it
+    except OSError:
+        return "", _UNREADABLE
+    try:
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        data = os.read(descriptor, _DIGITS + 2) if is_file else b""
+    finally:
+        os.close(descriptor)
+    digits = data.removesuffix(b"\n")
+    is_whole = len(digits) == _DIGITS and digits.isdigit()
+    return born, int(digits) if is_whole else _UNREADABLE

@@ -289,12 +289,47 @@ class SameStoreTests(MarkCase):
         self.stop(is_killed=True)
         self.assert_put_back(is_put_back=False)
 
-    def test_empty(self):
-        """A mark beside a database that was deleted says nothing: there is nothing to renew."""
+    def test_gone(self):
+        """A database that is gone, or empty, is told beside its mark; nothing is begun anew."""
+        self.stop()
+        kept = self.database.path.read_bytes()
+        for spoil in (lambda path: path.write_bytes(b""), Path.unlink):
+            spoil(self.database.path)
+            with self.assertRaisesRegex(ConfigurationError, "gone or empty.*restore it"):
+                self.make_logs()
+        self.database.path.write_bytes(kept)
+        self.assert_put_back(is_put_back=False)
+
+    def test_begun_anew(self):
+        """It is begun anew where the mark is removed, too, or where nothing was ever said."""
+        self.stop()
+        for path in (self.database.path, *self.marks()):
+            path.unlink()
+        self.start()
+        assert not self.database.was_put_back
         self.stop()
         self.database.path.unlink()
         self.start()
-        assert not self.database.was_put_back
+        assert len(self.marks()) == 1
+
+    def test_what_is_no_mark(self):
+        """A pipe, a directory or another file in a mark's place is read by no start."""
+        self.stop()
+        (mark,) = self.marks()
+        count = mark.read_bytes()
+        odd = self.directory / f"{PREFIX}odd"
+        for make, undo in (
+            (os.mkfifo, Path.unlink),
+            (Path.mkdir, Path.rmdir),
+            (lambda path: path.symlink_to("nowhere"), Path.unlink),
+            (lambda path: path.write_bytes(count * 10), Path.unlink),
+            (lambda path: path.write_bytes(b"-1_0"), Path.unlink),
+        ):
+            make(odd)
+            following = Mark(self.directory)
+            assert following._marks()[odd.name][1] > 10**19, odd
+            undo(odd)
+        self.assert_put_back(is_put_back=False)
 
     def test_failed_while_running(self):
         """A mark that cannot be renewed while the store runs leaves all as it is."""
