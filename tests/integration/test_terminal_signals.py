@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from tests.integration.processes import daemon, run_command
+from tests.integration.processes import daemon, script
 from tests.integration.terminals import CTRL_D, CTRL_Z, ENTER, TerminalProcess
 from tests.integration.test_terminal import PROMPT, alice_at
 
@@ -116,8 +116,7 @@ def test_suspended(endpoint, kind):
         TerminalProcess("bash", "--norc", "--noediting", "-i", TERM=kind, PS1="shell: ") as shell,
     ):
         shell.screen.wait_for("shell: ")
-        chatd = run_command("sh", "-c", "command -v chatd").stdout.strip()
-        shell.type(f"{chatd} connect {endpoint} --name alice{ENTER}")
+        shell.type(f"{script('chatd')} connect {endpoint} --name alice{ENTER}")
         shell.screen.wait_for(PROMPT)
         shell.wait_for_prompt()
         shell.type("a dra")
