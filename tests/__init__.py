@@ -7,6 +7,8 @@ in a database. `python -m tests.seeds` tries other examples.
 
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("any", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("same", settings.get_profile("any"), derandomize=True, database=None)
+settings.register_profile(
+    "any", deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("same", settings.get_profile("any"), derandomize=True)
 settings.load_profile("same")

@@ -76,7 +76,7 @@ class ClientEndpointTests(EndpointTests):
         st.sampled_from(["tcp:", "unix:", "ssl:", "tls:", "tls:h:1:", ""]),
         st.text(alphabet=st.sampled_from("abt09:=\\/-. \n\0\xe9")),
     )
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     def test_any_string(self, kind: str, rest: str) -> None:
         """Any string makes an endpoint, or is told in one line."""
         fault = self.fault_of(client_endpoint, kind + rest)

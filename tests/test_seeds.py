@@ -1,0 +1,134 @@
+"""Tests of what Hypothesis feeds the tests: the same in each run, other things with a seed."""
+
+import io
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from unittest import TestCase
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests import seeds
+
+drawn: list[int] = []
+
+
+class CountingMachine(RuleBasedStateMachine):
+    """A machine that notes what it draws."""
+
+    @rule(number=st.integers(0, 2**64))
+    def note(self, number: int) -> None:
+        """Note a number."""
+        drawn.append(number)
+
+
+class Fed:
+    """Holds the tests that are run here, so that no runner takes them for its own."""
+
+    class Tests(TestCase):
+        @given(st.integers(0, 2**64))
+        def test_numbers(self, number):
+            drawn.append(number)
+
+        def test_machine(self):
+            run_state_machine_as_test(CountingMachine)
+
+        @given(st.integers(0, 2**64))
+        def test_wrong(self, number):
+            self.assertLess(number, 1_000)
+
+        def test_plain(self):
+            pass
+
+
+TESTS = {name: Fed.Tests(name) for name in ("test_numbers", "test_machine", "test_wrong")}
+"""Those that draw; each is one instance, as Hypothesis wants it."""
+
+
+def numbers_of(case: TestCase) -> tuple[int, ...]:
+    """Run a test, and return what it drew."""
+    drawn.clear()
+    assert case.run().wasSuccessful()
+    return tuple(drawn)
+
+
+class ProfileTests(SynchronousTestCase):
+    def test_same_examples(self):
+        """A test draws the same in each run, and so does a machine."""
+        for name in ("test_numbers", "test_machine"):
+            case = TESTS[name]
+            first, second = numbers_of(case), numbers_of(case)
+            self.assertGreater(len(set(first)), 50)
+            self.assertEqual(first, second)
+
+    def test_no_timing(self):
+        """Neither how long an example takes nor what an earlier run left decides."""
+        for name in ("same", "any"):
+            profile = settings.get_profile(name)
+            self.assertEqual((profile.deadline, profile.database), (None, None))
+            self.assertIn(HealthCheck.too_slow, profile.suppress_health_check)
+
+    def test_nowhere_else(self):
+        """No test sets for itself what the profile settles."""
+        for path in Path(seeds.__file__).parent.rglob("*.py"):
+            if path not in (Path(__file__), Path(__file__).parent / "__init__.py"):
+                for name in ("deadline", "database", "derandomize"):
+                    self.assertNotIn(f" {name}=None", path.read_text(), path)
+
+
+class FindingTests(SynchronousTestCase):
+    def test_every_module(self):
+        """The tests of every module that draws from Hypothesis are found."""
+        found = {type(case).__module__ for case in seeds.fed_tests()}
+        for path in Path(seeds.__file__).parent.rglob("test_*.py"):
+            if path != Path(__file__) and "\nfrom hypothesis import " in path.read_text():
+                relative = path.relative_to(seeds.ROOT).with_suffix("")
+                self.assertIn(".".join(relative.parts), found)
+
+    def test_kinds(self):
+        """Tests with examples and with machines are fed; plain ones are not."""
+        plain = Fed.Tests("test_plain")
+        self.assertEqual([*map(seeds.is_fed, [*TESTS.values(), plain])], [True, True, True, False])
+
+
+class RunningTests(SynchronousTestCase):
+    def run_main(self, *arguments: str) -> tuple[int, str]:
+        """Run the command over the tests above, and return its status and what it said."""
+        self.patch(seeds, "fed_tests", lambda: [*TESTS.values()])
+        said = io.StringIO()
+        with redirect_stdout(said), redirect_stderr(said):
+            try:
+                status = seeds.main(arguments)
+            except SystemExit as left:
+                status = left.code
+        return status, said.getvalue()
+
+    def test_passing(self):
+        """Each seed draws something else, and the same again; the status is 0."""
+        for word in ("test_numbers", "test_machine"):
+            told = []
+            for first in ("1", "2", "1"):
+                drawn.clear()
+                status, said = self.run_main(word, "--first", first, "--count", "1")
+                self.assertEqual(status, 0)
+                self.assertIn("1 of 1 tests pass with each of 1 seeds", said)
+                told.append(tuple(drawn))
+            self.assertEqual(told[0], told[2])
+            self.assertNotEqual(told[0], told[1])
+            self.assertNotIn(numbers_of(TESTS[word]), told)  # no seed is left behind
+
+    def test_failing(self):
+        """A test that fails is shown with its seed and its example; the status is 1."""
+        status, said = self.run_main("wrong", "--first", "7", "--count", "2")
+        self.assertEqual(status, 1)
+        self.assertIn("test_wrong with seed 7", said)
+        self.assertIn("number=1000", said)
+        self.assertIn("0 of 1 tests pass", said)
+
+    def test_no_such_test(self):
+        """A word that no test has is a mistake of the command line."""
+        status, said = self.run_main("no-such-test")
+        self.assertEqual(status, 2)
+        self.assertIn("no test that Hypothesis feeds", said)
