@@ -261,16 +261,19 @@ class PasswordFileChecker:
         self.path = path
         self._run_in_thread = run_in_thread
         self._hasher = hasher
-        self.reload()
+        self._passwords = load_passwords(path, hasher=hasher)
 
     def reload(self) -> None:
         """Read the file anew.
 
         Raises:
-            ConfigurationError: It cannot be read, or is no password file; what it said before
-                stays in force.
+            ConfigurationError: It cannot be read, or is no password file, or it held accounts and
+                holds none now, as after a full disk; what it said before stays in force.
         """
-        self._passwords = load_passwords(self.path, hasher=self._hasher)
+        passwords = load_passwords(self.path, hasher=self._hasher)
+        if self._passwords and not passwords:
+            raise ConfigurationError(f"{self.path} holds no account any more")
+        self._passwords = passwords
 
     def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:  # noqa: ANN401
         """Check a name and a password.

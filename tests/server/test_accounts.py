@@ -449,6 +449,8 @@ class PasswordFileCheckerTests(AccountsTestCase):
         accounts = self.accounts(self.checker)
         for break_file in (
             lambda: self.path.write_text("broken\n"),
+            lambda: self.path.write_text(""),
+            lambda: self.path.write_text("# alice is on holiday\n"),
             lambda: self.path.chmod(0o644),
             lambda: os.unlink(self.path),
         ):
