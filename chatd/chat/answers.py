@@ -14,29 +14,31 @@ __all__ = ["Answers"]
 
 
 class Answers:
-    """What one session is owed."""
+    """What one session is owed.
 
-    __slots__ = ("_answered", "_due", "_said")
+    Attributes:
+        owed: How many answers are owed, what is due between them included.
+    """
+
+    __slots__ = ("_answered", "_due", "_said", "owed")
 
     def __init__(self) -> None:
+        self.owed = 0
         self._said = 0
         self._answered = 0
         # What is to be done when so much is answered.
         self._due: deque[tuple[int, Callable[[], None]]] = deque()
 
-    @property
-    def owed(self) -> int:
-        """How many answers are owed, what is due between them included."""
-        return self._said - self._answered + len(self._due)
-
     def expect(self) -> None:
         """Take note that something was said, which will have one answer."""
         self._said += 1
+        self.owed += 1
 
     def then(self, act: Callable[[], None]) -> None:
         """Do something when all that was said until now has its answer: at once, if it has."""
         if self.owed:
             self._due.append((self._said, act))
+            self.owed += 1
         else:
             act()
 
@@ -49,9 +51,11 @@ class Answers:
             Exception: What the first part that failed raised.
         """
         self._answered += 1
+        self.owed -= 1
         failure: Exception | None = None
         while self._due and self._due[0][0] <= self._answered:
             _, act = self._due.popleft()
+            self.owed -= 1
             try:
                 act()
             except Exception as error:

@@ -110,7 +110,7 @@ class Room(Generic[M]):
 
     def readers_of(self, message: Message) -> list[M]:
         """Return the members that have a message already which is to be said."""
-        if not self.ahead or message.seq is None:
+        if message.seq is None:
             return []
         return [self.members[id] for id, seq in self.ahead.items() if seq >= message.seq]
 

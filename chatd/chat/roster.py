@@ -224,6 +224,9 @@ class Roster(Generic[M]):
 
         A member that has the message already, from a page that it read, is not told it again.
         """
+        if not room.ahead:
+            self.delivery.broadcast(room, message)
+            return
         readers = room.readers_of(message)
         for member in readers:
             self.delivery.deliver_early(member)
