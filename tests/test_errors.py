@@ -49,11 +49,11 @@ class HierarchyTests(SynchronousTestCase):
     def test_drawing(self):
         """The hierarchy in the docstring is the real one, no class missing and none too many."""
         parents = {name: parent for name, (parent, _) in drawn_hierarchy().items()}
-        assert parents.pop("ChatError") is None
+        self.assertIsNone(parents.pop("ChatError"))
         real = {name: kind.__bases__[0].__name__ for name, kind in defined_classes().items()}
-        assert real.pop("ChatError") == "Exception"
-        assert real.pop("ErrorCode") == "str"
-        assert parents == real
+        self.assertEqual(real.pop("ChatError"), "Exception")
+        self.assertEqual(real.pop("ErrorCode"), "str")
+        self.assertEqual(parents, real)
 
     def test_drawn_codes(self):
         """A code beside a class in the drawing is that class's, and every such class has one."""
@@ -61,18 +61,18 @@ class HierarchyTests(SynchronousTestCase):
             name: text for name, (_, text) in drawn_hierarchy().items() if CODE.fullmatch(text)
         }
         real = {name: kind.code for name, kind in defined_classes().items() if "code" in vars(kind)}
-        assert drawn == real
-        assert len(set(real.values())) == len(real)
+        self.assertEqual(drawn, real)
+        self.assertEqual(len(set(real.values())), len(real))
 
     def test_one_root(self):
         """Whoever catches `ChatError` catches all of them."""
         for name in errors.__all__:
-            assert name == "ErrorCode" or issubclass(getattr(errors, name), ChatError)
+            self.assertTrue(name == "ErrorCode" or issubclass(getattr(errors, name), ChatError))
 
     def test_all_exported(self):
         """Every class that the module defines is exported, in order."""
-        assert sorted(errors.__all__) == errors.__all__
-        assert set(errors.__all__) == set(defined_classes())
+        self.assertEqual(sorted(errors.__all__), errors.__all__)
+        self.assertEqual(set(errors.__all__), set(defined_classes()))
 
     def test_faults_of_the_peer_have_codes(self):
         """A fault that can be raised has a code for the ERROR frame."""
@@ -81,73 +81,77 @@ class HierarchyTests(SynchronousTestCase):
             for kind in defined_classes().values()
             if issubclass(kind, RemoteProtocolError) and not kind.__subclasses__()
         ]
-        assert leaves
-        assert {type(kind.code) for kind in leaves} == {ErrorCode}
+        self.assertTrue(leaves)
+        self.assertEqual({type(kind.code) for kind in leaves}, {ErrorCode})
 
 
 class ErrorCodeTests(SynchronousTestCase):
     def test_form(self):
         """Every code is lower-case words joined by hyphens, and named after them."""
         for code in ErrorCode:
-            assert CODE.fullmatch(code.value), code
-            assert code.name == code.value.replace("-", "_").upper()
+            self.assertTrue(CODE.fullmatch(code.value), code)
+            self.assertEqual(code.name, code.value.replace("-", "_").upper())
 
     def test_as_text(self):
         """A code is its text, wherever text is wanted."""
-        assert ErrorCode.BAD_MAC == "bad-mac"
-        assert str(ErrorCode.BAD_MAC) == f"{ErrorCode.BAD_MAC}" == "bad-mac"
-        assert type(str(ErrorCode.BAD_MAC)) is str
+        self.assertEqual(ErrorCode.BAD_MAC, "bad-mac")
+        self.assertEqual(str(ErrorCode.BAD_MAC), f"{ErrorCode.BAD_MAC}")
+        self.assertEqual(f"{ErrorCode.BAD_MAC}", "bad-mac")
+        self.assertIs(type(str(ErrorCode.BAD_MAC)), str)
 
 
 class StartupErrorTests(SynchronousTestCase):
     def test_is_a_system_exit(self):
         """It leaves the interpreter with one line of text, and can be caught as a mistake."""
         error = StartupError("cannot listen on tcp:1")
-        assert isinstance(error, SystemExit)
-        assert isinstance(error, ConfigurationError)
-        assert error.code == str(error) == "cannot listen on tcp:1"
+        self.assertIsInstance(error, SystemExit)
+        self.assertIsInstance(error, ConfigurationError)
+        self.assertEqual(error.code, str(error))
+        self.assertEqual(str(error), "cannot listen on tcp:1")
 
 
 class KeyMismatchErrorTests(SynchronousTestCase):
     def test_says_what_to_do(self):
         """The text of each is made for a person, and all differ."""
         texts = {str(kind()) for kind in errors.KeyMismatchError.__subclasses__()}
-        assert len(texts) == 3
-        assert all("key" in text for text in texts)
-        assert "--key-file" in str(KeyRequiredError())
+        self.assertEqual(len(texts), 3)
+        self.assertTrue(all("key" in text for text in texts))
+        self.assertIn("--key-file", str(KeyRequiredError()))
 
 
 class RequestErrorTests(SynchronousTestCase):
     def test_attributes(self):
         """It tells its code, its text, and the id of the frame at fault."""
         error = RequestError(ErrorCode.NOT_IN_ROOM, "you are not in tea", ref="m1")
-        assert (error.code, error.message, error.ref) == ("not-in-room", "you are not in tea", "m1")
-        assert type(error.code) is str
-        assert str(error) == "not-in-room: you are not in tea"
+        self.assertEqual(
+            (error.code, error.message, error.ref), ("not-in-room", "you are not in tea", "m1")
+        )
+        self.assertIs(type(error.code), str)
+        self.assertEqual(str(error), "not-in-room: you are not in tea")
 
     def test_code_of_ones_own(self):
         """A server may have codes of its own, and need not know the frame."""
         error = RequestError("too-late", "the shop is closed")
-        assert (error.code, error.ref) == ("too-late", None)
+        self.assertEqual((error.code, error.ref), ("too-late", None))
 
 
 class SessionEndedTests(SynchronousTestCase):
     def test_attributes(self):
         """It tells the code, the reason, and whether to come back."""
         error = SessionEnded(ErrorCode.SHUTTING_DOWN, "bye", retry=True)
-        assert (error.code, error.reason, error.retry) == ("shutting-down", "bye", True)
-        assert type(error.code) is str
-        assert str(error) == "shutting-down: bye"
-        assert SessionEnded("goodbye", "").retry is False
+        self.assertEqual((error.code, error.reason, error.retry), ("shutting-down", "bye", True))
+        self.assertIs(type(error.code), str)
+        self.assertEqual(str(error), "shutting-down: bye")
+        self.assertIs(SessionEnded("goodbye", "").retry, False)
 
     def test_is_clean(self):
         """An end that was asked for is clean, one that was suffered is not."""
-        assert SessionEnded(ErrorCode.GOODBYE, "").is_clean
+        self.assertTrue(SessionEnded(ErrorCode.GOODBYE, "").is_clean)
         for code in set(ErrorCode) - {ErrorCode.GOODBYE}:
-            assert not SessionEnded(code, "").is_clean
+            self.assertFalse(SessionEnded(code, "").is_clean)
 
     def test_refused(self):
         """A session that was refused has ended."""
         error = SessionRefused(ErrorCode.NAME_TAKEN, "ann is here")
-        assert isinstance(error, SessionEnded)
-        assert (error.code, error.is_clean) == ("name-taken", False)
+        self.assertIsInstance(error, SessionEnded)
+        self.assertEqual((error.code, error.is_clean), ("name-taken", False))

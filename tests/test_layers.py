@@ -116,15 +116,15 @@ class LayerTests(SynchronousTestCase):
     def test_every_module_has_a_layer(self):
         """Each module belongs to a layer of the table."""
         for name, path, _ in modules():
-            assert name == "chatd" or layer_of(name) != "chatd", f"{path} has no layer"
+            self.assertTrue(name == "chatd" or layer_of(name) != "chatd", f"{path} has no layer")
 
     def test_every_import(self):
         """No module of chatd breaks the rule."""
         names = []
         for name, path, is_package in modules():
-            assert faults_in(name, path.read_text("utf-8"), is_package=is_package) == []
+            self.assertEqual(faults_in(name, path.read_text("utf-8"), is_package=is_package), [])
             names.append(name)
-        assert {"chatd", "chatd.errors", "chatd.wire", "chatd.wire.codec"} < set(names)
+        self.assertLess({"chatd", "chatd.errors", "chatd.wire", "chatd.wire.codec"}, set(names))
 
 
 class CheckerTests(SynchronousTestCase):
@@ -132,11 +132,11 @@ class CheckerTests(SynchronousTestCase):
 
     def assert_faulty(self, module, *sources, is_package=False):
         for source in sources:
-            assert len(faults_in(module, source, is_package=is_package)) == 1, source
+            self.assertEqual(len(faults_in(module, source, is_package=is_package)), 1, source)
 
     def assert_clean(self, module, *sources, is_package=False):
         for source in sources:
-            assert faults_in(module, source, is_package=is_package) == [], source
+            self.assertEqual(faults_in(module, source, is_package=is_package), [], source)
 
     def test_upwards(self):
         """An import from a higher layer is found, however it is written and wherever it stands."""
@@ -165,10 +165,10 @@ class CheckerTests(SynchronousTestCase):
             for target in layers:
                 faults = faults_in(f"chatd.{layer}", f"import chatd.{target}.part")
                 is_below = any(f"is below chatd.{target}.part" in fault for fault in faults)
-                assert is_below is (RANKS[target] > RANKS[layer]), (layer, target)
+                self.assertIs(is_below, RANKS[target] > RANKS[layer], (layer, target))
                 is_beside = any(f"is beside chatd.{target}.part" in fault for fault in faults)
                 is_sibling = layer != target and RANKS[target] == RANKS[layer]
-                assert is_beside is is_sibling, (layer, target)
+                self.assertIs(is_beside, is_sibling, (layer, target))
 
     def test_siblings(self):
         """Server and client, and any other two of one row, never import each other."""
@@ -213,7 +213,7 @@ class CheckerTests(SynchronousTestCase):
     def test_pure_layers_read_no_key_files(self):
         """A key reaches the pure layers as bytes, not as a file."""
         faults = faults_in("chatd.chat.rooms", "from chatd.config.keyfile import load_key")
-        assert faults == ["chatd.chat.rooms is below chatd.config.keyfile.load_key"]
+        self.assertEqual(faults, ["chatd.chat.rooms is below chatd.config.keyfile.load_key"])
 
     def test_reactor(self):
         """The global reactor is not imported at a module's own level, in any layer."""
@@ -236,6 +236,7 @@ class CheckerTests(SynchronousTestCase):
 
     def test_no_layer(self):
         """A module that is in no row counts as the package's own, which no lower one imports."""
-        assert layer_of("chatd.utils.text") == layer_of("chatd") == "chatd"
-        assert layer_of("chatd.wire.codec.Codec") == "wire"
-        assert layer_of("chatdance.wire") is layer_of("twisted") is None
+        self.assertEqual(layer_of("chatd.utils.text"), layer_of("chatd"))
+        self.assertEqual(layer_of("chatd"), "chatd")
+        self.assertEqual(layer_of("chatd.wire.codec.Codec"), "wire")
+        self.assertTrue(layer_of("chatdance.wire") is layer_of("twisted") is None)

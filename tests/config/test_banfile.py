@@ -25,8 +25,8 @@ BANS = [
 class BanTests(StoreCase):
     def test_of_somebody(self):
         """A ban is of a name, an address or both, and never of nobody."""
-        assert Ban(name="eve").until is None
-        assert Ban(address="::1").name is None
+        self.assertIsNone(Ban(name="eve").until)
+        self.assertIsNone(Ban(address="::1").name)
         with pytest.raises(ValueError, match="a name or an address"):
             Ban(until=1.0)
 
@@ -43,39 +43,40 @@ class BanFileTests(StoreCase):
         with pytest.raises(ConfigurationError) as caught:
             self.file.load()
         text = str(caught.value)
-        assert text.startswith(f"cannot read the bans in {self.path}: ")
-        assert "\n" not in text
+        self.assertTrue(text.startswith(f"cannot read the bans in {self.path}: "))
+        self.assertNotIn("\n", text)
         return text.removeprefix(f"cannot read the bans in {self.path}: ")
 
     def test_round_trip(self):
         """What is saved is loaded again, and replaces what was there."""
         for bans in (BANS, [], BANS[:1]):
             self.file.save(bans)
-            assert BanFile(str(self.path)).load() == bans
-        assert os.listdir(self.directory) == ["bans.json"]
+            self.assertEqual(BanFile(str(self.path)).load(), bans)
+        self.assertEqual(os.listdir(self.directory), ["bans.json"])
 
     def test_readable(self):
         """A person can read the file: a field a line."""
         self.file.save(BANS)
         text = self.path.read_text("utf-8")
-        assert '    "by": "Zoë"' in text.replace(",\n", "\n").splitlines()
-        assert text.endswith("]\n")
-        assert json.loads(text)[1]["until"] == 2000.0
+        self.assertIn('    "by": "Zoë"', text.replace(",\n", "\n").splitlines())
+        self.assertTrue(text.endswith("]\n"))
+        self.assertEqual(json.loads(text)[1]["until"], 2000.0)
 
     def test_by_hand(self):
         """A person can write the file, and leave out what does not matter."""
         self.path.write_text('[ {"name": "eve"},\n {"address": "::1", "until": 5} ]')
-        assert self.file.load() == [Ban(name="eve"), Ban(address="::1", until=5.0)]
+        self.assertEqual(self.file.load(), [Ban(name="eve"), Ban(address="::1", until=5.0)])
 
     def test_mark(self):
         """A byte order mark before the list says nothing; another encoding is called that."""
         self.path.write_bytes(b'\xef\xbb\xbf[{"name": "eve"}]')
-        assert self.file.load() == [Ban(name="eve")]
+        self.assertEqual(self.file.load(), [Ban(name="eve")])
         self.path.write_bytes('\ufeff[{"name": "eve"}]'.encode("utf-16-le"))
         with pytest.raises(ConfigurationError) as caught:
             self.file.load()
-        assert str(caught.value) == (
-            f"the ban file {self.path} is no UTF-8 text but UTF-16; save it as UTF-8"
+        self.assertEqual(
+            str(caught.value),
+            f"the ban file {self.path} is no UTF-8 text but UTF-16; save it as UTF-8",
         )
 
     def test_mode(self):
@@ -83,27 +84,27 @@ class BanFileTests(StoreCase):
         for umask in (0, 0o777):
             self.addCleanup(os.umask, os.umask(umask))
             self.file.save(BANS)
-            assert stat.S_IMODE(self.path.stat().st_mode) == 0o600
+            self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
             self.path.chmod(0o644)
 
     def test_missing(self):
         """Where there is no file there are no bans."""
-        assert self.file.load() == []
+        self.assertEqual(self.file.load(), [])
 
     def test_nowhere(self):
         """Without a path nothing is kept."""
         file = BanFile(None)
-        assert (file.is_kept, self.file.is_kept) == (False, True)
+        self.assertEqual((file.is_kept, self.file.is_kept), (False, True))
         file.save(BANS)
-        assert file.load() == []
+        self.assertEqual(file.load(), [])
 
     def test_link(self):
         """A link stays a link: what it points to is replaced."""
         link = self.directory / "link"
         link.symlink_to(self.path)
         BanFile(link).save(BANS)
-        assert link.is_symlink()
-        assert self.file.load() == BANS
+        self.assertTrue(link.is_symlink())
+        self.assertEqual(self.file.load(), BANS)
 
     def test_relative(self):
         """A path is that of the directory in which the daemon was started."""
@@ -112,17 +113,17 @@ class BanFileTests(StoreCase):
         file = BanFile("bans.json")
         os.chdir("/")
         file.save(BANS)
-        assert self.file.load() == BANS
+        self.assertEqual(self.file.load(), BANS)
 
     def test_invalid(self):
         """What is not a list of bans is refused, and the place of the fault is named."""
-        assert "byte 2" in self.refusal(b"[{]")
-        assert "truncated" in self.refusal(b"")
-        assert "utf-8" in self.refusal(b'[{"name": "\xff"}]').lower()
-        assert "`array`" in self.refusal(b"{}")
-        assert "`$[0].name`" in self.refusal(b'[{"name": 1}]')
-        assert "`adress`" in self.refusal(b'[{"name": "eve", "adress": "::1"}]')
-        assert "A ban needs a name or an address" in self.refusal(b'[{"by": "ann"}]')
+        self.assertIn("byte 2", self.refusal(b"[{]"))
+        self.assertIn("truncated", self.refusal(b""))
+        self.assertIn("utf-8", self.refusal(b'[{"name": "\xff"}]').lower())
+        self.assertIn("`array`", self.refusal(b"{}"))
+        self.assertIn("`$[0].name`", self.refusal(b'[{"name": 1}]'))
+        self.assertIn("`adress`", self.refusal(b'[{"name": "eve", "adress": "::1"}]'))
+        self.assertIn("A ban needs a name or an address", self.refusal(b'[{"by": "ann"}]'))
 
     def test_unreadable(self):
         """What is not a file is refused."""
@@ -147,7 +148,7 @@ class BanFileTests(StoreCase):
 
             self.patch(os, name, noted)
         self.file.save(BANS)
-        assert order == ["fsync", "replace", "fsync"]
+        self.assertEqual(order, ["fsync", "replace", "fsync"])
 
     def test_mounted_file(self):
         """A file that is mounted by itself, and so cannot be replaced, is overwritten."""
@@ -159,9 +160,9 @@ class BanFileTests(StoreCase):
 
         self.patch(os, "replace", replace)
         self.file.save(BANS[:1])
-        assert self.file.load() == BANS[:1]
-        assert self.path.stat().st_ino == inode
-        assert os.listdir(self.directory) == ["bans.json"]
+        self.assertEqual(self.file.load(), BANS[:1])
+        self.assertEqual(self.path.stat().st_ino, inode)
+        self.assertEqual(os.listdir(self.directory), ["bans.json"])
 
     def test_name_not_on_the_disk(self):
         """Where the directory cannot be synced it is refused, and the file is as it was."""
@@ -179,8 +180,8 @@ class BanFileTests(StoreCase):
             with pytest.raises(StoreError, match=os.strerror(errno.EIO)):
                 self.file.save(BANS)
             self.patch(os, "fsync", real)
-            assert self.file.load() == before
-            assert os.listdir(self.directory) == ["bans.json"] * bool(before)
+            self.assertEqual(self.file.load(), before)
+            self.assertEqual(os.listdir(self.directory), ["bans.json"] * bool(before))
 
     def test_disk_full(self):
         """When the disk is full the file is as it was, and nothing is left beside it."""
@@ -195,8 +196,8 @@ class BanFileTests(StoreCase):
                 self.file.save(BANS)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert self.file.load() == BANS[:1]
-        assert os.listdir(self.directory) == ["bans.json"]
+        self.assertEqual(self.file.load(), BANS[:1])
+        self.assertEqual(os.listdir(self.directory), ["bans.json"])
 
 
 class NoFileTests(StoreCase):

@@ -33,7 +33,7 @@ class KeyFileTestCase(SynchronousTestCase):
         with pytest.raises(ConfigurationError) as caught:
             function(path or self.path)
         text = str(caught.value)
-        assert "\n" not in text
+        self.assertNotIn("\n", text)
         return text
 
 
@@ -41,16 +41,16 @@ class GenerateKeyTests(SynchronousTestCase):
     def test_random(self):
         """Every key is 32 new bytes."""
         keys = {generate_key() for _ in range(10)}
-        assert len(keys) == 10
-        assert {len(key) for key in keys} == {32}
+        self.assertEqual(len(keys), 10)
+        self.assertEqual({len(key) for key in keys}, {32})
 
 
 class WriteKeyFileTests(KeyFileTestCase):
     def test_contents(self):
         """The file holds the returned key in URL-safe base64, and a line's end."""
         key = write_key_file(self.path)
-        assert len(key) == 32
-        assert self.path.read_bytes() == base64.urlsafe_b64encode(key) + b"\n"
+        self.assertEqual(len(key), 32)
+        self.assertEqual(self.path.read_bytes(), base64.urlsafe_b64encode(key) + b"\n")
 
     def test_mode(self):
         """Only the owner may read and write the file, whatever the umask."""
@@ -58,30 +58,30 @@ class WriteKeyFileTests(KeyFileTestCase):
             self.addCleanup(os.umask, os.umask(umask))
             path = self.path.with_name(f"key under {umask:o}")
             write_key_file(path)
-            assert stat.S_IMODE(path.stat().st_mode) == 0o600
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
 
     def test_read_back(self):
         """What was written is read."""
         key = write_key_file(self.path)
-        assert load_key(self.path) == key
+        self.assertEqual(load_key(self.path), key)
 
     def test_never_overwrites(self):
         """A file of that name is left as it is."""
         self.write(b"precious")
-        assert "there already" in self.refusal_of(write_key_file)
-        assert self.path.read_bytes() == b"precious"
+        self.assertIn("there already", self.refusal_of(write_key_file))
+        self.assertEqual(self.path.read_bytes(), b"precious")
 
     def test_does_not_follow_a_link(self):
         """A link of that name is not followed, even where it leads nowhere."""
         self.path.symlink_to("elsewhere")
-        assert "there already" in self.refusal_of(write_key_file)
-        assert not self.path.exists()
+        self.assertIn("there already", self.refusal_of(write_key_file))
+        self.assertFalse(self.path.exists())
 
     def test_cannot_be_written(self):
         """A path that cannot be written is told with its reason."""
         text = self.refusal_of(write_key_file, self.path / "nowhere")
-        assert f"cannot write the key file {self.path}/nowhere: No such file" in text
-        assert "null" in self.refusal_of(write_key_file, f"{self.path}\0")
+        self.assertIn(f"cannot write the key file {self.path}/nowhere: No such file", text)
+        self.assertIn("null", self.refusal_of(write_key_file, f"{self.path}\0"))
 
     def test_full_disk(self):
         """A key that could not be written is told with its reason, and leaves no file behind."""
@@ -91,8 +91,8 @@ class WriteKeyFileTests(KeyFileTestCase):
             text = self.refusal_of(write_key_file)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert text == f"cannot write the key file {self.path}: File too large"
-        assert not self.path.exists()
+        self.assertEqual(text, f"cannot write the key file {self.path}: File too large")
+        self.assertFalse(self.path.exists())
 
 
 class LoadKeyTests(KeyFileTestCase):
@@ -100,49 +100,50 @@ class LoadKeyTests(KeyFileTestCase):
         """A file made by hand is read, with or without a line's end, from a path of either type."""
         for data in (TEXT, TEXT + b"\n", b" " + TEXT + b"\r\n"):
             self.write(data)
-            assert load_key(self.path) == load_key(str(self.path)) == KEY
+            self.assertEqual(load_key(self.path), load_key(str(self.path)))
+            self.assertEqual(load_key(str(self.path)), KEY)
 
     def test_read_only(self):
         """A file that even its owner may only read is fine."""
         self.write(TEXT, 0o400)
-        assert load_key(self.path) == KEY
+        self.assertEqual(load_key(self.path), KEY)
 
     def test_open_to_others(self):
         """A file that anyone else may read, write or run is refused, with the cure."""
         for bit in (0o040, 0o020, 0o010, 0o004, 0o002, 0o001):
             self.write(TEXT, 0o600 | bit)
-            assert self.refusal_of(load_key).endswith(f": chmod 600 {self.path}")
+            self.assertTrue(self.refusal_of(load_key).endswith(f": chmod 600 {self.path}"))
 
     def test_link(self):
         """The mode that counts is the file's, not that of a link to it."""
         self.write(TEXT)
         link = self.path.with_name("link")
         link.symlink_to(self.path)
-        assert load_key(link) == KEY
+        self.assertEqual(load_key(link), KEY)
         self.path.chmod(0o644)
-        assert "others can read" in self.refusal_of(load_key, link)
+        self.assertIn("others can read", self.refusal_of(load_key, link))
 
     def test_without_padding(self):
         """Base64 without its padding, as other tools write it, is the same key."""
         self.write(TEXT.rstrip(b"=\n"))
-        assert load_key(self.path) == KEY
+        self.assertEqual(load_key(self.path), KEY)
 
     def test_mark(self):
         """A byte order mark is no part of a key, and a file in another encoding is called that."""
         self.write(b"\xef\xbb\xbf" + TEXT + b"\r\n")
-        assert load_key(self.path) == KEY
+        self.assertEqual(load_key(self.path), KEY)
         for encoding in ("utf-16-le", "utf-16-be"):
             self.write(f"\ufeff{TEXT.decode()}".encode(encoding))
             text = self.refusal_of(load_key)
-            assert text == (
-                f"the key file {self.path} is no UTF-8 text but UTF-16; save it as UTF-8"
+            self.assertEqual(
+                text, f"the key file {self.path} is no UTF-8 text but UTF-16; save it as UTF-8"
             )
 
     def test_pipe(self):
         """A pipe is no key file, and is not waited for."""
         pipe = self.path.with_name("pipe")
         os.mkfifo(pipe, 0o600)
-        assert "it is no regular file" in self.refusal_of(load_key, pipe)
+        self.assertIn("it is no regular file", self.refusal_of(load_key, pipe))
 
     def test_no_key(self):
         """A file that does not hold exactly one key is refused, with the cure."""
@@ -161,18 +162,20 @@ class LoadKeyTests(KeyFileTestCase):
             TEXT * 1000,
         ):
             self.write(data)
-            assert self.refusal_of(load_key).endswith("make one with: chatd keygen PATH"), data
+            self.assertTrue(
+                self.refusal_of(load_key).endswith("make one with: chatd keygen PATH"), data
+            )
 
     def test_cannot_be_read(self):
         """A path that cannot be read is told with its reason."""
         text = self.refusal_of(load_key)
-        assert text == f"cannot read the key file {self.path}: No such file or directory"
-        assert "directory" in self.refusal_of(load_key, self.path.parent)
-        assert "null" in self.refusal_of(load_key, f"{self.path}\0")
+        self.assertEqual(text, f"cannot read the key file {self.path}: No such file or directory")
+        self.assertIn("directory", self.refusal_of(load_key, self.path.parent))
+        self.assertIn("null", self.refusal_of(load_key, f"{self.path}\0"))
 
     def test_never_shows_the_key(self):
         """No refusal repeats what the file holds."""
         self.write(TEXT, 0o644)
-        assert TEXT.decode()[:8] not in self.refusal_of(load_key)
+        self.assertNotIn(TEXT.decode()[:8], self.refusal_of(load_key))
         self.write(TEXT + b"x")
-        assert TEXT.decode()[:8] not in self.refusal_of(load_key)
+        self.assertNotIn(TEXT.decode()[:8], self.refusal_of(load_key))

@@ -46,15 +46,15 @@ class PasswordFileTestCase(SynchronousTestCase):
         with pytest.raises(ConfigurationError) as caught:
             function(*arguments)
         text = str(caught.value)
-        assert "\n" not in text
+        self.assertNotIn("\n", text)
         return text
 
 
 class CheckAccountTests(SynchronousTestCase):
     def test_good(self):
         """An account is called what a member may be called, in the composed form."""
-        assert check_account(DECOMPOSED) == COMPOSED
-        assert check_account("a:b#c") == "a:b#c"
+        self.assertEqual(check_account(DECOMPOSED), COMPOSED)
+        self.assertEqual(check_account("a:b#c"), "a:b#c")
 
     def test_bad(self):
         """A name that no member can have is refused, and so is one that begins as comments do."""
@@ -67,7 +67,7 @@ class CheckAccountTests(SynchronousTestCase):
         for name in ("guest-", "guest-1", "GUEST-alice"):
             with pytest.raises(ConfigurationError, match="cannot begin with guest-"):
                 check_account(name)
-        assert check_account("guest") == "guest"
+        self.assertEqual(check_account("guest"), "guest")
 
 
 class LoadTests(PasswordFileTestCase):
@@ -75,38 +75,38 @@ class LoadTests(PasswordFileTestCase):
         """The names are those in the file; comments, blank lines and spaces at the ends are not."""
         self.write(f"# team\n\n  alice:{HASH}\r\n \t\n#bob:{HASH}\nCarol:{HASH}")
         loaded = self.load()
-        assert list(loaded) == ["alice", "Carol"]
-        assert len(loaded) == 2
-        assert "ALICE" in loaded
-        assert "bob" not in loaded
-        assert None not in loaded
+        self.assertEqual(list(loaded), ["alice", "Carol"])
+        self.assertEqual(len(loaded), 2)
+        self.assertIn("ALICE", loaded)
+        self.assertNotIn("bob", loaded)
+        self.assertNotIn(None, loaded)
 
     def test_mark(self):
         """A byte order mark is no part of the first line; a file in UTF-16 is called that."""
         for first in (f"alice:{HASH}", "# team"):
             self.write(f"\ufeff{first}\r\nbob:{HASH}\r\n")
-            assert "bob" in self.load()
-        assert ("alice" in self.load()) is False
+            self.assertIn("bob", self.load())
+        self.assertIs("alice" in self.load(), False)
         self.path.write_bytes(f"\ufeffalice:{HASH}\n".encode("utf-16-le"))
         text = self.refusal_of(self.load)
-        assert text == (
-            f"the password file {self.path} is no UTF-8 text but UTF-16; save it as UTF-8"
+        self.assertEqual(
+            text, f"the password file {self.path} is no UTF-8 text but UTF-16; save it as UTF-8"
         )
-        assert self.refusal_of(self.set, "bob") == text
+        self.assertEqual(self.refusal_of(self.set, "bob"), text)
 
     def test_empty(self):
         """A file without accounts is one."""
         for text in ("", "\n", "# nobody\n"):
             self.write(text)
-            assert list(self.load()) == []
+            self.assertEqual(list(self.load()), [])
 
     def test_colons(self):
         """A name may hold colons, and even what hashes begin with."""
         names = ["a:b", ":", "x:$argon2id$y"]
         self.write("".join(f"{name}:{HASH}\n" for name in names))
         loaded = self.load()
-        assert list(loaded) == names
-        assert loaded.verify(names[-1], SECRET) == names[-1]
+        self.assertEqual(list(loaded), names)
+        self.assertEqual(loaded.verify(names[-1], SECRET), names[-1])
 
     def test_bad_line(self):
         """A line that is no account is told by its number; what it holds is not repeated."""
@@ -128,40 +128,43 @@ class LoadTests(PasswordFileTestCase):
         ):
             self.write(f"# one\n\n{line}\n")
             text = self.refusal_of(self.load)
-            assert text.startswith(f"{self.path}, line 3: it is no account"), line
-            assert "s3cret" not in text
+            self.assertTrue(text.startswith(f"{self.path}, line 3: it is no account"), line)
+            self.assertNotIn("s3cret", text)
 
     def test_no_text(self):
         """A line that is not UTF-8 is told by its number."""
         self.write(b"# one\n\xff\n")
-        assert self.refusal_of(self.load) == f"{self.path}, line 2: it is no UTF-8 text"
+        self.assertEqual(self.refusal_of(self.load), f"{self.path}, line 2: it is no UTF-8 text")
 
     def test_twice(self):
         """Two lines for what counts as the same name are refused."""
         self.write(f"{COMPOSED}:{HASH}\nbob:{HASH}\n{DECOMPOSED.upper()}:{HASH}\n")
         text = self.refusal_of(self.load)
-        assert text == f"{self.path}, line 3: the account is in line 1 already"
+        self.assertEqual(text, f"{self.path}, line 3: the account is in line 1 already")
 
     def test_open_to_others(self):
         """A file that others may read, write or run is refused, with the cure."""
         for bit in (0o040, 0o020, 0o010, 0o004, 0o002, 0o001):
             self.write(f"alice:{HASH}\n", 0o600 | bit)
             text = self.refusal_of(self.load)
-            assert text == (
-                f"others can read or write the password file {self.path}: chmod 600 {self.path}"
+            self.assertEqual(
+                text,
+                f"others can read or write the password file {self.path}: chmod 600 {self.path}",
             )
 
     def test_cannot_be_read(self):
         """A path that cannot be read is told with its reason."""
         text = self.refusal_of(self.load)
-        assert text == f"cannot read the password file {self.path}: No such file or directory"
-        assert "directory" in self.refusal_of(load_passwords, self.path.parent)
-        assert "null" in self.refusal_of(load_passwords, f"{self.path}\0")
+        self.assertEqual(
+            text, f"cannot read the password file {self.path}: No such file or directory"
+        )
+        self.assertIn("directory", self.refusal_of(load_passwords, self.path.parent))
+        self.assertIn("null", self.refusal_of(load_passwords, f"{self.path}\0"))
 
     def test_pipe(self):
         """A pipe is no password file, and is not waited for."""
         os.mkfifo(self.path, 0o600)
-        assert self.refusal_of(self.load).endswith("it is no regular file")
+        self.assertTrue(self.refusal_of(self.load).endswith("it is no regular file"))
 
 
 class VerifyTests(PasswordFileTestCase):
@@ -170,8 +173,8 @@ class VerifyTests(PasswordFileTestCase):
         self.set("Alice")
         self.set("bob", "another")
         loaded = self.load()
-        assert loaded.verify("aLICE", SECRET) == "Alice"
-        assert loaded.verify("bob", "another") == "bob"
+        self.assertEqual(loaded.verify("aLICE", SECRET), "Alice")
+        self.assertEqual(loaded.verify("bob", "another"), "bob")
         for name, password in (
             ("alice", "another"),
             ("bob", SECRET),
@@ -183,12 +186,12 @@ class VerifyTests(PasswordFileTestCase):
             ("alice", "\ud800"),
             ("alice", "x" * (MAX_PASSWORD + 1)),
         ):
-            assert loaded.verify(name, password) is None, (name, password)
+            self.assertIsNone(loaded.verify(name, password), (name, password))
 
     def test_composed(self):
         """A password is the same from a keyboard that composes characters and one that does not."""
         self.set("alice", COMPOSED)
-        assert self.load().verify("alice", DECOMPOSED) == "alice"
+        self.assertEqual(self.load().verify("alice", DECOMPOSED), "alice")
 
     def hashes_verified(self, loaded, name):
         """What argon2 is asked to verify."""
@@ -202,7 +205,7 @@ class VerifyTests(PasswordFileTestCase):
                 return super().verify(hash, password)
 
         self.patch(passwordfile, "PasswordHasher", Recording)
-        assert loaded.verify(name, SECRET + "?") is None
+        self.assertIsNone(loaded.verify(name, SECRET + "?"))
         return verified
 
     def test_unknown_name(self):
@@ -211,17 +214,17 @@ class VerifyTests(PasswordFileTestCase):
         loaded = self.load()
         (known,) = self.hashes_verified(loaded, "a")
         (unknown,) = self.hashes_verified(loaded, "nobody")
-        assert unknown != known
-        assert [len(part) for part in unknown.split("$")] == [
-            len(part) for part in known.split("$")
-        ]
-        assert unknown.split("$")[:4] == known.split("$")[:4]
+        self.assertNotEqual(unknown, known)
+        self.assertEqual(
+            [len(part) for part in unknown.split("$")], [len(part) for part in known.split("$")]
+        )
+        self.assertEqual(unknown.split("$")[:4], known.split("$")[:4])
 
     def test_nobody(self):
         """Where there are no accounts, it is the hasher's parameters."""
         self.write("")
         (unknown,) = self.hashes_verified(load_passwords(self.path, hasher=DEARER), "nobody")
-        assert unknown.startswith("$argon2id$v=19$m=16,t=2,p=2$")
+        self.assertTrue(unknown.startswith("$argon2id$v=19$m=16,t=2,p=2$"))
 
     def test_cannot_tell(self):
         """A hash that this machine cannot compute is an error, and no wrong password."""
@@ -233,14 +236,14 @@ class VerifyTests(PasswordFileTestCase):
             text = self.refusal_of(self.load().verify, "alice", SECRET)
         finally:
             resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-        assert text.startswith("cannot verify a password: ")
-        assert SECRET not in text
+        self.assertTrue(text.startswith("cannot verify a password: "))
+        self.assertNotIn(SECRET, text)
 
     def test_never_shown(self):
         """Neither the accounts nor what they are kept in show a hash."""
         self.set("alice")
         loaded = self.load()
-        assert "argon2" not in repr(loaded) + repr(loaded._accounts)
+        self.assertNotIn("argon2", repr(loaded) + repr(loaded._accounts))
 
 
 class SetTests(PasswordFileTestCase):
@@ -249,42 +252,42 @@ class SetTests(PasswordFileTestCase):
         for umask in (0, 0o777):
             self.addCleanup(os.umask, os.umask(umask))
             path = self.path.with_name(f"users under {umask:o}")
-            assert self.set(DECOMPOSED, path=path) == COMPOSED
-            assert stat.S_IMODE(path.stat().st_mode) == 0o600
-            assert load_passwords(path).verify(COMPOSED, SECRET) == COMPOSED
+            self.assertEqual(self.set(DECOMPOSED, path=path), COMPOSED)
+            self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
+            self.assertEqual(load_passwords(path).verify(COMPOSED, SECRET), COMPOSED)
 
     def test_parameters(self):
         """Hashes are made with the second choice of RFC 9106 unless the caller says otherwise."""
         set_password(self.path, "alice", SECRET)
-        assert self.path.read_text().startswith("alice:$argon2id$v=19$m=65536,t=3,p=4$")
+        self.assertTrue(self.path.read_text().startswith("alice:$argon2id$v=19$m=65536,t=3,p=4$"))
         self.set("alice")
-        assert self.path.read_text().startswith("alice:$argon2id$v=19$m=8,t=1,p=1$")
+        self.assertTrue(self.path.read_text().startswith("alice:$argon2id$v=19$m=8,t=1,p=1$"))
 
     def test_replace(self):
         """An account's line is replaced, in its spelling; all other lines stay as they are."""
         lines = [b"# team\r", b"", f" bob:{HASH} ".encode(), f"Alice:{HASH}".encode(), b"\t#x"]
         for end in (b"", b"\n"):
             self.write(b"\n".join(lines) + end)
-            assert self.set("aLICE", "new") == "Alice"
+            self.assertEqual(self.set("aLICE", "new"), "Alice")
             after = self.path.read_bytes().split(b"\n")
-            assert after[:3] + after[4:] == [*lines[:3], lines[4], b""]
+            self.assertEqual(after[:3] + after[4:], [*lines[:3], lines[4], b""])
             loaded = self.load()
-            assert loaded.verify("alice", "new") == "Alice"
-            assert loaded.verify("alice", SECRET) is None
-            assert loaded.verify("bob", SECRET) == "bob"
+            self.assertEqual(loaded.verify("alice", "new"), "Alice")
+            self.assertIsNone(loaded.verify("alice", SECRET))
+            self.assertEqual(loaded.verify("bob", SECRET), "bob")
 
     def test_mark(self):
         """A byte order mark stays before the first line, whichever line is replaced or added."""
         self.write(f"\ufeffalice:{HASH}\r\n# team\r\n")
         before = self.path.read_bytes()
         self.set("bob")
-        assert self.path.read_bytes().startswith(before + b"bob:$argon2id$")
+        self.assertTrue(self.path.read_bytes().startswith(before + b"bob:$argon2id$"))
         self.set("alice", "new")
         after = self.path.read_bytes()
-        assert after.startswith(b"\xef\xbb\xbfalice:$argon2id$")
-        assert after.split(b"\n")[1] == b"# team\r"
-        assert self.load().verify("alice", "new") == "alice"
-        assert self.load().verify("bob", SECRET) == "bob"
+        self.assertTrue(after.startswith(b"\xef\xbb\xbfalice:$argon2id$"))
+        self.assertEqual(after.split(b"\n")[1], b"# team\r")
+        self.assertEqual(self.load().verify("alice", "new"), "alice")
+        self.assertEqual(self.load().verify("bob", SECRET), "bob")
 
     def test_mounted_file(self):
         """A file that is mounted by itself, and so cannot be replaced, is overwritten."""
@@ -296,9 +299,9 @@ class SetTests(PasswordFileTestCase):
 
         self.patch(os, "replace", replace)
         self.set("alice")
-        assert self.path.stat().st_ino == before.st_ino
-        assert self.path.read_text().startswith(f"bob:{HASH}\n# team\nalice:$argon2id$")
-        assert os.listdir(self.path.parent) == [self.path.name]
+        self.assertEqual(self.path.stat().st_ino, before.st_ino)
+        self.assertTrue(self.path.read_text().startswith(f"bob:{HASH}\n# team\nalice:$argon2id$"))
+        self.assertEqual(os.listdir(self.path.parent), [self.path.name])
 
     def test_append(self):
         """A new account comes last, on a line of its own."""
@@ -306,10 +309,10 @@ class SetTests(PasswordFileTestCase):
             self.write(text)
             self.set("a:$argon2id$b")
             after = self.path.read_text()
-            assert after.startswith(text)
-            assert list(self.load()) == ["a:$argon2id$b"]
-            assert after.endswith("\n")
-            assert after.count("\n") == max(text.count("\n"), len(text.splitlines())) + 1
+            self.assertTrue(after.startswith(text))
+            self.assertEqual(list(self.load()), ["a:$argon2id$b"])
+            self.assertTrue(after.endswith("\n"))
+            self.assertEqual(after.count("\n"), max(text.count("\n"), len(text.splitlines())) + 1)
 
     def test_mode_and_owner(self):
         """The file's mode and owner are kept."""
@@ -317,11 +320,14 @@ class SetTests(PasswordFileTestCase):
         before = self.path.stat()
         self.set("alice")
         after = self.path.stat()
-        assert after.st_ino != before.st_ino  # replaced as a whole
-        assert (after.st_mode, after.st_uid, after.st_gid) == (
-            before.st_mode,
-            before.st_uid,
-            before.st_gid,
+        self.assertNotEqual(after.st_ino, before.st_ino)  # replaced as a whole
+        self.assertEqual(
+            (after.st_mode, after.st_uid, after.st_gid),
+            (
+                before.st_mode,
+                before.st_uid,
+                before.st_gid,
+            ),
         )
 
     def test_link(self):
@@ -330,46 +336,46 @@ class SetTests(PasswordFileTestCase):
         link.symlink_to(self.path.name)
         self.set("alice", path=link)
         self.set("bob", path=link)
-        assert link.is_symlink()
-        assert list(self.load()) == ["alice", "bob"]
+        self.assertTrue(link.is_symlink())
+        self.assertEqual(list(self.load()), ["alice", "bob"])
 
     def test_bad_password(self):
         """A password that is empty, too long or no text is refused, and not repeated."""
         for password in ("", "s3cret" * MAX_PASSWORD, "s3cret\ud800"):
             with pytest.raises(ConfigurationError) as caught:
                 self.set("alice", password)
-            assert "s3cret" not in str(caught.value)
-            assert caught.value.__cause__ is None
-        assert os.listdir(self.path.parent) == []
+            self.assertNotIn("s3cret", str(caught.value))
+            self.assertIsNone(caught.value.__cause__)
+        self.assertEqual(os.listdir(self.path.parent), [])
 
     def test_longest_password(self):
         """The longest password is one."""
         self.set("alice", "\u00eb" * (MAX_PASSWORD // 2))
-        assert self.load().verify("alice", "\u00eb" * (MAX_PASSWORD // 2)) == "alice"
+        self.assertEqual(self.load().verify("alice", "\u00eb" * (MAX_PASSWORD // 2)), "alice")
 
     def test_bad_name(self):
         """A name that cannot be used makes no file."""
         self.refusal_of(self.set, "#alice")
         self.refusal_of(self.set, "a\nb")
-        assert not self.path.exists()
+        self.assertFalse(self.path.exists())
 
     def test_bad_file(self):
         """A file that is open to others, or has a bad line, is left as it is."""
         self.write("", 0o644)
-        assert "chmod 600" in self.refusal_of(self.set, "alice")
+        self.assertIn("chmod 600", self.refusal_of(self.set, "alice"))
         self.write("bob:s3cret\n")
-        assert "line 1" in self.refusal_of(self.set, "alice")
-        assert self.path.read_text() == "bob:s3cret\n"
+        self.assertIn("line 1", self.refusal_of(self.set, "alice"))
+        self.assertEqual(self.path.read_text(), "bob:s3cret\n")
         self.path.unlink()
         os.mkfifo(self.path, 0o600)
-        assert "regular" in self.refusal_of(self.set, "alice")
-        assert os.listdir(self.path.parent) == [self.path.name]
+        self.assertIn("regular", self.refusal_of(self.set, "alice"))
+        self.assertEqual(os.listdir(self.path.parent), [self.path.name])
 
     def test_cannot_be_written(self):
         """A path that cannot be written is told with its reason."""
         text = self.refusal_of(self.set, "alice", SECRET, self.path / "nowhere")
-        assert text.startswith(f"cannot write the password file {self.path}/nowhere: ")
-        assert "null" in self.refusal_of(self.set, "alice", SECRET, f"{self.path}\0")
+        self.assertTrue(text.startswith(f"cannot write the password file {self.path}/nowhere: "))
+        self.assertIn("null", self.refusal_of(self.set, "alice", SECRET, f"{self.path}\0"))
 
     def test_full_disk(self):
         """What could not be written leaves the old file as it was, and nothing else."""
@@ -381,9 +387,9 @@ class SetTests(PasswordFileTestCase):
             text = self.refusal_of(self.set, "bob")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-        assert text == f"cannot write the password file {self.path}: File too large"
-        assert self.path.read_bytes() == before
-        assert os.listdir(self.path.parent) == [self.path.name]
+        self.assertEqual(text, f"cannot write the password file {self.path}: File too large")
+        self.assertEqual(self.path.read_bytes(), before)
+        self.assertEqual(os.listdir(self.path.parent), [self.path.name])
 
     def test_out_of_memory(self):
         """A hash that cannot be computed is an error of one line."""
@@ -395,7 +401,7 @@ class SetTests(PasswordFileTestCase):
                 set_password(self.path, "alice", SECRET, hasher=hasher)
         finally:
             resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-        assert not self.path.exists()
+        self.assertFalse(self.path.exists())
 
     def test_at_once(self):
         """Who changes a file while another does loses nothing."""
@@ -405,4 +411,4 @@ class SetTests(PasswordFileTestCase):
             writer.start()
         for writer in writers:
             writer.join()
-        assert sorted(self.load()) == sorted(names)
+        self.assertEqual(sorted(self.load()), sorted(names))

@@ -187,7 +187,7 @@ class LogServiceTests(LogFileTests):
         application = Application("chatd")
         self.service.setServiceParent(application)
         self.assertEqual(list(IService(application)), [self.service])
-        assert self.service._file is not None
+        self.assertIsNotNone(self.service._file)
         self.addCleanup(self.service._file.close)
         return application.getComponent(ILogObserver)
 
@@ -264,7 +264,7 @@ class LogOfTests(LogFileTests):
         """Return the path of the log that `twistd` would write with these options."""
         usual = {"logfile": None, "logger": None, "syslog": 0, "nodaemon": 0, "debug": False}
         log = log_of(Calls(), {**usual, **given})
-        assert log is None or isinstance(log, LogService)
+        self.assertTrue(log is None or isinstance(log, LogService))
         return log and log._path
 
     def test_twistd(self) -> None:
@@ -296,7 +296,7 @@ class LogOfTests(LogFileTests):
         self.assertIsNone(log_of(Calls(), {"logFile": sys.stdout}))
         with open(self.path, "a") as file:
             log = log_of(Calls(), {"logFile": file})
-            assert isinstance(log, InheritedLog)
+            self.assertIsInstance(log, InheritedLog)
             self.assertEqual(log._path, str(self.path))
         with open(os.devnull, "a") as device:
             self.assertIsNone(log_of(Calls(), {"logFile": device}))

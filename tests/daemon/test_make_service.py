@@ -277,7 +277,7 @@ class DataTests(MakeServiceTests):
         save = BanFile.save
 
         def wait_and_save(file: BanFile, bans: list[Ban]) -> None:
-            assert event.wait(DEADLINE_S)
+            self.assertTrue(event.wait(DEADLINE_S))
             save(file, bans)
 
         self.patch(BanFile, "save", wait_and_save)

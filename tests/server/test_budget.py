@@ -77,7 +77,7 @@ class TimeShareTests(SynchronousTestCase):
         turn(self.clock)
         self.assertEqual(self.done, ["a", "b"])
         for each in waiting:
-            assert each is not None
+            self.assertIsNotNone(each)
             self.assertIsNone(self.successResultOf(each))
 
 

@@ -29,55 +29,55 @@ class ClockPromises:
         """These are kept, at places that follow one another, in the epoch of the beginning."""
         for _ in range(2):
             page = self.store.page(after=0)
-            assert [message.id for message in page.messages] == list(ids)
+            self.assertEqual([message.id for message in page.messages], list(ids))
             seqs = [message.seq for message in page.messages]
-            assert seqs == list(range(page.head.seq - len(ids) + 1, page.head.seq + 1))
-            assert page.head.epoch == self.epoch
-            assert page.is_complete
+            self.assertEqual(seqs, list(range(page.head.seq - len(ids) + 1, page.head.seq + 1)))
+            self.assertEqual(page.head.epoch, self.epoch)
+            self.assertTrue(page.is_complete)
             self.store.expire()
 
     def test_back(self):
         """An hour back: what is said next has the next place, and an earlier time."""
         self.jump(-HOUR_S)
-        assert self.say("3") == [3]
+        self.assertEqual(self.say("3"), [3])
         self.assert_kept("1", "2", "3")
         times = [message.time for message in self.store.page().messages]
-        assert times == [NOW, NOW, NOW - HOUR_S]
+        self.assertEqual(times, [NOW, NOW, NOW - HOUR_S])
 
     def test_far_back(self):
         """To the beginning of time: nothing is too old for it, then or later."""
         self.jump(-NOW)
-        assert self.say("3") == [3]
+        self.assertEqual(self.say("3"), [3])
         self.assert_kept("1", "2", "3")
         self.jump(NOW)
-        assert self.say("4") == [4]
+        self.assertEqual(self.say("4"), [4])
         self.assert_kept("1", "2", "3", "4")
 
     def test_forward_and_back(self):
         """A day forward and back: nothing is lost."""
         self.jump(DAY_S)
-        assert self.say("3") == [3]
+        self.assertEqual(self.say("3"), [3])
         self.assert_kept("1", "2", "3")
         self.jump(-DAY_S)
-        assert self.say("4") == [4]
+        self.assertEqual(self.say("4"), [4])
         self.assert_kept("1", "2", "3", "4")
 
     def test_far_forward(self):
         """A year forward, everything is too old; what is said then is kept, and has its place."""
         self.jump(YEAR_S)
         self.assert_kept()
-        assert self.say("3", "4") == [3, 4]
+        self.assertEqual(self.say("3", "4"), [3, 4])
         self.assert_kept("3", "4")
 
     def test_far_forward_and_back(self):
         """Back again, what was said with the wrong time is kept, as is what is said now."""
         self.jump(YEAR_S)
-        assert self.say("3") == [3]
+        self.assertEqual(self.say("3"), [3])
         self.jump(-YEAR_S)
-        assert self.say("4") == [4]
+        self.assertEqual(self.say("4"), [4])
         self.assert_kept("3", "4")
         self.jump(DAY_S)
-        assert self.say("5") == [5]
+        self.assertEqual(self.say("5"), [5])
         self.assert_kept("3", "4", "5")
 
     def test_said_again(self):
@@ -85,8 +85,8 @@ class ClockPromises:
         for seconds in (-HOUR_S, 2 * HOUR_S):
             self.jump(seconds)
             (outcome,) = self.store.append([entry("2", time=self.now)])
-            assert not outcome.is_new
-            assert (outcome.message.seq, outcome.message.time) == (2, NOW)
+            self.assertFalse(outcome.is_new)
+            self.assertEqual((outcome.message.seq, outcome.message.time), (2, NOW))
 
 
 class MemoryClockTests(ClockPromises, StoreCase):

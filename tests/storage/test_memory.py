@@ -17,15 +17,15 @@ class MemoryStoreTests(StoreCase):
         store = Calls(self, self.make_memory())
         store.append(entries(1))
         store.close()
-        assert store.ids() == ["1"]
+        self.assertEqual(store.ids(), ["1"])
 
     def test_bounds(self):
         """Unless it is set otherwise, it keeps less than a store on a disk would."""
         store = Calls(self, MemoryStore())
         store.append(entries(*range(1_001), time=2.0**40))
-        assert store.head().oldest == 2
+        self.assertEqual(store.head().oldest, 2)
         store.append(entries("a", "b", "c", content=b"x" * 2**21, time=2.0**40))
-        assert store.ids() == ["b", "c"]
+        self.assertEqual(store.ids(), ["b", "c"])
 
     def test_max_logs(self):
         """Of too many logs the one that has been silent for longest is forgotten."""
@@ -34,27 +34,27 @@ class MemoryStoreTests(StoreCase):
             store.append([entry(str(self.now), log=log)])
             self.now += 1
         store.append([entry("1", log=room_log("den"))])
-        assert store.head().seq == 2
-        assert len(store.rooms()) == 2
-        assert store.conversations("ann") == []
+        self.assertEqual(store.head().seq, 2)
+        self.assertEqual(len(store.rooms()), 2)
+        self.assertEqual(store.conversations("ann"), [])
 
     def test_open_logs_stay(self):
         """A room that somebody is in is not forgotten, however many there are."""
         store = Calls(self, self.make_memory(max_logs=1))
         rooms = [room_log(name) for name in ("a", "b", "c")]
         heads = [store.open_log(room, room[-1]) for room in rooms]
-        assert [store.open_log(room, "") for room in rooms] == heads
+        self.assertEqual([store.open_log(room, "") for room in rooms], heads)
         store.release(rooms[0])
         store.open_log(room_log("d"), "d")
-        assert store.open_log(rooms[0], "a") != heads[0]
-        assert store.open_log(rooms[1], "b") == heads[1]
+        self.assertNotEqual(store.open_log(rooms[0], "a"), heads[0])
+        self.assertEqual(store.open_log(rooms[1], "b"), heads[1])
 
     def test_other_logs_do_not_stay(self):
         """A direct log is never released, so it is not held either."""
         store = Calls(self, self.make_memory(max_logs=1))
         head = store.open_log(DIRECT, "")
         store.open_log(LOBBY, "Lobby")
-        assert store.open_log(DIRECT, "").epoch != head.epoch
+        self.assertNotEqual(store.open_log(DIRECT, "").epoch, head.epoch)
 
     def test_readers_push_out_nothing(self):
         """However many logs are read that are not there, those in which something is kept stay."""
@@ -62,8 +62,8 @@ class MemoryStoreTests(StoreCase):
         for name in ("a", "b", "c"):
             calls.append([entry("1", log=direct_log(name, "z"))])
         for number in range(10):
-            assert calls.ids(direct_log("x", f"y{number}")) == []
-        assert len(calls.conversations("z")) == 3
+            self.assertEqual(calls.ids(direct_log("x", f"y{number}")), [])
+        self.assertEqual(len(calls.conversations("z")), 3)
 
     def test_too_much_in_all(self):
         """What is too much in all goes at once, the oldest of the largest log first."""
@@ -72,26 +72,26 @@ class MemoryStoreTests(StoreCase):
         calls.append([entry("1", b"12345", log=direct_log("b", "z"))])
         for number in range(4):
             calls.append([entry(str(number), b"1234567890", log=room_log("a"))])
-        assert calls.ids(room_log("a")) == ["2", "3"]
-        assert calls.ids(direct_log("b", "z")) == ["1"]
+        self.assertEqual(calls.ids(room_log("a")), ["2", "3"])
+        self.assertEqual(calls.ids(direct_log("b", "z")), ["1"])
         calls.append([entry("1", b"x" * 4 * MESSAGE_BYTES, log=direct_log("c", "z"))])
-        assert calls.ids(room_log("a")) == ["2", "3"]
-        assert [each.other for each in calls.conversations("z")] == ["b"]
-        assert calls.open_log(room_log("a"), "a").seq == 4
+        self.assertEqual(calls.ids(room_log("a")), ["2", "3"])
+        self.assertEqual([each.other for each in calls.conversations("z")], ["b"])
+        self.assertEqual(calls.open_log(room_log("a"), "a").seq, 4)
 
     def test_many_small_messages(self):
         """Messages count in all though they say next to nothing: each takes its place."""
         calls = Calls(self, self.make_memory(max_bytes=10 * SMALL + 100))
         for number in range(20):
             calls.append([entry(str(number), b"", log=LOBBY)])
-        assert calls.ids() == [str(number) for number in range(10, 20)]
+        self.assertEqual(calls.ids(), [str(number) for number in range(10, 20)])
 
     def test_long_texts(self):
         """So do the texts that a sender chooses beside the content."""
         calls = Calls(self, self.make_memory(max_bytes=10 * SMALL + 100))
         for number in range(4):
             calls.append([entry(str(number), b"", log=LOBBY, content_type="x" * 2000)])
-        assert calls.ids() == ["3"]
+        self.assertEqual(calls.ids(), ["3"])
 
     def test_trimmed_seldom(self):
         """Once there is too much, a little more goes, and all logs are looked at seldom."""
@@ -101,8 +101,8 @@ class MemoryStoreTests(StoreCase):
         self.patch(memory, "heapify", lambda heap: looks.append(heapify(heap)))
         for number in range(1100):
             calls.append([entry(str(number), b"", log=direct_log("a", str(number)))])
-        assert len(calls.conversations("a", limit=2000)) in range(1020, 1025)
-        assert 15 <= len(looks) <= 25
+        self.assertIn(len(calls.conversations("a", limit=2000)), range(1020, 1025))
+        self.assertTrue(15 <= len(looks) <= 25)
 
     def test_names_forgotten(self):
         """Of logs that are gone nothing is left, of those with oneself neither."""
@@ -112,7 +112,7 @@ class MemoryStoreTests(StoreCase):
             calls.append([entry("1", log=direct_log(*names))])
         self.now += 2
         calls.expire()
-        assert (store._direct, store._logs, store._idle) == ({}, {}, {})
+        self.assertEqual((store._direct, store._logs, store._idle), ({}, {}, {}))
 
     def test_forgotten_bytes(self):
         """What is forgotten for another reason does not count any more."""
@@ -122,4 +122,4 @@ class MemoryStoreTests(StoreCase):
         self.now += PLENTY.max_age_s + 1
         calls.expire()
         calls.append([entry("2", b"1234567890", log=LOBBY, time=self.now)])
-        assert calls.ids() == ["2"]
+        self.assertEqual(calls.ids(), ["2"])

@@ -89,7 +89,7 @@ class AgreementTests(StoreCase):
             asked = [*asked, ("read", log, None, 0, 100, 10**6)]
         for operation in asked:
             answers = [epochs.plain(self.ask(store, *operation)) for store, epochs in stores]
-            assert answers[0] == answers[1], operation
+            self.assertEqual(answers[0], answers[1], operation)
             self.now += operation[1] / 2 if operation[0] == "wait" else 0
         sqlite.close()
 

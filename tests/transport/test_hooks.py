@@ -181,7 +181,7 @@ class StartTests(SynchronousTestCase):
             self.steps.append(await succeed("then"))
 
         started = start(run())
-        assert started is not None
+        self.assertIsNotNone(started)
         self.assertNoResult(started)
         self.gate.callback("first")
         self.assertIsNone(self.successResultOf(started))
@@ -198,7 +198,7 @@ class StartTests(SynchronousTestCase):
             variable.reset(token)
 
         started = start(run())
-        assert started is not None
+        self.assertIsNotNone(started)
         self.assertEqual(variable.get(), "untouched")
         self.gate.callback(None)
         self.assertIsNone(self.successResultOf(started))
@@ -216,7 +216,7 @@ class StartTests(SynchronousTestCase):
             raise ValueError("another")
 
         started = start(run())
-        assert started is not None
+        self.assertIsNotNone(started)
         self.gate.errback(CancelledError())
         failure = self.failureResultOf(started, ValueError)
         self.assertEqual(self.steps, ["cancelled", None])
@@ -232,7 +232,7 @@ class StartTests(SynchronousTestCase):
                 self.steps.append("finally")
 
         started = start(run())
-        assert started is not None
+        self.assertIsNotNone(started)
         started.cancel()
         self.failureResultOf(started)
         self.assertEqual(self.steps, ["finally"])

@@ -44,7 +44,7 @@ class SocketWriterTests(SynchronousTestCase):
     def make(self, room: int | None) -> tuple[Socket, SocketWriter]:
         socket = Socket(self.reactor, room)
         writer = writer_for(socket)
-        assert isinstance(writer, SocketWriter)
+        self.assertIsInstance(writer, SocketWriter)
         return socket, writer
 
     def test_all(self) -> None:

@@ -40,68 +40,71 @@ class OtherImplementationTests(SynchronousTestCase):
         """A server's channel works with a client made with another implementation."""
         server, client = new_server(ephemeral=None), other_noise(PSK, initiator=False)
         greeting = server.handshake_to_send()
-        assert greeting[:10] == PREAMBLE + b"\0\x30"
+        self.assertEqual(greeting[:10], PREAMBLE + b"\0\x30")
         client.read_message(greeting[10:])
-        assert read_channel(server, [record(bytes(client.write_message()))]) == b""
+        self.assertEqual(read_channel(server, [record(bytes(client.write_message()))]), b"")
         sealed = server.seal(FRAMES[0])
-        assert client.decrypt(sealed[2:]) == FRAMES[0]
-        assert read_channel(server, [record(client.encrypt(FRAMES[1]))]) == FRAMES[1]
+        self.assertEqual(client.decrypt(sealed[2:]), FRAMES[0])
+        self.assertEqual(read_channel(server, [record(client.encrypt(FRAMES[1]))]), FRAMES[1])
 
     def test_as_client(self):
         """A client's channel works with a server made with another implementation."""
         server, client = other_noise(PSK, initiator=True), new_client(ephemeral=None)
-        assert read_channel(client, [PREAMBLE + record(bytes(server.write_message()))]) == b""
+        self.assertEqual(
+            read_channel(client, [PREAMBLE + record(bytes(server.write_message()))]), b""
+        )
         answer = client.handshake_to_send()
-        assert answer[:2] == b"\0\x30"
+        self.assertEqual(answer[:2], b"\0\x30")
         server.read_message(answer[2:])
-        assert server.decrypt(client.seal(FRAMES[0])[2:]) == FRAMES[0]
-        assert read_channel(client, [record(server.encrypt(FRAMES[1]))]) == FRAMES[1]
+        self.assertEqual(server.decrypt(client.seal(FRAMES[0])[2:]), FRAMES[0])
+        self.assertEqual(read_channel(client, [record(server.encrypt(FRAMES[1]))]), FRAMES[1])
 
 
 class HandshakeTests(SynchronousTestCase):
     def test_preamble(self):
         """The preamble is the eight bytes of the protocol."""
-        assert chatd_channel.PREAMBLE == PREAMBLE
+        self.assertEqual(chatd_channel.PREAMBLE, PREAMBLE)
 
     def test_opens(self):
         """The client's channel is open when it can answer, the server's when it is answered."""
         server, client = new_server(), new_client()
-        assert not server.is_open
-        assert not client.is_open
-        assert client.handshake_to_send() == b""
+        self.assertFalse(server.is_open)
+        self.assertFalse(client.is_open)
+        self.assertEqual(client.handshake_to_send(), b"")
         read_channel(client, [server.handshake_to_send()])
-        assert client.is_open
-        assert not server.is_open
+        self.assertTrue(client.is_open)
+        self.assertFalse(server.is_open)
         read_channel(server, [client.handshake_to_send()])
-        assert server.is_open
+        self.assertTrue(server.is_open)
 
     def test_sent_once(self):
         """Each side's part of the handshake is handed out once."""
         server, client = new_server(), new_client()
         read_channel(client, [server.handshake_to_send()])
-        assert len(client.handshake_to_send()) == 50
-        assert server.handshake_to_send() == client.handshake_to_send() == b""
+        self.assertEqual(len(client.handshake_to_send()), 50)
+        self.assertEqual(server.handshake_to_send(), client.handshake_to_send())
+        self.assertEqual(client.handshake_to_send(), b"")
 
     def test_byte_by_byte(self):
         """A handshake that arrives byte by byte opens both channels at its last byte."""
         server, client = new_server(), new_client()
         greeting = server.handshake_to_send()
-        assert len(greeting) == 58
-        assert read_channel(client, byte_by_byte(greeting[:-1])) == b""
-        assert not client.is_open
-        assert read_channel(client, [greeting[-1:]]) == b""
+        self.assertEqual(len(greeting), 58)
+        self.assertEqual(read_channel(client, byte_by_byte(greeting[:-1])), b"")
+        self.assertFalse(client.is_open)
+        self.assertEqual(read_channel(client, [greeting[-1:]]), b"")
         answer = client.handshake_to_send()
-        assert read_channel(server, byte_by_byte(answer[:-1])) == b""
-        assert not server.is_open
-        assert read_channel(server, [answer[-1:]]) == b""
-        assert server.is_open
+        self.assertEqual(read_channel(server, byte_by_byte(answer[:-1])), b"")
+        self.assertFalse(server.is_open)
+        self.assertEqual(read_channel(server, [answer[-1:]]), b"")
+        self.assertTrue(server.is_open)
 
     def test_frames_right_behind(self):
         """What a side sends right behind its handshake message is read with it."""
         server, client = new_server(), new_client()
         read_channel(client, [server.handshake_to_send()])
         data = client.handshake_to_send() + client.seal(FRAMES[0])
-        assert read_channel(server, [data]) == FRAMES[0]
+        self.assertEqual(read_channel(server, [data]), FRAMES[0])
 
 
 class TransportTests(SynchronousTestCase):
@@ -110,14 +113,14 @@ class TransportTests(SynchronousTestCase):
         for sender, receiver in (open_pair(), open_pair()[::-1]):
             for frame in FRAMES:
                 sealed = sender.seal(frame)
-                assert frame[4:] not in sealed
-                assert read_channel(receiver, [sealed]) == frame
+                self.assertNotIn(frame[4:], sealed)
+                self.assertEqual(read_channel(receiver, [sealed]), frame)
 
     def test_byte_by_byte(self):
         """A stream that arrives byte by byte gives the same frames."""
         server, client = open_pair()
         stream = b"".join(map(client.seal, FRAMES))
-        assert read_channel(server, byte_by_byte(stream)) == b"".join(FRAMES)
+        self.assertEqual(read_channel(server, byte_by_byte(stream)), b"".join(FRAMES))
 
     @some_examples
     @given(st.data())
@@ -125,10 +128,10 @@ class TransportTests(SynchronousTestCase):
         """A stream gives the same frames wherever it is cut, its handshake included."""
         server, client = open_pair()
         stream = new_server().handshake_to_send() + b"".join(map(server.seal, FRAMES))
-        assert read_channel(new_client(), data.draw(cuts(stream))) == b"".join(FRAMES)
+        self.assertEqual(read_channel(new_client(), data.draw(cuts(stream))), b"".join(FRAMES))
         read_channel(twin := new_client(), [new_server().handshake_to_send()])
         stream = twin.handshake_to_send() + b"".join(map(client.seal, FRAMES))
-        assert read_channel(new_server(), data.draw(cuts(stream))) == b"".join(FRAMES)
+        self.assertEqual(read_channel(new_server(), data.draw(cuts(stream))), b"".join(FRAMES))
 
     @some_examples
     @given(st.lists(st.binary(max_size=50)), st.data())
@@ -136,19 +139,19 @@ class TransportTests(SynchronousTestCase):
         """Whatever was sealed comes out again, in one order, wherever the stream is cut."""
         server, client = open_pair()
         stream = b"".join(map(server.seal, plaintexts))
-        assert read_channel(client, data.draw(cuts(stream))) == b"".join(plaintexts)
-        assert client.is_empty
+        self.assertEqual(read_channel(client, data.draw(cuts(stream))), b"".join(plaintexts))
+        self.assertTrue(client.is_empty)
 
     def test_one_record_for_a_flush(self):
         """What is sealed at once is one record as long as a Noise message can hold it."""
         server, client = open_pair()
         longest = bytes(65535 - 16)
         sealed = server.seal(longest)
-        assert len(sealed) == 2 + 65535
-        assert read_channel(client, [sealed]) == longest
+        self.assertEqual(len(sealed), 2 + 65535)
+        self.assertEqual(read_channel(client, [sealed]), longest)
         sealed = server.seal(longest + b"\1")
-        assert [len(r) for r in records_of(sealed)] == [2 + 65535, 2 + 17]
-        assert read_channel(client, [sealed]) == longest + b"\1"
+        self.assertEqual([len(r) for r in records_of(sealed)], [2 + 65535, 2 + 17])
+        self.assertEqual(read_channel(client, [sealed]), longest + b"\1")
 
     def test_200_kilobytes(self):
         """A plaintext over many records comes out whole, and its records are full but the last."""
@@ -156,74 +159,73 @@ class TransportTests(SynchronousTestCase):
         plaintext = bytes(range(250)) * 800
         sealed = server.seal(plaintext)
         lengths = [len(r) - 2 for r in records_of(sealed)]
-        assert lengths == [65535, 65535, 65535, 200_000 - 3 * 65519 + 16]
-        assert read_channel(client, in_pieces(sealed, 1460)) == plaintext
-        assert client.is_empty
+        self.assertEqual(lengths, [65535, 65535, 65535, 200_000 - 3 * 65519 + 16])
+        self.assertEqual(read_channel(client, in_pieces(sealed, 1460)), plaintext)
+        self.assertTrue(client.is_empty)
 
     def test_empty_plaintexts(self):
         """Records without a plaintext are passed over, however many there are."""
         server, client = open_pair()
         cipher = server._sending
         empty = b"".join(b"\0\x10" + cipher.encrypt(b"") for _ in range(100))
-        assert len(empty) == 100 * 18
-        assert read_channel(client, [empty]) == b""
+        self.assertEqual(len(empty), 100 * 18)
+        self.assertEqual(read_channel(client, [empty]), b"")
         client.receive_data(server.seal(b"") + server.seal(b"text") + server.seal(b""))
-        assert client.next_plaintext() == b"text"
-        assert client.next_plaintext() == b""
+        self.assertEqual(client.next_plaintext(), b"text")
+        self.assertEqual(client.next_plaintext(), b"")
 
     def test_one_record_at_a_time(self):
         """Records that arrive together are handed out one by one, and more may come between."""
         server, client = open_pair()
         sealed = [server.seal(text) for text in (b"a", b"b", b"c")]
         client.receive_data(sealed[0] + sealed[1][:5])
-        assert client.next_plaintext() == b"a"
+        self.assertEqual(client.next_plaintext(), b"a")
         client.receive_data(sealed[1][5:])
         client.receive_data(sealed[2])
-        assert [client.next_plaintext() for _ in range(3)] == [b"b", b"c", b""]
+        self.assertEqual([client.next_plaintext() for _ in range(3)], [b"b", b"c", b""])
 
     def test_is_empty(self):
         """A channel is empty where nothing has begun: no preamble, and no record."""
         server, client = new_server(), new_client()
-        assert client.is_empty
+        self.assertTrue(client.is_empty)
         begun = []
         for byte in byte_by_byte(server.handshake_to_send()):
             read_channel(client, [byte])
             begun.append(not client.is_empty)
-        assert begun == [True] * 7 + [False] + [True] * 49 + [False]
+        self.assertEqual(begun, [True] * 7 + [False] + [True] * 49 + [False])
 
 
 class ClearChannelTests(SynchronousTestCase):
     def test_passes_bytes_on(self):
         """Bytes go through as they are, both ways, with no handshake before them."""
         channel = ClearChannel()
-        assert channel.is_open
-        assert channel.handshake_to_send() == b""
-        assert channel.seal(FRAMES[0]) == FRAMES[0]
-        assert read_channel(channel, byte_by_byte(FRAMES[0])) == FRAMES[0]
+        self.assertTrue(channel.is_open)
+        self.assertEqual(channel.handshake_to_send(), b"")
+        self.assertEqual(channel.seal(FRAMES[0]), FRAMES[0])
+        self.assertEqual(read_channel(channel, byte_by_byte(FRAMES[0])), FRAMES[0])
 
     def test_no_copy(self):
         """What arrived in one read is handed out without a copy."""
         channel = ClearChannel()
         channel.receive_data(FRAMES[0])
-        assert channel.next_plaintext() is FRAMES[0]
+        self.assertIs(channel.next_plaintext(), FRAMES[0])
 
     def test_keeps_what_was_not_asked_for(self):
         """Reads that nobody asked for are handed out together, once."""
         channel = ClearChannel()
         channel.receive_data(b"a")
         channel.receive_data(b"b")
-        assert channel.next_plaintext() == b"ab"
-        assert channel.next_plaintext() == b""
-        assert channel.is_empty
+        self.assertEqual(channel.next_plaintext(), b"ab")
+        self.assertEqual(channel.next_plaintext(), b"")
+        self.assertTrue(channel.is_empty)
 
     def test_only_the_first_byte_is_looked_at(self):
         """A client without a key looks at the server's first byte, and at none after it."""
         channel = ClearChannel(expects_server=True)
-        assert (
-            read_channel(channel, [b"", FRAMES[0], PREAMBLE, b"SSH"])
-            == FRAMES[0] + PREAMBLE + b"SSH"
+        self.assertEqual(
+            read_channel(channel, [b"", FRAMES[0], PREAMBLE, b"SSH"]), FRAMES[0] + PREAMBLE + b"SSH"
         )
 
     def test_server_takes_any_first_byte(self):
         """A server without a key leaves a client's first bytes to the frames' checks."""
-        assert read_channel(ClearChannel(), [PREAMBLE]) == PREAMBLE
+        self.assertEqual(read_channel(ClearChannel(), [PREAMBLE]), PREAMBLE)

@@ -48,7 +48,7 @@ class BadRecordTests(SynchronousTestCase):
         """A record that comes twice is refused."""
         server, client = open_pair()
         sealed = client.seal(b"text")
-        assert read_channel(server, [sealed]) == b"text"
+        self.assertEqual(read_channel(server, [sealed]), b"text")
         with pytest.raises(RecordError):
             read_channel(server, [sealed])
 
@@ -111,7 +111,7 @@ class BadRecordTests(SynchronousTestCase):
         """What came before a bad record is handed out first."""
         server, client = open_pair()
         server.receive_data(client.seal(b"text") + record(bytes(20)))
-        assert server.next_plaintext() == b"text"
+        self.assertEqual(server.next_plaintext(), b"text")
         with pytest.raises(RecordError):
             server.next_plaintext()
 
@@ -120,14 +120,14 @@ class BadRecordTests(SynchronousTestCase):
         for length in (0, 1, 15):
             server, _ = open_pair()
             data = record(bytes(length)) + bytes(20)
-            assert taken_until(RecordError, server, data) == 2
+            self.assertEqual(taken_until(RecordError, server, data), 2)
 
     def test_handshake_refused_at_the_length(self):
         """A handshake record of another length is refused at its length, on either side."""
         for length in (0, 47, 49, 65535):
             data = struct.pack(">H", length) + bytes(60)
-            assert taken_until(RecordError, new_server(), data) == 2
-            assert taken_until(RecordError, new_client(), PREAMBLE + data) == 10
+            self.assertEqual(taken_until(RecordError, new_server(), data), 2)
+            self.assertEqual(taken_until(RecordError, new_client(), PREAMBLE + data), 10)
 
     @some_examples
     @given(st.binary(max_size=200), st.data())
@@ -135,7 +135,7 @@ class BadRecordTests(SynchronousTestCase):
         """Any bytes are refused as a fault of the peer's, or wait for more."""
         for channel in (new_server(), new_client(), *open_pair()):
             with contextlib.suppress(RemoteProtocolError):
-                assert read_channel(channel, draw.draw(cuts(data))) == b""
+                self.assertEqual(read_channel(channel, draw.draw(cuts(data))), b"")
 
 
 class BadHandshakeTests(SynchronousTestCase):
@@ -144,8 +144,8 @@ class BadHandshakeTests(SynchronousTestCase):
         client = new_client(OTHER_PSK)
         with pytest.raises(WrongKeyError, match="same key file"):
             read_channel(client, [new_server().handshake_to_send()])
-        assert client.handshake_to_send() == b""
-        assert not client.is_open
+        self.assertEqual(client.handshake_to_send(), b"")
+        self.assertFalse(client.is_open)
 
     def test_server(self):
         """A server says so of a client whose answer was made with another key."""
@@ -154,7 +154,7 @@ class BadHandshakeTests(SynchronousTestCase):
         server = new_server()
         with pytest.raises(WrongKeyError, match="same key file"):
             read_channel(server, [client.handshake_to_send()])
-        assert not server.is_open
+        self.assertFalse(server.is_open)
 
     def test_every_bit_of_the_handshake(self):
         """Each bit of a handshake record is covered: its length, its key and its tag."""
@@ -173,8 +173,8 @@ class BadHandshakeTests(SynchronousTestCase):
             server, client = new_server(ephemeral=LowOrderKey(public)), new_client()
             with pytest.raises(RecordError, match="low order"):
                 read_channel(client, [server.handshake_to_send()])
-            assert not client.is_open
-            assert client.handshake_to_send() == b""
+            self.assertFalse(client.is_open)
+            self.assertEqual(client.handshake_to_send(), b"")
 
     def test_low_order_keys_of_a_client(self):
         """A client that sends a public key of low order opens no channel."""
@@ -182,7 +182,7 @@ class BadHandshakeTests(SynchronousTestCase):
             server = new_server()
             with pytest.raises(RemoteProtocolError):
                 read_channel(server, [record(public + bytes(16))])
-            assert not server.is_open
+            self.assertFalse(server.is_open)
 
 
 class UnexpectedServerTests(SynchronousTestCase):
@@ -190,13 +190,13 @@ class UnexpectedServerTests(SynchronousTestCase):
         """A client without a key knows a server with one at its first byte."""
         greeting = new_server().handshake_to_send()
         client = ClearChannel(expects_server=True)
-        assert taken_until(KeyRequiredError, client, greeting) == 1
+        self.assertEqual(taken_until(KeyRequiredError, client, greeting), 1)
         with pytest.raises(KeyRequiredError, match="--key-file"):
             read_channel(ClearChannel(expects_server=True), [greeting])
 
     def test_client_with_a_key(self):
         """A client with a key knows a server without one at its first byte."""
-        assert taken_until(KeyUnexpectedError, new_client(), FRAME) == 1
+        self.assertEqual(taken_until(KeyUnexpectedError, new_client(), FRAME), 1)
         with pytest.raises(KeyUnexpectedError, match="--key-file"):
             read_channel(new_client(), [FRAME])
 
@@ -206,13 +206,13 @@ class UnexpectedServerTests(SynchronousTestCase):
             for client in (new_client(), ClearChannel(expects_server=True)):
                 with pytest.raises(MagicError, match="no chatd server"):
                     read_channel(client, [greeting])
-            assert taken_until(MagicError, new_client(), greeting) == 1
+            self.assertEqual(taken_until(MagicError, new_client(), greeting), 1)
 
     def test_every_byte_of_the_preamble(self):
         """A preamble that goes wrong is refused at the byte that is wrong."""
         for at in range(1, len(PREAMBLE)):
             greeting = PREAMBLE[:at] + b"?" + PREAMBLE[at + 1 :]
-            assert taken_until(MagicError, new_client(), greeting) == at + 1
+            self.assertEqual(taken_until(MagicError, new_client(), greeting), at + 1)
             with pytest.raises(MagicError):
                 read_channel(new_client(), [greeting])
 
@@ -223,4 +223,4 @@ class UnexpectedServerTests(SynchronousTestCase):
 
     def test_clear_client_at_a_keyed_server(self):
         """A server with a key refuses the frame of a client without one at its first bytes."""
-        assert taken_until(RecordError, new_server(), FRAME) == 2
+        self.assertEqual(taken_until(RecordError, new_server(), FRAME), 2)

@@ -77,14 +77,14 @@ class RoundTripTests(SynchronousTestCase):
     def test_frame_by_hand(self):
         """A message makes the frame that the protocol's table says, and is made from it."""
         frame = make_frame(4, b'{"id":"m1","room":"tea"}', b"hello")
-        assert CODEC.encode(MESSAGES[1]) == frame
-        assert CODEC.decode(frame) == MESSAGES[1]
+        self.assertEqual(CODEC.encode(MESSAGES[1]), frame)
+        self.assertEqual(CODEC.decode(frame), MESSAGES[1])
 
     def test_without_a_key(self):
         """A codec without a key signs with the key of 32 zero bytes."""
         frame = make_frame(4, HEADER, b"hello", key=bytes(32))
-        assert Codec().encode(Message.chat("hello", id="m1")) == frame
-        assert Codec().decode(frame).text == "hello"
+        self.assertEqual(Codec().encode(Message.chat("hello", id="m1")), frame)
+        self.assertEqual(Codec().decode(frame).text, "hello")
 
     def test_limit_out_of_range(self):
         """A codec is not made with a limit that no server may set."""
@@ -107,7 +107,7 @@ class RoundTripTests(SynchronousTestCase):
     def test_any_message(self, id, room, content_type, content):
         """Every message comes back as it was sent."""
         message = Message.chat(content, id=id, room=room, content_type=content_type)
-        assert CODEC.decode(CODEC.encode(message)) == message
+        self.assertEqual(CODEC.decode(CODEC.encode(message)), message)
 
     @some_examples
     @given(st.dictionaries(st.text(no_surrogates), json_values, max_size=5))
@@ -115,50 +115,50 @@ class RoundTripTests(SynchronousTestCase):
         """An open header comes back as it was sent, whatever JSON it holds."""
         header = {**fields, "id": "c1", "command": "x"}
         frame = CODEC.encode_parts(MessageType.COMMAND, header)
-        assert CODEC.decode(frame).header == json.loads(json.dumps(header))
+        self.assertEqual(CODEC.decode(frame).header, json.loads(json.dumps(header)))
 
     def test_unknown_type(self):
         """A type that is not known is decoded, with its header as a dictionary."""
         for number in (0, 7, 11, 0xFFFF):
             message = CODEC.decode(make_frame(number, b'{"a":[1]}', b"x"))
-            assert message == Message(number, {"a": [1]}, b"x")
+            self.assertEqual(message, Message(number, {"a": [1]}, b"x"))
 
     def test_unknown_fields(self):
         """Header fields that are not known are ignored where the header's fields are fixed."""
         header = b'{"id":"m1","colour":{"a":[1,null]},"room":"tea","Room":5}'
         message = CODEC.decode(make_frame(4, header))
-        assert message.header == ChatHeader(id="m1", room="tea")
+        self.assertEqual(message.header, ChatHeader(id="m1", room="tea"))
         message = CODEC.decode(make_frame(3, b'{"n":1,"m":"x"}', b"ping"))
-        assert message.header == Heartbeat(1)
+        self.assertEqual(message.header, Heartbeat(1))
 
 
 class StreamTests(SynchronousTestCase):
     def test_whole(self):
         """Many frames in one chunk give their messages in order."""
-        assert read_all([STREAM]) == MESSAGES
-        assert read_all([STREAM * 100]) == MESSAGES * 100
+        self.assertEqual(read_all([STREAM]), MESSAGES)
+        self.assertEqual(read_all([STREAM * 100]), MESSAGES * 100)
 
     def test_byte_by_byte(self):
         """A stream that arrives byte by byte gives the same messages."""
-        assert read_all(byte_by_byte(STREAM)) == MESSAGES
+        self.assertEqual(read_all(byte_by_byte(STREAM)), MESSAGES)
 
     @some_examples
     @given(cuts(STREAM))
     def test_random_cuts(self, pieces):
         """A stream gives the same messages wherever it is cut."""
-        assert read_all(pieces) == MESSAGES
+        self.assertEqual(read_all(pieces), MESSAGES)
 
     def test_large_message(self):
         """A message that spans many reads is decoded when it is whole."""
         message = Message.chat(bytes(range(256)) * 4096, id="m1")
-        assert read_all(in_pieces(CODEC.encode(message), 65536)) == [message]
+        self.assertEqual(read_all(in_pieces(CODEC.encode(message), 65536)), [message])
 
     def test_messages_before_a_fault(self):
         """The messages before a fault are handed out first."""
         reader = CODEC.reader()
         reader.receive_data(STREAM + make_frame(key=OTHER_KEY) + STREAM)
         messages = CODEC.decode_stream(reader)
-        assert [next(messages) for _ in MESSAGES] == MESSAGES
+        self.assertEqual([next(messages) for _ in MESSAGES], MESSAGES)
         with pytest.raises(SignatureError):
             next(messages)
 
@@ -168,7 +168,7 @@ class StreamTests(SynchronousTestCase):
         reader.receive_data(make_frame(4, b"{}") + STREAM)
         with pytest.raises(RequestError):
             next(CODEC.decode_stream(reader))
-        assert list(CODEC.decode_stream(reader)) == MESSAGES
+        self.assertEqual(list(CODEC.decode_stream(reader)), MESSAGES)
 
     @some_examples
     @given(st.binary(max_size=300), st.data())
@@ -176,21 +176,21 @@ class StreamTests(SynchronousTestCase):
         """Any bytes are refused with a `WireError`, or wait for more."""
         stream = draw.draw(st.sampled_from([data, b"\0\0\0" + data, STREAM[:30] + data]))
         try:
-            assert read_all(draw.draw(cuts(stream))) == []
+            self.assertEqual(read_all(draw.draw(cuts(stream))), [])
         except WireError:
             return
-        assert len(stream) < 4 + int.from_bytes(stream[:4].ljust(4, b"\xff"), "big")
+        self.assertLess(len(stream), 4 + int.from_bytes(stream[:4].ljust(4, b"\xff"), "big"))
 
 
 class RefusedEarlyTests(SynchronousTestCase):
     def test_at_the_length_prefix(self):
         """A frame over the reader's limit is refused at its length prefix."""
         frame = make_frame(content=bytes(8192))
-        assert taken_until(FrameTooLargeError, frame, max_frame=8192) == 4
+        self.assertEqual(taken_until(FrameTooLargeError, frame, max_frame=8192), 4)
 
     def test_below_an_envelope(self):
         """A frame too short for an envelope is refused at its length prefix."""
-        assert taken_until(FrameLengthError, b"\0\0\0\x3f" + bytes(63)) == 4
+        self.assertEqual(taken_until(FrameLengthError, b"\0\0\0\x3f" + bytes(63)), 4)
 
     def test_at_the_prelude(self):
         """What the prelude tells is refused before header and content are gathered."""
@@ -202,7 +202,7 @@ class RefusedEarlyTests(SynchronousTestCase):
         ]
         codec = Codec(KEY, max_content=900)
         for frame, error in cases:
-            assert taken_until(error, frame, codec=codec) == 4 + 64, error
+            self.assertEqual(taken_until(error, frame, codec=codec), 4 + 64, error)
 
     def test_longest_message(self):
         """A reader's own limit admits the longest header with the longest content."""
@@ -210,16 +210,16 @@ class RefusedEarlyTests(SynchronousTestCase):
         filler = "x" * (65536 - len('{"id":"m1","command":"c","f":""}'))
         header = {"id": "m1", "command": "c", "f": filler}
         frame = codec.encode_parts(MessageType.COMMAND, header, bytes(900))
-        assert len(frame) == 4 + codec.max_frame
-        assert read_all(in_pieces(frame, 1000), codec=codec)[0].header == header
-        assert taken_until(FrameTooLargeError, frame, max_frame=codec.max_frame - 1) == 4
+        self.assertEqual(len(frame), 4 + codec.max_frame)
+        self.assertEqual(read_all(in_pieces(frame, 1000), codec=codec)[0].header, header)
+        self.assertEqual(taken_until(FrameTooLargeError, frame, max_frame=codec.max_frame - 1), 4)
 
 
 class LimitTests(SynchronousTestCase):
     def test_content_over_the_limit(self):
         """A content over the limit is neither made nor taken; one of the limit is both."""
         codec = Codec(KEY, max_content=5)
-        assert codec.decode(codec.encode(Message.chat("12345"))).text == "12345"
+        self.assertEqual(codec.decode(codec.encode(Message.chat("12345"))).text, "12345")
         with pytest.raises(LocalProtocolError, match="6 bytes is over the limit of 5"):
             codec.encode(Message.chat("123456"))
         with pytest.raises(FrameTooLargeError):
@@ -227,16 +227,17 @@ class LimitTests(SynchronousTestCase):
 
     def test_default_limit(self):
         """Contents are limited to 10 MiB where nobody said otherwise."""
-        assert CODEC.max_content == MAX_CONTENT == 10 * 1024 * 1024
+        self.assertEqual(CODEC.max_content, MAX_CONTENT)
+        self.assertEqual(MAX_CONTENT, 10 * 1024 * 1024)
 
     def test_with_max_content(self):
         """A codec with another limit has the same key, and leaves the first as it was."""
         codec = Codec(KEY, max_content=5)
         wider = codec.with_max_content(6)
-        assert codec.decode(wider.encode(Message.chat("12345"))).text == "12345"
-        assert wider.encode(Message.chat("123456"))
-        assert (codec.max_content, wider.max_content) == (5, 6)
-        assert wider.max_frame - codec.max_frame == 1
+        self.assertEqual(codec.decode(wider.encode(Message.chat("12345"))).text, "12345")
+        self.assertTrue(wider.encode(Message.chat("123456")))
+        self.assertEqual((codec.max_content, wider.max_content), (5, 6))
+        self.assertEqual(wider.max_frame - codec.max_frame, 1)
 
     def test_header_over_the_limit(self):
         """A header over 64 KiB is not sent."""

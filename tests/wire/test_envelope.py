@@ -73,7 +73,8 @@ class LayoutTests(SynchronousTestCase):
         )
         mac = bytes.fromhex("C28A2F0CBE1AAD366380797855EE268E2CEA0DE6CF5E58C0228127902CFB59E5")
         frame = bytes.fromhex("00000050") + prelude + mac + b'{"id":"m1"}' + b"hello"
-        assert SEALER.seal(4, HEADER, CONTENT) == frame == make_frame(4, HEADER, CONTENT)
+        self.assertEqual(SEALER.seal(4, HEADER, CONTENT), frame)
+        self.assertEqual(frame, make_frame(4, HEADER, CONTENT))
 
     @some_examples
     @given(
@@ -86,28 +87,28 @@ class LayoutTests(SynchronousTestCase):
         """Every sealed frame equals one made by hand, and opens to what went in."""
         sealer = EnvelopeSealer(mac_key(key))
         frame = sealer.seal(message_type, header, content)
-        assert frame == make_frame(message_type, header, content, key=key)
-        assert open_frame(frame, sealer=sealer) == (message_type, header, content)
+        self.assertEqual(frame, make_frame(message_type, header, content, key=key))
+        self.assertEqual(open_frame(frame, sealer=sealer), (message_type, header, content))
 
     def test_empty(self):
         """Header and content may both be empty, as far as the envelope is concerned."""
         frame = SEALER.seal(3, b"", b"")
-        assert len(frame) == 4 + ENVELOPE_BYTES
-        assert open_frame(frame) == (3, b"", b"")
+        self.assertEqual(len(frame), 4 + ENVELOPE_BYTES)
+        self.assertEqual(open_frame(frame), (3, b"", b""))
 
     def test_in_the_midst_of_a_buffer(self):
         """An envelope is read where it stands, whatever is around it."""
         frame = make_frame()
         buffer = MAGIC + frame + frame
-        assert SEALER.open(buffer, 12, 8 + len(frame), 5) == (4, HEADER, CONTENT)
+        self.assertEqual(SEALER.open(buffer, 12, 8 + len(frame), 5), (4, HEADER, CONTENT))
 
     def test_sealer_keeps_no_state(self):
         """One sealer seals and opens any number of envelopes, each as if it were the first."""
         first = SEALER.seal(4, HEADER, CONTENT)
         SEALER.seal(4, HEADER, b"other")
-        assert error_of(flip_bit(first, 300)) is not None
-        assert SEALER.seal(4, HEADER, CONTENT) == first
-        assert open_frame(first) == (4, HEADER, CONTENT)
+        self.assertIsNotNone(error_of(flip_bit(first, 300)))
+        self.assertEqual(SEALER.seal(4, HEADER, CONTENT), first)
+        self.assertEqual(open_frame(first), (4, HEADER, CONTENT))
 
 
 class DamageTests(SynchronousTestCase):
@@ -117,9 +118,9 @@ class DamageTests(SynchronousTestCase):
         start = 0
         for name, end, error in FIELDS:
             found = {error_of(flip_bit(frame, 32 + bit)) for bit in range(8 * start, 8 * end)}
-            assert found == {error}, name
+            self.assertEqual(found, {error}, name)
             start = end
-        assert 4 + start == len(frame)
+        self.assertEqual(4 + start, len(frame))
 
     def test_cut_short_or_too_long(self):
         """An envelope that lost bytes at its end, or gained some, is refused for its lengths."""
@@ -127,7 +128,7 @@ class DamageTests(SynchronousTestCase):
         for end in range(4, len(frame)):
             with pytest.raises(FrameLengthError):
                 SEALER.open(frame, 4, end, MAX_CONTENT)
-        assert error_of(frame + b"\0") is FrameLengthError
+        self.assertIs(error_of(frame + b"\0"), FrameLengthError)
 
     def test_shorter_than_an_envelope(self):
         """What has fewer than 64 bytes is refused by its length alone."""
@@ -139,8 +140,8 @@ class DamageTests(SynchronousTestCase):
         """An envelope in the buffer in which it was gathered is held to the same checks."""
         frame = make_frame(4, HEADER, CONTENT)
         opened = SEALER.open(bytearray(frame), 4, len(frame), MAX_CONTENT)
-        assert opened == (4, HEADER, CONTENT)
-        assert [type(part) for part in opened[1:]] == [bytes, bytes]
+        self.assertEqual(opened, (4, HEADER, CONTENT))
+        self.assertEqual([type(part) for part in opened[1:]], [bytes, bytes])
         for position in range(4, len(frame)):
             damaged = bytearray(frame)
             damaged[position] ^= 1
@@ -160,8 +161,8 @@ class DamageTests(SynchronousTestCase):
 class ForgeryTests(SynchronousTestCase):
     def test_mac_of_another_key(self):
         """An envelope with the right CRCs and the MAC of another key is a forgery."""
-        assert error_of(make_frame(key=OTHER_KEY)) is SignatureError
-        assert error_of(make_frame(), sealer=EnvelopeSealer(mac_key(None))) is SignatureError
+        self.assertIs(error_of(make_frame(key=OTHER_KEY)), SignatureError)
+        self.assertIs(error_of(make_frame(), sealer=EnvelopeSealer(mac_key(None))), SignatureError)
 
     def test_crcs_made_to_fit(self):
         """What was changed is still a forgery when the CRCs and lengths were made to fit."""
@@ -174,11 +175,11 @@ class ForgeryTests(SynchronousTestCase):
             "content added": make_frame(4, HEADER, CONTENT + b"!", mac=mac),
         }
         for name, frame in forged.items():
-            assert error_of(frame) is SignatureError, name
+            self.assertIs(error_of(frame), SignatureError, name)
 
     def test_mac_without_the_key_schedule(self):
         """A MAC under the shared key itself, not the derived one, does not pass."""
-        assert error_of(make_frame(), sealer=EnvelopeSealer(KEY)) is SignatureError
+        self.assertIs(error_of(make_frame(), sealer=EnvelopeSealer(KEY)), SignatureError)
 
 
 class OrderOfChecksTests(SynchronousTestCase):
@@ -195,7 +196,7 @@ class OrderOfChecksTests(SynchronousTestCase):
             fields = {}
             for _, fault in faults[first:]:
                 fields |= fault
-            assert error_of(make_frame(**fields)) is error
+            self.assertIs(error_of(make_frame(**fields)), error)
 
     def test_length_before_magic(self):
         """What is too short for an envelope is refused for that, whatever it begins with."""
@@ -205,25 +206,25 @@ class OrderOfChecksTests(SynchronousTestCase):
     def test_lengths_before_limits(self):
         """Lengths that contradict each other are told before one that is over its limit."""
         frame = make_frame(content_length=2**63, header_length=2**31)
-        assert error_of(frame) is FrameLengthError
+        self.assertIs(error_of(frame), FrameLengthError)
 
     def test_limits_before_sums(self):
         """A header or content over its limit is refused before it is summed up."""
         frame = make_frame(content=bytes(11), content_crc=1, mac=bytes(32))
-        assert error_of(frame, max_content=10) is FrameTooLargeError
+        self.assertIs(error_of(frame, max_content=10), FrameTooLargeError)
         frame = make_frame(header=bytes(MAX_HEADER + 1), header_crc=1, mac=bytes(32))
-        assert error_of(frame) is FrameTooLargeError
+        self.assertIs(error_of(frame), FrameTooLargeError)
 
     def test_either_crc(self):
         """Each of the two CRCs is checked by itself, and before the MAC."""
         for field in ("header_crc", "content_crc"):
-            assert error_of(make_frame(**{field: crc32(b"else")})) is ChecksumError
-            assert error_of(make_frame(**{field: 0}, mac=bytes(32))) is ChecksumError
+            self.assertIs(error_of(make_frame(**{field: crc32(b"else")})), ChecksumError)
+            self.assertIs(error_of(make_frame(**{field: 0}, mac=bytes(32))), ChecksumError)
 
     def test_lengths_that_make_up_for_each_other(self):
         """A byte moved from content to header in the lengths alone fails the CRC."""
         fields = {"header_length": len(HEADER) + 1, "content_length": len(CONTENT) - 1}
-        assert error_of(make_frame(**fields)) is ChecksumError
+        self.assertIs(error_of(make_frame(**fields)), ChecksumError)
 
 
 class LimitTests(SynchronousTestCase):
@@ -231,7 +232,7 @@ class LimitTests(SynchronousTestCase):
         """A header of 64 KiB passes both ways, one byte more does not."""
         header = bytes(64 * 1024)
         frame = SEALER.seal(4, header, b"")
-        assert open_frame(frame) == (4, header, b"")
+        self.assertEqual(open_frame(frame), (4, header, b""))
         with pytest.raises(LocalProtocolError, match="65537 bytes is over 65536"):
             SEALER.seal(4, header + b" ", b"")
         with pytest.raises(FrameTooLargeError, match="65537 bytes is over 65536"):
@@ -239,7 +240,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_content(self):
         """A content of exactly the limit passes, one byte more does not."""
-        assert open_frame(make_frame(content=b"12345"), max_content=5)[2] == b"12345"
+        self.assertEqual(open_frame(make_frame(content=b"12345"), max_content=5)[2], b"12345")
         with pytest.raises(FrameTooLargeError, match="6 bytes is over 5"):
             open_frame(make_frame(content=b"123456"), max_content=5)
 
@@ -249,6 +250,6 @@ class LimitTests(SynchronousTestCase):
         prelude = struct.pack(">8sHHIIQI", MAGIC, 1, 4, 2, 0, MAX_CONTENT + 1, 0) + bytes(32)
         with pytest.raises(FrameTooLargeError):
             check_prelude(prelude, 0, length, MAX_CONTENT)
-        assert check_prelude(prelude, 0, length, MAX_CONTENT + 1) == (4, 2, 0, 0)
+        self.assertEqual(check_prelude(prelude, 0, length, MAX_CONTENT + 1), (4, 2, 0, 0))
         with pytest.raises(FrameLengthError):
             check_prelude(prelude, 0, length - 1, MAX_CONTENT + 1)

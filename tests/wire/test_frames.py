@@ -65,24 +65,24 @@ def taken_until(error, reader, data):
 class EncodeFrameTests(SynchronousTestCase):
     def test_layout(self):
         """A frame is the body's length as 4 bytes, big-endian, and the body."""
-        assert encode_frame(b"") == b"\0\0\0\0"
-        assert encode_frame(bytes(0x0102)) == b"\0\0\1\2" + bytes(0x0102)
+        self.assertEqual(encode_frame(b""), b"\0\0\0\0")
+        self.assertEqual(encode_frame(bytes(0x0102)), b"\0\0\1\2" + bytes(0x0102))
 
 
 class FrameReaderTests(SynchronousTestCase):
     def test_whole(self):
         """A stream that arrives whole gives its frames in order, the empty ones too."""
-        assert read_all(make_reader(), [STREAM]) == BODIES
+        self.assertEqual(read_all(make_reader(), [STREAM]), BODIES)
 
     def test_byte_by_byte(self):
         """A stream that arrives byte by byte gives the same frames."""
-        assert read_all(make_reader(), byte_by_byte(STREAM)) == BODIES
+        self.assertEqual(read_all(make_reader(), byte_by_byte(STREAM)), BODIES)
 
     @some_examples
     @given(cuts(STREAM))
     def test_random_cuts(self, pieces):
         """A stream gives the same frames wherever it is cut."""
-        assert read_all(make_reader(), pieces) == BODIES
+        self.assertEqual(read_all(make_reader(), pieces), BODIES)
 
     @some_examples
     @given(st.data(), st.lists(st.binary(max_size=40), max_size=20))
@@ -90,8 +90,8 @@ class FrameReaderTests(SynchronousTestCase):
         """Whatever was framed comes out again, wherever the stream is cut."""
         pieces = data.draw(cuts(b"".join(map(encode_frame, bodies))))
         reader = FrameReader(40, lambda *start: None, CHECK_BYTES)
-        assert read_all(reader, pieces) == bodies
-        assert reader.is_empty
+        self.assertEqual(read_all(reader, pieces), bodies)
+        self.assertTrue(reader.is_empty)
 
     def test_500_frames_in_one_chunk(self):
         """Frames that arrive together are handed out as offsets into what arrived, not copied."""
@@ -100,41 +100,41 @@ class FrameReaderTests(SynchronousTestCase):
         reader = make_reader()
         reader.receive_data(chunk)
         found = list(reader.frames())
-        assert [buffer[start:end] for buffer, start, end in found] == bodies
-        assert all(buffer is chunk for buffer, _, _ in found)
-        assert reader.is_empty
+        self.assertEqual([buffer[start:end] for buffer, start, end in found], bodies)
+        self.assertTrue(all(buffer is chunk for buffer, _, _ in found))
+        self.assertTrue(reader.is_empty)
 
     def test_frame_over_many_reads(self):
         """A frame that spans many reads is handed out once, when its last byte is there."""
         body = bytes(range(256)) * 2000
         reader = make_reader(len(body))
         pieces = in_pieces(frame(body), 1460)
-        assert read_all(reader, pieces[:-1]) == []
-        assert read_all(reader, pieces[-1:]) == [body]
-        assert read_all(reader, [frame(b"next")]) == [b"next"]
+        self.assertEqual(read_all(reader, pieces[:-1]), [])
+        self.assertEqual(read_all(reader, pieces[-1:]), [body])
+        self.assertEqual(read_all(reader, [frame(b"next")]), [b"next"])
 
     def test_frame_after_a_long_one(self):
         """What follows a long frame in the same read is handed out with it."""
         stream = frame(bytes(900)) + frame(b"a") + frame(b"b") + b"\0\0"
         reader = make_reader()
-        assert read_all(reader, [stream[:500], stream[500:]]) == [bytes(900), b"a", b"b"]
-        assert read_all(reader, [b"\0\1c"]) == [b"c"]
+        self.assertEqual(read_all(reader, [stream[:500], stream[500:]]), [bytes(900), b"a", b"b"])
+        self.assertEqual(read_all(reader, [b"\0\1c"]), [b"c"])
 
     def test_is_empty(self):
         """A reader is empty but while a frame has begun and not ended."""
         reader = make_reader()
-        assert reader.is_empty
+        self.assertTrue(reader.is_empty)
         for byte in byte_by_byte(frame(b"123456789"))[:-1]:
-            assert read_all(reader, [byte]) == []
-            assert not reader.is_empty
+            self.assertEqual(read_all(reader, [byte]), [])
+            self.assertFalse(reader.is_empty)
         reader.receive_data(b"9")
-        assert not reader.is_empty
-        assert bodies_of(reader) == [b"123456789"]
-        assert reader.is_empty
+        self.assertFalse(reader.is_empty)
+        self.assertEqual(bodies_of(reader), [b"123456789"])
+        self.assertTrue(reader.is_empty)
 
     def test_nothing_to_hand_out(self):
         """A reader that got nothing has no frames, nor has one that got empty reads."""
-        assert read_all(make_reader(), [b"", b""]) == []
+        self.assertEqual(read_all(make_reader(), [b"", b""]), [])
 
 
 class InterruptedReaderTests(SynchronousTestCase):
@@ -142,9 +142,11 @@ class InterruptedReaderTests(SynchronousTestCase):
         """A caller that stops at a frame finds the next one later."""
         reader = make_reader()
         reader.receive_data(frame(b"a") + frame(b"b") + frame(b"c"))
-        assert [b[s:e] for b, s, e in [next(reader.frames()) for _ in range(2)]] == [b"a", b"b"]
-        assert not reader.is_empty
-        assert bodies_of(reader) == [b"c"]
+        self.assertEqual(
+            [b[s:e] for b, s, e in [next(reader.frames()) for _ in range(2)]], [b"a", b"b"]
+        )
+        self.assertFalse(reader.is_empty)
+        self.assertEqual(bodies_of(reader), [b"c"])
 
     def test_more_arrives_in_between(self):
         """What arrives while a caller has a frame is handed out in the same round."""
@@ -158,14 +160,14 @@ class InterruptedReaderTests(SynchronousTestCase):
                 reader.receive_data(b"\0\0\1c")
             elif bodies[-1] == b"c":
                 reader.receive_data(frame(b"d"))
-        assert bodies == [b"a", b"b", b"c", b"d"]
+        self.assertEqual(bodies, [b"a", b"b", b"c", b"d"])
 
     def test_unread_data_is_kept(self):
         """Reads that nobody asked for frames between are kept in order."""
         reader = make_reader()
         for byte in byte_by_byte(STREAM):
             reader.receive_data(byte)
-        assert bodies_of(reader) == BODIES
+        self.assertEqual(bodies_of(reader), BODIES)
 
     @some_examples
     @given(cuts(STREAM), st.lists(st.integers(0, 3)))
@@ -176,13 +178,13 @@ class InterruptedReaderTests(SynchronousTestCase):
         for piece, stop in zip_longest(pieces, stops):
             reader.receive_data(piece or b"")
             bodies += [b[s:e] for b, s, e in islice(reader.frames(), stop or 0)]
-        assert bodies + bodies_of(reader) == BODIES
+        self.assertEqual(bodies + bodies_of(reader), BODIES)
 
 
 class RefusalTests(SynchronousTestCase):
     def test_longest_frame(self):
         """A frame of exactly the limit passes, one byte more does not."""
-        assert read_all(make_reader(9), [frame(b"123456789")]) == [b"123456789"]
+        self.assertEqual(read_all(make_reader(9), [frame(b"123456789")]), [b"123456789"])
         with pytest.raises(FrameTooLargeError, match="10 bytes is over the limit of 9"):
             read_all(make_reader(9), [frame(b"1234567890")])
 
@@ -192,14 +194,14 @@ class RefusalTests(SynchronousTestCase):
         for length in (1001, 2**31, 2**32 - 1):
             data = struct.pack(">I", length) + bytes(50)
             reader = make_reader(1000, check)
-            assert taken_until(FrameTooLargeError, reader, data) == LENGTH_BYTES
-        assert check.seen == []
+            self.assertEqual(taken_until(FrameTooLargeError, reader, data), LENGTH_BYTES)
+        self.assertEqual(check.seen, [])
 
     def test_refused_at_its_start(self):
         """A frame whose start is refused is not gathered beyond that start."""
         data = frame(b"X" * 900)
         taken = taken_until(MagicError, make_reader(), data)
-        assert taken == LENGTH_BYTES + CHECK_BYTES
+        self.assertEqual(taken, LENGTH_BYTES + CHECK_BYTES)
 
     def test_short_frame_refused_at_its_length(self):
         """A frame too short for its start is shown to the check by its length alone."""
@@ -208,7 +210,7 @@ class RefusalTests(SynchronousTestCase):
             raise MagicError(f"{length} bytes are too few")
 
         reader = FrameReader(1000, refuse_short, CHECK_BYTES)
-        assert taken_until(MagicError, reader, frame(b"1234567")) == LENGTH_BYTES
+        self.assertEqual(taken_until(MagicError, reader, frame(b"1234567")), LENGTH_BYTES)
 
     def test_frames_before_a_refused_one(self):
         """The frames before one that is refused are handed out first."""
@@ -216,7 +218,7 @@ class RefusalTests(SynchronousTestCase):
             reader = make_reader()
             reader.receive_data(frame(b"a") + frame(b"b") + refused + bytes(20))
             frames = reader.frames()
-            assert [b[s:e] for b, s, e in (next(frames), next(frames))] == [b"a", b"b"]
+            self.assertEqual([b[s:e] for b, s, e in (next(frames), next(frames))], [b"a", b"b"])
             with pytest.raises(error or MagicError):
                 next(frames)
 
@@ -231,14 +233,18 @@ class RefusalTests(SynchronousTestCase):
     def test_check_sees_the_start_once(self):
         """The check sees the start and the length of a frame that is gathered, and only once."""
         check = Check()
-        assert len(read_all(make_reader(1000, check), byte_by_byte(frame(b"12345678" * 9)))) == 1
-        assert check.seen == [(b"12345678", 72)]
+        self.assertEqual(
+            len(read_all(make_reader(1000, check), byte_by_byte(frame(b"12345678" * 9)))), 1
+        )
+        self.assertEqual(check.seen, [(b"12345678", 72)])
 
     def test_whole_frames_are_not_checked(self):
         """Frames that arrive whole are left to whoever decodes them."""
         check = Check()
-        assert read_all(make_reader(1000, check), [STREAM + frame(b"X")]) == [*BODIES, b"X"]
-        assert check.seen == []
+        self.assertEqual(
+            read_all(make_reader(1000, check), [STREAM + frame(b"X")]), [*BODIES, b"X"]
+        )
+        self.assertEqual(check.seen, [])
 
 
 class LimitTests(SynchronousTestCase):
@@ -250,7 +256,7 @@ class LimitTests(SynchronousTestCase):
         for buffer, start, end in reader.frames():
             bodies.append(buffer[start:end])
             reader.max_frame = 8
-        assert bodies == [b"1234", b"12345678"]
+        self.assertEqual(bodies, [b"1234", b"12345678"])
 
     def test_lowered_between_frames(self):
         """A limit that is lowered holds for the next frame, also one that is there already."""
@@ -265,11 +271,11 @@ class LimitTests(SynchronousTestCase):
     def test_changed_between_reads(self):
         """A limit that is changed between two reads holds for the frame that comes next."""
         reader = make_reader(4)
-        assert read_all(reader, [frame(b"1234")]) == [b"1234"]
+        self.assertEqual(read_all(reader, [frame(b"1234")]), [b"1234"])
         reader.max_frame = 8
-        assert read_all(reader, byte_by_byte(frame(b"12345678"))) == [b"12345678"]
+        self.assertEqual(read_all(reader, byte_by_byte(frame(b"12345678"))), [b"12345678"])
         reader.max_frame = 4
-        assert taken_until(FrameTooLargeError, reader, frame(b"12345")) == LENGTH_BYTES
+        self.assertEqual(taken_until(FrameTooLargeError, reader, frame(b"12345")), LENGTH_BYTES)
 
 
 class IdleTests(SynchronousTestCase):

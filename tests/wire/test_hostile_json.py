@@ -69,16 +69,16 @@ class HostileJsonTests(SynchronousTestCase):
             for message_type in WITH_ID:
                 message = decode(message_type, b'{"id":"%b","command":"who"}' % raw)
                 header = message.header
-                assert (header["id"] if isinstance(header, dict) else header.id) == text
-                assert CODEC.decode(CODEC.encode(message)) == message
+                self.assertEqual(header["id"] if isinstance(header, dict) else header.id, text)
+                self.assertEqual(CODEC.decode(CODEC.encode(message)), message)
 
     def test_odd(self):
         """What is wide, long, deep to a measure or spaced out is taken."""
         for name, header in TAKEN.items():
             message = decode(MessageType.MESSAGE, header)
-            assert message.id == "m1", name
+            self.assertEqual(message.id, "m1", name)
             message = decode(MessageType.COMMAND, header)
-            assert (message.header["id"], message.header["command"]) == ("m1", "who"), name
+            self.assertEqual((message.header["id"], message.header["command"]), ("m1", "who"), name)
 
     def test_nested(self):
         """What is handed on as it is nests so deep and no deeper; what is passed over may."""
@@ -87,7 +87,7 @@ class HostileJsonTests(SynchronousTestCase):
                 b"[" * depth,
                 b"]" * depth,
             )
-            assert decode(MessageType.MESSAGE, header).id == "m1"
+            self.assertEqual(decode(MessageType.MESSAGE, header).id, "m1")
             for message_type in (MessageType.COMMAND, MessageType.RESULT, MessageType.EVENT):
                 if is_fine:
                     decode(message_type, header)
@@ -105,13 +105,13 @@ class HostileJsonTests(SynchronousTestCase):
                 with pytest.raises((HeaderError, RequestError)):
                     self.fail(decode(4, b'{"id":"m1","%b":%b}' % (field.encode(), number)))
             # A MESSAGE's unknown fields are passed over.
-            assert decode(4, b'{"id":"m1","x":%b}' % number).id == "m1"
+            self.assertEqual(decode(4, b'{"id":"m1","x":%b}' % number).id, "m1")
 
     def test_name_given_twice(self):
         """A name that is given twice has one of its values, the same for every reader."""
         for message_type in (MessageType.MESSAGE, MessageType.COMMAND):
             header = decode(message_type, b'{"command":"who","id":"m1","id":"m2"}').header
-            assert (header["id"] if isinstance(header, dict) else header.id) == "m2"
+            self.assertEqual(header["id"] if isinstance(header, dict) else header.id, "m2")
 
     def test_no_id(self):
         """An id that is none is a fault in what was asked, of which a short text can tell."""
@@ -119,8 +119,8 @@ class HostileJsonTests(SynchronousTestCase):
             for value in NO_ID:
                 with pytest.raises(RequestError) as caught:
                     decode(message_type, b'{"command":"who","id":%b}' % value)
-                assert caught.value.code == "bad-request"
-                assert len(caught.value.message) < 200
+                self.assertEqual(caught.value.code, "bad-request")
+                self.assertLess(len(caught.value.message), 200)
 
     def test_no_integer(self):
         """What is no integer is none for being near one."""
@@ -137,9 +137,9 @@ class HostileJsonTests(SynchronousTestCase):
         """An integer of any size that is taken is sent again as the same."""
         for n in (0, -1, 2**53, 2**63, 2**64, -(2**64), 10**300):
             message = decode(3, b'{"n":%d}' % n, b"ping")
-            assert message.header == Heartbeat(n)
-            assert CODEC.decode(CODEC.encode(message)) == message
-        assert decode(3, b'{"n":-0}').header == Heartbeat(0)
+            self.assertEqual(message.header, Heartbeat(n))
+            self.assertEqual(CODEC.decode(CODEC.encode(message)), message)
+        self.assertEqual(decode(3, b'{"n":-0}').header, Heartbeat(0))
 
     def test_integer_beyond_any_float(self):
         """An integer that is too large for a number with a fraction is a fault in its field."""
@@ -154,8 +154,8 @@ class HostileJsonTests(SynchronousTestCase):
         """An ERROR whose JSON is in order is never at fault, whatever its fields are."""
         for value in (*NO_ID, *NO_INTEGER):
             header = decode(5, b'{"code":%b,"message":5}' % value).header
-            assert isinstance(header, Error)
-            assert header.code == ""
+            self.assertIsInstance(header, Error)
+            self.assertEqual(header.code, "")
 
     @some_examples
     @given(
@@ -176,4 +176,4 @@ class HostileJsonTests(SynchronousTestCase):
         header = b'{"id":"m1","%b":%b}' % (name.encode(), value)
         with contextlib.suppress(HeaderError, RequestError):
             message = decode(message_type, header)
-            assert CODEC.decode(CODEC.encode(message)) == message
+            self.assertEqual(CODEC.decode(CODEC.encode(message)), message)

@@ -11,31 +11,31 @@ from tests.wire.samples import KEY, OTHER_KEY, derive
 class DerivedKeyTests(SynchronousTestCase):
     def test_mac_key_is_hkdf(self):
         """The MAC key is HKDF-SHA256 of the shared key under its own info."""
-        assert mac_key(KEY) == derive(KEY, b"chatd v1 envelope mac")
+        self.assertEqual(mac_key(KEY), derive(KEY, b"chatd v1 envelope mac"))
 
     def test_psk_is_hkdf(self):
         """The psk is HKDF-SHA256 of the shared key under another info."""
-        assert noise_psk(KEY) == derive(KEY, b"chatd v1 noise psk")
+        self.assertEqual(noise_psk(KEY), derive(KEY, b"chatd v1 noise psk"))
 
     def test_known_values(self):
         """The derived keys of bytes 0 to 31 are these, for whoever writes a peer."""
-        assert (
-            mac_key(KEY).hex() == "7131c16f1f554f272a0a88f74843d9abf9b11dd9af8f7d95fe98845c394fa9f3"
+        self.assertEqual(
+            mac_key(KEY).hex(), "7131c16f1f554f272a0a88f74843d9abf9b11dd9af8f7d95fe98845c394fa9f3"
         )
-        assert (
-            noise_psk(KEY).hex()
-            == "1ddc5f651662196df4edc19a597b614179c9c6d9a79c36b8625825f9d3944442"
+        self.assertEqual(
+            noise_psk(KEY).hex(), "1ddc5f651662196df4edc19a597b614179c9c6d9a79c36b8625825f9d3944442"
         )
 
     def test_no_key_is_zero_bytes(self):
         """No key stands for 32 zero bytes in the MAC."""
-        assert mac_key(None) == mac_key(bytes(32)) == derive(bytes(32), b"chatd v1 envelope mac")
+        self.assertEqual(mac_key(None), mac_key(bytes(32)))
+        self.assertEqual(mac_key(bytes(32)), derive(bytes(32), b"chatd v1 envelope mac"))
 
     def test_keys_differ(self):
         """Each use and each shared key has a derived key of its own."""
         derived = {mac_key(KEY), noise_psk(KEY), mac_key(OTHER_KEY), noise_psk(OTHER_KEY), KEY}
-        assert len(derived) == 5
-        assert {len(key) for key in derived} == {KEY_BYTES}
+        self.assertEqual(len(derived), 5)
+        self.assertEqual({len(key) for key in derived}, {KEY_BYTES})
 
     def test_wrong_length(self):
         """A shared key that is not of 32 bytes is refused, and the error tells both lengths."""

@@ -133,48 +133,51 @@ class HeaderTests(SynchronousTestCase):
     def test_full(self):
         """Every field of every type is read and written under its name."""
         for message_type, (text, header) in FULL.items():
-            assert decode_header(message_type, text) == header
-            assert encode_header(message_type, header) == text.encode()
+            self.assertEqual(decode_header(message_type, text), header)
+            self.assertEqual(encode_header(message_type, header), text.encode())
 
     def test_every_type(self):
         """Every type but the reserved one has a header, and only ERROR's is never at fault."""
-        assert set(FULL) == set(MessageType) - {MessageType.CHUNK}
-        assert set(FAULTY) == set(FULL) - {MessageType.ERROR}
+        self.assertEqual(set(FULL), set(MessageType) - {MessageType.CHUNK})
+        self.assertEqual(set(FAULTY), set(FULL) - {MessageType.ERROR})
 
     def test_shortest(self):
         """Fields that may be left out have their defaults."""
         for message_type, (text, header) in SHORTEST.items():
-            assert decode_header(message_type, text) == header
+            self.assertEqual(decode_header(message_type, text), header)
 
     def test_defaults_are_not_sent(self):
         """What a client or a room leaves out of a message is not sent as null."""
         for message_type in (MessageType.MESSAGE, MessageType.SESSION_ACK):
             text, header = SHORTEST[message_type]
-            assert encode_header(message_type, header) == text.encode()
+            self.assertEqual(encode_header(message_type, header), text.encode())
 
     def test_init_says_all(self):
         """SESSION_INIT tells every field, also those that have their defaults."""
         sent = json.loads(encode_header(MessageType.SESSION_INIT, SessionInit(session_id=ID)))
-        assert sent == {
-            "session_id": ID,
-            "server": "",
-            "heartbeat": 5.0,
-            "max_content": 10485760,
-            "auth": False,
-        }
+        self.assertEqual(
+            sent,
+            {
+                "session_id": ID,
+                "server": "",
+                "heartbeat": 5.0,
+                "max_content": 10485760,
+                "auth": False,
+            },
+        )
 
     def test_longest_fields(self):
         """An id of 64 characters, not bytes, and a content type of 255 are taken."""
         header = ChatHeader(id="é" * 64, content_type="x" * 255)
-        assert decode_header(4, encode_header(4, header)) == header
+        self.assertEqual(decode_header(4, encode_header(4, header)), header)
         header = {"id": "é" * 64, "command": "é" * 64}
-        assert decode_header(8, encode_header(8, header)) == header
+        self.assertEqual(decode_header(8, encode_header(8, header)), header)
 
     def test_number_that_can_be_repeated(self):
         """A ping's number may be any integer that is read, and is written back the same."""
         for n in (-1, 0, 2**64, 10**4299):
             header = decode_header(3, f'{{"n":{n}}}')
-            assert encode_header(3, header) == b'{"n":%d}' % n
+            self.assertEqual(encode_header(3, header), b'{"n":%d}' % n)
 
 
 class FaultyHeaderTests(SynchronousTestCase):
@@ -184,7 +187,7 @@ class FaultyHeaderTests(SynchronousTestCase):
             for header in headers:
                 with pytest.raises(RequestError) as caught:
                     decode_header(message_type, header)
-                assert caught.value.code == ErrorCode.BAD_REQUEST, header
+                self.assertEqual(caught.value.code, ErrorCode.BAD_REQUEST, header)
 
     def test_ref(self):
         """The error refers to the id of the frame at fault."""
@@ -195,25 +198,25 @@ class FaultyHeaderTests(SynchronousTestCase):
         ):
             with pytest.raises(RequestError) as caught:
                 decode_header(message_type, header)
-            assert caught.value.ref == "m1"
+            self.assertEqual(caught.value.ref, "m1")
 
     def test_ref_of_an_id_at_fault(self):
         """An id that is too long is still referred to."""
         with pytest.raises(RequestError) as caught:
             decode_header(MessageType.MESSAGE, json.dumps({"id": "x" * 65}))
-        assert caught.value.ref == "x" * 65
+        self.assertEqual(caught.value.ref, "x" * 65)
 
     def test_faulty_error(self):
         """An ERROR whose fields are wrong is taken for one that says little, not answered."""
         for header in ("{}", '{"code":5}', '{"code":"c","ref":[]}'):
-            assert decode_header(MessageType.ERROR, header).code == ""
+            self.assertEqual(decode_header(MessageType.ERROR, header).code, "")
 
     def test_no_ref(self):
         """Where there is no id, or one that is no text, the error refers to nothing."""
         for header in ("{}", '{"id":5}', '{"id":null}', '{"id":["m1"]}'):
             with pytest.raises(RequestError) as caught:
                 decode_header(MessageType.MESSAGE, header)
-            assert caught.value.ref is None
+            self.assertIsNone(caught.value.ref)
 
     def test_what_is_wrong(self):
         """The error names the field."""
@@ -242,64 +245,71 @@ class FaultyHeaderTests(SynchronousTestCase):
         for header in (data, b"{" + data + b"}", b'{"id":"m1","n":' + data + b"}"):
             with contextlib.suppress(HeaderError, RequestError):
                 decoded = decode_header(message_type, header)
-                assert encode_header(message_type, decoded).startswith(b"{")
+                self.assertTrue(encode_header(message_type, decoded).startswith(b"{"))
 
 
 class MessageTests(SynchronousTestCase):
     def test_chat(self):
         """A message for a room has the fields that were given, and content as UTF-8."""
         message = Message.chat("Zoë", id="m1", room="tea", content_type="text/markdown")
-        assert message.type == MessageType.MESSAGE
-        assert message.header == ChatHeader(id="m1", room="tea", content_type="text/markdown")
-        assert message.content == b"Zo\xc3\xab"
+        self.assertEqual(message.type, MessageType.MESSAGE)
+        self.assertEqual(
+            message.header, ChatHeader(id="m1", room="tea", content_type="text/markdown")
+        )
+        self.assertEqual(message.content, b"Zo\xc3\xab")
 
     def test_new_id(self):
         """A message without an id is given a UUID of its own."""
         ids = {Message.chat("x").id for _ in range(3)}
-        assert len({uuid.UUID(id) for id in ids}) == 3
+        self.assertEqual(len({uuid.UUID(id) for id in ids}), 3)
 
     def test_empty_id(self):
         """An empty id is kept as it is, for the other side to refuse."""
-        assert Message.chat("x", id="").id == ""
+        self.assertEqual(Message.chat("x", id="").id, "")
 
     def test_properties(self):
         """The fields of a message's header are the message's own."""
         message = Message(MessageType.MESSAGE, FULL[MessageType.MESSAGE][1], b"hi")
-        assert (message.id, message.room, message.to) == ("m1", "tea", "bob")
-        assert (message.sender, message.seq, message.time) == ("ann", 4, 1.5)
-        assert (message.content_type, message.text) == ("a/b", "hi")
+        self.assertEqual((message.id, message.room, message.to), ("m1", "tea", "bob"))
+        self.assertEqual((message.sender, message.seq, message.time), ("ann", 4, 1.5))
+        self.assertEqual((message.content_type, message.text), ("a/b", "hi"))
 
     def test_properties_of_other_types(self):
         """Messages of other types have none of these fields."""
         for header in (Heartbeat(1), {"id": "c1", "room": "tea", "content_type": "a/b"}):
             message = Message(MessageType.COMMAND, header)
-            assert message.id is message.room is message.to is message.sender is None
-            assert message.seq is message.time is None
-            assert message.content_type == DEFAULT_CONTENT_TYPE
+            self.assertTrue(message.id is message.room is message.to is message.sender is None)
+            self.assertIs(message.seq, message.time)
+            self.assertIs(message.time, None)
+            self.assertEqual(message.content_type, DEFAULT_CONTENT_TYPE)
 
     def test_default_content_type(self):
         """A content that says nothing of its type is text."""
-        assert Message.chat("x").content_type == "text/plain; charset=utf-8"
+        self.assertEqual(Message.chat("x").content_type, "text/plain; charset=utf-8")
 
     def test_text_of_bytes(self):
         """Bytes that are not UTF-8 are shown as replacement characters."""
-        assert Message.chat(b"a\xff").text == "a�"
+        self.assertEqual(Message.chat(b"a\xff").text, "a�")
 
     def test_as_content(self):
         """Text is sent as UTF-8, bytes as they are."""
-        assert as_content("é") == as_content(b"\xc3\xa9") == b"\xc3\xa9"
+        self.assertEqual(as_content("é"), as_content(b"\xc3\xa9"))
+        self.assertEqual(as_content(b"\xc3\xa9"), b"\xc3\xa9")
 
     def test_numbers_of_types(self):
         """The types have the protocol's numbers."""
-        assert [(t.name, t.value) for t in MessageType] == [
-            ("SESSION_INIT", 1),
-            ("SESSION_ACK", 2),
-            ("HEARTBEAT", 3),
-            ("MESSAGE", 4),
-            ("ERROR", 5),
-            ("DISCONNECT", 6),
-            ("CHUNK", 7),
-            ("COMMAND", 8),
-            ("RESULT", 9),
-            ("EVENT", 10),
-        ]
+        self.assertEqual(
+            [(t.name, t.value) for t in MessageType],
+            [
+                ("SESSION_INIT", 1),
+                ("SESSION_ACK", 2),
+                ("HEARTBEAT", 3),
+                ("MESSAGE", 4),
+                ("ERROR", 5),
+                ("DISCONNECT", 6),
+                ("CHUNK", 7),
+                ("COMMAND", 8),
+                ("RESULT", 9),
+                ("EVENT", 10),
+            ],
+        )

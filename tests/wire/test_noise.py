@@ -55,7 +55,7 @@ def raises_record_error(text=None):
 class OtherImplementationTests(SynchronousTestCase):
     def test_name(self):
         """The pattern's name is the published one."""
-        assert PROTOCOL_NAME == NOISE_NAME
+        self.assertEqual(PROTOCOL_NAME, NOISE_NAME)
 
     def test_initiator(self):
         """The initiator's bytes are the other's, which answers and shares its keys."""
@@ -63,10 +63,10 @@ class OtherImplementationTests(SynchronousTestCase):
         twin = other_noise(PSK, initiator=True, ephemeral=SERVER_EPHEMERAL, prologue=PROLOGUE)
         peer = other_noise(PSK, initiator=False, prologue=PROLOGUE)
         first = ours.write_message()
-        assert first == twin.write_message()
-        assert peer.read_message(first) == b""
+        self.assertEqual(first, twin.write_message())
+        self.assertEqual(peer.read_message(first), b"")
         ours.read_message(bytes(peer.write_message()))
-        assert peer.handshake_finished
+        self.assertTrue(peer.handshake_finished)
         self.talk(ours, peer)
 
     def test_responder(self):
@@ -78,9 +78,9 @@ class OtherImplementationTests(SynchronousTestCase):
         ours.read_message(first)
         twin.read_message(first)
         second = ours.write_message()
-        assert second == twin.write_message()
-        assert peer.read_message(second) == b""
-        assert peer.handshake_finished
+        self.assertEqual(second, twin.write_message())
+        self.assertEqual(peer.read_message(second), b"")
+        self.assertTrue(peer.handshake_finished)
         self.talk(ours, peer)
 
     def talk(self, ours, peer):
@@ -88,8 +88,8 @@ class OtherImplementationTests(SynchronousTestCase):
         sending, receiving = ours.split()
         for length in (0, 1, 100, MAX_NOISE_MESSAGE - TAG_BYTES):
             plaintext = bytes(length)
-            assert peer.decrypt(sending.encrypt(plaintext)) == plaintext
-            assert receiving.decrypt(peer.encrypt(plaintext)) == plaintext
+            self.assertEqual(peer.decrypt(sending.encrypt(plaintext)), plaintext)
+            self.assertEqual(receiving.decrypt(peer.encrypt(plaintext)), plaintext)
 
     def test_refused_by_the_other(self):
         """The other implementation refuses a message that was made with another psk."""
@@ -103,18 +103,19 @@ class HandshakeTests(SynchronousTestCase):
         """After the handshake each side opens what the other seals, with a key for each way."""
         (first_out, first_in), (second_out, second_in) = shake_hands()
         there, back = first_out.encrypt(b"same"), second_out.encrypt(b"same")
-        assert there != back
-        assert second_in.decrypt(there) == b"same"
-        assert first_in.decrypt(back) == b"same"
+        self.assertNotEqual(there, back)
+        self.assertEqual(second_in.decrypt(there), b"same")
+        self.assertEqual(first_in.decrypt(back), b"same")
 
     def test_length(self):
         """A handshake message is a public key and a tag."""
-        assert len(initiator().write_message()) == HANDSHAKE_BYTES == 48
+        self.assertEqual(len(initiator().write_message()), HANDSHAKE_BYTES)
+        self.assertEqual(HANDSHAKE_BYTES, 48)
 
     def test_new_keys_each_time(self):
         """Without a known ephemeral key every handshake has a new one."""
         messages = {initiator(ephemeral=None).write_message()[:32] for _ in range(3)}
-        assert len(messages) == 3
+        self.assertEqual(len(messages), 3)
 
     def test_another_psk(self):
         """A message made with another psk is refused, by the responder and the initiator."""
@@ -195,7 +196,7 @@ class CipherStateTests(SynchronousTestCase):
         state, aead = CipherState(PSK), AESGCM(PSK)
         for n in range(300):
             nonce = bytes(4) + n.to_bytes(8, "big")
-            assert state.encrypt(b"text", b"data") == aead.encrypt(nonce, b"text", b"data")
+            self.assertEqual(state.encrypt(b"text", b"data"), aead.encrypt(nonce, b"text", b"data"))
 
     @some_examples
     @given(st.lists(st.tuples(st.binary(), st.binary())))
@@ -203,19 +204,21 @@ class CipherStateTests(SynchronousTestCase):
         """Messages that are opened in the order they were sealed in come out as they were."""
         sending, receiving = CipherState(PSK), CipherState(PSK)
         sealed = [(sending.encrypt(text, data), data) for text, data in messages]
-        assert [receiving.decrypt(text, data) for text, data in sealed] == [t for t, _ in messages]
+        self.assertEqual(
+            [receiving.decrypt(text, data) for text, data in sealed], [t for t, _ in messages]
+        )
 
     def test_views(self):
         """Views of a buffer are sealed and opened like bytes."""
         sealed = CipherState(PSK).encrypt(memoryview(b"-text-")[1:5])
-        assert sealed == CipherState(PSK).encrypt(b"text")
-        assert CipherState(PSK).decrypt(memoryview(b"-" + sealed)[1:]) == b"text"
+        self.assertEqual(sealed, CipherState(PSK).encrypt(b"text"))
+        self.assertEqual(CipherState(PSK).decrypt(memoryview(b"-" + sealed)[1:]), b"text")
 
     def test_replayed(self):
         """A message that comes twice is refused the second time."""
         receiving = CipherState(PSK)
         sealed = CipherState(PSK).encrypt(b"text")
-        assert receiving.decrypt(sealed) == b"text"
+        self.assertEqual(receiving.decrypt(sealed), b"text")
         with raises_record_error():
             receiving.decrypt(sealed)
 
@@ -251,7 +254,7 @@ class CipherStateTests(SynchronousTestCase):
         state = CipherState(PSK)
         state._nonce = 2**64 - 2  # not to be reached in a test's time
         nonce = bytes(4) + (2**64 - 2).to_bytes(8, "big")
-        assert state.encrypt(b"last") == AESGCM(PSK).encrypt(nonce, b"last", b"")
+        self.assertEqual(state.encrypt(b"last"), AESGCM(PSK).encrypt(nonce, b"last", b""))
         for function in (state.encrypt, state.decrypt):
             with raises_record_error("used up"):
                 function(b"one more")

@@ -87,13 +87,15 @@ class AnywhereTests(StoreCase):
     def check(self, act, retention=Retention(), days=0):  # noqa: B008  (frozen)
         """Let an act fail at instructions all over it, each time on a store of its own."""
         expected, count = self.try_once(act, retention, days, 0)
-        assert count > FEWEST
+        self.assertGreater(count, FEWEST)
         self.failures = 0
         numbers = range(1, count + 1, STRIDE)
         for number in numbers:
             stands, _ = self.try_once(act, retention, days, number)
-            assert stands == expected, f"after it failed at instruction {number} of {count}"
-        assert self.failures > len(numbers) // 2
+            self.assertEqual(
+                stands, expected, f"after it failed at instruction {number} of {count}"
+            )
+        self.assertGreater(self.failures, len(numbers) // 2)
 
     def try_once(self, act, retention, days, number):
         """Let it fail at one instruction, do it again, and return how everything stands then."""
@@ -109,16 +111,16 @@ class AnywhereTests(StoreCase):
             before = self.rows(database)
             failing.at(number)
             if self.fails(act, logs):
-                assert self.rows(database) == before
+                self.assertEqual(self.rows(database), before)
         failing.at(0)
         act(logs)
         count = failing.count
         stands = self.stands(logs)
         database.let_go()
         logs, database = self.make_logs(retention)
-        assert self.stands(logs) == stands, "what was in mind was not in the database"
+        self.assertEqual(self.stands(logs), stands, "what was in mind was not in the database")
         (check,) = database.connection.execute("PRAGMA integrity_check").fetchone()
-        assert check == "ok"
+        self.assertEqual(check, "ok")
         database.let_go()
         return stands, count
 

@@ -42,7 +42,7 @@ class FilesCase(StoreCase):
             self.said += ids
         shutil.copytree(self.good, self.killed)  # the files as a kill leaves them
         logs.close()
-        assert not (self.good / "chatd.db-wal").exists()
+        self.assertFalse((self.good / "chatd.db-wal").exists())
         self.number_of_copies = 0
 
     def copy(self, of):
@@ -63,8 +63,8 @@ class FilesCase(StoreCase):
             logs.open()
             page = logs.read(LOBBY, **EVERYTHING)
             for message in page.messages:
-                assert message.id == self.said[message.seq - 1]
-                assert message.content == CONTENT
+                self.assertEqual(message.id, self.said[message.seq - 1])
+                self.assertEqual(message.content, CONTENT)
             return [message.id for message in page.messages]
         except (ConfigurationError, StoreError) as error:
             self.assert_one_line(error, path)
@@ -74,8 +74,8 @@ class FilesCase(StoreCase):
 
     def assert_one_line(self, error, path):
         """An error says in one line what it is about."""
-        assert str(path) in str(error)
-        assert "\n" not in str(error)
+        self.assertIn(str(path), str(error))
+        self.assertNotIn("\n", str(error))
 
     def goes_on(self, path):
         """Say that a message more is stored after those that are told, and stays."""
@@ -85,9 +85,9 @@ class FilesCase(StoreCase):
         logs.open()
         (outcome,) = logs.append([entry("one more", CONTENT)])
         logs.close()
-        assert outcome.message.seq == len(told) + 1
+        self.assertEqual(outcome.message.seq, len(told) + 1)
         self.said[len(told) :] = ["one more"]
-        assert self.told(path) == [*told, "one more"]
+        self.assertEqual(self.told(path), [*told, "one more"])
 
 
 class DatabaseFileTests(FilesCase):
@@ -95,9 +95,9 @@ class DatabaseFileTests(FilesCase):
 
     def test_as_it_is(self):
         """What is not damaged is there, whether the daemon ended well or was killed."""
-        assert self.told(self.copy(self.good)) == self.said
+        self.assertEqual(self.told(self.copy(self.good)), self.said)
         path = self.copy(self.killed)
-        assert self.told(path) == self.said
+        self.assertEqual(self.told(path), self.said)
         self.goes_on(path)
 
     def test_truncated(self):
@@ -108,7 +108,7 @@ class DatabaseFileTests(FilesCase):
             with path.open("r+b") as file:
                 file.truncate(length)
             with self.subTest(length=length):
-                assert self.told(path) is None
+                self.assertIsNone(self.told(path))
 
     def test_header(self):
         """Garbage in the place of the header is no database, and is left as it is."""
@@ -117,22 +117,22 @@ class DatabaseFileTests(FilesCase):
             overwrite(path, start, random.Random(start).randbytes(size))
             damaged = path.read_bytes()
             with self.subTest(start=start, size=size):
-                assert self.told(path) is None
-                assert path.read_bytes() == damaged
+                self.assertIsNone(self.told(path))
+                self.assertEqual(path.read_bytes(), damaged)
 
     def test_page(self):
         """Garbage in the place of any page is refused, or is in none that is read."""
         pages = (self.good / "chatd.db").stat().st_size // PAGE
-        assert pages > 20
+        self.assertGreater(pages, 20)
         refused = 0
         for page in range(1, pages):
             path = self.copy(self.good)
             overwrite(path, page * PAGE, random.Random(page).randbytes(PAGE))
             with self.subTest(page=page):
                 told = self.told(path)
-                assert told in (None, self.said)
+                self.assertIn(told, (None, self.said))
                 refused += told is None
-        assert refused >= pages // 2
+        self.assertGreaterEqual(refused, pages // 2)
 
     def test_zeros(self):
         """So is a page that was never written."""
@@ -141,7 +141,7 @@ class DatabaseFileTests(FilesCase):
             path = self.copy(self.good)
             overwrite(path, page * PAGE, bytes(PAGE))
             with self.subTest(page=page):
-                assert self.told(path) in (None, self.said)
+                self.assertIn(self.told(path), (None, self.said))
 
     def test_say_on(self):
         """What is said beside a damaged page has its right place, or is not stored."""
@@ -152,7 +152,7 @@ class DatabaseFileTests(FilesCase):
             overwrite(path, page * PAGE, random.Random(page).randbytes(PAGE))
             with self.subTest(page=page):
                 stored += self.say_one(path)
-        assert stored > pages // 4
+        self.assertGreater(stored, pages // 4)
 
     def say_one(self, path):
         """Say one message more, if the store can be opened, and whether it was stored."""
@@ -161,9 +161,9 @@ class DatabaseFileTests(FilesCase):
         try:
             logs.open()
             (outcome,) = logs.append([entry("one more", CONTENT)])
-            assert outcome.message.seq == len(self.said) + 1
+            self.assertEqual(outcome.message.seq, len(self.said) + 1)
             page = logs.read(LOBBY, after=len(self.said), before=None, limit=2, max_bytes=10**6)
-            assert page.messages == [outcome.message]
+            self.assertEqual(page.messages, [outcome.message])
         except (ConfigurationError, StoreError) as error:
             self.assert_one_line(error, path)
             return False
@@ -175,10 +175,10 @@ class DatabaseFileTests(FilesCase):
         """A file of no bytes, as a kill at the very first leaves it, is a new database."""
         path = self.copy(self.good)
         path.write_bytes(b"")
-        assert self.told(path) is None  # the mark beside it says that there was more
+        self.assertIsNone(self.told(path))  # the mark beside it says that there was more
         for mark in path.parent.glob("chatd.mark.*"):
             mark.unlink()
-        assert self.told(path) == []
+        self.assertEqual(self.told(path), [])
         self.goes_on(path)
 
 
@@ -191,7 +191,7 @@ class LogFileTests(FilesCase):
             path = self.copy(self.good)
             wal_of(path).write_bytes(random.Random(size).randbytes(size))
             with self.subTest(size=size):
-                assert self.told(path) == self.said
+                self.assertEqual(self.told(path), self.said)
                 self.goes_on(path)
                 self.said.pop()
 
@@ -209,7 +209,7 @@ class LogFileTests(FilesCase):
             with self.subTest(length=length):
                 self.assert_whole_transactions(told)
                 numbers.add(len(told))
-        assert len(numbers) > BATCHES // 2
+        self.assertGreater(len(numbers), BATCHES // 2)
 
     def test_flipped(self):
         """A log with a bit that is wrong ends before it."""
@@ -229,7 +229,7 @@ class LogFileTests(FilesCase):
             path = self.copy(self.killed)
             path.with_name("chatd.db-shm").write_bytes(content)
             with self.subTest(size=len(content)):
-                assert self.told(path) == self.said
+                self.assertEqual(self.told(path), self.said)
 
     def test_in_the_place_of_a_file(self):
         """A directory where a file is to be is refused."""
@@ -242,8 +242,8 @@ class LogFileTests(FilesCase):
             self.assert_one_line(caught.value, path.parent)
 
     def assert_whole_transactions(self, told):
-        assert told == self.said[: len(told)]
-        assert len(told) % PER_BATCH == 0
+        self.assertEqual(told, self.said[: len(told)])
+        self.assertEqual(len(told) % PER_BATCH, 0)
 
 
 def wal_of(path):

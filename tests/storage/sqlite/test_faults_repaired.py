@@ -23,20 +23,20 @@ class OpenTests(FilesCase):
             with path.open("r+b") as file:
                 file.truncate(length)
             with self.subTest(length=length):
-                assert self.told(path) in (None, self.said)
+                self.assertIn(self.told(path), (None, self.said))
 
     def test_gone(self):
         """The same where it is not there at all."""
         path = self.copy(self.killed)
         path.unlink()
-        assert self.told(path) in (None, self.said)
+        self.assertIn(self.told(path), (None, self.said))
 
     def test_one_byte(self):
         """A file of one byte is no database, nor a new one."""
         path = self.copy(self.good)
         path.write_bytes(b"S")
-        assert self.told(path) is None
-        assert path.read_bytes() == b"S"
+        self.assertIsNone(self.told(path))
+        self.assertEqual(path.read_bytes(), b"S")
 
     def test_cut_within_a_page(self):
         """A file cut anywhere, not only between pages, tells no message but as it was said."""
@@ -46,7 +46,7 @@ class OpenTests(FilesCase):
             with path.open("r+b") as file:
                 file.truncate(length)
             with self.subTest(length=length):
-                assert self.told(path) is None
+                self.assertIsNone(self.told(path))
 
 
 class GoingOnTests(StoreCase):
@@ -83,4 +83,4 @@ class GoingOnTests(StoreCase):
         with contextlib.suppress(StoreError):
             self.logs.append([entry("2")])
         (outcome,) = self.logs.append([entry("2")])
-        assert outcome.message.seq == 3
+        self.assertEqual(outcome.message.seq, 3)

@@ -76,18 +76,18 @@ class MarkCase(StoreCase):
     def assert_put_back(self, *, is_put_back=True):
         """Start; say whether the store knows that it was put back, by its epochs and its word."""
         self.start()
-        assert self.database.was_put_back is is_put_back
+        self.assertIs(self.database.was_put_back, is_put_back)
         now = self.epochs()
         if is_put_back:
-            assert not set(now) & set(self.before)
+            self.assertFalse(set(now) & set(self.before))
         else:
-            assert now == self.before
+            self.assertEqual(now, self.before)
         self.say("more")
         for is_killed in (False, True):  # and nothing is renewed a second time
             self.stop(is_killed=is_killed)
             self.start()
-            assert (self.epochs(), self.database.was_put_back) == (now, False)
-        assert len(self.marks()) == 1
+            self.assertEqual((self.epochs(), self.database.was_put_back), (now, False))
+        self.assertEqual(len(self.marks()), 1)
 
 
 class PutBackTests(MarkCase):
@@ -251,7 +251,7 @@ class SameStoreTests(MarkCase):
         patch = self.patch(Mark, step, fail if step == "renew" else fail_first)
         self.assertRaises(ConfigurationError, self.make_logs)
         patch.restore()
-        assert len(self.marks()) == 2
+        self.assertEqual(len(self.marks()), 2)
 
     def test_killed_while_it_is_made(self):
         """A mark that is not finished is none, and is made anew."""
@@ -263,13 +263,16 @@ class SameStoreTests(MarkCase):
         patch = self.patch(os, "pwrite", fail)
         self.assertRaises(ConfigurationError, self.make_logs)
         patch.restore()
-        assert len(self.marks()) == 1
+        self.assertEqual(len(self.marks()), 1)
         self.assert_put_back(is_put_back=False)
-        assert {path.name.partition("-")[0] for path in self.directory.iterdir()} <= {
-            "chatd.db",
-            "chatd.lock",
-            *(path.name for path in self.marks()),
-        }
+        self.assertLessEqual(
+            {path.name.partition("-")[0] for path in self.directory.iterdir()},
+            {
+                "chatd.db",
+                "chatd.lock",
+                *(path.name for path in self.marks()),
+            },
+        )
 
     def test_moved(self):
         """A directory that is moved, and not copied, is the same."""
@@ -285,7 +288,7 @@ class SameStoreTests(MarkCase):
         self.logs.append(entries(1, 2, 3, log=DEN, time=NOW - 100))
         self.now += self.logs._retention.max_age_s - 50
         self.expire()
-        assert [head.name for head in self.logs.rooms("", 10)] == ["Lobby"]
+        self.assertEqual([head.name for head in self.logs.rooms("", 10)], ["Lobby"])
         self.stop(is_killed=True)
         self.assert_put_back(is_put_back=False)
 
@@ -306,11 +309,11 @@ class SameStoreTests(MarkCase):
         for path in (self.database.path, *self.marks()):
             path.unlink()
         self.start()
-        assert not self.database.was_put_back
+        self.assertFalse(self.database.was_put_back)
         self.stop()
         self.database.path.unlink()
         self.start()
-        assert len(self.marks()) == 1
+        self.assertEqual(len(self.marks()), 1)
 
     def test_what_is_no_mark(self):
         """A pipe, a directory or another file in a mark's place is read by no start."""
@@ -327,7 +330,7 @@ class SameStoreTests(MarkCase):
         ):
             make(odd)
             following = Mark(self.directory)
-            assert following._marks()[odd.name][1] > 10**19, odd
+            self.assertGreater(following._marks()[odd.name][1], 10**19, odd)
             undo(odd)
         self.assert_put_back(is_put_back=False)
 
@@ -345,7 +348,7 @@ class SameStoreTests(MarkCase):
         self.expire()
         marks = self.marks()
         self.expire()
-        assert self.marks() == marks
+        self.assertEqual(self.marks(), marks)
 
     def test_said_in_a_log(self):
         """An operator is told that the store is a copy, in one warning; else nothing."""
@@ -356,7 +359,7 @@ class SameStoreTests(MarkCase):
             with capturedLogs() as captured:
                 store = self.make_sqlite()
             warnings = [each for each in captured if each["log_level"] is LogLevel.warn]
-            assert len(warnings) == expected
+            self.assertEqual(len(warnings), expected)
             self.successResultOf(Deferred.fromCoroutine(store.close()))
 
 
@@ -375,7 +378,7 @@ class FollowingTests(MarkCase):
             following.add(2)
             counts.append(int(path.read_text()))
         following.let_go()
-        assert counts == [9, 9, 13]
+        self.assertEqual(counts, [9, 9, 13])
 
     def test_disk_that_is_full(self):
         """One that cannot be written falls behind; nobody is told."""
@@ -383,7 +386,7 @@ class FollowingTests(MarkCase):
         following.renew(7)
         self.patch(os, "pwrite", lambda *_: (_ for _ in ()).throw(OSError("full")))
         following.add(1)
-        assert following.has_moved
+        self.assertTrue(following.has_moved)
         following.let_go()
 
 
@@ -398,7 +401,7 @@ class BirthTests(MarkCase):
         path.write_bytes(b"2")
         os.utime(path, (1, 1))
         renamed = path.rename(self.directory / "renamed")
-        assert birth_of(renamed) == born
+        self.assertEqual(birth_of(renamed), born)
 
     def test_unknown(self):
         """Where the time of birth cannot be asked for, or is not known, the inode must do."""
@@ -416,7 +419,7 @@ class BirthTests(MarkCase):
 
         for library in (object(), Refusing(), Ignorant()):
             self.patch(birth.ctypes, "CDLL", lambda _, library=library: library)
-            assert birth_of(path) == inode
+            self.assertEqual(birth_of(path), inode)
 
     def test_missing(self):
         """A file that is not there has none."""

@@ -16,7 +16,7 @@ class LookUpTests(StoreCase):
 
         def cost_of(ask):
             steps.clear()
-            assert len(ask()) == 5
+            self.assertEqual(len(ask()), 5)
             return len(steps)
 
         asked = (
@@ -32,7 +32,7 @@ class LookUpTests(StoreCase):
                 database.connection.set_progress_handler(lambda: steps.append(1), 1)
                 costs.append([cost_of(ask) for ask in asked])
                 database.connection.set_progress_handler(None, 1)
-        assert costs[0] == costs[1]
+        self.assertEqual(costs[0], costs[1])
 
     def test_readers_in_turn(self):
         """Few look something up at once, and what is said waits for no more than those."""
@@ -50,13 +50,13 @@ class LookUpTests(StoreCase):
         store.open()
         pages = [Deferred.fromCoroutine(store.read(LOBBY, limit=1, max_bytes=1)) for _ in range(10)]
         said = Deferred.fromCoroutine(store.append(entries(1)))
-        assert len(given) == MAX_READERS + 1
+        self.assertEqual(len(given), MAX_READERS + 1)
         while given:
             function, done = given.pop(0)
             done.callback(function())
         self.successResultOf(said)
         seen = [self.successResultOf(page).head.seq for page in pages]
-        assert seen == [0] * MAX_READERS + [1] * (10 - MAX_READERS)
+        self.assertEqual(seen, [0] * MAX_READERS + [1] * (10 - MAX_READERS))
         closing = Deferred.fromCoroutine(store.close())
         function, done = given.pop()
         done.callback(function())

@@ -28,9 +28,9 @@ class MigrateTests(SchemaTestCase):
     def test_new(self):
         """An empty database gets all steps, and is marked as chatd's."""
         migrate(self.connection)
-        assert self.value_of("PRAGMA user_version") == len(MIGRATIONS)
-        assert self.value_of("PRAGMA application_id") == APPLICATION_ID
-        assert {"meta", "logs", "messages", "said"} < self.names()
+        self.assertEqual(self.value_of("PRAGMA user_version"), len(MIGRATIONS))
+        self.assertEqual(self.value_of("PRAGMA application_id"), APPLICATION_ID)
+        self.assertLess({"meta", "logs", "messages", "said"}, self.names())
 
     def test_current(self):
         """A current database stays as it is."""
@@ -38,14 +38,14 @@ class MigrateTests(SchemaTestCase):
         before = self.connection.serialize() if hasattr(self.connection, "serialize") else b""
         migrate(self.connection)
         after = self.connection.serialize() if hasattr(self.connection, "serialize") else b""
-        assert after == before
-        assert self.value_of("PRAGMA user_version") == len(MIGRATIONS)
+        self.assertEqual(after, before)
+        self.assertEqual(self.value_of("PRAGMA user_version"), len(MIGRATIONS))
 
     def test_from_the_first(self):
         """What is in a database of version 1 is in the one that it becomes."""
         migrate(self.connection, MIGRATIONS[:1])
-        assert self.value_of("PRAGMA user_version") == 1
-        assert "said" not in self.names()
+        self.assertEqual(self.value_of("PRAGMA user_version"), 1)
+        self.assertNotIn("said", self.names())
         self.connection.execute(
             "INSERT INTO logs VALUES (7, 'room lobby', 'Lobby', '', 'e', 2, 2, 3, NULL, NULL)"
         )
@@ -54,10 +54,11 @@ class MigrateTests(SchemaTestCase):
             [(1, "a", b"old"), (2, "b", b"new")],
         )
         migrate(self.connection)
-        assert self.value_of("PRAGMA user_version") == len(MIGRATIONS)
-        assert self.connection.execute("SELECT * FROM said").fetchall() == [
-            ("room lobby", 2, "1970-01-01 00:00:00", "Ann", None, "text", "new")
-        ]
+        self.assertEqual(self.value_of("PRAGMA user_version"), len(MIGRATIONS))
+        self.assertEqual(
+            self.connection.execute("SELECT * FROM said").fetchall(),
+            [("room lobby", 2, "1970-01-01 00:00:00", "Ann", None, "text", "new")],
+        )
 
     def test_further_steps(self):
         """Only the steps that a database has not had yet are taken, in order."""
@@ -69,8 +70,8 @@ class MigrateTests(SchemaTestCase):
         ]
         for _ in range(2):
             migrate(self.connection, steps)
-            assert self.value_of("SELECT x FROM more") == 2
-        assert self.value_of("PRAGMA user_version") == len(steps)
+            self.assertEqual(self.value_of("SELECT x FROM more"), 2)
+        self.assertEqual(self.value_of("PRAGMA user_version"), len(steps))
 
     def test_failing_step(self):
         """A step that fails does nothing; those before it are done."""
@@ -78,10 +79,10 @@ class MigrateTests(SchemaTestCase):
         bad = ("DELETE FROM more", "DROP TABLE messages", "INSERT INTO nowhere VALUES (1)")
         with pytest.raises(sqlite3.OperationalError):
             migrate(self.connection, [*MIGRATIONS, good, bad])
-        assert self.value_of("PRAGMA user_version") == len(MIGRATIONS) + 1
-        assert self.value_of("SELECT x FROM more") == 1
-        assert "messages" in self.names()
-        assert not self.connection.in_transaction
+        self.assertEqual(self.value_of("PRAGMA user_version"), len(MIGRATIONS) + 1)
+        self.assertEqual(self.value_of("SELECT x FROM more"), 1)
+        self.assertIn("messages", self.names())
+        self.assertFalse(self.connection.in_transaction)
 
     def test_newer(self):
         """A database of a newer version is left alone."""
@@ -89,8 +90,9 @@ class MigrateTests(SchemaTestCase):
         with pytest.raises(ConfigurationError) as caught:
             migrate(self.connection)
         version = len(MIGRATIONS)
-        assert str(caught.value) == (
-            f"it was written by a newer chatd (schema {version + 1}, known up to {version})"
+        self.assertEqual(
+            str(caught.value),
+            f"it was written by a newer chatd (schema {version + 1}, known up to {version})",
         )
 
     def test_of_another_program(self):
@@ -107,7 +109,7 @@ class MigrateTests(SchemaTestCase):
                 ConfigurationError, match=r"^it is the database of another program$"
             ):
                 migrate(self.connection)
-            assert "logs" not in self.names()
+            self.assertNotIn("logs", self.names())
 
 
 class RollBackTests(SchemaTestCase):
@@ -116,7 +118,7 @@ class RollBackTests(SchemaTestCase):
         self.connection.execute("BEGIN")
         self.connection.execute("CREATE TABLE more (x)")
         roll_back(self.connection)
-        assert self.names() == set()
+        self.assertEqual(self.names(), set())
 
     def test_without_transaction(self):
         """Without a transaction, or even a connection, nothing happens and nothing is raised."""

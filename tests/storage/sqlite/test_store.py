@@ -60,13 +60,14 @@ class RestartTests(SqliteCase):
         page, heads = store.page(), store.rooms()
         store.close()
         store = Calls(self, self.make_sqlite())
-        assert store.page() == page
-        assert store.rooms() == heads == [page.head]
-        assert (page.head.epoch, page.head.topic) == (before.epoch, "topic")
-        assert store.open_log(LOBBY, "other").name == "Lobby"
-        assert [each.other for each in store.conversations("bob")] == ["ann"]
+        self.assertEqual(store.page(), page)
+        self.assertEqual(store.rooms(), heads)
+        self.assertEqual(heads, [page.head])
+        self.assertEqual((page.head.epoch, page.head.topic), (before.epoch, "topic"))
+        self.assertEqual(store.open_log(LOBBY, "other").name, "Lobby")
+        self.assertEqual([each.other for each in store.conversations("bob")], ["ann"])
         repeated, new = store.append([entry("1", b"\0"), entry("3")])
-        assert (repeated.is_new, new.message.seq) == (False, 3)
+        self.assertEqual((repeated.is_new, new.message.seq), (False, 3))
 
     def test_of_the_process_only(self):
         """The end of the process without a word changes nothing."""
@@ -75,8 +76,8 @@ class RestartTests(SqliteCase):
         logs.append(entries(1))
         database.let_go()
         logs, _ = self.make_logs()
-        assert self.ids_in(logs) == ["1"]
-        assert logs.open_log(LOBBY, "").epoch == head.epoch
+        self.assertEqual(self.ids_in(logs), ["1"])
+        self.assertEqual(logs.open_log(LOBBY, "").epoch, head.epoch)
 
     def test_unsaid(self):
         """A room in which nothing was said is not there after a restart."""
@@ -85,8 +86,8 @@ class RestartTests(SqliteCase):
         store.set_topic(LOBBY, "topic")
         store.close()
         again = Calls(self, self.make_sqlite()).open_log(LOBBY, "LOBBY")
-        assert (again.name, again.topic) == ("LOBBY", "")
-        assert again.epoch != head.epoch
+        self.assertEqual((again.name, again.topic), ("LOBBY", ""))
+        self.assertNotEqual(again.epoch, head.epoch)
 
     def test_all_too_old(self):
         """A room in which all is too old is not there after a restart."""
@@ -97,10 +98,10 @@ class RestartTests(SqliteCase):
         store.close()
         self.now += 11
         store = Calls(self, self.make_sqlite(bounds))
-        assert store.open_log(LOBBY, "Lobby").epoch != head.epoch
-        assert store.append([entry("1", time=self.now)])[0].message.seq == 1
+        self.assertNotEqual(store.open_log(LOBBY, "Lobby").epoch, head.epoch)
+        self.assertEqual(store.append([entry("1", time=self.now)])[0].message.seq, 1)
         store.expire()
-        assert store.ids() == ["1"]
+        self.assertEqual(store.ids(), ["1"])
 
     def test_other_bounds(self):
         """Bounds that are narrower apply at once, and those that are wider from then on."""
@@ -113,8 +114,8 @@ class RestartTests(SqliteCase):
             store = Calls(self, self.make_sqlite(bounds))
             if store.head().seq == 0:
                 store.append(entries(*ids))
-            assert store.ids() == list(ids)
-            assert [head.oldest for head in store.rooms()] == [int(ids[0])]
+            self.assertEqual(store.ids(), list(ids))
+            self.assertEqual([head.oldest for head in store.rooms()], [int(ids[0])])
             store.close()
 
     def test_topic_of_a_kept_room(self):
@@ -123,7 +124,7 @@ class RestartTests(SqliteCase):
         store.append(entries(1))
         store.set_topic(LOBBY, "topic")
         store.close()
-        assert Calls(self, self.make_sqlite()).head().topic == "topic"
+        self.assertEqual(Calls(self, self.make_sqlite()).head().topic, "topic")
 
 
 class PowerCutTests(SqliteCase):
@@ -141,37 +142,37 @@ class PowerCutTests(SqliteCase):
             logs._database.let_go()
         logs, database = self.make_logs(durability=then, boot_id=lambda: boots[1])
         self.addCleanup(database.let_go)
-        assert self.ids_in(logs) == ["1"]
+        self.assertEqual(self.ids_in(logs), ["1"])
         is_same = logs.open_log(LOBBY, "").epoch == epoch
         logs.append(entries(2))
         epoch = logs.open_log(LOBBY, "").epoch
         logs.close()
         logs, _ = self.make_logs(durability=then, boot_id=lambda: "c")
-        assert logs.open_log(LOBBY, "").epoch == epoch, "closed, and still another epoch"
+        self.assertEqual(logs.open_log(LOBBY, "").epoch, epoch, "closed, and still another epoch")
         return is_same
 
     def test_normal(self):
         """With durability normal, a boot between two runs gives every log a new epoch."""
         for then in Durability:
-            assert not self.epoch_after(Durability.NORMAL, then)
+            self.assertFalse(self.epoch_after(Durability.NORMAL, then))
 
     def test_full(self):
         """With durability full, nothing can be lost, so the epochs stay."""
         for then in Durability:
-            assert self.epoch_after(Durability.FULL, then)
+            self.assertTrue(self.epoch_after(Durability.FULL, then))
 
     def test_closed(self):
         """What was closed was on the disk."""
-        assert self.epoch_after(Durability.NORMAL, Durability.NORMAL, is_closed=True)
+        self.assertTrue(self.epoch_after(Durability.NORMAL, Durability.NORMAL, is_closed=True))
 
     def test_same_boot(self):
         """The end of the process alone loses nothing."""
         same = ("a", "a")
-        assert self.epoch_after(Durability.NORMAL, Durability.NORMAL, boots=same)
+        self.assertTrue(self.epoch_after(Durability.NORMAL, Durability.NORMAL, boots=same))
 
     def test_unknown_boot(self):
         """Where boots cannot be told apart, there may have been one."""
-        assert not self.epoch_after(Durability.NORMAL, Durability.NORMAL, boots=("", ""))
+        self.assertFalse(self.epoch_after(Durability.NORMAL, Durability.NORMAL, boots=("", "")))
 
     def test_twice(self):
         """A second run of the same boot does not hide what the first may have lost."""
@@ -181,15 +182,17 @@ class PowerCutTests(SqliteCase):
             logs.append(entries(said))
             epochs.append(logs.open_log(LOBBY, "").epoch)
             database.let_go()
-        assert epochs[0] == epochs[1] != epochs[2]
+        self.assertTrue(epochs[0] == epochs[1] != epochs[2])
 
     def test_durability_of_the_connection(self):
         """Only durability full waits for the disk at each transaction."""
         for durability, level in ((Durability.FULL, 2), (Durability.NORMAL, 1)):
             self.directory = self.make_directory()
             _, database = self.make_logs(durability=durability)
-            assert database.connection.execute("PRAGMA synchronous").fetchone() == (level,)
-            assert database.connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+            self.assertEqual(database.connection.execute("PRAGMA synchronous").fetchone(), (level,))
+            self.assertEqual(
+                database.connection.execute("PRAGMA journal_mode").fetchone(), ("wal",)
+            )
 
     def test_notes_are_on_the_disk(self):
         """What is noted of a run waits for the disk, whatever the durability."""
@@ -205,14 +208,14 @@ class PowerCutTests(SqliteCase):
             with database.opening():
                 pass
             database.close()
-        assert levels == [2, 2, 2, 2]
+        self.assertEqual(levels, [2, 2, 2, 2])
 
     def test_boot_id(self):
         """The operating system names its boots; where it does not, the name is empty."""
-        assert len(read_boot_id()) == 36
+        self.assertEqual(len(read_boot_id()), 36)
         for path in (self.directory / "missing", Path("/dev/null")):
             self.patch(database, "_BOOT_ID", str(path))
-            assert read_boot_id() == ""
+            self.assertEqual(read_boot_id(), "")
 
 
 class FilesTests(SqliteCase):
@@ -224,22 +227,25 @@ class FilesTests(SqliteCase):
             self.addCleanup(os.umask, os.umask(umask))
             self.directory = self.make_directory() / "parent" / "data"
             self.make_logs()[0].append(entries(1))
-            assert mode_of(self.directory) == 0o700
+            self.assertEqual(mode_of(self.directory), 0o700)
             names = {path.name: mode_of(path) for path in self.directory.iterdir()}
             (mark,) = (name for name in names if name.startswith(PREFIX))
-            assert names.pop(mark) == 0o600
-            assert names == {
-                "chatd.db": 0o600,
-                "chatd.db-wal": 0o600,
-                "chatd.db-shm": 0o600,
-                "chatd.lock": 0o600,
-            }
+            self.assertEqual(names.pop(mark), 0o600)
+            self.assertEqual(
+                names,
+                {
+                    "chatd.db": 0o600,
+                    "chatd.db-wal": 0o600,
+                    "chatd.db-shm": 0o600,
+                    "chatd.lock": 0o600,
+                },
+            )
 
     def test_directory_that_is_there(self):
         """A directory that is there keeps its mode."""
         self.directory.chmod(0o750)
         self.make_logs()
-        assert mode_of(self.directory) == 0o750
+        self.assertEqual(mode_of(self.directory), 0o750)
 
     def test_relative(self):
         """A directory is that of where the daemon was started."""
@@ -249,7 +255,7 @@ class FilesTests(SqliteCase):
         os.chdir("/")
         store.open()
         self.successResultOf(Deferred.fromCoroutine(store.close()))
-        assert (self.directory / "data" / "chatd.db").is_file()
+        self.assertTrue((self.directory / "data" / "chatd.db").is_file())
 
     def test_readable(self):
         """An operator finds the messages that are kept, as text, in one view."""
@@ -257,10 +263,13 @@ class FilesTests(SqliteCase):
         logs.append([entry("1"), entry("2", b"caf\xc3\xa9"), entry("1", log=DIRECT)])
         with closing(sqlite3.connect(database.path)) as connection:
             rows = connection.execute("SELECT * FROM said ORDER BY log DESC").fetchall()
-        assert rows == [
-            (LOBBY, 2, "1970-01-12 13:46:40", "Ann", None, "text/plain", "café"),
-            (DIRECT, 1, "1970-01-12 13:46:40", "Ann", "Bob", "text/plain", "hello"),
-        ]
+        self.assertEqual(
+            rows,
+            [
+                (LOBBY, 2, "1970-01-12 13:46:40", "Ann", None, "text/plain", "café"),
+                (DIRECT, 1, "1970-01-12 13:46:40", "Ann", "Bob", "text/plain", "hello"),
+            ],
+        )
 
     def test_indexes(self):
         """Nothing that is asked of the tables is looked for row by row."""
@@ -276,7 +285,7 @@ class FilesTests(SqliteCase):
                 f"EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {where}"
             )
             steps = [step for *_, step in rows]
-            assert not any(step.startswith(("SCAN", "USE TEMP")) for step in steps), steps
+            self.assertFalse(any(step.startswith(("SCAN", "USE TEMP")) for step in steps), steps)
 
 
 class ClosedTests(SqliteCase):
@@ -319,8 +328,10 @@ class ClosedTests(SqliteCase):
         logs.append(entries(1))
         logs.close()
         names = {path.name for path in self.directory.iterdir()}
-        assert {name for name in names if not name.startswith(PREFIX)} == {"chatd.db", "chatd.lock"}
-        assert database.path.stat().st_size > 0
+        self.assertEqual(
+            {name for name in names if not name.startswith(PREFIX)}, {"chatd.db", "chatd.lock"}
+        )
+        self.assertGreater(database.path.stat().st_size, 0)
 
 
 class DeletingTests(SqliteCase):
@@ -333,10 +344,10 @@ class DeletingTests(SqliteCase):
         for batch in range(150):
             logs.append(entries(*range(batch * 10, batch * 10 + 10)))
             counts.append(count_of(database))
-        assert counts[:40] == list(range(10, 410, 10))
-        assert max(counts) == tables.SWEEP_ROWS
-        assert sum(after < before for before, after in pairwise(counts)) == 2
-        assert self.ids_in(logs) == [str(id) for id in range(1490, 1500)]
+        self.assertEqual(counts[:40], list(range(10, 410, 10)))
+        self.assertEqual(max(counts), tables.SWEEP_ROWS)
+        self.assertEqual(sum(after < before for before, after in pairwise(counts)), 2)
+        self.assertEqual(self.ids_in(logs), [str(id) for id in range(1490, 1500)])
 
     def test_large(self):
         """Large contents are deleted sooner."""
@@ -347,21 +358,21 @@ class DeletingTests(SqliteCase):
         for id in range(30):
             logs.append([entry(str(id), b"x" * 1_000)])
             counts.append(count_of(database))
-        assert max(counts) == 10
-        assert counts.count(1) == 3
+        self.assertEqual(max(counts), 10)
+        self.assertEqual(counts.count(1), 3)
 
     def test_much_at_once(self):
         """When much has become too old at once, an append deletes only some of it."""
         logs, database = self.make_logs(Retention(max_age_s=10))
         logs.append(entries(*range(1_200)))
         self.now += 11
-        assert self.ids_in(logs) == []
+        self.assertEqual(self.ids_in(logs), [])
         counts = []
         for id in range(4):
             logs.append([entry(f"new {id}", time=self.now)])
             counts.append(count_of(database))
-        assert counts == [700, 200, 201, 202]
-        assert self.ids_in(logs) == [f"new {id}" for id in range(4)]
+        self.assertEqual(counts, [700, 200, 201, 202])
+        self.assertEqual(self.ids_in(logs), [f"new {id}" for id in range(4)])
 
     def test_expire_in_steps(self):
         """Dropping what is old takes no more than some rows, or bytes, a step."""
@@ -376,10 +387,10 @@ class DeletingTests(SqliteCase):
             place = logs.expire_some(place)
             counts.append(count_of(database))
         steps = [before - after for before, after in pairwise(counts)]
-        assert max(steps) == tables.SWEEP_ROWS
-        assert counts[-1] == 1
-        assert count_of(database, "logs") == 1
-        assert self.ids_in(logs) == ["2"]
+        self.assertEqual(max(steps), tables.SWEEP_ROWS)
+        self.assertEqual(counts[-1], 1)
+        self.assertEqual(count_of(database, "logs"), 1)
+        self.assertEqual(self.ids_in(logs), ["2"])
 
     def test_expire_large(self):
         """A few large contents are enough for a step."""
@@ -388,20 +399,21 @@ class DeletingTests(SqliteCase):
         logs.append(entries(*range(6), content=b"x" * 1_000))
         self.now += 11
         logs.expire_some()
-        assert count_of(database) == 3
+        self.assertEqual(count_of(database), 3)
         self.expire_all(logs)
-        assert count_of(database) == count_of(database, "logs") == 0
+        self.assertEqual(count_of(database), count_of(database, "logs"))
+        self.assertEqual(count_of(database, "logs"), 0)
 
     def test_expire_many_logs(self):
         """Many logs are looked at some at a time."""
         logs, database = self.make_logs(Retention(max_age_s=10))
         logs.append([entry("1", log=room_log(str(number))) for number in range(450)])
-        assert self.expire_all(logs) == 4
-        assert count_of(database, "logs") == 450
+        self.assertEqual(self.expire_all(logs), 4)
+        self.assertEqual(count_of(database, "logs"), 450)
         self.now += 11
-        assert self.expire_all(logs) == 4
-        assert count_of(database, "logs") == 0
-        assert logs.rooms("", 1) == []
+        self.assertEqual(self.expire_all(logs), 4)
+        self.assertEqual(count_of(database, "logs"), 0)
+        self.assertEqual(logs.rooms("", 1), [])
 
     def test_expire_what_is_open(self):
         """An open room in which all is too old keeps its place in its order."""
@@ -409,10 +421,10 @@ class DeletingTests(SqliteCase):
         head = logs.open_log(LOBBY, "Lobby")
         logs.append(entries(*range(700)))
         self.now += 11
-        assert self.expire_all(logs) == 3
-        assert count_of(database) == 0
+        self.assertEqual(self.expire_all(logs), 3)
+        self.assertEqual(count_of(database), 0)
         after = logs.open_log(LOBBY, "")
-        assert (after.epoch, after.seq, after.oldest) == (head.epoch, 700, 701)
+        self.assertEqual((after.epoch, after.seq, after.oldest), (head.epoch, 700, 701))
 
     def test_released_while_much_is_left(self):
         """A room that is gone can be begun again before all of it is deleted."""
@@ -421,12 +433,12 @@ class DeletingTests(SqliteCase):
         logs.append(entries(*range(1_200)))
         self.now += 11
         logs.release(LOBBY)
-        assert count_of(database) == 700
-        assert logs.append(entries(1, time=self.now))[0].message.seq == 1
-        assert logs.open_log(LOBBY, "").epoch != head.epoch
+        self.assertEqual(count_of(database), 700)
+        self.assertEqual(logs.append(entries(1, time=self.now))[0].message.seq, 1)
+        self.assertNotEqual(logs.open_log(LOBBY, "").epoch, head.epoch)
         self.expire_all(logs)
-        assert count_of(database) == 1
-        assert self.ids_in(logs) == ["1"]
+        self.assertEqual(count_of(database), 1)
+        self.assertEqual(self.ids_in(logs), ["1"])
 
     def test_expire_ends_when_closed(self):
         """Closing the store does not wait for all that is old, nor fail over it."""
@@ -461,7 +473,7 @@ class DeletingTests(SqliteCase):
         self.successResultOf(expired)
         answer()
         self.successResultOf(closed)
-        assert waiting == []
+        self.assertEqual(waiting, [])
 
 
 class CacheTests(SqliteCase):
@@ -475,9 +487,9 @@ class CacheTests(SqliteCase):
         for id in range(4):
             logs.append([entry(str(id), log=log) for log in (*names, LOBBY)])
         for log in (*names, LOBBY):
-            assert self.ids_in(logs, log) == ["2", "3"]
-        assert logs.open_log(LOBBY, "").epoch == held.epoch
-        assert count_of(database, "logs") == 6
+            self.assertEqual(self.ids_in(logs, log), ["2", "3"])
+        self.assertEqual(logs.open_log(LOBBY, "").epoch, held.epoch)
+        self.assertEqual(count_of(database, "logs"), 6)
 
     def test_forgotten(self):
         """The log that nobody has open and that was asked for longest ago is forgotten."""
@@ -485,11 +497,11 @@ class CacheTests(SqliteCase):
         one, two, three = (direct_log("ann", name) for name in ("b", "c", "d"))
         held = logs.open_log(LOBBY, "Lobby")
         first, second = (logs.open_log(log, "") for log in (one, two))
-        assert logs.open_log(one, "") == first
+        self.assertEqual(logs.open_log(one, ""), first)
         logs.open_log(three, "")
-        assert logs.open_log(one, "") == first
-        assert logs.open_log(LOBBY, "") == held
-        assert logs.open_log(two, "") != second
+        self.assertEqual(logs.open_log(one, ""), first)
+        self.assertEqual(logs.open_log(LOBBY, ""), held)
+        self.assertNotEqual(logs.open_log(two, ""), second)
 
     def test_released(self):
         """A room that is released is kept in mind like any other."""
@@ -499,7 +511,7 @@ class CacheTests(SqliteCase):
         for _ in range(2):
             logs.release(LOBBY)
         logs.open_log(DIRECT, "")
-        assert self.ids_in(logs) == ["1"]
+        self.assertEqual(self.ids_in(logs), ["1"])
 
 
 class RepeatingTests(SqliteCase):
@@ -508,17 +520,17 @@ class RepeatingTests(SqliteCase):
         logs, database = self.make_logs()
         logs.append(entries(1, 2))
         before = database.connection.total_changes
-        assert [each.is_new for each in logs.append(entries(1, 2))] == [False, False]
-        assert database.connection.total_changes == before
+        self.assertEqual([each.is_new for each in logs.append(entries(1, 2))], [False, False])
+        self.assertEqual(database.connection.total_changes, before)
 
     def test_not_deleted_yet(self):
         """The id of what is no longer kept is free, though it is still in the database."""
         logs, database = self.make_logs(Retention(max_messages=1))
         logs.append(entries(1, 2))
-        assert count_of(database) == 2
+        self.assertEqual(count_of(database), 2)
         (outcome,) = logs.append(entries(1))
-        assert (outcome.is_new, outcome.message.seq) == (True, 3)
-        assert count_of(database) == 2
+        self.assertEqual((outcome.is_new, outcome.message.seq), (True, 3))
+        self.assertEqual(count_of(database), 2)
 
 
 class OpeningTests(SqliteCase):
@@ -533,7 +545,7 @@ class OpeningTests(SqliteCase):
         with refused, broken.opening():
             pass
         logs, _ = self.make_logs()
-        assert self.ids_in(logs) == ["1"]
+        self.assertEqual(self.ids_in(logs), ["1"])
 
     def test_no_write_ahead_log(self):
         """A database that cannot have a write-ahead log is refused."""

@@ -42,24 +42,26 @@ class FaultTests(StoreCase):
         ]:
             with pytest.raises(StoreError, match=why) as caught:
                 call()
-            assert str(caught.value).startswith(f"{self.database.path}: ")
-            assert "\n" not in str(caught.value)
-            assert isinstance(caught.value.__cause__, sqlite3.Error)
-            assert not self.database.connection.in_transaction
+            self.assertTrue(str(caught.value).startswith(f"{self.database.path}: "))
+            self.assertNotIn("\n", str(caught.value))
+            self.assertIsInstance(caught.value.__cause__, sqlite3.Error)
+            self.assertFalse(self.database.connection.in_transaction)
 
     def assert_goes_on(self):
         """Nothing was appended, no place is left out, and the epochs are the same."""
-        assert [message.id for message in self.page().messages] == ["1", "2"]
-        assert self.page(DEN).messages == []
+        self.assertEqual([message.id for message in self.page().messages], ["1", "2"])
+        self.assertEqual(self.page(DEN).messages, [])
         outcomes = self.logs.append([entry("3"), entry("2"), entry("1", log=DEN), entry("4")])
-        assert [each.message.seq for each in outcomes] == [3, 2, 1, 4]
-        assert [each.is_new for each in outcomes] == [True, False, True, True]
+        self.assertEqual([each.message.seq for each in outcomes], [3, 2, 1, 4])
+        self.assertEqual([each.is_new for each in outcomes], [True, False, True, True])
         for _ in range(2):
             pages = [self.page(), self.page(DEN)]
-            assert [page.head.epoch for page in pages] == [head.epoch for head in self.opened]
-            assert [message.seq for message in pages[0].messages] == [1, 2, 3, 4]
-            assert [message.id for message in pages[0].messages] == ["1", "2", "3", "4"]
-            assert [message.id for message in pages[1].messages] == ["1"]
+            self.assertEqual(
+                [page.head.epoch for page in pages], [head.epoch for head in self.opened]
+            )
+            self.assertEqual([message.seq for message in pages[0].messages], [1, 2, 3, 4])
+            self.assertEqual([message.id for message in pages[0].messages], ["1", "2", "3", "4"])
+            self.assertEqual([message.id for message in pages[1].messages], ["1"])
             self.logs.close()
             self.logs, self.database = self.make_logs()
 
@@ -102,7 +104,7 @@ class FaultTests(StoreCase):
             "database is locked",
             [lambda: self.logs.set_topic(LOBBY, "topic"), self.logs.expire_some],
         )
-        assert self.page().head.topic == ""
+        self.assertEqual(self.page().head.topic, "")
         other.execute("ROLLBACK")
         other.close()
         self.assert_goes_on()
@@ -166,7 +168,7 @@ class StoreFaultTests(StoreCase):
         store._logs._database.connection.execute("PRAGMA query_only = ON")
         for call in (store.append(entries(1)), store.close()):
             failure = self.failureResultOf(Deferred.fromCoroutine(call), StoreError)
-            assert "attempt to write a readonly database" in failure.getErrorMessage()
+            self.assertIn("attempt to write a readonly database", failure.getErrorMessage())
         self.successResultOf(Deferred.fromCoroutine(self.make_sqlite().append(entries(1))))
 
 
@@ -180,7 +182,7 @@ class OpenFaultTests(StoreCase):
             with pytest.raises(ConfigurationError) as caught:
                 self.open(database)
         text = str(caught.value)
-        assert "\n" not in text
+        self.assertNotIn("\n", text)
         return text
 
     def open(self, database):
@@ -197,7 +199,7 @@ class OpenFaultTests(StoreCase):
     def test_in_use(self):
         """A directory that another daemon uses, until it does not."""
         _, database = self.make_logs()
-        assert self.refusal() == f"{self.directory} is in use by another chatd"
+        self.assertEqual(self.refusal(), f"{self.directory} is in use by another chatd")
         database.let_go()
         self.make_logs()
 
@@ -205,8 +207,8 @@ class OpenFaultTests(StoreCase):
         """A file that is something else is left as it is."""
         path = self.directory / "chatd.db"
         path.write_bytes(b"something else" * 1_000)
-        assert self.refusal() == f"cannot use {path}: file is not a database"
-        assert path.read_bytes() == b"something else" * 1_000
+        self.assertEqual(self.refusal(), f"cannot use {path}: file is not a database")
+        self.assertEqual(path.read_bytes(), b"something else" * 1_000)
 
     def test_corrupt(self):
         """A database that was overwritten in part."""
@@ -214,8 +216,8 @@ class OpenFaultTests(StoreCase):
         good = path.read_bytes()
         path.write_bytes(good[:4096] + b"\xa5" * (len(good) - 4096))
         text = self.refusal()
-        assert text.startswith(f"cannot use {path}: ")
-        assert "malformed" in text
+        self.assertTrue(text.startswith(f"cannot use {path}: "))
+        self.assertIn("malformed", text)
 
     def test_corrupt_log(self):
         """A database of which the logs' own rows are overwritten, found when it is tidied."""
@@ -238,9 +240,10 @@ class OpenFaultTests(StoreCase):
         connection = sqlite3.connect(path)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
         connection.close()
-        assert self.refusal() == (
+        self.assertEqual(
+            self.refusal(),
             f"cannot use {path}: it was written by a newer chatd"
-            f" (schema {len(MIGRATIONS) + 1}, known up to {len(MIGRATIONS)})"
+            f" (schema {len(MIGRATIONS) + 1}, known up to {len(MIGRATIONS)})",
         )
 
     def test_of_another_program(self):
@@ -249,7 +252,9 @@ class OpenFaultTests(StoreCase):
         connection = sqlite3.connect(path)
         connection.execute("CREATE TABLE theirs (x)")
         connection.close()
-        assert self.refusal() == f"cannot use {path}: it is the database of another program"
+        self.assertEqual(
+            self.refusal(), f"cannot use {path}: it is the database of another program"
+        )
 
     def test_locked(self):
         """A database that another program holds."""
@@ -257,26 +262,30 @@ class OpenFaultTests(StoreCase):
         other = sqlite3.connect(path, isolation_level=None)
         self.addCleanup(other.close)
         other.execute("BEGIN EXCLUSIVE")
-        assert self.refusal() == f"cannot use {path}: database is locked"
+        self.assertEqual(self.refusal(), f"cannot use {path}: database is locked")
 
     def test_database_is_directory(self):
         """A directory in the place of the database."""
         path = self.directory / "chatd.db"
         path.mkdir()
-        assert self.refusal() == f"cannot use {path}: unable to open database file"
+        self.assertEqual(self.refusal(), f"cannot use {path}: unable to open database file")
 
     def test_directory_is_file(self):
         """A file in the place of the directory."""
         path = self.directory / "file"
         path.write_bytes(b"")
-        assert self.refusal(path) == f"cannot use {path}: it is no directory"
-        assert self.refusal(path / "under") == f"cannot use {path / 'under'}: Not a directory"
+        self.assertEqual(self.refusal(path), f"cannot use {path}: it is no directory")
+        self.assertEqual(
+            self.refusal(path / "under"), f"cannot use {path / 'under'}: Not a directory"
+        )
 
     def test_directory_that_cannot_be_written(self):
         """A directory in which nothing can be made, even by root."""
-        assert self.refusal("/proc/self/fdinfo").startswith("cannot use /proc/self/fdinfo: ")
-        assert self.refusal("/proc/self/new").startswith("cannot use /proc/self/new: ")
+        self.assertTrue(
+            self.refusal("/proc/self/fdinfo").startswith("cannot use /proc/self/fdinfo: ")
+        )
+        self.assertTrue(self.refusal("/proc/self/new").startswith("cannot use /proc/self/new: "))
 
     def test_impossible_path(self):
         """A path that no file can have."""
-        assert self.refusal("a\0b").endswith("a\0b: embedded null byte")
+        self.assertTrue(self.refusal("a\0b").endswith("a\0b: embedded null byte"))
