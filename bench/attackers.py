@@ -8,7 +8,7 @@ import socket
 from bench.aside import Crowd
 from bench.dialects.base import reset
 from chatd.connection.client import ClientConnection
-from chatd.connection.events import Welcomed
+from chatd.connection.events import PingReceived, Welcomed
 from chatd.wire.channel import ClearChannel, SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk
@@ -168,7 +168,11 @@ class Flooder(Attacker):
     def receive(self, data: bytes) -> None:
         """See `Attacker`."""
         self.session.receive_data(data)
-        is_welcome = any(isinstance(event, Welcomed) for event in self.session.events())
+        is_welcome = False
+        for event in self.session.events():
+            is_welcome = is_welcome or isinstance(event, Welcomed)
+            if isinstance(event, PingReceived):
+                self.session.answer(event)
         self.send(self.session.data_to_send())
         if is_welcome:
             self.is_reading = self._reads_on

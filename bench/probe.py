@@ -21,7 +21,7 @@ from bench.aside import do_task
 from bench.dialects.base import connect, payload
 from bench.dialects.chatd import ChatdLine
 from chatd.connection.client import ClientConnection
-from chatd.connection.events import Event
+from chatd.connection.events import Event, PingReceived
 from chatd.wire.messages import Message, MessageType
 
 __all__ = ["AnsweringLine", "Probe", "Summary", "Task", "summarize"]
@@ -99,7 +99,10 @@ class AnsweringLine(ChatdLine):
         self.stream_bytes += len(data)
         self.session.receive_data(bytes(data))
         for event in self.session.events():
-            self.event_received(event)
+            if isinstance(event, PingReceived):
+                self.session.answer(event)
+            else:
+                self.event_received(event)
         answer = self.session.data_to_send()
         if answer:
             self.answered += 1

@@ -12,7 +12,7 @@ from struct import Struct
 
 from bench.dialects.base import Line
 from chatd.connection.client import ClientConnection
-from chatd.connection.events import Welcomed
+from chatd.connection.events import PingReceived, Welcomed
 from chatd.wire.channel import ClearChannel, SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk
@@ -89,8 +89,9 @@ class ChatdLine(Line):
         """See `Line`: counts the plaintext; what comes before `begin` is read as a client does."""
         if not self._is_counting:
             self._session.receive_data(bytes(data))
-            for _ in self._session.events():
-                pass
+            for event in self._session.events():
+                if isinstance(event, PingReceived):
+                    self._session.answer(event)
         elif self.is_watched:
             self._watch(bytes(data))
         elif self._has_key:

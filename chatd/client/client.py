@@ -14,7 +14,13 @@ from chatd.client.commands import ClientCommands, Joined
 from chatd.client.inbox import Inbox
 from chatd.client.resume import catch_up, fetch, resume
 from chatd.connection.client import ClientConnection
-from chatd.connection.events import Event, PongReceived, Welcomed
+from chatd.connection.events import (
+    Event,
+    PingReceived,
+    PongReceived,
+    RequestFaulted,
+    Welcomed,
+)
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
 from chatd.transport.hooks import Hook, call_hook
 from chatd.transport.identity import identify
@@ -252,6 +258,8 @@ class ChatClient(ChatProtocol, ClientCommands):
             self.factory.add(self)
             resumed = Deferred.fromCoroutine(resume(self, event.rooms))
             resumed.addCallbacks(lambda _: self._ready(), self._not_resumed)
+        elif isinstance(event, PingReceived | RequestFaulted):
+            self.connection.answer(event)
         elif isinstance(event, PongReceived) and event.n in self._pings:
             pong, start = self._pings.pop(event.n)
             pong.callback(self._clock.seconds() - start)

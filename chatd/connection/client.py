@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd.connection.connection import Connection
-from chatd.connection.events import Event, Welcomed
+from chatd.connection.events import Event, RequestFaulted, Welcomed
 from chatd.connection.keepalive import Liveness
 from chatd.connection.states import State, Trigger, advance
 from chatd.errors import ErrorCode, RequestError, SessionEnded, SessionRefused
@@ -92,7 +92,7 @@ class ClientConnection(Connection):
         ):
             return self._receive_welcome(header)
         else:
-            self._unexpected(message)
+            return self._unexpected(message)
         return None
 
     def _answer_greeting(self, init: SessionInit) -> None:
@@ -113,8 +113,8 @@ class ClientConnection(Connection):
     def _receive_welcome(self, header: dict[str, object]) -> Event | None:
         name, room = header.get("name"), header.get("room")
         if not isinstance(name, str) or not isinstance(room, str | None):
-            self.send_error(RequestError(ErrorCode.BAD_REQUEST, "a welcome gives name and room"))
-            return None
+            error = RequestError(ErrorCode.BAD_REQUEST, "a welcome gives name and room")
+            return RequestFaulted(error)
         self._establish()
         rooms = header.get("rooms")
         if not isinstance(rooms, list) or not all(map(_is_room, rooms)):

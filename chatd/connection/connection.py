@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
-from chatd.connection.events import Answered, Ended, Event, Faulted, PongReceived
+from chatd.connection.events import (
+    Ended,
+    Event,
+    Faulted,
+    PingReceived,
+    PongReceived,
+    RequestFaulted,
+)
 from chatd.connection.keepalive import Liveness, Pulse
 from chatd.connection.states import State, Trigger, advance
 from chatd.errors import (
@@ -42,9 +49,6 @@ MAX_REF = 256
 """An id longer than this is not repeated in the ERROR that refuses it, in characters."""
 MAX_TEXT = 1024
 """How much of a text for a person is sent in an ERROR, or kept from a DISCONNECT, in characters."""
-
-MAX_ANSWERED = 64
-"""So many frames are answered here, unasked, before the owner is told of it."""
 
 GATHERING_BYTES = 16 * 1024
 """So much more of a frame that is not whole yet is a sign of life, in bytes."""
@@ -89,14 +93,9 @@ class Connection:
         state: Where the session stands.
         end_reason: Why it ended, once it has.
         handshake_timeout_s: How long it may take to be established, in seconds.
-        before_frame: Called before the connection queues a frame of its own, so that its owner can
-            queue what must come first.
-        answer_request: Called with a fault in what the peer asked, to answer it in its turn with
-            `send_error`; None to answer at once.
     """
 
     __slots__ = (
-        "_answered",
         "_channel",
         "_fault",
         "_gathered",
@@ -106,8 +105,6 @@ class Connection:
         "_liveness",
         "_outbox",
         "_reader",
-        "answer_request",
-        "before_frame",
         "bytes_to_send",
         "codec",
         "end_reason",
@@ -136,13 +133,10 @@ class Connection:
         self.handshake_timeout_s = handshake.timeout_s
         self._handshake_deadline = now + handshake.timeout_s
         self._last_ping = 0
-        self._answered = 0
         self._is_read_out = True
         self._gathered = 0
         self._outbox: list[bytes] = []
         self._fault: RemoteProtocolError | None = None
-        self.before_frame: Callable[[], None] = _do_nothing
-        self.answer_request: Callable[[RequestError], None] | None = None
         self.bytes_to_send = 0
         self.state = State.CONNECTING
         self.end_reason: SessionEnded | None = None
@@ -189,9 +183,6 @@ class Connection:
                     event = self._read_frame(buffer, start, end)
                     if event is not None:
                         yield event
-                    elif self._answered >= MAX_ANSWERED:
-                        self._answered = 0
-                        yield Answered(MAX_ANSWERED)
                     if self.state is not _ESTABLISHED and not self.is_readable:
                         return
                 plaintext = self._channel.next_plaintext()
@@ -261,7 +252,6 @@ class Connection:
             self.end_reason = self._lost_reason(f"{reason}: {cause}" if cause else reason)
         self._finish(Trigger.CONNECTION_LOST, self.end_reason)
         self.discard_queued()
-        self.before_frame, self.answer_request = _do_nothing, None  # lets go of its owner
 
     # What is sent
 
@@ -307,9 +297,7 @@ class Connection:
             raise LocalProtocolError("the session is over")
         if not self._channel.is_open:
             raise LocalProtocolError("the secure channel is not open yet")
-        frame = self.codec.encode_parts(message_type, header, content)
-        self.before_frame()
-        self.queue_frames(frame)
+        self.queue_frames(self.codec.encode_parts(message_type, header, content))
 
     def send_error(self, error: RequestError) -> None:
         """Queue an ERROR for a fault in what was asked."""
@@ -322,6 +310,13 @@ class Connection:
         self._last_ping += 1
         self.send(MessageType.HEARTBEAT, Heartbeat(self._last_ping), PING)
         return self._last_ping
+
+    def answer(self, event: PingReceived | RequestFaulted) -> None:
+        """Queue the answer to a ping or to a faulty request."""
+        if isinstance(event, PingReceived):
+            self.send(MessageType.HEARTBEAT, Heartbeat(event.n), PONG)
+        else:
+            self.send_error(event.error)
 
     def end(self, code: str, reason: str, *, retry: bool = False) -> None:
         """Queue a DISCONNECT and read no more; do nothing where the session is over already."""
@@ -368,13 +363,14 @@ class Connection:
         self._reader.max_frame = self.codec.max_frame
         self._liveness.was_heard = True
 
-    def _unexpected(self, message: Message) -> None:
-        """Answer a frame that has no place here; the session goes on."""
+    def _unexpected(self, message: Message) -> RequestFaulted:
+        """Tell of a frame that has no place here; the session goes on."""
         if message.type in _KNOWN_TYPES:
             code, text = ErrorCode.UNEXPECTED_TYPE, "has no place here"
         else:
             code, text = ErrorCode.UNKNOWN_TYPE, "is not known"
-        self._answer(RequestError(code, f"type {message.type} {text}", ref=_id_of(message)))
+        error = RequestError(code, f"type {message.type} {text}", ref=_id_of(message))
+        return RequestFaulted(error)
 
     # Within
 
@@ -397,8 +393,7 @@ class Connection:
             message = self.codec.decode_envelope(buffer, start, end)
         except RequestError as error:
             self._liveness.was_heard = True
-            self._answer(error)
-            return None
+            return RequestFaulted(error)
         self._liveness.was_heard = True
         if self.state is _ESTABLISHED and message.type in self._OPEN_TYPES:
             return message
@@ -411,22 +406,13 @@ class Connection:
             return Ended(end_reason)
         return self._receive_handshake(message)
 
-    def _receive_heartbeat(self, header: Heartbeat, content: bytes) -> Event | None:
+    def _receive_heartbeat(self, header: Heartbeat, content: bytes) -> Event:
         if content == PING:
-            self._answered += 1
-            self.send(MessageType.HEARTBEAT, header, PONG)
-        elif content == PONG:
+            return PingReceived(header.n)
+        if content == PONG:
             return PongReceived(header.n)
-        else:
-            self._answer(RequestError(ErrorCode.BAD_REQUEST, "a heartbeat is a ping or a pong"))
-        return None
-
-    def _answer(self, error: RequestError) -> None:
-        self._answered += 1
-        if self.answer_request is None or not self.is_established:
-            self.send_error(error)
-        else:
-            self.answer_request(error)
+        error = RequestError(ErrorCode.BAD_REQUEST, "a heartbeat is a ping or a pong")
+        return RequestFaulted(error)
 
     def _finish(self, trigger: Trigger, end_reason: SessionEnded) -> None:
         self.state = advance(self.state, trigger)
@@ -441,7 +427,3 @@ def _id_of(message: Message) -> str | None:
     if isinstance(header, ChatHeader):
         given = header.id
     return given if isinstance(given, str) else None
-
-
-def _do_nothing() -> None:
-    """Have nothing to queue first."""

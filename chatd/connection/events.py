@@ -9,10 +9,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from chatd.errors import RemoteProtocolError, SessionEnded
+from chatd.errors import RemoteProtocolError, RequestError, SessionEnded
 from chatd.wire.messages import Message, SessionAck
 
-__all__ = ["AdmissionAsked", "Answered", "Ended", "Event", "Faulted", "PongReceived", "Welcomed"]
+__all__ = [
+    "AdmissionAsked",
+    "Ended",
+    "Event",
+    "Faulted",
+    "PingReceived",
+    "PongReceived",
+    "RequestFaulted",
+    "Welcomed",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,17 @@ class Welcomed:
 
 
 @dataclass(frozen=True, slots=True)
+class PingReceived:
+    """The peer sent a ping; `Connection.answer` answers it.
+
+    Attributes:
+        n: The ping's number.
+    """
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class PongReceived:
     """The peer answered a ping.
 
@@ -51,6 +71,17 @@ class PongReceived:
     """
 
     n: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFaulted:
+    """The peer asked for something wrong, and the session goes on; `Connection.answer` tells it so.
+
+    Attributes:
+        error: The fault.
+    """
+
+    error: RequestError
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +106,13 @@ class Faulted:
     error: RemoteProtocolError
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """The connection itself answered some of the peer's frames: pings, and faults in what it asked.
-
-    Attributes:
-        count: How many, since it last told of that.
-    """
-
-    count: int
-
-
-Event = Message | AdmissionAsked | Answered | Welcomed | PongReceived | Ended | Faulted
+Event = (
+    Message
+    | AdmissionAsked
+    | Welcomed
+    | PingReceived
+    | PongReceived
+    | RequestFaulted
+    | Ended
+    | Faulted
+)

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.connection.events import AdmissionAsked, Answered, Event, Faulted
+from chatd.connection.events import AdmissionAsked, Event, Faulted, PingReceived, RequestFaulted
 from chatd.connection.server import ServerConnection
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.server.session import Session
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerProtocol"]
 
+MAX_ANSWERED = 64
+"""How many pings and faulty requests of one client are answered before others have their turn."""
 MAX_SAID_IN_TURN = 1_000
 """How much may be said in a turn, by all clients, before it ends early."""
 MAX_COMMANDS_IN_TURN = 8
@@ -56,6 +58,7 @@ class ServerProtocol(ChatProtocol):
         self._max_in_work = limits.max_in_work
         self._max_in_work_bytes = limits.max_in_work_bytes
         self._commands_in_turn = 0
+        self._answered = 0  # pings and faulty requests, since the client last waited for that
         self._held_bytes = 0
         self._messages = TokenBucket(limits.message_rate)
         self._commands = TokenBucket(limits.command_rate)
@@ -65,8 +68,6 @@ class ServerProtocol(ChatProtocol):
     def connectionMade(self) -> None:
         """Greet."""
         self.connection = self.factory.connected(self)
-        self.connection.before_frame = self._deliver_early
-        self.connection.answer_request = self._answer_request
         super().connectionMade()
 
     def peer_told(self) -> None:
@@ -87,6 +88,11 @@ class ServerProtocol(ChatProtocol):
         spent, self._spent = self._spent, 0.0
         wait_s = self._messages.spend(spent, self._clock.seconds())
         return self._sleep(wait_s) if wait_s else None
+
+    def tick(self, now: float) -> None:
+        """Let the time pass; where that ends the session, all that was broadcast comes before."""
+        self._deliver_early()
+        super().tick(now)
 
     def flush(self) -> None:
         """Write what was queued: a turn is over."""
@@ -109,12 +115,19 @@ class ServerProtocol(ChatProtocol):
         return False
 
     def act_on(self, event: Event) -> Deferred[None] | None:
-        """Hand a message to the factory, admit a client; all else waits for what was said."""
+        """Hand a message to the factory, answer a ping; all else waits for what was said."""
         if isinstance(event, Message) and event.type == MESSAGE_TYPE:
             self._spent += 1
             hook = self.factory.message_received
             work = call_hook(self._refuse, event, hook, self.session, event)
             return self._until_answered() if work is None and self._waits_for_much(event) else work
+        if isinstance(event, PingReceived):
+            self._deliver_early()
+            self.connection.answer(event)
+            return self._pace_answers()
+        if isinstance(event, RequestFaulted):
+            self._answer_fault(event.error)
+            return self._pace_answers()
         waiting = self._until_answered()
         if waiting is None:
             return self._act_on_other(event)
@@ -190,6 +203,7 @@ class ServerProtocol(ChatProtocol):
     def send_error(self, error: RequestError) -> None:
         """Queue an ERROR, unless the session is over."""
         if self.connection.takes_frames:
+            self._deliver_early()
             self.connection.send_error(error)
             self._turn.add(self)
 
@@ -225,21 +239,28 @@ class ServerProtocol(ChatProtocol):
             # an ERROR: the client did not like what it got; what it says may quote it
             code = getattr(event.header, "code", "")
             self.log.debug("{who}: client's error: {code!r}", who=self, code=code)
-        elif isinstance(event, Answered):
-            if not self.connection.is_established:  # nobody needs so many to be let in
-                reason = "too many frames came before there was a session"
-                self.end_session(ErrorCode.OVERLOADED, reason)
-                return None
-            self._spent += event.count
-            return self._sleep(0)
         elif isinstance(event, AdmissionAsked):
             return self.factory.admission.admit(self, event.ack)
         elif isinstance(event, Faulted):
             self.log.warn(
                 "{who}: {code}: {error}", who=self, code=event.error.code, error=event.error
             )
+            self._deliver_early()
             self.connection.end_faulty()
             self._turn.add(self)
+        return None
+
+    def _pace_answers(self) -> Deferred[None] | None:
+        """Let others have their turn after some answers to one client."""
+        self._answered += 1
+        if self._answered < MAX_ANSWERED:
+            return None
+        self._spent += self._answered
+        self._answered = 0
+        if self.connection.is_established:
+            return self._sleep(0)
+        reason = "too many frames came before there was a session"  # nobody needs so many
+        self.end_session(ErrorCode.OVERLOADED, reason)
         return None
 
     def _act_on_command(self, command: Message) -> Deferred[None] | None:
@@ -307,10 +328,12 @@ class ServerProtocol(ChatProtocol):
         if self.session is not None:
             self._turn.deliver_early(self.session)
 
-    def _answer_request(self, error: RequestError) -> None:
+    def _answer_fault(self, error: RequestError) -> None:
         """Answer a fault in what was asked, after the answers to what was said before."""
-        assert self.session is not None
-        self.factory.hub.refuse(self.session, error)
+        if self.session is None:
+            self.connection.send_error(error)
+        else:
+            self.factory.hub.refuse(self.session, error)
         self._turn.add(self)
 
     def _refuse(self, failure: Failure, message: Message) -> None:
@@ -325,7 +348,7 @@ class ServerProtocol(ChatProtocol):
         ref = error.ref
         if ref is None:
             ref = message.header["id"] if isinstance(message.header, dict) else message.id
-        self._answer_request(RequestError(error.code, error.message, ref=ref))
+        self._answer_fault(RequestError(error.code, error.message, ref=ref))
 
     def __str__(self) -> str:
         name = "" if self.session is None else f" {self.session.name}"

@@ -26,6 +26,7 @@ from tests.connection.wiring import (
     WELCOMED,
     Pair,
     SideCases,
+    answered,
     bring_to,
     channel_of,
     codes_of,
@@ -322,7 +323,7 @@ class KeyMismatchTests(SynchronousTestCase):
         ):
             client = make_client(key)
             client.receive_data(greeting)
-            (fault,) = client.events()
+            (fault,) = answered(client)
             self.assertEqual(fault.error.code, "bad-magic")
             self.assertEqual(client.end_reason.code, "bad-magic")
             self.assertIs(client.state, State.CLOSING)

@@ -4,7 +4,7 @@ from struct import Struct
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.connection.events import Faulted, PongReceived
+from chatd.connection.events import Faulted, PingReceived, PongReceived
 from chatd.connection.states import State
 from chatd.errors import RequestError
 from chatd.wire.messages import Error, Message, MessageType
@@ -13,6 +13,7 @@ from tests.connection.wiring import (
     KEY,
     MAX_CONTENT,
     SideCases,
+    answered,
     codes_of,
     error,
     flipped,
@@ -49,7 +50,7 @@ class FaultCases(SideCases):
             end = peer.connection.end_reason
             self.assertEqual((end.code, end.retry), (code, False))
             self.assertEqual(peer.say_frames(good), [])
-            self.assertEqual(list(peer.connection.events()), [])
+            self.assertEqual(list(answered(peer.connection)), [])
             self.assertEqual(peer.hear(), [])
 
     def test_told_when_acted_on(self):
@@ -71,7 +72,7 @@ class FaultCases(SideCases):
         peer = self.at(State.ESTABLISHED)
         peer.say_fault(HELLO)
         peer.connection.receive_data(peer.seal(peer.encode(HELLO, ping(1))))
-        self.assertEqual(list(peer.connection.events()), [])
+        self.assertEqual(list(answered(peer.connection)), [])
         peer.connection.queue_frames(peer.encode(pong(9)))
         peer.connection.send_error(RequestError("not-today", "no", ref="m1"))
         peer.connection.end_faulty()
@@ -257,23 +258,26 @@ class RequestCases(SideCases):
             self.assertEqual(peer.hear(), [])
             self.assertIs(peer.state, State.ESTABLISHED)
 
-    def test_answered_by_its_owner(self):
-        """An owner that answers faults itself is given those of an established session, in turn."""
-        for state, is_asked in ((State.GREETING, False), (State.ESTABLISHED, True)):
+    def test_told_to_its_owner(self):
+        """Faults and pings are told to the owner, who answers them when it wants."""
+        for state in (State.GREETING, State.ESTABLISHED):
             peer = self.at(state)
             peer.hear()
-            given = []
-            peer.connection.answer_request = given.append
             unknown = raw_frame(99, b'{"id":"x"}', b"", self.key)
             ill_formed = raw_frame(8, b'{"id":"c1"}', b"", self.key)
             neither = raw_frame(3, b'{"n":1}', b"pang", self.key)
-            peer.say_frames(unknown + ill_formed + neither)
-            faults = [("unknown-type", "x"), ("bad-request", "c1"), ("bad-request", None)]
-            answered = [(message.header.code, message.header.ref) for message in peer.hear()]
-            self.assertEqual(answered, [] if is_asked else faults)
+            frames = unknown + ill_formed + neither + peer.encode(ping(5))
+            peer.connection.receive_data(peer.seal(frames))
+            *faulted, pinged = peer.connection.events()
             self.assertEqual(
-                [(error.code, error.ref) for error in given], faults if is_asked else []
+                [(event.error.code, event.error.ref) for event in faulted],
+                [("unknown-type", "x"), ("bad-request", "c1"), ("bad-request", None)],
             )
+            self.assertEqual(pinged, PingReceived(5))
+            self.assertEqual(peer.hear(), [])
+            for event in (pinged, *faulted):
+                peer.connection.answer(event)
+            self.assertEqual(peer.hear()[0], pong(5))
 
     def test_send_error(self):
         """`send_error` tells the code, the text and the ref."""

@@ -43,6 +43,7 @@ from tests.connection.wiring import (
     ROOMS,
     WELCOME,
     WELCOMED,
+    answered,
     bring_to,
     codes_of,
     error,
@@ -135,7 +136,7 @@ class HostileTests(SynchronousTestCase):
         for piece in in_pieces(data, piece_bytes):
             state = connection.state
             connection.receive_data(piece)
-            for event in connection.events():
+            for event in answered(connection):
                 told.append(event)
                 if isinstance(event, AdmissionAsked):
                     if attack.admits:
@@ -256,13 +257,13 @@ class HostileTests(SynchronousTestCase):
         peer.connection.receive_data(data[:200])
         data = data[200:]
         told = []
-        for event in peer.connection.events():
+        for event in answered(peer.connection):
             told.append(event)
             length = lengths.pop() if lengths else len(data)
             peer.connection.receive_data(data[:length])
             data = data[length:]
         peer.connection.receive_data(data)
-        self.assertEqual([*told, *peer.connection.events()], said)
+        self.assertEqual([*told, *answered(peer.connection)], said)
 
     @moderate
     @given(
@@ -289,7 +290,7 @@ def take(connection: Connection, most: int) -> list[Event]:
     """Take a number of events, each with a call of its own; let in whoever asks."""
     told = []
     for _ in range(most):
-        event = next(connection.events(), None)
+        event = next(answered(connection), None)
         if event is None:
             break
         told.append(event)

@@ -37,6 +37,7 @@ from tests.connection.wiring import (
     KEY,
     ROOMS,
     WELCOME,
+    answered,
     bring_to,
     channel_of,
     error,
@@ -248,7 +249,7 @@ class ConnectionMachine(RuleBasedStateMachine):
     def deliver(self, length: int) -> None:
         """Let some of it arrive, and act on all that it means."""
         self.arrive(length)
-        self.take(self.connection.events())
+        self.take(answered(self.connection))
         if self.connection.is_readable:
             assert held_bytes(self.connection) <= self.most()
 
@@ -262,7 +263,7 @@ class ConnectionMachine(RuleBasedStateMachine):
         """Let some of it arrive, and act on a few events, each of a call of its own."""
         self.arrive(length)
         for _ in range(most):
-            event = next(self.connection.events(), None)
+            event = next(answered(self.connection), None)
             self.take(iter(() if event is None else (event,)))
 
     def arrive(self, length: int) -> None:

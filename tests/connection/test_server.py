@@ -21,6 +21,7 @@ from tests.connection.wiring import (
     Pair,
     Peer,
     SideCases,
+    answered,
     bring_to,
     codes_of,
     error,
@@ -169,7 +170,7 @@ class ServerCases(SideCases):
         """Messages in one piece with the answer follow it, if the client is let in between."""
         peer = self.at(State.GREETING)
         peer.connection.receive_data(peer.seal(peer.encode(ACK, HELLO, pong(4), HELLO)))
-        events = peer.connection.events()
+        events = answered(peer.connection)
         self.assertEqual(next(events), AdmissionAsked(ACK.header))
         peer.connection.admit("alice", ROOMS)
         self.assertEqual(list(events), [HELLO, PongReceived(4), HELLO])
@@ -179,7 +180,7 @@ class ServerCases(SideCases):
         peer = self.at(State.GREETING)
         peer.connection.receive_data(peer.seal(peer.encode(ACK, LARGE)))
         told = []
-        for event in peer.connection.events():
+        for event in answered(peer.connection):
             told.append(event)
             if isinstance(event, AdmissionAsked):
                 peer.connection.admit("alice", ROOMS)
@@ -195,7 +196,7 @@ class ServerCases(SideCases):
         self.assertEqual(peer.hear(), [])
         self.assertIs(peer.state, State.ADMISSION)
         peer.connection.admit("alice")
-        *told, ended = peer.connection.events()
+        *told, ended = answered(peer.connection)
         self.assertEqual(told, [HELLO, LARGE])
         self.assertIsInstance(ended, Ended)
         self.assertEqual(peer.hear()[1:], [pong(1)])
@@ -205,7 +206,7 @@ class ServerCases(SideCases):
         peer = self.at(State.GREETING)
         peer.say(ACK, HELLO)
         peer.connection.refuse("bad-name", "no")
-        self.assertEqual(list(peer.connection.events()), [])
+        self.assertEqual(list(answered(peer.connection)), [])
         self.assertEqual(peer.say(HELLO), [])
 
     # An established session

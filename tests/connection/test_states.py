@@ -14,6 +14,7 @@ from tests.connection.wiring import (
     KEY,
     MAX_CONTENT,
     SideCases,
+    answered,
     bring_to,
     make_client,
     make_server,
@@ -195,7 +196,7 @@ class EndCases(SideCases):
         """Once this side has ended the session, what was on its way is not read."""
         peer = self.at(State.ESTABLISHED)
         peer.connection.receive_data(peer.seal(peer.encode(HELLO, HELLO)))
-        events = peer.connection.events()
+        events = answered(peer.connection)
         self.assertEqual(next(events), HELLO)
         peer.connection.end("goodbye", "bye")
         self.assertEqual(list(events), [])
@@ -262,7 +263,7 @@ class LossCases(SideCases):
         """Frames that arrived whole and wait to be read are no cut."""
         peer = self.at(State.ESTABLISHED)
         peer.connection.receive_data(peer.seal(peer.encode(HELLO, HELLO)))
-        self.assertEqual(next(peer.connection.events()), HELLO)
+        self.assertEqual(next(answered(peer.connection)), HELLO)
         peer.connection.connection_lost()
         self.assertNotIn("cut", peer.connection.end_reason.reason)
 

@@ -7,7 +7,14 @@ from typing import ClassVar
 
 from chatd.connection.client import ClientConnection
 from chatd.connection.connection import Connection
-from chatd.connection.events import AdmissionAsked, Event, Faulted, Welcomed
+from chatd.connection.events import (
+    AdmissionAsked,
+    Event,
+    Faulted,
+    PingReceived,
+    RequestFaulted,
+    Welcomed,
+)
 from chatd.connection.server import ServerConnection
 from chatd.connection.states import State
 from chatd.wire.channel import Channel, ClearChannel, SecureChannel
@@ -116,6 +123,15 @@ def make_client(
     return ClientConnection(Codec(key), channel, now, name=name, password=password, rooms=rooms)
 
 
+def answered(connection: Connection) -> Iterator[Event]:
+    """Answer the pings and the faulty requests that have arrived, and tell what else has."""
+    for event in connection.events():
+        if isinstance(event, PingReceived | RequestFaulted):
+            connection.answer(event)
+        else:
+            yield event
+
+
 class Peer:
     """The far end of a connection, with no rules of its own: it says what it is told to say.
 
@@ -141,7 +157,7 @@ class Peer:
         events: list[Event] = []
         for piece in in_pieces(data, piece_bytes):
             self.connection.receive_data(piece)
-            events += self.connection.events()
+            events += answered(self.connection)
         return events
 
     def encode(self, *messages: Message) -> bytes:
@@ -164,7 +180,7 @@ class Peer:
         """Say messages and then what is no frame, and return the events up to the fault's."""
         self.connection.receive_data(self.seal(self.encode(*messages) + NO_FRAME))
         events: list[Event] = []
-        for event in self.connection.events():
+        for event in answered(self.connection):
             events.append(event)
             if isinstance(event, Faulted):
                 break
@@ -260,13 +276,13 @@ class Pair:
                 return
             for piece in in_pieces(to_client, piece_bytes):
                 self.client.receive_data(piece)
-                self.client_events += self.client.events()
+                self.client_events += answered(self.client)
             for piece in in_pieces(to_server, piece_bytes):
                 self.server.receive_data(piece)
                 self._serve()
 
     def _serve(self) -> None:
-        for event in self.server.events():
+        for event in answered(self.server):
             self.server_events.append(event)
             if isinstance(event, AdmissionAsked):
                 self.server.admit(event.ack.name or "guest", ROOMS)

@@ -24,6 +24,7 @@ from chatd.wire.messages import (
     SessionAck,
     SessionInit,
 )
+from tests.connection.wiring import answered
 from tests.fuzz import book
 from tests.fuzz.choices import Choices
 from tests.fuzz.held import held_bytes
@@ -116,7 +117,7 @@ def _listen(
     for turn, piece in enumerate(pieces):
         connection.receive_data(piece)
         state = connection.state
-        for event in connection.events():
+        for event in answered(connection):
             told.append(event)
             if isinstance(event, AdmissionAsked):
                 _admit(connection, admits=admits)

@@ -18,6 +18,7 @@ from chatd.wire.channel import ClearChannel, SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk
 from chatd.wire.messages import Message, MessageType
+from tests.connection.wiring import answered
 from tests.fakes.handserver import HandServer, said, welcome
 from tests.fakes.peers import (
     KEY,
@@ -184,7 +185,7 @@ class TricklingPeer:
         data = b"".join(self.transport.writes[self._taken :])
         self._taken = len(self.transport.writes)
         self.connection.receive_data(data)
-        for _ in self.connection.events():
+        for _ in answered(self.connection):
             pass
 
     def establish(self) -> None:

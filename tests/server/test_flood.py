@@ -6,10 +6,9 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.connection.connection import MAX_ANSWERED
 from chatd.server.accounts import Accounts
 from chatd.server.limits import Limits
-from chatd.server.protocol import TOKEN_BYTES
+from chatd.server.protocol import MAX_ANSWERED, TOKEN_BYTES
 from chatd.server.throttle import BURST_S
 from chatd.wire.messages import Heartbeat, Message, MessageType, SessionAck
 from tests.fakes.peers import (
