@@ -23,7 +23,8 @@ from chatd.connection.keepalive import SILENT_INTERVALS
 from chatd.errors import ErrorCode, SignatureError
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.sqlite.store import SQLITE_RETENTION
-from chatd.transport.protocol import CLOSE_TIMEOUT_S, MAX_PENDING
+from chatd.transport.closing import CLOSE_TIMEOUT_S
+from chatd.transport.protocol import MAX_PENDING
 from chatd.wire import messages
 from chatd.wire.channel import MAX_RECORD_PLAINTEXT, PREAMBLE, SecureChannel
 from chatd.wire.codec import MAX_DEPTH, Codec

@@ -152,7 +152,7 @@ class ChatClient(ChatProtocol, ClientCommands):
             A Deferred that fires with why the session ended, when the connection is closed.
         """
         ended = self.when_ended()
-        if not self._is_gone:
+        if not self.is_gone:
             self.end_session(ErrorCode.GOODBYE, "the client is leaving")
         return ended
 
@@ -181,7 +181,7 @@ class ChatClient(ChatProtocol, ClientCommands):
             A Deferred that fires with why the session ended, when the connection is closed.
         """
         waiting: Deferred[SessionEnded] = Deferred()
-        if self._is_gone:
+        if self.is_gone:
             waiting.callback(self._end_reason())
         else:
             self._ended.append(waiting)

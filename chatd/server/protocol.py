@@ -82,7 +82,7 @@ class ServerProtocol(ChatProtocol):
         if self.factory.hub.commits.ready >= MAX_SAID_IN_TURN:
             self._turn.flush()
 
-    def rest(self) -> Deferred[None] | None:
+    def throttle(self) -> Deferred[None] | None:
         """Read nothing for a while from a client that sends more than its share."""
         self._note_held()
         spent, self._spent = self._spent, 0.0
@@ -176,7 +176,7 @@ class ServerProtocol(ChatProtocol):
     def session_ended(self, end_reason: SessionEnded) -> None:
         """Take the session out of the chat, and call its `ended`."""
         session = self.session
-        self.factory.ended(self, is_gone=self._is_gone)
+        self.factory.ended(self, is_gone=self.is_gone)
         if session is None:
             self.log.info(
                 "{who}: not established from {peer}: {reason!r}",

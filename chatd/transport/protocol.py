@@ -12,12 +12,9 @@ from typing import cast
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
-    IDelayedCall,
-    IHalfCloseableDescriptor,
     IHalfCloseableProtocol,
     IPushProducer,
     IReactorTime,
-    ISSLTransport,
     ITransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
@@ -29,17 +26,19 @@ from chatd.connection.connection import Connection
 from chatd.connection.events import Event
 from chatd.connection.keepalive import SILENT_INTERVALS
 from chatd.errors import ErrorCode, SessionEnded
+from chatd.transport.closing import Closing
 from chatd.transport.flush import Turn
 from chatd.transport.hooks import FAILED
+from chatd.transport.life import OVER, Change, Life, changed
 from chatd.transport.loss import why_lost
 from chatd.transport.outbuffer import OutBuffer
+from chatd.transport.reading import Reading, Reason
 from chatd.transport.streams import StreamTransport
+from chatd.transport.timer import Timer
 from chatd.transport.writers import writer_for
 
-__all__ = ["CLOSE_TIMEOUT_S", "MAX_PENDING", "ChatProtocol"]
+__all__ = ["MAX_PENDING", "ChatProtocol"]
 
-CLOSE_TIMEOUT_S = 5.0
-"""How long a peer may take to read the end of a session, in seconds."""
 READ_BYTES = 120 * 1024
 """How much is read from a socket in a turn: what is read together is flushed together. Twisted
 tells a producer to pause when as much waits to be written. TLS and proxies keep its 64 KiB."""
@@ -47,6 +46,8 @@ HOLD_PENDING = 1024 * 1024
 """A peer for whom more than this waits is itself not read from until it reads, in bytes."""
 MAX_PENDING = 8 * 1024 * 1024
 """How much may wait for a peer that does not read, in bytes."""
+
+_OPEN = Life.OPEN  # a name that is cheaper to look up, once for each flush
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
@@ -82,21 +83,19 @@ class ChatProtocol(Protocol):
         self._turn = turn
         self._clock = clock
         self._max_pending = max_pending
-        self._timer: IDelayedCall | None = None  # of the handshake first, of the close at the end
+        self._life = Life.NEW
+        self._handshake_timer = Timer(clock)
+        self._closing: Closing | None = None
         self._work: Deferred[None] | None = None
         self._drained: Deferred[None] | None = None
         self._stalled_ticks = 0
-        self._has_begun = False
-        self._is_held = False  # not read, because it does not read
-        self._is_read_closed = False  # the peer has closed its sending half
-        self._is_closing = False
-        self._is_gone = False
 
     # From the transport
 
     def makeConnection(self, transport: ITransport) -> None:
         """Begin; what fails ends the session, since not every transport closes by itself then."""
         self.stream = cast(StreamTransport, transport)
+        self._reading = Reading(self.stream)
         try:
             super().makeConnection(transport)
         except Exception:
@@ -113,11 +112,9 @@ class ChatProtocol(Protocol):
             self.transport.bufferSize = READ_BYTES
         self._writer = writer_for(self.stream)
         self._outbuffer = OutBuffer(self._writer, self.connection.seal_into)
-        self._has_begun = True
+        self._life = changed(self._life, Change.BEGUN)
         self.stream.registerProducer(self, True)
-        self._timer = self._clock.callLater(
-            self.connection.handshake_timeout_s, self._handshake_is_due
-        )
+        self._handshake_timer.start(self.connection.handshake_timeout_s, self._tick_now)
         self.flush()
 
     def dataReceived(self, data: bytes) -> None:
@@ -130,8 +127,9 @@ class ChatProtocol(Protocol):
 
     def readConnectionLost(self) -> None:
         """Send what the peer is still owed, and close: it says nothing more, but may read."""
-        self._is_read_closed = True
-        if self._is_closing:
+        self._life = changed(self._life, Change.PEER_FINISHED)
+        self._reading.stop()
+        if self._life in OVER:
             self._close_when_written()
         elif not self.owes_answers():  # else the flush that brings the last answer closes
             self._finish_half_closed()
@@ -148,16 +146,17 @@ class ChatProtocol(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Note the end of the transport; `session_ended` tells why the session ended."""
-        if self._is_gone:
+        before = self._life
+        if before is Life.GONE:
             return
-        self._is_gone = True
-        self._stop_timer()
-        if self._has_begun:
+        self._life = changed(before, Change.LOST)
+        self._stop_timers()
+        self._reading.stop()
+        if before not in (Life.NEW, Life.FAILED):
             self._outbuffer.discard()
         try:
             self.connection.connection_lost(why_lost(reason))
-            if not self._is_closing:
-                self._is_closing = True
+            if before not in OVER:
                 self._tell_end()
         finally:
             self.connection_closed()
@@ -171,22 +170,22 @@ class ChatProtocol(Protocol):
         self._stalled_ticks = 0
         self._outbuffer.resume()
         self._proceed_later()
-        if self._is_closing:
+        if self._life in OVER:
             self._close_when_written()
-            return
-        if not self._outbuffer.is_open:
-            return
-        if self._is_held:
-            self._is_held = False
-            if self._work is None:
-                self.stream.resumeProducing()
-        self._turn.add(self)
+        elif self._outbuffer.is_open:
+            self._reading.resume(Reason.FLOODED)
+            self._turn.add(self)
 
     def stopProducing(self) -> None:
         """Send nothing more: the transport is gone."""
         self._outbuffer.pause()
 
     # For whoever has something to say
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the transport is gone."""
+        return self._life is Life.GONE
 
     def deliver(self, frames: bytes) -> None:
         """Queue whole frames, unless the session is over."""
@@ -201,9 +200,10 @@ class ChatProtocol(Protocol):
 
     def tick(self, now: float) -> None:
         """Let the time pass for the session."""
-        if self._work is not None or self._is_held or self._is_read_closed:
+        reasons = self._reading.reasons
+        if reasons or self._life is Life.PEER_FINISHED:
             self.connection.note_alive()  # it is this side that does not listen, or hears no more
-        if self._is_held or (self._work is not None and not self._outbuffer.is_open):
+        if Reason.FLOODED in reasons or (reasons and not self._outbuffer.is_open):
             self._stalled_ticks += 1
             if self._stalled_ticks > SILENT_INTERVALS:
                 self._cut_off_slow_consumer("nothing was read for too long")
@@ -213,11 +213,12 @@ class ChatProtocol(Protocol):
     def flush(self) -> None:
         """Write what was queued, as one piece, and close if that was the last."""
         connection = self.connection
-        if self._is_closing:
-            return
-        if self._is_read_closed and not self.owes_answers():
-            self._finish_half_closed()
-            return
+        if self._life is not _OPEN:
+            if self._life in OVER:
+                return
+            if not self.owes_answers():
+                self._finish_half_closed()
+                return
         is_ending = connection.is_over and not (connection.takes_frames and self.owes_answers())
         if not self._outbuffer.is_open and not is_ending:
             waiting = connection.bytes_to_send + len(self._outbuffer)
@@ -269,7 +270,7 @@ class ChatProtocol(Protocol):
         """
         raise NotImplementedError
 
-    def rest(self) -> Deferred[None] | None:
+    def throttle(self) -> Deferred[None] | None:
         """Let a peer wait that said more than it may; called when all that arrived was acted on.
 
         Returns:
@@ -286,7 +287,7 @@ class ChatProtocol(Protocol):
 
     def handshake_done(self) -> None:
         """Stop the time of the handshake."""
-        self._stop_timer()
+        self._handshake_timer.stop()
 
     # Within
 
@@ -297,14 +298,14 @@ class ChatProtocol(Protocol):
                 if self._work is not None:
                     break
             else:
-                self._work = self.rest()
+                self._work = self.throttle()
             if self._work is not None:
                 self._wait_for(self._work)
         self._turn.add(self)
 
     def _wait_for(self, work: Deferred[None]) -> None:
         """Read nothing more until `work` is done: what a peer may have in work is bounded."""
-        self.stream.pauseProducing()
+        self._reading.pause(Reason.WORK)
         work.addBoth(self._go_on)
 
     def _go_on(self, result: object) -> None:
@@ -312,8 +313,7 @@ class ChatProtocol(Protocol):
         if isinstance(result, Failure):
             self.log.failure("what a peer said could not be acted on", failure=result)
             self.end_session(ErrorCode.INTERNAL_ERROR, self.failed_reason)
-        if not (self._is_held or self._is_read_closed or self._is_gone):
-            self.stream.resumeProducing()  # also when it is over: the other end is waited for
+        self._reading.resume(Reason.WORK)
         if self.connection.is_readable:
             try:
                 self._dispatch()
@@ -325,41 +325,27 @@ class ChatProtocol(Protocol):
         self.log.failure("what arrived could not be acted on")
         self.end_session(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
 
-    def _handshake_is_due(self) -> None:
-        self._timer = None
+    def _tick_now(self) -> None:
         self.tick(self._clock.seconds())
 
     def _hold_if_flooding(self, waiting: int) -> None:
         """Read nothing from a peer for whom much waits: not on a client's side, both would wait."""
-        if self._max_pending is not None and not self._is_held and waiting > HOLD_PENDING:
-            self._is_held = True
-            self.stream.pauseProducing()
+        if self._max_pending is not None and waiting > HOLD_PENDING:
+            self._reading.pause(Reason.FLOODED)
 
     def _cut_off_slow_consumer(self, why: str) -> None:
         self.connection.discard_queued()
         self.connection.end(ErrorCode.SLOW_CONSUMER, why, retry=True)
 
     def _close(self) -> None:
-        """Close for good: what is written may still be read, and for `CLOSE_TIMEOUT_S` only.
-
-        Where the transport can, only the sending half is closed, and what still arrives is read
-        and dropped: closing a TCP socket on unread bytes would reset it, and the peer would lose
-        the words that say why.
-        """
-        if self._work is not None or self._is_held:
-            self.stream.resumeProducing()
+        """Close for good: what is written may still be read, and for `CLOSE_TIMEOUT_S` only."""
+        self._reading.drop()
         self._begin_closing()
         self._close_when_written()
 
     def _close_when_written(self) -> None:
-        """Close once nothing is held back; until then the time of the close runs."""
-        if self._is_gone or not self._outbuffer.is_done:
-            return
-        self.stream.unregisterProducer()
-        if self._can_half_close() and not self._is_read_closed:
-            self.stream.loseWriteConnection()
-        else:
-            self.stream.loseConnection()
+        if self._closing is not None and not self.is_gone:
+            self._closing.proceed(peer_has_finished=self._life is Life.FINISHED)
 
     def _proceed_later(self) -> None:
         """Write the next slice of what is held back in another turn, as long as the peer reads."""
@@ -367,14 +353,14 @@ class ChatProtocol(Protocol):
             self._clock.callLater(0, self._proceed)
 
     def _proceed(self) -> None:
-        if self._outbuffer.may_proceed and not self._is_gone:
+        if self._outbuffer.may_proceed and not self.is_gone:
             self.resumeProducing()
 
     def _begin_closing(self) -> None:
-        self._is_closing = True
+        self._life = changed(self._life, Change.CLOSED)
         self._proceed_later()
-        self._stop_timer()
-        self._timer = self._clock.callLater(CLOSE_TIMEOUT_S, self._abort)
+        self._handshake_timer.stop()
+        self._closing = Closing(self.stream, self._outbuffer, self._clock, self._abort)
         self._tell_end()
 
     def _tell_end(self) -> None:
@@ -395,41 +381,32 @@ class ChatProtocol(Protocol):
 
     def abort(self) -> None:
         """Cut the connection off, whatever was still to be said."""
-        self._stop_timer()
+        self._stop_timers()
         self._abort()
 
     def fail(self) -> None:
         """End the session after a fault of this side's own, and cut the connection off."""
-        if hasattr(self, "connection"):
-            self.connection.end(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
-            if not self._is_closing:
-                self._is_closing = True
-                self._tell_end()
-        else:  # there is nobody to be told of its end
-            self._is_gone = True
+        before = self._life
+        if not hasattr(self, "connection"):  # there is nobody to be told of its end
+            self._life = changed(before, Change.LOST)
             self.connection_closed()
+        elif before is not Life.GONE:
+            self.connection.end(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
+            self._life = changed(before, Change.FAILED)
+            if before not in OVER:
+                self._tell_end()
         if not hasattr(self.transport, "abortConnection"):  # as that of a process
             self.stream.loseConnection()
         self.abort()
 
     def _abort(self) -> None:
-        self._timer = None
         abort = getattr(self.transport, "abortConnection", None)
         if abort is None:  # standard input and output can only be left alone
             self.connectionLost()
         else:
             abort()
 
-    def _can_half_close(self) -> bool:
-        """Whether the sending half can be closed alone; standard output cannot, in effect."""
-        return (
-            IHalfCloseableDescriptor.providedBy(self.transport)
-            and hasattr(self.transport, "abortConnection")
-            and not ISSLTransport.providedBy(self.transport)
-        )
-
-    def _stop_timer(self) -> None:
-        """Stop the time of the handshake, or of the close."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _stop_timers(self) -> None:
+        self._handshake_timer.stop()
+        if self._closing is not None:
+            self._closing.stop()

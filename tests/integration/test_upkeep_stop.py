@@ -20,8 +20,8 @@ FOR_EVER = ("--grace", "3600")
 PATIENT = (
     "python",
     "-c",
-    "import chatd.transport.protocol\n"
-    "chatd.transport.protocol.CLOSE_TIMEOUT_S = 3600.0\n"
+    "import chatd.transport.closing\n"
+    "chatd.transport.closing.CLOSE_TIMEOUT_S = 3600.0\n"
     "from twisted.scripts.twistd import run; run()",
     *FOREGROUND[1:],
 )

@@ -18,7 +18,7 @@ from zope.interface import implementer
 from chatd.connection.connection import HANDSHAKE_TIMEOUT_S
 from chatd.listening.stdio import StdioAddress, StdioEndpoint, StdioTransport
 from chatd.server.factory import ChatFactory
-from chatd.transport.protocol import CLOSE_TIMEOUT_S
+from chatd.transport.closing import CLOSE_TIMEOUT_S
 
 
 @implementer(IHalfCloseableProtocol)

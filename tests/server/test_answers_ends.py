@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.transport.protocol import CLOSE_TIMEOUT_S
+from chatd.transport.closing import CLOSE_TIMEOUT_S
 from tests.fakes.peers import GOODBYE, ack, command, greeted_client, settle
 from tests.server.test_answers import NO_FRAME, PING, AnswerTests
 

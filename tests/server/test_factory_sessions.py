@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chatd.transport.protocol import CLOSE_TIMEOUT_S, MAX_PENDING
+from chatd.transport.closing import CLOSE_TIMEOUT_S
+from chatd.transport.protocol import MAX_PENDING
 from chatd.wire.messages import MessageType
 from tests.fakes.peers import greeted_client, memory_factory, pong
 from tests.server.test_factory import FactoryTests, count_encodings

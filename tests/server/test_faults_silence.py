@@ -13,7 +13,8 @@ from chatd.connection.client import ClientConnection
 from chatd.connection.connection import HANDSHAKE_TIMEOUT_S
 from chatd.connection.keepalive import SILENT_INTERVALS
 from chatd.server.factory import ChatFactory
-from chatd.transport.protocol import CLOSE_TIMEOUT_S, HOLD_PENDING
+from chatd.transport.closing import CLOSE_TIMEOUT_S
+from chatd.transport.protocol import HOLD_PENDING
 from chatd.wire.channel import ClearChannel, SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk

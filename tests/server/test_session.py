@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.errors import LocalProtocolError, SessionEnded
 from chatd.server.factory import ChatFactory
 from chatd.server.session import Session
-from chatd.transport.protocol import CLOSE_TIMEOUT_S
+from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.wire.messages import Message, MessageType
 from tests.fakes.peers import (
     GOODBYE,

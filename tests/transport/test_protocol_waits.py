@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.internet.error import ConnectionLost
 
 from chatd.errors import SessionEnded
+from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.transport.outbuffer import SLICE
-from chatd.transport.protocol import CLOSE_TIMEOUT_S
 from tests.fakes.peers import GOODBYE
 from tests.transport.test_protocol import MAX_PENDING, ProtocolTests
 
