@@ -7,41 +7,21 @@ the end of the reactor's turn.
 
 from __future__ import annotations
 
-from typing import cast
-
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import (
-    IHalfCloseableProtocol,
-    IPushProducer,
-    IReactorTime,
-    ITransport,
-)
-from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import Logger
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
-from zope.interface import implementer
 
 from chatd.connection.connection import Connection
 from chatd.connection.events import Event
 from chatd.connection.keepalive import SILENT_INTERVALS
-from chatd.errors import ErrorCode, SessionEnded
-from chatd.transport.closing import Closing
+from chatd.errors import ErrorCode
 from chatd.transport.flush import Turn
-from chatd.transport.hooks import FAILED
-from chatd.transport.life import OVER, Change, Life, changed
-from chatd.transport.loss import why_lost
-from chatd.transport.outbuffer import OutBuffer
-from chatd.transport.reading import Reading, Reason
-from chatd.transport.streams import StreamTransport
-from chatd.transport.timer import Timer
-from chatd.transport.writers import writer_for
+from chatd.transport.life import OVER, Life
+from chatd.transport.lifecycle import LifecycleProtocol
+from chatd.transport.reading import Reason
 
 __all__ = ["MAX_PENDING", "ChatProtocol"]
 
-READ_BYTES = 120 * 1024
-"""How much is read from a socket in a turn: what is read together is flushed together. Twisted
-tells a producer to pause when as much waits to be written. TLS and proxies keep its 64 KiB."""
 HOLD_PENDING = 1024 * 1024
 """A peer for whom more than this waits is itself not read from until it reads, in bytes."""
 MAX_PENDING = 8 * 1024 * 1024
@@ -50,8 +30,7 @@ MAX_PENDING = 8 * 1024 * 1024
 _OPEN = Life.OPEN  # a name that is cheaper to look up, once for each flush
 
 
-@implementer(IPushProducer, IHalfCloseableProtocol)
-class ChatProtocol(Protocol):
+class ChatProtocol(LifecycleProtocol):
     """One side of a session on a transport.
 
     Args:
@@ -62,14 +41,7 @@ class ChatProtocol(Protocol):
         max_pending: How much may wait for a peer that does not read, in bytes; one that lets more
             pile up is disconnected as a `slow-consumer`. None for no limit.
 
-    Attributes:
-        connection: This side of the session.
-        failed_reason: What the peer is told where this side fails.
     """
-
-    log = Logger()
-    connection: Connection
-    failed_reason = FAILED
 
     def __init__(
         self,
@@ -78,44 +50,15 @@ class ChatProtocol(Protocol):
         clock: IReactorTime,
         max_pending: int | None = MAX_PENDING,
     ) -> None:
+        super().__init__(turn, clock)
         if connection is not None:
             self.connection = connection
-        self._turn = turn
-        self._clock = clock
         self._max_pending = max_pending
-        self._life = Life.NEW
-        self._handshake_timer = Timer(clock)
-        self._closing: Closing | None = None
         self._work: Deferred[None] | None = None
         self._drained: Deferred[None] | None = None
         self._stalled_ticks = 0
 
     # From the transport
-
-    def makeConnection(self, transport: ITransport) -> None:
-        """Begin; what fails ends the session, since not every transport closes by itself then."""
-        self.stream = cast(StreamTransport, transport)
-        self._reading = Reading(self.stream)
-        try:
-            super().makeConnection(transport)
-        except Exception:
-            self.log.failure("a connection failed")
-            self.fail()
-
-    def connectionMade(self) -> None:
-        """Greet, and give the handshake its time."""
-        assert self.transport is not None
-        set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
-        if set_no_delay is not None:
-            set_no_delay(True)
-        if isinstance(self.transport, FileDescriptor):
-            self.transport.bufferSize = READ_BYTES
-        self._writer = writer_for(self.stream)
-        self._outbuffer = OutBuffer(self._writer, self.connection.seal_into)
-        self._life = changed(self._life, Change.BEGUN)
-        self.stream.registerProducer(self, True)
-        self._handshake_timer.start(self.connection.handshake_timeout_s, self._tick_now)
-        self.flush()
 
     def dataReceived(self, data: bytes) -> None:
         """Take bytes in, and act on what they mean."""
@@ -125,67 +68,12 @@ class ChatProtocol(Protocol):
         except Exception:
             self._end_failed()
 
-    def readConnectionLost(self) -> None:
-        """Send what the peer is still owed, and close: it says nothing more, but may read."""
-        self._life = changed(self._life, Change.PEER_FINISHED)
-        self._reading.stop()
-        if self._life in OVER:
-            self._close_when_written()
-        elif not self.owes_answers():  # else the flush that brings the last answer closes
-            self._finish_half_closed()
-
-    def _finish_half_closed(self) -> None:
-        self._turn.deliver_all()
-        self._outbuffer.finish(self.connection.plaintext_to_send())
-        self.connection.connection_lost()
-        self._begin_closing()
-        self._close_when_written()
-
-    def writeConnectionLost(self) -> None:
-        """Wait for the peer to close its end, too."""
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Note the end of the transport; `session_ended` tells why the session ended."""
-        before = self._life
-        if before is Life.GONE:
-            return
-        self._life = changed(before, Change.LOST)
-        self._stop_timers()
-        self._reading.stop()
-        if before not in (Life.NEW, Life.FAILED):
-            self._outbuffer.discard()
-        try:
-            self.connection.connection_lost(why_lost(reason))
-            if before not in OVER:
-                self._tell_end()
-        finally:
-            self.connection_closed()
-
-    def pauseProducing(self) -> None:
-        """Hold back what is to be sent: the peer does not read as fast."""
-        self._outbuffer.pause()
-
     def resumeProducing(self) -> None:
-        """Send what was held back."""
+        """Send what was held back: the peer reads on."""
         self._stalled_ticks = 0
-        self._outbuffer.resume()
-        self._proceed_later()
-        if self._life in OVER:
-            self._close_when_written()
-        elif self._outbuffer.is_open:
-            self._reading.resume(Reason.FLOODED)
-            self._turn.add(self)
-
-    def stopProducing(self) -> None:
-        """Send nothing more: the transport is gone."""
-        self._outbuffer.pause()
+        super().resumeProducing()
 
     # For whoever has something to say
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether the transport is gone."""
-        return self._life is Life.GONE
 
     def deliver(self, frames: bytes) -> None:
         """Queue whole frames, unless the session is over."""
@@ -258,10 +146,6 @@ class ChatProtocol(Protocol):
 
     # For the two sides
 
-    def owes_answers(self) -> bool:
-        """Say whether something that the peer said will be answered, and cannot be at once."""
-        return False
-
     def act_on(self, event: Event) -> Deferred[None] | None:
         """Act on what the connection tells.
 
@@ -277,17 +161,6 @@ class ChatProtocol(Protocol):
             A Deferred that fires when it may say more, or None for at once.
         """
         return None
-
-    def session_ended(self, end_reason: SessionEnded) -> None:
-        """Act on the end of the session, whatever it was; called exactly once."""
-        raise NotImplementedError
-
-    def connection_closed(self) -> None:
-        """Act on the end of the connection, which may come later than that of the session."""
-
-    def handshake_done(self) -> None:
-        """Stop the time of the handshake."""
-        self._handshake_timer.stop()
 
     # Within
 
@@ -337,35 +210,8 @@ class ChatProtocol(Protocol):
         self.connection.discard_queued()
         self.connection.end(ErrorCode.SLOW_CONSUMER, why, retry=True)
 
-    def _close(self) -> None:
-        """Close for good: what is written may still be read, and for `CLOSE_TIMEOUT_S` only."""
-        self._reading.drop()
-        self._begin_closing()
-        self._close_when_written()
-
-    def _close_when_written(self) -> None:
-        if self._closing is not None and not self.is_gone:
-            self._closing.proceed(peer_has_finished=self._life is Life.FINISHED)
-
-    def _proceed_later(self) -> None:
-        """Write the next slice of what is held back in another turn, as long as the peer reads."""
-        if self._outbuffer.may_proceed:
-            self._clock.callLater(0, self._proceed)
-
-    def _proceed(self) -> None:
-        if self._outbuffer.may_proceed and not self.is_gone:
-            self.resumeProducing()
-
-    def _begin_closing(self) -> None:
-        self._life = changed(self._life, Change.CLOSED)
-        self._proceed_later()
-        self._handshake_timer.stop()
-        self._closing = Closing(self.stream, self._outbuffer, self._clock, self._abort)
-        self._tell_end()
-
     def _tell_end(self) -> None:
-        assert self.connection.end_reason is not None
-        self.session_ended(self.connection.end_reason)
+        super()._tell_end()
         self._fail_drained()
 
     def _fail_drained(self) -> None:
@@ -378,35 +224,3 @@ class ChatProtocol(Protocol):
         if self._drained is not None and self._outbuffer.is_open:
             drained, self._drained = self._drained, None
             drained.callback(None)
-
-    def abort(self) -> None:
-        """Cut the connection off, whatever was still to be said."""
-        self._stop_timers()
-        self._abort()
-
-    def fail(self) -> None:
-        """End the session after a fault of this side's own, and cut the connection off."""
-        before = self._life
-        if not hasattr(self, "connection"):  # there is nobody to be told of its end
-            self._life = changed(before, Change.LOST)
-            self.connection_closed()
-        elif before is not Life.GONE:
-            self.connection.end(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
-            self._life = changed(before, Change.FAILED)
-            if before not in OVER:
-                self._tell_end()
-        if not hasattr(self.transport, "abortConnection"):  # as that of a process
-            self.stream.loseConnection()
-        self.abort()
-
-    def _abort(self) -> None:
-        abort = getattr(self.transport, "abortConnection", None)
-        if abort is None:  # standard input and output can only be left alone
-            self.connectionLost()
-        else:
-            abort()
-
-    def _stop_timers(self) -> None:
-        self._handshake_timer.stop()
-        if self._closing is not None:
-            self._closing.stop()

@@ -1,0 +1,237 @@
+"""`LifecycleProtocol`: the transport of a session, from its beginning to its end."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.interfaces import (
+    IHalfCloseableProtocol,
+    IPushProducer,
+    IReactorTime,
+    ITransport,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from chatd.connection.connection import Connection
+from chatd.errors import ErrorCode, SessionEnded
+from chatd.transport.closing import Closing
+from chatd.transport.flush import Turn
+from chatd.transport.hooks import FAILED
+from chatd.transport.life import OVER, Change, Life, changed
+from chatd.transport.loss import why_lost
+from chatd.transport.outbuffer import OutBuffer
+from chatd.transport.reading import Reading, Reason
+from chatd.transport.streams import StreamTransport
+from chatd.transport.timer import Timer
+from chatd.transport.writers import writer_for
+
+__all__ = ["LifecycleProtocol"]
+
+READ_BYTES = 120 * 1024
+"""How much is read from a socket in a turn: what is read together is flushed together. Twisted
+tells a producer to pause when as much waits to be written. TLS and proxies keep its 64 KiB."""
+
+
+@implementer(IPushProducer, IHalfCloseableProtocol)
+class LifecycleProtocol(Protocol):
+    """Begins, half-closes, closes and aborts a transport; `ChatProtocol` moves the bytes.
+
+    Attributes:
+        connection: This side of the session.
+        failed_reason: What the peer is told where this side fails.
+    """
+
+    log = Logger()
+    connection: Connection
+    failed_reason = FAILED
+
+    def __init__(self, turn: Turn, clock: IReactorTime) -> None:
+        self._turn = turn
+        self._clock = clock
+        self._life = Life.NEW
+        self._handshake_timer = Timer(clock)
+        self._closing: Closing | None = None
+
+    # From the transport
+
+    def makeConnection(self, transport: ITransport) -> None:
+        """Begin; what fails ends the session, since not every transport closes by itself then."""
+        self.stream = cast(StreamTransport, transport)
+        self._reading = Reading(self.stream)
+        try:
+            super().makeConnection(transport)
+        except Exception:
+            self.log.failure("a connection failed")
+            self.fail()
+
+    def connectionMade(self) -> None:
+        """Greet, and give the handshake its time."""
+        assert self.transport is not None
+        set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
+        if set_no_delay is not None:
+            set_no_delay(True)
+        if isinstance(self.transport, FileDescriptor):
+            self.transport.bufferSize = READ_BYTES
+        self._writer = writer_for(self.stream)
+        self._outbuffer = OutBuffer(self._writer, self.connection.seal_into)
+        self._life = changed(self._life, Change.BEGUN)
+        self.stream.registerProducer(self, True)
+        self._handshake_timer.start(self.connection.handshake_timeout_s, self._tick_now)
+        self.flush()
+
+    def readConnectionLost(self) -> None:
+        """Send what the peer is still owed, and close: it says nothing more, but may read."""
+        self._life = changed(self._life, Change.PEER_FINISHED)
+        self._reading.stop()
+        if self._life in OVER:
+            self._close_when_written()
+        elif not self.owes_answers():  # else the flush that brings the last answer closes
+            self._finish_half_closed()
+
+    def writeConnectionLost(self) -> None:
+        """Wait for the peer to close its end, too."""
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Note the end of the transport; `session_ended` tells why the session ended."""
+        before = self._life
+        if before is Life.GONE:
+            return
+        self._life = changed(before, Change.LOST)
+        self._stop_timers()
+        self._reading.stop()
+        if before not in (Life.NEW, Life.FAILED):
+            self._outbuffer.discard()
+        try:
+            self.connection.connection_lost(why_lost(reason))
+            if before not in OVER:
+                self._tell_end()
+        finally:
+            self.connection_closed()
+
+    def pauseProducing(self) -> None:
+        """Hold back what is to be sent: the peer does not read as fast."""
+        self._outbuffer.pause()
+
+    def resumeProducing(self) -> None:
+        """Send what was held back."""
+        self._outbuffer.resume()
+        self._proceed_later()
+        if self._life in OVER:
+            self._close_when_written()
+        elif self._outbuffer.is_open:
+            self._reading.resume(Reason.FLOODED)
+            self._turn.add(self)
+
+    def stopProducing(self) -> None:
+        """Send nothing more: the transport is gone."""
+        self._outbuffer.pause()
+
+    # For whoever has something to say
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the transport is gone."""
+        return self._life is Life.GONE
+
+    def abort(self) -> None:
+        """Cut the connection off, whatever was still to be said."""
+        self._stop_timers()
+        self._abort()
+
+    def fail(self) -> None:
+        """End the session after a fault of this side's own, and cut the connection off."""
+        before = self._life
+        if not hasattr(self, "connection"):  # there is nobody to be told of its end
+            self._life = changed(before, Change.LOST)
+            self.connection_closed()
+        elif before is not Life.GONE:
+            self.connection.end(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
+            self._life = changed(before, Change.FAILED)
+            if before not in OVER:
+                self._tell_end()
+        if not hasattr(self.transport, "abortConnection"):  # as that of a process
+            self.stream.loseConnection()
+        self.abort()
+
+    # For the two sides
+
+    def owes_answers(self) -> bool:
+        """Say whether something that the peer said will be answered, and cannot be at once."""
+        return False
+
+    def session_ended(self, end_reason: SessionEnded) -> None:
+        """Act on the end of the session, whatever it was; called exactly once."""
+        raise NotImplementedError
+
+    def connection_closed(self) -> None:
+        """Act on the end of the connection, which may come later than that of the session."""
+
+    def handshake_done(self) -> None:
+        """Stop the time of the handshake."""
+        self._handshake_timer.stop()
+
+    def flush(self) -> None:
+        """Write what was queued, and close if that was the last."""
+        raise NotImplementedError
+
+    def tick(self, now: float) -> None:
+        """Let the time pass for the session."""
+        raise NotImplementedError
+
+    # Within
+
+    def _finish_half_closed(self) -> None:
+        self._turn.deliver_all()
+        self._outbuffer.finish(self.connection.plaintext_to_send())
+        self.connection.connection_lost()
+        self._begin_closing()
+        self._close_when_written()
+
+    def _close(self) -> None:
+        """Close for good: what is written may still be read, and for `CLOSE_TIMEOUT_S` only."""
+        self._reading.drop()
+        self._begin_closing()
+        self._close_when_written()
+
+    def _close_when_written(self) -> None:
+        if self._closing is not None and not self.is_gone:
+            self._closing.proceed(peer_has_finished=self._life is Life.FINISHED)
+
+    def _begin_closing(self) -> None:
+        self._life = changed(self._life, Change.CLOSED)
+        self._proceed_later()
+        self._handshake_timer.stop()
+        self._closing = Closing(self.stream, self._outbuffer, self._clock, self._abort)
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        assert self.connection.end_reason is not None
+        self.session_ended(self.connection.end_reason)
+
+    def _proceed_later(self) -> None:
+        """Write the next slice of what is held back in another turn, as long as the peer reads."""
+        if self._outbuffer.may_proceed:
+            self._clock.callLater(0, self._proceed)
+
+    def _proceed(self) -> None:
+        if self._outbuffer.may_proceed and not self.is_gone:
+            self.resumeProducing()
+
+    def _tick_now(self) -> None:
+        self.tick(self._clock.seconds())
+
+    def _abort(self) -> None:
+        abort = getattr(self.transport, "abortConnection", None)
+        if abort is None:  # standard input and output can only be left alone
+            self.connectionLost()
+        else:
+            abort()
+
+    def _stop_timers(self) -> None:
+        self._handshake_timer.stop()
+        if self._closing is not None:
+            self._closing.stop()
