@@ -18,8 +18,8 @@ from chatd.chat.history import MAX_PAGE, PAGE_BYTES
 from chatd.chat.names import MAX_NAME, MAX_ROOM, MAX_TOPIC
 from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT
 from chatd.config.keyfile import load_key
-from chatd.connection.connection import HANDSHAKE_TIMEOUT_S, MAX_UNESTABLISHED_FRAME
 from chatd.connection.keepalive import SILENT_INTERVALS
+from chatd.connection.limits import HANDSHAKE_TIMEOUT_S, MAX_UNESTABLISHED_FRAME
 from chatd.errors import ErrorCode, SignatureError
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.sqlite.store import SQLITE_RETENTION

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar
 
 from chatd.connection.events import (
@@ -15,11 +14,12 @@ from chatd.connection.events import (
     RequestFaulted,
 )
 from chatd.connection.keepalive import Liveness, Pulse
+from chatd.connection.limits import HandshakeLimits
+from chatd.connection.outgoing import MAX_TEXT, PING, PONG, Outgoing
 from chatd.connection.states import State, Trigger, advance
 from chatd.errors import (
     ErrorCode,
     KeyMismatchError,
-    LocalProtocolError,
     RemoteProtocolError,
     RequestError,
     SessionEnded,
@@ -28,54 +28,16 @@ from chatd.errors import (
 from chatd.wire.channel import Channel
 from chatd.wire.codec import Codec
 from chatd.wire.frames import Buffer
-from chatd.wire.messages import (
-    ChatHeader,
-    Disconnect,
-    Error,
-    Header,
-    Heartbeat,
-    Message,
-    MessageType,
-)
+from chatd.wire.messages import ChatHeader, Disconnect, Heartbeat, Message, MessageType
 
-__all__ = ["HANDSHAKE_TIMEOUT_S", "MAX_UNESTABLISHED_FRAME", "Connection", "HandshakeLimits"]
+__all__ = ["Connection"]
 
-HANDSHAKE_TIMEOUT_S = 10.0
-"""How long a session may take to be established, in seconds."""
-MAX_UNESTABLISHED_FRAME = 8 * 1024
-"""Longest frame accepted before the session is established, in bytes."""
-
-MAX_REF = 256
-"""An id longer than this is not repeated in the ERROR that refuses it, in characters."""
-MAX_TEXT = 1024
-"""How much of a text for a person is sent in an ERROR, or kept from a DISCONNECT, in characters."""
-
-GATHERING_BYTES = 16 * 1024
-"""So much more of a frame that is not whole yet is a sign of life, in bytes."""
-
-PING = b"ping"
-PONG = b"pong"
 _ESTABLISHED = State.ESTABLISHED  # a name that is cheaper to look up, once for each frame
 _OVER = frozenset({State.DRAINING, State.CLOSING, State.CLOSED})
-_SILENT = frozenset({State.CLOSING, State.CLOSED})
-_TAKING = frozenset({State.ESTABLISHED, State.FAULTED, State.DRAINING})
 _KNOWN_TYPES = frozenset(MessageType) - {MessageType.CHUNK}
 
 
-@dataclass(frozen=True, slots=True)
-class HandshakeLimits:
-    """What a peer may take until the session is established.
-
-    Attributes:
-        timeout_s: How long it may take, in seconds.
-        max_frame: Longest frame accepted before that, in bytes.
-    """
-
-    timeout_s: float = HANDSHAKE_TIMEOUT_S
-    max_frame: int = MAX_UNESTABLISHED_FRAME
-
-
-class Connection:
+class Connection(Outgoing):
     """One side of a session, without the socket.
 
     Feed it with `receive_data` and act on what `events` returns; call `tick` now and then; send
@@ -89,27 +51,18 @@ class Connection:
         handshake: What the peer may take until the session is established.
 
     Attributes:
-        codec: The codec of the shared key.
-        state: Where the session stands.
         end_reason: Why it ended, once it has.
         handshake_timeout_s: How long it may take to be established, in seconds.
     """
 
     __slots__ = (
-        "_channel",
         "_fault",
-        "_gathered",
         "_handshake_deadline",
         "_is_read_out",
-        "_last_ping",
         "_liveness",
-        "_outbox",
         "_reader",
-        "bytes_to_send",
-        "codec",
         "end_reason",
         "handshake_timeout_s",
-        "state",
     )
 
     _READING: ClassVar[frozenset[State]]
@@ -124,21 +77,15 @@ class Connection:
         channel: Channel,
         heartbeat_s: float,
         now: float,
-        handshake: HandshakeLimits = HandshakeLimits(),
+        handshake: HandshakeLimits = HandshakeLimits(),  # noqa: B008  (frozen)
     ) -> None:
-        self.codec = codec
-        self._channel = channel
+        super().__init__(codec, channel)
         self._reader = codec.reader(handshake.max_frame)
         self._liveness = Liveness(heartbeat_s, now)
         self.handshake_timeout_s = handshake.timeout_s
         self._handshake_deadline = now + handshake.timeout_s
-        self._last_ping = 0
         self._is_read_out = True
-        self._gathered = 0
-        self._outbox: list[bytes] = []
         self._fault: RemoteProtocolError | None = None
-        self.bytes_to_send = 0
-        self.state = State.CONNECTING
         self.end_reason: SessionEnded | None = None
         self._open_if_ready()
 
@@ -156,11 +103,6 @@ class Connection:
     def is_over(self) -> bool:
         """Whether the session has ended, or is about to: nothing more is read."""
         return self.state in _OVER
-
-    @property
-    def takes_frames(self) -> bool:
-        """Whether what others say still reaches the peer."""
-        return self.state in _TAKING
 
     # What arrives
 
@@ -191,7 +133,7 @@ class Connection:
                     self._is_read_out = True
                     return
                 self._reader.receive_data(plaintext)
-                self._note_gathering()
+                self._liveness.note_gathered(self._reader.gathered_bytes)
         except RemoteProtocolError as error:
             self._open_if_ready()  # the handshake may have been right, and what follows it not
             self._fault = error
@@ -253,70 +195,7 @@ class Connection:
         self._finish(Trigger.CONNECTION_LOST, self.end_reason)
         self.discard_queued()
 
-    # What is sent
-
-    def data_to_send(self) -> bytes:
-        """Return, once, the bytes for the transport: all that was queued, sealed as one flush."""
-        plaintext = self.plaintext_to_send()
-        return self.handshake_to_send() + (self._channel.seal(plaintext) if plaintext else b"")
-
-    def handshake_to_send(self) -> bytes:
-        """Return, once, what goes before anything sealed."""
-        return self._channel.handshake_to_send()
-
-    def plaintext_to_send(self) -> bytes:
-        """Return, once, all that was queued, to be sealed in order with `seal_into`."""
-        outbox = self._outbox
-        if not outbox:
-            return b""
-        plaintext = outbox[0] if len(outbox) == 1 else b"".join(outbox)
-        self.discard_queued()
-        return plaintext
-
-    def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> bytes | memoryview:
-        """Seal the next piece of what `plaintext_to_send` returned; see `Channel.seal_into`."""
-        return self._channel.seal_into(plaintext, buffer)
-
-    def queue_frames(self, frames: bytes) -> None:
-        """Queue whole frames, encoded with the codec of this session's key."""
-        self._outbox.append(frames)
-        self.bytes_to_send += len(frames)
-
-    def discard_queued(self) -> None:
-        """Forget what was queued and not sent."""
-        self._outbox = []
-        self.bytes_to_send = 0
-
-    def send(self, message_type: int, header: Header, content: bytes = b"") -> None:
-        """Queue one frame.
-
-        Raises:
-            LocalProtocolError: The session is over, or the frame is over the limits.
-        """
-        if self.state in _SILENT:
-            raise LocalProtocolError("the session is over")
-        if not self._channel.is_open:
-            raise LocalProtocolError("the secure channel is not open yet")
-        self.queue_frames(self.codec.encode_parts(message_type, header, content))
-
-    def send_error(self, error: RequestError) -> None:
-        """Queue an ERROR for a fault in what was asked."""
-        ref = error.ref if error.ref is None or len(error.ref) <= MAX_REF else None
-        header = Error(code=error.code, message=error.message[:MAX_TEXT], ref=ref)
-        self.send(MessageType.ERROR, header)
-
-    def send_ping(self) -> int:
-        """Queue a ping; `PongReceived` tells its number again."""
-        self._last_ping += 1
-        self.send(MessageType.HEARTBEAT, Heartbeat(self._last_ping), PING)
-        return self._last_ping
-
-    def answer(self, event: PingReceived | RequestFaulted) -> None:
-        """Queue the answer to a ping or to a faulty request."""
-        if isinstance(event, PingReceived):
-            self.send(MessageType.HEARTBEAT, Heartbeat(event.n), PONG)
-        else:
-            self.send_error(event.error)
+    # How it ends
 
     def end(self, code: str, reason: str, *, retry: bool = False) -> None:
         """Queue a DISCONNECT and read no more; do nothing where the session is over already."""
@@ -373,15 +252,6 @@ class Connection:
         return RequestFaulted(error)
 
     # Within
-
-    def _note_gathering(self) -> None:
-        """Take a good piece of a long frame for a sign of life; a trickle is none."""
-        gathered = self._reader.gathered_bytes
-        if gathered < self._gathered:
-            self._gathered = 0
-        if gathered - self._gathered >= GATHERING_BYTES:
-            self._gathered = gathered
-            self._liveness.was_heard = True
 
     def _open_if_ready(self) -> None:
         if self.state is State.CONNECTING and self._channel.is_open:

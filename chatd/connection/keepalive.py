@@ -9,6 +9,8 @@ __all__ = ["SILENT_INTERVALS", "Liveness", "Pulse"]
 SILENT_INTERVALS = 3
 """How many intervals without a valid frame end a session."""
 
+GATHERING_BYTES = 16 * 1024
+"""So much more of a frame that is not whole yet is a sign of life, in bytes."""
 
 _TOLERANCE = 0.1
 """A look this share of an interval before its end counts as its end: timers are not exact."""
@@ -36,13 +38,26 @@ class Liveness:
         was_heard: To be set at every sign of life: a valid frame of any type.
     """
 
-    __slots__ = ("_due", "_silent_intervals", "interval_s", "was_heard")
+    __slots__ = ("_due", "_gathered", "_silent_intervals", "interval_s", "was_heard")
 
     def __init__(self, interval_s: float, now: float) -> None:
         self.interval_s = interval_s
         self._due = now
         self._silent_intervals = 0
+        self._gathered = 0
         self.was_heard = False
+
+    def note_gathered(self, gathered_bytes: int) -> None:
+        """Count a good piece of a long frame as a sign of life; a trickle is none.
+
+        Args:
+            gathered_bytes: How much has arrived of a frame that is not whole.
+        """
+        if gathered_bytes < self._gathered:
+            self._gathered = 0
+        if gathered_bytes - self._gathered >= GATHERING_BYTES:
+            self._gathered = gathered_bytes
+            self.was_heard = True
 
     def look(self, now: float) -> Pulse:
         """Say whether an interval is over, and whether the peer has been silent for too many.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from chatd.connection.connection import Connection, HandshakeLimits
+from chatd.connection.connection import Connection
 from chatd.connection.events import AdmissionAsked, Event
+from chatd.connection.limits import HandshakeLimits
 from chatd.connection.states import State, Trigger, advance
 from chatd.errors import ErrorCode, RequestError
 from chatd.wire.channel import Channel

@@ -21,7 +21,7 @@ from chatd.chat.moderation import Ban, Bans, Operators
 from chatd.chat.names import fold
 from chatd.chat.policy import Policy
 from chatd.chat.rooms import Room
-from chatd.connection.connection import HandshakeLimits
+from chatd.connection.limits import HandshakeLimits
 from chatd.connection.server import ServerConnection
 from chatd.errors import (
     ConfigurationError,

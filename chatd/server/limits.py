@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
-from chatd.connection.connection import HANDSHAKE_TIMEOUT_S, MAX_UNESTABLISHED_FRAME
+from chatd.connection.limits import HANDSHAKE_TIMEOUT_S, MAX_UNESTABLISHED_FRAME
 from chatd.errors import ConfigurationError
 from chatd.transport.protocol import MAX_PENDING
 

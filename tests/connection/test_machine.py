@@ -21,8 +21,9 @@ from hypothesis.stateful import (
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.connection.client import ClientConnection
-from chatd.connection.connection import MAX_UNESTABLISHED_FRAME, Connection
+from chatd.connection.connection import Connection
 from chatd.connection.events import AdmissionAsked, Ended, Event, Faulted, PongReceived, Welcomed
+from chatd.connection.limits import MAX_UNESTABLISHED_FRAME
 from chatd.connection.server import ServerConnection
 from chatd.connection.states import TRANSITIONS, State
 from chatd.errors import KeyMismatchError, LocalProtocolError, RequestError

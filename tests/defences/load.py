@@ -101,8 +101,8 @@ LOAD = (
     Defence(
         "A trickle of bytes is no sign of life.",
         "tests/connection/test_keepalive.py::ServerTickTests::test_a_trickle_is_silence",
-        "chatd/connection/connection.py",
-        "        if gathered - self._gathered >= GATHERING_BYTES:\n",
+        "chatd/connection/keepalive.py",
+        "        if gathered_bytes - self._gathered >= GATHERING_BYTES:\n",
         "        if True:\n",
     ),
     Defence(

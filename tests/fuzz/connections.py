@@ -7,8 +7,9 @@ from functools import cache
 from typing import Any
 
 from chatd.connection.client import ClientConnection
-from chatd.connection.connection import MAX_UNESTABLISHED_FRAME, Connection
+from chatd.connection.connection import Connection
 from chatd.connection.events import AdmissionAsked, Ended, Event, Faulted
+from chatd.connection.limits import MAX_UNESTABLISHED_FRAME
 from chatd.connection.server import ServerConnection
 from chatd.connection.states import TRANSITIONS, State
 from chatd.errors import KeyMismatchError

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from chatd.connection.connection import HANDSHAKE_TIMEOUT_S
+from chatd.connection.limits import HANDSHAKE_TIMEOUT_S
 from chatd.listening.stdio import StdioAddress, StdioEndpoint, StdioTransport
 from chatd.server.factory import ChatFactory
 from chatd.transport.closing import CLOSE_TIMEOUT_S

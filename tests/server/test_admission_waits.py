@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 
-from chatd.connection.connection import HANDSHAKE_TIMEOUT_S
+from chatd.connection.limits import HANDSHAKE_TIMEOUT_S
 from chatd.server import admission
 from chatd.server.accounts import Accounts
 from tests.fakes.peers import Peer, TlsTransport, settle

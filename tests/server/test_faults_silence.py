@@ -10,8 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.factory import ChatClientFactory
 from chatd.client.service import ChatClientService
 from chatd.connection.client import ClientConnection
-from chatd.connection.connection import HANDSHAKE_TIMEOUT_S
 from chatd.connection.keepalive import SILENT_INTERVALS
+from chatd.connection.limits import HANDSHAKE_TIMEOUT_S
 from chatd.server.factory import ChatFactory
 from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.transport.protocol import HOLD_PENDING

@@ -7,7 +7,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.connection.connection import HANDSHAKE_TIMEOUT_S
+from chatd.connection.limits import HANDSHAKE_TIMEOUT_S
 from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.wire.codec import Codec
 from chatd.wire.messages import MessageType

@@ -1,0 +1,116 @@
+"""What one side of a session says: frames are queued, and sealed when they are sent."""
+
+from __future__ import annotations
+
+from chatd.connection.events import PingReceived, RequestFaulted
+from chatd.connection.states import State
+from chatd.errors import LocalProtocolError, RequestError
+from chatd.wire.channel import Channel
+from chatd.wire.codec import Codec
+from chatd.wire.messages import Error, Header, Heartbeat, MessageType
+
+__all__ = ["MAX_TEXT", "PING", "PONG", "Outgoing"]
+
+MAX_REF = 256
+"""An id longer than this is not repeated in the ERROR that refuses it, in characters."""
+MAX_TEXT = 1024
+"""How much of a text for a person is sent in an ERROR, or kept from a DISCONNECT, in characters."""
+
+
+PING = b"ping"
+PONG = b"pong"
+
+_SILENT = frozenset({State.CLOSING, State.CLOSED})
+_TAKING = frozenset({State.ESTABLISHED, State.FAULTED, State.DRAINING})
+
+
+class Outgoing:
+    """The half of a connection that sends.
+
+    Args:
+        codec: The codec of the shared key.
+        channel: The channel of the shared key, or the clear one.
+
+    Attributes:
+        codec: The codec of the shared key.
+        state: Where the session stands.
+        bytes_to_send: How much is queued, in bytes.
+    """
+
+    __slots__ = ("_channel", "_last_ping", "_outbox", "bytes_to_send", "codec", "state")
+
+    def __init__(self, codec: Codec, channel: Channel) -> None:
+        self.codec = codec
+        self.state = State.CONNECTING
+        self.bytes_to_send = 0
+        self._channel = channel
+        self._last_ping = 0
+        self._outbox: list[bytes] = []
+
+    @property
+    def takes_frames(self) -> bool:
+        """Whether what others say still reaches the peer."""
+        return self.state in _TAKING
+
+    def data_to_send(self) -> bytes:
+        """Return, once, the bytes for the transport: all that was queued, sealed as one flush."""
+        plaintext = self.plaintext_to_send()
+        return self.handshake_to_send() + (self._channel.seal(plaintext) if plaintext else b"")
+
+    def handshake_to_send(self) -> bytes:
+        """Return, once, what goes before anything sealed."""
+        return self._channel.handshake_to_send()
+
+    def plaintext_to_send(self) -> bytes:
+        """Return, once, all that was queued, to be sealed in order with `seal_into`."""
+        outbox = self._outbox
+        if not outbox:
+            return b""
+        plaintext = outbox[0] if len(outbox) == 1 else b"".join(outbox)
+        self.discard_queued()
+        return plaintext
+
+    def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> bytes | memoryview:
+        """Seal the next piece of what `plaintext_to_send` returned; see `Channel.seal_into`."""
+        return self._channel.seal_into(plaintext, buffer)
+
+    def queue_frames(self, frames: bytes) -> None:
+        """Queue whole frames, encoded with the codec of this session's key."""
+        self._outbox.append(frames)
+        self.bytes_to_send += len(frames)
+
+    def discard_queued(self) -> None:
+        """Forget what was queued and not sent."""
+        self._outbox = []
+        self.bytes_to_send = 0
+
+    def send(self, message_type: int, header: Header, content: bytes = b"") -> None:
+        """Queue one frame.
+
+        Raises:
+            LocalProtocolError: The session is over, or the frame is over the limits.
+        """
+        if self.state in _SILENT:
+            raise LocalProtocolError("the session is over")
+        if not self._channel.is_open:
+            raise LocalProtocolError("the secure channel is not open yet")
+        self.queue_frames(self.codec.encode_parts(message_type, header, content))
+
+    def send_error(self, error: RequestError) -> None:
+        """Queue an ERROR for a fault in what was asked."""
+        ref = error.ref if error.ref is None or len(error.ref) <= MAX_REF else None
+        header = Error(code=error.code, message=error.message[:MAX_TEXT], ref=ref)
+        self.send(MessageType.ERROR, header)
+
+    def send_ping(self) -> int:
+        """Queue a ping; `PongReceived` tells its number again."""
+        self._last_ping += 1
+        self.send(MessageType.HEARTBEAT, Heartbeat(self._last_ping), PING)
+        return self._last_ping
+
+    def answer(self, event: PingReceived | RequestFaulted) -> None:
+        """Queue the answer to a ping or to a faulty request."""
+        if isinstance(event, PingReceived):
+            self.send(MessageType.HEARTBEAT, Heartbeat(event.n), PONG)
+        else:
+            self.send_error(event.error)
