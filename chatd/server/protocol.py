@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.connection.events import AdmissionAsked, Event, Faulted, PingReceived, RequestFaulted
 from chatd.connection.server import ServerConnection
 from chatd.errors import ErrorCode, RequestError, SessionEnded
+from chatd.server.pace import Pace
 from chatd.server.session import Session
-from chatd.server.throttle import TokenBucket
 from chatd.transport.hooks import FAILED, call_hook
 from chatd.transport.protocol import HOLD_PENDING, ChatProtocol
 from chatd.transport.streams import peer_of
@@ -26,18 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerProtocol"]
 
-MAX_ANSWERED = 64
-"""How many pings and faulty requests of one client are answered before others have their turn."""
 MAX_SAID_IN_TURN = 1_000
 """How much may be said in a turn, by all clients, before it ends early."""
-MAX_COMMANDS_IN_TURN = 8
-"""How many commands of one client are done before others have their turn."""
-LONG_COMMAND_S = 0.005
-"""A command that took longer is followed by a pause, in seconds."""
-OTHERS_SHARE = 4
-"""How many times as long that is: others have so much of the time, whatever one client asks."""
-TOKEN_BYTES = 1024
-"""So many bytes that arrive count as much as a message."""
 
 
 class ServerProtocol(ChatProtocol):
@@ -57,13 +46,8 @@ class ServerProtocol(ChatProtocol):
         self._in_work_bytes = 0
         self._max_in_work = limits.max_in_work
         self._max_in_work_bytes = limits.max_in_work_bytes
-        self._commands_in_turn = 0
-        self._answered = 0  # pings and faulty requests, since the client last waited for that
         self._held_bytes = 0
-        self._messages = TokenBucket(limits.message_rate)
-        self._commands = TokenBucket(limits.command_rate)
-        self._spent = 0.0  # of the former, by what arrived since it was last looked at
-        self._pause: IDelayedCall | None = None
+        self._pace = Pace(factory.clock, limits)
 
     def connectionMade(self) -> None:
         """Greet."""
@@ -76,7 +60,7 @@ class ServerProtocol(ChatProtocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Act on what arrived, and end the turn when much was said: others wait for its end."""
-        self._spent += len(data) / TOKEN_BYTES
+        self._pace.count_data(len(data))
         super().dataReceived(data)
         self._note_held()
         if self.factory.hub.commits.ready >= MAX_SAID_IN_TURN:
@@ -85,9 +69,7 @@ class ServerProtocol(ChatProtocol):
     def throttle(self) -> Deferred[None] | None:
         """Read nothing for a while from a client that sends more than its share."""
         self._note_held()
-        spent, self._spent = self._spent, 0.0
-        wait_s = self._messages.spend(spent, self._clock.seconds())
-        return self._sleep(wait_s) if wait_s else None
+        return self._pace.throttle()
 
     def tick(self, now: float) -> None:
         """Let the time pass; where that ends the session, all that was broadcast comes before."""
@@ -96,14 +78,12 @@ class ServerProtocol(ChatProtocol):
 
     def flush(self) -> None:
         """Write what was queued: a turn is over."""
-        self._commands_in_turn = 0
+        self._pace.begin_turn()
         super().flush()
 
     def connection_closed(self) -> None:
         """Forget the connection."""
-        if self._pause is not None:
-            self._pause.cancel()
-            self._pause = None
+        self._pace.stop()
         self.factory.disconnected(self)
 
     def owes_answers(self) -> bool:
@@ -117,7 +97,7 @@ class ServerProtocol(ChatProtocol):
     def act_on(self, event: Event) -> Deferred[None] | None:
         """Hand a message to the factory, answer a ping; all else waits for what was said."""
         if isinstance(event, Message) and event.type == MESSAGE_TYPE:
-            self._spent += 1
+            self._pace.count_message()
             hook = self.factory.message_received
             work = call_hook(self._refuse, event, hook, self.session, event)
             return self._until_answered() if work is None and self._waits_for_much(event) else work
@@ -217,7 +197,7 @@ class ServerProtocol(ChatProtocol):
         """Tell what has arrived and was not acted on, where that is not what it was."""
         connection = self.connection
         # What waits for the store or a hook is no fault of the peer's, and no more than one read.
-        is_its_own = self._work is None or self._pause is not None
+        is_its_own = self._work is None or self._pace.is_waiting
         held_bytes = connection.held_bytes if is_its_own else connection.gathered_bytes
         if held_bytes != self._held_bytes:
             self._held_bytes = held_bytes
@@ -252,13 +232,10 @@ class ServerProtocol(ChatProtocol):
 
     def _pace_answers(self) -> Deferred[None] | None:
         """Let others have their turn after some answers to one client."""
-        self._answered += 1
-        if self._answered < MAX_ANSWERED:
+        if not self._pace.count_answer():
             return None
-        self._spent += self._answered
-        self._answered = 0
         if self.connection.is_established:
-            return self._sleep(0)
+            return self._pace.wait()
         reason = "too many frames came before there was a session"  # nobody needs so many
         self.end_session(ErrorCode.OVERLOADED, reason)
         return None
@@ -269,42 +246,22 @@ class ServerProtocol(ChatProtocol):
         took_s = self._clock.seconds() - began
         self.factory.command_budget.spend(took_s)
         if work is None:
-            return self._pace(took_s)
-        return work.addCallback(lambda _: self._pace())
+            return self._command_done(took_s)
+        return work.addCallback(lambda _: self._command_done(0.0))
 
-    def _pace(self, took_s: float = 0.0) -> Deferred[None] | None:
-        """Let the client read what a command brought, and others have their turn, before the next.
-
-        A few bytes can ask for a lot of work, or for a lot of bytes.
-
-        Args:
-            took_s: How long everything else waited for the command, in seconds.
-        """
-        self._commands_in_turn += 1
+    def _command_done(self, took_s: float) -> Deferred[None] | None:
+        """Let the client read what a command brought, and others have their turn."""
         if not self.connection.is_established:
             return None
-        wait_s = self._commands.spend(1, self._clock.seconds())
-        if took_s > LONG_COMMAND_S:
-            wait_s = max(wait_s, OTHERS_SHARE * took_s)
-        if wait_s or self._commands_in_turn >= MAX_COMMANDS_IN_TURN:
-            return self._sleep(wait_s).addCallback(lambda _: self._until_drained())
-        return self._until_drained()
+        waiting = self._pace.count_command(took_s)
+        if waiting is None:
+            return self._until_drained()
+        return waiting.addCallback(lambda _: self._until_drained())
 
     def _until_drained(self) -> Deferred[None] | None:
         if self.connection.bytes_to_send <= HOLD_PENDING or not self.connection.is_established:
             return None
         return self.when_drained().addErrback(lambda failure: failure.trap(SessionEnded) and None)
-
-    def _sleep(self, seconds: float) -> Deferred[None]:
-        """Wait for the next turn, or for longer; the connection's end ends it for good."""
-        slept: Deferred[None] = Deferred()
-
-        def wake() -> None:
-            self._pause = None
-            slept.callback(None)
-
-        self._pause = self._clock.callLater(seconds, wake)
-        return slept
 
     def _until_answered(self) -> Deferred[None] | None:
         """Wait until all that the client said has its answer; None where it has."""

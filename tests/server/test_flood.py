@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.server.accounts import Accounts
 from chatd.server.limits import Limits
-from chatd.server.protocol import MAX_ANSWERED, TOKEN_BYTES
+from chatd.server.pace import MAX_ANSWERED, TOKEN_BYTES
 from chatd.server.throttle import BURST_S
 from chatd.wire.messages import Heartbeat, Message, MessageType, SessionAck
 from tests.fakes.peers import (

@@ -1,75 +1,89 @@
-"""Tests of how much one client may ask at once: others have their turn, and it must read."""
+"""Tests of counting what one client sends and asks."""
 
-from __future__ import annotations
-
+from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.server.protocol import MAX_COMMANDS_IN_TURN
-from chatd.server.session import Session
-from chatd.storage.interface import Retention
-from chatd.storage.memory import MemoryStore
-from chatd.transport.protocol import HOLD_PENDING
-from chatd.wire.messages import Message, MessageType
-from tests.fakes.peers import command, hand_client, memory_factory, settle
+from chatd.server.limits import Limits
+from chatd.server.pace import (
+    LONG_COMMAND_S,
+    MAX_ANSWERED,
+    MAX_COMMANDS_IN_TURN,
+    OTHERS_SHARE,
+    TOKEN_BYTES,
+    Pace,
+)
+from chatd.server.throttle import BURST_S
 
-MIB = 1024 * 1024
+RATE = 10
+BURST = round(RATE * BURST_S)
 
 
 class PaceTests(SynchronousTestCase):
-    def setUp(self) -> None:
-        store = MemoryStore(Retention(max_bytes=10 * MIB), unix_time=lambda: 0.0)
-        self.factory = memory_factory(store=store)
-        self.alice = hand_client(self.factory)
+    def setUp(self):
+        self.clock = Clock()
+        self.pace = Pace(self.clock, Limits(message_rate=RATE, command_rate=RATE))
 
-    def ask(self, number: int, name: str, **fields: object) -> None:
-        """Give a command a number of times, in one piece."""
-        self.alice.send(*(command(name, id=str(each), **fields) for each in range(number)))
+    def assert_waits(self, waited, delay_s):
+        """The client may go on after so many seconds, and not before."""
+        self.assertTrue(self.pace.is_waiting)
+        self.clock.advance(delay_s * 0.9)
+        self.assertNoResult(waited)
+        self.clock.advance(delay_s * 0.11)
+        self.assertIsNone(self.successResultOf(waited))
+        self.assertFalse(self.pace.is_waiting)
 
-    def answered(self) -> list[str]:
-        """Return the ids of the RESULTs that have come."""
-        return [told.header["id"] for told in self.alice.take() if told.type == MessageType.RESULT]
+    def test_messages(self):
+        """A burst of messages is free; the next one waits for its token."""
+        for _ in range(BURST):
+            self.pace.count_message()
+        self.assertIsNone(self.pace.throttle())
+        self.pace.count_message()
+        self.assert_waits(self.pace.throttle(), 1 / RATE)
 
-    def test_turns(self) -> None:
-        """Of many commands a few are done in a turn, and in the end all of them, in order."""
-        done: list[str] = []
-        received = self.factory.command_received
+    def test_bytes(self):
+        """A kibibyte counts as much as a message, whatever it is of."""
+        self.pace.count_data(BURST * TOKEN_BYTES)
+        self.assertIsNone(self.pace.throttle())
+        self.pace.count_data(TOKEN_BYTES)
+        self.assert_waits(self.pace.throttle(), 1 / RATE)
 
-        def command_received(session: Session, asked: Message) -> object:
-            done.append(asked.header["id"])
-            return received(session, asked)
+    def test_counted_once(self):
+        """What was counted is not counted again by the next look."""
+        self.pace.count_data((BURST + 1) * TOKEN_BYTES)
+        self.assert_waits(self.pace.throttle(), 1 / RATE)
+        self.assertIsNone(self.pace.throttle())
 
-        self.factory.command_received = command_received
-        ids = [str(each) for each in range(3 * MAX_COMMANDS_IN_TURN)]
-        self.ask(len(ids), "who", room="lobby")
-        self.assertEqual(done, ids[:MAX_COMMANDS_IN_TURN])
-        self.assertFalse(self.alice.transport.is_reading)
-        settle(self.factory)
-        self.assertEqual((done, self.answered()), (ids, ids))
-        self.assertTrue(self.alice.transport.is_reading)
+    def test_answers(self):
+        """Others have their turn after so many answers, and again after as many."""
+        for _ in range(2):
+            turns = [self.pace.count_answer() for _ in range(MAX_ANSWERED)]
+            self.assertEqual(turns, [False] * (MAX_ANSWERED - 1) + [True])
 
-    def test_bytes(self) -> None:
-        """Who does not read what it asked for is answered nothing more until it does."""
-        self.alice.send(Message.chat(bytes(2 * HOLD_PENDING), id="large"))
-        settle(self.factory)
-        self.alice.take()
-        self.alice.transport.accept_no_more()
-        self.ask(5, "history", room="lobby", limit=1)
-        for _ in range(10):
-            settle(self.factory)
-        self.assertLess(self.alice.protocol.connection.bytes_to_send, 3 * HOLD_PENDING)
-        for _ in range(100):
-            self.alice.transport.accept_again()
-            settle(self.factory)
-        self.assertEqual(self.answered(), ["0", "1", "2", "3", "4"])
+    def test_answers_are_messages(self):
+        """An answer counts as a message does."""
+        for _ in range(BURST + 1):
+            self.pace.count_answer()
+        self.assert_waits(self.pace.throttle(), 1 / RATE)
 
-    def test_gone(self) -> None:
-        """Who goes instead leaves nothing behind."""
-        self.alice.send(Message.chat(bytes(2 * HOLD_PENDING), id="large"))
-        settle(self.factory)
-        self.alice.transport.accept_no_more()
-        self.ask(5, "history", room="lobby", limit=1)
-        settle(self.factory)
-        self.alice.transport.lose()
-        settle(self.factory)
-        self.assertEqual(self.factory.sessions, {})
-        self.assertEqual(self.factory.clock.getDelayedCalls(), [])
+    def test_commands_in_turn(self):
+        """Some commands are done in a turn; the next begins with the turn after it."""
+        for _ in range(MAX_COMMANDS_IN_TURN - 1):
+            self.assertIsNone(self.pace.count_command(0.0))
+        waited = self.pace.count_command(0.0)
+        self.assertNoResult(waited)
+        self.clock.advance(0)
+        self.assertIsNone(self.successResultOf(waited))
+        self.pace.begin_turn()
+        self.assertIsNone(self.pace.count_command(0.0))
+
+    def test_long_command(self):
+        """After a long command others have a multiple of its time."""
+        self.assertIsNone(self.pace.count_command(LONG_COMMAND_S))
+        self.assert_waits(self.pace.count_command(1.0), OTHERS_SHARE)
+
+    def test_stop(self):
+        """When the connection is gone nobody goes on, and no call is left."""
+        waited = self.pace.wait(5)
+        self.pace.stop()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assertNoResult(waited)
