@@ -1,154 +1,47 @@
-"""What the daemon's options take, and the options of what peers may take of it."""
+"""The daemon's options: their table, and the settings that they make."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import msgspec
 from twisted.python import usage
 
-from chatd.errors import RequestError
+from chatd.chat.policy import Policy
+from chatd.chat.rooms import LOBBY, MAX_ROOMS, PRESENCE_LIMIT
+from chatd.daemon.settings import DEFAULT_ENDPOINT, Settings
+from chatd.daemon.values import (
+    DAY_S,
+    as_count,
+    as_durability,
+    as_mode,
+    as_rate,
+    as_seconds,
+    as_seconds_of_days,
+)
+from chatd.listening.endpoints import SOCKET_MODE
+from chatd.server.attempts import BURST as LOGINS_PER_MINUTE
+from chatd.server.factory import GRACE_S, HEARTBEAT_S
 from chatd.server.limits import MIN_FIRST_FRAME, Limits
-from chatd.storage.sqlite.store import Durability
+from chatd.storage.interface import Retention
+from chatd.storage.memory import MEMORY_RETENTION
+from chatd.storage.sqlite.store import SQLITE_RETENTION, Durability
+from chatd.wire.envelope import MAX_CONTENT
+from chatd.wire.messages import (
+    MAX_HEARTBEAT_S,
+    MAX_MAX_CONTENT,
+    MIN_HEARTBEAT_S,
+    MIN_MAX_CONTENT,
+)
 
-__all__ = [
-    "DAY_S",
-    "LIMIT_OPTIONS",
-    "as_count",
-    "as_durability",
-    "as_mode",
-    "as_name",
-    "as_rate",
-    "as_seconds",
-    "as_seconds_of_days",
-    "limits_of",
-]
-
-DAY_S = 86_400.0
-_MAX_DAYS = 36_500.0
-_MAX_COUNT = 2**53
-_MIN_SECONDS = 0.01
-_MAX_SECONDS = 3_600.0
-_MIN_RATE = 0.01
-_MAX_RATE = 1e9
-_MODES = range(0o1000)
-
-
-def as_count(option: str, least: int = 1, most: int = _MAX_COUNT) -> Callable[[str], int]:
-    """Return what takes a whole number in a range."""
-
-    def convert(number: str) -> int:
-        count = _whole_number(number)
-        if not least <= count <= most:
-            raise usage.UsageError(
-                f"--{option} {number}: it takes a whole number from {least} to {most}"
-            )
-        return count
-
-    return convert
-
-
-def as_seconds(
-    option: str, least: float = _MIN_SECONDS, most: float = _MAX_SECONDS
-) -> Callable[[str], float]:
-    """Return what takes a time in a range, in seconds."""
-
-    def convert(number: str) -> float:
-        seconds = _number(number)
-        if not least <= seconds <= most:
-            raise usage.UsageError(f"--{option} {number}: it takes {least:g} to {most:g} seconds")
-        return seconds
-
-    return convert
-
-
-def as_name(option: str, check: Callable[[str], str]) -> Callable[[str], str]:
-    """Return what takes a name.
-
-    Args:
-        option: The option.
-        check: Raises `RequestError` for what is no such name.
-    """
-
-    def convert(name: str) -> str:
-        try:
-            check(name)
-        except RequestError as error:
-            raise usage.UsageError(f"--{option} {name!r}: {error.message}") from error
-        return name
-
-    return convert
-
-
-def as_rate(option: str) -> Callable[[str], float]:
-    """Return what takes a rate a second, or 0 for no limit."""
-
-    def convert(number: str) -> float:
-        rate = _number(number)
-        if rate != 0 and not _MIN_RATE <= rate <= _MAX_RATE:
-            raise usage.UsageError(
-                f"--{option} {number}: it takes {_MIN_RATE:g} to {_MAX_RATE:g} a second, "
-                "or 0 for no limit"
-            )
-        return rate
-
-    return convert
-
-
-def as_seconds_of_days(number: str) -> float:
-    """Return the seconds of a number of days."""
-    days = _number(number)
-    if not 0 < days <= _MAX_DAYS:
-        raise usage.UsageError(
-            f"--keep-days {number}: it takes more than 0 days, and {_MAX_DAYS:g} at most"
-        )
-    return days * DAY_S
-
-
-def as_durability(name: str) -> Durability:
-    """Return what a power cut may cost."""
-    try:
-        return Durability(name)
-    except ValueError:
-        names = " or ".join(each.value for each in Durability)
-        raise usage.UsageError(f"--durability {name}: it takes {names}") from None
-
-
-def as_mode(text: str) -> int:
-    """Return a file's mode."""
-    try:
-        mode = int(text, 8)
-    except ValueError:
-        mode = -1
-    if mode not in _MODES:
-        raise usage.UsageError(f"--socket-mode {text}: it takes an octal mode such as 660")
-    return mode
-
-
-def limits_of(options: Mapping[str, Any]) -> Limits:
-    """Return the limits that were given."""
-    return Limits(**{field: options[_option_of(field)] for field in _LIMITS})
+__all__ = ["FLAGS", "PARAMETERS", "settings_of"]
 
 
 def _option_of(field: str) -> str:
     """Return what a limit is called on the command line."""
     return field.removesuffix("_s").replace("_", "-")
-
-
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
-
-
-def _whole_number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        return -1
 
 
 _LIMITS: dict[str, tuple[Callable[[str], Callable[[str], float]], str]] = {
@@ -180,9 +73,184 @@ _LIMITS: dict[str, tuple[Callable[[str], Callable[[str], float]], str]] = {
     "command_rate": (as_rate, "Commands a second of a session; 0 for no limit."),
 }
 """What each limit's option takes, and what its help says."""
-LIMIT_OPTIONS: list[list[object]] = [
+_LIMIT_PARAMETERS: list[list[object]] = [
     [option, None, int(getattr(Limits(), field)), text, convert(option)]
     for field, (convert, text) in _LIMITS.items()
     for option in [_option_of(field)]
 ]
-"""The options of `Limits`, as `usage.Options` takes them."""
+
+PARAMETERS: list[list[object]] = [
+    ["key-file", "k", None, "Key file, made by 'chatd keygen': encrypts everything."],
+    [
+        "data",
+        "d",
+        None,
+        "Directory in which what is said and who is banned is kept; in memory without it.",
+    ],
+    [
+        "durability",
+        None,
+        Durability.FULL.value,
+        "What a power cut can cost with --data: full, nothing that was confirmed; normal, the "
+        "last moments, and it is faster.",
+        as_durability,
+    ],
+    [
+        "keep-messages",
+        None,
+        None,
+        "Messages kept of each room. [default: "
+        f"{SQLITE_RETENTION.max_messages}; in memory {MEMORY_RETENTION.max_messages}]",
+        as_count("keep-messages"),
+    ],
+    [
+        "keep-days",
+        None,
+        None,
+        f"Days for which a message is kept. [default: {SQLITE_RETENTION.max_age_s / DAY_S:g}]",
+        as_seconds_of_days,
+    ],
+    [
+        "keep-bytes",
+        None,
+        None,
+        "Bytes of content kept of each room. [default: "
+        f"{SQLITE_RETENTION.max_bytes}; in memory {MEMORY_RETENTION.max_bytes}]",
+        as_count("keep-bytes"),
+    ],
+    ["password-file", None, None, "Password file, made by 'chatd passwd'; see --auth too."],
+    [
+        "presence-limit",
+        None,
+        PRESENCE_LIMIT,
+        "In rooms with more members nobody is told who comes and goes.",
+        as_count("presence-limit", 0),
+    ],
+    [
+        "heartbeat",
+        None,
+        HEARTBEAT_S,
+        "Seconds between two pings; three silent intervals end a session.",
+        as_seconds("heartbeat", MIN_HEARTBEAT_S, MAX_HEARTBEAT_S),
+    ],
+    [
+        "max-content",
+        None,
+        MAX_CONTENT,
+        "Longest content of a message, in bytes.",
+        as_count("max-content", MIN_MAX_CONTENT, MAX_MAX_CONTENT),
+    ],
+    [
+        "operator-file",
+        None,
+        None,
+        "File with the names of more operators, one a line; see --operator.",
+    ],
+    [
+        "socket-mode",
+        None,
+        None,
+        "Mode of UNIX sockets whose endpoint says none; not of those that systemd hands over, "
+        f"which keep theirs. [default: {SOCKET_MODE:o}]",
+        as_mode,
+    ],
+    *_LIMIT_PARAMETERS,
+    [
+        "max-rooms",
+        None,
+        MAX_ROOMS,
+        "Rooms that a session may be in.",
+        as_count("max-rooms"),
+    ],
+    [
+        "login-rate",
+        None,
+        LOGINS_PER_MINUTE,
+        "Passwords that each address may try a minute; right ones do not count.",
+        as_count("login-rate"),
+    ],
+    [
+        "grace",
+        None,
+        int(GRACE_S),
+        "Seconds that saying goodbye to everyone may take.",
+        as_seconds("grace", 0),
+    ],
+]
+"""The options that take a value, as `usage.Options` has them; those that may be given several times
+are methods of `chatd.daemon.tap.Options`."""
+
+FLAGS: list[list[object]] = [
+    ["no-room", None, "Let sessions into no room; each names or joins its own."],
+]
+
+
+def settings_of(options: Mapping[str, Any]) -> Settings:
+    """Return what the operator decided.
+
+    Args:
+        options: The values of the options, by their names.
+
+    Raises:
+        UsageError: Two of them contradict each other, or a path is empty.
+    """
+    _check(options)
+    return Settings(
+        endpoints=tuple(options["endpoints"]) or (DEFAULT_ENDPOINT,),
+        key_file=options["key-file"],
+        heartbeat_s=options["heartbeat"],
+        max_content=options["max-content"],
+        data=options["data"],
+        durability=Durability(options["durability"]),
+        keep=_retention(options),
+        policy=Policy(
+            rooms=() if options["no-room"] else tuple(options["rooms"]) or (LOBBY,),
+            operators=tuple(options["operators"]),
+            presence_limit=options["presence-limit"],
+            max_rooms=options["max-rooms"],
+        ),
+        password_file=options["password-file"],
+        checkers=options.get("credCheckers", ()),
+        limits=_limits(options),
+        logins_per_minute=options["login-rate"],
+        operator_file=options["operator-file"],
+        socket_mode=options["socket-mode"],
+        grace_s=options["grace"],
+    )
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    if options["no-room"] and options["rooms"]:
+        raise usage.UsageError("--no-room and --room contradict each other")
+    for option, what in (
+        ("key-file", "file"),
+        ("data", "directory"),
+        ("password-file", "file"),
+        ("operator-file", "file"),
+    ):
+        if options[option] == "":  # which would be the current directory
+            raise usage.UsageError(f"--{option}: it takes a {what}")
+    if options["max-rooms"] < len(options["rooms"]):
+        raise usage.UsageError(
+            f"--max-rooms {options['max-rooms']}: a session begins in {len(options['rooms'])} "
+            "rooms, those of --room"
+        )
+    if options["data"] is None and Durability(options["durability"]) is not Durability.FULL:
+        raise usage.UsageError("--durability is of what is kept with --data DIR")
+
+
+def _retention(options: Mapping[str, Any]) -> Retention:
+    """Return the store's own measure, but for what the operator decided."""
+    usual = MEMORY_RETENTION if options["data"] is None else SQLITE_RETENTION
+    given = {
+        "max_messages": options["keep-messages"],
+        "max_age_s": options["keep-days"],
+        "max_bytes": options["keep-bytes"],
+    }
+    return msgspec.structs.replace(
+        usual, **{name: value for name, value in given.items() if value is not None}
+    )
+
+
+def _limits(options: Mapping[str, Any]) -> Limits:
+    return Limits(**{field: options[_option_of(field)] for field in _LIMITS})

@@ -28,13 +28,7 @@ from chatd.errors import (
     RecordError,
     WrongKeyError,
 )
-from chatd.wire.noise import (
-    HANDSHAKE_BYTES,
-    MAX_NOISE_MESSAGE,
-    TAG_BYTES,
-    CipherState,
-    Handshake,
-)
+from chatd.wire.noise import HANDSHAKE_BYTES, MAX_NOISE_MESSAGE, TAG_BYTES, CipherState, Handshake
 
 __all__ = ["PREAMBLE", "Channel", "ClearChannel", "SecureChannel", "sealed_length"]
 
@@ -191,9 +185,7 @@ class SecureChannel:
         self._buffer = b""
         self._offset = 0
         self._preamble_due = not initiator
-        self._to_send = b""
-        if initiator:
-            self._to_send = PREAMBLE + _record(self._handshake.write_message())
+        self._to_send = PREAMBLE + self._handshake_record() if initiator else b""
 
     @property
     def is_open(self) -> bool:
@@ -299,10 +291,11 @@ class SecureChannel:
         except RecordError as error:
             raise WrongKeyError from error
         if not handshake.is_initiator:
-            self._to_send = _record(handshake.write_message())
+            self._to_send = self._handshake_record()
         self._sending, self._receiving = handshake.split()
         self._handshake = None
 
-
-def _record(message: bytes) -> bytes:
-    return RECORD_LENGTH.pack(len(message)) + message
+    def _handshake_record(self) -> bytes:
+        assert self._handshake is not None
+        message = self._handshake.write_message()
+        return RECORD_LENGTH.pack(len(message)) + message

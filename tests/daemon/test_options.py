@@ -8,6 +8,7 @@ from pathlib import Path
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.daemon.options import settings_of
 from chatd.daemon.settings import Settings
 from chatd.daemon.tap import Options, makeService
 from chatd.server.limits import Limits
@@ -28,7 +29,7 @@ class BoundsTests(SynchronousTestCase):
     def settings(self, *arguments: str) -> Settings:
         options = Options()
         options.parseOptions(list(arguments))
-        return options._settings()
+        return settings_of(options)
 
     def refusal(self, *arguments: str) -> str:
         """Return the one line with which options are refused."""

@@ -13,6 +13,7 @@ from twisted.python import usage
 
 from chatd.chat.policy import Policy
 from chatd.config.passwordfile import set_password
+from chatd.daemon.options import settings_of
 from chatd.daemon.settings import Settings
 from chatd.daemon.tap import Options, makeService
 from chatd.storage.memory import MEMORY_RETENTION
@@ -30,7 +31,7 @@ class ChatOptionsTests(OptionsTests):
     """The options, as the settings that are made of them."""
 
     def settings(self, *arguments: str) -> Settings:
-        return self.parse(*arguments)._settings()
+        return settings_of(self.parse(*arguments))
 
     def policy(self, *arguments: str) -> Policy:
         return self.settings(*arguments).policy

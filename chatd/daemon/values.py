@@ -1,0 +1,136 @@
+"""What the values of options may be: each `as_…` reads one kind, and says what it takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from twisted.python import usage
+
+from chatd.errors import RequestError
+from chatd.storage.sqlite.store import Durability
+
+__all__ = [
+    "DAY_S",
+    "as_count",
+    "as_durability",
+    "as_mode",
+    "as_name",
+    "as_rate",
+    "as_seconds",
+    "as_seconds_of_days",
+]
+
+DAY_S = 86_400.0
+_MAX_DAYS = 36_500.0
+_MAX_COUNT = 2**53
+_MIN_SECONDS = 0.01
+_MAX_SECONDS = 3_600.0
+_MIN_RATE = 0.01
+_MAX_RATE = 1e9
+_MODES = range(0o1000)
+
+
+def as_count(option: str, least: int = 1, most: int = _MAX_COUNT) -> Callable[[str], int]:
+    """Return what takes a whole number in a range."""
+
+    def convert(number: str) -> int:
+        count = _whole_number(number)
+        if not least <= count <= most:
+            raise usage.UsageError(
+                f"--{option} {number}: it takes a whole number from {least} to {most}"
+            )
+        return count
+
+    return convert
+
+
+def as_seconds(
+    option: str, least: float = _MIN_SECONDS, most: float = _MAX_SECONDS
+) -> Callable[[str], float]:
+    """Return what takes a time in a range, in seconds."""
+
+    def convert(number: str) -> float:
+        seconds = _number(number)
+        if not least <= seconds <= most:
+            raise usage.UsageError(f"--{option} {number}: it takes {least:g} to {most:g} seconds")
+        return seconds
+
+    return convert
+
+
+def as_name(option: str, check: Callable[[str], str]) -> Callable[[str], str]:
+    """Return what takes a name.
+
+    Args:
+        option: The option.
+        check: Raises `RequestError` for what is no such name.
+    """
+
+    def convert(name: str) -> str:
+        try:
+            check(name)
+        except RequestError as error:
+            raise usage.UsageError(f"--{option} {name!r}: {error.message}") from error
+        return name
+
+    return convert
+
+
+def as_rate(option: str) -> Callable[[str], float]:
+    """Return what takes a rate a second, or 0 for no limit."""
+
+    def convert(number: str) -> float:
+        rate = _number(number)
+        if rate != 0 and not _MIN_RATE <= rate <= _MAX_RATE:
+            raise usage.UsageError(
+                f"--{option} {number}: it takes {_MIN_RATE:g} to {_MAX_RATE:g} a second, "
+                "or 0 for no limit"
+            )
+        return rate
+
+    return convert
+
+
+def as_seconds_of_days(number: str) -> float:
+    """Return the seconds of a number of days."""
+    days = _number(number)
+    if not 0 < days <= _MAX_DAYS:
+        raise usage.UsageError(
+            f"--keep-days {number}: it takes more than 0 days, and {_MAX_DAYS:g} at most"
+        )
+    return days * DAY_S
+
+
+def as_durability(name: str) -> Durability:
+    """Return what a power cut may cost."""
+    try:
+        return Durability(name)
+    except ValueError:
+        names = " or ".join(each.value for each in Durability)
+        raise usage.UsageError(f"--durability {name}: it takes {names}") from None
+
+
+def as_mode(text: str) -> int:
+    """Return a file's mode."""
+    try:
+        mode = int(text, 8)
+    except ValueError:
+        mode = -1
+    if mode not in _MODES:
+        raise usage.UsageError(f"--socket-mode {text}: it takes an octal mode such as 660")
+    return mode
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        return -1
