@@ -49,7 +49,7 @@ def census(factory: ChatFactory) -> Census:
         readers=len(reactor.getReaders()),
         sessions=len(factory.sessions),
         protocols=sum(isinstance(each, ServerProtocol) for each in objects),
-        rooms=len(factory.hub.rooms),
+        rooms=len(factory.hub.roster.rooms),
         deferreds=sum(isinstance(each, Deferred) for each in objects),
         objects=len(objects),
     )

@@ -250,7 +250,7 @@ class PageTests(SynchronousTestCase):
         """The table has every command with all of its fields, and no other."""
         table = section("Commands").split("\n\nA `?`")[0]
         listed = {cells[0]: set(re.findall(r"`([a-z_]+)`", cells[1])) for cells in rows(table)}
-        commands = Commands(*[None] * 5)._commands
+        commands = Commands(*[None] * 6)._commands
         expected = {
             f"`{name}`": {field.encode_name for field in msgspec.structs.fields(fields)}
             for name, (fields, _) in commands.items()

@@ -35,10 +35,10 @@ import msgspec
 from chatd.chat import presence
 from chatd.chat.addresses import site_of
 from chatd.chat.history import MAX_PAGE, Answer, history, join
-from chatd.chat.hub import Hub
 from chatd.chat.interfaces import M
 from chatd.chat.moderation import Ban, Bans, Operators, check_target
 from chatd.chat.names import MAX_TOPIC, check_name, check_room, fold
+from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.storage.interface import StreamPosition
 
@@ -125,26 +125,29 @@ class Commands(Generic[M]):
     """Does what members ask.
 
     Args:
-        hub: The chat.
+        roster: Who is here, and in which rooms.
         bans: Who is banned.
         operators: Who may kick and ban.
         note: Called with a line for the operator's log: who did what to whom.
         store_failed: Called with the error when the store cannot do what it is asked.
+        unix_time: What tells the time, in Unix seconds.
     """
 
     def __init__(
         self,
-        hub: Hub[M],
+        roster: Roster[M],
         bans: Bans,
         operators: Operators,
         note: Callable[[str], None],
         store_failed: Callable[[Exception], None],
+        unix_time: Callable[[], float],
     ) -> None:
-        self._hub = hub
+        self._roster = roster
         self._bans = bans
         self._operators = operators
         self._note = note
         self._store_failed = store_failed
+        self._unix_time = unix_time
         self._commands: dict[str, tuple[type[Any], Callable[..., Awaitable[None]]]] = {
             "join": (_Join, self._join),
             "leave": (_InRoom, self._leave),
@@ -183,7 +186,7 @@ class Commands(Generic[M]):
         except msgspec.ValidationError as error:
             raise RequestError(ErrorCode.BAD_REQUEST, str(error)) from None
         try:
-            await method(member, fields, Answer(self._hub.delivery, member, header["id"]))
+            await method(member, fields, Answer(self._roster.delivery, member, header["id"]))
         except StoreError as error:
             self._store_failed(error)
             raise RequestError(
@@ -191,16 +194,16 @@ class Commands(Generic[M]):
             ) from None
 
     async def _join(self, member: M, fields: _Join, answer: Answer[M]) -> None:
-        await join(self._hub, member, fields.room, fields.since, answer)
+        await join(self._roster, member, fields.room, fields.since, answer)
 
     async def _leave(self, member: M, fields: _InRoom, answer: Answer[M]) -> None:
-        room = self._hub.room_of(member, fields.room)
-        self._hub.quit(member, room)
+        room = self._roster.room_of(member, fields.room)
+        self._roster.quit(member, room)
         answer({"room": room.name})
 
     async def _history(self, member: M, fields: _History, answer: Answer[M]) -> None:
         await history(
-            self._hub,
+            self._roster,
             member,
             room=fields.room,
             other=fields.other,
@@ -211,17 +214,17 @@ class Commands(Generic[M]):
         )
 
     async def _who(self, _: M, fields: _Who, answer: Answer[M]) -> None:
-        room = self._hub.rooms.get(fold(check_room(fields.room)))
+        room = self._roster.rooms.get(fold(check_room(fields.room)))
         if room is None or not room.count:
             raise RequestError(ErrorCode.NO_SUCH_ROOM, "nobody is in a room of that name")
         names, rest = _fit(room.names(), fields.after)
         answer({"room": room.name, "members": room.count, "names": names, **rest})
 
     async def _rooms(self, _: M, fields: _List, answer: Answer[M]) -> None:
-        after, here = fields.after, self._hub.rooms
+        after, here = fields.after, self._roster.rooms
         found = {
             fold(head.name): {"room": head.name, "members": 0, "topic": head.topic}
-            for head in await self._hub.store.rooms(after, limit=MAX_LISTED)
+            for head in await self._roster.store.rooms(after, limit=MAX_LISTED)
         }
         keys = (key for key, room in here.items() if room.count and key > after)
         for key in nsmallest(MAX_LISTED, keys):
@@ -238,7 +241,7 @@ class Commands(Generic[M]):
                 "seq": each.head.seq,
                 "last_id": each.head.last_id,
             }
-            for each in await self._hub.store.conversations(
+            for each in await self._roster.store.conversations(
                 member.key, fields.after, limit=MAX_LISTED
             )
         }
@@ -246,7 +249,7 @@ class Commands(Generic[M]):
         answer({"conversations": conversations, **rest})
 
     async def _topic(self, member: M, fields: _Topic, answer: Answer[M]) -> None:
-        room = self._hub.room_of(member, fields.room)
+        room = self._roster.room_of(member, fields.room)
         topic = fields.topic
         if topic is not None and topic != room.topic:
             if len(topic) > MAX_TOPIC or not topic.isprintable():
@@ -254,16 +257,16 @@ class Commands(Generic[M]):
                     ErrorCode.BAD_REQUEST,
                     f"a topic has at most {MAX_TOPIC} characters, none of them a control character",
                 )
-            await self._hub.store.set_topic(room.log, topic)
+            await self._roster.store.set_topic(room.log, topic)
             room.topic = topic
             changed = presence.topic_set(room.name, topic, member.name)
-            self._hub.publish(room, changed)
+            self._roster.publish(room, changed)
         answer({"room": room.name, "topic": room.topic})
 
     async def _name(self, member: M, fields: _Name, answer: Answer[M]) -> None:
         name = check_name(fields.name)
         self._bans.check(name, member.address)
-        answer({"name": self._hub.rename(member, name)})
+        answer({"name": self._roster.rename(member, name)})
 
     async def _kick(self, member: M, fields: _Kick, answer: Answer[M]) -> None:
         self._operators.check(member)
@@ -281,7 +284,7 @@ class Commands(Generic[M]):
         site = None if address is None else site_of(address)
         if (name, site) in ((member.key, None), (None, site_of(member.address))):
             raise RequestError(ErrorCode.BAD_REQUEST, "that is you")
-        now = self._hub.unix_time()
+        now = self._unix_time()
         if fields.until is not None and fields.until <= now:
             raise RequestError(ErrorCode.BAD_REQUEST, "the ban would have ended already")
         await self._bans.add(
@@ -311,13 +314,13 @@ class Commands(Generic[M]):
 
     def _end(self, name: str | None, address: str | None, code: str, reason: str) -> int:
         if name is not None:
-            members = self._hub.sessions_of(name)
+            members = self._roster.sessions_of(name)
         else:
             site = site_of(address or "")
-            everyone = (each for here in self._hub.here.values() for each in here.values())
+            everyone = (each for here in self._roster.here.values() for each in here.values())
             members = [each for each in everyone if site_of(each.address) == site]
         for each in members:
-            self._hub.delivery.end(each, code, reason)
+            self._roster.delivery.end(each, code, reason)
         return len(members)
 
 

@@ -11,10 +11,10 @@ import sys
 from collections.abc import Iterable
 from typing import Any, Generic
 
-from chatd.chat.hub import Hub
 from chatd.chat.interfaces import Delivery, M
 from chatd.chat.names import fold_known
 from chatd.chat.rooms import Room
+from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import Page, StreamPosition, direct_log
 from chatd.wire.messages import Message, MessageType
@@ -53,7 +53,7 @@ class Answer(Generic[M]):
 
 
 async def join(
-    hub: Hub[M],
+    roster: Roster[M],
     member: M,
     name: str,
     since: StreamPosition | None,
@@ -62,7 +62,7 @@ async def join(
     """Let a member into a room; answer, then tell it what it missed.
 
     Args:
-        hub: The chat.
+        roster: Who is here, and in which rooms.
         member: The member; one who is in already may ask for what it missed.
         name: The room's name; one that is not there is made.
         since: How far the member has read in it, or None to be told no earlier message.
@@ -73,52 +73,52 @@ async def join(
         StoreError: What was missed cannot be read.
         SessionEnded: The member is gone.
     """
-    room = await hub.open(name)
+    room = await roster.open(name)
     try:
-        if room.key not in member.rooms and len(member.rooms) >= hub.max_rooms:
+        if room.key not in member.rooms and len(member.rooms) >= roster.max_rooms:
             raise RequestError(
-                ErrorCode.TOO_MANY_ROOMS, f"a session is in {hub.max_rooms} rooms at most"
+                ErrorCode.TOO_MANY_ROOMS, f"a session is in {roster.max_rooms} rooms at most"
             )
         if since is None:
-            hub.enter(member, room)
+            roster.enter(member, room)
             answer(_standing(room, recovered=False))
         else:
-            await _catch_up(hub, member, room, since, answer)
+            await _catch_up(roster, member, room, since, answer)
     finally:
-        hub.close(room)
+        roster.close(room)
 
 
 async def _catch_up(
-    hub: Hub[M], member: M, room: Room[M], since: StreamPosition, answer: Answer[M]
+    roster: Roster[M], member: M, room: Room[M], since: StreamPosition, answer: Answer[M]
 ) -> None:
     """Tell a member what it missed, page by page, and let it hear the room from there on."""
     said_before = room.seq
     read_to: int | None = 0
     has_answered = False
     if room.key in member.rooms:
-        hub.delivery.deliver_early(member)
+        roster.delivery.deliver_early(member)
         room.has_read(member, sys.maxsize)  # what is said meanwhile will be on a page
     try:
-        page = await _read(hub, room.log, since)
+        page = await _read(roster, room.log, since)
         is_joining = not room.has(member)
         answer(_standing(room, recovered=page.is_recovered, is_joining=is_joining))
         has_answered = True
-        read_to = await _tell_pages(hub, member, room, page, answer)
+        read_to = await _tell_pages(roster, member, room, page, answer)
     except Exception:
         # It is not where it believes to be, or it has not heard what was said meanwhile.
         if has_answered or (room.key in member.rooms and room.seq != said_before):
             why = "what was said cannot be read now; try again later"
-            hub.delivery.end(member, ErrorCode.NOT_STORED, why, retry=True)
+            roster.delivery.end(member, ErrorCode.NOT_STORED, why, retry=True)
         raise
     finally:
         if room.key in member.rooms:
             room.has_read(member, read_to or 0)
     if read_to is not None:
-        hub.enter(member, room, read_to)
+        roster.enter(member, room, read_to)
 
 
 async def _tell_pages(
-    hub: Hub[M], member: M, room: Room[M], page: Page, answer: Answer[M]
+    roster: Roster[M], member: M, room: Room[M], page: Page, answer: Answer[M]
 ) -> int | None:
     """Tell a member a page and all that follow it, until they have come as far as the room.
 
@@ -131,11 +131,11 @@ async def _tell_pages(
         position = (page.messages[-1].seq if page.messages else page.head.seq) or 0
         if page.is_complete and position >= room.seq:
             return position
-        await hub.delivery.drained(member)
-        page = await _read(hub, room.log, position)
+        await roster.delivery.drained(member)
+        page = await _read(roster, room.log, position)
         if page.head.oldest > position + 1:
             why = "the history is forgotten faster than it is read"
-            hub.delivery.end(member, ErrorCode.SLOW_CONSUMER, why, retry=True)
+            roster.delivery.end(member, ErrorCode.SLOW_CONSUMER, why, retry=True)
             return None
 
 
@@ -148,12 +148,12 @@ def _standing(room: Room[M], *, recovered: bool, is_joining: bool = False) -> di
     }
 
 
-async def _read(hub: Hub[M], log: str, after: int | StreamPosition) -> Page:
-    return await hub.store.read(log, after=after, limit=MAX_PAGE, max_bytes=PAGE_BYTES)
+async def _read(roster: Roster[M], log: str, after: int | StreamPosition) -> Page:
+    return await roster.store.read(log, after=after, limit=MAX_PAGE, max_bytes=PAGE_BYTES)
 
 
 async def history(
-    hub: Hub[M],
+    roster: Roster[M],
     member: M,
     *,
     room: str | None,
@@ -166,7 +166,7 @@ async def history(
     """Tell a member a part of what was said, as it was delivered, and then answer.
 
     Args:
-        hub: The chat.
+        roster: Who is here, and in which rooms.
         member: The member.
         room: A room that the member is in, or None.
         other: Whose direct messages with the member, or None; one of the two.
@@ -184,12 +184,14 @@ async def history(
     if after is not None and before is not None:
         raise RequestError(ErrorCode.BAD_REQUEST, "history is after a place, or before one")
     if room is not None:
-        there = hub.room_of(member, room)
+        there = roster.room_of(member, room)
         log, place = there.log, {"room": there.name}
     else:
         assert other is not None
         log, place = direct_log(member.key, fold_known(other)), {"with": other}
-    page = await hub.store.read(log, after=after, before=before, limit=limit, max_bytes=PAGE_BYTES)
+    page = await roster.store.read(
+        log, after=after, before=before, limit=limit, max_bytes=PAGE_BYTES
+    )
     answer.tell(page.messages)
     answer(
         {

@@ -1,18 +1,21 @@
-"""`Hub`: the chat of one server: who is here, which rooms there are, and what is said in them.
+"""`Hub`: what is said in the chat of one server.
 
-The hub decides; a `Delivery` carries, a store keeps. It is synchronous but for what it asks the
-store, and knows nothing of bytes and sockets.
+A message takes two ways from here. Once it has its place in the store it is published: everyone
+whom it is for is told. Apart from that its author is told what became of it, in the order of what
+the author said. The hub is synchronous but for what it asks the store, and knows nothing of bytes
+and sockets.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any, Generic
 
 from chatd.chat import presence
 from chatd.chat.commits import GroupCommit, Pending, Start
 from chatd.chat.interfaces import Delivery, M, Member
 from chatd.chat.names import check_name, fold
-from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT, Room
+from chatd.chat.rooms import Room
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import Entry, IMessageStore, Outcome, Stored, direct_log
@@ -21,45 +24,36 @@ from chatd.wire.messages import DEFAULT_CONTENT_TYPE, ChatHeader, Message
 __all__ = ["Hub"]
 
 
-class Hub(Roster[M]):
-    """The chat of one server.
+class Hub(Generic[M]):
+    """What is said in the chat of one server.
 
     Args:
+        roster: Who is here, and in which rooms; it tells the rooms what is said in them.
         store: Where what is said is kept.
-        delivery: What carries it to members.
+        delivery: What carries answers to members.
         start: Runs a coroutine; see `chatd.chat.commits.Start`.
         failed: Called with the error when the store cannot store, or a delivery fails.
         unix_time: What tells the time that messages bear, in Unix seconds.
-        presence_limit: See `chatd.chat.rooms.PRESENCE_LIMIT`.
-        max_rooms: How many rooms a member may be in.
-        has_accounts: Whether there are accounts; see `chatd.chat.names.Names`.
 
     Attributes:
+        roster: Who is here, and in which rooms.
         commits: What was said and is not stored yet.
     """
 
     def __init__(
         self,
+        roster: Roster[M],
         store: IMessageStore,
         delivery: Delivery[M],
         start: Start,
         failed: Callable[[Exception], None],
         *,
         unix_time: Callable[[], float],
-        presence_limit: int = PRESENCE_LIMIT,
-        max_rooms: int = MAX_ROOMS,
-        has_accounts: bool = False,
     ) -> None:
-        super().__init__(
-            store,
-            delivery,
-            start,
-            presence_limit=presence_limit,
-            max_rooms=max_rooms,
-            has_accounts=has_accounts,
-        )
+        self.roster = roster
         self.commits: GroupCommit[M] = GroupCommit(store, self._stored, failed, start)
         self.unix_time = unix_time
+        self._delivery = delivery
         self._failed = failed
 
     def say(self, member: M, message: Message) -> None:
@@ -71,7 +65,7 @@ class Hub(Roster[M]):
         header = message.header
         assert isinstance(header, ChatHeader)
         if header.to is None:
-            room = self.room_of(member, header.room)
+            room = self.roster.room_of(member, header.room)
             member.answers.expect()
             room.holds += 1
             entry = self._entry(message, header, room.log, member, room.name, None)
@@ -81,7 +75,7 @@ class Hub(Roster[M]):
             raise RequestError(ErrorCode.BAD_REQUEST, "a message is to a room or to a name")
         to = check_name(header.to)
         key = fold(to)
-        there = self.here.get(key)
+        there = self.roster.here.get(key)
         if there:
             to = next(iter(there.values())).name
         member.answers.expect()
@@ -107,7 +101,7 @@ class Hub(Roster[M]):
 
     def refuse(self, member: M, error: RequestError) -> None:
         """Tell a member that what it asked is not done, after all earlier answers."""
-        member.answers.then(lambda: self.delivery.refuse(member, error))
+        member.answers.then(lambda: self._delivery.refuse(member, error))
 
     def _entry(
         self,
@@ -130,16 +124,20 @@ class Hub(Roster[M]):
             message.content,
         )
 
+    # What became of it
+
     def _stored(self, batch: Sequence[Pending[M]], outcomes: Sequence[Outcome]) -> None:
-        """Deliver what has its place, and answer its authors, in order."""
+        """Publish what has its place, and answer its authors, in order."""
         done: list[M] = []
         for pending, outcome in zip(batch, outcomes, strict=True):
-            author, room = pending.author, pending.room
+            author = pending.author
             try:
-                self._deliver(pending, author, outcome)
+                if isinstance(outcome, Stored) and outcome.is_new:
+                    self._publish(pending, outcome.message)
+                self._answer(pending, outcome)
             except Exception as error:  # those who come after must not wait for ever
                 self._failed(error)
-                self._tell_failed(pending)
+                self._answer(pending, _failure_of(pending))
             if author is not None:
                 try:
                     author.answers.answered()
@@ -147,43 +145,40 @@ class Hub(Roster[M]):
                     self._failed(error)
                 if not author.answers.owed:
                     done.append(author)
-            if room is not None:
-                room.holds -= 1
-                if not room.members:
-                    self._drop_if_unneeded(room)
+            if pending.room is not None:
+                self.roster.close(pending.room)
         for member in done:
             member.all_answered()
 
-    def _deliver(self, pending: Pending[M], author: M | None, outcome: Outcome) -> None:
-        if isinstance(outcome, Stored):
-            message = outcome.message
-            if not outcome.is_new:
-                if author is not None:
-                    self.delivery.tell(author, (message,))
-            elif pending.room is not None:
-                self.publish(pending.room, message)
-                pending.room.delivered(message)
-            elif author is not None:
-                self._deliver_direct(author, message)
-        elif author is not None:
-            self.delivery.refuse(author, outcome)
+    def _publish(self, pending: Pending[M], message: Message) -> None:
+        """Tell everyone whom a message is for; to its author that is the receipt."""
+        if pending.room is not None:
+            self.roster.publish(pending.room, message)
+            pending.room.delivered(message)
+        elif pending.author is not None:
+            here = self.roster.here
+            both = {**here.get(pending.author.key, {}), **here.get(fold(message.to or ""), {})}
+            self._delivery.tell_all(both.values(), message)
+
+    def _answer(self, pending: Pending[M], outcome: Outcome) -> None:
+        """Tell an author what became of a message, where it does not hear the message itself."""
+        author = pending.author
+        if author is not None:
+            if isinstance(outcome, RequestError):
+                self._delivery.refuse(author, outcome)
+            elif not outcome.is_new:
+                self._delivery.tell(author, (outcome.message,))
+            elif pending.room is None:
+                self._tell_if_absent(author, outcome.message)
         if pending.done is not None:
             pending.done(outcome)
 
-    def _tell_failed(self, pending: Pending[M]) -> None:
-        """Answer a message whose delivery or answer failed."""
-        error = RequestError(ErrorCode.INTERNAL_ERROR, "the server failed", ref=pending.entry.id)
-        if pending.author is not None:
-            self.delivery.refuse(pending.author, error)
-        if pending.done is not None:
-            pending.done(error)
-
-    def _deliver_direct(self, author: M, message: Message) -> None:
-        """Deliver a message to all sessions of both ends."""
+    def _tell_if_absent(self, author: M, message: Message) -> None:
         assert message.to is not None
         assert message.id is not None
-        there = self.here.get(fold(message.to))
-        both = {**self.here.get(author.key, {}), **(there or {})}
-        self.delivery.tell_all(both.values(), message)
-        if not there:
-            self.delivery.tell(author, (presence.absent(message.to, message.id),))
+        if not self.roster.here.get(fold(message.to)):
+            self._delivery.tell(author, (presence.absent(message.to, message.id),))
+
+
+def _failure_of(pending: Pending[Any]) -> RequestError:
+    return RequestError(ErrorCode.INTERNAL_ERROR, "the server failed", ref=pending.entry.id)

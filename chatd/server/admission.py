@@ -87,7 +87,7 @@ class Admission:
         name, is_account = await self._name_of(protocol, ack, identity)
         try:
             self._bans.check(name, identity.address)
-            rooms = await self._factory.hub.open_all(
+            rooms = await self._factory.hub.roster.open_all(
                 self._rooms if ack.rooms is None else ack.rooms
             )
             try:
@@ -98,10 +98,10 @@ class Admission:
                     protocol, protocol.connection.session_id, name
                 )
             except BaseException:
-                self._factory.hub.close_all(rooms)
+                self._factory.hub.roster.close_all(rooms)
                 raise
         except BaseException:
-            self._factory.hub.names.release(name)
+            self._factory.hub.roster.names.release(name)
             raise
         session.address = identity.address
         session.has_account = is_account
@@ -113,7 +113,7 @@ class Admission:
         self, protocol: ServerProtocol, ack: SessionAck, identity: Identity
     ) -> tuple[str, bool]:
         """Return the name that a client may have and now holds, and whether it is an account's."""
-        names = self._factory.hub.names
+        names = self._factory.hub.roster.names
         guest = protocol.connection.session_id.replace("-", "")
         if self._accounts is None:
             if ack.name is None and identity.login is not None:

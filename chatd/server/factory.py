@@ -21,6 +21,7 @@ from chatd.chat.moderation import Ban, Bans, Operators
 from chatd.chat.names import fold
 from chatd.chat.policy import Policy
 from chatd.chat.rooms import Room
+from chatd.chat.roster import Roster
 from chatd.connection.limits import HandshakeLimits
 from chatd.connection.server import ServerConnection
 from chatd.errors import (
@@ -132,15 +133,17 @@ class ChatFactory(Factory):
         self.turn = Turn(clock, self._store_what_was_said)
         self.command_budget = CommandBudget(clock)
         self.store = MemoryStore(unix_time=unix_time) if store is None else store
-        self.hub: Hub[Session] = Hub(
+        delivery = TurnDelivery(self.turn)
+        roster: Roster[Session] = Roster(
             self.store,
-            TurnDelivery(self.turn),
+            delivery,
             self._start,
-            self._note_failure,
-            unix_time=unix_time,
             presence_limit=policy.presence_limit,
             max_rooms=policy.max_rooms,
             has_accounts=accounts is not None,
+        )
+        self.hub = Hub(
+            roster, self.store, delivery, self._start, self._note_failure, unix_time=unix_time
         )
         self.bans = (
             Bans(save=_keep_nothing, lock=DeferredLock(), unix_time=unix_time)
@@ -149,11 +152,12 @@ class ChatFactory(Factory):
         )
         self.operators = Operators(policy.operators, needs_account=accounts is not None)
         self.commands = Commands(
-            self.hub,
+            roster,
             self.bans,
             self.operators,
             self._note,
             self.note_store_failure,
+            unix_time,
         )
         self._unproven_operators = policy.operators if accounts is None else ()
         self.admission = Admission(self, self.bans, accounts, policy.rooms)
@@ -161,7 +165,7 @@ class ChatFactory(Factory):
         self.sessions: dict[str, Session] = {}
         self._heartbeat_s = heartbeat_s
         self._wheel = HeartbeatWheel(clock, heartbeat_s)
-        self._speaker = Member("", self.hub.names.reserve(name))
+        self._speaker = Member("", self.hub.roster.names.reserve(name))
         self._shutdown = Shutdown(
             clock, self.connections, self.hub.commits.call_when_stored, self.turn.flush
         )
@@ -258,12 +262,12 @@ class ChatFactory(Factory):
 
     async def _say_to_room(self, name: str, message: Message) -> Message:
         try:
-            room = await self.hub.open(name)
+            room = await self.hub.roster.open(name)
         except StoreError as error:
             raise RequestError(ErrorCode.NOT_STORED, "the store does not work now") from error
         told: Deferred[Outcome] = Deferred()
         self.hub.say_as(self._speaker, room, message, told.callback)
-        self.hub.close(room)
+        self.hub.roster.close(room)
         self.turn.schedule()
         outcome = await told
         if isinstance(outcome, RequestError):
@@ -408,14 +412,14 @@ class ChatFactory(Factory):
         self.sessions[session.id] = session
         self.connections.established(session.protocol, session.address)
         self._wheel.add(session.protocol)
-        self.hub.arrive(session, rooms)
+        self.hub.roster.arrive(session, rooms)
 
     def remove(self, session: Session) -> None:
         """Take a session out of the chat."""
         del self.sessions[session.id]
         self._wheel.discard(session.protocol)
         # When everyone goes, to tell each of all the others would be quadratic.
-        self.hub.depart(session, is_silent=self._shutdown.is_under_way)
+        self.hub.roster.depart(session, is_silent=self._shutdown.is_under_way)
 
     def note_store_failure(self, error: Exception) -> None:
         """Log that the store could not do what it was asked."""

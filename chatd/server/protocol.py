@@ -127,8 +127,8 @@ class ServerProtocol(ChatProtocol):
         """
         factory = self.factory
         if self.connection.is_over:
-            factory.hub.close_all(rooms)
-            factory.hub.names.release(session.name)
+            factory.hub.roster.close_all(rooms)
+            factory.hub.roster.names.release(session.name)
             return None
         self.session = session
         self.connection.admit(

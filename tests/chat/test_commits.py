@@ -95,7 +95,7 @@ class BatchTests(JournalCase):
         self.delivery.vanish(self.ann)
         self.chat.finish()
         self.assertEqual(texts(self.bob.take()), ["one"])
-        self.assertEqual((self.ann.answers.owed, self.hub.rooms["lobby"].holds), (0, 0))
+        self.assertEqual((self.ann.answers.owed, self.hub.roster.rooms["lobby"].holds), (0, 0))
 
     def test_receipt_before_the_rename(self):
         """A command that waits for the answers comes after the receipts, also if renamed then."""
@@ -150,7 +150,7 @@ class BrokenStoreTests(JournalCase):
                 self.assertEqual([each.ref for each in told], refs)
                 self.assertEqual(person.answers.owed, 0)
             self.assertIs(self.chat.store_failures.pop(), error)
-        self.assertEqual(self.hub.rooms["lobby"].holds, 0)
+        self.assertEqual(self.hub.roster.rooms["lobby"].holds, 0)
 
     def test_goes_on(self):
         """What is said afterwards is stored, and the order has no hole; the ids may be used."""
@@ -190,7 +190,7 @@ class SameIdTests(JournalCase):
         self.chat.finish()
         self.assertEqual(self.ann.take(), [first])
         self.assertEqual((self.bob.take(), self.ann.answers.owed), ([], 0))
-        self.assertEqual(self.hub.rooms["lobby"].seq, 1)
+        self.assertEqual(self.hub.roster.rooms["lobby"].seq, 1)
 
     def test_again_in_the_same_batch(self):
         """It is the same while the first is not stored yet."""
@@ -224,7 +224,7 @@ class SameIdTests(JournalCase):
         self.say("hello")
         self.chat.finish()
         self.assertEqual(seqs(self.ann.take()), [1])
-        self.assertEqual(self.hub.rooms["lobby"].seq, 2)
+        self.assertEqual(self.hub.roster.rooms["lobby"].seq, 2)
 
 
 class ServerTests(JournalCase):
@@ -232,11 +232,11 @@ class ServerTests(JournalCase):
 
     def say(self, *messages):
         told = []
-        opened = self.successResultOf(Deferred.fromCoroutine(self.hub.open("lobby")))
+        opened = self.successResultOf(Deferred.fromCoroutine(self.hub.roster.open("lobby")))
         speaker = Chat().arrive("server", rooms=())
         for message in messages:
             self.hub.say_as(speaker, opened, message, told.append)
-        self.hub.close(opened)
+        self.hub.roster.close(opened)
         self.chat.end_turn()
         return told
 
@@ -256,7 +256,7 @@ class ServerTests(JournalCase):
         self.store.answer_next()
         self.assertEqual([told[0].is_new, told[1].is_new, told[2].code], [True, False, "id-reused"])
         self.assertEqual(seqs(self.hear(self.bob)), [1])
-        self.assertEqual(self.hub.rooms["lobby"].holds, 0)
+        self.assertEqual(self.hub.roster.rooms["lobby"].holds, 0)
 
 
 class IdleTests(JournalCase):

@@ -67,4 +67,4 @@ class CrowdTests(ChatCase):
         for person in self.people[limit:]:
             self.delivery.vanish(person)
         self.assertEqual(self.counts()["broadcast"], 0)
-        self.assertEqual(self.hub.rooms["lobby"].count, limit)
+        self.assertEqual(self.hub.roster.rooms["lobby"].count, limit)

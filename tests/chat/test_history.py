@@ -66,13 +66,13 @@ class RoomTests(HistoryCase):
         """The RESULT says of which room it is, and of which order."""
         _, result = self.read(room="LOBBY", limit=2)
         del result["id"]
-        epoch = self.hub.rooms["lobby"].epoch
+        epoch = self.hub.roster.rooms["lobby"].epoch
         told = {"room": "lobby", "epoch": epoch, "count": 2, "complete": False}
         self.assertEqual(result, told)
 
     def test_position(self):
         """With the epoch or the id of the place, the RESULT says whether that is the same order."""
-        epoch = self.hub.rooms["lobby"].epoch
+        epoch = self.hub.roster.rooms["lobby"].epoch
         ids = [each.id for each in self.bob.take() if is_said(each)]
         for fields, first, is_recovered in (
             ({"epoch": epoch}, 8, True),

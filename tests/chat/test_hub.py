@@ -30,26 +30,26 @@ class NamesTests(ChatCase):
         for name in ("", "x" * 33, "a b", "a\n", "x" * 60_000):
             self.assert_refused("bad-name", ann, "name", name=name)
             with self.assertRaises(RequestError):
-                self.hub.rename(ann, name)
+                self.hub.roster.rename(ann, name)
         self.assertEqual(fold.cache_info().misses, folded)
-        self.assertEqual((ann.name, self.hub.sessions_of("ann")), ("ann", [ann]))
+        self.assertEqual((ann.name, self.hub.roster.sessions_of("ann")), ("ann", [ann]))
 
     def test_sessions(self):
         """Those of a name are found under each of its spellings, as long as they are here."""
         zoe = self.chat.arrive(ZOE)
         for name in ALIKE:
-            self.assertEqual(self.hub.sessions_of(name), [zoe])
-        self.assertIs(self.hub.is_here(zoe), True)
+            self.assertEqual(self.hub.roster.sessions_of(name), [zoe])
+        self.assertIs(self.hub.roster.is_here(zoe), True)
         self.delivery.vanish(zoe)
-        self.assertEqual(self.hub.sessions_of(ZOE), [])
-        self.assertIs(self.hub.is_here(zoe), False)
+        self.assertEqual(self.hub.roster.sessions_of(ZOE), [])
+        self.assertIs(self.hub.roster.is_here(zoe), False)
 
     def test_no_way_back(self):
         """Who is gone is let into no room any more."""
         ann = self.chat.arrive("ann")
         bob = self.chat.arrive("bob")
         self.delivery.vanish(ann)
-        self.hub.enter(ann, bob.rooms["lobby"])
+        self.hub.roster.enter(ann, bob.rooms["lobby"])
         self.assertEqual(list(bob.rooms["lobby"].members), [bob.id])
 
 
@@ -80,9 +80,9 @@ class PresenceTests(ChatCase):
         """When everybody goes, nobody is told."""
         bob = self.chat.arrive("bob")
         self.hear(self.ann)
-        self.hub.depart(bob, is_silent=True)
+        self.hub.roster.depart(bob, is_silent=True)
         self.assertEqual(self.hear(self.ann), [])
-        self.assertEqual(list(self.hub.rooms["lobby"].members), [self.ann.id])
+        self.assertEqual(list(self.hub.roster.rooms["lobby"].members), [self.ann.id])
 
     def test_said_before_coming(self):
         """What was said before in the same turn is not told to who comes, what is said after is."""
@@ -98,7 +98,7 @@ class PresenceTests(ChatCase):
         bob = self.chat.arrive("bob")
         self.chat.say(self.ann, "before")
         self.hub.commits.begin()
-        self.hub.quit(bob, bob.rooms["lobby"])
+        self.hub.roster.quit(bob, bob.rooms["lobby"])
         self.chat.say(self.ann, "after")
         self.assertEqual(texts(self.hear(bob)), ["before"])
 
@@ -179,12 +179,12 @@ class RenameTests(ChatCase):
         (said,) = [each for each in self.hear(self.bob) if is_said(each)]
         self.assertEqual(said.sender, "anna")
         self.delivery.vanish(self.ann)
-        self.assertEqual(self.hub.rooms["tea"].count, 1)
+        self.assertEqual(self.hub.roster.rooms["tea"].count, 1)
 
     def test_old_name_is_free(self):
         """The old name is free, and means nobody any more."""
         self.ask(self.ann, "name", name="anna")
-        self.assertEqual(self.hub.sessions_of("ann"), [])
+        self.assertEqual(self.hub.roster.sessions_of("ann"), [])
         self.assertEqual(self.ask(self.bob, "name", name="Ann"), {"name": "Ann"})
 
     def test_other_spelling(self):
@@ -202,7 +202,7 @@ class RenameTests(ChatCase):
         """An account has its name for good."""
         cat = self.chat.arrive("cat", account=True)
         self.assert_refused("not-allowed", cat, "name", name="kit")
-        self.assertEqual(self.hub.sessions_of("cat"), [cat])
+        self.assertEqual(self.hub.roster.sessions_of("cat"), [cat])
 
     def test_what_was_said_to_the_old_name(self):
         """What was said to a name in the same turn reaches who has it, also if renamed then."""

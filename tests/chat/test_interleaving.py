@@ -114,7 +114,7 @@ class Interleaving:
         last = ear.next.get(room, 1) - 1
         fields = {"room": room, "after": self.random.choice((None, last, last, last + 1, 0))}
         if self.random.random() < 0.5:
-            epochs = (self.chat.hub.rooms[room].epoch, "another")
+            epochs = (self.chat.hub.roster.rooms[room].epoch, "another")
             fields["epoch"] = self.random.choices(epochs, (3, 1))[0]
         self._command(ear, "join", fields)
 
@@ -181,8 +181,8 @@ class Interleaving:
         chat.finish()
         self.check()
         assert chat.failures == []
-        assert set(chat.hub.rooms) == set(ROOMS)
-        for key, room in chat.hub.rooms.items():
+        assert set(chat.hub.roster.rooms) == set(ROOMS)
+        for key, room in chat.hub.roster.rooms.items():
             inside = {ear.person for ear in self.ears.values() if key in ear.person.rooms}
             assert set(room.members.values()) == inside | {self.keeper.person}
             assert (room.holds, room.count) == (0, len(inside) + 1)

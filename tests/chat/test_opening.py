@@ -23,7 +23,7 @@ class OpeningTests(ChatCase):
             self.chat.command(person, "join", room="tea")
         self.chat.finish()
         self.assertIs(self.ann.rooms["tea"], self.bob.rooms["tea"])
-        self.assertEqual(self.hub.rooms["tea"].holds, 0)
+        self.assertEqual(self.hub.roster.rooms["tea"].holds, 0)
 
     def test_left_while_another_comes(self):
         """Who leaves a room that another is just coming to does not take its order away."""
@@ -42,7 +42,7 @@ class OpeningTests(ChatCase):
         self.chat.command(self.ann, "leave", room="tea")
         self.store.answer_next(StoreError("the disk is full"))
         self.chat.finish()
-        self.assertEqual(self.hub.rooms, {})
+        self.assertEqual(self.hub.roster.rooms, {})
         self.assertFalse(self.store.has(room_log("tea")))
 
     def test_cannot_be_opened(self):
@@ -50,7 +50,7 @@ class OpeningTests(ChatCase):
         self.chat.command(self.ann, "join", room="tea")
         self.store.answer_next(StoreError("the disk is full"))
         self.assertEqual(codes(self.ann.take()), ["not-stored"])
-        self.assertEqual((self.hub.rooms, self.ann.rooms), ({}, {}))
+        self.assertEqual((self.hub.roster.rooms, self.ann.rooms), ({}, {}))
 
     @moderate
     @given(st.lists(st.sampled_from(["ann", "bob", "answer", "fail"]), max_size=24))
@@ -73,7 +73,7 @@ class OpeningTests(ChatCase):
                 chat.store.answer_next(StoreError("the disk is full") if fails else None)
         chat.finish()
         self.assertEqual(chat.failures, [])
-        rooms = {key: room.epoch for key, room in chat.hub.rooms.items()}
+        rooms = {key: room.epoch for key, room in chat.hub.roster.rooms.items()}
         inside = any(person.rooms for person in people.values())
         self.assertEqual(set(rooms), {"tea"} if inside else set())
         self.assertEqual(chat.store.has(room_log("tea")), inside)
@@ -81,7 +81,7 @@ class OpeningTests(ChatCase):
             self.assertEqual(chat.store.epoch_of(room_log(key)), epoch)
 
     def assert_order_kept(self):
-        room = self.hub.rooms["tea"]
+        room = self.hub.roster.rooms["tea"]
         self.assertEqual(self.store.epoch_of(room.log), room.epoch)
         self.assertEqual((list(room.members), room.holds), ([self.bob.id], 0))
 

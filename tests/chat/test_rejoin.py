@@ -59,7 +59,7 @@ class RejoinTests(ResumeCase):
         cat.take()
         self.chat.command(self.bob, "join", room="lobby", after=1)
         self.delivery.vanish(self.bob)
-        room = self.hub.rooms["lobby"]
+        room = self.hub.roster.rooms["lobby"]
         self.assertEqual((set(room.members), room.count), ({self.ann.id, cat.id}, 2))
         (left,) = self.hear(cat)
         self.assertEqual(left.header, {"event": "left", "room": "lobby", "name": "bob"})
@@ -87,7 +87,7 @@ class UnorderedTests(ResumeCase):
         self.successResultOf(done)
         self.chat.say(self.ann, "seven")
         self.chat.finish()
-        self.assertEqual(self.hub.rooms["lobby"].ahead, {})
+        self.assertEqual(self.hub.roster.rooms["lobby"].ahead, {})
 
     def test_read_before_it_is_published(self):
         """What is on a page before the room is told of it is not told to its reader again."""
@@ -149,7 +149,7 @@ class UnorderedTests(ResumeCase):
         self.store.answer("read")
         self.successResultOf(done)
         self.delivery.vanish(self.bob)
-        self.assertEqual(self.hub.rooms["lobby"].ahead, {})
+        self.assertEqual(self.hub.roster.rooms["lobby"].ahead, {})
         self.store.answer("append")
         self.assertEqual(seqs(self.hear(self.ann)), [6])
 
@@ -175,7 +175,7 @@ class BrokenStoreTests(ResumeCase):
         self.assertEqual(codes(self.bob.take()), ["not-stored"])
         self.assertNotIn("lobby", self.bob.rooms)
         self.assertEqual(len(self.chat.store_failures), 1)
-        self.assertEqual(self.hub.rooms["lobby"].holds, 0)
+        self.assertEqual(self.hub.roster.rooms["lobby"].holds, 0)
 
     def test_after_the_result(self):
         """Who was told that it is in, and then cannot be told the rest, may come back for it."""
@@ -186,7 +186,7 @@ class BrokenStoreTests(ResumeCase):
         self.assertEqual(
             [(each.code, each.retry) for each in self.bob.take()], [("not-stored", True)]
         )
-        self.assertEqual(list(self.hub.rooms["lobby"].members), [self.ann.id])
+        self.assertEqual(list(self.hub.roster.rooms["lobby"].members), [self.ann.id])
 
     def test_in_already(self):
         """Who is in already, and of whom nothing was kept back, stays where it is."""

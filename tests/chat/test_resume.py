@@ -16,7 +16,7 @@ class ResumeCase(ChatCase):
         for text in ("one", "two", "three", "four", "five"):
             self.chat.say(self.ann, text)
         self.chat.end_turn()
-        self.epoch = self.hub.rooms["lobby"].epoch
+        self.epoch = self.hub.roster.rooms["lobby"].epoch
 
     def join(self, **fields):
         """Let bob join; return the RESULT, which comes first, and the places of what follows."""
@@ -138,7 +138,7 @@ class ForgottenTests(ResumeCase):
         self.assert_nothing_left_of_bob()
 
     def assert_nothing_left_of_bob(self):
-        room = self.hub.rooms["lobby"]
+        room = self.hub.roster.rooms["lobby"]
         self.assertEqual((list(room.members), room.holds), ([self.ann.id], 0))
 
 
@@ -216,9 +216,9 @@ class PagesTests(ResumeCase):
             self.chat.finish()
             self.store.is_slow = False
             self.successResultOf(done)
-            self.assertEqual(list(self.hub.rooms), ["lobby"])
+            self.assertEqual(list(self.hub.roster.rooms), ["lobby"])
             self.assertFalse(self.store.has(room_log("tea")))
 
     def assert_nothing_left(self):
-        room = self.hub.rooms["lobby"]
+        room = self.hub.roster.rooms["lobby"]
         self.assertEqual((list(room.members), room.holds, room.count), ([self.ann.id], 0, 1))

@@ -83,7 +83,7 @@ class JoiningTests(ChatCase):
         """A sharp s and two of the other kind are the same room."""
         self.ask(self.ann, "join", room="stra\u00dfe")
         self.ask(self.bob, "join", room="STRASSE")
-        self.assertEqual(len(self.hub.rooms), 1)
+        self.assertEqual(len(self.hub.roster.rooms), 1)
 
     def test_long_in_another_form(self):
         """A room whose name is long only when it is decomposed can be joined, used and left."""
@@ -97,7 +97,7 @@ class JoiningTests(ChatCase):
         """A room's name has 1 to 64 characters, none of them a space or a control character."""
         for name in ("", "x" * 65, "a b", "a\0", "a\n", "\u200b", "a\u00a0b", "e\u0301" * 65):
             self.assert_refused("bad-room", self.ann, "join", room=name)
-        self.assertEqual(self.hub.rooms, {})
+        self.assertEqual(self.hub.roster.rooms, {})
         self.ask(self.ann, "join", room="x" * 64)
 
     @moderate
@@ -108,10 +108,10 @@ class JoiningTests(ChatCase):
         ann = chat.arrive("ann", rooms=())
         chat.command(ann, "join", room=name)
         if "bad-room" in codes(ann.take()):
-            self.assertEqual(chat.hub.rooms, {})
+            self.assertEqual(chat.hub.roster.rooms, {})
             return
         for form in ("NFC", "NFD"):
-            room = chat.hub.room_of(ann, unicodedata.normalize(form, name))
+            room = chat.hub.roster.room_of(ann, unicodedata.normalize(form, name))
             self.assertIs(room, ann.rooms[room.key])
 
     def test_not_in_the_room(self):
@@ -153,7 +153,7 @@ class LimitTests(ChatCase):
             self.ask(ann, "join", room=f"room-{number}")
         for after in (None, 0):
             self.assert_refused("too-many-rooms", ann, "join", room="tea", after=after)
-        self.assertEqual((len(ann.rooms), len(self.hub.rooms)), (100, 100))
+        self.assertEqual((len(ann.rooms), len(self.hub.roster.rooms)), (100, 100))
         self.ask(ann, "join", room="room-0")  # where it is already
         self.ask(ann, "leave", room="room-0")
         self.ask(ann, "join", room="tea")
@@ -168,15 +168,15 @@ class LimitTests(ChatCase):
         (failure,) = chat.failures
         self.assertEqual(failure.value.code, "too-many-rooms")
         chat.failures.clear()
-        self.assertEqual(set(chat.hub.rooms), {"one", "two"})
-        self.assertEqual({room.holds for room in chat.hub.rooms.values()}, {0})
+        self.assertEqual(set(chat.hub.roster.rooms), {"one", "two"})
+        self.assertEqual({room.holds for room in chat.hub.roster.rooms.values()}, {0})
 
     def test_first_rooms_alike(self):
         """Of the rooms that a session begins in, those that are the same count once."""
         chat = self.make_chat(max_rooms=1)
         ann = chat.arrive("ann", rooms=("Tea", "tea", "TEA"))
         self.assertEqual(list(ann.rooms), ["tea"])
-        self.assertEqual(chat.hub.rooms["tea"].holds, 0)
+        self.assertEqual(chat.hub.roster.rooms["tea"].holds, 0)
 
 
 class ForgottenTests(ChatCase):
@@ -189,7 +189,7 @@ class ForgottenTests(ChatCase):
 
     def leave_and_join(self):
         self.ask(self.ann, "leave", room="tea")
-        self.assertEqual(self.hub.rooms, {})
+        self.assertEqual(self.hub.roster.rooms, {})
         self.ann.take()
         return self.ask(self.ann, "join", room="tea")
 
@@ -220,7 +220,7 @@ class ForgottenTests(ChatCase):
     def test_vanishing(self):
         """A room is gone also when the last one in it vanishes."""
         self.delivery.vanish(self.ann)
-        self.assertEqual((self.hub.rooms, self.hub.here), ({}, {}))
+        self.assertEqual((self.hub.roster.rooms, self.hub.roster.here), ({}, {}))
         self.assertFalse(self.store.has(room_log("tea")))
 
     def test_what_was_said_is_waited_for(self):
@@ -229,9 +229,9 @@ class ForgottenTests(ChatCase):
         self.chat.say(self.ann, "hello")
         self.chat.end_turn()
         self.delivery.vanish(self.ann)
-        self.assertIn("tea", self.hub.rooms)
+        self.assertIn("tea", self.hub.roster.rooms)
         self.chat.finish()
-        self.assertEqual(self.hub.rooms, {})
+        self.assertEqual(self.hub.roster.rooms, {})
         self.store.is_slow = False
         bob = self.chat.arrive("bob", rooms=())
         result = self.ask(bob, "join", room="tea", after=0)
@@ -244,4 +244,4 @@ class ForgottenTests(ChatCase):
         self.chat.command(self.ann, "leave", room="tea")
         self.assertEqual(len(self.chat.failures), 1)
         self.chat.failures.clear()
-        self.assertEqual(self.hub.rooms, {})
+        self.assertEqual(self.hub.roster.rooms, {})

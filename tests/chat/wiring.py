@@ -8,6 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.chat.commands import Commands
 from chatd.chat.hub import Hub
 from chatd.chat.moderation import Bans, Operators
+from chatd.chat.roster import Roster
 from chatd.errors import RequestError, SessionEnded
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.wire.messages import Message, MessageType
@@ -32,7 +33,7 @@ class Chat:
         store_class=SlowStore,
         operators=(),
         needs_account=False,
-        **hub_options,
+        **roster_options,
     ):
         self.now = NOW
         self.store = store_class(retention, unix_time=lambda: self.now)
@@ -41,35 +42,37 @@ class Chat:
         self.failures = []
         self.notes = []
         self.saved = []
+        self.roster = Roster(self.store, self.delivery, self._start, **roster_options)
         self.hub = Hub(
+            self.roster,
             self.store,
             self.delivery,
             self._start,
             self.store_failures.append,
             unix_time=lambda: self.now,
-            **hub_options,
         )
-        self.delivery.depart = self.hub.depart
+        self.delivery.depart = self.hub.roster.depart
         self.saving = None
         self.bans = Bans(save=self._save, lock=DeferredLock(), unix_time=lambda: self.now)
         self.commands = Commands(
-            self.hub,
+            self.roster,
             self.bans,
             Operators(operators, needs_account=needs_account),
             self.notes.append,
             self.store_failures.append,
+            lambda: self.now,
         )
         self._last = 0
 
     def arrive(self, name, *, rooms=("lobby",), account=False, address="192.0.2.1"):
         """Let someone in, whom nobody has told anything yet; the store must not be slow."""
-        given = self.hub.names.claim(name, "", is_account=account)
+        given = self.hub.roster.names.claim(name, "", is_account=account)
         self._last += 1
         person = Person(f"session {self._last}", given)
         person.has_account = account
         person.address = address
-        Deferred.fromCoroutine(self.hub.open_all(rooms)).addCallbacks(
-            lambda opened: self.hub.arrive(person, opened), self.failures.append
+        Deferred.fromCoroutine(self.hub.roster.open_all(rooms)).addCallbacks(
+            lambda opened: self.hub.roster.arrive(person, opened), self.failures.append
         )
         return person
 

@@ -65,7 +65,7 @@ class TypingTests(TerminalCase):
             await it.shown("* you are alice, in lobby")
             it.type(ENTER + "  " + ENTER + "something" + ENTER)
             await it.shown("alice: something")
-            self.assertEqual(self.reactor.server.hub.rooms["lobby"].seq, 1)
+            self.assertEqual(self.reactor.server.hub.roster.rooms["lobby"].seq, 1)
             it.type(" exit " + ENTER)
 
         self.assertEqual(self.converse(script), Status.DONE)
@@ -344,7 +344,7 @@ class ReconnectTests(TerminalCase):
 
         async def script(it):
             await self.lose(it)
-            names = self.reactor.server.hub.names
+            names = self.reactor.server.hub.roster.names
             names.claim("alice", "")
             self.reactor.advance(2)
             self.reactor.settle()

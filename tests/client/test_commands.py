@@ -119,7 +119,7 @@ class ListTests(RequestsTests):
         """More names than fit in one answer come in several."""
         names = [f"{number:04}{'n' * 28}" for number in range(1_500)]
         for name in names:
-            self.server.factory.hub.rooms["lobby"].members[name] = _Named(name)
+            self.server.factory.hub.roster.rooms["lobby"].members[name] = _Named(name)
         self.assertEqual(self.result(self.alice.who("lobby")), [*names, "alice", "bob"])
 
     def test_rooms(self) -> None:

@@ -32,7 +32,7 @@ class HistoryTests(RequestsTests):
         history = self.result(self.bob.history("lobby", limit=3))
         self.assertEqual(history.messages, receipts[2:])
         self.assertFalse(history.complete)
-        self.assertEqual(history.epoch, self.server.factory.hub.rooms["lobby"].epoch)
+        self.assertEqual(history.epoch, self.server.factory.hub.roster.rooms["lobby"].epoch)
 
     def test_after_and_before(self) -> None:
         """From a place on the oldest are read, and up to a place the newest."""

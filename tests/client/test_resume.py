@@ -131,7 +131,9 @@ class BackTests(LastingTests):
         self.start()
         self.lose()
         members = self.service.whenConnected().addCallback(
-            lambda client: [each.name for each in self.server.hub.rooms["lobby"].members.values()]
+            lambda client: [
+                each.name for each in self.server.hub.roster.rooms["lobby"].members.values()
+            ]
         )
         self.come_back()
         self.assertEqual(self.successResultOf(members), ["alice"])

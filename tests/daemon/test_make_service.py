@@ -173,7 +173,7 @@ class SettingsTests(MakeServiceTests):
     def test_policy(self) -> None:
         """The chat is as its policy says."""
         service = self.make(policy=Policy(rooms=("hall",), max_rooms=3))
-        self.assertEqual(service.factory.hub.max_rooms, 3)
+        self.assertEqual(service.factory.hub.roster.max_rooms, 3)
 
     def test_unproven_operators(self) -> None:
         """Where there are operators and no accounts, the log says what that means."""

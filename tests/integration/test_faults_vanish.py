@@ -56,9 +56,9 @@ async def serve(key=None, **options):
         yield server
         await until(lambda: not factory.connections)
         assert not factory.sessions
-        assert not factory.hub.rooms
-        assert not factory.hub.here
-        assert not factory.hub._coming
+        assert not factory.hub.roster.rooms
+        assert not factory.hub.roster.here
+        assert not factory.hub.roster._coming
         assert factory.hub.commits.is_idle
         assert len(factory._wheel) == 0
         assert not factory._wheel.is_running
@@ -107,10 +107,10 @@ async def test_during_a_join(key):
         alice.stream.pauseProducing()
         joining = alice.join("cellar", after=0)
         await until(lambda: is_stalled(server, alice))
-        assert server.factory.hub.rooms["cellar"].holds == 1
+        assert server.factory.hub.roster.rooms["cellar"].holds == 1
         await vanish(server, alice)
         await settle([joining])
-        await until(lambda: server.factory.hub.rooms["cellar"].holds == 0)
+        await until(lambda: server.factory.hub.roster.rooms["cellar"].holds == 0)
         assert await bob.who("cellar") == ["bob"]
         await leave(bob)
 

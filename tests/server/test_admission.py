@@ -125,9 +125,9 @@ class AdmissionTests(SynchronousTestCase):
     def check_nothing_left(self) -> None:
         """Check that no session, name, room or timer is left."""
         hub = self.factory.hub
-        self.assertEqual((self.factory.sessions, hub.here, hub.rooms), ({}, {}, {}))
-        self.assertEqual(set(hub.names._holders), {"server"})
-        self.assertEqual(hub.names._accounts, set())
+        self.assertEqual((self.factory.sessions, hub.roster.here, hub.roster.rooms), ({}, {}, {}))
+        self.assertEqual(set(hub.roster.names._holders), {"server"})
+        self.assertEqual(hub.roster.names._accounts, set())
         self.assertEqual(self.factory.clock.getDelayedCalls(), [])
 
 
@@ -169,7 +169,7 @@ class RoomTests(AdmissionTests):
         bob.say("one", "two")
         settle(self.factory)
         (told,) = self.welcome()["rooms"]
-        room = self.factory.hub.rooms["lobby"]
+        room = self.factory.hub.roster.rooms["lobby"]
         self.assertEqual(told, {"room": "lobby", "epoch": room.epoch, "seq": 2, "last_id": "two"})
 
     def test_bad_room(self) -> None:

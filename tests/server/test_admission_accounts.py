@@ -43,7 +43,7 @@ class AccountTests(AdmissionTests):
         """An account may have several sessions at once."""
         for _ in range(3):
             self.assertEqual(self.welcome("Alice", password=SECRET)["name"], "Alice")
-        self.assertEqual(len(self.factory.hub.sessions_of("alice")), 3)
+        self.assertEqual(len(self.factory.hub.roster.sessions_of("alice")), 3)
 
     def test_wrong(self) -> None:
         """Who has it not is refused, in the same words for every reason."""
@@ -80,7 +80,7 @@ class AccountTests(AdmissionTests):
         self.assertEqual(self.refusal("Alice"), ("auth-required", False))
         self.assertEqual(self.welcome("Alice", password=SECRET)["name"], "Alice")
         self.assertEqual(self.refusal("guest-bob"), ("name-taken", False))
-        session = self.factory.hub.sessions_of("guest-bob")[0]
+        session = self.factory.hub.roster.sessions_of("guest-bob")[0]
         self.assertFalse(session.has_account)
 
     def test_in_the_clear(self) -> None:

@@ -170,7 +170,7 @@ class GoneTests(AnswerTests):
             self.store.answer()
             self.assertEqual(self.told(self.bob), ["left", "one"])
             self.assertEqual(getattr(self.factory, "commanded", []), [])
-            self.assertEqual(list(self.factory.hub.here), ["bob"])
+            self.assertEqual(list(self.factory.hub.roster.here), ["bob"])
 
     def test_fault(self) -> None:
         """A fault that waited is not told to who is gone."""
@@ -188,9 +188,9 @@ class GoneTests(AnswerTests):
         self.alice.transport.lose()
         self.bob.transport.lose()
         settle(self.factory)
-        self.assertEqual(list(self.factory.hub.rooms), ["lobby"])
+        self.assertEqual(list(self.factory.hub.roster.rooms), ["lobby"])
         self.store.answer()
-        self.assertEqual(self.factory.hub.rooms, {})
+        self.assertEqual(self.factory.hub.roster.rooms, {})
         carol = greeted_client(self.factory)
         carol.send(ack(carol, "carol"))
         settle(self.factory)

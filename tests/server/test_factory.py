@@ -301,7 +301,7 @@ class RoomTests(FactoryTests):
         self.alice.send(command("join", room="Cellar"))
         self.end_turn()
         self.alice.take()
-        self.cellar = self.factory.hub.rooms["cellar"]
+        self.cellar = self.factory.hub.roster.rooms["cellar"]
 
     def test_members_only(self) -> None:
         """What is said in a room reaches its members, and has its place in the room's order."""
@@ -320,7 +320,7 @@ class RoomTests(FactoryTests):
         (result,) = self.bob.take()
         self.assertEqual(result.type, MessageType.RESULT)
         self.assertEqual((result.header["room"], result.header["members"]), ("Cellar", 2))
-        names = [room.name for room in self.factory.hub.rooms.values()]
+        names = [room.name for room in self.factory.hub.roster.rooms.values()]
         self.assertEqual(names, ["lobby", "Cellar"])
 
     def test_room_of_the_welcome(self) -> None:
@@ -337,13 +337,13 @@ class RoomTests(FactoryTests):
 
     def test_leaves_all(self) -> None:
         """Who goes leaves every room that it is in, and a room that nobody is in is gone."""
-        lobby = self.factory.hub.rooms["lobby"]
+        lobby = self.factory.hub.roster.rooms["lobby"]
         self.alice.transport.lose()
         self.assertEqual((self.cellar.members, self.cellar.count), ({}, 0))
-        self.assertEqual(self.factory.hub.rooms, {"lobby": lobby})
+        self.assertEqual(self.factory.hub.roster.rooms, {"lobby": lobby})
         self.bob.transport.lose()
         self.assertEqual((lobby.members, lobby.count), ({}, 0))
-        self.assertEqual((self.factory.hub.rooms, self.factory.hub.here), ({}, {}))
+        self.assertEqual((self.factory.hub.roster.rooms, self.factory.hub.roster.here), ({}, {}))
 
 
 class KeptTests(SynchronousTestCase):
@@ -416,7 +416,7 @@ class SendToRoomTests(FactoryTests):
         self.assertEqual(self.said("Cellar", "hello").seq, 1)
         again = self.said("cellar", "again")
         self.assertEqual((again.room, again.seq), ("Cellar", 2))
-        self.assertEqual(self.factory.hub.rooms, {})
+        self.assertEqual(self.factory.hub.roster.rooms, {})
 
     def test_bad_room(self) -> None:
         """A name that no room can have is refused."""

@@ -63,8 +63,8 @@ class GoneTests(SynchronousTestCase):
     def check_gone(self, code: str) -> None:
         """Alice is out of the room, her name is free, and nothing of her is left."""
         self.assertEqual(self.names(), ["bob"])
-        self.assertEqual(list(self.factory.hub.here), ["bob"])
-        self.assertEqual(self.factory.hub.rooms["lobby"].count, 1)
+        self.assertEqual(list(self.factory.hub.roster.here), ["bob"])
+        self.assertEqual(self.factory.hub.roster.rooms["lobby"].count, 1)
         events = [frame.header for frame in self.told if frame.type == MessageType.EVENT]
         self.assertEqual([event["event"] for event in events], ["left"])
         self.let_pass(CLOSE_TIMEOUT_S)

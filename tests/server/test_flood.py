@@ -303,7 +303,7 @@ class CrowdTests(SynchronousTestCase):
         settle(self.server)
         self.assertEqual([each.name for each in self.server.sessions.values()], ["alice"])
         self.assertEqual(self.last_word(clients[1]), ("too-many-sessions", True))
-        self.assertEqual(list(self.server.hub.here), ["alice"])
+        self.assertEqual(list(self.server.hub.roster.here), ["alice"])
 
     def test_too_many_unestablished(self) -> None:
         """The oldest connection without a session makes room for a new one."""

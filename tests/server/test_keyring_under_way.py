@@ -167,7 +167,7 @@ class UnderWayTests(NewKeyTests):
         bob = self.connect("bob", OTHER_KEY)
         bob.send("two")
         self.server.pump()
-        epoch = self.factory.hub.rooms["lobby"].epoch
+        epoch = self.factory.hub.roster.rooms["lobby"].epoch
         self.factory.use_key(KEYS[2])
         for late in (alice, bob, self.connect("carol", KEYS[2])):
             left = late.leave("lobby")

@@ -98,7 +98,7 @@ class AdmissionTests(ServerTests):
         (welcome,) = client.take()
         self.assertEqual(welcome.type, MessageType.EVENT)
         session_id = client.protocol.connection.session_id
-        lobby = self.factory.hub.rooms["lobby"]
+        lobby = self.factory.hub.roster.rooms["lobby"]
         self.assertEqual(
             welcome.header,
             {
