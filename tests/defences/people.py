@@ -150,8 +150,8 @@ PEOPLE = (
         "Nobody says anything in a room that it is not in.",
         "tests/chat/test_commits.py::RefusalTests::test_at_once",
         "chatd/chat/hub.py",
-        "            room = self.room_of(member, header.room)\n            member.answers",
-        "            room = next(iter(self.rooms.values()))\n            member.answers",
+        "            room = self.roster.room_of(member, header.room)\n            member.answers",
+        "            room = next(iter(self.roster.rooms.values()))\n            member.answers",
     ),
     Defence(
         "Who speaks is what the server says, not what the sender writes.",
