@@ -106,7 +106,7 @@ def make_service(
     needed = None if accounts is None else accounts.check_files
     RereadingService(reads, needed).setServiceParent(service)
     DescriptorService(reactor, settings.limits).setServiceParent(service)
-    MemoryService(reactor, lambda: factory.connections.departures).setServiceParent(service)
+    MemoryService(reactor, lambda: factory.engine.connections.departures).setServiceParent(service)
     return service
 
 

@@ -64,6 +64,6 @@ class KeepingService(Service):
         try:
             await self._factory.store.expire()
         except StoreError as error:
-            self._factory.note_store_failure(error)
+            self._factory.engine.failures.store_failed(error)
         except Exception:  # of a store of whatever make: the loop goes on
             self.log.failure("the store failed to drop what is too old")

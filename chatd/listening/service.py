@@ -132,7 +132,7 @@ class ListeningService(Service):
         if isinstance(port, StdioTransport):
             port.ended.addCallback(lambda _: self._note_end(port))
         if isinstance(port, Port):
-            Acceptor(self._clock, port, self._factory.make_room)
+            Acceptor(self._clock, port, self._factory.engine.shedder.make_room)
         host = port.getHost() if hasattr(port, "getHost") else None
         self.log.info("listening on {endpoint} ({host})", endpoint=self._description, host=host)
         if not self._factory.has_key:
@@ -149,7 +149,7 @@ class ListeningService(Service):
     def _warn_of(self, host: object) -> None:
         """Say what an operator may not have meant, where there is no key."""
         is_tls = self._description.removeprefix("haproxy:").startswith(("ssl:", "tls:"))
-        asks_passwords = self._factory.admission.asks_passwords
+        asks_passwords = self._factory.engine.admission.asks_passwords
         if asks_passwords and not is_tls and isinstance(host, (IPv4Address, IPv6Address)):
             self.log.warn(
                 "{endpoint}: nobody can log in there: passwords are not taken in the clear; give "

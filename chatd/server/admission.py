@@ -2,55 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic
 
-from twisted.internet.defer import CancelledError, Deferred
-from twisted.python.failure import Failure
+from twisted.internet.defer import Deferred
 
+from chatd.chat.interfaces import M
 from chatd.chat.moderation import Bans
 from chatd.chat.names import GUEST, MAX_NAME, fold
+from chatd.chat.rooms import Room
+from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.server.accounts import Account, Accounts
-from chatd.transport.hooks import FAILED, call_hook
-from chatd.transport.identity import Identity, identify
-from chatd.transport.streams import has_hung_up
-from chatd.wire.messages import SessionAck
+from chatd.transport.identity import Identity
 
-if TYPE_CHECKING:
-    from chatd.server.factory import ChatFactory
-    from chatd.server.protocol import ServerProtocol
+__all__ = ["RETRIED", "Admission", "Admitted", "Applicant"]
 
-__all__ = ["Admission"]
-
-_RETRIED = frozenset(
+RETRIED = frozenset(
     {ErrorCode.NOT_STORED, ErrorCode.TOO_MANY_ATTEMPTS, ErrorCode.TOO_MANY_SESSIONS}
 )
-"""Refusals that do not last."""
+"""Refusals that do not last: the client is invited to try again."""
 
 
-class Admission:
+@dataclass(frozen=True, slots=True)
+class Applicant:
+    """What a client shows that asks to be let in.
+
+    Attributes:
+        session_id: The id that its session will have.
+        name: The name that it asks for, or None.
+        password: Proves the right to the name, or None.
+        rooms: The names of the rooms that it asks for; None for the server's choice.
+        identity: Who is on the other side of its transport.
+        is_there: Says whether it still waits for an answer.
+    """
+
+    session_id: str
+    name: str | None
+    password: str | None = field(repr=False)
+    rooms: Sequence[str] | None
+    identity: Identity
+    is_there: Callable[[], bool] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted(Generic[M]):
+    """Who an applicant is. The name is claimed and the rooms are held until `Admission.release`.
+
+    Attributes:
+        name: The name that it has.
+        has_account: Whether the name is an account's, and proven.
+        address: Where it comes from, as limits and bans count it.
+        rooms: The rooms that it is let into.
+    """
+
+    name: str
+    has_account: bool
+    address: str
+    rooms: Sequence[Room[M]]
+
+
+class Admission(Generic[M]):
     """Decides who is let in.
 
     Args:
-        factory: The server.
+        roster: Holds the names and the rooms.
         bans: Who is banned.
         accounts: Who has an account; None where nobody needs one.
-        rooms: The rooms that a session is let into which names none itself.
+        rooms: The rooms of a session that names none itself.
+        check_limits: Called with an address; raises `RequestError` where no session more may come
+            from it.
+        store_failed: Called with the error when the store does not work.
+        is_encrypted: Whether sessions are encrypted: a password is safe then.
     """
 
     def __init__(
         self,
-        factory: ChatFactory,
+        roster: Roster[M],
         bans: Bans,
         accounts: Accounts | None,
         rooms: Sequence[str],
+        *,
+        check_limits: Callable[[str], None],
+        store_failed: Callable[[Exception], None],
+        is_encrypted: bool,
     ) -> None:
-        self._factory = factory
+        self._roster = roster
         self._bans = bans
         self._accounts = accounts
         self._rooms = rooms
-        self._logins: dict[ServerProtocol, Deferred[Account]] = {}
+        self._check_limits = check_limits
+        self._store_failed = store_failed
+        self._is_encrypted = is_encrypted
+        self._logins: dict[str, Deferred[Account]] = {}  # under way, by the sessions' ids
 
     @property
     def asks_passwords(self) -> bool:
@@ -59,101 +104,90 @@ class Admission:
 
     def takes_passwords(self, identity: Identity) -> bool:
         """Whether a password may be sent: there are accounts, and nobody can listen."""
-        is_open = identity.is_clear_tcp and not self._factory.has_key
+        is_open = identity.is_clear_tcp and not self._is_encrypted
         return self._accounts is not None and not is_open
 
-    def admit(self, protocol: ServerProtocol, ack: SessionAck) -> Deferred[None] | None:
-        """Let a client in, or refuse it.
+    async def admit(self, applicant: Applicant) -> Admitted[M]:
+        """Return who an applicant is.
 
-        Returns:
-            A Deferred that fires with None when that is done, or None where it is done already.
+        Raises:
+            RequestError: It is refused.
+            CancelledError: It went away before its password was checked.
         """
-        return call_hook(self._refuse, protocol, self._admit, protocol, ack)
+        try:
+            return await self._admit(applicant)
+        except StoreError as error:
+            self._store_failed(error)
+            raise RequestError(
+                ErrorCode.NOT_STORED, "the server's store does not work now"
+            ) from error
 
-    def ended(self, protocol: ServerProtocol) -> None:
-        """Stop waiting for the login of a connection that has ended without a session.
+    def withdraw(self, session_id: str) -> None:
+        """Stop the login of an applicant that is gone.
 
         So each login that waits is one of a connection without a session, of which there are at
         most `Limits.max_unestablished`.
         """
-        login = self._logins.get(protocol)
+        login = self._logins.get(session_id)
         if login is not None:
             login.cancel()
 
-    async def _admit(self, protocol: ServerProtocol, ack: SessionAck) -> None:
-        identity = identify(protocol.stream)
-        self._bans.check(None, identity.address)
-        self._factory.connections.check(identity.address)
-        name, is_account = await self._name_of(protocol, ack, identity)
-        try:
-            self._bans.check(name, identity.address)
-            rooms = await self._factory.hub.roster.open_all(
-                self._rooms if ack.rooms is None else ack.rooms
-            )
-            try:
-                # It may have been banned meanwhile, and others let in.
-                self._bans.check(name, identity.address)
-                self._factory.connections.check(identity.address)
-                session = self._factory.session_class(
-                    protocol, protocol.connection.session_id, name
-                )
-            except BaseException:
-                self._factory.hub.roster.close_all(rooms)
-                raise
-        except BaseException:
-            self._factory.hub.roster.names.release(name)
-            raise
-        session.address = identity.address
-        session.has_account = is_account
-        work = protocol.begin_session(session, rooms)
-        if work is not None:
-            await work
+    def release(self, admitted: Admitted[M]) -> None:
+        """Give back the name and the rooms of an applicant that does not come after all."""
+        self._roster.close_all(admitted.rooms)
+        self._roster.names.release(admitted.name)
 
-    async def _name_of(
-        self, protocol: ServerProtocol, ack: SessionAck, identity: Identity
-    ) -> tuple[str, bool]:
-        """Return the name that a client may have and now holds, and whether it is an account's."""
-        names = self._factory.hub.roster.names
-        guest = protocol.connection.session_id.replace("-", "")
+    async def _admit(self, applicant: Applicant) -> Admitted[M]:
+        address = applicant.identity.address
+        self._check(None, address)
+        name, has_account = await self._name_of(applicant)
+        try:
+            self._bans.check(name, address)
+            wanted = self._rooms if applicant.rooms is None else applicant.rooms
+            rooms = await self._roster.open_all(wanted)
+        except BaseException:
+            self._roster.names.release(name)
+            raise
+        admitted = Admitted(name, has_account, address, rooms)
+        try:
+            self._check(name, address)  # it may have been banned meanwhile, and others let in
+        except BaseException:
+            self.release(admitted)
+            raise
+        return admitted
+
+    def _check(self, name: str | None, address: str) -> None:
+        self._bans.check(name, address)
+        self._check_limits(address)
+
+    async def _name_of(self, applicant: Applicant) -> tuple[str, bool]:
+        """Return the name that an applicant may have and now holds, and if it is an account's."""
+        names, identity = self._roster.names, applicant.identity
+        guest = applicant.session_id.replace("-", "")
         if self._accounts is None:
-            if ack.name is None and identity.login is not None:
+            if applicant.name is None and identity.login is not None:
                 return names.claim_like(identity.login, guest), False
-            return names.claim(ack.name, guest), False
-        is_guest = ack.password is None and self._accounts.allows_guests
-        if ack.name is not None and not fold(ack.name[:MAX_NAME]).startswith(GUEST):
+            return names.claim(applicant.name, guest), False
+        account = await self._log_in(applicant, self._accounts)
+        if account.is_guest:
+            return names.claim(applicant.name, guest), False
+        return names.claim(account.name, guest, is_account=True), True
+
+    async def _log_in(self, applicant: Applicant, accounts: Accounts) -> Account:
+        is_guest = applicant.password is None and accounts.allows_guests
+        if applicant.name is not None and not fold(applicant.name[:MAX_NAME]).startswith(GUEST):
             is_guest = False
-        if not is_guest and not self.takes_passwords(identity):
+        if not is_guest and not self.takes_passwords(applicant.identity):
             raise RequestError(
                 ErrorCode.AUTH_IN_CLEAR,
                 "this server asks for a password, which must not be sent in the clear: "
                 "connect with a key file, over TLS or over a UNIX socket",
             )
-        login = self._accounts.login(
-            ack.name, ack.password, identity.address, lambda: _is_there(protocol)
+        login = accounts.login(
+            applicant.name, applicant.password, applicant.identity.address, applicant.is_there
         )
-        self._logins[protocol] = login
+        self._logins[applicant.session_id] = login
         try:
-            account = await login
+            return await login
         finally:
-            del self._logins[protocol]
-        if account.is_guest:
-            return names.claim(ack.name, guest), False
-        return names.claim(account.name, guest, is_account=True), True
-
-    def _refuse(self, failure: Failure, protocol: ServerProtocol) -> None:
-        error = failure.value
-        if isinstance(error, CancelledError) and not _is_there(protocol):
-            return  # nobody is left to be refused; what is not over yet ends when it is read on
-        if isinstance(error, StoreError):
-            self._factory.note_store_failure(error)
-            error = RequestError(ErrorCode.NOT_STORED, "the server's store does not work now")
-        elif not isinstance(error, RequestError):
-            protocol.log_failure(failure, "admission")
-            error = RequestError(ErrorCode.INTERNAL_ERROR, FAILED)
-        protocol.connection.refuse(error.code, error.message, retry=error.code in _RETRIED)
-        protocol.flush()  # now: it is not read from until this is done, but it is to its end
-
-
-def _is_there(protocol: ServerProtocol) -> bool:
-    """Say whether a client waits for its answer; it is not read from meanwhile."""
-    return not (protocol.connection.is_over or has_hung_up(protocol.stream))
+            del self._logins[applicant.session_id]

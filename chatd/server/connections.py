@@ -4,17 +4,27 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from chatd.chat.addresses import site_of
 from chatd.errors import ErrorCode, RequestError
 from chatd.server.limits import Limits
 from chatd.server.sites import PerSite
 
-__all__ = ["Connections"]
+__all__ = ["Closable", "Connections"]
 
 P = TypeVar("P")
 """What stands for a connection."""
+
+
+class Closable(Protocol):
+    """A connection that can be closed."""
+
+    def end_session(self, code: str, reason: str, *, retry: bool = False) -> None:
+        """Say why, and close."""
+
+    def abort(self) -> None:
+        """Cut it off, whatever was still to be said."""
 
 
 class Connections(Generic[P]):

@@ -55,15 +55,15 @@ class TurnDelivery:
 
     def refuse(self, member: Session, error: RequestError) -> None:
         """Send an ERROR."""
-        member.protocol.send_error(error)
+        member.send_error(error)
 
     def end(self, member: Session, code: str, reason: str, *, retry: bool = False) -> None:
         """End a session."""
-        member.protocol.end_session(code, reason, retry=retry)
+        member.end_now(code, reason, retry=retry)
 
     def drained(self, member: Session) -> Deferred[None]:
         """Wait until a session has nothing to write."""
-        return member.protocol.when_drained()
+        return member.when_drained()
 
 
 def _encode_kept(encoder: Codec, message: Message) -> bytes:

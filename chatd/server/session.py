@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
+
 from chatd.chat.interfaces import Member
-from chatd.errors import ErrorCode, SessionEnded
+from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.transport.streams import peer_of
 from chatd.wire.messages import Message, MessageType
 
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
 
     from chatd.server.factory import ChatFactory
-    from chatd.server.protocol import ServerProtocol
+    from chatd.server.sessionprotocol import SessionProtocol
 
 __all__ = ["Session"]
 
@@ -39,7 +41,7 @@ class Session(Member):
 
     __slots__ = ("__weakref__", "encoder", "extra", "protocol")
 
-    def __init__(self, protocol: ServerProtocol, id: str, name: str) -> None:
+    def __init__(self, protocol: SessionProtocol, id: str, name: str) -> None:
         super().__init__(id, name)
         self.protocol = protocol
         self.encoder = protocol.connection.codec
@@ -93,7 +95,9 @@ class Session(Member):
             SessionEnded: The session is over.
             LocalProtocolError: The content is over the limit.
         """
-        self._send(self.encoder.encode(self.factory.compose(content, id, content_type)))
+        self._send(
+            self.encoder.encode(self.factory.engine.speaker.compose(content, id, content_type))
+        )
 
     def reply(
         self, message: Message, content: str | bytes, *, content_type: str | None = None
@@ -138,6 +142,8 @@ class Session(Member):
         """
         self.answers.then(lambda: self.protocol.end_session(code, reason, retry=retry))
 
+    # For the server
+
     def deliver(self, frames: bytes) -> None:
         """Queue whole frames, made by its `encoder`, unless the session is over."""
         self.protocol.deliver(frames)
@@ -145,6 +151,18 @@ class Session(Member):
     def all_answered(self) -> None:
         """Act on all that the client said having its answer."""
         self.protocol.all_answered()
+
+    def send_error(self, error: RequestError) -> None:
+        """Queue an ERROR, unless the session is over."""
+        self.protocol.send_error(error)
+
+    def end_now(self, code: str, reason: str, *, retry: bool = False) -> None:
+        """End the session, whatever it is still owed."""
+        self.protocol.end_session(code, reason, retry=retry)
+
+    def when_drained(self) -> Deferred[None]:
+        """Return a Deferred that fires when nothing is held back; see `ChatProtocol`."""
+        return self.protocol.when_drained()
 
     def _send(self, frame: bytes) -> None:
         end = self.protocol.connection.end_reason

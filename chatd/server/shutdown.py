@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 from chatd.errors import SessionEnded
-from chatd.server.connections import Connections
-
-if TYPE_CHECKING:
-    from chatd.server.protocol import ServerProtocol
+from chatd.server.connections import Closable, Connections
 
 __all__ = ["Shutdown"]
 
@@ -33,7 +29,7 @@ class Shutdown:
     def __init__(
         self,
         clock: IReactorTime,
-        connections: Connections[ServerProtocol],
+        connections: Connections[Closable],
         call_when_stored: Callable[[Callable[[], None]], None],
         flush: Callable[[], None],
     ) -> None:
@@ -69,8 +65,8 @@ class Shutdown:
     def cut_short(self) -> None:
         """Wait for nobody any more, where it is under way."""
         if self.is_under_way:
-            for protocol in list(self._connections):
-                protocol.abort()
+            for connection in list(self._connections):
+                connection.abort()
             self._done()
 
     def take_back(self) -> None:
@@ -89,8 +85,8 @@ class Shutdown:
         """End all sessions, each of which has the answers to what it said."""
         if not self.is_under_way:  # it waited for a store, and the server has begun anew
             return
-        for protocol in list(self._connections):
-            protocol.end_session(end.code, end.reason, retry=end.retry)
+        for connection in list(self._connections):
+            connection.end_session(end.code, end.reason, retry=end.retry)
         self._flush()
         self.check()
 

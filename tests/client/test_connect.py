@@ -11,10 +11,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.client import ChatClient
 from chatd.client.connect import connect
 from chatd.client.factory import ChatClientFactory
-from chatd.errors import ConfigurationError, SessionEnded, SessionRefused
+from chatd.errors import ConfigurationError, RequestError, SessionEnded, SessionRefused
+from chatd.server.admission import Applicant
 from chatd.testing import MemoryServer
 from chatd.wire.codec import Codec
-from chatd.wire.messages import Message, MessageType, SessionAck, SessionInit
+from chatd.wire.messages import Message, MessageType, SessionInit
 from tests.fakes.networks import UnixTransport, link
 from tests.fakes.peers import (
     KEY,
@@ -259,15 +260,20 @@ class FactoryTests(SynchronousTestCase):
     def test_password_with_a_key(self) -> None:
         """With a key it is, since that encrypts."""
         for key, password in ((KEY, "open sesame"), (None, None)):
-            acks: list[SessionAck] = []
+            shown: list[Applicant] = []
+
+            async def admit(applicant: Applicant, shown: list[Applicant] = shown) -> None:
+                shown.append(applicant)
+                raise RequestError("not-today", "nobody is let in")
+
             server = MemoryServer(key=key)
-            server.factory.admission.takes_passwords = lambda _: True
-            server.factory.admission.admit = lambda _, ack, acks=acks: acks.append(ack)
+            server.factory.engine.admission.takes_passwords = lambda _: True
+            server.factory.engine.admission.admit = admit
             client = ChatClientFactory(
                 server.clock, key=key, name="alice", password="open sesame"
             ).buildProtocol(None)
             link(server.factory.buildProtocol(None), client, server.clock)
-            self.assertEqual([ack.password for ack in acks], [password])
+            self.assertEqual([applicant.password for applicant in shown], [password])
 
     def test_password_that_is_not_asked_for(self) -> None:
         """Nor is it sent where the server does not ask for it."""

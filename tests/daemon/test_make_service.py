@@ -387,7 +387,7 @@ class AccountTests(MakeServiceTests):
 
     def login(self, service: ChatService, name: str | None, password: str | None) -> str | None:
         """Log in; return the account's name, or the code of the refusal."""
-        logging_in = service.factory.admission._accounts.login(name, password, "local")
+        logging_in = service.factory.engine.admission._accounts.login(name, password, "local")
         self.reactor.wait_for(logging_in)
         logging_in.addErrback(lambda failure: failure.value)
         result = self.successResultOf(logging_in)
@@ -395,7 +395,7 @@ class AccountTests(MakeServiceTests):
 
     def test_none(self) -> None:
         """Without a decision nobody need."""
-        self.assertIsNone(self.make().factory.admission._accounts)
+        self.assertIsNone(self.make().factory.engine.admission._accounts)
 
     def test_password_file(self) -> None:
         """A password file says who may; passwords are checked in a thread."""

@@ -72,7 +72,7 @@ class ReloadTests(MakeServiceTests):
     def test_passwords(self) -> None:
         """A password that was changed is the one that is taken."""
         service = self.serve(password_file=self.files["password_file"])
-        accounts = service.factory.admission._accounts
+        accounts = service.factory.engine.admission._accounts
         set_password(self.files["password_file"], "alice", "second", hasher=CHEAP)
         self.assertEqual(self.result(accounts.login("alice", "first", "here")).name, "alice")
         self.reload(service)

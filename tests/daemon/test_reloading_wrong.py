@@ -106,7 +106,7 @@ class WrongFileTests(MakeServiceTests):
     def in_force(self) -> dict[str, Any]:
         """Return what is in force, by the files that say it."""
         factory = self.service.factory
-        (checker,) = factory.admission._accounts._portal.checkers.values()
+        (checker,) = factory.engine.admission._accounts._portal.checkers.values()
         return {
             "key file": factory.codec,
             "password file": checker._checkers[0]._passwords,

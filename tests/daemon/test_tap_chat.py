@@ -103,7 +103,7 @@ class GoodTests(ChatOptionsTests):
             [InMemoryUsernamePasswordDatabaseDontUse, AllowAnonymousAccess],
         )
         service = makeService(self.parse("--auth", "memory:alice:secret"))
-        self.assertFalse(service.factory.admission._accounts.allows_guests)
+        self.assertFalse(service.factory.engine.admission._accounts.allows_guests)
 
     def test_password_file(self) -> None:
         """A password file is read when the options are."""
@@ -111,7 +111,7 @@ class GoodTests(ChatOptionsTests):
         set_password(path, "alice", "open sesame", hasher=CHEAP)
         self.assertEqual(self.settings("--password-file", str(path)).password_file, str(path))
         service = makeService(self.parse("--password-file", str(path)))
-        self.assertIsNotNone(service.factory.admission._accounts)
+        self.assertIsNotNone(service.factory.engine.admission._accounts)
 
     def test_each_for_itself(self) -> None:
         """Options that were parsed do not remember each other."""

@@ -23,14 +23,14 @@ LOAD = (
     Defence(
         "Behind a proxy, connections count to the addresses that it tells.",
         "tests/server/test_behind_proxy.py::SiteTests::test_first_bytes",
-        "chatd/server/protocol.py",
-        "        self.factory.identified(self)\n",
+        "chatd/server/sessionprotocol.py",
+        "        self._engine.connections.identified(self, identify(self.transport).address)\n",
         "        pass\n",
     ),
     Defence(
         "Those that were sent away and do not go are bounded, too.",
         "tests/server/test_flood.py::CrowdTests::test_those_that_do_not_go",
-        "chatd/server/factory.py",
+        "chatd/server/shedding.py",
         "            leaving.abort()\n",
         "            pass\n",
     ),
@@ -38,9 +38,8 @@ LOAD = (
         "There are only so many sessions, also where many are let in at once.",
         "tests/server/test_flood.py::CrowdTests::test_let_in_at_once",
         "chatd/server/admission.py",
-        "                self._bans.check(name, identity.address)\n"
-        "                self._factory.connections.check(identity.address)\n",
-        "                self._bans.check(name, identity.address)\n",
+        "            self._check(name, address)  # it may",
+        "            self._bans.check(name, address)  # it may",
     ),
     Defence(
         "There are only so many of an address.",
@@ -94,9 +93,9 @@ LOAD = (
     Defence(
         "A peer's messages that wait for the store are bounded.",
         "tests/server/test_answers.py::TransactionTests::test_too_much",
-        "chatd/server/protocol.py",
-        "            session.answers.owed >= self._max_in_work\n",
-        "            False\n",
+        "chatd/server/inwork.py",
+        "answers.owed >= self._max_messages or ",
+        "",
     ),
     Defence(
         "A trickle of bytes is no sign of life.",

@@ -59,7 +59,7 @@ PEOPLE = (
         "Passwords are not taken over TCP in the clear.",
         "tests/server/test_admission_accounts.py::AccountTests::test_in_the_clear",
         "chatd/server/admission.py",
-        "        if not is_guest and not self.takes_passwords(identity):\n",
+        "        if not is_guest and not self.takes_passwords(applicant.identity):\n",
         "        if False:\n",
     ),
     Defence(
@@ -79,16 +79,16 @@ PEOPLE = (
     Defence(
         "A login whose connection has ended gives up its turn at once, and so does not pile up.",
         "tests/server/test_admission_waits.py::WaitingTests::test_hung_up",
-        "chatd/server/protocol.py",
-        "            self.factory.admission.ended(self)\n",
+        "chatd/server/sessionprotocol.py",
+        "            self._engine.admission.withdraw(self.connection.session_id)\n",
         "",
     ),
     Defence(
         "Nor has whoever has hung up its turn, though the end of its connection was not read yet.",
         "tests/server/test_admission_waits.py::WaitingTests::test_end_not_read",
-        "chatd/server/admission.py",
-        "not (protocol.connection.is_over or has_hung_up(protocol.stream))",
-        "not protocol.connection.is_over",
+        "chatd/server/sessionprotocol.py",
+        "not (self.connection.is_over or has_hung_up(self.stream))",
+        "not self.connection.is_over",
     ),
     Defence(
         "All of an IPv6 address's /64 count as one address.",
@@ -170,7 +170,7 @@ PEOPLE = (
     Defence(
         "A peer is not told how the server failed.",
         "tests/test_secrets.py::LogTests::test_hook_that_fails",
-        "chatd/server/protocol.py",
+        "chatd/server/sessionprotocol.py",
         "            error = RequestError(ErrorCode.INTERNAL_ERROR, FAILED)\n",
         "            error = RequestError(ErrorCode.INTERNAL_ERROR, str(error))\n",
     ),

@@ -54,14 +54,14 @@ async def serve(key=None, **options):
     factory = WatchedFactory(reactor, key=key, **options)
     async with running_server(reactor, factory) as server:
         yield server
-        await until(lambda: not factory.connections)
+        await until(lambda: not factory.engine.connections)
         assert not factory.sessions
         assert not factory.hub.roster.rooms
         assert not factory.hub.roster.here
         assert not factory.hub.roster._coming
         assert factory.hub.commits.is_idle
-        assert len(factory._wheel) == 0
-        assert not factory._wheel.is_running
+        assert len(factory.engine.registry._wheel) == 0
+        assert not factory.engine.registry._wheel.is_running
         again = await connect(server, "alice", key=key, password="secret")
         assert again.name == "alice"
         await leave(again)
@@ -190,7 +190,7 @@ async def test_while_it_waits_for_its_check(is_reset):
         await until(lambda: len(checker.waiting) == 2)
         checker.waiting[1].callback(b"bob")
         await bob.when_established()
-        await until(lambda: len(server.factory.connections) == 2)
+        await until(lambda: len(server.factory.engine.connections) == 2)
         await leave(alice, bob)
         checker.requestAvatarId = lambda credentials: b"alice"
 

@@ -6,14 +6,8 @@ import os
 import pwd
 from typing import Any
 
-from twisted.cred.checkers import (
-    ICredentialsChecker,
-)
-from twisted.cred.credentials import IUsernamePassword
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 
 from chatd.chat.moderation import Ban
 from chatd.chat.policy import Policy
@@ -30,6 +24,7 @@ from tests.fakes.peers import (
     hand_client,
     settle,
 )
+from tests.server.checkers import SlowChecker
 
 ADDRESS = "192.0.2.1"
 LOGIN = pwd.getpwuid(os.getuid()).pw_name
@@ -46,31 +41,6 @@ class NobodyTransport(UnixTransport):
     """A UNIX socket's, of a user who has no login name."""
 
     uid = 3_999_999_999
-
-
-@implementer(ICredentialsChecker)
-class SlowChecker:
-    """Checks passwords when the test says so.
-
-    Attributes:
-        asked: The names that were to be checked.
-    """
-
-    credentialInterfaces = (IUsernamePassword,)
-
-    def __init__(self) -> None:
-        self.asked: list[bytes] = []
-        self._waiting: list[Deferred[bytes]] = []
-
-    def requestAvatarId(self, credentials: Any) -> Deferred[bytes]:
-        self.asked.append(credentials.username)
-        waiting: Deferred[bytes] = Deferred()
-        self._waiting.append(waiting)
-        return waiting
-
-    def answer(self, name: bytes) -> None:
-        """Say that the password was right."""
-        self._waiting.pop(0).callback(name)
 
 
 class AdmissionTests(SynchronousTestCase):

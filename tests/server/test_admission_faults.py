@@ -16,7 +16,8 @@ from chatd.server.session import Session
 from tests.fakes.peers import (
     settle,
 )
-from tests.server.test_admission import SECRET, AdmissionTests, SlowChecker, UserTransport
+from tests.server.checkers import SlowChecker
+from tests.server.test_admission import SECRET, AdmissionTests, UserTransport
 
 
 class VanishedTests(AdmissionTests):

@@ -9,10 +9,11 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 
 from chatd.connection.limits import HANDSHAKE_TIMEOUT_S
-from chatd.server import admission
+from chatd.server import sessionprotocol
 from chatd.server.accounts import Accounts
 from tests.fakes.peers import Peer, TlsTransport, settle
-from tests.server.test_admission import SECRET, AdmissionTests, SlowChecker
+from tests.server.checkers import SlowChecker
+from tests.server.test_admission import SECRET, AdmissionTests
 
 ADDRESSES = [f"192.0.2.{number}" for number in range(100, 160)]
 
@@ -52,7 +53,7 @@ class WaitingTests(AdmissionTests):
 
     def check_nothing_waits(self) -> None:
         """Check that nothing is kept of any login."""
-        self.assertEqual((len(self.accounts._line), self.factory.admission._logins), (0, {}))
+        self.assertEqual((len(self.accounts._line), self.factory.engine.admission._logins), (0, {}))
         self.check_nothing_left()
 
     def test_hung_up(self) -> None:
@@ -102,7 +103,7 @@ class WaitingTests(AdmissionTests):
         eves = [self.log_in(ADDRESSES[0], "eve") for _ in range(2)]
         mallory, alice = self.log_in(ADDRESSES[1], "mallory"), self.log_in(ADDRESSES[2], "alice")
         self.assertFalse(mallory.transport.is_reading)
-        self.patch(admission, "has_hung_up", lambda transport: transport is mallory.transport)
+        self.patch(sessionprotocol, "has_hung_up", lambda transport: transport is mallory.transport)
         self.answer(b"eve")
         self.assertEqual(self.checker.asked, [b"eve", b"eve", b"alice"])
         self.assertTrue(mallory.transport.is_reading)

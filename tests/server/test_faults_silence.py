@@ -70,7 +70,7 @@ class GoneTests(SynchronousTestCase):
         self.let_pass(CLOSE_TIMEOUT_S)
         self.assertEqual(self.alice.transport.ends[-1], "abort")
         self.assertTrue(self.alice.transport.is_lost)
-        self.assertEqual(len(self.factory.connections), 1)
+        self.assertEqual(len(self.factory.engine.connections), 1)
         settle(self.factory)
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)  # the heartbeats
         self.assertEqual(self.code_of(self.alice), code)
@@ -233,7 +233,7 @@ class TricklePromises:
         for _ in range(round(CLOSE_TIMEOUT_S)):
             self.factory.clock.advance(1)
         self.assertTrue(self.peer.transport.is_lost)
-        self.assertEqual(len(self.factory.connections), 0)
+        self.assertEqual(len(self.factory.engine.connections), 0)
         self.assertFalse(self.factory.sessions)
         self.assertEqual(self.factory.clock.getDelayedCalls(), [])
 

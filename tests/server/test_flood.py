@@ -22,7 +22,7 @@ from tests.fakes.peers import (
     memory_factory,
     settle,
 )
-from tests.server.test_admission import SlowChecker
+from tests.server.checkers import SlowChecker
 
 
 class FloodCase(SynchronousTestCase):
@@ -196,7 +196,7 @@ class AnsweredTests(FloodCase):
     def test_in_turns(self) -> None:
         """Others have their turn between them, and in the end all are answered."""
         self.ping(3 * MAX_ANSWERED)
-        self.factory.turn.flush()
+        self.factory.engine.turn.flush()
         self.assertEqual(len(self.alice.take()), MAX_ANSWERED)
         self.assertFalse(self.is_read)
         settle(self.factory)
@@ -206,7 +206,7 @@ class AnsweredTests(FloodCase):
     def test_unknown_types(self) -> None:
         """So are those of unknown types."""
         self.alice.send(*(Message(999, {}) for _ in range(2 * MAX_ANSWERED)))
-        self.factory.turn.flush()
+        self.factory.engine.turn.flush()
         self.assertEqual(len(self.alice.take()), MAX_ANSWERED)
 
     def test_counted(self) -> None:
@@ -379,7 +379,7 @@ class ArrivingTests(SynchronousTestCase):
             alice.protocol.dataReceived(small[:50_000])
             alice.protocol.dataReceived(small[50_000:])
         settle(self.factory)
-        self.assertEqual(self.factory.connections.arriving_bytes, 0)
+        self.assertEqual(self.factory.engine.connections.arriving_bytes, 0)
         self.assertTrue(alice.protocol.session.is_active)
 
     def test_acted_on_later(self) -> None:
@@ -388,14 +388,14 @@ class ArrivingTests(SynchronousTestCase):
         factory = memory_factory(store=store, limits=Limits(max_in_work=1))
         alice = hand_client(factory)
         alice.say("one", "two", "three")
-        self.assertEqual(factory.connections.arriving_bytes, 0)
+        self.assertEqual(factory.engine.connections.arriving_bytes, 0)
         self.assertGreater(alice.protocol.connection.held_bytes, 0)
         for _ in range(3):
             settle(factory)
             store.answer()
         settle(factory)
         self.assertEqual(alice.take_texts(), ["one", "two", "three"])
-        self.assertEqual(factory.connections.arriving_bytes, 0)
+        self.assertEqual(factory.engine.connections.arriving_bytes, 0)
 
     def test_too_fast(self) -> None:
         """What came faster than it may is counted until its time has come."""
@@ -403,11 +403,11 @@ class ArrivingTests(SynchronousTestCase):
         alice = hand_client(factory)
         alice.send(*(command("who", id=f"{each}", room="lobby") for each in range(13)))
         settle(factory)
-        held = [factory.connections.arriving_bytes]
+        held = [factory.engine.connections.arriving_bytes]
         for _ in range(3):
             factory.clock.advance(1)
             settle(factory)
-            held.append(factory.connections.arriving_bytes)
+            held.append(factory.engine.connections.arriving_bytes)
         self.assertGreater(held[0], 0)
         self.assertEqual(held[-1], 0)
 
@@ -416,5 +416,5 @@ class ArrivingTests(SynchronousTestCase):
         alice = hand_client(self.factory)
         alice.protocol.dataReceived(self.frame[:60_000])
         alice.transport.lose()
-        self.assertEqual(self.factory.connections.arriving_bytes, 0)
+        self.assertEqual(self.factory.engine.connections.arriving_bytes, 0)
         self.assertEqual(alice.protocol.connection.held_bytes, 0)

@@ -42,7 +42,7 @@ class MakeRoomTests(SynchronousTestCase):
     def test_nobody(self) -> None:
         """Where nobody is there but those who have sessions, nobody goes."""
         alice = hand_client(self.factory)
-        self.assertFalse(self.factory.make_room())
+        self.assertFalse(self.factory.engine.shedder.make_room())
         settle(self.factory)
         self.assertEqual(alice.transport.ends, [])
         self.assertTrue(alice.protocol.session.is_active)
@@ -51,18 +51,18 @@ class MakeRoomTests(SynchronousTestCase):
         """One goes of the address that has most; nobody waits for it to read why."""
         other = client_of(self.factory, "203.0.113.7")
         flood = [client_of(self.factory, "198.51.100.9") for _ in range(3)]
-        self.assertTrue(self.factory.make_room())
+        self.assertTrue(self.factory.engine.shedder.make_room())
         settle(self.factory)
         self.assertEqual([each.transport.ends for each in flood], [["abort"], [], []])
         self.assertEqual(other.transport.ends, [])
-        self.assertEqual(len(self.factory.connections), 3)
+        self.assertEqual(len(self.factory.engine.connections), 3)
         self.assertEqual(self.factory.clock.getDelayedCalls()[3:], [])  # each has its own
 
     def test_logged(self) -> None:
         """It is logged like others who go for somebody else."""
         client_of(self.factory, "198.51.100.9")
         with capturedLogs() as events:
-            self.factory.make_room()
+            self.factory.engine.shedder.make_room()
         (line,) = map(formatEvent, events)
         self.assertIn("not established from", line)
         self.assertIn("198.51.100.9", line)
@@ -76,7 +76,7 @@ class MakeRoomTests(SynchronousTestCase):
         settle(self.factory)
         self.assertEqual(sent_away.transport.ends, ["half-close"])
         with capturedLogs() as events:
-            self.assertTrue(self.factory.make_room())
+            self.assertTrue(self.factory.engine.shedder.make_room())
         self.assertEqual(sent_away.transport.ends, ["half-close", "abort"])
         self.assertEqual(events, [])  # its end was logged
         self.assertEqual(waiting.transport.ends, [])
@@ -87,9 +87,9 @@ class MakeRoomTests(SynchronousTestCase):
             client_of(self.factory, "198.51.100.9")
         bob = client_of(self.factory, "203.0.113.7")
         for _ in range(50):
-            self.assertTrue(self.factory.make_room())
+            self.assertTrue(self.factory.engine.shedder.make_room())
             client_of(self.factory, "198.51.100.9")
         bob.send(ack(bob, "bob"))
         settle(self.factory)
         self.assertTrue(bob.protocol.session.is_active)
-        self.assertEqual(len(self.factory.connections), 21)
+        self.assertEqual(len(self.factory.engine.connections), 21)

@@ -209,7 +209,7 @@ class IsolationTests(SynchronousTestCase):
     def test_flush(self) -> None:
         """Who is flushed after it is flushed; it is told that it failed."""
         server = MemoryServer()
-        turn: Turn = server.factory.turn
+        turn: Turn = server.factory.engine.turn
         failing = Failing()
         turn.add(failing)
         receipt = server.connect("alice").send("hello")
@@ -221,7 +221,7 @@ class IsolationTests(SynchronousTestCase):
     def test_tick(self) -> None:
         """Who is ticked after it is ticked, again and again."""
         server = MemoryServer(heartbeat_s=1.0)
-        server.factory._wheel.add(Failing())
+        server.factory.engine.registry._wheel.add(Failing())
         client = server.connect("alice")
         server.advance(10)
         self.assertTrue(client.is_active)

@@ -80,7 +80,7 @@ class BeginningTests(ServerTests):
 
     def test_cannot_begin(self) -> None:
         """A connection that cannot begin is cut off, and the server goes on."""
-        self.patch(self.factory.admission, "takes_passwords", lambda identity: {}["no"])
+        self.patch(self.factory.engine.admission, "takes_passwords", lambda identity: {}["no"])
         client = Peer(self.factory.buildProtocol(None), self.factory.codec)
         self.assertEqual(client.transport.ends, ["abort"])
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)

@@ -59,7 +59,9 @@ class DrainTests(SynchronousTestCase):
         self.assertNoResult(done)
         self.clock.advance(0.1)
         self.successResultOf(done)
-        self.assertEqual([len(self.factory.connections), self.clock.getDelayedCalls()], [0, []])
+        self.assertEqual(
+            [len(self.factory.engine.connections), self.clock.getDelayedCalls()], [0, []]
+        )
 
     def test_no_time_at_all(self) -> None:
         """A time of 0 is none."""

@@ -152,7 +152,9 @@ class DrainEndsTests(SynchronousTestCase):
         self.successResultOf(done)
         self.factory.cut_off()
         self.assertEqual(self.alice.transport.ends, ["abort"])
-        self.assertEqual((len(self.factory.connections), self.clock.getDelayedCalls()), (0, []))
+        self.assertEqual(
+            (len(self.factory.engine.connections), self.clock.getDelayedCalls()), (0, [])
+        )
 
     def test_wait_for_a_client(self) -> None:
         """Who waits for a client to come waits no more."""

@@ -1,0 +1,120 @@
+"""`Engine`: what a server is made of, put together.
+
+`ChatFactory` is what users see and override; the protocols that it builds work with the engine's
+parts. Each part has one job and knows nothing of the factory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IReactorTime
+
+from chatd.chat.commands import Commands
+from chatd.chat.hub import Hub
+from chatd.chat.moderation import Bans, Operators
+from chatd.chat.policy import Policy
+from chatd.chat.roster import Roster
+from chatd.server.accounts import Accounts
+from chatd.server.admission import Admission
+from chatd.server.budget import CommandBudget
+from chatd.server.connections import Closable, Connections
+from chatd.server.delivery import TurnDelivery
+from chatd.server.failures import FailureLog
+from chatd.server.greeter import Greeter
+from chatd.server.keyring import Keyring
+from chatd.server.limits import Limits
+from chatd.server.registry import SessionRegistry
+from chatd.server.session import Session
+from chatd.server.shedding import LoadShedder
+from chatd.server.shutdown import Shutdown
+from chatd.server.speaker import Speaker
+from chatd.storage.interface import IMessageStore
+from chatd.transport.flush import Turn
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """The parts of a server.
+
+    Args:
+        clock: The reactor, or a test's clock.
+        keyring: The key of new connections.
+        heartbeat_s: Seconds between two pings.
+        name: The name under which the server itself speaks.
+        unix_time: What tells the time that messages bear, in Unix seconds.
+        store: Where what is said is kept.
+        accounts: Who has an account; None where nobody needs one.
+        bans: Who is banned.
+        policy: What else the operator decided of the chat.
+        limits: What peers may take of the server.
+        note: Called with a line for the operator's log: who did what to whom.
+
+    Raises:
+        ConfigurationError: A number is out of its range.
+    """
+
+    def __init__(  # noqa: PLR0913  (each is one part of what an operator decides)
+        self,
+        clock: IReactorTime,
+        keyring: Keyring,
+        *,
+        heartbeat_s: float,
+        name: str,
+        unix_time: Callable[[], float],
+        store: IMessageStore,
+        accounts: Accounts | None,
+        bans: Bans,
+        policy: Policy,
+        limits: Limits,
+        note: Callable[[str], None],
+    ) -> None:
+        self.failures = FailureLog()
+        self.turn = Turn(clock, self._store_what_was_said)
+        roster = self._make_chat(store, policy, unix_time, has_accounts=accounts is not None)
+        self.speaker = Speaker(self.hub, self.turn, name)
+        self.operators = Operators(policy.operators, needs_account=accounts is not None)
+        self.commands = Commands(
+            roster, bans, self.operators, note, self.failures.store_failed, unix_time
+        )
+        self.command_budget = CommandBudget(clock)
+        self.connections: Connections[Closable] = Connections(limits)
+        self.shedder = LoadShedder(self.connections)
+        self.greeter = Greeter(keyring, clock, heartbeat_s, limits)
+        self.admission = Admission(
+            roster,
+            bans,
+            accounts,
+            policy.rooms,
+            check_limits=self.connections.check,
+            store_failed=self.failures.store_failed,
+            is_encrypted=keyring.has_key,
+        )
+        self.registry = SessionRegistry(roster, self.connections, clock, heartbeat_s)
+        self.shutdown = Shutdown(
+            clock, self.connections, self.hub.commits.call_when_stored, self.turn.flush
+        )
+
+    def _make_chat(
+        self,
+        store: IMessageStore,
+        policy: Policy,
+        unix_time: Callable[[], float],
+        *,
+        has_accounts: bool,
+    ) -> Roster[Session]:
+        delivery, start = TurnDelivery(self.turn), self.failures.start
+        roster: Roster[Session] = Roster(
+            store,
+            delivery,
+            start,
+            presence_limit=policy.presence_limit,
+            max_rooms=policy.max_rooms,
+            has_accounts=has_accounts,
+        )
+        self.hub = Hub(roster, store, delivery, start, self.failures.failed, unix_time=unix_time)
+        return roster
+
+    def _store_what_was_said(self) -> None:
+        self.hub.commits.begin()

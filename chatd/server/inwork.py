@@ -1,0 +1,43 @@
+"""`InWork`: what a client has said that has no answer yet."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import Deferred
+
+from chatd.chat.answers import Answers
+from chatd.server.limits import Limits
+
+__all__ = ["InWork"]
+
+
+class InWork:
+    """Bounds what a client may have in work, and tells when all of it has its answer.
+
+    Args:
+        limits: How many messages and bytes it may be.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._max_messages = limits.max_in_work
+        self._max_bytes = limits.max_in_work_bytes
+        self._bytes = 0
+        self._answering: Deferred[None] | None = None
+
+    def is_too_much(self, answers: Answers, length: int) -> bool:
+        """Count a message of so many bytes; say whether too much waits for its answer now."""
+        if not answers.owed:
+            return False
+        self._bytes += length
+        return answers.owed >= self._max_messages or self._bytes >= self._max_bytes
+
+    def when_answered(self) -> Deferred[None]:
+        """Return a Deferred that fires with None when all has its answer; for one to wait."""
+        self._answering = Deferred()
+        return self._answering
+
+    def answered(self) -> None:
+        """Note that all has its answer."""
+        self._bytes = 0
+        answering, self._answering = self._answering, None
+        if answering is not None:
+            answering.callback(None)

@@ -1,0 +1,89 @@
+"""`SessionRegistry`: the established sessions of a server, and who waits for one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IReactorTime
+
+from chatd.chat.names import fold
+from chatd.chat.rooms import Room
+from chatd.chat.roster import Roster
+from chatd.errors import SessionEnded
+from chatd.server.connections import Closable, Connections
+from chatd.server.session import Session
+from chatd.transport.heartbeat import HeartbeatWheel
+
+__all__ = ["SessionRegistry"]
+
+
+class SessionRegistry:
+    """Takes sessions into the chat and onto the heartbeats, and out of both.
+
+    Args:
+        roster: Who is here, and in which rooms.
+        connections: Counts the sessions of each address.
+        clock: The reactor, or a test's clock.
+        heartbeat_s: Seconds between two pings.
+
+    Attributes:
+        sessions: The established sessions, by their ids.
+    """
+
+    def __init__(
+        self,
+        roster: Roster[Session],
+        connections: Connections[Closable],
+        clock: IReactorTime,
+        heartbeat_s: float,
+    ) -> None:
+        self._roster = roster
+        self._connections = connections
+        self._wheel = HeartbeatWheel(clock, heartbeat_s)
+        self._waiting: dict[str, list[Deferred[Session]]] = {}
+        self.sessions: dict[str, Session] = {}
+
+    def add(self, session: Session, rooms: Sequence[Room[Session]]) -> None:
+        """Take an established session in, and into rooms that are held for it."""
+        self.sessions[session.id] = session
+        self._connections.established(session.protocol, session.address)
+        self._wheel.add(session.protocol)
+        self._roster.arrive(session, rooms)
+
+    def remove(self, session: Session, *, is_silent: bool) -> None:
+        """Take a session out.
+
+        Args:
+            session: The session.
+            is_silent: Whether nobody is told. When everyone goes, to tell each of all the others
+                would be quadratic.
+        """
+        del self.sessions[session.id]
+        self._wheel.discard(session.protocol)
+        self._roster.depart(session, is_silent=is_silent)
+
+    def when_active(self, name: str) -> Deferred[Session]:
+        """Return a Deferred of the session of that name, the next one where there is none now.
+
+        It may be cancelled, and fails with `SessionEnded` where `close` is called first.
+        """
+        for session in self.sessions.values():
+            if fold(session.name) == fold(name):
+                return succeed(session)
+        waiting = self._waiting.setdefault(fold(name), [])
+        waiter: Deferred[Session] = Deferred(lambda _: waiting.remove(waiter))
+        waiting.append(waiter)
+        return waiter
+
+    def active(self, session: Session) -> None:
+        """Tell those who wait for this session's client."""
+        for waiter in self._waiting.pop(fold(session.name), ()):
+            waiter.callback(session)
+
+    def close(self, end: SessionEnded) -> None:
+        """Tell all who wait that nobody will come any more."""
+        waiting, self._waiting = self._waiting, {}
+        for waiters in waiting.values():
+            for waiter in waiters:
+                waiter.errback(end.again())

@@ -1,0 +1,172 @@
+"""The life of a client's session on its connection: greeted, admitted or refused, and ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatd.connection.server import ServerConnection
+from chatd.errors import ErrorCode, RequestError, SessionEnded
+from chatd.server.admission import RETRIED, Applicant
+from chatd.server.session import Session
+from chatd.transport.hooks import FAILED, call_hook
+from chatd.transport.identity import identify
+from chatd.transport.protocol import ChatProtocol
+from chatd.transport.streams import has_hung_up, peer_of
+from chatd.wire.messages import SessionAck
+
+if TYPE_CHECKING:
+    from chatd.server.factory import ChatFactory
+
+__all__ = ["SessionProtocol"]
+
+
+class SessionProtocol(ChatProtocol):
+    """Begins and ends a session; `ServerProtocol` acts on what the client says in it.
+
+    Args:
+        factory: The server.
+
+    Attributes:
+        session: The session, once it is established.
+    """
+
+    log = Logger()
+    connection: ServerConnection
+
+    def __init__(self, factory: ChatFactory) -> None:
+        # One message of any size that is allowed may wait, on top of what usually does.
+        max_pending = factory.limits.max_waiting + factory.codec.max_frame
+        super().__init__(None, factory.engine.turn, factory.clock, max_pending)
+        self.factory: ChatFactory = factory
+        self.session: Session | None = None
+        self._engine = factory.engine
+
+    def connectionMade(self) -> None:
+        """Greet."""
+        identity = identify(self.transport)
+        takes_passwords = self._engine.admission.takes_passwords(identity)
+        self.connection = self._engine.greeter.greet(takes_passwords=takes_passwords)
+        self._engine.shedder.connected(self, identity.address)
+        super().connectionMade()
+
+    def peer_told(self) -> None:
+        """Note that it is known now who is there: a proxy has told."""
+        self._engine.connections.identified(self, identify(self.transport).address)
+
+    def tick(self, now: float) -> None:
+        """Let the time pass; where that ends the session, all that was broadcast comes before."""
+        self._deliver_early()
+        super().tick(now)
+
+    def connection_closed(self) -> None:
+        """Forget the connection."""
+        self._engine.connections.disconnected(self)
+        self._engine.shutdown.check()
+
+    def session_ended(self, end_reason: SessionEnded) -> None:
+        """Take the session out of the chat, and call its `ended`."""
+        session = self.session
+        self._engine.shedder.ended(self, is_gone=self.is_gone)
+        if session is None:
+            self.log.info(
+                "{who}: not established from {peer}: {reason!r}",
+                who=self,
+                peer=peer_of(self.stream),
+                reason=end_reason,
+            )
+            self._engine.admission.withdraw(self.connection.session_id)
+            return
+        self._engine.registry.remove(session, is_silent=self._engine.shutdown.is_under_way)
+        self.log.info("{who}: ended: {reason!r}", who=self, reason=end_reason)
+        call_hook(self.log_failure, "ended", session.ended, end_reason)
+
+    def end_session(self, code: str, reason: str, *, retry: bool = False) -> None:
+        """Say why, after all that was broadcast; flush and close."""
+        self._deliver_early()
+        super().end_session(code, reason, retry=retry)
+
+    def all_answered(self) -> None:
+        """Act on all that the client said having its answer."""
+        raise NotImplementedError
+
+    def send_frame(self, frame: bytes) -> None:
+        """Queue a frame for this session alone, after what was broadcast before it."""
+        self._deliver_early()
+        self.deliver(frame)
+
+    def send_error(self, error: RequestError) -> None:
+        """Queue an ERROR, unless the session is over."""
+        if self.connection.takes_frames:
+            self._deliver_early()
+            self.connection.send_error(error)
+            self._turn.add(self)
+
+    def log_failure(self, failure: Failure, about: str) -> None:
+        """Log what failed and should not have."""
+        self.log.failure("{who}: {about} failed", failure=failure, who=self, about=about)
+
+    # Admission
+
+    def ask_admission(self, ack: SessionAck) -> Deferred[None] | None:
+        """Let a client in, or refuse it; return a Deferred unless that is done at once."""
+        return call_hook(self._refuse_admission, ack, self._admit, ack)
+
+    async def _admit(self, ack: SessionAck) -> None:
+        """Begin the session of a client that may come in, unless it is gone by then."""
+        factory, session_id = self.factory, self.connection.session_id
+        applicant = Applicant(
+            session_id, ack.name, ack.password, ack.rooms, identify(self.stream), self._is_there
+        )
+        admitted = await self._engine.admission.admit(applicant)
+        try:
+            session = factory.session_class(self, session_id, admitted.name)
+        except BaseException:
+            self._engine.admission.release(admitted)
+            raise
+        if self.connection.is_over:
+            self._engine.admission.release(admitted)
+            return
+        session.address = admitted.address
+        session.has_account = admitted.has_account
+        self.session = session
+        self.connection.admit(session.name, [room.standing() for room in admitted.rooms])
+        self._engine.registry.add(session, admitted.rooms)
+        self.handshake_done()
+        self.log.info("{who}: established from {peer}", who=self, peer=session.peer)
+        work = call_hook(self.log_failure, "established", session.established)
+        if work is not None:
+            await work
+        self._engine.registry.active(session)
+
+    def _refuse_admission(self, failure: Failure, _: SessionAck) -> None:
+        if failure.check(CancelledError) and not self._is_there():
+            return  # nobody is left to be refused; what is not over yet ends when it is read on
+        error = self._told_of(failure, "admission")
+        self.connection.refuse(error.code, error.message, retry=error.code in RETRIED)
+        self.flush()  # now: it is not read from until this is done, but it is to its end
+
+    def _is_there(self) -> bool:
+        """Say whether a client waits for its answer; it is not read from meanwhile."""
+        return not (self.connection.is_over or has_hung_up(self.stream))
+
+    # Within
+
+    def _deliver_early(self) -> None:
+        if self.session is not None:
+            self._turn.deliver_early(self.session)
+
+    def _told_of(self, failure: Failure, about: str) -> RequestError:
+        """Return what a client is told of a failure; log what was not raised on purpose."""
+        error = failure.value
+        if not isinstance(error, RequestError):
+            self.log_failure(failure, about)
+            error = RequestError(ErrorCode.INTERNAL_ERROR, FAILED)
+        return error
+
+    def __str__(self) -> str:
+        name = "" if self.session is None else f" {self.session.name}"
+        return f"session {self.connection.session_id}{name}"

@@ -1,0 +1,157 @@
+"""Tests of what admission decides of an applicant, without a protocol or a factory."""
+
+from twisted.cred.checkers import AllowAnonymousAccess
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.moderation import Ban, Bans
+from chatd.chat.roster import Roster
+from chatd.errors import RequestError, StoreError
+from chatd.server.accounts import Accounts
+from chatd.server.admission import Admission, Applicant
+from chatd.storage.memory import MemoryStore
+from chatd.transport.identity import Identity
+from tests.chat.recorder import Recorder
+from tests.server.checkers import SlowChecker
+
+ADDRESS = "192.0.2.1"
+OVER_TLS = Identity(ADDRESS, None, is_clear_tcp=False)
+IN_THE_CLEAR = Identity(ADDRESS, None, is_clear_tcp=True)
+
+
+class ApplicantTests(SynchronousTestCase):
+    def setUp(self):
+        self.full = False
+        self.store_failures = []
+        self.store = MemoryStore(unix_time=lambda: 0.0)
+        self.bans = Bans(save=self._save, lock=DeferredLock(), unix_time=lambda: 0.0)
+        self.admission = self.make()
+
+    async def _save(self, bans):
+        """Keep no bans."""
+
+    def _check_limits(self, address):
+        if self.full:
+            raise RequestError("too-many-sessions", "there are too many")
+
+    def make(self, accounts=None, *, is_encrypted=False):
+        self.roster = Roster(
+            self.store,
+            Recorder(),
+            Deferred.fromCoroutine,
+            max_rooms=2,
+            has_accounts=accounts is not None,
+        )
+        return Admission(
+            self.roster,
+            self.bans,
+            accounts,
+            ("lobby",),
+            check_limits=self._check_limits,
+            store_failed=self.store_failures.append,
+            is_encrypted=is_encrypted,
+        )
+
+    def ask(self, name="alice", *, password=None, rooms=None, identity=OVER_TLS):
+        """Ask to be let in; return a Deferred of the answer."""
+        applicant = Applicant("0-1", name, password, rooms, identity, lambda: True)
+        return Deferred.fromCoroutine(self.admission.admit(applicant))
+
+    def assert_nothing_held(self, name="alice"):
+        """There is no room, and the name is free."""
+        self.assertEqual(self.roster.rooms, {})
+        self.roster.names.release(self.roster.names.claim(name, "", is_account=True))
+
+    def refused(self, **asked):
+        """Ask, and return the code of the refusal; nothing of the applicant stays."""
+        error = self.failureResultOf(self.ask(**asked), RequestError).value
+        self.assert_nothing_held()
+        return error.code
+
+    def test_let_in(self):
+        """An applicant that is let in has its name and its rooms."""
+        admitted = self.successResultOf(self.ask())
+        self.assertEqual(
+            (admitted.name, admitted.has_account, admitted.address), ("alice", False, ADDRESS)
+        )
+        self.assertEqual([room.name for room in admitted.rooms], ["lobby"])
+        self.assertEqual(self.failureResultOf(self.ask("Alice")).value.code, "name-taken")
+
+    def test_release(self):
+        """What an applicant holds that does not come is given back."""
+        self.admission.release(self.successResultOf(self.ask(rooms=["tea", "ops"])))
+        self.assert_nothing_held()
+
+    def test_guest(self):
+        """An applicant without a name has one made of its session's id."""
+        self.assertIn("01", self.successResultOf(self.ask(None)).name)
+
+    def test_refused(self):
+        """Whatever the reason for a refusal, nothing of the applicant stays."""
+        self.assertEqual(self.refused(name="two words"), "bad-name")
+        self.assertEqual(self.refused(rooms=["no room"]), "bad-room")
+        self.assertEqual(self.refused(rooms=["a", "b", "c"]), "too-many-rooms")
+        self.full = True
+        self.assertEqual(self.refused(), "too-many-sessions")
+
+    def test_banned(self):
+        """A banned name or address is refused."""
+        self.bans.replace([Ban(name="alice")])
+        self.assertEqual(self.refused(), "banned")
+        self.bans.replace([Ban(address=ADDRESS)])
+        self.assertEqual(self.refused(name="bob"), "banned")
+
+    def test_store(self):
+        """A store that does not work is logged, and the applicant may come back."""
+
+        async def open_log(*_):
+            raise StoreError("no space left on device")
+
+        self.store.open_log = open_log
+        self.assertEqual(self.refused(), "not-stored")
+        self.assertEqual([str(each) for each in self.store_failures], ["no space left on device"])
+
+    def test_account(self):
+        """A name and its password show an account."""
+        checker = SlowChecker()
+        self.admission = self.make(Accounts(Clock(), [checker]))
+        asked = self.ask("ALICE", password="secret")
+        self.assertNoResult(asked)
+        checker.answer(b"Alice")
+        admitted = self.successResultOf(asked)
+        self.assertEqual((admitted.name, admitted.has_account), ("Alice", True))
+
+    def test_in_the_clear(self):
+        """Where others can listen no password is taken, unless there is a key."""
+        accounts = Accounts(Clock(), [SlowChecker()])
+        for is_encrypted in (False, True):
+            self.admission = self.make(accounts, is_encrypted=is_encrypted)
+            self.assertIs(self.admission.takes_passwords(IN_THE_CLEAR), is_encrypted)
+            self.assertTrue(self.admission.takes_passwords(OVER_TLS))
+        self.admission = self.make(accounts)
+        code = self.refused(password="secret", identity=IN_THE_CLEAR)
+        self.assertEqual(code, "auth-in-clear")
+
+    def test_guests_with_accounts(self):
+        """Where guests are let in beside accounts, they need no password."""
+        self.admission = self.make(Accounts(Clock(), [AllowAnonymousAccess()]))
+        self.assertFalse(self.admission.asks_passwords)
+        admitted = self.successResultOf(self.ask("guest-1", identity=IN_THE_CLEAR))
+        self.assertEqual((admitted.name, admitted.has_account), ("guest-1", False))
+
+    def test_withdraw(self):
+        """The login of an applicant that is gone is waited for no more."""
+        checker = SlowChecker()
+        self.admission = self.make(Accounts(Clock(), [checker]))
+        asked = self.ask(password="secret")
+        self.admission.withdraw("0-1")
+        self.failureResultOf(asked, CancelledError)
+        self.admission.withdraw("0-1")  # it is not there any more, and that is no mistake
+        self.assert_nothing_held()
+
+    def test_secret(self):
+        """A password is in no repr."""
+        applicant = Applicant("0-1", "alice", "open sesame", None, OVER_TLS, lambda: True)
+        self.assertNotIn("sesame", repr(applicant))
+        self.assertEqual(applicant.password, "open sesame")

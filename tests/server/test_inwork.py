@@ -1,0 +1,46 @@
+"""Tests of what a client has said that has no answer yet."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.answers import Answers
+from chatd.server.inwork import InWork
+from chatd.server.limits import Limits
+
+
+class InWorkTests(SynchronousTestCase):
+    def setUp(self):
+        self.answers = Answers()
+        self.in_work = InWork(Limits(max_in_work=3, max_in_work_bytes=100))
+
+    def say(self, length):
+        """Say something, whose answer is owed; return whether it is too much."""
+        self.answers.expect()
+        return self.in_work.is_too_much(self.answers, length)
+
+    def test_messages(self):
+        """So many messages may wait, and the next one is one too many."""
+        self.assertEqual([self.say(1) for _ in range(4)], [False, False, True, True])
+
+    def test_bytes(self):
+        """So many bytes may wait, of however few messages."""
+        self.assertEqual([self.say(60), self.say(40)], [False, True])
+
+    def test_answered_at_once(self):
+        """A message that has its answer counts for nothing."""
+        self.assertFalse(self.in_work.is_too_much(self.answers, 1_000))
+        self.assertFalse(self.say(99))
+
+    def test_answered(self):
+        """When all has its answer, as much may be said again, and who waits is told."""
+        self.say(100)
+        waiting = self.in_work.when_answered()
+        self.assertNoResult(waiting)
+        self.answers.answered()
+        self.in_work.answered()
+        self.assertIsNone(self.successResultOf(waiting))
+        self.assertFalse(self.say(99))
+
+    def test_nobody_waits(self):
+        """That all has its answer need not interest anybody."""
+        self.in_work.answered()
+        self.assertNoResult(self.in_work.when_answered())

@@ -1,0 +1,96 @@
+"""Tests of the established sessions, and of who waits for one."""
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.interfaces import Member
+from chatd.errors import SessionEnded
+from chatd.server.connections import Connections
+from chatd.server.limits import Limits
+from chatd.server.registry import SessionRegistry
+
+
+class RecordingRoster:
+    """Notes who arrives and who departs."""
+
+    def __init__(self):
+        self.told = []
+
+    def arrive(self, member, rooms):
+        self.told.append(("arrive", member.name, rooms))
+
+    def depart(self, member, *, is_silent):
+        self.told.append(("depart", member.name, is_silent))
+
+
+class FakeProtocol:
+    """Counts its heartbeats."""
+
+    def __init__(self):
+        self.ticks = 0
+
+    def tick(self, now):
+        self.ticks += 1
+
+
+class FakeSession(Member):
+    """A session on a protocol that is none."""
+
+    def __init__(self, id, name):
+        super().__init__(id, name)
+        self.address = "192.0.2.1"
+        self.protocol = FakeProtocol()
+
+
+class RegistryTests(SynchronousTestCase):
+    def setUp(self):
+        self.clock = Clock()
+        self.roster = RecordingRoster()
+        self.connections = Connections(Limits())
+        self.registry = SessionRegistry(self.roster, self.connections, self.clock, 5.0)
+        self.alice = FakeSession("1", "Alice")
+
+    def test_add(self):
+        """A session that is added is counted, in the chat, and pinged."""
+        self.registry.add(self.alice, ["lobby"])
+        self.assertEqual(self.registry.sessions, {"1": self.alice})
+        self.assertEqual(self.connections.sessions, 1)
+        self.assertEqual(self.roster.told, [("arrive", "Alice", ["lobby"])])
+        self.clock.pump([0.05] * 101)
+        self.assertEqual(self.alice.protocol.ticks, 1)
+
+    def test_remove(self):
+        """A session that is removed is out of the chat, and not pinged."""
+        self.registry.add(self.alice, [])
+        self.registry.remove(self.alice, is_silent=True)
+        self.assertEqual(self.registry.sessions, {})
+        self.assertEqual(self.roster.told[1:], [("depart", "Alice", True)])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_there_already(self):
+        """Who waits for a session that there is has it at once, however the name is spelled."""
+        self.registry.add(self.alice, [])
+        self.assertIs(self.successResultOf(self.registry.when_active("ALICE")), self.alice)
+
+    def test_to_come(self):
+        """All who wait for a name have the session as soon as it is active; nobody else has."""
+        waiting = [self.registry.when_active("alice") for _ in range(2)]
+        other = self.registry.when_active("bob")
+        self.registry.add(self.alice, [])
+        self.assertNoResult(waiting[0])
+        self.registry.active(self.alice)
+        self.assertEqual([self.successResultOf(each) for each in waiting], [self.alice] * 2)
+        self.assertNoResult(other)
+
+    def test_cancelled(self):
+        """Who waits no more is told nothing, and keeps nobody else from being told."""
+        first, second = self.registry.when_active("alice"), self.registry.when_active("alice")
+        first.addErrback(lambda _: None).cancel()
+        self.registry.active(self.alice)
+        self.assertIs(self.successResultOf(second), self.alice)
+
+    def test_close(self):
+        """Who waits when the server shuts down is told that nobody comes."""
+        waiting = self.registry.when_active("alice")
+        self.registry.close(SessionEnded("shutting-down", "the server is shutting down"))
+        self.assertEqual(self.failureResultOf(waiting, SessionEnded).value.code, "shutting-down")
