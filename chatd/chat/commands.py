@@ -257,7 +257,7 @@ class Commands(Generic[M]):
                     ErrorCode.BAD_REQUEST,
                     f"a topic has at most {MAX_TOPIC} characters, none of them a control character",
                 )
-            await self._roster.store.set_topic(room.log, topic)
+            await self._roster.store.set_topic(room.stream, topic)
             room.topic = topic
             changed = presence.topic_set(room.name, topic, member.name)
             self._roster.publish(room, changed)

@@ -16,7 +16,7 @@ from chatd.chat.names import fold_known
 from chatd.chat.rooms import Room
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
-from chatd.storage.interface import Page, StreamPosition, direct_log
+from chatd.storage.interface import Page, StreamPosition, direct_stream
 from chatd.wire.messages import Message, MessageType
 
 __all__ = ["MAX_PAGE", "PAGE_BYTES", "Answer", "history", "join"]
@@ -99,7 +99,7 @@ async def _catch_up(
         roster.delivery.deliver_early(member)
         room.has_read(member, sys.maxsize)  # what is said meanwhile will be on a page
     try:
-        page = await _read(roster, room.log, since)
+        page = await _read(roster, room.stream, since)
         is_joining = not room.has(member)
         answer(_standing(room, recovered=page.is_recovered, is_joining=is_joining))
         has_answered = True
@@ -132,7 +132,7 @@ async def _tell_pages(
         if page.is_complete and position >= room.seq:
             return position
         await roster.delivery.drained(member)
-        page = await _read(roster, room.log, position)
+        page = await _read(roster, room.stream, position)
         if page.head.oldest > position + 1:
             why = "the history is forgotten faster than it is read"
             roster.delivery.end(member, ErrorCode.SLOW_CONSUMER, why, retry=True)
@@ -148,8 +148,8 @@ def _standing(room: Room[M], *, recovered: bool, is_joining: bool = False) -> di
     }
 
 
-async def _read(roster: Roster[M], log: str, after: int | StreamPosition) -> Page:
-    return await roster.store.read(log, after=after, limit=MAX_PAGE, max_bytes=PAGE_BYTES)
+async def _read(roster: Roster[M], stream: str, after: int | StreamPosition) -> Page:
+    return await roster.store.read(stream, after=after, limit=MAX_PAGE, max_bytes=PAGE_BYTES)
 
 
 async def history(
@@ -185,12 +185,12 @@ async def history(
         raise RequestError(ErrorCode.BAD_REQUEST, "history is after a place, or before one")
     if room is not None:
         there = roster.room_of(member, room)
-        log, place = there.log, {"room": there.name}
+        stream, place = there.stream, {"room": there.name}
     else:
         assert other is not None
-        log, place = direct_log(member.key, fold_known(other)), {"with": other}
+        stream, place = direct_stream(member.key, fold_known(other)), {"with": other}
     page = await roster.store.read(
-        log, after=after, before=before, limit=limit, max_bytes=PAGE_BYTES
+        stream, after=after, before=before, limit=limit, max_bytes=PAGE_BYTES
     )
     answer.tell(page.messages)
     answer(

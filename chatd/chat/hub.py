@@ -18,7 +18,7 @@ from chatd.chat.names import check_name, fold
 from chatd.chat.rooms import Room
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
-from chatd.storage.interface import Entry, IMessageStore, Outcome, Stored, direct_log
+from chatd.storage.interface import Entry, IMessageStore, Outcome, Stored, direct_stream
 from chatd.wire.messages import DEFAULT_CONTENT_TYPE, ChatHeader, Message
 
 __all__ = ["Hub"]
@@ -68,7 +68,7 @@ class Hub(Generic[M]):
             room = self.roster.room_of(member, header.room)
             member.answers.expect()
             room.holds += 1
-            entry = self._entry(message, header, room.log, member, room.name, None)
+            entry = self._entry(message, header, room.stream, member, room.name, None)
             self.commits.add(Pending(entry, member, room))
             return
         if header.room is not None:
@@ -79,7 +79,7 @@ class Hub(Generic[M]):
         if there:
             to = next(iter(there.values())).name
         member.answers.expect()
-        entry = self._entry(message, header, direct_log(member.key, key), member, None, to)
+        entry = self._entry(message, header, direct_stream(member.key, key), member, None, to)
         self.commits.add(Pending(entry, member))
 
     def say_as(
@@ -96,7 +96,7 @@ class Hub(Generic[M]):
         header = message.header
         assert isinstance(header, ChatHeader)
         room.holds += 1
-        entry = self._entry(message, header, room.log, speaker, room.name, None)
+        entry = self._entry(message, header, room.stream, speaker, room.name, None)
         self.commits.add(Pending(entry, None, room, done))
 
     def refuse(self, member: M, error: RequestError) -> None:
@@ -107,13 +107,13 @@ class Hub(Generic[M]):
         self,
         message: Message,
         header: ChatHeader,
-        log: str,
+        stream: str,
         speaker: Member,
         room: str | None,
         to: str | None,
     ) -> Entry:
         return Entry(
-            log,
+            stream,
             speaker.key,
             header.id,
             room,

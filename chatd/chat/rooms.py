@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Generic
 
 from chatd.chat.interfaces import M
-from chatd.storage.interface import Head, room_log
+from chatd.storage.interface import Head, room_stream
 from chatd.wire.messages import Message
 
 __all__ = ["LOBBY", "MAX_ROOMS", "PRESENCE_LIMIT", "Room"]
@@ -25,7 +25,7 @@ class Room(Generic[M]):
     Attributes:
         key: Its folded name.
         name: What it is called.
-        log: The key of its log in the store.
+        stream: The key of its stream in the store.
         epoch: The name of its order; see `chatd.storage.interface`.
         seq: The place of the last message that was delivered in it.
         last_id: The id of that message; None where it is not kept.
@@ -43,17 +43,17 @@ class Room(Generic[M]):
         "holds",
         "key",
         "last_id",
-        "log",
         "members",
         "name",
         "seq",
+        "stream",
         "topic",
     )
 
     def __init__(self, key: str, head: Head) -> None:
         self.key = key
         self.name = head.name
-        self.log = room_log(key)
+        self.stream = room_stream(key)
         self.epoch = head.epoch
         self.seq = head.seq
         self.last_id = head.last_id

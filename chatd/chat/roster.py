@@ -12,7 +12,7 @@ from chatd.chat.interfaces import Delivery, M
 from chatd.chat.names import MAX_ROOM, Names, check_name, check_room, fold
 from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT, Room
 from chatd.errors import ErrorCode, RequestError
-from chatd.storage.interface import IMessageStore, room_log
+from chatd.storage.interface import IMessageStore, room_stream
 from chatd.wire.messages import Message
 
 __all__ = ["Roster"]
@@ -142,7 +142,7 @@ class Roster(Generic[M]):
     async def _open(self, key: str, name: str) -> Room[M]:
         self._coming[key] += 1  # else who leaves it now would release what is opened here
         try:
-            head = await self.store.open_log(room_log(key), name)
+            head = await self.store.open_stream(room_stream(key), name)
             room = self.rooms.get(key)  # somebody else may have been faster
             if room is None:
                 room = self.rooms[key] = Room(key, head)
@@ -260,4 +260,4 @@ class Roster(Generic[M]):
         is_needed = room.is_needed or room.key in self._coming
         if not is_needed and self.rooms.get(room.key) is room:
             del self.rooms[room.key]
-            self._start(self.store.release(room.log))
+            self._start(self.store.release(room.stream))

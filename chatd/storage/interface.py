@@ -1,8 +1,8 @@
 """What a store of messages does, and the values that go in and come out.
 
-A store keeps *logs*: one for each room, and one for each pair of names that speak directly. A log
-has an order of its own, in which each message has a `seq` that rises by one, and an *epoch*, which
-names that order: under another epoch the same `seq` means another message.
+A store keeps *streams*: one for each room, and one for the direct messages of each pair of names. A
+stream has an order of its own, in which each message has a `seq` that rises by one, and an *epoch*,
+which names that order: under another epoch the same `seq` means another message.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ __all__ = [
     "Retention",
     "Stored",
     "StreamPosition",
-    "direct_log",
+    "direct_stream",
     "place",
     "repeat",
     "resume_from",
-    "room_log",
+    "room_stream",
 ]
 
 
-def room_log(room: str) -> str:
-    """Return the key of a room's log, from the room's folded name."""
+def room_stream(room: str) -> str:
+    """Return the key of a room's stream, from the room's folded name."""
     return f"room {room}"
 
 
-def direct_log(one: str, other: str) -> str:
-    """Return the key of the log of what two say to each other, from their folded names."""
+def direct_stream(one: str, other: str) -> str:
+    """Return the key of the stream of what two say to each other, from their folded names."""
     first, second = sorted((one, other))
     return f"direct {first} {second}"
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of a log is kept; what is over any of the bounds goes, the oldest first.
+    """How much of a stream is kept; what is over any of the bounds goes, the oldest first.
 
-    The last message of a log is kept whatever its size.
+    The last message of a stream is kept whatever its size.
 
     Attributes:
         max_messages: How many messages, at least 1.
@@ -68,10 +68,10 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A message that is to be given its place in a log.
+    """A message that is to be given its place in a stream.
 
     Attributes:
-        log: The key of the log.
+        stream: The key of the stream.
         author: The folded name of who says it; with `id`, what makes the message the same.
         id: The author's own name for the message.
         room: The room it is said in, as it is delivered, or None.
@@ -82,7 +82,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         content: The content.
     """
 
-    log: str
+    stream: str
     author: str
     id: str
     room: str | None
@@ -132,10 +132,10 @@ def repeat(entry: Entry, earlier: Message) -> Outcome:
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a log stands.
+    """Where a stream stands.
 
     Attributes:
-        name: The name of the room, as it was first spelled; empty for other logs.
+        name: The name of the room, as it was first spelled; empty for other streams.
         epoch: The name of its order.
         seq: The place of its last message, or 0.
         oldest: The place of the oldest message that is kept; `seq + 1` where none is.
@@ -152,11 +152,11 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamPosition(msgspec.Struct, frozen=True):
-    """How far someone has read in a log.
+    """How far someone has read in a stream.
 
     Attributes:
         seq: The place of the last message that the reader has; 0 for none.
-        epoch: The epoch of that `seq`; None for the one that the log has.
+        epoch: The epoch of that `seq`; None for the one that the stream has.
         id: The id of the message at `seq`; None where the reader does not know it.
     """
 
@@ -170,12 +170,12 @@ def resume_from(
 ) -> tuple[int, bool]:
     """Return the place after which a reader goes on, and whether it then misses nothing.
 
-    A position is unknown to a log of another epoch, to one that has not come so far, and to one
+    A position is unknown to a stream of another epoch, to one that has not come so far, and to one
     whose message there has another id, as after a copy of the store was put back. Its reader goes
     on with the oldest message that is kept.
 
     Args:
-        head: Where the log stands.
+        head: Where the stream stands.
         position: How far the reader has read.
         id_at: Returns the id of a message that is kept, by its place.
     """
@@ -190,14 +190,14 @@ def resume_from(
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A part of a log.
+    """A part of a stream.
 
     Attributes:
         messages: Messages whose places follow each other, in order, as they were delivered.
-        head: Where the log stands.
+        head: Where the stream stands.
         is_complete: Whether nothing that was asked for is left out: the page reaches to the
             newest message, or with `before`, to the oldest.
-        is_recovered: Where it was read after a `StreamPosition`, whether the log knows that
+        is_recovered: Where it was read after a `StreamPosition`, whether the stream knows that
             position and no message after it is missing.
     """
 
@@ -212,7 +212,7 @@ class Conversation(msgspec.Struct, frozen=True):
 
     Attributes:
         other: The folded name of the other.
-        head: Where the log stands.
+        head: Where the stream stands.
     """
 
     other: str
@@ -240,59 +240,59 @@ class IMessageStore(Interface):
     def close() -> Awaitable[None]:
         """Finish what was asked, and let go of everything."""
 
-    def open_log(log: str, name: str) -> Awaitable[Head]:
-        """Say where a log stands, and begin it if there is none.
+    def open_stream(stream: str, name: str) -> Awaitable[Head]:
+        """Say where a stream stands, and begin it if there is none.
 
-        A log that was begun and in which nothing was said need not outlive the process; that of a
-        room stays until `release`, others only as long as there is space for them.
+        A stream that was begun and in which nothing was said need not outlive the process; that of
+        a room stays until `release`, others only as long as there is space for them.
 
         Args:
-            log: The log's key.
+            stream: The stream's key.
             name: The room's name as it is spelled, for one that is begun, or that was begun without
-                a name by what else was asked; empty for other logs.
+                a name by what else was asked; empty for other streams.
         """
 
     def append(entries: Sequence[Entry]) -> Awaitable[list[Outcome]]:
         """Give messages their places, in one transaction: all are kept, or none.
 
-        When it is done, they are kept as surely as the store promises. A log that is not there is
-        begun.
+        When it is done, they are kept as surely as the store promises. A stream that is not there
+        is begun.
 
         Returns:
             What became of each, in order. An entry whose author and id are those of a message that
-            is kept in the log, or that is before it in `entries`, is not appended again: if
+            is kept in the stream, or that is before it in `entries`, is not appended again: if
             content and content type are the same, the outcome is that message, else `id-reused`.
             What retention does not allow goes when all of `entries` have their places.
         """
 
     def read(
-        log: str,
+        stream: str,
         *,
         after: int | StreamPosition | None = None,
         before: int | None = None,
         limit: int,
         max_bytes: int,
     ) -> Awaitable[Page]:
-        """Read a part of a log; what retention no longer allows is never read.
+        """Read a part of a stream; what retention no longer allows is never read.
 
         With `after`: the oldest messages whose `seq` is higher. With `before`: the newest whose
         `seq` is lower. With neither: the newest. Not both.
 
         Args:
-            log: The log's key; one that is not there is begun.
+            stream: The stream's key; one that is not there is begun.
             after: See above; 0 for all. A position is read from where `resume_from` says.
             before: See above.
             limit: How many messages at most, 1 or more.
             max_bytes: How many bytes of content at most; the first message is read in any case.
         """
 
-    def set_topic(log: str, topic: str) -> Awaitable[None]:
-        """Set a room's topic, which is kept as long as the room's log."""
+    def set_topic(stream: str, topic: str) -> Awaitable[None]:
+        """Set a room's topic, which is kept as long as the room's stream."""
 
-    def release(log: str) -> Awaitable[None]:
+    def release(stream: str) -> Awaitable[None]:
         """Take note that nobody is in a room any more: if nothing is kept in it, it is gone.
 
-        It is asked only when the room is empty. A log that is begun again has another epoch.
+        It is asked only when the room is empty. A stream that is begun again has another epoch.
         """
 
     def rooms(after: str = "", *, limit: int) -> Awaitable[list[Head]]:

@@ -25,18 +25,17 @@ from chatd.storage.interface import (
     repeat,
     resume_from,
 )
-from chatd.storage.logstate import direct_names
+from chatd.storage.streamstate import direct_names
 from chatd.wire.messages import DEFAULT_CONTENT_TYPE, Message
 
-__all__ = ["MAX_BYTES", "MAX_LOGS", "MEMORY_RETENTION", "MESSAGE_BYTES", "MemoryStore"]
+__all__ = ["MAX_BYTES", "MAX_STREAMS", "MEMORY_RETENTION", "MESSAGE_BYTES", "MemoryStore"]
 
 MEMORY_RETENTION = Retention(max_messages=1_000, max_bytes=4 * 1024 * 1024)
-"""What is kept in memory of a log, unless it is set otherwise."""
-MAX_LOGS = 10_000
-"""How many logs are kept: of those beyond, the one that nobody is in and that has been silent for
-longest goes."""
+"""What is kept in memory of a stream, unless it is set otherwise."""
+MAX_STREAMS = 10_000
+"""How many streams are kept: with more, the longest silent stream that nobody is in goes."""
 MAX_BYTES = 256 * 1024 * 1024
-"""How many bytes are kept in all: beyond, the largest log loses its oldest messages."""
+"""How many bytes are kept in all: beyond, the largest stream loses its oldest messages."""
 MESSAGE_BYTES = 1_024
 """What a message takes at most beside its content and a content type of its own, in bytes: 500 with
 an id of 32 characters, 1,000 with the longest id and name (CPython 3.11)."""
@@ -47,7 +46,7 @@ _TRIM_SHARE = 256
 
 
 class _Total:
-    """How many bytes are kept in all logs, what is beside the contents among them."""
+    """How many bytes are kept in all streams, what is beside the contents among them."""
 
     __slots__ = ("bytes",)
 
@@ -55,8 +54,8 @@ class _Total:
         self.bytes = 0
 
 
-class _Log:
-    """One log: the messages that are kept, in order, by author and id."""
+class _Stream:
+    """One stream: the messages that are kept, in order, by author and id."""
 
     __slots__ = (
         "_keys",
@@ -157,9 +156,9 @@ class MemoryStore:
     """Keeps what was said as long as the process lives; nothing survives it.
 
     Args:
-        retention: How much of a log is kept.
+        retention: How much of a stream is kept.
         unix_time: What tells the time that messages bear, in Unix seconds.
-        max_logs: How many logs are kept; see `MAX_LOGS`.
+        max_streams: How many streams are kept; see `MAX_STREAMS`.
         max_bytes: How many bytes are kept in all; see `MAX_BYTES` and `MESSAGE_BYTES`.
     """
 
@@ -168,18 +167,18 @@ class MemoryStore:
         retention: Retention = MEMORY_RETENTION,
         *,
         unix_time: Callable[[], float] = time.time,
-        max_logs: int = MAX_LOGS,
+        max_streams: int = MAX_STREAMS,
         max_bytes: int = MAX_BYTES,
     ) -> None:
         self._retention = retention
         self._unix_time = unix_time
-        self._max_logs = max_logs
+        self._max_streams = max_streams
         self._max_bytes = max_bytes
         self._total = _Total()
-        self._logs: dict[str, _Log] = {}
+        self._streams: dict[str, _Stream] = {}
         # Those that nobody is in, the longest silent first.
         self._idle: OrderedDict[str, None] = OrderedDict()
-        # The keys of direct logs, by the one's name and the other's.
+        # The keys of direct streams, by the one's name and the other's.
         self._direct: dict[str, dict[str, str]] = {}
 
     def open(self) -> None:
@@ -188,37 +187,37 @@ class MemoryStore:
     async def close(self) -> None:
         """Have nothing to let go of."""
 
-    async def open_log(self, log: str, name: str) -> Head:
+    async def open_stream(self, stream: str, name: str) -> Head:
         """See `IMessageStore`."""
-        there = self._log(log, name)
+        there = self._stream(stream, name)
         there.name = there.name or name
-        there.is_open = log.startswith(_ROOM)
+        there.is_open = stream.startswith(_ROOM)
         if there.is_open:
-            self._idle.pop(log, None)
+            self._idle.pop(stream, None)
         there.expire(self._cutoff())
         return there.head
 
     async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
         """See `IMessageStore`."""
         cutoff = self._cutoff()
-        touched: dict[str, _Log] = {}
+        touched: dict[str, _Stream] = {}
         outcomes: list[Outcome] = []
         for entry in entries:
-            log = touched.get(entry.log)
-            if log is None:
-                log = touched[entry.log] = self._log(entry.log)
-                if not log.is_open:
-                    self._idle.move_to_end(entry.log)
-                log.expire(cutoff)
-            outcomes.append(log.append(entry))
-        for log in touched.values():  # not before: what one repeats is before it in `entries`
-            log.trim(self._retention)
+            stream = touched.get(entry.stream)
+            if stream is None:
+                stream = touched[entry.stream] = self._stream(entry.stream)
+                if not stream.is_open:
+                    self._idle.move_to_end(entry.stream)
+                stream.expire(cutoff)
+            outcomes.append(stream.append(entry))
+        for stream in touched.values():  # not before: what one repeats is before it in `entries`
+            stream.trim(self._retention)
         self._trim()
         return outcomes
 
     async def read(
         self,
-        log: str,
+        stream: str,
         *,
         after: int | StreamPosition | None = None,
         before: int | None = None,
@@ -226,7 +225,7 @@ class MemoryStore:
         max_bytes: int,
     ) -> Page:
         """See `IMessageStore`."""
-        there = self._logs.get(log) or self._begin_to_read(log)
+        there = self._streams.get(stream) or self._begin_to_read(stream)
         there.expire(self._cutoff())
         oldest = there.oldest
         is_recovered = False
@@ -246,23 +245,23 @@ class MemoryStore:
             is_complete = start + len(messages) > there.seq
         return Page(messages, there.head, is_complete, is_recovered)
 
-    async def set_topic(self, log: str, topic: str) -> None:
+    async def set_topic(self, stream: str, topic: str) -> None:
         """See `IMessageStore`."""
-        self._log(log).topic = topic
+        self._stream(stream).topic = topic
 
-    async def release(self, log: str) -> None:
+    async def release(self, stream: str) -> None:
         """See `IMessageStore`."""
-        there = self._logs.get(log)
+        there = self._streams.get(stream)
         if there is not None:
             there.is_open = False
-            self._idle[log] = None
+            self._idle[stream] = None
             there.expire(self._cutoff())
             if not there.kept:
-                self._forget(log)
+                self._forget(stream)
 
     async def rooms(self, after: str = "", *, limit: int) -> list[Head]:
         """See `IMessageStore`."""
-        rooms = {key: key for key in self._logs if key.startswith(_ROOM)}
+        rooms = {key: key for key in self._streams if key.startswith(_ROOM)}
         return [head for _, head in self._kept(rooms, _ROOM + after, limit)]
 
     async def conversations(
@@ -275,9 +274,9 @@ class MemoryStore:
     async def expire(self) -> None:
         """See `IMessageStore`."""
         cutoff = self._cutoff()
-        for key, log in list(self._logs.items()):
-            log.expire(cutoff)
-            if not log.kept and not log.is_open:
+        for key, stream in list(self._streams.items()):
+            stream.expire(cutoff)
+            if not stream.kept and not stream.is_open:
                 self._forget(key)
 
     def _trim(self) -> None:
@@ -285,71 +284,71 @@ class MemoryStore:
         if self._total.bytes <= self._max_bytes:
             return
         most = self._max_bytes - self._max_bytes // _TRIM_SHARE
-        largest_first = [(-log.weight, key) for key, log in self._logs.items()]
+        largest_first = [(-stream.weight, key) for key, stream in self._streams.items()]
         heapify(largest_first)
         while self._total.bytes > most:
             _, key = heappop(largest_first)
-            log = self._logs[key]
-            while log.kept and self._total.bytes > most:
-                log.drop(1)
-            if not log.kept and not log.is_open:
+            stream = self._streams[key]
+            while stream.kept and self._total.bytes > most:
+                stream.drop(1)
+            if not stream.kept and not stream.is_open:
                 self._forget(key)
 
     def _cutoff(self) -> float:
         return self._unix_time() - self._retention.max_age_s
 
     def _kept(self, keys: Mapping[str, str], after: str, limit: int) -> Iterator[tuple[str, Head]]:
-        """Return where the first logs after one stand in which something is kept.
+        """Return where the first streams after one stand in which something is kept.
 
         Args:
-            keys: The logs' keys, by what they go by.
+            keys: The streams' keys, by what they go by.
             after: After which to begin.
             limit: How many at most.
         """
         cutoff = self._cutoff()
         for name in sorted(name for name in keys if name > after):
-            log = self._logs[keys[name]]
-            log.expire(cutoff)
-            if log.kept:
-                yield name, log.head
+            stream = self._streams[keys[name]]
+            stream.expire(cutoff)
+            if stream.kept:
+                yield name, stream.head
                 limit -= 1
                 if not limit:
                     return
 
-    def _log(self, log: str, name: str = "") -> _Log:
-        there = self._logs.get(log)
+    def _stream(self, stream: str, name: str = "") -> _Stream:
+        there = self._streams.get(stream)
         if there is None:
-            there = self._begin(log, name)
-            if len(self._logs) > self._max_logs:
-                self._drop_one(log)
+            there = self._begin(stream, name)
+            if len(self._streams) > self._max_streams:
+                self._drop_one(stream)
         return there
 
-    def _begin_to_read(self, log: str) -> _Log:
-        """Begin a log that is the first to go: or who reads could push out what is kept."""
-        there = self._begin(log, "")
-        self._idle.move_to_end(log, last=False)
-        if len(self._logs) > self._max_logs:
+    def _begin_to_read(self, stream: str) -> _Stream:
+        """Begin a stream that is the first to go: or who reads could push out what is kept."""
+        there = self._begin(stream, "")
+        self._idle.move_to_end(stream, last=False)
+        if len(self._streams) > self._max_streams:
             self._drop_one()
         return there
 
-    def _begin(self, key: str, name: str) -> _Log:
-        log = self._logs[key] = _Log(name, self._total)
+    def _begin(self, key: str, name: str) -> _Stream:
+        stream = self._streams[key] = _Stream(name, self._total)
         self._idle[key] = None
         for one, other in _both_ways(key):
             self._direct.setdefault(one, {})[other] = key
-        return log
+        return stream
 
     def _drop_one(self, begun: str | None = None) -> None:
-        """Forget the longest silent log that nobody is in, but not the one just begun."""
+        """Forget the longest silent stream that nobody is in, but not the one just begun."""
         for key in self._idle:
             if key != begun:
-                log = self._logs[key]
-                log.drop(len(log.kept))
+                stream = self._streams[key]
+                stream.drop(len(stream.kept))
                 self._forget(key)
                 return
 
     def _forget(self, key: str) -> None:
-        del self._logs[key]
+        del self._streams[key]
         self._idle.pop(key, None)
         for one, other in _both_ways(key):
             others = self._direct.get(one, {})  # gone where who speaks alone is both
@@ -359,7 +358,7 @@ class MemoryStore:
 
 
 def _both_ways(key: str) -> tuple[tuple[str, str], ...]:
-    """Return the folded names in the key of a direct log, in both orders; none of another log's."""
+    """Return the two folded names of a direct stream, in both orders; nothing for other streams."""
     one, other = direct_names(key)
     return () if one is None or other is None else ((one, other), (other, one))
 

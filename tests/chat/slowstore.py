@@ -49,12 +49,12 @@ class SlowStore(MemoryStore):
         self._waiting.remove(waiting)
         waiting[1].callback(None)
 
-    def epoch_of(self, log):
-        """The epoch of a log that is there."""
-        return self._logs[log].epoch
+    def epoch_of(self, stream):
+        """The epoch of a stream that is there."""
+        return self._streams[stream].epoch
 
-    def has(self, log):
-        return log in self._logs
+    def has(self, stream):
+        return stream in self._streams
 
     async def _turn(self, method):
         self.asked.append(method)
@@ -65,26 +65,26 @@ class SlowStore(MemoryStore):
         if self.failure is not None:
             raise self.failure
 
-    async def open_log(self, log, name):
-        await self._turn("open_log")
-        return await super().open_log(log, name)
+    async def open_stream(self, stream, name):
+        await self._turn("open_stream")
+        return await super().open_stream(stream, name)
 
     async def append(self, entries):
         self.appends.append(len(entries))
         await self._turn("append")
         return await super().append(entries)
 
-    async def read(self, log, *, limit, **options):
+    async def read(self, stream, *, limit, **options):
         await self._turn("read")
-        return await super().read(log, limit=min(limit, self.page), **options)
+        return await super().read(stream, limit=min(limit, self.page), **options)
 
-    async def set_topic(self, log, topic):
+    async def set_topic(self, stream, topic):
         await self._turn("set_topic")
-        await super().set_topic(log, topic)
+        await super().set_topic(stream, topic)
 
-    async def release(self, log):
+    async def release(self, stream):
         await self._turn("release")
-        await super().release(log)
+        await super().release(stream)
 
     async def rooms(self, after="", *, limit):
         await self._turn("rooms")
@@ -106,7 +106,7 @@ class UnorderedStore(SlowStore):
         await self._turn("append")
         return outcomes
 
-    async def read(self, log, *, limit, **options):
-        page = await MemoryStore.read(self, log, limit=min(limit, self.page), **options)
+    async def read(self, stream, *, limit, **options):
+        page = await MemoryStore.read(self, stream, limit=min(limit, self.page), **options)
         await self._turn("read")
         return page

@@ -7,7 +7,7 @@ import msgspec
 from chatd.chat.commands import LIST_BYTES
 from chatd.chat.moderation import Ban
 from chatd.errors import StoreError
-from chatd.storage.interface import direct_log
+from chatd.storage.interface import direct_stream
 from tests.chat.wiring import NOW, ChatCase
 
 MANY = 3_000
@@ -117,7 +117,7 @@ class CommandTests(ChatCase):
         told = self.ask(self.ann, "conversations")["conversations"]
         spoken = [(each["with"], each["seq"]) for each in told]
         self.assertEqual(spoken, [("bob", 2), ("zo\u00eb", 1)])
-        self.assertEqual(told[0]["epoch"], self.store.epoch_of(direct_log("ann", "bob")))
+        self.assertEqual(told[0]["epoch"], self.store.epoch_of(direct_stream("ann", "bob")))
 
     def test_broken_store(self):
         """What needs the store is refused while it is broken, noted, and done when it is not."""

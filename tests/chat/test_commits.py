@@ -206,7 +206,7 @@ class SameIdTests(JournalCase):
         self.say("good-bye")
         self.chat.finish()
         self.say("hello", id="m2")
-        self.say("hello", id="m2", to="bob")  # a log of its own: another message
+        self.say("hello", id="m2", to="bob")  # a stream of its own: another message
         self.say("hello", room="lobby", id="m1")
         self.say("good-bye")
         self.chat.finish()

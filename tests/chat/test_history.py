@@ -5,7 +5,7 @@ from typing import ClassVar
 from chatd.chat.commands import DEFAULT_LIMIT
 from chatd.chat.history import MAX_PAGE, PAGE_BYTES
 from chatd.errors import StoreError
-from chatd.storage.interface import Retention, direct_log
+from chatd.storage.interface import Retention, direct_stream
 from tests.chat.wiring import ChatCase, is_result, is_said, seqs
 
 
@@ -108,7 +108,7 @@ class RoomTests(HistoryCase):
         self.assertEqual((len(found), result["complete"]), (500, False))
 
     def test_bad_requests(self):
-        """What makes no sense is refused: other limits and places, two places, no or two logs."""
+        """What makes no sense is refused: limits and places, two places, none or two streams."""
         for fields in (
             *({"room": "lobby", "limit": limit} for limit in (0, -1, 501, "5", 1.5)),
             {"room": "lobby", "after": -1},
@@ -170,7 +170,7 @@ class DirectTests(HistoryCase):
         self.chat.end_turn()
         places, result = self.read(**{"with": "ANN", "after": 1})
         self.assertEqual((places, result["with"]), ([2, 3], "ANN"))
-        self.assertEqual(result["epoch"], self.store.epoch_of(direct_log("ann", "bob")))
+        self.assertEqual(result["epoch"], self.store.epoch_of(direct_stream("ann", "bob")))
         self.assertEqual(self.ask(self.ann, "history", **{"with": "bob"})["count"], 3)
         for name in ("ann", "bob"):
             self.assertEqual(self.ask(cat, "history", **{"with": name})["count"], 0)

@@ -5,7 +5,7 @@ import unicodedata
 from chatd.chat import presence
 from chatd.chat.names import fold
 from chatd.errors import RequestError
-from chatd.storage.interface import direct_log
+from chatd.storage.interface import direct_stream
 from tests.chat.wiring import ChatCase, codes, is_said, seqs, texts
 
 ZOE = "Zo\u00eb"
@@ -269,7 +269,7 @@ class DirectTests(ChatCase):
         self.chat.say(self.ann, "psst", to="b b")
         self.assertEqual(codes(self.hear(self.ann)), ["bad-request", "bad-name"])
         self.assertEqual(self.store.appends, [])
-        self.assertFalse(self.store.has(direct_log("ann", "bob")))
+        self.assertFalse(self.store.has(direct_stream("ann", "bob")))
 
     def test_alike(self):
         """Whoever spells a name in another form reaches the same one, in the same order."""

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from chatd.chat import presence
 from chatd.errors import StoreError
-from chatd.storage.interface import room_log
+from chatd.storage.interface import room_stream
 from tests.chat.test_names import moderate
 from tests.chat.wiring import Chat, ChatCase, codes
 
@@ -43,7 +43,7 @@ class OpeningTests(ChatCase):
         self.store.answer_next(StoreError("the disk is full"))
         self.chat.finish()
         self.assertEqual(self.hub.roster.rooms, {})
-        self.assertFalse(self.store.has(room_log("tea")))
+        self.assertFalse(self.store.has(room_stream("tea")))
 
     def test_cannot_be_opened(self):
         """A room of which nobody knows where it stands is not joined."""
@@ -68,7 +68,7 @@ class OpeningTests(ChatCase):
                     done = chat.command(people[step], command, room="tea")
                     done.addBoth(lambda _, name=step: busy.update({name: False}))
             elif chat.store.owes_answers:
-                is_join = chat.store.asked_first == "open_log"
+                is_join = chat.store.asked_first == "open_stream"
                 fails = step == "fail" and is_join
                 chat.store.answer_next(StoreError("the disk is full") if fails else None)
         chat.finish()
@@ -76,13 +76,13 @@ class OpeningTests(ChatCase):
         rooms = {key: room.epoch for key, room in chat.hub.roster.rooms.items()}
         inside = any(person.rooms for person in people.values())
         self.assertEqual(set(rooms), {"tea"} if inside else set())
-        self.assertEqual(chat.store.has(room_log("tea")), inside)
+        self.assertEqual(chat.store.has(room_stream("tea")), inside)
         for key, epoch in rooms.items():
-            self.assertEqual(chat.store.epoch_of(room_log(key)), epoch)
+            self.assertEqual(chat.store.epoch_of(room_stream(key)), epoch)
 
     def assert_order_kept(self):
         room = self.hub.roster.rooms["tea"]
-        self.assertEqual(self.store.epoch_of(room.log), room.epoch)
+        self.assertEqual(self.store.epoch_of(room.stream), room.epoch)
         self.assertEqual((list(room.members), room.holds), ([self.bob.id], 0))
 
 

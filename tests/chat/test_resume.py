@@ -2,10 +2,10 @@
 
 from typing import ClassVar
 
-from chatd.storage.interface import Retention, room_log
+from chatd.storage.interface import Retention, room_stream
 from tests.chat.wiring import ChatCase, is_result, is_said, seqs
 
-LOG = room_log("lobby")
+LOG = room_stream("lobby")
 
 
 class ResumeCase(ChatCase):
@@ -217,7 +217,7 @@ class PagesTests(ResumeCase):
             self.store.is_slow = False
             self.successResultOf(done)
             self.assertEqual(list(self.hub.roster.rooms), ["lobby"])
-            self.assertFalse(self.store.has(room_log("tea")))
+            self.assertFalse(self.store.has(room_stream("tea")))
 
     def assert_nothing_left(self):
         room = self.hub.roster.rooms["lobby"]

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.chat.interfaces import Member
 from chatd.chat.rooms import MAX_ROOMS, Room
 from chatd.errors import StoreError
-from chatd.storage.interface import Head, Retention, room_log
+from chatd.storage.interface import Head, Retention, room_stream
 from tests.chat.test_names import moderate
 from tests.chat.wiring import Chat, ChatCase, codes, is_said, seqs, texts
 
@@ -28,8 +28,8 @@ class RoomTests(SynchronousTestCase):
     def test_begins_as_the_store_says(self):
         """A room is called as the store says, and goes on from where its log stands."""
         room = self.room
-        told = (room.key, room.name, room.log, room.epoch, room.seq, room.topic)
-        self.assertEqual(told, ("lobby", "Lobby", room_log("lobby"), "e", 7, "tea"))
+        told = (room.key, room.name, room.stream, room.epoch, room.seq, room.topic)
+        self.assertEqual(told, ("lobby", "Lobby", room_stream("lobby"), "e", 7, "tea"))
         self.assertEqual((room.members, room.count, room.is_needed), ({}, 0, False))
 
     def test_sessions_of_a_name(self):
@@ -221,7 +221,7 @@ class ForgottenTests(ChatCase):
         """A room is gone also when the last one in it vanishes."""
         self.delivery.vanish(self.ann)
         self.assertEqual((self.hub.roster.rooms, self.hub.roster.here), ({}, {}))
-        self.assertFalse(self.store.has(room_log("tea")))
+        self.assertFalse(self.store.has(room_stream("tea")))
 
     def test_what_was_said_is_waited_for(self):
         """A room stays as long as something said in it is not stored, and keeps its order."""

@@ -35,7 +35,7 @@ from chatd.daemon.service import ChatService
 from chatd.daemon.settings import DEFAULT_ENDPOINT, Settings
 from chatd.errors import ConfigurationError, RequestError, StartupError, StoreError
 from chatd.server.factory import ChatFactory
-from chatd.storage.interface import Page, Retention, room_log
+from chatd.storage.interface import Page, Retention, room_stream
 from chatd.storage.sqlite.store import Durability
 from chatd.wire.channel import PREAMBLE
 from chatd.wire.messages import Message
@@ -247,7 +247,7 @@ class DataTests(MakeServiceTests):
 
     def read(self, service: ChatService) -> Page:
         store = service.factory.store
-        return self.await_(store.read(room_log("lobby"), limit=100, max_bytes=1000))
+        return self.await_(store.read(room_stream("lobby"), limit=100, max_bytes=1000))
 
     def test_kept(self) -> None:
         """What is said is there again after a restart, in the same order and epoch."""
@@ -342,7 +342,7 @@ class DataTests(MakeServiceTests):
         """What a power cut may cost is as it was decided."""
         for durability in Durability:
             service = self.start(data=self.data, durability=durability)
-            database = service.factory.store._logs._database
+            database = service.factory.store._streams._database
             self.assertEqual(database._durability, durability)
             self.result(service.stopService())
 

@@ -241,13 +241,13 @@ class SlowStore(MemoryStore):
         await gate
         return await super().append(entries)
 
-    async def read(self, log: str, **place: int | None) -> Page:
+    async def read(self, stream: str, **place: int | None) -> Page:
         """Read, after all that was to be appended before."""
         if self._gates:
             passed: Deferred[None] = Deferred()
             self._gates[-1].addCallback(passed.callback)
             await passed
-        return await super().read(log, **place)
+        return await super().read(stream, **place)
 
     # For the test
 

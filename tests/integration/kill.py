@@ -34,15 +34,15 @@ from chatd.chat.moderation import Ban, Bans
 from chatd.chat.policy import Policy
 from chatd.config.banfile import BanFile
 from chatd.server.factory import ChatFactory
-from chatd.storage.interface import Retention, direct_log, room_log
+from chatd.storage.interface import Retention, direct_stream, room_stream
 from chatd.storage.sqlite.store import Durability, SqliteStore
 from chatd.wire.codec import Codec
 from chatd.wire.messages import MessageType
 from tests.fakes.peers import Peer, SocketTransport, command, hand_client, settle
 from tests.storage.stores import AtOnce
 
-LOBBY = room_log("lobby")
-DIRECT = direct_log("alice", "bob")
+LOBBY = room_stream("lobby")
+DIRECT = direct_stream("alice", "bob")
 NAMES = ("alice", "bob", "carol")
 LARGE = 20_000
 RECORD = struct.Struct(">BI")
@@ -253,7 +253,7 @@ class Scene:
     """What is done until the end, or until the process is killed.
 
     Attributes:
-        keep: How many messages are kept of each log.
+        keep: How many messages are kept of each stream.
     """
 
     keep: int
@@ -327,7 +327,7 @@ class Scene:
         check_tables(directory / "chatd.db")
 
     def _check_log(self, server: Server, key: str, said: Sequence[str]) -> list[Message]:
-        """Check that a log holds what was said in it, as far as it goes, and return it."""
+        """Check that a stream holds what was said in it, as far as it goes, and return it."""
         page = wait(server.store.read(key, after=0, limit=1000, max_bytes=10**9))
         messages = page.messages
         assert page.is_complete
@@ -359,7 +359,7 @@ def whole_turns() -> list[list[int]]:
 
 
 def check_tables(path: Path) -> None:
-    """Check that a database is whole, and that what it says of its logs fits."""
+    """Check that a database is whole, and that what it says of its streams fits."""
     connection = sqlite3.connect(path)
     try:
         (result,) = connection.execute("PRAGMA integrity_check").fetchone()

@@ -9,8 +9,8 @@ from twisted.python.threadable import isInIOThread
 from chatd.errors import StoreError
 from chatd.storage.interface import Retention
 from chatd.storage.sqlite.database import Database, Durability
-from chatd.storage.sqlite.logs import SqliteLogs
 from chatd.storage.sqlite.store import SqliteStore, StoreThread
+from chatd.storage.sqlite.streams import SqliteStreams
 from tests.storage.stores import LOBBY, entries, entry
 
 FAR = 2.0**40  # a time that does not become too old
@@ -103,13 +103,13 @@ async def test_expire_lets_others_in(store, monkeypatch):
     """An append that is asked while old messages are dropped does not wait for all of them."""
     await store.append(entries(*range(3_000), time=1.0))
     order = []
-    expire_some = SqliteLogs.expire_some
+    expire_some = SqliteStreams.expire_some
 
     def noted(self, after=0):
         order.append("expire")
         return expire_some(self, after)
 
-    monkeypatch.setattr(SqliteLogs, "expire_some", noted)
+    monkeypatch.setattr(SqliteStreams, "expire_some", noted)
     expired = Deferred.fromCoroutine(store.expire())
     await store.append([entry("new", time=FAR)])
     order.append("append")

@@ -7,24 +7,24 @@ from pathlib import Path
 from twisted.internet.defer import Deferred, execute
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.storage.interface import Entry, Retention, direct_log, room_log
+from chatd.storage.interface import Entry, Retention, direct_stream, room_stream
 from chatd.storage.memory import MemoryStore
 from chatd.storage.sqlite.database import Database, Durability
-from chatd.storage.sqlite.logs import SqliteLogs
 from chatd.storage.sqlite.store import SqliteStore
+from chatd.storage.sqlite.streams import SqliteStreams
 
-LOBBY = room_log("lobby")
-DIRECT = direct_log("ann", "bob")
+LOBBY = room_stream("lobby")
+DIRECT = direct_stream("ann", "bob")
 TEXT = "text/plain"
 PLENTY = Retention()
 NOW = 1_000_000.0
 
 
-def entry(id, content=b"hello", *, log=LOBBY, author="ann", time=NOW, content_type=TEXT):
+def entry(id, content=b"hello", *, stream=LOBBY, author="ann", time=NOW, content_type=TEXT):
     """An entry with all that a test does not care for filled in."""
-    room = log.removeprefix("room ").title() if log.startswith("room ") else None
+    room = stream.removeprefix("room ").title() if stream.startswith("room ") else None
     to = None if room else "Bob"
-    return Entry(log, author, id, room, to, author.title(), time, content_type, content)
+    return Entry(stream, author, id, room, to, author.title(), time, content_type, content)
 
 
 def entries(*ids, **fields):
@@ -60,9 +60,9 @@ class Calls:
         called = getattr(self._store, name)(*args, **kwargs)
         return self._case.successResultOf(Deferred.fromCoroutine(called))
 
-    def page(self, log=LOBBY, *, limit=1000, max_bytes=10**9, **where):
+    def page(self, stream=LOBBY, *, limit=1000, max_bytes=10**9, **where):
         """Read a page, with much space in it."""
-        return self.read(log, limit=limit, max_bytes=max_bytes, **where)
+        return self.read(stream, limit=limit, max_bytes=max_bytes, **where)
 
     def rooms(self, after="", *, limit=1000):
         """List rooms, with much space for them."""
@@ -72,13 +72,13 @@ class Calls:
         """List conversations, with much space for them."""
         return self._call("conversations", author, after, limit=limit)
 
-    def ids(self, log=LOBBY, **where):
+    def ids(self, stream=LOBBY, **where):
         """The ids of the messages on a page."""
-        return [message.id for message in self.page(log, **where).messages]
+        return [message.id for message in self.page(stream, **where).messages]
 
-    def head(self, log=LOBBY):
-        """Where a log stands."""
-        return self.page(log, limit=1).head
+    def head(self, stream=LOBBY):
+        """Where a stream stands."""
+        return self.page(stream, limit=1).head
 
 
 class StoreCase(SynchronousTestCase):
@@ -111,12 +111,12 @@ class StoreCase(SynchronousTestCase):
         self.addCleanup(lambda: self.successResultOf(Deferred.fromCoroutine(store.close())))
         return store
 
-    def make_logs(
+    def make_streams(
         self, retention=PLENTY, *, durability=Durability.NORMAL, cache=None, **database_options
     ):
         """The part of the SQLite store that blocks, and its database."""
         database = Database(self.directory, durability, **database_options)
-        logs = SqliteLogs(database, retention, lambda: self.now, cache)
-        logs.open()
+        streams = SqliteStreams(database, retention, lambda: self.now, cache)
+        streams.open()
         self.addCleanup(database.let_go)
-        return logs, database
+        return streams, database

@@ -9,13 +9,13 @@ from chatd.storage.interface import (
     Retention,
     Stored,
     StreamPosition,
-    direct_log,
-    room_log,
+    direct_stream,
+    room_stream,
 )
 from chatd.wire.messages import MessageType
 from tests.storage.stores import DIRECT, LOBBY, NOW, TEXT, Calls, StoreCase, entries, entry
 
-DEN = room_log("den")
+DEN = room_stream("den")
 
 
 class ContractTests:
@@ -33,33 +33,33 @@ class ContractTests:
         verifyObject(IMessageStore, self.make_store(Retention()))
 
     def test_begun(self):
-        """A log that is opened is empty, and keeps its name, its epoch and its topic."""
+        """A stream that is opened is empty, and keeps its name, its epoch and its topic."""
         store = self.store_with()
-        head = store.open_log(LOBBY, "Lobby")
+        head = store.open_stream(LOBBY, "Lobby")
         self.assertEqual((head.name, head.seq, head.oldest, head.topic), ("Lobby", 0, 1, ""))
         self.assertTrue(head.epoch)
-        self.assertEqual(store.open_log(LOBBY, "LOBBY"), head)
+        self.assertEqual(store.open_stream(LOBBY, "LOBBY"), head)
         page = store.page()
         self.assertEqual((page.messages, page.head, page.is_complete), ([], head, True))
 
     def test_named_late(self):
-        """A log that something else began takes the first name that it is opened with."""
+        """A stream that something else began takes the first name that it is opened with."""
         store = self.store_with()
         epoch = store.head().epoch
         self.assertEqual(
-            store.open_log(LOBBY, "Lobby"),
+            store.open_stream(LOBBY, "Lobby"),
             msgspec.structs.replace(store.head(), name="Lobby", epoch=epoch),
         )
-        store.append([entry("1", log=DEN)])
+        store.append([entry("1", stream=DEN)])
         self.assertEqual(store.head(DEN).name, "")
-        self.assertEqual(store.open_log(DEN, "Den").name, "Den")
-        self.assertEqual(store.open_log(DEN, "DEN").name, "Den")
+        self.assertEqual(store.open_stream(DEN, "Den").name, "Den")
+        self.assertEqual(store.open_stream(DEN, "DEN").name, "Den")
         self.assertEqual({head.name for head in store.rooms()}, {"Den"})
 
     def test_append(self):
         """Messages get places that rise by one, and are read as they were said."""
         store = self.store_with()
-        head = store.open_log(LOBBY, "Lobby")
+        head = store.open_stream(LOBBY, "Lobby")
         first, second = store.append([entry("1", b"\0one", time=NOW + 0.25), entry("2", b"")])
         self.assertTrue(first.is_new)
         self.assertTrue(second.is_new)
@@ -81,9 +81,9 @@ class ContractTests:
         self.assertEqual(page.head, msgspec.structs.replace(head, seq=2, oldest=1, last_id="2"))
 
     def test_append_begins(self):
-        """A log that is not there is begun by what is said in it."""
+        """A stream that is not there is begun by what is said in it."""
         store = self.store_with()
-        (outcome,) = store.append([entry("1", log=DIRECT)])
+        (outcome,) = store.append([entry("1", stream=DIRECT)])
         self.assertEqual((outcome.message.room, outcome.message.to), (None, "Bob"))
         self.assertEqual(store.head(DIRECT).seq, 1)
 
@@ -98,18 +98,18 @@ class ContractTests:
         store.append([entry(id, id.encode()) for id in ids])
         self.assertEqual(store.ids(), ids)
 
-    def test_logs_apart(self):
-        """Each log has an order and an epoch of its own, also in one batch."""
+    def test_streams_apart(self):
+        """Each stream has an order and an epoch of its own, also in one batch."""
         store = self.store_with()
-        batch = [entry("1"), entry("1", log=DEN), entry("2"), entry("1", log=DIRECT)]
+        batch = [entry("1"), entry("1", stream=DEN), entry("2"), entry("1", stream=DIRECT)]
         self.assertEqual([outcome.message.seq for outcome in store.append(batch)], [1, 1, 2, 1])
-        self.assertEqual(len({store.head(log).epoch for log in (LOBBY, DEN, DIRECT)}), 3)
+        self.assertEqual(len({store.head(stream).epoch for stream in (LOBBY, DEN, DIRECT)}), 3)
         self.assertEqual(store.ids(DEN), ["1"])
 
     def test_order_of_batches(self):
         """What is appended later comes later, and the epoch stays."""
         store = self.store_with()
-        epoch = store.open_log(LOBBY, "Lobby").epoch
+        epoch = store.open_stream(LOBBY, "Lobby").epoch
         for id in range(20):
             store.append(entries(id))
         self.assertEqual(store.ids(), [str(id) for id in range(20)])
@@ -162,9 +162,9 @@ class ContractTests:
         self.assertEqual(store.ids(), ["1", "2"])
 
     def test_same_id_elsewhere(self):
-        """The same id of another author, or in another log, is another message."""
+        """The same id of another author, or in another stream, is another message."""
         store = self.store_with(None, entry("1"))
-        outcomes = store.append([entry("1", author="bob"), entry("1", log=DEN)])
+        outcomes = store.append([entry("1", author="bob"), entry("1", stream=DEN)])
         self.assertEqual([each.is_new for each in outcomes], [True, True])
 
     def test_id_forgotten(self):
@@ -280,7 +280,7 @@ class ContractTests:
     def test_goes_on_after_all_is_old(self):
         """A room in which all is too old goes on in its order."""
         store = self.store_with(Retention(max_age_s=10))
-        epoch = store.open_log(LOBBY, "Lobby").epoch
+        epoch = store.open_stream(LOBBY, "Lobby").epoch
         store.append(entries(1, 2))
         self.now += 11
         store.expire()
@@ -289,9 +289,9 @@ class ContractTests:
         self.assertEqual(store.head().epoch, epoch)
 
     def test_expire(self):
-        """What is too old is dropped, and a log of which nothing is left is gone."""
+        """What is too old is dropped, and a stream of which nothing is left is gone."""
         store = self.store_with(
-            Retention(max_age_s=10), entry("1"), entry("2", time=NOW + 5), entry("1", log=DEN)
+            Retention(max_age_s=10), entry("1"), entry("2", time=NOW + 5), entry("1", stream=DEN)
         )
         lobby, den = store.head(), store.head(DEN)
         self.now += 11
@@ -302,9 +302,9 @@ class ContractTests:
         self.assertEqual(store.head(DEN).seq, 0)
 
     def test_expire_unsaid(self):
-        """A log that nobody has open and in which nothing was said is gone as well."""
+        """A stream that nobody has open and in which nothing was said is gone as well."""
         store = self.store_with()
-        unsaid, opened = store.head(), store.open_log(DEN, "Den")
+        unsaid, opened = store.head(), store.open_stream(DEN, "Den")
         store.expire()
         self.assertNotEqual(store.head().epoch, unsaid.epoch)
         self.assertEqual(store.head(DEN), opened)
@@ -312,52 +312,52 @@ class ContractTests:
     def test_topic(self):
         """A topic is told from then on, also before anything was said."""
         store = self.store_with()
-        store.open_log(LOBBY, "Lobby")
+        store.open_stream(LOBBY, "Lobby")
         store.set_topic(LOBBY, "one")
         self.assertEqual(store.head().topic, "one")
         store.append(entries(1))
         self.assertEqual([head.topic for head in store.rooms()], ["one"])
         store.set_topic(LOBBY, "two")
         self.assertEqual([head.topic for head in store.rooms()], ["two"])
-        self.assertEqual(store.open_log(LOBBY, "Lobby").topic, "two")
+        self.assertEqual(store.open_stream(LOBBY, "Lobby").topic, "two")
 
     def test_release_unsaid(self):
         """A room in which nothing was said is gone when the last has left, topic and all."""
         store = self.store_with()
-        head = store.open_log(LOBBY, "Lobby")
+        head = store.open_stream(LOBBY, "Lobby")
         store.set_topic(LOBBY, "topic")
         store.release(LOBBY)
-        again = store.open_log(LOBBY, "LOBBY")
+        again = store.open_stream(LOBBY, "LOBBY")
         self.assertEqual((again.name, again.topic), ("LOBBY", ""))
         self.assertNotEqual(again.epoch, head.epoch)
 
     def test_release_said(self):
         """A room in which something is kept stays when the last has left."""
         store = self.store_with()
-        store.open_log(LOBBY, "Lobby")
+        store.open_stream(LOBBY, "Lobby")
         store.append(entries(1))
         head = store.head()
         store.release(LOBBY)
         self.assertEqual(store.rooms(), [head])
-        self.assertEqual(store.open_log(LOBBY, "LOBBY"), head)
+        self.assertEqual(store.open_stream(LOBBY, "LOBBY"), head)
 
     def test_release_old(self):
         """A room in which all is too old is gone when the last has left."""
         store = self.store_with(Retention(max_age_s=10))
-        head = store.open_log(LOBBY, "Lobby")
+        head = store.open_stream(LOBBY, "Lobby")
         store.append(entries(1, 2))
         self.now += 11
         store.release(LOBBY)
-        again = store.open_log(LOBBY, "Lobby")
+        again = store.open_stream(LOBBY, "Lobby")
         self.assertEqual((again.seq, again.oldest), (0, 1))
         self.assertNotEqual(again.epoch, head.epoch)
         self.assertEqual(store.append([entry("1", time=self.now)])[0].message.seq, 1)
 
     def test_last_id(self):
-        """Where a log stands, there is the id of its last message, as long as that is kept."""
+        """Where a stream stands, there is the id of its last message, as long as that is kept."""
         store = self.store_with(Retention(max_age_s=10, max_messages=2))
-        self.assertIsNone(store.open_log(LOBBY, "Lobby").last_id)
-        store.append([*entries(1, 2, 3), entry("a", log=DIRECT)])
+        self.assertIsNone(store.open_stream(LOBBY, "Lobby").last_id)
+        store.append([*entries(1, 2, 3), entry("a", stream=DIRECT)])
         store.append(entries(2))
         self.assertEqual([head.last_id for head in store.rooms()], ["3"])
         self.assertEqual([each.head.last_id for each in store.conversations("ann")], ["a"])
@@ -366,7 +366,7 @@ class ContractTests:
         self.assertEqual((store.head().seq, store.head().last_id), (3, None))
 
     def test_positions(self):
-        """A position that the log has is read on from; another one's reader is told everything."""
+        """Reading goes on after a position of the stream, and begins anew after another one."""
         store = self.store_with(Retention(), *entries(1, 2, 3, 4))
         epoch = store.head().epoch
         for position, ids, is_recovered in (
@@ -406,9 +406,9 @@ class ContractTests:
     def test_rooms(self):
         """The rooms in which something is kept are listed, and nothing else."""
         store = self.store_with(Retention(max_age_s=10))
-        for log, name in ((LOBBY, "Lobby"), (DEN, "Den"), (room_log("hall"), "Hall")):
-            store.open_log(log, name)
-        store.append([entry("1", log=DEN), entry("1"), entry("1", log=DIRECT)])
+        for stream, name in ((LOBBY, "Lobby"), (DEN, "Den"), (room_stream("hall"), "Hall")):
+            store.open_stream(stream, name)
+        store.append([entry("1", stream=DEN), entry("1"), entry("1", stream=DIRECT)])
         store.append([entry("2", time=NOW + 5)])
         self.assertEqual({head.name for head in store.rooms()}, {"Lobby", "Den"})
         self.now += 11
@@ -419,16 +419,16 @@ class ContractTests:
         """Everyone has their own conversations, those with themselves among them."""
         store = self.store_with(Retention(max_age_s=10))
         names = [("ann", "bob"), ("cy", "ann"), ("ann", "ann"), ("bob", "cy")]
-        store.append([entry("1", log=direct_log(*pair)) for pair in names])
-        store.append([entry("2", log=DIRECT, time=NOW + 5), entry("1")])
-        store.head(direct_log("ann", "dan"))
+        store.append([entry("1", stream=direct_stream(*pair)) for pair in names])
+        store.append([entry("2", stream=DIRECT, time=NOW + 5), entry("1")])
+        store.head(direct_stream("ann", "dan"))
         found = {each.other: each.head for each in store.conversations("ann")}
         self.assertEqual(
             found,
             {
                 "bob": store.head(DIRECT),
-                "cy": store.head(direct_log("ann", "cy")),
-                "ann": store.head(direct_log("ann", "ann")),
+                "cy": store.head(direct_stream("ann", "cy")),
+                "ann": store.head(direct_stream("ann", "ann")),
             },
         )
         self.assertEqual({each.other for each in store.conversations("bob")}, {"ann", "cy"})
@@ -442,9 +442,13 @@ class ContractTests:
         store = self.store_with()
         names = ["b", "a", "\U0001f600", "\uffee", "z", "c", "straße"]
         for name in names:
-            store.open_log(room_log(name), name.title())
-            store.append([entry("1", log=room_log(name)), entry("1", log=direct_log("m", name))])
-        store.append([entry("1", log=direct_log("m", "m")), entry("1", log=direct_log("a", "b"))])
+            store.open_stream(room_stream(name), name.title())
+            store.append(
+                [entry("1", stream=room_stream(name)), entry("1", stream=direct_stream("m", name))]
+            )
+        store.append(
+            [entry("1", stream=direct_stream("m", "m")), entry("1", stream=direct_stream("a", "b"))]
+        )
 
         def pages(ask, name_of):
             listed, after = [], ""
@@ -467,9 +471,9 @@ class ContractTests:
         store = self.store_with(Retention(max_age_s=10))
         for number in range(6):
             at = NOW + 5 * (number % 2)
-            logs = room_log(f"r{number}"), direct_log("m", f"n{number}")
-            store.open_log(logs[0], f"R{number}")
-            store.append([entry("1", log=log, time=at) for log in logs])
+            streams = room_stream(f"r{number}"), direct_stream("m", f"n{number}")
+            store.open_stream(streams[0], f"R{number}")
+            store.append([entry("1", stream=stream, time=at) for stream in streams])
         self.now += 11
         self.assertEqual([head.name for head in store.rooms(limit=2)], ["R1", "R3"])
         found = store.conversations("m", "n1", limit=2)

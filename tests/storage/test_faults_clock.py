@@ -13,7 +13,7 @@ class ClockPromises:
     def setUp(self):
         super().setUp()
         self.store = Calls(self, self.make_store())
-        self.epoch = self.store.open_log(LOBBY, "Lobby").epoch
+        self.epoch = self.store.open_stream(LOBBY, "Lobby").epoch
         self.say("1", "2")
 
     def say(self, *ids):

@@ -3,29 +3,39 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.storage.interface import Conversation, Entry, Head, Page, Retention, direct_log, room_log
-from chatd.storage.sqlite import logs as sqlite_logs
+from chatd.storage.interface import (
+    Conversation,
+    Entry,
+    Head,
+    Page,
+    Retention,
+    direct_stream,
+    room_stream,
+)
+from chatd.storage.sqlite import streams as sqlite_streams
 from chatd.storage.sqlite import tables
 from tests.storage.stores import NOW, TEXT, Calls, StoreCase
 
-ROOMS = [room_log("a"), room_log("b")]
-LOGS = [*ROOMS, direct_log("ann", "bob"), direct_log("ann", "ann")]
+ROOMS = [room_stream("a"), room_stream("b")]
+STREAMS = [*ROOMS, direct_stream("ann", "bob"), direct_stream("ann", "ann")]
 NAMES = ["ann", "bob"]
 
-logs = st.sampled_from(LOGS)
+streams = st.sampled_from(STREAMS)
 places = st.integers(-1, 12)
-said = st.tuples(logs, st.sampled_from(NAMES), st.integers(0, 6), st.integers(0, 3), st.booleans())
+said = st.tuples(
+    streams, st.sampled_from(NAMES), st.integers(0, 6), st.integers(0, 3), st.booleans()
+)
 
 operations = st.lists(
     st.one_of(
         st.tuples(st.just("append"), st.lists(said, max_size=6)),
         st.tuples(st.just("append"), st.lists(said, max_size=6)),
-        st.tuples(st.just("open_log"), st.sampled_from(ROOMS), st.sampled_from(["A", "B"])),
+        st.tuples(st.just("open_stream"), st.sampled_from(ROOMS), st.sampled_from(["A", "B"])),
         st.tuples(st.just("release"), st.sampled_from(ROOMS)),
         st.tuples(st.just("set_topic"), st.sampled_from(ROOMS), st.sampled_from(["", "t"])),
         st.tuples(
             st.just("read"),
-            logs,
+            streams,
             st.sampled_from(["after", "before", None]),
             places,
             st.integers(1, 4),
@@ -81,12 +91,12 @@ class AgreementTests(StoreCase):
         """Whatever is asked, the answers are the same, epochs' names aside."""
         self.now = NOW
         self.patch(tables, "SWEEP_ROWS", sweep_rows)
-        self.patch(sqlite_logs, "SWEEP_ROWS", sweep_rows)
+        self.patch(sqlite_streams, "SWEEP_ROWS", sweep_rows)
         memory = Calls(self, self.make_memory(retention))
         sqlite = Calls(self, self.make_sqlite(retention, directory=self.make_directory()))
         stores = [(memory, Epochs()), (sqlite, Epochs())]
-        for log in LOGS:  # so that the epochs are seen in the same order
-            asked = [*asked, ("read", log, None, 0, 100, 10**6)]
+        for stream in STREAMS:  # so that the epochs are seen in the same order
+            asked = [*asked, ("read", stream, None, 0, 100, 10**6)]
         for operation in asked:
             answers = [epochs.plain(self.ask(store, *operation)) for store, epochs in stores]
             self.assertEqual(answers[0], answers[1], operation)
@@ -100,15 +110,15 @@ class AgreementTests(StoreCase):
         if what == "append":
             return store.append([self.entry(*each) for each in values[0]])
         if what == "read":
-            log, where, place, limit, max_bytes = values
+            stream, where, place, limit, max_bytes = values
             return store.read(
-                log, limit=limit, max_bytes=max_bytes, **({where: place} if where else {})
+                stream, limit=limit, max_bytes=max_bytes, **({where: place} if where else {})
             )
         answer = getattr(store, what)(*values)
         return in_order(answer) if isinstance(answer, list) else answer
 
-    def entry(self, log, author, id, size, is_late):
+    def entry(self, stream, author, id, size, is_late):
         """An entry; one that is late bears an earlier time, as if the clock was set back."""
-        room = log[-1] if log in ROOMS else None
+        room = stream[-1] if stream in ROOMS else None
         time = self.now - 3 if is_late else self.now
-        return Entry(log, author, str(id), room, None, author, time, TEXT, b"x" * size)
+        return Entry(stream, author, str(id), room, None, author, time, TEXT, b"x" * size)

@@ -39,7 +39,7 @@ class Durability(str, Enum):
     FULL = "full"
     """A power cut too: each transaction waits for the disk."""
     NORMAL = "normal"
-    """All but a power cut, which may lose the last moments; every log has a new epoch then."""
+    """All but a power cut, which may lose the last moments; every stream has a new epoch then."""
 
 
 def read_boot_id() -> str:
@@ -63,7 +63,7 @@ class Database:
     Attributes:
         path: The database file.
         was_put_back: Whether it was found not to be the one that ran last in the directory, and
-            there are logs in it, which all have new epochs then.
+            there are streams in it, which all have new epochs then.
     """
 
     def __init__(
@@ -219,7 +219,7 @@ class Database:
 
         The page's size is in bytes 16 and 17 of the header
         (https://www.sqlite.org/fileformat.html, section 1.3.2). Beside a write-ahead log the file
-        may end anywhere but in its header: what is missing is in the log.
+        may end anywhere but in its header: what is missing is in the other.
 
         Raises:
             ConfigurationError: It was cut short.
@@ -250,8 +250,8 @@ class Database:
 
         Args:
             clean: Whether it has ended, and well: `yes` or `no`.
-            is_first: Whether it begins: then logs whose places may be given out a second time, to
-                other messages, have new epochs.
+            is_first: Whether it begins: then streams whose places may be given out a second time,
+                to other messages, have new epochs.
         """
         with self.transaction():
             said = self._count_said()
@@ -276,7 +276,7 @@ class Database:
         self.was_put_back = renewed.rowcount > 0 and not is_own
 
     def _count_said(self) -> int:
-        """Return how many messages were ever said, those of logs that are gone included."""
+        """Return how many messages were ever said, those of streams that are gone included."""
         (said,) = self.connection.execute(
             "SELECT (SELECT coalesce(sum(seq), 0) FROM logs)"
             " + (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'removed')"

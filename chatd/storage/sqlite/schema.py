@@ -5,13 +5,13 @@ What an operator finds with the ``sqlite3`` command:
 ============  ====================================================================================
 ``meta``      One row for each thing that is known of the last run, see
               `chatd.storage.sqlite.database`.
-              ``removed`` is how many messages were ever said in logs that are gone.
+              ``removed`` is how many messages were ever said in streams that are gone.
 ``logs``      One row for each room, and for each pair of names that speak directly (``one`` and
               ``other``, folded). ``seq`` is the place of its last message, ``oldest`` that of the
               oldest that is kept, ``bytes`` the size of the contents between them. Where ``key``
-              is NULL the log is gone, and the last of its messages are being deleted.
-``messages``  What was said, by log and ``seq``. Those before their log's ``oldest`` are no longer
-              kept: they are deleted later, many at once.
+              is NULL the stream is gone, and the last of its messages are being deleted.
+``messages``  What was said, by stream and ``seq``. Those before their stream's ``oldest`` are no
+              longer kept: they are deleted later, many at once.
 ``said``      A view for reading: the messages that are kept, with times and contents as text.
 ============  ====================================================================================
 """

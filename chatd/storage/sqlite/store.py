@@ -28,12 +28,12 @@ from chatd.storage.interface import (
     StreamPosition,
 )
 from chatd.storage.sqlite.database import Database, Durability
-from chatd.storage.sqlite.logs import SqliteLogs
+from chatd.storage.sqlite.streams import SqliteStreams
 
 __all__ = ["SQLITE_RETENTION", "Durability", "SqliteStore", "StoreRunner", "StoreThread"]
 
 SQLITE_RETENTION = Retention()
-"""What is kept of a log, unless it is set otherwise."""
+"""What is kept of a stream, unless it is set otherwise."""
 MAX_READERS = 2
 """How many look something up at once; others wait, so that what is said need not wait for them."""
 
@@ -101,7 +101,7 @@ class SqliteStore:
 
     Args:
         directory: The directory; it is made with mode 0700 if it is missing.
-        retention: How much of a log is kept.
+        retention: How much of a stream is kept.
         durability: What an answered append survives.
         run: What runs the functions that block, such as a `StoreThread`; it is started and
             stopped with the store.
@@ -120,14 +120,14 @@ class SqliteStore:
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._directory = Path(directory).absolute()
-        self._logs = SqliteLogs(Database(directory, durability), retention, unix_time)
+        self._streams = SqliteStreams(Database(directory, durability), retention, unix_time)
         self._runner = run
         self._is_open = False
 
     def open(self) -> None:
         """See `IMessageStore`; it blocks until the database is open."""
-        self._logs.open()
-        if self._logs.was_put_back:
+        self._streams.open()
+        if self._streams.was_put_back:
             self.log.warn(
                 "{directory} is not as its last run left it, but as a copy of then: all rooms and "
                 "direct messages have new epochs, and clients that come back are told all that is "
@@ -146,7 +146,7 @@ class SqliteStore:
         try:
             for _ in range(MAX_READERS):  # behind all who wait to look something up
                 await self._readers.acquire()
-            await self._runner(self._logs.close)
+            await self._runner(self._streams.close)
         except CancelledError:  # who waits for it no more waits for its thread no more either
             raise
         except BaseException:
@@ -154,17 +154,17 @@ class SqliteStore:
             raise
         self._runner.stop()
 
-    async def open_log(self, log: str, name: str) -> Head:
+    async def open_stream(self, stream: str, name: str) -> Head:
         """See `IMessageStore`."""
-        return await self._run(partial(self._logs.open_log, log, name))
+        return await self._run(partial(self._streams.open_stream, stream, name))
 
     async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
         """See `IMessageStore`."""
-        return await self._run(partial(self._logs.append, list(entries)))
+        return await self._run(partial(self._streams.append, list(entries)))
 
     async def read(
         self,
-        log: str,
+        stream: str,
         *,
         after: int | StreamPosition | None = None,
         before: int | None = None,
@@ -174,8 +174,8 @@ class SqliteStore:
         """See `IMessageStore`."""
         return await self._look_up(
             partial(
-                self._logs.read,
-                log,
+                self._streams.read,
+                stream,
                 after=after,
                 before=before,
                 limit=limit,
@@ -183,29 +183,29 @@ class SqliteStore:
             )
         )
 
-    async def set_topic(self, log: str, topic: str) -> None:
+    async def set_topic(self, stream: str, topic: str) -> None:
         """See `IMessageStore`."""
-        await self._run(partial(self._logs.set_topic, log, topic))
+        await self._run(partial(self._streams.set_topic, stream, topic))
 
-    async def release(self, log: str) -> None:
+    async def release(self, stream: str) -> None:
         """See `IMessageStore`."""
-        await self._run(partial(self._logs.release, log))
+        await self._run(partial(self._streams.release, stream))
 
     async def rooms(self, after: str = "", *, limit: int) -> list[Head]:
         """See `IMessageStore`."""
-        return await self._look_up(partial(self._logs.rooms, after, limit))
+        return await self._look_up(partial(self._streams.rooms, after, limit))
 
     async def conversations(
         self, author: str, after: str = "", *, limit: int
     ) -> list[Conversation]:
         """See `IMessageStore`."""
-        return await self._look_up(partial(self._logs.conversations, author, after, limit))
+        return await self._look_up(partial(self._streams.conversations, author, after, limit))
 
     async def expire(self) -> None:
         """See `IMessageStore`; what is asked meanwhile is done in between."""
-        place = await self._run(self._logs.expire_some)
+        place = await self._run(self._streams.expire_some)
         while place is not None and self._is_open:
-            place = await self._run(partial(self._logs.expire_some, place))
+            place = await self._run(partial(self._streams.expire_some, place))
 
     async def _look_up(self, function: Callable[[], T]) -> T:
         self._check_open()

@@ -9,13 +9,13 @@ from itertools import chain
 from typing import Any
 
 from chatd.storage.interface import Conversation, Entry, Head, Retention
-from chatd.storage.logstate import LogState, direct_names
+from chatd.storage.streamstate import StreamState, direct_names
 from chatd.wire.messages import ChatHeader, Message, MessageType
 
 __all__ = ["SWEEP_BYTES", "SWEEP_ROWS", "Budget", "Tables", "row_of"]
 
 SWEEP_ROWS = 500
-"""How many messages that are no longer kept a log may have, and how many are deleted at once."""
+"""How many messages that are no longer kept a stream may have, and how many are deleted at once."""
 SWEEP_BYTES = 16 * 1024 * 1024
 """The same in bytes."""
 INSERT_ROWS = 50
@@ -23,14 +23,14 @@ INSERT_ROWS = 50
 it keeps it for up to 5 ms: so one for each message would wait for all the rest of the server."""
 INSERT_BYTES = 256 * 1024
 """How many bytes of content it writes at most: all of them are copied before it begins."""
-_LOGS_AT_ONCE = 200  # how many logs one step of the search for old messages looks at
+_STREAMS_AT_ONCE = 200  # how many streams one step of the search for old messages looks at
 
-_LOG = "id, key, name, topic, epoch, seq, oldest, bytes"
+_STREAM = "id, key, name, topic, epoch, seq, oldest, bytes"
 _MESSAGE = "seq, id, sender, room, recipient, time, content_type, content"
 _INSERT = "INSERT INTO messages VALUES "
 _PLACES = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_MANY = _INSERT + ", ".join([_PLACES] * INSERT_ROWS)
-# The place of a log's oldest message that is kept; NULL where none is.
+# The place of a stream's oldest message that is kept; NULL where none is.
 _OLDEST_KEPT = """
     (SELECT messages.seq FROM messages
      WHERE messages.log = logs.id AND messages.seq >= logs.oldest AND messages.time >= :cutoff
@@ -39,8 +39,8 @@ _OLDEST_KEPT = """
 
 _LAST_ID = "(SELECT id FROM messages WHERE messages.log = logs.id AND messages.seq = logs.seq)"
 _HEAD = f"name, epoch, seq, {_OLDEST_KEPT} AS kept, topic, {_LAST_ID}"
-# The first logs of someone in one of the two columns, each read from an index; who speaks alone is
-# in both.
+# The first streams of someone in one of the two columns, each read from an index; a name that
+# speaks with itself is in both.
 _IN_COLUMN = (
     "SELECT {theirs} AS them, " + _HEAD + " FROM logs WHERE {own} = :author AND {theirs} > :after"
     " AND kept IS NOT NULL{once} ORDER BY {theirs} LIMIT :limit"
@@ -55,11 +55,11 @@ Row = tuple[int | None, int, str, str, str, str | None, str | None, float, str, 
 """A row of `messages`."""
 
 
-def row_of(log: LogState, entry: Entry) -> Row:
-    """Return the row of the message that an entry becomes at a log's last place."""
+def row_of(stream: StreamState, entry: Entry) -> Row:
+    """Return the row of the message that an entry becomes at a stream's last place."""
     return (
-        log.id,
-        log.seq,
+        stream.id,
+        stream.seq,
         entry.author,
         entry.id,
         entry.sender,
@@ -92,7 +92,7 @@ class Tables:
 
     Args:
         connection: The connection to the database.
-        retention: How much of a log is kept.
+        retention: How much of a stream is kept.
     """
 
     def __init__(self, connection: sqlite3.Connection, retention: Retention) -> None:
@@ -100,33 +100,41 @@ class Tables:
         self._execute = connection.execute
         self._retention = retention
 
-    def load(self, key: str) -> LogState | None:
-        """Return where a log stands, or None if it is not there."""
-        row = self._execute(f"SELECT {_LOG} FROM logs WHERE key = ?", (key,)).fetchone()
+    def load(self, key: str) -> StreamState | None:
+        """Return where a stream stands, or None if it is not there."""
+        row = self._execute(f"SELECT {_STREAM} FROM logs WHERE key = ?", (key,)).fetchone()
         return None if row is None else self._state(row)
 
-    def begin(self, log: LogState) -> None:
-        """Write a log that is not there."""
-        row = (log.key, log.name, log.topic, log.epoch, log.seq, log.oldest, log.bytes)
-        log.id = self._execute(
+    def begin(self, stream: StreamState) -> None:
+        """Write a stream that is not there."""
+        row = (
+            stream.key,
+            stream.name,
+            stream.topic,
+            stream.epoch,
+            stream.seq,
+            stream.oldest,
+            stream.bytes,
+        )
+        stream.id = self._execute(
             "INSERT INTO logs (key, name, topic, epoch, seq, oldest, bytes, one, other)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (*row, *direct_names(log.key)),
+            (*row, *direct_names(stream.key)),
         ).lastrowid
 
-    def save(self, log: LogState) -> None:
-        """Write where a log stands."""
+    def save(self, stream: StreamState) -> None:
+        """Write where a stream stands."""
         self._execute(
             "UPDATE logs SET name = ?, topic = ?, seq = ?, oldest = ?, bytes = ? WHERE id = ?",
-            (log.name, log.topic, log.seq, log.oldest, log.bytes, log.id),
+            (stream.name, stream.topic, stream.seq, stream.oldest, stream.bytes, stream.id),
         )
-        log.written_seq = log.seq
+        stream.written_seq = stream.seq
 
     def insert(self, rows: Sequence[Row]) -> None:
         """Write messages.
 
         Raises:
-            sqlite3.IntegrityError: An author and id are in the log already.
+            sqlite3.IntegrityError: An author and id are in the stream already.
         """
         single = len(rows) % INSERT_ROWS
         self._connection.executemany(_INSERT + _PLACES, rows[:single])
@@ -137,49 +145,49 @@ class Tables:
             else:
                 self._connection.execute(_INSERT_MANY, tuple(chain.from_iterable(many)))
 
-    def find(self, log: LogState, entry: Entry) -> Message | None:
-        """Return the message in a log that has an entry's author and id, kept or not."""
+    def find(self, stream: StreamState, entry: Entry) -> Message | None:
+        """Return the message in a stream that has an entry's author and id, kept or not."""
         row = self._execute(
             f"SELECT {_MESSAGE} FROM messages WHERE log = ? AND author = ? AND id = ?",
-            (log.id, entry.author, entry.id),
+            (stream.id, entry.author, entry.id),
         ).fetchone()
         return None if row is None else _message(row)
 
-    def id_at(self, log: LogState, seq: int) -> str | None:
-        """Return the id of the message at a place in a log, or None if it is not there."""
+    def id_at(self, stream: StreamState, seq: int) -> str | None:
+        """Return the id of the message at a place in a stream, or None if it is not there."""
         row = self._execute(
-            "SELECT id FROM messages WHERE log = ? AND seq = ?", (log.id, seq)
+            "SELECT id FROM messages WHERE log = ? AND seq = ?", (stream.id, seq)
         ).fetchone()
         return None if row is None else str(row[0])
 
-    def delete(self, log: LogState, seq: int | None) -> None:
+    def delete(self, stream: StreamState, seq: int | None) -> None:
         """Delete one message."""
-        self._execute("DELETE FROM messages WHERE log = ? AND seq = ?", (log.id, seq))
+        self._execute("DELETE FROM messages WHERE log = ? AND seq = ?", (stream.id, seq))
 
-    def read_up(self, log: LogState, start: int, limit: int, max_bytes: int) -> list[Message]:
+    def read_up(self, stream: StreamState, start: int, limit: int, max_bytes: int) -> list[Message]:
         """Return the messages from a place on, the oldest first."""
-        return self._read("seq >= ? ORDER BY seq LIMIT ?", (log.id, start, limit), max_bytes)
+        return self._read("seq >= ? ORDER BY seq LIMIT ?", (stream.id, start, limit), max_bytes)
 
-    def read_down(self, log: LogState, end: int, limit: int, max_bytes: int) -> list[Message]:
+    def read_down(self, stream: StreamState, end: int, limit: int, max_bytes: int) -> list[Message]:
         """Return the messages that are kept before a place, the newest first."""
         return self._read(
             "seq < ? AND seq >= ? ORDER BY seq DESC LIMIT ?",
-            (log.id, end, log.oldest, limit),
+            (stream.id, end, stream.oldest, limit),
             max_bytes,
         )
 
-    def trim(self, log: LogState, cutoff: float) -> None:
-        """Find out what of a log is kept: nothing is written, but the log stands elsewhere.
+    def trim(self, stream: StreamState, cutoff: float) -> None:
+        """Find out what of a stream is kept: nothing is written, but the stream stands elsewhere.
 
         Args:
-            log: The log.
+            stream: The stream.
             cutoff: The time before which messages are too old, in Unix seconds.
         """
         bounds = self._retention
-        kept, size = log.kept, log.bytes
+        kept, size = stream.kept, stream.bytes
         rows = self._execute(
             "SELECT time, length(content) FROM messages WHERE log = ? AND seq >= ? ORDER BY seq",
-            (log.id, log.oldest),
+            (stream.id, stream.oldest),
         )
         with closing(rows):
             for time, length in rows:
@@ -188,17 +196,17 @@ class Tables:
                     break
                 kept -= 1
                 size -= length
-        log.waste_bytes += log.bytes - size
-        log.bytes = size
-        log.oldest = log.seq - kept + 1
+        stream.waste_bytes += stream.bytes - size
+        stream.bytes = size
+        stream.oldest = stream.seq - kept + 1
 
-    def is_over(self, log: LogState) -> bool:
-        """Say whether a log has more messages or bytes than are kept."""
+    def is_over(self, stream: StreamState) -> bool:
+        """Say whether a stream has more messages or bytes than are kept."""
         bounds = self._retention
-        return log.kept > bounds.max_messages or log.bytes > bounds.max_bytes
+        return stream.kept > bounds.max_messages or stream.bytes > bounds.max_bytes
 
-    def sweep(self, log: LogState, budget: Budget) -> bool:
-        """Delete messages of a log that are no longer kept, as many as the budget allows.
+    def sweep(self, stream: StreamState, budget: Budget) -> bool:
+        """Delete messages of a stream that are no longer kept, as many as the budget allows.
 
         Returns:
             Whether none are left.
@@ -206,7 +214,7 @@ class Tables:
         rows = self._execute(
             "SELECT seq, length(content) FROM messages"
             " WHERE log = ? AND seq < ? ORDER BY seq LIMIT ?",
-            (log.id, log.oldest, max(0, budget.rows)),
+            (stream.id, stream.oldest, max(0, budget.rows)),
         )
         last = None
         with closing(rows):
@@ -214,30 +222,30 @@ class Tables:
                 last = seq
                 budget.rows -= 1
                 budget.bytes -= length
-                log.waste_bytes -= length
+                stream.waste_bytes -= length
                 if budget.bytes <= 0:
                     break
         if last is not None:
-            self._execute("DELETE FROM messages WHERE log = ? AND seq <= ?", (log.id, last))
-            log.first = last + 1
+            self._execute("DELETE FROM messages WHERE log = ? AND seq <= ?", (stream.id, last))
+            stream.first = last + 1
         if budget.rows > 0 and budget.bytes > 0:
-            log.first = log.oldest
-        log.waste_bytes = max(0, log.waste_bytes)
-        return log.first >= log.oldest
+            stream.first = stream.oldest
+        stream.waste_bytes = max(0, stream.waste_bytes)
+        return stream.first >= stream.oldest
 
-    def retire(self, log: LogState) -> None:
-        """Let a log be gone, at once, however many messages are to be deleted afterwards."""
-        log.oldest = log.seq + 1
+    def retire(self, stream: StreamState) -> None:
+        """Let a stream be gone, at once, however many messages are to be deleted afterwards."""
+        stream.oldest = stream.seq + 1
         self._execute(
             "UPDATE logs SET key = NULL, one = NULL, other = NULL, oldest = ?, bytes = 0"
             " WHERE id = ?",
-            (log.oldest, log.id),
+            (stream.oldest, stream.id),
         )
 
-    def remove(self, log: LogState) -> None:
-        """Delete a log whose messages are deleted."""
-        self._execute("UPDATE meta SET value = value + ? WHERE name = 'removed'", (log.seq,))
-        self._execute("DELETE FROM logs WHERE id = ?", (log.id,))
+    def remove(self, stream: StreamState) -> None:
+        """Delete a stream whose messages are deleted."""
+        self._execute("UPDATE meta SET value = value + ? WHERE name = 'removed'", (stream.seq,))
+        self._execute("DELETE FROM logs WHERE id = ?", (stream.id,))
 
     def rooms(self, after: str, limit: int, cutoff: float) -> list[Head]:
         """Return where the rooms stand in which something is kept, by their keys."""
@@ -259,48 +267,48 @@ class Tables:
         return [Conversation(other, _head(*row)) for other, *row in rows]
 
     def tidy(self, cutoff: float) -> None:
-        """Apply the bounds, which may be others than before, and let empty logs be gone."""
+        """Apply the bounds, which may be others than before, and let empty streams be gone."""
         over = self._execute(
-            f"SELECT {_LOG} FROM logs WHERE seq - oldest + 1 > ? OR bytes > ?",
+            f"SELECT {_STREAM} FROM logs WHERE seq - oldest + 1 > ? OR bytes > ?",
             (self._retention.max_messages, self._retention.max_bytes),
         ).fetchall()
         for row in over:
-            log = self._state(row)
-            self.trim(log, cutoff)
-            self.save(log)
+            stream = self._state(row)
+            self.trim(stream, cutoff)
+            self.save(stream)
         self._execute(
             "UPDATE logs SET key = NULL, one = NULL, other = NULL, oldest = seq + 1, bytes = 0"
             f" WHERE key IS NOT NULL AND {_OLDEST_KEPT} IS NULL",
             {"cutoff": cutoff},
         )
 
-    def find_stale(self, after: int, cutoff: float) -> tuple[list[LogState], int | None]:
-        """Look at some logs for those of which something can be deleted.
+    def find_stale(self, after: int, cutoff: float) -> tuple[list[StreamState], int | None]:
+        """Look at some streams for those of which something can be deleted.
 
         Args:
-            after: The number of the log after which to begin.
+            after: The number of the stream after which to begin.
             cutoff: The time before which messages are too old, in Unix seconds.
 
         Returns:
             Those found, and the number of the last that was looked at; None if it was the last.
         """
         chunk = "SELECT * FROM logs WHERE id > :after ORDER BY id LIMIT :limit"
-        values = {"after": after, "limit": _LOGS_AT_ONCE, "cutoff": cutoff}
+        values = {"after": after, "limit": _STREAMS_AT_ONCE, "cutoff": cutoff}
         (last,) = self._execute(f"SELECT max(id) FROM ({chunk})", values).fetchone()
         rows = self._execute(
-            f"SELECT {_LOG} FROM ({chunk}) AS logs WHERE oldest > seq OR EXISTS ("
+            f"SELECT {_STREAM} FROM ({chunk}) AS logs WHERE oldest > seq OR EXISTS ("
             " SELECT 1 FROM messages WHERE messages.log = logs.id AND messages.seq <= logs.oldest"
             " AND (messages.seq < logs.oldest OR messages.time < :cutoff)) ORDER BY id",
             values,
         ).fetchall()
         return [self._state(row) for row in rows], last
 
-    def _state(self, row: Sequence[Any]) -> LogState:
+    def _state(self, row: Sequence[Any]) -> StreamState:
         number, key, name, topic, epoch, seq, oldest, size = row
         (first,) = self._execute(
             "SELECT min(seq) FROM messages WHERE log = ?", (number,)
         ).fetchone()
-        log = LogState(
+        stream = StreamState(
             key=key or "",
             name=name,
             epoch=epoch,
@@ -312,8 +320,8 @@ class Tables:
             bytes=size,
             first=seq + 1 if first is None else first,
         )
-        log.last_id = self.id_at(log, seq)
-        return log
+        stream.last_id = self.id_at(stream, seq)
+        return stream
 
     def _read(self, where: str, values: tuple[object, ...], max_bytes: int) -> list[Message]:
         messages: list[Message] = []

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from chatd.errors import StoreError
-from chatd.storage.interface import Retention, room_log
+from chatd.storage.interface import Retention, room_stream
 from tests.storage.stores import DIRECT, LOBBY, NOW, StoreCase, entry
 
-DEN = room_log("den")
+DEN = room_stream("den")
 DAY_S = 86_400.0
 FEWEST = 30
 """Even the smallest transaction has more instructions than this."""
@@ -54,13 +54,13 @@ class AnywhereTests(StoreCase):
     def test_append(self):
         """Messages to a new room, to an old one and to a name, one of them said before."""
         self.check(
-            lambda logs: logs.append(
+            lambda streams: streams.append(
                 [
                     entry("3"),
                     entry("1"),
-                    entry("new", log=DEN),
+                    entry("new", stream=DEN),
                     entry("4", b"x" * 9_000),
-                    entry("told", log=DIRECT),
+                    entry("told", stream=DIRECT),
                 ]
             )
         )
@@ -68,21 +68,21 @@ class AnywhereTests(StoreCase):
     def test_append_over_the_bounds(self):
         """Messages that push others out, and those out of the database."""
         self.check(
-            lambda logs: logs.append([entry(f"more {n}") for n in range(5)]),
+            lambda streams: streams.append([entry(f"more {n}") for n in range(5)]),
             Retention(max_messages=3),
         )
 
     def test_topic(self):
         """A topic."""
-        self.check(lambda logs: logs.set_topic(LOBBY, "wine"))
+        self.check(lambda streams: streams.set_topic(LOBBY, "wine"))
 
     def test_expire(self):
         """Messages that have become too old."""
-        self.check(lambda logs: logs.expire_some(), Retention(max_age_s=DAY_S), days=2)
+        self.check(lambda streams: streams.expire_some(), Retention(max_age_s=DAY_S), days=2)
 
     def test_release(self):
         """A room of which nothing is kept."""
-        self.check(lambda logs: logs.release(LOBBY), Retention(max_age_s=DAY_S), days=2)
+        self.check(lambda streams: streams.release(LOBBY), Retention(max_age_s=DAY_S), days=2)
 
     def check(self, act, retention=Retention(), days=0):  # noqa: B008  (frozen)
         """Let an act fail at instructions all over it, each time on a store of its own."""
@@ -101,33 +101,33 @@ class AnywhereTests(StoreCase):
         """Let it fail at one instruction, do it again, and return how everything stands then."""
         self.now = NOW
         self.directory = self.make_directory()
-        logs, database = self.make_logs(retention)
-        logs.open_log(LOBBY, "Lobby")
-        logs.open_log(DEN, "Den")
-        logs.append([entry("1"), entry("2"), entry("told before", log=DIRECT)])
+        streams, database = self.make_streams(retention)
+        streams.open_stream(LOBBY, "Lobby")
+        streams.open_stream(DEN, "Den")
+        streams.append([entry("1"), entry("2"), entry("told before", stream=DIRECT)])
         self.now += days * DAY_S
         failing = Failing(database.connection)
         if number:
             before = self.rows(database)
             failing.at(number)
-            if self.fails(act, logs):
+            if self.fails(act, streams):
                 self.assertEqual(self.rows(database), before)
         failing.at(0)
-        act(logs)
+        act(streams)
         count = failing.count
-        stands = self.stands(logs)
+        stands = self.stands(streams)
         database.let_go()
-        logs, database = self.make_logs(retention)
-        self.assertEqual(self.stands(logs), stands, "what was in mind was not in the database")
+        streams, database = self.make_streams(retention)
+        self.assertEqual(self.stands(streams), stands, "what was in mind was not in the database")
         (check,) = database.connection.execute("PRAGMA integrity_check").fetchone()
         self.assertEqual(check, "ok")
         database.let_go()
         return stands, count
 
-    def fails(self, act, logs):
+    def fails(self, act, streams):
         """Say whether an act fails; it need not where it is tried again at once."""
         try:
-            act(logs)
+            act(streams)
         except StoreError as error:
             self.assertNotIn("\n", str(error))
             self.failures += 1
@@ -141,9 +141,9 @@ class AnywhereTests(StoreCase):
             for table in ("logs", "messages")
         ]
 
-    def stands(self, logs):
-        """Where each log stands of which something is kept, and what is in it."""
-        pages = [logs.read(log, **EVERYTHING) for log in (LOBBY, DEN, DIRECT)]
+    def stands(self, streams):
+        """Where each stream stands of which something is kept, and what is in it."""
+        pages = [streams.read(stream, **EVERYTHING) for stream in (LOBBY, DEN, DIRECT)]
         return [
             (
                 page.head.seq,

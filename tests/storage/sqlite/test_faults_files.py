@@ -10,7 +10,7 @@ import pytest
 from chatd.errors import ConfigurationError, StoreError
 from chatd.storage.interface import Retention
 from chatd.storage.sqlite.database import Database, Durability
-from chatd.storage.sqlite.logs import SqliteLogs
+from chatd.storage.sqlite.streams import SqliteStreams
 from tests.storage.stores import LOBBY, NOW, StoreCase, entry
 
 PAGE = 4096
@@ -33,15 +33,15 @@ class FilesCase(StoreCase):
         super().setUp()
         self.good, self.killed = self.directory / "good", self.directory / "killed"
         database = Database(self.good, Durability.NORMAL)
-        logs = SqliteLogs(database, Retention(), lambda: NOW)
-        logs.open()
+        streams = SqliteStreams(database, Retention(), lambda: NOW)
+        streams.open()
         self.said = []
         for batch in range(BATCHES):
             ids = [f"{batch} {number}" for number in range(PER_BATCH)]
-            logs.append([entry(id, CONTENT) for id in ids])
+            streams.append([entry(id, CONTENT) for id in ids])
             self.said += ids
         shutil.copytree(self.good, self.killed)  # the files as a kill leaves them
-        logs.close()
+        streams.close()
         self.assertFalse((self.good / "chatd.db-wal").exists())
         self.number_of_copies = 0
 
@@ -53,15 +53,15 @@ class FilesCase(StoreCase):
         return directory / "chatd.db"
 
     def told(self, path):
-        """What is told of the log of a directory: the ids in it; None where it is refused.
+        """What is read from the database of a directory: the ids in it; None where it is refused.
 
         Whatever is told is right: a message as it was said, at its place.
         """
         database = Database(path.parent, Durability.NORMAL, busy_timeout_s=0.0)
-        logs = SqliteLogs(database, Retention(), lambda: NOW)
+        streams = SqliteStreams(database, Retention(), lambda: NOW)
         try:
-            logs.open()
-            page = logs.read(LOBBY, **EVERYTHING)
+            streams.open()
+            page = streams.read(LOBBY, **EVERYTHING)
             for message in page.messages:
                 self.assertEqual(message.id, self.said[message.seq - 1])
                 self.assertEqual(message.content, CONTENT)
@@ -81,10 +81,10 @@ class FilesCase(StoreCase):
         """Say that a message more is stored after those that are told, and stays."""
         told = self.told(path)
         database = Database(path.parent, Durability.NORMAL)
-        logs = SqliteLogs(database, Retention(), lambda: NOW)
-        logs.open()
-        (outcome,) = logs.append([entry("one more", CONTENT)])
-        logs.close()
+        streams = SqliteStreams(database, Retention(), lambda: NOW)
+        streams.open()
+        (outcome,) = streams.append([entry("one more", CONTENT)])
+        streams.close()
         self.assertEqual(outcome.message.seq, len(told) + 1)
         self.said[len(told) :] = ["one more"]
         self.assertEqual(self.told(path), [*told, "one more"])
@@ -157,12 +157,12 @@ class DatabaseFileTests(FilesCase):
     def say_one(self, path):
         """Say one message more, if the store can be opened, and whether it was stored."""
         database = Database(path.parent, Durability.NORMAL)
-        logs = SqliteLogs(database, Retention(), lambda: NOW)
+        streams = SqliteStreams(database, Retention(), lambda: NOW)
         try:
-            logs.open()
-            (outcome,) = logs.append([entry("one more", CONTENT)])
+            streams.open()
+            (outcome,) = streams.append([entry("one more", CONTENT)])
             self.assertEqual(outcome.message.seq, len(self.said) + 1)
-            page = logs.read(LOBBY, after=len(self.said), before=None, limit=2, max_bytes=10**6)
+            page = streams.read(LOBBY, after=len(self.said), before=None, limit=2, max_bytes=10**6)
             self.assertEqual(page.messages, [outcome.message])
         except (ConfigurationError, StoreError) as error:
             self.assert_one_line(error, path)
@@ -196,7 +196,7 @@ class LogFileTests(FilesCase):
                 self.said.pop()
 
     def test_cut_short(self):
-        """A log that ends anywhere holds whole transactions, the first ones, and goes on."""
+        """A write-ahead log cut anywhere holds the first transactions, whole, and goes on."""
         size = wal_of(self.killed / "chatd.db").stat().st_size
         random_ = random.Random(0)
         lengths = {0, 1, 31, 32, 33, size - 1, *(random_.randrange(size) for _ in range(40))}
@@ -212,7 +212,7 @@ class LogFileTests(FilesCase):
         self.assertGreater(len(numbers), BATCHES // 2)
 
     def test_flipped(self):
-        """A log with a bit that is wrong ends before it."""
+        """A write-ahead log with a wrong bit ends before it."""
         size = wal_of(self.killed / "chatd.db").stat().st_size
         for seed in range(30):
             path = self.copy(self.killed)
@@ -224,7 +224,7 @@ class LogFileTests(FilesCase):
                 self.assert_whole_transactions(self.told(path))
 
     def test_index(self):
-        """The index of the log is made anew, whatever is in its place."""
+        """The index of the write-ahead log is made anew, whatever is in its place."""
         for content in (b"", b"x", bytes(32768), random.Random(1).randbytes(32768)):
             path = self.copy(self.killed)
             path.with_name("chatd.db-shm").write_bytes(content)
@@ -238,7 +238,7 @@ class LogFileTests(FilesCase):
             path.with_name(name).unlink(missing_ok=True)
             path.with_name(name).mkdir()
             with self.subTest(name=name), pytest.raises(ConfigurationError) as caught:
-                SqliteLogs(Database(path.parent, Durability.NORMAL), Retention(), float).open()
+                SqliteStreams(Database(path.parent, Durability.NORMAL), Retention(), float).open()
             self.assert_one_line(caught.value, path.parent)
 
     def assert_whole_transactions(self, told):
@@ -247,7 +247,7 @@ class LogFileTests(FilesCase):
 
 
 def wal_of(path):
-    """The path of a database's log."""
+    """The path of a database's write-ahead log."""
     return path.with_name(f"{path.name}-wal")
 
 

@@ -14,10 +14,10 @@ from tests.storage.stores import LOBBY, StoreCase, entries, entry
 
 
 class OpenTests(FilesCase):
-    """A database file that is gone or cut to nothing, beside a log that holds what was said."""
+    """A database file that is gone or empty, beside a write-ahead log that holds the messages."""
 
     def test_cut_to_nothing(self):
-        """The log is not thrown away: it is refused, or all that was confirmed is there."""
+        """The write-ahead log stays: opening fails, or every confirmed message is there."""
         for length in (0, 1):
             path = self.copy(self.killed)
             with path.open("r+b") as file:
@@ -54,9 +54,9 @@ class GoingOnTests(StoreCase):
 
     def setUp(self):
         super().setUp()
-        self.logs, self.database = self.make_logs()
-        self.logs.open_log(LOBBY, "Lobby")
-        self.logs.append(entries(1))
+        self.streams, self.database = self.make_streams()
+        self.streams.open_stream(LOBBY, "Lobby")
+        self.streams.append(entries(1))
 
     def test_lock_is_let_go(self):
         """One that fails at its very beginning does not keep other programs out."""
@@ -66,7 +66,7 @@ class GoingOnTests(StoreCase):
         for number in range(1, 8):
             failing.at(number)
             with pytest.raises(StoreError):
-                self.logs.append(entries(2))
+                self.streams.append(entries(2))
             failing.at(0)
             other.execute("BEGIN IMMEDIATE")
             other.execute("ROLLBACK")
@@ -81,6 +81,6 @@ class GoingOnTests(StoreCase):
         other.execute("UPDATE logs SET seq = 2, bytes = 2 * bytes")
         other.close()
         with contextlib.suppress(StoreError):
-            self.logs.append([entry("2")])
-        (outcome,) = self.logs.append([entry("2")])
+            self.streams.append([entry("2")])
+        (outcome,) = self.streams.append([entry("2")])
         self.assertEqual(outcome.message.seq, 3)

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.storage.interface import room_log
+from chatd.storage.interface import room_stream
 from chatd.storage.sqlite import birth, mark
 from chatd.storage.sqlite.birth import birth_of
 from chatd.storage.sqlite.database import Database, Durability
@@ -18,7 +18,7 @@ from chatd.storage.sqlite.mark import PREFIX, Mark
 from chatd.storage.sqlite.schema import MIGRATIONS
 from tests.storage.stores import DIRECT, LOBBY, NOW, StoreCase, entries, entry
 
-DEN = room_log("den")
+DEN = room_stream("den")
 
 
 def over(source, target):
@@ -35,19 +35,21 @@ class MarkCase(StoreCase):
         self.patch(mark, "INTERVAL_S", 0.0)
 
     def start(self, **options):
-        self.logs, self.database = self.make_logs(**options)
+        self.streams, self.database = self.make_streams(**options)
 
     def stop(self, *, is_killed=False):
         if is_killed:
             self.database.let_go()
         else:
-            self.logs.close()
+            self.streams.close()
 
     def say(self, *ids):
-        self.logs.append([each for id in ids for each in (entry(id), entry(id, log=DIRECT))])
+        self.streams.append([each for id in ids for each in (entry(id), entry(id, stream=DIRECT))])
 
     def epochs(self):
-        return self.logs.open_log(LOBBY, "Lobby").epoch, self.logs.open_log(DIRECT, "").epoch
+        return self.streams.open_stream(LOBBY, "Lobby").epoch, self.streams.open_stream(
+            DIRECT, ""
+        ).epoch
 
     def copy(self, name="copy"):
         """Copy the directory as it is, whoever runs in it."""
@@ -66,9 +68,9 @@ class MarkCase(StoreCase):
 
     def expire(self):
         """Look for what is too old, to the end."""
-        place = self.logs.expire_some()
+        place = self.streams.expire_some()
         while place is not None:
-            place = self.logs.expire_some(place)
+            place = self.streams.expire_some(place)
 
     def marks(self):
         return [path for path in self.directory.iterdir() if path.name.startswith(PREFIX)]
@@ -249,7 +251,7 @@ class SameStoreTests(MarkCase):
 
         whole = getattr(Mark, step)
         patch = self.patch(Mark, step, fail if step == "renew" else fail_first)
-        self.assertRaises(ConfigurationError, self.make_logs)
+        self.assertRaises(ConfigurationError, self.make_streams)
         patch.restore()
         self.assertEqual(len(self.marks()), 2)
 
@@ -261,7 +263,7 @@ class SameStoreTests(MarkCase):
             raise OSError("killed")
 
         patch = self.patch(os, "pwrite", fail)
-        self.assertRaises(ConfigurationError, self.make_logs)
+        self.assertRaises(ConfigurationError, self.make_streams)
         patch.restore()
         self.assertEqual(len(self.marks()), 1)
         self.assert_put_back(is_put_back=False)
@@ -283,12 +285,12 @@ class SameStoreTests(MarkCase):
         self.directory = moved
         self.assert_put_back(is_put_back=False)
 
-    def test_logs_that_are_gone(self):
-        """What was said in logs that are gone counts all the same."""
-        self.logs.append(entries(1, 2, 3, log=DEN, time=NOW - 100))
-        self.now += self.logs._retention.max_age_s - 50
+    def test_streams_that_are_gone(self):
+        """What was said in streams that are gone counts all the same."""
+        self.streams.append(entries(1, 2, 3, stream=DEN, time=NOW - 100))
+        self.now += self.streams._retention.max_age_s - 50
         self.expire()
-        self.assertEqual([head.name for head in self.logs.rooms("", 10)], ["Lobby"])
+        self.assertEqual([head.name for head in self.streams.rooms("", 10)], ["Lobby"])
         self.stop(is_killed=True)
         self.assert_put_back(is_put_back=False)
 
@@ -299,7 +301,7 @@ class SameStoreTests(MarkCase):
         for spoil in (lambda path: path.write_bytes(b""), Path.unlink):
             spoil(self.database.path)
             with self.assertRaisesRegex(ConfigurationError, "gone or empty.*restore it"):
-                self.make_logs()
+                self.make_streams()
         self.database.path.write_bytes(kept)
         self.assert_put_back(is_put_back=False)
 
@@ -350,7 +352,7 @@ class SameStoreTests(MarkCase):
         self.expire()
         self.assertEqual(self.marks(), marks)
 
-    def test_said_in_a_log(self):
+    def test_said_in_a_stream(self):
         """An operator is told that the store is a copy, in one warning; else nothing."""
         self.stop()
         for path in self.marks():

@@ -2,7 +2,7 @@
 
 from twisted.internet.defer import Deferred
 
-from chatd.storage.interface import direct_log, room_log
+from chatd.storage.interface import direct_stream, room_stream
 from chatd.storage.sqlite.database import Durability
 from chatd.storage.sqlite.store import MAX_READERS, SqliteStore
 from tests.storage.stores import LOBBY, AtOnce, StoreCase, entries, entry
@@ -11,7 +11,7 @@ from tests.storage.stores import LOBBY, AtOnce, StoreCase, entries, entry
 class LookUpTests(StoreCase):
     def test_pages_cost_what_they_hold(self):
         """A page of a long list takes the database as many steps as one of a short list."""
-        logs, database = self.make_logs()
+        streams, database = self.make_streams()
         steps = []
 
         def cost_of(ask):
@@ -20,14 +20,16 @@ class LookUpTests(StoreCase):
             return len(steps)
 
         asked = (
-            lambda: logs.rooms("r1", 5),
-            lambda: logs.conversations("m", "n1", 5),
-            lambda: logs.conversations("x", "n1", 5),
+            lambda: streams.rooms("r1", 5),
+            lambda: streams.conversations("m", "n1", 5),
+            lambda: streams.conversations("x", "n1", 5),
         )
         costs = []
         for number in range(1000):
-            names = (room_log(f"r{number}"), direct_log("m", f"n{number}"))
-            logs.append([entry("1", log=log) for log in (*names, direct_log(f"n{number}", "x"))])
+            names = (room_stream(f"r{number}"), direct_stream("m", f"n{number}"))
+            streams.append(
+                [entry("1", stream=stream) for stream in (*names, direct_stream(f"n{number}", "x"))]
+            )
             if number in (30, 999):
                 database.connection.set_progress_handler(lambda: steps.append(1), 1)
                 costs.append([cost_of(ask) for ask in asked])

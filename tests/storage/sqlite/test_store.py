@@ -11,18 +11,18 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.storage.interface import Retention, direct_log, room_log
-from chatd.storage.logstate import LogCache
+from chatd.storage.interface import Retention, direct_stream, room_stream
 from chatd.storage.sqlite import database, tables
-from chatd.storage.sqlite import logs as sqlite_logs
+from chatd.storage.sqlite import streams as sqlite_streams
 from chatd.storage.sqlite.database import Database, Durability, read_boot_id
 from chatd.storage.sqlite.mark import PREFIX
 from chatd.storage.sqlite.schema import MIGRATIONS
 from chatd.storage.sqlite.store import SqliteStore
 from chatd.storage.sqlite.tables import INSERT_ROWS
+from chatd.storage.streamstate import StreamCache
 from tests.storage.stores import DIRECT, LOBBY, NOW, AtOnce, Calls, StoreCase, entries, entry
 
-DEN = room_log("den")
+DEN = room_stream("den")
 
 
 def count_of(database, table="messages"):
@@ -35,16 +35,16 @@ def mode_of(path):
 
 
 class SqliteCase(StoreCase):
-    def ids_in(self, logs, key=LOBBY, **where):
-        """The ids of the messages of a log, as the part that blocks reads them."""
+    def ids_in(self, streams, key=LOBBY, **where):
+        """The ids of the messages of a stream, as the part that blocks reads them."""
         values = {"after": None, "before": None, "limit": 10**6, "max_bytes": 10**9, **where}
-        return [message.id for message in logs.read(key, **values).messages]
+        return [message.id for message in streams.read(key, **values).messages]
 
-    def expire_all(self, logs):
+    def expire_all(self, streams):
         """Drop all that is too old, and return in how many steps."""
-        place, steps = logs.expire_some(), 1
+        place, steps = streams.expire_some(), 1
         while place is not None:
-            place, steps = logs.expire_some(place), steps + 1
+            place, steps = streams.expire_some(place), steps + 1
         return steps
 
 
@@ -54,9 +54,9 @@ class RestartTests(SqliteCase):
     def test_everything(self):
         """Messages, places, epochs, names and topics are there after a restart."""
         store = Calls(self, self.make_sqlite())
-        before = store.open_log(LOBBY, "Lobby")
+        before = store.open_stream(LOBBY, "Lobby")
         store.set_topic(LOBBY, "topic")
-        store.append([entry("1", b"\0"), entry("2"), entry("1", log=DIRECT)])
+        store.append([entry("1", b"\0"), entry("2"), entry("1", stream=DIRECT)])
         page, heads = store.page(), store.rooms()
         store.close()
         store = Calls(self, self.make_sqlite())
@@ -64,28 +64,28 @@ class RestartTests(SqliteCase):
         self.assertEqual(store.rooms(), heads)
         self.assertEqual(heads, [page.head])
         self.assertEqual((page.head.epoch, page.head.topic), (before.epoch, "topic"))
-        self.assertEqual(store.open_log(LOBBY, "other").name, "Lobby")
+        self.assertEqual(store.open_stream(LOBBY, "other").name, "Lobby")
         self.assertEqual([each.other for each in store.conversations("bob")], ["ann"])
         repeated, new = store.append([entry("1", b"\0"), entry("3")])
         self.assertEqual((repeated.is_new, new.message.seq), (False, 3))
 
     def test_of_the_process_only(self):
         """The end of the process without a word changes nothing."""
-        logs, database = self.make_logs()
-        head = logs.open_log(LOBBY, "Lobby")
-        logs.append(entries(1))
+        streams, database = self.make_streams()
+        head = streams.open_stream(LOBBY, "Lobby")
+        streams.append(entries(1))
         database.let_go()
-        logs, _ = self.make_logs()
-        self.assertEqual(self.ids_in(logs), ["1"])
-        self.assertEqual(logs.open_log(LOBBY, "").epoch, head.epoch)
+        streams, _ = self.make_streams()
+        self.assertEqual(self.ids_in(streams), ["1"])
+        self.assertEqual(streams.open_stream(LOBBY, "").epoch, head.epoch)
 
     def test_unsaid(self):
         """A room in which nothing was said is not there after a restart."""
         store = Calls(self, self.make_sqlite())
-        head = store.open_log(LOBBY, "Lobby")
+        head = store.open_stream(LOBBY, "Lobby")
         store.set_topic(LOBBY, "topic")
         store.close()
-        again = Calls(self, self.make_sqlite()).open_log(LOBBY, "LOBBY")
+        again = Calls(self, self.make_sqlite()).open_stream(LOBBY, "LOBBY")
         self.assertEqual((again.name, again.topic), ("LOBBY", ""))
         self.assertNotEqual(again.epoch, head.epoch)
 
@@ -93,12 +93,12 @@ class RestartTests(SqliteCase):
         """A room in which all is too old is not there after a restart."""
         bounds = Retention(max_age_s=10)
         store = Calls(self, self.make_sqlite(bounds))
-        head = store.open_log(LOBBY, "Lobby")
-        store.append([entry("1"), entry("1", log=DIRECT)])
+        head = store.open_stream(LOBBY, "Lobby")
+        store.append([entry("1"), entry("1", stream=DIRECT)])
         store.close()
         self.now += 11
         store = Calls(self, self.make_sqlite(bounds))
-        self.assertNotEqual(store.open_log(LOBBY, "Lobby").epoch, head.epoch)
+        self.assertNotEqual(store.open_stream(LOBBY, "Lobby").epoch, head.epoch)
         self.assertEqual(store.append([entry("1", time=self.now)])[0].message.seq, 1)
         store.expire()
         self.assertEqual(store.ids(), ["1"])
@@ -133,26 +133,28 @@ class PowerCutTests(SqliteCase):
     def epoch_after(self, first, then, *, boots=("a", "b"), is_closed=False):
         """Say whether an epoch is the same after a second start."""
         self.directory = self.make_directory()
-        logs, _ = self.make_logs(durability=first, boot_id=lambda: boots[0])
-        logs.append(entries(1))
-        epoch = logs.open_log(LOBBY, "").epoch
+        streams, _ = self.make_streams(durability=first, boot_id=lambda: boots[0])
+        streams.append(entries(1))
+        epoch = streams.open_stream(LOBBY, "").epoch
         if is_closed:
-            logs.close()
+            streams.close()
         else:
-            logs._database.let_go()
-        logs, database = self.make_logs(durability=then, boot_id=lambda: boots[1])
+            streams._database.let_go()
+        streams, database = self.make_streams(durability=then, boot_id=lambda: boots[1])
         self.addCleanup(database.let_go)
-        self.assertEqual(self.ids_in(logs), ["1"])
-        is_same = logs.open_log(LOBBY, "").epoch == epoch
-        logs.append(entries(2))
-        epoch = logs.open_log(LOBBY, "").epoch
-        logs.close()
-        logs, _ = self.make_logs(durability=then, boot_id=lambda: "c")
-        self.assertEqual(logs.open_log(LOBBY, "").epoch, epoch, "closed, and still another epoch")
+        self.assertEqual(self.ids_in(streams), ["1"])
+        is_same = streams.open_stream(LOBBY, "").epoch == epoch
+        streams.append(entries(2))
+        epoch = streams.open_stream(LOBBY, "").epoch
+        streams.close()
+        streams, _ = self.make_streams(durability=then, boot_id=lambda: "c")
+        self.assertEqual(
+            streams.open_stream(LOBBY, "").epoch, epoch, "closed, and still another epoch"
+        )
         return is_same
 
     def test_normal(self):
-        """With durability normal, a boot between two runs gives every log a new epoch."""
+        """With durability normal, a boot between two runs gives every stream a new epoch."""
         for then in Durability:
             self.assertFalse(self.epoch_after(Durability.NORMAL, then))
 
@@ -178,9 +180,9 @@ class PowerCutTests(SqliteCase):
         """A second run of the same boot does not hide what the first may have lost."""
         epochs = []
         for boot, said in (("a", 1), ("a", 2), ("b", 3)):
-            logs, database = self.make_logs(boot_id=lambda boot=boot: boot)
-            logs.append(entries(said))
-            epochs.append(logs.open_log(LOBBY, "").epoch)
+            streams, database = self.make_streams(boot_id=lambda boot=boot: boot)
+            streams.append(entries(said))
+            epochs.append(streams.open_stream(LOBBY, "").epoch)
             database.let_go()
         self.assertTrue(epochs[0] == epochs[1] != epochs[2])
 
@@ -188,7 +190,7 @@ class PowerCutTests(SqliteCase):
         """Only durability full waits for the disk at each transaction."""
         for durability, level in ((Durability.FULL, 2), (Durability.NORMAL, 1)):
             self.directory = self.make_directory()
-            _, database = self.make_logs(durability=durability)
+            _, database = self.make_streams(durability=durability)
             self.assertEqual(database.connection.execute("PRAGMA synchronous").fetchone(), (level,))
             self.assertEqual(
                 database.connection.execute("PRAGMA journal_mode").fetchone(), ("wal",)
@@ -226,7 +228,7 @@ class FilesTests(SqliteCase):
         for umask in (0, 0o077):
             self.addCleanup(os.umask, os.umask(umask))
             self.directory = self.make_directory() / "parent" / "data"
-            self.make_logs()[0].append(entries(1))
+            self.make_streams()[0].append(entries(1))
             self.assertEqual(mode_of(self.directory), 0o700)
             names = {path.name: mode_of(path) for path in self.directory.iterdir()}
             (mark,) = (name for name in names if name.startswith(PREFIX))
@@ -244,7 +246,7 @@ class FilesTests(SqliteCase):
     def test_directory_that_is_there(self):
         """A directory that is there keeps its mode."""
         self.directory.chmod(0o750)
-        self.make_logs()
+        self.make_streams()
         self.assertEqual(mode_of(self.directory), 0o750)
 
     def test_relative(self):
@@ -259,8 +261,8 @@ class FilesTests(SqliteCase):
 
     def test_readable(self):
         """An operator finds the messages that are kept, as text, in one view."""
-        logs, database = self.make_logs(Retention(max_messages=1))
-        logs.append([entry("1"), entry("2", b"caf\xc3\xa9"), entry("1", log=DIRECT)])
+        streams, database = self.make_streams(Retention(max_messages=1))
+        streams.append([entry("1"), entry("2", b"caf\xc3\xa9"), entry("1", stream=DIRECT)])
         with closing(sqlite3.connect(database.path)) as connection:
             rows = connection.execute("SELECT * FROM said ORDER BY log DESC").fetchall()
         self.assertEqual(
@@ -273,7 +275,7 @@ class FilesTests(SqliteCase):
 
     def test_indexes(self):
         """Nothing that is asked of the tables is looked for row by row."""
-        _, database = self.make_logs()
+        _, database = self.make_streams()
         for table, where in (
             ("messages", "log = 1 AND author = 'ann' AND id = '1'"),
             ("messages", "log = 1 AND seq >= 1 AND time >= 0 ORDER BY seq LIMIT 1"),
@@ -291,7 +293,7 @@ class FilesTests(SqliteCase):
 class ClosedTests(SqliteCase):
     def calls(self, store):
         return (
-            store.open_log(LOBBY, "Lobby"),
+            store.open_stream(LOBBY, "Lobby"),
             store.append(entries(1)),
             store.read(LOBBY, limit=1, max_bytes=1),
             store.set_topic(LOBBY, "topic"),
@@ -315,18 +317,18 @@ class ClosedTests(SqliteCase):
 
     def test_parts_closed(self):
         """So do the parts of it, and closing them again is fine."""
-        logs, database = self.make_logs()
+        streams, database = self.make_streams()
         for _ in range(2):
-            logs.close()
-        for part in (lambda: logs.rooms("", 1), lambda: database.connection):
+            streams.close()
+        for part in (lambda: streams.rooms("", 1), lambda: database.connection):
             with pytest.raises(StoreError, match=r"chatd\.db is not open$"):
                 part()
 
-    def test_nothing_of_a_log(self):
+    def test_nothing_of_a_stream(self):
         """After it is closed the write-ahead log is gone: all is in the one file."""
-        logs, database = self.make_logs()
-        logs.append(entries(1))
-        logs.close()
+        streams, database = self.make_streams()
+        streams.append(entries(1))
+        streams.close()
         names = {path.name for path in self.directory.iterdir()}
         self.assertEqual(
             {name for name in names if not name.startswith(PREFIX)}, {"chatd.db", "chatd.lock"}
@@ -339,106 +341,106 @@ class DeletingTests(SqliteCase):
 
     def test_amortized(self):
         """Appends leave some of what is too much, and no more than that."""
-        logs, database = self.make_logs(Retention(max_messages=10))
+        streams, database = self.make_streams(Retention(max_messages=10))
         counts = []
         for batch in range(150):
-            logs.append(entries(*range(batch * 10, batch * 10 + 10)))
+            streams.append(entries(*range(batch * 10, batch * 10 + 10)))
             counts.append(count_of(database))
         self.assertEqual(counts[:40], list(range(10, 410, 10)))
         self.assertEqual(max(counts), tables.SWEEP_ROWS)
         self.assertEqual(sum(after < before for before, after in pairwise(counts)), 2)
-        self.assertEqual(self.ids_in(logs), [str(id) for id in range(1490, 1500)])
+        self.assertEqual(self.ids_in(streams), [str(id) for id in range(1490, 1500)])
 
     def test_large(self):
         """Large contents are deleted sooner."""
         self.patch(tables, "SWEEP_BYTES", 10_000)
-        self.patch(sqlite_logs, "SWEEP_BYTES", 10_000)
-        logs, database = self.make_logs(Retention(max_messages=1))
+        self.patch(sqlite_streams, "SWEEP_BYTES", 10_000)
+        streams, database = self.make_streams(Retention(max_messages=1))
         counts = []
         for id in range(30):
-            logs.append([entry(str(id), b"x" * 1_000)])
+            streams.append([entry(str(id), b"x" * 1_000)])
             counts.append(count_of(database))
         self.assertEqual(max(counts), 10)
         self.assertEqual(counts.count(1), 3)
 
     def test_much_at_once(self):
         """When much has become too old at once, an append deletes only some of it."""
-        logs, database = self.make_logs(Retention(max_age_s=10))
-        logs.append(entries(*range(1_200)))
+        streams, database = self.make_streams(Retention(max_age_s=10))
+        streams.append(entries(*range(1_200)))
         self.now += 11
-        self.assertEqual(self.ids_in(logs), [])
+        self.assertEqual(self.ids_in(streams), [])
         counts = []
         for id in range(4):
-            logs.append([entry(f"new {id}", time=self.now)])
+            streams.append([entry(f"new {id}", time=self.now)])
             counts.append(count_of(database))
         self.assertEqual(counts, [700, 200, 201, 202])
-        self.assertEqual(self.ids_in(logs), [f"new {id}" for id in range(4)])
+        self.assertEqual(self.ids_in(streams), [f"new {id}" for id in range(4)])
 
     def test_expire_in_steps(self):
         """Dropping what is old takes no more than some rows, or bytes, a step."""
-        logs, database = self.make_logs(Retention(max_age_s=10))
+        streams, database = self.make_streams(Retention(max_age_s=10))
         for number in range(3):
-            log = direct_log("ann", f"b{number}")
-            logs.append(entries(*range(1_200), log=log))
-        logs.append([entry("1"), entry("2", time=NOW + 5)])
+            stream = direct_stream("ann", f"b{number}")
+            streams.append(entries(*range(1_200), stream=stream))
+        streams.append([entry("1"), entry("2", time=NOW + 5)])
         self.now += 11
         counts, place = [count_of(database)], 0
         while place is not None:
-            place = logs.expire_some(place)
+            place = streams.expire_some(place)
             counts.append(count_of(database))
         steps = [before - after for before, after in pairwise(counts)]
         self.assertEqual(max(steps), tables.SWEEP_ROWS)
         self.assertEqual(counts[-1], 1)
         self.assertEqual(count_of(database, "logs"), 1)
-        self.assertEqual(self.ids_in(logs), ["2"])
+        self.assertEqual(self.ids_in(streams), ["2"])
 
     def test_expire_large(self):
         """A few large contents are enough for a step."""
         self.patch(tables, "SWEEP_BYTES", 2_500)
-        logs, database = self.make_logs(Retention(max_age_s=10))
-        logs.append(entries(*range(6), content=b"x" * 1_000))
+        streams, database = self.make_streams(Retention(max_age_s=10))
+        streams.append(entries(*range(6), content=b"x" * 1_000))
         self.now += 11
-        logs.expire_some()
+        streams.expire_some()
         self.assertEqual(count_of(database), 3)
-        self.expire_all(logs)
+        self.expire_all(streams)
         self.assertEqual(count_of(database), count_of(database, "logs"))
         self.assertEqual(count_of(database, "logs"), 0)
 
-    def test_expire_many_logs(self):
-        """Many logs are looked at some at a time."""
-        logs, database = self.make_logs(Retention(max_age_s=10))
-        logs.append([entry("1", log=room_log(str(number))) for number in range(450)])
-        self.assertEqual(self.expire_all(logs), 4)
+    def test_expire_many_streams(self):
+        """Many streams are looked at some at a time."""
+        streams, database = self.make_streams(Retention(max_age_s=10))
+        streams.append([entry("1", stream=room_stream(str(number))) for number in range(450)])
+        self.assertEqual(self.expire_all(streams), 4)
         self.assertEqual(count_of(database, "logs"), 450)
         self.now += 11
-        self.assertEqual(self.expire_all(logs), 4)
+        self.assertEqual(self.expire_all(streams), 4)
         self.assertEqual(count_of(database, "logs"), 0)
-        self.assertEqual(logs.rooms("", 1), [])
+        self.assertEqual(streams.rooms("", 1), [])
 
     def test_expire_what_is_open(self):
         """An open room in which all is too old keeps its place in its order."""
-        logs, database = self.make_logs(Retention(max_age_s=10))
-        head = logs.open_log(LOBBY, "Lobby")
-        logs.append(entries(*range(700)))
+        streams, database = self.make_streams(Retention(max_age_s=10))
+        head = streams.open_stream(LOBBY, "Lobby")
+        streams.append(entries(*range(700)))
         self.now += 11
-        self.assertEqual(self.expire_all(logs), 3)
+        self.assertEqual(self.expire_all(streams), 3)
         self.assertEqual(count_of(database), 0)
-        after = logs.open_log(LOBBY, "")
+        after = streams.open_stream(LOBBY, "")
         self.assertEqual((after.epoch, after.seq, after.oldest), (head.epoch, 700, 701))
 
     def test_released_while_much_is_left(self):
         """A room that is gone can be begun again before all of it is deleted."""
-        logs, database = self.make_logs(Retention(max_age_s=10))
-        head = logs.open_log(LOBBY, "Lobby")
-        logs.append(entries(*range(1_200)))
+        streams, database = self.make_streams(Retention(max_age_s=10))
+        head = streams.open_stream(LOBBY, "Lobby")
+        streams.append(entries(*range(1_200)))
         self.now += 11
-        logs.release(LOBBY)
+        streams.release(LOBBY)
         self.assertEqual(count_of(database), 700)
-        self.assertEqual(logs.append(entries(1, time=self.now))[0].message.seq, 1)
-        self.assertNotEqual(logs.open_log(LOBBY, "").epoch, head.epoch)
-        self.expire_all(logs)
+        self.assertEqual(streams.append(entries(1, time=self.now))[0].message.seq, 1)
+        self.assertNotEqual(streams.open_stream(LOBBY, "").epoch, head.epoch)
+        self.expire_all(streams)
         self.assertEqual(count_of(database), 1)
-        self.assertEqual(self.ids_in(logs), ["1"])
+        self.assertEqual(self.ids_in(streams), ["1"])
 
     def test_expire_ends_when_closed(self):
         """Closing the store does not wait for all that is old, nor fail over it."""
@@ -480,55 +482,55 @@ class CacheTests(SqliteCase):
     """What is kept in mind makes no difference but in time."""
 
     def test_tiny(self):
-        """With room for one log in mind, all goes as with room for many."""
-        logs, database = self.make_logs(Retention(max_messages=2), cache=LogCache(1))
-        held = logs.open_log(LOBBY, "Lobby")
-        names = [direct_log("ann", f"b{number}") for number in range(5)]
+        """With room for one stream in mind, all goes as with room for many."""
+        streams, database = self.make_streams(Retention(max_messages=2), cache=StreamCache(1))
+        held = streams.open_stream(LOBBY, "Lobby")
+        names = [direct_stream("ann", f"b{number}") for number in range(5)]
         for id in range(4):
-            logs.append([entry(str(id), log=log) for log in (*names, LOBBY)])
-        for log in (*names, LOBBY):
-            self.assertEqual(self.ids_in(logs, log), ["2", "3"])
-        self.assertEqual(logs.open_log(LOBBY, "").epoch, held.epoch)
+            streams.append([entry(str(id), stream=stream) for stream in (*names, LOBBY)])
+        for stream in (*names, LOBBY):
+            self.assertEqual(self.ids_in(streams, stream), ["2", "3"])
+        self.assertEqual(streams.open_stream(LOBBY, "").epoch, held.epoch)
         self.assertEqual(count_of(database, "logs"), 6)
 
     def test_forgotten(self):
-        """The log that nobody has open and that was asked for longest ago is forgotten."""
-        logs, _ = self.make_logs(cache=LogCache(2))
-        one, two, three = (direct_log("ann", name) for name in ("b", "c", "d"))
-        held = logs.open_log(LOBBY, "Lobby")
-        first, second = (logs.open_log(log, "") for log in (one, two))
-        self.assertEqual(logs.open_log(one, ""), first)
-        logs.open_log(three, "")
-        self.assertEqual(logs.open_log(one, ""), first)
-        self.assertEqual(logs.open_log(LOBBY, ""), held)
-        self.assertNotEqual(logs.open_log(two, ""), second)
+        """The stream that nobody has open and that was asked for longest ago is forgotten."""
+        streams, _ = self.make_streams(cache=StreamCache(2))
+        one, two, three = (direct_stream("ann", name) for name in ("b", "c", "d"))
+        held = streams.open_stream(LOBBY, "Lobby")
+        first, second = (streams.open_stream(stream, "") for stream in (one, two))
+        self.assertEqual(streams.open_stream(one, ""), first)
+        streams.open_stream(three, "")
+        self.assertEqual(streams.open_stream(one, ""), first)
+        self.assertEqual(streams.open_stream(LOBBY, ""), held)
+        self.assertNotEqual(streams.open_stream(two, ""), second)
 
     def test_released(self):
         """A room that is released is kept in mind like any other."""
-        logs, _ = self.make_logs(cache=LogCache(1))
-        logs.open_log(LOBBY, "Lobby")
-        logs.append(entries(1))
+        streams, _ = self.make_streams(cache=StreamCache(1))
+        streams.open_stream(LOBBY, "Lobby")
+        streams.append(entries(1))
         for _ in range(2):
-            logs.release(LOBBY)
-        logs.open_log(DIRECT, "")
-        self.assertEqual(self.ids_in(logs), ["1"])
+            streams.release(LOBBY)
+        streams.open_stream(DIRECT, "")
+        self.assertEqual(self.ids_in(streams), ["1"])
 
 
 class RepeatingTests(SqliteCase):
     def test_nothing_new(self):
         """What was all said before is answered without a change of the database."""
-        logs, database = self.make_logs()
-        logs.append(entries(1, 2))
+        streams, database = self.make_streams()
+        streams.append(entries(1, 2))
         before = database.connection.total_changes
-        self.assertEqual([each.is_new for each in logs.append(entries(1, 2))], [False, False])
+        self.assertEqual([each.is_new for each in streams.append(entries(1, 2))], [False, False])
         self.assertEqual(database.connection.total_changes, before)
 
     def test_not_deleted_yet(self):
         """The id of what is no longer kept is free, though it is still in the database."""
-        logs, database = self.make_logs(Retention(max_messages=1))
-        logs.append(entries(1, 2))
+        streams, database = self.make_streams(Retention(max_messages=1))
+        streams.append(entries(1, 2))
         self.assertEqual(count_of(database), 2)
-        (outcome,) = logs.append(entries(1))
+        (outcome,) = streams.append(entries(1))
         self.assertEqual((outcome.is_new, outcome.message.seq), (True, 3))
         self.assertEqual(count_of(database), 2)
 
@@ -536,16 +538,16 @@ class RepeatingTests(SqliteCase):
 class OpeningTests(SqliteCase):
     def test_failing_step(self):
         """A step to a new version that fails is a refusal, and leaves the old version."""
-        logs, _ = self.make_logs()
-        logs.append(entries(1))
-        logs.close()
+        streams, _ = self.make_streams()
+        streams.append(entries(1))
+        streams.close()
         steps = [*MIGRATIONS, ("DROP TABLE messages", "INSERT INTO nowhere VALUES (1)")]
         broken = Database(self.directory, Durability.FULL, migrations=steps)
         refused = pytest.raises(ConfigurationError, match=r"chatd\.db: no such table: nowhere$")
         with refused, broken.opening():
             pass
-        logs, _ = self.make_logs()
-        self.assertEqual(self.ids_in(logs), ["1"])
+        streams, _ = self.make_streams()
+        self.assertEqual(self.ids_in(streams), ["1"])
 
     def test_no_write_ahead_log(self):
         """A database that cannot have a write-ahead log is refused."""
@@ -557,7 +559,7 @@ class OpeningTests(SqliteCase):
 
         self.patch(sqlite3, "connect", lambda *args, **kw: connect(*args, factory=NoLog, **kw))
         with pytest.raises(ConfigurationError, match=r"no write-ahead log beside it$"):
-            self.make_logs()
+            self.make_streams()
 
 
 class ManyTests(SqliteCase):
@@ -567,7 +569,7 @@ class ManyTests(SqliteCase):
         """They are all kept, in order, whether few or many go into a statement, small or large."""
         for count, size in ((INSERT_ROWS - 1, 1), (2 * INSERT_ROWS + 1, 1), (INSERT_ROWS, 10_000)):
             self.directory = self.make_directory()
-            logs, _ = self.make_logs()
+            streams, _ = self.make_streams()
             said = [entry(str(number), bytes(size)) for number in range(count)]
-            logs.append(said)
-            self.assertEqual(self.ids_in(logs, after=0), [each.id for each in said])
+            streams.append(said)
+            self.assertEqual(self.ids_in(streams, after=0), [each.id for each in said])

@@ -9,12 +9,12 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.storage.interface import room_log
+from chatd.storage.interface import room_stream
 from chatd.storage.sqlite.database import Database, Durability
 from chatd.storage.sqlite.schema import MIGRATIONS
 from tests.storage.stores import LOBBY, StoreCase, entries, entry
 
-DEN = room_log("den")
+DEN = room_stream("den")
 
 
 class FaultTests(StoreCase):
@@ -22,23 +22,26 @@ class FaultTests(StoreCase):
 
     def setUp(self):
         super().setUp()
-        self.logs, self.database = self.make_logs(busy_timeout_s=0.0)
-        self.opened = [self.logs.open_log(LOBBY, "Lobby"), self.logs.open_log(DEN, "Den")]
-        self.logs.append(entries(1, 2))
+        self.streams, self.database = self.make_streams(busy_timeout_s=0.0)
+        self.opened = [
+            self.streams.open_stream(LOBBY, "Lobby"),
+            self.streams.open_stream(DEN, "Den"),
+        ]
+        self.streams.append(entries(1, 2))
 
     def set(self, pragma):
         self.database.connection.execute(f"PRAGMA {pragma}")
 
-    def page(self, log=LOBBY):
-        return self.logs.read(log, after=0, before=None, limit=100, max_bytes=10**9)
+    def page(self, stream=LOBBY):
+        return self.streams.read(stream, after=0, before=None, limit=100, max_bytes=10**9)
 
     def assert_fails(self, why, calls=None):
         """What changes something fails, whole, in one line that names the file."""
         large = b"x" * 100_000
         for call in calls or [
-            lambda: self.logs.append([entry("3"), entry("4", large)]),
-            lambda: self.logs.append([entry("3"), entry("1"), entry("4", large)]),
-            lambda: self.logs.append([entry("1", log=DEN), entry("2", large, log=DEN)]),
+            lambda: self.streams.append([entry("3"), entry("4", large)]),
+            lambda: self.streams.append([entry("3"), entry("1"), entry("4", large)]),
+            lambda: self.streams.append([entry("1", stream=DEN), entry("2", large, stream=DEN)]),
         ]:
             with pytest.raises(StoreError, match=why) as caught:
                 call()
@@ -51,7 +54,7 @@ class FaultTests(StoreCase):
         """Nothing was appended, no place is left out, and the epochs are the same."""
         self.assertEqual([message.id for message in self.page().messages], ["1", "2"])
         self.assertEqual(self.page(DEN).messages, [])
-        outcomes = self.logs.append([entry("3"), entry("2"), entry("1", log=DEN), entry("4")])
+        outcomes = self.streams.append([entry("3"), entry("2"), entry("1", stream=DEN), entry("4")])
         self.assertEqual([each.message.seq for each in outcomes], [3, 2, 1, 4])
         self.assertEqual([each.is_new for each in outcomes], [True, False, True, True])
         for _ in range(2):
@@ -62,8 +65,8 @@ class FaultTests(StoreCase):
             self.assertEqual([message.seq for message in pages[0].messages], [1, 2, 3, 4])
             self.assertEqual([message.id for message in pages[0].messages], ["1", "2", "3", "4"])
             self.assertEqual([message.id for message in pages[1].messages], ["1"])
-            self.logs.close()
-            self.logs, self.database = self.make_logs()
+            self.streams.close()
+            self.streams, self.database = self.make_streams()
 
     def test_disk_full(self):
         """A database that cannot grow."""
@@ -102,7 +105,7 @@ class FaultTests(StoreCase):
         self.assert_fails("database is locked")
         self.assert_fails(
             "database is locked",
-            [lambda: self.logs.set_topic(LOBBY, "topic"), self.logs.expire_some],
+            [lambda: self.streams.set_topic(LOBBY, "topic"), self.streams.expire_some],
         )
         self.assertEqual(self.page().head.topic, "")
         other.execute("ROLLBACK")
@@ -122,8 +125,8 @@ class FaultTests(StoreCase):
             "malformed",
             [
                 self.page,
-                lambda: self.logs.rooms("", 1),
-                lambda: self.logs.conversations("ann", "", 1),
+                lambda: self.streams.rooms("", 1),
+                lambda: self.streams.conversations("ann", "", 1),
             ],
         )
         self.database.path.write_bytes(good)
@@ -148,16 +151,16 @@ class FaultTests(StoreCase):
     def test_text_that_is_none(self):
         """What the caller did wrong is told to the caller, and leaves nothing behind either."""
         with pytest.raises(UnicodeEncodeError):
-            self.logs.append([entry("3"), entry("\ud800")])
+            self.streams.append([entry("3"), entry("\ud800")])
         self.assert_goes_on()
 
     def test_close(self):
         """A store whose end cannot be noted says so, and lets go of everything all the same."""
         self.set("query_only = ON")
         with pytest.raises(StoreError, match="attempt to write a readonly database"):
-            self.logs.close()
-        self.logs, self.database = self.make_logs()
-        self.opened[1] = self.logs.open_log(DEN, "Den")  # in which nothing was said
+            self.streams.close()
+        self.streams, self.database = self.make_streams()
+        self.opened[1] = self.streams.open_stream(DEN, "Den")  # in which nothing was said
         self.assert_goes_on()
 
 
@@ -165,7 +168,7 @@ class StoreFaultTests(StoreCase):
     def test_store_error(self):
         """The store itself fails with the same errors, and closes with them."""
         store = self.make_sqlite()
-        store._logs._database.connection.execute("PRAGMA query_only = ON")
+        store._streams._database.connection.execute("PRAGMA query_only = ON")
         for call in (store.append(entries(1)), store.close()):
             failure = self.failureResultOf(Deferred.fromCoroutine(call), StoreError)
             self.assertIn("attempt to write a readonly database", failure.getErrorMessage())
@@ -191,17 +194,17 @@ class OpenFaultTests(StoreCase):
 
     def make_database(self):
         """A good database with something in it, and its path."""
-        logs, database = self.make_logs()
-        logs.append([entry(str(id), b"x" * 1_000) for id in range(100)])
-        logs.close()
+        streams, database = self.make_streams()
+        streams.append([entry(str(id), b"x" * 1_000) for id in range(100)])
+        streams.close()
         return database.path
 
     def test_in_use(self):
         """A directory that another daemon uses, until it does not."""
-        _, database = self.make_logs()
+        _, database = self.make_streams()
         self.assertEqual(self.refusal(), f"{self.directory} is in use by another chatd")
         database.let_go()
-        self.make_logs()
+        self.make_streams()
 
     def test_not_a_database(self):
         """A file that is something else is left as it is."""
@@ -219,8 +222,8 @@ class OpenFaultTests(StoreCase):
         self.assertTrue(text.startswith(f"cannot use {path}: "))
         self.assertIn("malformed", text)
 
-    def test_corrupt_log(self):
-        """A database of which the logs' own rows are overwritten, found when it is tidied."""
+    def test_corrupt_stream(self):
+        """A database of which the streams' own rows are overwritten, found when it is tidied."""
         path = self.make_database()
         connection = sqlite3.connect(path)
         (page,) = connection.execute(
@@ -232,7 +235,7 @@ class OpenFaultTests(StoreCase):
             file.write(b"\xa5" * 4096)
         for _ in range(2):
             with pytest.raises(ConfigurationError, match=r"^cannot use .*chatd\.db: .*malformed"):
-                self.make_logs()
+                self.make_streams()
 
     def test_newer(self):
         """A database that a newer chatd has written."""

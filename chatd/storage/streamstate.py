@@ -1,4 +1,4 @@
-"""What the SQLite store keeps in mind of its logs, so that an append need not ask for it."""
+"""What the SQLite store keeps in mind of its streams, so that an append need not ask for it."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import msgspec
 
 from chatd.storage.interface import Head
 
-__all__ = ["MAX_IDLE", "LogCache", "LogState", "direct_names", "is_room"]
+__all__ = ["MAX_IDLE", "StreamCache", "StreamState", "direct_names", "is_room"]
 
 MAX_IDLE = 10_000
-"""How many logs that nobody has open are kept in mind."""
+"""How many streams that nobody has open are kept in mind."""
 
 _ROOM = "room "
 _DIRECT = "direct "
 
 
 def is_room(key: str) -> bool:
-    """Say whether a log's key is that of a room."""
+    """Say whether a stream's key is that of a room."""
     return key.startswith(_ROOM)
 
 
 def direct_names(key: str) -> tuple[str | None, str | None]:
-    """Return the two folded names in the key of a direct log; None twice for other logs."""
+    """Return the two folded names in the key of a direct stream; None twice for other streams."""
     if not key.startswith(_DIRECT):
         return None, None
     one, _, other = key.removeprefix(_DIRECT).partition(" ")
     return one, other
 
 
-class LogState(msgspec.Struct, kw_only=True):
-    """Where a log stands.
+class StreamState(msgspec.Struct, kw_only=True):
+    """Where a stream stands.
 
     Attributes:
         key: Its key.
@@ -85,13 +85,13 @@ class LogState(msgspec.Struct, kw_only=True):
         assert self.id is not None
         return self.id
 
-    def copied(self) -> LogState:
+    def copied(self) -> StreamState:
         """Return another that says the same."""
         return copy(self)
 
 
-class LogCache:
-    """The logs in mind: those that are open, and those that were asked for last.
+class StreamCache:
+    """The streams in mind: those that are open, and those that were asked for last.
 
     Args:
         max_idle: How many of those that are not open.
@@ -99,55 +99,55 @@ class LogCache:
 
     def __init__(self, max_idle: int = MAX_IDLE) -> None:
         self._max_idle = max_idle
-        self._open: dict[str, LogState] = {}
-        self._idle: OrderedDict[str, LogState] = OrderedDict()  # the longest silent first
+        self._open: dict[str, StreamState] = {}
+        self._idle: OrderedDict[str, StreamState] = OrderedDict()  # the longest silent first
 
-    def get(self, key: str) -> LogState | None:
-        """Return a log that is in mind, or None."""
-        log = self._open.get(key)
-        if log is None:
-            log = self._idle.get(key)
-            if log is not None:
+    def get(self, key: str) -> StreamState | None:
+        """Return a stream that is in mind, or None."""
+        stream = self._open.get(key)
+        if stream is None:
+            stream = self._idle.get(key)
+            if stream is not None:
                 self._idle.move_to_end(key)
-        return log
+        return stream
 
-    def put(self, log: LogState) -> None:
-        """Keep a log in mind, in place of what was known of it."""
-        if log.key in self._open:
-            self._open[log.key] = log
+    def put(self, stream: StreamState) -> None:
+        """Keep a stream in mind, in place of what was known of it."""
+        if stream.key in self._open:
+            self._open[stream.key] = stream
             return
-        self._idle[log.key] = log
-        self._idle.move_to_end(log.key)
+        self._idle[stream.key] = stream
+        self._idle.move_to_end(stream.key)
         if len(self._idle) > self._max_idle:
             self._idle.popitem(last=False)
 
-    def renew(self, log: LogState) -> None:
-        """Take note of where a log stands, if it is in mind."""
-        for logs in (self._open, self._idle):
-            if log.key in logs:
-                logs[log.key] = log
+    def renew(self, stream: StreamState) -> None:
+        """Take note of where a stream stands, if it is in mind."""
+        for streams in (self._open, self._idle):
+            if stream.key in streams:
+                streams[stream.key] = stream
 
     def forget(self, key: str) -> None:
-        """Know of a log no more."""
+        """Know of a stream no more."""
         self._open.pop(key, None)
         self._idle.pop(key, None)
 
     def is_open(self, key: str) -> bool:
-        """Say whether a log is open."""
+        """Say whether a stream is open."""
         return key in self._open
 
-    def hold(self, log: LogState) -> None:
-        """Take note that a log is open: it stays in mind."""
-        self._idle.pop(log.key, None)
-        self._open[log.key] = log
+    def hold(self, stream: StreamState) -> None:
+        """Take note that a stream is open: it stays in mind."""
+        self._idle.pop(stream.key, None)
+        self._open[stream.key] = stream
 
     def loosen(self, key: str) -> None:
-        """Take note that a log is no longer open."""
-        log = self._open.pop(key, None)
-        if log is not None:
-            self.put(log)
+        """Take note that a stream is no longer open."""
+        stream = self._open.pop(key, None)
+        if stream is not None:
+            self.put(stream)
 
     def forget_unsaid(self) -> None:
-        """Forget the logs that are not open and in which nothing was said."""
-        for key in [key for key, log in self._idle.items() if log.id is None]:
+        """Forget the streams that are not open and in which nothing was said."""
+        for key in [key for key, stream in self._idle.items() if stream.id is None]:
             del self._idle[key]

@@ -1,4 +1,4 @@
-"""`SqliteLogs`: what `IMessageStore` asks for, on SQLite, as functions that block."""
+"""`SqliteStreams`: what `IMessageStore` asks for, on SQLite, as functions that block."""
 
 from __future__ import annotations
 
@@ -26,43 +26,43 @@ from chatd.storage.interface import (
     repeat,
     resume_from,
 )
-from chatd.storage.logstate import LogCache, LogState, is_room
 from chatd.storage.sqlite.database import Database
 from chatd.storage.sqlite.tables import SWEEP_BYTES, SWEEP_ROWS, Budget, Row, Tables, row_of
+from chatd.storage.streamstate import StreamCache, StreamState, is_room
 
-__all__ = ["SqliteLogs"]
+__all__ = ["SqliteStreams"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Staged = dict[str, LogState]
-"""Where logs will stand when a transaction is done, by key."""
+Staged = dict[str, StreamState]
+"""Where streams will stand when a transaction is done, by key."""
 Placing = Callable[[Sequence[Entry], Staged], list[Outcome]]
 """Writes entries within a transaction."""
 
 
 def _guarded(
-    method: Callable[Concatenate[SqliteLogs, P], T],
-) -> Callable[Concatenate[SqliteLogs, P], T]:
+    method: Callable[Concatenate[SqliteStreams, P], T],
+) -> Callable[Concatenate[SqliteStreams, P], T]:
     """Let a method raise `StoreError` in place of what SQLite raises."""
 
     @wraps(method)
-    def guarded(self: SqliteLogs, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def guarded(self: SqliteStreams, /, *args: P.args, **kwargs: P.kwargs) -> T:
         with self._database.guarded():
             return method(self, *args, **kwargs)
 
     return guarded
 
 
-class SqliteLogs:
-    """The logs in a database. The methods are those of `IMessageStore`, and as it says.
+class SqliteStreams:
+    """The streams in a database. The methods are those of `IMessageStore`, and as it says.
 
     It may be used by one thread at a time, not always the same.
 
     Args:
         database: The database.
-        retention: How much of a log is kept.
+        retention: How much of a stream is kept.
         unix_time: What tells the time that messages bear, in Unix seconds.
-        cache: The logs that are kept in mind.
+        cache: The streams that are kept in mind.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class SqliteLogs:
         database: Database,
         retention: Retention,
         unix_time: Callable[[], float],
-        cache: LogCache | None = None,
+        cache: StreamCache | None = None,
     ) -> None:
         self._database = database
         self._retention = retention
         self._unix_time = unix_time
-        self._cache = LogCache() if cache is None else cache
+        self._cache = StreamCache() if cache is None else cache
         self._open_tables: Tables | None = None
 
     def open(self) -> None:
@@ -105,14 +105,14 @@ class SqliteLogs:
         self._database.close()
 
     @_guarded
-    def open_log(self, key: str, name: str) -> Head:
-        """Say where a log stands, and begin it if there is none."""
-        log = self._trimmed(key, name)
-        if name and not log.name:
-            log = self._changed(log, name=name)
+    def open_stream(self, key: str, name: str) -> Head:
+        """Say where a stream stands, and begin it if there is none."""
+        stream = self._trimmed(key, name)
+        if name and not stream.name:
+            stream = self._changed(stream, name=name)
         if is_room(key):
-            self._cache.hold(log)
-        return log.head
+            self._cache.hold(stream)
+        return stream.head
 
     @_guarded
     def append(self, entries: Sequence[Entry]) -> list[Outcome]:
@@ -132,37 +132,43 @@ class SqliteLogs:
         limit: int,
         max_bytes: int,
     ) -> Page:
-        """Read a part of a log."""
-        log = self._trimmed(key)
+        """Read a part of a stream."""
+        stream = self._trimmed(key)
         is_recovered = False
         if isinstance(after, StreamPosition):
-            after, is_recovered = resume_from(log.head, after, partial(self._tables.id_at, log))
+            after, is_recovered = resume_from(
+                stream.head, after, partial(self._tables.id_at, stream)
+            )
         if after is None:
-            end = log.seq + 1 if before is None else max(log.oldest, min(before, log.seq + 1))
-            messages = self._tables.read_down(log, end, limit, max_bytes)
-            is_complete = len(messages) == end - log.oldest
+            end = (
+                stream.seq + 1
+                if before is None
+                else max(stream.oldest, min(before, stream.seq + 1))
+            )
+            messages = self._tables.read_down(stream, end, limit, max_bytes)
+            is_complete = len(messages) == end - stream.oldest
             messages.reverse()
         else:
-            start = min(max(log.oldest, after + 1), log.seq + 1)
-            messages = self._tables.read_up(log, start, limit, max_bytes)
-            is_complete = start + len(messages) > log.seq
-        return Page(messages, log.head, is_complete, is_recovered)
+            start = min(max(stream.oldest, after + 1), stream.seq + 1)
+            messages = self._tables.read_up(stream, start, limit, max_bytes)
+            is_complete = start + len(messages) > stream.seq
+        return Page(messages, stream.head, is_complete, is_recovered)
 
     @_guarded
     def set_topic(self, key: str, topic: str) -> None:
         """Set a room's topic."""
-        self._changed(self._log(key), topic=topic)
+        self._changed(self._stream(key), topic=topic)
 
     @_guarded
     def release(self, key: str) -> None:
         """Take note that nobody is in a room any more."""
-        log = self._trimmed(key)
-        if log.kept:
+        stream = self._trimmed(key)
+        if stream.kept:
             self._cache.loosen(key)
             return
-        if log.id is not None:
+        if stream.id is not None:
             with self._database.transaction():
-                self._clear(log.copied(), Budget())
+                self._clear(stream.copied(), Budget())
         self._cache.forget(key)
 
     @_guarded
@@ -186,19 +192,19 @@ class SqliteLogs:
             Where to go on, or None if all is done.
         """
         cutoff, budget = self._cutoff(), Budget()
-        done: list[LogState] = []
+        done: list[StreamState] = []
         with self._database.transaction():
             stale, place = self._tables.find_stale(after, cutoff)
-            for log in stale:
-                done.append(log)
-                if not self._expire(log, cutoff, budget):
-                    place = log.number - 1  # there is more of this one
+            for stream in stale:
+                done.append(stream)
+                if not self._expire(stream, cutoff, budget):
+                    place = stream.number - 1  # there is more of this one
                     break
-        for log in done:
-            if log.kept or self._cache.is_open(log.key):
-                self._cache.renew(log)
+        for stream in done:
+            if stream.kept or self._cache.is_open(stream.key):
+                self._cache.renew(stream)
             else:
-                self._cache.forget(log.key)
+                self._cache.forget(stream.key)
         if place is None:
             self._cache.forget_unsaid()
             self._database.renew_mark()
@@ -213,26 +219,26 @@ class SqliteLogs:
     def _cutoff(self) -> float:
         return self._unix_time() - self._retention.max_age_s
 
-    def _log(self, key: str, name: str = "") -> LogState:
-        """Return a log as it is in mind; begin it if there is none."""
-        log = self._cache.get(key)
-        if log is None:
-            log = self._tables.load(key)
-            if log is None:
-                log = LogState(key=key, name=name, epoch=uuid4().hex)
-            self._cache.put(log)
-        return log
+    def _stream(self, key: str, name: str = "") -> StreamState:
+        """Return a stream as it is in mind; begin it if there is none."""
+        stream = self._cache.get(key)
+        if stream is None:
+            stream = self._tables.load(key)
+            if stream is None:
+                stream = StreamState(key=key, name=name, epoch=uuid4().hex)
+            self._cache.put(stream)
+        return stream
 
-    def _trimmed(self, key: str, name: str = "") -> LogState:
-        """Return a log without what has become too old."""
-        log = self._log(key, name)
-        if log.id is not None:
-            self._tables.trim(log, self._cutoff())
-        return log
+    def _trimmed(self, key: str, name: str = "") -> StreamState:
+        """Return a stream without what has become too old."""
+        stream = self._stream(key, name)
+        if stream.id is not None:
+            self._tables.trim(stream, self._cutoff())
+        return stream
 
-    def _changed(self, log: LogState, **values: str) -> LogState:
-        """Set what is said of a log, in the database too if it is there."""
-        changed = msgspec.structs.replace(log, **values)
+    def _changed(self, stream: StreamState, **values: str) -> StreamState:
+        """Set what is said of a stream, in the database too if it is there."""
+        changed = msgspec.structs.replace(stream, **values)
         if changed.id is not None:
             with self._database.transaction():
                 self._tables.save(changed)
@@ -240,31 +246,31 @@ class SqliteLogs:
         return changed
 
     def _append(self, entries: Sequence[Entry], place_in: Placing) -> list[Outcome]:
-        """Append in one transaction; the logs in mind are changed when it is done."""
+        """Append in one transaction; the streams in mind are changed when it is done."""
         staged: Staged = {}
         said = 0
         try:
             with self._database.transaction():
                 outcomes = place_in(entries, staged)
-                for log in staged.values():
-                    if log.seq != log.written_seq:
-                        said += log.seq - log.written_seq
-                        self._save(log, len(entries))
+                for stream in staged.values():
+                    if stream.seq != stream.written_seq:
+                        said += stream.seq - stream.written_seq
+                        self._save(stream, len(entries))
         except (StoreError, SqliteError):
             self._look_again(staged)
             raise
         self._database.said(said)
-        for log in staged.values():
-            self._cache.put(log)
+        for stream in staged.values():
+            self._cache.put(stream)
         return outcomes
 
     def _look_again(self, staged: Staged) -> None:
         """Keep in mind what the database says, should it be more than was known."""
         for key in staged:
             with suppress(SqliteError):
-                log = self._tables.load(key)
-                if log is not None:
-                    self._cache.renew(log)
+                stream = self._tables.load(key)
+                if stream is not None:
+                    self._cache.renew(stream)
 
     def _place_new(self, entries: Sequence[Entry], staged: Staged) -> list[Outcome]:
         """Write messages whose ids are all new.
@@ -275,9 +281,9 @@ class SqliteLogs:
         rows: list[Row] = []
         outcomes: list[Outcome] = []
         for entry in entries:
-            log = staged.get(entry.log) or self._stage(entry.log, staged)
-            rows.append(_next_row(log, entry))
-            outcomes.append(Stored(place(entry, log.seq), True))
+            stream = staged.get(entry.stream) or self._stage(entry.stream, staged)
+            rows.append(_next_row(stream, entry))
+            outcomes.append(Stored(place(entry, stream.seq), True))
         self._tables.insert(rows)
         return outcomes
 
@@ -285,56 +291,56 @@ class SqliteLogs:
         """Write those of the messages whose ids are new."""
         outcomes: list[Outcome] = []
         for entry in entries:
-            log = staged.get(entry.log)
-            if log is None:
-                log = self._stage(entry.log, staged)
-                self._tables.trim(log, self._cutoff())
-            earlier = self._tables.find(log, entry)
+            stream = staged.get(entry.stream)
+            if stream is None:
+                stream = self._stage(entry.stream, staged)
+                self._tables.trim(stream, self._cutoff())
+            earlier = self._tables.find(stream, entry)
             if earlier is not None and earlier.seq is not None:
-                if earlier.seq >= log.oldest:
+                if earlier.seq >= stream.oldest:
                     outcomes.append(repeat(entry, earlier))
                     continue
-                self._tables.delete(log, earlier.seq)
-            self._tables.insert([_next_row(log, entry)])
-            outcomes.append(Stored(place(entry, log.seq), True))
+                self._tables.delete(stream, earlier.seq)
+            self._tables.insert([_next_row(stream, entry)])
+            outcomes.append(Stored(place(entry, stream.seq), True))
         return outcomes
 
-    def _stage(self, key: str, staged: Staged) -> LogState:
-        """Return a copy of a log that is in the database."""
-        log = staged[key] = self._log(key).copied()
-        if log.id is None:
-            self._tables.begin(log)
-        return log
+    def _stage(self, key: str, staged: Staged) -> StreamState:
+        """Return a copy of a stream that is in the database."""
+        stream = staged[key] = self._stream(key).copied()
+        if stream.id is None:
+            self._tables.begin(stream)
+        return stream
 
-    def _save(self, log: LogState, added: int) -> None:
-        """Write where a log stands, and delete what is too much when it has become worthwhile."""
-        if self._tables.is_over(log):
-            self._tables.trim(log, self._cutoff())
-        if log.oldest - log.first >= SWEEP_ROWS or log.waste_bytes >= SWEEP_BYTES:
-            self._tables.sweep(log, Budget(rows=SWEEP_ROWS + added))
-        self._tables.save(log)
+    def _save(self, stream: StreamState, added: int) -> None:
+        """Write where a stream stands, and delete what is too much once it is worthwhile."""
+        if self._tables.is_over(stream):
+            self._tables.trim(stream, self._cutoff())
+        if stream.oldest - stream.first >= SWEEP_ROWS or stream.waste_bytes >= SWEEP_BYTES:
+            self._tables.sweep(stream, Budget(rows=SWEEP_ROWS + added))
+        self._tables.save(stream)
 
-    def _expire(self, log: LogState, cutoff: float, budget: Budget) -> bool:
+    def _expire(self, stream: StreamState, cutoff: float, budget: Budget) -> bool:
         """Delete what has become too old, and say whether it is all deleted."""
-        self._tables.trim(log, cutoff)
-        if not log.kept and not self._cache.is_open(log.key):
-            return self._clear(log, budget)
-        is_swept = self._tables.sweep(log, budget)
-        self._tables.save(log)
+        self._tables.trim(stream, cutoff)
+        if not stream.kept and not self._cache.is_open(stream.key):
+            return self._clear(stream, budget)
+        is_swept = self._tables.sweep(stream, budget)
+        self._tables.save(stream)
         return is_swept
 
-    def _clear(self, log: LogState, budget: Budget) -> bool:
-        """Let a log be gone, and say whether its messages are all deleted."""
-        self._tables.retire(log)
-        is_swept = self._tables.sweep(log, budget)
+    def _clear(self, stream: StreamState, budget: Budget) -> bool:
+        """Let a stream be gone, and say whether its messages are all deleted."""
+        self._tables.retire(stream)
+        is_swept = self._tables.sweep(stream, budget)
         if is_swept:
-            self._tables.remove(log)
+            self._tables.remove(stream)
         return is_swept
 
 
-def _next_row(log: LogState, entry: Entry) -> Row:
-    """Give an entry the next place in a log."""
-    log.seq += 1
-    log.last_id = entry.id
-    log.bytes += len(entry.content)
-    return row_of(log, entry)
+def _next_row(stream: StreamState, entry: Entry) -> Row:
+    """Give an entry the next place in a stream."""
+    stream.seq += 1
+    stream.last_id = entry.id
+    stream.bytes += len(entry.content)
+    return row_of(stream, entry)
