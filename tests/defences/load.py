@@ -129,8 +129,8 @@ LOAD = (
         "A page of a list costs what is on it, however long the list is.",
         "tests/storage/sqlite/test_pages.py::LookUpTests::test_pages_cost_what_they_hold",
         "chatd/storage/sqlite/schema.py",
-        "ON logs (one, other) WHERE",
-        "ON logs (one) WHERE",
+        "ON streams (one, other) WHERE",
+        "ON streams (one) WHERE",
     ),
     Defence(
         "When the file descriptors run out, who connects waits until there are some.",

@@ -365,11 +365,11 @@ def check_tables(path: Path) -> None:
         (result,) = connection.execute("PRAGMA integrity_check").fetchone()
         assert result == "ok"
         for number, seq, oldest, size in connection.execute(
-            "SELECT id, seq, oldest, bytes FROM logs WHERE key IS NOT NULL"
+            "SELECT id, seq, oldest, bytes FROM streams WHERE key IS NOT NULL"
         ).fetchall():
             row = connection.execute(
                 "SELECT max(seq), count(*), sum(length(content)) FROM messages"
-                " WHERE log = ? AND seq >= ?",
+                " WHERE stream = ? AND seq >= ?",
                 (number, oldest),
             ).fetchone()
             assert row == (seq, seq - oldest + 1, size)

@@ -272,13 +272,13 @@ class Database:
         is_own = self._mark.is_of(last, said)
         if is_own and not self._may_have_lost(last):
             return
-        renewed = self.connection.execute("UPDATE logs SET epoch = lower(hex(randomblob(16)))")
+        renewed = self.connection.execute("UPDATE streams SET epoch = lower(hex(randomblob(16)))")
         self.was_put_back = renewed.rowcount > 0 and not is_own
 
     def _count_said(self) -> int:
         """Return how many messages were ever said, those of streams that are gone included."""
         (said,) = self.connection.execute(
-            "SELECT (SELECT coalesce(sum(seq), 0) FROM logs)"
+            "SELECT (SELECT coalesce(sum(seq), 0) FROM streams)"
             " + (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'removed')"
         ).fetchone()
         return int(said)

@@ -6,8 +6,8 @@ What an operator finds with the ``sqlite3`` command:
 ``meta``      One row for each thing that is known of the last run, see
               `chatd.storage.sqlite.database`.
               ``removed`` is how many messages were ever said in streams that are gone.
-``logs``      One row for each room, and for each pair of names that speak directly (``one`` and
-              ``other``, folded). ``seq`` is the place of its last message, ``oldest`` that of the
+``streams``   One row for each room, and for each pair of names with direct messages (``one`` and
+              ``other``, folded). ``seq`` is the place of the last message, ``oldest`` that of the
               oldest that is kept, ``bytes`` the size of the contents between them. Where ``key``
               is NULL the stream is gone, and the last of its messages are being deleted.
 ``messages``  What was said, by stream and ``seq``. Those before their stream's ``oldest`` are no
@@ -94,7 +94,32 @@ _ORDER = (
 # So that how much was ever said in the database can be told: the mark beside it follows that.
 _REMOVED = ("INSERT INTO meta VALUES ('removed', '0')",)
 
-MIGRATIONS: Sequence[Sequence[str]] = (_TABLES, _VIEW, _ORDER, _REMOVED)
+# A stream was called a log until here. Only the names change; no message is written anew.
+_STREAMS = (
+    "DROP VIEW said",
+    "DROP INDEX logs_of_one",
+    "DROP INDEX logs_of_other",
+    "ALTER TABLE logs RENAME TO streams",
+    "ALTER TABLE messages RENAME COLUMN log TO stream",
+    "CREATE INDEX streams_of_one ON streams (one, other) WHERE one IS NOT NULL",
+    "CREATE INDEX streams_of_other ON streams (other, one) WHERE other IS NOT NULL",
+    """
+    CREATE VIEW said AS
+    SELECT
+        streams.key AS stream,
+        messages.seq,
+        datetime(messages.time, 'unixepoch') AS utc,
+        messages.sender,
+        messages.recipient,
+        messages.content_type,
+        CAST(messages.content AS TEXT) AS text
+    FROM streams
+    JOIN messages ON messages.stream = streams.id AND messages.seq >= streams.oldest
+    WHERE streams.key IS NOT NULL
+    """,
+)
+
+MIGRATIONS: Sequence[Sequence[str]] = (_TABLES, _VIEW, _ORDER, _REMOVED, _STREAMS)
 """The statements that make each version from the one before it; that of version 1 comes first.
 What is here is in use: a change of the tables is one more step."""
 

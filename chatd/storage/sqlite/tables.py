@@ -33,17 +33,20 @@ _INSERT_MANY = _INSERT + ", ".join([_PLACES] * INSERT_ROWS)
 # The place of a stream's oldest message that is kept; NULL where none is.
 _OLDEST_KEPT = """
     (SELECT messages.seq FROM messages
-     WHERE messages.log = logs.id AND messages.seq >= logs.oldest AND messages.time >= :cutoff
-     ORDER BY messages.seq LIMIT 1)
+     WHERE messages.stream = streams.id AND messages.seq >= streams.oldest
+     AND messages.time >= :cutoff ORDER BY messages.seq LIMIT 1)
 """
 
-_LAST_ID = "(SELECT id FROM messages WHERE messages.log = logs.id AND messages.seq = logs.seq)"
+_LAST_ID = """
+    (SELECT id FROM messages
+     WHERE messages.stream = streams.id AND messages.seq = streams.seq)
+"""
 _HEAD = f"name, epoch, seq, {_OLDEST_KEPT} AS kept, topic, {_LAST_ID}"
 # The first streams of someone in one of the two columns, each read from an index; a name that
 # speaks with itself is in both.
 _IN_COLUMN = (
-    "SELECT {theirs} AS them, " + _HEAD + " FROM logs WHERE {own} = :author AND {theirs} > :after"
-    " AND kept IS NOT NULL{once} ORDER BY {theirs} LIMIT :limit"
+    "SELECT {theirs} AS them, " + _HEAD + " FROM streams WHERE {own} = :author"
+    " AND {theirs} > :after AND kept IS NOT NULL{once} ORDER BY {theirs} LIMIT :limit"
 )
 _CONVERSATIONS = (
     f"SELECT * FROM ({_IN_COLUMN.format(own='one', theirs='other', once='')}) UNION ALL"
@@ -88,7 +91,7 @@ class Budget:
 
 
 class Tables:
-    """The tables `logs` and `messages`.
+    """The tables `streams` and `messages`.
 
     Args:
         connection: The connection to the database.
@@ -102,7 +105,7 @@ class Tables:
 
     def load(self, key: str) -> StreamState | None:
         """Return where a stream stands, or None if it is not there."""
-        row = self._execute(f"SELECT {_STREAM} FROM logs WHERE key = ?", (key,)).fetchone()
+        row = self._execute(f"SELECT {_STREAM} FROM streams WHERE key = ?", (key,)).fetchone()
         return None if row is None else self._state(row)
 
     def begin(self, stream: StreamState) -> None:
@@ -117,7 +120,7 @@ class Tables:
             stream.bytes,
         )
         stream.id = self._execute(
-            "INSERT INTO logs (key, name, topic, epoch, seq, oldest, bytes, one, other)"
+            "INSERT INTO streams (key, name, topic, epoch, seq, oldest, bytes, one, other)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (*row, *direct_names(stream.key)),
         ).lastrowid
@@ -125,7 +128,7 @@ class Tables:
     def save(self, stream: StreamState) -> None:
         """Write where a stream stands."""
         self._execute(
-            "UPDATE logs SET name = ?, topic = ?, seq = ?, oldest = ?, bytes = ? WHERE id = ?",
+            "UPDATE streams SET name = ?, topic = ?, seq = ?, oldest = ?, bytes = ? WHERE id = ?",
             (stream.name, stream.topic, stream.seq, stream.oldest, stream.bytes, stream.id),
         )
         stream.written_seq = stream.seq
@@ -148,7 +151,7 @@ class Tables:
     def find(self, stream: StreamState, entry: Entry) -> Message | None:
         """Return the message in a stream that has an entry's author and id, kept or not."""
         row = self._execute(
-            f"SELECT {_MESSAGE} FROM messages WHERE log = ? AND author = ? AND id = ?",
+            f"SELECT {_MESSAGE} FROM messages WHERE stream = ? AND author = ? AND id = ?",
             (stream.id, entry.author, entry.id),
         ).fetchone()
         return None if row is None else _message(row)
@@ -156,13 +159,13 @@ class Tables:
     def id_at(self, stream: StreamState, seq: int) -> str | None:
         """Return the id of the message at a place in a stream, or None if it is not there."""
         row = self._execute(
-            "SELECT id FROM messages WHERE log = ? AND seq = ?", (stream.id, seq)
+            "SELECT id FROM messages WHERE stream = ? AND seq = ?", (stream.id, seq)
         ).fetchone()
         return None if row is None else str(row[0])
 
     def delete(self, stream: StreamState, seq: int | None) -> None:
         """Delete one message."""
-        self._execute("DELETE FROM messages WHERE log = ? AND seq = ?", (stream.id, seq))
+        self._execute("DELETE FROM messages WHERE stream = ? AND seq = ?", (stream.id, seq))
 
     def read_up(self, stream: StreamState, start: int, limit: int, max_bytes: int) -> list[Message]:
         """Return the messages from a place on, the oldest first."""
@@ -186,7 +189,7 @@ class Tables:
         bounds = self._retention
         kept, size = stream.kept, stream.bytes
         rows = self._execute(
-            "SELECT time, length(content) FROM messages WHERE log = ? AND seq >= ? ORDER BY seq",
+            "SELECT time, length(content) FROM messages WHERE stream = ? AND seq >= ? ORDER BY seq",
             (stream.id, stream.oldest),
         )
         with closing(rows):
@@ -213,7 +216,7 @@ class Tables:
         """
         rows = self._execute(
             "SELECT seq, length(content) FROM messages"
-            " WHERE log = ? AND seq < ? ORDER BY seq LIMIT ?",
+            " WHERE stream = ? AND seq < ? ORDER BY seq LIMIT ?",
             (stream.id, stream.oldest, max(0, budget.rows)),
         )
         last = None
@@ -226,7 +229,7 @@ class Tables:
                 if budget.bytes <= 0:
                     break
         if last is not None:
-            self._execute("DELETE FROM messages WHERE log = ? AND seq <= ?", (stream.id, last))
+            self._execute("DELETE FROM messages WHERE stream = ? AND seq <= ?", (stream.id, last))
             stream.first = last + 1
         if budget.rows > 0 and budget.bytes > 0:
             stream.first = stream.oldest
@@ -237,7 +240,7 @@ class Tables:
         """Let a stream be gone, at once, however many messages are to be deleted afterwards."""
         stream.oldest = stream.seq + 1
         self._execute(
-            "UPDATE logs SET key = NULL, one = NULL, other = NULL, oldest = ?, bytes = 0"
+            "UPDATE streams SET key = NULL, one = NULL, other = NULL, oldest = ?, bytes = 0"
             " WHERE id = ?",
             (stream.oldest, stream.id),
         )
@@ -245,12 +248,12 @@ class Tables:
     def remove(self, stream: StreamState) -> None:
         """Delete a stream whose messages are deleted."""
         self._execute("UPDATE meta SET value = value + ? WHERE name = 'removed'", (stream.seq,))
-        self._execute("DELETE FROM logs WHERE id = ?", (stream.id,))
+        self._execute("DELETE FROM streams WHERE id = ?", (stream.id,))
 
     def rooms(self, after: str, limit: int, cutoff: float) -> list[Head]:
         """Return where the rooms stand in which something is kept, by their keys."""
         rows = self._execute(
-            f"SELECT {_HEAD} FROM logs"
+            f"SELECT {_HEAD} FROM streams"
             " WHERE key > 'room ' || :after AND key < 'room!'"  # ! comes after space
             " AND kept IS NOT NULL ORDER BY key LIMIT :limit",
             {"after": after, "limit": limit, "cutoff": cutoff},
@@ -269,7 +272,7 @@ class Tables:
     def tidy(self, cutoff: float) -> None:
         """Apply the bounds, which may be others than before, and let empty streams be gone."""
         over = self._execute(
-            f"SELECT {_STREAM} FROM logs WHERE seq - oldest + 1 > ? OR bytes > ?",
+            f"SELECT {_STREAM} FROM streams WHERE seq - oldest + 1 > ? OR bytes > ?",
             (self._retention.max_messages, self._retention.max_bytes),
         ).fetchall()
         for row in over:
@@ -277,7 +280,7 @@ class Tables:
             self.trim(stream, cutoff)
             self.save(stream)
         self._execute(
-            "UPDATE logs SET key = NULL, one = NULL, other = NULL, oldest = seq + 1, bytes = 0"
+            "UPDATE streams SET key = NULL, one = NULL, other = NULL, oldest = seq + 1, bytes = 0"
             f" WHERE key IS NOT NULL AND {_OLDEST_KEPT} IS NULL",
             {"cutoff": cutoff},
         )
@@ -292,13 +295,14 @@ class Tables:
         Returns:
             Those found, and the number of the last that was looked at; None if it was the last.
         """
-        chunk = "SELECT * FROM logs WHERE id > :after ORDER BY id LIMIT :limit"
+        chunk = "SELECT * FROM streams WHERE id > :after ORDER BY id LIMIT :limit"
         values = {"after": after, "limit": _STREAMS_AT_ONCE, "cutoff": cutoff}
         (last,) = self._execute(f"SELECT max(id) FROM ({chunk})", values).fetchone()
         rows = self._execute(
-            f"SELECT {_STREAM} FROM ({chunk}) AS logs WHERE oldest > seq OR EXISTS ("
-            " SELECT 1 FROM messages WHERE messages.log = logs.id AND messages.seq <= logs.oldest"
-            " AND (messages.seq < logs.oldest OR messages.time < :cutoff)) ORDER BY id",
+            f"SELECT {_STREAM} FROM ({chunk}) AS streams WHERE oldest > seq OR EXISTS ("
+            " SELECT 1 FROM messages"
+            " WHERE messages.stream = streams.id AND messages.seq <= streams.oldest"
+            " AND (messages.seq < streams.oldest OR messages.time < :cutoff)) ORDER BY id",
             values,
         ).fetchall()
         return [self._state(row) for row in rows], last
@@ -306,7 +310,7 @@ class Tables:
     def _state(self, row: Sequence[Any]) -> StreamState:
         number, key, name, topic, epoch, seq, oldest, size = row
         (first,) = self._execute(
-            "SELECT min(seq) FROM messages WHERE log = ?", (number,)
+            "SELECT min(seq) FROM messages WHERE stream = ?", (number,)
         ).fetchone()
         stream = StreamState(
             key=key or "",
@@ -326,7 +330,9 @@ class Tables:
     def _read(self, where: str, values: tuple[object, ...], max_bytes: int) -> list[Message]:
         messages: list[Message] = []
         size = 0
-        rows = self._execute(f"SELECT {_MESSAGE} FROM messages WHERE log = ? AND {where}", values)
+        rows = self._execute(
+            f"SELECT {_MESSAGE} FROM messages WHERE stream = ? AND {where}", values
+        )
         with closing(rows):
             for row in rows:
                 size += len(row[-1])

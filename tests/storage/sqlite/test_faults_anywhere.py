@@ -138,7 +138,7 @@ class AnywhereTests(StoreCase):
         """All that is in the database."""
         return [
             database.connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
-            for table in ("logs", "messages")
+            for table in ("streams", "messages")
         ]
 
     def stands(self, streams):

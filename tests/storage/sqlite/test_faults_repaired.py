@@ -75,10 +75,10 @@ class GoingOnTests(StoreCase):
         """Where more is in the database than in mind, it is found out at the latest by failing."""
         other = sqlite3.connect(self.database.path, isolation_level=None)
         other.execute(
-            "INSERT INTO messages SELECT log, 2, author, 'theirs', sender, room, recipient, time,"
-            " content_type, content FROM messages"
+            "INSERT INTO messages SELECT stream, 2, author, 'theirs', sender, room, recipient,"
+            " time, content_type, content FROM messages"
         )
-        other.execute("UPDATE logs SET seq = 2, bytes = 2 * bytes")
+        other.execute("UPDATE streams SET seq = 2, bytes = 2 * bytes")
         other.close()
         with contextlib.suppress(StoreError):
             self.streams.append([entry("2")])

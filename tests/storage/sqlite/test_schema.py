@@ -30,7 +30,7 @@ class MigrateTests(SchemaTestCase):
         migrate(self.connection)
         self.assertEqual(self.value_of("PRAGMA user_version"), len(MIGRATIONS))
         self.assertEqual(self.value_of("PRAGMA application_id"), APPLICATION_ID)
-        self.assertLess({"meta", "logs", "messages", "said"}, self.names())
+        self.assertLess({"meta", "streams", "messages", "said"}, self.names())
 
     def test_current(self):
         """A current database stays as it is."""
@@ -109,7 +109,7 @@ class MigrateTests(SchemaTestCase):
                 ConfigurationError, match=r"^it is the database of another program$"
             ):
                 migrate(self.connection)
-            self.assertNotIn("logs", self.names())
+            self.assertNotIn("streams", self.names())
 
 
 class RollBackTests(SchemaTestCase):

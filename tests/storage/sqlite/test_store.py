@@ -264,7 +264,7 @@ class FilesTests(SqliteCase):
         streams, database = self.make_streams(Retention(max_messages=1))
         streams.append([entry("1"), entry("2", b"caf\xc3\xa9"), entry("1", stream=DIRECT)])
         with closing(sqlite3.connect(database.path)) as connection:
-            rows = connection.execute("SELECT * FROM said ORDER BY log DESC").fetchall()
+            rows = connection.execute("SELECT * FROM said ORDER BY stream DESC").fetchall()
         self.assertEqual(
             rows,
             [
@@ -277,11 +277,11 @@ class FilesTests(SqliteCase):
         """Nothing that is asked of the tables is looked for row by row."""
         _, database = self.make_streams()
         for table, where in (
-            ("messages", "log = 1 AND author = 'ann' AND id = '1'"),
-            ("messages", "log = 1 AND seq >= 1 AND time >= 0 ORDER BY seq LIMIT 1"),
-            ("logs", "key = 'room lobby'"),
-            ("logs", "key >= 'room ' AND key < 'room!'"),
-            ("logs", "(one = 'ann' OR other = 'ann')"),
+            ("messages", "stream = 1 AND author = 'ann' AND id = '1'"),
+            ("messages", "stream = 1 AND seq >= 1 AND time >= 0 ORDER BY seq LIMIT 1"),
+            ("streams", "key = 'room lobby'"),
+            ("streams", "key >= 'room ' AND key < 'room!'"),
+            ("streams", "(one = 'ann' OR other = 'ann')"),
         ):
             rows = database.connection.execute(
                 f"EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {where}"
@@ -391,7 +391,7 @@ class DeletingTests(SqliteCase):
         steps = [before - after for before, after in pairwise(counts)]
         self.assertEqual(max(steps), tables.SWEEP_ROWS)
         self.assertEqual(counts[-1], 1)
-        self.assertEqual(count_of(database, "logs"), 1)
+        self.assertEqual(count_of(database, "streams"), 1)
         self.assertEqual(self.ids_in(streams), ["2"])
 
     def test_expire_large(self):
@@ -403,18 +403,18 @@ class DeletingTests(SqliteCase):
         streams.expire_some()
         self.assertEqual(count_of(database), 3)
         self.expire_all(streams)
-        self.assertEqual(count_of(database), count_of(database, "logs"))
-        self.assertEqual(count_of(database, "logs"), 0)
+        self.assertEqual(count_of(database), count_of(database, "streams"))
+        self.assertEqual(count_of(database, "streams"), 0)
 
     def test_expire_many_streams(self):
         """Many streams are looked at some at a time."""
         streams, database = self.make_streams(Retention(max_age_s=10))
         streams.append([entry("1", stream=room_stream(str(number))) for number in range(450)])
         self.assertEqual(self.expire_all(streams), 4)
-        self.assertEqual(count_of(database, "logs"), 450)
+        self.assertEqual(count_of(database, "streams"), 450)
         self.now += 11
         self.assertEqual(self.expire_all(streams), 4)
-        self.assertEqual(count_of(database, "logs"), 0)
+        self.assertEqual(count_of(database, "streams"), 0)
         self.assertEqual(streams.rooms("", 1), [])
 
     def test_expire_what_is_open(self):
@@ -491,7 +491,7 @@ class CacheTests(SqliteCase):
         for stream in (*names, LOBBY):
             self.assertEqual(self.ids_in(streams, stream), ["2", "3"])
         self.assertEqual(streams.open_stream(LOBBY, "").epoch, held.epoch)
-        self.assertEqual(count_of(database, "logs"), 6)
+        self.assertEqual(count_of(database, "streams"), 6)
 
     def test_forgotten(self):
         """The stream that nobody has open and that was asked for longest ago is forgotten."""

@@ -227,7 +227,7 @@ class OpenFaultTests(StoreCase):
         path = self.make_database()
         connection = sqlite3.connect(path)
         (page,) = connection.execute(
-            "SELECT rootpage FROM sqlite_master WHERE name = 'logs'"
+            "SELECT rootpage FROM sqlite_master WHERE name = 'streams'"
         ).fetchone()
         connection.close()
         with open(path, "r+b") as file:
