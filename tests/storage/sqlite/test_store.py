@@ -324,8 +324,8 @@ class ClosedTests(SqliteCase):
             with pytest.raises(StoreError, match=r"chatd\.db is not open$"):
                 part()
 
-    def test_nothing_of_a_stream(self):
-        """After it is closed the write-ahead log is gone: all is in the one file."""
+    def test_no_write_ahead_log_is_left(self):
+        """Closing the store removes the write-ahead log: everything is in the one file."""
         streams, database = self.make_streams()
         streams.append(entries(1))
         streams.close()
