@@ -16,7 +16,7 @@ from chatd.errors import ConfigurationError, ErrorCode, RequestError
 from chatd.wire.messages import MESSAGE_TYPE, ChatHeader, Message
 
 __all__ = [
-    "Conversation",
+    "DirectHead",
     "Entry",
     "Head",
     "IMessageStore",
@@ -207,12 +207,12 @@ class Page(msgspec.Struct, frozen=True):
     is_recovered: bool = False
 
 
-class Conversation(msgspec.Struct, frozen=True):
-    """What someone and another say to each other.
+class DirectHead(msgspec.Struct, frozen=True):
+    """Where the direct messages of two names stand, as listed for the first of them.
 
     Attributes:
-        other: The folded name of the other.
-        head: Where the stream stands.
+        other: The folded name of the second.
+        head: Where their stream stands.
     """
 
     other: str
@@ -303,7 +303,7 @@ class IMessageStore(Interface):
             limit: How many at most.
         """
 
-    def conversations(author: str, after: str = "", *, limit: int) -> Awaitable[list[Conversation]]:
+    def conversations(author: str, after: str = "", *, limit: int) -> Awaitable[list[DirectHead]]:
         """Return with whom someone has spoken directly, as far as something of it is kept.
 
         They come by the folded names of the others.

@@ -12,7 +12,7 @@ from uuid import uuid4
 from zope.interface import implementer
 
 from chatd.storage.interface import (
-    Conversation,
+    DirectHead,
     Entry,
     Head,
     IMessageStore,
@@ -264,12 +264,10 @@ class MemoryStore:
         rooms = {key: key for key in self._streams if key.startswith(_ROOM)}
         return [head for _, head in self._kept(rooms, _ROOM + after, limit)]
 
-    async def conversations(
-        self, author: str, after: str = "", *, limit: int
-    ) -> list[Conversation]:
+    async def conversations(self, author: str, after: str = "", *, limit: int) -> list[DirectHead]:
         """See `IMessageStore`."""
         direct = self._direct.get(author, {})
-        return [Conversation(*kept) for kept in self._kept(direct, after, limit)]
+        return [DirectHead(*kept) for kept in self._kept(direct, after, limit)]
 
     async def expire(self) -> None:
         """See `IMessageStore`."""

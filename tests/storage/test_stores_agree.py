@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatd.storage.interface import (
-    Conversation,
+    DirectHead,
     Entry,
     Head,
     Page,
@@ -80,7 +80,7 @@ def in_order(value):
     def plain(head):
         return (head.name, head.seq, head.oldest, head.topic)
 
-    if value and isinstance(value[0], Conversation):
+    if value and isinstance(value[0], DirectHead):
         return sorted((each.other, plain(each.head)) for each in value)
     return sorted(map(plain, value))
 

@@ -18,7 +18,7 @@ from zope.interface import implementer
 
 from chatd.errors import StoreError
 from chatd.storage.interface import (
-    Conversation,
+    DirectHead,
     Entry,
     Head,
     IMessageStore,
@@ -195,9 +195,7 @@ class SqliteStore:
         """See `IMessageStore`."""
         return await self._look_up(partial(self._streams.rooms, after, limit))
 
-    async def conversations(
-        self, author: str, after: str = "", *, limit: int
-    ) -> list[Conversation]:
+    async def conversations(self, author: str, after: str = "", *, limit: int) -> list[DirectHead]:
         """See `IMessageStore`."""
         return await self._look_up(partial(self._streams.conversations, author, after, limit))
 

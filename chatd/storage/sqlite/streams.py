@@ -14,7 +14,7 @@ import msgspec
 
 from chatd.errors import StoreError
 from chatd.storage.interface import (
-    Conversation,
+    DirectHead,
     Entry,
     Head,
     Outcome,
@@ -177,7 +177,7 @@ class SqliteStreams:
         return self._tables.rooms(after, limit, self._cutoff())
 
     @_guarded
-    def conversations(self, author: str, after: str, limit: int) -> list[Conversation]:
+    def conversations(self, author: str, after: str, limit: int) -> list[DirectHead]:
         """See `IMessageStore.conversations`."""
         return self._tables.conversations(author, after, limit, self._cutoff())
 

@@ -8,7 +8,7 @@ from contextlib import closing
 from itertools import chain
 from typing import Any
 
-from chatd.storage.interface import Conversation, Entry, Head, Retention
+from chatd.storage.interface import DirectHead, Entry, Head, Retention
 from chatd.storage.streamstate import StreamState, direct_names
 from chatd.wire.messages import ChatHeader, Message, MessageType
 
@@ -260,14 +260,12 @@ class Tables:
         )
         return [_head(*row) for row in rows]
 
-    def conversations(
-        self, author: str, after: str, limit: int, cutoff: float
-    ) -> list[Conversation]:
+    def conversations(self, author: str, after: str, limit: int, cutoff: float) -> list[DirectHead]:
         """Return with whom someone has spoken, as far as something of it is kept, by the others."""
         rows = self._execute(
             _CONVERSATIONS, {"author": author, "after": after, "limit": limit, "cutoff": cutoff}
         )
-        return [Conversation(other, _head(*row)) for other, *row in rows]
+        return [DirectHead(other, _head(*row)) for other, *row in rows]
 
     def tidy(self, cutoff: float) -> None:
         """Apply the bounds, which may be others than before, and let empty streams be gone."""
