@@ -25,7 +25,7 @@ from chatd.daemon.build import make_service
 from chatd.daemon.settings import Settings
 from chatd.server.factory import ChatFactory
 from chatd.server.protocol import ServerProtocol
-from chatd.storage.interface import Retention
+from chatd.storage.values import Retention
 
 __all__ = ["census"]
 

@@ -38,9 +38,10 @@ from chatd.errors import (
 from chatd.server.factory import ChatFactory
 from chatd.server.limits import Limits
 from chatd.server.session import Session
-from chatd.storage.interface import IMessageStore, Retention
+from chatd.storage.interface import IMessageStore
 from chatd.storage.memory import MemoryStore
 from chatd.storage.sqlite.store import Durability, SqliteStore, StoreThread
+from chatd.storage.values import Retention
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Message, MessageType
 

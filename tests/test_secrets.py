@@ -21,8 +21,8 @@ from chatd.daemon.reloading import Reloading
 from chatd.errors import ConfigurationError, StoreError
 from chatd.server.accounts import Accounts
 from chatd.server.keyring import Keyring
-from chatd.storage.interface import Entry, Outcome
 from chatd.storage.memory import MemoryStore
+from chatd.storage.values import Entry, Outcome
 from chatd.testing import MemoryServer
 from chatd.wire.messages import Error, Message, MessageType
 

@@ -40,7 +40,7 @@ from chatd.chat.moderation import Ban, Bans, Operators, check_target
 from chatd.chat.names import MAX_TOPIC, check_name, check_room, fold
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError, StoreError
-from chatd.storage.interface import StreamPosition
+from chatd.storage.values import StreamPosition
 
 __all__ = ["LIST_BYTES", "MAX_LISTED", "Commands"]
 

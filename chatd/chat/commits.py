@@ -16,7 +16,8 @@ import msgspec
 from chatd.chat.interfaces import M
 from chatd.chat.rooms import Room
 from chatd.errors import ErrorCode, RequestError, StoreError
-from chatd.storage.interface import Entry, IMessageStore, Outcome
+from chatd.storage.interface import IMessageStore
+from chatd.storage.values import Entry, Outcome
 
 __all__ = ["MAX_BATCH", "GroupCommit", "Pending", "Start"]
 

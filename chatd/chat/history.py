@@ -16,7 +16,8 @@ from chatd.chat.names import fold_known
 from chatd.chat.rooms import Room
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
-from chatd.storage.interface import Page, StreamPosition, direct_stream
+from chatd.storage.streamkeys import direct_stream
+from chatd.storage.values import Page, StreamPosition
 from chatd.wire.messages import Message, MessageType
 
 __all__ = ["MAX_PAGE", "PAGE_BYTES", "Answer", "history", "join"]

@@ -18,7 +18,9 @@ from chatd.chat.names import check_name, fold
 from chatd.chat.rooms import Room
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
-from chatd.storage.interface import Entry, IMessageStore, Outcome, Stored, direct_stream
+from chatd.storage.interface import IMessageStore
+from chatd.storage.streamkeys import direct_stream
+from chatd.storage.values import Entry, Outcome, Stored
 from chatd.wire.messages import DEFAULT_CONTENT_TYPE, ChatHeader, Message
 
 __all__ = ["Hub"]

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any, Generic
 
 from chatd.chat.interfaces import M
-from chatd.storage.interface import Head, room_stream
+from chatd.storage.streamkeys import room_stream
+from chatd.storage.values import Head
 from chatd.wire.messages import Message
 
 __all__ = ["LOBBY", "MAX_ROOMS", "PRESENCE_LIMIT", "Room"]

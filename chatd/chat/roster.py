@@ -12,7 +12,8 @@ from chatd.chat.interfaces import Delivery, M
 from chatd.chat.names import MAX_ROOM, Names, check_name, check_room, fold
 from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT, Room
 from chatd.errors import ErrorCode, RequestError
-from chatd.storage.interface import IMessageStore, room_stream
+from chatd.storage.interface import IMessageStore
+from chatd.storage.streamkeys import room_stream
 from chatd.wire.messages import Message
 
 __all__ = ["Roster"]

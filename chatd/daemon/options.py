@@ -25,9 +25,9 @@ from chatd.listening.endpoints import SOCKET_MODE
 from chatd.server.attempts import BURST as LOGINS_PER_MINUTE
 from chatd.server.factory import GRACE_S, HEARTBEAT_S
 from chatd.server.limits import MIN_FIRST_FRAME, Limits
-from chatd.storage.interface import Retention
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.sqlite.store import SQLITE_RETENTION, Durability
+from chatd.storage.values import Retention
 from chatd.wire.envelope import MAX_CONTENT
 from chatd.wire.messages import (
     MAX_HEARTBEAT_S,

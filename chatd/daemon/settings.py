@@ -12,8 +12,8 @@ from chatd.chat.policy import Policy
 from chatd.server.attempts import BURST as LOGINS_PER_MINUTE
 from chatd.server.factory import GRACE_S, HEARTBEAT_S
 from chatd.server.limits import Limits
-from chatd.storage.interface import Retention
 from chatd.storage.sqlite.store import Durability
+from chatd.storage.values import Retention
 from chatd.wire.envelope import MAX_CONTENT
 
 __all__ = ["DEFAULT_ENDPOINT", "Settings"]

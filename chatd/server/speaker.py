@@ -10,7 +10,7 @@ from chatd.chat.hub import Hub
 from chatd.chat.interfaces import Member
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.server.session import Session
-from chatd.storage.interface import Outcome
+from chatd.storage.values import Outcome
 from chatd.transport.flush import Turn
 from chatd.wire.messages import (
     DEFAULT_CONTENT_TYPE,

@@ -11,11 +11,12 @@ from uuid import uuid4
 
 from zope.interface import implementer
 
-from chatd.storage.interface import (
+from chatd.storage.interface import IMessageStore
+from chatd.storage.streamkeys import direct_names
+from chatd.storage.values import (
     DirectHead,
     Entry,
     Head,
-    IMessageStore,
     Outcome,
     Page,
     Retention,
@@ -25,7 +26,6 @@ from chatd.storage.interface import (
     repeat,
     resume_from,
 )
-from chatd.storage.streamstate import direct_names
 from chatd.wire.messages import DEFAULT_CONTENT_TYPE, Message
 
 __all__ = ["MAX_BYTES", "MAX_STREAMS", "MEMORY_RETENTION", "MESSAGE_BYTES", "MemoryStore"]

@@ -7,7 +7,7 @@ import msgspec
 from chatd.chat.commands import LIST_BYTES
 from chatd.chat.moderation import Ban
 from chatd.errors import StoreError
-from chatd.storage.interface import direct_stream
+from chatd.storage.streamkeys import direct_stream
 from tests.chat.wiring import NOW, ChatCase
 
 MANY = 3_000

@@ -5,7 +5,8 @@ from typing import ClassVar
 from chatd.chat.commands import DEFAULT_LIMIT
 from chatd.chat.history import MAX_PAGE, PAGE_BYTES
 from chatd.errors import StoreError
-from chatd.storage.interface import Retention, direct_stream
+from chatd.storage.streamkeys import direct_stream
+from chatd.storage.values import Retention
 from tests.chat.wiring import ChatCase, is_result, is_said, seqs
 
 

@@ -5,7 +5,7 @@ import unicodedata
 from chatd.chat import presence
 from chatd.chat.names import fold
 from chatd.errors import RequestError
-from chatd.storage.interface import direct_stream
+from chatd.storage.streamkeys import direct_stream
 from tests.chat.wiring import ChatCase, codes, is_said, seqs, texts
 
 ZOE = "Zo\u00eb"

@@ -2,7 +2,8 @@
 
 from typing import ClassVar
 
-from chatd.storage.interface import Retention, room_stream
+from chatd.storage.streamkeys import room_stream
+from chatd.storage.values import Retention
 from tests.chat.wiring import ChatCase, is_result, is_said, seqs
 
 LOG = room_stream("lobby")

@@ -10,7 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.chat.interfaces import Member
 from chatd.chat.rooms import MAX_ROOMS, Room
 from chatd.errors import StoreError
-from chatd.storage.interface import Head, Retention, room_stream
+from chatd.storage.streamkeys import room_stream
+from chatd.storage.values import Head, Retention
 from tests.chat.test_names import moderate
 from tests.chat.wiring import Chat, ChatCase, codes, is_said, seqs, texts
 

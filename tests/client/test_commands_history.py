@@ -8,8 +8,8 @@ from twisted.internet.defer import Deferred
 
 from chatd.client.client import ChatClient
 from chatd.errors import RequestError, SessionEnded
-from chatd.storage.interface import Retention
 from chatd.storage.memory import MemoryStore
+from chatd.storage.values import Retention
 from chatd.testing import MemoryServer
 from tests.client.test_commands import RequestsTests
 from tests.fakes.handserver import answer_commands, direct, hand_peer, noting, turn

@@ -5,8 +5,8 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from chatd.errors import StoreError
-from chatd.storage.interface import Retention
 from chatd.storage.memory import MemoryStore
+from chatd.storage.values import Retention
 from chatd.wire.messages import Message
 from tests.chat.slowstore import SlowStore
 from tests.fakes.networks import LastingTests

@@ -35,8 +35,9 @@ from chatd.daemon.service import ChatService
 from chatd.daemon.settings import DEFAULT_ENDPOINT, Settings
 from chatd.errors import ConfigurationError, RequestError, StartupError, StoreError
 from chatd.server.factory import ChatFactory
-from chatd.storage.interface import Page, Retention, room_stream
 from chatd.storage.sqlite.store import Durability
+from chatd.storage.streamkeys import room_stream
+from chatd.storage.values import Page, Retention
 from chatd.wire.channel import PREAMBLE
 from chatd.wire.messages import Message
 from tests.fakes.peers import KEY, Peer

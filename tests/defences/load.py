@@ -158,8 +158,8 @@ LOAD = (
         "tests/chat/test_commits.py::BatchTests::test_not_before_it_is_stored",
         "chatd/chat/commits.py",
         "await self._append([pending.entry for pending in batch])",
-        "[interface.Stored(interface.place(each.entry, 1), True) for interface in "
-        "[__import__('sys').modules['chatd.storage.interface']] for each in batch]",
+        "[values.Stored(values.place(each.entry, 1), True) for values in "
+        "[__import__('sys').modules['chatd.storage.values']] for each in batch]",
     ),
     Defence(
         "A store that fails is told to who speaks, and the daemon goes on.",

@@ -17,8 +17,8 @@ from zope.interface import implementer
 
 from chatd.errors import StoreError
 from chatd.server.factory import ChatFactory
-from chatd.storage.interface import Entry, Outcome, Page
 from chatd.storage.memory import MemoryStore
+from chatd.storage.values import Entry, Outcome, Page
 from chatd.transport.protocol import ChatProtocol
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Disconnect, Heartbeat, Message, MessageType, SessionAck

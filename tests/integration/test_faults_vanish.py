@@ -20,8 +20,8 @@ import chatd
 from chatd import ChatClientFactory
 from chatd.client.endpoints import client_endpoint
 from chatd.server.accounts import Accounts
-from chatd.storage.interface import Retention
 from chatd.storage.memory import MemoryStore
+from chatd.storage.values import Retention
 from chatd.testing import running_server
 from tests.fakes.peers import SlowStore
 from tests.integration.processes import daemon

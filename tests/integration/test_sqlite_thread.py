@@ -7,10 +7,10 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.threadable import isInIOThread
 
 from chatd.errors import StoreError
-from chatd.storage.interface import Retention
 from chatd.storage.sqlite.database import Database, Durability
 from chatd.storage.sqlite.store import SqliteStore, StoreThread
 from chatd.storage.sqlite.streams import SqliteStreams
+from chatd.storage.values import Retention
 from tests.storage.stores import LOBBY, entries, entry
 
 FAR = 2.0**40  # a time that does not become too old

@@ -105,10 +105,10 @@ class ApplicantTests(SynchronousTestCase):
     def test_store(self):
         """A store that does not work is logged, and the applicant may come back."""
 
-        async def open_log(*_):
+        async def open_stream(*_):
             raise StoreError("no space left on device")
 
-        self.store.open_log = open_log
+        self.store.open_stream = open_stream
         self.assertEqual(self.refused(), "not-stored")
         self.assertEqual([str(each) for each in self.store_failures], ["no space left on device"])
 

@@ -6,8 +6,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.server.pace import MAX_COMMANDS_IN_TURN
 from chatd.server.session import Session
-from chatd.storage.interface import Retention
 from chatd.storage.memory import MemoryStore
+from chatd.storage.values import Retention
 from chatd.transport.protocol import HOLD_PENDING
 from chatd.wire.messages import Message, MessageType
 from tests.fakes.peers import command, hand_client, memory_factory, settle

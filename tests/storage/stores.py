@@ -7,11 +7,12 @@ from pathlib import Path
 from twisted.internet.defer import Deferred, execute
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.storage.interface import Entry, Retention, direct_stream, room_stream
 from chatd.storage.memory import MemoryStore
 from chatd.storage.sqlite.database import Database, Durability
 from chatd.storage.sqlite.store import SqliteStore
 from chatd.storage.sqlite.streams import SqliteStreams
+from chatd.storage.streamkeys import direct_stream, room_stream
+from chatd.storage.values import Entry, Retention
 
 LOBBY = room_stream("lobby")
 DIRECT = direct_stream("ann", "bob")

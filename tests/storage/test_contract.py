@@ -4,14 +4,9 @@ import msgspec
 from zope.interface.verify import verifyObject
 
 from chatd.errors import ErrorCode, RequestError
-from chatd.storage.interface import (
-    IMessageStore,
-    Retention,
-    Stored,
-    StreamPosition,
-    direct_stream,
-    room_stream,
-)
+from chatd.storage.interface import IMessageStore
+from chatd.storage.streamkeys import direct_stream, room_stream
+from chatd.storage.values import Retention, Stored, StreamPosition
 from chatd.wire.messages import MessageType
 from tests.storage.stores import DIRECT, LOBBY, NOW, TEXT, Calls, StoreCase, entries, entry
 

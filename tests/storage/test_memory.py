@@ -3,8 +3,9 @@
 from heapq import heapify
 
 from chatd.storage import memory
-from chatd.storage.interface import Retention, direct_stream, room_stream
 from chatd.storage.memory import MESSAGE_BYTES, MemoryStore
+from chatd.storage.streamkeys import direct_stream, room_stream
+from chatd.storage.values import Retention
 from tests.storage.stores import DIRECT, LOBBY, PLENTY, Calls, StoreCase, entries, entry
 
 SMALL = MESSAGE_BYTES + 4 * len(entry("1").content_type)

@@ -3,17 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.storage.interface import (
-    DirectHead,
-    Entry,
-    Head,
-    Page,
-    Retention,
-    direct_stream,
-    room_stream,
-)
 from chatd.storage.sqlite import streams as sqlite_streams
 from chatd.storage.sqlite import tables
+from chatd.storage.streamkeys import direct_stream, room_stream
+from chatd.storage.values import DirectHead, Entry, Head, Page, Retention
 from tests.storage.stores import NOW, TEXT, Calls, StoreCase
 
 ROOMS = [room_stream("a"), room_stream("b")]

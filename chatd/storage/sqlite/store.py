@@ -17,18 +17,10 @@ from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from chatd.errors import StoreError
-from chatd.storage.interface import (
-    DirectHead,
-    Entry,
-    Head,
-    IMessageStore,
-    Outcome,
-    Page,
-    Retention,
-    StreamPosition,
-)
+from chatd.storage.interface import IMessageStore
 from chatd.storage.sqlite.database import Database, Durability
 from chatd.storage.sqlite.streams import SqliteStreams
+from chatd.storage.values import DirectHead, Entry, Head, Outcome, Page, Retention, StreamPosition
 
 __all__ = ["SQLITE_RETENTION", "Durability", "SqliteStore", "StoreRunner", "StoreThread"]
 

@@ -13,7 +13,11 @@ from uuid import uuid4
 import msgspec
 
 from chatd.errors import StoreError
-from chatd.storage.interface import (
+from chatd.storage.sqlite.database import Database
+from chatd.storage.sqlite.streamstate import StreamCache, StreamState
+from chatd.storage.sqlite.tables import SWEEP_BYTES, SWEEP_ROWS, Budget, Row, Tables, row_of
+from chatd.storage.streamkeys import is_room
+from chatd.storage.values import (
     DirectHead,
     Entry,
     Head,
@@ -26,9 +30,6 @@ from chatd.storage.interface import (
     repeat,
     resume_from,
 )
-from chatd.storage.sqlite.database import Database
-from chatd.storage.sqlite.tables import SWEEP_BYTES, SWEEP_ROWS, Budget, Row, Tables, row_of
-from chatd.storage.streamstate import StreamCache, StreamState, is_room
 
 __all__ = ["SqliteStreams"]
 

@@ -8,8 +8,9 @@ from contextlib import closing
 from itertools import chain
 from typing import Any
 
-from chatd.storage.interface import DirectHead, Entry, Head, Retention
-from chatd.storage.streamstate import StreamState, direct_names
+from chatd.storage.sqlite.streamstate import StreamState
+from chatd.storage.streamkeys import direct_names
+from chatd.storage.values import DirectHead, Entry, Head, Retention
 from chatd.wire.messages import ChatHeader, Message, MessageType
 
 __all__ = ["SWEEP_BYTES", "SWEEP_ROWS", "Budget", "Tables", "row_of"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chatd.errors import StoreError
-from chatd.storage.interface import Retention, room_stream
+from chatd.storage.streamkeys import room_stream
+from chatd.storage.values import Retention
 from tests.storage.stores import DIRECT, LOBBY, NOW, StoreCase, entry
 
 DEN = room_stream("den")

@@ -8,9 +8,9 @@ import shutil
 import pytest
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.storage.interface import Retention
 from chatd.storage.sqlite.database import Database, Durability
 from chatd.storage.sqlite.streams import SqliteStreams
+from chatd.storage.values import Retention
 from tests.storage.stores import LOBBY, NOW, StoreCase, entry
 
 PAGE = 4096

@@ -10,12 +10,12 @@ from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.storage.interface import room_stream
 from chatd.storage.sqlite import birth, mark
 from chatd.storage.sqlite.birth import birth_of
 from chatd.storage.sqlite.database import Database, Durability
 from chatd.storage.sqlite.mark import PREFIX, Mark
 from chatd.storage.sqlite.schema import MIGRATIONS
+from chatd.storage.streamkeys import room_stream
 from tests.storage.stores import DIRECT, LOBBY, NOW, StoreCase, entries, entry
 
 DEN = room_stream("den")

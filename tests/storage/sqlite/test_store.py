@@ -11,15 +11,16 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.storage.interface import Retention, direct_stream, room_stream
 from chatd.storage.sqlite import database, tables
 from chatd.storage.sqlite import streams as sqlite_streams
 from chatd.storage.sqlite.database import Database, Durability, read_boot_id
 from chatd.storage.sqlite.mark import PREFIX
 from chatd.storage.sqlite.schema import MIGRATIONS
 from chatd.storage.sqlite.store import SqliteStore
+from chatd.storage.sqlite.streamstate import StreamCache
 from chatd.storage.sqlite.tables import INSERT_ROWS
-from chatd.storage.streamstate import StreamCache
+from chatd.storage.streamkeys import direct_stream, room_stream
+from chatd.storage.values import Retention
 from tests.storage.stores import DIRECT, LOBBY, NOW, AtOnce, Calls, StoreCase, entries, entry
 
 DEN = room_stream("den")

@@ -7,28 +7,12 @@ from copy import copy
 
 import msgspec
 
-from chatd.storage.interface import Head
+from chatd.storage.values import Head
 
-__all__ = ["MAX_IDLE", "StreamCache", "StreamState", "direct_names", "is_room"]
+__all__ = ["MAX_IDLE", "StreamCache", "StreamState"]
 
 MAX_IDLE = 10_000
 """How many streams that nobody has open are kept in mind."""
-
-_ROOM = "room "
-_DIRECT = "direct "
-
-
-def is_room(key: str) -> bool:
-    """Say whether a stream's key is that of a room."""
-    return key.startswith(_ROOM)
-
-
-def direct_names(key: str) -> tuple[str | None, str | None]:
-    """Return the two folded names in the key of a direct stream; None twice for other streams."""
-    if not key.startswith(_DIRECT):
-        return None, None
-    one, _, other = key.removeprefix(_DIRECT).partition(" ")
-    return one, other
 
 
 class StreamState(msgspec.Struct, kw_only=True):
