@@ -107,7 +107,7 @@ LOAD = (
     Defence(
         "Memory that is kept of what was said is bounded, by messages as well as by bytes.",
         "tests/storage/test_memory.py::MemoryStoreTests::test_many_small_messages",
-        "chatd/storage/memory.py",
+        "chatd/storage/memorystream.py",
         "        self._total.bytes += weight\n",
         "        self._total.bytes += len(entry.content)\n",
     ),

@@ -3,7 +3,8 @@
 from heapq import heapify
 
 from chatd.storage import memory
-from chatd.storage.memory import MESSAGE_BYTES, MemoryStore
+from chatd.storage.memory import MemoryStore
+from chatd.storage.memorystream import MESSAGE_BYTES
 from chatd.storage.streamkeys import direct_stream, room_stream
 from chatd.storage.values import Retention
 from tests.storage.stores import DIRECT, LOBBY, PLENTY, Calls, StoreCase, entries, entry
