@@ -42,7 +42,8 @@ from chatd.daemon.service import ChatService
 from chatd.daemon.settings import Settings
 from pathlib import Path
 from tests.fakes.pems import write_certificate
-from tests.daemon.test_make_service import CHEAP, ThreadedReactor
+from tests.fakes.passwords import CHEAP
+from tests.fakes.reactors import ThreadedReactor
 reactor = ThreadedReactor()
 with tempfile.TemporaryDirectory() as directory:
     set_password(f"{directory}/passwords", "alice", "open sesame", hasher=CHEAP)

@@ -2,19 +2,18 @@
 
 import unicodedata
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.names import MAX_NAME, Names, check_name, fold, fold_known
 from chatd.errors import RequestError
+from tests.chat.wiring import moderate
 
 COMPOSED = "Zo\u00eb"
 DECOMPOSED = "Zoe\u0308"
 ALIKE = st.text("sS\u00dfeE\u00eb\u00cb\u0308", max_size=3).map("e".__add__)
 SESSION = "0b4e9f6c7d0e4c579a413c2f3d1a5b60"
-
-moderate = settings(max_examples=200)
 
 
 class CheckNameTests(SynchronousTestCase):

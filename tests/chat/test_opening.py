@@ -6,8 +6,7 @@ from hypothesis import strategies as st
 from chatd.chat import presence
 from chatd.errors import StoreError
 from chatd.storage.streamkeys import room_stream
-from tests.chat.test_names import moderate
-from tests.chat.wiring import Chat, ChatCase, codes
+from tests.chat.wiring import Chat, ChatCase, codes, moderate
 
 
 class OpeningTests(ChatCase):

@@ -5,8 +5,7 @@ from typing import ClassVar
 from chatd.errors import StoreError
 from tests.chat.recorder import End
 from tests.chat.slowstore import UnorderedStore
-from tests.chat.test_resume import ResumeCase
-from tests.chat.wiring import codes, is_result, seqs, texts
+from tests.chat.wiring import ResumeCase, codes, is_result, seqs, texts
 
 
 class RejoinTests(ResumeCase):

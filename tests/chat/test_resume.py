@@ -4,29 +4,9 @@ from typing import ClassVar
 
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Retention
-from tests.chat.wiring import ChatCase, is_result, is_said, seqs
+from tests.chat.wiring import ResumeCase, is_said, seqs
 
 LOG = room_stream("lobby")
-
-
-class ResumeCase(ChatCase):
-    def setUp(self):
-        super().setUp()
-        self.ann = self.chat.arrive("ann")
-        self.bob = self.chat.arrive("bob", rooms=())
-        for text in ("one", "two", "three", "four", "five"):
-            self.chat.say(self.ann, text)
-        self.chat.end_turn()
-        self.epoch = self.hub.roster.rooms["lobby"].epoch
-
-    def join(self, **fields):
-        """Let bob join; return the RESULT, which comes first, and the places of what follows."""
-        self.bob.take()
-        self.successResultOf(self.chat.command(self.bob, "join", room="lobby", **fields))
-        result, *missed = self.hear(self.bob)
-        self.assertTrue(is_result(result))
-        self.assertTrue(all(map(is_said, missed)))
-        return result.header, seqs(missed)
 
 
 class RecoveredTests(ResumeCase):

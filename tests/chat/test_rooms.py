@@ -12,8 +12,7 @@ from chatd.chat.rooms import MAX_ROOMS, Room
 from chatd.errors import StoreError
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Head, Retention
-from tests.chat.test_names import moderate
-from tests.chat.wiring import Chat, ChatCase, codes, is_said, seqs, texts
+from tests.chat.wiring import Chat, ChatCase, codes, is_said, moderate, seqs, texts
 
 ANGSTROM = "\u00c5ngstr\u00f6m"
 ALIKE = (ANGSTROM, unicodedata.normalize("NFD", ANGSTROM), ANGSTROM.upper(), ANGSTROM.casefold())

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from hypothesis import settings
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -16,6 +17,7 @@ from tests.chat.recorder import Person, Recorder
 from tests.chat.slowstore import SlowStore
 
 NOW = 1_000_000.0
+moderate = settings(max_examples=200)
 
 
 class Chat:
@@ -192,3 +194,23 @@ def seqs(told):
 def codes(told):
     """The codes of the refusals in what someone was told."""
     return [item.code for item in told if isinstance(item, RequestError)]
+
+
+class ResumeCase(ChatCase):
+    def setUp(self):
+        super().setUp()
+        self.ann = self.chat.arrive("ann")
+        self.bob = self.chat.arrive("bob", rooms=())
+        for text in ("one", "two", "three", "four", "five"):
+            self.chat.say(self.ann, text)
+        self.chat.end_turn()
+        self.epoch = self.hub.roster.rooms["lobby"].epoch
+
+    def join(self, **fields):
+        """Let bob join; return the RESULT, which comes first, and the places of what follows."""
+        self.bob.take()
+        self.successResultOf(self.chat.command(self.bob, "join", room="lobby", **fields))
+        result, *missed = self.hear(self.bob)
+        self.assertTrue(is_result(result))
+        self.assertTrue(all(map(is_said, missed)))
+        return result.header, seqs(missed)

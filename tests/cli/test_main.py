@@ -1,51 +1,19 @@
 """The `chatd` command, from its arguments to its exit status."""
 
 import getpass
-import io
 import json
 import os
 import signal
 import stat
-import sys
-import tempfile
-from pathlib import Path
 
-import twisted.internet
 from twisted.internet import asyncioreactor
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import __version__, load_key, write_key_file
 from chatd.cli import batch, terminal
 from chatd.cli.login import Login
-from chatd.cli.main import main
 from chatd.cli.status import Status
-from tests.cli.wiring import ENDPOINT, LOST, CommandReactor, Streams
-
-
-class CommandCase(SynchronousTestCase):
-    """Runs the command in this process.
-
-    Attributes:
-        directory: A directory of the test's own.
-    """
-
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = Path(directory.name)
-
-    def run_command(self, *arguments, reactor=None):
-        """Run the command; return its status, its output and its complaints."""
-        output, complaints = io.StringIO(), io.StringIO()
-        self.patch(sys, "stdout", output)
-        self.patch(sys, "stderr", complaints)
-        self.patch(twisted.internet, "reactor", reactor)
-        try:
-            status = main(list(map(str, arguments)))
-        except SystemExit as exit:  # argparse's way
-            status = exit.code
-        return status, output.getvalue(), complaints.getvalue()
+from tests.cli.wiring import ENDPOINT, LOST, CommandCase, CommandReactor, Streams
 
 
 class UsageTests(CommandCase):

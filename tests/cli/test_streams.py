@@ -7,8 +7,7 @@ import sys
 from chatd.cli.main import main
 from chatd.cli.status import Status
 from chatd.cli.streams import open_standard_streams
-from tests.cli.test_main import CommandCase
-from tests.cli.wiring import ENDPOINT
+from tests.cli.wiring import ENDPOINT, CommandCase
 
 WRONG = ["connect", ENDPOINT, "--name", "two words"]
 

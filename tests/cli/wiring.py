@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import errno
+import io
+import sys
+import tempfile
+from pathlib import Path
 
+import twisted.internet
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError as NobodyError
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.python.failure import Failure
 from twisted.test import iosim
+from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import ChatFactory, Message, SessionEnded
+from chatd.cli.main import main
 from chatd.wire.messages import ChatHeader, MessageType
 
 ENDPOINT = "unix:/where/the/server/is"
@@ -163,3 +170,28 @@ def run_until_done(reactor, coroutine):
 
 
 LOST = SessionEnded("connection-lost", "the connection was lost", retry=True)
+
+
+class CommandCase(SynchronousTestCase):
+    """Runs the command in this process.
+
+    Attributes:
+        directory: A directory of the test's own.
+    """
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name)
+
+    def run_command(self, *arguments, reactor=None):
+        """Run the command; return its status, its output and its complaints."""
+        output, complaints = io.StringIO(), io.StringIO()
+        self.patch(sys, "stdout", output)
+        self.patch(sys, "stderr", complaints)
+        self.patch(twisted.internet, "reactor", reactor)
+        try:
+            status = main(list(map(str, arguments)))
+        except SystemExit as exit:  # argparse's way
+            status = exit.code
+        return status, output.getvalue(), complaints.getvalue()

@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.client import ChatClient
 from chatd.client.factory import ChatClientFactory
 from chatd.errors import LocalProtocolError, RequestError, SessionEnded
 from chatd.server.factory import ChatFactory
 from chatd.server.session import Session
-from chatd.testing import MemoryServer
-from chatd.wire.messages import (
-    Message,
-)
+from chatd.wire.messages import Message
+from tests.client.cases import ClientCase
 from tests.fakes.peers import pong
 
 
-class ClientTests(SynchronousTestCase):
-    """Clients of a server in memory."""
-
-    factory_class: type[ChatFactory] = ChatFactory
-
-    def setUp(self) -> None:
-        self.server = MemoryServer(self.factory_class, max_content=20 * 1024 * 1024)
-        self.alice = self.server.connect("alice")
-        self.bob = self.server.connect("bob")
-
-    def pump(self) -> None:
-        self.server.pump()
-
-    def tell(self, client: ChatClient, message: Message) -> None:
-        """Let the server send a client any frame."""
-        self.server.session_of(client).deliver(self.server.factory.codec.encode(message))
-        self.pump()
-
-    def lose(self, client: ChatClient) -> None:
-        """Let a client's connection break; what it has not sent is lost."""
-        client.transport.loseConnection()
-        self.pump()
-
-    def next_of(self, client: ChatClient) -> Deferred[str]:
-        """Ask a client for the next message; the Deferred fires with its text."""
-        return Deferred.fromCoroutine(client.__anext__()).addCallback(lambda message: message.text)
-
-
-class SendTests(ClientTests):
+class SendTests(ClientCase):
     """`send` gives back the receipt."""
 
     def test_receipt(self) -> None:
@@ -161,7 +130,7 @@ class AnsweringFactory(ChatFactory):
         session.send_result(command, sum=sum(command.header["numbers"]))
 
 
-class AnswerTests(ClientTests):
+class AnswerTests(ClientCase):
     """A service that answers."""
 
     factory_class = AnsweringFactory
@@ -197,7 +166,7 @@ class AnswerTests(ClientTests):
         self.assertTrue(self.alice.is_active)
 
 
-class CommandTests(ClientTests):
+class CommandTests(ClientCase):
     """`command` on a server that knows none."""
 
     def test_unknown(self) -> None:
@@ -212,7 +181,7 @@ class CommandTests(ClientTests):
         self.assertRaises(LocalProtocolError, self.alice.command, "dance", partner=object())
 
 
-class PingTests(ClientTests):
+class PingTests(ClientCase):
     """`ping` gives back the time of the round trip."""
 
     def test_round_trip(self) -> None:
@@ -264,7 +233,7 @@ class FailingClient(ChatClient):
         raise LookupError(event["event"])
 
 
-class FailingClientTests(ClientTests):
+class FailingClientTests(ClientCase):
     """What a program does wrong when it is told something."""
 
     def test_message_received_fails(self) -> None:
@@ -296,7 +265,7 @@ class RememberingClient(ChatClient):
         self.told += (reason.code,)
 
 
-class HookTests(ClientTests):
+class HookTests(ClientCase):
     """What a program is told of its session."""
 
     def test_beginning_and_end(self) -> None:

@@ -13,11 +13,11 @@ from chatd.client.inbox import MAX_UNREAD
 from chatd.errors import RequestError, SessionEnded, SessionRefused
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Disconnect, Error, Message, MessageType, SessionInit
-from tests.client.test_client import ClientTests
+from tests.client.cases import ClientCase
 from tests.fakes.peers import Peer
 
 
-class IterationTests(ClientTests):
+class IterationTests(ClientCase):
     """A client is iterated for what others say."""
 
     def test_others_only(self) -> None:
@@ -101,7 +101,7 @@ class OverridingClient(ChatClient):
         self.told.append(error.code)
 
 
-class OverridingTests(ClientTests):
+class OverridingTests(ClientCase):
     """A subclass may act on what arrives."""
 
     def test_message_received(self) -> None:
@@ -133,7 +133,7 @@ class OverridingTests(ClientTests):
         self.assertTrue(self.alice.is_active)
 
 
-class EndTests(ClientTests):
+class EndTests(ClientCase):
     """When the session ends, everyone who waits is told."""
 
     def test_all_that_wait(self) -> None:

@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.defer import Deferred
-from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.policy import Policy
 from chatd.client.client import ChatClient
 from chatd.client.commands import Ban, Joined, RoomInfo
-from chatd.errors import RequestError
-from chatd.testing import MemoryServer
-from chatd.wire.messages import Message
+from tests.client.cases import CommandsCase
 
 LONG = "x" * 50
 """What makes names so long that a list of a thousand needs several answers."""
 
 
-class RequestsTests(SynchronousTestCase):
-    """Alice, who is an operator, and bob, in the lobby of a server in memory."""
-
-    def setUp(self) -> None:
-        self.server = MemoryServer(policy=Policy(operators=("alice",), max_rooms=2_000))
-        self.alice = self.server.connect("alice")
-        self.bob = self.server.connect("bob")
-
-    def result(self, asked: Deferred[Any]) -> Any:
-        """Return what the server answers."""
-        self.server.pump()
-        return self.successResultOf(asked)
-
-    def error(self, asked: Deferred[Any]) -> str:
-        """Return the code of the server's refusal."""
-        self.server.pump()
-        return self.failureResultOf(asked, RequestError).value.code
-
-    def say(self, client: ChatClient, *texts: str, **options: str) -> list[Message]:
-        """Say something, and return the receipts."""
-        return [self.result(client.send(text, **options)) for text in texts]
-
-
-class RoomTests(RequestsTests):
+class RoomTests(CommandsCase):
     """Going into rooms and out of them."""
 
     def test_join(self) -> None:
@@ -107,7 +78,7 @@ class RoomTests(RequestsTests):
         return texts
 
 
-class ListTests(RequestsTests):
+class ListTests(CommandsCase):
     """Lists come whole, however many answers they take."""
 
     def test_who(self) -> None:
@@ -181,7 +152,7 @@ class _Named:
         """Be told nothing."""
 
 
-class NameTests(RequestsTests):
+class NameTests(CommandsCase):
     """Taking another name."""
 
     def test_rename(self) -> None:
@@ -198,7 +169,7 @@ class NameTests(RequestsTests):
         self.assertEqual(self.alice.name, "alice")
 
 
-class OperatorTests(RequestsTests):
+class OperatorTests(CommandsCase):
     """What operators may."""
 
     def test_kick(self) -> None:

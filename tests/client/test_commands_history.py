@@ -11,11 +11,11 @@ from chatd.errors import RequestError, SessionEnded
 from chatd.storage.memory import MemoryStore
 from chatd.storage.values import Retention
 from chatd.testing import MemoryServer
-from tests.client.test_commands import RequestsTests
+from tests.client.cases import CommandsCase
 from tests.fakes.handserver import answer_commands, direct, hand_peer, noting, turn
 
 
-class HistoryTests(RequestsTests):
+class HistoryTests(CommandsCase):
     """Reading what was said."""
 
     def carol(self) -> ChatClient:

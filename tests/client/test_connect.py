@@ -16,46 +16,19 @@ from chatd.server.admission import Applicant
 from chatd.testing import MemoryServer
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Message, MessageType, SessionInit
+from tests.client.cases import NetworkCase, RaisingEndpoint
 from tests.fakes.networks import UnixTransport, link
 from tests.fakes.peers import (
     KEY,
     OTHER_KEY,
-    MemoryNetwork,
     Peer,
     PipeTransport,
     SocketTransport,
     TlsTransport,
 )
 
-ENDPOINT = "tcp:localhost:9999"
 
-
-class RaisingEndpoint:
-    """An endpoint that cannot connect."""
-
-    def connect(self, factory: object) -> Deferred[object]:
-        raise NotImplementedError("not here")
-
-
-class NetworkTests(SynchronousTestCase):
-    """A server at `ENDPOINT` of a reactor in memory."""
-
-    key: bytes | None = None
-
-    def setUp(self) -> None:
-        self.network = MemoryNetwork(key=self.key)
-        self.reactor = self.network.reactor
-        self.factory = self.network.factory
-
-    def connect(self, **options: object) -> Deferred[ChatClient]:
-        return Deferred.fromCoroutine(connect(self.reactor, ENDPOINT, **options))
-
-    def names(self) -> list[str]:
-        """Return the names of those who are connected."""
-        return [session.name for session in self.factory.sessions.values()]
-
-
-class ConnectTests(NetworkTests):
+class ConnectTests(NetworkCase):
     """`connect` gives a client whose session is active, or says why there is none."""
 
     def test_connected(self) -> None:
@@ -156,7 +129,7 @@ class ConnectTests(NetworkTests):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
 
-class RefusalTests(NetworkTests):
+class RefusalTests(NetworkCase):
     """A client that is not let in is told why."""
 
     def refusal(self, **options: object) -> SessionRefused:
@@ -194,7 +167,7 @@ class RefusalTests(NetworkTests):
         self.assertEqual((error.code, error.retry), ("shutting-down", True))
 
 
-class KeyRefusalTests(NetworkTests):
+class KeyRefusalTests(NetworkCase):
     """A server with a key lets in who has the same one."""
 
     key = KEY

@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 from chatd.client.endpoints import client_endpoint
 from chatd.errors import ConfigurationError
 from chatd.transport.endpoints import MAX_SOCKET_PATH
-from tests.listening.test_endpoints import EndpointTests
+from tests.listening.cases import EndpointCase
 
 NO_CLIENTS = [
     *("", ":", "::", "=", " ", "9999", "localhost:9999", "/tmp/chat.sock"),
@@ -41,7 +41,7 @@ NO_CLIENTS = [
 ]
 
 
-class ClientEndpointTests(EndpointTests):
+class ClientEndpointTests(EndpointCase):
     """`client_endpoint`."""
 
     def test_tcp(self) -> None:
@@ -127,7 +127,7 @@ class ClientEndpointTests(EndpointTests):
             self.assertNotIn("backslash", str(error))
 
 
-class EndpointObjectTests(EndpointTests):
+class EndpointObjectTests(EndpointCase):
     """`client_endpoint`, of endpoints that are made already."""
 
     def test_bad_endpoints(self) -> None:
@@ -168,7 +168,7 @@ class FailingEndpoint:
         return fail(self._error)
 
 
-class FailureTests(EndpointTests):
+class FailureTests(EndpointCase):
     """How an attempt to connect fails."""
 
     def failure_of(self, error: Exception) -> Exception:

@@ -9,13 +9,13 @@ from chatd.client.client import ChatClient
 from chatd.client.factory import ChatClientFactory
 from chatd.client.service import ChatClientService
 from chatd.errors import ConfigurationError, SessionEnded, SessionRefused
-from tests.client.test_connect import ENDPOINT, NetworkTests, RaisingEndpoint
+from tests.client.cases import ENDPOINT, NetworkCase, RaisingEndpoint
 from tests.fakes.peers import hand_client
 
 RETRY_S = 2.0
 
 
-class ServiceTests(NetworkTests):
+class ServiceTests(NetworkCase):
     """`ChatClientService` keeps a client connected."""
 
     def setUp(self) -> None:

@@ -15,8 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.config import passwordfile
 from chatd.config.passwordfile import MAX_PASSWORD, check_account, load_passwords, set_password
 from chatd.errors import ConfigurationError
+from tests.fakes.passwords import CHEAP
 
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 DEARER = PasswordHasher(time_cost=2, memory_cost=16, parallelism=2)
 SECRET = "correct horse"
 HASH = CHEAP.hash(SECRET)

@@ -36,6 +36,7 @@ from tests.connection.wiring import (
     GREETING,
     INIT,
     KEY,
+    RARELY,
     ROOMS,
     WELCOME,
     answered,
@@ -103,8 +104,6 @@ def damaged_frame(at: int, key: bytes | None) -> bytes:
     return flipped(Codec(key).encode(WELCOME), at)
 
 
-RARELY = st.sampled_from((True, *[False] * 7)[::-1])
-"""Whether to do what ends most sessions: else few would come to do anything else."""
 SAYABLE = {
     "init": lambda n: INIT,
     "ack": lambda n: ACK,

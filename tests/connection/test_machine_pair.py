@@ -19,8 +19,7 @@ from chatd.connection.events import AdmissionAsked, Ended, Event, Faulted
 from chatd.connection.states import State
 from chatd.wire.channel import PREAMBLE
 from chatd.wire.messages import Error, Message
-from tests.connection.test_machine import RARELY
-from tests.connection.wiring import KEY, ROOMS, answered, error, make_client, make_server
+from tests.connection.wiring import KEY, RARELY, ROOMS, error, make_client, make_server
 
 HANDSHAKE_RECORD = 2 + 48
 bounded = settings(max_examples=100, stateful_step_count=30)
@@ -107,7 +106,7 @@ class Side:
     def arrive(self, length: int) -> None:
         """Let some bytes arrive, and note what they mean."""
         self.connection.receive_data(self.pipe.take(length))
-        for event in answered(self.connection):
+        for event in self.connection.events():
             assert self.fault is None, event
             assert self.end is None, event
             if isinstance(event, Message):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import ClassVar
 
+from hypothesis import strategies as st
+
 from chatd.connection.client import ClientConnection
 from chatd.connection.connection import Connection
 from chatd.connection.events import (
@@ -58,6 +60,8 @@ HELLO = Message.chat("hello", id="m1")
 LARGE = Message.chat(bytes(9_000), id="m2")  # longer than a frame before establishment may be
 GOODBYE = Message(MessageType.DISCONNECT, Disconnect(reason="bye"))
 NO_FRAME = b"\0\0\0\1x"  # shorter than any envelope: `bad-length`
+RARELY = st.sampled_from((True, *[False] * 7)[::-1])
+"""Whether to do what ends most sessions: else few would come to do anything else."""
 
 
 def ping(n: int) -> Message:

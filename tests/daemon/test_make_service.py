@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import base64
 import os
-import queue
 import stat
-import tempfile
 import threading
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
-from argon2 import PasswordHasher
 from twisted.cred.checkers import (
     AllowAnonymousAccess,
     FilePasswordDB,
@@ -23,7 +17,6 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
-from twisted.python.threadpool import ThreadPool
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.moderation import Ban
@@ -33,91 +26,20 @@ from chatd.config.passwordfile import set_password
 from chatd.daemon.build import make_service
 from chatd.daemon.service import ChatService
 from chatd.daemon.settings import DEFAULT_ENDPOINT, Settings
-from chatd.errors import ConfigurationError, RequestError, StartupError, StoreError
+from chatd.errors import RequestError, StartupError, StoreError
 from chatd.server.factory import ChatFactory
 from chatd.storage.sqlite.store import Durability
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Page, Retention
 from chatd.wire.channel import PREAMBLE
 from chatd.wire.messages import Message
+from tests.daemon.cases import MakeServiceCase
+from tests.fakes.passwords import CHEAP
 from tests.fakes.peers import KEY, Peer
-
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-DEADLINE_S = 10
-"""How long a thread may take."""
+from tests.fakes.reactors import DEADLINE_S
 
 
-class ThreadedReactor(MemoryReactorClock):
-    """A reactor in memory with real threads; what they call is called when it is waited for."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._calls: queue.Queue[Callable[[], object]] = queue.Queue()
-        self._pool = ThreadPool(0, 1)
-
-    def getThreadPool(self) -> ThreadPool:
-        if not self._pool.started:
-            self._pool.start()
-        return self._pool
-
-    def callFromThread(self, function: Callable[..., object], *arguments: object) -> None:
-        self._calls.put(lambda: function(*arguments))
-
-    def wait_for(self, deferred: Deferred[Any]) -> None:
-        """Run what threads call until a Deferred fires."""
-        while not deferred.called or deferred.paused:
-            self.advance(0)  # what was called makes things to do at the turn's end
-            if not deferred.called:
-                self._calls.get(timeout=DEADLINE_S)()
-
-    def stop(self) -> None:
-        """End the threads."""
-        if self._pool.started:
-            self._pool.stop()
-
-
-class MakeServiceTests(SynchronousTestCase):
-    """What was decided, a reactor, and a directory for files."""
-
-    def setUp(self) -> None:
-        self.reactor = ThreadedReactor()
-        self.addCleanup(self.reactor.stop)
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = Path(directory.name)
-        self.key_file = self.directory / "key"
-
-    def make(self, **decided: Any) -> ChatService:
-        """Make a service."""
-        return make_service(self.reactor, Settings(**decided))
-
-    def start(self, **decided: Any) -> ChatService:
-        """Make a service, and start it; it is stopped with the test."""
-        service = self.make(**decided)
-        service.startService()
-        self.addCleanup(self.stop, service)
-        return service
-
-    def stop(self, service: ChatService) -> None:
-        if service.running:
-            self.result(service.stopService())
-
-    def result(self, deferred: Deferred[Any]) -> Any:
-        """Wait for a Deferred, and return its result."""
-        self.reactor.wait_for(deferred)
-        return self.successResultOf(deferred)
-
-    def await_(self, coroutine: Any) -> Any:
-        return self.result(Deferred.fromCoroutine(coroutine))
-
-    def refusal(self, **decided: Any) -> str:
-        """Return the one line with which a decision is refused."""
-        error = self.assertRaises(ConfigurationError, self.make, **decided)
-        self.assertEqual(len(str(error).splitlines()), 1)
-        return str(error)
-
-
-class DefaultTests(MakeServiceTests):
+class DefaultTests(MakeServiceCase):
     """Without decisions."""
 
     def test_defaults(self) -> None:
@@ -141,7 +63,7 @@ class DefaultTests(MakeServiceTests):
         self.assertIsInstance(service.factory, MyFactory)
 
 
-class SettingsTests(MakeServiceTests):
+class SettingsTests(MakeServiceCase):
     """What was decided of sessions."""
 
     def write_key(self, mode: int = 0o600) -> None:
@@ -195,7 +117,7 @@ class SettingsTests(MakeServiceTests):
         self.assertEqual(events, [])
 
 
-class RereadingTests(MakeServiceTests):
+class RereadingTests(MakeServiceCase):
     """Files that cannot be read any more when privileges have been given up."""
 
     def test_warned_of(self) -> None:
@@ -234,7 +156,7 @@ class RereadingTests(MakeServiceTests):
         self.assertEqual(str(error), f"chatd: cannot read {path}: No such file or directory")
 
 
-class DataTests(MakeServiceTests):
+class DataTests(MakeServiceCase):
     """A directory in which everything is kept."""
 
     def setUp(self) -> None:
@@ -379,7 +301,7 @@ class DataTests(MakeServiceTests):
         self.assertIn(f"{self.data} is in use by another chatd", str(error))
 
 
-class AccountTests(MakeServiceTests):
+class AccountTests(MakeServiceCase):
     """Who may log in."""
 
     def setUp(self) -> None:

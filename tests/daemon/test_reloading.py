@@ -12,11 +12,12 @@ from twisted.logger import capturedLogs, formatEvent
 from chatd.config.passwordfile import set_password
 from chatd.daemon.reloading import Reloading
 from chatd.daemon.service import ChatService
-from tests.daemon.test_make_service import CHEAP, MakeServiceTests
+from tests.daemon.cases import MakeServiceCase
+from tests.fakes.passwords import CHEAP
 from tests.fakes.peers import KEY, OTHER_KEY, Peer, ack, settle
 
 
-class ReloadTests(MakeServiceTests):
+class ReloadTests(MakeServiceCase):
     """SIGHUP has the files read anew, each for itself."""
 
     def setUp(self) -> None:

@@ -21,7 +21,8 @@ from chatd.daemon.reloading import Reloading
 from chatd.daemon.service import ChatService
 from chatd.daemon.settings import Settings
 from chatd.errors import ConfigurationError
-from tests.daemon.test_make_service import CHEAP, MakeServiceTests
+from tests.daemon.cases import MakeServiceCase
+from tests.fakes.passwords import CHEAP
 from tests.fakes.peers import KEY, OTHER_KEY, Peer, ack, settle
 
 ALL = ["key file", "password file", "operators", "bans"]
@@ -72,7 +73,7 @@ class ReloadingTests(SynchronousTestCase):
         )
 
 
-class WrongFileTests(MakeServiceTests):
+class WrongFileTests(MakeServiceCase):
     """A daemon with a file of each kind, and a client that is in."""
 
     def setUp(self) -> None:

@@ -7,8 +7,6 @@ import contextlib
 import io
 import os
 import signal
-import tempfile
-from pathlib import Path
 
 from twisted.application.service import Application, IService
 from twisted.logger import capturedLogs, formatEvent
@@ -26,6 +24,7 @@ from chatd.wire.messages import (
     MIN_HEARTBEAT_S,
     MIN_MAX_CONTENT,
 )
+from tests.daemon.cases import OptionsCase
 from tests.fakes.peers import KEY
 
 BAD_HEARTBEATS = ["", " ", "abc", "0", "-1", "nan", "inf", "-inf", "1e400", "5s", "1,5"]
@@ -83,45 +82,7 @@ def a_logger() -> None:
     """Be named as twistd's observer."""
 
 
-class OptionsTests(SynchronousTestCase):
-    """The options of `twistd chatd`."""
-
-    def setUp(self) -> None:
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.directory = Path(directory.name)
-
-    def parse(self, *arguments: str) -> Options:
-        options = Options()
-        options.parseOptions(list(arguments))
-        return options
-
-    def key_file(self, content: bytes, mode: int = 0o600) -> str:
-        """Write a key file, and return its path."""
-        path = self.directory / "key"
-        path.unlink(missing_ok=True)
-        path.write_bytes(content)
-        os.chmod(path, mode)
-        return str(path)
-
-    def fault_of(self, *arguments: str) -> str | None:
-        """Say what is wrong with how bad arguments are refused; None where all is well."""
-        try:
-            self.parse(*arguments)
-        except usage.UsageError as error:
-            text = str(error)
-            return None if len(text.splitlines()) == 1 else f"not one line: {text!r}"
-        except BaseException as error:
-            return f"raised {error!r}"
-        return "taken"
-
-    def check_refused(self, *mistakes: tuple[str, ...]) -> None:
-        """Check that each of some mistakes is told in one line."""
-        faults = {mistake: self.fault_of(*mistake) for mistake in mistakes}
-        self.assertEqual({mistake: fault for mistake, fault in faults.items() if fault}, {})
-
-
-class GoodOptionsTests(OptionsTests):
+class GoodOptionsTests(OptionsCase):
     """What is given is taken."""
 
     def service(self, *arguments: str) -> ChatService:
@@ -190,7 +151,7 @@ class GoodOptionsTests(OptionsTests):
         self.assertIs(chatd.makeService, makeService)
 
 
-class ProgramTests(OptionsTests):
+class ProgramTests(OptionsCase):
     """What the options of `twistd` itself say is heeded."""
 
     def setUp(self) -> None:
@@ -250,7 +211,7 @@ class ProgramTests(OptionsTests):
         self.assertFalse(self.pid_file.exists())
 
 
-class MistakesTests(OptionsTests):
+class MistakesTests(OptionsCase):
     """Each mistake is a usage error of one line."""
 
     def test_endpoints(self) -> None:

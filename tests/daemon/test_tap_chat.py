@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 
-from argon2 import PasswordHasher
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.cred.checkers import AllowAnonymousAccess, InMemoryUsernamePasswordDatabaseDontUse
@@ -18,16 +17,16 @@ from chatd.daemon.settings import Settings
 from chatd.daemon.tap import Options, makeService
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.sqlite.store import SQLITE_RETENTION, Durability
-from tests.daemon.test_tap import OptionsTests
+from tests.daemon.cases import OptionsCase
+from tests.fakes.passwords import CHEAP
 
 DAY_S = 86_400.0
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 NO_COUNTS = ["", " ", "abc", "-1", "1.5", "1e3", "nan", "1,000", str(2**53 + 1), "9" * 5000]
 NO_DAYS = ["", "abc", "0", "-1", "nan", "inf", "1e400", "36501", "1,5", "2 days"]
 NO_NAMES = ["", "two words", "x" * 65, "a\tb", "a\nb", "\x7f"]
 
 
-class ChatOptionsTests(OptionsTests):
+class ChatOptionsTests(OptionsCase):
     """The options, as the settings that are made of them."""
 
     def settings(self, *arguments: str) -> Settings:

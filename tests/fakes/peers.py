@@ -214,7 +214,7 @@ def memory_factory(factory_class: Callable[..., ChatFactory] = ChatFactory, **op
     return factory_class(clock, unix_time=clock.seconds, **options)
 
 
-class SlowStore(MemoryStore):
+class GatedStore(MemoryStore):
     """Keeps messages, and answers when the test says so; what is asked meanwhile waits its turn.
 
     Nothing becomes old in it.

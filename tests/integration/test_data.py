@@ -6,7 +6,6 @@ import signal
 import sqlite3
 
 import pytest
-from argon2 import PasswordHasher
 from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
@@ -18,6 +17,7 @@ from chatd.config.passwordfile import set_password
 from chatd.daemon.service import ChatService
 from chatd.errors import StartupError
 from chatd.storage.memory import MemoryStore
+from tests.fakes.passwords import CHEAP
 from tests.integration.processes import FOREGROUND, daemon, run_command
 from tests.integration.sessions import leave
 from tests.integration.test_daemon import endpoint, tcp_port
@@ -25,7 +25,6 @@ from tests.integration.test_daemon_refuses import complaint_of
 
 __all__ = ["endpoint"]  # a fixture
 
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 TCP = "tcp:0:interface=127.0.0.1"
 
 

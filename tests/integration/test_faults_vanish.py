@@ -7,14 +7,10 @@ import struct
 from contextlib import asynccontextmanager
 
 import pytest
-from twisted.cred.checkers import ICredentialsChecker
-from twisted.cred.credentials import IUsernamePassword
-from twisted.cred.error import UnauthorizedLogin
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import deferLater
-from zope.interface import implementer
 
 import chatd
 from chatd import ChatClientFactory
@@ -23,7 +19,8 @@ from chatd.server.accounts import Accounts
 from chatd.storage.memory import MemoryStore
 from chatd.storage.values import Retention
 from chatd.testing import running_server
-from tests.fakes.peers import SlowStore
+from tests.fakes.passwords import SlowChecker
+from tests.fakes.peers import GatedStore
 from tests.integration.processes import daemon
 from tests.integration.sessions import (
     KEY,
@@ -118,7 +115,7 @@ async def test_during_a_join(key):
 @with_and_without_key
 async def test_during_a_transaction(key):
     """While what it said is being stored: that is told to the others, and there once."""
-    store = SlowStore()
+    store = GatedStore()
     async with serve(key, store=store) as server:
         alice, bob = [await connect(server, name, key=key) for name in ("alice", "bob")]
         said = alice.send("last words", id="1")
@@ -136,20 +133,6 @@ async def test_during_a_transaction(key):
         await leave(alice, bob)
 
 
-@implementer(ICredentialsChecker)
-class SlowChecker:
-    """Checks passwords when the test says so."""
-
-    credentialInterfaces = (IUsernamePassword,)
-
-    def __init__(self):
-        self.waiting = []
-
-    def requestAvatarId(self, credentials):
-        self.waiting.append(Deferred())
-        return self.waiting[-1]
-
-
 @pytest.mark.parametrize("is_right", [True, False], ids=["right", "wrong"])
 async def test_during_its_admission(is_right):
     """While its password is checked, whatever comes of that."""
@@ -158,12 +141,12 @@ async def test_during_its_admission(is_right):
     async with serve(KEY, accounts=accounts) as server:
         clients = ChatClientFactory(reactor, key=KEY, name="alice", password="secret")
         client = await client_endpoint(reactor, server.endpoint).connect(clients)
-        await until(lambda: checker.waiting)
+        await until(lambda: checker.asked)
         await vanish(server, client)
         if is_right:
-            checker.waiting[0].callback(b"alice")
+            checker.answer(b"alice")
         else:
-            checker.waiting[0].errback(UnauthorizedLogin())
+            checker.refuse()
         checker.requestAvatarId = lambda credentials: b"alice"
 
 
@@ -177,7 +160,7 @@ async def test_while_it_waits_for_its_check(is_reset):
         for name in ("alice", "mallory", "bob"):
             factory = ChatClientFactory(reactor, key=KEY, name=name, password="secret")
             clients.append(await client_endpoint(reactor, server.endpoint).connect(factory))
-            await until(lambda: len(checker.waiting) + len(accounts._line) == len(clients))
+            await until(lambda: len(checker.asked) + len(accounts._line) == len(clients))
         alice, mallory, bob = clients
         gone = mallory.when_ended()
         if is_reset:
@@ -186,9 +169,9 @@ async def test_while_it_waits_for_its_check(is_reset):
             mallory.transport.write(bytes(1000))  # which is not read either
             mallory.transport.loseConnection()
         await gone
-        checker.waiting[0].callback(b"alice")
-        await until(lambda: len(checker.waiting) == 2)
-        checker.waiting[1].callback(b"bob")
+        checker.answer(b"alice")
+        await until(lambda: len(checker.asked) == 2)
+        checker.answer(b"bob")
         await bob.when_established()
         await until(lambda: len(server.factory.engine.connections) == 2)
         await leave(alice, bob)

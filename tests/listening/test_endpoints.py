@@ -5,18 +5,16 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.internet.testing import MemoryReactorClock
-from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError
 from chatd.listening import endpoints
 from chatd.listening.endpoints import BACKLOG, server_endpoint
 from chatd.listening.stdio import StdioEndpoint
+from tests.listening.cases import EndpointCase
 
 NO_SERVERS = [
     *("", ":", "::", "=", "\\", " ", "9999", "localhost:9999", "/tmp/chat.sock"),
@@ -33,39 +31,7 @@ NO_SERVERS = [
 ]
 
 
-class EndpointTests(SynchronousTestCase):
-    """Endpoints on a reactor in memory."""
-
-    def setUp(self) -> None:
-        self.reactor = MemoryReactorClock()
-
-    def check_refused(self, make: Callable[..., object], descriptions: list[str]) -> None:
-        """Check that each is refused, in one line that shows what an endpoint looks like."""
-        faults = {bad: self.fault_of(make, bad) for bad in descriptions}
-        self.assertEqual({bad: fault for bad, fault in faults.items() if fault}, {})
-
-    def fault_of(self, make: Callable[..., object], description: str) -> str | None:
-        """Say what is wrong with how a bad string is refused; None where all is well."""
-        try:
-            made = make(self.reactor, description)
-        except ConfigurationError as error:
-            text = str(error)
-            is_well = len(text.splitlines()) == 1 and "one looks like" in text and ": ;" not in text
-            return None if is_well else text
-        except Exception as error:
-            return f"raised {error!r}"
-        return f"made {made!r}"
-
-    def pem_file(self) -> str:
-        """Return the path of a file that is there, and no PEM."""
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        path = Path(directory.name) / "no.pem"
-        path.write_text("no key, and no certificate\n")
-        return str(path)
-
-
-class ServerEndpointTests(EndpointTests):
+class ServerEndpointTests(EndpointCase):
     """`server_endpoint`; what is listened on is noted, and not opened."""
 
     def setUp(self) -> None:

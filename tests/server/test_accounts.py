@@ -4,7 +4,6 @@ import os
 import tempfile
 from pathlib import Path
 
-from argon2 import PasswordHasher
 from twisted.cred.checkers import (
     ANONYMOUS,
     AllowAnonymousAccess,
@@ -28,8 +27,8 @@ from chatd.config.passwordfile import set_password
 from chatd.errors import ConfigurationError, RequestError
 from chatd.server.accounts import Account, Accounts, PasswordFileChecker
 from chatd.server.attempts import Attempts
+from tests.fakes.passwords import CHEAP
 
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 ADDRESS = "192.0.2.1"
 OTHER_ADDRESS = "192.0.2.2"
 SECRET = "correct horse"

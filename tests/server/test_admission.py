@@ -7,34 +7,22 @@ import pwd
 from typing import Any
 
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.moderation import Ban
 from chatd.chat.policy import Policy
 from chatd.server.accounts import Accounts
-from chatd.server.factory import ChatFactory
-from chatd.wire.messages import Message, MessageType, SessionAck
-from tests.chat.slowstore import SlowStore
 from tests.fakes.networks import UnixTransport
+from tests.fakes.passwords import SlowChecker
 from tests.fakes.peers import (
-    Peer,
-    PipeTransport,
     SocketTransport,
     TlsTransport,
     hand_client,
     settle,
 )
-from tests.server.checkers import SlowChecker
+from tests.server.cases import SECRET, AdmissionCase, UserTransport
 
 ADDRESS = "192.0.2.1"
 LOGIN = pwd.getpwuid(os.getuid()).pw_name
-SECRET = "open sesame"
-
-
-class UserTransport(UnixTransport):
-    """A UNIX socket's, of the user who runs the tests."""
-
-    uid = os.getuid()
 
 
 class NobodyTransport(UnixTransport):
@@ -43,65 +31,7 @@ class NobodyTransport(UnixTransport):
     uid = 3_999_999_999
 
 
-class AdmissionTests(SynchronousTestCase):
-    """A server, and clients by hand that answer its greeting."""
-
-    transport_class: type[PipeTransport] = SocketTransport
-
-    def setUp(self) -> None:
-        self.serve()
-
-    def serve(self, factory_class: type[ChatFactory] = ChatFactory, **options: Any) -> None:
-        clock = Clock()
-        self.store = SlowStore(unix_time=clock.seconds)
-        options.setdefault("store", self.store)
-        self.factory = factory_class(clock, unix_time=clock.seconds, **options)
-
-    def knock(
-        self,
-        name: str | None = None,
-        *,
-        transport_class: type[PipeTransport] | None = None,
-        **fields: Any,
-    ) -> Peer:
-        """Answer a greeting, and end the turn."""
-        protocol = self.factory.buildProtocol(None)
-        peer = Peer(protocol, self.factory.codec, transport_class or self.transport_class)
-        (greeting,) = peer.take()
-        peer.auth = greeting.header.auth
-        answer = SessionAck(session_id=greeting.header.session_id, name=name, **fields)
-        peer.send(Message(MessageType.SESSION_ACK, answer))
-        settle(self.factory)
-        return peer
-
-    def welcome(self, name: str | None = None, **options: Any) -> dict[str, Any]:
-        """Be let in, and return the welcome."""
-        (told,) = self.knock(name, **options).take()
-        self.assertEqual((told.type, told.header["event"]), (MessageType.EVENT, "welcome"))
-        return told.header
-
-    def refusal(self, name: str | None = None, **options: Any) -> tuple[str, bool]:
-        """Be refused; return the code, and whether one may come back."""
-        peer = self.knock(name, **options)
-        return self.refusal_of(peer)
-
-    def refusal_of(self, peer: Peer) -> tuple[str, bool]:
-        error, end = peer.take()
-        self.assertEqual((error.type, end.type), (MessageType.ERROR, MessageType.DISCONNECT))
-        self.assertEqual(error.header.code, end.header.code)
-        peer.transport.lose()
-        return end.header.code, end.header.retry
-
-    def check_nothing_left(self) -> None:
-        """Check that no session, name, room or timer is left."""
-        hub = self.factory.hub
-        self.assertEqual((self.factory.sessions, hub.roster.here, hub.roster.rooms), ({}, {}, {}))
-        self.assertEqual(set(hub.roster.names._holders), {"server"})
-        self.assertEqual(hub.roster.names._accounts, set())
-        self.assertEqual(self.factory.clock.getDelayedCalls(), [])
-
-
-class RoomTests(AdmissionTests):
+class RoomTests(AdmissionCase):
     """The rooms that a session begins in."""
 
     def rooms(self, **fields: Any) -> list[str]:
@@ -155,7 +85,7 @@ class RoomTests(AdmissionTests):
         self.check_nothing_left()
 
 
-class BanTests(AdmissionTests):
+class BanTests(AdmissionCase):
     """Who is banned is not let in."""
 
     def test_name(self) -> None:
@@ -205,7 +135,7 @@ class BanTests(AdmissionTests):
         self.check_nothing_left()
 
 
-class NameTests(AdmissionTests):
+class NameTests(AdmissionCase):
     """The name that a session has where there are no accounts."""
 
     def test_asked_for(self) -> None:

@@ -19,10 +19,10 @@ from tests.fakes.peers import (
     SocketTransport,
     TlsTransport,
 )
-from tests.server.test_admission import SECRET, AdmissionTests, UserTransport
+from tests.server.cases import SECRET, AdmissionCase, UserTransport
 
 
-class AccountTests(AdmissionTests):
+class AccountTests(AdmissionCase):
     """A server with accounts, to which clients come over TLS."""
 
     transport_class = TlsTransport
@@ -116,7 +116,7 @@ class AccountTests(AdmissionTests):
 
     def test_asks_for_none(self) -> None:
         """Without accounts it says that none is."""
-        AdmissionTests.serve(self)
+        AdmissionCase.serve(self)
         self.assertFalse(self.knock("Alice").auth)
 
     def test_with_a_key(self) -> None:

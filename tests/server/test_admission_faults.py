@@ -13,14 +13,12 @@ from chatd.errors import StoreError
 from chatd.server.accounts import Accounts
 from chatd.server.factory import ChatFactory
 from chatd.server.session import Session
-from tests.fakes.peers import (
-    settle,
-)
-from tests.server.checkers import SlowChecker
-from tests.server.test_admission import SECRET, AdmissionTests, UserTransport
+from tests.fakes.passwords import SlowChecker
+from tests.fakes.peers import settle
+from tests.server.cases import SECRET, AdmissionCase, UserTransport
 
 
-class VanishedTests(AdmissionTests):
+class VanishedTests(AdmissionCase):
     """A client that is gone before it could be let in leaves nothing behind."""
 
     transport_class = UserTransport
@@ -97,7 +95,7 @@ class VanishedTests(AdmissionTests):
         self.welcome("alice")
 
 
-class FailureTests(AdmissionTests):
+class FailureTests(AdmissionCase):
     """What fails at admission is told in a few words, and logged."""
 
     def errors_of(self, name: str, **options: Any) -> tuple[tuple[str, bool], list[str]]:

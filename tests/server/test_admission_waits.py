@@ -11,9 +11,9 @@ from twisted.internet.task import Clock
 from chatd.connection.limits import HANDSHAKE_TIMEOUT_S
 from chatd.server import sessionprotocol
 from chatd.server.accounts import Accounts
+from tests.fakes.passwords import SlowChecker
 from tests.fakes.peers import Peer, TlsTransport, settle
-from tests.server.checkers import SlowChecker
-from tests.server.test_admission import SECRET, AdmissionTests
+from tests.server.cases import SECRET, AdmissionCase
 
 ADDRESSES = [f"192.0.2.{number}" for number in range(100, 160)]
 
@@ -29,7 +29,7 @@ def transport_of(address: str) -> type[TlsTransport]:
     return AddressTransport
 
 
-class WaitingTests(AdmissionTests):
+class WaitingTests(AdmissionCase):
     """A server that checks two passwords at once, and is busy with them."""
 
     def serve(self, **options: Any) -> None:

@@ -3,81 +3,23 @@
 from __future__ import annotations
 
 from twisted.logger import LogLevel, capturedLogs, formatEvent
-from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import RequestError
-from chatd.server.factory import ChatFactory
 from chatd.server.limits import Limits
 from chatd.server.protocol import MAX_SAID_IN_TURN
-from chatd.server.session import Session
-from chatd.wire.messages import Error, Heartbeat, Message, MessageType
+from chatd.wire.messages import Error, Message, MessageType
 from tests.fakes.peers import (
-    Peer,
-    SlowStore,
     ack,
     command,
     greeted_client,
-    hand_client,
-    memory_factory,
     settle,
 )
+from tests.server.cases import NO_FRAME, PING, AnswerCase
 
-NO_FRAME = b"\0\0\0\1x"
-PING = Message(MessageType.HEARTBEAT, Heartbeat(7), b"ping")
 UNKNOWN = Message(99, {"id": "unknown"})
 
 
-def gist(message: Message) -> str:
-    """Return what sets a message apart in these tests: its text, code, event or command."""
-    if message.type == MessageType.MESSAGE:
-        return message.text
-    if message.type == MessageType.HEARTBEAT:
-        return message.content.decode()
-    if isinstance(message.header, dict):
-        return message.header.get("event") or message.header["id"]
-    ref = getattr(message.header, "ref", None)
-    return message.header.code if ref is None else f"{message.header.code} {ref}"
-
-
-class PickyFactory(ChatFactory):
-    """Refuses some messages, and notes the commands that it was given."""
-
-    def message_received(self, session: Session, message: Message) -> None:
-        if message.text == "bad":
-            raise RequestError("too-bad", "no")
-        self.publish(session, message)
-
-    def command_received(self, session: Session, command: Message):
-        self.commanded = [*getattr(self, "commanded", ()), command.header["command"]]
-        return super().command_received(session, command)
-
-
-class AnswerTests(SynchronousTestCase):
-    """A server on a slow store, with one client by hand and another who listens."""
-
-    def setUp(self) -> None:
-        self.store = SlowStore()
-        self.factory = memory_factory(PickyFactory, store=self.store, heartbeat_s=1.0)
-        self.alice = hand_client(self.factory, "alice")
-        self.bob = hand_client(self.factory, "bob")
-        self.told(self.alice)
-
-    def told(self, client: Peer) -> list[str]:
-        """End the turn, and return what a client was told."""
-        settle(self.factory)
-        return [gist(message) for message in client.take()]
-
-    def answered(self, client: Peer) -> list[str]:
-        """Let the store answer once, and return what a client was told then."""
-        self.store.answer()
-        return self.told(client)
-
-    def names(self) -> list[str]:
-        """Return the names of those who have a session."""
-        return [session.name for session in self.factory.sessions.values()]
-
-
-class TransactionTests(AnswerTests):
+class TransactionTests(AnswerCase):
     """What is said is stored first, and one transaction is under way at a time."""
 
     def test_nobody_hears_it_before(self) -> None:
@@ -136,7 +78,7 @@ class TransactionTests(AnswerTests):
         self.assertTrue(self.alice.transport.is_reading)
 
 
-class OrderTests(AnswerTests):
+class OrderTests(AnswerCase):
     """What a client is told comes in the order of what it said."""
 
     def test_command(self) -> None:
@@ -277,7 +219,7 @@ class OrderTests(AnswerTests):
         self.assertEqual(self.answered(self.alice), ["one"])
 
 
-class BoundsTests(AnswerTests):
+class BoundsTests(AnswerCase):
     """How much of what a client said may wait for its answer."""
 
     def test_bytes(self) -> None:
@@ -308,7 +250,7 @@ class BoundsTests(AnswerTests):
         self.assertEqual((len(self.store.batches), self.alice.count_writes()), (1, before))
 
 
-class NotStoredTests(AnswerTests):
+class NotStoredTests(AnswerCase):
     """A store that cannot store."""
 
     def test_in_order(self) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from chatd.transport.closing import CLOSE_TIMEOUT_S
 from tests.fakes.peers import GOODBYE, ack, command, greeted_client, settle
-from tests.server.test_answers import NO_FRAME, PING, AnswerTests
+from tests.server.cases import NO_FRAME, PING, AnswerCase
 
 
-class LastWordsTests(AnswerTests):
+class LastWordsTests(AnswerCase):
     """Who says something and goes is sent its receipts first."""
 
     def check_receipts(self, ends: list[str]) -> None:
@@ -123,7 +123,7 @@ class LastWordsTests(AnswerTests):
         self.assertEqual(self.answered(self.alice), ["from bob", "one"])
 
 
-class GoneTests(AnswerTests):
+class GoneTests(AnswerCase):
     """A session may end before the store answers."""
 
     def test_connection_lost(self) -> None:
@@ -197,7 +197,7 @@ class GoneTests(AnswerTests):
         self.assertEqual(carol.take()[0].header["rooms"][0]["seq"], 1)
 
 
-class ShutdownTests(AnswerTests):
+class ShutdownTests(AnswerCase):
     """A server that shuts down answers first what was said to it."""
 
     def test_answers_first(self) -> None:

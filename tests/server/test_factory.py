@@ -7,15 +7,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError, LocalProtocolError, RequestError
 from chatd.server.delivery import TOO_LARGE_TYPE
-from chatd.server.factory import ChatFactory
 from chatd.storage.memory import MemoryStore
 from chatd.testing import MemoryServer
-from chatd.wire.codec import Codec
-from chatd.wire.messages import Error, Message, MessageType
+from chatd.wire.messages import Message, MessageType
 from tests.fakes.peers import (
     GOODBYE,
     KEY,
-    Peer,
     ack,
     command,
     greeted_client,
@@ -23,24 +20,7 @@ from tests.fakes.peers import (
     memory_factory,
     settle,
 )
-
-
-class CountingCodec(Codec):
-    """Counts the messages that it encodes."""
-
-    count = 0
-
-    def encode(self, message: Message) -> bytes:
-        self.count += 1
-        return super().encode(message)
-
-
-def count_encodings(factory: ChatFactory) -> CountingCodec:
-    """Return what counts the messages that a server encodes for its rooms from now on."""
-    codec = CountingCodec()
-    for session in factory.sessions.values():
-        session.encoder = codec
-    return codec
+from tests.server.cases import FactoryCase, count_encodings
 
 
 class SettingsTests(SynchronousTestCase):
@@ -53,31 +33,7 @@ class SettingsTests(SynchronousTestCase):
                 memory_factory(heartbeat_s=heartbeat_s)
 
 
-class FactoryTests(SynchronousTestCase):
-    """A server, and clients by hand."""
-
-    def setUp(self) -> None:
-        self.factory = memory_factory()
-
-    def clients(self, *names: str) -> list[Peer]:
-        """Connect clients; what they were told of each other is forgotten."""
-        clients = [hand_client(self.factory, name) for name in names]
-        for client in clients:
-            client.take()
-        return clients
-
-    def end_turn(self) -> None:
-        settle(self.factory)
-
-    def error_of(self, client: Peer) -> Error:
-        """Return the one ERROR that a client is told in this turn."""
-        self.end_turn()
-        (message,) = client.take()
-        self.assertEqual(message.type, MessageType.ERROR)
-        return message.header
-
-
-class PublishTests(FactoryTests):
+class PublishTests(FactoryCase):
     """What a member says reaches everyone in its room, and the sender as its receipt."""
 
     def test_receipt(self) -> None:
@@ -205,7 +161,7 @@ class PublishTests(FactoryTests):
         self.assertIn("dance", error.message)
 
 
-class FanOutTests(FactoryTests):
+class FanOutTests(FactoryCase):
     """A turn's messages cost one encoding each, and one write for each member."""
 
     def test_one_write_for_each_member(self) -> None:
@@ -292,7 +248,7 @@ class FanOutTests(FactoryTests):
         )
 
 
-class RoomTests(FactoryTests):
+class RoomTests(FactoryCase):
     """A server may have more rooms than the lobby."""
 
     def setUp(self) -> None:
@@ -377,7 +333,7 @@ class KeptTests(SynchronousTestCase):
         self.assertTrue(factory.hub.commits.is_idle)
 
 
-class SendToRoomTests(FactoryTests):
+class SendToRoomTests(FactoryCase):
     """The server speaks in a room."""
 
     def said(self, *args: object, **options: object) -> Message:
@@ -448,7 +404,7 @@ class SendToRoomTests(FactoryTests):
         self.assertEqual(alice.take_texts(), ["one"])
 
 
-class KeyTests(FactoryTests):
+class KeyTests(FactoryCase):
     """A factory with a key encrypts its sessions."""
 
     def test_with_a_key(self) -> None:

@@ -6,12 +6,12 @@ from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.transport.protocol import MAX_PENDING
 from chatd.wire.messages import MessageType
 from tests.fakes.peers import greeted_client, memory_factory, pong
-from tests.server.test_factory import FactoryTests, count_encodings
+from tests.server.cases import FactoryCase, count_encodings
 
 MIB = 1024 * 1024
 
 
-class HeartbeatTests(FactoryTests):
+class HeartbeatTests(FactoryCase):
     """All sessions' heartbeats run from one call of the clock."""
 
     def test_one_call_for_all(self) -> None:
@@ -39,7 +39,7 @@ class HeartbeatTests(FactoryTests):
         self.assertEqual(len(self.factory.sessions), 2)
 
 
-class SlowMemberTests(FactoryTests):
+class SlowMemberTests(FactoryCase):
     """A member that does not read is cut off, and slows nobody."""
 
     def test_slow_member(self) -> None:
@@ -71,7 +71,7 @@ class SlowMemberTests(FactoryTests):
         self.assertEqual(len(slow.take_texts()), 1)
 
 
-class ArrivalTests(FactoryTests):
+class ArrivalTests(FactoryCase):
     """Who waits for a client is given its session."""
 
     def test_there_already(self) -> None:
@@ -92,7 +92,7 @@ class ArrivalTests(FactoryTests):
             self.assertTrue(self.successResultOf(waiter).is_active)
 
 
-class ShutdownTests(FactoryTests):
+class ShutdownTests(FactoryCase):
     """A server that shuts down tells everyone, and waits until all are gone."""
 
     def test_tells_all(self) -> None:

@@ -11,9 +11,10 @@ from chatd.server.limits import Limits
 from chatd.server.pace import MAX_ANSWERED, TOKEN_BYTES
 from chatd.server.throttle import BURST_S
 from chatd.wire.messages import Heartbeat, Message, MessageType, SessionAck
+from tests.fakes.passwords import SlowChecker
 from tests.fakes.peers import (
+    GatedStore,
     Peer,
-    SlowStore,
     TlsTransport,
     ack,
     command,
@@ -22,7 +23,6 @@ from tests.fakes.peers import (
     memory_factory,
     settle,
 )
-from tests.server.checkers import SlowChecker
 
 
 class FloodCase(SynchronousTestCase):
@@ -384,7 +384,7 @@ class ArrivingTests(SynchronousTestCase):
 
     def test_acted_on_later(self) -> None:
         """What waits for the store is not counted, nor is it when it was acted on."""
-        store = SlowStore()
+        store = GatedStore()
         factory = memory_factory(store=store, limits=Limits(max_in_work=1))
         alice = hand_client(factory)
         alice.say("one", "two", "three")

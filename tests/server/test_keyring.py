@@ -10,7 +10,7 @@ from chatd.server.keyring import Keyring
 from chatd.testing import MemoryServer
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Message
-from tests.fakes.peers import KEY, OTHER_KEY, SlowStore
+from tests.fakes.peers import KEY, OTHER_KEY, GatedStore
 
 THIRD_KEY = bytes(range(2, 34))
 
@@ -110,7 +110,7 @@ class UseKeyTests(SynchronousTestCase):
 
     def test_under_way(self) -> None:
         """What was said before, and is stored after, is signed for each as it came."""
-        store = SlowStore()
+        store = GatedStore()
         self.server = MemoryServer(key=KEY, store=store)
         alice, bob = self.server.connect("alice"), self.server.connect("bob")
         sent = alice.send("under way")

@@ -16,7 +16,7 @@ from chatd.server.factory import ChatFactory
 from chatd.server.session import Session
 from chatd.testing import MemoryServer
 from chatd.wire.messages import Message
-from tests.fakes.peers import KEY, OTHER_KEY, SlowStore
+from tests.fakes.peers import KEY, OTHER_KEY, GatedStore
 
 KEYS = [bytes(range(first, first + 32)) for first in range(5)]
 """The first two are `KEY` and `OTHER_KEY`."""
@@ -261,7 +261,7 @@ class SlowStoreTests(SynchronousTestCase):
     """What waits for the store when the key changes reaches each with its own signature."""
 
     def setUp(self) -> None:
-        self.store = SlowStore()
+        self.store = GatedStore()
         self.server = MemoryServer(key=KEY, store=self.store)
 
     def connect(self, name: str, key: bytes = KEY) -> Listener:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from twisted.logger import LogLevel, capturedLogs, formatEvent
-from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import RequestError
-from chatd.server.factory import ChatFactory
 from chatd.server.session import Session
 from chatd.wire.messages import Error, Message, MessageType, SessionAck
 from tests.fakes.peers import (
@@ -16,47 +14,9 @@ from tests.fakes.peers import (
     ack,
     greeted_client,
     hand_client,
-    memory_factory,
     settle,
 )
-
-
-class HookFactory(ChatFactory):
-    """Calls what the test gives it.
-
-    Attributes:
-        hook: What `message_received` and `command_received` call.
-        texts: The texts of the messages that were handled, and the names of the commands.
-    """
-
-    hook = staticmethod(lambda session, message: None)
-
-    def __init__(self, *args: object, **options: object) -> None:
-        super().__init__(*args, **options)
-        self.texts: list[str] = []
-
-    def message_received(self, session: Session, message: Message):
-        self.texts.append(message.text)
-        return self.hook(session, message)
-
-    def command_received(self, session: Session, command: Message):
-        self.texts.append(command.header["command"])
-        return self.hook(session, command)
-
-
-class ServerTests(SynchronousTestCase):
-    """A server, and what clients by hand are told."""
-
-    def setUp(self) -> None:
-        self.factory = memory_factory(HookFactory)
-
-    def told(self, client: Peer) -> list[tuple[int, str, str | None]]:
-        """End the turn; return the types, codes and refs of what the client was told."""
-        settle(self.factory)
-        return [
-            (message.type, message.header.code, getattr(message.header, "ref", None))
-            for message in client.take()
-        ]
+from tests.server.cases import ServerCase
 
 
 class Nameless(SocketTransport):
@@ -66,7 +26,7 @@ class Nameless(SocketTransport):
         raise NotImplementedError
 
 
-class BeginningTests(ServerTests):
+class BeginningTests(ServerCase):
     """A connection begins, whatever carries it."""
 
     def test_no_peer(self) -> None:
@@ -87,7 +47,7 @@ class BeginningTests(ServerTests):
         self.successResultOf(self.factory.shut_down())
 
 
-class AdmissionTests(ServerTests):
+class AdmissionTests(ServerCase):
     """Who answers the greeting is let in, or told why not."""
 
     def test_welcome(self) -> None:
@@ -189,7 +149,7 @@ class AdmissionTests(ServerTests):
         self.assertTrue(hand_client(self.factory, "alice").protocol.connection.is_established)
 
 
-class HostileTests(ServerTests):
+class HostileTests(ServerCase):
     """No client can make the server fail."""
 
     def setUp(self) -> None:

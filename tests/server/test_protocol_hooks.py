@@ -9,10 +9,10 @@ from chatd.errors import RequestError, SessionEnded
 from chatd.server.session import Session
 from chatd.wire.messages import Message, MessageType
 from tests.fakes.peers import Peer, hand_client, settle
-from tests.server.test_protocol import ServerTests
+from tests.server.cases import ServerCase
 
 
-class PlainHookTests(ServerTests):
+class PlainHookTests(ServerCase):
     """What a plain hook raises is told to the client, and the session goes on."""
 
     def setUp(self) -> None:
@@ -100,7 +100,7 @@ class PlainHookTests(ServerTests):
         self.flushLoggedErrors(ValueError)
 
 
-class AsyncHookTests(ServerTests):
+class AsyncHookTests(ServerCase):
     """An async hook is waited for, and holds up nobody but its own session."""
 
     def setUp(self) -> None:
@@ -172,7 +172,7 @@ class AsyncHookTests(ServerTests):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
 
-class EndingHookTests(ServerTests):
+class EndingHookTests(ServerCase):
     """A hook that ends the session whose message it is about."""
 
     def test_async(self) -> None:

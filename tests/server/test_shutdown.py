@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.fakes.peers import SlowStore, greeted_client, hand_client, memory_factory, settle
+from tests.fakes.peers import GatedStore, greeted_client, hand_client, memory_factory, settle
 
 
 class DrainTests(SynchronousTestCase):
     """What is owed is answered, and then everyone told; both only for a while."""
 
     def setUp(self) -> None:
-        self.store = SlowStore()
+        self.store = GatedStore()
         self.factory = memory_factory(store=self.store)
         self.alice = hand_client(self.factory)
         self.clock = self.factory.clock

@@ -8,8 +8,8 @@ from chatd.errors import StoreError
 from chatd.wire.messages import Message, MessageType
 from tests.fakes.peers import (
     GOODBYE,
+    GatedStore,
     Peer,
-    SlowStore,
     command,
     greeted_client,
     hand_client,
@@ -22,7 +22,7 @@ class DrainEndsTests(SynchronousTestCase):
     """A server whose store answers when the test says so, and clients by hand."""
 
     def setUp(self) -> None:
-        self.store = SlowStore()
+        self.store = GatedStore()
         self.factory = memory_factory(store=self.store)
         self.clock = self.factory.clock
         self.alice = hand_client(self.factory)

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.transport.outbuffer import SLICE, OutBuffer
 from chatd.transport.writers import SocketWriter
 from chatd.wire.channel import SecureChannel
-from tests.transport.test_writers import Socket
+from tests.transport.cases import Socket
 
 
 class Stream:

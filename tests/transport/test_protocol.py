@@ -3,106 +3,14 @@
 from __future__ import annotations
 
 from twisted.internet.defer import Deferred
-from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.connection.events import AdmissionAsked, Event
-from chatd.connection.server import ServerConnection
-from chatd.errors import SessionEnded
-from chatd.transport.flush import Turn
 from chatd.transport.outbuffer import SLICE
-from chatd.transport.protocol import ChatProtocol
-from chatd.wire.channel import ClearChannel
-from chatd.wire.codec import Codec
-from chatd.wire.messages import Message, MessageType, SessionInit
-from tests.fakes.peers import (
-    Peer,
-    PipeTransport,
-    SocketTransport,
-    ack,
-    pong,
-)
-
-MAX_PENDING = 1000
+from chatd.wire.messages import Message, MessageType
+from tests.fakes.peers import pong
+from tests.transport.cases import ProtocolCase
 
 
-class RecordingProtocol(ChatProtocol):
-    """Lets everyone in, and notes what it is told.
-
-    Attributes:
-        works: What `act_on` returns for the next messages; None where there is nothing left.
-        owes: Whether it owes answers.
-    """
-
-    def __init__(self, clock: Clock, max_pending: int | None = MAX_PENDING) -> None:
-        connection = ServerConnection(
-            Codec(), ClearChannel(), SessionInit(session_id="s"), clock.seconds()
-        )
-        super().__init__(None, Turn(clock), clock, max_pending)
-        self.connection = connection
-        self.owes = False
-        self.texts: list[str] = []
-        self.events: list[Event] = []
-        self.works: list[Deferred[None]] = []
-        self.ends: list[SessionEnded] = []
-        self.closed = 0
-
-    def act_on(self, event: Event) -> Deferred[None] | None:
-        if isinstance(event, AdmissionAsked):
-            self.connection.admit(event.ack.name)
-            self.handshake_done()
-        elif isinstance(event, Message):
-            self.texts.append(event.text)
-            return self.works.pop(0) if self.works else None
-        else:
-            self.events.append(event)
-        return None
-
-    def owes_answers(self) -> bool:
-        return self.owes
-
-    def session_ended(self, end_reason: SessionEnded) -> None:
-        self.ends.append(end_reason)
-
-    def connection_closed(self) -> None:
-        self.closed += 1
-
-
-class ProtocolTests(SynchronousTestCase):
-    """A protocol on a transport without a socket, and its peer by hand."""
-
-    transport_class: type[PipeTransport] = SocketTransport
-    max_pending: int | None = MAX_PENDING
-
-    def setUp(self) -> None:
-        self.clock = Clock()
-        self.protocol = RecordingProtocol(self.clock, self.max_pending)
-        self.peer = Peer(self.protocol, Codec(), self.transport_class)
-        self.transport = self.peer.transport
-
-    def establish(self) -> None:
-        """Finish the handshake."""
-        self.peer.send(ack(self.peer, "alice"))
-        self.end_turn()
-        self.peer.take()
-
-    def end_turn(self) -> None:
-        self.clock.advance(0)
-
-    def deliver(self, text: str) -> None:
-        """Deliver a MESSAGE to the peer."""
-        self.protocol.deliver(self.peer.codec.encode(Message.chat(text, id="id")))
-
-    def half_close(self) -> None:
-        """Let the peer close its sending half."""
-        self.protocol.readConnectionLost()
-
-    def end_codes(self) -> list[str]:
-        """Return the codes of the ends that were told, in order."""
-        return [end.code for end in self.protocol.ends]
-
-
-class ReadingTests(ProtocolTests):
+class ReadingTests(ProtocolCase):
     """What arrives is acted on in order."""
 
     def setUp(self) -> None:
@@ -186,7 +94,7 @@ class ReadingTests(ProtocolTests):
         self.assertEqual(self.end_codes(), ["heartbeat-timeout"])
 
 
-class WritingTests(ProtocolTests):
+class WritingTests(ProtocolCase):
     """What is to be said is written at the end of the turn, in one piece."""
 
     def test_greeting_comes_at_once(self) -> None:
@@ -252,7 +160,7 @@ class WritingTests(ProtocolTests):
         self.assertEqual(self.peer.take(), [])
 
 
-class LargeTests(ProtocolTests):
+class LargeTests(ProtocolCase):
     """What is large is written in more than one turn."""
 
     max_pending = None

@@ -20,10 +20,10 @@ from tests.fakes.peers import (
     TlsTransport,
     ack,
 )
-from tests.transport.test_protocol import MAX_PENDING, ProtocolTests, RecordingProtocol
+from tests.transport.cases import MAX_PENDING, ProtocolCase, RecordingProtocol
 
 
-class SlowConsumerTests(ProtocolTests):
+class SlowConsumerTests(ProtocolCase):
     """What waits for a peer that does not read is bounded."""
 
     def setUp(self) -> None:
@@ -81,7 +81,7 @@ class SlowConsumerTests(ProtocolTests):
         )
 
 
-class UnboundedTests(ProtocolTests):
+class UnboundedTests(ProtocolCase):
     """A protocol without a bound."""
 
     max_pending = None
@@ -95,7 +95,7 @@ class UnboundedTests(ProtocolTests):
         self.assertEqual(self.end_codes(), [])
 
 
-class ClosingTests(ProtocolTests):
+class ClosingTests(ProtocolCase):
     """A session ends with a reason, a flush and a close."""
 
     def setUp(self) -> None:
@@ -194,7 +194,7 @@ class ClosingTests(ProtocolTests):
         self.assertEqual((self.end_codes(), self.transport.ends), (["too-large"], ["half-close"]))
 
 
-class TlsClosingTests(ProtocolTests):
+class TlsClosingTests(ProtocolCase):
     """A session over TLS ends with TLS's own end."""
 
     transport_class = TlsTransport
@@ -209,7 +209,7 @@ class TlsClosingTests(ProtocolTests):
         self.assertEqual(self.transport.ends, ["close", "abort"])
 
 
-class PipeClosingTests(ProtocolTests):
+class PipeClosingTests(ProtocolCase):
     """A session over a transport that knows only one way to close."""
 
     transport_class = PipeTransport
@@ -239,7 +239,7 @@ class TerminalClosingTests(PipeClosingTests):
     transport_class = TerminalTransport
 
 
-class HandshakeTimeoutTests(ProtocolTests):
+class HandshakeTimeoutTests(ProtocolCase):
     """A handshake has its time."""
 
     def test_too_slow(self) -> None:

@@ -8,10 +8,10 @@ from chatd.errors import SessionEnded
 from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.transport.outbuffer import SLICE
 from tests.fakes.peers import GOODBYE
-from tests.transport.test_protocol import MAX_PENDING, ProtocolTests
+from tests.transport.cases import MAX_PENDING, ProtocolCase
 
 
-class DrainedTests(ProtocolTests):
+class DrainedTests(ProtocolCase):
     """Who has much to say may wait until the peer has read what was said."""
 
     def setUp(self) -> None:
@@ -95,7 +95,7 @@ class DrainedTests(ProtocolTests):
         self.failureResultOf(self.protocol.when_drained(), SessionEnded)
 
 
-class OwingTests(ProtocolTests):
+class OwingTests(ProtocolCase):
     """A peer that is owed answers is waited for, though it says no more."""
 
     def setUp(self) -> None:

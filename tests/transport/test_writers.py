@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from twisted.internet.abstract import FileDescriptor
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.testing import MemoryReactor, StringTransport
@@ -10,29 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import directlyProvides
 
 from chatd.transport.writers import SocketWriter, TransportWriter, writer_for
-
-
-class Socket(FileDescriptor):
-    """A socket that takes so much, and then no more.
-
-    Attributes:
-        room: How many bytes it still takes; None where it is broken.
-        taken: What it took.
-    """
-
-    def __init__(self, reactor: MemoryReactor, room: int | None) -> None:
-        super().__init__(reactor)
-        self.connected = 1
-        self.room = room
-        self.taken = b""
-
-    def writeSomeData(self, data: bytes) -> int | Exception:
-        if self.room is None:
-            return ConnectionLost()
-        part = bytes(data)[: min(self.room, 10)]
-        self.room -= len(part)
-        self.taken += part
-        return len(part)
+from tests.transport.cases import Socket
 
 
 class SocketWriterTests(SynchronousTestCase):

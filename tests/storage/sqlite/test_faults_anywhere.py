@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatd.errors import StoreError
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Retention
+from tests.storage.sqlite.faults import Failing
 from tests.storage.stores import DIRECT, LOBBY, NOW, StoreCase, entry
 
 DEN = room_stream("den")
@@ -14,39 +15,6 @@ FEWEST = 30
 STRIDE = 5
 """How far the instructions are apart at which it fails; 1 for all of them."""
 EVERYTHING = {"after": 0, "before": None, "limit": 1000, "max_bytes": 10**9}
-
-
-class Failing:
-    """Lets a connection fail at one of the instructions that SQLite carries out.
-
-    Those of COMMIT and ROLLBACK do not count: what is interrupted there is done all the same.
-
-    Args:
-        connection: The connection.
-
-    Attributes:
-        count: How many instructions were carried out.
-    """
-
-    def __init__(self, connection) -> None:
-        self._number = 0
-        self._is_ending = False
-        self.count = 0
-        connection.set_progress_handler(self._step, 1)
-        connection.set_trace_callback(self._begins)
-
-    def at(self, number: int) -> None:
-        """Fail at an instruction, counted from now; 0 for none."""
-        self._number = number
-        self.count = 0
-
-    def _begins(self, statement: str) -> None:
-        self._is_ending = statement in {"COMMIT", "ROLLBACK"}
-
-    def _step(self) -> bool:
-        if not self._is_ending:
-            self.count += 1
-        return not self._is_ending and self.count == self._number
 
 
 class AnywhereTests(StoreCase):
@@ -143,7 +111,7 @@ class AnywhereTests(StoreCase):
         ]
 
     def stands(self, streams):
-        """Where each stream stands of which something is kept, and what is in it."""
+        """Where each log stands of which something is kept, and what is in it."""
         pages = [streams.read(stream, **EVERYTHING) for stream in (LOBBY, DEN, DIRECT)]
         return [
             (

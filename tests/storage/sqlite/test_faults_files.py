@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import shutil
 
 import pytest
 
@@ -11,83 +10,8 @@ from chatd.errors import ConfigurationError, StoreError
 from chatd.storage.sqlite.database import Database, Durability
 from chatd.storage.sqlite.streams import SqliteStreams
 from chatd.storage.values import Retention
-from tests.storage.stores import LOBBY, NOW, StoreCase, entry
-
-PAGE = 4096
-BATCHES = 12
-PER_BATCH = 25
-CONTENT = bytes(range(200))
-EVERYTHING = {"after": 0, "before": None, "limit": 100_000, "max_bytes": 10**9}
-
-
-class FilesCase(StoreCase):
-    """Copies of a good database, to be damaged.
-
-    Attributes:
-        good: A directory whose daemon has ended well: all is in `chatd.db`.
-        killed: One whose daemon was killed: much is in `chatd.db-wal` still.
-        said: The ids of what was confirmed, in order.
-    """
-
-    def setUp(self):
-        super().setUp()
-        self.good, self.killed = self.directory / "good", self.directory / "killed"
-        database = Database(self.good, Durability.NORMAL)
-        streams = SqliteStreams(database, Retention(), lambda: NOW)
-        streams.open()
-        self.said = []
-        for batch in range(BATCHES):
-            ids = [f"{batch} {number}" for number in range(PER_BATCH)]
-            streams.append([entry(id, CONTENT) for id in ids])
-            self.said += ids
-        shutil.copytree(self.good, self.killed)  # the files as a kill leaves them
-        streams.close()
-        self.assertFalse((self.good / "chatd.db-wal").exists())
-        self.number_of_copies = 0
-
-    def copy(self, of):
-        """A copy of a directory, and the path of the database in it."""
-        self.number_of_copies += 1
-        directory = self.directory / f"copy {self.number_of_copies}"
-        shutil.copytree(of, directory)
-        return directory / "chatd.db"
-
-    def told(self, path):
-        """What is read from the database of a directory: the ids in it; None where it is refused.
-
-        Whatever is told is right: a message as it was said, at its place.
-        """
-        database = Database(path.parent, Durability.NORMAL, busy_timeout_s=0.0)
-        streams = SqliteStreams(database, Retention(), lambda: NOW)
-        try:
-            streams.open()
-            page = streams.read(LOBBY, **EVERYTHING)
-            for message in page.messages:
-                self.assertEqual(message.id, self.said[message.seq - 1])
-                self.assertEqual(message.content, CONTENT)
-            return [message.id for message in page.messages]
-        except (ConfigurationError, StoreError) as error:
-            self.assert_one_line(error, path)
-            return None
-        finally:
-            database.let_go()
-
-    def assert_one_line(self, error, path):
-        """An error says in one line what it is about."""
-        self.assertIn(str(path), str(error))
-        self.assertNotIn("\n", str(error))
-
-    def goes_on(self, path):
-        """Say that a message more is stored after those that are told, and stays."""
-        told = self.told(path)
-        database = Database(path.parent, Durability.NORMAL)
-        streams = SqliteStreams(database, Retention(), lambda: NOW)
-        streams.open()
-        (outcome,) = streams.append([entry("one more", CONTENT)])
-        streams.close()
-        self.assertEqual(outcome.message.seq, len(told) + 1)
-        self.said[len(told) :] = ["one more"]
-        self.assertEqual(self.told(path), [*told, "one more"])
+from tests.storage.sqlite.faults import BATCHES, CONTENT, PAGE, PER_BATCH, FilesCase
+from tests.storage.stores import LOBBY, NOW, entry
 
 
 class DatabaseFileTests(FilesCase):
@@ -157,12 +81,12 @@ class DatabaseFileTests(FilesCase):
     def say_one(self, path):
         """Say one message more, if the store can be opened, and whether it was stored."""
         database = Database(path.parent, Durability.NORMAL)
-        streams = SqliteStreams(database, Retention(), lambda: NOW)
+        logs = SqliteStreams(database, Retention(), lambda: NOW)
         try:
-            streams.open()
-            (outcome,) = streams.append([entry("one more", CONTENT)])
+            logs.open()
+            (outcome,) = logs.append([entry("one more", CONTENT)])
             self.assertEqual(outcome.message.seq, len(self.said) + 1)
-            page = streams.read(LOBBY, after=len(self.said), before=None, limit=2, max_bytes=10**6)
+            page = logs.read(LOBBY, after=len(self.said), before=None, limit=2, max_bytes=10**6)
             self.assertEqual(page.messages, [outcome.message])
         except (ConfigurationError, StoreError) as error:
             self.assert_one_line(error, path)
@@ -196,7 +120,7 @@ class LogFileTests(FilesCase):
                 self.said.pop()
 
     def test_cut_short(self):
-        """A write-ahead log cut anywhere holds the first transactions, whole, and goes on."""
+        """A log that ends anywhere holds whole transactions, the first ones, and goes on."""
         size = wal_of(self.killed / "chatd.db").stat().st_size
         random_ = random.Random(0)
         lengths = {0, 1, 31, 32, 33, size - 1, *(random_.randrange(size) for _ in range(40))}
@@ -212,7 +136,7 @@ class LogFileTests(FilesCase):
         self.assertGreater(len(numbers), BATCHES // 2)
 
     def test_flipped(self):
-        """A write-ahead log with a wrong bit ends before it."""
+        """A log with a bit that is wrong ends before it."""
         size = wal_of(self.killed / "chatd.db").stat().st_size
         for seed in range(30):
             path = self.copy(self.killed)
@@ -224,7 +148,7 @@ class LogFileTests(FilesCase):
                 self.assert_whole_transactions(self.told(path))
 
     def test_index(self):
-        """The index of the write-ahead log is made anew, whatever is in its place."""
+        """The index of the log is made anew, whatever is in its place."""
         for content in (b"", b"x", bytes(32768), random.Random(1).randbytes(32768)):
             path = self.copy(self.killed)
             path.with_name("chatd.db-shm").write_bytes(content)
@@ -247,7 +171,7 @@ class LogFileTests(FilesCase):
 
 
 def wal_of(path):
-    """The path of a database's write-ahead log."""
+    """The path of a database's log."""
     return path.with_name(f"{path.name}-wal")
 
 

@@ -8,8 +8,7 @@ import sqlite3
 import pytest
 
 from chatd.errors import StoreError
-from tests.storage.sqlite.test_faults_anywhere import Failing
-from tests.storage.sqlite.test_faults_files import PAGE, FilesCase
+from tests.storage.sqlite.faults import PAGE, Failing, FilesCase
 from tests.storage.stores import LOBBY, StoreCase, entries, entry
 
 

@@ -1,0 +1,96 @@
+"""Cases without tests, which the tests of the client extend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.policy import Policy
+from chatd.client.client import ChatClient
+from chatd.client.connect import connect
+from chatd.errors import RequestError
+from chatd.server.factory import ChatFactory
+from chatd.testing import MemoryServer
+from chatd.wire.messages import Message
+from tests.fakes.peers import MemoryNetwork
+
+
+class ClientCase(SynchronousTestCase):
+    """Clients of a server in memory."""
+
+    factory_class: type[ChatFactory] = ChatFactory
+
+    def setUp(self) -> None:
+        self.server = MemoryServer(self.factory_class, max_content=20 * 1024 * 1024)
+        self.alice = self.server.connect("alice")
+        self.bob = self.server.connect("bob")
+
+    def pump(self) -> None:
+        self.server.pump()
+
+    def tell(self, client: ChatClient, message: Message) -> None:
+        """Let the server send a client any frame."""
+        self.server.session_of(client).deliver(self.server.factory.codec.encode(message))
+        self.pump()
+
+    def lose(self, client: ChatClient) -> None:
+        """Let a client's connection break; what it has not sent is lost."""
+        client.transport.loseConnection()
+        self.pump()
+
+    def next_of(self, client: ChatClient) -> Deferred[str]:
+        """Ask a client for the next message; the Deferred fires with its text."""
+        return Deferred.fromCoroutine(client.__anext__()).addCallback(lambda message: message.text)
+
+
+class CommandsCase(SynchronousTestCase):
+    """Alice, who is an operator, and bob, in the lobby of a server in memory."""
+
+    def setUp(self) -> None:
+        self.server = MemoryServer(policy=Policy(operators=("alice",), max_rooms=2_000))
+        self.alice = self.server.connect("alice")
+        self.bob = self.server.connect("bob")
+
+    def result(self, asked: Deferred[Any]) -> Any:
+        """Return what the server answers."""
+        self.server.pump()
+        return self.successResultOf(asked)
+
+    def error(self, asked: Deferred[Any]) -> str:
+        """Return the code of the server's refusal."""
+        self.server.pump()
+        return self.failureResultOf(asked, RequestError).value.code
+
+    def say(self, client: ChatClient, *texts: str, **options: str) -> list[Message]:
+        """Say something, and return the receipts."""
+        return [self.result(client.send(text, **options)) for text in texts]
+
+
+ENDPOINT = "tcp:localhost:9999"
+
+
+class RaisingEndpoint:
+    """An endpoint that cannot connect."""
+
+    def connect(self, factory: object) -> Deferred[object]:
+        raise NotImplementedError("not here")
+
+
+class NetworkCase(SynchronousTestCase):
+    """A server at `ENDPOINT` of a reactor in memory."""
+
+    key: bytes | None = None
+
+    def setUp(self) -> None:
+        self.network = MemoryNetwork(key=self.key)
+        self.reactor = self.network.reactor
+        self.factory = self.network.factory
+
+    def connect(self, **options: object) -> Deferred[ChatClient]:
+        return Deferred.fromCoroutine(connect(self.reactor, ENDPOINT, **options))
+
+    def names(self) -> list[str]:
+        """Return the names of those who are connected."""
+        return [session.name for session in self.factory.sessions.values()]

@@ -1,0 +1,224 @@
+"""Cases without tests, which the tests of the server extend: a server, and clients by hand."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import RequestError
+from chatd.server.factory import ChatFactory
+from chatd.server.session import Session
+from chatd.wire.codec import Codec
+from chatd.wire.messages import Error, Heartbeat, Message, MessageType, SessionAck
+from tests.chat.slowstore import SlowStore
+from tests.fakes.networks import UnixTransport
+from tests.fakes.peers import (
+    GatedStore,
+    Peer,
+    PipeTransport,
+    SocketTransport,
+    hand_client,
+    memory_factory,
+    settle,
+)
+
+SECRET = "open sesame"
+PING = Message(MessageType.HEARTBEAT, Heartbeat(7), b"ping")
+NO_FRAME = b"\0\0\0\1x"
+
+
+class UserTransport(UnixTransport):
+    """A UNIX socket's, of the user who runs the tests."""
+
+    uid = os.getuid()
+
+
+class AdmissionCase(SynchronousTestCase):
+    """A server, and clients by hand that answer its greeting."""
+
+    transport_class: type[PipeTransport] = SocketTransport
+
+    def setUp(self) -> None:
+        self.serve()
+
+    def serve(self, factory_class: type[ChatFactory] = ChatFactory, **options: Any) -> None:
+        clock = Clock()
+        self.store = SlowStore(unix_time=clock.seconds)
+        options.setdefault("store", self.store)
+        self.factory = factory_class(clock, unix_time=clock.seconds, **options)
+
+    def knock(
+        self,
+        name: str | None = None,
+        *,
+        transport_class: type[PipeTransport] | None = None,
+        **fields: Any,
+    ) -> Peer:
+        """Answer a greeting, and end the turn."""
+        protocol = self.factory.buildProtocol(None)
+        peer = Peer(protocol, self.factory.codec, transport_class or self.transport_class)
+        (greeting,) = peer.take()
+        peer.auth = greeting.header.auth
+        answer = SessionAck(session_id=greeting.header.session_id, name=name, **fields)
+        peer.send(Message(MessageType.SESSION_ACK, answer))
+        settle(self.factory)
+        return peer
+
+    def welcome(self, name: str | None = None, **options: Any) -> dict[str, Any]:
+        """Be let in, and return the welcome."""
+        (told,) = self.knock(name, **options).take()
+        self.assertEqual((told.type, told.header["event"]), (MessageType.EVENT, "welcome"))
+        return told.header
+
+    def refusal(self, name: str | None = None, **options: Any) -> tuple[str, bool]:
+        """Be refused; return the code, and whether one may come back."""
+        peer = self.knock(name, **options)
+        return self.refusal_of(peer)
+
+    def refusal_of(self, peer: Peer) -> tuple[str, bool]:
+        error, end = peer.take()
+        self.assertEqual((error.type, end.type), (MessageType.ERROR, MessageType.DISCONNECT))
+        self.assertEqual(error.header.code, end.header.code)
+        peer.transport.lose()
+        return end.header.code, end.header.retry
+
+    def check_nothing_left(self) -> None:
+        """Check that no session, name, room or timer is left."""
+        hub = self.factory.hub
+        self.assertEqual((self.factory.sessions, hub.roster.here, hub.roster.rooms), ({}, {}, {}))
+        self.assertEqual(set(hub.roster.names._holders), {"server"})
+        self.assertEqual(hub.roster.names._accounts, set())
+        self.assertEqual(self.factory.clock.getDelayedCalls(), [])
+
+
+def gist(message: Message) -> str:
+    """Return what sets a message apart in these tests: its text, code, event or command."""
+    if message.type == MessageType.MESSAGE:
+        return message.text
+    if message.type == MessageType.HEARTBEAT:
+        return message.content.decode()
+    if isinstance(message.header, dict):
+        return message.header.get("event") or message.header["id"]
+    ref = getattr(message.header, "ref", None)
+    return message.header.code if ref is None else f"{message.header.code} {ref}"
+
+
+class PickyFactory(ChatFactory):
+    """Refuses some messages, and notes the commands that it was given."""
+
+    def message_received(self, session: Session, message: Message) -> None:
+        if message.text == "bad":
+            raise RequestError("too-bad", "no")
+        self.publish(session, message)
+
+    def command_received(self, session: Session, command: Message):
+        self.commanded = [*getattr(self, "commanded", ()), command.header["command"]]
+        return super().command_received(session, command)
+
+
+class AnswerCase(SynchronousTestCase):
+    """A server on a slow store, with one client by hand and another who listens."""
+
+    def setUp(self) -> None:
+        self.store = GatedStore()
+        self.factory = memory_factory(PickyFactory, store=self.store, heartbeat_s=1.0)
+        self.alice = hand_client(self.factory, "alice")
+        self.bob = hand_client(self.factory, "bob")
+        self.told(self.alice)
+
+    def told(self, client: Peer) -> list[str]:
+        """End the turn, and return what a client was told."""
+        settle(self.factory)
+        return [gist(message) for message in client.take()]
+
+    def answered(self, client: Peer) -> list[str]:
+        """Let the store answer once, and return what a client was told then."""
+        self.store.answer()
+        return self.told(client)
+
+    def names(self) -> list[str]:
+        """Return the names of those who have a session."""
+        return [session.name for session in self.factory.sessions.values()]
+
+
+class CountingCodec(Codec):
+    """Counts the messages that it encodes."""
+
+    count = 0
+
+    def encode(self, message: Message) -> bytes:
+        self.count += 1
+        return super().encode(message)
+
+
+def count_encodings(factory: ChatFactory) -> CountingCodec:
+    """Return what counts the messages that a server encodes for its rooms from now on."""
+    codec = CountingCodec()
+    for session in factory.sessions.values():
+        session.encoder = codec
+    return codec
+
+
+class FactoryCase(SynchronousTestCase):
+    """A server, and clients by hand."""
+
+    def setUp(self) -> None:
+        self.factory = memory_factory()
+
+    def clients(self, *names: str) -> list[Peer]:
+        """Connect clients; what they were told of each other is forgotten."""
+        clients = [hand_client(self.factory, name) for name in names]
+        for client in clients:
+            client.take()
+        return clients
+
+    def end_turn(self) -> None:
+        settle(self.factory)
+
+    def error_of(self, client: Peer) -> Error:
+        """Return the one ERROR that a client is told in this turn."""
+        self.end_turn()
+        (message,) = client.take()
+        self.assertEqual(message.type, MessageType.ERROR)
+        return message.header
+
+
+class HookFactory(ChatFactory):
+    """Calls what the test gives it.
+
+    Attributes:
+        hook: What `message_received` and `command_received` call.
+        texts: The texts of the messages that were handled, and the names of the commands.
+    """
+
+    hook = staticmethod(lambda session, message: None)
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **options)
+        self.texts: list[str] = []
+
+    def message_received(self, session: Session, message: Message):
+        self.texts.append(message.text)
+        return self.hook(session, message)
+
+    def command_received(self, session: Session, command: Message):
+        self.texts.append(command.header["command"])
+        return self.hook(session, command)
+
+
+class ServerCase(SynchronousTestCase):
+    """A server, and what clients by hand are told."""
+
+    def setUp(self) -> None:
+        self.factory = memory_factory(HookFactory)
+
+    def told(self, client: Peer) -> list[tuple[int, str, str | None]]:
+        """End the turn; return the types, codes and refs of what the client was told."""
+        settle(self.factory)
+        return [
+            (message.type, message.header.code, getattr(message.header, "ref", None))
+            for message in client.take()
+        ]
