@@ -8,7 +8,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import twisted.internet
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionRefusedError as NobodyError
 from twisted.internet.testing import MemoryReactorClock, StringTransport
@@ -186,6 +185,8 @@ class CommandCase(SynchronousTestCase):
 
     def run_command(self, *arguments, reactor=None):
         """Run the command; return its status, its output and its complaints."""
+        import twisted.internet.reactor  # imported first, or there is nothing to put back
+
         output, complaints = io.StringIO(), io.StringIO()
         self.patch(sys, "stdout", output)
         self.patch(sys, "stderr", complaints)
