@@ -1,15 +1,18 @@
-"""What every test on real sockets is held to: nothing failed behind its back."""
+"""What every test on real sockets is held to, and the files and sockets that it is given."""
 
 from __future__ import annotations
 
 import gc
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+
+from tests.fakes.pems import write_certificate
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -57,3 +60,24 @@ def logged_failures(request: pytest.FixtureRequest) -> Iterator[list[Failure]]:
     globalLogPublisher.removeObserver(observe)
     if failures:
         pytest.fail("logged:\n" + "\n".join(failure.getTraceback() for failure in failures))
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> str:
+    """Return the endpoint string of a socket that is not there yet."""
+    return f"unix:{tmp_path}/chat.sock"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """Return a directory that is not there yet."""
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def certificates(tmp_path: Path) -> Path:
+    """Return a directory with a certificate and its key."""
+    directory = tmp_path / "certificates"
+    directory.mkdir()
+    write_certificate(directory / "localhost.pem")
+    return directory

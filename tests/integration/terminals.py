@@ -138,3 +138,11 @@ class TerminalProcess:
     def wait(self) -> int:
         """Wait until the command ends, and return its status."""
         return self._process.wait(DEADLINE_S)
+
+
+PROMPT = "(?m)^>"
+
+
+def alice_at(endpoint, *options, **environment):
+    """Run the client as alice, for the time of a context."""
+    return TerminalProcess("chatd", "connect", endpoint, "--name", "alice", *options, **environment)

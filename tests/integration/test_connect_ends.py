@@ -12,13 +12,6 @@ import chatd
 from tests.integration.processes import Process, daemon, run_command, script
 from tests.integration.sessions import leave
 
-
-@pytest.fixture
-def endpoint(tmp_path):
-    """Return the endpoint string of a socket that is not there yet."""
-    return f"unix:{tmp_path}/chat.sock"
-
-
 USAGE = {
     "nothing": ([], "COMMAND"),
     "no such option": (["connect", "unix:x", "--bogus"], "--bogus"),

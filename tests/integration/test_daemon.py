@@ -9,14 +9,9 @@ from twisted.internet import reactor
 
 import chatd
 from chatd import write_key_file
+from tests.integration.daemons import tcp_port
 from tests.integration.processes import FOREGROUND, Daemonized, daemon
 from tests.integration.sessions import all_of, leave
-
-
-@pytest.fixture
-def endpoint(tmp_path):
-    """Return the endpoint string of a socket that is not there yet."""
-    return f"unix:{tmp_path}/chat.sock"
 
 
 async def say_hello(endpoint, key=None):
@@ -24,11 +19,6 @@ async def say_hello(endpoint, key=None):
     client = await chatd.connect(reactor, endpoint, key=key)
     assert (await client.send("hello")).text == "hello"
     await leave(client)
-
-
-def tcp_port(process):
-    """Return the port that a daemon was given by the system."""
-    return int(process.output.wait_for(r"starting on (\d+)")[1])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import subprocess
 import pytest
 
 from chatd import write_key_file
+from tests.integration.daemons import complaint_of
 from tests.integration.processes import (
     FOREGROUND,
     Daemonized,
@@ -17,16 +18,6 @@ from tests.integration.processes import (
     run_command,
     script,
 )
-
-
-def complaint_of(completed):
-    """Return the one line that a process ended with, which must not be a success."""
-    output = completed.stdout + completed.stderr
-    assert completed.returncode != 0
-    assert "Traceback" not in output
-    # Twisted's own lines are its usage and, before the complaint, its log.
-    lines = [line for line in output.splitlines() if line and not line.startswith("Usage: ")]
-    return lines[-1]
 
 
 @pytest.fixture

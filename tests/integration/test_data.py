@@ -10,7 +10,7 @@ from twisted.internet import reactor
 from twisted.internet.task import deferLater
 
 import chatd
-from chatd import RequestError, SessionRefused, write_key_file
+from chatd import RequestError, write_key_file
 from chatd.client.factory import ChatClientFactory
 from chatd.client.service import ChatClientService
 from chatd.config.passwordfile import set_password
@@ -18,38 +18,11 @@ from chatd.daemon.service import ChatService
 from chatd.errors import StartupError
 from chatd.storage.memory import MemoryStore
 from tests.fakes.passwords import CHEAP
+from tests.integration.daemons import complaint_of, connect, refusal, stop, tcp_port
 from tests.integration.processes import FOREGROUND, daemon, run_command
 from tests.integration.sessions import leave
-from tests.integration.test_daemon import endpoint, tcp_port
-from tests.integration.test_daemon_refuses import complaint_of
-
-__all__ = ["endpoint"]  # a fixture
 
 TCP = "tcp:0:interface=127.0.0.1"
-
-
-@pytest.fixture
-def data(tmp_path):
-    """Return a directory that is not there yet."""
-    return tmp_path / "data"
-
-
-def stop(process):
-    """Stop a daemon, which must end as it was asked to and say nothing of a failure."""
-    process.send_signal(signal.SIGTERM)
-    assert process.wait() == -signal.SIGTERM
-    assert "Traceback" not in process.output.text + process.errors.text
-
-
-async def connect(endpoint, name=None, **options):
-    return await chatd.connect(reactor, endpoint, name=name, **options)
-
-
-async def refusal(endpoint, name=None, **options):
-    """Connect, be refused, and return the code."""
-    with pytest.raises(SessionRefused) as caught:
-        await connect(endpoint, name, **options)
-    return caught.value.code
 
 
 async def test_kept(endpoint, data):

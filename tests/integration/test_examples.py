@@ -54,12 +54,6 @@ def run(*command, typed=""):
     return done.stdout, done.stderr, done.returncode
 
 
-@pytest.fixture
-def endpoint(tmp_path):
-    """Return the endpoint string of a UNIX socket of the test's own."""
-    return f"unix:{tmp_path}/chat.sock"
-
-
 def test_codec():
     """A message goes to bytes and back, and damage is noticed."""
     output, _, status = run(sys.executable, EXAMPLES / "codec.py")

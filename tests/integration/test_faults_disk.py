@@ -6,22 +6,20 @@ import re
 import resource
 import shutil
 import signal
-import subprocess
 
 import pytest
 from twisted.internet import reactor
 
 import chatd
 from chatd import RequestError
+from tests.integration.daemons import complaint_of
+from tests.integration.mounts import mounting
 from tests.integration.processes import Daemonized, daemon, run_command, script
 from tests.integration.sessions import leave
-from tests.integration.test_daemon_refuses import complaint_of
 
 SMALL = "x" * 10
 LARGE = b"y" * 100_000
 FOREGROUND = ("twistd", "-n")
-OWN_MOUNTS = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
-"""What runs a shell that may mount what it likes, seen by itself and its children alone."""
 PAGE = 4096
 LOG_BYTES = 512 * 1024
 """How much of a log there is already: more than a database will have."""
@@ -33,25 +31,6 @@ def data(tmp_path):
     directory = tmp_path / "data"
     directory.mkdir()
     return directory
-
-
-@pytest.fixture
-def endpoint(tmp_path):
-    """Return where to listen."""
-    return f"unix:{tmp_path}/chat.sock"
-
-
-def mounting(script_, data, *program):
-    """Return a program that is run when a shell has mounted something for it alone."""
-    try:
-        completed = subprocess.run(
-            [*OWN_MOUNTS, script_, data], capture_output=True, check=False, timeout=20
-        )
-    except FileNotFoundError:
-        pytest.skip("there is no unshare here")
-    if completed.returncode:
-        pytest.skip("nothing may be mounted here")
-    return (*OWN_MOUNTS, f'{script_} && exec "$@"', str(data), *program)
 
 
 class LimitedFiles:

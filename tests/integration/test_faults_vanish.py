@@ -21,6 +21,7 @@ from chatd.storage.values import Retention
 from chatd.testing import running_server
 from tests.fakes.passwords import SlowChecker
 from tests.fakes.peers import GatedStore
+from tests.integration.daemons import tcp_port
 from tests.integration.processes import daemon
 from tests.integration.sessions import (
     KEY,
@@ -30,7 +31,6 @@ from tests.integration.sessions import (
     settle,
     with_and_without_key,
 )
-from tests.integration.test_daemon import tcp_port
 
 MIB = 1024 * 1024
 LARGE = 6 * MIB

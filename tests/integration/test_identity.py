@@ -10,12 +10,7 @@ from twisted.internet.endpoints import clientFromString, connectProtocol, server
 from twisted.internet.protocol import Factory, Protocol
 
 from chatd.transport.identity import Identity, identify
-from tests.integration.test_tls import (
-    certificates,  # noqa: F401  (a fixture)
-    has_ipv6,
-    ssl_client,
-    ssl_server,
-)
+from tests.integration.tls import has_ipv6, ssl_client, ssl_server
 
 ME = Identity(f"uid:{os.getuid()}", pwd.getpwuid(os.getuid()).pw_name, is_clear_tcp=False)
 
@@ -91,7 +86,7 @@ async def test_unix(tmp_path):
     assert await identity_of_client(socket, socket) == ME
 
 
-async def test_tls(certificates):  # noqa: F811
+async def test_tls(certificates):
     """A client on TLS has its IP address, and is not in the clear."""
     identity = await identity_of_client(
         ssl_server(certificates), lambda port: ssl_client(certificates, port)

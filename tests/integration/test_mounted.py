@@ -9,9 +9,9 @@ from twisted.internet import reactor
 import chatd
 from chatd.config.passwordfile import load_passwords, set_password
 from tests.fakes.passwords import CHEAP
+from tests.integration.mounts import mounting
 from tests.integration.processes import daemon, run_command, script
 from tests.integration.sessions import leave
-from tests.integration.test_faults_disk import mounting
 
 MOUNTED = 'mount --bind "$0/kept" "$0/there/file"'
 READ_ONLY = (

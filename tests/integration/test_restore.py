@@ -9,10 +9,9 @@ from twisted.internet import reactor
 
 from chatd.client.factory import ChatClientFactory
 from chatd.client.service import ChatClientService
+from tests.integration.daemons import connect, stop
 from tests.integration.processes import daemon
-from tests.integration.test_data import connect, data, endpoint, leave, stop
-
-__all__ = ["data", "endpoint"]  # fixtures
+from tests.integration.sessions import leave
 
 
 def back_up(data, copy):

@@ -9,9 +9,7 @@ from twisted.internet import reactor
 import chatd
 from tests.integration.processes import daemon, run_command
 from tests.integration.sessions import Witness, leave
-from tests.integration.terminals import CTRL_C, CTRL_D, ENTER, TerminalProcess
-
-PROMPT = "(?m)^>"
+from tests.integration.terminals import CTRL_C, CTRL_D, ENTER, PROMPT, alice_at
 
 
 @pytest.fixture(scope="module")
@@ -20,11 +18,6 @@ def endpoint(tmp_path_factory):
     endpoint = f"unix:{tmp_path_factory.mktemp('daemon')}/chat.sock"
     with daemon(endpoint=endpoint):
         yield endpoint
-
-
-def alice_at(endpoint, *options, **environment):
-    """Run the client as alice, for the time of a context."""
-    return TerminalProcess("chatd", "connect", endpoint, "--name", "alice", *options, **environment)
 
 
 def bob_at(endpoint):

@@ -6,18 +6,11 @@ import socket
 import pytest
 
 from tests.integration.processes import daemon, script
-from tests.integration.terminals import CTRL_D, CTRL_Z, ENTER, TerminalProcess
-from tests.integration.test_terminal import PROMPT, alice_at
+from tests.integration.terminals import CTRL_D, CTRL_Z, ENTER, PROMPT, TerminalProcess, alice_at
 
 STATUSES = {signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGTERM: 143}
 each_signal = pytest.mark.parametrize("number", STATUSES, ids=lambda number: number.name)
 GOODBYE = r"alice: ended: SessionEnded\('goodbye"
-
-
-@pytest.fixture
-def endpoint(tmp_path):
-    """Return the endpoint string of a socket that is not there yet."""
-    return f"unix:{tmp_path}/chat.sock"
 
 
 @pytest.fixture

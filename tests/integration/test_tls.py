@@ -2,7 +2,6 @@
 
 import re
 import signal
-import socket
 import ssl
 from contextlib import asynccontextmanager
 
@@ -14,9 +13,10 @@ from chatd import write_key_file
 from chatd.daemon.build import make_service
 from chatd.daemon.settings import Settings
 from tests.fakes.pems import write_certificate
+from tests.integration.daemons import stop
 from tests.integration.processes import daemon
 from tests.integration.sessions import leave
-from tests.integration.test_data import stop
+from tests.integration.tls import has_ipv6, ssl_client, ssl_server, tls_client
 
 MIB = 1024 * 1024
 
@@ -25,24 +25,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:.*pyOpenSSL:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:X509:DeprecationWarning"),
 ]
-
-
-def has_ipv6():
-    """Say whether this machine has an IPv6 loopback address."""
-    try:
-        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
-    except OSError:
-        return False
-    return True
-
-
-@pytest.fixture
-def certificates(tmp_path):
-    """Return a directory with a certificate and its key."""
-    directory = tmp_path / "certificates"
-    directory.mkdir()
-    write_certificate(directory / "localhost.pem")
-    return directory
 
 
 @asynccontextmanager
@@ -54,23 +36,6 @@ async def serving(listen, key_file=None):
         yield service, service.listeners[0].port.getHost().port
     finally:
         await service.stopService()
-
-
-def ssl_server(certificates):
-    """Return the string of an `ssl:` server endpoint."""
-    pem = certificates / "localhost.pem"
-    return f"ssl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1"
-
-
-def ssl_client(certificates, port):
-    """Return the string of an `ssl:` client endpoint, which verifies the certificate."""
-    return f"ssl:127.0.0.1:{port}:caCertsDir={certificates}:hostname=localhost"
-
-
-def tls_client(certificates, port, host="127.0.0.1"):
-    """Return the string of a `tls:` client endpoint, which verifies the certificate."""
-    host = host.replace(":", r"\\\:")
-    return rf"tls:localhost:{port}:trustRoots={certificates}:endpoint=tcp\:{host}\:{port}"
 
 
 @pytest.mark.parametrize("client_string", [ssl_client, tls_client])

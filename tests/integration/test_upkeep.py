@@ -11,9 +11,6 @@ import chatd
 from chatd import SessionRefused, load_key, write_key_file
 from tests.integration.processes import FOREGROUND, Daemonized, daemon
 from tests.integration.sessions import leave
-from tests.integration.test_daemon import endpoint
-
-__all__ = ["endpoint"]  # a fixture
 
 
 async def test_new_key(endpoint, tmp_path):

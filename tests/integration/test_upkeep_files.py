@@ -11,12 +11,9 @@ import chatd
 from chatd import RequestError, SessionRefused, load_key, write_key_file
 from chatd.config.passwordfile import set_password
 from tests.fakes.passwords import CHEAP
+from tests.integration.daemons import refusal, stop
 from tests.integration.processes import FOREGROUND, Daemonized, daemon
 from tests.integration.sessions import leave
-from tests.integration.test_daemon import endpoint
-from tests.integration.test_data import refusal, stop
-
-__all__ = ["endpoint"]  # a fixture
 
 PROGRAMS = [FOREGROUND, ("twist", "--log-format=text")]
 STAYS = "not read anew, what was in force stays"

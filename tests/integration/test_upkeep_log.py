@@ -9,12 +9,9 @@ from twisted.internet import reactor
 from twisted.internet.error import ConnectError
 
 import chatd
+from tests.integration.daemons import stop
 from tests.integration.processes import FOREGROUND, Daemonized, Process, daemon
 from tests.integration.sessions import leave
-from tests.integration.test_daemon import endpoint
-from tests.integration.test_data import stop
-
-__all__ = ["endpoint"]  # a fixture
 
 OPENED = "log: opened anew"
 

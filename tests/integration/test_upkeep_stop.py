@@ -10,11 +10,9 @@ from twisted.internet import reactor
 
 import chatd
 from chatd import SessionEnded
+from tests.integration.daemons import tcp_port
 from tests.integration.peer import Peer, Type
 from tests.integration.processes import FOREGROUND, daemon
-from tests.integration.test_daemon import endpoint, tcp_port
-
-__all__ = ["endpoint"]  # a fixture
 
 FOR_EVER = ("--grace", "3600")
 PATIENT = (

@@ -1,0 +1,42 @@
+"""A daemon that is a process: its port, its clients, how it ends, and why it does not start."""
+
+import signal
+
+import pytest
+from twisted.internet import reactor
+
+import chatd
+from chatd import SessionRefused
+
+
+def tcp_port(process):
+    """Return the port that a daemon was given by the system."""
+    return int(process.output.wait_for(r"starting on (\d+)")[1])
+
+
+def stop(process):
+    """Stop a daemon, which must end as it was asked to and say nothing of a failure."""
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == -signal.SIGTERM
+    assert "Traceback" not in process.output.text + process.errors.text
+
+
+async def connect(endpoint, name=None, **options):
+    return await chatd.connect(reactor, endpoint, name=name, **options)
+
+
+async def refusal(endpoint, name=None, **options):
+    """Connect, be refused, and return the code."""
+    with pytest.raises(SessionRefused) as caught:
+        await connect(endpoint, name, **options)
+    return caught.value.code
+
+
+def complaint_of(completed):
+    """Return the one line that a process ended with, which must not be a success."""
+    output = completed.stdout + completed.stderr
+    assert completed.returncode != 0
+    assert "Traceback" not in output
+    # Twisted's own lines are its usage and, before the complaint, its log.
+    lines = [line for line in output.splitlines() if line and not line.startswith("Usage: ")]
+    return lines[-1]
