@@ -1,0 +1,121 @@
+"""The rules of the tests: a test runs once, and says what it found."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import TestCase
+
+from twisted.trial.unittest import SynchronousTestCase
+
+ROOT = Path(__file__).parent.parent
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts)
+
+
+def is_test_module(name: str) -> bool:
+    return name.startswith("tests.") and name.rpartition(".")[2].startswith("test_")
+
+
+def imports_of_tests(source: str, package: str) -> set[str]:
+    """Return the test modules that a module of a package imports, wherever it does so."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parents = package.split(".")[: 1 - node.level or None] if node.level else []
+            base = ".".join([*parents, *filter(None, [node.module])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
+        found.update(filter(is_test_module, names))
+    return found
+
+
+def asserts_by_class(source: str) -> dict[str, list[int]]:
+    """Return the lines of the `assert` statements in a module's classes, by the classes' names."""
+    classes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef)]
+    found = {
+        cls.name: [node.lineno for node in ast.walk(cls) if isinstance(node, ast.Assert)]
+        for cls in classes
+    }
+    return {name: lines for name, lines in found.items() if lines}
+
+
+def has_tests(cls: type) -> bool:
+    return any(name.startswith("test") for name in dir(cls))
+
+
+def all_cases() -> Iterator[type]:
+    """Iterate over the test cases of all test modules, and over those that they extend."""
+    for path in sorted(ROOT.glob("tests/**/test_*.py")):
+        importlib.import_module(module_of(path))
+    waiting = TestCase.__subclasses__()
+    while waiting:
+        case = waiting.pop()
+        waiting += case.__subclasses__()
+        if case.__module__.startswith("tests."):
+            yield case
+
+
+class ImportTests(SynchronousTestCase):
+    """Both runners run every test case in a test module's namespace, imported or not."""
+
+    def test_every_module(self):
+        """No module imports a test module: what tests share is in modules of its own."""
+        paths = [*ROOT.glob("tests/**/*.py"), *ROOT.glob("bench/**/*.py")]
+        self.assertGreater(len(paths), 200)
+        for path in paths:
+            package = module_of(path.parent / "__init__").removesuffix(".__init__")
+            found = imports_of_tests(path.read_text("utf-8"), package)
+            self.assertEqual(found, set(), str(path))
+
+    def test_shared_cases(self):
+        """A case that is shared has no tests of its own, which would run wherever it is shared."""
+        shared = [case for case in all_cases() if not is_test_module(case.__module__)]
+        self.assertGreater(len(shared), 10)
+        self.assertEqual([case for case in shared if has_tests(case)], [])
+
+    def test_the_check(self):
+        """An import of a test module is found, however it is written and wherever it stands."""
+        for source in (
+            "import tests.wire.test_codec",
+            "import json, tests.wire.test_codec as codec",
+            "from tests.wire import test_codec",
+            "from tests.wire.test_codec import CodecTests",
+            "from . import test_codec",
+            "from .test_codec import CodecTests",
+            "from ..wire.test_codec import CodecTests",
+            "def function():\n    from tests.wire import test_codec",
+        ):
+            found = imports_of_tests(source, "tests.wire")
+            self.assertIn("tests.wire.test_codec", found, source)
+        source = "import tests.wire.samples\nfrom tests.fakes import peers\nfrom . import samples"
+        self.assertEqual(imports_of_tests(source, "tests.wire"), set())
+
+
+class AssertionTests(SynchronousTestCase):
+    """Under trial, a bare `assert` that fails shows no values; the methods of a case do."""
+
+    def test_every_case(self):
+        """No test case, and nothing that is mixed into one, asserts but by its own methods."""
+        classes: dict[str, set[str]] = {}
+        for each in {each for case in all_cases() for each in case.__mro__}:
+            if each.__module__.startswith("tests."):
+                classes.setdefault(each.__module__, set()).add(each.__qualname__)
+        self.assertGreater(len(classes), 100)
+        for module, names in classes.items():
+            path = ROOT / Path(*module.split(".")).with_suffix(".py")
+            found = asserts_by_class(path.read_text("utf-8"))
+            bare = {name: lines for name, lines in found.items() if name in names}
+            self.assertEqual(bare, {}, str(path))
+
+    def test_the_check(self):
+        """A bare `assert` is found wherever it stands in a class, and its line is told."""
+        source = "def plain():\n    assert 1\nclass A:\n    def test(self):\n        assert 1\n"
+        self.assertEqual(asserts_by_class(source), {"A": [5]})
+        self.assertEqual(asserts_by_class("class A:\n    def test(self):\n        self.ok()\n"), {})
