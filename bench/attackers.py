@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import socket
 
-from bench.aside import Crowd
 from bench.dialects.base import reset
+from bench.worker import ConnectTask
 from chatd.connection.client import ClientConnection
 from chatd.connection.events import PingReceived, Welcomed
 from chatd.wire.channel import ClearChannel, SecureChannel
@@ -14,7 +14,7 @@ from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk
 from chatd.wire.messages import Heartbeat, MessageType
 
-__all__ = ["KINDS", "Assault", "Attacker", "Dripper"]
+__all__ = ["KINDS", "Attack", "Attacker", "Dripper"]
 
 FLOOD = 1_000
 """How many frames one who floods sends at once."""
@@ -29,7 +29,7 @@ UNREAD_BYTES = 4096
 _UNKNOWN_TYPE = 999
 
 
-class Assault(Crowd, frozen=True, kw_only=True):
+class Attack(ConnectTask, frozen=True, kw_only=True):
     """What they are told.
 
     Attributes:
@@ -60,7 +60,7 @@ class Attacker:
     has_heard = False
     is_over = False
 
-    def __init__(self, number: int, task: Assault) -> None:
+    def __init__(self, number: int, task: Attack) -> None:
         self.number = number
         self.link = socket.socket()
         self.link.setblocking(False)
@@ -155,7 +155,7 @@ class Dripper(Attacker):
 class Flooder(Attacker):
     """Is welcomed, and floods: three of eight read nothing from then on, the others say goodbye."""
 
-    def __init__(self, number: int, task: Assault) -> None:
+    def __init__(self, number: int, task: Attack) -> None:
         super().__init__(number, task)
         kind = number // len(KINDS) % 8
         self._flood = b"".join(_bad_frames(self.codec, kind % 4))

@@ -11,15 +11,15 @@ from pathlib import Path
 from subprocess import Popen
 from threading import Thread
 
-from bench.aside import answer_of, started
-from bench.assault import Outcome
-from bench.attackers import Assault
+from bench.attack import Outcome
+from bench.attackers import Attack
 from bench.dialects.base import connect
 from bench.figures import Effort, Figures, Note, add
 from bench.idle import IdleCrowd
 from bench.peers import Peer, Server, prepare_chatd, running
 from bench.probe import AnsweringLine, Probe, Summary
 from bench.process import MIB, PeakWatch, open_descriptors, resident_bytes
+from bench.worker import answer_of, started
 from chatd.connection.events import Event
 from chatd.wire.messages import Message, MessageType
 
@@ -96,7 +96,7 @@ def _bear(server: Server, effort: Effort) -> tuple[dict[str, float], Outcome]:
     _warm_up(server, min(effort.hostile, WAVE))
     _settled_descriptors(server, descriptors)
     before = resident_bytes(server.pid)
-    task = Assault(
+    task = Attack(
         host=server.host,
         port=server.port,
         key=server.key,
@@ -104,7 +104,7 @@ def _bear(server: Server, effort: Effort) -> tuple[dict[str, float], Outcome]:
         wave=WAVE,
         hold_s=effort.hostile_hold_s,
     )
-    with PeakWatch(server.pid) as watch, started("bench.assault", task) as attackers:
+    with PeakWatch(server.pid) as watch, started("bench.attack", task) as attackers:
         summary, lost = _converse(server, attackers)
         outcome = answer_of(attackers, Outcome)
     serves = _is_serving(server, "last")

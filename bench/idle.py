@@ -14,13 +14,13 @@ from dataclasses import replace
 from functools import partial
 from subprocess import Popen
 
-from bench.aside import answer_of, started
 from bench.dialects.base import Line, connect, payload
 from bench.figures import Effort, Figures, Note, add
 from bench.load import READ_BYTES, join_all
 from bench.peers import Peer, Server, prepare_chatd, running
 from bench.probe import AnsweringLine, Summary, Task
 from bench.process import cpu_seconds
+from bench.worker import answer_of, started
 
 __all__ = ["IdleCrowd", "heartbeats", "large_beside"]
 

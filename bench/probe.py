@@ -4,7 +4,7 @@ A server of one thread does one thing at a time: whatever it is busy with when a
 the message waits for. So the longest round trip bounds the longest time for which the server is
 busy with something else.
 
-Run aside (see `bench.aside`), it is told `Task` and answers `Summary`.
+A worker (see `bench.worker`): its task is a `Task`, its answer a `Summary`.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from bench.aside import do_task
 from bench.dialects.base import connect, payload
 from bench.dialects.chatd import ChatdLine
+from bench.worker import do_task
 from chatd.connection.client import ClientConnection
 from chatd.connection.events import Event, PingReceived
 from chatd.wire.messages import Message, MessageType

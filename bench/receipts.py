@@ -44,16 +44,16 @@ class Findings:
 
 @dataclass
 class Ledger:
-    """What all visitors note, in threads of their own.
+    """What all clients note, in threads of their own.
 
     Attributes:
         receipts: What was confirmed.
-        visits: How many sessions there were, by how they ended.
+        ends: How many sessions there were, by how they ended.
         refusals: How many requests were refused, by the code.
     """
 
     receipts: list[Receipt] = field(default_factory=list)
-    visits: Counter[str] = field(default_factory=Counter)
+    ends: Counter[str] = field(default_factory=Counter)
     refusals: Counter[str] = field(default_factory=Counter)
     _lock: Lock = field(default_factory=Lock)
 
@@ -62,10 +62,10 @@ class Ledger:
         with self._lock:
             self.receipts.append(receipt)
 
-    def visited(self, end: str) -> None:
+    def session_ended(self, end: str) -> None:
         """Note the end of a session."""
         with self._lock:
-            self.visits[end] += 1
+            self.ends[end] += 1
 
     def refused(self, code: str) -> None:
         """Note a refusal."""

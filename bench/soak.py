@@ -15,19 +15,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event
 
-from bench.census import Census
+from bench.counts import Counts
 from bench.dialects.base import connect
 from bench.figures import Effort, Figures, Note, add
 from bench.peers import Peer, Server
 from bench.process import MIB, open_descriptors, resident_bytes
 from bench.receipts import Ledger, Receipt, compare
+from bench.soak_clients import ROOMS, SoakClient, SoakLine
 from bench.soaked import Daemon
-from bench.visitors import ROOMS, Visitor, VisitorLine
 from chatd.wire.messages import ChatHeader
 
 __all__ = ["Rest", "read_history", "soak"]
 
-VISITORS = 40
+CLIENTS = 40
 """How many are there at once, about."""
 SETTLE_S = 20.0
 """How long the last sessions may take to be gone, in seconds."""
@@ -36,7 +36,7 @@ PAGE = 500
 _LOOK_S = 0.1
 
 
-class _Reader(VisitorLine):
+class _Reader(SoakLine):
     """Reads what the history holds.
 
     Attributes:
@@ -46,7 +46,7 @@ class _Reader(VisitorLine):
     history: list[Receipt]
 
     def message_received(self, header: ChatHeader) -> None:
-        """See `VisitorLine`."""
+        """See `SoakLine`."""
         assert header.room is not None
         assert header.seq is not None
         self.history.append(Receipt(header.room, header.seq, header.id))
@@ -57,20 +57,20 @@ class Rest:
     """What a daemon holds that nobody is connected to.
 
     Attributes:
-        census: What it counts itself.
+        counts: What the daemon counts itself.
         descriptors: How many files it holds open.
-        before_bytes: How much memory it held before the census, free memory included.
+        before_bytes: How much memory it held before it counted, free memory included.
         resident_bytes: How much it held after it.
     """
 
-    census: Census
+    counts: Counts
     descriptors: int
     before_bytes: int
     resident_bytes: int
 
     def beyond(self, base: Rest) -> dict[str, int]:
         """Return how much more there is than at the base, by what it is."""
-        before, after = base.census, self.census
+        before, after = base.counts, self.counts
         more = {
             "descriptors": self.descriptors - base.descriptors,
             "timers": after.timers - before.timers,
@@ -96,7 +96,7 @@ def soak(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
                 daemon.close()
         for quantity, figure in taken.items():
             add(figures, quantity, peer, figure)
-        for what, counted in (("visits", ledger.visits), ("refusals", ledger.refusals)):
+        for what, counted in (("ends", ledger.ends), ("refusals", ledger.refusals)):
             told = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counted.items()))
             note(f"{peer.label}: {what} of the soak: {told or 'none'}")
     return figures
@@ -113,10 +113,10 @@ def _soak(daemon: Daemon, seconds: float, ledger: Ledger) -> dict[str, float]:
         daemon.start()
         time.sleep(seconds / 6)
 
-    _come_and_go(daemon, ledger, range(VISITORS), begin_again)
+    _connect_again_and_again(daemon, ledger, range(CLIENTS), begin_again)
     warm = _rest(daemon, base)
-    others = range(VISITORS, 2 * VISITORS)
-    _come_and_go(daemon, ledger, others, lambda: time.sleep(seconds * 2 / 3))
+    others = range(CLIENTS, 2 * CLIENTS)
+    _connect_again_and_again(daemon, ledger, others, lambda: time.sleep(seconds * 2 / 3))
     end = _rest(daemon, base)
     assert daemon.server is not None
     findings = compare(ledger.receipts, read_history(daemon.server))
@@ -130,20 +130,20 @@ def _soak(daemon: Daemon, seconds: float, ledger: Ledger) -> dict[str, float]:
         "memory": end.resident_bytes / MIB,
         "memory, with what is free": end.before_bytes / MIB,
         "growth": (end.resident_bytes - warm.resident_bytes) / MIB,
-        "objects more": float(end.census.objects - warm.census.objects),
+        "objects more": float(end.counts.objects - warm.counts.objects),
         **{f"{what} left": float(count) for what, count in end.beyond(base).items()},
         "tracebacks": float(daemon.tracebacks),
     }
 
 
-def _come_and_go(
+def _connect_again_and_again(
     daemon: Daemon, ledger: Ledger, numbers: Sequence[int], meanwhile: Callable[[], None]
 ) -> None:
-    """Let visitors come and go as long as something takes, and wait until all have left."""
+    """Let clients come and go as long as something takes, and wait until all have left."""
     is_closing = Event()
     with ThreadPoolExecutor(len(numbers)) as pool:
         runs = [
-            pool.submit(Visitor(number, lambda: daemon.server, ledger, is_closing).run)
+            pool.submit(SoakClient(number, lambda: daemon.server, ledger, is_closing).run)
             for number in numbers
         ]
         try:
@@ -160,7 +160,7 @@ def _rest(daemon: Daemon, base: Rest | None = None) -> Rest:
     first = _look_at(daemon)
     while True:
         rest = replace(_look_at(daemon), before_bytes=first.before_bytes)
-        is_settled = rest.census.sessions == 0 and rest.census.protocols == 0
+        is_settled = rest.counts.sessions == 0 and rest.counts.protocols == 0
         if base is not None:
             is_settled = not any(rest.beyond(base).values())
         if is_settled or time.monotonic() > deadline:
@@ -172,8 +172,8 @@ def _look_at(daemon: Daemon) -> Rest:
     assert daemon.server is not None
     pid = daemon.server.pid
     before_bytes = resident_bytes(pid)
-    census = daemon.ask()
-    return Rest(census, open_descriptors(pid), before_bytes, resident_bytes(pid))
+    counts = daemon.ask()
+    return Rest(counts, open_descriptors(pid), before_bytes, resident_bytes(pid))
 
 
 def read_history(server: Server) -> list[Receipt]:

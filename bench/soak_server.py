@@ -1,7 +1,7 @@
-"""The daemon that is soaked: chatd as it is, with a census on SIGUSR1.
+"""The daemon that is soaked: chatd as it is, which counts what it holds on SIGUSR1.
 
 Run as `python -m bench.soak_server PORT KEY_FILE DATA HEARTBEAT_S`. It keeps everything that is
-said. For each SIGUSR1 it adds one line to `bench.census.FILE`: a `Census`.
+said. For each SIGUSR1 it adds one line to `bench.counts.FILE`, a `Counts`.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.task import LoopingCall
 from twisted.logger import globalLogBeginner, textFileLogObserver
 
-from bench.census import FILE, Census
+from bench.counts import FILE, Counts
 from chatd.daemon.build import make_service
 from chatd.daemon.settings import Settings
 from chatd.server.factory import ChatFactory
 from chatd.server.protocol import ServerProtocol
 from chatd.storage.values import Retention
 
-__all__ = ["census"]
+__all__ = ["count_objects"]
 
 EVERYTHING = Retention(max_messages=2**40, max_bytes=2**50)
 
 
-def census(factory: ChatFactory) -> Census:
+def count_objects(factory: ChatFactory) -> Counts:
     """Count what there is, when what nobody uses was given back.
 
     Of memory that was freed, the C library keeps what it may use again, and its heap as large as it
@@ -43,7 +43,7 @@ def census(factory: ChatFactory) -> Census:
     if give_back is not None:
         give_back(0)
     objects = gc.get_objects()
-    return Census(
+    return Counts(
         timers=len(reactor.getDelayedCalls()),
         loops=sum(isinstance(each, LoopingCall) and each.running for each in objects),
         readers=len(reactor.getReaders()),
@@ -70,7 +70,7 @@ def main() -> None:
         service = make_service(reactor, settings)
 
         def tell() -> None:
-            told.write(msgspec.json.encode(census(service.factory)) + b"\n")
+            told.write(msgspec.json.encode(count_objects(service.factory)) + b"\n")
 
         from_thread = cast(IReactorFromThreads, reactor).callFromThread
         signal.signal(signal.SIGUSR1, lambda *_: from_thread(tell))

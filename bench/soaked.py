@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.census import FILE, Census
+from bench.counts import FILE, Counts
 from bench.hostile import count_tracebacks
 from bench.peers import Launch, Peer, Server, running
 from chatd.config.keyfile import write_key_file
@@ -22,8 +22,8 @@ __all__ = ["Daemon"]
 HEARTBEAT_S = 1.0
 STOP_S = 20.0
 """How long it may take to end, in seconds."""
-CENSUS_S = 10.0
-"""How long a census may take, in seconds."""
+COUNT_S = 10.0
+"""How long it may take to count, in seconds."""
 _LOOK_S = 0.02
 
 
@@ -74,7 +74,7 @@ class Daemon:
         self.server = None
         self._stack.close()
 
-    def ask(self) -> Census:
+    def ask(self) -> Counts:
         """Let it count what it holds.
 
         Raises:
@@ -84,13 +84,13 @@ class Daemon:
         told = self.server.work / FILE
         before = told.stat().st_size
         os.kill(self.server.pid, signal.SIGUSR1)
-        deadline = time.monotonic() + CENSUS_S
+        deadline = time.monotonic() + COUNT_S
         while time.monotonic() < deadline:
             line = told.read_bytes()[before:]
             if line.endswith(b"\n"):
-                return msgspec.json.decode(line, type=Census)
+                return msgspec.json.decode(line, type=Counts)
             time.sleep(_LOOK_S)
-        raise TimeoutError(f"no census in {CENSUS_S:g} s")
+        raise TimeoutError(f"the daemon did not count in {COUNT_S:g} s")
 
     def _prepare(self, work: Path, port: int) -> Launch:
         module = [sys.executable, "-m", "bench.soak_server"]

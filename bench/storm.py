@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bench.aside import Crowd, answer_of, started
 from bench.figures import Effort, Figures, Note, add
-from bench.newcomers import Arrival
+from bench.logins import Logins
 from bench.peers import Peer, Server, running
 from bench.process import cpu_seconds
+from bench.worker import ConnectTask, answer_of, started
 
 __all__ = ["storm"]
 
@@ -20,14 +20,14 @@ def storm(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
         for peer in peers:
             with running(peer) as server:
                 server_cpu_s = cpu_seconds(server.pid)
-                arrival = _rush(server, effort.storm)
+                logins = _log_in_at_once(server, effort.storm)
                 server_cpu_s = cpu_seconds(server.pid) - server_cpu_s
-            share = server_cpu_s / arrival.welcomed_s
-            driver_share = arrival.cpu_s / arrival.welcomed_s
+            share = server_cpu_s / logins.welcomed_s
+            driver_share = logins.cpu_s / logins.welcomed_s
             for quantity, figure in (
-                ("greeted", arrival.greeted_s),
-                ("welcomed", arrival.welcomed_s),
-                ("refused", float(arrival.refused)),
+                ("greeted", logins.greeted_s),
+                ("welcomed", logins.welcomed_s),
+                ("refused", float(logins.refused)),
                 ("server CPU", share),
                 ("driver CPU", driver_share),
             ):
@@ -40,7 +40,7 @@ def storm(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
     return figures
 
 
-def _rush(server: Server, count: int) -> Arrival:
-    task = Crowd(host=server.host, port=server.port, key=server.key, count=count)
-    with started("bench.newcomers", task) as newcomers:
-        return answer_of(newcomers, Arrival)
+def _log_in_at_once(server: Server, count: int) -> Logins:
+    task = ConnectTask(host=server.host, port=server.port, key=server.key, count=count)
+    with started("bench.logins", task) as worker:
+        return answer_of(worker, Logins)

@@ -4,13 +4,13 @@ import socket
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.assault import assault
+from bench.attack import attack
 from bench.attackers import (
     DRIP_S,
     FLOOD,
     FLOODS_UNREAD,
     KINDS,
-    Assault,
+    Attack,
     Attacker,
     Babbler,
     Boaster,
@@ -32,7 +32,7 @@ KEYS = (None, bytes(range(32)))
 def task(key, **options):
     """A task against nobody."""
     given = {"host": "127.0.0.1", "port": 1, "count": 0, "wave": 10, "hold_s": 0.0, **options}
-    return Assault(key=key, **given)
+    return Attack(key=key, **given)
 
 
 class Victim:
@@ -157,6 +157,6 @@ class AssaultTests(SynchronousTestCase):
         with socket.socket() as taken:  # bound, and so nobody else's, but not listening
             taken.bind(("127.0.0.1", 0))
             port = taken.getsockname()[1]
-            outcome = assault(task(None, port=port, count=14, wave=7, hold_s=30.0))
+            outcome = attack(task(None, port=port, count=14, wave=7, hold_s=30.0))
         self.assertEqual(outcome.connected, 0)
         self.assertEqual(sum(outcome.outlasted.values()), 0)

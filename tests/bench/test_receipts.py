@@ -46,15 +46,15 @@ class CompareTests(SynchronousTestCase):
 
 
 class LedgerTests(SynchronousTestCase):
-    """What visitors note is counted."""
+    """What clients note is counted."""
 
     def test_notes(self) -> None:
         """Receipts are kept, ends and refusals counted by what they were."""
         ledger = Ledger()
         ledger.confirm(HISTORY[0])
         for end in ("left", "left", "died"):
-            ledger.visited(end)
+            ledger.session_ended(end)
         ledger.refused("not-stored")
         self.assertEqual(ledger.receipts, HISTORY[:1])
-        self.assertEqual((ledger.visits["left"], ledger.visits["died"]), (2, 1))
+        self.assertEqual((ledger.ends["left"], ledger.ends["died"]), (2, 1))
         self.assertEqual(ledger.refusals["not-stored"], 1)

@@ -1,27 +1,27 @@
-"""The soak: what is left of a daemon is counted, and what visitors are told is noted."""
+"""The soak: what is left of a daemon is counted, and what clients are told is noted."""
 
 import socket
 
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.census import Census
+from bench.counts import Counts
 from bench.receipts import Ledger, Receipt
 from bench.soak import Rest
-from bench.soak_server import census
-from bench.visitors import VisitorLine
+from bench.soak_clients import SoakLine
+from bench.soak_server import count_objects
 from chatd.testing import MemoryServer
 from chatd.wire.messages import ChatHeader, Error, Message, MessageType
 
-EMPTY = Census(
+EMPTY = Counts(
     timers=1, loops=1, readers=3, sessions=0, protocols=0, rooms=0, deferreds=2, objects=50_000
 )
 
 
 def rest(descriptors=16, **more):
     """What a daemon holds."""
-    fields = {name: getattr(EMPTY, name) for name in Census.__struct_fields__}
-    return Rest(Census(**{**fields, **more}), descriptors, 0, 0)
+    fields = {name: getattr(EMPTY, name) for name in Counts.__struct_fields__}
+    return Rest(Counts(**{**fields, **more}), descriptors, 0, 0)
 
 
 class RestTests(SynchronousTestCase):
@@ -39,29 +39,29 @@ class RestTests(SynchronousTestCase):
         )
 
 
-class CensusTests(SynchronousTestCase):
+class CountTests(SynchronousTestCase):
     def test_counts(self):
         """Sessions, their connections and their rooms are counted while they are there."""
         server = MemoryServer()
-        before = census(server.factory)
+        before = count_objects(server.factory)
         client = server.connect("alice")
-        during = census(server.factory)
+        during = count_objects(server.factory)
         client.disconnect()
         server.pump()
-        after = census(server.factory)
+        after = count_objects(server.factory)
         self.assertEqual([each.sessions for each in (before, during, after)], [0, 1, 0])
         self.assertEqual([each.rooms for each in (before, during, after)], [0, 1, 0])
         self.assertEqual(during.protocols, before.protocols + 1)
 
 
-class VisitorLineTests(SynchronousTestCase):
+class SoakLineTests(SynchronousTestCase):
     def setUp(self):
         self.link, self.far = socket.socketpair()
         self.addCleanup(self.link.close)
         self.addCleanup(self.far.close)
         self.ledger = Ledger()
         self.waiting = {id: Message.chat("", id=id, room="#r0") for id in ("1", "2")}
-        self.line = VisitorLine(
+        self.line = SoakLine(
             self.link, "v1", "#r0", key=None, ledger=self.ledger, waiting=self.waiting
         )
 

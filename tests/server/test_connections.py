@@ -9,7 +9,7 @@ from chatd.server.connections import Connections
 from chatd.server.limits import Limits
 
 
-def census(**limits: int) -> Connections[str]:
+def connections_within(**limits: int) -> Connections[str]:
     return Connections(Limits(**limits))
 
 
@@ -17,7 +17,7 @@ class WaitingTests(SynchronousTestCase):
     """Connections without a session: the oldest goes for a new one."""
 
     def setUp(self) -> None:
-        self.connections = census(max_unestablished=3)
+        self.connections = connections_within(max_unestablished=3)
 
     def connect(self, *names: str) -> list[str | None]:
         """Connect some, whose addresses are the first letters of their names."""
@@ -37,13 +37,13 @@ class WaitingTests(SynchronousTestCase):
 
     def test_not_those_of_the_new_one(self) -> None:
         """Those behind one address stay, as long as somebody else has more."""
-        self.connections = census(max_unestablished=8)
+        self.connections = connections_within(max_unestablished=8)
         self.connect("a1", "b1", "b2", "b3", "b4", "b5", "b6", "b7")
         self.assertEqual(self.connect("a2", "b8", "a3", "b9"), ["b1", "b2", "b3", "b4"])
 
     def test_as_many(self) -> None:
         """Where its own address has as many with the new one, one of these goes."""
-        self.connections = census(max_unestablished=5)
+        self.connections = connections_within(max_unestablished=5)
         self.connect("b1", "b2", "b3", "a1", "a2")
         self.assertEqual(self.connect("a3", "b4", "c1"), ["a1", "b1", "b2"])
 
@@ -115,7 +115,7 @@ class RoomTests(SynchronousTestCase):
     """Where the system has no room for a connection, one without a session goes."""
 
     def setUp(self) -> None:
-        self.connections = census()
+        self.connections = connections_within()
         for name in ("a1", "b1", "b2", "b3"):
             self.connections.connected(name, name[0])
 
@@ -148,7 +148,7 @@ class SessionTests(SynchronousTestCase):
     """Sessions are bounded in all, and of each address."""
 
     def setUp(self) -> None:
-        self.connections = census(max_sessions=3, max_sessions_per_address=2)
+        self.connections = connections_within(max_sessions=3, max_sessions_per_address=2)
 
     def establish(self, name: str, address: str) -> None:
         self.connections.connected(name, "?")
@@ -206,7 +206,7 @@ class ArrivingTests(SynchronousTestCase):
     """What arrives of frames that are not whole is bounded, for all peers together."""
 
     def setUp(self) -> None:
-        self.connections = census(max_arriving=100)
+        self.connections = connections_within(max_arriving=100)
 
     def test_oldest_goes(self) -> None:
         """Who makes a frame arrive for the longest goes, whoever brings too much."""

@@ -1,4 +1,4 @@
-"""Those who come and go in a soak: they talk, look around, and leave in every way there is.
+"""The clients of a soak: they talk, look around, and leave in every way there is.
 
 Each is a thread with one session after the other, so that what it does can be read from top to
 bottom.
@@ -19,7 +19,7 @@ from bench.receipts import Ledger, Receipt
 from chatd.connection.events import Event
 from chatd.wire.messages import ChatHeader, Error, Message, MessageType
 
-__all__ = ["ROOMS", "Visitor", "VisitorLine"]
+__all__ = ["ROOMS", "SoakClient", "SoakLine"]
 
 ROOMS = tuple(f"#r{number}" for number in range(8))
 """The rooms in which they talk."""
@@ -31,8 +31,8 @@ _PAUSE_S = 0.2
 _READ_BYTES = 65536
 
 
-class VisitorLine(AnsweringLine):
-    """One session of a visitor.
+class SoakLine(AnsweringLine):
+    """One session of a client.
 
     Args:
         link: See `Line`.
@@ -156,8 +156,8 @@ class VisitorLine(AnsweringLine):
             raise ConnectionResetError("the session is over")
 
 
-class Visitor:
-    """One who comes again and again.
+class SoakClient:
+    """A client that connects again and again.
 
     Args:
         number: Which one it is; what it does follows from that.
@@ -180,7 +180,7 @@ class Visitor:
         self._random = Random(number)
         self._waiting: dict[str, Message] = {}
         self._said = 0
-        self._visits = 0
+        self._sessions = 0
         self._name = self._room = ""
 
     def run(self) -> None:
@@ -189,23 +189,23 @@ class Visitor:
             server = self._find_server()
             try:
                 if server is not None:
-                    self._visit(server)
+                    self._hold_session(server)
                     continue
             except ConnectionError:
-                self._ledger.visited("cut off")
+                self._ledger.session_ended("cut off")
             self._is_closing.wait(_PAUSE_S * self._random.random())
 
-    def _visit(self, server: Server) -> None:
+    def _hold_session(self, server: Server) -> None:
         random = self._random
         with connect(server.host, server.port) as link:
             if random.random() < 0.1:
                 self._intrude(link)
                 return
-            self._visits += 1
+            self._sessions += 1
             if not self._waiting:  # else it comes back under its name, and says that again
-                self._name = f"v{self._number}x{self._visits}"
+                self._name = f"v{self._number}x{self._sessions}"
                 self._room = random.choice(ROOMS)
-            line = VisitorLine(
+            line = SoakLine(
                 link,
                 self._name,
                 self._room,
@@ -225,7 +225,7 @@ class Visitor:
 
     def _intrude(self, link: socket.socket) -> None:
         """Come without a session: say nonsense, nothing, or half of what is needed."""
-        self._ledger.visited("no session")
+        self._ledger.session_ended("no session")
         link.recv(_READ_BYTES)
         noise = self._random.randbytes(self._random.choice((1, 25, 50, 4_000)))
         if self._random.random() < 0.7:
@@ -233,7 +233,7 @@ class Visitor:
         if self._random.random() < 0.5:
             reset(link)
 
-    def _queue(self, line: VisitorLine, count: int) -> None:
+    def _queue(self, line: SoakLine, count: int) -> None:
         for _ in range(count):
             self._said += 1
             length = self._random.choice((10, 100, 100, 1_000, 20_000))
@@ -242,11 +242,11 @@ class Visitor:
             )
             self._waiting[message.id or ""] = message
 
-    def _talk(self, line: VisitorLine) -> None:
+    def _talk(self, line: SoakLine) -> None:
         self._queue(line, self._random.randint(1, 20))
         line.say_waiting()
 
-    def _look_around(self, line: VisitorLine) -> None:
+    def _look_around(self, line: SoakLine) -> None:
         """Go into a room and out of it, which nobody else may know."""
         room = self._random.choice((*ROOMS, f"#passing{self._random.random()}"))
         if room != line.room:
@@ -254,36 +254,36 @@ class Visitor:
             line.ask("who", room=room)
             line.ask("leave", room=room)
 
-    def _read_back(self, line: VisitorLine) -> None:
+    def _read_back(self, line: SoakLine) -> None:
         line.ask("history", room=line.room, limit=self._random.randint(1, 50))
 
-    def _go(self, line: VisitorLine) -> None:
-        self._ledger.visited("left")
+    def _go(self, line: SoakLine) -> None:
+        self._ledger.session_ended("left")
         line.session.end("goodbye", "")
         line.push()
 
-    def _drop(self, line: VisitorLine) -> None:
+    def _drop(self, line: SoakLine) -> None:
         """Say something, and be gone before it has its receipt."""
-        self._ledger.visited("reset")
+        self._ledger.session_ended("reset")
         self._queue(line, 3)
         for message in self._waiting.values():
             line.session.send(message.type, message.header, message.content)
         line.push()
         reset(line.link)
 
-    def _vanish(self, line: VisitorLine) -> None:
-        self._ledger.visited("vanished")
+    def _vanish(self, line: SoakLine) -> None:
+        self._ledger.session_ended("vanished")
         line.send_half(Message.chat(payload(50_000), room=line.room))
         if self._random.random() < 0.5:
             reset(line.link)
 
-    def _stall(self, line: VisitorLine) -> None:
+    def _stall(self, line: SoakLine) -> None:
         """Ask for a lot, and read none of it."""
-        self._ledger.visited("stalled")
+        self._ledger.session_ended("stalled")
         for _ in range(20):
             line.command("history", room=line.room, limit=500)
         line.push()
         self._is_closing.wait(STALL_S * self._random.random())
 
-    def _rave(self, line: VisitorLine) -> None:
+    def _rave(self, line: SoakLine) -> None:
         line.rave(self._random.randbytes(self._random.choice((1_000, 100_000))))

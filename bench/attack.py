@@ -1,6 +1,6 @@
-"""The waves of those who mean harm: thousands at once.
+"""An attack: waves of connections that mean harm, thousands at once.
 
-Run aside (see `bench.aside`), it is told `Assault` and answers `Outcome`.
+A worker (see `bench.worker`): its task is a `Attack`, its answer a `Outcome`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from bench.aside import do_task
-from bench.attackers import KINDS, Assault, Attacker, Dripper
+from bench.attackers import KINDS, Attack, Attacker, Dripper
+from bench.worker import do_task
 
-__all__ = ["Outcome", "assault"]
+__all__ = ["Outcome", "attack"]
 
 _READ_BYTES = 65536
 _WAIT_S = 0.05
@@ -116,7 +116,7 @@ class _Wave:
         attacker.hang_up()
 
 
-def assault(task: Assault) -> Outcome:
+def attack(task: Attack) -> Outcome:
     """Send all the waves, and sum up."""
     connected, outlasted = 0, dict.fromkeys((kind.__name__ for kind in KINDS), 0)
     for first in range(0, task.count, task.wave):
@@ -134,4 +134,4 @@ def assault(task: Assault) -> Outcome:
 
 
 if __name__ == "__main__":
-    do_task(Assault, assault)
+    do_task(Attack, attack)

@@ -1,17 +1,17 @@
-"""What a soaked daemon tells of what it holds."""
+"""What a soaked daemon counts of itself."""
 
 from __future__ import annotations
 
 import msgspec
 
-__all__ = ["FILE", "Census"]
+__all__ = ["FILE", "Counts"]
 
-FILE = "census.jsonl"
-"""The file in the daemon's directory to which it adds a line each time it is asked."""
+FILE = "counts.jsonl"
+"""The file in its directory to which the daemon adds a line each time it is asked."""
 
 
-class Census(msgspec.Struct, frozen=True, kw_only=True):
-    """What a daemon holds, when what nobody uses was given back.
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a daemon holds, after a garbage collection.
 
     Attributes:
         timers: How many calls the reactor is to make later.

@@ -1,6 +1,6 @@
-"""Those who connect all at once, each up to its welcome.
+"""Connections that are made all at once, each up to its welcome.
 
-Run aside (see `bench.aside`), it is told `Crowd` and answers `Arrival`.
+A worker (see `bench.worker`): its task is a `ConnectTask`, its answer a `Logins`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import time
 
 import msgspec
 
-from bench.aside import Crowd, do_task
 from bench.probe import AnsweringLine
+from bench.worker import ConnectTask, do_task
 from chatd.connection.events import Ended, Event, Faulted, Welcomed
 
-__all__ = ["Arrival", "Newcomer", "rush"]
+__all__ = ["LoginLine", "Logins", "log_in_at_once"]
 
 ROOM_MEMBERS = 10
 PATIENCE_S = 60.0
@@ -26,8 +26,8 @@ _READ_BYTES = 65536
 _WAIT_S = 1.0
 
 
-class Arrival(msgspec.Struct, frozen=True, kw_only=True):
-    """How it went.
+class Logins(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the logins took.
 
     Attributes:
         greeted_s: When the last of them had its SESSION_INIT, in seconds from the beginning.
@@ -42,8 +42,8 @@ class Arrival(msgspec.Struct, frozen=True, kw_only=True):
     cpu_s: float
 
 
-class Newcomer(AnsweringLine):
-    """One of them.
+class LoginLine(AnsweringLine):
+    """One connection.
 
     Attributes:
         is_welcome: Whether it has its welcome.
@@ -79,56 +79,56 @@ class Newcomer(AnsweringLine):
             self.is_refused = not self.is_welcome
 
 
-def rush(task: Crowd) -> Arrival:
+def log_in_at_once(task: ConnectTask) -> Logins:
     """Connect all at once, and wait until each has its welcome or none."""
-    newcomers = [_newcomer(task, number) for number in range(task.count)]
+    logins = [_login(task, number) for number in range(task.count)]
     try:
         gc.collect()
         gc.disable()  # its own pauses are not the server's
-        return _arrive(newcomers, (task.host, task.port))
+        return _time_logins(logins, (task.host, task.port))
     finally:
         gc.enable()
-        for newcomer in newcomers:
-            newcomer.link.close()
+        for login in logins:
+            login.link.close()
 
 
-def _newcomer(task: Crowd, number: int) -> Newcomer:
+def _login(task: ConnectTask, number: int) -> LoginLine:
     link = socket.socket()
     link.setblocking(False)
     link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Newcomer(link, f"n{number}", f"#r{number // ROOM_MEMBERS}", key=task.key)
+    return LoginLine(link, f"n{number}", f"#r{number // ROOM_MEMBERS}", key=task.key)
 
 
-def _arrive(newcomers: list[Newcomer], address: tuple[str, int]) -> Arrival:
+def _time_logins(logins: list[LoginLine], address: tuple[str, int]) -> Logins:
     buffer = memoryview(bytearray(_READ_BYTES))
     cpu_s, start = time.process_time(), time.perf_counter()
     greeted_s = welcomed_s = 0.0
-    waiting = len(newcomers)
+    waiting = len(logins)
     with selectors.DefaultSelector() as selector:
-        for newcomer in newcomers:
-            if newcomer.link.connect_ex(address) in (0, errno.EINPROGRESS):
-                selector.register(newcomer.link, selectors.EVENT_READ, newcomer)
+        for login in logins:
+            if login.link.connect_ex(address) in (0, errno.EINPROGRESS):
+                selector.register(login.link, selectors.EVENT_READ, login)
             else:
-                newcomer.is_refused = True
+                login.is_refused = True
                 waiting -= 1
         while waiting and time.perf_counter() - start < PATIENCE_S:
             for key, _ in selector.select(_WAIT_S):
-                newcomer = key.data
-                was_greeted = newcomer.is_greeted
-                newcomer.read(buffer)
-                if newcomer.is_greeted and not was_greeted:
+                login = key.data
+                was_greeted = login.is_greeted
+                login.read(buffer)
+                if login.is_greeted and not was_greeted:
                     greeted_s = time.perf_counter() - start
-                if newcomer.is_welcome or newcomer.is_refused:
+                if login.is_welcome or login.is_refused:
                     welcomed_s = time.perf_counter() - start
-                    selector.unregister(newcomer.link)
+                    selector.unregister(login.link)
                     waiting -= 1
-    return Arrival(
+    return Logins(
         greeted_s=greeted_s,
         welcomed_s=welcomed_s if not waiting else PATIENCE_S,
-        refused=sum(not newcomer.is_welcome for newcomer in newcomers),
+        refused=sum(not login.is_welcome for login in logins),
         cpu_s=time.process_time() - cpu_s,
     )
 
 
 if __name__ == "__main__":
-    do_task(Crowd, rush)
+    do_task(ConnectTask, log_in_at_once)

@@ -1,7 +1,7 @@
-"""A part of the load in a process of its own, so that it waits for nothing of the rest.
+"""Workers: parts of the load, each in a process of its own, so that none waits for another.
 
-Such a part is a module of `bench` that is run with `python -m`: it is told a task on standard
-input, and answers on standard output, both JSON.
+A worker is a module of `bench` that `python -m` runs. It reads a task from standard input and
+writes an answer to standard output, both as JSON.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import TypeVar
 
 import msgspec
 
-__all__ = ["Crowd", "answer_of", "do_task", "started"]
+__all__ = ["ConnectTask", "answer_of", "do_task", "started"]
 
 _ROOT = Path(__file__).resolve().parent.parent
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-class Crowd(msgspec.Struct, frozen=True, kw_only=True):
-    """A task of those who connect to a server.
+class ConnectTask(msgspec.Struct, frozen=True, kw_only=True):
+    """The task of a worker that makes connections.
 
     Attributes:
         host: Where the server is.
         port: Where the server is.
         key: The shared key, where there is one.
-        count: How many they are in all.
+        count: How many connections to make in all.
     """
 
     host: str
@@ -40,7 +40,7 @@ class Crowd(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def started(module: str, task: msgspec.Struct) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a module on a task; it is killed at the end, should it still run then."""
+    """Start a worker on a task; it is killed at the end if it still runs then."""
     with subprocess.Popen(
         [sys.executable, "-m", module],
         cwd=_ROOT,
@@ -58,7 +58,7 @@ def started(module: str, task: msgspec.Struct) -> Iterator[subprocess.Popen[byte
 
 
 def answer_of(process: subprocess.Popen[bytes], answer_type: type[T]) -> T:
-    """Wait until a module has done its task, and return what it answered.
+    """Wait until a worker has done its task, and return its answer.
 
     Raises:
         RuntimeError: It failed.
@@ -66,11 +66,11 @@ def answer_of(process: subprocess.Popen[bytes], answer_type: type[T]) -> T:
     assert process.stdout is not None
     answer = process.stdout.read()
     if process.wait() != 0:
-        raise RuntimeError("a part of the load failed; it says above why")
+        raise RuntimeError("a worker failed; the reason is above")
     return msgspec.json.decode(answer, type=answer_type)
 
 
 def do_task(task_type: type[T], do: Callable[[T], msgspec.Struct]) -> None:
-    """Do the task that standard input tells, and answer on standard output."""
+    """Do the task on standard input, and write the answer to standard output."""
     task = msgspec.json.decode(sys.stdin.buffer.read(), type=task_type)
     sys.stdout.buffer.write(msgspec.json.encode(do(task)))

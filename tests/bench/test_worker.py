@@ -1,4 +1,4 @@
-"""A part of the load in a process of its own: it is told a task, and what it answers comes back."""
+"""Workers: each gets its task, and its answer comes back."""
 
 import io
 import sys
@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from bench.aside import Crowd, answer_of, do_task, started
-from bench.newcomers import Arrival
+from bench.logins import Logins
 from bench.probe import Summary
+from bench.worker import ConnectTask, answer_of, do_task, started
 
 
 class Piped:
@@ -22,41 +22,41 @@ class Piped:
 class TaskTests(SynchronousTestCase):
     def test_done(self):
         """The task is read, done and answered."""
-        task = Crowd(host="there", port=7, key=b"\x00\xff", count=3)
+        task = ConnectTask(host="there", port=7, key=b"\x00\xff", count=3)
         told = []
 
         def do(task):
             told.append(task)
-            return Arrival(greeted_s=1.0, welcomed_s=2.0, refused=3, cpu_s=0.5)
+            return Logins(greeted_s=1.0, welcomed_s=2.0, refused=3, cpu_s=0.5)
 
         out = Piped()
         self.patch(sys, "stdin", Piped(msgspec.json.encode(task)))
         self.patch(sys, "stdout", out)
-        do_task(Crowd, do)
+        do_task(ConnectTask, do)
         self.assertEqual(told, [task])
-        answer = msgspec.json.decode(out.buffer.getvalue(), type=Arrival)
+        answer = msgspec.json.decode(out.buffer.getvalue(), type=Logins)
         self.assertEqual((answer.welcomed_s, answer.refused), (2.0, 3))
 
 
 class StartedTests(SynchronousTestCase):
     def test_answer(self):
         """A module that is started answers; nobody at all is welcome at once."""
-        task = Crowd(host="127.0.0.1", port=1, key=None, count=0)
-        with started("bench.newcomers", task) as process:
-            answer = answer_of(process, Arrival)
+        task = ConnectTask(host="127.0.0.1", port=1, key=None, count=0)
+        with started("bench.logins", task) as process:
+            answer = answer_of(process, Logins)
         self.assertEqual((answer.welcomed_s, answer.refused), (0.0, 0))
 
     def test_failure(self):
         """A module that fails is told, and leaves no process."""
-        task = Crowd(host="127.0.0.1", port=1, key=None, count=0)
-        failed = pytest.raises(RuntimeError, match="a part of the load failed")
+        task = ConnectTask(host="127.0.0.1", port=1, key=None, count=0)
+        failed = pytest.raises(RuntimeError, match="a worker failed")
         with failed, started("bench.no_such_module", task) as process:
             answer_of(process, Summary)
         self.assertIsNotNone(process.poll())
 
     def test_killed(self):
         """A module is ended when it is not waited for."""
-        task = Crowd(host="127.0.0.1", port=1, key=None, count=0)
+        task = ConnectTask(host="127.0.0.1", port=1, key=None, count=0)
         with pytest.raises(ValueError, match="some"), started("bench.probe", task) as process:
             raise ValueError("some")
         self.assertIsNotNone(process.poll())
