@@ -96,7 +96,7 @@ def soak(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
                 daemon.close()
         for quantity, figure in taken.items():
             add(figures, quantity, peer, figure)
-        for what, counted in (("ends", ledger.ends), ("refusals", ledger.refusals)):
+        for what, counted in (("sessions", ledger.ends), ("refusals", ledger.refusals)):
             told = ", ".join(f"{count:,} {kind}" for kind, count in sorted(counted.items()))
             note(f"{peer.label}: {what} of the soak: {told or 'none'}")
     return figures
