@@ -1,4 +1,8 @@
-"""Connections that mean harm, of six kinds."""
+"""Connections that mean harm, of six kinds.
+
+The benchmark does not depend on the tests: it sends thousands of the same frames, whereas
+`tests.wire.hostile` makes each kind of fault once.
+"""
 
 from __future__ import annotations
 

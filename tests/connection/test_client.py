@@ -35,8 +35,8 @@ from tests.connection.wiring import (
     make_server,
     ping,
     pong,
-    raw_frame,
 )
+from tests.wire.samples import raw_frame
 
 REFUSAL = Message(
     MessageType.DISCONNECT, Disconnect(code="name-taken", reason="in use", retry=True)

@@ -16,17 +16,16 @@ from tests.connection.wiring import (
     answered,
     codes_of,
     error,
-    flipped,
     make_client,
     make_server,
     ping,
     pong,
-    raw_frame,
 )
+from tests.wire.hostile import FIELDS, flipped
+from tests.wire.samples import raw_frame
 
 LENGTH = Struct(">I")
 EIGHT_KIB = 8192
-PRELUDE_OFFSETS = {"version": 4 + 9, "content length": 4 + 27, "content crc": 4 + 31, "mac": 4 + 32}
 
 
 class FaultCases(SideCases):
@@ -122,7 +121,7 @@ class FaultCases(SideCases):
 
     def test_lengths_that_contradict(self):
         """Lengths that do not fill the frame are `bad-length`."""
-        self.check_fault("bad-length", flipped(self.hello(), PRELUDE_OFFSETS["content length"]))
+        self.check_fault("bad-length", flipped(self.hello(), FIELDS["content length"].start))
 
     def test_too_large(self):
         """A length prefix over any limit is `too-large`, though nothing else has come."""
@@ -134,18 +133,18 @@ class FaultCases(SideCases):
 
     def test_bad_version(self):
         """An envelope of another version is `bad-version`."""
-        self.check_fault("bad-version", flipped(self.hello(), PRELUDE_OFFSETS["version"]))
+        self.check_fault("bad-version", flipped(self.hello(), FIELDS["version"].start))
 
     def test_bad_crc(self):
         """A damaged header or content is `bad-crc`."""
         hello = self.hello()
-        self.check_fault("bad-crc", flipped(hello, PRELUDE_OFFSETS["content crc"]))
+        self.check_fault("bad-crc", flipped(hello, FIELDS["content CRC"].start))
         self.check_fault("bad-crc", flipped(hello, len(hello) - 1))
 
     def test_bad_mac(self):
         """An envelope that was signed with another key is `bad-mac`."""
         self.check_fault("bad-mac", raw_frame(4, b'{"id":"m1"}', b"hello", bytes([7] * 32)))
-        self.check_fault("bad-mac", flipped(self.hello(), PRELUDE_OFFSETS["mac"]))
+        self.check_fault("bad-mac", flipped(self.hello(), FIELDS["MAC"].start))
 
     def test_bad_header(self):
         """A header that is not one JSON object in UTF-8 is `bad-header`."""

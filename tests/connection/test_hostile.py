@@ -17,7 +17,7 @@ from chatd.connection.events import (
     Faulted,
     PongReceived,
 )
-from chatd.connection.states import TRANSITIONS, State
+from chatd.connection.states import State
 from chatd.errors import KeyMismatchError
 from chatd.wire.codec import Codec
 from chatd.wire.messages import (
@@ -25,14 +25,8 @@ from chatd.wire.messages import (
     MAX_MAX_CONTENT,
     MIN_HEARTBEAT_S,
     MIN_MAX_CONTENT,
-    ChatHeader,
-    Disconnect,
-    Error,
-    Heartbeat,
     Message,
     MessageType,
-    SessionAck,
-    SessionInit,
 )
 from tests.connection.wiring import (
     ACK,
@@ -47,32 +41,15 @@ from tests.connection.wiring import (
     bring_to,
     codes_of,
     error,
-    flipped,
-    in_pieces,
     make_client,
     make_server,
     ping,
     pong,
-    raw_frame,
+    reachable,
 )
+from tests.wire.hostile import ANY_FRAMES, FAULTS
+from tests.wire.samples import in_pieces, raw_frame
 
-HEADER_TYPES = (SessionInit, SessionAck, Heartbeat, ChatHeader, Error, Disconnect)
-FIELDS = sorted(
-    {"event", "command"}.union(*(header.__struct_encode_fields__ for header in HEADER_TYPES))
-)
-VALUES = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=80)
-    | st.lists(st.integers(), max_size=2)
-)
-HEADERS = st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=5).map(
-    lambda fields: json.dumps(fields).encode()
-)
-TYPES = st.integers(0, 12) | st.integers(0, 65_535)
-CONTENTS = st.sampled_from((b"ping", b"pong")) | st.binary(max_size=40)
 SAID = (INIT, ACK, WELCOME, HELLO, GOODBYE, ping(1), pong(1), error("some-word"))
 SIDES = st.sampled_from((make_server, make_client))
 KEYS = st.sampled_from((None, KEY))
@@ -106,21 +83,12 @@ def attacks(draw: st.DrawFn) -> Attack:
     """Make up attacks."""
     key = draw(KEYS)
     good = st.sampled_from(SAID).map(Codec(key).encode)
-    signed = st.builds(raw_frame, TYPES, HEADERS, CONTENTS, st.just(key))
-    damaged = st.builds(lambda frame, at: flipped(frame, at % len(frame)), signed, st.integers(0))
-    pieces = draw(st.lists(good | signed | damaged | st.binary(max_size=80), max_size=6))
+    others = (ANY_FRAMES | FAULTS).map(lambda make: make(key))
+    pieces = draw(st.lists(good | others, max_size=6))
     state = draw(st.sampled_from(State if key else tuple(State)[1:]))
     return Attack(
         draw(SIDES), key, state, b"".join(pieces), draw(st.booleans()), draw(st.booleans())
     )
-
-
-def reachable(state: State) -> set[State]:
-    """Return the states that the table leads to from one, itself included."""
-    found = {state}
-    for _ in State:
-        found |= {after for (before, _), after in TRANSITIONS.items() if before in found}
-    return found
 
 
 class HostileTests(SynchronousTestCase):

@@ -16,8 +16,8 @@ from tests.connection.wiring import (
     make_server,
     ping,
     pong,
-    raw_frame,
 )
+from tests.wire.samples import raw_frame
 
 HANDSHAKE_STATES = (State.CONNECTING, State.GREETING, State.ADMISSION)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import ClassVar
 
@@ -43,13 +41,11 @@ from tests.connection.wiring import (
     bring_to,
     channel_of,
     error,
-    flipped,
     ping,
     pong,
-    raw_frame,
 )
 from tests.fuzz.held import held_bytes
-from tests.wire.samples import BROKEN_HEADERS
+from tests.wire.hostile import FAULTS, MakeFrame
 
 MAX_RECORD = 2 + 65_535
 REQUEST_CODES = {"unknown-type", "unexpected-type", "bad-request"}
@@ -59,8 +55,6 @@ FOLLOWING = {
     before: {after for (state, _), after in TRANSITIONS.items() if state is before}
     for before in State
 }
-# The bytes of a frame with one bit changed, and what that is called.
-DAMAGE = {4: "magic", 12: "version", 14: "type", 17: "lengths", 20: "header's CRC", 40: "MAC"}
 bounded = settings(max_examples=100, stateful_step_count=40)
 
 
@@ -99,11 +93,6 @@ def make_watched(side: type[Connection], key: bytes | None) -> Connection:
     return watched(side)(codec, channel_of(key, is_server=False), 0.0, name="alice")
 
 
-def damaged_frame(at: int, key: bytes | None) -> bytes:
-    """Make a frame with one bit changed."""
-    return flipped(Codec(key).encode(WELCOME), at)
-
-
 SAYABLE = {
     "init": lambda n: INIT,
     "ack": lambda n: ACK,
@@ -119,32 +108,6 @@ SAYABLE = {
     "chunk": lambda n: Message(MessageType.CHUNK, {}),
     "unknown type": lambda n: Message(11 + n, {"id": f"x{n}"}),
 }
-FAULTY_FIELDS = [
-    b"{}",
-    b'{"id":5}',
-    b'{"id":"' + b"x" * 300 + b'"}',
-    b'{"id":"m","command":[]}',
-    b'{"n":"1"}',
-    b'{"code":null}',
-    json.dumps({"session_id": "another", "name": None, "event": "welcome", "id": "m"}).encode(),
-]
-
-
-FAULTS = st.one_of(
-    st.builds(
-        lambda message_type, header: partial(raw_frame, message_type, header, b""),
-        st.integers(0, 12),
-        st.sampled_from(FAULTY_FIELDS)
-        | st.sampled_from(sorted(BROKEN_HEADERS)).map(lambda name: BROKEN_HEADERS[name]),
-    ),
-    st.sampled_from(list(DAMAGE)).map(lambda at: partial(damaged_frame, at)),
-    st.sampled_from((0, 63, 8_193, 200_000, 2**32 - 1)).map(
-        lambda length: lambda key: length.to_bytes(4, "big") + b"\x89CHATD\r\n"
-    ),
-    st.binary(min_size=1, max_size=100).map(lambda data: lambda key: data),
-)
-"""What makes frames that are wrong, from the key: in their fields, their JSON, one bit, their
-length, or altogether."""
 
 
 def number_of(event: Event) -> int | None:
@@ -210,7 +173,7 @@ class ConnectionMachine(RuleBasedStateMachine):
             self.put(self.codec.encode(GOODBYE))
 
     @rule(frames=FAULTS, is_meant=RARELY)
-    def say_faulty(self, frames: Callable[[bytes | None], bytes], is_meant: bool) -> None:
+    def say_faulty(self, frames: MakeFrame, is_meant: bool) -> None:
         """Say a frame that is wrong in some way, or what is no frame."""
         if is_meant:
             self.put(frames(self.key))

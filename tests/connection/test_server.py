@@ -29,8 +29,8 @@ from tests.connection.wiring import (
     make_server,
     ping,
     pong,
-    raw_frame,
 )
+from tests.wire.samples import raw_frame
 
 
 class ServerCases(SideCases):

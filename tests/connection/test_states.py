@@ -20,8 +20,8 @@ from tests.connection.wiring import (
     make_server,
     ping,
     pong,
-    raw_frame,
 )
+from tests.wire.samples import raw_frame
 
 # The way of a session that nothing goes wrong with.
 WAY = (

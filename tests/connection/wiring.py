@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import ClassVar
 
 from hypothesis import strategies as st
@@ -18,11 +19,10 @@ from chatd.connection.events import (
     Welcomed,
 )
 from chatd.connection.server import ServerConnection
-from chatd.connection.states import State
+from chatd.connection.states import TRANSITIONS, State
 from chatd.wire.channel import Channel, ClearChannel, SecureChannel
 from chatd.wire.codec import Codec
-from chatd.wire.envelope import EnvelopeSealer
-from chatd.wire.keys import mac_key, noise_psk
+from chatd.wire.keys import noise_psk
 from chatd.wire.messages import (
     Disconnect,
     Error,
@@ -32,7 +32,8 @@ from chatd.wire.messages import (
     SessionAck,
     SessionInit,
 )
-from tests.wire.samples import CLIENT_EPHEMERAL, SERVER_EPHEMERAL
+from tests.wire.hostile import NO_FRAME
+from tests.wire.samples import CLIENT_EPHEMERAL, SERVER_EPHEMERAL, in_pieces
 
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
@@ -59,7 +60,6 @@ WELCOMED = Welcomed("alice", "lobby", ROOMS)
 HELLO = Message.chat("hello", id="m1")
 LARGE = Message.chat(bytes(9_000), id="m2")  # longer than a frame before establishment may be
 GOODBYE = Message(MessageType.DISCONNECT, Disconnect(reason="bye"))
-NO_FRAME = b"\0\0\0\1x"  # shorter than any envelope: `bad-length`
 RARELY = st.sampled_from((True, *[False] * 7)[::-1])
 """Whether to do what ends most sessions: else few would come to do anything else."""
 
@@ -79,25 +79,18 @@ def error(code: str, ref: str | None = None) -> Message:
     return Message(MessageType.ERROR, Error(code=code, message="it is so", ref=ref))
 
 
-def raw_frame(message_type: int, header: bytes, content: bytes = b"", key=None) -> bytes:
-    """Make a frame with any header; it is signed, and need not mean anything."""
-    return EnvelopeSealer(mac_key(key)).seal(message_type, header, content)
-
-
-def flipped(frame: bytes, offset: int) -> bytes:
-    """Return a frame with one bit changed."""
-    return frame[:offset] + bytes([frame[offset] ^ 1]) + frame[offset + 1 :]
-
-
 def codes_of(messages: list[Message]) -> list[tuple[MessageType, str]]:
     """Return the types and codes of ERROR and DISCONNECT frames, which all must be."""
     return [(MessageType(message.type), message.header.code) for message in messages]
 
 
-def in_pieces(data: bytes, piece_bytes: int | None) -> Iterator[bytes]:
-    """Cut bytes into pieces of a length, or into one if there is none."""
-    step = piece_bytes or max(len(data), 1)
-    return (data[start : start + step] for start in range(0, len(data), step))
+@cache
+def reachable(state: State) -> set[State]:
+    """Return the states that the table leads to from one, itself included."""
+    found = {state}
+    for _ in State:
+        found |= {after for (before, _), after in TRANSITIONS.items() if before in found}
+    return found
 
 
 def channel_of(key: bytes | None, *, is_server: bool) -> Channel:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import cache
 from typing import Any
 
 from chatd.connection.client import ClientConnection
@@ -11,7 +10,7 @@ from chatd.connection.connection import Connection
 from chatd.connection.events import AdmissionAsked, Ended, Event, Faulted
 from chatd.connection.limits import MAX_UNESTABLISHED_FRAME
 from chatd.connection.server import ServerConnection
-from chatd.connection.states import TRANSITIONS, State
+from chatd.connection.states import State
 from chatd.errors import KeyMismatchError
 from chatd.wire.channel import ClearChannel
 from chatd.wire.codec import Codec
@@ -25,7 +24,7 @@ from chatd.wire.messages import (
     SessionAck,
     SessionInit,
 )
-from tests.connection.wiring import answered
+from tests.connection.wiring import answered, reachable
 from tests.fuzz import book
 from tests.fuzz.choices import Choices
 from tests.fuzz.held import held_bytes
@@ -123,7 +122,9 @@ def _listen(
             if isinstance(event, AdmissionAsked):
                 _admit(connection, admits=admits)
         if connection.state is not state:
-            hold(_leads(state, connection.state), "a way of the table", state, connection.state)
+            hold(
+                connection.state in reachable(state), "a way of the table", state, connection.state
+            )
         said += connection.data_to_send()
         if turn % 50 == 0 and connection.is_readable:  # not at each single byte: it takes long
             hold(held_bytes(connection) <= _most(connection), "too much is kept")
@@ -137,15 +138,6 @@ def _admit(connection: Any, *, admits: bool) -> None:
         connection.admit("alice", ROOMS)
     else:
         connection.refuse("bad-name", "no")
-
-
-@cache
-def _leads(before: State, after: State) -> bool:
-    """Say whether the table leads from one state to another, in any number of steps."""
-    found = {before}
-    for _ in State:
-        found |= {then for (now, _), then in TRANSITIONS.items() if now in found}
-    return after in found
 
 
 def _most(connection: Connection) -> int:

@@ -22,6 +22,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from chatd.client.endpoints import client_endpoint
+from tests.wire.hostile import flip_bit
 
 __all__ = ["Fault", "Link", "Proxy", "Script", "Step", "running_proxy"]
 
@@ -91,9 +92,7 @@ class Script:
             fault = random_.choice(self._faults)
             self.done.append(fault)
         if fault is Fault.DAMAGE:
-            damaged = bytearray(data)
-            damaged[random_.randrange(len(data))] ^= 1 << random_.randrange(8)
-            data = bytes(damaged)
+            data = flip_bit(data, random_.randrange(8 * len(data)))
         elif fault is Fault.DOUBLE:
             start = random_.randrange(len(data))
             end = random_.randrange(start, len(data)) + 1

@@ -27,7 +27,6 @@ from tests.fakes.peers import (
 
 SECRET = "open sesame"
 PING = Message(MessageType.HEARTBEAT, Heartbeat(7), b"ping")
-NO_FRAME = b"\0\0\0\1x"
 
 
 class UserTransport(UnixTransport):

@@ -14,7 +14,8 @@ from tests.fakes.peers import (
     greeted_client,
     settle,
 )
-from tests.server.cases import NO_FRAME, PING, AnswerCase
+from tests.server.cases import PING, AnswerCase
+from tests.wire.hostile import NO_FRAME
 
 UNKNOWN = Message(99, {"id": "unknown"})
 

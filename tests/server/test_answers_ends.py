@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from chatd.transport.closing import CLOSE_TIMEOUT_S
 from tests.fakes.peers import GOODBYE, ack, command, greeted_client, settle
-from tests.server.cases import NO_FRAME, PING, AnswerCase
+from tests.server.cases import PING, AnswerCase
+from tests.wire.hostile import NO_FRAME
 
 
 class LastWordsTests(AnswerCase):

@@ -12,6 +12,7 @@ from chatd.testing import MemoryServer
 from chatd.transport.flush import Turn
 from chatd.wire.messages import Message, MessageType
 from tests.fakes.peers import hand_client
+from tests.wire.hostile import NO_FRAME
 
 
 class PickyFactory(ChatFactory):
@@ -53,7 +54,7 @@ class OrderTests(SynchronousTestCase):
     def test_receipt_before_a_fault(self) -> None:
         """Who breaks the protocol still gets the receipts of what it said before."""
         receipt = self.client.send("one")
-        self.client.connection.queue_frames(b"\0\0\0\1x")
+        self.client.connection.queue_frames(NO_FRAME)
         self.server.pump()
         self.assertEqual(self.successResultOf(receipt).text, "one")
         self.assertEqual(self.client.connection.end_reason.code, "bad-length")

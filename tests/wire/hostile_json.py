@@ -140,6 +140,13 @@ BEYOND = {
 }
 """Numbers that are JSON, and that no program can be expected to hold."""
 
+BAD_HEADERS = {
+    **NO_OBJECT,
+    **{f"a value: {name}": b'{"id":"m1","x":%b}' % value for name, value in NO_VALUE.items()},
+    **{f"text: {name}": b'{"id":"m1","x":"%b"}' % text for name, text in NO_TEXT.items()},
+}
+"""Headers that are `bad-header`, whatever the type of their message."""
+
 NO_ID = [b'""', b"5", b"null", b"true", b'["m1"]', b'{"id":"m1"}', b'"' + b"x" * 65 + b'"']
 NO_ID.append(f'"{LONG}"'.encode())
 """Values that no id has."""

@@ -18,6 +18,7 @@ from chatd.errors import (
     WrongKeyError,
 )
 from chatd.wire.channel import ClearChannel
+from tests.wire.hostile import flip_bit
 from tests.wire.samples import (
     LOW_ORDER_KEYS,
     OTHER_PSK,
@@ -25,7 +26,6 @@ from tests.wire.samples import (
     LowOrderKey,
     bytes_until_refused,
     cuts,
-    flip_bit,
     make_frame,
     new_client,
     new_server,

@@ -23,6 +23,7 @@ from chatd.errors import (
 from chatd.wire.codec import Codec
 from chatd.wire.envelope import MAX_CONTENT
 from chatd.wire.messages import ChatHeader, Heartbeat, Message, MessageType
+from tests.wire.hostile import flip_bit
 from tests.wire.samples import (
     HEADER,
     KEY,
@@ -31,7 +32,6 @@ from tests.wire.samples import (
     byte_by_byte,
     bytes_until_refused,
     cuts,
-    flip_bit,
     in_pieces,
     make_frame,
     some_examples,

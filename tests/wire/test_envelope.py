@@ -26,23 +26,11 @@ from chatd.wire.envelope import (
     check_prelude,
 )
 from chatd.wire.keys import mac_key
-from tests.wire.samples import HEADER, KEY, MAGIC, OTHER_KEY, flip_bit, make_frame, some_examples
+from tests.wire.hostile import fields_of, flip_bit, flipped
+from tests.wire.samples import HEADER, KEY, MAGIC, OTHER_KEY, make_frame, some_examples
 
 SEALER = EnvelopeSealer(mac_key(KEY))
 CONTENT = b"hello"
-# Every field of an envelope, where it ends, and what its damage is called.
-FIELDS = [
-    ("magic", 8, MagicError),
-    ("version", 10, VersionError),
-    ("message type", 12, SignatureError),
-    ("header length", 16, FrameLengthError),
-    ("header CRC", 20, ChecksumError),
-    ("content length", 28, FrameLengthError),
-    ("content CRC", 32, ChecksumError),
-    ("MAC", 64, SignatureError),
-    ("header", 64 + len(HEADER), ChecksumError),
-    ("content", 64 + len(HEADER) + len(CONTENT), ChecksumError),
-]
 
 
 def open_frame(frame, *, sealer=SEALER, max_content=MAX_CONTENT):
@@ -115,12 +103,12 @@ class DamageTests(SynchronousTestCase):
     def test_every_bit(self):
         """Each bit of an envelope, when it is flipped, is refused with its field's own error."""
         frame = make_frame(4, HEADER, CONTENT)
-        start = 0
-        for name, end, error in FIELDS:
-            found = {error_of(flip_bit(frame, 32 + bit)) for bit in range(8 * start, 8 * end)}
-            self.assertEqual(found, {error}, name)
-            start = end
-        self.assertEqual(4 + start, len(frame))
+        fields = fields_of(frame, len(CONTENT))
+        self.assertEqual(sum(field.end - field.start for field in fields.values()), len(frame) - 4)
+        for name, field in fields.items():
+            bits = range(8 * field.start, 8 * field.end)
+            found = {error_of(flip_bit(frame, bit)).code for bit in bits}
+            self.assertEqual(found, {field.code}, name)
 
     def test_cut_short_or_too_long(self):
         """An envelope that lost bytes at its end, or gained some, is refused for its lengths."""
@@ -143,8 +131,7 @@ class DamageTests(SynchronousTestCase):
         self.assertEqual(opened, (4, HEADER, CONTENT))
         self.assertEqual([type(part) for part in opened[1:]], [bytes, bytes])
         for position in range(4, len(frame)):
-            damaged = bytearray(frame)
-            damaged[position] ^= 1
+            damaged = bytearray(flipped(frame, position))
             with pytest.raises(WireError):
                 SEALER.open(damaged, 4, len(damaged), MAX_CONTENT)
 

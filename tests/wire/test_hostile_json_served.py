@@ -12,10 +12,11 @@ from chatd.errors import HeaderError, RequestError
 from chatd.testing import MemoryServer
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Message, MessageType
-from tests.connection.wiring import HELLO, bring_to, codes_of, make_client, make_server, raw_frame
+from tests.connection.wiring import HELLO, bring_to, codes_of, make_client, make_server
 from tests.fakes.handserver import noting
 from tests.fakes.peers import Peer, greeted_client, hand_client, settle
 from tests.wire.hostile_json import BEYOND, NO_ID, NO_OBJECT, NO_TEXT, NO_VALUE, TAKEN, TEXTS
+from tests.wire.samples import raw_frame
 
 CODEC = Codec()
 MESSAGE, COMMAND = MessageType.MESSAGE, MessageType.COMMAND

@@ -23,7 +23,8 @@ from chatd.wire.messages import (
     SessionInit,
     as_content,
 )
-from tests.wire.samples import BROKEN_HEADERS, KEY, make_frame, some_examples
+from tests.wire.hostile_json import BAD_HEADERS
+from tests.wire.samples import KEY, make_frame, some_examples
 
 CODEC = Codec(KEY)
 ID = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
@@ -228,7 +229,7 @@ class FaultyHeaderTests(SynchronousTestCase):
     def test_broken(self):
         """What is not one JSON object in UTF-8 is a fault in the bytes, for every type."""
         for message_type in (*MessageType, 99):
-            for name, header in BROKEN_HEADERS.items():
+            for name, header in BAD_HEADERS.items():
                 with pytest.raises(HeaderError):
                     self.fail(f"{name}: {decode_header(message_type, header)}")
 

@@ -16,13 +16,13 @@ from chatd.wire.noise import (
     CipherState,
     Handshake,
 )
+from tests.wire.hostile import flip_bit
 from tests.wire.samples import (
     CLIENT_EPHEMERAL,
     LOW_ORDER_KEYS,
     NOISE_NAME,
     SERVER_EPHEMERAL,
     LowOrderKey,
-    flip_bit,
     other_noise,
     some_examples,
 )
