@@ -17,9 +17,9 @@ What is public is here; everything else may change.
 from chatd._version import __version__
 from chatd.chat.policy import Policy
 from chatd.client.client import ChatClient
-from chatd.client.commands import Conversation, History, Joined, RoomInfo
 from chatd.client.connect import connect
 from chatd.client.factory import ChatClientFactory
+from chatd.client.results import Conversation, History, Joined, RoomInfo
 from chatd.client.service import ChatClientService
 from chatd.config.keyfile import generate_key, load_key, write_key_file
 from chatd.daemon.service import ChatService

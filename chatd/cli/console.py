@@ -10,8 +10,8 @@ from twisted.internet.interfaces import IReactorTime
 from chatd.cli.display import Display
 from chatd.cli.login import Login
 from chatd.client.client import ChatClient
-from chatd.client.commands import Joined
 from chatd.client.factory import ChatClientFactory
+from chatd.client.results import Joined
 from chatd.connection.events import Event, Welcomed
 from chatd.errors import RequestError, SessionEnded
 from chatd.wire.messages import Message

@@ -14,7 +14,7 @@ from chatd.chat.names import fold
 from chatd.cli.console import ConsoleClient, ConsoleFactory
 from chatd.cli.display import TextDisplay
 from chatd.cli.login import Login
-from chatd.client.commands import Joined
+from chatd.client.results import Joined
 from chatd.client.service import ChatClientService
 from chatd.errors import LocalProtocolError, RequestError, SessionEnded
 from chatd.wire.messages import Message

@@ -10,8 +10,9 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.chat.names import fold
-from chatd.client.commands import ClientCommands, Joined
+from chatd.client.commands import ClientCommands
 from chatd.client.inbox import Inbox
+from chatd.client.results import Joined
 from chatd.client.resume import catch_up, fetch, resume
 from chatd.connection.client import ClientConnection
 from chatd.connection.events import (

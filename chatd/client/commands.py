@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from uuid import uuid4
 
@@ -11,103 +10,16 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from chatd.client.progress import Progress
+from chatd.client.results import BanInfo, Conversation, History, Joined, RoomInfo
 from chatd.errors import ErrorCode, RequestError
 from chatd.wire.messages import Message
 
-__all__ = ["Ban", "ClientCommands", "Conversation", "History", "Joined", "RoomInfo"]
+__all__ = ["ClientCommands"]
 
 MAX_PAGE_BYTES = 64 * 1024 * 1024
 """How much may arrive as the answer to one `history`, in bytes of content."""
 
 T = TypeVar("T")
-
-
-class Joined(msgspec.Struct, frozen=True, kw_only=True):
-    """That a client is in a room.
-
-    Attributes:
-        room: The room's name, as it is spelled there.
-        epoch: The name of the room's order; together with a `seq` it says where one left off.
-        seq: The place of the last message that was said when the client came in.
-        last_id: The id of that message; None where it is not kept.
-        members: How many are in the room.
-        topic: What the room is about, or empty.
-        recovered: Whether the client misses nothing that was said since `after`.
-    """
-
-    room: str
-    epoch: str
-    seq: int
-    last_id: str | None = None
-    members: int = 0
-    topic: str = ""
-    recovered: bool = False
-
-
-class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A room, in a list of them.
-
-    Attributes:
-        room: The room's name.
-        members: How many are in it.
-        topic: What it is about, or empty.
-    """
-
-    room: str
-    members: int = 0
-    topic: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """A part of what was said.
-
-    Attributes:
-        messages: The messages, in their order.
-        epoch: The name of that order.
-        complete: Whether nothing that was asked for is left out; else ask again from the last one.
-        recovered: Where it was asked for with `epoch` or `after_id`, whether it goes on from
-            `after` and misses nothing; else it begins with the oldest message that is kept.
-    """
-
-    messages: list[Message]
-    epoch: str
-    complete: bool
-    recovered: bool = False
-
-
-class Conversation(msgspec.Struct, frozen=True, kw_only=True, rename={"other": "with"}):
-    """Someone with whom direct messages were exchanged.
-
-    Attributes:
-        other: The other's folded name.
-        epoch: The name of the messages' order.
-        seq: The place of the last one.
-        last_id: The id of the last one, or None.
-    """
-
-    other: str
-    epoch: str
-    seq: int
-    last_id: str | None = None
-
-
-class Ban(msgspec.Struct, frozen=True, kw_only=True):
-    """A ban.
-
-    Attributes:
-        name: The folded name that is banned, or None.
-        address: The address that is banned, or None.
-        until: When it ends, in Unix seconds, or None.
-        by: The operator who made it.
-        made: When, in Unix seconds.
-    """
-
-    name: str | None = None
-    address: str | None = None
-    until: float | None = None
-    by: str = ""
-    made: float = 0.0
 
 
 class _Page:
@@ -339,9 +251,9 @@ class ClientCommands:
         """Lift a ban; only operators may."""
         return self.command("unban", **_target(name, address)).addCallback(lambda _: None)
 
-    def bans(self) -> Deferred[list[Ban]]:
+    def bans(self) -> Deferred[list[BanInfo]]:
         """Return the bans that are in force, a Deferred that fires with them; operators only."""
-        return self._list("bans", "bans", Ban)
+        return self._list("bans", "bans", BanInfo)
 
     # Within
 

@@ -10,8 +10,8 @@ from twisted.python.failure import Failure
 
 from chatd.chat.history import MAX_PAGE
 from chatd.chat.names import fold
-from chatd.client.commands import Conversation, Joined
 from chatd.client.progress import Position
+from chatd.client.results import Conversation, Joined
 from chatd.errors import ErrorCode, RequestError
 
 if TYPE_CHECKING:

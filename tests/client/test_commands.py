@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from chatd.client.client import ChatClient
-from chatd.client.commands import Ban, Joined, RoomInfo
+from chatd.client.results import BanInfo, Joined, RoomInfo
 from tests.client.cases import CommandsCase
 
 LONG = "x" * 50
@@ -129,8 +129,8 @@ class ListTests(CommandsCase):
         self.assertEqual(
             self.result(self.alice.bans()),
             [
-                Ban(address="192.0.2.1", by="alice"),
-                Ban(name="mallory", until=1e9, by="alice"),
+                BanInfo(address="192.0.2.1", by="alice"),
+                BanInfo(name="mallory", until=1e9, by="alice"),
             ],
         )
 

@@ -8,8 +8,9 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.commands import ClientCommands, Conversation, Joined
+from chatd.client.commands import ClientCommands
 from chatd.client.progress import Progress
+from chatd.client.results import Conversation, Joined
 from chatd.errors import RequestError, SessionEnded
 from tests.fakes.handserver import answer_commands, direct, hand_peer, turn
 

@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from chatd.client.client import ChatClient
-from chatd.client.commands import Joined
 from chatd.client.factory import ChatClientFactory
+from chatd.client.results import Joined
 from chatd.client.service import ChatClientService
 from chatd.connection.states import State
 from chatd.errors import RequestError
