@@ -9,43 +9,14 @@ from uuid import uuid4
 import msgspec
 from twisted.internet.defer import Deferred
 
+from chatd.client.pages import Pages
 from chatd.client.progress import Progress
 from chatd.client.results import BanInfo, Conversation, History, Joined, RoomInfo
 from chatd.errors import ErrorCode, RequestError
-from chatd.wire.messages import Message
 
 __all__ = ["ClientCommands"]
 
-MAX_PAGE_BYTES = 64 * 1024 * 1024
-"""How much may arrive as the answer to one `history`, in bytes of content."""
-
 T = TypeVar("T")
-
-
-class _Page:
-    """The messages that answer a `history` which is under way.
-
-    Args:
-        limit: How many there may be.
-
-    Attributes:
-        messages: Those that have arrived.
-        is_over: Whether more has arrived than was asked for.
-    """
-
-    __slots__ = ("_bytes", "_limit", "is_over", "messages")
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._bytes = 0
-        self.messages: list[Message] = []
-        self.is_over = False
-
-    def add(self, message: Message) -> None:
-        """Keep a message that has arrived."""
-        self.messages.append(message)
-        self._bytes += len(message.content)
-        self.is_over = len(self.messages) > self._limit or self._bytes > MAX_PAGE_BYTES
 
 
 class _HistoryResult(msgspec.Struct):
@@ -76,7 +47,7 @@ class ClientCommands:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._pages: dict[str, _Page] = {}  # of the histories under way, by the commands' ids
+        self._pages = Pages()
 
     def command(self, command: str, /, **fields: object) -> Deferred[dict[str, Any]]:
         """Give the server a command.
@@ -89,12 +60,6 @@ class ClientCommands:
             A Deferred that fires with the fields of the RESULT.
         """
         return self._give(uuid4().hex, command, fields)
-
-    def _give(
-        self, command_id: str, command: str, fields: Mapping[str, object]
-    ) -> Deferred[dict[str, Any]]:
-        """Give the server a command under an id."""
-        raise NotImplementedError
 
     # Rooms
 
@@ -119,8 +84,6 @@ class ClientCommands:
         Returns:
             A Deferred that fires with what the room is like, before what was missed is told.
         """
-        fields = {"room": room, "after": after, "epoch": epoch, "after_id": after_id}
-        given = {name: value for name, value in fields.items() if value is not None}
 
         def joined(result: dict[str, Any]) -> Joined:
             answer = _convert(result, Joined)
@@ -128,10 +91,12 @@ class ClientCommands:
             if after is not None:  # without `recovered`, all that is kept is told
                 seq, id = (after, after_id) if answer.recovered else (0, None)
             self._progress.joined(answer.room, answer.epoch, seq, id)
-            self._joined(answer)
+            self.tell_joined(answer)
             return answer
 
-        return self.command("join", **given).addCallback(joined)
+        return self.command(
+            "join", **_given(room=room, after=after, epoch=epoch, after_id=after_id)
+        ).addCallback(joined)
 
     def leave(self, room: str) -> Deferred[None]:
         """Go out of a room."""
@@ -152,8 +117,7 @@ class ClientCommands:
             room: A room that this client is in.
             topic: Up to 256 characters, or empty for none; None to leave it as it is.
         """
-        fields = {} if topic is None else {"topic": topic}
-        asked = self.command("topic", room=room, **fields)
+        asked = self.command("topic", **_given(room=room, topic=topic))
         return asked.addCallback(lambda result: str(result.get("topic", "")))
 
     # What was said
@@ -184,17 +148,8 @@ class ClientCommands:
         Returns:
             A Deferred that fires with the messages; they are not told in any other way.
         """
-        fields = {
-            "room": room,
-            "with": other,
-            "after": after,
-            "before": before,
-            "epoch": epoch,
-            "after_id": after_id,
-            "limit": limit,
-        }
-        given = {name: value for name, value in fields.items() if value is not None}
-        page = _Page(limit)
+        place = {"with": other, "after": after, "before": before, "after_id": after_id}
+        fields = _given(room=room, epoch=epoch, limit=limit, **place)
 
         def read(result: dict[str, Any]) -> History:
             answer = _convert(result, _HistoryResult)
@@ -206,8 +161,8 @@ class ClientCommands:
             return History(page.messages, answer.epoch, answer.complete, answer.recovered)
 
         command_id = uuid4().hex
-        asked = self._give(command_id, "history", given)
-        self._pages[command_id] = page
+        asked = self._give(command_id, "history", fields)
+        page = self._pages.begin(command_id, limit)
         return asked.addCallback(read)
 
     def conversations(self) -> Deferred[list[Conversation]]:
@@ -218,7 +173,13 @@ class ClientCommands:
 
     def rename(self, name: str) -> Deferred[str]:
         """Take another name; return a Deferred that fires with it."""
-        return self.command("name", name=name).addCallback(self._renamed)
+
+        def renamed(result: dict[str, Any]) -> str:
+            name = _convert(result, _Renamed).name
+            self._take_name(name)
+            return name
+
+        return self.command("name", name=name).addCallback(renamed)
 
     def kick(
         self, name: str | None = None, *, address: str | None = None, reason: str = ""
@@ -228,7 +189,7 @@ class ClientCommands:
         Returns:
             A Deferred that fires with how many there were.
         """
-        asked = self.command("kick", **_target(name, address), reason=reason)
+        asked = self.command("kick", **_given(name=name, address=address), reason=reason)
         return asked.addCallback(lambda result: _convert(result, _Kicked).kicked)
 
     def ban(
@@ -244,24 +205,36 @@ class ClientCommands:
         Returns:
             A Deferred that fires with how many sessions there were.
         """
-        asked = self.command("ban", **_target(name, address), until=until)
+        asked = self.command("ban", **_given(name=name, address=address), until=until)
         return asked.addCallback(lambda result: _convert(result, _Kicked).kicked)
 
     def unban(self, name: str | None = None, *, address: str | None = None) -> Deferred[None]:
         """Lift a ban; only operators may."""
-        return self.command("unban", **_target(name, address)).addCallback(lambda _: None)
+        return self.command("unban", **_given(name=name, address=address)).addCallback(
+            lambda _: None
+        )
 
     def bans(self) -> Deferred[list[BanInfo]]:
         """Return the bans that are in force, a Deferred that fires with them; operators only."""
         return self._list("bans", "bans", BanInfo)
 
-    # Within
+    # Of the client
 
-    def _joined(self, joined: Joined) -> None:
+    def _give(
+        self, command_id: str, command: str, fields: Mapping[str, object]
+    ) -> Deferred[dict[str, Any]]:
+        """Give the server a command under an id."""
+        raise NotImplementedError
+
+    def tell_joined(self, joined: Joined) -> None:
         """Act on being in a room."""
+        raise NotImplementedError
 
-    def _renamed(self, result: dict[str, Any]) -> str:
-        return _convert(result, _Renamed).name
+    def _take_name(self, name: str) -> None:
+        """Act on having another name."""
+        raise NotImplementedError
+
+    # Within
 
     def _list(
         self, command: str, field: str, item_type: type[T], **fields: object
@@ -285,9 +258,9 @@ class ClientCommands:
             position = {"after": after}
 
 
-def _target(name: str | None, address: str | None) -> dict[str, str]:
-    given = {"name": name, "address": address}
-    return {kind: value for kind, value in given.items() if value is not None}
+def _given(**fields: object) -> dict[str, object]:
+    """Return the fields that are not None."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _convert(result: object, wanted: type[T]) -> T:

@@ -12,6 +12,7 @@ from twisted.internet.protocol import Factory
 
 from chatd.client.client import ChatClient
 from chatd.client.progress import Progress
+from chatd.client.session import ClientSession
 from chatd.connection.client import ClientConnection
 from chatd.transport.flush import Turn
 from chatd.transport.heartbeat import HeartbeatWheel
@@ -65,7 +66,9 @@ class ChatClientFactory(Factory):
         self._psk = None if key is None else noise_psk(key)
         self._wheel: HeartbeatWheel | None = None
 
-    def buildProtocol(self, addr: IAddress | None) -> ChatClient:
+    def buildProtocol(  # type: ignore[override]  # older Twisteds have no Factory[ChatClient]
+        self, addr: IAddress | None
+    ) -> ChatClient:
         """Build the protocol of a new connection."""
         channel: Channel = (
             ClearChannel(expects_server=True)
@@ -86,15 +89,15 @@ class ChatClientFactory(Factory):
         """Ask for a name from the next connection on."""
         self.name = name
 
-    def add(self, client: ChatClient) -> None:
-        """Watch over a client's server; all clients of a factory are held to one interval."""
-        init = client.connection.init
+    def add(self, session: ClientSession) -> None:
+        """Watch over a session's server; all sessions of a factory have one interval."""
+        init = session.connection.init
         assert init is not None
         if self._wheel is None or not self._wheel.is_running:
             self._wheel = HeartbeatWheel(self.clock, init.heartbeat)
-        self._wheel.add(client)
+        self._wheel.add(session)
 
-    def remove(self, client: ChatClient) -> None:
+    def remove(self, session: ClientSession) -> None:
         """Watch no more."""
         if self._wheel is not None:
-            self._wheel.discard(client)
+            self._wheel.discard(session)

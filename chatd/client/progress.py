@@ -193,9 +193,10 @@ class Progress:
         return kept.answer
 
     def close(self, end: SessionEnded) -> None:
-        """Tell those who wait that there will be no further connection."""
+        """Fail all that waits: there will be no further connection."""
         waiting, self.unconfirmed = self.unconfirmed, {}
         for kept in waiting.values():
-            kept.answer.errback(end.again())
+            if not kept.answer.called:  # called: it was cancelled because another failed
+                kept.answer.errback(end.again())
         if self.inbox is not None:
             self.inbox.close(end)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 
-from chatd.client.client import ChatClient
 from chatd.client.factory import ChatClientFactory
 from chatd.errors import LocalProtocolError, RequestError, SessionEnded
 from chatd.server.factory import ChatFactory
@@ -221,62 +220,3 @@ class PingTests(ClientCase):
         """After the end there is nobody to ping."""
         self.lose(self.alice)
         self.failureResultOf(self.alice.ping(), SessionEnded)
-
-
-class FailingClient(ChatClient):
-    """A client whose methods fail."""
-
-    def message_received(self, message: Message, is_receipt: bool) -> None:
-        raise KeyError(message.text)
-
-    async def event_received(self, event: dict[str, object]) -> None:
-        raise LookupError(event["event"])
-
-
-class FailingClientTests(ClientCase):
-    """What a program does wrong when it is told something."""
-
-    def test_message_received_fails(self) -> None:
-        """A method that fails is logged; the receipt comes, and the session goes on."""
-        client = self.server.connect("carol", protocol=FailingClient)
-        sending = client.send("hello")
-        self.pump()
-        self.assertEqual(self.successResultOf(sending).text, "hello")
-        self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
-        self.assertTrue(client.is_active)
-
-    def test_async_fails(self) -> None:
-        """So is one that is async."""
-        client = self.server.connect("carol", protocol=FailingClient)
-        self.server.connect("dave")
-        self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
-        self.assertTrue(client.is_active)
-
-
-class RememberingClient(ChatClient):
-    """A client that remembers its beginning and its end."""
-
-    told: tuple[str, ...] = ()
-
-    def established(self) -> None:
-        self.told += (f"{self.name} is in {self.room}",)
-
-    def ended(self, reason: SessionEnded) -> None:
-        self.told += (reason.code,)
-
-
-class HookTests(ClientCase):
-    """What a program is told of its session."""
-
-    def test_beginning_and_end(self) -> None:
-        """It is told once of the beginning and once of the end."""
-        client = self.server.connect("carol", protocol=RememberingClient)
-        self.assertEqual(client.told, ("carol is in lobby",))
-        client.disconnect()
-        self.pump()
-        self.assertEqual(client.told, ("carol is in lobby", "goodbye"))
-
-    def test_refused(self) -> None:
-        """Who is refused is told of the end alone."""
-        client = self.server.connect("alice", protocol=RememberingClient)
-        self.assertEqual(client.told, ("name-taken",))

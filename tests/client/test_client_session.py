@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
-from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.client import ChatClient
 from chatd.client.factory import ChatClientFactory
 from chatd.client.inbox import MAX_UNREAD
-from chatd.errors import RequestError, SessionEnded, SessionRefused
+from chatd.errors import SessionEnded, SessionRefused
 from chatd.wire.codec import Codec
-from chatd.wire.messages import Disconnect, Error, Message, MessageType, SessionInit
+from chatd.wire.messages import Disconnect, Message, MessageType, SessionInit
 from tests.client.cases import ClientCase
 from tests.fakes.peers import Peer
 
@@ -81,55 +79,6 @@ class IterationTests(ClientCase):
         self.bob.send(b"x" * (MAX_UNREAD + 1))
         self.pump()
         self.assertEqual(len(self.successResultOf(listening)), MAX_UNREAD + 1)
-        self.assertTrue(self.alice.is_active)
-
-
-class OverridingClient(ChatClient):
-    """Notes what it is told."""
-
-    def __init__(self, *args: object) -> None:
-        super().__init__(*args)
-        self.told: list[object] = []
-
-    def message_received(self, message: Message, is_receipt: bool) -> None:
-        self.told.append((message.text, is_receipt))
-
-    def event_received(self, event: dict[str, object]) -> None:
-        self.told.append(event)
-
-    def error_received(self, error: RequestError) -> None:
-        self.told.append(error.code)
-
-
-class OverridingTests(ClientCase):
-    """A subclass may act on what arrives."""
-
-    def test_message_received(self) -> None:
-        """It is told of all messages, and which of them are receipts."""
-        carol = self.server.connect("carol", protocol=OverridingClient)
-        carol.send("mine")
-        self.bob.send("another's")
-        self.pump()
-        self.assertEqual(sorted(carol.told), [("another's", False), ("mine", True)])
-
-    def test_event_received(self) -> None:
-        """It is told of what the server says unasked."""
-        carol = self.server.connect("carol", protocol=OverridingClient)
-        self.server.connect("dave")
-        self.assertEqual(carol.told, [{"event": "joined", "room": "lobby", "name": "dave"}])
-
-    def test_error_received(self) -> None:
-        """It is told of an ERROR that answers nothing."""
-        carol = self.server.connect("carol", protocol=OverridingClient)
-        self.tell(carol, Message(MessageType.ERROR, Error(code="bad-day", ref="what")))
-        self.assertEqual(carol.told, ["bad-day"])
-
-    def test_not_overridden(self) -> None:
-        """What is not overridden ignores events and logs errors."""
-        self.tell(self.alice, Message(MessageType.EVENT, {"event": "eclipse"}))
-        with capturedLogs() as events:
-            self.tell(self.alice, Message(MessageType.ERROR, Error(code="bad-day")))
-        self.assertTrue(any("bad-day" in formatEvent(event) for event in events))
         self.assertTrue(self.alice.is_active)
 
 

@@ -208,6 +208,14 @@ class CloseTests(LogbookTests):
         self.progress.close(LOST)
         self.assertNoResult(again[0])
 
+    def test_cancelled_meanwhile(self) -> None:
+        """A program may cancel the other messages when the first fails."""
+        one, two = (self.progress.keep(Message.chat("x", id=id)) for id in ("m1", "m2"))
+        one.addErrback(lambda _: two.cancel())
+        self.progress.close(LOST)
+        self.successResultOf(one)
+        self.failureResultOf(two, CancelledError)
+
     def test_reader(self) -> None:
         """Who takes messages is given what is there, and then told."""
         inbox = self.progress.inbox

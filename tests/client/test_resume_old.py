@@ -60,7 +60,7 @@ class OldServerTests(LastingTests):
         """A failure within ends the session, and the client comes back."""
         self.service.startService()
         peer = self.by_hand.peer
-        self.service.client._resend = lambda: 1 / 0
+        self.service.client.conversations = lambda: 1 / 0
         self.begin()
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         end = self.service.client.connection.end_reason

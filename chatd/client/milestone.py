@@ -1,0 +1,53 @@
+"""`Milestone`: something that happens once in a session, and the Deferreds that wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from twisted.internet.defer import Deferred
+
+from chatd.errors import SessionEnded
+
+__all__ = ["Milestone"]
+
+T = TypeVar("T")
+
+
+class Milestone(Generic[T]):
+    """Something that happens once in a session, such as its end."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Deferred[T]] = []
+        self._outcome: Callable[[], T] | None = None
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether it has happened."""
+        return self._outcome is not None
+
+    def wait(self) -> Deferred[T]:
+        """Return a Deferred that fires when it happens, or at once if it has happened."""
+        waiting: Deferred[T] = Deferred()
+        if self._outcome is None:
+            self._waiting.append(waiting)
+        else:
+            waiting.callback(self._outcome())
+        return waiting
+
+    def reach(self, outcome: Callable[[], T]) -> None:
+        """Fire all Deferreds that wait.
+
+        Args:
+            outcome: Makes what each Deferred fires with, now and later.
+        """
+        self._outcome = outcome
+        waiting, self._waiting = self._waiting, []
+        for deferred in waiting:
+            deferred.callback(outcome())
+
+    def fail(self, reason: SessionEnded) -> None:
+        """Fail all Deferreds that wait: it will not happen."""
+        waiting, self._waiting = self._waiting, []
+        for deferred in waiting:
+            deferred.errback(reason)

@@ -1,0 +1,280 @@
+"""`ClientSession`: a client's side of a session, as the transport and the server see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatd.chat.names import fold
+from chatd.client.answers import PendingAnswers
+from chatd.client.commands import ClientCommands
+from chatd.client.hooks import ClientHooks
+from chatd.client.inbox import Inbox
+from chatd.client.milestone import Milestone
+from chatd.client.progress import Position, Progress
+from chatd.client.results import Joined
+from chatd.client.resume import catch_up, fetch, rejoin
+from chatd.connection.client import ClientConnection
+from chatd.connection.events import (
+    Event,
+    PingReceived,
+    PongReceived,
+    RequestFaulted,
+    Welcomed,
+)
+from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
+from chatd.transport.flush import Turn
+from chatd.transport.hooks import Hook, call_hook
+from chatd.transport.identity import identify
+from chatd.transport.protocol import ChatProtocol
+from chatd.wire.messages import Error, Message, MessageType
+
+__all__ = ["ClientSession", "SessionOwner"]
+
+MAX_FETCHES = 100
+"""How many histories may be read at once before no further gap is filled."""
+
+
+class SessionOwner(Protocol):
+    """What a session needs of the factory that built it."""
+
+    clock: IReactorTime
+    key: bytes | None
+    progress: Progress
+    turn: Turn
+
+    def keep_name(self, name: str) -> None:
+        """Ask for a name from the next connection on."""
+
+    def add(self, session: ClientSession) -> None:
+        """Watch over the session's server."""
+
+    def remove(self, session: ClientSession) -> None:
+        """Watch no more."""
+
+
+class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
+    """A client's side of a session: sends what is asked, and acts on what arrives.
+
+    Each message that arrives is given to whatever waits for it: to the Deferred that waits for the
+    answer, to the page that is being read, or to the program as news.
+
+    Attributes:
+        factory: The factory that built it.
+        name: The name that the server gave this client.
+        room: The first room that this client is in, if any.
+    """
+
+    log = Logger()
+    connection: ClientConnection
+    failed_reason = "the client failed"
+
+    def __init__(self, connection: ClientConnection, factory: SessionOwner) -> None:
+        ChatProtocol.__init__(self, connection, factory.turn, factory.clock, max_pending=None)
+        ClientCommands.__init__(self, factory.progress)
+        self.factory = factory
+        self.name = ""
+        self.room: str | None = None
+        self._answers = PendingAnswers(factory.progress)
+        self._established: Milestone[None] = Milestone()
+        self._ended: Milestone[SessionEnded] = Milestone()
+        self._inbox = factory.progress.inbox or Inbox()
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the session is established and not over."""
+        return self.connection.is_established
+
+    # From the transport and the connection
+
+    def connectionMade(self) -> None:
+        """Wait for the greeting."""
+        if self.factory.key is None and identify(self.transport).is_clear_tcp:
+            self.connection.withhold_password()
+        super().connectionMade()
+
+    def act_on(self, event: Event) -> None:
+        """Act on what the connection tells."""
+        if isinstance(event, Message):
+            self._act_on_frame(event)
+        elif isinstance(event, Welcomed):
+            self.name, self.room = event.name, event.room
+            self.handshake_done()
+            self.factory.add(self)
+            resumed = Deferred.fromCoroutine(self._resume(event.rooms))
+            resumed.addCallbacks(lambda _: self._ready(), self._not_resumed)
+        elif isinstance(event, PingReceived | RequestFaulted):
+            self.connection.answer(event)
+        elif isinstance(event, PongReceived):
+            self._answers.take_pong(event.n, self._clock.seconds())
+
+    def session_ended(self, end_reason: SessionEnded) -> None:
+        """Fail all that waits for the server, and tell the program."""
+        self.factory.remove(self)
+        self._established.fail(end_reason)
+        self._answers.fail(end_reason)
+        if not self._progress.is_kept:  # else the next session fills it
+            self._inbox.close(end_reason)
+        self._call(self.ended, end_reason)
+
+    def connection_closed(self) -> None:
+        """Fire what waits for the connection to be closed."""
+        self._ended.reach(self._end_reason)
+
+    # For the commands, and for coming back
+
+    def tell_joined(self, joined: Joined) -> None:
+        """Tell the program of a room that it is in."""
+        self._call(self.room_joined, joined)
+
+    def tell_error(self, error: RequestError) -> None:
+        """Tell the program of an error that nothing waits for."""
+        self._call(self.error_received, error)
+
+    def receive_message(self, message: Message) -> None:
+        """Take a message as a receipt, and tell the program if it is news."""
+        answer = None
+        # Another's message may have the same id: only a copy of this client's own is the receipt.
+        is_own = message.seq is not None and fold(message.sender or "") == fold(self.name)
+        if message.seq is None or is_own:
+            answer = self._answers.take(message.id)
+        is_news, gap = self._progress.take(message, self.name)
+        if is_news:
+            self._call(self.message_received, message, is_own or answer is not None)
+        if gap is not None and answer is None and len(self._pages) < MAX_FETCHES:
+            self._fill(gap)
+        if answer is not None:
+            answer.callback(message)
+
+    def _give(
+        self, command_id: str, command: str, fields: Mapping[str, object]
+    ) -> Deferred[dict[str, Any]]:
+        header = {**fields, "id": command_id, "command": command}
+        return self._ask(command_id, Message(MessageType.COMMAND, header))
+
+    def _take_name(self, name: str) -> None:
+        old_name, self.name = self.name, name
+        self.factory.keep_name(name)
+        if self._progress.is_kept and fold(name) != fold(old_name):
+            self._progress.direct.clear()  # other messages are direct ones to this name
+            learnt = Deferred.fromCoroutine(catch_up(self, self._progress, is_back=False))
+            learnt.addErrback(self._not_resumed)
+
+    def _ask(self, id: str, message: Message, answer: Deferred[Any] | None = None) -> Deferred[Any]:
+        """Send a frame that is answered.
+
+        Args:
+            id: Its id.
+            message: The frame.
+            answer: The Deferred that waits for the answer; None to make one.
+
+        Raises:
+            LocalProtocolError: The session has not begun, or the frame cannot be sent.
+        """
+        if self._check_over():
+            return fail(self._end_reason())
+        self._answers.check(id)
+        self.connection.send(message.type, message.header, message.content)
+        self._turn.add(self)
+        return self._answers.add(id, answer)
+
+    def _check_over(self) -> bool:
+        """Return whether the session is over.
+
+        Raises:
+            LocalProtocolError: It has not begun, which is the caller's mistake.
+        """
+        if not self.is_active and not self.connection.is_over:
+            raise LocalProtocolError("wait for the welcome first: when_established()")
+        return self.connection.is_over
+
+    # Within
+
+    async def _resume(self, rooms: Sequence[Mapping[str, Any]]) -> None:
+        """Go on where the last session ended; see `chatd.client.resume`."""
+        progress = self._progress
+        await rejoin(self, progress, rooms)
+        if progress.is_kept:
+            self.factory.keep_name(self.name)
+            await catch_up(self, progress, is_back=progress.was_connected)
+        progress.was_connected = True
+        self._resend()
+
+    def _resend(self) -> None:
+        """Send the messages without a receipt again, under the same ids."""
+        for id, kept in list(self._progress.unconfirmed.items()):
+            if id in self._answers or kept.answer.called or not self.is_active:
+                continue  # called: it was cancelled because another failed
+            try:
+                self._ask(id, kept.message, kept.answer)
+            except LocalProtocolError as error:  # this server takes less than the one before
+                self._answers.forget(id)
+                kept.answer.errback(error)
+
+    def _ready(self) -> None:
+        if self.room is None:  # it has come back into its rooms by itself
+            first = next(iter(self._progress.rooms.values()), None)
+            self.room = None if first is None else first.name
+        self._established.reach(lambda: None)
+        self._call(self.established)
+
+    def _not_resumed(self, failure: Failure) -> None:
+        """End a session that cannot go on where the last one ended."""
+        if not failure.check(SessionEnded):
+            self._log_failure(failure, "resuming")
+            self.end_session(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
+
+    def _fill(self, gap: Position) -> None:
+        Deferred.fromCoroutine(fetch(self, gap)).addErrback(self._not_resumed)
+
+    def _act_on_frame(self, frame: Message) -> None:
+        header = frame.header
+        if frame.type == MessageType.MESSAGE:
+            self._act_on_message(frame)
+        elif isinstance(header, Error):
+            self._act_on_error(RequestError(header.code, header.message, ref=header.ref))
+        elif isinstance(header, dict) and frame.type == MessageType.EVENT:
+            self._call(self.event_received, header)
+        elif isinstance(header, dict):
+            self._pages.end(header["id"])
+            answer = self._answers.take(header["id"])
+            if answer is not None:
+                answer.callback(header)
+
+    def _act_on_message(self, message: Message) -> None:
+        page = self._pages.get(message.ref)
+        if message.ref is not None:  # a program gets the same message as everyone else
+            message = message.with_ref(None)
+        if page is None:
+            self.receive_message(message)
+            return
+        page.add(message)
+        if page.is_over:
+            why = "the server's answer is more than was asked for"
+            self.end_session(ErrorCode.SLOW_CONSUMER, why, retry=True)
+
+    def _act_on_error(self, error: RequestError) -> None:
+        self._pages.end(error.ref)
+        answer = self._answers.take(error.ref)
+        if answer is None:
+            self.tell_error(error)
+        else:
+            answer.errback(error)
+
+    def _call(self, hook: Hook, *args: object) -> None:
+        """Call a hook; its failure is logged, and the session goes on."""
+        call_hook(self._log_failure, getattr(hook, "__name__", repr(hook)), hook, *args)
+
+    def _log_failure(self, failure: Failure, about: str) -> None:
+        self.log.failure("{about} failed", failure=failure, about=about)
+
+    def _end_reason(self) -> SessionEnded:
+        reason = self.connection.end_reason
+        if reason is None:
+            return SessionEnded(ErrorCode.CONNECTION_LOST, "there is no session yet", retry=True)
+        return reason.again()

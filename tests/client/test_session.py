@@ -1,0 +1,204 @@
+"""Tests of a client's side of a session, with a server and a factory by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.progress import Progress
+from chatd.client.session import ClientSession
+from chatd.connection.client import ClientConnection
+from chatd.errors import LocalProtocolError, RequestError, SessionEnded
+from chatd.transport.flush import Turn
+from chatd.wire.channel import ClearChannel
+from chatd.wire.codec import Codec
+from chatd.wire.messages import Error, Message, MessageType
+from tests.fakes.handserver import answer_commands, direct, said, turn, welcome
+from tests.fakes.peers import Peer
+
+
+class Owner:
+    """What a session needs of a factory, and nothing else."""
+
+    key = None
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.turn = Turn(self.clock)
+        self.progress = Progress()
+        self.names: list[str] = []
+        self.watched: list[ClientSession] = []
+
+    def keep_name(self, name: str) -> None:
+        self.names.append(name)
+
+    def add(self, session: ClientSession) -> None:
+        self.watched.append(session)
+
+    def remove(self, session: ClientSession) -> None:
+        if session in self.watched:
+            self.watched.remove(session)
+
+
+class NotingSession(ClientSession):
+    """Notes what the program is told."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.told: list[tuple[object, ...]] = []
+
+    def established(self) -> None:
+        self.told.append(("established", self.room))
+
+    def ended(self, reason: SessionEnded) -> None:
+        self.told.append(("ended", reason.code))
+
+    def message_received(self, message: Message, is_receipt: bool) -> None:
+        self.told.append((message.text, is_receipt))
+
+    def error_received(self, error: RequestError) -> None:
+        self.told.append(("error", error.code))
+
+
+class SessionTests(SynchronousTestCase):
+    """A session that a server by hand speaks to."""
+
+    def setUp(self) -> None:
+        self.owner = Owner()
+        self.connect()
+
+    def connect(self) -> None:
+        """Connect a session of the owner."""
+        connection = ClientConnection(
+            Codec(), ClearChannel(expects_server=True), self.owner.clock.seconds(), name="alice"
+        )
+        self.session = NotingSession(connection, self.owner)
+        self.peer = Peer(self.session, Codec())
+
+    def welcome(self, **fields: object) -> None:
+        """Welcome the session, and forget what the program is told of that."""
+        welcome(self.peer, **fields)
+        answer_commands(self.peer, lambda _: {"conversations": []})
+        self.session.told.clear()
+
+
+class BeginningTests(SessionTests):
+    """The beginning of a session."""
+
+    def test_welcome(self) -> None:
+        """A welcome makes the session active; the owner watches over it until it ends."""
+        self.assertEqual((self.session.is_active, self.owner.watched), (False, []))
+        welcome(self.peer)
+        self.assertEqual((self.session.is_active, self.owner.watched), (True, [self.session]))
+        self.assertEqual(self.session.told, [("established", "lobby")])
+        self.peer.transport.lose()
+        self.assertEqual((self.session.is_active, self.owner.watched), (False, []))
+        self.assertEqual(self.session.told[1:], [("ended", "connection-lost")])
+
+    def test_before_the_welcome(self) -> None:
+        """Nothing can be asked before it."""
+        self.assertRaises(LocalProtocolError, self.session.command, "dance")
+
+    def test_name(self) -> None:
+        """A name is kept for the next connection, if there will be one."""
+        self.welcome(name="guest-1")
+        self.assertEqual(self.owner.names, [])
+        self.peer.transport.lose()
+        self.owner.progress.be_kept()
+        self.connect()
+        self.welcome(name="guest-2")
+        self.assertEqual(self.owner.names, ["guest-2"])
+
+
+class ArrivalTests(SessionTests):
+    """What arrives is given to whatever waits for it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.welcome()
+
+    def test_news(self) -> None:
+        """Another's message is news, and what the program has already is not."""
+        self.peer.send(said("one", 1), said("one", 1), said("two", 2))
+        self.assertEqual(self.session.told, [("one", False), ("two", False)])
+
+    def test_page(self) -> None:
+        """A message that answers a `history` is on its page, and is no news."""
+        reading = self.session.history("lobby")
+        turn(self.peer)
+
+        def answer(header: dict[str, Any]) -> dict[str, Any]:
+            self.peer.send(said("one", 1).with_ref(header["id"]))
+            return {"epoch": "e", "count": 1, "complete": True}
+
+        answer_commands(self.peer, answer)
+        page = self.successResultOf(reading)
+        self.assertEqual(page.messages, [said("one", 1)])
+        self.assertEqual(self.session.told, [])
+
+    def test_result(self) -> None:
+        """A RESULT is given to the command with its id, and ignored if there is none."""
+        asked = self.session.command("add")
+        turn(self.peer)
+        self.peer.send(Message(MessageType.RESULT, {"id": "another", "sum": 1}))
+        self.assertNoResult(asked)
+        answer_commands(self.peer, lambda _: {"sum": 2})
+        self.assertEqual(self.successResultOf(asked)["sum"], 2)
+
+    def test_error(self) -> None:
+        """An ERROR is given to the command with its id, and told if there is none."""
+        asked = self.session.command("add")
+        turn(self.peer)
+        for ref in (None, "another"):
+            self.peer.send(Message(MessageType.ERROR, Error(code="bad-day", ref=ref)))
+        self.assertNoResult(asked)
+        self.assertEqual(self.session.told, [("error", "bad-day")] * 2)
+        answer_commands(self.peer, lambda _: "unknown-command")
+        self.failureResultOf(asked, RequestError)
+
+
+class BackTests(SessionTests):
+    """A session that goes on where another ended."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.owner.progress.be_kept()
+
+    def test_sent_again(self) -> None:
+        """What has no receipt is sent when the client is in its rooms."""
+        receipt = self.owner.progress.keep(Message.chat("hello", id="m1"))
+        self.welcome()
+        self.peer.send(said("m1", 1, sender="alice"))
+        self.assertEqual(self.successResultOf(receipt).seq, 1)
+        self.assertEqual(self.session.told, [("m1", True)])
+
+    def test_cancelled_meanwhile(self) -> None:
+        """A program may cancel the other messages when one cannot be sent: they are not."""
+        one = self.owner.progress.keep(Message.chat("one", id="i" * 300))
+        two = self.owner.progress.keep(Message.chat("two", id="m2"))
+        one.addErrback(lambda _: two.cancel())
+        sent: list[Message] = []
+        take = self.peer.take
+        self.peer.take = lambda: sent.extend(took := take()) or took
+        self.welcome()
+        self.successResultOf(one)
+        self.failureResultOf(two, CancelledError)
+        self.assertNotIn(MessageType.MESSAGE, [message.type for message in sent])
+
+    def test_gap(self) -> None:
+        """The direct messages before an early one are fetched first."""
+        self.welcome()
+        self.peer.send(direct("one", 1), direct("three", 3))
+        turn(self.peer)
+
+        def answer(header: dict[str, Any]) -> dict[str, Any]:
+            self.assertEqual((header["with"], header["after"]), ("bob", 1))
+            for text, seq in (("two", 2), ("three", 3)):
+                self.peer.send(direct(text, seq).with_ref(header["id"]))
+            return {"epoch": "e", "count": 2, "complete": True, "recovered": True}
+
+        answer_commands(self.peer, answer)
+        self.assertEqual([text for text, _ in self.session.told], ["one", "two", "three"])
