@@ -33,15 +33,14 @@ class Resumable(Protocol):
 
     def history(
         self,
-        room: str | None = None,
         *,
-        other: str | None = None,
-        after: int | None = None,
-        epoch: str | None = None,
-        after_id: str | None = None,
-        limit: int = 100,
+        other: str,
+        after: int,
+        epoch: str | None,
+        after_id: str | None,
+        limit: int,
     ) -> Deferred[History]:
-        """Read a part of what was said."""
+        """Read the direct messages with someone, after a place."""
 
     def conversations(self) -> Deferred[list[Conversation]]:
         """Return with whom direct messages were exchanged."""

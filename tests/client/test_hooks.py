@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar
+
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -9,8 +11,18 @@ from chatd.client.client import ChatClient
 from chatd.client.hooks import ClientHooks
 from chatd.client.results import Joined
 from chatd.errors import RequestError, SessionEnded
+from chatd.testing import MemoryServer
 from chatd.wire.messages import Error, Message, MessageType
 from tests.client.cases import ClientCase
+
+C = TypeVar("C", bound=ChatClient)
+
+
+def connected(server: MemoryServer, name: str, kind: type[C]) -> C:
+    """Connect a client of a kind."""
+    client = server.connect(name, protocol=kind)
+    assert isinstance(client, kind)
+    return client
 
 
 class DefaultTests(SynchronousTestCase):
@@ -39,7 +51,7 @@ class DefaultTests(SynchronousTestCase):
 class OverridingClient(ChatClient):
     """Notes what it is told."""
 
-    def __init__(self, *args: object) -> None:
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.told: list[object] = []
 
@@ -58,7 +70,7 @@ class OverridingTests(ClientCase):
 
     def test_message_received(self) -> None:
         """It is told of all messages, and which of them are receipts."""
-        carol = self.server.connect("carol", protocol=OverridingClient)
+        carol = connected(self.server, "carol", OverridingClient)
         carol.send("mine")
         self.bob.send("another's")
         self.pump()
@@ -66,13 +78,13 @@ class OverridingTests(ClientCase):
 
     def test_event_received(self) -> None:
         """It is told of what the server says unasked."""
-        carol = self.server.connect("carol", protocol=OverridingClient)
+        carol = connected(self.server, "carol", OverridingClient)
         self.server.connect("dave")
         self.assertEqual(carol.told, [{"event": "joined", "room": "lobby", "name": "dave"}])
 
     def test_error_received(self) -> None:
         """It is told of an ERROR that answers nothing."""
-        carol = self.server.connect("carol", protocol=OverridingClient)
+        carol = connected(self.server, "carol", OverridingClient)
         self.tell(carol, Message(MessageType.ERROR, Error(code="bad-day", ref="what")))
         self.assertEqual(carol.told, ["bad-day"])
 
@@ -100,7 +112,7 @@ class FailingClientTests(ClientCase):
 
     def test_message_received_fails(self) -> None:
         """A method that fails is logged; the receipt comes, and the session goes on."""
-        client = self.server.connect("carol", protocol=FailingClient)
+        client = connected(self.server, "carol", FailingClient)
         sending = client.send("hello")
         self.pump()
         self.assertEqual(self.successResultOf(sending).text, "hello")
@@ -109,7 +121,7 @@ class FailingClientTests(ClientCase):
 
     def test_async_fails(self) -> None:
         """So is one that is async."""
-        client = self.server.connect("carol", protocol=FailingClient)
+        client = connected(self.server, "carol", FailingClient)
         self.server.connect("dave")
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
         self.assertTrue(client.is_active)
@@ -132,7 +144,7 @@ class HookTests(ClientCase):
 
     def test_beginning_and_end(self) -> None:
         """It is told once of the beginning and once of the end."""
-        client = self.server.connect("carol", protocol=RememberingClient)
+        client = connected(self.server, "carol", RememberingClient)
         self.assertEqual(client.told, ("carol is in lobby",))
         client.disconnect()
         self.pump()
@@ -140,5 +152,5 @@ class HookTests(ClientCase):
 
     def test_refused(self) -> None:
         """Who is refused is told of the end alone."""
-        client = self.server.connect("alice", protocol=RememberingClient)
+        client = connected(self.server, "alice", RememberingClient)
         self.assertEqual(client.told, ("name-taken",))

@@ -1,0 +1,151 @@
+"""Tests of coming back with a client by hand: `resume` needs no more than its interface."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.progress import Position, Progress
+from chatd.client.results import Conversation, History, Joined
+from chatd.client.resume import catch_up, fetch, rejoin
+from chatd.errors import RequestError, SessionEnded
+from chatd.wire.messages import Message
+from tests.fakes.handserver import direct
+
+REFUSED = RequestError("no-such-room", "no")
+LOST = SessionEnded("connection-lost", "the connection was lost", retry=True)
+
+
+class HandClient:
+    """A client by hand: it answers what the test says, and notes what it is asked and told.
+
+    Attributes:
+        answers: What each command answers, in turn; an exception fails.
+        asked: What it was asked.
+        told: What it was told.
+    """
+
+    def __init__(self, *answers: object) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.told: list[object] = []
+
+    def join(self, room: str, **fields: Any) -> Deferred[Joined]:
+        return self._answer("join", {"room": room, **fields})
+
+    def history(self, **fields: Any) -> Deferred[History]:
+        return self._answer("history", fields)
+
+    def conversations(self) -> Deferred[list[Conversation]]:
+        return self._answer("conversations", {})
+
+    def tell_joined(self, joined: Joined) -> None:
+        self.told.append(joined)
+
+    def tell_error(self, error: RequestError) -> None:
+        self.told.append(error)
+
+    def receive_message(self, message: Message) -> None:
+        self.told.append(message.text)
+
+    def _answer(self, command: str, fields: dict[str, Any]) -> Deferred[Any]:
+        self.asked.append((command, fields))
+        answer = self.answers.pop(0)
+        return fail(answer) if isinstance(answer, Exception) else succeed(answer)
+
+
+class ResumeTests(SynchronousTestCase):
+    """A client by hand, which has been in a room."""
+
+    def setUp(self) -> None:
+        self.progress = Progress()
+
+    def run_with(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    def page(self, *messages: Message, complete: bool = True) -> History:
+        return History(list(messages), "e", complete, recovered=True)
+
+
+class RejoinTests(ResumeTests):
+    """`rejoin` brings a client back into its rooms."""
+
+    def test_new_room(self) -> None:
+        """A room that the server tells the place of needs no `join`."""
+        client = HandClient()
+        rooms = [{"room": "Lobby", "epoch": "e", "seq": 4, "last_id": "m4"}]
+        self.run_with(rejoin(client, self.progress, rooms))
+        self.assertEqual(client.told, [Joined(room="Lobby", epoch="e", seq=4, last_id="m4")])
+        self.assertTrue(self.progress.rooms["lobby"].is_at("e", 4, "m4"))
+        self.assertEqual(client.asked, [])
+
+    def test_known_room(self) -> None:
+        """A room that it has been in is joined where it left off."""
+        self.progress.joined("lobby", "e", 4, "m4")
+        client = HandClient(Joined(room="lobby", epoch="e", seq=6))
+        rooms = [{"room": "lobby", "epoch": "e", "seq": 6}]
+        self.run_with(rejoin(client, self.progress, rooms))
+        place = {"room": "lobby", "after": 4, "epoch": "e", "after_id": "m4"}
+        self.assertEqual(client.asked, [("join", place)])
+
+    def test_refused(self) -> None:
+        """A room that refuses it is left, but not one that cannot be read now; both are told."""
+        not_stored = RequestError("not-stored", "no")
+        self.progress.joined("a", "e", 4)
+        self.progress.joined("b", "e", 4)
+        client = HandClient(REFUSED, not_stored)
+        self.run_with(rejoin(client, self.progress, []))
+        self.assertEqual(client.told, [REFUSED, not_stored])
+        self.assertEqual(list(self.progress.rooms), ["b"])
+
+    def test_lost(self) -> None:
+        """The end of the session ends it."""
+        self.progress.joined("a", "e", 4)
+        coming_back = Deferred.fromCoroutine(rejoin(HandClient(LOST), self.progress, []))
+        self.failureResultOf(coming_back, SessionEnded)
+        self.assertEqual(list(self.progress.rooms), ["a"])
+
+
+class CatchUpTests(ResumeTests):
+    """`catch_up` fetches the direct messages that were missed."""
+
+    def test_news(self) -> None:
+        """A client that is back reads what it has not; one that is new takes note only."""
+        conversation = Conversation(other="bob", epoch="e", seq=2, last_id="two")
+        page = self.page(direct("one"), direct("two", 2))
+        client = HandClient([conversation], page)
+        self.run_with(catch_up(client, self.progress, is_back=True))
+        self.assertEqual(client.told, ["one", "two"])
+        client, self.progress = HandClient([conversation]), Progress()
+        self.run_with(catch_up(client, self.progress, is_back=False))
+        self.assertEqual(client.told, [])
+        self.assertTrue(self.progress.direct["bob"].is_at("e", 2, "two"))
+
+    def test_refused(self) -> None:
+        """A server that knows no conversations is an error that the program is told."""
+        client = HandClient(REFUSED)
+        self.run_with(catch_up(client, self.progress, is_back=True))
+        self.assertEqual(client.told, [REFUSED])
+
+
+class FetchTests(ResumeTests):
+    """`fetch` reads page by page."""
+
+    def test_refused(self) -> None:
+        """A refusal ends it; from then on the gap may be filled again."""
+        position = Position("bob", "e", 1, "one")
+        client = HandClient(REFUSED)
+        self.run_with(fetch(client, position))
+        self.assertEqual((client.told, position.is_filling), ([REFUSED], False))
+        (asked,) = client.asked
+        self.assertEqual((asked[1]["other"], asked[1]["after"]), ("bob", 1))
+
+    def test_no_progress(self) -> None:
+        """A server whose pages bring nothing new is not asked for ever."""
+        position = Position("bob", "e", 1, "one")
+        client = HandClient(self.page(direct("one"), complete=False))
+        self.run_with(fetch(client, position))
+        self.assertEqual(len(client.asked), 1)
