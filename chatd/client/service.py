@@ -7,17 +7,23 @@ from typing import Any
 
 from twisted.application.internet import backoffPolicy
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, fail, maybeDeferred, succeed
-from twisted.internet.interfaces import (
-    IDelayedCall,
-    IStreamClientEndpoint,
-)
+from twisted.internet.defer import CancelledError, Deferred, fail, succeed
+from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.client.client import ChatClient
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import ChatClientFactory
+from chatd.client.states import (
+    Connected,
+    Connecting,
+    GivenUp,
+    ServiceState,
+    Stopped,
+    Waiting,
+    check_follows,
+)
 from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
 from chatd.wire.messages import Message
 
@@ -75,11 +81,8 @@ class ChatClientService(Service):
         self._factory = factory
         factory.progress.be_kept()
         self._retry_policy = retry_policy or backoffPolicy()
-        self._current: ChatClient | None = None
+        self._state: ServiceState = Stopped()
         self._failures = 0
-        self._final: SessionEnded | ConfigurationError | None = None
-        self._attempt: Deferred[Any] | None = None
-        self._retry: IDelayedCall | None = None
         self._waiters: list[tuple[Deferred[ChatClient], int | None]] = []
 
     def whenConnected(self, failAfterFailures: int | None = None) -> Deferred[ChatClient]:
@@ -94,13 +97,13 @@ class ChatClientService(Service):
             with `ConfigurationError` where no attempt can succeed, and with `CancelledError` where
             the service stops first.
         """
+        state = self._state
+        if isinstance(state, Connected) and state.client.is_active:
+            return succeed(state.client)
+        if isinstance(state, GivenUp):
+            return fail(state.again())
         waiting: Deferred[ChatClient] = Deferred()
-        if self.running and self._current is not None and self._current.is_active:
-            waiting.callback(self._current)
-        elif self._final is not None:
-            waiting.errback(_again(self._final))
-        else:
-            self._waiters.append((waiting, failAfterFailures))
+        self._waiters.append((waiting, failAfterFailures))
         return waiting
 
     def send(
@@ -118,8 +121,8 @@ class ChatClientService(Service):
             LocalProtocolError: The content is over the limit of the server, the id waits for its
                 receipt, or too many do.
         """
-        if self._final is not None:
-            return fail(_again(self._final))
+        if isinstance(self._state, GivenUp):
+            return fail(self._state.again())
         client = self.client
         if client is not None and client.is_active:
             return client.send(content, id=id, room=room, to=to, content_type=content_type)
@@ -142,7 +145,6 @@ class ChatClientService(Service):
             super().startService()
             self._factory.progress.be_kept()
             self._failures = 0
-            self._final = None
             self._connect()
 
     def stopService(self) -> Deferred[None]:
@@ -152,14 +154,9 @@ class ChatClientService(Service):
             A Deferred that fires with None when the connection is closed.
         """
         super().stopService()
-        self._current = None
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
-        if self._attempt is not None:
-            self._attempt.cancel()
-        waiters, self._waiters = self._waiters, []
-        for waiter, _ in waiters:
+        if not isinstance(self._state, GivenUp):
+            self._enter(Stopped())
+        for waiter in self._take_waiters():
             waiter.errback(CancelledError())
         gone: Deferred[Any] = succeed(None) if self.client is None else self.client.disconnect()
         return gone.addCallback(lambda _: self._gone())
@@ -168,49 +165,45 @@ class ChatClientService(Service):
         if not self.running:  # else it was started again meanwhile, and goes on
             self._factory.progress.close(_STOPPED)
 
+    def _enter(self, state: ServiceState) -> None:
+        check_follows(self._state, state)
+        left, self._state = self._state, state
+        left.leave()  # last: what it cancels must find the new state
+
     def _connect(self) -> None:
-        self._retry = None
-        attempt: Deferred[Any] = maybeDeferred(self._endpoint.connect, self._factory)
-        self._attempt = attempt
-        attempt.addCallback(self._connected).addCallbacks(self._established, self._failed)
+        connecting = Connecting(Deferred())
+        self._enter(connecting)
+        attempt = connecting.attempt
+        attempt.addCallback(lambda _: self._endpoint.connect(self._factory))
+        attempt.addCallback(self._connected)
+        attempt.addCallbacks(
+            self._established, self._failed, callbackArgs=(connecting,), errbackArgs=(connecting,)
+        )
+        attempt.callback(None)
 
     def _connected(self, client: ChatClient) -> Deferred[ChatClient]:
         self.client = client
         return client.when_established()
 
-    def _established(self, client: ChatClient) -> None:
-        self._attempt = None
-        self._current = client
-        began = self._reactor.seconds()
-        client.when_ended().addCallback(lambda end: self._lost(client, end, began))
-        waiters, self._waiters = self._waiters, []
-        for waiter, _ in waiters:
+    def _established(self, client: ChatClient, connecting: Connecting) -> None:
+        connected = Connected(client, self._reactor.seconds())
+        self._enter(connected)
+        client.when_ended().addCallback(self._lost, connected)
+        for waiter in self._take_waiters():
             waiter.callback(client)
 
-    def _lost(self, client: ChatClient, end: SessionEnded, began: float) -> None:
-        if client is not self._current:  # but that of a run before
+    def _lost(self, end: SessionEnded, connected: Connected) -> None:
+        if self._state is not connected:  # the service was stopped
             return
-        if self._reactor.seconds() - began >= _STEADY_S:
+        if self._reactor.seconds() - connected.since >= _STEADY_S:
             self._failures = 0
         if end.retry:
             self._wait_to_retry()
         else:
             self._give_up(end)
 
-    def _give_up(self, end: SessionEnded | ConfigurationError) -> None:
-        """Connect no more: the server does not want this client back, or cannot be reached."""
-        self._final = end
-        self.log.info("connects no more: {reason!r}", reason=end)
-        waiters, self._waiters = self._waiters, []
-        for waiter, _ in waiters:
-            waiter.errback(end)
-        if not isinstance(end, SessionEnded):
-            end = SessionEnded(ErrorCode.CONNECTION_LOST, str(end))
-        self._factory.progress.close(end)
-
-    def _failed(self, failure: Failure) -> None:
-        self._attempt = None
-        if not self.running:
+    def _failed(self, failure: Failure, connecting: Connecting) -> None:
+        if self._state is not connecting:  # the service was stopped
             return
         self.log.info("cannot connect: {reason}", reason=failure.value)
         end = failure.value
@@ -229,9 +222,18 @@ class ChatClientService(Service):
     def _wait_to_retry(self) -> None:
         self._failures += 1
         delay_s = self._retry_policy(self._failures)
-        self._retry = self._reactor.callLater(delay_s, self._connect)
+        self._enter(Waiting(self._reactor.callLater(delay_s, self._connect)))
 
+    def _give_up(self, end: SessionEnded | ConfigurationError) -> None:
+        """Connect no more: the server does not want this client back, or cannot be reached."""
+        self._enter(GivenUp(end))
+        self.log.info("connects no more: {reason!r}", reason=end)
+        for waiter in self._take_waiters():
+            waiter.errback(end)
+        if not isinstance(end, SessionEnded):
+            end = SessionEnded(ErrorCode.CONNECTION_LOST, str(end))
+        self._factory.progress.close(end)
 
-def _again(error: SessionEnded | ConfigurationError) -> SessionEnded | ConfigurationError:
-    """Return the same as a new exception, to be raised again without its old traceback."""
-    return error.again() if isinstance(error, SessionEnded) else ConfigurationError(str(error))
+    def _take_waiters(self) -> list[Deferred[ChatClient]]:
+        waiters, self._waiters = self._waiters, []
+        return [waiter for waiter, _ in waiters]

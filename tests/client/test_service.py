@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 
 from chatd.client.client import ChatClient
@@ -10,9 +10,22 @@ from chatd.client.factory import ChatClientFactory
 from chatd.client.service import ChatClientService
 from chatd.errors import ConfigurationError, SessionEnded, SessionRefused
 from tests.client.cases import ENDPOINT, NetworkCase, RaisingEndpoint
+from tests.fakes.handserver import HandServer
 from tests.fakes.peers import hand_client
 
 RETRY_S = 2.0
+
+
+class StubbornEndpoint(HandServer):
+    """A server by hand that connects just when the attempt is cancelled."""
+
+    def connect(self, factory: ChatClientFactory) -> Deferred[ChatClient]:
+        connect = super().connect
+
+        def cancelled(connecting: Deferred[ChatClient]) -> None:
+            connect(factory).chainDeferred(connecting)
+
+        return Deferred(cancelled)
 
 
 class ServiceTests(NetworkCase):
@@ -194,6 +207,31 @@ class ServiceTests(NetworkCase):
         self.service.startService()
         self.network.accept_in_silence()
         self.stop()
+
+    def test_connected_after_it_was_stopped(self) -> None:
+        """A connection that comes although its attempt was cancelled is closed."""
+        endpoint = StubbornEndpoint()
+        clients = ChatClientFactory(self.reactor, name="alice")
+        service = ChatClientService(self.reactor, endpoint, clients, self.retry_s)
+        service.startService()
+        waiting = service.whenConnected()
+        stopping = service.stopService()
+        self.failureResultOf(waiting, CancelledError)
+        self.assertNoResult(stopping)
+        self.reactor.advance(0)
+        (peer,) = endpoint.peers
+        peer.transport.lose()
+        self.successResultOf(stopping)
+        self.assertEqual((self.attempts, self.reactor.getDelayedCalls()), ([], []))
+
+    def test_stopped_by_who_waits(self) -> None:
+        """A program that is told that an attempt failed may stop the service at once."""
+        self.service.startService()
+        waiting = self.service.whenConnected(failAfterFailures=1)
+        stopping = waiting.addErrback(lambda _: self.service.stopService())
+        self.network.refuse()
+        self.successResultOf(stopping)
+        self.assertEqual((self.attempts, self.reactor.getDelayedCalls()), ([1], []))
 
     def test_started_again(self) -> None:
         """It can be started again after it was stopped."""

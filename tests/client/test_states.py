@@ -1,0 +1,119 @@
+"""Tests of the states of a service that keeps a client connected."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.factory import ChatClientFactory
+from chatd.client.states import (
+    FOLLOWING,
+    Connected,
+    Connecting,
+    GivenUp,
+    ServiceState,
+    Stopped,
+    Waiting,
+    check_follows,
+)
+from chatd.errors import ConfigurationError, LocalProtocolError, SessionRefused
+
+ALLOWED = {
+    ("Stopped", "Connecting"),
+    ("Stopped", "Stopped"),
+    ("Connecting", "Connected"),
+    ("Connecting", "Waiting"),
+    ("Connecting", "GivenUp"),
+    ("Connecting", "Stopped"),
+    ("Connected", "Waiting"),
+    ("Connected", "GivenUp"),
+    ("Connected", "Stopped"),
+    ("Waiting", "Connecting"),
+    ("Waiting", "Stopped"),
+    ("GivenUp", "Connecting"),
+}
+
+
+class TableTests(SynchronousTestCase):
+    """The table says which state may follow which."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.states: list[ServiceState] = [
+            Stopped(),
+            Connecting(Deferred()),
+            Connected(ChatClientFactory(self.clock).buildProtocol(None), 0.0),
+            Waiting(self.clock.callLater(1, lambda: None)),
+            GivenUp(ConfigurationError("no")),
+        ]
+
+    def test_all(self) -> None:
+        """Every state is in it, and every pair is either allowed or refused."""
+        self.assertEqual(set(FOLLOWING), set(map(type, self.states)))
+        for state in self.states:
+            for following in self.states:
+                names = type(state).__name__, type(following).__name__
+                if names in ALLOWED:
+                    check_follows(state, following)
+                else:
+                    with self.assertRaises(LocalProtocolError) as caught:
+                        check_follows(state, following)
+                    told = f"a service that is {names[0]} cannot become {names[1]}"
+                    self.assertEqual(str(caught.exception), told)
+
+    def test_identity(self) -> None:
+        """Two states are the same only if they are one object, whatever they hold."""
+        attempt: Deferred[None] = Deferred()
+        self.assertNotEqual(Connecting(attempt), Connecting(attempt))
+        self.assertNotEqual(Stopped(), Stopped())
+
+
+class LeaveTests(SynchronousTestCase):
+    """A state that is left waits for nothing any more."""
+
+    def test_attempt(self) -> None:
+        """An attempt is cancelled; one that has come to its end is left alone."""
+        attempt: Deferred[None] = Deferred()
+        Connecting(attempt).leave()
+        self.failureResultOf(attempt, CancelledError)
+        attempt = Deferred()
+        attempt.callback(None)
+        Connecting(attempt).leave()
+        self.successResultOf(attempt)
+
+    def test_timer(self) -> None:
+        """A timer is stopped; one that has ended the waiting is left alone."""
+        clock, rings = Clock(), list[str]()
+        Waiting(clock.callLater(1, rings.append, "one")).leave()
+        over = Waiting(clock.callLater(1, rings.append, "two"))
+        clock.advance(1)
+        over.leave()
+        self.assertEqual((rings, clock.getDelayedCalls()), (["two"], []))
+
+    def test_others(self) -> None:
+        """The others have nothing to cancel: a client that is connected stays so."""
+        client = ChatClientFactory(Clock()).buildProtocol(None)
+        for state in (Stopped(), Connected(client, 0.0), GivenUp(ConfigurationError("no"))):
+            state.leave()
+        self.assertFalse(client.connection.is_over)
+
+
+class GivenUpTests(SynchronousTestCase):
+    """A service that has given up tells why, again and again."""
+
+    def test_session(self) -> None:
+        """The end of a session is told with all it says, as a new exception."""
+        reason = SessionRefused("banned", "you are banned")
+        again = GivenUp(reason).again()
+        self.assertIsInstance(again, SessionRefused)
+        self.assertIsNot(again, reason)
+        self.assertEqual(str(again), str(reason))
+
+    def test_configuration(self) -> None:
+        """So is an endpoint to which no attempt can succeed."""
+        reason = ConfigurationError("not here")
+        again = GivenUp(reason).again()
+        self.assertIsInstance(again, ConfigurationError)
+        self.assertIsNot(again, reason)
+        self.assertEqual(str(again), "not here")
