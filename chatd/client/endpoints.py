@@ -117,14 +117,19 @@ def _innermost(endpoint: Any) -> Any:  # noqa: ANN401
 def _check(endpoint: Any) -> None:  # noqa: ANN401
     """Find what Twisted would stumble over only once it connects, and mostly tell nobody.
 
+    Endpoints have no public way to ask for their path, host, port or time: a Twisted that calls
+    these attributes something else only loses this check.
+
     Raises:
         ValueError: Nobody could ever connect to it.
     """
-    if isinstance(endpoint, UNIXClientEndpoint):
-        _check_path(os.fsencode(endpoint._path))
-    elif isinstance(endpoint, _HAS_HOST):
-        _check_host(endpoint._host)
-    port, timeout_s = (getattr(endpoint, name, None) for name in ("_port", "_timeout"))
+    path, host, port, timeout_s = (
+        getattr(endpoint, name, None) for name in ("_path", "_host", "_port", "_timeout")
+    )
+    if isinstance(endpoint, UNIXClientEndpoint) and path is not None:
+        _check_path(os.fsencode(path))
+    elif isinstance(endpoint, _HAS_HOST) and host is not None:
+        _check_host(host)
     if isinstance(port, int) and not 1 <= port <= MAX_PORT:
         raise ValueError(f"{port} is no port to connect to")
     if isinstance(timeout_s, (int, float)) and timeout_s < 0:

@@ -238,13 +238,12 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
             self._act_on_message(frame)
         elif isinstance(header, Error):
             self._act_on_error(RequestError(header.code, header.message, ref=header.ref))
-        elif isinstance(header, dict) and frame.type == MessageType.EVENT:
-            self._call(self.event_received, header)
-        elif isinstance(header, dict):
-            self._pages.end(header["id"])
-            answer = self._answers.take(header["id"])
-            if answer is not None:
-                answer.callback(header)
+        else:
+            assert isinstance(header, dict)
+            if frame.type == MessageType.EVENT:
+                self._call(self.event_received, header)
+            else:
+                self._act_on_result(header)
 
     def _act_on_message(self, message: Message) -> None:
         page = self._pages.get(message.ref)
@@ -257,6 +256,12 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         if page.is_over:
             why = "the server's answer is more than was asked for"
             self.end_session(ErrorCode.SLOW_CONSUMER, why, retry=True)
+
+    def _act_on_result(self, result: dict[str, Any]) -> None:
+        self._pages.end(result["id"])
+        answer = self._answers.take(result["id"])
+        if answer is not None:
+            answer.callback(result)
 
     def _act_on_error(self, error: RequestError) -> None:
         self._pages.end(error.ref)
@@ -275,6 +280,5 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
 
     def _end_reason(self) -> SessionEnded:
         reason = self.connection.end_reason
-        if reason is None:
-            return SessionEnded(ErrorCode.CONNECTION_LOST, "there is no session yet", retry=True)
+        assert reason is not None  # the session is over
         return reason.again()

@@ -143,6 +143,12 @@ class EndpointObjectTests(EndpointCase):
             error = self.assertRaises(ConfigurationError, client_endpoint, self.reactor, endpoint)
             self.assertIn(f"bad endpoint '{type(endpoint).__name__}': {why}", str(error))
 
+    def test_not_known(self) -> None:
+        """An endpoint that does not tell where it connects to is taken, and not checked."""
+        for kind in (UNIXClientEndpoint, TCP4ClientEndpoint):
+            endpoint = kind.__new__(kind)
+            self.assertIsNotNone(client_endpoint(self.reactor, endpoint))
+
     def test_none_at_all(self) -> None:
         """What does not connect is no endpoint."""
         error = self.assertRaises(ConfigurationError, client_endpoint, self.reactor, b"tcp:h:9")

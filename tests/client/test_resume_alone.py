@@ -124,6 +124,13 @@ class CatchUpTests(ResumeTests):
         self.assertEqual(client.told, [])
         self.assertTrue(self.progress.direct["bob"].is_at("e", 2, "two"))
 
+    def test_nothing_missed(self) -> None:
+        """A conversation that it has read is not fetched."""
+        self.progress.direct["bob"] = Position("bob", "e", 2, "two")
+        client = HandClient([Conversation(other="bob", epoch="e", seq=2, last_id="two")])
+        self.run_with(catch_up(client, self.progress, is_back=True))
+        self.assertEqual([command for command, _ in client.asked], ["conversations"])
+
     def test_refused(self) -> None:
         """A server that knows no conversations is an error that the program is told."""
         client = HandClient(REFUSED)
