@@ -182,7 +182,7 @@ class BackTests(SessionTests):
         one.addErrback(lambda _: two.cancel())
         welcome(self.peer)
         (command,) = self.peer.take()
-        assert isinstance(command.header, dict)
+        self.assertIsInstance(command.header, dict)
         result = {"id": command.header["id"], "conversations": []}
         self.peer.send(Message(MessageType.RESULT, result))
         turn(self.peer)
