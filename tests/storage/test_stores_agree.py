@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.storage.sqlite import streams as sqlite_streams
-from chatd.storage.sqlite import tables
+from chatd.storage.sqlite import retention as sqlite_retention
 from chatd.storage.streamkeys import direct_stream, room_stream
 from chatd.storage.values import DirectHead, Entry, Head, Page, Retention
 from tests.storage.stores import NOW, TEXT, Calls, StoreCase
@@ -83,8 +82,7 @@ class AgreementTests(StoreCase):
     def test_agree(self, retention, asked, sweep_rows):
         """Whatever is asked, the answers are the same, epochs' names aside."""
         self.now = NOW
-        self.patch(tables, "SWEEP_ROWS", sweep_rows)
-        self.patch(sqlite_streams, "SWEEP_ROWS", sweep_rows)
+        self.patch(sqlite_retention, "SWEEP_ROWS", sweep_rows)
         memory = Calls(self, self.make_memory(retention))
         sqlite = Calls(self, self.make_sqlite(retention, directory=self.make_directory()))
         stores = [(memory, Epochs()), (sqlite, Epochs())]

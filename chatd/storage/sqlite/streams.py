@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial, wraps
 from sqlite3 import Error as SqliteError
@@ -13,9 +13,11 @@ from uuid import uuid4
 import msgspec
 
 from chatd.errors import StoreError
+from chatd.storage.sqlite.batch import Batch
 from chatd.storage.sqlite.database import Database
+from chatd.storage.sqlite.retention import Budget
 from chatd.storage.sqlite.streamstate import StreamCache, StreamState
-from chatd.storage.sqlite.tables import SWEEP_BYTES, SWEEP_ROWS, Budget, Row, Tables, row_of
+from chatd.storage.sqlite.tables import Tables
 from chatd.storage.streamkeys import is_room
 from chatd.storage.values import (
     DirectHead,
@@ -24,10 +26,7 @@ from chatd.storage.values import (
     Outcome,
     Page,
     Retention,
-    Stored,
     StreamPosition,
-    place,
-    repeat,
     resume_from,
 )
 
@@ -35,16 +34,14 @@ __all__ = ["SqliteStreams"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Staged = dict[str, StreamState]
-"""Where streams will stand when a transaction is done, by key."""
-Placing = Callable[[Sequence[Entry], Staged], list[Outcome]]
-"""Writes entries within a transaction."""
+Placing = Callable[[Batch, Sequence[Entry]], list[Outcome]]
+"""A method of `Batch` that writes entries."""
 
 
 def _guarded(
     method: Callable[Concatenate[SqliteStreams, P], T],
 ) -> Callable[Concatenate[SqliteStreams, P], T]:
-    """Let a method raise `StoreError` in place of what SQLite raises."""
+    """Let a method raise `StoreError` instead of an error of SQLite."""
 
     @wraps(method)
     def guarded(self: SqliteStreams, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -55,15 +52,15 @@ def _guarded(
 
 
 class SqliteStreams:
-    """The streams in a database. The methods are those of `IMessageStore`, and as it says.
+    """The streams in a database. The methods do what those of `IMessageStore` do.
 
-    It may be used by one thread at a time, not always the same.
+    Any thread may use it, one at a time.
 
     Args:
         database: The database.
         retention: How much of a stream is kept.
-        unix_time: What tells the time that messages bear, in Unix seconds.
-        cache: The streams that are kept in mind.
+        unix_time: Returns the time by which messages age, in Unix seconds.
+        cache: The streams whose state is kept in memory.
     """
 
     def __init__(
@@ -88,7 +85,7 @@ class SqliteStreams:
         with self._database.opening() as connection:
             tables = Tables(connection, self._retention)
             with self._database.transaction():
-                tables.tidy(self._cutoff())
+                tables.pruner.tidy(self._cutoff())
         self._open_tables = tables
 
     @property
@@ -100,7 +97,7 @@ class SqliteStreams:
         """Close the database.
 
         Raises:
-            StoreError: It could not be noted in it that it was closed; closed it is.
+            StoreError: The end of the run could not be noted in it; it is closed all the same.
         """
         self._open_tables = None
         self._database.close()
@@ -119,9 +116,9 @@ class SqliteStreams:
     def append(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Give messages their places, in one transaction."""
         try:
-            return self._append(entries, self._place_new)
-        except IntegrityError:  # an id that is there already: nothing was done, so all over again
-            return self._append(entries, self._place_each)
+            return self._append(entries, Batch.place_new)
+        except IntegrityError:  # an id is there already: nothing was done, so begin again
+            return self._append(entries, Batch.place_each)
 
     @_guarded
     def read(
@@ -134,25 +131,20 @@ class SqliteStreams:
         max_bytes: int,
     ) -> Page:
         """Read a part of a stream."""
-        stream = self._trimmed(key)
+        stream, table = self._trimmed(key), self._tables.messages
+        past = stream.seq + 1
         is_recovered = False
         if isinstance(after, StreamPosition):
-            after, is_recovered = resume_from(
-                stream.head, after, partial(self._tables.id_at, stream)
-            )
+            after, is_recovered = resume_from(stream.head, after, partial(table.id_at, stream))
         if after is None:
-            end = (
-                stream.seq + 1
-                if before is None
-                else max(stream.oldest, min(before, stream.seq + 1))
-            )
-            messages = self._tables.read_down(stream, end, limit, max_bytes)
+            end = past if before is None else max(stream.oldest, min(before, past))
+            messages = table.read_down(stream, end, limit, max_bytes)
             is_complete = len(messages) == end - stream.oldest
             messages.reverse()
         else:
-            start = min(max(stream.oldest, after + 1), stream.seq + 1)
-            messages = self._tables.read_up(stream, start, limit, max_bytes)
-            is_complete = start + len(messages) > stream.seq
+            start = min(max(stream.oldest, after + 1), past)
+            messages = table.read_up(stream, start, limit, max_bytes)
+            is_complete = start + len(messages) >= past
         return Page(messages, stream.head, is_complete, is_recovered)
 
     @_guarded
@@ -169,22 +161,22 @@ class SqliteStreams:
             return
         if stream.id is not None:
             with self._database.transaction():
-                self._clear(stream.copied(), Budget())
+                self._tables.pruner.clear(stream.copied(), Budget())
         self._cache.forget(key)
 
     @_guarded
     def rooms(self, after: str, limit: int) -> list[Head]:
         """See `IMessageStore.rooms`."""
-        return self._tables.rooms(after, limit, self._cutoff())
+        return self._tables.streams.rooms(after, limit, self._cutoff())
 
     @_guarded
     def conversations(self, author: str, after: str, limit: int) -> list[DirectHead]:
         """See `IMessageStore.conversations`."""
-        return self._tables.conversations(author, after, limit, self._cutoff())
+        return self._tables.streams.direct_heads(author, after, limit, self._cutoff())
 
     @_guarded
     def expire_some(self, after: int = 0) -> int | None:
-        """Drop some of the messages that have become too old; a bounded number at a time.
+        """Drop some of the messages that are too old, a bounded number at a time.
 
         Args:
             after: 0 to begin with, then what the last call returned.
@@ -195,11 +187,12 @@ class SqliteStreams:
         cutoff, budget = self._cutoff(), Budget()
         done: list[StreamState] = []
         with self._database.transaction():
-            stale, place = self._tables.find_stale(after, cutoff)
+            stale, place = self._tables.streams.find_stale(after, cutoff)
             for stream in stale:
                 done.append(stream)
-                if not self._expire(stream, cutoff, budget):
-                    place = stream.number - 1  # there is more of this one
+                is_held = self._cache.is_open(stream.key)
+                if not self._tables.pruner.expire(stream, cutoff, budget, is_held=is_held):
+                    place = stream.number - 1  # this stream has more
                     break
         for stream in done:
             if stream.kept or self._cache.is_open(stream.key):
@@ -221,127 +214,50 @@ class SqliteStreams:
         return self._unix_time() - self._retention.max_age_s
 
     def _stream(self, key: str, name: str = "") -> StreamState:
-        """Return a stream as it is in mind; begin it if there is none."""
+        """Return the state of a stream, from memory or the database; begin it if there is none."""
         stream = self._cache.get(key)
         if stream is None:
-            stream = self._tables.load(key)
+            stream = self._tables.streams.load(key)
             if stream is None:
                 stream = StreamState(key=key, name=name, epoch=uuid4().hex)
             self._cache.put(stream)
         return stream
 
     def _trimmed(self, key: str, name: str = "") -> StreamState:
-        """Return a stream without what has become too old."""
+        """Return the state of a stream, without the messages that are too old."""
         stream = self._stream(key, name)
         if stream.id is not None:
-            self._tables.trim(stream, self._cutoff())
+            self._tables.pruner.trim(stream, self._cutoff())
         return stream
 
     def _changed(self, stream: StreamState, **values: str) -> StreamState:
-        """Set what is said of a stream, in the database too if it is there."""
+        """Set values of a stream, in the database too if it is there."""
         changed = msgspec.structs.replace(stream, **values)
         if changed.id is not None:
             with self._database.transaction():
-                self._tables.save(changed)
+                self._tables.streams.save(changed)
         self._cache.put(changed)
         return changed
 
-    def _append(self, entries: Sequence[Entry], place_in: Placing) -> list[Outcome]:
-        """Append in one transaction; the streams in mind are changed when it is done."""
-        staged: Staged = {}
-        said = 0
+    def _append(self, entries: Sequence[Entry], place: Placing) -> list[Outcome]:
+        """Append in one transaction; the cached states change when it is done."""
+        batch = Batch(self._tables, self._stream, self._cutoff())
         try:
             with self._database.transaction():
-                outcomes = place_in(entries, staged)
-                for stream in staged.values():
-                    if stream.seq != stream.written_seq:
-                        said += stream.seq - stream.written_seq
-                        self._save(stream, len(entries))
+                outcomes = place(batch, entries)
+                said = batch.save(len(entries))
         except (StoreError, SqliteError):
-            self._look_again(staged)
+            self._look_again(batch.staged)
             raise
         self._database.said(said)
-        for stream in staged.values():
+        for stream in batch.staged.values():
             self._cache.put(stream)
         return outcomes
 
-    def _look_again(self, staged: Staged) -> None:
-        """Keep in mind what the database says, should it be more than was known."""
-        for key in staged:
+    def _look_again(self, keys: Iterable[str]) -> None:
+        """Take the states of streams from the database, which may hold more than was known."""
+        for key in keys:
             with suppress(SqliteError):
-                stream = self._tables.load(key)
+                stream = self._tables.streams.load(key)
                 if stream is not None:
                     self._cache.renew(stream)
-
-    def _place_new(self, entries: Sequence[Entry], staged: Staged) -> list[Outcome]:
-        """Write messages whose ids are all new.
-
-        Raises:
-            sqlite3.IntegrityError: One is not.
-        """
-        rows: list[Row] = []
-        outcomes: list[Outcome] = []
-        for entry in entries:
-            stream = staged.get(entry.stream) or self._stage(entry.stream, staged)
-            rows.append(_next_row(stream, entry))
-            outcomes.append(Stored(place(entry, stream.seq), True))
-        self._tables.insert(rows)
-        return outcomes
-
-    def _place_each(self, entries: Sequence[Entry], staged: Staged) -> list[Outcome]:
-        """Write those of the messages whose ids are new."""
-        outcomes: list[Outcome] = []
-        for entry in entries:
-            stream = staged.get(entry.stream)
-            if stream is None:
-                stream = self._stage(entry.stream, staged)
-                self._tables.trim(stream, self._cutoff())
-            earlier = self._tables.find(stream, entry)
-            if earlier is not None and earlier.seq is not None:
-                if earlier.seq >= stream.oldest:
-                    outcomes.append(repeat(entry, earlier))
-                    continue
-                self._tables.delete(stream, earlier.seq)
-            self._tables.insert([_next_row(stream, entry)])
-            outcomes.append(Stored(place(entry, stream.seq), True))
-        return outcomes
-
-    def _stage(self, key: str, staged: Staged) -> StreamState:
-        """Return a copy of a stream that is in the database."""
-        stream = staged[key] = self._stream(key).copied()
-        if stream.id is None:
-            self._tables.begin(stream)
-        return stream
-
-    def _save(self, stream: StreamState, added: int) -> None:
-        """Write where a stream stands, and delete what is too much once it is worthwhile."""
-        if self._tables.is_over(stream):
-            self._tables.trim(stream, self._cutoff())
-        if stream.oldest - stream.first >= SWEEP_ROWS or stream.waste_bytes >= SWEEP_BYTES:
-            self._tables.sweep(stream, Budget(rows=SWEEP_ROWS + added))
-        self._tables.save(stream)
-
-    def _expire(self, stream: StreamState, cutoff: float, budget: Budget) -> bool:
-        """Delete what has become too old, and say whether it is all deleted."""
-        self._tables.trim(stream, cutoff)
-        if not stream.kept and not self._cache.is_open(stream.key):
-            return self._clear(stream, budget)
-        is_swept = self._tables.sweep(stream, budget)
-        self._tables.save(stream)
-        return is_swept
-
-    def _clear(self, stream: StreamState, budget: Budget) -> bool:
-        """Let a stream be gone, and say whether its messages are all deleted."""
-        self._tables.retire(stream)
-        is_swept = self._tables.sweep(stream, budget)
-        if is_swept:
-            self._tables.remove(stream)
-        return is_swept
-
-
-def _next_row(stream: StreamState, entry: Entry) -> Row:
-    """Give an entry the next place in a stream."""
-    stream.seq += 1
-    stream.last_id = entry.id
-    stream.bytes += len(entry.content)
-    return row_of(stream, entry)

@@ -11,14 +11,13 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.storage.sqlite import database, tables
-from chatd.storage.sqlite import streams as sqlite_streams
+from chatd.storage.sqlite import database, retention
 from chatd.storage.sqlite.database import Database, Durability, read_boot_id
 from chatd.storage.sqlite.mark import PREFIX
+from chatd.storage.sqlite.messagetable import INSERT_ROWS
 from chatd.storage.sqlite.schema import MIGRATIONS
 from chatd.storage.sqlite.store import SqliteStore
 from chatd.storage.sqlite.streamstate import StreamCache
-from chatd.storage.sqlite.tables import INSERT_ROWS
 from chatd.storage.streamkeys import direct_stream, room_stream
 from chatd.storage.values import Retention
 from tests.storage.stores import DIRECT, LOBBY, NOW, AtOnce, Calls, StoreCase, entries, entry
@@ -348,14 +347,13 @@ class DeletingTests(SqliteCase):
             streams.append(entries(*range(batch * 10, batch * 10 + 10)))
             counts.append(count_of(database))
         self.assertEqual(counts[:40], list(range(10, 410, 10)))
-        self.assertEqual(max(counts), tables.SWEEP_ROWS)
+        self.assertEqual(max(counts), retention.SWEEP_ROWS)
         self.assertEqual(sum(after < before for before, after in pairwise(counts)), 2)
         self.assertEqual(self.ids_in(streams), [str(id) for id in range(1490, 1500)])
 
     def test_large(self):
         """Large contents are deleted sooner."""
-        self.patch(tables, "SWEEP_BYTES", 10_000)
-        self.patch(sqlite_streams, "SWEEP_BYTES", 10_000)
+        self.patch(retention, "SWEEP_BYTES", 10_000)
         streams, database = self.make_streams(Retention(max_messages=1))
         counts = []
         for id in range(30):
@@ -390,14 +388,14 @@ class DeletingTests(SqliteCase):
             place = streams.expire_some(place)
             counts.append(count_of(database))
         steps = [before - after for before, after in pairwise(counts)]
-        self.assertEqual(max(steps), tables.SWEEP_ROWS)
+        self.assertEqual(max(steps), retention.SWEEP_ROWS)
         self.assertEqual(counts[-1], 1)
         self.assertEqual(count_of(database, "streams"), 1)
         self.assertEqual(self.ids_in(streams), ["2"])
 
     def test_expire_large(self):
         """A few large contents are enough for a step."""
-        self.patch(tables, "SWEEP_BYTES", 2_500)
+        self.patch(retention, "SWEEP_BYTES", 2_500)
         streams, database = self.make_streams(Retention(max_age_s=10))
         streams.append(entries(*range(6), content=b"x" * 1_000))
         self.now += 11

@@ -1,0 +1,99 @@
+"""`Batch`: the messages that the SQLite store appends in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from chatd.storage.sqlite.messagetable import Row, row_of
+from chatd.storage.sqlite.streamstate import StreamState
+from chatd.storage.sqlite.tables import Tables
+from chatd.storage.values import Entry, Outcome, Stored, place, repeat
+
+__all__ = ["Batch"]
+
+
+class Batch:
+    """Messages appended in one transaction, and where their streams stand once it is done.
+
+    Call one of `place_new` and `place_each`, then `save`, all within the transaction.
+
+    Args:
+        tables: The tables.
+        load: Returns where a stream stands, by its key; the batch changes only a copy.
+        cutoff: The time before which messages are too old, in Unix seconds.
+
+    Attributes:
+        staged: Where each stream stands once the transaction is done, by key.
+    """
+
+    def __init__(self, tables: Tables, load: Callable[[str], StreamState], cutoff: float) -> None:
+        self._tables = tables
+        self._load = load
+        self._cutoff = cutoff
+        self.staged: dict[str, StreamState] = {}
+
+    def place_new(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Write messages whose ids are all new.
+
+        Raises:
+            sqlite3.IntegrityError: A message of the same author and id is in the stream.
+        """
+        rows: list[Row] = []
+        outcomes: list[Outcome] = []
+        for entry in entries:
+            stream = self.staged.get(entry.stream) or self._stage(entry.stream)
+            rows.append(_next_row(stream, entry))
+            outcomes.append(Stored(place(entry, stream.seq), True))
+        self._tables.messages.insert(rows)
+        return outcomes
+
+    def place_each(self, entries: Sequence[Entry]) -> list[Outcome]:
+        """Write the messages whose ids are new, and look up the others."""
+        messages = self._tables.messages
+        outcomes: list[Outcome] = []
+        for entry in entries:
+            stream = self.staged.get(entry.stream)
+            if stream is None:
+                stream = self._stage(entry.stream)
+                self._tables.pruner.trim(stream, self._cutoff)
+            earlier = messages.find(stream, entry)
+            if earlier is not None and earlier.seq is not None:
+                if earlier.seq >= stream.oldest:
+                    outcomes.append(repeat(entry, earlier))
+                    continue
+                messages.delete(stream, earlier.seq)
+            messages.insert([_next_row(stream, entry)])
+            outcomes.append(Stored(place(entry, stream.seq), True))
+        return outcomes
+
+    def save(self, added: int) -> int:
+        """Write where the streams stand, and prune those with new messages.
+
+        Args:
+            added: How many messages were given.
+
+        Returns:
+            How many of them are new.
+        """
+        new = 0
+        for stream in self.staged.values():
+            if stream.seq != stream.written_seq:
+                new += stream.seq - stream.written_seq
+                self._tables.pruner.prune_appended(stream, added, self._cutoff)
+                self._tables.streams.save(stream)
+        return new
+
+    def _stage(self, key: str) -> StreamState:
+        """Return a copy of a stream's state, and see that the stream is in the database."""
+        stream = self.staged[key] = self._load(key).copied()
+        if stream.id is None:
+            self._tables.streams.begin(stream)
+        return stream
+
+
+def _next_row(stream: StreamState, entry: Entry) -> Row:
+    """Give an entry the next place in a stream."""
+    stream.seq += 1
+    stream.last_id = entry.id
+    stream.bytes += len(entry.content)
+    return row_of(stream, entry)

@@ -1,0 +1,162 @@
+"""The SQL of the table `messages`. The callers see to transactions and to errors."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from itertools import chain
+from typing import Any
+
+from chatd.storage.sqlite.streamstate import StreamState
+from chatd.storage.values import Entry
+from chatd.wire.messages import ChatHeader, Message, MessageType
+
+__all__ = ["INSERT_BYTES", "INSERT_ROWS", "MessageTable", "Row", "row_of"]
+
+INSERT_ROWS = 50
+"""How many messages a statement writes. Python releases its lock for each statement, and the thread
+that takes it may keep it for 5 ms: a statement for each message would wait for all the rest of the
+server."""
+INSERT_BYTES = 256 * 1024
+"""How many bytes of content a statement writes at most: it copies all of them before it begins."""
+
+_COLUMNS = "seq, id, sender, room, recipient, time, content_type, content"
+_INSERT = "INSERT INTO messages VALUES "
+_PLACES = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT_MANY = _INSERT + ", ".join([_PLACES] * INSERT_ROWS)
+
+Row = tuple[int | None, int, str, str, str, str | None, str | None, float, str, bytes]
+"""A row of `messages`."""
+
+
+def row_of(stream: StreamState, entry: Entry) -> Row:
+    """Return the row of the message that an entry becomes at a stream's last place."""
+    return (
+        stream.id,
+        stream.seq,
+        entry.author,
+        entry.id,
+        entry.sender,
+        entry.room,
+        entry.to,
+        entry.time,
+        entry.content_type,
+        entry.content,
+    )
+
+
+class MessageTable:
+    """The table `messages`.
+
+    Args:
+        connection: The connection to the database.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._execute = connection.execute
+
+    def insert(self, rows: Sequence[Row]) -> None:
+        """Write messages.
+
+        Raises:
+            sqlite3.IntegrityError: The stream has a message of that author and id already.
+        """
+        single = len(rows) % INSERT_ROWS
+        self._connection.executemany(_INSERT + _PLACES, rows[:single])
+        for start in range(single, len(rows), INSERT_ROWS):
+            many = rows[start : start + INSERT_ROWS]
+            if sum(len(row[-1]) for row in many) > INSERT_BYTES:
+                self._connection.executemany(_INSERT + _PLACES, many)
+            else:
+                self._connection.execute(_INSERT_MANY, tuple(chain.from_iterable(many)))
+
+    def find(self, stream: StreamState, entry: Entry) -> Message | None:
+        """Return the message of a stream that has an entry's author and id, kept or not."""
+        row = self._execute(
+            f"SELECT {_COLUMNS} FROM messages WHERE stream = ? AND author = ? AND id = ?",
+            (stream.id, entry.author, entry.id),
+        ).fetchone()
+        return None if row is None else _message(row)
+
+    def id_at(self, stream: StreamState, seq: int) -> str | None:
+        """Return the id of the message at a place in a stream, or None if it is not there."""
+        row = self._execute(
+            "SELECT id FROM messages WHERE stream = ? AND seq = ?", (stream.id, seq)
+        ).fetchone()
+        return None if row is None else str(row[0])
+
+    def first_seq(self, number: int) -> int | None:
+        """Return the lowest place in a stream that is in the table, or None if none is.
+
+        Args:
+            number: The number of the stream in the database.
+        """
+        (first,) = self._execute(
+            "SELECT min(seq) FROM messages WHERE stream = ?", (number,)
+        ).fetchone()
+        return None if first is None else int(first)
+
+    def read_up(self, stream: StreamState, start: int, limit: int, max_bytes: int) -> list[Message]:
+        """Return the messages from a place on, the oldest first."""
+        return self._read("seq >= ? ORDER BY seq LIMIT ?", (stream.id, start, limit), max_bytes)
+
+    def read_down(self, stream: StreamState, end: int, limit: int, max_bytes: int) -> list[Message]:
+        """Return the messages that are kept before a place, the newest first."""
+        return self._read(
+            "seq < ? AND seq >= ? ORDER BY seq DESC LIMIT ?",
+            (stream.id, end, stream.oldest, limit),
+            max_bytes,
+        )
+
+    def kept(self, stream: StreamState) -> sqlite3.Cursor:
+        """Return the time and the size of each message from a stream's `oldest` on, in order."""
+        return self._execute(
+            "SELECT time, length(content) FROM messages WHERE stream = ? AND seq >= ? ORDER BY seq",
+            (stream.id, stream.oldest),
+        )
+
+    def dropped(self, stream: StreamState, limit: int) -> sqlite3.Cursor:
+        """Return the place and the size of each message before a stream's `oldest`, in order."""
+        return self._execute(
+            "SELECT seq, length(content) FROM messages"
+            " WHERE stream = ? AND seq < ? ORDER BY seq LIMIT ?",
+            (stream.id, stream.oldest, limit),
+        )
+
+    def delete(self, stream: StreamState, seq: int) -> None:
+        """Delete the message at a place."""
+        self._execute("DELETE FROM messages WHERE stream = ? AND seq = ?", (stream.id, seq))
+
+    def delete_through(self, stream: StreamState, seq: int) -> None:
+        """Delete the messages up to a place, and the one at it."""
+        self._execute("DELETE FROM messages WHERE stream = ? AND seq <= ?", (stream.id, seq))
+
+    def _read(self, where: str, values: tuple[object, ...], max_bytes: int) -> list[Message]:
+        messages: list[Message] = []
+        size = 0
+        rows = self._execute(
+            f"SELECT {_COLUMNS} FROM messages WHERE stream = ? AND {where}", values
+        )
+        with closing(rows):
+            for row in rows:
+                size += len(row[-1])
+                if messages and size > max_bytes:
+                    break
+                messages.append(_message(row))
+        return messages
+
+
+def _message(row: Sequence[Any]) -> Message:
+    seq, id_, sender, room, recipient, time, content_type, content = row
+    header = ChatHeader(
+        id=id_,
+        room=room,
+        to=recipient,
+        sender=sender,
+        seq=seq,
+        time=time,
+        content_type=content_type,
+    )
+    return Message(MessageType.MESSAGE, header, content)

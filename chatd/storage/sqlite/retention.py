@@ -1,0 +1,149 @@
+"""Which messages the SQLite store keeps: found out at once, deleted later and many at a time."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from chatd.storage.sqlite.messagetable import MessageTable
+from chatd.storage.sqlite.streamstate import StreamState
+from chatd.storage.sqlite.streamtable import StreamTable
+from chatd.storage.values import Retention
+
+__all__ = ["SWEEP_BYTES", "SWEEP_ROWS", "Budget", "Pruner"]
+
+SWEEP_ROWS = 500
+"""How many messages that are no longer kept a stream may have, and how many are deleted at once."""
+SWEEP_BYTES = 16 * 1024 * 1024
+"""The same in bytes."""
+
+
+class Budget:
+    """How much may be deleted in one transaction: others wait until the transaction is done.
+
+    Args:
+        rows: How many messages.
+
+    Attributes:
+        rows: How many messages more.
+        bytes: How many bytes of content more; the last message may be larger.
+    """
+
+    def __init__(self, rows: int = SWEEP_ROWS) -> None:
+        self.rows = rows
+        self.bytes = SWEEP_BYTES
+
+
+class Pruner:
+    """Applies the bounds of what is kept to the streams of a database.
+
+    Args:
+        streams: The table of the streams.
+        messages: The table of their messages.
+        retention: How much of a stream is kept.
+    """
+
+    def __init__(self, streams: StreamTable, messages: MessageTable, retention: Retention) -> None:
+        self._streams = streams
+        self._messages = messages
+        self._retention = retention
+
+    def trim(self, stream: StreamState, cutoff: float) -> None:
+        """Find out which messages of a stream are kept; change the state, and write nothing.
+
+        Args:
+            stream: The stream.
+            cutoff: The time before which messages are too old, in Unix seconds.
+        """
+        bounds = self._retention
+        kept, size = stream.kept, stream.bytes
+        with closing(self._messages.kept(stream)) as rows:
+            for time, length in rows:
+                fits = size <= bounds.max_bytes or kept == 1
+                if fits and kept <= bounds.max_messages and time >= cutoff:
+                    break
+                kept -= 1
+                size -= length
+        stream.waste_bytes += stream.bytes - size
+        stream.bytes = size
+        stream.oldest = stream.seq - kept + 1
+
+    def prune_appended(self, stream: StreamState, added: int, cutoff: float) -> None:
+        """Trim a stream that has grown beyond the bounds, and sweep it once that is worthwhile.
+
+        Args:
+            stream: The stream.
+            added: How many messages were appended in this transaction.
+            cutoff: See `trim`.
+        """
+        bounds = self._retention
+        if stream.kept > bounds.max_messages or stream.bytes > bounds.max_bytes:
+            self.trim(stream, cutoff)
+        if stream.oldest - stream.first >= SWEEP_ROWS or stream.waste_bytes >= SWEEP_BYTES:
+            self.sweep(stream, Budget(rows=SWEEP_ROWS + added))
+
+    def sweep(self, stream: StreamState, budget: Budget) -> bool:
+        """Delete messages of a stream that are no longer kept, as many as the budget allows.
+
+        Returns:
+            Whether none are left.
+        """
+        last = None
+        with closing(self._messages.dropped(stream, max(0, budget.rows))) as rows:
+            for seq, length in rows:
+                last = seq
+                budget.rows -= 1
+                budget.bytes -= length
+                stream.waste_bytes -= length
+                if budget.bytes <= 0:
+                    break
+        if last is not None:
+            self._messages.delete_through(stream, last)
+            stream.first = last + 1
+        if budget.rows > 0 and budget.bytes > 0:
+            stream.first = stream.oldest
+        stream.waste_bytes = max(0, stream.waste_bytes)
+        return stream.first >= stream.oldest
+
+    def expire(self, stream: StreamState, cutoff: float, budget: Budget, *, is_held: bool) -> bool:
+        """Delete the messages of a stream that are too old, as many as the budget allows.
+
+        Args:
+            stream: The stream.
+            cutoff: See `trim`.
+            budget: How much may be deleted.
+            is_held: Whether the stream stays, also when it keeps no message.
+
+        Returns:
+            Whether none are left.
+        """
+        self.trim(stream, cutoff)
+        if not stream.kept and not is_held:
+            return self.clear(stream, budget)
+        is_swept = self.sweep(stream, budget)
+        self._streams.save(stream)
+        return is_swept
+
+    def clear(self, stream: StreamState, budget: Budget) -> bool:
+        """Let a stream be gone, and delete its messages, as many as the budget allows.
+
+        Returns:
+            Whether none are left.
+        """
+        self._streams.retire(stream)
+        is_swept = self.sweep(stream, budget)
+        if is_swept:
+            self._streams.remove(stream)
+        return is_swept
+
+    def tidy(self, cutoff: float) -> None:
+        """Apply the bounds, which may have changed, to every stream; let empty streams be gone.
+
+        Args:
+            cutoff: See `trim`.
+        """
+        for stream in self._streams.find_larger(
+            self._retention.max_messages, self._retention.max_bytes
+        ):
+            self.trim(stream, cutoff)
+            self._streams.save(stream)
+        self._streams.retire_old(cutoff)

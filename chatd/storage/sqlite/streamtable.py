@@ -1,0 +1,177 @@
+"""The SQL of the table `streams`. The callers see to transactions and to errors."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+from chatd.storage.sqlite.messagetable import MessageTable
+from chatd.storage.sqlite.streamstate import StreamState
+from chatd.storage.streamkeys import direct_names
+from chatd.storage.values import DirectHead, Head
+
+__all__ = ["StreamTable"]
+
+_STREAMS_AT_ONCE = 200  # how many streams one step of the search for old messages looks at
+
+_COLUMNS = "id, key, name, topic, epoch, seq, oldest, bytes"
+# The place of a stream's oldest message that is kept; NULL where none is.
+_OLDEST_KEPT = """
+    (SELECT messages.seq FROM messages
+     WHERE messages.stream = streams.id AND messages.seq >= streams.oldest
+     AND messages.time >= :cutoff ORDER BY messages.seq LIMIT 1)
+"""
+_LAST_ID = """
+    (SELECT id FROM messages
+     WHERE messages.stream = streams.id AND messages.seq = streams.seq)
+"""
+_HEAD = f"name, epoch, seq, {_OLDEST_KEPT} AS kept, topic, {_LAST_ID}"
+# The first streams of someone in one of the two columns, each read from an index; a name that
+# speaks with itself is in both.
+_IN_COLUMN = (
+    "SELECT {theirs} AS them, " + _HEAD + " FROM streams WHERE {own} = :author"
+    " AND {theirs} > :after AND kept IS NOT NULL{once} ORDER BY {theirs} LIMIT :limit"
+)
+_DIRECT_HEADS = (
+    f"SELECT * FROM ({_IN_COLUMN.format(own='one', theirs='other', once='')}) UNION ALL"
+    f" SELECT * FROM ({_IN_COLUMN.format(own='other', theirs='one', once=' AND one <> other')})"
+    " ORDER BY them LIMIT :limit"
+)
+
+
+class StreamTable:
+    """The table `streams`.
+
+    Args:
+        connection: The connection to the database.
+        messages: The table of the messages in the streams.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, messages: MessageTable) -> None:
+        self._execute = connection.execute
+        self._messages = messages
+
+    def load(self, key: str) -> StreamState | None:
+        """Return where a stream stands, or None if it is not there."""
+        row = self._execute(f"SELECT {_COLUMNS} FROM streams WHERE key = ?", (key,)).fetchone()
+        return None if row is None else self._state(row)
+
+    def begin(self, stream: StreamState) -> None:
+        """Write a stream that is not there."""
+        row = (
+            stream.key,
+            stream.name,
+            stream.topic,
+            stream.epoch,
+            stream.seq,
+            stream.oldest,
+            stream.bytes,
+        )
+        stream.id = self._execute(
+            "INSERT INTO streams (key, name, topic, epoch, seq, oldest, bytes, one, other)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (*row, *direct_names(stream.key)),
+        ).lastrowid
+
+    def save(self, stream: StreamState) -> None:
+        """Write where a stream stands."""
+        self._execute(
+            "UPDATE streams SET name = ?, topic = ?, seq = ?, oldest = ?, bytes = ? WHERE id = ?",
+            (stream.name, stream.topic, stream.seq, stream.oldest, stream.bytes, stream.id),
+        )
+        stream.written_seq = stream.seq
+
+    def retire(self, stream: StreamState) -> None:
+        """Let a stream be gone, at once, however many messages are to be deleted afterwards."""
+        stream.oldest = stream.seq + 1
+        self._execute(
+            "UPDATE streams SET key = NULL, one = NULL, other = NULL, oldest = ?, bytes = 0"
+            " WHERE id = ?",
+            (stream.oldest, stream.id),
+        )
+
+    def retire_old(self, cutoff: float) -> None:
+        """Let every stream be gone that keeps no message from after a time, in Unix seconds."""
+        self._execute(
+            "UPDATE streams SET key = NULL, one = NULL, other = NULL, oldest = seq + 1, bytes = 0"
+            f" WHERE key IS NOT NULL AND {_OLDEST_KEPT} IS NULL",
+            {"cutoff": cutoff},
+        )
+
+    def remove(self, stream: StreamState) -> None:
+        """Delete a stream whose messages are deleted."""
+        self._execute("UPDATE meta SET value = value + ? WHERE name = 'removed'", (stream.seq,))
+        self._execute("DELETE FROM streams WHERE id = ?", (stream.id,))
+
+    def rooms(self, after: str, limit: int, cutoff: float) -> list[Head]:
+        """Return where the rooms stand that keep a message, by their keys."""
+        rows = self._execute(
+            f"SELECT {_HEAD} FROM streams"
+            " WHERE key > 'room ' || :after AND key < 'room!'"  # ! comes after space
+            " AND kept IS NOT NULL ORDER BY key LIMIT :limit",
+            {"after": after, "limit": limit, "cutoff": cutoff},
+        )
+        return [_head(*row) for row in rows]
+
+    def direct_heads(self, author: str, after: str, limit: int, cutoff: float) -> list[DirectHead]:
+        """Return where a name's direct messages stand, for each other name with one that is kept.
+
+        They come in the order of the other names.
+        """
+        rows = self._execute(
+            _DIRECT_HEADS, {"author": author, "after": after, "limit": limit, "cutoff": cutoff}
+        )
+        return [DirectHead(other, _head(*row)) for other, *row in rows]
+
+    def find_larger(self, max_messages: int, max_bytes: int) -> list[StreamState]:
+        """Return the streams that keep more messages or bytes than these."""
+        rows = self._execute(
+            f"SELECT {_COLUMNS} FROM streams WHERE seq - oldest + 1 > ? OR bytes > ?",
+            (max_messages, max_bytes),
+        ).fetchall()
+        return [self._state(row) for row in rows]
+
+    def find_stale(self, after: int, cutoff: float) -> tuple[list[StreamState], int | None]:
+        """Look at some streams for those of which something can be deleted.
+
+        Args:
+            after: The number of the stream after which to begin.
+            cutoff: The time before which messages are too old, in Unix seconds.
+
+        Returns:
+            Those found, and the number of the last that was looked at; None if it was the last.
+        """
+        chunk = "SELECT * FROM streams WHERE id > :after ORDER BY id LIMIT :limit"
+        values = {"after": after, "limit": _STREAMS_AT_ONCE, "cutoff": cutoff}
+        (last,) = self._execute(f"SELECT max(id) FROM ({chunk})", values).fetchone()
+        rows = self._execute(
+            f"SELECT {_COLUMNS} FROM ({chunk}) AS streams WHERE oldest > seq OR EXISTS ("
+            " SELECT 1 FROM messages"
+            " WHERE messages.stream = streams.id AND messages.seq <= streams.oldest"
+            " AND (messages.seq < streams.oldest OR messages.time < :cutoff)) ORDER BY id",
+            values,
+        ).fetchall()
+        return [self._state(row) for row in rows], last
+
+    def _state(self, row: Sequence[Any]) -> StreamState:
+        number, key, name, topic, epoch, seq, oldest, size = row
+        first = self._messages.first_seq(number)
+        stream = StreamState(
+            key=key or "",
+            name=name,
+            epoch=epoch,
+            topic=topic,
+            id=number,
+            seq=seq,
+            written_seq=seq,
+            oldest=oldest,
+            bytes=size,
+            first=seq + 1 if first is None else first,
+        )
+        stream.last_id = self._messages.id_at(stream, seq)
+        return stream
+
+
+def _head(name: str, epoch: str, seq: int, oldest: int, topic: str, last_id: str) -> Head:
+    return Head(name=name, epoch=epoch, seq=seq, oldest=oldest, topic=topic, last_id=last_id)
