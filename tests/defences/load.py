@@ -187,7 +187,7 @@ LOAD = (
         "A database that was cut short is refused, not begun anew over what was confirmed.",
         "tests/storage/sqlite/test_faults_repaired.py::OpenTests::test_cut_to_nothing",
         "chatd/storage/sqlite/database.py",
-        "        self._check_size()\n",
+        "        self._directory.check_database()\n",
         "",
     ),
 )

@@ -43,9 +43,9 @@ PEOPLE = (
     Defence(
         "What is kept in --data is the daemon's user's alone, also where its socket is everyone's.",
         "tests/storage/sqlite/test_store.py::FilesTests::test_modes",
-        "chatd/storage/sqlite/database.py",
-        "            self.path.chmod(0o600)  # whatever the umask\n",
-        "            self.path.chmod(0o644)\n",
+        "chatd/storage/sqlite/directory.py",
+        "            self.database.chmod(0o600)  # whatever the umask\n",
+        "            self.database.chmod(0o644)\n",
     ),
     Defence(
         "Passwords are kept as argon2id hashes, and checking takes as long for a name that is "

@@ -7,7 +7,8 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.threadable import isInIOThread
 
 from chatd.errors import StoreError
-from chatd.storage.sqlite.database import Database, Durability
+from chatd.storage.sqlite.database import Database
+from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.store import SqliteStore, StoreThread
 from chatd.storage.sqlite.streams import SqliteStreams
 from chatd.storage.values import Retention

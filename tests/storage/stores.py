@@ -8,7 +8,8 @@ from twisted.internet.defer import Deferred, execute
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.storage.memory import MemoryStore
-from chatd.storage.sqlite.database import Database, Durability
+from chatd.storage.sqlite.database import Database
+from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.store import SqliteStore
 from chatd.storage.sqlite.streams import SqliteStreams
 from chatd.storage.streamkeys import direct_stream, room_stream

@@ -4,7 +4,7 @@ What an operator finds with the ``sqlite3`` command:
 
 ============  ====================================================================================
 ``meta``      One row for each thing that is known of the last run, see
-              `chatd.storage.sqlite.database`.
+              `chatd.storage.sqlite.runs`.
               ``removed`` is how many messages were ever said in streams that are gone.
 ``streams``   One row for each room, and for each pair of names with direct messages (``one`` and
               ``other``, folded). ``seq`` is the place of the last message, ``oldest`` that of the

@@ -18,7 +18,8 @@ from zope.interface import implementer
 
 from chatd.errors import StoreError
 from chatd.storage.interface import IMessageStore
-from chatd.storage.sqlite.database import Database, Durability
+from chatd.storage.sqlite.database import Database
+from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.streams import SqliteStreams
 from chatd.storage.values import DirectHead, Entry, Head, Outcome, Page, Retention, StreamPosition
 

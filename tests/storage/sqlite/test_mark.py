@@ -12,8 +12,9 @@ from twisted.logger import LogLevel, capturedLogs
 from chatd.errors import ConfigurationError, StoreError
 from chatd.storage.sqlite import birth, mark
 from chatd.storage.sqlite.birth import birth_of
-from chatd.storage.sqlite.database import Database, Durability
+from chatd.storage.sqlite.database import Database
 from chatd.storage.sqlite.mark import PREFIX, Mark
+from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.schema import MIGRATIONS
 from chatd.storage.streamkeys import room_stream
 from tests.storage.stores import DIRECT, LOBBY, NOW, StoreCase, entries, entry
@@ -47,9 +48,8 @@ class MarkCase(StoreCase):
         self.streams.append([each for id in ids for each in (entry(id), entry(id, stream=DIRECT))])
 
     def epochs(self):
-        return self.streams.open_stream(LOBBY, "Lobby").epoch, self.streams.open_stream(
-            DIRECT, ""
-        ).epoch
+        named = ((LOBBY, "Lobby"), (DIRECT, ""))
+        return tuple(self.streams.open_stream(*each).epoch for each in named)
 
     def copy(self, name="copy"):
         """Copy the directory as it is, whoever runs in it."""
@@ -352,7 +352,7 @@ class SameStoreTests(MarkCase):
         self.expire()
         self.assertEqual(self.marks(), marks)
 
-    def test_said_in_a_stream(self):
+    def test_told_in_the_log(self):
         """An operator is told that the store is a copy, in one warning; else nothing."""
         self.stop()
         for path in self.marks():

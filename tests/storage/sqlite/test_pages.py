@@ -2,7 +2,7 @@
 
 from twisted.internet.defer import Deferred
 
-from chatd.storage.sqlite.database import Durability
+from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.store import MAX_READERS, SqliteStore
 from chatd.storage.streamkeys import direct_stream, room_stream
 from tests.storage.stores import LOBBY, AtOnce, StoreCase, entries, entry

@@ -11,10 +11,11 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.storage.sqlite import database, retention
-from chatd.storage.sqlite.database import Database, Durability, read_boot_id
+from chatd.storage.sqlite import retention, runs
+from chatd.storage.sqlite.database import Database
 from chatd.storage.sqlite.mark import PREFIX
 from chatd.storage.sqlite.messagetable import INSERT_ROWS
+from chatd.storage.sqlite.runs import Durability, read_boot_id
 from chatd.storage.sqlite.schema import MIGRATIONS
 from chatd.storage.sqlite.store import SqliteStore
 from chatd.storage.sqlite.streamstate import StreamCache
@@ -201,9 +202,9 @@ class PowerCutTests(SqliteCase):
         levels = []
 
         class Watched(Database):
-            def _note_run(self, **what):
+            def _note(self, note):
                 levels.extend(self.connection.execute("PRAGMA synchronous").fetchone())
-                super()._note_run(**what)
+                return super()._note(note)
 
         for durability in Durability:
             database = Watched(self.directory, durability)
@@ -216,7 +217,7 @@ class PowerCutTests(SqliteCase):
         """The operating system names its boots; where it does not, the name is empty."""
         self.assertEqual(len(read_boot_id()), 36)
         for path in (self.directory / "missing", Path("/dev/null")):
-            self.patch(database, "_BOOT_ID", str(path))
+            self.patch(runs, "_BOOT_ID", str(path))
             self.assertEqual(read_boot_id(), "")
 
 

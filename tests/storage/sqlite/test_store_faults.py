@@ -9,7 +9,8 @@ import pytest
 from twisted.internet.defer import Deferred
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.storage.sqlite.database import Database, Durability
+from chatd.storage.sqlite.database import Database
+from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.schema import MIGRATIONS
 from chatd.storage.streamkeys import room_stream
 from tests.storage.stores import LOBBY, StoreCase, entries, entry

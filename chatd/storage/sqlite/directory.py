@@ -1,0 +1,121 @@
+"""The SQLite store's directory: it is made, locked, and its database file looked at."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from chatd.errors import ConfigurationError
+from chatd.storage.sqlite.mark import Mark
+
+__all__ = ["Directory", "why"]
+
+_HEADER_BYTES = 100
+
+
+class Directory:
+    """A directory that one daemon at a time uses.
+
+    Args:
+        path: The directory; it is made with mode 0700 if it is missing.
+
+    Attributes:
+        path: The directory, absolute.
+        database: The database file in it.
+        mark: The mark beside the database.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).absolute()
+        self.database = self.path / "chatd.db"
+        self.mark = Mark(self.path)
+        self._lock: int | None = None
+
+    def take(self) -> None:
+        """Make the directory if it is missing, and keep other daemons out of it.
+
+        Raises:
+            ConfigurationError: It cannot be used, or another daemon uses it.
+        """
+        try:
+            if not self.path.is_dir():
+                self.path.mkdir(0o700, parents=True, exist_ok=True)
+                self.path.chmod(0o700)
+            self._lock = os.open(self.path / "chatd.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConfigurationError(f"{self.path} is in use by another chatd") from error
+        except FileExistsError as error:
+            raise ConfigurationError(f"cannot use {self.path}: it is no directory") from error
+        except (OSError, ValueError) as error:
+            raise ConfigurationError(f"cannot use {self.path}: {why(error)}") from error
+
+    def let_go(self) -> None:
+        """Close the mark, and let other daemons in."""
+        self.mark.let_go()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
+
+    def check_database(self) -> None:
+        """Refuse a database file that was cut short where SQLite would begin a new one.
+
+        The page's size is in bytes 16 and 17 of the header
+        (https://www.sqlite.org/fileformat.html, section 1.3.2). Beside a write-ahead log the file
+        may end anywhere but in its header: the write-ahead log has the rest.
+
+        Raises:
+            ConfigurationError: It was cut short, or is gone.
+            OSError: A file cannot be read.
+        """
+        wal = self.database.with_name(f"{self.database.name}-wal")
+        has_wal = wal.exists() and wal.stat().st_size > 0
+        header = b""
+        size = 0
+        if self.database.is_file():
+            size = self.database.stat().st_size
+            with self.database.open("rb") as file:
+                header = file.read(_HEADER_BYTES)
+        if not header and not has_wal:
+            if self.mark.is_left_alone():
+                raise ConfigurationError(
+                    "it is gone or empty, and messages were said in it; restore it from a copy, or "
+                    f"remove {self.path}/chatd.mark.* to begin anew"
+                )
+            return
+        if len(header) < _HEADER_BYTES:
+            raise ConfigurationError("it was cut short, or is gone; restore it from a copy")
+        page = int.from_bytes(header[16:18], "big")
+        if header.startswith(b"SQLite format 3\0") and not has_wal and page > 1 and size % page:
+            raise ConfigurationError("it was cut short; restore it from a copy")
+
+    def make_database(self) -> None:
+        """Make an empty database file if there is none, for its owner alone.
+
+        SQLite gives the files that it makes beside it the same mode.
+
+        Raises:
+            OSError: It cannot be made.
+        """
+        if not self.database.exists():
+            os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))
+            self.database.chmod(0o600)  # whatever the umask
+
+    def sync(self) -> None:
+        """Wait until the names of the files are on the disk.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        descriptor = os.open(self.path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def why(error: Exception) -> str:
+    """Return the reason in an error, in one line."""
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return " ".join(text.split())
