@@ -42,7 +42,7 @@ PEOPLE = (
     ),
     Defence(
         "What is kept in --data is the daemon's user's alone, also where its socket is everyone's.",
-        "tests/storage/sqlite/test_store.py::FilesTests::test_modes",
+        "tests/storage/sqlite/test_directory.py::DirectoryTests::test_modes",
         "chatd/storage/sqlite/directory.py",
         "            self.database.chmod(0o600)  # whatever the umask\n",
         "            self.database.chmod(0o644)\n",

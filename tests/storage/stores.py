@@ -1,4 +1,4 @@
-"""What the tests of the stores have in common: entries, a time that is set, and two stores."""
+"""What the tests of the stores share: entries, a time that is set, and two stores."""
 
 import tempfile
 from functools import partial
@@ -122,3 +122,24 @@ class StoreCase(SynchronousTestCase):
         streams.open()
         self.addCleanup(database.let_go)
         return streams, database
+
+
+class SqliteCase(StoreCase):
+    """A test of the part of the SQLite store that blocks."""
+
+    def ids_in(self, streams, key=LOBBY, **where):
+        """The ids of the messages of a stream, as the part that blocks reads them."""
+        values = {"after": None, "before": None, "limit": 10**6, "max_bytes": 10**9, **where}
+        return [message.id for message in streams.read(key, **values).messages]
+
+    def expire_all(self, streams):
+        """Drop all that is too old, and return in how many steps."""
+        place, steps = streams.expire_some(), 1
+        while place is not None:
+            place, steps = streams.expire_some(place), steps + 1
+        return steps
+
+
+def count_of(database, table="messages"):
+    """How many rows a table has."""
+    return database.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]

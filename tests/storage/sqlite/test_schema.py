@@ -1,12 +1,15 @@
 """The tables, and the way from an older version to the current one."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError
 from chatd.storage.sqlite.schema import APPLICATION_ID, MIGRATIONS, migrate, roll_back
+from chatd.storage.values import Retention
+from tests.storage.stores import DIRECT, LOBBY, SqliteCase, entry
 
 
 class SchemaTestCase(SynchronousTestCase):
@@ -127,3 +130,37 @@ class RollBackTests(SchemaTestCase):
         roll_back(self.connection)
         with pytest.raises(sqlite3.ProgrammingError):
             self.connection.execute("SELECT 1")
+
+
+class TablesTests(SqliteCase):
+    """What an operator finds in a database, and how it is searched."""
+
+    def test_readable(self):
+        """An operator finds the messages that are kept, as text, in one view."""
+        streams, database = self.make_streams(Retention(max_messages=1))
+        streams.append([entry("1"), entry("2", b"caf\xc3\xa9"), entry("1", stream=DIRECT)])
+        with closing(sqlite3.connect(database.path)) as connection:
+            rows = connection.execute("SELECT * FROM said ORDER BY stream DESC").fetchall()
+        self.assertEqual(
+            rows,
+            [
+                (LOBBY, 2, "1970-01-12 13:46:40", "Ann", None, "text/plain", "café"),
+                (DIRECT, 1, "1970-01-12 13:46:40", "Ann", "Bob", "text/plain", "hello"),
+            ],
+        )
+
+    def test_indexes(self):
+        """Nothing that is asked of the tables is looked for row by row."""
+        _, database = self.make_streams()
+        for table, where in (
+            ("messages", "stream = 1 AND author = 'ann' AND id = '1'"),
+            ("messages", "stream = 1 AND seq >= 1 AND time >= 0 ORDER BY seq LIMIT 1"),
+            ("streams", "key = 'room lobby'"),
+            ("streams", "key >= 'room ' AND key < 'room!'"),
+            ("streams", "(one = 'ann' OR other = 'ann')"),
+        ):
+            rows = database.connection.execute(
+                f"EXPLAIN QUERY PLAN SELECT * FROM {table} WHERE {where}"
+            )
+            steps = [step for *_, step in rows]
+            self.assertFalse(any(step.startswith(("SCAN", "USE TEMP")) for step in steps), steps)

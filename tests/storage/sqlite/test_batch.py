@@ -1,0 +1,37 @@
+"""The messages of one transaction."""
+
+from chatd.storage.sqlite.messagetable import INSERT_ROWS
+from chatd.storage.values import Retention
+from tests.storage.stores import SqliteCase, count_of, entries, entry
+
+
+class RepeatingTests(SqliteCase):
+    def test_nothing_new(self):
+        """What was all said before is answered without a change of the database."""
+        streams, database = self.make_streams()
+        streams.append(entries(1, 2))
+        before = database.connection.total_changes
+        self.assertEqual([each.is_new for each in streams.append(entries(1, 2))], [False, False])
+        self.assertEqual(database.connection.total_changes, before)
+
+    def test_not_deleted_yet(self):
+        """The id of what is no longer kept is free, though it is still in the database."""
+        streams, database = self.make_streams(Retention(max_messages=1))
+        streams.append(entries(1, 2))
+        self.assertEqual(count_of(database), 2)
+        (outcome,) = streams.append(entries(1))
+        self.assertEqual((outcome.is_new, outcome.message.seq), (True, 3))
+        self.assertEqual(count_of(database), 2)
+
+
+class ManyTests(SqliteCase):
+    """Many messages of one transaction."""
+
+    def test_sizes(self):
+        """They are all kept, in order, whether few or many go into a statement, small or large."""
+        for count, size in ((INSERT_ROWS - 1, 1), (2 * INSERT_ROWS + 1, 1), (INSERT_ROWS, 10_000)):
+            self.directory = self.make_directory()
+            streams, _ = self.make_streams()
+            said = [entry(str(number), bytes(size)) for number in range(count)]
+            streams.append(said)
+            self.assertEqual(self.ids_in(streams, after=0), [each.id for each in said])

@@ -1,0 +1,38 @@
+"""Opening the database."""
+
+import sqlite3
+
+import pytest
+
+from chatd.errors import ConfigurationError
+from chatd.storage.sqlite.database import Database
+from chatd.storage.sqlite.runs import Durability
+from chatd.storage.sqlite.schema import MIGRATIONS
+from tests.storage.stores import SqliteCase, entries
+
+
+class OpeningTests(SqliteCase):
+    def test_failing_step(self):
+        """A step to a new version that fails is a refusal, and leaves the old version."""
+        streams, _ = self.make_streams()
+        streams.append(entries(1))
+        streams.close()
+        steps = [*MIGRATIONS, ("DROP TABLE messages", "INSERT INTO nowhere VALUES (1)")]
+        broken = Database(self.directory, Durability.FULL, migrations=steps)
+        refused = pytest.raises(ConfigurationError, match=r"chatd\.db: no such table: nowhere$")
+        with refused, broken.opening():
+            pass
+        streams, _ = self.make_streams()
+        self.assertEqual(self.ids_in(streams), ["1"])
+
+    def test_no_write_ahead_log(self):
+        """A database that cannot have a write-ahead log is refused."""
+        connect = sqlite3.connect
+
+        class NoLog(sqlite3.Connection):
+            def execute(self, statement, *values):
+                return super().execute(statement.replace("= WAL", "= DELETE"), *values)
+
+        self.patch(sqlite3, "connect", lambda *args, **kw: connect(*args, factory=NoLog, **kw))
+        with pytest.raises(ConfigurationError, match=r"no write-ahead log beside it$"):
+            self.make_streams()

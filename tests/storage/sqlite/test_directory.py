@@ -1,0 +1,60 @@
+"""The directory of the SQLite store, and the files in it."""
+
+import os
+import stat
+from pathlib import Path
+
+from twisted.internet.defer import Deferred
+
+from chatd.storage.sqlite.mark import PREFIX
+from chatd.storage.sqlite.runs import Durability
+from chatd.storage.sqlite.store import SqliteStore
+from tests.storage.stores import (
+    AtOnce,
+    SqliteCase,
+    entries,
+)
+
+
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+class DirectoryTests(SqliteCase):
+    """The directory and what is in it."""
+
+    def test_modes(self):
+        """Only the owner can look into what the store makes, whatever the umask."""
+        for umask in (0, 0o077):
+            self.addCleanup(os.umask, os.umask(umask))
+            self.directory = self.make_directory() / "parent" / "data"
+            self.make_streams()[0].append(entries(1))
+            self.assertEqual(mode_of(self.directory), 0o700)
+            names = {path.name: mode_of(path) for path in self.directory.iterdir()}
+            (mark,) = (name for name in names if name.startswith(PREFIX))
+            self.assertEqual(names.pop(mark), 0o600)
+            self.assertEqual(
+                names,
+                {
+                    "chatd.db": 0o600,
+                    "chatd.db-wal": 0o600,
+                    "chatd.db-shm": 0o600,
+                    "chatd.lock": 0o600,
+                },
+            )
+
+    def test_directory_that_is_there(self):
+        """A directory that is there keeps its mode."""
+        self.directory.chmod(0o750)
+        self.make_streams()
+        self.assertEqual(mode_of(self.directory), 0o750)
+
+    def test_relative(self):
+        """A directory is that of where the daemon was started."""
+        self.addCleanup(os.chdir, Path.cwd())
+        os.chdir(self.directory)
+        store = SqliteStore("data", durability=Durability.FULL, run=AtOnce())
+        os.chdir("/")
+        store.open()
+        self.successResultOf(Deferred.fromCoroutine(store.close()))
+        self.assertTrue((self.directory / "data" / "chatd.db").is_file())

@@ -1,0 +1,101 @@
+"""What a run notes in the database, and when the next one begins new epochs."""
+
+from pathlib import Path
+
+from chatd.storage.sqlite import runs
+from chatd.storage.sqlite.database import Database
+from chatd.storage.sqlite.runs import Durability, read_boot_id
+from tests.storage.stores import LOBBY, SqliteCase, entries
+
+
+class PowerCutTests(SqliteCase):
+    """What is answered under an epoch is never another message under the same epoch."""
+
+    def epoch_after(self, first, then, *, boots=("a", "b"), is_closed=False):
+        """Say whether an epoch is the same after a second start."""
+        self.directory = self.make_directory()
+        streams, _ = self.make_streams(durability=first, boot_id=lambda: boots[0])
+        streams.append(entries(1))
+        epoch = streams.open_stream(LOBBY, "").epoch
+        if is_closed:
+            streams.close()
+        else:
+            streams._database.let_go()
+        streams, database = self.make_streams(durability=then, boot_id=lambda: boots[1])
+        self.addCleanup(database.let_go)
+        self.assertEqual(self.ids_in(streams), ["1"])
+        is_same = streams.open_stream(LOBBY, "").epoch == epoch
+        streams.append(entries(2))
+        epoch = streams.open_stream(LOBBY, "").epoch
+        streams.close()
+        streams, _ = self.make_streams(durability=then, boot_id=lambda: "c")
+        self.assertEqual(
+            streams.open_stream(LOBBY, "").epoch, epoch, "closed, and still another epoch"
+        )
+        return is_same
+
+    def test_normal(self):
+        """With durability normal, a boot between two runs gives every stream a new epoch."""
+        for then in Durability:
+            self.assertFalse(self.epoch_after(Durability.NORMAL, then))
+
+    def test_full(self):
+        """With durability full, nothing can be lost, so the epochs stay."""
+        for then in Durability:
+            self.assertTrue(self.epoch_after(Durability.FULL, then))
+
+    def test_closed(self):
+        """What was closed was on the disk."""
+        self.assertTrue(self.epoch_after(Durability.NORMAL, Durability.NORMAL, is_closed=True))
+
+    def test_same_boot(self):
+        """The end of the process alone loses nothing."""
+        same = ("a", "a")
+        self.assertTrue(self.epoch_after(Durability.NORMAL, Durability.NORMAL, boots=same))
+
+    def test_unknown_boot(self):
+        """Where boots cannot be told apart, there may have been one."""
+        self.assertFalse(self.epoch_after(Durability.NORMAL, Durability.NORMAL, boots=("", "")))
+
+    def test_twice(self):
+        """A second run of the same boot does not hide what the first may have lost."""
+        epochs = []
+        for boot, said in (("a", 1), ("a", 2), ("b", 3)):
+            streams, database = self.make_streams(boot_id=lambda boot=boot: boot)
+            streams.append(entries(said))
+            epochs.append(streams.open_stream(LOBBY, "").epoch)
+            database.let_go()
+        self.assertTrue(epochs[0] == epochs[1] != epochs[2])
+
+    def test_durability_of_the_connection(self):
+        """Only durability full waits for the disk at each transaction."""
+        for durability, level in ((Durability.FULL, 2), (Durability.NORMAL, 1)):
+            self.directory = self.make_directory()
+            _, database = self.make_streams(durability=durability)
+            self.assertEqual(database.connection.execute("PRAGMA synchronous").fetchone(), (level,))
+            self.assertEqual(
+                database.connection.execute("PRAGMA journal_mode").fetchone(), ("wal",)
+            )
+
+    def test_notes_are_on_the_disk(self):
+        """What is noted of a run waits for the disk, whatever the durability."""
+        levels = []
+
+        class Watched(Database):
+            def _note(self, note):
+                levels.extend(self.connection.execute("PRAGMA synchronous").fetchone())
+                return super()._note(note)
+
+        for durability in Durability:
+            database = Watched(self.directory, durability)
+            with database.opening():
+                pass
+            database.close()
+        self.assertEqual(levels, [2, 2, 2, 2])
+
+    def test_boot_id(self):
+        """The operating system names its boots; where it does not, the name is empty."""
+        self.assertEqual(len(read_boot_id()), 36)
+        for path in (self.directory / "missing", Path("/dev/null")):
+            self.patch(runs, "_BOOT_ID", str(path))
+            self.assertEqual(read_boot_id(), "")
