@@ -1,0 +1,81 @@
+"""What the tests share in which a database is killed, copied and put back."""
+
+import shutil
+import sqlite3
+from contextlib import closing
+
+from chatd.storage.sqlite import mark
+from chatd.storage.sqlite.mark import PREFIX
+from tests.storage.stores import DIRECT, LOBBY, StoreCase, entry
+
+
+def over(source, target):
+    """Copy a directory's files over those of another, into the same inodes, as ``cp`` does."""
+    for path in source.iterdir():
+        with (target / path.name).open("wb") as file:
+            file.write(path.read_bytes())
+
+
+class MarkCase(StoreCase):
+    """A store that is started, stopped and copied."""
+
+    def setUp(self):
+        super().setUp()
+        self.copies = self.make_directory()
+        self.patch(mark, "INTERVAL_S", 0.0)
+
+    def start(self, **options):
+        self.streams, self.database = self.make_streams(**options)
+
+    def stop(self, *, is_killed=False):
+        if is_killed:
+            self.database.let_go()
+        else:
+            self.streams.close()
+
+    def say(self, *ids):
+        self.streams.append([each for id in ids for each in (entry(id), entry(id, stream=DIRECT))])
+
+    def epochs(self):
+        named = ((LOBBY, "Lobby"), (DIRECT, ""))
+        return tuple(self.streams.open_stream(*each).epoch for each in named)
+
+    def copy(self, name="copy"):
+        """Copy the directory as it is, whoever runs in it."""
+        shutil.copytree(self.directory, self.copies / name)
+        return self.copies / name
+
+    def back_up(self):
+        """Copy the database alone, as SQLite's ``.backup`` does."""
+        target = self.copies / "chatd.db"
+        with (
+            closing(sqlite3.connect(self.database.path)) as source,
+            closing(sqlite3.connect(target)) as connection,
+        ):
+            source.backup(connection)
+        return target
+
+    def expire(self):
+        """Look for what is too old, to the end."""
+        place = self.streams.expire_some()
+        while place is not None:
+            place = self.streams.expire_some(place)
+
+    def marks(self):
+        return [path for path in self.directory.iterdir() if path.name.startswith(PREFIX)]
+
+    def assert_put_back(self, *, is_put_back=True):
+        """Start; say whether the store knows that it was put back, by its epochs and its word."""
+        self.start()
+        self.assertIs(self.database.was_put_back, is_put_back)
+        now = self.epochs()
+        if is_put_back:
+            self.assertFalse(set(now) & set(self.before))
+        else:
+            self.assertEqual(now, self.before)
+        self.say("more")
+        for is_killed in (False, True):  # and nothing is renewed a second time
+            self.stop(is_killed=is_killed)
+            self.start()
+            self.assertEqual((self.epochs(), self.database.was_put_back), (now, False))
+        self.assertEqual(len(self.marks()), 1)

@@ -1,0 +1,43 @@
+"""When a file was born."""
+
+import os
+
+from chatd.storage.sqlite import birth
+from chatd.storage.sqlite.birth import birth_of
+from tests.storage.sqlite.marks import MarkCase
+
+
+class BirthTests(MarkCase):
+    """What tells a file from a copy of it."""
+
+    def test_same_file(self):
+        """A file stays the same, whatever is written into it and whatever it is called."""
+        path = self.directory / "file"
+        path.write_bytes(b"1")
+        born = birth_of(path)
+        path.write_bytes(b"2")
+        os.utime(path, (1, 1))
+        renamed = path.rename(self.directory / "renamed")
+        self.assertEqual(birth_of(renamed), born)
+
+    def test_unknown(self):
+        """Where the time of birth cannot be asked for, or is not known, the inode must do."""
+        path = self.directory / "file"
+        path.write_bytes(b"1")
+        inode = str(path.stat().st_ino)
+
+        class Refusing:
+            def statx(self, *_):
+                return -1
+
+        class Ignorant:
+            def statx(self, *_):
+                return 0
+
+        for library in (object(), Refusing(), Ignorant()):
+            self.patch(birth.ctypes, "CDLL", lambda _, library=library: library)
+            self.assertEqual(birth_of(path), inode)
+
+    def test_missing(self):
+        """A file that is not there has none."""
+        self.assertRaises(OSError, birth_of, self.directory / "missing")

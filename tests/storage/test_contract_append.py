@@ -1,0 +1,150 @@
+"""What every store promises of appending: an order, and each message once."""
+
+import msgspec
+
+from chatd.errors import ErrorCode, RequestError
+from chatd.storage.streamkeys import room_stream
+from chatd.storage.values import Retention, Stored
+from chatd.wire.messages import MessageType
+from tests.storage.contract import ContractCase, InMemory, InSqlite
+from tests.storage.stores import DIRECT, LOBBY, NOW, TEXT, entries, entry
+
+DEN = room_stream("den")
+
+
+class AppendingContract:
+    """The promises, for any store."""
+
+    def test_append(self):
+        """Messages get places that rise by one, and are read as they were said."""
+        store = self.store_with()
+        head = store.open_stream(LOBBY, "Lobby")
+        first, second = store.append([entry("1", b"\0one", time=NOW + 0.25), entry("2", b"")])
+        self.assertTrue(first.is_new)
+        self.assertTrue(second.is_new)
+        message = first.message
+        self.assertEqual(
+            (message.type, message.id, message.room, message.to),
+            (
+                MessageType.MESSAGE,
+                "1",
+                "Lobby",
+                None,
+            ),
+        )
+        self.assertEqual((message.sender, message.seq, message.time), ("Ann", 1, NOW + 0.25))
+        self.assertEqual((message.content_type, message.content), (TEXT, b"\0one"))
+        self.assertEqual(second.message.seq, 2)
+        page = store.page()
+        self.assertEqual(page.messages, [first.message, second.message])
+        self.assertEqual(page.head, msgspec.structs.replace(head, seq=2, oldest=1, last_id="2"))
+
+    def test_append_begins(self):
+        """A stream that is not there is begun by what is said in it."""
+        store = self.store_with()
+        (outcome,) = store.append([entry("1", stream=DIRECT)])
+        self.assertEqual((outcome.message.room, outcome.message.to), (None, "Bob"))
+        self.assertEqual(store.head(DIRECT).seq, 1)
+
+    def test_nothing(self):
+        """Nothing can be appended."""
+        self.assertEqual(self.store_with().append([]), [])
+
+    def test_unusual_text(self):
+        """Any text comes back as it was, and only the same id counts as the same."""
+        store = self.store_with()
+        ids = ["a", "A", "ä", "a\u0308", "'; DROP TABLE streams --", "a\0b", "a\0", "\U0001f600"]
+        store.append([entry(id, id.encode()) for id in ids])
+        self.assertEqual(store.ids(), ids)
+
+    def test_streams_apart(self):
+        """Each stream has an order and an epoch of its own, also in one batch."""
+        store = self.store_with()
+        batch = [entry("1"), entry("1", stream=DEN), entry("2"), entry("1", stream=DIRECT)]
+        self.assertEqual([outcome.message.seq for outcome in store.append(batch)], [1, 1, 2, 1])
+        self.assertEqual(len({store.head(stream).epoch for stream in (LOBBY, DEN, DIRECT)}), 3)
+        self.assertEqual(store.ids(DEN), ["1"])
+
+    def test_order_of_batches(self):
+        """What is appended later comes later, and the epoch stays."""
+        store = self.store_with()
+        epoch = store.open_stream(LOBBY, "Lobby").epoch
+        for id in range(20):
+            store.append(entries(id))
+        self.assertEqual(store.ids(), [str(id) for id in range(20)])
+        self.assertEqual(store.head().epoch, epoch)
+
+    def test_repeated(self):
+        """The same said again is answered with the first message, and not appended."""
+        store = self.store_with()
+        (first,) = store.append([entry("1")])
+        again = store.append([entry("0"), entry("1", time=NOW + 9), entry("2")])
+        self.assertEqual(again[1], Stored(first.message, False))
+        self.assertEqual([each.is_new for each in again], [True, False, True])
+        self.assertEqual(store.ids(), ["1", "0", "2"])
+        self.assertEqual(store.append([entry("1")]), [Stored(first.message, False)])
+        self.assertEqual(store.head().seq, 3)
+
+    def test_repeated_in_batch(self):
+        """The same said again in one batch is not appended twice either."""
+        store = self.store_with()
+        outcomes = store.append(entries(1, 1, 2, 1))
+        self.assertEqual([each.is_new for each in outcomes], [True, False, True, False])
+        self.assertEqual(outcomes[1].message, outcomes[3].message)
+        self.assertEqual(outcomes[3].message, outcomes[0].message)
+        self.assertEqual(store.ids(), ["1", "2"])
+
+    def test_repeated_beyond_bounds(self):
+        """What is before it in the batch counts, even if no more than what follows is kept."""
+        store = self.store_with(Retention(max_messages=1))
+        outcomes = store.append(entries(1, 2, 1))
+        self.assertEqual([each.is_new for each in outcomes], [True, True, False])
+        self.assertEqual(store.ids(), ["2"])
+
+    def test_repeated_and_old(self):
+        """What is before it in the batch counts, even if it is too old to be kept."""
+        store = self.store_with(Retention(max_age_s=10))
+        outcomes = store.append(entries(1, 1, time=NOW - 11))
+        self.assertEqual([each.is_new for each in outcomes], [True, False])
+        self.assertEqual(store.ids(), [])
+
+    def test_reused(self):
+        """Another content or content type under the same id is refused; the rest is appended."""
+        store = self.store_with(None, entry("1"))
+        outcomes = store.append(
+            [entry("1", b"else"), entry("1", content_type="text/html"), entry("2"), entry("2", b"")]
+        )
+        for outcome, ref in zip((outcomes[0], outcomes[1], outcomes[3]), "112", strict=True):
+            self.assertIsInstance(outcome, RequestError)
+            self.assertEqual((outcome.code, outcome.ref), (ErrorCode.ID_REUSED, ref))
+        self.assertEqual(outcomes[2].message.seq, 2)
+        self.assertEqual(store.ids(), ["1", "2"])
+
+    def test_same_id_elsewhere(self):
+        """The same id of another author, or in another stream, is another message."""
+        store = self.store_with(None, entry("1"))
+        outcomes = store.append([entry("1", author="bob"), entry("1", stream=DEN)])
+        self.assertEqual([each.is_new for each in outcomes], [True, True])
+
+    def test_id_forgotten(self):
+        """The id of a message that is no longer kept is free."""
+        store = self.store_with(Retention(max_messages=2), *entries(1, 2, 3))
+        (outcome,) = store.append(entries(1))
+        self.assertEqual((outcome.is_new, outcome.message.seq), (True, 4))
+        self.assertEqual(store.ids(), ["3", "1"])
+
+    def test_id_too_old(self):
+        """The id of a message that has become too old is free."""
+        store = self.store_with(Retention(max_age_s=10), entry("1"))
+        self.now += 11
+        (outcome,) = store.append([entry("1", time=self.now)])
+        self.assertEqual((outcome.is_new, outcome.message.seq), (True, 2))
+        self.assertEqual(store.ids(), ["1"])
+
+
+class MemoryAppendingTests(AppendingContract, InMemory, ContractCase):
+    """The store in memory."""
+
+
+class SqliteAppendingTests(AppendingContract, InSqlite, ContractCase):
+    """The store in a database."""
