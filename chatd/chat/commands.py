@@ -20,13 +20,12 @@ command                 fields                                     RESULT
 ``bans``                ``after?``                                 ``bans, next?``
 ======================  =========================================  =================================
 
-A list that is too long for one RESULT ends with ``next``: asked again with that as ``after``, the
-command goes on from there.
+`chatd.chat.lists` tells what ``next`` and the ``after`` of lists mean.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from heapq import nsmallest
 from typing import Annotated, Any, Generic
 
@@ -36,18 +35,15 @@ from chatd.chat import presence
 from chatd.chat.addresses import site_of
 from chatd.chat.history import MAX_PAGE, Answer, history, join
 from chatd.chat.interfaces import M
+from chatd.chat.lists import MAX_LISTED, ListFields, items_after
 from chatd.chat.moderation import Ban, Bans, Operators, check_target
 from chatd.chat.names import MAX_TOPIC, check_name, check_room, fold
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.storage.values import StreamPosition
 
-__all__ = ["LIST_BYTES", "MAX_LISTED", "Commands"]
+__all__ = ["DEFAULT_LIMIT", "Commands"]
 
-LIST_BYTES = 32 * 1024
-"""How long a list in one RESULT may be, in bytes; the header has a limit."""
-MAX_LISTED = 1_000
-"""More of the shortest rooms or conversations do not fit in that: so many are looked up for it."""
 DEFAULT_LIMIT = 100
 """How many messages `history` gives where it is not told."""
 
@@ -92,10 +88,6 @@ class _History(msgspec.Struct, rename={"other": "with"}):
 
 class _Who(msgspec.Struct):
     room: str
-    after: str = ""
-
-
-class _List(msgspec.Struct):
     after: str = ""
 
 
@@ -153,14 +145,14 @@ class Commands(Generic[M]):
             "leave": (_InRoom, self._leave),
             "history": (_History, self._history),
             "who": (_Who, self._who),
-            "rooms": (_List, self._rooms),
-            "conversations": (_List, self._conversations),
+            "rooms": (ListFields, self._rooms),
+            "conversations": (ListFields, self._conversations),
             "topic": (_Topic, self._topic),
             "name": (_Name, self._name),
             "kick": (_Kick, self._kick),
             "ban": (_Ban, self._ban),
             "unban": (_Target, self._unban),
-            "bans": (_List, self._list_bans),
+            "bans": (ListFields, self._list_bans),
         }
 
     async def run(self, member: M, header: dict[str, Any]) -> None:
@@ -217,10 +209,10 @@ class Commands(Generic[M]):
         room = self._roster.rooms.get(fold(check_room(fields.room)))
         if room is None or not room.count:
             raise RequestError(ErrorCode.NO_SUCH_ROOM, "nobody is in a room of that name")
-        names, rest = _fit(room.names(), fields.after)
+        names, rest = items_after(room.names(), fields.after)
         answer({"room": room.name, "members": room.count, "names": names, **rest})
 
-    async def _rooms(self, _: M, fields: _List, answer: Answer[M]) -> None:
+    async def _rooms(self, _: M, fields: ListFields, answer: Answer[M]) -> None:
         after, here = fields.after, self._roster.rooms
         found = {
             fold(head.name): {"room": head.name, "members": 0, "topic": head.topic}
@@ -230,10 +222,10 @@ class Commands(Generic[M]):
         for key in nsmallest(MAX_LISTED, keys):
             room = here[key]
             found[key] = {"room": room.name, "members": room.count, "topic": room.topic}
-        rooms, rest = _fit(found.items(), fields.after)
+        rooms, rest = items_after(found.items(), fields.after)
         answer({"rooms": rooms, **rest})
 
-    async def _conversations(self, member: M, fields: _List, answer: Answer[M]) -> None:
+    async def _conversations(self, member: M, fields: ListFields, answer: Answer[M]) -> None:
         found = {
             each.other: {
                 "with": each.other,
@@ -245,7 +237,7 @@ class Commands(Generic[M]):
                 member.key, fields.after, limit=MAX_LISTED
             )
         }
-        conversations, rest = _fit(found.items(), fields.after)
+        conversations, rest = items_after(found.items(), fields.after)
         answer({"conversations": conversations, **rest})
 
     async def _topic(self, member: M, fields: _Topic, answer: Answer[M]) -> None:
@@ -303,13 +295,13 @@ class Commands(Generic[M]):
         self._note(f"{member.name} unbanned {name or address}")
         answer({})
 
-    async def _list_bans(self, member: M, fields: _List, answer: Answer[M]) -> None:
+    async def _list_bans(self, member: M, fields: ListFields, answer: Answer[M]) -> None:
         self._operators.check(member)
         found = {
             f"{ban.name or ''} {ban.address or ''}": msgspec.to_builtins(ban)
             for ban in self._bans.in_force()
         }
-        bans, rest = _fit(found.items(), fields.after)
+        bans, rest = items_after(found.items(), fields.after)
         answer({"bans": bans, **rest})
 
     def _end(self, name: str | None, address: str | None, code: str, reason: str) -> int:
@@ -322,17 +314,3 @@ class Commands(Generic[M]):
         for each in members:
             self._roster.delivery.end(each, code, reason)
         return len(members)
-
-
-def _fit(items: Iterable[tuple[str, Any]], after: str) -> tuple[list[Any], dict[str, str]]:
-    """Return the values of the first keys after one that fit in a RESULT, and where to go on."""
-    fitting: list[Any] = []
-    size = 0
-    last = after
-    for key, value in sorted((item for item in items if item[0] > after), key=lambda item: item[0]):
-        size += len(msgspec.json.encode(value)) + 1
-        if size > LIST_BYTES:
-            return fitting, {"next": last}
-        fitting.append(value)
-        last = key
-    return fitting, {}

@@ -1,0 +1,53 @@
+"""Lists in a RESULT: a list that is too long for one RESULT is told in parts.
+
+A part ends with `next`. The member gives that as `after` to get the following part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+__all__ = ["LIST_BYTES", "MAX_LISTED", "ListFields", "items_after"]
+
+LIST_BYTES = 32 * 1024
+"""The most bytes of a list in one RESULT; the size of a header is limited."""
+MAX_LISTED = 1_000
+"""The most items that a command looks up in the store for one RESULT.
+
+Even so many of the shortest rooms exceed `LIST_BYTES`, so `next` is never missing.
+"""
+
+
+class ListFields(msgspec.Struct):
+    """The fields of a command that asks for a list.
+
+    Attributes:
+        after: The `next` of the part before; empty for the first part.
+    """
+
+    after: str = ""
+
+
+def items_after(items: Iterable[tuple[str, Any]], after: str) -> tuple[list[Any], dict[str, str]]:
+    """Return the part of a list that follows a key and fits in one RESULT.
+
+    Args:
+        items: Keys and values, in any order.
+        after: The key that the part follows.
+
+    Returns:
+        The values in the order of their keys, and the field `next`, if values are left.
+    """
+    part: list[Any] = []
+    size = 0
+    last = after
+    for key, value in sorted((item for item in items if item[0] > after), key=lambda item: item[0]):
+        size += len(msgspec.json.encode(value)) + 1
+        if size > LIST_BYTES:
+            return part, {"next": last}
+        part.append(value)
+        last = key
+    return part, {}
