@@ -1,5 +1,7 @@
 """Commands: what a member may ask, with what fields, and what is answered.
 
+The last four are operators' commands; `chatd.chat.operatorcommands` does them.
+
 ======================  =========================================  =================================
 command                 fields                                     RESULT
 ======================  =========================================  =================================
@@ -25,19 +27,19 @@ command                 fields                                     RESULT
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from heapq import nsmallest
 from typing import Annotated, Any, Generic
 
 import msgspec
 
 from chatd.chat import presence
-from chatd.chat.addresses import site_of
 from chatd.chat.history import MAX_PAGE, Answer, history, join
 from chatd.chat.interfaces import M
 from chatd.chat.lists import MAX_LISTED, ListFields, items_after
-from chatd.chat.moderation import Ban, Bans, Operators, check_target
+from chatd.chat.moderation import Bans, Operators
 from chatd.chat.names import MAX_TOPIC, check_name, check_room, fold
+from chatd.chat.operatorcommands import CommandTable, OperatorCommands
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.storage.values import StreamPosition
@@ -47,7 +49,6 @@ __all__ = ["DEFAULT_LIMIT", "Commands"]
 DEFAULT_LIMIT = 100
 """How many messages `history` gives where it is not told."""
 
-_END_OF_TIME = 253_402_300_800.0  # the year 10000, which no calendar here knows
 Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
 
@@ -100,19 +101,6 @@ class _Name(msgspec.Struct):
     name: str
 
 
-class _Target(msgspec.Struct):
-    name: str | None = None
-    address: Annotated[str, msgspec.Meta(min_length=1, max_length=64)] | None = None
-
-
-class _Kick(_Target):
-    reason: Annotated[str, msgspec.Meta(max_length=MAX_TOPIC)] = ""
-
-
-class _Ban(_Target):
-    until: Annotated[float, msgspec.Meta(lt=_END_OF_TIME)] | None = None
-
-
 class Commands(Generic[M]):
     """Does what members ask.
 
@@ -136,11 +124,8 @@ class Commands(Generic[M]):
     ) -> None:
         self._roster = roster
         self._bans = bans
-        self._operators = operators
-        self._note = note
         self._store_failed = store_failed
-        self._unix_time = unix_time
-        self._commands: dict[str, tuple[type[Any], Callable[..., Awaitable[None]]]] = {
+        self._commands: CommandTable = {
             "join": (_Join, self._join),
             "leave": (_InRoom, self._leave),
             "history": (_History, self._history),
@@ -149,10 +134,7 @@ class Commands(Generic[M]):
             "conversations": (ListFields, self._conversations),
             "topic": (_Topic, self._topic),
             "name": (_Name, self._name),
-            "kick": (_Kick, self._kick),
-            "ban": (_Ban, self._ban),
-            "unban": (_Target, self._unban),
-            "bans": (ListFields, self._list_bans),
+            **OperatorCommands(roster, bans, operators, note, unix_time).by_name,
         }
 
     async def run(self, member: M, header: dict[str, Any]) -> None:
@@ -259,58 +241,3 @@ class Commands(Generic[M]):
         name = check_name(fields.name)
         self._bans.check(name, member.address)
         answer({"name": self._roster.rename(member, name)})
-
-    async def _kick(self, member: M, fields: _Kick, answer: Answer[M]) -> None:
-        self._operators.check(member)
-        name, address = check_target(fields.name, fields.address)
-        reason = fields.reason or "an operator ended the session"
-        if not reason.isprintable():
-            raise RequestError(ErrorCode.BAD_REQUEST, "a reason is one line of text")
-        kicked = self._end(name, address, ErrorCode.KICKED, reason)
-        self._note(f"{member.name} kicked {name or address} ({kicked} sessions): {reason}")
-        answer({"kicked": kicked})
-
-    async def _ban(self, member: M, fields: _Ban, answer: Answer[M]) -> None:
-        self._operators.check(member)
-        name, address = check_target(fields.name, fields.address)
-        site = None if address is None else site_of(address)
-        if (name, site) in ((member.key, None), (None, site_of(member.address))):
-            raise RequestError(ErrorCode.BAD_REQUEST, "that is you")
-        now = self._unix_time()
-        if fields.until is not None and fields.until <= now:
-            raise RequestError(ErrorCode.BAD_REQUEST, "the ban would have ended already")
-        await self._bans.add(
-            Ban(name=name, address=address, until=fields.until, by=member.name, made=now)
-        )
-        kicked = self._end(name, address, ErrorCode.BANNED, "you are banned from this server")
-        how_long = "for good" if fields.until is None else f"for {fields.until - now:.0f} s"
-        self._note(f"{member.name} banned {name or address} {how_long}")
-        answer({"kicked": kicked})
-
-    async def _unban(self, member: M, fields: _Target, answer: Answer[M]) -> None:
-        self._operators.check(member)
-        name, address = check_target(fields.name, fields.address)
-        if not await self._bans.remove(name, address):
-            raise RequestError(ErrorCode.BAD_REQUEST, f"{name or address} is not banned")
-        self._note(f"{member.name} unbanned {name or address}")
-        answer({})
-
-    async def _list_bans(self, member: M, fields: ListFields, answer: Answer[M]) -> None:
-        self._operators.check(member)
-        found = {
-            f"{ban.name or ''} {ban.address or ''}": msgspec.to_builtins(ban)
-            for ban in self._bans.in_force()
-        }
-        bans, rest = items_after(found.items(), fields.after)
-        answer({"bans": bans, **rest})
-
-    def _end(self, name: str | None, address: str | None, code: str, reason: str) -> int:
-        if name is not None:
-            members = self._roster.sessions_of(name)
-        else:
-            site = site_of(address or "")
-            everyone = (each for here in self._roster.here.values() for each in here.values())
-            members = [each for each in everyone if site_of(each.address) == site]
-        for each in members:
-            self._roster.delivery.end(each, code, reason)
-        return len(members)

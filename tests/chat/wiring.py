@@ -13,11 +13,12 @@ from chatd.chat.roster import Roster
 from chatd.errors import RequestError, SessionEnded
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.wire.messages import Message, MessageType
-from tests.chat.recorder import Person, Recorder
+from tests.chat.recorder import End, Person, Recorder
 from tests.chat.slowstore import SlowStore
 
 NOW = 1_000_000.0
 moderate = settings(max_examples=200)
+HERE, THERE = "192.0.2.1", "192.0.2.2"
 
 
 class Chat:
@@ -171,6 +172,27 @@ class ChatCase(SynchronousTestCase):
         """End the turn, and return what someone was told since the last time."""
         self.chat.end_turn()
         return person.take()
+
+
+class ModerationCase(ChatCase):
+    """A test with an operator, and two others that share another address."""
+
+    options: ClassVar = {"operators": ("Op",)}
+
+    def setUp(self):
+        super().setUp()
+        self.op = self.chat.arrive("OP", address=HERE)
+        self.ann = self.chat.arrive("ann", address=THERE)
+        self.bob = self.chat.arrive("bob", address=THERE)
+        self.chat.end_turn()
+        for person in (self.op, self.ann, self.bob):
+            person.take()
+
+    def assert_ended(self, code, *people):
+        """Check that the sessions ended with this code, and are told not to come back."""
+        for person in people:
+            (end,) = [each for each in person.take() if isinstance(each, End)]
+            self.assertEqual((end.code, end.retry, person.is_over), (code, False, True))
 
 
 def is_result(item):

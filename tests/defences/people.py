@@ -141,7 +141,7 @@ PEOPLE = (
     ),
     Defence(
         "Who is banned does not come in, whether by name, by address or by an address beside it.",
-        "tests/chat/test_moderation.py::BanTests::test_by_address",
+        "tests/chat/test_operatorcommands.py::BanTests::test_by_address",
         "chatd/chat/moderation.py",
         "            if _is_in_force(ban, now):\n",
         "            if False:\n",

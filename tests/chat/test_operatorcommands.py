@@ -1,0 +1,202 @@
+"""Tests of operators' commands: which sessions they end, and how long a ban lasts."""
+
+from chatd.chat import presence
+from chatd.chat.moderation import Ban
+from chatd.errors import RequestError, StoreError
+from tests.chat.recorder import End
+from tests.chat.wiring import HERE, NOW, THERE, ModerationCase, is_said
+
+
+class RefusalTests(ModerationCase):
+    def test_only_operators(self):
+        """Who is no operator may do none of it, whatever is asked, and nothing is noted."""
+        for command in ("kick", "ban", "unban"):
+            for target in ({"name": "bob"}, {"address": THERE}, {}):
+                self.assert_refused("not-allowed", self.ann, command, **target)
+        self.assert_refused("not-allowed", self.ann, "bans")
+        self.assertEqual((self.chat.notes, self.chat.saved), ([], []))
+        self.assertFalse(self.bob.is_over)
+
+    def test_no_target(self):
+        """Exactly one of name and address is given, and each is one."""
+        for command in ("kick", "ban", "unban"):
+            for target in (
+                {},
+                {"name": "bob", "address": THERE},
+                {"address": ""},
+                {"address": "x" * 65},
+                {"address": "a\nb"},
+            ):
+                self.assert_refused("bad-request", self.op, command, **target)
+            self.assert_refused("bad-name", self.op, command, name="b b")
+        self.assertEqual(self.chat.notes, [])
+
+
+class KickTests(ModerationCase):
+    def test_by_name(self):
+        """All sessions of a name end, the reason is told to them, and the others see them leave."""
+        dans = [self.chat.arrive(name, account=True) for name in ("dan", "DAN")]
+        self.hear(self.ann)
+        kicked = self.ask(self.op, "kick", name="Dan", reason="enough")
+        self.assertEqual(kicked, {"kicked": 2})
+        for dan in dans:
+            (end,) = [each for each in dan.take() if isinstance(each, End)]
+            self.assertEqual(end, End("kicked", "enough", retry=False))
+        self.assertEqual(self.hear(self.ann), [presence.left("lobby", "DAN")])
+        (note,) = self.chat.notes
+        for word in ("OP", "dan", "2", "enough"):
+            self.assertIn(word, note)
+
+    def test_by_address(self):
+        """All sessions from an address end, and they may come back."""
+        self.assertEqual(self.ask(self.op, "kick", address=THERE), {"kicked": 2})
+        self.assert_ended("kicked", self.ann, self.bob)
+        self.assertFalse(self.op.is_over)
+        self.chat.bans.check("ann", THERE)
+
+    def test_nobody(self):
+        """To kick who is not here ends nothing, and says so; it is noted all the same."""
+        self.assertEqual(self.ask(self.op, "kick", name="dan"), {"kicked": 0})
+        self.assertEqual(len(self.chat.notes), 1)
+
+    def test_reason(self):
+        """A reason is one line of up to 256 characters; one who is given none is told one."""
+        for reason in ("x" * 257, "a\nb", "\x1b[0m", 5):
+            self.assert_refused("bad-request", self.op, "kick", name="bob", reason=reason)
+        self.ask(self.op, "kick", name="bob")
+        self.assertTrue(self.bob.take()[-1].reason)
+        self.ask(self.op, "kick", name="ann", reason="x" * 256)
+
+    def test_what_was_said_before(self):
+        """Who is kicked has heard what was said before, in the same turn, too."""
+        self.chat.say(self.ann, "hello")
+        self.hub.commits.begin()
+        self.ask(self.op, "kick", name="bob")
+        said, end = self.bob.take()
+        self.assertTrue(is_said(said))
+        self.assertEqual(end.code, "kicked")
+
+
+class BanTests(ModerationCase):
+    def banned(self, name=None, address="198.51.100.1"):
+        try:
+            self.chat.bans.check(name, address)
+        except RequestError as error:
+            self.assertEqual(error.code, "banned")
+            return True
+        return False
+
+    def test_by_name(self):
+        """The sessions of a banned name end, and the name is refused in all its spellings."""
+        self.assertEqual(self.ask(self.op, "ban", name="Bob"), {"kicked": 1})
+        self.assert_ended("banned", self.bob)
+        self.assertEqual([self.banned(name) for name in ("bob", "BOB", "ann")], [True, True, False])
+        self.assertIs(self.banned(), False)
+
+    def test_by_address(self):
+        """The sessions from a banned address end, and whoever comes from it is refused."""
+        self.assertEqual(self.ask(self.op, "ban", address=THERE), {"kicked": 2})
+        self.assert_ended("banned", self.ann, self.bob)
+        for name in ("ann", "dan", None):
+            self.assertEqual((self.banned(name, THERE), self.banned(name, HERE)), (True, False))
+
+    def test_other_spelling_of_an_address(self):
+        """An address is that of the members, however it is spelled; a user's is as it is."""
+        dan = self.chat.arrive("dan", address="2001:db8::1")
+        eve = self.chat.arrive("eve", address="uid:1000")
+        for address in ("2001:0DB8:0::0001", "uid:1000"):
+            self.assertEqual(self.ask(self.op, "ban", address=address), {"kicked": 1})
+        self.assert_ended("banned", dan, eve)
+
+    def test_whole_site(self):
+        """With an IPv6 address all of its /64 is banned: whoever has one address has them all."""
+        dan = self.chat.arrive("dan", address="2001:db8::1")
+        eve = self.chat.arrive("eve", address="2001:db8:0:1::1")
+        self.assertEqual(self.ask(self.op, "ban", address="2001:db8::ffff:2"), {"kicked": 1})
+        self.assert_ended("banned", dan)
+        self.assertTrue(self.banned(None, "2001:db8::3"))
+        self.assertFalse(self.banned(None, eve.address))
+        self.ask(self.op, "ban", address="2001:db8::7")
+        self.assertEqual(len(self.chat.bans.in_force()), 1)
+        self.ask(self.op, "unban", address="2001:db8::9")
+        self.assertFalse(self.banned(None, "2001:db8::3"))
+
+    def test_oneself(self):
+        """An operator does not ban itself by a slip."""
+        for target in ({"name": "op"}, {"address": HERE}):
+            self.assert_refused("bad-request", self.op, "ban", **target)
+        self.assertEqual((self.chat.saved, self.chat.notes), ([], []))
+
+    def test_saved_and_noted(self):
+        """A ban is kept with who made it and when, together with the others, and noted."""
+        self.ask(self.op, "ban", name="Bob")
+        self.ask(self.op, "ban", address=THERE, until=NOW + 60)
+        bans = [
+            Ban(name="bob", by="OP", made=NOW),
+            Ban(address=THERE, until=NOW + 60, by="OP", made=NOW),
+        ]
+        self.assertEqual(self.chat.saved, [bans[:1], bans])
+        told = self.ask(self.op, "bans")["bans"]
+        self.assertEqual(sorted(map(repr, bans)), sorted(repr(Ban(**ban)) for ban in told))
+        for note, words in zip(self.chat.notes, ("OP banned bob", THERE), strict=True):
+            self.assertIn(words, note)
+
+    def test_end(self):
+        """A ban ends when it was said to: it hits nobody, is not listed and is not kept."""
+        self.ask(self.op, "ban", name="bob", until=NOW + 60)
+        self.chat.now = NOW + 59.9
+        self.assertIs(self.banned("bob"), True)
+        self.chat.now = NOW + 60
+        self.assertIs(self.banned("bob"), False)
+        self.assertEqual(self.ask(self.op, "bans"), {"bans": []})
+        self.ask(self.op, "ban", name="cat")
+        self.assertEqual([ban.name for ban in self.chat.saved[-1]], ["cat"])
+
+    def test_end_in_the_past(self):
+        """A ban that would have ended already is refused."""
+        for until in (NOW, NOW - 1, 0, "soon"):
+            self.assert_refused("bad-request", self.op, "ban", name="bob", until=until)
+        self.assertFalse(self.bob.is_over)
+
+    def test_again(self):
+        """A later ban of the same takes the place of the earlier one."""
+        for until in (NOW + 60, NOW + 10):
+            self.ask(self.op, "ban", name="bob", until=until)
+        (ban,) = self.ask(self.op, "bans")["bans"]
+        self.assertEqual(ban["until"], NOW + 10)
+
+    def test_not_saved(self):
+        """A ban that cannot be kept is not in force, and ends no session."""
+        self.store.failure = StoreError("the disk is full")
+        self.assert_refused("not-stored", self.op, "ban", name="bob")
+        self.assertEqual((self.banned("bob"), self.bob.is_over), (False, False))
+        self.assertEqual(self.chat.notes, [])
+
+    def test_rename(self):
+        """Nobody takes a banned name, whatever its spelling."""
+        self.ask(self.op, "ban", name="troll")
+        self.assert_refused("banned", self.ann, "name", name="TROLL")
+        self.assertEqual(self.ann.name, "ann")
+
+    def test_unban(self):
+        """A ban that is lifted is over, which is kept and noted."""
+        self.ask(self.op, "ban", name="bob")
+        self.ask(self.op, "ban", address=THERE)
+        self.assertEqual(self.ask(self.op, "unban", name="BOB"), {})
+        self.assertEqual((self.banned("bob"), self.banned("x", THERE)), (False, True))
+        self.ask(self.op, "unban", address=THERE)
+        self.assertIs(self.banned("x", THERE), False)
+        self.assertEqual(self.chat.saved[-1], [])
+        self.assertEqual(len(self.chat.notes), 4)
+
+    def test_unban_of_nobody(self):
+        """To lift a ban that there is not is refused."""
+        for target in ({"name": "bob"}, {"address": THERE}):
+            self.assert_refused("bad-request", self.op, "unban", **target)
+
+    def test_unban_not_saved(self):
+        """Where it cannot be kept that a ban is lifted, it is in force."""
+        self.ask(self.op, "ban", name="bob")
+        self.store.failure = StoreError("the disk is full")
+        self.assert_refused("not-stored", self.op, "unban", name="bob")
+        self.assertIs(self.banned("bob"), True)
