@@ -1,13 +1,15 @@
 """How the tests run: `async def` tests on the reactor, which each test leaves as clean as it was.
 
 Tests of the `SynchronousTestCase` kind need no reactor and run as they are; trial runs them too.
+All others have the marker `pytest_only`, so that the two runners together can run each test once.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from unittest import TestCase
 
 import pytest
 import pytest_twisted
@@ -25,6 +27,16 @@ def pytest_configure(config: pytest.Config) -> None:
     """Let `--hypothesis-seed` choose the examples; the same ones are tried without it."""
     if config.getoption("hypothesis_seed", None) is not None:
         settings.load_profile("any")
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the markers
+def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
+    """Mark the tests that trial does not run, but for the benchmarks, which are no tests."""
+    for item in items:
+        cls = getattr(item, "cls", None)
+        is_case = cls is not None and issubclass(cls, TestCase)
+        if not is_case and item.get_closest_marker("benchmark") is None:
+            item.add_marker("pytest_only")
 
 
 @pytest.hookimpl(tryfirst=True)

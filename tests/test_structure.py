@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import TestCase
@@ -119,3 +122,31 @@ class AssertionTests(SynchronousTestCase):
         source = "def plain():\n    assert 1\nclass A:\n    def test(self):\n        assert 1\n"
         self.assertEqual(asserts_by_class(source), {"A": [5]})
         self.assertEqual(asserts_by_class("class A:\n    def test(self):\n        self.ok()\n"), {})
+
+
+class RunnerTests(SynchronousTestCase):
+    """trial runs the test cases, `pytest -m pytest_only` all other tests: together, each once."""
+
+    def test_pytest_only(self):
+        """What pytest adds to trial: functions and plain classes, no test case and no benchmark."""
+        functions = "tests/integration/test_rundir.py"
+        plain_classes = "tests/integration/test_load.py"
+        cases, benchmarks = "tests/integration/test_peer.py", "tests/benchmark"
+        completed = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "--collect-only", "-q", "-m", "pytest_only"),
+                *(functions, plain_classes, cases, benchmarks),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = re.findall(r"^(tests/.+?)::", completed.stdout, re.MULTILINE)
+        self.assertEqual(set(found), {functions, plain_classes})
+        self.assertRegex(completed.stdout, r"\d+/\d+ tests collected \([1-9]\d+ deselected\)")
+
+    def test_readme(self):
+        """The README's command is these two."""
+        readme = (ROOT / "README.md").read_text("utf-8")
+        self.assertIn("-m twisted.trial tests && .venv/bin/python -m pytest -m pytest_only", readme)
