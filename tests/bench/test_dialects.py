@@ -111,10 +111,6 @@ class FloorLineTests(DialectTestCase):
         self.assertEqual(peer.asked, [b"\x00\x00\x00\x03#r0"])
         self.assertEqual(peer.left(), b"")
 
-    def test_hears_itself(self):
-        """A speaker is a member like the others."""
-        self.assertTrue(FloorLine.HEARS_ITSELF)
-
 
 class FloorTests(SynchronousTestCase):
     def setUp(self):

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from chatd.chat.commands import DEFAULT_LIMIT
-from chatd.chat.history import MAX_PAGE, PAGE_BYTES
+from chatd.chat.history import MAX_PAGE
 from chatd.errors import StoreError
 from chatd.storage.streamkeys import direct_stream
 from chatd.storage.values import Retention
@@ -136,9 +136,8 @@ class RoomTests(HistoryCase):
 class BoundTests(HistoryCase):
     def test_bytes(self):
         """An answer holds a mebibyte of contents, and one message in any case."""
-        self.assertEqual(PAGE_BYTES, 1024 * 1024)
-        self.say(3, bytes(PAGE_BYTES // 2))
-        self.say(1, bytes(PAGE_BYTES + 1))
+        self.say(3, bytes(512 * 1024))
+        self.say(1, bytes(1024 * 1024 + 1))
         for fields, places, is_complete in (
             ({"after": 0}, [1, 2], False),
             ({"after": 2}, [3], False),

@@ -7,12 +7,6 @@ from chatd.errors import ConfigurationError
 
 
 class PolicyTests(SynchronousTestCase):
-    def test_defaults(self):
-        """Where nothing is decided everybody begins in the lobby, and nobody is an operator."""
-        policy = Policy()
-        self.assertEqual((policy.rooms, policy.operators), (("lobby",), ()))
-        self.assertEqual((policy.presence_limit, policy.max_rooms), (500, 100))
-
     def test_good(self):
         """Up to twenty rooms and any names may be given, and also no room."""
         rooms = tuple(f"room-{number}" for number in range(20))

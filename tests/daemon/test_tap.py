@@ -94,7 +94,6 @@ class GoodOptionsTests(OptionsCase):
         verifyObject(IService, service)
         self.assertEqual(len(service.listeners), 1)
         self.assertFalse(service.factory.has_key)
-        self.assertEqual(service.factory.codec.max_content, 10 * 1024 * 1024)
 
     def test_endpoints(self) -> None:
         """Endpoints may be given more than once, by either name."""

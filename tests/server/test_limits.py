@@ -16,11 +16,6 @@ MAY_BE_NONE = {"message_rate", "command_rate"}
 class LimitsTests(SynchronousTestCase):
     """Limits are numbers that a server can keep."""
 
-    def test_defaults(self) -> None:
-        """One address cannot take all sessions, and all of them fit the memory of a machine."""
-        limits = Limits()
-        self.assertLess(limits.max_sessions_per_address, limits.max_sessions)
-
     def test_out_of_range(self) -> None:
         """What is no limit is refused, by its name."""
         for field in fields(Limits):

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.wire import channel as chatd_channel
 from chatd.wire.channel import ClearChannel
 from tests.wire.samples import (
     PREAMBLE,
@@ -61,10 +60,6 @@ class OtherImplementationTests(SynchronousTestCase):
 
 
 class HandshakeTests(SynchronousTestCase):
-    def test_preamble(self):
-        """The preamble is the eight bytes of the protocol."""
-        self.assertEqual(chatd_channel.PREAMBLE, PREAMBLE)
-
     def test_opens(self):
         """The client's channel is open when it can answer, the server's when it is answered."""
         server, client = new_server(), new_client()

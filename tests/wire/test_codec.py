@@ -21,7 +21,6 @@ from chatd.errors import (
     WireError,
 )
 from chatd.wire.codec import Codec
-from chatd.wire.envelope import MAX_CONTENT
 from chatd.wire.messages import ChatHeader, Heartbeat, Message, MessageType
 from tests.wire.hostile import flip_bit
 from tests.wire.samples import (
@@ -224,11 +223,6 @@ class LimitTests(SynchronousTestCase):
             codec.encode(Message.chat("123456"))
         with pytest.raises(FrameTooLargeError):
             codec.decode(make_frame(content=b"123456"))
-
-    def test_default_limit(self):
-        """Contents are limited to 10 MiB where nobody said otherwise."""
-        self.assertEqual(CODEC.max_content, MAX_CONTENT)
-        self.assertEqual(MAX_CONTENT, 10 * 1024 * 1024)
 
     def test_with_max_content(self):
         """A codec with another limit has the same key, and leaves the first as it was."""
