@@ -277,11 +277,10 @@ class SecureChannel:
             raise RecordError(f"a handshake record has {HANDSHAKE_BYTES} bytes, not {length}")
         if length < TAG_BYTES:
             raise RecordError(f"a record has at least {TAG_BYTES} bytes, not {length}")
-        end = start + length
-        if end > len(self._buffer):
+        if start + length > len(self._buffer):
             return None
-        self._offset = end
-        return memoryview(self._buffer)[start:end]
+        self._offset = start + length
+        return memoryview(self._buffer)[start : self._offset]
 
     def _finish_handshake(self, message: bytes) -> None:
         handshake = self._handshake
