@@ -59,15 +59,15 @@ class Member:
 
 M = TypeVar("M", bound=Member)
 """What a member is, to those who carry what is said."""
-M_co = TypeVar("M_co", bound=Member, covariant=True)
+T_co = TypeVar("T_co", covariant=True)
 M_contra = TypeVar("M_contra", bound=Member, contravariant=True)
 
 
-class Audience(Protocol[M_co]):
+class Audience(Protocol[T_co]):
     """Those who are all told the same."""
 
     @property
-    def members(self) -> Mapping[str, M_co]:
+    def members(self) -> Mapping[str, T_co]:
         """Who they are, by their ids."""
 
 

@@ -15,9 +15,10 @@ from typing import Protocol
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
+from chatd.chat.interfaces import Audience
 from chatd.wire.messages import Message
 
-__all__ = ["Audience", "Encoder", "Flushable", "Receiver", "Turn"]
+__all__ = ["Encoder", "Flushable", "Receiver", "Turn"]
 
 
 class Encoder(Protocol):
@@ -49,19 +50,11 @@ class Receiver(Protocol):
         """What makes the frames that it understands."""
 
     @property
-    def rooms(self) -> Mapping[str, Audience]:
+    def rooms(self) -> Mapping[str, Audience[Receiver]]:
         """The audiences that it is of."""
 
     def deliver(self, frames: bytes) -> None:
         """Queue whole frames."""
-
-
-class Audience(Protocol):
-    """Those who are all sent the same."""
-
-    @property
-    def members(self) -> Mapping[str, Receiver]:
-        """Who they are, by their ids."""
 
 
 class _Broadcast:
@@ -105,10 +98,10 @@ class Turn:
         self._clock = clock
         self._before_flush = before_flush
         self._call: IDelayedCall | None = None
-        self._broadcasts: dict[Audience, _Broadcast] = {}
+        self._broadcasts: dict[Audience[Receiver], _Broadcast] = {}
         self._flushables: dict[Flushable, None] = {}
 
-    def broadcast(self, audience: Audience, message: Message) -> None:
+    def broadcast(self, audience: Audience[Receiver], message: Message) -> None:
         """Send a message to all who are members of `audience` at the end of the turn."""
         broadcast = self._broadcasts.get(audience)
         if broadcast is None:
@@ -128,7 +121,7 @@ class Turn:
         if self._call is None:
             self._call = self._clock.callLater(0, self.flush)
 
-    def begin(self, audience: Audience, receiver: Receiver) -> None:
+    def begin(self, audience: Audience[Receiver], receiver: Receiver) -> None:
         """Hand a new member of an audience nothing of what was broadcast to it until now."""
         broadcast = self._broadcasts.get(audience)
         if broadcast is not None:
@@ -180,7 +173,7 @@ class Turn:
                 flushable.fail()
 
 
-def _deliver(audience: Audience, broadcast: _Broadcast) -> None:
+def _deliver(audience: Audience[Receiver], broadcast: _Broadcast) -> None:
     """Deliver to each what it has not had; the very same bytes to all who have had nothing."""
     had = broadcast.had
     encoder, joined = None, b""
