@@ -63,7 +63,6 @@ def make_service(
     passwords = _password_checker(reactor, settings)
     accounts = _accounts(reactor, settings, passwords)
     listed = _operator_reader(settings)
-    operators = settings.policy.operators
     factory = factory_class(
         reactor,
         key=None if settings.key_file is None else load_key(settings.key_file),
@@ -72,24 +71,13 @@ def make_service(
         store=store,
         accounts=accounts,
         bans=Bans(save=_saving(ban_file, run), lock=DeferredLock(), unix_time=time.time),
-        policy=replace(settings.policy, operators=(*operators, *listed())),
+        policy=replace(settings.policy, operators=(*settings.policy.operators, *listed())),
         limits=settings.limits,
     )
     reloading = Reloading()
-    reads: dict[str, Callable[[], object]] = {}
-    if reopen_log is not None:  # first, so that the new log has the rest
+    if reopen_log is not None:  # first, so that the new log has what the others log
         reloading.add("log", reopen_log, done="opened anew")
-    if settings.key_file is not None:
-        reads["key file"] = read_key = partial(load_key, absolute_path(settings.key_file))
-        reloading.add("key file", lambda: factory.use_key(read_key()))
-    if passwords is not None:
-        reads["password file"] = passwords.reload
-        reloading.add("password file", passwords.reload)
-    if settings.operator_file is not None:
-        reads["operators"] = listed
-        reloading.add("operators", lambda: factory.operators.replace((*operators, *listed())))
-    if settings.data is not None:
-        reloading.add("bans", lambda: factory.bans.reload(ban_file.load))
+    reads = _add_files(reloading, settings, factory, ban_file, passwords, listed)
     service = ChatService(
         reactor,
         factory,
@@ -108,6 +96,30 @@ def make_service(
     DescriptorService(reactor, settings.limits).setServiceParent(service)
     MemoryService(reactor, lambda: factory.engine.connections.departures).setServiceParent(service)
     return service
+
+
+def _add_files(
+    reloading: Reloading,
+    settings: Settings,
+    factory: ChatFactory,
+    ban_file: BanFile,
+    passwords: PasswordFileChecker | None,
+    listed: Callable[[], tuple[str, ...]],
+) -> dict[str, Callable[[], object]]:
+    """Have the operator's files read anew at SIGHUP; return what reads each of them."""
+    reads: dict[str, Callable[[], object]] = {}
+    if settings.key_file is not None:
+        reads["key file"] = read_key = partial(load_key, absolute_path(settings.key_file))
+        reloading.add("key file", lambda: factory.use_key(read_key()))
+    if passwords is not None:
+        reads["password file"] = passwords.reload
+        reloading.add("password file", passwords.reload)
+    if settings.operator_file is not None:
+        reads["operators"], given = listed, settings.policy.operators
+        reloading.add("operators", lambda: factory.operators.replace((*given, *listed())))
+    if settings.data is not None:
+        reloading.add("bans", lambda: factory.bans.reload(ban_file.load))
+    return reads
 
 
 def _stop(reactor: Any) -> None:  # noqa: ANN401
