@@ -25,8 +25,9 @@ from chatd.daemon.reloading import Reloading
 from chatd.daemon.rereading import RereadingService
 from chatd.daemon.service import ChatService
 from chatd.daemon.settings import Settings
-from chatd.server.accounts import Accounts, PasswordFileChecker
+from chatd.server.accounts import Accounts
 from chatd.server.attempts import Attempts
+from chatd.server.checkers import PasswordFileChecker
 from chatd.server.factory import ChatFactory
 from chatd.storage.interface import IMessageStore
 from chatd.storage.memory import MEMORY_RETENTION, MemoryStore

@@ -4,42 +4,32 @@ from __future__ import annotations
 
 import hmac
 import math
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
-from argon2 import PasswordHasher
-from twisted.cred.checkers import (
-    ANONYMOUS,
-    FilePasswordDB,
-    ICredentialsChecker,
-    InMemoryUsernamePasswordDatabaseDontUse,
-)
+from twisted.cred.checkers import ANONYMOUS, ICredentialsChecker
 from twisted.cred.credentials import Anonymous, IAnonymous, IUsernamePassword
-from twisted.cred.error import LoginFailed, UnauthorizedLogin
+from twisted.cred.error import LoginFailed
 from twisted.cred.portal import IRealm, Portal
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import Interface, implementer
 
 from chatd.chat.names import GUEST, check_name, fold
-from chatd.config.ownfile import absolute_path, read_regular_file, strip_mark, why
-from chatd.config.passwordfile import load_passwords
 from chatd.errors import ConfigurationError, ErrorCode, RequestError
 from chatd.server.attempts import Attempts
+from chatd.server.checkers import CheckersInTurn, ClearFileChecker, adapt
 from chatd.server.fairqueue import FairQueue
 from chatd.transport.hooks import FAILED
 
-__all__ = ["MAX_CHECKS", "Account", "Accounts", "PasswordFileChecker"]
+__all__ = ["MAX_CHECKS", "Account", "Accounts"]
 
 MAX_CHECKS = 2
 """How many passwords are checked at once; with argon2 each takes 64 MiB while it is."""
 
-_MARK_BYTES = 4  # the longest byte order mark
 _WRONG = "the name or the password is wrong"
 
 
@@ -91,43 +81,34 @@ class Accounts:
         self._attempts = Attempts() if attempts is None else attempts
         self._line = FairQueue(max_checks)
         self._portal = Portal(_Realm())
-        self._with_files: list[FilePasswordDB] = []
+        self._with_files: list[ClearFileChecker] = []
         with_passwords = []
         for checker in checkers:
             interfaces = set(checker.credentialInterfaces)
             if not interfaces & {IUsernamePassword, IAnonymous}:
                 kind = type(checker).__name__
                 raise ConfigurationError(f"{kind} checks neither passwords nor anonymous guests")
-            if isinstance(checker, FilePasswordDB):  # whose file is read at each login
-                checker.filename = absolute_path(os.fsdecode(checker.filename))
-                self._with_files.append(checker)
+            adapted = adapt(checker)
+            if isinstance(adapted, ClearFileChecker):
+                self._with_files.append(adapted)
             if IUsernamePassword in interfaces:
-                with_passwords.append(_taking_bytes(checker))
+                with_passwords.append(adapted)
             if IAnonymous in interfaces:
-                self._portal.registerChecker(checker, IAnonymous)
+                self._portal.registerChecker(adapted, IAnonymous)
         if with_passwords:
             # A portal has one checker for an interface.
-            self._portal.registerChecker(_InTurn(with_passwords), IUsernamePassword)
+            self._portal.registerChecker(CheckersInTurn(with_passwords), IUsernamePassword)
         self.allows_guests = IAnonymous in self._portal.listCredentialsInterfaces()
         self.check_files()
 
     def check_files(self) -> None:
-        """Look whether the files that are read at each login can be read.
+        """Check that the files that are read at each login can be read.
 
         Raises:
-            ConfigurationError: One cannot be read, or begins with a byte order mark: Twisted would
-                take that for a part of the first name.
+            ConfigurationError: A file cannot be read, or begins with a byte order mark.
         """
         for checker in self._with_files:
-            path = checker.filename
-            try:
-                start, _ = read_regular_file(path, _MARK_BYTES)
-            except OSError as error:
-                raise ConfigurationError(f"cannot read {path}: {why(error)}") from error
-            if strip_mark(start, path) != start:
-                raise ConfigurationError(
-                    f"{path} begins with a byte order mark; save it without one"
-                )
+            checker.check_file()
 
     def login(
         self,
@@ -233,68 +214,6 @@ class Accounts:
         raise RequestError(ErrorCode.INTERNAL_ERROR, FAILED) from None
 
 
-@implementer(ICredentialsChecker)
-class PasswordFileChecker:
-    """Checks passwords against a password file; see `chatd.config.passwordfile`.
-
-    Names are compared as everywhere in a chat, and the avatar id is the spelling in the file.
-
-    Args:
-        path: The file.
-        run_in_thread: Calls a function with arguments in a thread, and returns a Deferred of its
-            result; such as `partial(deferToThreadPool, reactor, reactor.getThreadPool())`.
-        hasher: See `chatd.config.passwordfile.load_passwords`.
-
-    Raises:
-        ConfigurationError: The file cannot be read, or is no password file.
-    """
-
-    credentialInterfaces = (IUsernamePassword,)
-
-    def __init__(
-        self,
-        path: str | Path,
-        run_in_thread: Callable[..., Deferred[Any]],
-        *,
-        hasher: PasswordHasher | None = None,
-    ) -> None:
-        self.path = path
-        self._run_in_thread = run_in_thread
-        self._hasher = hasher
-        self._passwords = load_passwords(path, hasher=hasher)
-
-    def reload(self) -> None:
-        """Read the file anew.
-
-        Raises:
-            ConfigurationError: It cannot be read, or is no password file, or it held accounts and
-                holds none now, as after a full disk; what it said before stays in force.
-        """
-        passwords = load_passwords(self.path, hasher=self._hasher)
-        if self._passwords and not passwords:
-            raise ConfigurationError(f"{self.path} holds no account any more")
-        self._passwords = passwords
-
-    def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:  # noqa: ANN401
-        """Check a name and a password.
-
-        Returns:
-            A Deferred that fires with the name as the file spells it, in UTF-8, and fails with
-            `UnauthorizedLogin`.
-        """
-        return Deferred.fromCoroutine(self._check(credentials))
-
-    async def _check(self, credentials: Any) -> bytes | tuple[()]:  # noqa: ANN401
-        try:
-            name, password = credentials.username.decode(), credentials.password.decode()
-        except UnicodeDecodeError:  # not chained: it holds what was decoded
-            raise UnauthorizedLogin from None
-        spelling: str | None = await self._run_in_thread(self._passwords.verify, name, password)
-        if spelling is None:
-            raise UnauthorizedLogin
-        return spelling.encode()
-
-
 @implementer(IUsernamePassword)
 class _Credentials:
     """A name and a password; unlike Twisted's own, it compares in constant time."""
@@ -324,53 +243,6 @@ class _Realm:
         """Return the account, which there is no need to log out of."""
         name = None if avatarId == ANONYMOUS else _text(cast("bytes | str", avatarId))
         return _IAccount, Account(name), lambda: None
-
-
-@implementer(ICredentialsChecker)
-class _InTurn:
-    """Asks one checker after the other, until one knows the name and the password."""
-
-    credentialInterfaces = (IUsernamePassword,)
-
-    def __init__(self, checkers: list[ICredentialsChecker]) -> None:
-        self._checkers = checkers
-
-    def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:  # noqa: ANN401
-        """Return a Deferred of the first answer that is not `UnauthorizedLogin`."""
-        return Deferred.fromCoroutine(self._check(credentials))
-
-    async def _check(self, credentials: Any) -> bytes | tuple[()]:  # noqa: ANN401
-        for checker in self._checkers:
-            try:
-                return await maybeDeferred(checker.requestAvatarId, credentials)
-            except UnauthorizedLogin:
-                _try_file_of(checker)
-        raise UnauthorizedLogin
-
-
-def _try_file_of(checker: ICredentialsChecker) -> None:
-    """Open the file of a `FilePasswordDB`, which takes one that it cannot read for an empty one.
-
-    Raises:
-        OSError: It cannot be read.
-    """
-    if isinstance(checker, FilePasswordDB):
-        with open(checker.filename, "rb"):
-            pass
-
-
-def _taking_bytes(checker: ICredentialsChecker) -> ICredentialsChecker:
-    """Return a checker that takes bytes: the string `memory:alice:secret` makes one with text."""
-    if type(checker) is not InMemoryUsernamePasswordDatabaseDontUse:
-        return checker
-    taking_bytes = InMemoryUsernamePasswordDatabaseDontUse()
-    for name, password in checker.users.items():
-        taking_bytes.addUser(_bytes(name), _bytes(password))
-    return taking_bytes
-
-
-def _bytes(text: str | bytes) -> bytes:
-    return text.encode() if isinstance(text, str) else text
 
 
 def _text(data: str | bytes) -> str:

@@ -14,20 +14,17 @@ from twisted.cred.credentials import (
     IAnonymous,
     IUsernameHashedPassword,
     IUsernamePassword,
-    UsernamePassword,
 )
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import makeChecker
-from twisted.internet.defer import CancelledError, Deferred, maybeDeferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.config.passwordfile import set_password
 from chatd.errors import ConfigurationError, RequestError
-from chatd.server.accounts import Account, Accounts, PasswordFileChecker
+from chatd.server.accounts import Account, Accounts
 from chatd.server.attempts import Attempts
-from tests.fakes.passwords import CHEAP
 
 ADDRESS = "192.0.2.1"
 OTHER_ADDRESS = "192.0.2.2"
@@ -156,31 +153,16 @@ class TwistedCheckersTests(AccountsTestCase):
         self.assertEqual(self.refusal(accounts, "alice", "p\u00e4ss"), WRONG)
 
     def test_no_file(self):
-        """A file that cannot be read at the start is a mistake."""
-        with self.assertRaisesRegex(ConfigurationError, f"^cannot read {self.path}: No such file"):
+        """A file that cannot be read is a mistake, at the start and whenever files are checked."""
+        complaint = f"^cannot read {self.path}: No such file"
+        with self.assertRaisesRegex(ConfigurationError, complaint):
             self.accounts(FilePasswordDB(os.fsencode(self.path)))
-
-    def test_relative_file(self):
-        """A relative path stays that of the directory in which it was given."""
-        self.path.write_bytes(b"alice:secret\n")
-        self.addCleanup(os.chdir, os.getcwd())
-        os.chdir(self.path.parent)
-        accounts = [
-            self.accounts(FilePasswordDB(name)) for name in (self.path.name, f"./{self.path.name}")
-        ]
-        os.chdir("/")
-        for each in accounts:
-            self.assertEqual(self.login(each, "alice", "secret").name, "alice")
-
-    def test_mark(self):
-        """A byte order mark would be a part of the first name: such a file is a mistake."""
-        for encoding, complaint in (
-            ("utf-8", "begins with a byte order mark"),
-            ("utf-16-le", "is no UTF-8 text but UTF-16"),
-        ):
-            self.path.write_bytes("\ufeffalice:secret\n".encode(encoding))
-            with self.assertRaisesRegex(ConfigurationError, f"^{self.path} {complaint}"):
-                self.accounts(FilePasswordDB(str(self.path)))
+        self.path.touch()
+        accounts = self.accounts(FilePasswordDB(str(self.path)))
+        accounts.check_files()
+        self.path.unlink()
+        with self.assertRaisesRegex(ConfigurationError, complaint):
+            accounts.check_files()
 
     def test_file_vanished(self):
         """A file that cannot be read is the server's fault, and is logged."""
@@ -397,69 +379,3 @@ class AtOnceTests(AccountsTestCase):
         self.checker.asked[0][1].errback(ZeroDivisionError())
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(self.asked(), ["user0", "user1", "user2"])
-
-
-class PasswordFileCheckerTests(AccountsTestCase):
-    def setUp(self):
-        super().setUp()
-        set_password(self.path, "Alice", SECRET, hasher=CHEAP)
-        self.called = []
-        self.checker = PasswordFileChecker(self.path, self.run_in_thread, hasher=CHEAP)
-
-    def run_in_thread(self, function, *arguments):
-        self.called.append(function)
-        return maybeDeferred(function, *arguments)
-
-    def test_login(self):
-        """Names are compared folded, and the file's spelling is the account's."""
-        accounts = self.accounts(self.checker)
-        self.assertEqual(self.login(accounts, "aLICE", SECRET).name, "Alice")
-        self.assertEqual(self.refusal(accounts, "alice", "x"), WRONG)
-        self.assertEqual(self.refusal(accounts, "bob", SECRET), WRONG)
-        self.assertEqual(len(self.called), 3)
-
-    def test_refused_before_hashing(self):
-        """What is refused by the limit is not hashed."""
-        accounts = self.accounts(self.checker)
-        for _ in range(12):
-            self.refusal(accounts, "alice", "x")
-        self.assertEqual(len(self.called), 10)
-
-    def test_other_portal(self):
-        """Bytes that are no text are no name and no password; they are not repeated."""
-        for credentials in (UsernamePassword(b"\xff", b"x"), UsernamePassword(b"alice", b"\xff")):
-            failure = self.failureResultOf(
-                self.checker.requestAvatarId(credentials), UnauthorizedLogin
-            )
-            self.assertIsNone(failure.value.__cause__)
-        good = UsernamePassword(b"alice", SECRET.encode())
-        self.assertEqual(self.successResultOf(self.checker.requestAvatarId(good)), b"Alice")
-
-    def test_reload(self):
-        """The file is read anew when it is asked for, and not before."""
-        accounts = self.accounts(self.checker)
-        set_password(self.path, "bob", "new", hasher=CHEAP)
-        self.assertEqual(self.refusal(accounts, "bob", "new"), WRONG)
-        self.checker.reload()
-        self.assertEqual(self.login(accounts, "bob", "new").name, "bob")
-
-    def test_reload_broken(self):
-        """A file that is broken then leaves the accounts as they were."""
-        accounts = self.accounts(self.checker)
-        for break_file in (
-            lambda: self.path.write_text("broken\n"),
-            lambda: self.path.write_text(""),
-            lambda: self.path.write_text("# alice is on holiday\n"),
-            lambda: self.path.chmod(0o644),
-            lambda: os.unlink(self.path),
-        ):
-            break_file()
-            with self.assertRaisesRegex(ConfigurationError, str(self.path)):
-                self.checker.reload()
-            self.assertEqual(self.login(accounts, "alice", SECRET).name, "Alice")
-
-    def test_broken_at_first(self):
-        """A file that is broken at the start is an error."""
-        self.path.write_text("broken\n")
-        with self.assertRaisesRegex(ConfigurationError, "line 1"):
-            PasswordFileChecker(self.path, self.run_in_thread)

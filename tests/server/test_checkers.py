@@ -1,0 +1,218 @@
+"""Checkers of passwords, asked without accounts."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from twisted.cred.checkers import (
+    AllowAnonymousAccess,
+    FilePasswordDB,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
+from twisted.cred.credentials import IUsernamePassword, UsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.cred.strcred import makeChecker
+from twisted.internet.defer import maybeDeferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.config.passwordfile import set_password
+from chatd.errors import ConfigurationError
+from chatd.server.checkers import CheckersInTurn, ClearFileChecker, PasswordFileChecker, adapt
+from tests.fakes.passwords import CHEAP
+from tests.server.checkers import SlowChecker
+
+SECRET = "correct horse"
+
+
+class CheckersTestCase(SynchronousTestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name, "users")
+
+    def ask(self, checker, name, password):
+        """Ask a checker; return the Deferred of its answer."""
+        credentials = UsernamePassword(name.encode(), password.encode())
+        return maybeDeferred(checker.requestAvatarId, credentials)
+
+    def check(self, checker, name, password):
+        """Return the name that a checker answers with."""
+        return self.successResultOf(self.ask(checker, name, password)).decode()
+
+    def assert_refused(self, checker, name, password):
+        self.failureResultOf(self.ask(checker, name, password), UnauthorizedLogin)
+
+
+class PasswordFileCheckerTests(CheckersTestCase):
+    def setUp(self):
+        super().setUp()
+        set_password(self.path, "Alice", SECRET, hasher=CHEAP)
+        self.called = []
+        self.checker = PasswordFileChecker(self.path, self.run_in_thread, hasher=CHEAP)
+
+    def run_in_thread(self, function, *arguments):
+        self.called.append(function)
+        return maybeDeferred(function, *arguments)
+
+    def test_login(self):
+        """Names are compared folded; the file's spelling is answered; hashes are for threads."""
+        self.assertEqual(self.check(self.checker, "aLICE", SECRET), "Alice")
+        self.assert_refused(self.checker, "alice", "x")
+        self.assert_refused(self.checker, "bob", SECRET)
+        self.assertEqual(len(self.called), 3)
+
+    def test_no_text(self):
+        """Bytes that are no text are no name and no password; they are not repeated."""
+        for credentials in (UsernamePassword(b"\xff", b"x"), UsernamePassword(b"alice", b"\xff")):
+            failure = self.failureResultOf(
+                self.checker.requestAvatarId(credentials), UnauthorizedLogin
+            )
+            self.assertIsNone(failure.value.__cause__)
+        self.assertEqual(self.called, [])
+
+    def test_reload(self):
+        """The file is read again on request, and not before."""
+        set_password(self.path, "bob", "new", hasher=CHEAP)
+        self.assert_refused(self.checker, "bob", "new")
+        self.checker.reload()
+        self.assertEqual(self.check(self.checker, "bob", "new"), "bob")
+
+    def test_reload_broken(self):
+        """A file that is broken then leaves the accounts as they were."""
+        for break_file in (
+            lambda: self.path.write_text("broken\n"),
+            lambda: self.path.write_text(""),
+            lambda: self.path.write_text("# alice is on holiday\n"),
+            lambda: self.path.chmod(0o644),
+            lambda: os.unlink(self.path),
+        ):
+            break_file()
+            with self.assertRaisesRegex(ConfigurationError, str(self.path)):
+                self.checker.reload()
+            self.assertEqual(self.check(self.checker, "alice", SECRET), "Alice")
+
+    def test_broken_at_first(self):
+        """A file that is broken at the start is an error."""
+        self.path.write_text("broken\n")
+        with self.assertRaisesRegex(ConfigurationError, "line 1"):
+            PasswordFileChecker(self.path, self.run_in_thread)
+
+
+class ClearFileCheckerTests(CheckersTestCase):
+    def test_login(self):
+        """Names and passwords are those in the file."""
+        self.path.write_text("zo\u00eb:p\u00e4ss\n")
+        checker = ClearFileChecker(FilePasswordDB(str(self.path)))
+        self.assertEqual(self.check(checker, "zo\u00eb", "p\u00e4ss"), "zo\u00eb")
+        self.assert_refused(checker, "zo\u00eb", "pass")
+        self.assert_refused(checker, "alice", "p\u00e4ss")
+
+    def test_credentials(self):
+        """It checks the kinds of credentials that Twisted's checker does."""
+        for twisted in (FilePasswordDB("users"), FilePasswordDB("users", hash=lambda *_: b"")):
+            self.assertEqual(
+                ClearFileChecker(twisted).credentialInterfaces, twisted.credentialInterfaces
+            )
+
+    def test_relative_path(self):
+        """A relative path stays that of the directory in which it was given."""
+        self.path.write_bytes(b"alice:secret\n")
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.path.parent)
+        checkers = [
+            ClearFileChecker(FilePasswordDB(path))
+            for path in (self.path.name, f"./{self.path.name}", os.fsencode(self.path.name))
+        ]
+        os.chdir("/")
+        for checker in checkers:
+            checker.check_file()
+            self.assertEqual(self.check(checker, "alice", "secret"), "alice")
+
+    def test_check_file(self):
+        """A file that cannot be read is an error of the configuration."""
+        checker = ClearFileChecker(FilePasswordDB(str(self.path)))
+        with self.assertRaisesRegex(ConfigurationError, f"^cannot read {self.path}: No such file"):
+            checker.check_file()
+        self.path.touch()
+        checker.check_file()
+
+    def test_mark(self):
+        """A byte order mark would be a part of the first name: such a file is an error."""
+        checker = ClearFileChecker(FilePasswordDB(str(self.path)))
+        for encoding, complaint in (
+            ("utf-8", "begins with a byte order mark"),
+            ("utf-16-le", "is no UTF-8 text but UTF-16"),
+        ):
+            self.path.write_bytes("\ufeffalice:secret\n".encode(encoding))
+            with self.assertRaisesRegex(ConfigurationError, f"^{self.path} {complaint}"):
+                checker.check_file()
+
+    def test_vanished(self):
+        """A login fails with the error of a file that cannot be read, not as a wrong password."""
+        for cache in (False, True):
+            self.path.write_text("alice:secret\n")
+            checker = ClearFileChecker(FilePasswordDB(str(self.path), cache=cache))
+            self.assertEqual(self.check(checker, "alice", "secret"), "alice")
+            self.path.unlink()
+            self.failureResultOf(self.ask(checker, "alice", "secret"), FileNotFoundError)
+
+
+class AdaptTests(CheckersTestCase):
+    def test_memory(self):
+        """Names and passwords in memory are found by their bytes, whether text or bytes."""
+        text = adapt(makeChecker("memory:zo\u00eb:p\u00e4ss"))
+        self.assertEqual(self.check(text, "zo\u00eb", "p\u00e4ss"), "zo\u00eb")
+        self.assert_refused(text, "zo\u00eb", "pass")
+        some = adapt(InMemoryUsernamePasswordDatabaseDontUse(alice=b"secret"))
+        self.assertEqual(self.check(some, "alice", "secret"), "alice")
+
+    def test_file(self):
+        """Twisted's checker of a file reports a file that it cannot read."""
+        adapted = adapt(makeChecker(f"file:{self.path}"))
+        self.assertIsInstance(adapted, ClearFileChecker)
+
+    def test_other(self):
+        """Every other checker stays as it is."""
+
+        class Own(InMemoryUsernamePasswordDatabaseDontUse):
+            """A user's own checker, which may do as it likes."""
+
+        for checker in (SlowChecker(), AllowAnonymousAccess(), Own()):
+            self.assertIs(adapt(checker), checker)
+
+
+class CheckersInTurnTests(CheckersTestCase):
+    def setUp(self):
+        super().setUp()
+        self.last = SlowChecker()
+        self.memory = InMemoryUsernamePasswordDatabaseDontUse(alice=b"secret")
+        self.checkers = CheckersInTurn([self.memory, self.last])
+
+    def test_first(self):
+        """The first checker that knows name and password answers; those after it are not asked."""
+        self.assertEqual(self.check(self.checkers, "alice", "secret"), "alice")
+        self.assertEqual(self.last.asked, [])
+
+    def test_next(self):
+        """The next checker is asked if the password is wrong for the one before."""
+        asked = self.ask(self.checkers, "alice", "other")
+        self.assertNoResult(asked)
+        self.assertEqual(self.last.asked, [b"alice"])
+        self.last.answer(b"Alice")
+        self.assertEqual(self.successResultOf(asked), b"Alice")
+
+    def test_none(self):
+        """A name that no checker knows is refused."""
+        self.assert_refused(CheckersInTurn([self.memory, self.memory]), "bob", "secret")
+
+    def test_failing(self):
+        """A checker that fails ends the search: its error is not a wrong password."""
+        self.path.touch()
+        failing = ClearFileChecker(FilePasswordDB(str(self.path)))
+        self.path.unlink()
+        checkers = CheckersInTurn([failing, self.memory, self.last])
+        self.failureResultOf(self.ask(checkers, "alice", "secret"), FileNotFoundError)
+
+    def test_passwords(self):
+        """It checks passwords alone."""
+        self.assertEqual(CheckersInTurn.credentialInterfaces, (IUsernamePassword,))
