@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from noise.connection import Keypair, NoiseConnection
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.commands import DEFAULT_LIMIT, Commands
-from chatd.chat.history import MAX_PAGE, PAGE_BYTES
+from chatd.chat.commands import Commands
+from chatd.chat.history import DEFAULT_LIMIT, MAX_PAGE, PAGE_BYTES
 from chatd.chat.names import MAX_NAME, MAX_ROOM, MAX_TOPIC
 from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT
 from chatd.config.keyfile import load_key

@@ -29,12 +29,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import nsmallest
-from typing import Annotated, Any, Generic
+from typing import Any, Generic
 
 import msgspec
 
 from chatd.chat import presence
-from chatd.chat.history import MAX_PAGE, Answer, history, join
+from chatd.chat.history import Answer, HistoryFields, JoinFields, history, join
 from chatd.chat.interfaces import M
 from chatd.chat.lists import MAX_LISTED, ListFields, items_after
 from chatd.chat.moderation import Bans, Operators
@@ -42,49 +42,12 @@ from chatd.chat.names import MAX_TOPIC, check_name, check_room, fold
 from chatd.chat.operatorcommands import CommandTable, OperatorCommands
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError, StoreError
-from chatd.storage.values import StreamPosition
 
-__all__ = ["DEFAULT_LIMIT", "Commands"]
-
-DEFAULT_LIMIT = 100
-"""How many messages `history` gives where it is not told."""
-
-Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
-
-
-class _Join(msgspec.Struct):
-    room: str
-    after: Seq | None = None
-    epoch: str | None = None
-    after_id: str | None = None
-
-    @property
-    def since(self) -> StreamPosition | None:
-        """How far the member has read; None where it asks for nothing that was said before."""
-        if self.after is None:
-            return None
-        return StreamPosition(self.after, self.epoch, self.after_id)
+__all__ = ["Commands"]
 
 
 class _InRoom(msgspec.Struct):
     room: str
-
-
-class _History(msgspec.Struct, rename={"other": "with"}):
-    room: str | None = None
-    other: str | None = None
-    after: Seq | None = None
-    before: Seq | None = None
-    epoch: str | None = None
-    after_id: str | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = DEFAULT_LIMIT
-
-    @property
-    def since(self) -> StreamPosition | None:
-        """How far the member has read; None where it names no more than a place."""
-        if self.after is None or (self.epoch is None and self.after_id is None):
-            return None
-        return StreamPosition(self.after, self.epoch, self.after_id)
 
 
 class _Who(msgspec.Struct):
@@ -126,9 +89,9 @@ class Commands(Generic[M]):
         self._bans = bans
         self._store_failed = store_failed
         self._commands: CommandTable = {
-            "join": (_Join, self._join),
+            "join": (JoinFields, self._join),
             "leave": (_InRoom, self._leave),
-            "history": (_History, self._history),
+            "history": (HistoryFields, self._history),
             "who": (_Who, self._who),
             "rooms": (ListFields, self._rooms),
             "conversations": (ListFields, self._conversations),
@@ -167,7 +130,7 @@ class Commands(Generic[M]):
                 ErrorCode.NOT_STORED, "the server's store does not work now; try again later"
             ) from None
 
-    async def _join(self, member: M, fields: _Join, answer: Answer[M]) -> None:
+    async def _join(self, member: M, fields: JoinFields, answer: Answer[M]) -> None:
         await join(self._roster, member, fields.room, fields.since, answer)
 
     async def _leave(self, member: M, fields: _InRoom, answer: Answer[M]) -> None:
@@ -175,17 +138,8 @@ class Commands(Generic[M]):
         self._roster.quit(member, room)
         answer({"room": room.name})
 
-    async def _history(self, member: M, fields: _History, answer: Answer[M]) -> None:
-        await history(
-            self._roster,
-            member,
-            room=fields.room,
-            other=fields.other,
-            after=fields.since or fields.after,
-            before=fields.before,
-            limit=fields.limit,
-            answer=answer,
-        )
+    async def _history(self, member: M, fields: HistoryFields, answer: Answer[M]) -> None:
+        await history(self._roster, member, fields, answer)
 
     async def _who(self, _: M, fields: _Who, answer: Answer[M]) -> None:
         room = self._roster.rooms.get(fold(check_room(fields.room)))

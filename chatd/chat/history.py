@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import Any, Generic
+from typing import Annotated, Any, Generic
+
+import msgspec
 
 from chatd.chat.interfaces import Delivery, M
 from chatd.chat.names import fold_known
@@ -20,12 +22,77 @@ from chatd.storage.streamkeys import direct_stream
 from chatd.storage.values import Page, StreamPosition
 from chatd.wire.messages import Message, MessageType
 
-__all__ = ["MAX_PAGE", "PAGE_BYTES", "Answer", "history", "join"]
+__all__ = [
+    "DEFAULT_LIMIT",
+    "MAX_PAGE",
+    "PAGE_BYTES",
+    "Answer",
+    "HistoryFields",
+    "JoinFields",
+    "history",
+    "join",
+]
 
 MAX_PAGE = 500
 """How many messages are read at once."""
 PAGE_BYTES = 1024 * 1024
 """How many bytes of content are read at once; one message in any case."""
+DEFAULT_LIMIT = 100
+"""How many messages `history` gives if its fields have no limit."""
+
+_Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+
+
+class JoinFields(msgspec.Struct):
+    """The fields of `join`.
+
+    Attributes:
+        room: The room's name.
+        after: The place of the last message that the member has read; None to get no messages.
+        epoch: The epoch of that place, if the member knows it.
+        after_id: The id of that message, if the member knows it.
+    """
+
+    room: str
+    after: _Seq | None = None
+    epoch: str | None = None
+    after_id: str | None = None
+
+    @property
+    def since(self) -> StreamPosition | None:
+        """How far the member has read; None if it asks for no earlier messages."""
+        if self.after is None:
+            return None
+        return StreamPosition(self.after, self.epoch, self.after_id)
+
+
+class HistoryFields(msgspec.Struct, rename={"other": "with"}):
+    """The fields of `history`.
+
+    Attributes:
+        room: A room that the member is in; None for direct messages.
+        other: The name whose direct messages with the member are asked for; None for a room's.
+        after: The place before the first message.
+        before: The place behind the last message; not together with `after`.
+        epoch: The epoch of `after`, if the member knows it.
+        after_id: The id of the message at `after`, if the member knows it.
+        limit: The most messages to get.
+    """
+
+    room: str | None = None
+    other: str | None = None
+    after: _Seq | None = None
+    before: _Seq | None = None
+    epoch: str | None = None
+    after_id: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = DEFAULT_LIMIT
+
+    @property
+    def since(self) -> StreamPosition | None:
+        """How far the member has read; None if it names no more than a place."""
+        if self.after is None or (self.epoch is None and self.after_id is None):
+            return None
+        return StreamPosition(self.after, self.epoch, self.after_id)
 
 
 class Answer(Generic[M]):
@@ -153,53 +220,47 @@ async def _read(roster: Roster[M], stream: str, after: int | StreamPosition) -> 
     return await roster.store.read(stream, after=after, limit=MAX_PAGE, max_bytes=PAGE_BYTES)
 
 
-async def history(
-    roster: Roster[M],
-    member: M,
-    *,
-    room: str | None,
-    other: str | None,
-    after: int | StreamPosition | None,
-    before: int | None,
-    limit: int,
-    answer: Answer[M],
-) -> None:
+async def history(roster: Roster[M], member: M, fields: HistoryFields, answer: Answer[M]) -> None:
     """Tell a member a part of what was said, as it was delivered, and then answer.
 
     Args:
-        roster: Who is here, and in which rooms.
+        roster: The rooms, and their store.
         member: The member.
-        room: A room that the member is in, or None.
-        other: Whose direct messages with the member, or None; one of the two.
-        after: See `IMessageStore.read`.
-        before: See there.
-        limit: How many messages at most.
+        fields: The part that it asks for.
         answer: Answers after the last message.
 
     Raises:
         RequestError: `not-in-room`, `bad-name`, or `bad-request`.
-        StoreError: It cannot be read.
+        StoreError: The messages cannot be read.
     """
-    if (room is None) == (other is None):
-        raise RequestError(ErrorCode.BAD_REQUEST, "history is of a room, or with a name")
-    if after is not None and before is not None:
+    if fields.after is not None and fields.before is not None:
         raise RequestError(ErrorCode.BAD_REQUEST, "history is after a place, or before one")
-    if room is not None:
-        there = roster.room_of(member, room)
-        stream, place = there.stream, {"room": there.name}
-    else:
-        assert other is not None
-        stream, place = direct_stream(member.key, fold_known(other)), {"with": other}
+    stream, place = _stream_of(roster, member, fields)
+    since = fields.since
     page = await roster.store.read(
-        stream, after=after, before=before, limit=limit, max_bytes=PAGE_BYTES
+        stream,
+        after=fields.after if since is None else since,
+        before=fields.before,
+        limit=fields.limit,
+        max_bytes=PAGE_BYTES,
     )
     answer.tell(page.messages)
-    answer(
-        {
-            **place,
-            "epoch": page.head.epoch,
-            "count": len(page.messages),
-            "complete": page.is_complete,
-            **({"recovered": page.is_recovered} if isinstance(after, StreamPosition) else {}),
-        }
-    )
+    result = {
+        **place,
+        "epoch": page.head.epoch,
+        "count": len(page.messages),
+        "complete": page.is_complete,
+    }
+    if since is not None:
+        result["recovered"] = page.is_recovered
+    answer(result)
+
+
+def _stream_of(roster: Roster[M], member: M, fields: HistoryFields) -> tuple[str, dict[str, Any]]:
+    """Return the stream whose history is asked for, and the field that names it in the RESULT."""
+    if fields.room is not None and fields.other is None:
+        room = roster.room_of(member, fields.room)
+        return room.stream, {"room": room.name}
+    if fields.other is not None and fields.room is None:
+        return direct_stream(member.key, fold_known(fields.other)), {"with": fields.other}
+    raise RequestError(ErrorCode.BAD_REQUEST, "history is of a room, or with a name")

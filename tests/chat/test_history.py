@@ -2,8 +2,7 @@
 
 from typing import ClassVar
 
-from chatd.chat.commands import DEFAULT_LIMIT
-from chatd.chat.history import MAX_PAGE
+from chatd.chat.history import DEFAULT_LIMIT, MAX_PAGE
 from chatd.errors import StoreError
 from chatd.storage.streamkeys import direct_stream
 from chatd.storage.values import Retention
