@@ -17,7 +17,7 @@ class ClaimsTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """The document has every claim with its test, and no other."""
-        _, _, table = (ROOT / "docs/security.md").read_text().partition("hold them\n\n")
+        _, _, table = (ROOT / "docs/explanation/security.md").read_text().partition("hold them\n\n")
         self.assertEqual(table, claims_table())
 
     def test_defences(self) -> None:

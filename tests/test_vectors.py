@@ -1,4 +1,4 @@
-"""What docs/protocol.md says of bytes, types, fields, codes and limits is what the code does."""
+"""The code does what docs/reference/protocol.md says of bytes, types, fields, codes and limits."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ from chatd.wire.keys import mac_key, noise_psk
 from chatd.wire.messages import MessageType
 from chatd.wire.noise import HANDSHAKE_BYTES, MAX_NOISE_MESSAGE, PROTOCOL_NAME, TAG_BYTES, Handshake
 
-PAGE = (Path(__file__).parents[1] / "docs" / "protocol.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[1] / "docs/reference/protocol.md").read_text(encoding="utf-8")
 VECTORS = json.loads(re.search(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1])
 KEYS = {name: bytes.fromhex(text) for name, text in VECTORS["keys"].items() if name != "key_file"}
 FRAMES = {vector["name"]: vector for vector in VECTORS["frames"]}

@@ -1,4 +1,4 @@
-"""What `docs/security.md` claims, each with its defence, and with the test that holds it.
+"""The claims of docs/explanation/security.md, each with its defence and the test that holds it.
 
 ``python -m tests.defences`` takes each defence out of a copy of the code, one at a time, and shows
 that its test fails then.

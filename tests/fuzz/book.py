@@ -1,4 +1,4 @@
-"""What is right, by the book: `docs/protocol.md`, written down again without regard for speed."""
+"""The protocol by the book, docs/reference/protocol.md, written again without regard for speed."""
 
 from __future__ import annotations
 
