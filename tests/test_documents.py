@@ -1,84 +1,197 @@
-"""What README.md says of options, codes and examples is what the code does."""
+"""The tables, links and programs of the documents are those of the code."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+import signal
 
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
+from chatd import testing
+from chatd.cli.commands import COMMANDS
 from chatd.cli.main import _parser
 from chatd.cli.status import Status
 from chatd.daemon.tap import Options
 from chatd.errors import ErrorCode
+from chatd.server.limits import Limits
+from tests.docs.pages import (
+    ROOT,
+    anchors,
+    fences,
+    first_cells,
+    links,
+    page,
+    page_names,
+    section,
+)
+from tests.test_layers import ROWS
 
-ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text()
+DAEMON = page("docs/reference/daemon.md")
+BOUNDS = page("docs/reference/bounds.md")
+CLIENT = page("docs/reference/client.md")
+CODES = page("docs/reference/codes.md")
+DESIGN = page("docs/explanation/design.md")
+API = page("docs/reference/api.md")
 
 
-def _section(title: str) -> str:
-    """Return the text of a section of the README."""
-    return README.split(f"\n## {title}\n")[1].split("\n## ")[0]
+def _subcommands():
+    return _parser()._subparsers._group_actions[0].choices
 
 
-def _first_cells(title: str) -> list[str]:
-    """Return the first cell of each row of a section's tables."""
-    rows = re.findall(r"^\| (.+?) \|", _section(title), re.MULTILINE)
-    return [row for row in rows if row not in {"option", "code", "exit status"}]
+class DaemonTests(SynchronousTestCase):
+    """The pages of the daemon's options and bounds."""
 
-
-class ReadmeTests(SynchronousTestCase):
-    """The README's tables and programs."""
-
-    def test_error_codes(self):
-        """The table has every code, in the order of the enum."""
-        self.assertEqual(_first_cells("Error codes"), [f"`{code.value}`" for code in ErrorCode])
-
-    def test_daemon_options(self):
-        """The table has every option of the daemon, and no other."""
-        cells = [*_first_cells("Options of the daemon"), *_first_cells("Bounds")]
+    def test_options(self) -> None:
+        """The two tables have every option of the daemon once, and no other."""
+        cells = [*first_cells(section(DAEMON, "Options")), *first_cells(BOUNDS)]
         listed = re.findall(r"`--([a-z-]+)", " ".join(cells))
         options = {name.rstrip("=") for name in Options().longOpt}
         self.assertEqual(sorted(listed), sorted(options))
 
-    def test_daemon_defaults(self):
-        """The defaults are the code's."""
-        section = _section("Options of the daemon") + _section("Bounds")
-        for default in re.findall(r"\[default:\s+(\S+)\]", " ".join(str(Options()).split())):
-            self.assertIn(f"| {default} |", section.replace("`", ""))
+    def test_bounds(self) -> None:
+        """What `Limits` holds is among the bounds, not among the other options."""
+        bounds = " ".join(first_cells(BOUNDS))
+        for name in Limits.__dataclass_fields__:
+            self.assertIn(f"`--{name.removesuffix('_s').replace('_', '-')} ", bounds)
 
-    def test_client_options(self):
+    def test_defaults(self) -> None:
+        """The default of each option is the code's, in the option's own row."""
+        rows = dict(re.findall(r"^\| .*?`--([a-z-]+).*? \|(.*)$", DAEMON + BOUNDS, re.MULTILINE))
+        described = re.split(r" (?=(?:-\w, )?--)", " ".join(str(Options()).split()))
+        defaults = 0
+        for each in described:
+            match = re.match(r"(?:-\w, )?--([a-z-]+)=.*\[default: (.+?)\]", each)
+            if match is not None:
+                defaults += 1
+                self.assertIn(f"| {match[2]} |", rows[match[1]].replace("`", ""), match[1])
+        self.assertGreater(defaults, 20)
+
+    def test_exit_statuses(self) -> None:
+        """The table has what a shell tells of the signals that end the daemon."""
+        listed = first_cells(section(DAEMON, "Exit status"))
+        ends = [str(128 + number) for number in (signal.SIGINT, signal.SIGTERM)]
+        self.assertEqual(listed, ["0", "1", *ends])
+
+
+class ClientTests(SynchronousTestCase):
+    """The page of the `chatd` command."""
+
+    def test_commands(self) -> None:
+        """The table has every command of `chatd`."""
+        listed = re.findall(r"`chatd ([a-z]+)", " ".join(first_cells(section(CLIENT, "Commands"))))
+        self.assertEqual(sorted(listed), sorted(_subcommands()))
+
+    def test_options(self) -> None:
         """The table has every option of `chatd connect`, and no other."""
-        listed = re.findall(r"`(--[a-z-]+)", " ".join(_first_cells("Options of the client")))
-        connect = _parser()._subparsers._group_actions[0].choices["connect"]
-        options = {name for name in connect._option_string_actions if name.startswith("--")}
-        self.assertEqual({*listed, "--help"}, options)
+        listed = re.findall(r"`(--[a-z-]+)", " ".join(first_cells(section(CLIENT, "Options"))))
+        options = _subcommands()["connect"]._option_string_actions
+        self.assertEqual({*listed, "--help"}, {name for name in options if name.startswith("--")})
 
-    def test_exit_statuses(self):
+    def test_typed_commands(self) -> None:
+        """The table has every command of the terminal, in the order of `/help`."""
+        cells = first_cells(section(CLIENT, "At a terminal"))
+        self.assertEqual([re.match(r"`/([a-z]+)", each)[1] for each in cells], list(COMMANDS))
+
+    def test_exit_statuses(self) -> None:
         """The table has every exit status."""
-        cells = _first_cells("Options of the client")
-        listed = [int(cell) for cell in cells if cell.isdigit()]
+        listed = [int(cell) for cell in first_cells(section(CLIENT, "Exit status"))]
         self.assertEqual(listed, [int(status) for status in Status])
 
-    def test_programs_are_the_examples(self):
-        """Every program in the README is part of an example, which a test runs."""
-        examples = "\n".join(path.read_text() for path in (ROOT / "examples").glob("*.py"))
-        programs = re.findall(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
-        self.assertGreater(len(programs), 5)
-        for program in programs:
-            self.assertIn(program, examples)
 
-    def test_links(self):
-        """Every file that the README links to is there."""
-        for link in re.findall(r"\]\((?!http)([^)]+)\)", README):
-            self.assertTrue((ROOT / link).exists(), link)
+class CodesTests(SynchronousTestCase):
+    """The page of the error codes."""
+
+    def test_codes(self) -> None:
+        """The table has every code, in the order of the enum."""
+        self.assertEqual(first_cells(CODES), [f"`{code.value}`" for code in ErrorCode])
 
 
-class PublicNamesTests(SynchronousTestCase):
+class DesignTests(SynchronousTestCase):
+    """The layers, as the page on the design draws them."""
+
+    def test_layers(self) -> None:
+        """The table has the layers that there are, from the top down, siblings in one row."""
+        listed = [set(re.findall(r"`chatd/(\w+)", cell)) for cell in first_cells(DESIGN)]
+        parts = {path.stem for path in (ROOT / "chatd").iterdir()}
+        rows = [row & parts - {"__main__", "_version"} for row in ROWS]
+        self.assertEqual([row for row in listed if row], [row for row in rows if row])
+
+
+class ApiTests(SynchronousTestCase):
     """The public names."""
 
-    def test_all_is_true(self):
+    def test_all_is_true(self) -> None:
         """Every name in `__all__` is there and documented."""
         for name in chatd.__all__:
             self.assertTrue(getattr(chatd, name).__doc__, name)
+
+    def test_reference(self) -> None:
+        """The reference of the API has every public name once, and no other."""
+        listed = re.findall(r"^\.\. auto(?:class|function|exception):: ([\w.]+)", API, re.MULTILINE)
+        public = [*(f"chatd.{name}" for name in chatd.__all__ if name != "__version__")]
+        public += [f"chatd.testing.{name}" for name in testing.__all__ if name != "Sockets"]
+        self.assertEqual(sorted(listed), sorted(public))
+
+    def test_errors_are_drawn(self) -> None:
+        """Every public error stands in the drawing of the errors."""
+        drawing = fences(API, "text")[0]
+        for name in chatd.__all__:
+            if isinstance(getattr(chatd, name), type) and issubclass(
+                getattr(chatd, name), chatd.ChatError
+            ):
+                self.assertIn(f" {name} ", f" {drawing} ".replace("\n", " "), name)
+
+
+class PagesTests(SynchronousTestCase):
+    """All pages: README, CONTRIBUTING, CHANGELOG, and those in docs/."""
+
+    def test_links(self) -> None:
+        """Every link leads to a file that is there, and to a heading that is in it."""
+        number = 0
+        for name in page_names():
+            for link in links(page(name)):
+                if link.startswith(("http:", "https:")):
+                    continue
+                path, _, anchor = link.partition("#")
+                there = (ROOT / name).parent / path if path else ROOT / name
+                self.assertTrue(there.exists(), f"{name}: {link}")
+                if anchor:
+                    self.assertIn(anchor, anchors(there.read_text("utf-8")), f"{name}: {link}")
+                number += 1
+        self.assertGreater(number, 50)
+
+    def test_named_paths(self) -> None:
+        """Every page that code or prose names by its path is there."""
+        for path in [*ROOT.glob("*.md"), *ROOT.glob("*.cfg"), ROOT / ".ci/run"] + [
+            path
+            for folder in ("bench", "docs", "examples", "tests")
+            for path in (ROOT / folder).rglob("*")
+            if path.suffix in {".py", ".md"}
+        ]:
+            if path.name == "CHANGELOG.md":  # which tells of what was
+                continue
+            for named in re.findall(r"\bdocs/[\w/-]+\.md\b", path.read_text("utf-8")):
+                self.assertTrue((ROOT / named).exists(), f"{path}: {named}")
+
+    def test_programs_are_the_examples(self) -> None:
+        """Every program in a page is part of an example, which a test runs."""
+        examples = "\n".join(path.read_text() for path in (ROOT / "examples").glob("*.py"))
+        programs = [program for name in page_names() for program in fences(page(name), "python")]
+        self.assertGreater(len(programs), 7)
+        for program in programs:
+            self.assertIn(program, examples)
+
+    def test_two_clicks(self) -> None:
+        """README links to every page of docs/."""
+        linked = {link.partition("#")[0] for link in links(page("README.md"))}
+        pages = {name for name in page_names() if name.startswith("docs/")} - {"docs/index.md"}
+        self.assertEqual(pages - linked, set())
+
+    def test_site(self) -> None:
+        """The contents of the site list every page, and no other."""
+        listed = re.findall(
+            r"(?m)^((?:tour|how-to|reference|explanation)/\S+)$", page("docs/index.md")
+        )
+        pages = {name[5:-3] for name in page_names() if name.startswith("docs/")} - {"index"}
+        self.assertEqual(set(listed), pages)

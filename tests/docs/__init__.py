@@ -1,0 +1,1 @@
+"""Tests that the commands in the documents do what the documents say."""

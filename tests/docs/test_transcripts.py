@@ -1,0 +1,78 @@
+"""A test types every command of the documents, and sees what the documents show."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import Step, fences, page, page_names, steps
+from tests.docs.reader import Reader
+
+TYPED = [
+    "README.md",
+    "docs/how-to/accounts.md",
+    "docs/how-to/keys-and-tls.md",
+    "docs/tour/first-bot.md",
+    "docs/tour/first-chat.md",
+    "docs/tour/own-service.md",
+]
+BACKUP = "docs/how-to/backup.md"
+# A fresh clone for each; .ci/run does the same.
+INSTALLING = "python3 -m venv"
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """Return a directory whose path is short enough for a socket in it."""
+    with tempfile.TemporaryDirectory(prefix="docs-") as path:
+        yield Path(path)
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_typed(name, directory):
+    """Each command of a page shows what the page shows."""
+    number = 0
+    with Reader(directory) as reader:
+        for step in steps(page(name)):
+            if INSTALLING not in step.command:
+                reader.do(step)
+                number += 1
+    assert number > 2
+
+
+@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="needs the sqlite3 command")
+def test_backup(directory):
+    """The commands of the page copy a directory while the daemon runs, put it back, shrink it."""
+    data = str(directory / "data")
+    replaced = {"/var/lib/chatd": data, "/backup": str(directory / "copy")}
+    online, offline, restore, shrink = [Step(code) for code in fences(page(BACKUP), "sh")]
+    serve = Step(f"twistd -n --pidfile= chatd --data {data} --endpoint tcp:9999")
+    ask = "chatd connect tcp:localhost:9999 --name bob --json"
+    with Reader(directory, replaced) as reader:
+        reader.do(serve)
+        reader.do(Step(f"echo kept | {ask} >/dev/null"))
+        reader.do(online)
+        reader.do(Step(f"echo lost | {ask} >/dev/null"))
+        reader.do(Step("^C"))
+        reader.do(offline)
+        reader.do(restore)
+        said = f"sqlite3 {data}/chatd.db 'SELECT text FROM said ORDER BY seq'"
+        reader.do(Step(said, shown=["kept"]))
+        reader.do(serve)
+        reader.do(Step(f"echo new | {ask} >/dev/null"))
+        reader.do(Step("^C"))
+        reader.do(shrink)
+        reader.do(Step(said, shown=["kept", "new"]))
+        was = f"sqlite3 {directory}/copy/chatd/chatd.db 'SELECT text FROM said ORDER BY seq'"
+        reader.do(Step(was, shown=["kept", "lost"]))
+
+
+def test_every_page():
+    """No other page has commands that could be typed here."""
+    for name in page_names():
+        if name not in [*TYPED, BACKUP]:
+            assert not [step for step in steps(page(name)) if step.command], name
