@@ -12,9 +12,12 @@ from chatd import testing
 from chatd.cli.commands import COMMANDS
 from chatd.cli.main import _parser
 from chatd.cli.status import Status
+from chatd.daemon.options import DAY_S
 from chatd.daemon.tap import Options
 from chatd.errors import ErrorCode
 from chatd.server.limits import Limits
+from chatd.storage.memory import MAX_BYTES, MAX_LOGS, MEMORY_RETENTION
+from chatd.storage.sqlite.store import SQLITE_RETENTION
 from tests.docs.pages import (
     ROOT,
     anchors,
@@ -31,6 +34,7 @@ DAEMON = page("docs/reference/daemon.md")
 BOUNDS = page("docs/reference/bounds.md")
 CLIENT = page("docs/reference/client.md")
 CODES = page("docs/reference/codes.md")
+DELIVERY = page("docs/explanation/delivery.md")
 DESIGN = page("docs/explanation/design.md")
 API = page("docs/reference/api.md")
 
@@ -105,6 +109,34 @@ class CodesTests(SynchronousTestCase):
     def test_codes(self) -> None:
         """The table has every code, in the order of the enum."""
         self.assertEqual(first_cells(CODES), [f"`{code.value}`" for code in ErrorCode])
+
+
+class DeliveryTests(SynchronousTestCase):
+    """How much is kept, as the page on delivery says."""
+
+    def test_kept(self) -> None:
+        """Each table has the bounds of both stores."""
+        memory, disk = (
+            (f"{each.max_messages:,}", f"{each.max_bytes >> 20} MiB", f"{each.max_age_s / DAY_S:g}")
+            for each in (MEMORY_RETENTION, SQLITE_RETENTION)
+        )
+        kept = "{} messages, {}, {} days".format
+        self.assertIn(f"of each room | {kept(*memory)} | {kept(*disk)} |", DELIVERY)
+        for row, on_disk, in_memory in zip(
+            (
+                "messages | `--keep-messages`",
+                "bytes of content | `--keep-bytes`",
+                "days | `--keep-days`",
+            ),
+            disk,
+            memory,
+            strict=True,
+        ):
+            self.assertIn(f"| {row} | {on_disk} | {in_memory} |", DELIVERY)
+        self.assertIn(
+            f"at most {MAX_LOGS:,} rooms and pairs, and {MAX_BYTES >> 20} MiB",
+            " ".join(DELIVERY.split()),
+        )
 
 
 class DesignTests(SynchronousTestCase):

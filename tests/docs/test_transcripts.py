@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import Step, fences, page, page_names, steps
+from tests.docs.pages import Step, fences, first_cells, page, page_names, section, steps
 from tests.docs.reader import Reader
 
 TYPED = [
@@ -69,6 +70,20 @@ def test_backup(directory):
         reader.do(Step(said, shown=["kept", "new"]))
         was = f"sqlite3 {directory}/copy/chatd/chatd.db 'SELECT text FROM said ORDER BY seq'"
         reader.do(Step(was, shown=["kept", "lost"]))
+
+
+def test_data_directory(directory):
+    """A data directory holds the files that the page on files lists, and no other."""
+    listed = first_cells(section(page("docs/reference/files.md"), "Data directory"))
+    data = directory / "data"
+    with Reader(directory) as reader:
+        reader.do(
+            Step(f"twistd -n --pidfile= chatd --data {data} --operator op --endpoint tcp:9999")
+        )
+        reader.do(Step("chatd connect tcp:localhost:9999 --name op"))
+        reader.do(Step(typed="/ban mallory", shown=["mallory is banned for good"]))
+        found = {re.sub(r"(?<=mark\.).*", "…", path.name) for path in data.iterdir()}
+    assert found == set(re.findall(r"`([^`]+)`", " ".join(listed)))
 
 
 def test_every_page():
