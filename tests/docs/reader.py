@@ -54,6 +54,9 @@ class Reader:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        left = self._directory / "chatd.pid"  # of a daemon in the background that did not stop
+        if left.exists():
+            os.kill(int(left.read_text()), signal.SIGKILL)
         self._stack.close()
 
     def do(self, step: Step) -> None:
@@ -120,8 +123,7 @@ class Reader:
                 ["bash", "-ec" if command.endswith("\n") else "-c", self._after_last(command)],
                 cwd=self._directory,
                 env=self._all(),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
+                capture_output=True,
                 stdin=subprocess.DEVNULL,
                 text=True,
                 pass_fds=[running_end],
@@ -133,10 +135,13 @@ class Reader:
         left.wait_for_end()
         self._status = done.returncode
         if command.endswith("\n"):
-            assert done.returncode == 0, f"{command}{done.stdout}"
-        else:
-            shown = done.stdout.splitlines()
-            assert _alike(shown) == _alike(step.shown), f"{command}: {done.stdout}"
+            assert done.returncode == 0, f"{command}{done.stdout}{done.stderr}"
+            return
+        # Two streams have no order between them; each has its own.
+        complaints = [line for line in step.shown if line.startswith("chatd: ")]
+        shown = [line for line in step.shown if line not in complaints]
+        assert _alike(done.stdout.splitlines()) == _alike(shown), f"{command}: {done.stderr}"
+        assert done.stderr.splitlines() == complaints, command
 
     def _after_last(self, command: str) -> str:
         """Return the command as a shell has it after the last, whose status `$?` is."""
