@@ -1,4 +1,4 @@
-"""A bot that stays: it greets whoever greets, and connects again when the server comes back.
+"""A bot that stays: it answers greetings, and reconnects when the server comes back.
 
 Run it: twistd -ny bot.py
 """
@@ -15,7 +15,7 @@ class GreetingBot(chatd.ChatClient):
     """Answers each "hello"."""
 
     def message_received(self, message: chatd.Message, is_receipt: bool) -> None:
-        """Answer others' greetings, not its own words."""
+        """Answer the greetings of others."""
         if not is_receipt and message.text == "hello":
             answer = self.send(f"hello, {message.sender}")
             answer.addErrback(lambda failure: self.log.warn("unsaid: {f}", f=failure.value))

@@ -1,4 +1,4 @@
-"""A client that says something, and listens for one answer.
+"""A client that says something, and waits for one answer.
 
 Run it against a server: python client.py ENDPOINT
 """
@@ -13,7 +13,7 @@ import chatd
 
 
 async def converse(reactor: IReactorCore, endpoint: str) -> None:
-    """Hold a conversation of one sentence."""
+    """Say one sentence, and wait for one answer."""
     async with await chatd.connect(reactor, endpoint, name="example") as client:
         receipt = await client.send("is anybody there?")
         print(f"message {receipt.seq} was said in {receipt.room}")

@@ -1,4 +1,4 @@
-"""Messages as bytes, without any connection: to store them, or to send them another way.
+"""Messages as bytes, without a connection: store them, or send them another way.
 
 Run it: python codec.py
 """

@@ -1,4 +1,4 @@
-"""An echo service: a message comes back to its sender alone.
+"""An echo service: it returns each message to its sender alone.
 
 Run it: twistd -ny echo_server.py
 """
@@ -15,7 +15,7 @@ class EchoFactory(chatd.ChatFactory):
     """Answers every message with its own content."""
 
     def message_received(self, session: chatd.Session, message: chatd.Message) -> None:
-        """Answer one message; the answer is what the client's `send` gives back."""
+        """Answer one message; the client's `send` returns the answer."""
         session.reply(message, message.content)
 
 

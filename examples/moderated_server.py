@@ -1,4 +1,4 @@
-"""A room with a moderator, who keeps notes on each session.
+"""A room with a moderator that keeps notes on each session.
 
 Run it: twistd -ny moderated_server.py
 
@@ -18,26 +18,26 @@ FORBIDDEN = "spoiler"
 
 
 class Visitor(chatd.Session):
-    """A session that counts what was refused."""
+    """A session that counts its refused messages."""
 
     def established(self) -> None:
-        """Greet, to this session alone."""
+        """Greet this session alone."""
         self.extra["warnings"] = 0
         self.send(f"welcome, {self.name}; no spoilers, please")
 
     def ended(self, reason: chatd.SessionEnded) -> None:
-        """Say to everyone else how it went, whatever the reason of the end."""
+        """Tell everyone else how many warnings it got, however it ended."""
         warnings = self.extra["warnings"]
         self.factory.send_to_room("lobby", f"{self.name} left after {warnings} warnings")
 
 
 class ModeratedFactory(chatd.ChatFactory):
-    """Lets a message pass once it was looked at."""
+    """Checks each message before everyone gets it."""
 
     session_class = Visitor
 
     async def message_received(self, session: chatd.Session, message: chatd.Message) -> None:
-        """Look at a message, which takes a while, and deliver or refuse it."""
+        """Check a message, which takes a while, and deliver or refuse it."""
         await deferLater(reactor, 0.01)
         if FORBIDDEN in message.text:
             session.extra["warnings"] += 1

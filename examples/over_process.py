@@ -22,7 +22,7 @@ DAEMON = [sys.executable, "-m", "twisted", "--log-file", os.devnull, "chatd", "-
 
 
 async def converse(reactor: IReactorProcess, *command: str) -> None:
-    """Start a daemon, and say something to it."""
+    """Start a daemon, and send it a message."""
     program, *arguments = command or DAEMON
     there = ProcessEndpoint(reactor, program, [program, *arguments], env=None)
     client = await chatd.connect(reactor, there, name="parent")

@@ -26,7 +26,7 @@ class EchoTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(answer).text, "hello")
 
     def test_refusals(self) -> None:
-        """What the service does not know is refused, and the session goes on."""
+        """The service refuses an unknown command, and the session goes on."""
         server = MemoryServer(EchoFactory)
         client = server.connect("alice")
         answer = client.command("dance")
@@ -45,7 +45,7 @@ class EchoTests(SynchronousTestCase):
 
 @pytest_twisted.ensureDeferred
 async def test_on_a_unix_socket() -> None:
-    """The same over a real socket, which is gone afterwards."""
+    """The same over a real socket, which is removed afterwards."""
     async with running_server(reactor, EchoFactory(reactor), "unix") as server:
         client = await chatd.connect(reactor, server.endpoint, name="alice")
         session = await server.wait_for_session("alice")
