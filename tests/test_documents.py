@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import signal
 
@@ -16,7 +17,7 @@ from chatd.daemon.options import DAY_S
 from chatd.daemon.tap import Options
 from chatd.errors import ErrorCode
 from chatd.server.limits import Limits
-from chatd.storage.memory import MAX_BYTES, MAX_LOGS, MEMORY_RETENTION
+from chatd.storage.memory import MAX_BYTES, MAX_STREAMS, MEMORY_RETENTION
 from chatd.storage.sqlite.store import SQLITE_RETENTION
 from tests.docs.pages import (
     ROOT,
@@ -28,7 +29,6 @@ from tests.docs.pages import (
     page_names,
     section,
 )
-from tests.test_layers import ROWS
 
 DAEMON = page("docs/reference/daemon.md")
 BOUNDS = page("docs/reference/bounds.md")
@@ -37,6 +37,17 @@ CODES = page("docs/reference/codes.md")
 DELIVERY = page("docs/explanation/delivery.md")
 DESIGN = page("docs/explanation/design.md")
 API = page("docs/reference/api.md")
+
+
+def _rows_of_layers() -> list[set[str]]:
+    """Return the rows of `tests/test_layers.py`, which holds the rule of the layers."""
+    tree = ast.parse(page("tests/test_layers.py"))
+    (rows,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "ROWS"
+    )
+    return ast.literal_eval(rows)
 
 
 def _subcommands():
@@ -134,7 +145,7 @@ class DeliveryTests(SynchronousTestCase):
         ):
             self.assertIn(f"| {row} | {on_disk} | {in_memory} |", DELIVERY)
         self.assertIn(
-            f"at most {MAX_LOGS:,} rooms and pairs, and {MAX_BYTES >> 20} MiB",
+            f"at most {MAX_STREAMS:,} rooms and pairs, and {MAX_BYTES >> 20} MiB",
             " ".join(DELIVERY.split()),
         )
 
@@ -146,8 +157,17 @@ class DesignTests(SynchronousTestCase):
         """The table has the layers that there are, from the top down, siblings in one row."""
         listed = [set(re.findall(r"`chatd/(\w+)", cell)) for cell in first_cells(DESIGN)]
         parts = {path.stem for path in (ROOT / "chatd").iterdir()}
-        rows = [row & parts - {"__main__", "_version"} for row in ROWS]
+        rows = [row & parts - {"__main__", "_version"} for row in _rows_of_layers()]
         self.assertEqual([row for row in listed if row], [row for row in rows if row])
+
+    def test_names(self) -> None:
+        """Every class and method that the page names is there."""
+        code = "\n".join(path.read_text("utf-8") for path in (ROOT / "chatd").rglob("*.py"))
+        named = re.findall(r"`([A-Z][a-z]\w+)(?:\.(\w+))?`", DESIGN)
+        self.assertGreater(len(named), 8)
+        for cls, method in named:
+            self.assertRegex(code, rf"\nclass {cls}\b", cls)
+            self.assertRegex(code, rf" def {method}\b", method)
 
 
 class ApiTests(SynchronousTestCase):

@@ -22,6 +22,8 @@ TYPED = [
     "docs/tour/own-service.md",
 ]
 BACKUP = "docs/how-to/backup.md"
+FILES = "docs/reference/files.md"
+HAS_SQLITE = shutil.which("sqlite3") is not None
 # A fresh clone for each; .ci/run does the same.
 INSTALLING = "python3 -m venv"
 
@@ -45,7 +47,7 @@ def test_typed(name, directory):
     assert number > 2
 
 
-@pytest.mark.skipif(shutil.which("sqlite3") is None, reason="needs the sqlite3 command")
+@pytest.mark.skipif(not HAS_SQLITE, reason="needs the sqlite3 command")
 def test_backup(directory):
     """The commands of the page copy a directory while the daemon runs, put it back, shrink it."""
     data = str(directory / "data")
@@ -74,7 +76,7 @@ def test_backup(directory):
 
 def test_data_directory(directory):
     """A data directory holds the files that the page on files lists, and no other."""
-    listed = first_cells(section(page("docs/reference/files.md"), "Data directory"))
+    listed = first_cells(section(page(FILES), "Data directory"))
     data = directory / "data"
     with Reader(directory) as reader:
         reader.do(
@@ -86,8 +88,18 @@ def test_data_directory(directory):
     assert found == set(re.findall(r"`([^`]+)`", " ".join(listed)))
 
 
+@pytest.mark.skipif(not HAS_SQLITE, reason="needs the sqlite3 command")
+def test_view(directory):
+    """The command of the page on files shows what was said, while the daemon runs."""
+    (code,) = fences(page(FILES), "sh")
+    with Reader(directory, {"DIR": str(directory / "data")}) as reader:
+        reader.do(Step(f"twistd -n --pidfile= chatd --data {directory}/data --endpoint tcp:9999"))
+        reader.do(Step("echo one | chatd connect tcp:localhost:9999 --name bob >/dev/null"))
+        reader.do(Step(f"{code.strip()} | cut -d '|' -f 2-", shown=["bob|one"]))
+
+
 def test_every_page():
     """No other page has commands that could be typed here."""
     for name in page_names():
-        if name not in [*TYPED, BACKUP]:
+        if name not in [*TYPED, BACKUP, FILES]:
             assert not [step for step in steps(page(name)) if step.command], name
