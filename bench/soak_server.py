@@ -48,7 +48,9 @@ def count_objects(factory: ChatFactory) -> Counts:
         loops=sum(isinstance(each, LoopingCall) and each.running for each in objects),
         readers=len(reactor.getReaders()),
         sessions=len(factory.sessions),
-        protocols=sum(isinstance(each, ServerProtocol) for each in objects),
+        protocols=sum(
+            isinstance(each, ServerProtocol) and each.factory is factory for each in objects
+        ),
         rooms=len(factory.hub.roster.rooms),
         deferreds=sum(isinstance(each, Deferred) for each in objects),
         objects=len(objects),
