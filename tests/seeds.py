@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 from unittest import TestCase, TestResult, TestSuite, defaultTestLoader
 
 from hypothesis import is_hypothesis_test, seed
@@ -97,7 +98,7 @@ def _method_of(case: TestCase):
     return getattr(case, case._testMethodName).__func__
 
 
-def _machines(machine: type) -> Iterator[type]:
+def _machines(machine: type[Any]) -> Iterator[type[Any]]:
     for each in machine.__subclasses__():
         yield each
         yield from _machines(each)

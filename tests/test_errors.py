@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,7 +25,8 @@ DRAWN_LINE = re.compile(r"(?P<indent>[ │├└─]*)(?P<name>[A-Z]\w+)(?:  +(?
 
 def drawn_hierarchy():
     """Read the docstring's drawing: for each class its parent's name, and the text beside it."""
-    drawn, path = {}, []
+    drawn: dict[Any, Any] = {}
+    path: list[Any] = []
     for line in inspect.getdoc(errors).partition("::\n")[2].strip("\n").splitlines():
         match = DRAWN_LINE.fullmatch(line)
         assert match, f"not a line of the drawing: {line!r}"

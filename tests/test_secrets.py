@@ -6,8 +6,9 @@ import ast
 import base64
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 from unittest import TestCase
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
@@ -44,7 +45,7 @@ SECRETS = [
 class FailingStore(MemoryStore):
     """Stores nothing, and its exceptions hold what it was to store, as those of others may."""
 
-    async def append(self, entries: list[Entry]) -> list[Outcome]:
+    async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
         raise StoreError("the disk is full") from ValueError(entries)
 
 
@@ -60,8 +61,9 @@ class LogCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.logged = io.StringIO()
-        globalLogPublisher.addObserver(self.observe)
-        self.addCleanup(globalLogPublisher.removeObserver, self.observe)
+        observer: Any = self.observe
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
 
     def observe(self, event: LogEvent) -> None:
         self.logged.write(eventAsText(event) + "\n")
@@ -78,7 +80,7 @@ class LogCase(SynchronousTestCase):
 class LogTests(LogCase):
     """The log, and what peers are told, hold no key, no password and no content."""
 
-    def server(self, factory: type[chatd.ChatFactory] = chatd.ChatFactory, **options) -> None:
+    def serve(self, factory: type[chatd.ChatFactory] = chatd.ChatFactory, **options) -> None:
         checker = InMemoryUsernamePasswordDatabaseDontUse()
         checker.addUser(b"alice", PASSWORD.encode())
         self.server = MemoryServer(
@@ -93,7 +95,7 @@ class LogTests(LogCase):
 
     def test_everyday(self) -> None:
         """What succeeds is not logged with what was said."""
-        self.server()
+        self.serve()
         alice = self.server.connect("alice", password=PASSWORD)
         sent = alice.send(CONTENT)
         self.server.pump()
@@ -104,21 +106,21 @@ class LogTests(LogCase):
 
     def test_wrong_password(self) -> None:
         """A password that is refused is not repeated to anybody."""
-        self.server()
+        self.serve()
         for name, password in (("bob", PASSWORD), ("alice", f"{PASSWORD}!")):
             self.assertFalse(self.server.connect(name, password=password).connection.is_established)
         self.assert_kept_secret()
 
     def test_store_that_fails(self) -> None:
         """Nor is what could not be stored."""
-        self.server(store=FailingStore())
+        self.serve(store=FailingStore())
         alice = self.server.connect("alice", password=PASSWORD)
         told = list(self.errors(alice, alice.send(CONTENT), alice.send(CONTENT, to="bob")))
         self.assert_kept_secret(*told)
 
     def test_hook_that_fails(self) -> None:
         """Nor is what a hook failed at, and the client is not told how it failed."""
-        self.server(ClumsyFactory)
+        self.serve(ClumsyFactory)
         alice = self.server.connect("alice", password=PASSWORD)
         told = list(self.errors(alice, alice.send(CONTENT)))
         self.assertEqual(told, ["internal-error: the server failed; see its log"])
@@ -127,7 +129,7 @@ class LogTests(LogCase):
 
     def test_faulty_requests(self) -> None:
         """Nor is what a request was refused for."""
-        self.server()
+        self.serve()
         alice = self.server.connect("alice", password=PASSWORD)
         told = list(
             self.errors(
@@ -141,7 +143,7 @@ class LogTests(LogCase):
 
     def test_client_error(self) -> None:
         """Nor is what a client complains of, which may quote what it was sent."""
-        self.server()
+        self.serve()
         alice = self.server.connect("alice", password=PASSWORD)
         alice.connection.send(MessageType.ERROR, Error(code="odd", message=CONTENT))
         alice.flush()
@@ -155,7 +157,11 @@ class LogTests(LogCase):
             path = Path(directory) / "key"
             path.touch(0o600)
             path.write_bytes(base64.urlsafe_b64encode(KEY)[:-4] + CONTENT.encode())
-            Reloading({"key file": lambda: Keyring(chatd.load_key(path), 100)})()
+
+            def read() -> None:
+                Keyring(chatd.load_key(path), 100)
+
+            Reloading({"key file": read})()
         self.assertIn("not read anew", self.logged.getvalue())
         self.assert_kept_secret()
 

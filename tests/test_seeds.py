@@ -102,7 +102,7 @@ class RunningTests(SynchronousTestCase):
             try:
                 status = seeds.main(arguments)
             except SystemExit as left:
-                status = left.code
+                status = int(left.code or 0)
         return status, said.getvalue()
 
     def test_passing(self):

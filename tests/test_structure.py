@@ -26,7 +26,7 @@ def is_test_module(name: str) -> bool:
 
 def imports_of_tests(source: str, package: str) -> set[str]:
     """Return the test modules that a module of a package imports, wherever it does so."""
-    found = set()
+    found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         names = []
         if isinstance(node, ast.Import):

@@ -6,6 +6,7 @@ import re
 import tempfile
 import warnings
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -34,7 +35,8 @@ from chatd.wire.messages import MessageType
 from chatd.wire.noise import HANDSHAKE_BYTES, MAX_NOISE_MESSAGE, PROTOCOL_NAME, TAG_BYTES, Handshake
 
 PAGE = (Path(__file__).parents[1] / "docs/reference/protocol.md").read_text(encoding="utf-8")
-VECTORS = json.loads(re.search(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[1])
+(_VECTORS,) = re.findall(r"^```json\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+VECTORS = json.loads(_VECTORS)
 KEYS = {name: bytes.fromhex(text) for name, text in VECTORS["keys"].items() if name != "key_file"}
 FRAMES = {vector["name"]: vector for vector in VECTORS["frames"]}
 NOISE = VECTORS["noise"]
@@ -250,7 +252,8 @@ class PageTests(SynchronousTestCase):
         """The table has every command with all of its fields, and no other."""
         table = section("Commands").split("\n\nA `?`")[0]
         listed = {cells[0]: set(re.findall(r"`([a-z_]+)`", cells[1])) for cells in rows(table)}
-        commands = Commands(*[None] * 6)._commands
+        nothing: Any = None
+        commands = Commands(*[nothing] * 6)._commands
         expected = {
             f"`{name}`": {field.encode_name for field in msgspec.structs.fields(fields)}
             for name, (fields, _) in commands.items()

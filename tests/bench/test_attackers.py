@@ -67,7 +67,8 @@ class Victim:
         self.session.receive_data(data)
         for event in self.session.events():
             if isinstance(event, AdmissionAsked):
-                self.session.admit(event.ack.name, [{"room": room} for room in event.ack.rooms])
+                rooms = [{"room": room} for room in event.ack.rooms or ()]
+                self.session.admit(event.ack.name or "", rooms)
             elif isinstance(event, Faulted):
                 self.faults.append(event.error.code)
             elif isinstance(event, Ended):

@@ -45,7 +45,8 @@ class FarEnd:
             return
         for event in self.session.events():
             if isinstance(event, AdmissionAsked):
-                self.session.admit(event.ack.name, [{"room": room} for room in event.ack.rooms])
+                rooms = [{"room": room} for room in event.ack.rooms or ()]
+                self.session.admit(event.ack.name or "", rooms)
             else:
                 self.events.append(event)
         self.send()

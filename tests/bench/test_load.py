@@ -3,7 +3,7 @@
 import os
 import selectors
 import socket
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
@@ -171,7 +171,8 @@ class JoinAllTests(SynchronousTestCase):
                 joined.append(self.name)
 
         names = [f"m{number}" for number in range(2 * load.JOINING + 1)]
-        join_all([JoiningLine(None, name, "#r0") for name in names])
+        link: Any = None  # nothing is said
+        join_all([JoiningLine(link, name, "#r0") for name in names])
         self.assertEqual(sorted(joined), sorted(names))
 
     def test_refused(self):
@@ -181,8 +182,9 @@ class JoinAllTests(SynchronousTestCase):
             def join(self):
                 raise ConnectionError(f"{self.name} is refused")
 
+        link: Any = None  # nothing is said
         with pytest.raises(ConnectionError, match="m0 is refused"):
-            join_all([RefusedLine(None, "m0", "#r0")])
+            join_all([RefusedLine(link, "m0", "#r0")])
 
 
 class PipelineTests(LoadTestCase):

@@ -6,6 +6,7 @@ import json
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
@@ -82,7 +83,7 @@ class MainTests(SynchronousTestCase):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         self.path = Path(directory.name) / "figures.json"
-        self.taken = []
+        self.taken: list[Any] = []
 
         def take(peers, effort, note):
             self.taken.append(([peer.name for peer in peers], effort))

@@ -1,11 +1,13 @@
 """The peers: what they are told when they are started, and which of them are missing."""
 
 import base64
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
@@ -190,9 +192,9 @@ class ConfigTests(PeersTestCase):
 
     def test_inspircd_as_root(self):
         """It is told that root is meant only where it is root."""
-        self.patch(peers.os, "geteuid", lambda: 0)
+        self.patch(os, "geteuid", lambda: 0)
         self.assertIn("--runasroot", self.prepared("inspircd").command)
-        self.patch(peers.os, "geteuid", lambda: 1000)
+        self.patch(os, "geteuid", lambda: 1000)
         self.assertNotIn("--runasroot", self.prepared("inspircd").command)
 
     def test_ngircd(self):
@@ -244,7 +246,7 @@ class FakeProcess:
 class ServerTests(SynchronousTestCase):
     def test_context_manager(self):
         """Leaving the block ends the process by its own handle."""
-        process = FakeProcess(is_stubborn=False)
+        process: Any = FakeProcess(is_stubborn=False)
         with Server(process, "127.0.0.1", 4000) as server:
             self.assertEqual(server.pid, 7)
             self.assertEqual(process.calls, [])
@@ -252,11 +254,12 @@ class ServerTests(SynchronousTestCase):
 
     def test_stubborn(self):
         """A process that does not end in time is killed."""
-        process = FakeProcess(is_stubborn=True)
+        process: Any = FakeProcess(is_stubborn=True)
         Server(process, "127.0.0.1", 4000).stop()
         self.assertEqual(process.calls, ["terminate", "wait 5.0", "kill", "wait None"])
 
     def test_key_is_not_shown(self):
         """A key is in no representation."""
-        server = Server(FakeProcess(is_stubborn=False), "127.0.0.1", 4000, b"secret")
+        process: Any = FakeProcess(is_stubborn=False)
+        server = Server(process, "127.0.0.1", 4000, b"secret")
         self.assertNotIn("secret", repr(server))

@@ -3,6 +3,7 @@
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,7 +13,9 @@ from bench.peers import PEERS
 try:
     from bench import plots
 except ImportError:  # matplotlib comes with the extra `bench`
-    plots = None
+    has_plots = False
+else:
+    has_plots = True
 
 FAN_OUT = {
     f"fan-out-{members}": {
@@ -25,7 +28,7 @@ GROWTH = {"growth": {"1 × 1": {"chatd": [6000.0]}, "10 × 1000": {"chatd": [90.
 
 
 class PlotsTests(SynchronousTestCase):
-    if plots is None:  # not in setUp: trial would go on noting what later tests log
+    if not has_plots:  # not in setUp: trial would go on noting what later tests log
         skip = "matplotlib is not installed"
 
     def setUp(self):
@@ -104,10 +107,11 @@ class PlotsTests(SynchronousTestCase):
 
     def test_nothing(self):
         """Without a figure nothing is drawn."""
-        for results in (
+        nothing: tuple[dict[str, Any], ...] = (
             {},
             {"growth": {}, "fan-out-1": {}},
             {"fan-out-1": {"fan-out-1": {}}, "sessions": {"memory": {"chatd": [7.0]}}},
             {"growth": {"1 × 1": {"floor": [600.0]}}},
-        ):
+        )
+        for results in nothing:
             self.assertEqual(self.drawn(results), [])

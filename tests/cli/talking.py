@@ -1,5 +1,7 @@
 """Someone who talks, for the tests of what is typed at a terminal and what is shown there."""
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -26,8 +28,8 @@ class Talker:
     """
 
     def __init__(self, reactor, name, *rooms):
-        self.lines = []
-        self.ends = []
+        self.lines: list[Any] = []
+        self.ends: list[Any] = []
         self._reactor = reactor
         display = TextDisplay(
             self.lines.append,
@@ -54,7 +56,7 @@ class Talker:
         before = len(self.lines)
         doing = Deferred.fromCoroutine(act_on(self.talk, line))
         self._reactor.settle()
-        failures = []
+        failures: list[Any] = []
         doing.addErrback(failures.append)
         if failures:
             failures[0].raiseException()

@@ -1,6 +1,7 @@
 """Sending the lines of a file or a pipe."""
 
 import os
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError
@@ -41,7 +42,7 @@ class Gated(Listed):
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
-        self.gate = Deferred()
+        self.gate: Deferred[Any] = Deferred()
 
     async def message_received(self, session, message):
         if not self.gate.called:
@@ -71,7 +72,7 @@ class BatchCase(SynchronousTestCase):
         self.reactor = CommandReactor(server, **options)
         self.streams = Streams(*inputs)
         self.patch(batch, "StandardIO", self.streams)
-        self.complaints = []
+        self.complaints: list[Any] = []
         self.source = os.open(os.devnull, os.O_RDONLY)
         self.addCleanup(os.close, self.source)
         login = Login(key=options.get("key"), name=name, rooms=rooms)
@@ -269,7 +270,8 @@ class EndTests(BatchCase):
 
     def test_cancelled(self):
         """Where a signal ends it, it says goodbye first."""
-        reasons, ends = [], []
+        reasons: list[Any] = []
+        ends: list[Any] = []
         self.patch(Session, "ended", lambda session, reason: reasons.append(reason.code))
         work = self.start(b"never ends")
         self.streams.read = lambda: None

@@ -1,6 +1,7 @@
 """What is typed at a terminal about people: to them, with them, and against them."""
 
-from chatd.cli import commands
+import time
+
 from tests.cli.talking import CommandsCase, Talker
 
 
@@ -132,7 +133,7 @@ class OperatorTests(CommandsCase):
     def test_durations(self):
         """A ban lasts as long as is said."""
         for duration, seconds in (("90s", 90), ("10m", 600), ("2h", 7_200), ("7d", 604_800)):
-            self.patch(commands.time, "time", lambda: 1_000.0)
+            self.patch(time, "time", lambda: 1_000.0)
             self.assertIn(f"for {duration};", self.alice.type(f"/ban eve {duration}")[-1])
             (ban,) = self.bans()
             self.assertEqual(ban.until, 1_000.0 + seconds)

@@ -4,6 +4,7 @@ import base64
 import json
 import re
 import time
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ HELD = 1_000_000.0
 
 class JsonDisplayTests(SynchronousTestCase):
     def setUp(self):
-        self.lines = []
+        self.lines: list[Any] = []
         self.display = JsonDisplay(self.lines.append)
 
     def shown(self):
@@ -75,7 +76,7 @@ class JsonDisplayTests(SynchronousTestCase):
     @given(st.binary(max_size=200))
     def test_any_content(self, content):
         """Any content is one line, from which it can be read again."""
-        lines = []
+        lines: list[Any] = []
         JsonDisplay(lines.append).message(said(content))
         (line,) = lines
         shown = json.loads(line)
@@ -86,7 +87,7 @@ class JsonDisplayTests(SynchronousTestCase):
 
 class TextDisplayTests(SynchronousTestCase):
     def setUp(self):
-        self.lines = []
+        self.lines: list[Any] = []
         self.display = TextDisplay(self.lines.append)
 
     def test_message(self):
@@ -227,7 +228,7 @@ class TextDisplayTests(SynchronousTestCase):
 
 class RoomsTests(SynchronousTestCase):
     def setUp(self):
-        self.lines = []
+        self.lines: list[Any] = []
         self.rooms = 2
         self.display = TextDisplay(self.lines.append, with_rooms=lambda: self.rooms > 1)
 
@@ -268,7 +269,7 @@ class RoomsTests(SynchronousTestCase):
 
 class ColourTests(SynchronousTestCase):
     def setUp(self):
-        self.lines = []
+        self.lines: list[Any] = []
         self.display = TextDisplay(self.lines.append, with_rooms=lambda: True, ink=Ink("31"))
 
     def test_names(self):
@@ -288,7 +289,7 @@ class ColourTests(SynchronousTestCase):
     @given(st.text(max_size=100), st.text(max_size=40), st.text(max_size=40), st.booleans())
     def test_any_names(self, text, sender, place, is_direct):
         """Whatever is said by and to whomever, no control but those of the colours is shown."""
-        lines = []
+        lines: list[Any] = []
         display = TextDisplay(lines.append, with_rooms=lambda: True, ink=Ink("31"))
         where = {"room": None, "to": place} if is_direct else {"room": place}
         message = said(text.encode("utf-8", "replace"), sender=sender, **where)
@@ -301,7 +302,7 @@ class ColourTests(SynchronousTestCase):
     @given(st.text(max_size=100), st.text(max_size=40))
     def test_any_text(self, text, sender):
         """Whatever is said under whatever name, nothing but text, tabs and joiners is shown."""
-        lines = []
+        lines: list[Any] = []
         display = TextDisplay(lines.append)
         display.message(said(text.encode("utf-8", "replace"), sender=sender))
         display.event({"event": "joined", "name": sender})

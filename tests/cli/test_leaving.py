@@ -3,6 +3,7 @@
 import io
 import signal
 import sys
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -80,7 +81,7 @@ class RunningTests(SignalCase):
     def test_signalled(self):
         """A signal ends what is done, which may say goodbye first; its status says which it was."""
         for number, status in NUMBERS.items():
-            ends = []
+            ends: list[Any] = []
             work = self.waiting(ends, 0.5)
             self.assertEqual(self.run_until_done(work, number), (status, ""))
             self.assertEqual(ends, ["cancelled", "said goodbye"])
@@ -89,14 +90,14 @@ class RunningTests(SignalCase):
 
     def test_for_too_long(self):
         """A goodbye that nobody hears is not waited for long."""
-        ends = []
+        ends: list[Any] = []
         told = self.run_until_done(self.waiting(ends, 30), signal.SIGTERM)
         self.assertEqual((told, ends), ((Status.TERMINATED, ""), ["cancelled", "gave up"]))
         self.assertLess(self.reactor.seconds(), 2)
 
     def test_signalled_again(self):
         """A second signal ends the goodbye; the status is that of the first."""
-        ends = []
+        ends: list[Any] = []
         told = self.run_until_done(self.waiting(ends, 30), signal.SIGHUP, signal.SIGTERM)
         self.assertEqual((told, ends), ((Status.HUNG_UP, ""), ["cancelled", "gave up"]))
         self.assertLess(self.reactor.seconds(), 1)
@@ -129,7 +130,7 @@ class RunningTests(SignalCase):
                 await Deferred()
             except CancelledError:
                 ends.append("cancelled")
-                goodbye = Deferred()
+                goodbye: Deferred[Any] = Deferred()
                 call = self.reactor.callLater(goodbye_s, goodbye.callback, None)
                 try:
                     await goodbye

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import stat
+from typing import Any
 
 from twisted.internet import asyncioreactor
 from twisted.internet.defer import Deferred
@@ -196,7 +197,7 @@ class AtTerminal:
 
     def __init__(self, outcome):
         self.outcome = outcome
-        self.made = None
+        self.made: Any = None
 
     def __call__(self, reactor, endpoint, login):
         self.made = (endpoint, login)
@@ -213,7 +214,7 @@ class TerminalTests(CommandCase):
         """Run `chatd connect` at a terminal."""
         self.reactor = CommandReactor(None)
         self.terminal = AtTerminal(outcome)
-        self.installed = []
+        self.installed: list[Any] = []
         self.patch(os, "isatty", lambda descriptor: descriptor in tty)
         self.patch(asyncioreactor, "install", lambda: self.installed.append("asyncio"))
         self.patch(terminal, "Terminal", self.terminal)

@@ -8,6 +8,7 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -134,7 +135,7 @@ class PipeTests(PasswdCase):
 class TerminalTests(PasswdCase):
     def type(self, *answers, tty=(0, 1), name="alice"):
         """Run the command at a terminal where each prompt is answered, or interrupted."""
-        self.prompts = []
+        self.prompts: list[Any] = []
         waiting = list(answers)
 
         def ask(prompt):

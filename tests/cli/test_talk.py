@@ -1,5 +1,7 @@
 """The rooms that someone at a terminal is in, what is said there, and what a reconnect changes."""
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -33,7 +35,8 @@ class Slow(ChatFactory):
     async def command_received(self, session, message):
         if self.gate is not None and message.header["command"] == "history":
             await self.gate
-        await super().command_received(session, message)
+        answered: Any = super().command_received(session, message)
+        await answered
 
 
 class TalkCase(SynchronousTestCase):
@@ -112,7 +115,8 @@ class JoiningTests(TalkCase):
         self.reactor = CommandReactor(Slow)
         bob = self.talker("bob")
         bob.type("one")
-        self.reactor.server.gate = gate = Deferred()
+        gate: Deferred[Any] = Deferred()
+        self.reactor.server.gate = gate
         alice = self.talker("alice")
         bob.type("two")
         bob.type("/msg alice psst")

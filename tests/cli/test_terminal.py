@@ -3,12 +3,13 @@
 import os
 import re
 import signal
+from typing import Any
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.error import ConnectError
 
 from chatd import ChatFactory, ConfigurationError, RequestError, SessionRefused
-from chatd.cli import commands, terminal
+from chatd.cli import commands
 from chatd.cli.login import Login
 from chatd.cli.status import Status
 from chatd.cli.terminal import Terminal
@@ -90,7 +91,7 @@ class TypingTests(TerminalCase):
             it.done.cancel()
             await it.until(lambda: ends)
 
-        ends = []
+        ends: list[Any] = []
         self.assertIsNone(self.converse(script))
         self.assertIsNotNone(ends[0].check(CancelledError))
         self.assertEqual(self.sessions(), {})
@@ -106,7 +107,8 @@ class TypingTests(TerminalCase):
 
     def suspend(self, kind):
         """Suspend a conversation at a kind of terminal; return what is written at the prompt."""
-        stops, written = [], []
+        stops: list[Any] = []
+        written: list[Any] = []
         self.patch(os, "environ", {**os.environ, "TERM": kind})
         self.patch(os, "kill", lambda *stop: stops.append(stop))
 
@@ -218,13 +220,13 @@ class PromptTests(TerminalCase):
 
     def test_colours(self):
         """At a terminal that has colours, names are shown in theirs."""
-        self.patch(terminal.os, "isatty", lambda descriptor: True)
+        self.patch(os, "isatty", lambda descriptor: True)
         for environment, shown in (
             ({"TERM": "xterm-256color", "NO_COLOR": ""}, r"\x1b\[38;5;\d+malice\x1b\[39m: hello"),
             ({"TERM": "xterm-256color", "NO_COLOR": "1"}, "alice: hello"),
             ({"TERM": "dumb", "NO_COLOR": ""}, "alice: hello"),
         ):
-            self.patch(terminal.os, "environ", {**os.environ, **environment})
+            self.patch(os, "environ", {**os.environ, **environment})
             self.clear_screen()
 
             async def script(it, shown=shown):

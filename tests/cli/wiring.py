@@ -163,7 +163,12 @@ def run_until_done(reactor, coroutine):
     """Run a coroutine, let time pass until it is done, and return the Deferred of its result."""
     results = []
     done = Deferred.fromCoroutine(coroutine)
-    done.addBoth(lambda result: results.append(result) or result)
+
+    def note(result):
+        results.append(result)
+        return result
+
+    done.addBoth(note)
     reactor.pass_until(lambda: results)
     return done
 
@@ -194,5 +199,5 @@ class CommandCase(SynchronousTestCase):
         try:
             status = main(list(map(str, arguments)))
         except SystemExit as exit:  # argparse's way
-            status = exit.code
+            status = int(exit.code or 0)
         return status, output.getvalue(), complaints.getvalue()

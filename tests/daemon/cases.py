@@ -19,6 +19,12 @@ from chatd.errors import ConfigurationError
 from tests.fakes.reactors import ThreadedReactor
 
 
+def hang_up(service: ChatService) -> None:
+    """Have a daemon do what it does at SIGHUP."""
+    signals: Any = service._signals
+    signals._hang_up()
+
+
 class MakeServiceCase(SynchronousTestCase):
     """What was decided, a reactor, and a directory for files."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
@@ -62,7 +63,11 @@ class NotingFactory(ChatFactory):
 
     def shut_down(self, grace_s: float = 0.0) -> Deferred[None]:
         self.store.done.append("shut down")
-        return super().shut_down().addCallback(lambda _: self.store.done.append("all gone"))
+
+        def note(_: object) -> None:
+            self.store.done.append("all gone")
+
+        return super().shut_down().addCallback(note)
 
 
 class KeepingTests(SynchronousTestCase):
@@ -229,7 +234,8 @@ class ExpiryTests(KeepingTests):
 
     def test_slow_store(self) -> None:
         """A store that takes its time is not asked again meanwhile."""
-        self.store.expiring = expiring = Deferred()
+        expiring: Deferred[Any] = Deferred()
+        self.store.expiring = expiring
         for _ in range(3):
             self.let_pass(1)
         self.assertEqual(self.take(), ["expire"])

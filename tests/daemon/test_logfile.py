@@ -10,8 +10,14 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from twisted.application.service import Application, IService, MultiService, Service
+from twisted.application.service import (
+    Application,
+    IServiceCollection,
+    MultiService,
+    Service,
+)
 from twisted.logger import ILogObserver
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -182,11 +188,11 @@ class LogServiceTests(LogFileTests):
         self.reactor = Calls()
         self.service = LogService(self.reactor, str(self.path))
 
-    def join(self) -> object:
+    def join(self) -> Any:
         """Join an application, and return what observes its log."""
         application = Application("chatd")
         self.service.setServiceParent(application)
-        self.assertEqual(list(IService(application)), [self.service])
+        self.assertEqual(list(IServiceCollection(application)), [self.service])
         self.assertIsNotNone(self.service._file)
         self.addCleanup(self.service._file.close)
         return application.getComponent(ILogObserver)
@@ -264,8 +270,10 @@ class LogOfTests(LogFileTests):
         """Return the path of the log that `twistd` would write with these options."""
         usual = {"logfile": None, "logger": None, "syslog": 0, "nodaemon": 0, "debug": False}
         log = log_of(Calls(), {**usual, **given})
-        self.assertTrue(log is None or isinstance(log, LogService))
-        return log and log._path
+        if log is None:
+            return None
+        self.assertIsInstance(log, LogService)
+        return str(log._path)
 
     def test_twistd(self) -> None:
         """It is the file that twistd would write: its own default only in the background."""

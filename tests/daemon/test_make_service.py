@@ -33,7 +33,7 @@ from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Page, Retention
 from chatd.wire.channel import PREAMBLE
 from chatd.wire.messages import Message
-from tests.daemon.cases import MakeServiceCase
+from tests.daemon.cases import MakeServiceCase, hang_up
 from tests.fakes.passwords import CHEAP
 from tests.fakes.peers import KEY, Peer
 from tests.fakes.reactors import DEADLINE_S
@@ -230,7 +230,7 @@ class DataTests(MakeServiceCase):
         event = self.hold_saves()
         adding = Deferred.fromCoroutine(service.factory.bans.add(Ban(name="mallory")))
         with capturedLogs() as events:
-            service._signals._hang_up()
+            hang_up(service)
             self.assertEqual(events, [])
             event.set()
             self.result(adding)
@@ -332,7 +332,7 @@ class AccountTests(MakeServiceCase):
         """Any of Twisted's checkers may say so, too, beside the file and one another."""
         set_password(self.password_file, "alice", "open sesame", hasher=CHEAP)
         checkers = [
-            InMemoryUsernamePasswordDatabaseDontUse(bob="secret"),
+            InMemoryUsernamePasswordDatabaseDontUse(bob=b"secret"),
             AllowAnonymousAccess(),
         ]
         service = self.make(password_file=str(self.password_file), checkers=checkers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
@@ -54,7 +55,7 @@ class BoundsTests(SynchronousTestCase):
         options = Options()
         arguments = ["--max-sessions", "3", "--max-rooms=2", "--login-rate", "2", "--grace=0.5"]
         options.parseOptions([*arguments, "--auth", "memory:alice:secret"])
-        service = makeService(options)
+        service: Any = makeService(options)
         factory = service.factory
         self.assertEqual((factory.limits.max_sessions, service._grace_s), (3, 0.5))
         self.assertEqual(factory.hub.roster.max_rooms, 2)
@@ -127,7 +128,8 @@ class BoundsTests(SynchronousTestCase):
             path.write_text("bob\n")
             options = Options()
             options.parseOptions(["--operator", "alice", "--operator-file", str(path)])
-            self.assertEqual(makeService(options).factory.operators._keys, {"alice", "bob"})
+            service: Any = makeService(options)
+            self.assertEqual(service.factory.operators._keys, {"alice", "bob"})
             path.write_text("no name\n")
             with self.assertRaisesRegex(usage.UsageError, "line 1"):
                 Options().parseOptions(["--operator-file", str(path)])

@@ -12,7 +12,7 @@ from twisted.logger import capturedLogs, formatEvent
 from chatd.config.passwordfile import set_password
 from chatd.daemon.reloading import Reloading
 from chatd.daemon.service import ChatService
-from tests.daemon.cases import MakeServiceCase
+from tests.daemon.cases import MakeServiceCase, hang_up
 from tests.fakes.passwords import CHEAP
 from tests.fakes.peers import KEY, OTHER_KEY, Peer, ack, settle
 
@@ -40,7 +40,7 @@ class ReloadTests(MakeServiceCase):
     def reload(self, service: ChatService) -> list[str]:
         """Read the files anew, and return what was logged."""
         with capturedLogs() as events:
-            service._signals._hang_up()
+            hang_up(service)
         return [formatEvent(event) for event in events]
 
     def test_nothing_to_read(self) -> None:

@@ -21,7 +21,7 @@ from chatd.daemon.reloading import Reloading
 from chatd.daemon.service import ChatService
 from chatd.daemon.settings import Settings
 from chatd.errors import ConfigurationError
-from tests.daemon.cases import MakeServiceCase
+from tests.daemon.cases import MakeServiceCase, hang_up
 from tests.fakes.passwords import CHEAP
 from tests.fakes.peers import KEY, OTHER_KEY, Peer, ack, settle
 
@@ -100,7 +100,7 @@ class WrongFileTests(MakeServiceCase):
     def reload(self) -> list[str]:
         """Read the files anew, and return what was logged."""
         with capturedLogs() as events:
-            self.service._signals._hang_up()
+            hang_up(self.service)
         self.assertFalse(any("log_failure" in event for event in events))
         return [formatEvent(event) for event in events]
 
@@ -265,7 +265,7 @@ class AnyContentTests(SynchronousTestCase):
             service = _service(path)
             (path / name).write_bytes(content)
             with capturedLogs() as events:
-                service._signals._hang_up()
+                hang_up(service)
         lines = [formatEvent(event) for event in events]
         self.assertEqual(len(lines), len(ALL))
         for what, line in zip(ALL, lines, strict=True):
@@ -276,7 +276,7 @@ class AnyContentTests(SynchronousTestCase):
 
 def _service(directory: Path) -> ChatService:
     """Make a daemon of files in a directory; it is not started."""
-    reactor = MemoryReactorClock()
+    reactor: Any = MemoryReactorClock()
     reactor.getThreadPool = lambda: None
     (directory / "key").touch(0o600)
     (directory / "key").write_bytes(base64.urlsafe_b64encode(KEY))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from twisted.cred.strcred import makeChecker
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -65,12 +66,13 @@ class ListenerTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.factory = ChatFactory(Clock())
 
-    def service_on(self, listening: Deferred[FakePort] | FakePort) -> ListeningService:
+    def service_on(self, listening: Deferred[Any] | FakePort) -> ListeningService:
         """Make a service on a port, or on what becomes one."""
         if isinstance(listening, FakePort):
             listening = succeed(listening)
         self.endpoint = FakeEndpoint(listening)
-        return ListeningService(Clock(), "tcp:9999", self.endpoint, self.factory)
+        endpoint: Any = self.endpoint
+        return ListeningService(Clock(), "tcp:9999", endpoint, self.factory)
 
 
 class ListeningTests(ListenerTests):
@@ -145,7 +147,7 @@ class ListeningTests(ListenerTests):
     def test_abandoned(self) -> None:
         """A port that is let go of at once is closed, and so is listening that takes its time."""
         reasons: list[Failure] = []
-        port = FakePort()
+        port: Any = FakePort()
         port.connectionLost = reasons.append
         service = self.service_on(port)
         service.privilegedStartService()
@@ -179,7 +181,7 @@ class PeerGoneTests(SynchronousTestCase):
             ["stdio:", "tcp:9999"],
             finish=lambda: self.finished.append("finished"),
         )
-        self.peers: list[StdioTransport] = []
+        self.peers: list[Any] = []
 
     def serve(self, *places: int) -> None:
         """Serve a peer over pipes, at some of the service's endpoints."""
@@ -300,7 +302,7 @@ class OpenServerTests(SynchronousTestCase):
         accounts = Accounts(Clock(), checkers) if checkers else None
         factory = ChatFactory(Clock(), key=key, accounts=accounts)
         with capturedLogs() as events:
-            endpoint = FakeEndpoint(succeed(FakePort(host)))
+            endpoint: Any = FakeEndpoint(succeed(FakePort(host)))
             ListeningService(Clock(), where, endpoint, factory).startService()
         return [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
 
@@ -360,7 +362,8 @@ class ChatServiceTests(SynchronousTestCase):
         service.privilegedStartService()
         service.startService()
         self.assertEqual([server[0] for server in self.reactor.tcpServers], [9999, 7])
-        self.assertEqual(service.listeners[0].port.getHost().port, 9999)
+        port: Any = service.listeners[0].port
+        self.assertEqual(port.getHost().port, 9999)
         self.assertTrue(all(listener.running for listener in service.listeners))
 
     def test_stops(self) -> None:

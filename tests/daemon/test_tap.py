@@ -7,11 +7,12 @@ import contextlib
 import io
 import os
 import signal
+from typing import Any, cast
 
 from twisted.application.service import Application, IService
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python import usage
-from twisted.scripts.twistd import ServerOptions
+from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
@@ -24,7 +25,7 @@ from chatd.wire.messages import (
     MIN_HEARTBEAT_S,
     MIN_MAX_CONTENT,
 )
-from tests.daemon.cases import OptionsCase
+from tests.daemon.cases import OptionsCase, hang_up
 from tests.fakes.peers import KEY
 
 BAD_HEARTBEATS = ["", " ", "abc", "0", "-1", "nan", "inf", "-inf", "1e400", "5s", "1,5"]
@@ -85,7 +86,7 @@ def a_logger() -> None:
 class GoodOptionsTests(OptionsCase):
     """What is given is taken."""
 
-    def service(self, *arguments: str) -> ChatService:
+    def service(self, *arguments: str) -> Any:
         return makeService(self.parse(*arguments))
 
     def test_nothing(self) -> None:
@@ -105,7 +106,7 @@ class GoodOptionsTests(OptionsCase):
         """The interval and the limit are taken as numbers."""
         options = self.parse("--heartbeat", "2.5", "--max-content", "1000")
         self.assertEqual((options["heartbeat"], options["max-content"]), (2.5, 1000))
-        self.assertEqual(makeService(options).factory.codec.max_content, 1000)
+        self.assertEqual(cast(ChatService, makeService(options)).factory.codec.max_content, 1000)
 
     def test_bounds(self) -> None:
         """The least and the most that the protocol allows are taken."""
@@ -171,13 +172,13 @@ class ProgramTests(OptionsCase):
         data = self.directory / "data"
         options = self.parse_all("--logfile", str(self.log_file), "chatd", "--data", str(data))
         self.assertFalse(self.log_file.exists())  # until twistd has seen that it is the only one
-        log = makeService(options)
+        log: Any = makeService(options)
         self.assertEqual(list(log), [options["service"]])
         log.setServiceParent(Application("chatd"))
         self.addCleanup(log._file.close)
         self.log_file.unlink()
         with capturedLogs() as events:
-            options["service"]._signals._hang_up()
+            hang_up(options["service"])
         self.assertTrue(self.log_file.exists())
         lines = list(map(formatEvent, events))
         self.assertEqual(lines[0], "log: opened anew")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -101,7 +102,7 @@ class GoodTests(ChatOptionsTests):
             [type(checker) for checker in made.checkers],
             [InMemoryUsernamePasswordDatabaseDontUse, AllowAnonymousAccess],
         )
-        service = makeService(self.parse("--auth", "memory:alice:secret"))
+        service: Any = makeService(self.parse("--auth", "memory:alice:secret"))
         self.assertFalse(service.factory.engine.admission._accounts.allows_guests)
 
     def test_password_file(self) -> None:
@@ -109,7 +110,7 @@ class GoodTests(ChatOptionsTests):
         path = self.directory / "passwords"
         set_password(path, "alice", "open sesame", hasher=CHEAP)
         self.assertEqual(self.settings("--password-file", str(path)).password_file, str(path))
-        service = makeService(self.parse("--password-file", str(path)))
+        service: Any = makeService(self.parse("--password-file", str(path)))
         self.assertIsNotNone(service.factory.engine.admission._accounts)
 
     def test_each_for_itself(self) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
@@ -16,6 +17,8 @@ from chatd.client.factory import ChatClientFactory
 from chatd.wire.codec import Codec
 from chatd.wire.messages import ChatHeader, Error, Message, MessageType, SessionInit
 from tests.fakes.peers import Peer
+
+ADDRESS = IPv4Address("TCP", "192.0.2.1", 9_999)
 
 
 @implementer(IStreamClientEndpoint)
@@ -29,8 +32,8 @@ class HandServer:
     def __init__(self) -> None:
         self.peers: list[Peer] = []
 
-    def connect(self, factory: ChatClientFactory) -> Deferred[ChatClient]:
-        protocol = factory.buildProtocol(None)
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
+        protocol: Any = factory.buildProtocol(ADDRESS)
         self.peers.append(Peer(protocol, Codec()))
         return succeed(protocol)
 
@@ -66,8 +69,8 @@ def answer_commands(
         peer: The connection.
         answer: Gives the fields of the RESULT or the code of the ERROR; None to say nothing.
     """
-    headers = []
-    while commands := [each.header for each in peer.take() if each.type == MessageType.COMMAND]:
+    headers: list[dict[str, Any]] = []
+    while commands := [fields_of(each) for each in peer.take() if each.type == MessageType.COMMAND]:
         for header in commands:
             fields = answer(header)
             if isinstance(fields, str):
@@ -78,6 +81,12 @@ def answer_commands(
         headers += commands
         turn(peer)
     return headers
+
+
+def fields_of(message: Message) -> dict[str, Any]:
+    """Return the header of a COMMAND, a RESULT or an EVENT."""
+    assert isinstance(message.header, dict)
+    return message.header
 
 
 def answering(command: Mapping[str, Any], messages: Iterable[Message]) -> list[Message]:

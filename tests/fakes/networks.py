@@ -166,7 +166,8 @@ class LastingTests(SynchronousTestCase):
     @contextmanager
     def deaf_server(self) -> Iterator[None]:
         """Let the connections that are built meanwhile be answered no command."""
-        build = self.server.buildProtocol
+        server: Any = self.server
+        build = server.buildProtocol
 
         def build_deaf(address: object) -> ServerProtocol | None:
             protocol = build(address)
@@ -176,9 +177,9 @@ class LastingTests(SynchronousTestCase):
             )
             return protocol
 
-        self.server.buildProtocol = build_deaf
+        server.buildProtocol = build_deaf
         yield
-        self.server.buildProtocol = build
+        server.buildProtocol = build
 
     def names(self) -> list[str]:
         """Return the names of those who are connected."""
@@ -216,7 +217,7 @@ class LastingTests(SynchronousTestCase):
 
 
 @implementer(IUNIXTransport)
-class UnixTransport(SocketTransport):
+class UnixTransport(SocketTransport):  # type: ignore[misc]  # it has what is called
     """A transport of a UNIX socket, of a peer whose user the system tells.
 
     Attributes:

@@ -8,7 +8,7 @@ from argon2 import PasswordHasher
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -21,17 +21,21 @@ class SlowChecker:
 
     Attributes:
         asked: The names whose passwords it was to check.
+        known: The name of everyone who asks from now on, without waiting; None to wait.
     """
 
     credentialInterfaces = (IUsernamePassword,)
 
     def __init__(self) -> None:
         self.asked: list[bytes] = []
-        self._waiting: list[Deferred[bytes]] = []
+        self.known: bytes | None = None
+        self._waiting: list[Deferred[bytes | tuple[()]]] = []
 
-    def requestAvatarId(self, credentials: Any) -> Deferred[bytes]:
+    def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:
+        if self.known is not None:
+            return succeed(self.known)
         self.asked.append(credentials.username)
-        waiting: Deferred[bytes] = Deferred()
+        waiting: Deferred[bytes | tuple[()]] = Deferred()
         self._waiting.append(waiting)
         return waiting
 

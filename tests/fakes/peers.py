@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -44,7 +45,7 @@ class PipeTransport:
         self.ends: list[str] = []
         self.is_reading = True
         self.is_lost = False
-        self._producer = None
+        self._producer: Any = None
 
     def write(self, data: bytes) -> None:
         self.writes.append(data)
@@ -65,7 +66,7 @@ class PipeTransport:
     def unregisterProducer(self) -> None:
         self._producer = None
 
-    def getPeer(self) -> IPv4Address:
+    def getPeer(self) -> Any:
         return IPv4Address("TCP", "192.0.2.1", 40_000)
 
     # For the test
@@ -88,7 +89,7 @@ class PipeTransport:
 
 
 @implementer(IHalfCloseableDescriptor)
-class TerminalTransport(PipeTransport):
+class TerminalTransport(PipeTransport):  # type: ignore[misc]  # it has what is called
     """A transport that can be half-closed, and not aborted, as standard input and output can."""
 
     def loseWriteConnection(self) -> None:
@@ -111,7 +112,7 @@ class SocketTransport(TerminalTransport):
 
 
 @implementer(ISSLTransport)
-class TlsTransport(SocketTransport):
+class TlsTransport(SocketTransport):  # type: ignore[misc]  # it has what is called
     """A transport of TLS over a socket; it also has the socket's interfaces."""
 
 
@@ -126,15 +127,17 @@ class Peer:
 
     def __init__(
         self,
-        protocol: ChatProtocol,
+        protocol: ChatProtocol | None,
         codec: Codec,
         transport_class: type[PipeTransport] = SocketTransport,
     ) -> None:
-        self.protocol = protocol
+        assert protocol is not None
+        self.protocol: Any = protocol  # of either side: tests look into it
         self.codec = codec
         self.transport = transport_class(protocol)
         self._taken = 0
-        protocol.makeConnection(self.transport)
+        transport: Any = self.transport
+        protocol.makeConnection(transport)
 
     def send(self, *messages: Message) -> None:
         """Send messages, all in one piece."""
@@ -200,7 +203,9 @@ def command(name: str, /, **fields: object) -> Message:
 
 def settle(factory: ChatFactory) -> None:
     """End the reactor's turn."""
-    factory.clock.advance(0)
+    clock = factory.clock
+    assert isinstance(clock, Clock)
+    clock.advance(0)
 
 
 def pong(n: int) -> Message:
@@ -223,7 +228,7 @@ class GatedStore(MemoryStore):
         batches: The ids of the messages of each `append`, in order.
     """
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, **options: Any) -> None:
         super().__init__(unix_time=lambda: 0.0, **options)
         self.batches: list[list[str]] = []
         self._gates: list[Deferred[None]] = []
@@ -241,7 +246,7 @@ class GatedStore(MemoryStore):
         await gate
         return await super().append(entries)
 
-    async def read(self, stream: str, **place: int | None) -> Page:
+    async def read(self, stream: str, **place: Any) -> Page:
         """Read, after all that was to be appended before."""
         if self._gates:
             passed: Deferred[None] = Deferred()
@@ -289,9 +294,10 @@ class MemoryNetwork:
 
     def accept_in_silence(self) -> None:
         """Let the oldest attempt succeed, and the server say nothing to it."""
-        build, self.factory.buildProtocol = self.factory.buildProtocol, lambda _: Protocol()
+        factory: Any = self.factory
+        build, factory.buildProtocol = factory.buildProtocol, lambda _: Protocol()
         self.accept()
-        self.factory.buildProtocol = build
+        factory.buildProtocol = build
 
     def refuse(self) -> None:
         """Let the oldest attempt to connect fail."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory, mkdtemp
+from typing import NoReturn
 
 from tests.fuzz import CORPUS, MAX_INPUT, TARGETS
 
@@ -140,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 class _OneLineParser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         """Tell what is wrong in one line."""
         self.exit(2, f"{self.prog}: {message.replace('_seconds', 'whole number of seconds')}\n")
 

@@ -123,7 +123,9 @@ def _integer(least: float = -float("inf"), most: float = float("inf")) -> Callab
 
 
 def _number(least: float = -1e308, most: float = 1e308) -> Callable[[object], bool]:
-    return lambda value: type(value) in (int, float) and least <= value <= most
+    return lambda value: (
+        isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
+    )
 
 
 def _boolean(value: object) -> bool:

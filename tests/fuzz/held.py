@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
 __all__ = ["held_bytes"]
 
@@ -21,7 +22,8 @@ def held_bytes(keeper: object) -> int:
 
 
 def _kept(keeper: object, seen: set[int]) -> Iterator[bytes | bytearray]:
-    for name in _slots(type(keeper)):
+    keeper_type: Any = type(keeper)
+    for name in _slots(keeper_type):
         part = getattr(keeper, name, None)
         if isinstance(part, bytes | bytearray):
             yield part
@@ -31,6 +33,6 @@ def _kept(keeper: object, seen: set[int]) -> Iterator[bytes | bytearray]:
 
 
 @cache
-def _slots(keeper: type) -> frozenset[str]:
+def _slots(keeper: Any) -> frozenset[str]:
     slots = frozenset(slot for each in keeper.__mro__ for slot in getattr(each, "__slots__", ()))
     return slots - {"_outbox", "_to_send"}

@@ -103,7 +103,7 @@ class TwiceReader(FrameReader):
 class DeafCodec(Codec):
     """Does not look at the checksums."""
 
-    def decode_envelope(self, buffer: bytes, start: int, end: int) -> Message:
+    def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
         body = bytes(buffer[start:end])
         if len(body) >= 64:
             length = struct.unpack_from(">I", body, 12)[0]
@@ -116,7 +116,7 @@ class DeafCodec(Codec):
 class LooseCodec(Codec):
     """Takes a header that is no JSON object for an empty one."""
 
-    def decode_envelope(self, buffer: bytes, start: int, end: int) -> Message:
+    def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
         try:
             return super().decode_envelope(buffer, start, end)
         except HeaderError:
@@ -126,7 +126,7 @@ class LooseCodec(Codec):
 class StrictCodec(Codec):
     """Refuses a header that has unknown fields."""
 
-    def decode_envelope(self, buffer: bytes, start: int, end: int) -> Message:
+    def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
         message = super().decode_envelope(buffer, start, end)
         if b'"x"' in bytes(buffer[start:end]):
             raise RequestError("bad-request", "there is no such field")
@@ -136,7 +136,7 @@ class StrictCodec(Codec):
 class ForgetfulCodec(Codec):
     """Loses a field."""
 
-    def decode_envelope(self, buffer: bytes, start: int, end: int) -> Message:
+    def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
         message = super().decode_envelope(buffer, start, end)
         if isinstance(message.header, ChatHeader):
             header = ChatHeader(id=message.header.id, content_type=message.header.content_type)
@@ -147,7 +147,7 @@ class ForgetfulCodec(Codec):
 class CrashingCodec(Codec):
     """Fails at a header that is no JSON, as if it had not been thought of."""
 
-    def decode_envelope(self, buffer: bytes, start: int, end: int) -> Message:
+    def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
         try:
             return super().decode_envelope(buffer, start, end)
         except HeaderError as error:
@@ -183,14 +183,15 @@ class ForwardChannel(SecureChannel):
         return plaintext if was_open else b""
 
 
-def faulty(side: type[Connection], change: Callable[[Any], None]) -> Callable[..., Connection]:
-    """Make connections of a side that are changed."""
+Make = Callable[..., Connection]
 
-    class Faulty(side):
-        pass
+
+def faulty(side: Any, change: Callable[[Any], None]) -> Make:
+    """Make connections of a side that are changed."""
+    changeable = type("Changeable", (side,), {})  # which has no slots of its own
 
     def make(*arguments: Any, **options: Any) -> Connection:
-        connection = Faulty(*arguments, **options)
+        connection: Connection = changeable(*arguments, **options)
         change(connection)
         return connection
 
@@ -217,7 +218,7 @@ class BrokenTests(SynchronousTestCase):
     """A target that finds nothing in what is broken would hold nothing."""
 
     def assert_found(self, name: str, *broken: Any, error: type[Exception] = Broken) -> None:
-        target = load(name)
+        target: Callable[..., None] = load(name)
         for each in broken:
             found = 0
             for data in inputs_of(name).values():

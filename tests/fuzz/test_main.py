@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from contextlib import redirect_stderr, redirect_stdout
+from importlib.util import find_spec
 from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -89,7 +90,7 @@ class RunTests(SynchronousTestCase):
 
     def test_process(self):
         """A process of its own tries a target, in less time than a test has."""
-        if __main__.find_spec("atheris") is None:
+        if find_spec("atheris") is None:
             raise SkipTest("atheris is not installed")
         told = io.StringIO()
         with redirect_stdout(told):

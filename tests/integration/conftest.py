@@ -6,11 +6,13 @@ import gc
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from twisted.logger import LogEvent, globalLogPublisher
+from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import provider
 
 from tests.fakes.pems import write_certificate
 
@@ -31,7 +33,10 @@ def heeded_signals() -> Iterator[None]:
     What is ignored here, a process that is started ignores too: in the background and under nohup,
     and after a daemon's service was stopped in this process, which then ignores SIGHUP.
     """
-    handlers = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    handlers: dict[int, Any] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
     before = {each: signal.getsignal(each) for each in handlers}
     for each, handler in before.items():
         if handler is signal.SIG_IGN:
@@ -49,6 +54,7 @@ def logged_failures(request: pytest.FixtureRequest) -> Iterator[list[Failure]]:
         yield failures
         return
 
+    @provider(ILogObserver)
     def observe(event: LogEvent) -> None:
         failure = event.get("log_failure", event.get("failure"))  # of the new log, or the old
         if failure is not None:

@@ -227,7 +227,7 @@ class Peer:
 
     def rest(self) -> list[Frame]:
         """Give all that comes until the daemon closes, but events and heartbeats."""
-        frames = []
+        frames: list[Any] = []
         while True:
             try:
                 got = self.receive()

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 DEADLINE_S = 20
 """How long anything that is waited for may take."""
@@ -26,7 +27,7 @@ def run_command(*arguments: str | Path, **options) -> subprocess.CompletedProces
     """Run a command to its end; its output, and any input, is text."""
     name, *rest = arguments
     return subprocess.run(
-        [script(name), *rest],
+        [script(str(name)), *rest],
         capture_output=True,
         encoding="utf-8",
         errors="surrogateescape",
@@ -112,7 +113,7 @@ class Process:
         errors, errors_end = os.pipe()
         try:
             self._process = subprocess.Popen(
-                [script(name), *rest],
+                [script(str(name)), *rest],
                 stdin=subprocess.PIPE,
                 stdout=output_end,
                 stderr=errors_end,
@@ -137,8 +138,9 @@ class Process:
 
     def write(self, data: bytes) -> None:
         """Write to its standard input."""
-        self._process.stdin.write(data)
-        self._process.stdin.flush()
+        standard_input: Any = self._process.stdin
+        standard_input.write(data)
+        standard_input.flush()
 
     def close_input(self) -> None:
         """End its standard input."""
@@ -211,6 +213,7 @@ class Daemonized:
 
     def terminate(self) -> None:
         """Ask it to stop."""
+        assert self._pid is not None
         os.kill(self._pid, signal.SIGTERM)
 
     def wait(self) -> None:

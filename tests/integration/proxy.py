@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from enum import Enum
+from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, gatherResults
@@ -172,7 +173,8 @@ class Link:
         for end in (self.near, self.far):
             end.queue.clear()
             if end.transport is not None and not end.is_gone:
-                end.transport.abortConnection()
+                transport: Any = end.transport
+                transport.abortConnection()
 
     def close(self) -> None:
         """Close both ends, once what was passed on is sent."""
@@ -252,8 +254,8 @@ class Proxy:
         self.endpoint = ""
         self._loop = LoopingCall(self._turn)
         self._loop.clock = reactor
-        self._port = None
-        self._connecting: list[Deferred] = []
+        self._port: Any = None
+        self._connecting: list[Deferred[Any]] = []
         self._over: Deferred[None] | None = None
 
     async def start(self) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred, gatherResults
 
 import chatd
-from chatd import ChatClient, ChatFactory, Message, Session, SessionEnded
+from chatd import ChatClient, ChatClientService, ChatFactory, Session, SessionEnded
 from chatd.testing import Sockets, running_server
 
 KEY = bytes(range(32))
@@ -29,8 +30,8 @@ class Behaviour:
         return running_server(reactor, factory, self.sockets)
 
 
-async def connect(server, name: str | None = None, **options) -> ChatClient:
-    """Connect a client with the server's key, unless it is given another."""
+async def connect(server, name: str | None = None, **options) -> Any:
+    """Connect a client, of the class that `protocol` names, with the server's key."""
     return await chatd.connect(reactor, server.endpoint, name=name, **options)
 
 
@@ -39,7 +40,7 @@ async def connect_many(server, number: int, **options) -> list[ChatClient]:
     return await all_of(connect(server, f"c{index}", **options) for index in range(number))
 
 
-async def all_of(coroutines) -> list:
+async def all_of(coroutines) -> list[Any]:
     """Run coroutines at once, and return what they return."""
     return await gatherResults(list(map(Deferred.fromCoroutine, coroutines)), consumeErrors=True)
 
@@ -49,14 +50,14 @@ async def leave(*clients: ChatClient) -> None:
     await gatherResults([client.disconnect() for client in clients])
 
 
-async def settle(receipts: list[Deferred[Message]]) -> None:
-    """Wait until each receipt has come, or the session has ended before."""
-    for receipt in receipts:
+async def settle(asked: Sequence[Deferred[Any]]) -> None:
+    """Wait until each answer has come, or the session has ended before."""
+    for answer in asked:
         with suppress(SessionEnded):
-            await receipt
+            await answer
 
 
-async def texts(client: ChatClient, number: int) -> list[str]:
+async def texts(client: ChatClient | ChatClientService, number: int) -> list[str]:
     """Return the texts of the next messages."""
     return [(await client.__anext__()).text for _ in range(number)]
 
@@ -66,16 +67,16 @@ class Witness(ChatClient):
 
     def __init__(self, *arguments) -> None:
         super().__init__(*arguments)
-        self._events: list[dict] = []
+        self._events: list[dict[Any, Any]] = []
         self._waiter: Deferred[None] | None = None
 
-    def event_received(self, event: dict) -> None:
+    def event_received(self, event: dict[Any, Any]) -> None:
         self._events.append(event)
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
             waiter.callback(None)
 
-    async def next_event(self) -> dict:
+    async def next_event(self) -> dict[Any, Any]:
         """Return the oldest event that was not returned yet."""
         while not self._events:
             self._waiter = Deferred()

@@ -1,5 +1,7 @@
 """Twisted's own `ClientService` keeps a client connected, too."""
 
+from typing import Any
+
 from twisted.application.internet import ClientService
 from twisted.internet import reactor
 
@@ -17,14 +19,14 @@ async def test_connects_again():
             retryPolicy=lambda _: 0.01,
         )
         service.startService()
-        first = await service.whenConnected()
+        first: Any = await service.whenConnected()
         await first.when_established()
         assert (await first.send("one")).text == "one"
         session = await server.wait_for_session("alice")
         session.end("restart", "come back", retry=True)
         await first.when_ended()
         again = await server.wait_for_session("alice")
-        second = await service.whenConnected()
+        second: Any = await service.whenConnected()
         await second.when_established()
         assert second.session_id == again.id
         assert (await second.send("two")).text == "two"

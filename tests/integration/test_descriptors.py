@@ -4,6 +4,7 @@ import resource
 import signal
 import socket
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from twisted.internet import reactor
@@ -34,6 +35,7 @@ async def let_in(endpoint, name):
 async def test_out_of_descriptors(tmp_path, kind):
     """Established sessions go on, and who had to wait is greeted when others have gone."""
     path = f"{tmp_path}/chat.sock"
+    address: Any
     endpoint = f"unix:{path}" if kind == "unix" else "tcp:0:interface=127.0.0.1"
     options = ("--endpoint", endpoint, "--handshake-timeout", "60")
     with (

@@ -6,6 +6,7 @@ import struct
 import sys
 import time
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from twisted.internet import reactor
@@ -86,7 +87,7 @@ class Listener(ChatClient):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self._left = 0
-        self._enough = Deferred()
+        self._enough: Deferred[Any] = Deferred()
 
     def dataReceived(self, data):
         super().dataReceived(data)

@@ -14,6 +14,7 @@ import tempfile
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.integration.peer import LENGTH, Frame, Peer, Type, frame, opened
 from tests.integration.processes import DEADLINE_S, daemon
@@ -48,7 +49,7 @@ class Crowd:
             events = self._selector.select(DEADLINE_S)
             assert events, f"{len(waiting)} of {len(self._sockets)} were told nothing"
             for key, _ in events:
-                member = key.fileobj
+                member: Any = key.fileobj
                 data = member.recv(65536)
                 assert data, "a connection was closed"
                 arrived = self._sockets[member]
@@ -61,7 +62,7 @@ class Crowd:
                     waiting.remove(member)
         return told
 
-    def acknowledge(self, greetings: list) -> None:
+    def acknowledge(self, greetings: list[Any]) -> None:
         """Answer the greetings: let each be let in, into no room."""
         for member, greeting in greetings:
             header = {"session_id": greeting.header["session_id"], "rooms": []}

@@ -2,6 +2,7 @@
 
 from contextlib import asynccontextmanager, suppress
 from itertools import chain
+from typing import Any
 
 import pytest
 from twisted.internet import reactor
@@ -143,7 +144,7 @@ async def test_damage(key, fault):
             bob, alice = await connect(server, "bob", key=key), await connect(proxy, key=key)
             heard = [Heard(alice), Heard(bob)]
             proxy.script = script = Script(seed, [fault], 1, chance=0.2)
-            said = {alice: [], bob: []}
+            said: dict[Any, list[Any]] = {alice: [], bob: []}
             for number in range(MOST):
                 for client in (alice, bob):
                     if client.is_active:

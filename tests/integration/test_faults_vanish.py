@@ -5,11 +5,12 @@ import re
 import socket
 import struct
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.task import deferLater
 
 import chatd
@@ -147,7 +148,7 @@ async def test_during_its_admission(is_right):
             checker.answer(b"alice")
         else:
             checker.refuse()
-        checker.requestAvatarId = lambda credentials: b"alice"
+        checker.known = b"alice"
 
 
 @pytest.mark.parametrize("is_reset", [True, False], ids=["reset", "closed"])
@@ -156,7 +157,7 @@ async def test_while_it_waits_for_its_check(is_reset):
     checker = SlowChecker()
     accounts = Accounts(reactor, [checker], max_checks=1)
     async with serve(KEY, accounts=accounts) as server:
-        clients = []
+        clients: list[Any] = []
         for name in ("alice", "mallory", "bob"):
             factory = ChatClientFactory(reactor, key=KEY, name=name, password="secret")
             clients.append(await client_endpoint(reactor, server.endpoint).connect(factory))
@@ -175,20 +176,20 @@ async def test_while_it_waits_for_its_check(is_reset):
         await bob.when_established()
         await until(lambda: len(server.factory.engine.connections) == 2)
         await leave(alice, bob)
-        checker.requestAvatarId = lambda credentials: b"alice"
+        checker.known = b"alice"
 
 
 class Stranger(Protocol):
     """Resets its connection when it is told something."""
 
     def connectionMade(self):
-        self.is_gone = Deferred()
+        self.is_gone: Deferred[Any] = Deferred()
 
     def dataReceived(self, data):
         self.transport.write(self.factory.answer)
         self.transport.abortConnection()
 
-    def connectionLost(self, reason):
+    def connectionLost(self, reason=connectionDone):
         self.is_gone.callback(None)
 
 
@@ -197,11 +198,11 @@ class Stranger(Protocol):
 async def test_after_the_greeting(key, answer):
     """When it was greeted: before it answers, and in the middle of the answer."""
     async with serve(key) as server:
-        factory = Factory.forProtocol(Stranger)
+        factory: Any = Factory.forProtocol(Stranger)
         factory.noisy = False
         factory.answer = answer
         for _ in range(5):
-            stranger = await client_endpoint(reactor, server.endpoint).connect(factory)
+            stranger: Any = await client_endpoint(reactor, server.endpoint).connect(factory)
             await stranger.is_gone
 
 
@@ -219,7 +220,10 @@ async def test_daemon(tmp_path):
         for number in range(20):
             client = await chatd.connect(reactor, f"tcp:127.0.0.1:{port}", name=f"c{number}")
             client.stream.pauseProducing()
-            asked = [client.history("lobby", limit=1), client.send("bye")]
+            asked: list[Deferred[Any]] = [
+                client.history("lobby", limit=1),
+                client.send("bye"),
+            ]
             reset_on_greeting(port)
             await deferLater(reactor, 0)
             client.transport.abortConnection()

@@ -1,9 +1,11 @@
 """Heartbeats: silence on either side ends a session, and a quiet room does not."""
 
+from typing import Any
+
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 
 import chatd
 from chatd import ChatClient, Codec, Message, MessageType
@@ -25,7 +27,7 @@ class Listener(ChatClient):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.waiters = 0
-        self.has_heard = Deferred()
+        self.has_heard: Deferred[Any] = Deferred()
         self.enough = 8
 
     def dataReceived(self, data):
@@ -52,7 +54,7 @@ class SilentServer(Protocol):
     def say(self, message_type, header):
         self.transport.write(Codec().encode(Message(message_type, header)))
 
-    def connectionLost(self, reason):
+    def connectionLost(self, reason=connectionDone):
         self.factory.heard.callback(self.heard)
 
 
@@ -61,7 +63,7 @@ class HeartbeatBehaviour(Behaviour):
     async def test_quiet_session(self, key):
         """A session in which nobody speaks is kept alive by heartbeats, beyond three intervals."""
         async with self.serve(key, heartbeat_s=INTERVAL_S) as server:
-            client = await connect(server, key=key, protocol=Listener)
+            client: Any = await connect(server, key=key, protocol=Listener)
             await client.has_heard
 
             assert client.is_active
@@ -91,7 +93,7 @@ class HeartbeatBehaviour(Behaviour):
 
     async def test_silent_server(self, tmp_path):
         """A client ends a session whose server has fallen silent, and says why."""
-        factory = Factory.forProtocol(SilentServer)
+        factory: Any = Factory.forProtocol(SilentServer)
         factory.noisy = False
         factory.was_greeted = False
         factory.heard = Deferred()

@@ -2,12 +2,13 @@
 
 import os
 import pwd
+from typing import Any
 
 import pytest
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import clientFromString, connectProtocol, serverFromString
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 
 from chatd.transport.identity import Identity, identify
 from tests.integration.tls import has_ipv6, ssl_client, ssl_server
@@ -34,12 +35,12 @@ class Speaking(Protocol):
 
     def __init__(self, data):
         self.data = data
-        self.lost = Deferred()
+        self.lost: Deferred[Any] = Deferred()
 
     def connectionMade(self):
         self.transport.write(self.data)
 
-    def connectionLost(self, reason):
+    def connectionLost(self, reason=connectionDone):
         self.lost.callback(None)
 
 
@@ -51,7 +52,7 @@ async def identity_of_client(server, client, data=b"hello"):
         client: The client's, or a function of the port that returns it.
         data: What the client says first.
     """
-    factory = Factory.forProtocol(Identifying)
+    factory: Any = Factory.forProtocol(Identifying)
     factory.identified = Deferred()
     port = await serverFromString(reactor, server).listen(factory)
     try:

@@ -1,5 +1,7 @@
 """Much at once: many messages, many clients, large contents, and those who do not read."""
 
+from typing import Any
+
 import pytest
 from twisted.internet.defer import Deferred, gatherResults
 
@@ -27,7 +29,7 @@ class OneAtATime(ChatFactory):
     async def message_received(self, session, message):
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
-        done = Deferred()
+        done: Deferred[Any] = Deferred()
         self.clock.callLater(0, done.callback, None)
         await done
         self._at_once -= 1
@@ -53,7 +55,7 @@ class LoadBehaviour(Behaviour):
         async with self.serve(key) as server:
             clients = await connect_many(server, 50, key=key)
             receipts = await gatherResults([client.send(client.name) for client in clients])
-            order = [receipt.text for receipt in sorted(receipts, key=lambda it: it.seq)]
+            order = [receipt.text for receipt in sorted(receipts, key=lambda it: it.seq or 0)]
 
             assert sorted(order) == sorted(client.name for client in clients)
             for client in clients:

@@ -1,10 +1,10 @@
 """A stranger's peer talks to the daemon, with a key and without."""
 
 from tests.integration.peer import Type
-from tests.integration.peer_case import KEY, PeerTestCase
+from tests.integration.peer_case import KEY, PeerMixin, PeerTestCase
 
 
-class SessionPromises:
+class SessionPromises(PeerMixin):
     """What is promised of a session, whatever carries it."""
 
     def test_session_init(self):
@@ -105,7 +105,7 @@ class SessionPromises:
         watcher.expect(Type.EVENT, event="left", name=leaver.name)
 
 
-class MessagePromises:
+class MessagePromises(PeerMixin):
     """What is promised of messages, whatever carries them."""
 
     def test_receipt(self):

@@ -7,10 +7,10 @@ import threading
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.integration.peer import Closed, Peer, Type
-from tests.integration.peer_case import KEY, Daemon, PeerTestCase
+from tests.integration.peer_case import KEY, Daemon, PeerMixin, PeerTestCase
 
 
-class HeartbeatPromises:
+class HeartbeatPromises(PeerMixin):
     """What is promised of heartbeats, whatever carries them."""
 
     options = ("--heartbeat", "0.4")
@@ -95,7 +95,8 @@ class SlowPeerTests(PeerTestCase):
         """A member that does not read is disconnected and may come back; others miss nothing."""
         sender, reader, slow = self.join(), self.join(), self.join()
         left = {"event": "left", "room": slow.welcome["room"], "name": slow.name}
-        seqs, has_left = [], False
+        seqs: list[int] = []
+        has_left = False
         while not has_left:
             sender.send(Type.MESSAGE, {"id": f"load-{len(seqs)}"}, bytes(1024 * 1024))
             while (got := sender.receive()).type != Type.MESSAGE:

@@ -1,9 +1,10 @@
 """A stranger's peer in rooms, in direct messages, and back after it was away."""
 
 import socket
+from typing import Any
 
 from tests.integration.peer import Frame, Peer, Type
-from tests.integration.peer_case import KEY, PeerTestCase
+from tests.integration.peer_case import KEY, PeerMixin, PeerTestCase
 
 
 def with_ref(said: Frame, ref: str) -> Frame:
@@ -11,10 +12,10 @@ def with_ref(said: Frame, ref: str) -> Frame:
     return said._replace(header={**said.header, "ref": ref})
 
 
-class RoomPromises:
+class RoomPromises(PeerMixin):
     """What is promised of rooms and of what is kept in them."""
 
-    def ask(self, peer: Peer, command: str, **fields: object) -> dict:
+    def ask(self, peer: Peer, command: str, **fields: object) -> dict[Any, Any]:
         """Give a command, and return the header of its RESULT."""
         peer.send(Type.COMMAND, {"id": f"do-{command}", "command": command, **fields})
         return peer.expect(Type.RESULT, id=f"do-{command}").header

@@ -3,6 +3,7 @@
 import os
 import sys
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 from twisted.internet import reactor
@@ -26,7 +27,7 @@ class Spawning:
         self.processes = []
 
     def spawnProcess(self, protocol, *arguments):
-        ended = Deferred()
+        ended: Deferred[Any] = Deferred()
         process_ended = protocol.processEnded
 
         def tell(reason):

@@ -2,6 +2,7 @@
 
 import socket
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from twisted.internet import reactor
@@ -60,6 +61,10 @@ class Place:
 
 
 class ReconnectBehaviour:
+    def place_in(self, directory, key_file):
+        """Return a place in a directory, on the sockets of a subclass."""
+        raise NotImplementedError
+
     @pytest.fixture(params=["clear", "key"])
     def place(self, request, tmp_path):
         """Return a place with or without a key."""
@@ -93,7 +98,7 @@ class ReconnectBehaviour:
 
     async def test_server_comes_later(self, place):
         """A client that was started before its server is connected when that is there."""
-        tried_twice = Deferred()
+        tried_twice: Deferred[Any] = Deferred()
 
         def attempted(number):
             if number == 2:

@@ -55,8 +55,12 @@ async def test_in_order(store):
 
     def ask(name, coroutine):
         deferred = Deferred.fromCoroutine(coroutine)
-        deferred.addCallback(lambda answer: answered.append(name) or answer)
-        return deferred
+
+        def note(answer):
+            answered.append(name)
+            return answer
+
+        return deferred.addCallback(note)
 
     asked = []
     for id in range(50):
@@ -81,9 +85,13 @@ async def test_close_waits(store, tmp_path, running_reactor):
     done = []
     pages = []
     asked = []
+
+    async def append(id):
+        await store.append(entries(id, time=FAR))
+        done.append(id)
+
     for id in range(20):
-        append = Deferred.fromCoroutine(store.append(entries(id, time=FAR)))
-        asked.append(append.addCallback(lambda _, id=id: done.append(id)))
+        asked.append(Deferred.fromCoroutine(append(id)))
         page = Deferred.fromCoroutine(store.read(LOBBY, limit=1, max_bytes=1))
         asked.append(page.addCallback(lambda page: pages.append(page.head.seq)))
     closed = Deferred.fromCoroutine(store.close())

@@ -5,6 +5,7 @@ import select
 import signal
 import socket
 import subprocess
+from typing import Any
 
 import pytest
 
@@ -65,7 +66,8 @@ class StdioDaemon:
 
     def __init__(self, directory, *options, carrier="pipes"):
         self._log = directory / "log"
-        near = far = None
+        near: Any = None
+        far: Any = None
         if carrier == "socket":
             near, far = socket.socketpair()
         twistd = [script("twistd"), "-n", "--pidfile=", f"--logfile={self._log}"]

@@ -4,6 +4,7 @@ import re
 import signal
 import ssl
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from twisted.internet import reactor
@@ -33,7 +34,8 @@ async def serving(listen, key_file=None):
     service = make_service(reactor, Settings(endpoints=[listen], key_file=key_file))
     service.startService()
     try:
-        yield service, service.listeners[0].port.getHost().port
+        port: Any = service.listeners[0].port
+        yield service, port.getHost().port
     finally:
         await service.stopService()
 

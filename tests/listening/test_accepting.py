@@ -98,7 +98,7 @@ class DoorTests(SynchronousTestCase):
             except BlockingIOError:
                 return accepted
             except OSError as error:
-                accepted.append(errno.errorcode[error.errno])
+                accepted.append(errno.errorcode[error.errno or 0])
                 return accepted
             accepted.append(connection.fileno())
 

@@ -6,6 +6,7 @@ import errno
 import os
 import resource
 import socket
+from typing import Any
 
 from twisted.internet.interfaces import IReactorFDSet
 from twisted.internet.protocol import Factory, Protocol
@@ -23,7 +24,7 @@ DEADLINE_S = 20.0
 
 
 @implementer(IReactorFDSet)
-class FakeReactor(Clock):
+class FakeReactor(Clock):  # type: ignore[misc]  # it has what a port calls
     """A reactor that never looks at what it is to read from: the test says when there is something.
 
     Attributes:
@@ -68,7 +69,7 @@ class ScarceSocket:
         self.left -= 1
         return connection, address
 
-    def __getattr__(self, name: str) -> object:
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._listening, name)
 
 
@@ -82,7 +83,7 @@ class PortTests(SynchronousTestCase):
         self.may_go = False
         self.factory = Factory()
         self.factory.noisy = False
-        self.factory.buildProtocol = self.build
+        self.factory.buildProtocol = self.build  # type: ignore[assignment]  # any address
         self.port = self.listen()
         self.scarce = self.port.socket = ScarceSocket(self.port.socket)
         Acceptor(self.reactor, self.port, self.make_room)
@@ -91,7 +92,7 @@ class PortTests(SynchronousTestCase):
     def listen(self) -> Port:
         port = Port(0, self.factory, interface="127.0.0.1", reactor=self.reactor)
         port.startListening()
-        self.address = (port.getHost().host, port.getHost().port)
+        self.address: Any = (port.getHost().host, port.getHost().port)
         return port
 
     def make_room(self) -> bool:

@@ -135,7 +135,7 @@ class AdoptingTests(ActivationCase):
         for kind in ("", "haproxy:"):
             self.deliver_early()
             endpoint = server_endpoint(self.reactor, f"{kind}systemd:domain=UNIX:name=chat")
-            port = self.successResultOf(endpoint.listen(QuietFactory()))
+            port: Any = self.successResultOf(endpoint.listen(QuietFactory()))
             self.handed_over[-1].detach()  # which Twisted has closed
             self.addCleanup(port.socket.close)
             self.assertIn(port, self.reactor.readers)

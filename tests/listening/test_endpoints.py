@@ -6,9 +6,11 @@ import os
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.protocol import Factory
 
 from chatd.errors import ConfigurationError
 from chatd.listening import endpoints
@@ -46,7 +48,7 @@ class ServerEndpointTests(EndpointCase):
 
     def listen(self, description: str) -> None:
         """Listen on an endpoint of the reactor in memory."""
-        self.successResultOf(server_endpoint(self.reactor, description).listen(None))
+        self.successResultOf(server_endpoint(self.reactor, description).listen(Factory()))
 
     def backlog_of(self, description: str) -> int:
         """Return how many connections may wait at an endpoint."""
@@ -75,7 +77,7 @@ class ServerEndpointTests(EndpointCase):
                 endpoint = server_endpoint(self.reactor, description)
             finally:
                 os.chdir("/")
-            self.successResultOf(endpoint.listen(None))
+            self.successResultOf(endpoint.listen(Factory()))
         return self.unix_servers[-1][0].replace(here, "HERE")
 
     def test_relative(self) -> None:
@@ -134,9 +136,9 @@ class ServerEndpointTests(EndpointCase):
         self.check_refused(server_endpoint, ["unix:chat.sock"])
         self.listen("unix:/run/chat.sock")
 
-    def mode_of(self, description: str, *socket_mode: int) -> int:
+    def mode_of(self, description: str, *socket_mode: Any) -> int:
         """Return the mode that a UNIX socket would have."""
-        server_endpoint(self.reactor, description, *socket_mode).listen(None)
+        server_endpoint(self.reactor, description, *socket_mode).listen(Factory())
         return self.unix_servers[-1][2]
 
     def test_mode(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.error import ConnectionAborted, ConnectionDone
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.main import CONNECTION_DONE
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -37,7 +37,7 @@ class NotingProtocol(Protocol):
     def writeConnectionLost(self) -> None:
         self.told.append("no more output")
 
-    def connectionLost(self, reason: Failure) -> None:
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
         self.told.append(reason.type)
 
 
@@ -49,14 +49,14 @@ class StdioCase(SynchronousTestCase):
         self.standard_input, self.input = os.pipe()
         self.output, self.standard_output = os.pipe()
         self.open = {self.standard_input, self.input, self.output, self.standard_output}
-        self.addCleanup(lambda: [os.close(number) for number in self.open])
+        self.addCleanup(lambda: list(map(os.close, self.open)))
         self.protocol = NotingProtocol()
-        self.factory = Factory.forProtocol(lambda: self.protocol)
+        self.factory: Any = Factory.forProtocol(lambda: self.protocol)
 
-    def serve(self) -> StdioTransport:
+    def serve(self) -> Any:
         """Serve the peer."""
         endpoint = StdioEndpoint(self.reactor, self.standard_input, self.standard_output)
-        transport = self.successResultOf(endpoint.listen(self.factory))
+        transport: Any = self.successResultOf(endpoint.listen(self.factory))
         self.addCleanup(transport.connectionLost, Failure(ConnectionDone()))
         return transport
 

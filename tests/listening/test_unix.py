@@ -97,7 +97,7 @@ class ListeningTests(UnixCase):
         """Who connects is given a protocol."""
         port = self.listen()
         built: list[object] = []
-        self.factory.buildProtocol = built.append
+        self.factory.buildProtocol = built.append  # type: ignore[assignment]  # it counts them
         self.assertTrue(self.is_served())
         port.doRead()
         self.assertEqual(len(built), 1)
@@ -153,7 +153,7 @@ class ModeTests(UnixCase):
 
     def test_elsewhere(self) -> None:
         """Where the system cannot tell, the mode is set by the path."""
-        self.patch(unix.os, "O_PATH", None)
+        self.patch(os, "O_PATH", None)
         self.path.write_bytes(b"")
         unix._set_mode(os.fsencode(self.path), 0o640)
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o640)

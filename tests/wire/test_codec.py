@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -240,7 +241,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_header_that_cannot_be_sent(self):
         """A header that is no JSON, not text, or nested without end, is the caller's fault."""
-        endless = {}
+        endless: dict[str, Any] = {}
         endless["again"] = endless
         for value in (object(), "\ud800", endless):
             with pytest.raises(LocalProtocolError, match="the header cannot be sent"):

@@ -1,6 +1,7 @@
 """Envelopes: their layout, and what is refused with which error."""
 
 import struct
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -172,7 +173,7 @@ class ForgeryTests(SynchronousTestCase):
 class OrderOfChecksTests(SynchronousTestCase):
     def test_order(self):
         """Of several faults, the one that is checked first is told."""
-        faults = [
+        faults: list[tuple[type[WireError], dict[str, Any]]] = [
             (MagicError, {"magic": b"\x89CHATX\r\n"}),
             (VersionError, {"version": 2}),
             (FrameLengthError, {"header_length": len(HEADER) + 1}),
@@ -180,7 +181,7 @@ class OrderOfChecksTests(SynchronousTestCase):
             (SignatureError, {"mac": bytes(32)}),
         ]
         for first, (error, _) in enumerate(faults):
-            fields = {}
+            fields: dict[str, Any] = {}
             for _, fault in faults[first:]:
                 fields |= fault
             self.assertIs(error_of(make_frame(**fields)), error)

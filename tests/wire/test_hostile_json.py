@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.errors import HeaderError, RequestError
 from chatd.wire.codec import MAX_DEPTH, Codec
 from chatd.wire.messages import Error, Heartbeat, Message, MessageType
+from tests.fakes.handserver import fields_of
 from tests.wire.hostile_json import (
     BEYOND,
     NO_ID,
@@ -77,8 +78,8 @@ class HostileJsonTests(SynchronousTestCase):
         for name, header in TAKEN.items():
             message = decode(MessageType.MESSAGE, header)
             self.assertEqual(message.id, "m1", name)
-            message = decode(MessageType.COMMAND, header)
-            self.assertEqual((message.header["id"], message.header["command"]), ("m1", "who"), name)
+            fields = fields_of(decode(MessageType.COMMAND, header))
+            self.assertEqual((fields["id"], fields["command"]), ("m1", "who"), name)
 
     def test_nested(self):
         """What is handed on as it is nests so deep and no deeper; what is passed over may."""

@@ -13,7 +13,7 @@ from chatd.testing import MemoryServer
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Message, MessageType
 from tests.connection.wiring import HELLO, bring_to, codes_of, make_client, make_server
-from tests.fakes.handserver import noting
+from tests.fakes.handserver import fields_of, noting
 from tests.fakes.peers import Peer, greeted_client, hand_client, settle
 from tests.wire.hostile_json import BEYOND, NO_ID, NO_OBJECT, NO_TEXT, NO_VALUE, TAKEN, TEXTS
 from tests.wire.samples import raw_frame
@@ -136,7 +136,7 @@ class HostileJsonServerTests(SynchronousTestCase):
             (receipt,) = self.say(raw_frame(4, b'{"id":"%b"}' % raw, b"odd"))
             self.assertEqual(receipt.id, text)
             (answer,) = self.say(raw_frame(8, b'{"id":"%b","command":"rooms"}' % raw))
-            self.assertEqual((answer.type, answer.header["id"]), (9, text))
+            self.assertEqual((answer.type, fields_of(answer)["id"]), (9, text))
         self.server.pump()
         self.assertEqual(self.heard, ["odd"] * len(set(TEXTS.values())))
         self.assert_serves()

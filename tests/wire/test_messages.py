@@ -3,6 +3,7 @@
 import contextlib
 import json
 import uuid
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -31,7 +32,7 @@ ID = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
 SID = json.dumps(ID)
 
 # For each type: a full header as its JSON, and what it is decoded to.
-FULL = {
+FULL: dict[int, tuple[str, Any]] = {
     MessageType.SESSION_INIT: (
         f'{{"session_id":{SID},"server":"chatd/1","heartbeat":2.5,"max_content":9,"auth":true}}',
         SessionInit(session_id=ID, server="chatd/1", heartbeat=2.5, max_content=9, auth=True),
@@ -171,8 +172,8 @@ class HeaderTests(SynchronousTestCase):
         """An id of 64 characters, not bytes, and a content type of 255 are taken."""
         header = ChatHeader(id="é" * 64, content_type="x" * 255)
         self.assertEqual(decode_header(4, encode_header(4, header)), header)
-        header = {"id": "é" * 64, "command": "é" * 64}
-        self.assertEqual(decode_header(8, encode_header(8, header)), header)
+        fields = {"id": "é" * 64, "command": "é" * 64}
+        self.assertEqual(decode_header(8, encode_header(8, fields)), fields)
 
     def test_number_that_can_be_repeated(self):
         """A ping's number may be any integer that is read, and is written back the same."""
