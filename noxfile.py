@@ -1,0 +1,177 @@
+"""The checks of the project, each a session: ``nox --list`` shows them.
+
+``nox`` alone runs the quick ones, for before each commit, and ``nox -t ci`` those of `.ci/run`.
+
+Sessions without an environment of their own run in the one that nox is in, which has the extra
+`dev`. The others keep theirs in `.nox/`; ``nox -R`` uses those as they are and installs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+from configparser import ConfigParser
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "venv"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_venv = "yes"
+nox.options.tags = ["quick"]
+
+SUPPORTED = ("3.10", "3.11", "3.12", "3.13", "3.14")
+TRUNK = "twisted[tls] @ https://github.com/twisted/twisted/archive/refs/heads/trunk.zip"
+PYTEST = ("python", "-m", "pytest", "-q")
+SLOW = ("integration", "bench", "fuzz")
+NOT_QUICK = tuple(f"--ignore=tests/{name}" for name in SLOW)
+"""Tests that start processes, or wait for some."""
+MACHINES = "MachineTests or PairTests or InterleavingTests"
+"""State machines of Hypothesis, which take half of the time of all other quick tests."""
+SEARCHES = f"{MACHINES} or AnywhereTests or test_seeds"
+"""All that take seconds each: the machines, every place where a disk can fail, many seeds."""
+
+# Here, so that a session finds the commands of nox's own environment though it is not activated.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+
+
+def _let_pyenv_find_all() -> None:
+    """Name each Python that pyenv has, where nobody chose; its `python3.10` works only then."""
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"), "versions")
+    had = sorted(path.name for version in SUPPORTED for path in versions.glob(f"{version}.*"))
+    running = ".".join(map(str, sys.version_info[:3]))
+    if had:
+        os.environ.setdefault("PYENV_VERSION", ":".join(sorted(had, key=running.__ne__)))
+
+
+_let_pyenv_find_all()
+PRESENT = [version for version in SUPPORTED if shutil.which(f"python{version}")]
+
+
+@nox.session(python=False, tags=["quick", "ci"])
+def lint(session: nox.Session) -> None:
+    """Look for faults of style and for misspelt words."""
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
+
+
+@nox.session(python=False, tags=["quick", "ci"])
+def types(session: nox.Session) -> None:
+    """Check the types."""
+    session.run("mypy")
+
+
+@nox.session(python=False, tags=["quick"])
+def quick(session: nox.Session) -> None:
+    """Run the tests that take no second each."""
+    session.run(*PYTEST, *NOT_QUICK, "-k", f"not ({SEARCHES})", *session.posargs)
+
+
+@nox.session(python=False, tags=["ci"])
+def docs(session: nox.Session) -> None:
+    """Build the site of the documents, without a warning."""
+    site = str(Path(session.create_tmp(), "site"))
+    session.run("python", "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", site)
+
+
+@nox.session(python=False, tags=["ci"])
+def defences(session: nox.Session) -> None:
+    """Take each defence out of a copy, and see its test fail."""
+    session.run("python", "-m", "tests.defences", *session.posargs)
+
+
+@nox.session(python=False, tags=["ci"])
+def coverage(session: nox.Session) -> None:
+    """Measure which branches the tests of single modules reach."""
+    report = ("--cov", "--cov-report=term")
+    session.run(*PYTEST, *NOT_QUICK, "-k", f"not ({MACHINES})", *report, *session.posargs)
+
+
+@nox.session(python=False, tags=["ci"])
+def cases(session: nox.Session) -> None:
+    """Run the test cases of the slow directories under pytest, as trial runs them otherwise."""
+    slow = tuple(f"tests/{name}" for name in SLOW)
+    session.run(*PYTEST, "-m", "not pytest_only and not benchmark", *slow, *session.posargs)
+
+
+@nox.session(python=False, tags=["ci"])
+def seeds(session: nox.Session) -> None:
+    """Run the state machines with other seeds than the tests do."""
+    chosen = session.posargs or ("--first", "100", "--count", "2", "MachineTests", "PairTests")
+    session.run("python", "-m", "tests.seeds", *chosen)
+
+
+@nox.session(tags=["ci"])
+def fuzz(session: nox.Session) -> None:
+    """Feed the parsers what a fuzzer comes up with."""
+    session.install("-e", ".[test,fuzz]")
+    session.run("python", "-m", "tests.fuzz", *(session.posargs or ("--seconds", "2")))
+
+
+@nox.session(python=False, tags=["ci"])
+def benchmarks(session: nox.Session) -> None:
+    """See that the benchmarks work, and that a quick report lacks nothing."""
+    session.run(*PYTEST, "-m", "benchmark", "--benchmark-disable")
+    report, plots = (str(Path(session.create_tmp(), name)) for name in ("bench.json", "plots"))
+    session.run("python", "-m", "bench", "--quick", "--json", report, "--plots", plots)
+    session.run("python", ".ci/bench_report.py", report, plots)
+
+
+@nox.session(python=False)
+def full(session: nox.Session) -> None:
+    """Run all tests, with trial and with pytest, as the README says."""
+    session.run("python", "-m", "twisted.trial", "tests")
+    session.run("python", "-m", "pytest", "-m", "pytest_only", *session.posargs)
+
+
+@nox.session(python=SUPPORTED)
+def tests(session: nox.Session) -> None:
+    """Run the tests of single modules on each Python that is there."""
+    session.install("-e", ".[test]")
+    session.run(*PYTEST, *NOT_QUICK, *session.posargs)
+
+
+@nox.session(python=PRESENT[0], tags=["ci"])
+def lowest(session: nox.Session) -> None:
+    """Run them on the lowest Python, with exactly the versions that setup.cfg asks for at least."""
+    pins = lowest_versions(Path("setup.cfg"))
+    session.install("-e", ".[test]", *pins)
+    session.log("with " + ", ".join(pins))
+    session.run(*PYTEST, *NOT_QUICK, *session.posargs)
+
+
+@nox.session(python=PRESENT[-1], tags=["ci"])
+def newest(session: nox.Session) -> None:
+    """Run them on the newest Python, with the newest of everything."""
+    session.install("--upgrade", "--upgrade-strategy", "eager", "-e", ".[test]")
+    session.run(*PYTEST, *NOT_QUICK, *session.posargs)
+
+
+@nox.session(python=PRESENT[-1])
+def trunk(session: nox.Session) -> None:
+    """Run them with the trunk of Twisted; a failure tells of what is to come."""
+    session.install("-e", ".[test]", TRUNK)
+    session.run(*PYTEST, *NOT_QUICK, *session.posargs)
+
+
+@nox.session(tags=["ci"])
+def wheel(session: nox.Session) -> None:
+    """Build the sdist and the wheel, and use the wheel in an environment of its own."""
+    session.install("build", "twine")
+    built = Path(session.create_tmp(), "dist")
+    shutil.rmtree(built, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(built), silent=True)
+    session.run("twine", "check", "--strict", *map(str, built.iterdir()))
+    session.run("bash", ".ci/wheel", *map(str, built.glob("*.whl")), external=True)
+
+
+def lowest_versions(path: Path) -> list[str]:
+    """Read the requirements of a setup.cfg, each pinned to its lower bound."""
+    config = ConfigParser()
+    config.read(path)
+    lines = config["options"]["install_requires"].split("\n")
+    return [re.sub(r"\s*>=\s*", "==", line) for line in lines if line and not line.startswith("#")]
