@@ -72,6 +72,12 @@ def quick(session: nox.Session) -> None:
 
 
 @nox.session(python=False, tags=["ci"])
+def changelog(session: nox.Session) -> None:
+    """Show what the fragments will add to the changelog."""
+    session.run("towncrier", "build", "--draft", "--version", "unreleased")
+
+
+@nox.session(python=False, tags=["ci"])
 def docs(session: nox.Session) -> None:
     """Build the site of the documents, without a warning."""
     site = str(Path(session.create_tmp(), "site"))
