@@ -19,47 +19,46 @@ __all__ = ["IMessageStore"]
 class IMessageStore(Interface):
     """A store of messages.
 
-    What is said is stored in the order in which that is asked, and answers are given in the order
-    in which things are done: whoever reads after an append has begun sees what it appended, and
-    learns of it after the append is answered. To look something up may wait for longer than what
-    is asked after it; then it sees that, too.
+    A store does appends in the order of the calls, and answers in the order in which it did the
+    work: a read that is called after an append sees the appended messages, and is answered after
+    the append. A read may wait for longer than a later append; then it sees that one, too.
 
-    Every method but `open` may raise `StoreError`; then nothing of what it was asked is done.
+    Every method but `open` may raise `StoreError`; then the store did nothing of the call.
     """
 
     def open() -> None:
-        """Make ready; called once, before all else.
+        """Open the store; called once, before any other method.
 
         Raises:
-            ConfigurationError: What is kept cannot be used; the text says why, in one line.
+            ConfigurationError: The kept data cannot be used; the text says why, in one line.
         """
 
     def close() -> Awaitable[None]:
-        """Finish what was asked, and let go of everything."""
+        """Finish every call, and close all files."""
 
     def open_stream(stream: str, name: str) -> Awaitable[Head]:
-        """Say where a stream stands, and begin it if there is none.
+        """Return where a stream stands, and begin it if there is none.
 
-        A stream that was begun and in which nothing was said need not outlive the process; that of
-        a room stays until `release`, others only as long as there is space for them.
+        A stream without messages need not outlive the process. That of a room stays until
+        `release`, others only as long as there is space for them.
 
         Args:
             stream: The stream's key.
-            name: The room's name as it is spelled, for one that is begun, or that was begun without
-                a name by what else was asked; empty for other streams.
+            name: The room's name as it is spelled, for a stream that is begun now, or that another
+                method began without a name; empty for a direct stream.
         """
 
     def append(entries: Sequence[Entry]) -> Awaitable[list[Outcome]]:
         """Give messages their places, in one transaction: all are kept, or none.
 
-        When it is done, they are kept as surely as the store promises. A stream that is not there
-        is begun.
+        When it is answered, they are kept as surely as the store promises. A stream that is not
+        there is begun.
 
         Returns:
-            What became of each, in order. An entry whose author and id are those of a message that
-            is kept in the stream, or that is before it in `entries`, is not appended again: if
-            content and content type are the same, the outcome is that message, else `id-reused`.
-            What retention does not allow goes when all of `entries` have their places.
+            The outcome of each entry, in order. An entry with the author and the id of a message
+            that the stream keeps, or of an earlier entry, is not appended again: if content and
+            content type are the same, the outcome is the earlier message, otherwise `id-reused`.
+            Messages beyond the retention go when all entries have their places.
         """
 
     def read(
@@ -70,30 +69,30 @@ class IMessageStore(Interface):
         limit: int,
         max_bytes: int,
     ) -> Awaitable[Page]:
-        """Read a part of a stream; what retention no longer allows is never read.
+        """Read a part of a stream; messages beyond the retention are never read.
 
         With `after`: the oldest messages whose `seq` is higher. With `before`: the newest whose
         `seq` is lower. With neither: the newest. Not both.
 
         Args:
             stream: The stream's key; one that is not there is begun.
-            after: See above; 0 for all. A position is read from where `resume_from` says.
+            after: See above; 0 for all. `resume_from` says where reading after a position begins.
             before: See above.
             limit: How many messages at most, 1 or more.
             max_bytes: How many bytes of content at most; the first message is read in any case.
         """
 
     def set_topic(stream: str, topic: str) -> Awaitable[None]:
-        """Set a room's topic, which is kept as long as the room's stream."""
+        """Set a room's topic, which is kept as long as its stream."""
 
     def release(stream: str) -> Awaitable[None]:
-        """Take note that nobody is in a room any more: if nothing is kept in it, it is gone.
+        """Take note that a room is empty: its stream goes if it keeps no message.
 
-        It is asked only when the room is empty. A stream that is begun again has another epoch.
+        A stream that is begun again has another epoch.
         """
 
     def rooms(after: str = "", *, limit: int) -> Awaitable[list[Head]]:
-        """Return where the rooms stand in which something is kept, by their folded names.
+        """Return where the rooms stand that keep a message, in the order of their folded names.
 
         Args:
             after: The folded name after which to begin.
@@ -101,15 +100,15 @@ class IMessageStore(Interface):
         """
 
     def conversations(author: str, after: str = "", *, limit: int) -> Awaitable[list[DirectHead]]:
-        """Return with whom someone has spoken directly, as far as something of it is kept.
+        """Return where a name's direct messages stand, for each other name with one that is kept.
 
-        They come by the folded names of the others.
+        They come in the order of the other folded names.
 
         Args:
-            author: The folded name of that someone.
+            author: The folded name.
             after: The folded name after which to begin.
             limit: How many at most.
         """
 
     def expire() -> Awaitable[None]:
-        """Drop the messages that have become too old; called now and then."""
+        """Drop the messages that are too old; called now and then."""

@@ -25,7 +25,7 @@ __all__ = [
 
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of a stream is kept; what is over any of the bounds goes, the oldest first.
+    """How much of a stream is kept: beyond any of the bounds, the oldest messages go.
 
     The last message of a stream is kept whatever its size.
 
@@ -48,17 +48,17 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A message that is to be given its place in a stream.
+    """A message that has no place in a stream yet.
 
     Attributes:
         stream: The key of the stream.
-        author: The folded name of who says it; with `id`, what makes the message the same.
-        id: The author's own name for the message.
-        room: The room it is said in, as it is delivered, or None.
-        to: The name it is said to, as it is delivered, or None.
-        sender: The name of who says it, as it is delivered.
-        time: When it is said, in Unix seconds.
-        content_type: What the content is.
+        author: The folded name of the author; the author and the `id` identify the message.
+        id: The id that the author gave the message.
+        room: The room's name as members see it, or None for a direct message.
+        to: The recipient's name as it is shown, or None for a message to a room.
+        sender: The author's name as it is shown.
+        time: The time of the message, in Unix seconds.
+        content_type: The media type of the content.
         content: The content.
     """
 
@@ -74,12 +74,12 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
 
 class Stored(msgspec.Struct, frozen=True, gc=False):
-    """A message that has its place.
+    """A message that has its place in a stream.
 
     Attributes:
-        message: The message as it is delivered, with its `seq`.
-        is_new: Whether it was given its place now. If not, the same author said the same under the
-            same id before: the message is the one of then.
+        message: The message as members get it, with its `seq`.
+        is_new: Whether it got its place now. If not, it is the earlier message that the same author
+            sent with the same id and content.
     """
 
     message: Message
@@ -87,11 +87,11 @@ class Stored(msgspec.Struct, frozen=True, gc=False):
 
 
 Outcome = Stored | RequestError
-"""What became of an entry; the error is `id-reused`, with the id as its `ref`."""
+"""The result of appending an entry; the error is `id-reused`, with the id as its `ref`."""
 
 
 def place(entry: Entry, seq: int) -> Message:
-    """Return the message that an entry becomes at its place."""
+    """Return the message that an entry becomes at a place."""
     header = ChatHeader(
         id=entry.id,
         room=entry.room,
@@ -105,7 +105,7 @@ def place(entry: Entry, seq: int) -> Message:
 
 
 def repeat(entry: Entry, earlier: Message) -> Outcome:
-    """Return what becomes of an entry whose author and id are those of an earlier message."""
+    """Return the outcome of an entry with the author and the id of an earlier message."""
     if (earlier.content, earlier.content_type) == (entry.content, entry.content_type):
         return Stored(earlier, False)
     return RequestError(ErrorCode.ID_REUSED, "this id was given to another message", ref=entry.id)
@@ -115,12 +115,12 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """Where a stream stands.
 
     Attributes:
-        name: The name of the room, as it was first spelled; empty for other streams.
+        name: The room's name as it was first spelled; empty for a direct stream.
         epoch: The name of its order.
         seq: The place of its last message, or 0.
-        oldest: The place of the oldest message that is kept; `seq + 1` where none is.
+        oldest: The place of the oldest message that is kept; `seq + 1` if none is.
         topic: The topic of the room, or empty.
-        last_id: The id of the message at `seq`; None where no message is kept.
+        last_id: The id of the message at `seq`; None if no message is kept.
     """
 
     name: str
@@ -132,12 +132,12 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StreamPosition(msgspec.Struct, frozen=True):
-    """How far someone has read in a stream.
+    """How far a reader has come in a stream.
 
     Attributes:
         seq: The place of the last message that the reader has; 0 for none.
-        epoch: The epoch of that `seq`; None for the one that the stream has.
-        id: The id of the message at `seq`; None where the reader does not know it.
+        epoch: The epoch of that `seq`; None for the stream's present epoch.
+        id: The id of the message at `seq`; None if the reader does not know it.
     """
 
     seq: int
@@ -148,16 +148,16 @@ class StreamPosition(msgspec.Struct, frozen=True):
 def resume_from(
     head: Head, position: StreamPosition, id_at: Callable[[int], str | None]
 ) -> tuple[int, bool]:
-    """Return the place after which a reader goes on, and whether it then misses nothing.
+    """Return the place after which a reader goes on, and whether it misses no message.
 
-    A position is unknown to a stream of another epoch, to one that has not come so far, and to one
-    whose message there has another id, as after a copy of the store was put back. Its reader goes
-    on with the oldest message that is kept.
+    A stream does not know a position of another epoch, a position beyond its last message, or one
+    at which its message has another id, as after a copy of the store was put back. The reader then
+    goes on with the oldest message that is kept.
 
     Args:
         head: Where the stream stands.
         position: How far the reader has read.
-        id_at: Returns the id of a message that is kept, by its place.
+        id_at: Returns the id of a kept message, by its place.
     """
     is_known = (
         position.epoch in (None, head.epoch)
@@ -175,10 +175,10 @@ class Page(msgspec.Struct, frozen=True):
     Attributes:
         messages: Messages whose places follow each other, in order, as they were delivered.
         head: Where the stream stands.
-        is_complete: Whether nothing that was asked for is left out: the page reaches to the
-            newest message, or with `before`, to the oldest.
-        is_recovered: Where it was read after a `StreamPosition`, whether the stream knows that
-            position and no message after it is missing.
+        is_complete: Whether the page reaches to the newest message, or with `before`, to the
+            oldest that is kept.
+        is_recovered: Whether the page was read after a `StreamPosition` that the stream knows, and
+            no message after that position is missing.
     """
 
     messages: list[Message]

@@ -1,4 +1,4 @@
-"""`SqliteStore`: keeps what was said in an SQLite database, beside the reactor's thread."""
+"""`SqliteStore`: keeps messages in an SQLite database, in a thread beside the reactor's."""
 
 from __future__ import annotations
 
@@ -28,22 +28,19 @@ __all__ = ["SQLITE_RETENTION", "Durability", "SqliteStore", "StoreRunner", "Stor
 SQLITE_RETENTION = Retention()
 """What is kept of a stream, unless it is set otherwise."""
 MAX_READERS = 2
-"""How many look something up at once; others wait, so that what is said need not wait for them."""
+"""How many reads wait for the database at once: an append waits for no more than these."""
 
 T = TypeVar("T")
 
 
 class StoreRunner(Protocol):
-    """Runs functions that block: one at a time, in the order in which they are given.
-
-    The results come in the same order.
-    """
+    """Runs functions that block, one at a time and in order; the results come in the same order."""
 
     def start(self) -> None:
-        """Begin; what was given before runs now."""
+        """Begin to run functions, those that were given before too."""
 
     def stop(self) -> None:
-        """End; nothing is under way any more."""
+        """End; no function is running any more."""
 
     def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
         """Run a function."""
@@ -88,7 +85,7 @@ def _new_pool() -> ThreadPool:
 
 @implementer(IMessageStore)
 class SqliteStore:
-    """Keeps what was said in ``chatd.db`` in a directory that no other daemon uses.
+    """Keeps messages in ``chatd.db``, in a directory that no other daemon uses.
 
     A store that is closed, or that was never opened, answers with `StoreError`.
 
@@ -96,9 +93,9 @@ class SqliteStore:
         directory: The directory; it is made with mode 0700 if it is missing.
         retention: How much of a stream is kept.
         durability: What an answered append survives.
-        run: What runs the functions that block, such as a `StoreThread`; it is started and
-            stopped with the store.
-        unix_time: What tells the time that messages bear, in Unix seconds.
+        run: Runs the functions that block, such as a `StoreThread`; it is started and stopped
+            with the store.
+        unix_time: Returns the time by which messages age, in Unix seconds.
     """
 
     log = Logger()
@@ -137,7 +134,7 @@ class SqliteStore:
             return
         self._is_open = False
         try:
-            for _ in range(MAX_READERS):  # behind all who wait to look something up
+            for _ in range(MAX_READERS):  # behind all reads that wait
                 await self._readers.acquire()
             await self._runner(self._streams.close)
         except CancelledError:  # who waits for it no more waits for its thread no more either
@@ -193,7 +190,7 @@ class SqliteStore:
         return await self._look_up(partial(self._streams.conversations, author, after, limit))
 
     async def expire(self) -> None:
-        """See `IMessageStore`; what is asked meanwhile is done in between."""
+        """See `IMessageStore`; other calls are done in between."""
         place = await self._run(self._streams.expire_some)
         while place is not None and self._is_open:
             place = await self._run(partial(self._streams.expire_some, place))

@@ -1,4 +1,4 @@
-"""What the SQLite store keeps in mind of its streams, so that an append need not ask for it."""
+"""The states of streams that the SQLite store caches, so that an append needs no query."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatd.storage.values import Head
 __all__ = ["MAX_IDLE", "StreamCache", "StreamState"]
 
 MAX_IDLE = 10_000
-"""How many streams that nobody has open are kept in mind."""
+"""How many streams are cached that nobody has open."""
 
 
 class StreamState(msgspec.Struct, kw_only=True):
@@ -29,8 +29,8 @@ class StreamState(msgspec.Struct, kw_only=True):
         oldest: See `Head`.
         bytes: The size of the contents that are kept.
         first: The lowest place that may still be in the database.
-        last_id: The id of the message at `seq`, kept or not; None where there was none.
-        waste_bytes: How much was found to be no longer kept, and is not deleted yet.
+        last_id: The id of the message at `seq`, kept or not; None if there was none.
+        waste_bytes: The size of the messages that are no longer kept and not deleted yet.
     """
 
     key: str
@@ -70,24 +70,24 @@ class StreamState(msgspec.Struct, kw_only=True):
         return self.id
 
     def copied(self) -> StreamState:
-        """Return another that says the same."""
+        """Return a copy, which may change without this one."""
         return copy(self)
 
 
 class StreamCache:
-    """The streams in mind: those that are open, and those that were asked for last.
+    """The cached states: of streams that are open, and of those that were used last.
 
     Args:
-        max_idle: How many of those that are not open.
+        max_idle: How many states of streams that are not open.
     """
 
     def __init__(self, max_idle: int = MAX_IDLE) -> None:
         self._max_idle = max_idle
         self._open: dict[str, StreamState] = {}
-        self._idle: OrderedDict[str, StreamState] = OrderedDict()  # the longest silent first
+        self._idle: OrderedDict[str, StreamState] = OrderedDict()  # the longest unused first
 
     def get(self, key: str) -> StreamState | None:
-        """Return a stream that is in mind, or None."""
+        """Return the cached state of a stream, or None."""
         stream = self._open.get(key)
         if stream is None:
             stream = self._idle.get(key)
@@ -96,7 +96,7 @@ class StreamCache:
         return stream
 
     def put(self, stream: StreamState) -> None:
-        """Keep a stream in mind, in place of what was known of it."""
+        """Cache a state, in place of an earlier one."""
         if stream.key in self._open:
             self._open[stream.key] = stream
             return
@@ -106,22 +106,22 @@ class StreamCache:
             self._idle.popitem(last=False)
 
     def renew(self, stream: StreamState) -> None:
-        """Take note of where a stream stands, if it is in mind."""
+        """Replace the state of a stream, if there is a cached one."""
         for streams in (self._open, self._idle):
             if stream.key in streams:
                 streams[stream.key] = stream
 
     def forget(self, key: str) -> None:
-        """Know of a stream no more."""
+        """Drop the state of a stream."""
         self._open.pop(key, None)
         self._idle.pop(key, None)
 
     def is_open(self, key: str) -> bool:
-        """Say whether a stream is open."""
+        """Return whether a stream is open."""
         return key in self._open
 
     def hold(self, stream: StreamState) -> None:
-        """Take note that a stream is open: it stays in mind."""
+        """Take note that a stream is open: its state stays."""
         self._idle.pop(stream.key, None)
         self._open[stream.key] = stream
 
@@ -132,6 +132,6 @@ class StreamCache:
             self.put(stream)
 
     def forget_unsaid(self) -> None:
-        """Forget the streams that are not open and in which nothing was said."""
+        """Drop the states of streams that are not open and have never had a message."""
         for key in [key for key, stream in self._idle.items() if stream.id is None]:
             del self._idle[key]
