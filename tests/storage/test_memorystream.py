@@ -24,7 +24,8 @@ class MemoryStreamTests(SynchronousTestCase):
         """What is dropped, trimmed or expired takes no more, and the total follows."""
         other = MemoryStream("Den", self.total)
         other.append(entry("1", b"1"))
-        for id, time in (("1", NOW), ("2", NOW), ("3", NOW + 5), ("4", NOW + 9)):
+        self.stream.append(entry("1", b"12345", content_type=DEFAULT_CONTENT_TYPE))
+        for id, time in (("2", NOW), ("3", NOW + 5), ("4", NOW + 9)):
             self.stream.append(entry(id, b"12345", content_type="text/x-json", time=time))
         self.stream.drop(1)
         self.stream.expire(NOW + 1)
