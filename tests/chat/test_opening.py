@@ -54,7 +54,7 @@ class OpeningTests(ChatCase):
     @moderate
     @given(st.lists(st.sampled_from(["ann", "bob", "answer", "fail"]), max_size=24))
     def test_any_coming_and_going(self, steps):
-        """However people come and go and the store answers, rooms have their logs' order."""
+        """However people come and go and the store answers, rooms have their streams' order."""
         chat = Chat()
         people = {name: chat.arrive(name, rooms=()) for name in ("ann", "bob")}
         chat.store.is_slow = True

@@ -6,8 +6,6 @@ from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Retention
 from tests.chat.wiring import ResumeCase, is_said, seqs
 
-LOG = room_stream("lobby")
-
 
 class RecoveredTests(ResumeCase):
     def test_nothing_asked_for(self):

@@ -26,7 +26,7 @@ class RoomTests(SynchronousTestCase):
         self.twin = Member("2", "ann")
 
     def test_begins_as_the_store_says(self):
-        """A room is called as the store says, and goes on from where its log stands."""
+        """A room is called as the store says, and goes on from where its stream stands."""
         room = self.room
         told = (room.key, room.name, room.stream, room.epoch, room.seq, room.topic)
         self.assertEqual(told, ("lobby", "Lobby", room_stream("lobby"), "e", 7, "tea"))

@@ -288,8 +288,8 @@ class Scene:
         heard = read_heard(log)
         server = Server(directory, self.retention, log)
         server.store.open()
-        lobby = self._check_log(server, LOBBY, [id for _, id, to in all_said() if to is None])
-        direct = self._check_log(server, DIRECT, [id for _, id, to in all_said() if to])
+        lobby = self._check_stream(server, LOBBY, [id for _, id, to in all_said() if to is None])
+        direct = self._check_stream(server, DIRECT, [id for _, id, to in all_said() if to])
         stored = {message.id: message for message in lobby + direct}
         counts = [log[-1].seq or 0 if log else 0 for log in (lobby, direct)]
         assert counts in whole_turns(), f"half a turn: {counts}"
@@ -327,12 +327,12 @@ class Scene:
             (LOBBY, [id for _, id, to in all_said() if to is None]),
             (DIRECT, [id for _, id, to in all_said() if to]),
         ):
-            messages = self._check_log(server, key, ids)
+            messages = self._check_stream(server, key, ids)
             assert messages[-1].seq == len(ids), f"{messages[-1]} is not the last of {ids}"
         server.close()
         check_tables(directory / "chatd.db")
 
-    def _check_log(self, server: Server, key: str, said: Sequence[str]) -> list[Message]:
+    def _check_stream(self, server: Server, key: str, said: Sequence[str]) -> list[Message]:
         """Check that a stream holds what was said in it, as far as it goes, and return it."""
         page = wait(server.store.read(key, after=0, limit=1000, max_bytes=10**9))
         messages = page.messages

@@ -92,7 +92,7 @@ class FilesCase(StoreCase):
         return directory / "chatd.db"
 
     def told(self, path):
-        """What is told of the log of a directory: the ids in it; None where it is refused.
+        """What is read from the database of a directory: the ids in it; None where it is refused.
 
         Whatever is told is right: a message as it was said, at its place.
         """

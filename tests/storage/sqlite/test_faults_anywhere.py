@@ -111,7 +111,7 @@ class AnywhereTests(StoreCase):
         ]
 
     def stands(self, streams):
-        """Where each log stands of which something is kept, and what is in it."""
+        """Where each stream stands of which something is kept, and what is in it."""
         pages = [streams.read(stream, **EVERYTHING) for stream in (LOBBY, DEN, DIRECT)]
         return [
             (

@@ -82,12 +82,12 @@ class DatabaseFileTests(FilesCase):
     def say_one(self, path):
         """Say one message more, if the store can be opened, and whether it was stored."""
         database = Database(path.parent, Durability.NORMAL)
-        logs = SqliteStreams(database, Retention(), lambda: NOW)
+        streams = SqliteStreams(database, Retention(), lambda: NOW)
         try:
-            logs.open()
-            (outcome,) = logs.append([entry("one more", CONTENT)])
+            streams.open()
+            (outcome,) = streams.append([entry("one more", CONTENT)])
             self.assertEqual(outcome.message.seq, len(self.said) + 1)
-            page = logs.read(LOBBY, after=len(self.said), before=None, limit=2, max_bytes=10**6)
+            page = streams.read(LOBBY, after=len(self.said), before=None, limit=2, max_bytes=10**6)
             self.assertEqual(page.messages, [outcome.message])
         except (ConfigurationError, StoreError) as error:
             self.assert_one_line(error, path)
@@ -121,7 +121,7 @@ class LogFileTests(FilesCase):
                 self.said.pop()
 
     def test_cut_short(self):
-        """A log that ends anywhere holds whole transactions, the first ones, and goes on."""
+        """A write-ahead log cut anywhere holds the first transactions, whole, and goes on."""
         size = wal_of(self.killed / "chatd.db").stat().st_size
         random_ = random.Random(0)
         lengths = {0, 1, 31, 32, 33, size - 1, *(random_.randrange(size) for _ in range(40))}
@@ -137,7 +137,7 @@ class LogFileTests(FilesCase):
         self.assertGreater(len(numbers), BATCHES // 2)
 
     def test_flipped(self):
-        """A log with a bit that is wrong ends before it."""
+        """A write-ahead log with a wrong bit ends before it."""
         size = wal_of(self.killed / "chatd.db").stat().st_size
         for seed in range(30):
             path = self.copy(self.killed)
@@ -149,7 +149,7 @@ class LogFileTests(FilesCase):
                 self.assert_whole_transactions(self.told(path))
 
     def test_index(self):
-        """The index of the log is made anew, whatever is in its place."""
+        """The index of the write-ahead log is made anew, whatever is in its place."""
         for content in (b"", b"x", bytes(32768), random.Random(1).randbytes(32768)):
             path = self.copy(self.killed)
             path.with_name("chatd.db-shm").write_bytes(content)
@@ -172,7 +172,7 @@ class LogFileTests(FilesCase):
 
 
 def wal_of(path):
-    """The path of a database's log."""
+    """The path of a database's write-ahead log."""
     return path.with_name(f"{path.name}-wal")
 
 
