@@ -61,7 +61,7 @@ __all__ = [
 class ErrorCode(str, Enum):
     """The codes in ERROR and DISCONNECT frames, and in the exceptions made from them.
 
-    The README's table says what each means and who sends it.
+    `docs/reference/codes.md` says what each means and who sends it.
     """
 
     # Faults in the bytes: one ERROR, then the end of the connection.

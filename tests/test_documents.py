@@ -218,7 +218,7 @@ class PagesTests(SynchronousTestCase):
         """Every page that code or prose names by its path is there."""
         for path in [*ROOT.glob("*.md"), *ROOT.glob("*.cfg"), ROOT / ".ci/run"] + [
             path
-            for folder in ("bench", "docs", "examples", "tests")
+            for folder in ("bench", "chatd", "docs", "examples", "tests")
             for path in (ROOT / folder).rglob("*")
             if path.suffix in {".py", ".md"}
         ]:

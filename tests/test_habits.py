@@ -29,7 +29,7 @@ def _supported() -> list[str]:
 
 def _sessions() -> dict[str, str]:
     """Return the decorator of each session by the session's name."""
-    sessions = {}
+    sessions: dict[str, str] = {}
     for node in _noxfile().body:
         if isinstance(node, ast.FunctionDef) and node.decorator_list:
             decorator = ast.unparse(node.decorator_list[0])
