@@ -32,6 +32,7 @@ from chatd.wire.messages import (
     SessionAck,
     SessionInit,
 )
+from tests.mixins import CaseMixin
 from tests.wire.hostile import NO_FRAME
 from tests.wire.samples import CLIENT_EPHEMERAL, SERVER_EPHEMERAL, in_pieces
 
@@ -240,7 +241,7 @@ def bring_to(state: State, connection: Connection, key: bytes | None = None) -> 
     return peer
 
 
-class SideCases:
+class SideCases(CaseMixin):
     """Tests of what both sides have in common; a subclass names the side and the key."""
 
     make: ClassVar[Callable[..., Connection]]

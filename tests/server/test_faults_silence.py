@@ -31,6 +31,7 @@ from tests.fakes.peers import (
     pong,
     settle,
 )
+from tests.mixins import CaseMixin
 
 HEARTBEAT_S = 5.0
 LATEST_S = (SILENT_INTERVALS + 2) * HEARTBEAT_S
@@ -219,7 +220,7 @@ def bytes_of(data: bytes) -> Iterator[bytes]:
     return (data[place : place + 1] for place in range(len(data)))
 
 
-class TricklePromises:
+class TricklePromises(CaseMixin):
     """What is promised of who sends one byte a second, with a key and without."""
 
     key: bytes | None
