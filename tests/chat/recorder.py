@@ -5,7 +5,7 @@
 """
 
 from collections import Counter, deque
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -62,10 +62,10 @@ class Recorder:
     """
 
     def __init__(self):
-        self.counts = Counter()
+        self.counts: Counter[str] = Counter()
         self.is_slow = False
-        self.draining = deque()
-        self.depart = None
+        self.draining: deque[Any] = deque()
+        self.depart: Any = None
         self._broadcasts = {}
 
     def broadcast(self, audience, message):
@@ -112,7 +112,7 @@ class Recorder:
             raise SessionEnded("connection-lost", "the connection was lost")
         if not self.is_slow:
             return succeed(None)
-        waiting = Deferred()
+        waiting: Deferred[Any] = Deferred()
         self.draining.append((member, waiting))
         return waiting
 

@@ -1,6 +1,7 @@
 """A store whose answers come when a test says so."""
 
 from collections import deque
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
@@ -24,7 +25,7 @@ class SlowStore(MemoryStore):
         self.appends = []
         self.page = 10_000
         self.failure = None
-        self._waiting = deque()
+        self._waiting: deque[Any] = deque()
 
     @property
     def owes_answers(self):
@@ -59,7 +60,7 @@ class SlowStore(MemoryStore):
     async def _turn(self, method):
         self.asked.append(method)
         if self.is_slow or self._waiting:
-            waiting = Deferred()
+            waiting: Deferred[Any] = Deferred()
             self._waiting.append((method, waiting))
             await waiting
         if self.failure is not None:

@@ -40,7 +40,9 @@ class SiteTests(SynchronousTestCase):
 
     def test_others(self):
         """What others have is another one."""
-        apart = ("2001:db8::1", "2001:db8:0:1::1", "127.0.0.1", "192.0.2.1", "192.0.2.2")
-        apart += ("uid:127", "uid:0", "uid:1", "local", "1270.x", "::2")
+        apart = [
+            *("2001:db8::1", "2001:db8:0:1::1", "127.0.0.1", "192.0.2.1", "192.0.2.2"),
+            *("uid:127", "uid:0", "uid:1", "local", "1270.x", "::2"),
+        ]
         self.assertEqual(len({site_of(address) for address in apart}), len(apart))
         self.assertEqual(site_of(site_of("127.0.0.1")), site_of("127.0.0.1"))

@@ -1,5 +1,7 @@
 """Tests of the journal: what a turn says is stored at once, and answered in order."""
 
+from typing import Any
+
 import msgspec
 from twisted.internet.defer import Deferred
 
@@ -77,7 +79,8 @@ class BatchTests(JournalCase):
     def test_header(self):
         """What is delivered bears what the server says, and of the sender's only what is its."""
         sent = Message.chat(b"\xff\0", id="m1", room="LOBBY", content_type="image/png")
-        forged = msgspec.structs.replace(sent.header, sender="bob", seq=99, time=1.0)
+        header: Any = sent.header
+        forged = msgspec.structs.replace(header, sender="bob", seq=99, time=1.0)
         self.hub.say(self.ann, Message(sent.type, forged, sent.content))
         self.say_all(self.ann, "two")
         self.chat.finish()
@@ -231,7 +234,7 @@ class ServerTests(JournalCase):
     """What nobody who is here says: the server itself."""
 
     def say(self, *messages):
-        told = []
+        told: list[Any] = []
         opened = self.successResultOf(Deferred.fromCoroutine(self.hub.roster.open("lobby")))
         speaker = Chat().arrive("server", rooms=())
         for message in messages:

@@ -1,6 +1,6 @@
 """Tests of reading what was said."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from chatd.chat.history import DEFAULT_LIMIT, MAX_PAGE
 from chatd.errors import StoreError
@@ -109,14 +109,15 @@ class RoomTests(HistoryCase):
 
     def test_bad_requests(self):
         """What makes no sense is refused: limits and places, two places, none or two streams."""
-        for fields in (
+        nonsense: tuple[dict[str, Any], ...] = (
             *({"room": "lobby", "limit": limit} for limit in (0, -1, 501, "5", 1.5)),
             {"room": "lobby", "after": -1},
             {"room": "lobby", "before": -1},
             {"room": "lobby", "after": 1, "before": 5},
             {"room": "lobby", "with": "ann"},
             {},
-        ):
+        )
+        for fields in nonsense:
             self.assert_refused("bad-request", self.bob, "history", **fields)
 
     def test_not_in_room(self):
@@ -150,7 +151,7 @@ class BoundTests(HistoryCase):
     def test_page_by_page(self):
         """Whoever asks on from the last one reads all, in order and each once."""
         self.say(1_234)
-        read = []
+        read: list[Any] = []
         is_complete = False
         while not is_complete:
             found, result = self.read(room="lobby", after=read[-1] if read else 0, limit=100)

@@ -1,6 +1,7 @@
 """Tests of what everyone hears, whatever happens at the same time, and in whatever order."""
 
 from random import Random
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -79,7 +80,7 @@ class Interleaving:
         self.random = Random(seed)
         self.steps = []
         self.chat = Chat()
-        self.record = {}
+        self.record: dict[Any, Any] = {}
         self.ears = {}
         self.said = {}
         # Someone of the house, so that the rooms are never forgotten, nor their order.

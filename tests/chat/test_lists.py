@@ -1,6 +1,6 @@
 """Tests of lists: the part that fits in one RESULT, and the commands that answer with lists."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
@@ -57,7 +57,7 @@ class ListedTests(ChatCase):
     def read(self, command, field, **fields):
         """Ask on until the end; return all items and how many RESULTs there were."""
         items = []
-        after = {}
+        after: dict[Any, Any] = {}
         count = 0
         while True:
             result = self.ask(self.op, command, **fields, **after)

@@ -1,5 +1,7 @@
 """Tests of moderation: the operators, the bans in force, and how bans are saved."""
 
+from typing import Any
+
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -36,7 +38,7 @@ class SavingTests(ModerationCase):
 
     def setUp(self):
         super().setUp()
-        self.gates = [Deferred(), Deferred(), Deferred()]
+        self.gates: list[Deferred[Any]] = [Deferred(), Deferred(), Deferred()]
         self.chat.saving = self.gates[0]
 
     def ban(self, name):

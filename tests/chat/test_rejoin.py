@@ -163,13 +163,13 @@ class BrokenStoreTests(ResumeCase):
         self.bob.take()
         return self.chat.command(self.bob, "join", room="lobby", after=after)
 
-    def fail(self):
+    def answer_badly(self):
         self.store.answer_next(StoreError("the disk is full"))
 
     def test_before_the_result(self):
         """Where nothing can be read, who joins is refused, and is not in the room."""
         done = self.start(0)
-        self.fail()
+        self.answer_badly()
         self.successResultOf(done)
         self.assertEqual(codes(self.bob.take()), ["not-stored"])
         self.assertNotIn("lobby", self.bob.rooms)
@@ -181,7 +181,7 @@ class BrokenStoreTests(ResumeCase):
         self.start(0)
         self.store.answer_next()
         self.assertEqual(texts(self.bob.take()), ["one", "two"])
-        self.fail()
+        self.answer_badly()
         self.assertEqual(
             [(each.code, each.retry) for each in self.bob.take()], [("not-stored", True)]
         )
@@ -193,7 +193,7 @@ class BrokenStoreTests(ResumeCase):
         self.join()
         self.store.is_slow = True
         self.start(0)
-        self.fail()
+        self.answer_badly()
         self.assertEqual(codes(self.bob.take()), ["not-stored"])
         self.chat.say(self.ann, "six")
         self.chat.finish()
@@ -208,7 +208,7 @@ class BrokenStoreTests(ResumeCase):
         self.chat.end_turn()
         self.start(0)
         self.store.answer_next()
-        self.fail()
+        self.answer_badly()
         (end,) = self.hear(self.bob)
         self.assertIsInstance(end, End)
         self.assertEqual((end.code, end.retry), ("not-stored", True))

@@ -1,7 +1,7 @@
 """Tests of rooms: who is in one, how it comes to be, and when it is gone."""
 
 import unicodedata
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +21,7 @@ ALIKE = (ANGSTROM, unicodedata.normalize("NFD", ANGSTROM), ANGSTROM.upper(), ANG
 class RoomTests(SynchronousTestCase):
     def setUp(self):
         head = Head(name="Lobby", epoch="e", seq=7, oldest=3, topic="tea")
-        self.room = Room("lobby", head)
+        self.room: Room[Any] = Room("lobby", head)
         self.ann = Member("1", "Ann")
         self.twin = Member("2", "ann")
 

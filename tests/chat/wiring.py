@@ -1,6 +1,6 @@
 """What the tests of the chat have in common: all of it put together, without bytes or sockets."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hypothesis import settings
 from twisted.internet.defer import Deferred, DeferredLock
@@ -41,9 +41,9 @@ class Chat:
         self.now = NOW
         self.store = store_class(retention, unix_time=lambda: self.now)
         self.delivery = Recorder()
-        self.store_failures = []
+        self.store_failures: list[Any] = []
         self.failures = []
-        self.notes = []
+        self.notes: list[Any] = []
         self.saved = []
         self.roster = Roster(self.store, self.delivery, self._start, **roster_options)
         self.hub = Hub(
@@ -136,7 +136,7 @@ class Chat:
 class ChatCase(SynchronousTestCase):
     """A test with a chat, in which nothing may go wrong unnoticed."""
 
-    options: ClassVar = {}
+    options: ClassVar[dict[str, Any]] = {}
 
     def setUp(self):
         self.chat = self.make_chat(**self.options)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import CancelledError, Deferred
 
 from chatd.client.progress import MAX_UNCONFIRMED
@@ -203,7 +205,7 @@ class LostTests(SendingTests):
         self.assertEqual(self.receipt(sending), ("one", 1))
         self.assertEqual(self.bob_hears(), ["one"])
 
-    def pumped(self, asked: Deferred) -> Deferred:
+    def pumped(self, asked: Deferred[Any]) -> Deferred[Any]:
         self.network.pump()
         return asked
 

@@ -36,6 +36,7 @@ from tests.connection.wiring import (
     ping,
     pong,
 )
+from tests.fakes.handserver import fields_of
 from tests.wire.samples import raw_frame
 
 REFUSAL = Message(
@@ -144,7 +145,7 @@ class ClientCases(SideCases):
         """The welcome establishes the session, and tells the name and the rooms, if any."""
         for room, rooms in (("lobby", ROOMS), (None, [])):
             peer = self.at(State.ADMISSION)
-            fields = {**WELCOME.header, "name": "bob", "room": room, "rooms": rooms}
+            fields = {**fields_of(WELCOME), "name": "bob", "room": room, "rooms": rooms}
             welcome = Message(MessageType.EVENT, fields)
             self.assertEqual(peer.say(welcome), [Welcomed("bob", room, rooms)])
             self.assertIs(peer.state, State.ESTABLISHED)

@@ -269,6 +269,7 @@ class DamagingMachine(PairMachine):
         if near is None or near.fault is None:
             return
         at = near.pipe.damaged_at
+        assert at is not None
         codes = self.codes_of(near, at)
         assert near.fault.error.code in codes, (near.fault, at, codes)
         assert len(near.told) >= sum(end <= at for end in near.sent_by)

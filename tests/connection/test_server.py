@@ -9,6 +9,7 @@ from chatd.wire.channel import PREAMBLE
 from chatd.wire.messages import Message, MessageType, SessionAck
 from tests.connection.wiring import (
     ACK,
+    ACK_HEADER,
     GOODBYE,
     HELLO,
     INIT,
@@ -30,6 +31,7 @@ from tests.connection.wiring import (
     ping,
     pong,
 )
+from tests.fakes.handserver import fields_of
 from tests.wire.samples import raw_frame
 
 
@@ -51,7 +53,7 @@ class ServerCases(SideCases):
         for piece_bytes in (None, 1, 7):
             pair = Pair(make_server(self.key), make_client(self.key))
             pair.pump(piece_bytes)
-            self.assertEqual(pair.server_events, [AdmissionAsked(ACK.header)])
+            self.assertEqual(pair.server_events, [AdmissionAsked(ACK_HEADER)])
             self.assertEqual(pair.client_events, [WELCOMED])
             self.assertIs(pair.server.state, State.ESTABLISHED)
             self.assertIs(pair.client.state, State.ESTABLISHED)
@@ -96,7 +98,7 @@ class ServerCases(SideCases):
         for header in (b"{}", b'{"session_id":7}', b'{"session_id":"s","name":[]}'):
             self.assertEqual(peer.say_frames(raw_frame(2, header, b"", self.key)), [])
             self.assertEqual(codes_of(peer.hear()), [(5, "bad-request")])
-        self.assertEqual(peer.say(ACK), [AdmissionAsked(ACK.header)])
+        self.assertEqual(peer.say(ACK), [AdmissionAsked(ACK_HEADER)])
 
     def test_other_types_too_soon(self):
         """What has no place before the answer is refused, and the handshake goes on."""
@@ -107,7 +109,7 @@ class ServerCases(SideCases):
         heard = peer.hear()
         self.assertEqual(codes_of(heard), [(5, "unexpected-type")] * 4)
         self.assertEqual([message.header.ref for message in heard], ["m1", "c1", None, None])
-        self.assertEqual(peer.say(ACK), [AdmissionAsked(ACK.header)])
+        self.assertEqual(peer.say(ACK), [AdmissionAsked(ACK_HEADER)])
 
     def test_leaving_too_soon(self):
         """A client that leaves during the handshake is heard."""
@@ -123,7 +125,7 @@ class ServerCases(SideCases):
         for room, rooms in (("lobby", ROOMS), ("Cellar", ROOMS[1:]), (None, [])):
             peer = self.at(State.ADMISSION)
             peer.connection.admit("alice", rooms)
-            welcome = Message(10, {**WELCOME.header, "room": room, "rooms": rooms})
+            welcome = Message(10, {**fields_of(WELCOME), "room": room, "rooms": rooms})
             self.assertEqual(peer.hear(), [welcome])
             self.assertIs(peer.state, State.ESTABLISHED)
 
@@ -171,7 +173,7 @@ class ServerCases(SideCases):
         peer = self.at(State.GREETING)
         peer.connection.receive_data(peer.seal(peer.encode(ACK, HELLO, pong(4), HELLO)))
         events = answered(peer.connection)
-        self.assertEqual(next(events), AdmissionAsked(ACK.header))
+        self.assertEqual(next(events), AdmissionAsked(ACK_HEADER))
         peer.connection.admit("alice", ROOMS)
         self.assertEqual(list(events), [HELLO, PongReceived(4), HELLO])
 
@@ -184,13 +186,13 @@ class ServerCases(SideCases):
             told.append(event)
             if isinstance(event, AdmissionAsked):
                 peer.connection.admit("alice", ROOMS)
-        self.assertEqual(told, [AdmissionAsked(ACK.header), LARGE])
+        self.assertEqual(told, [AdmissionAsked(ACK_HEADER), LARGE])
 
     def test_waiting_for_admission(self):
         """While the answer is being decided everything waits, and comes in order after it."""
         peer = self.at(State.GREETING)
         peer.hear()
-        self.assertEqual(peer.say(ACK, HELLO), [AdmissionAsked(ACK.header)])
+        self.assertEqual(peer.say(ACK, HELLO), [AdmissionAsked(ACK_HEADER)])
         self.assertEqual(peer.say(LARGE, ping(1)), [])
         self.assertEqual(peer.say(GOODBYE), [])
         self.assertEqual(peer.hear(), [])

@@ -1,6 +1,8 @@
 """Tests of a session's states: the table, that both sides keep to it, and how they end."""
 
+from collections.abc import Callable
 from itertools import product
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -87,21 +89,24 @@ class TransitionsTests(SynchronousTestCase):
             self.assertIsNot(state, State.CLOSED)
 
 
+SIDES: tuple[Callable[..., Any], ...] = (make_server, make_client)
+
+
 class SidesTests(SynchronousTestCase):
     def test_reached_with_a_key(self):
         """Either side comes to every state when there is a key."""
-        for make, state in product((make_server, make_client), State):
+        for make, state in product(SIDES, State):
             self.assertIs(bring_to(state, make(KEY), KEY).state, state)
 
     def test_reached_without_a_key(self):
         """Either side comes to every state but the first, which has no handshake to wait for."""
-        for make, state in product((make_server, make_client), set(State) - {State.CONNECTING}):
+        for make, state in product(SIDES, set(State) - {State.CONNECTING}):
             self.assertIs(bring_to(state, make()).state, state)
             self.assertIs(make().state, State.GREETING)
 
     def test_lost_in_every_state(self):
         """The loss of the transport closes a session in any state, once, and is no error twice."""
-        for make, state in product((make_server, make_client), State):
+        for make, state in product(SIDES, State):
             connection = bring_to(state, make(KEY), KEY).connection
             reason = connection.end_reason
             connection.connection_lost()
@@ -114,7 +119,7 @@ class SidesTests(SynchronousTestCase):
 
     def test_what_each_state_allows(self):
         """Whether a session reads, is over or takes frames follows from its state alone."""
-        for make, state in product((make_server, make_client), State):
+        for make, state in product(SIDES, State):
             connection = bring_to(state, make(KEY), KEY).connection
             self.assertEqual(connection.is_established, state is State.ESTABLISHED)
             self.assertEqual(connection.is_over, state not in {*OPEN, State.FAULTED})

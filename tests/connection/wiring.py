@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from hypothesis import strategies as st
 
@@ -45,7 +45,8 @@ GREETING = SessionInit(
 )
 
 INIT = Message(MessageType.SESSION_INIT, GREETING)
-ACK = Message(MessageType.SESSION_ACK, SessionAck(session_id=SESSION_ID, name="alice"))
+ACK_HEADER = SessionAck(session_id=SESSION_ID, name="alice")
+ACK = Message(MessageType.SESSION_ACK, ACK_HEADER)
 ROOMS = [{"room": "lobby", "epoch": "e1", "seq": 7}, {"room": "Cellar", "epoch": "e2", "seq": 0}]
 WELCOME = Message(
     MessageType.EVENT,
@@ -140,7 +141,7 @@ class Peer:
     """
 
     def __init__(self, connection: Connection, key: bytes | None = None) -> None:
-        self.connection = connection
+        self.connection: Any = connection  # of either side
         self.codec = Codec(key)
         self.channel = channel_of(key, is_server=isinstance(connection, ClientConnection))
         self._reader = self.codec.reader()

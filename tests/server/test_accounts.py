@@ -3,6 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from twisted.cred.checkers import (
     ANONYMOUS,
@@ -49,7 +50,7 @@ class Checker:
         self.asked = []
 
     def requestAvatarId(self, credentials):
-        answer = Deferred()
+        answer: Deferred[Any] = Deferred()
         self.asked.append((credentials, answer))
         if isinstance(self.answer, Exception):
             raise self.answer

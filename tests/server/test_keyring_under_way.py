@@ -6,6 +6,8 @@ ends their session.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -34,7 +36,7 @@ class Listener(ChatClient):
     def message_received(self, message: Message, is_receipt: bool) -> None:
         self.heard.append(message.text)
 
-    def event_received(self, event: dict) -> None:
+    def event_received(self, event: dict[Any, Any]) -> None:
         self.events.append(event["event"])
 
     def error_received(self, error: RequestError) -> None:
@@ -148,7 +150,7 @@ class UnderWayTests(NewKeyTests):
 
     def test_shutdown(self) -> None:
         """All are told of the end of the server."""
-        clients = []
+        clients: list[Any] = []
         for key in KEYS[:3]:
             self.factory.use_key(key)
             clients.append(self.connect(f"c{len(clients)}", key))
@@ -182,7 +184,7 @@ class UnderWayTests(NewKeyTests):
 
     def test_heartbeats(self) -> None:
         """Heartbeats go on, for longer than silence would be borne."""
-        clients = []
+        clients: list[Any] = []
         for key in KEYS[:3]:
             self.factory.use_key(key)
             clients.append(self.connect(f"c{len(clients)}", key))

@@ -6,13 +6,13 @@ from chatd.errors import ErrorCode, RequestError
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Retention, Stored
 from chatd.wire.messages import MessageType
-from tests.storage.contract import ContractCase, InMemory, InSqlite
+from tests.storage.contract import ContractCase, ContractMixin, InMemory, InSqlite
 from tests.storage.stores import DIRECT, LOBBY, NOW, TEXT, entries, entry
 
 DEN = room_stream("den")
 
 
-class AppendingContract:
+class AppendingContract(ContractMixin):
     """The promises, for any store."""
 
     def test_append(self):

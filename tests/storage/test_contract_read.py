@@ -1,11 +1,11 @@
 """What every store promises of reading: pages, and positions that readers come back with."""
 
 from chatd.storage.values import Retention, StreamPosition
-from tests.storage.contract import ContractCase, InMemory, InSqlite
+from tests.storage.contract import ContractCase, ContractMixin, InMemory, InSqlite
 from tests.storage.stores import DIRECT, LOBBY, entries, entry
 
 
-class ReadingContract:
+class ReadingContract(ContractMixin):
     """The promises, for any store."""
 
     def test_read_after(self):

@@ -2,13 +2,13 @@
 
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Retention
-from tests.storage.contract import ContractCase, InMemory, InSqlite
+from tests.storage.contract import ContractCase, ContractMixin, InMemory, InSqlite
 from tests.storage.stores import LOBBY, NOW, entries, entry
 
 DEN = room_stream("den")
 
 
-class RetentionContract:
+class RetentionContract(ContractMixin):
     """The promises, for any store."""
 
     def test_max_messages(self):

@@ -1,18 +1,20 @@
 """What every store promises of rooms and of the lists of streams."""
 
+from typing import Any
+
 import msgspec
 from zope.interface.verify import verifyObject
 
 from chatd.storage.interface import IMessageStore
 from chatd.storage.streamkeys import direct_stream, room_stream
 from chatd.storage.values import Retention
-from tests.storage.contract import ContractCase, InMemory, InSqlite
+from tests.storage.contract import ContractCase, ContractMixin, InMemory, InSqlite
 from tests.storage.stores import DIRECT, LOBBY, NOW, entries, entry
 
 DEN = room_stream("den")
 
 
-class RoomsContract:
+class RoomsContract(ContractMixin):
     """The promises, for any store."""
 
     def test_interface(self):
@@ -141,7 +143,8 @@ class RoomsContract:
         )
 
         def pages(ask, name_of):
-            listed, after = [], ""
+            listed: list[Any] = []
+            after = ""
             while page := ask(after):
                 self.assertLessEqual(len(page), 3)
                 listed += map(name_of, page)

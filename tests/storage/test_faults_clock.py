@@ -1,6 +1,6 @@
 """A wall clock that jumps: places rise by one, and only what is too old by that clock goes."""
 
-from tests.mixins import CaseMixin
+from tests.storage.contract import ContractMixin
 from tests.storage.stores import LOBBY, NOW, Calls, StoreCase, entry
 
 HOUR_S = 3_600.0
@@ -8,7 +8,7 @@ DAY_S = 24 * HOUR_S
 YEAR_S = 365 * DAY_S
 
 
-class ClockPromises(CaseMixin):
+class ClockPromises(ContractMixin):
     """What both stores promise; thirty days are kept."""
 
     def setUp(self):

@@ -1,6 +1,7 @@
 """The store in memory: what it does beyond the contract."""
 
 from heapq import heapify
+from typing import Any
 
 from chatd.storage import memory
 from chatd.storage.memory import MemoryStore
@@ -99,8 +100,13 @@ class MemoryStoreTests(StoreCase):
         """Once there is too much, a little more goes, and all streams are looked at seldom."""
         store = self.make_memory(max_bytes=1024 * SMALL)
         calls = Calls(self, store)
-        looks = []
-        self.patch(memory, "heapify", lambda heap: looks.append(heapify(heap)))
+        looks: list[Any] = []
+
+        def look(heap):
+            looks.append(heap)
+            heapify(heap)
+
+        self.patch(memory, "heapify", look)
         for number in range(1100):
             calls.append([entry(str(number), b"", stream=direct_stream("a", str(number)))])
         self.assertIn(len(calls.conversations("a", limit=2000)), range(1020, 1025))

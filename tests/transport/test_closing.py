@@ -1,5 +1,7 @@
 """Tests of closing a transport."""
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,7 +15,7 @@ class ClosingTests(SynchronousTestCase):
         """Close a transport, with so much still to be written; return how it was closed."""
         self.transport = transport_class(None)
         self.clock = Clock()
-        self.cut_off = []
+        self.cut_off: list[Any] = []
         self.outbuffer = OutBuffer(self.transport, lambda piece, _: piece)
         if left_bytes:
             self.outbuffer.pause()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock
@@ -347,7 +349,7 @@ class FailureTests(SynchronousTestCase):
         peer = self.connect()
         peer.take()
         peer.send(ack(peer, "alice"))
-        work = Deferred()
+        work: Deferred[Any] = Deferred()
         self.protocol.works = [work]
         peer.say("one", "two")
         self.protocol.failing = ("act_on",)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from typing import Any
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.storage.sqlite.database import Database, Durability
+from chatd.storage.sqlite.database import Database
+from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.streams import SqliteStreams
 from chatd.storage.values import Retention
 from tests.storage.stores import LOBBY, NOW, StoreCase, entry
@@ -56,7 +58,7 @@ PER_BATCH = 25
 CONTENT = bytes(range(200))
 
 
-EVERYTHING = {"after": 0, "before": None, "limit": 100_000, "max_bytes": 10**9}
+EVERYTHING: dict[str, Any] = {"after": 0, "before": None, "limit": 100_000, "max_bytes": 10**9}
 
 
 class FilesCase(StoreCase):
@@ -102,7 +104,7 @@ class FilesCase(StoreCase):
             streams.open()
             page = streams.read(LOBBY, **EVERYTHING)
             for message in page.messages:
-                self.assertEqual(message.id, self.said[message.seq - 1])
+                self.assertEqual(message.id, self.said[(message.seq or 0) - 1])
                 self.assertEqual(message.content, CONTENT)
             return [message.id for message in page.messages]
         except (ConfigurationError, StoreError) as error:

@@ -2,7 +2,9 @@
 
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
+from typing import Any
 
 from chatd.storage.sqlite import mark
 from chatd.storage.sqlite.mark import PREFIX
@@ -17,7 +19,13 @@ def over(source, target):
 
 
 class MarkCase(StoreCase):
-    """A store that is started, stopped and copied."""
+    """A store that is started, stopped and copied.
+
+    Attributes:
+        before: Its epochs before it was put back; set by the tests.
+    """
+
+    before: Sequence[Any]
 
     def setUp(self):
         super().setUp()

@@ -1,8 +1,8 @@
 """When a file was born."""
 
+import ctypes
 import os
 
-from chatd.storage.sqlite import birth
 from chatd.storage.sqlite.birth import birth_of
 from tests.storage.sqlite.marks import MarkCase
 
@@ -35,7 +35,7 @@ class BirthTests(MarkCase):
                 return 0
 
         for library in (object(), Refusing(), Ignorant()):
-            self.patch(birth.ctypes, "CDLL", lambda _, library=library: library)
+            self.patch(ctypes, "CDLL", lambda _, library=library: library)
             self.assertEqual(birth_of(path), inode)
 
     def test_missing(self):

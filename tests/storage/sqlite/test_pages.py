@@ -1,5 +1,7 @@
 """The store in a database, when much is looked up in it: for what that costs, and in turn."""
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 
 from chatd.storage.sqlite.runs import Durability
@@ -12,7 +14,7 @@ class LookUpTests(StoreCase):
     def test_pages_cost_what_they_hold(self):
         """A page of a long list takes the database as many steps as one of a short list."""
         streams, database = self.make_streams()
-        steps = []
+        steps: list[Any] = []
 
         def cost_of(ask):
             steps.clear()
@@ -42,7 +44,7 @@ class LookUpTests(StoreCase):
 
         class Later(AtOnce):
             def __call__(self, function):
-                done = Deferred()
+                done: Deferred[Any] = Deferred()
                 given.append((function, done))
                 return done
 

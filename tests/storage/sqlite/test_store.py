@@ -1,5 +1,7 @@
 """The SQLite store beyond the contract: closed, and closing."""
 
+from typing import Any
+
 import pytest
 from twisted.internet.defer import Deferred
 
@@ -30,7 +32,7 @@ class ClosedTests(SqliteCase):
 
     def test_closed(self):
         """A store that is closed, or not open yet, answers everything with an error."""
-        self.assert_not_open(SqliteStore(self.directory, durability="full", run=AtOnce()))
+        self.assert_not_open(SqliteStore(self.directory, durability=Durability.FULL, run=AtOnce()))
         store = self.make_sqlite()
         for _ in range(2):
             self.successResultOf(Deferred.fromCoroutine(store.close()))
@@ -62,7 +64,7 @@ class ClosedTests(SqliteCase):
 
         class Later(AtOnce):
             def __call__(self, function):
-                result = Deferred()
+                result: Deferred[Any] = Deferred()
                 waiting.append((function, result))
                 return result
 

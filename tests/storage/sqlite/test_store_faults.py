@@ -4,6 +4,7 @@ import os
 import resource
 import signal
 import sqlite3
+from typing import Any
 
 import pytest
 from twisted.internet.defer import Deferred
@@ -144,9 +145,10 @@ class FaultTests(StoreCase):
         """A content that no database can hold."""
         if not hasattr(self.database.connection, "setlimit"):
             self.skipTest("the limit can be set since Python 3.11")
-        self.database.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 50_000)
+        module: Any = sqlite3  # mypy looks at 3.10
+        self.database.connection.setlimit(module.SQLITE_LIMIT_LENGTH, 50_000)
         self.assert_fails("too big")
-        self.database.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, 10**9)
+        self.database.connection.setlimit(module.SQLITE_LIMIT_LENGTH, 10**9)
         self.assert_goes_on()
 
     def test_text_that_is_none(self):
