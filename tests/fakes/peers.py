@@ -134,7 +134,7 @@ class Peer:
         assert protocol is not None
         self.protocol: Any = protocol  # of either side: tests look into it
         self.codec = codec
-        self.transport = transport_class(protocol)
+        self.transport: Any = transport_class(protocol)
         self._taken = 0
         transport: Any = self.transport
         protocol.makeConnection(transport)
@@ -147,7 +147,7 @@ class Peer:
         """Send a MESSAGE for each text, all in one piece; the text is its id too."""
         self.send(*(Message.chat(text, id=text) for text in texts))
 
-    def take(self) -> list[Message]:
+    def take(self) -> list[Any]:
         """Return what was written and not taken yet."""
         data = b"".join(self.transport.writes[self._taken :])
         self._taken = len(self.transport.writes)

@@ -14,6 +14,7 @@ from chatd.server.session import Session
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Error, Heartbeat, Message, MessageType, SessionAck
 from tests.chat.slowstore import SlowStore
+from tests.fakes.handserver import fields_of
 from tests.fakes.networks import UnixTransport
 from tests.fakes.peers import (
     GatedStore,
@@ -47,7 +48,7 @@ class AdmissionCase(SynchronousTestCase):
         clock = Clock()
         self.store = SlowStore(unix_time=clock.seconds)
         options.setdefault("store", self.store)
-        self.factory = factory_class(clock, unix_time=clock.seconds, **options)
+        self.factory: Any = factory_class(clock, unix_time=clock.seconds, **options)
 
     def knock(
         self,
@@ -195,7 +196,7 @@ class HookFactory(ChatFactory):
 
     hook = staticmethod(lambda session, message: None)
 
-    def __init__(self, *args: object, **options: object) -> None:
+    def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.texts: list[str] = []
 
@@ -204,7 +205,7 @@ class HookFactory(ChatFactory):
         return self.hook(session, message)
 
     def command_received(self, session: Session, command: Message):
-        self.texts.append(command.header["command"])
+        self.texts.append(fields_of(command)["command"])
         return self.hook(session, command)
 
 

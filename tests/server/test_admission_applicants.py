@@ -13,7 +13,7 @@ from chatd.server.admission import Admission, Applicant
 from chatd.storage.memory import MemoryStore
 from chatd.transport.identity import Identity
 from tests.chat.recorder import Recorder
-from tests.server.checkers import SlowChecker
+from tests.fakes.passwords import SlowChecker
 
 ADDRESS = "192.0.2.1"
 OVER_TLS = Identity(ADDRESS, None, is_clear_tcp=False)

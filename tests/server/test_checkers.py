@@ -18,8 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.config.passwordfile import set_password
 from chatd.errors import ConfigurationError
 from chatd.server.checkers import CheckersInTurn, ClearFileChecker, PasswordFileChecker, adapt
-from tests.fakes.passwords import CHEAP
-from tests.server.checkers import SlowChecker
+from tests.fakes.passwords import CHEAP, SlowChecker
 
 SECRET = "correct horse"
 

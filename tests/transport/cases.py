@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionLost
@@ -64,7 +66,7 @@ class RecordingProtocol(ChatProtocol):
             Codec(), ClearChannel(), SessionInit(session_id="s"), clock.seconds()
         )
         super().__init__(None, Turn(clock), clock, max_pending)
-        self.connection = connection
+        self.connection: Any = connection
         self.owes = False
         self.texts: list[str] = []
         self.events: list[Event] = []

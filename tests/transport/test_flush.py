@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -30,7 +32,7 @@ class FakeMember:
         deliveries: What it was delivered, a piece for each time.
     """
 
-    def __init__(self, turn: Turn, encoder: AsItIs = AS_IT_IS) -> None:
+    def __init__(self, turn: Any, encoder: AsItIs = AS_IT_IS) -> None:
         self.id = str(id(self))
         self.turn = turn
         self.encoder = encoder
@@ -60,13 +62,13 @@ class FakeRoom:
         for member in members:
             member.rooms[str(id(self))] = self
 
-    def join(self, turn: Turn, member: FakeMember) -> None:
+    def join(self, turn: Any, member: FakeMember) -> None:
         """Let a member in, in the middle of a turn."""
         turn.begin(self, member)
         self.members[member.id] = member
         member.rooms[str(id(self))] = self
 
-    def leave(self, turn: Turn, member: FakeMember) -> None:
+    def leave(self, turn: Any, member: FakeMember) -> None:
         """Let a member out, in the middle of a turn."""
         turn.deliver_early(member)
         del self.members[member.id]
@@ -78,7 +80,7 @@ class FanOutTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.turn = Turn(self.clock)
+        self.turn: Any = Turn(self.clock)
         self.members = [FakeMember(self.turn) for _ in range(3)]
         self.room = FakeRoom(*self.members)
 
@@ -137,7 +139,7 @@ class OrderTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.turn = Turn(self.clock)
+        self.turn: Any = Turn(self.clock)
         self.member = FakeMember(self.turn)
 
     def test_rooms_one_after_the_other(self) -> None:
@@ -173,7 +175,7 @@ class MembersTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.turn = Turn(self.clock)
+        self.turn: Any = Turn(self.clock)
         self.old, self.new = FakeMember(self.turn), FakeMember(self.turn)
         self.room = FakeRoom(self.old)
 
@@ -216,7 +218,7 @@ class JoiningTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.turn = Turn(self.clock)
+        self.turn: Any = Turn(self.clock)
         self.old = [FakeMember(self.turn) for _ in range(3)]
         self.new, self.newer = FakeMember(self.turn), FakeMember(self.turn)
         self.room = FakeRoom(*self.old)
@@ -311,7 +313,7 @@ class HandOverTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.turn = Turn(self.clock)
+        self.turn: Any = Turn(self.clock)
         self.one, self.other = FakeMember(self.turn), FakeMember(self.turn)
         self.room = FakeRoom(self.one, self.other)
 
@@ -364,7 +366,7 @@ class EncodingTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.turn = Turn(self.clock)
+        self.turn: Any = Turn(self.clock)
         self.encoders = [AsItIs(), AsItIs()]
         self.members = [FakeMember(self.turn, self.encoders[n % 2]) for n in range(6)]
         self.room = FakeRoom(*self.members)
@@ -407,7 +409,7 @@ class BeforeFlushTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.act = lambda: None
-        self.turn = Turn(self.clock, self.before_flush)
+        self.turn: Any = Turn(self.clock, self.before_flush)
         self.member = FakeMember(self.turn)
         self.room = FakeRoom(self.member)
 
@@ -449,7 +451,7 @@ class FlushTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.turn = Turn(self.clock)
+        self.turn: Any = Turn(self.clock)
         self.member = FakeMember(self.turn)
 
     def test_one_call_for_a_turn(self) -> None:

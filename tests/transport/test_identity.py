@@ -3,6 +3,7 @@
 import os
 import pwd
 import socket
+import sys
 
 from twisted.internet import address
 from twisted.internet.interfaces import ISSLTransport, ITCPTransport, IUNIXTransport
@@ -24,13 +25,13 @@ LOCAL = Identity("local", None, is_clear_tcp=False)
 
 
 @implementer(ITCPTransport)
-class TCP(StringTransport):
+class TCP(StringTransport):  # type: ignore[misc]  # it has what is asked
     def __init__(self, host, kind=address.IPv4Address):
         super().__init__(peerAddress=kind("TCP", host, 1234))
 
 
 @implementer(IUNIXTransport)
-class UNIX(StringTransport):
+class UNIX(StringTransport):  # type: ignore[misc]  # it has what is asked
     """A transport of a UNIX socket.
 
     Args:
@@ -163,7 +164,7 @@ class UNIXTests(SynchronousTestCase):
         """A user id may be larger than a signed number of its size holds."""
         self.patch(pwd, "getpwuid", {}.__getitem__)
         answer = (1).to_bytes(4, "little") + b"\xfe\xff\xff\xff" + bytes(4)
-        if int.from_bytes(b"\1\0", "little") != int.from_bytes(b"\1\0", socket.sys.byteorder):
+        if int.from_bytes(b"\1\0", "little") != int.from_bytes(b"\1\0", sys.byteorder):
             answer = bytes(4) + b"\xff\xff\xff\xfe" + bytes(4)
         self.assertEqual(identify(UNIX(Handle(answer))).address, "uid:4294967294")
 

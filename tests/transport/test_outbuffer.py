@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
@@ -17,7 +18,8 @@ class Stream:
     """A transport that asks its producer to pause after each write that is not small."""
 
     def __init__(self) -> None:
-        self.outbuffer = OutBuffer(self, lambda piece, _: piece)
+        itself: Any = self
+        self.outbuffer = OutBuffer(itself, lambda piece, _: piece)
         self.writes: list[bytes] = []
 
     def write(self, data: bytes) -> None:
@@ -131,7 +133,13 @@ class OutletTests(SynchronousTestCase):
     def test_sealed_when_written(self) -> None:
         """What is held back is not sealed yet, and pieces are sealed in their order."""
         sealed: list[int] = []
-        outlet = OutBuffer(self.stream, lambda piece, _: sealed.append(len(piece)) or piece)
+
+        def seal(piece: Any, _: object) -> Any:
+            sealed.append(len(piece))
+            return piece
+
+        stream: Any = self.stream
+        outlet = OutBuffer(stream, seal)
         self.stream.outbuffer = outlet
         outlet.write(bytes(2 * SLICE))
         self.assertEqual(sealed, [SLICE])

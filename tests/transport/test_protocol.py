@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 
 from chatd.transport.outbuffer import SLICE
@@ -167,7 +169,8 @@ class LargeTests(ProtocolCase):
 
     def end_turn(self) -> None:
         """Make the calls that are due; those that they ask for are the next turn's."""
-        for call in self.clock.getDelayedCalls():
+        calls: list[Any] = [*self.clock.getDelayedCalls()]
+        for call in calls:
             if call.getTime() <= self.clock.seconds():
                 self.clock.calls.remove(call)
                 call.called = 1

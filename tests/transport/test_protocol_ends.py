@@ -361,7 +361,8 @@ class FailureTests(SynchronousTestCase):
     def test_cannot_close(self) -> None:
         """A transport that cannot be closed in order is cut off; the end is told once."""
         peer = self.connect()
-        peer.transport.loseWriteConnection = lambda: {}["no"]
+        empty: dict[str, Any] = {}
+        peer.transport.loseWriteConnection = lambda: empty["no"]
         self.protocol.end_session("goodbye", "enough")
         self.clock.advance(0)
         self.assertEqual(peer.transport.ends, ["abort"])

@@ -1,5 +1,7 @@
 """Tests of the reasons for not reading from a transport."""
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.transport.reading import Reading, Reason
@@ -21,7 +23,8 @@ class RecordingStream:
 class ReadingTests(SynchronousTestCase):
     def setUp(self):
         self.stream = RecordingStream()
-        self.reading = Reading(self.stream)
+        stream: Any = self.stream
+        self.reading = Reading(stream)
 
     def test_one_reason(self):
         """The transport is paused while there is a reason."""

@@ -52,7 +52,7 @@ class HungUpTests(SynchronousTestCase):
     def test_wrapped(self) -> None:
         """What wraps a transport, as TLS and `haproxy:` do, is looked through."""
         wrapper = ProtocolWrapper(WrappingFactory(Factory()), Protocol())
-        wrapper.transport = self.transport
+        wrapper.transport = self.transport  # type: ignore[assignment]  # it is only handed on
         self.assertFalse(has_hung_up(wrapper))
         self.peer.close()
         self.assertTrue(has_hung_up(wrapper))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import ISSLTransport
 from twisted.internet.testing import MemoryReactor, StringTransport
@@ -18,7 +20,7 @@ class SocketWriterTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.reactor = MemoryReactor()
 
-    def make(self, room: int | None) -> tuple[Socket, SocketWriter]:
+    def make(self, room: int | None) -> tuple[Socket, Any]:
         socket = Socket(self.reactor, room)
         writer = writer_for(socket)
         self.assertIsInstance(writer, SocketWriter)
@@ -91,7 +93,7 @@ class TransportWriterTests(SynchronousTestCase):
 
     def test_write(self) -> None:
         """What is written may be overwritten at once."""
-        transport = StringTransport()
+        transport: Any = StringTransport()
         writer = writer_for(transport)
         self.assertIsInstance(writer, TransportWriter)
         scratch = bytearray(b"one")
