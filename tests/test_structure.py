@@ -117,6 +117,13 @@ class AssertionTests(SynchronousTestCase):
             bare = {name: lines for name, lines in found.items() if name in names}
             self.assertEqual(bare, {}, str(path))
 
+    def test_own_methods(self):
+        """No test case replaces `fail` or an assertion: all others would hold nothing then."""
+        own = {name for name in dir(SynchronousTestCase) if name.startswith(("assert", "fail"))}
+        self.assertLess({"fail", "assertEqual", "failureException"}, own)
+        for case in all_cases():
+            self.assertEqual(own & set(vars(case)), set(), case.__qualname__)
+
     def test_the_check(self):
         """A bare `assert` is found wherever it stands in a class, and its line is told."""
         source = "def plain():\n    assert 1\nclass A:\n    def test(self):\n        assert 1\n"

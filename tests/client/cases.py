@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from chatd.chat.policy import Policy
 from chatd.client.client import ChatClient
@@ -71,10 +73,11 @@ class CommandsCase(SynchronousTestCase):
 ENDPOINT = "tcp:localhost:9999"
 
 
+@implementer(IStreamClientEndpoint)
 class RaisingEndpoint:
     """An endpoint that cannot connect."""
 
-    def connect(self, factory: object) -> Deferred[object]:
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         raise NotImplementedError("not here")
 
 
@@ -88,7 +91,7 @@ class NetworkCase(SynchronousTestCase):
         self.reactor = self.network.reactor
         self.factory = self.network.factory
 
-    def connect(self, **options: object) -> Deferred[ChatClient]:
+    def connect(self, **options: Any) -> Deferred[ChatClient]:
         return Deferred.fromCoroutine(connect(self.reactor, ENDPOINT, **options))
 
     def names(self) -> list[str]:

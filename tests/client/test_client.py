@@ -11,6 +11,7 @@ from chatd.server.factory import ChatFactory
 from chatd.server.session import Session
 from chatd.wire.messages import Message
 from tests.client.cases import ClientCase
+from tests.fakes.handserver import fields_of
 from tests.fakes.peers import pong
 
 
@@ -126,7 +127,7 @@ class AnsweringFactory(ChatFactory):
         session.reply(message, message.text.upper())
 
     def command_received(self, session: Session, command: Message) -> None:
-        session.send_result(command, sum=sum(command.header["numbers"]))
+        session.send_result(command, sum=sum(fields_of(command)["numbers"]))
 
 
 class AnswerTests(ClientCase):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import Deferred
 
 from chatd.client.client import ChatClient
@@ -89,8 +91,9 @@ class ListTests(CommandsCase):
     def test_many_names(self) -> None:
         """More names than fit in one answer come in several."""
         names = [f"{number:04}{'n' * 28}" for number in range(1_500)]
+        members: dict[Any, Any] = self.server.factory.hub.roster.rooms["lobby"].members
         for name in names:
-            self.server.factory.hub.roster.rooms["lobby"].members[name] = _Named(name)
+            members[name] = _Named(name)
         self.assertEqual(self.result(self.alice.who("lobby")), [*names, "alice", "bob"])
 
     def test_rooms(self) -> None:

@@ -93,7 +93,8 @@ class HistoryTests(CommandsCase):
 
     def test_lost_while_reading(self) -> None:
         """Where the session ends first, reading fails; what answers it is no news, all else is."""
-        peer, client = hand_peer(self, heard := [])
+        heard: list[str] = []
+        peer, client = hand_peer(self, heard)
         reading = client.history(other="bob")
         turn(peer)
         (command,) = peer.take()
@@ -105,7 +106,8 @@ class HistoryTests(CommandsCase):
 
     def test_refused_while_news_come(self) -> None:
         """Where reading is refused, what came meanwhile is news."""
-        peer, client = hand_peer(self, heard := [])
+        heard: list[str] = []
+        peer, client = hand_peer(self, heard)
         reading = client.history(other="bob")
         turn(peer)
         peer.send(direct("one"))

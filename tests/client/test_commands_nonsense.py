@@ -70,7 +70,10 @@ class NonsenseTests(SynchronousTestCase):
         """A list that goes on where it was is given up."""
         for again in ("b", "a", ""):
             asked = self.client.who("r")
-            pages = [{"names": ["a"], "next": "b"}, {"names": ["b"], "next": again}]
+            pages: list[dict[str, Any]] = [
+                {"names": ["a"], "next": "b"},
+                {"names": ["b"], "next": again},
+            ]
             headers = self.answer(asked, *pages)
             self.assertEqual([header.get("after") for header in headers], [None, "b"])
             error = self.failureResultOf(asked, RequestError).value

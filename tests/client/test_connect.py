@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.error import ConnectError
@@ -155,14 +157,15 @@ class RefusalTests(NetworkCase):
 
     def test_shutting_down(self) -> None:
         """A client that comes as the server goes is told to come back."""
-        greeting = self.factory.buildProtocol
+        factory: Any = self.factory
+        greeting = factory.buildProtocol
 
         def build_and_leave(address: object):
             protocol = greeting(address)
             self.reactor.callLater(0, self.factory.shut_down)
             return protocol
 
-        self.factory.buildProtocol = build_and_leave
+        factory.buildProtocol = build_and_leave
         error = self.refusal()
         self.assertEqual((error.code, error.retry), ("shutting-down", True))
 
@@ -240,12 +243,14 @@ class FactoryTests(SynchronousTestCase):
                 raise RequestError("not-today", "nobody is let in")
 
             server = MemoryServer(key=key)
-            server.factory.engine.admission.takes_passwords = lambda _: True
-            server.factory.engine.admission.admit = admit
+            admission: Any = server.factory.engine.admission
+            admission.takes_passwords = lambda _: True
+            admission.admit = admit
             client = ChatClientFactory(
                 server.clock, key=key, name="alice", password="open sesame"
             ).buildProtocol(None)
-            link(server.factory.buildProtocol(None), client, server.clock)
+            protocol: Any = server.factory.buildProtocol(None)
+            link(protocol, client, server.clock)
             self.assertEqual([applicant.password for applicant in shown], [password])
 
     def test_password_that_is_not_asked_for(self) -> None:

@@ -6,6 +6,7 @@ import os
 import socket
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,10 @@ from twisted.internet.endpoints import (
     UNIXClientEndpoint,
 )
 from twisted.internet.error import ConnectError, TimeoutError
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClientEndpoint
+from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from chatd.client.endpoints import client_endpoint
 from chatd.errors import ConfigurationError
@@ -46,13 +50,15 @@ class ClientEndpointTests(EndpointCase):
 
     def test_tcp(self) -> None:
         """A TCP endpoint connects to the host and the port that it names."""
-        self.assertNoResult(client_endpoint(self.reactor, "tcp:example.org:9999").connect(None))
+        self.assertNoResult(
+            client_endpoint(self.reactor, "tcp:example.org:9999").connect(Factory())
+        )
         ((host, port, _, _, _),) = self.reactor.tcpClients
         self.assertEqual((host, port), ("example.org", 9999))
 
     def test_unix(self) -> None:
         """A UNIX endpoint connects to the path that it names."""
-        self.assertNoResult(client_endpoint(self.reactor, "unix:/run/chat.sock").connect(None))
+        self.assertNoResult(client_endpoint(self.reactor, "unix:/run/chat.sock").connect(Factory()))
         self.assertEqual(self.reactor.unixClients[0][0], "/run/chat.sock")
 
     def test_bad_strings(self) -> None:
@@ -84,7 +90,7 @@ class ClientEndpointTests(EndpointCase):
 
     def test_abstract_name(self) -> None:
         """A name in the abstract namespace is no path, and nobody looks for a file there."""
-        self.assertNoResult(client_endpoint(self.reactor, "unix:\0chatd").connect(None))
+        self.assertNoResult(client_endpoint(self.reactor, "unix:\0chatd").connect(Factory()))
 
     def test_socket_that_is_there(self) -> None:
         """A path at which there is a socket is taken, also one of the greatest length."""
@@ -94,15 +100,17 @@ class ClientEndpointTests(EndpointCase):
         path += "x" * (MAX_SOCKET_PATH - len(path))
         with socket.socket(socket.AF_UNIX) as listening:
             listening.bind(path)
-            self.assertNoResult(client_endpoint(self.reactor, f"unix:{path}").connect(None))
+            self.assertNoResult(client_endpoint(self.reactor, f"unix:{path}").connect(Factory()))
 
     def test_international_name(self) -> None:
         """A host name may be in any script."""
-        self.assertNoResult(client_endpoint(self.reactor, "tcp:bücher.example:9").connect(None))
+        self.assertNoResult(
+            client_endpoint(self.reactor, "tcp:bücher.example:9").connect(Factory())
+        )
 
     def test_ipv6(self) -> None:
         """An IPv6 address is taken with its colons escaped; otherwise that is what is told."""
-        self.assertNoResult(client_endpoint(self.reactor, "tcp:\\:\\:1:9999").connect(None))
+        self.assertNoResult(client_endpoint(self.reactor, "tcp:\\:\\:1:9999").connect(Factory()))
         self.assertEqual(self.reactor.tcpClients[0][:2], ("::1", 9999))
         for bad, right in (
             ("tcp:[::1]:9999", "tcp:\\:\\:1:9999"),
@@ -132,11 +140,12 @@ class EndpointObjectTests(EndpointCase):
 
     def test_bad_endpoints(self) -> None:
         """What is wrong with one is told as with a string, under the name of its class."""
+        nowhere: Any = b"a..b"  # Twisted takes bytes, too
         for endpoint, why in (
             (UNIXClientEndpoint(self.reactor, "/" + "x" * 107), "its path has 108 bytes"),
             (UNIXClientEndpoint(self.reactor, b"/"), "/ is a directory"),
             (TCP4ClientEndpoint(self.reactor, "a..b", 9999), "a..b is no host name: "),
-            (TCP4ClientEndpoint(self.reactor, b"a..b", 9999), "a..b is no host name: "),
+            (TCP4ClientEndpoint(self.reactor, nowhere, 9999), "a..b is no host name: "),
             (TCP6ClientEndpoint(self.reactor, "", 9999), "its host is empty"),
             (HostnameEndpoint(self.reactor, "localhost", 0), "0 is no port"),
         ):
@@ -160,6 +169,7 @@ class EndpointObjectTests(EndpointCase):
         self.assertIs(client_endpoint(self.reactor, endpoint), endpoint)
 
 
+@implementer(IStreamClientEndpoint)
 class FailingEndpoint:
     """An endpoint whose attempts fail.
 
@@ -170,7 +180,7 @@ class FailingEndpoint:
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def connect(self, factory: object) -> Deferred[object]:
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         return fail(self._error)
 
 
@@ -179,7 +189,7 @@ class FailureTests(EndpointCase):
 
     def failure_of(self, error: Exception) -> Exception:
         """Return what an attempt fails with whose endpoint fails with an error."""
-        attempt = client_endpoint(self.reactor, FailingEndpoint(error)).connect(None)
+        attempt = client_endpoint(self.reactor, FailingEndpoint(error)).connect(Factory())
         return self.failureResultOf(attempt).value
 
     def test_faults(self) -> None:
@@ -205,9 +215,10 @@ class FailureTests(EndpointCase):
 
     def test_no_answer(self) -> None:
         """An attempt that nobody answers says how long that was waited for."""
-        attempt = client_endpoint(self.reactor, "tcp:192.0.2.1:9:timeout=7").connect(None)
+        attempt = client_endpoint(self.reactor, "tcp:192.0.2.1:9:timeout=7").connect(Factory())
         ((_, _, factory, timeout_s, _),) = self.reactor.tcpClients
         self.assertEqual(timeout_s, 7)
-        factory.clientConnectionFailed(None, Failure(TimeoutError()))
+        connector: Any = None
+        factory.clientConnectionFailed(connector, Failure(TimeoutError()))
         error = self.failureResultOf(attempt, TimeoutError).value
         self.assertEqual(error.args, ("it did not answer within 7 s",))

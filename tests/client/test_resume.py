@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
 from chatd.chat.policy import Policy
 from chatd.client.client import ChatClient
 from chatd.errors import StoreError
@@ -33,10 +37,10 @@ class BackTests(LastingTests):
         self.lose()
         self.say(bob, "missed")
         self.network.advance(RETRY_S)
-        store = self.server.store
+        store: Any = self.server.store
         accept = store.read
 
-        async def read(*arguments: object, **options: object):
+        async def read(*arguments: Any, **options: Any):
             page = await accept(*arguments, **options)
             bob.send(Message.chat("meanwhile"))
             store.read = accept
@@ -100,7 +104,12 @@ class BackTests(LastingTests):
         """The client is in the rooms that it was in, those that it joined included."""
         bob = self.hand("bob", "cellar", "attic")
         client = self.start()
-        for change in (client.join("Cellar"), client.join("attic"), client.leave("lobby")):
+        changes: list[Deferred[Any]] = [
+            client.join("Cellar"),
+            client.join("attic"),
+            client.leave("lobby"),
+        ]
+        for change in changes:
             self.network.pump()
             self.successResultOf(change)
         self.clients.joined = []

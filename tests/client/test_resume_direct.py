@@ -181,7 +181,7 @@ class StoreTests(LastingTests):
         self.lose()
         self.say(self.bob, "two", to="alice")
 
-    def fail(self, *methods: str) -> None:
+    def break_store(self, *methods: str) -> None:
         """Let what the store is asked fail."""
         for method in methods:
             setattr(self.store, method, self.broken)
@@ -193,7 +193,7 @@ class StoreTests(LastingTests):
         """The client is told of the error, goes on, and fetches what it missed the next time."""
         for method in ("conversations", "read"):
             with self.subTest(method):
-                self.fail(method)
+                self.break_store(method)
                 self.come_back()
                 self.assertIn("not-stored", self.clients.errors)
                 self.assertNotIn("two", self.taken())

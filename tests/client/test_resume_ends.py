@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectError
 
@@ -34,7 +36,7 @@ class EndTests(LastingTests):
         session.end(code, "that was enough", retry=retry)
         self.network.pump()
 
-    def code_of(self, asked: Deferred[object]) -> str:
+    def code_of(self, asked: Deferred[Any]) -> str:
         return self.failureResultOf(asked, SessionEnded).value.code
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
+from twisted.internet.interfaces import IProtocol, IProtocolFactory
 
 from chatd.client.client import ChatClient
 from chatd.client.factory import ChatClientFactory
@@ -19,10 +20,10 @@ RETRY_S = 2.0
 class StubbornEndpoint(HandServer):
     """A server by hand that connects just when the attempt is cancelled."""
 
-    def connect(self, factory: ChatClientFactory) -> Deferred[ChatClient]:
+    def connect(self, factory: IProtocolFactory) -> Deferred[IProtocol]:
         connect = super().connect
 
-        def cancelled(connecting: Deferred[ChatClient]) -> None:
+        def cancelled(connecting: Deferred[IProtocol]) -> None:
             connect(factory).chainDeferred(connecting)
 
         return Deferred(cancelled)
