@@ -123,6 +123,9 @@ class Peer:
         protocol: The protocol; it is connected at once.
         codec: The codec of its key.
         transport_class: What connects it.
+
+    Attributes:
+        auth: Whether the server asks for accounts, as its greeting told a test.
     """
 
     def __init__(
@@ -136,6 +139,7 @@ class Peer:
         self.codec = codec
         self.transport: Any = transport_class(protocol)
         self._taken = 0
+        self.auth = False
         transport: Any = self.transport
         protocol.makeConnection(transport)
 

@@ -115,7 +115,7 @@ class PickyFactory(ChatFactory):
         self.publish(session, message)
 
     def command_received(self, session: Session, command: Message):
-        self.commanded = [*getattr(self, "commanded", ()), command.header["command"]]
+        self.commanded = [*getattr(self, "commanded", ()), fields_of(command)["command"]]
         return super().command_received(session, command)
 
 

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from chatd.client.factory import ChatClientFactory
 from chatd.server.accounts import Accounts
 from chatd.server.attempts import Attempts
+from chatd.server.factory import ChatFactory
 from tests.fakes.networks import link
 from tests.fakes.peers import (
     KEY,
@@ -27,11 +28,17 @@ class AccountTests(AdmissionCase):
 
     transport_class = TlsTransport
 
-    def serve(self, *, guests: bool = False, **options: Any) -> None:
-        database = InMemoryUsernamePasswordDatabaseDontUse(Alice=SECRET, bob="secret")
+    def serve(
+        self,
+        factory_class: type[ChatFactory] = ChatFactory,
+        *,
+        guests: bool = False,
+        **options: Any,
+    ) -> None:
+        database = InMemoryUsernamePasswordDatabaseDontUse(Alice=SECRET.encode(), bob=b"secret")
         checkers = [database, AllowAnonymousAccess()] if guests else [database]
         self.accounts = Accounts(Clock(), checkers, attempts=Attempts())
-        super().serve(accounts=self.accounts, **options)
+        super().serve(factory_class, accounts=self.accounts, **options)
 
     def test_right_password(self) -> None:
         """Who has the password is let in under the account's name."""

@@ -1,5 +1,7 @@
 """Tests of what admission decides of an applicant, without a protocol or a factory."""
 
+from typing import Any
+
 from twisted.cred.checkers import AllowAnonymousAccess
 from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.task import Clock
@@ -36,10 +38,11 @@ class ApplicantTests(SynchronousTestCase):
             raise RequestError("too-many-sessions", "there are too many")
 
     def make(self, accounts=None, *, is_encrypted=False):
+        start: Any = Deferred.fromCoroutine
         self.roster = Roster(
             self.store,
             Recorder(),
-            Deferred.fromCoroutine,
+            start,
             max_rooms=2,
             has_accounts=accounts is not None,
         )

@@ -11,6 +11,7 @@ from twisted.internet.task import Clock
 from chatd.connection.limits import HANDSHAKE_TIMEOUT_S
 from chatd.server import sessionprotocol
 from chatd.server.accounts import Accounts
+from chatd.server.factory import ChatFactory
 from tests.fakes.passwords import SlowChecker
 from tests.fakes.peers import Peer, TlsTransport, settle
 from tests.server.cases import SECRET, AdmissionCase
@@ -32,10 +33,10 @@ def transport_of(address: str) -> type[TlsTransport]:
 class WaitingTests(AdmissionCase):
     """A server that checks two passwords at once, and is busy with them."""
 
-    def serve(self, **options: Any) -> None:
+    def serve(self, factory_class: type[ChatFactory] = ChatFactory, **options: Any) -> None:
         self.checker = SlowChecker()
         self.accounts = Accounts(Clock(), [self.checker])
-        super().serve(accounts=self.accounts, **options)
+        super().serve(factory_class, accounts=self.accounts, **options)
 
     def log_in(self, address: str, name: str) -> Peer:
         """Send a name and a password, and wait for nothing."""

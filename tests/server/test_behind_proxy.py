@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
-from twisted.internet.interfaces import IProtocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
@@ -40,7 +40,7 @@ def unix_header() -> bytes:
 class Proxied:
     """A connection of a proxy's; it counts as one of 192.0.2.1."""
 
-    def __init__(self, build: Callable[[None], IProtocol]) -> None:
+    def __init__(self, build: Callable[..., Any]) -> None:
         self.wrapper = build(None)
         self.transport = SocketTransport(self.wrapper)
         self.wrapper.makeConnection(self.transport)
@@ -55,7 +55,7 @@ class ProxyCase(SynchronousTestCase):
         self.reactor = MemoryReactorClock()
         self.serve()
 
-    def serve(self, **options: object) -> None:
+    def serve(self, **options: Any) -> None:
         """Serve behind a proxy."""
         self.factory = ChatFactory(self.reactor, **options)
         endpoint = server_endpoint(self.reactor, "haproxy:tcp:9999")

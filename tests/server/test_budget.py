@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -72,7 +73,7 @@ class TimeShareTests(SynchronousTestCase):
     def test_given_up(self) -> None:
         """Who does nothing when it may begin takes nobody's time."""
         self.work("a", 1)
-        waiting = [self.share.ask() for _ in range(100)]
+        waiting: list[Any] = [self.share.ask() for _ in range(100)]
         self.work("b", 1)
         turn(self.clock)
         self.assertEqual(self.done, ["a", "b"])

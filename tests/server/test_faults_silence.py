@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -18,9 +19,9 @@ from chatd.transport.protocol import HOLD_PENDING
 from chatd.wire.channel import ClearChannel, SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk
-from chatd.wire.messages import Message, MessageType
+from chatd.wire.messages import Header, Message, MessageType
 from tests.connection.wiring import answered
-from tests.fakes.handserver import HandServer, said, welcome
+from tests.fakes.handserver import HandServer, fields_of, said, welcome
 from tests.fakes.peers import (
     KEY,
     Peer,
@@ -66,7 +67,7 @@ class GoneTests(SynchronousTestCase):
         self.assertEqual(self.names(), ["bob"])
         self.assertEqual(list(self.factory.hub.roster.here), ["bob"])
         self.assertEqual(self.factory.hub.roster.rooms["lobby"].count, 1)
-        events = [frame.header for frame in self.told if frame.type == MessageType.EVENT]
+        events = [fields_of(frame) for frame in self.told if frame.type == MessageType.EVENT]
         self.assertEqual([event["event"] for event in events], ["left"])
         self.let_pass(CLOSE_TIMEOUT_S)
         self.assertEqual(self.alice.transport.ends[-1], "abort")
@@ -170,17 +171,18 @@ class TricklingPeer:
     """
 
     def __init__(self, factory: ChatFactory, key: bytes | None) -> None:
-        self.clock: Clock = factory.clock
+        self.clock: Any = factory.clock
         channel = (
             ClearChannel(expects_server=True)
             if key is None
             else SecureChannel(noise_psk(key), initiator=False)
         )
         self.connection = ClientConnection(Codec(key), channel, 0.0, name="alice")
-        self.protocol = factory.buildProtocol(None)
-        self.transport = SocketTransport(self.protocol)
+        protocol: Any = factory.buildProtocol(None)
+        self.protocol = protocol
+        self.transport: Any = SocketTransport(protocol)
         self._taken = 0
-        self.protocol.makeConnection(self.transport)
+        protocol.makeConnection(self.transport)
 
     def take(self) -> None:
         """Read what the server has written."""
@@ -271,7 +273,7 @@ class TricklePromises(CaseMixin):
         self.factory.clock.advance(0)
 
 
-def parts(message: Message) -> tuple[object, ...]:
+def parts(message: Message) -> tuple[int, Header, bytes]:
     """Give the arguments of `Connection.send`."""
     return message.type, message.header, message.content
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -11,6 +13,7 @@ from chatd.server.limits import Limits
 from chatd.server.pace import MAX_ANSWERED, TOKEN_BYTES
 from chatd.server.throttle import BURST_S
 from chatd.wire.messages import Heartbeat, Message, MessageType, SessionAck
+from tests.fakes.handserver import fields_of
 from tests.fakes.passwords import SlowChecker
 from tests.fakes.peers import (
     GatedStore,
@@ -241,7 +244,7 @@ class LongCommandTests(FloodCase):
 
         def command_received(session: object, asked: Message) -> None:
             clock.rightNow += 0.1  # the work takes so long
-            done.append(asked.header["id"])
+            done.append(fields_of(asked)["id"])
 
         self.factory.command_received = command_received
         self.alice.send(*(command("who", id=str(each)) for each in range(2)))
@@ -256,7 +259,7 @@ class LongCommandTests(FloodCase):
 class CrowdTests(SynchronousTestCase):
     """There are only so many connections and sessions."""
 
-    def factory(self, accounts: Accounts | None = None, **limits: float) -> None:
+    def factory(self, accounts: Accounts | None = None, **limits: Any) -> None:
         self.server = memory_factory(limits=Limits(**limits), accounts=accounts)
 
     def last_word(self, client: Peer) -> tuple[str, bool]:
@@ -298,8 +301,8 @@ class CrowdTests(SynchronousTestCase):
             id = client.protocol.connection.session_id
             header = SessionAck(session_id=id, name=name, password="x")
             client.send(Message(MessageType.SESSION_ACK, header))
-        for name in (b"alice", b"bob"):
-            checker.answer(name)
+        for account in (b"alice", b"bob"):
+            checker.answer(account)
         settle(self.server)
         self.assertEqual([each.name for each in self.server.sessions.values()], ["alice"])
         self.assertEqual(self.last_word(clients[1]), ("too-many-sessions", True))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.client import ChatClient
@@ -88,7 +91,7 @@ class UseKeyTests(SynchronousTestCase):
         self.server.factory.use_key(OTHER_KEY)
         bob = self.server.connect("bob", key=OTHER_KEY)
         self.talk(alice, bob)
-        asked = [
+        asked: list[Deferred[Any]] = [
             bob.send("psst", to="alice"),
             alice.history("lobby"),
             alice.who("lobby"),

@@ -66,10 +66,10 @@ class NewKeyTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.server = MemoryServer(ReplyFactory, key=KEY, policy=Policy(operators=("alice",)))
-        self.factory = self.server.factory
+        self.factory: Any = self.server.factory
 
-    def connect(self, name: str, key: bytes = KEY) -> Listener:
-        client = self.server.connect(name, key=key, protocol=Listener)
+    def connect(self, name: str, key: bytes = KEY) -> Any:
+        client: Any = self.server.connect(name, key=key, protocol=Listener)
         self.assertTrue(client.is_active, client.connection.end_reason)
         return client
 
@@ -81,11 +81,11 @@ class NewKeyTests(SynchronousTestCase):
 
     def check_all_are_here(self, *clients: ChatClient) -> None:
         """Check that nobody's session ended, and that all can speak and ping."""
-        asked = [each.ping() for each in clients]
+        asked: list[Deferred[Any]] = [each.ping() for each in clients]
         asked += [each.send(f"{each.name} is here", id=f"here {each.name}") for each in clients]
         self.server.pump()
-        for each in asked:
-            self.successResultOf(each)
+        for answer in asked:
+            self.successResultOf(answer)
         for each in clients:
             self.assertTrue(each.is_active)
 
@@ -228,7 +228,7 @@ class UnderWayTests(NewKeyTests):
 class HandshakeTests(NewKeyTests):
     """A connection that is in its handshake when the key changes goes on with the key it began."""
 
-    def begin(self, key: bytes = KEY) -> tuple[ChatClient, object]:
+    def begin(self, key: bytes = KEY) -> tuple[ChatClient, Any]:
         """Connect a client, and move nothing yet; return it and what moves its bytes."""
         pump, self.server.pump = self.server.pump, lambda: None
         client = self.server.connect("late", key=key, protocol=Listener)
@@ -266,8 +266,8 @@ class SlowStoreTests(SynchronousTestCase):
         self.store = GatedStore()
         self.server = MemoryServer(key=KEY, store=self.store)
 
-    def connect(self, name: str, key: bytes = KEY) -> Listener:
-        client = self.server.connect(name, key=key, protocol=Listener)
+    def connect(self, name: str, key: bytes = KEY) -> Any:
+        client: Any = self.server.connect(name, key=key, protocol=Listener)
         self.assertTrue(client.is_active)
         return client
 
@@ -289,8 +289,8 @@ class SlowStoreTests(SynchronousTestCase):
             self.server.session_of(clients[0]).send(f"server to c0, {index}")
             self.server.pump()
         self.answer()
-        for each in asked:
-            self.successResultOf(each)
+        for answer in asked:
+            self.successResultOf(answer)
         for index, client in enumerate(clients):
             said = [f"c{who} to all, {when}" for when in range(index, 4) for who in range(when + 1)]
             told = [text for text in client.heard if "to all" in text]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import fields
+from typing import Any, cast
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -22,7 +23,7 @@ class LimitsTests(SynchronousTestCase):
             wrong = [-1, math.nan, math.inf] + ([] if field.name in MAY_BE_NONE else [0])
             for value in wrong:
                 with self.assertRaisesRegex(ConfigurationError, field.name):
-                    Limits(**{field.name: value})
+                    Limits(**cast(dict[str, Any], {field.name: value}))
 
     def test_first_frame(self) -> None:
         """What a client must say to be let in fits in the first frame."""

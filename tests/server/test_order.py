@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import RequestError, SessionEnded
@@ -31,11 +34,15 @@ class OrderTests(SynchronousTestCase):
         self.server = MemoryServer(PickyFactory)
         self.client = self.server.connect("alice")
         self.told: list[str] = []
-        self.client.message_received = lambda message, _: self.told.append(message.text)
-        self.client.error_received = lambda error: self.told.append(error.code)
+        client: Any = self.client
+        client.message_received = lambda message, _: self.told.append(message.text)
+        client.error_received = lambda error: self.told.append(error.code)
 
     def tell_of(self, sending: Deferred[Message]) -> None:
-        sending.addErrback(lambda failure: self.told.append(failure.value.code))
+        def note(failure: Failure) -> None:
+            self.told.append(failure.value.code)
+
+        sending.addErrback(note)
 
     def test_error_after_receipt(self) -> None:
         """A refusal comes after the receipts of what was said before it."""
@@ -156,7 +163,8 @@ class ArrivalTests(SynchronousTestCase):
                 await gate
                 self.extra["is"] = "set"
 
-        self.server.factory.session_class = SlowSession
+        factory: Any = self.server.factory
+        factory.session_class = SlowSession
         arrival = self.server.factory.when_active("alice")
         self.server.connect("alice")
         self.assertNoResult(arrival)

@@ -1,5 +1,7 @@
 """Tests of counting what one client sends and asks."""
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -69,7 +71,7 @@ class PaceTests(SynchronousTestCase):
         """Some commands are done in a turn; the next begins with the turn after it."""
         for _ in range(MAX_COMMANDS_IN_TURN - 1):
             self.assertIsNone(self.pace.count_command(0.0))
-        waited = self.pace.count_command(0.0)
+        waited: Any = self.pace.count_command(0.0)
         self.assertNoResult(waited)
         self.clock.advance(0)
         self.assertIsNone(self.successResultOf(waited))

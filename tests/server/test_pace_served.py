@@ -10,6 +10,7 @@ from chatd.storage.memory import MemoryStore
 from chatd.storage.values import Retention
 from chatd.transport.protocol import HOLD_PENDING
 from chatd.wire.messages import Message, MessageType
+from tests.fakes.handserver import fields_of
 from tests.fakes.peers import command, hand_client, memory_factory, settle
 
 MIB = 1024 * 1024
@@ -35,7 +36,7 @@ class ServedPaceTests(SynchronousTestCase):
         received = self.factory.command_received
 
         def command_received(session: Session, asked: Message) -> object:
-            done.append(asked.header["id"])
+            done.append(fields_of(asked)["id"])
             return received(session, asked)
 
         self.factory.command_received = command_received

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from chatd.errors import RequestError
@@ -40,7 +42,9 @@ class BeginningTests(ServerCase):
 
     def test_cannot_begin(self) -> None:
         """A connection that cannot begin is cut off, and the server goes on."""
-        self.patch(self.factory.engine.admission, "takes_passwords", lambda identity: {}["no"])
+        empty: dict[str, Any] = {}
+        admission = self.factory.engine.admission
+        self.patch(admission, "takes_passwords", lambda identity: empty["no"])
         client = Peer(self.factory.buildProtocol(None), self.factory.codec)
         self.assertEqual(client.transport.ends, ["abort"])
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)

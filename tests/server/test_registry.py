@@ -1,5 +1,7 @@
 """Tests of the established sessions, and of who waits for one."""
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -45,9 +47,10 @@ class FakeSession(Member):
 class RegistryTests(SynchronousTestCase):
     def setUp(self):
         self.clock = Clock()
-        self.roster = RecordingRoster()
-        self.connections = Connections(Limits())
-        self.registry = SessionRegistry(self.roster, self.connections, self.clock, 5.0)
+        self.roster: Any = RecordingRoster()
+        self.connections: Connections[Any] = Connections(Limits())
+        roster: Any = self.roster
+        self.registry: Any = SessionRegistry(roster, self.connections, self.clock, 5.0)
         self.alice = FakeSession("1", "Alice")
 
     def test_add(self):

@@ -138,7 +138,7 @@ class LifeTests(SessionTests):
     def test_ended_as_soon_as_established(self) -> None:
         """A session may be ended by its own `established`."""
 
-        class BriefSession(self.session_class):
+        class BriefSession(self.session_class):  # type: ignore[name-defined,misc]  # a class anyway
             def established(self) -> None:
                 super().established()
                 self.end("brief", "that was brief")
@@ -312,7 +312,7 @@ class KnowingTests(SessionTests):
     def test_peer_and_factory(self) -> None:
         """A session tells where its client is, and whose session it is."""
         session = self.session_of(hand_client(self.factory))
-        self.assertEqual(session.peer.host, "192.0.2.1")
+        self.assertEqual(getattr(session.peer, "host", None), "192.0.2.1")
         self.assertIs(session.factory, self.factory)
 
     def test_repr(self) -> None:

@@ -1,5 +1,7 @@
 """Tests of closing connections where there are too many."""
 
+from typing import Any
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.server.connections import Connections
@@ -25,7 +27,9 @@ SHED = ("overloaded", True)
 
 class SheddingTests(SynchronousTestCase):
     def setUp(self):
-        self.connections = Connections(Limits(max_unestablished=2, max_arriving=100))
+        self.connections: Connections[Any] = Connections(
+            Limits(max_unestablished=2, max_arriving=100)
+        )
         self.shedder = LoadShedder(self.connections)
 
     def connect(self, address="192.0.2.1"):

@@ -41,7 +41,7 @@ class SlowCrowd:
 
     def may_go_first(self, site: str | None) -> set[int]:
         """Return who may, where another would come from a site."""
-        own = self.of_site.get(site, [])
+        own = self.of_site.get(site, []) if site is not None else []
         most = max(map(len, self.of_site.values()))
         if own and len(own) + 1 >= most:
             return {own[0]}
