@@ -33,6 +33,8 @@ MACHINES = "MachineTests or PairTests or InterleavingTests"
 """State machines of Hypothesis, which take half of the time of all other quick tests."""
 SEARCHES = f"{MACHINES} or AnywhereTests or test_seeds"
 """All that take seconds each: the machines, every place where a disk can fail, many seeds."""
+QUICK = (*PYTEST, *NOT_QUICK, "-k", f"not ({SEARCHES})")
+"""The tests that take no second each; they show what another version of a package does."""
 
 # Here, so that a session finds the commands of nox's own environment though it is not activated.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -68,7 +70,7 @@ def types(session: nox.Session) -> None:
 @nox.session(python=False, tags=["quick"])
 def quick(session: nox.Session) -> None:
     """Run the tests that take no second each."""
-    session.run(*PYTEST, *NOT_QUICK, "-k", f"not ({SEARCHES})", *session.posargs)
+    session.run(*QUICK, *session.posargs)
 
 
 @nox.session(python=False, tags=["ci"])
@@ -143,25 +145,25 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python=PRESENT[0], tags=["ci"])
 def lowest(session: nox.Session) -> None:
-    """Run them on the lowest Python, with exactly the versions that setup.cfg asks for at least."""
+    """Run the quick tests on the lowest Python, with the lower bounds of setup.cfg."""
     pins = lowest_versions(Path("setup.cfg"))
     session.install("-e", ".[test]", *pins)
     session.log("with " + ", ".join(pins))
-    session.run(*PYTEST, *NOT_QUICK, *session.posargs)
+    session.run(*QUICK, *session.posargs)
 
 
 @nox.session(python=PRESENT[-1], tags=["ci"])
 def newest(session: nox.Session) -> None:
     """Run them on the newest Python, with the newest of everything."""
     session.install("--upgrade", "--upgrade-strategy", "eager", "-e", ".[test]")
-    session.run(*PYTEST, *NOT_QUICK, *session.posargs)
+    session.run(*QUICK, *session.posargs)
 
 
 @nox.session(python=PRESENT[-1])
 def trunk(session: nox.Session) -> None:
     """Run them with the trunk of Twisted; a failure tells of what is to come."""
     session.install("-e", ".[test]", TRUNK)
-    session.run(*PYTEST, *NOT_QUICK, *session.posargs)
+    session.run(*QUICK, *session.posargs)
 
 
 @nox.session(tags=["ci"])
