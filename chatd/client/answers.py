@@ -26,6 +26,7 @@ class PendingAnswers:
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._answers: dict[str, Deferred[Any]] = {}
+        self._commands: set[str] = set()  # the ids of those that are answered by a result
         self._pings: dict[int, tuple[Deferred[float], float]] = {}
 
     def __contains__(self, id: str) -> bool:
@@ -45,12 +46,19 @@ class PendingAnswers:
         if waiting is not None and not waiting.called:  # called: it was cancelled
             raise LocalProtocolError(f"the message {id} was sent and waits for its receipt")
 
-    def add(self, id: str, answer: Deferred[Any] | None = None) -> Deferred[Any]:
+    def is_of_command(self, id: str | None) -> bool:
+        """Return whether the frame with this id is a command that waits for its result."""
+        return id in self._commands
+
+    def add(
+        self, id: str, answer: Deferred[Any] | None = None, *, is_command: bool = False
+    ) -> Deferred[Any]:
         """Wait for the answer to a frame that was sent.
 
         Args:
             id: The frame's id.
             answer: The Deferred that waits; None to make one.
+            is_command: Whether the frame is a command.
 
         Returns:
             The Deferred that fires with the answer.
@@ -58,6 +66,8 @@ class PendingAnswers:
         if answer is None:
             answer = Deferred(lambda _: self.forget(id))
         self._answers[id] = answer
+        if is_command:
+            self._commands.add(id)
         return answer
 
     def take(self, id: str | None) -> Deferred[Any] | None:
@@ -72,6 +82,7 @@ class PendingAnswers:
             return None
         kept = self._progress.unconfirmed.pop(id, None)
         answer = self._answers.pop(id, None)
+        self._commands.discard(id)
         if answer is None and kept is not None:
             answer = kept.answer
         return None if answer is None or answer.called else answer  # called: it was cancelled
@@ -116,7 +127,7 @@ class PendingAnswers:
             answer for id, answer in self._answers.items() if id not in kept
         ]
         failing += [pong for pong, _ in self._pings.values()]
-        self._answers, self._pings = {}, {}
+        self._answers, self._commands, self._pings = {}, set(), {}
         for answer in failing:
             if not answer.called:  # called: it was cancelled, perhaps because another failed
                 answer.errback(reason)

@@ -141,7 +141,7 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         answer = None
         # Another's message may have the same id: only a copy of this client's own is the receipt.
         is_own = message.seq is not None and fold(message.sender or "") == fold(self.name)
-        if message.seq is None or is_own:
+        if (message.seq is None or is_own) and not self._answers.is_of_command(message.id):
             answer = self._answers.take(message.id)
         is_news, gap = self._progress.take(message, self.name)
         if is_news:
@@ -181,7 +181,7 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         self._answers.check(id)
         self.connection.send(message.type, message.header, message.content)
         self._turn.add(self)
-        return self._answers.add(id, answer)
+        return self._answers.add(id, answer, is_command=message.type == MessageType.COMMAND)
 
     def _check_over(self) -> bool:
         """Return whether the session is over.
@@ -258,10 +258,17 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
             self.end_session(ErrorCode.SLOW_CONSUMER, why, retry=True)
 
     def _act_on_result(self, result: dict[str, Any]) -> None:
-        self._pages.end(result["id"])
-        answer = self._answers.take(result["id"])
-        if answer is not None:
+        command_id = result["id"]
+        self._pages.end(command_id)
+        is_command = self._answers.is_of_command(command_id)
+        answer = self._answers.take(command_id)
+        if answer is None:
+            return
+        if is_command:
             answer.callback(result)
+        else:
+            text = "the server's answer is not understood: it has a result for a message"
+            answer.errback(RequestError(ErrorCode.BAD_REQUEST, text, ref=command_id))
 
     def _act_on_error(self, error: RequestError) -> None:
         self._pages.end(error.ref)

@@ -85,7 +85,7 @@ class ServerConnection(Connection):
     def _receive_handshake(self, message: Message) -> Event | None:
         ack = message.header
         if self.state is not State.GREETING or not isinstance(ack, SessionAck):
-            return None if message.type == MessageType.ERROR else self._unexpected(message)
+            return message if message.type == MessageType.ERROR else self._unexpected(message)
         if ack.session_id != self.session_id:
             self.refuse(ErrorCode.BAD_SESSION, "the session_id is not the one in SESSION_INIT")
             return None

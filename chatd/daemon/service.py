@@ -166,6 +166,7 @@ class ChatService(MultiService):
     def hurry(self) -> None:
         """Wait for nobody any more, where it is stopping: neither for clients nor for the store."""
         self._is_hurried = True
-        self.factory.cut_off()
-        if self._closing is not None:
-            self._closing.cancel()
+        closing = self._closing
+        self.factory.cut_off()  # it may begin to close the store, which then has its second
+        if closing is not None:
+            closing.cancel()

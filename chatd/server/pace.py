@@ -12,7 +12,8 @@ from chatd.transport.timer import Timer
 __all__ = ["MAX_ANSWERED", "MAX_COMMANDS_IN_TURN", "Pace"]
 
 MAX_ANSWERED = 64
-"""How many pings and faulty requests of one client are answered before others have their turn."""
+"""How many pings, pongs, errors and faulty requests of one client come before others have their
+turn."""
 MAX_COMMANDS_IN_TURN = 8
 """How many commands of one client are done before others have their turn."""
 LONG_COMMAND_S = 0.005
@@ -54,7 +55,7 @@ class Pace:
         self._spent += 1
 
     def count_answer(self) -> bool:
-        """Count an answer to a ping or a faulty request; say whether others are due a turn now."""
+        """Count a frame that is no message; return whether others are due a turn now."""
         self._spent += 1
         self._answered += 1
         if self._answered < MAX_ANSWERED:

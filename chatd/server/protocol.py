@@ -8,7 +8,14 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.connection.events import AdmissionAsked, Event, Faulted, PingReceived, RequestFaulted
+from chatd.connection.events import (
+    AdmissionAsked,
+    Event,
+    Faulted,
+    PingReceived,
+    PongReceived,
+    RequestFaulted,
+)
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.server.inwork import InWork
 from chatd.server.pace import Pace
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerProtocol"]
 
+MAX_LOGGED_CODE = 64
+"""How much of the code of a client's ERROR is logged, in characters."""
 MAX_SAID_IN_TURN = 1_000
 """How much may be said in a turn, by all clients, before it ends early."""
 
@@ -36,6 +45,7 @@ class ServerProtocol(SessionProtocol):
         self._in_work = InWork(factory.limits)
         self._pace = Pace(factory.clock, factory.limits)
         self._held_bytes = 0
+        self._has_noted_error = False
 
     def dataReceived(self, data: bytes) -> None:
         """Act on what arrived, and end the turn when much was said: others wait for its end."""
@@ -82,6 +92,8 @@ class ServerProtocol(SessionProtocol):
         if isinstance(event, RequestFaulted):
             self._answer_fault(event.error)
             return self._pace_answers()
+        if isinstance(event, PongReceived):
+            return self._pace_answers()
         waiting = self._until_answered()
         if waiting is None:
             return self._act_on_other(event)
@@ -117,12 +129,11 @@ class ServerProtocol(SessionProtocol):
                 return asked.addCallback(
                     lambda _: None if self.connection.is_over else self._act_on_command(event)
                 )
-            # an ERROR: the client did not like what it got; what it says may quote it
-            code = getattr(event.header, "code", "")
-            self.log.debug("{who}: client's error: {code!r}", who=self, code=code)
-        elif isinstance(event, AdmissionAsked):
+            self._note_client_error(event)
+            return self._pace_answers()
+        if isinstance(event, AdmissionAsked):
             return self.ask_admission(event.ack)
-        elif isinstance(event, Faulted):
+        if isinstance(event, Faulted):
             self.log.warn(
                 "{who}: {code}: {error}", who=self, code=event.error.code, error=event.error
             )
@@ -131,8 +142,15 @@ class ServerProtocol(SessionProtocol):
             self._turn.add(self)
         return None
 
+    def _note_client_error(self, error: Message) -> None:
+        """Log a client's first ERROR: it did not like what it got. Its text may quote that."""
+        if not self._has_noted_error:
+            self._has_noted_error = True
+            code = getattr(error.header, "code", "")[:MAX_LOGGED_CODE]
+            self.log.debug("{who}: client's error: {code!r}", who=self, code=code)
+
     def _pace_answers(self) -> Deferred[None] | None:
-        """Let others have their turn after some answers to one client."""
+        """Let others have their turn after some of one client's pings, pongs and errors."""
         if not self._pace.count_answer():
             return None
         if self.connection.is_established:

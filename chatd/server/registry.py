@@ -42,6 +42,7 @@ class SessionRegistry:
         self._connections = connections
         self._wheel = HeartbeatWheel(clock, heartbeat_s)
         self._waiting: dict[str, list[Deferred[Session]]] = {}
+        self._active: set[str] = set()  # the ids of those whose `established` is done
         self.sessions: dict[str, Session] = {}
 
     def add(self, session: Session, rooms: Sequence[Room[Session]]) -> None:
@@ -60,6 +61,7 @@ class SessionRegistry:
                 would be quadratic.
         """
         del self.sessions[session.id]
+        self._active.discard(session.id)
         self._wheel.discard(session.protocol)
         self._roster.depart(session, is_silent=is_silent)
 
@@ -68,17 +70,20 @@ class SessionRegistry:
 
         It may be cancelled, and fails with `SessionEnded` where `close` is called first.
         """
+        key = fold(name)
         for session in self.sessions.values():
-            if fold(session.name) == fold(name):
+            if session.key == key and session.id in self._active:
                 return succeed(session)
-        waiting = self._waiting.setdefault(fold(name), [])
-        waiter: Deferred[Session] = Deferred(lambda _: waiting.remove(waiter))
-        waiting.append(waiter)
+        waiter: Deferred[Session] = Deferred(lambda _: self._forget(key, waiter))
+        self._waiting.setdefault(key, []).append(waiter)
         return waiter
 
     def active(self, session: Session) -> None:
-        """Tell those who wait for this session's client."""
-        for waiter in self._waiting.pop(fold(session.name), ()):
+        """Note that a session's own `established` is done, and tell those who wait for it."""
+        if session.id not in self.sessions:  # it ended meanwhile
+            return
+        self._active.add(session.id)
+        for waiter in self._waiting.pop(session.key, ()):
             waiter.callback(session)
 
     def close(self, end: SessionEnded) -> None:
@@ -87,3 +92,9 @@ class SessionRegistry:
         for waiters in waiting.values():
             for waiter in waiters:
                 waiter.errback(end.again())
+
+    def _forget(self, key: str, waiter: Deferred[Session]) -> None:
+        waiting = self._waiting[key]
+        waiting.remove(waiter)
+        if not waiting:
+            del self._waiting[key]

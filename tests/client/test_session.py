@@ -15,7 +15,7 @@ from chatd.errors import LocalProtocolError, RequestError, SessionEnded
 from chatd.transport.flush import Turn
 from chatd.wire.channel import ClearChannel
 from chatd.wire.codec import Codec
-from chatd.wire.messages import Error, Message, MessageType
+from chatd.wire.messages import ChatHeader, Error, Message, MessageType
 from tests.fakes.handserver import answer_commands, direct, said, turn, welcome
 from tests.fakes.peers import Peer
 
@@ -147,6 +147,26 @@ class ArrivalTests(SessionTests):
         self.assertNoResult(asked)
         answer_commands(self.peer, lambda _: {"sum": 2})
         self.assertEqual(self.successResultOf(asked)["sum"], 2)
+
+    def test_result_for_a_message(self) -> None:
+        """A RESULT confirms no message: it is told as an answer that is not understood."""
+        sent = self.session._ask("m1", Message.chat("hello", id="m1"))
+        turn(self.peer)
+        self.peer.send(Message(MessageType.RESULT, {"id": "m1"}))
+        error = self.failureResultOf(sent, RequestError).value
+        self.assertEqual((error.code, error.ref), ("bad-request", "m1"))
+
+    def test_message_for_a_command(self) -> None:
+        """A MESSAGE answers no command, whatever its id and its author."""
+        asked = self.session.topic("lobby")
+        turn(self.peer)
+        (command,) = self.peer.take()
+        header = ChatHeader(id=command.header["id"], room="lobby", sender="alice", seq=1)
+        self.peer.send(Message(MessageType.MESSAGE, header, b"tea"))
+        self.peer.send(Message.chat("wine", id=command.header["id"]))
+        self.assertNoResult(asked)
+        self.peer.send(Message(MessageType.RESULT, {"id": command.header["id"], "topic": "tea"}))
+        self.assertEqual(self.successResultOf(asked), "tea")
 
     def test_error(self) -> None:
         """An ERROR is given to the command with its id, and told if there is none."""

@@ -10,6 +10,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.daemon.service import ChatService
 from chatd.server.factory import ChatFactory
 from chatd.storage.memory import MemoryStore
+from chatd.wire.codec import Codec
+from tests.fakes.peers import Peer, ack
 
 
 class HangingStore(MemoryStore):
@@ -41,7 +43,42 @@ class StopTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_hurry(self) -> None:
-        """Told again, nothing is waited for."""
+        """When it is told again while the store closes, it waits for nothing."""
         self.service.hurry()
         self.successResultOf(self.stopped)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+
+class SlowStore(MemoryStore):
+    """Takes a turn of the reactor to close, as a store with a thread does."""
+
+    def __init__(self, reactor: MemoryReactorClock) -> None:
+        super().__init__()
+        self._reactor = reactor
+
+    async def close(self) -> None:
+        closed: Deferred[None] = Deferred()
+        self._reactor.callLater(0.1, closed.callback, None)
+        await closed
+
+
+class HurryTests(SynchronousTestCase):
+    """A daemon that is told twice to stop, while a client does not go."""
+
+    def test_store_has_its_second(self) -> None:
+        """The client is cut off, and the store still has the time to close."""
+        reactor = MemoryReactorClock()
+        factory = ChatFactory(reactor, store=SlowStore(reactor))
+        service = ChatService(reactor, factory, "tcp:9999", grace_s=60)
+        service.startService()
+        peer = Peer(factory.buildProtocol(None), Codec())
+        peer.send(ack(peer, "alice"))
+        stopped = service.stopService()
+        reactor.advance(1)
+        with capturedLogs() as events:
+            service.hurry()
+            self.assertEqual(peer.transport.ends[-1], "abort")
+            self.assertNoResult(stopped)
+            reactor.advance(0.1)
+        self.successResultOf(stopped)
+        self.assertEqual([each for each in events if each["log_level"] is LogLevel.error], [])

@@ -91,6 +91,13 @@ LOAD = (
         "        if True:\n",
     ),
     Defence(
+        "Clients cannot fill the log with errors.",
+        "tests/server/test_flood.py::AnsweredTests::test_pongs_and_errors",
+        "chatd/server/protocol.py",
+        "        if not self._has_noted_error:\n",
+        "        if True:\n",
+    ),
+    Defence(
         "A peer's messages that wait for the store are bounded.",
         "tests/server/test_answers.py::TransactionTests::test_too_much",
         "chatd/server/inwork.py",

@@ -6,13 +6,14 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.server.accounts import Accounts
 from chatd.server.limits import Limits
 from chatd.server.pace import MAX_ANSWERED, TOKEN_BYTES
 from chatd.server.throttle import BURST_S
-from chatd.wire.messages import Heartbeat, Message, MessageType, SessionAck
+from chatd.wire.messages import Error, Heartbeat, Message, MessageType, SessionAck
 from tests.fakes.handserver import fields_of
 from tests.fakes.passwords import SlowChecker
 from tests.fakes.peers import (
@@ -212,6 +213,17 @@ class AnsweredTests(FloodCase):
         self.factory.engine.turn.flush()
         self.assertEqual(len(self.alice.take()), MAX_ANSWERED)
 
+    def test_pongs_and_errors(self) -> None:
+        """Pongs and errors, which nobody asked for, are taken as slowly; one error is logged."""
+        error = Message(MessageType.ERROR, Error(code="a" * 1000))
+        for frame in (Message(MessageType.HEARTBEAT, Heartbeat(1), b"pong"), error):
+            with capturedLogs() as events:
+                self.alice.send(*(frame for _ in range(2 * MAX_ANSWERED)))
+                self.assertFalse(self.is_read)
+                settle(self.factory)
+            self.assertTrue(self.is_read)
+        self.assertLess(len("".join(filter(None, map(formatEvent, events)))), 200)
+
     def test_counted(self) -> None:
         """They count as messages do."""
         for _ in range(11):
@@ -233,6 +245,16 @@ class BeforeTests(SynchronousTestCase):
         told = client.take()
         self.assertEqual(len(told), MAX_ANSWERED + 1)
         self.assertEqual(told[-1].header.code, "overloaded")
+
+    def test_pongs_and_errors(self) -> None:
+        """So is a client that sends as many pongs or errors."""
+        error = Message(MessageType.ERROR, Error(code="odd"))
+        for frame in (Message(MessageType.HEARTBEAT, Heartbeat(1), b"pong"), error):
+            server = memory_factory()
+            client = greeted_client(server)
+            client.send(*(frame for _ in range(MAX_ANSWERED)))
+            settle(server)
+            self.assertEqual([told.header.code for told in client.take()], ["overloaded"])
 
 
 class LongCommandTests(FloodCase):

@@ -73,7 +73,28 @@ class RegistryTests(SynchronousTestCase):
     def test_there_already(self):
         """Who waits for a session that there is has it at once, however the name is spelled."""
         self.registry.add(self.alice, [])
+        self.registry.active(self.alice)
         self.assertIs(self.successResultOf(self.registry.when_active("ALICE")), self.alice)
+
+    def test_not_active_yet(self):
+        """A session is active when its own `established` is done, and not before."""
+        self.registry.add(self.alice, [])
+        waiting = self.registry.when_active("alice")
+        self.assertNoResult(waiting)
+        self.registry.active(self.alice)
+        self.assertIs(self.successResultOf(waiting), self.alice)
+
+    def test_ended_meanwhile(self):
+        """A session that ended before it was active is nobody's; the next one is waited for."""
+        waiting = self.registry.when_active("alice")
+        self.registry.add(self.alice, [])
+        self.registry.remove(self.alice, is_silent=False)
+        self.registry.active(self.alice)
+        self.assertNoResult(waiting)
+        again = FakeSession("2", "alice")
+        self.registry.add(again, [])
+        self.registry.active(again)
+        self.assertIs(self.successResultOf(waiting), again)
 
     def test_to_come(self):
         """All who wait for a name have the session as soon as it is active; nobody else has."""
@@ -89,8 +110,11 @@ class RegistryTests(SynchronousTestCase):
         """Who waits no more is told nothing, and keeps nobody else from being told."""
         first, second = self.registry.when_active("alice"), self.registry.when_active("alice")
         first.addErrback(lambda _: None).cancel()
+        self.registry.add(self.alice, [])
         self.registry.active(self.alice)
         self.assertIs(self.successResultOf(second), self.alice)
+        self.registry.when_active("bob").addErrback(lambda _: None).cancel()
+        self.assertEqual(self.registry._waiting, {})
 
     def test_close(self):
         """Who waits when the server shuts down is told that nobody comes."""
