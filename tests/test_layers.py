@@ -23,7 +23,7 @@ ROWS = [
     {"transport"},
     {"config"},
     {"chat"},
-    {"storage", "backplane"},
+    {"storage"},
     {"connection"},
     {"wire"},
     {"errors", "_version"},
@@ -118,6 +118,11 @@ class LayerTests(SynchronousTestCase):
         for name, path, _ in modules():
             self.assertTrue(name == "chatd" or layer_of(name) != "chatd", f"{path} has no layer")
 
+    def test_every_layer_is_there(self):
+        """Each layer of the table has modules."""
+        found = {layer_of(name) for name, _, _ in modules()}
+        self.assertEqual(found, set(RANKS))
+
     def test_every_import(self):
         """No module of chatd breaks the rule."""
         names = []
@@ -125,6 +130,66 @@ class LayerTests(SynchronousTestCase):
             self.assertEqual(faults_in(name, path.read_text("utf-8"), is_package=is_package), [])
             names.append(name)
         self.assertLess({"chatd", "chatd.errors", "chatd.wire", "chatd.wire.codec"}, set(names))
+
+
+# A session and its protocol, which a factory's protocol is made of.
+_CARRIED = ("chatd.server.session", "chatd.server.sessionprotocol")
+# The one kind of circle that is allowed: what Twisted has as a protocol and its factory.
+CIRCLES = {
+    frozenset({"chatd.server.factory", "chatd.server.protocol", *_CARRIED}),
+    frozenset({"chatd.client.client", "chatd.client.factory"}),
+}
+
+
+def circles(imports):
+    """Return the groups of modules that import each other, at once or through others.
+
+    Args:
+        imports: The modules that each module imports, by its name.
+    """
+    reached = {name: reachable(imports, name) for name in imports}
+    return {
+        frozenset(other for other in reached[name] if name in reached.get(other, ()))
+        for name in imports
+        if name in reached[name]
+    }
+
+
+def reachable(imports, start):
+    """Return the modules that a module imports, at once or through others."""
+    found, left = set(), [*imports[start]]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.add(name)
+            left += imports.get(name, ())
+    return found
+
+
+class CircleTests(SynchronousTestCase):
+    """Modules import each other in one direction, if only for types."""
+
+    def test_every_import(self):
+        """The factories and their protocols are the only circles."""
+        names = {name for name, _, is_package in modules() if not is_package}
+        imports = {}
+        for name, path, is_package in modules():
+            if is_package:
+                continue
+            package = name.rpartition(".")[0]
+            asked = {
+                part
+                for node in ast.walk(ast.parse(path.read_text("utf-8")))
+                for full in names_imported(node, package)
+                for part in (full, full.rpartition(".")[0])
+            }
+            imports[name] = asked & names
+        self.assertEqual(circles(imports), CIRCLES)
+
+    def test_checker(self):
+        """A circle is found, however long it is, and apart from another."""
+        imports = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a", "e"}, "e": {"d"}, "f": {"a"}}
+        self.assertEqual(circles(imports), {frozenset("abc"), frozenset("de")})
 
 
 class CheckerTests(SynchronousTestCase):

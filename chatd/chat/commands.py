@@ -35,11 +35,11 @@ import msgspec
 
 from chatd.chat import presence
 from chatd.chat.history import Answer, HistoryFields, JoinFields, history, join
-from chatd.chat.interfaces import M
 from chatd.chat.lists import MAX_LISTED, ListFields, items_after
 from chatd.chat.moderation import Bans, Operators
 from chatd.chat.names import MAX_TOPIC, check_name, check_room, fold
 from chatd.chat.operatorcommands import CommandTable, OperatorCommands
+from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError, StoreError
 

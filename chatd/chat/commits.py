@@ -13,8 +13,7 @@ from typing import Generic
 
 import msgspec
 
-from chatd.chat.interfaces import M
-from chatd.chat.rooms import Room
+from chatd.chat.rooms import M, Room
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.storage.interface import IMessageStore
 from chatd.storage.values import Entry, Outcome

@@ -13,9 +13,9 @@ from typing import Annotated, Any, Generic
 
 import msgspec
 
-from chatd.chat.interfaces import Delivery, M
+from chatd.chat.interfaces import Delivery
 from chatd.chat.names import fold_known
-from chatd.chat.rooms import Room
+from chatd.chat.rooms import M, Room
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.streamkeys import direct_stream

@@ -13,9 +13,9 @@ from typing import Any, Generic
 
 from chatd.chat import presence
 from chatd.chat.commits import GroupCommit, Pending, Start
-from chatd.chat.interfaces import Delivery, M, Member
+from chatd.chat.interfaces import Delivery
 from chatd.chat.names import check_name, fold
-from chatd.chat.rooms import Room
+from chatd.chat.rooms import M, Member, Room
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import IMessageStore

@@ -1,64 +1,17 @@
-"""`Member`: someone who is in the chat, and `Delivery`: how members are reached."""
+"""What the chat needs of those around it: `Delivery` reaches its members."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from chatd.chat.answers import Answers
-from chatd.chat.names import fold
+from chatd.chat.rooms import Member
 from chatd.errors import RequestError
 from chatd.wire.messages import Message
 
-if TYPE_CHECKING:
-    from chatd.chat.rooms import Room
-
-__all__ = ["Audience", "Delivery", "M", "Member"]
+__all__ = ["Audience", "Delivery"]
 
 
-class Member:
-    """Someone who is in the chat.
-
-    Attributes:
-        id: What sets this member apart from every other, even of the same name.
-        name: What the member is called.
-        key: The folded name.
-        address: Where the member comes from, as limits and bans count it.
-        has_account: Whether the name is an account's, and proven.
-        rooms: The rooms that the member is in, by their folded names; the first is the one that a
-            message is for which names none.
-        answers: What the member is owed for what it said.
-    """
-
-    __slots__ = (
-        "address",
-        "answers",
-        "has_account",
-        "id",
-        "key",
-        "name",
-        "rooms",
-    )
-
-    def __init__(self, id: str, name: str) -> None:
-        self.id = id
-        self.address = ""
-        self.has_account = False
-        self.rooms: dict[str, Room[Any]] = {}
-        self.answers = Answers()
-        self.rename(name)
-
-    def rename(self, name: str) -> None:
-        """Give the member another name."""
-        self.name = name
-        self.key = fold(name)
-
-    def all_answered(self) -> None:
-        """Act on all that the member said having its answer."""
-
-
-M = TypeVar("M", bound=Member)
-"""What a member is, to those who carry what is said."""
 T_co = TypeVar("T_co", covariant=True)
 M_contra = TypeVar("M_contra", bound=Member, contravariant=True)
 

@@ -10,8 +10,8 @@ from typing import Protocol
 import msgspec
 
 from chatd.chat.addresses import plain_address, site_of
-from chatd.chat.interfaces import Member
 from chatd.chat.names import fold, fold_known
+from chatd.chat.rooms import Member
 from chatd.errors import ErrorCode, RequestError
 
 __all__ = ["Ban", "Bans", "Lock", "Operators", "check_target"]

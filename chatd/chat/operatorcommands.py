@@ -9,10 +9,10 @@ import msgspec
 
 from chatd.chat.addresses import site_of
 from chatd.chat.history import Answer
-from chatd.chat.interfaces import M
 from chatd.chat.lists import ListFields, items_after
 from chatd.chat.moderation import Ban, Bans, Operators, check_target
 from chatd.chat.names import MAX_TOPIC
+from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
 

@@ -1,16 +1,17 @@
-"""Rooms: who is in one, and where its order stands."""
+"""Rooms and their members: who is in which room, and where a room's order stands."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Generic
+from typing import Any, Generic, TypeVar
 
-from chatd.chat.interfaces import M
+from chatd.chat.answers import Answers
+from chatd.chat.names import fold
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Head
 from chatd.wire.messages import Message
 
-__all__ = ["LOBBY", "MAX_ROOMS", "PRESENCE_LIMIT", "Room"]
+__all__ = ["LOBBY", "MAX_ROOMS", "PRESENCE_LIMIT", "M", "Member", "Room"]
 
 LOBBY = "lobby"
 """The room that every session is let into, unless the operator or the session names others."""
@@ -18,6 +19,51 @@ MAX_ROOMS = 100
 """How many rooms a session may be in."""
 PRESENCE_LIMIT = 500
 """In a room of more members than this, nobody is told who comes and goes."""
+
+
+class Member:
+    """Someone who is in the chat.
+
+    Attributes:
+        id: What sets this member apart from every other, even of the same name.
+        name: What the member is called.
+        key: The folded name.
+        address: Where the member comes from, as limits and bans count it.
+        has_account: Whether the name is an account's, and proven.
+        rooms: The rooms that the member is in, by their folded names; the first is the one that a
+            message is for which names none.
+        answers: What the member is owed for what it said.
+    """
+
+    __slots__ = (
+        "address",
+        "answers",
+        "has_account",
+        "id",
+        "key",
+        "name",
+        "rooms",
+    )
+
+    def __init__(self, id: str, name: str) -> None:
+        self.id = id
+        self.address = ""
+        self.has_account = False
+        self.rooms: dict[str, Room[Any]] = {}
+        self.answers = Answers()
+        self.rename(name)
+
+    def rename(self, name: str) -> None:
+        """Give the member another name."""
+        self.name = name
+        self.key = fold(name)
+
+    def all_answered(self) -> None:
+        """Act on all that the member said having its answer."""
+
+
+M = TypeVar("M", bound=Member)
+"""What a member is, to those who carry what is said."""
 
 
 class Room(Generic[M]):

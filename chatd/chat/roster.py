@@ -8,9 +8,9 @@ from typing import Generic
 
 from chatd.chat import presence
 from chatd.chat.commits import Start
-from chatd.chat.interfaces import Delivery, M
+from chatd.chat.interfaces import Delivery
 from chatd.chat.names import MAX_ROOM, Names, check_name, check_room, fold
-from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT, Room
+from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT, M, Room
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import IMessageStore
 from chatd.storage.streamkeys import room_stream

@@ -8,10 +8,9 @@ from typing import Generic
 
 from twisted.internet.defer import Deferred
 
-from chatd.chat.interfaces import M
 from chatd.chat.moderation import Bans
 from chatd.chat.names import GUEST, MAX_NAME, fold
-from chatd.chat.rooms import Room
+from chatd.chat.rooms import M, Room
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError, StoreError
 from chatd.server.accounts import Account, Accounts

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import msgspec
 from twisted.internet.defer import Deferred
 
 from chatd.errors import RequestError
+from chatd.server.served import ServedMember
 from chatd.transport.flush import Turn
 from chatd.wire.codec import Codec
 from chatd.wire.messages import ChatHeader, Message
-
-if TYPE_CHECKING:
-    from chatd.server.session import Session
 
 __all__ = ["TOO_LARGE_TYPE", "TurnDelivery"]
 
@@ -36,14 +33,14 @@ class TurnDelivery:
         self.begin = turn.begin
         self.deliver_early = turn.deliver_early
 
-    def tell(self, member: Session, messages: Iterable[Message]) -> None:
+    def tell(self, member: ServedMember, messages: Iterable[Message]) -> None:
         """Send messages to one session, after all that was broadcast before."""
         frames = b"".join(_encode_kept(member.encoder, message) for message in messages)
         if frames:
             self._turn.deliver_early(member)
             member.deliver(frames)
 
-    def tell_all(self, members: Iterable[Session], message: Message) -> None:
+    def tell_all(self, members: Iterable[ServedMember], message: Message) -> None:
         """Send a message to some sessions."""
         frames: dict[Codec, bytes] = {}
         for member in members:
@@ -53,15 +50,15 @@ class TurnDelivery:
             self._turn.deliver_early(member)
             member.deliver(frames[encoder])
 
-    def refuse(self, member: Session, error: RequestError) -> None:
+    def refuse(self, member: ServedMember, error: RequestError) -> None:
         """Send an ERROR."""
         member.send_error(error)
 
-    def end(self, member: Session, code: str, reason: str, *, retry: bool = False) -> None:
+    def end(self, member: ServedMember, code: str, reason: str, *, retry: bool = False) -> None:
         """End a session."""
         member.end_now(code, reason, retry=retry)
 
-    def drained(self, member: Session) -> Deferred[None]:
+    def drained(self, member: ServedMember) -> Deferred[None]:
         """Wait until a session has nothing to write."""
         return member.when_drained()
 

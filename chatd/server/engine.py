@@ -7,6 +7,7 @@ parts. Each part has one job and knows nothing of the factory.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Generic
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -25,7 +26,7 @@ from chatd.server.greeter import Greeter
 from chatd.server.keyring import Keyring
 from chatd.server.limits import Limits
 from chatd.server.registry import SessionRegistry
-from chatd.server.session import Session
+from chatd.server.served import S
 from chatd.server.shedding import LoadShedder
 from chatd.server.shutdown import Shutdown
 from chatd.server.speaker import Speaker
@@ -35,7 +36,7 @@ from chatd.transport.flush import Turn
 __all__ = ["Engine"]
 
 
-class Engine:
+class Engine(Generic[S]):
     """The parts of a server.
 
     Args:
@@ -73,7 +74,7 @@ class Engine:
         self.failures = FailureLog()
         self.turn = Turn(clock, self._store_what_was_said)
         roster = self._make_chat(store, policy, unix_time, has_accounts=accounts is not None)
-        self.speaker = Speaker(self.hub, self.turn, name)
+        self.speaker: Speaker[S] = Speaker(self.hub, self.turn, name)
         self.operators = Operators(policy.operators, needs_account=accounts is not None)
         self.commands = Commands(
             roster, bans, self.operators, note, self.failures.store_failed, unix_time
@@ -82,7 +83,7 @@ class Engine:
         self.connections: Connections[Closable] = Connections(limits)
         self.shedder = LoadShedder(self.connections)
         self.greeter = Greeter(keyring, clock, heartbeat_s, limits)
-        self.admission = Admission(
+        self.admission: Admission[S] = Admission(
             roster,
             bans,
             accounts,
@@ -91,7 +92,9 @@ class Engine:
             store_failed=self.failures.store_failed,
             is_encrypted=keyring.has_key,
         )
-        self.registry = SessionRegistry(roster, self.connections, clock, heartbeat_s)
+        self.registry: SessionRegistry[S] = SessionRegistry(
+            roster, self.connections, clock, heartbeat_s
+        )
         self.shutdown = Shutdown(
             clock, self.connections, self.hub.commits.call_when_stored, self.turn.flush
         )
@@ -103,9 +106,9 @@ class Engine:
         unix_time: Callable[[], float],
         *,
         has_accounts: bool,
-    ) -> Roster[Session]:
+    ) -> Roster[S]:
         delivery, start = TurnDelivery(self.turn), self.failures.start
-        roster: Roster[Session] = Roster(
+        roster: Roster[S] = Roster(
             store,
             delivery,
             start,
@@ -113,7 +116,9 @@ class Engine:
             max_rooms=policy.max_rooms,
             has_accounts=has_accounts,
         )
-        self.hub = Hub(roster, store, delivery, start, self.failures.failed, unix_time=unix_time)
+        self.hub: Hub[S] = Hub(
+            roster, store, delivery, start, self.failures.failed, unix_time=unix_time
+        )
         return roster
 
     def _store_what_was_said(self) -> None:

@@ -95,7 +95,7 @@ class ChatFactory(Factory):
         self.bans = bans
         self._keyring = Keyring(key, max_content)
         self._unproven_operators = policy.operators if accounts is None else ()
-        self.engine = Engine(
+        self.engine: Engine[Session] = Engine(
             clock,
             self._keyring,
             heartbeat_s=heartbeat_s,

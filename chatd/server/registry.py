@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Generic
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -12,13 +13,13 @@ from chatd.chat.rooms import Room
 from chatd.chat.roster import Roster
 from chatd.errors import SessionEnded
 from chatd.server.connections import Closable, Connections
-from chatd.server.session import Session
+from chatd.server.served import S
 from chatd.transport.heartbeat import HeartbeatWheel
 
 __all__ = ["SessionRegistry"]
 
 
-class SessionRegistry:
+class SessionRegistry(Generic[S]):
     """Takes sessions into the chat and onto the heartbeats, and out of both.
 
     Args:
@@ -33,7 +34,7 @@ class SessionRegistry:
 
     def __init__(
         self,
-        roster: Roster[Session],
+        roster: Roster[S],
         connections: Connections[Closable],
         clock: IReactorTime,
         heartbeat_s: float,
@@ -41,18 +42,18 @@ class SessionRegistry:
         self._roster = roster
         self._connections = connections
         self._wheel = HeartbeatWheel(clock, heartbeat_s)
-        self._waiting: dict[str, list[Deferred[Session]]] = {}
+        self._waiting: dict[str, list[Deferred[S]]] = {}
         self._active: set[str] = set()  # the ids of those whose `established` is done
-        self.sessions: dict[str, Session] = {}
+        self.sessions: dict[str, S] = {}
 
-    def add(self, session: Session, rooms: Sequence[Room[Session]]) -> None:
+    def add(self, session: S, rooms: Sequence[Room[S]]) -> None:
         """Take an established session in, and into rooms that are held for it."""
         self.sessions[session.id] = session
         self._connections.established(session.protocol, session.address)
         self._wheel.add(session.protocol)
         self._roster.arrive(session, rooms)
 
-    def remove(self, session: Session, *, is_silent: bool) -> None:
+    def remove(self, session: S, *, is_silent: bool) -> None:
         """Take a session out.
 
         Args:
@@ -65,7 +66,7 @@ class SessionRegistry:
         self._wheel.discard(session.protocol)
         self._roster.depart(session, is_silent=is_silent)
 
-    def when_active(self, name: str) -> Deferred[Session]:
+    def when_active(self, name: str) -> Deferred[S]:
         """Return a Deferred of the session of that name, the next one where there is none now.
 
         It may be cancelled, and fails with `SessionEnded` where `close` is called first.
@@ -74,11 +75,11 @@ class SessionRegistry:
         for session in self.sessions.values():
             if session.key == key and session.id in self._active:
                 return succeed(session)
-        waiter: Deferred[Session] = Deferred(lambda _: self._forget(key, waiter))
+        waiter: Deferred[S] = Deferred(lambda _: self._forget(key, waiter))
         self._waiting.setdefault(key, []).append(waiter)
         return waiter
 
-    def active(self, session: Session) -> None:
+    def active(self, session: S) -> None:
         """Note that a session's own `established` is done, and tell those who wait for it."""
         if session.id not in self.sessions:  # it ended meanwhile
             return
@@ -93,7 +94,7 @@ class SessionRegistry:
             for waiter in waiters:
                 waiter.errback(end.again())
 
-    def _forget(self, key: str, waiter: Deferred[Session]) -> None:
+    def _forget(self, key: str, waiter: Deferred[S]) -> None:
         waiting = self._waiting[key]
         waiting.remove(waiter)
         if not waiting:

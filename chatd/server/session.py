@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.defer import Deferred
-
-from chatd.chat.interfaces import Member
-from chatd.errors import ErrorCode, RequestError, SessionEnded
+from chatd.errors import ErrorCode, SessionEnded
+from chatd.server.served import ServedMember
 from chatd.transport.streams import peer_of
 from chatd.wire.messages import Message, MessageType
 
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Session"]
 
 
-class Session(Member):
+class Session(ServedMember):
     """A client's session, as the server sees it; one lives from the welcome to the end.
 
     Subclass it, and name the subclass as the `session_class` of your factory, to keep more with a
@@ -39,12 +37,12 @@ class Session(Member):
         encoder: What makes its frames: the codec of the key that it came with.
     """
 
-    __slots__ = ("__weakref__", "encoder", "extra", "protocol")
+    __slots__ = ("extra",)
+
+    protocol: SessionProtocol
 
     def __init__(self, protocol: SessionProtocol, id: str, name: str) -> None:
-        super().__init__(id, name)
-        self.protocol = protocol
-        self.encoder = protocol.connection.codec
+        super().__init__(protocol, id, name)
         self.extra: dict[str, Any] = {}
 
     def __repr__(self) -> str:
@@ -141,28 +139,6 @@ class Session(Member):
             retry: Whether the client is invited to come back.
         """
         self.answers.then(lambda: self.protocol.end_session(code, reason, retry=retry))
-
-    # For the server
-
-    def deliver(self, frames: bytes) -> None:
-        """Queue whole frames, made by its `encoder`, unless the session is over."""
-        self.protocol.deliver(frames)
-
-    def all_answered(self) -> None:
-        """Act on all that the client said having its answer."""
-        self.protocol.all_answered()
-
-    def send_error(self, error: RequestError) -> None:
-        """Queue an ERROR, unless the session is over."""
-        self.protocol.send_error(error)
-
-    def end_now(self, code: str, reason: str, *, retry: bool = False) -> None:
-        """End the session, whatever it is still owed."""
-        self.protocol.end_session(code, reason, retry=retry)
-
-    def when_drained(self) -> Deferred[None]:
-        """Return a Deferred that fires when nothing is held back; see `ChatProtocol`."""
-        return self.protocol.when_drained()
 
     def _send(self, frame: bytes) -> None:
         end = self.protocol.connection.end_reason

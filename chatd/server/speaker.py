@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Generic
 from uuid import uuid4
 
 from twisted.internet.defer import Deferred
 
 from chatd.chat.hub import Hub
-from chatd.chat.interfaces import Member
+from chatd.chat.rooms import Member
 from chatd.errors import ErrorCode, RequestError, StoreError
-from chatd.server.session import Session
+from chatd.server.served import S
 from chatd.storage.values import Outcome
 from chatd.transport.flush import Turn
 from chatd.wire.messages import (
@@ -23,7 +24,7 @@ from chatd.wire.messages import (
 __all__ = ["Speaker"]
 
 
-class Speaker:
+class Speaker(Generic[S]):
     """Speaks for the server.
 
     Args:
@@ -32,7 +33,7 @@ class Speaker:
         name: The server's name; nobody else can have it.
     """
 
-    def __init__(self, hub: Hub[Session], turn: Turn, name: str) -> None:
+    def __init__(self, hub: Hub[S], turn: Turn, name: str) -> None:
         self._hub = hub
         self._turn = turn
         self._member = Member("", hub.roster.names.reserve(name))

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from twisted.internet.defer import Deferred, succeed
 
-from chatd.chat.interfaces import Member
+from chatd.chat.rooms import Member
 from chatd.errors import SessionEnded
 
 

@@ -5,8 +5,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.interfaces import Member
 from chatd.chat.moderation import Ban, Bans, Operators, check_target
+from chatd.chat.rooms import Member
 from chatd.errors import ConfigurationError, RequestError, StoreError
 from tests.chat.wiring import HERE, NOW, THERE, ModerationCase, codes, is_result
 

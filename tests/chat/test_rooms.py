@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.interfaces import Member
-from chatd.chat.rooms import Room
+from chatd.chat.rooms import Member, Room
 from chatd.errors import StoreError
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Head, Retention

@@ -40,13 +40,6 @@ def reachable(found: dict[str, set[str]], start: str) -> set[str]:
 class CircleTests(SynchronousTestCase):
     """Modules import each other in one direction."""
 
-    def test_circles(self) -> None:
-        """A client and its factory know each other, as Twisted's do; there is no other circle."""
-        found = imports()
-        self.assertIn("service", found)
-        in_circles = {name for name in found if name in reachable(found, name)}
-        self.assertEqual(in_circles, {"client", "factory"})
-
     def test_objects_know_no_client(self) -> None:
         """The objects that a client is made of know neither it nor its session."""
         found = imports()

@@ -5,7 +5,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.interfaces import Member
+from chatd.chat.rooms import Member
 from chatd.errors import SessionEnded
 from chatd.server.connections import Connections
 from chatd.server.limits import Limits

@@ -1,0 +1,75 @@
+"""`ServedMember`: a member of the chat that a connection of this server carries."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+
+from chatd.chat.rooms import Member
+from chatd.connection.server import ServerConnection
+from chatd.errors import RequestError
+from chatd.server.connections import Closable
+from chatd.transport.heartbeat import Ticking
+
+__all__ = ["Carrier", "S", "ServedMember"]
+
+
+class Carrier(Closable, Ticking, Protocol):
+    """The protocol of a member's connection."""
+
+    connection: ServerConnection
+
+    def deliver(self, frames: bytes) -> None:
+        """Queue whole frames, unless the session is over."""
+
+    def send_error(self, error: RequestError) -> None:
+        """Queue an ERROR, unless the session is over."""
+
+    def all_answered(self) -> None:
+        """Act on the last answer that was owed."""
+
+    def when_drained(self) -> Deferred[None]:
+        """Return a Deferred that fires when nothing is held back."""
+
+
+class ServedMember(Member):
+    """The half of a session that the server's parts use; `Session` has the other.
+
+    Attributes:
+        protocol: The protocol of its connection.
+        encoder: What makes its frames: the codec of the key that it came with.
+    """
+
+    __slots__ = ("__weakref__", "encoder", "protocol")
+
+    protocol: Carrier
+
+    def __init__(self, protocol: Carrier, id: str, name: str) -> None:
+        super().__init__(id, name)
+        self.protocol = protocol
+        self.encoder = protocol.connection.codec
+
+    def deliver(self, frames: bytes) -> None:
+        """Queue whole frames, made by its `encoder`, unless the session is over."""
+        self.protocol.deliver(frames)
+
+    def all_answered(self) -> None:
+        """Act on the last answer that was owed."""
+        self.protocol.all_answered()
+
+    def send_error(self, error: RequestError) -> None:
+        """Queue an ERROR, unless the session is over."""
+        self.protocol.send_error(error)
+
+    def end_now(self, code: str, reason: str, *, retry: bool = False) -> None:
+        """End the session, whatever it is still owed."""
+        self.protocol.end_session(code, reason, retry=retry)
+
+    def when_drained(self) -> Deferred[None]:
+        """Return a Deferred that fires when nothing is held back; see `ChatProtocol`."""
+        return self.protocol.when_drained()
+
+
+S = TypeVar("S", bound=ServedMember)
+"""The class of a server's sessions."""
