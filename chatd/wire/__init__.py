@@ -1,5 +1,5 @@
 """The wire: frames, envelopes, headers and the secure channel, as functions of bytes.
 
-Nothing here knows of Twisted, a clock, a socket or a session. The same format is described in
-`docs/reference/protocol.md`, for peers in other languages.
+Nothing here imports Twisted, reads a clock, opens a socket or knows a session.
+`docs/reference/protocol.md` describes the same format, for peers in other languages.
 """

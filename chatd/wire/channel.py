@@ -1,17 +1,18 @@
-"""The channel: what lies between the transport and the stream of frames.
+"""The channel: the layer between the transport and the stream of frames.
 
-`ClearChannel` passes bytes on; `SecureChannel` carries them in records of the Noise handshake that
-the shared key allows. Both are used the same way: feed `receive_data`, ask `next_plaintext` until
-it has no more, send what `handshake_to_send` and `seal` return.
+`ClearChannel` passes bytes on; `SecureChannel` carries them in encrypted records, after a Noise
+handshake under the shared key. Both are used the same way: feed `receive_data`, call
+`next_plaintext` until it returns nothing, send the bytes that `handshake_to_send` and `seal`
+return.
 
-The server always speaks first, so either side can tell at once what the other expects:
+The server always speaks first, so both sides see at once whether the other has a key:
 
-- with a key, the preamble ``89 43 48 41 54 4E 0D 0A``, then records;
-- without, a frame right away.
+- with a key, the server sends the preamble ``89 43 48 41 54 4E 0D 0A``, then records;
+- without a key, it sends a frame at once.
 
 A record is a 2-byte unsigned big-endian length, then one Noise message of at most 65,535 bytes.
-The first from each side is its handshake message; every later one is a transport message whose
-plaintext is a piece of the stream of frames.
+The first record of each side is its handshake message. Every later record is a transport message;
+its plaintext is a piece of the stream of frames.
 """
 
 from __future__ import annotations
@@ -33,75 +34,75 @@ from chatd.wire.noise import HANDSHAKE_BYTES, MAX_NOISE_MESSAGE, TAG_BYTES, Ciph
 __all__ = ["PREAMBLE", "Channel", "ClearChannel", "SecureChannel", "sealed_length"]
 
 PREAMBLE = b"\x89CHATN\r\n"
-"""What a server with a key sends first, and the handshake's prologue."""
+"""The first bytes of a server with a key, and the prologue of the handshake."""
 
 RECORD_LENGTH = Struct(">H")
 RECORD_LENGTH_BYTES = RECORD_LENGTH.size
 MAX_RECORD_PLAINTEXT = MAX_NOISE_MESSAGE - TAG_BYTES
 
-_NO_SERVER = "the other side is no chatd server"
+_NO_SERVER = "the other side is not a chatd server"
 
 
 def sealed_length(plaintext_length: int) -> int:
-    """Return how many bytes carry so much of the stream of frames, at most."""
+    """Return the largest number of bytes that a plaintext of this length takes when sealed."""
     records = -(-plaintext_length // MAX_RECORD_PLAINTEXT)
     return plaintext_length + records * (RECORD_LENGTH_BYTES + TAG_BYTES)
 
 
 class Channel(Protocol):
-    """What a connection needs of either channel."""
+    """The interface of both channels, as a connection uses it."""
 
     @property
     def is_open(self) -> bool:
-        """Whether frames can be sealed now."""
+        """Whether frames can be sealed."""
 
     @property
     def is_empty(self) -> bool:
-        """Whether no record has begun and not ended."""
+        """Whether no incomplete record is held."""
 
     def handshake_to_send(self) -> bytes:
-        """Return, once, what must be sent before anything sealed."""
+        """Return, once, the bytes to send before anything sealed."""
 
     def receive_data(self, data: bytes) -> None:
-        """Take what arrived from the transport."""
+        """Take bytes from the transport."""
 
     @property
     def held_bytes(self) -> int:
-        """How much is there that was not taken."""
+        """Number of received bytes that are not processed yet."""
 
     def discard(self) -> None:
-        """Forget what is there."""
+        """Drop the received bytes that are not processed yet."""
 
     def next_plaintext(self) -> bytes:
         """Return the next piece of the stream of frames, or nothing until more arrives.
 
         Raises:
-            RecordError: A record that does not open.
-            KeyMismatchError: The other side does not hold the same key.
-            MagicError: The other side is no chatd server.
+            RecordError: A record cannot be decrypted.
+            KeyMismatchError: The other side does not have the same key.
+            MagicError: The other side is not a chatd server.
         """
 
     def seal(self, plaintext: bytes) -> bytes:
-        """Return what carries a piece of the stream of frames."""
+        """Return the bytes to send for a piece of the stream of frames."""
 
     def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> bytes | memoryview:
-        """Do what `seal` does, in memory that is there already.
+        """Do the same as `seal`, in a buffer of the caller.
 
         Args:
             plaintext: The piece.
-            buffer: At least as long as `sealed_length` says.
+            buffer: At least `sealed_length(len(plaintext))` bytes long.
 
         Returns:
-            What `seal` returns; it may lie in `buffer`.
+            The bytes to send; they may lie in `buffer`.
         """
 
 
 class ClearChannel:
-    """The stream of frames as it is.
+    """Carries the stream of frames unchanged.
 
     Args:
-        expects_server: Whether the other side is a server, whose first byte must then be a
-            frame's and not a preamble's.
+        expects_server: Whether the other side is a server. Its first byte must then begin a
+            frame, not a preamble.
     """
 
     __slots__ = ("_data", "_expects_server")
@@ -114,34 +115,34 @@ class ClearChannel:
         self._expects_server = expects_server
 
     def handshake_to_send(self) -> bytes:
-        """Return nothing: there is no handshake."""
+        """Return no bytes: there is no handshake."""
         return b""
 
     def receive_data(self, data: bytes) -> None:
-        """Take what arrived; frames that were not asked for yet stay."""
+        """Take bytes from the transport; they stay here until `next_plaintext` returns them."""
         self._data = self._data + data if self._data else data
 
     @property
     def held_bytes(self) -> int:
-        """How much is there that was not taken."""
+        """Number of received bytes that are not processed yet."""
         return len(self._data)
 
     def discard(self) -> None:
-        """Forget what is there."""
+        """Drop the received bytes that are not processed yet."""
         self._data = b""
 
     def next_plaintext(self) -> bytes:
-        """Return what arrived.
+        """Return the received bytes.
 
         Raises:
             KeyRequiredError: The server began with a preamble: it has a key.
-            MagicError: It began with neither a preamble nor a frame.
+            MagicError: The server began with neither a preamble nor a frame.
         """
         data, self._data = self._data, b""
         if self._expects_server and data:
             if data[0] == PREAMBLE[0]:
                 raise KeyRequiredError
-            if data[0] != 0:  # a frame's length: no greeting is as long as 16 MiB
+            if data[0] != 0:  # the length of a greeting is less than 16 MiB
                 raise MagicError(_NO_SERVER)
             self._expects_server = False
         return data
@@ -156,10 +157,10 @@ class ClearChannel:
 
 
 class SecureChannel:
-    """The stream of frames in records that only the other holder of the key can open.
+    """Carries the stream of frames in records that only the other side can decrypt.
 
     Args:
-        psk: From `chatd.wire.keys.noise_psk`.
+        psk: The key from `chatd.wire.keys.noise_psk`.
         initiator: Whether this side is the server.
         ephemeral: See `Handshake`.
     """
@@ -189,21 +190,21 @@ class SecureChannel:
 
     @property
     def is_open(self) -> bool:
-        """Whether the handshake is done."""
+        """Whether the handshake is complete."""
         return self._sending is not None
 
     @property
     def is_empty(self) -> bool:
-        """Whether no record has begun and not ended."""
+        """Whether no incomplete record is held."""
         return self._offset == len(self._buffer)
 
     def handshake_to_send(self) -> bytes:
-        """Return, once, this side's part of the handshake."""
+        """Return, once, the handshake bytes of this side."""
         data, self._to_send = self._to_send, b""
         return data
 
     def receive_data(self, data: bytes) -> None:
-        """Take what arrived; a record that is not whole stays, at most 64 KiB of it."""
+        """Take bytes from the transport; an incomplete record stays here, at most 64 KiB."""
         if self._offset < len(self._buffer):
             data = self._buffer[self._offset :] + data
         self._buffer = data
@@ -211,20 +212,20 @@ class SecureChannel:
 
     @property
     def held_bytes(self) -> int:
-        """How much is there that was not taken."""
+        """Number of received bytes that are not processed yet."""
         return len(self._buffer) - self._offset
 
     def discard(self) -> None:
-        """Forget what is there."""
+        """Drop the received bytes that are not processed yet."""
         self._buffer, self._offset = b"", 0
 
     def next_plaintext(self) -> bytes:
-        """Return the plaintext of the next whole record that has any, or nothing.
+        """Return the plaintext of the next complete, non-empty record, or no bytes.
 
         Raises:
-            RecordError: A record that does not open.
-            KeyMismatchError: The other side does not hold the same key.
-            MagicError: The other side is no chatd server.
+            RecordError: A record cannot be decrypted.
+            KeyMismatchError: The other side does not have the same key.
+            MagicError: The other side is not a chatd server.
         """
         if self._preamble_due and not self._read_preamble():
             return b""
@@ -236,13 +237,13 @@ class SecureChannel:
         return b""
 
     def seal(self, plaintext: bytes) -> bytes:
-        """Return the records that carry `plaintext`; only once the handshake is done."""
+        """Return the records that carry `plaintext`; call it only after the handshake."""
         return bytes(self.seal_into(plaintext, bytearray(sealed_length(len(plaintext)))))
 
     def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> memoryview:
-        """Do what `seal` does, in memory that is there already."""
+        """Do the same as `seal`, in a buffer of the caller."""
         sending = self._sending
-        assert sending is not None, "nothing is sealed before the handshake is done"
+        assert sending is not None, "nothing can be sealed before the handshake is complete"
         rest, sealed = memoryview(plaintext), memoryview(buffer)
         position = 0
         while rest:
@@ -254,10 +255,10 @@ class SecureChannel:
         return sealed[:position]
 
     def _read_preamble(self) -> bool:
-        """Take the server's first bytes, as soon as they show what it is; say if all are there."""
+        """Check the server's first bytes as they come; return whether the preamble is complete."""
         received = self._buffer[: len(PREAMBLE)]
         if not PREAMBLE.startswith(received):
-            if received[0] == 0:  # a frame's length, as above
+            if received[0] == 0:  # the length of a frame: the server has no key
                 raise KeyUnexpectedError
             raise MagicError(_NO_SERVER)
         if len(received) < len(PREAMBLE):
@@ -269,7 +270,7 @@ class SecureChannel:
     def _next_record(self) -> memoryview | None:
         start = self._offset + RECORD_LENGTH_BYTES
         if start > len(self._buffer):
-            if self.is_empty:  # an idle connection holds nothing of what it was sent
+            if self.is_empty:  # an idle connection holds no memory for received bytes
                 self._buffer, self._offset = b"", 0
             return None
         (length,) = RECORD_LENGTH.unpack_from(self._buffer, self._offset)

@@ -44,7 +44,7 @@ from chatd.wire.messages import (
 __all__ = ["MAX_DEPTH", "Codec"]
 
 MAX_DEPTH = 32
-"""How deep the lists and objects in a header may be nested that is open to any fields."""
+"""Maximum nesting of lists and objects in the headers that are open to any fields."""
 
 _encode_header = msgspec.json.Encoder().encode
 _decode_object = msgspec.json.Decoder(dict[str, Any]).decode
@@ -57,7 +57,7 @@ _DECODERS: dict[int, Callable[[bytes], Header]] = {
     int(MessageType.ERROR): msgspec.json.Decoder(Error).decode,
     int(MessageType.DISCONNECT): msgspec.json.Decoder(Disconnect).decode,
 }
-# Open headers, and the fields that each must have.
+# The open headers, and the text fields that each must have.
 _REQUIRED_TEXT = {
     int(MessageType.COMMAND): ("id", "command"),
     int(MessageType.RESULT): ("id",),
@@ -68,15 +68,15 @@ _REQUIRED_TEXT = {
 class Codec:
     """Encodes and decodes messages under one key.
 
-    A codec holds no state of a connection: one serves any number of sessions.
+    A codec has no connection state: any number of sessions can share it.
 
     Args:
-        key: The shared key, 32 bytes, or None for none.
-        max_content: Longest content accepted and made, in bytes: `MIN_MAX_CONTENT` to
-            `MAX_MAX_CONTENT`.
+        key: The shared key, 32 bytes, or None if there is no key.
+        max_content: Longest content that the codec encodes and decodes, in bytes:
+            `MIN_MAX_CONTENT` to `MAX_MAX_CONTENT`.
 
     Raises:
-        ConfigurationError: The key is not of 32 bytes, or the limit is out of its range.
+        ConfigurationError: The key is not 32 bytes long, or the limit is out of range.
     """
 
     __slots__ = ("_sealer", "max_content")
@@ -84,40 +84,40 @@ class Codec:
     def __init__(self, key: bytes | None = None, *, max_content: int = MAX_CONTENT) -> None:
         if not MIN_MAX_CONTENT <= max_content <= MAX_MAX_CONTENT:
             raise ConfigurationError(
-                f"the longest content is {MIN_MAX_CONTENT} to {MAX_MAX_CONTENT} bytes, "
+                f"the content limit must be {MIN_MAX_CONTENT} to {MAX_MAX_CONTENT} bytes, "
                 f"not {max_content}"
             )
         self._sealer = EnvelopeSealer(mac_key(key))
         self.max_content = max_content
 
     def with_max_content(self, max_content: int) -> Codec:
-        """Return a codec under the same key with another limit, in bytes."""
+        """Return a codec with the same key and another content limit, in bytes."""
         codec = copy(self)
         codec.max_content = max_content
         return codec
 
     @property
     def max_frame(self) -> int:
-        """The longest frame that a message within the limits makes, in bytes."""
+        """Longest frame of a message within the limits, in bytes, without its length prefix."""
         return ENVELOPE_BYTES + MAX_HEADER + self.max_content
 
     def check_content(self, content: bytes) -> None:
-        """Check that a content can be sent.
+        """Check that the content can be sent.
 
         Raises:
-            LocalProtocolError: It is over the limit.
+            LocalProtocolError: The content exceeds the limit.
         """
         if len(content) > self.max_content:
             raise LocalProtocolError(
-                f"a content of {len(content)} bytes is over the limit of {self.max_content}"
+                f"content of {len(content)} bytes exceeds the limit of {self.max_content}"
             )
 
     def encode(self, message: Message) -> bytes:
-        """Make the whole frame of a message, length prefix included.
+        """Return the frame of a message, with its length prefix.
 
         Raises:
-            LocalProtocolError: Its header or its content is over the limit, or its type or its
-                header cannot be put on the wire.
+            LocalProtocolError: The header or the content exceeds its limit, or the type or the
+                header cannot be encoded.
         """
         self.check_content(message.content)
         try:
@@ -127,15 +127,15 @@ class Codec:
         return self._sealer.seal(message.type, header, message.content)
 
     def encode_parts(self, message_type: int, header: Header, content: bytes = b"") -> bytes:
-        """Do what `encode` does for a message that was not put together yet."""
+        """Return the frame of a message that is given in parts; see `encode`."""
         return self.encode(Message(message_type, header, content))
 
     def decode(self, frame: bytes) -> Message:
-        """Check one whole frame, length prefix included, and return its message.
+        """Check one complete frame, with its length prefix, and return its message.
 
         Raises:
-            WireError: A fault in the bytes: length, magic, version, CRC, MAC or JSON.
-            RequestError: A header without a field it needs, or with one of the wrong type.
+            WireError: The bytes are faulty: length, magic, version, CRC, MAC or JSON.
+            RequestError: A header field is missing or has the wrong type.
         """
         length = int.from_bytes(frame[:LENGTH_BYTES], "big")
         if length != len(frame) - LENGTH_BYTES:
@@ -148,17 +148,17 @@ class Codec:
         if message_type == MESSAGE_TYPE:
             try:
                 if not header.isascii():
-                    header.decode()  # the decoder does not look into fields that it passes over
+                    header.decode()  # the decoder does not check the UTF-8 of unknown fields
                 return Message(message_type, _decode_chat_header(header), content)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                pass  # the slow way below says what is wrong
+                pass  # the slow path below raises the right error
         return Message(message_type, _decode_header(message_type, header), content)
 
     def reader(self, max_frame: int | None = None) -> FrameReader:
-        """Make a reader that cuts a stream into envelopes and refuses what this codec would.
+        """Return a reader that cuts a stream into envelopes and checks this codec's limits.
 
         Args:
-            max_frame: A limit lower than `max_frame`, in bytes.
+            max_frame: Longest frame, in bytes, if the limit is lower than the codec's `max_frame`.
         """
         return FrameReader(
             self.max_frame if max_frame is None else max_frame,
@@ -170,7 +170,7 @@ class Codec:
         check_prelude(buffer, start, length, self.max_content)
 
     def decode_stream(self, reader: FrameReader) -> Iterator[Message]:
-        """Return the messages of the whole frames in `reader`; see `decode` for what is raised."""
+        """Yield the messages of the complete frames in `reader`; raises the same as `decode`."""
         for buffer, start, end in reader.frames():
             yield self.decode_envelope(buffer, start, end)
 
@@ -181,7 +181,7 @@ def _decode_header(message_type: int, header: bytes) -> Header:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise HeaderError("the header is not one JSON object in UTF-8") from None
     if message_type in _REQUIRED_TEXT and not _is_shallow(fields):
-        raise HeaderError(f"the header is nested more than {MAX_DEPTH} deep")
+        raise HeaderError(f"the header is nested more than {MAX_DEPTH} levels deep")
     ref = _ref_of(fields)
     for name in _REQUIRED_TEXT.get(message_type, ()):
         text = fields.get(name)
@@ -195,13 +195,13 @@ def _decode_header(message_type: int, header: bytes) -> Header:
     try:
         return decoder(header)
     except msgspec.ValidationError as error:
-        if message_type == MessageType.ERROR:  # which is never answered with another
-            return Error(code="", message="an ERROR whose header is wrong")
+        if message_type == MessageType.ERROR:  # an ERROR is never answered with an ERROR
+            return Error(code="", message="an ERROR with a bad header")
         raise RequestError(ErrorCode.BAD_REQUEST, str(error), ref=ref) from None
 
 
 def _is_shallow(fields: dict[str, Any]) -> bool:
-    """Say whether whoever goes through all of it needs no more stack than there surely is."""
+    """Return whether code can walk through the fields without running out of stack."""
     level: list[Any] = [fields]
     for _ in range(MAX_DEPTH):
         level = [

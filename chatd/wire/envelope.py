@@ -1,4 +1,4 @@
-"""The envelope: what a frame holds.
+"""The envelope: the content of a frame.
 
 ======  ====  =====================================================
 offset  size  field
@@ -15,8 +15,8 @@ offset  size  field
 64+H    C     content: bytes
 ======  ====  =====================================================
 
-All integers are unsigned and big-endian. The checks are made in the order length, magic, version,
-lengths, CRC (corruption), MAC (forgery); the JSON is `chatd.wire.codec`'s.
+All integers are unsigned and big-endian. The order of the checks is: length, magic, version,
+lengths, CRC (corruption), MAC (forgery). `chatd.wire.codec` checks the JSON.
 """
 
 from __future__ import annotations
@@ -49,13 +49,13 @@ __all__ = [
 ]
 
 MAGIC = b"\x89CHATD\r\n"
-"""First bytes of an envelope; the high bit and the line end show a damaged path, as PNG's do."""
+"""First bytes of an envelope; as in PNG, the high bit and the line end reveal text conversion."""
 VERSION = 1
 
 MAX_HEADER = 64 * 1024
 """Longest header, in bytes."""
 MAX_CONTENT = 10 * 1024 * 1024
-"""Longest content unless the operator sets another limit, in bytes."""
+"""Longest content, in bytes, unless the operator sets another limit."""
 
 PRELUDE = Struct(">8sHHIIQI")
 PRELUDE_BYTES = PRELUDE.size
@@ -71,11 +71,11 @@ _SHA256_BLOCK_BYTES = 64
 def check_prelude(
     buffer: Buffer, start: int, length: int, max_content: int
 ) -> tuple[int, int, int, int]:
-    """Check what the first bytes of an envelope tell: length, magic, version, lengths.
+    """Check the first bytes of an envelope: length, magic, version, lengths.
 
     Args:
-        buffer: Holds at least the first 64 bytes of the envelope, or all of it if it is shorter.
-        start: Where in `buffer` the envelope begins.
+        buffer: Holds at least the first 64 bytes of the envelope, or a whole shorter envelope.
+        start: Offset of the envelope in `buffer`.
         length: The envelope's length, as its frame announces it.
         max_content: Longest content accepted, in bytes.
 
@@ -83,10 +83,10 @@ def check_prelude(
         The message type, the header's length and CRC32, and the content's CRC32.
 
     Raises:
-        FrameLengthError: It is too short for an envelope, or its lengths contradict each other.
-        MagicError: It does not begin with `MAGIC`.
-        VersionError: It is of another version.
-        FrameTooLargeError: Its header or its content is over the limit.
+        FrameLengthError: The frame is too short for an envelope, or lengths contradict each other.
+        MagicError: The envelope does not begin with `MAGIC`.
+        VersionError: The envelope has another version.
+        FrameTooLargeError: The header or the content exceeds its limit.
     """
     if length < ENVELOPE_BYTES:
         raise FrameLengthError(f"an envelope has at least {ENVELOPE_BYTES} bytes, not {length}")
@@ -96,21 +96,21 @@ def check_prelude(
     if magic != MAGIC:
         raise MagicError("not a chatd envelope")
     if version != VERSION:
-        raise VersionError(f"version {version} is not spoken here, only {VERSION}")
+        raise VersionError(f"version {version} is not supported, only {VERSION}")
     if ENVELOPE_BYTES + header_length + content_length != length:
-        raise FrameLengthError("header and content do not fill the frame")
+        raise FrameLengthError("the header and content lengths do not match the frame length")
     if header_length > MAX_HEADER:
-        raise FrameTooLargeError(f"a header of {header_length} bytes is over {MAX_HEADER}")
+        raise FrameTooLargeError(f"header of {header_length} bytes exceeds {MAX_HEADER}")
     if content_length > max_content:
-        raise FrameTooLargeError(f"a content of {content_length} bytes is over {max_content}")
+        raise FrameTooLargeError(f"content of {content_length} bytes exceeds {max_content}")
     return message_type, header_length, header_crc, content_crc
 
 
 class EnvelopeSealer:
     """Makes and checks envelopes under one MAC key.
 
-    HMAC-SHA256 is written out as RFC 2104 defines it, from two hash states that are made once
-    from the key and copied for each envelope: `hmac.new` would hash the key again every time.
+    This class computes HMAC-SHA256 step by step (RFC 2104), from two hash states that it makes once
+    from the key and copies for each envelope. `hmac.new` would hash the key each time.
 
     Args:
         mac_key: 32 bytes, from `chatd.wire.keys.mac_key`.
@@ -124,14 +124,14 @@ class EnvelopeSealer:
         self._begin_outer = sha256(bytes(byte ^ 0x5C for byte in block)).copy
 
     def seal(self, message_type: int, header: bytes, content: bytes) -> bytes:
-        """Make a whole frame: length prefix, prelude, MAC, header, content.
+        """Return a frame: length prefix, prelude, MAC, header, content.
 
         Raises:
-            LocalProtocolError: The header is over `MAX_HEADER`, or the type over 16 bits.
+            LocalProtocolError: The header exceeds `MAX_HEADER`, or the type exceeds 16 bits.
         """
         header_length, content_length = len(header), len(content)
         if header_length > MAX_HEADER:
-            raise LocalProtocolError(f"a header of {header_length} bytes is over {MAX_HEADER}")
+            raise LocalProtocolError(f"header of {header_length} bytes exceeds {MAX_HEADER}")
         try:
             prelude = _pack_frame_prelude(
                 ENVELOPE_BYTES + header_length + content_length,
@@ -156,15 +156,15 @@ class EnvelopeSealer:
     def open(
         self, buffer: Buffer, start: int, end: int, max_content: int
     ) -> tuple[int, bytes, bytes]:
-        """Check the envelope at `buffer[start:end]` and take it apart.
+        """Check the envelope at `buffer[start:end]` and return its parts.
 
         Returns:
             The message type, the header's bytes and the content.
 
         Raises:
-            ChecksumError: A CRC32 does not fit.
-            SignatureError: The CRCs fit, but the MAC does not.
-            WireError: What `check_prelude` raises.
+            ChecksumError: A CRC32 does not match.
+            SignatureError: The CRC32s match, but the MAC does not.
+            WireError: `check_prelude` raised it.
         """
         message_type, header_length, header_crc, content_crc = check_prelude(
             buffer, start, end - start, max_content
@@ -191,5 +191,5 @@ class EnvelopeSealer:
         outer = self._begin_outer()
         outer.update(inner.digest())
         if not compare_digest(outer.digest(), buffer[mac_start:header_start]):
-            raise SignatureError("the signature does not fit: another key, or a forgery")
+            raise SignatureError("the signature does not match: another key, or a forgery")
         return message_type, header, content

@@ -1,8 +1,8 @@
 """Frames: a 4-byte unsigned big-endian length, then that many bytes (Twisted's Int32 strings).
 
-`FrameReader` cuts a stream into frames. It hands out offsets into the bytes that arrived, so that
-many small frames in one read cost no copy each, and it gathers a frame that spans many reads in
-one growing buffer, so that a large one costs no more a byte than a small one.
+`FrameReader` cuts a stream into frames. It returns offsets into the received bytes, so small frames
+that arrive in one read are not copied. It gathers a frame that spans many reads in one growing
+buffer, so a large frame costs no more per byte than a small one.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ LENGTH = Struct(">I")
 LENGTH_BYTES = LENGTH.size
 
 LARGE_FRAME = 64 * 1024
-"""A frame of at least so many bytes is handed out where it was gathered, without a copy."""
+"""A frame of at least this many bytes is returned in the buffer that gathered it, uncopied."""
 
 Buffer = bytes | bytearray
 FrameCheck = Callable[[Buffer, int, int], object]
-"""Called with a buffer, the offset of a frame in it, and that frame's length."""
+"""A check, called with a buffer, the offset of a frame in it, and the length of the frame."""
 
 
 def encode_frame(body: bytes) -> bytes:
-    """Put the length of `body` before it."""
+    """Return `body` with its length before it."""
     return LENGTH.pack(len(body)) + body
 
 
@@ -34,12 +34,12 @@ class FrameReader:
     """Cuts a stream of bytes into frames.
 
     Args:
-        max_frame: The longest frame accepted, in bytes without its length prefix. May be changed
-            between two frames; the next one is held to the new value.
-        check_start: What looks at the first `check_bytes` of a frame, as soon as they are there,
-            and raises where the frame will be refused anyway, so that the rest is never gathered.
-        check_bytes: How many bytes of a frame `check_start` needs, the length prefix not counted;
-            a frame shorter than that is shown to it by its length alone.
+        max_frame: Longest frame accepted, in bytes, without its length prefix. May change between
+            two frames; the next frame must keep the new limit.
+        check_start: Checks the first `check_bytes` of an incomplete frame, as soon as they have
+            arrived. It raises if the frame will be refused, so that the rest is never gathered.
+        check_bytes: Number of bytes that `check_start` needs, without the length prefix. For a
+            shorter frame it is called with the length as soon as that has arrived.
     """
 
     __slots__ = (
@@ -58,33 +58,33 @@ class FrameReader:
         self._check_bytes = check_bytes
         self._buffer: Buffer = b""
         self._offset = 0
-        # What arrived of the next frame, and how much of it must be there before it is looked at.
+        # The start of the next frame, and how many bytes must arrive before the next look at it.
         self._partial = bytearray()
         self._needed = 0
 
     @property
     def is_empty(self) -> bool:
-        """Whether everything received was handed out: no frame has begun and not ended."""
+        """Whether `frames` returned all received bytes: no incomplete frame is held."""
         return not self._partial and self._offset == len(self._buffer)
 
     @property
     def gathered_bytes(self) -> int:
-        """How much is there of a frame that is not whole, but whose start was found good."""
+        """Number of bytes held of an incomplete frame that passed `check_start`."""
         is_good = self._needed > LENGTH_BYTES + self._check_bytes
         return len(self._partial) if is_good else 0
 
     @property
     def held_bytes(self) -> int:
-        """How much is there that was not handed out."""
+        """Number of received bytes that `frames` has not returned yet."""
         return len(self._partial) + len(self._buffer) - self._offset
 
     def discard(self) -> None:
-        """Forget what is there."""
+        """Drop the received bytes that `frames` has not returned yet."""
         self._partial = bytearray()
         self._buffer, self._offset = b"", 0
 
     def receive_data(self, data: bytes) -> None:
-        """Take what arrived; `frames` hands out the frames in it."""
+        """Take bytes from the stream; `frames` returns the frames in them."""
         if self._offset < len(self._buffer):
             self._keep_rest(0)
         if self._partial:
@@ -102,13 +102,13 @@ class FrameReader:
         self._offset = 0
 
     def frames(self) -> Iterator[tuple[Buffer, int, int]]:
-        """Hand out the frames that are whole, as a buffer and the offsets of start and end in it.
+        """Yield the complete frames, each as a buffer and the frame's start and end offsets in it.
 
-        The caller may stop at any frame and ask again later: no frame is lost or seen twice.
+        The caller may stop at any frame and call this again later: no frame is lost or repeated.
 
         Raises:
             FrameTooLargeError: A length prefix announces more than `max_frame` bytes.
-            WireError: What `check_start` raises.
+            WireError: `check_start` raised it.
         """
         unpack_length = LENGTH.unpack_from
         buffer = self._buffer
@@ -118,24 +118,24 @@ class FrameReader:
             end = start + length
             if length > self.max_frame:
                 raise FrameTooLargeError(
-                    f"a frame of {length} bytes is over the limit of {self.max_frame}"
+                    f"frame of {length} bytes exceeds the limit of {self.max_frame}"
                 )
             if end > available:
                 self._await_frame(start, length)
                 return
             self._offset = end
             yield buffer, start, end
-            if buffer is not self._buffer:  # more arrived while the caller had the frame
+            if buffer is not self._buffer:  # more bytes arrived while the caller had the frame
                 buffer = self._buffer
                 available = len(buffer)
         if self._offset < available:
             self._keep_rest(LENGTH_BYTES)
         else:
-            self._buffer = b""  # an idle connection holds nothing of what it was sent
+            self._buffer = b""  # an idle connection holds no memory for received bytes
             self._offset = 0
 
     def _await_frame(self, start: int, length: int) -> None:
-        """Keep what is there of a frame that is not whole, unless it would be refused."""
+        """Keep the start of an incomplete frame, unless its check refuses it."""
         if length < self._check_bytes or len(self._buffer) - start >= self._check_bytes:
             self._check_start(self._buffer, start, length)
             self._keep_rest(LENGTH_BYTES + length)

@@ -1,4 +1,4 @@
-"""The keys that are derived from the one shared key (RFC 5869, HKDF-SHA256)."""
+"""The keys derived from the shared key (RFC 5869, HKDF-SHA256)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def mac_key(key: bytes | None) -> bytes:
     """Derive the key of the envelopes' HMAC.
 
     Args:
-        key: The shared key, 32 bytes. `None` stands for 32 zero bytes: the MAC then proves that
-            an envelope is whole, but not where it came from.
+        key: The shared key, 32 bytes. `None` stands for 32 zero bytes: the MAC then shows damage,
+            but does not prove who sent the envelope.
     """
     return _derive(_NO_KEY if key is None else key, b"chatd v1 envelope mac")
 

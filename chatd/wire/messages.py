@@ -1,8 +1,8 @@
-"""What an envelope says: the message types, their headers, and `Message`.
+"""The message types, their headers, and `Message`.
 
-A header is one JSON object. Those whose fields are all known are `msgspec` structs, which check
-the fields' types while they decode; unknown fields are ignored. COMMAND, RESULT and EVENT are open
-to new fields, so their headers stay dictionaries.
+A header is one JSON object. Headers with a fixed set of fields are `msgspec` structs, which check
+the types of the fields while they decode, and ignore unknown fields. COMMAND, RESULT and EVENT are
+open to new fields, so their headers stay dictionaries.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ DEFAULT_CONTENT_TYPE = "text/plain; charset=utf-8"
 MAX_ID = 64
 """Longest id of a message or command, in characters."""
 MAX_PLACE = 64
-"""Longest name of a room or of who a message is to, in characters."""
+"""Longest name of a room or of a recipient, in characters."""
 MAX_FIRST_ROOMS = 20
-"""How many rooms a session may begin in: the welcome that tells of them is a short frame."""
+"""Maximum number of rooms that a session begins in: the welcome, a short frame, lists them."""
 MAX_CONTENT_TYPE = 255
 """Longest content type, in characters (RFC 6838 section 4.2 allows 127 for each half)."""
 
 MIN_MAX_CONTENT = 4
-"""Smallest limit on contents that a server may set, in bytes: what a heartbeat needs."""
+"""Smallest content limit that a server may set, in bytes: the content of a heartbeat."""
 MAX_MAX_CONTENT = 2**32 - 1 - 2**20
-"""Largest limit: frames have 32-bit lengths, and hold more than the content."""
+"""Largest content limit, in bytes: frames have 32-bit lengths, and hold more than the content."""
 MIN_HEARTBEAT_S = 0.01
 """Shortest interval between two pings, in seconds."""
 MAX_HEARTBEAT_S = 86_400.0
@@ -71,25 +71,25 @@ class MessageType(IntEnum):
     ERROR = 5
     DISCONNECT = 6
     CHUNK = 7
-    """Reserved: has no meaning in version 1."""
+    """Reserved: no meaning in version 1."""
     COMMAND = 8
     RESULT = 9
     EVENT = 10
 
 
 MESSAGE_TYPE = int(MessageType.MESSAGE)
-"""The type of MESSAGE as a plain number, which is cheaper to look up, once for each message."""
+"""The type of MESSAGE as a plain number: the lookup, once for each message, is cheaper."""
 
 
 class SessionInit(msgspec.Struct, frozen=True, kw_only=True):
-    """Server to client, first of all: who the server is and what it allows.
+    """The greeting, server to client: the server's name and limits.
 
     Attributes:
         session_id: The session's UUID.
         server: The server's name and version.
         heartbeat: Seconds between two pings.
         max_content: Longest content that the server accepts, in bytes.
-        auth: Whether a password is asked for.
+        auth: Whether the server asks for a password.
     """
 
     session_id: str
@@ -102,13 +102,13 @@ class SessionInit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Client to server, in answer to SESSION_INIT: who the client would be.
+    """The answer to SESSION_INIT, client to server: the name and rooms that the client asks for.
 
     Attributes:
-        session_id: The UUID that SESSION_INIT gave.
-        name: The name asked for; the server gives one where there is none.
-        password: Proves the right to the name, where the server asks for one.
-        rooms: The rooms to be let into, up to `MAX_FIRST_ROOMS`; None for the server's choice.
+        session_id: The UUID from SESSION_INIT.
+        name: The name that the client asks for; None lets the server choose.
+        password: The password of the account, if the server asks for it.
+        rooms: The rooms to join, at most `MAX_FIRST_ROOMS`; None lets the server choose.
     """
 
     session_id: str
@@ -117,15 +117,15 @@ class SessionAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     rooms: Annotated[list[str], msgspec.Meta(max_length=MAX_FIRST_ROOMS)] | None = None
 
     def __repr__(self) -> str:
-        """Show all but the password."""
+        """Return the fields without the password."""
         return f"SessionAck(session_id={self.session_id!r}, name={self.name!r}, rooms={self.rooms})"
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """A ping or a pong; which of them, the content says.
+    """A ping or a pong, depending on the content.
 
     Attributes:
-        n: A number that a pong repeats from its ping.
+        n: The number of the ping; a pong repeats it.
     """
 
     n: int
@@ -142,14 +142,14 @@ class ChatHeader(
     """The header of MESSAGE, in both directions.
 
     Attributes:
-        id: The sender's name for the message, up to `MAX_ID` characters.
-        room: The room it is said in, up to `MAX_PLACE` characters.
-        to: The name it is said to, instead of a room.
-        sender: Who said it (`from` on the wire); set by the server.
-        seq: Its place in the room's order, rising by one; set by the server.
-        time: When the server took it, in Unix seconds.
-        content_type: What the content is; `DEFAULT_CONTENT_TYPE` where there is none.
-        ref: The id of the command that it answers, `history` or `join`; set by the server.
+        id: The id that the sender chose for the message, up to `MAX_ID` characters.
+        room: The room of the message, up to `MAX_PLACE` characters.
+        to: The name of the recipient, instead of a room.
+        sender: The name of the sender (`from` on the wire); set by the server.
+        seq: The place in the room's order, rising by one; set by the server.
+        time: The time at which the server accepted the message, in Unix seconds.
+        content_type: The media type of the content; None means `DEFAULT_CONTENT_TYPE`.
+        ref: The id of the `history` or `join` command that the message answers; set by the server.
     """
 
     id: Id
@@ -163,12 +163,12 @@ class ChatHeader(
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True):
-    """Something was wrong.
+    """A fault that the other side reports.
 
     Attributes:
         code: Lower-case words joined by hyphens; see `chatd.errors.ErrorCode`.
-        message: The same for a person.
-        ref: The id of the frame at fault, where it has one.
+        message: A text for people.
+        ref: The id of the faulty frame, if it has an id.
     """
 
     code: str
@@ -177,12 +177,12 @@ class Error(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
-    """The session ends here.
+    """The end of the session.
 
     Attributes:
-        code: Why; see `chatd.errors.ErrorCode`.
-        reason: The same for a person.
-        retry: Whether the other side may come back.
+        code: The reason; see `chatd.errors.ErrorCode`.
+        reason: A text for people.
+        retry: Whether the other side may connect again.
     """
 
     code: str = "goodbye"
@@ -191,20 +191,21 @@ class Disconnect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Header = SessionInit | SessionAck | Heartbeat | ChatHeader | Error | Disconnect | dict[str, Any]
-"""What a header is decoded to."""
+"""A decoded header."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):
-    """One envelope's meaning: its type, its header and its content.
+    """The type, header and content of an envelope.
 
-    It is a value, which the garbage collector does not look at: put no message into its own header.
+    The garbage collector does not track messages: never put a message into its own header.
 
     Attributes:
-        type: A `MessageType`, or the bare number of a type that is not known.
-        header: The header, typed where its type is known.
+        type: A `MessageType`, or the number of an unknown type.
+        header: The header: a struct for the types with fixed fields, else a dictionary.
         content: The content, any bytes.
 
-    The further properties read the header of a MESSAGE, and are None for other types.
+    The properties from `id` to `ref` read the header of a MESSAGE. For other types they are None,
+    and `content_type` is `DEFAULT_CONTENT_TYPE`.
     """
 
     type: int
@@ -221,14 +222,14 @@ class Message(msgspec.Struct, frozen=True, gc=False):
         to: str | None = None,
         content_type: str | None = None,
     ) -> Message:
-        """Make a MESSAGE that a client could send.
+        """Return a MESSAGE for a client to send.
 
         Args:
             content: Text, sent as UTF-8, or bytes.
-            id: Up to `MAX_ID` characters; a new UUID where there is none.
-            room: The room to say it in; the session's own where there is none.
-            to: The name to say it to, instead of a room.
-            content_type: What the content is, up to `MAX_CONTENT_TYPE` characters.
+            id: Up to `MAX_ID` characters; None makes a new UUID.
+            room: The room to send it to; None is the session's own room.
+            to: The name of the recipient, instead of a room.
+            content_type: The media type of the content, up to `MAX_CONTENT_TYPE` characters.
         """
         header = ChatHeader(
             id=uuid4().hex if id is None else id, room=room, to=to, content_type=content_type
@@ -237,53 +238,53 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def text(self) -> str:
-        """The content as text; bytes that are not UTF-8 are shown as U+FFFD."""
+        """The content as text, with U+FFFD for bytes that are not UTF-8."""
         return self.content.decode("utf-8", "replace")
 
     @property
     def id(self) -> str | None:
-        """The sender's name for the message."""
+        """The id that the sender chose for the message."""
         return self.header.id if isinstance(self.header, ChatHeader) else None
 
     @property
     def room(self) -> str | None:
-        """The room it was said in."""
+        """The room of the message."""
         return self.header.room if isinstance(self.header, ChatHeader) else None
 
     @property
     def to(self) -> str | None:
-        """The name it was said to."""
+        """The name of the recipient."""
         return self.header.to if isinstance(self.header, ChatHeader) else None
 
     @property
     def sender(self) -> str | None:
-        """The name of who said it."""
+        """The name of the sender."""
         return self.header.sender if isinstance(self.header, ChatHeader) else None
 
     @property
     def seq(self) -> int | None:
-        """Its place in the room's order."""
+        """The place in the room's order."""
         return self.header.seq if isinstance(self.header, ChatHeader) else None
 
     @property
     def time(self) -> float | None:
-        """When the server took it, in Unix seconds."""
+        """The time at which the server accepted the message, in Unix seconds."""
         return self.header.time if isinstance(self.header, ChatHeader) else None
 
     @property
     def content_type(self) -> str:
-        """What the content is."""
+        """The media type of the content."""
         header = self.header
         given = header.content_type if isinstance(header, ChatHeader) else None
         return given or DEFAULT_CONTENT_TYPE
 
     @property
     def ref(self) -> str | None:
-        """The id of the command that it answers."""
+        """The id of the command that the message answers."""
         return self.header.ref if isinstance(self.header, ChatHeader) else None
 
     def with_ref(self, ref: str | None) -> Message:
-        """Return the same MESSAGE as the answer to a command, or as no answer."""
+        """Return a copy of this MESSAGE that answers a command, or no command if `ref` is None."""
         assert isinstance(self.header, ChatHeader)
         return Message(self.type, msgspec.structs.replace(self.header, ref=ref), self.content)
 

@@ -1,13 +1,13 @@
 """The Noise handshake ``Noise_NNpsk0_25519_AESGCM_SHA256`` and its cipher states.
 
-It follows the Noise Protocol Framework, revision 34 (https://noiseprotocol.org/noise.html), for
-this one pattern; the section numbers below are that document's::
+It implements this one pattern of the Noise Protocol Framework, revision 34
+(https://noiseprotocol.org/noise.html). Section numbers below refer to that document::
 
     NNpsk0:
       -> psk, e
       <- e, ee
 
-chatd's server is the initiator, and both handshake payloads are empty.
+The chatd server is the initiator, and both handshake payloads are empty.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PROTOCOL_NAME = b"Noise_NNpsk0_25519_AESGCM_SHA256"
 DH_BYTES = 32
 """Length of an X25519 public key."""
 TAG_BYTES = 16
-"""What AES-GCM adds to a plaintext."""
+"""Number of bytes that AES-GCM adds to a plaintext."""
 HANDSHAKE_BYTES = DH_BYTES + TAG_BYTES
 """Length of either handshake message: a public key and the tag of an empty payload."""
 MAX_NOISE_MESSAGE = 65535
@@ -49,18 +49,18 @@ _MAX_NONCE = 2**64 - 1  # reserved (section 5.1)
 def _aead(key: bytes) -> AESGCM:
     """Return the cipher of a key.
 
-    It takes 2.7 KiB and 0.7 microseconds to make: an idle session is better off without its two,
-    and a busy one makes one for many messages. Two are remembered, one for each direction: the keys
-    of the session that spoke last, until another one does.
+    A cipher takes 2.7 KiB, and 0.7 microseconds to make. So an idle session keeps none, and a busy
+    session makes one for many messages. The cache holds two ciphers, one for each direction of the
+    session that was used last.
     """
     return AESGCM(key)
 
 
 class CipherState:
-    """A key and a nonce that rises with every message (section 5.1).
+    """A key, and a nonce that increases with each message (section 5.1).
 
-    The nonce is never sent: a message that is replayed, left out or reordered is therefore opened
-    with another nonce than it was sealed with, and fails.
+    The nonce is never sent. If a message is replayed, left out or reordered, its receiver decrypts
+    it with a different nonce than its sender used, so decryption fails.
     """
 
     __slots__ = ("_key", "_nonce")
@@ -70,18 +70,18 @@ class CipherState:
         self._nonce = 0
 
     def encrypt(self, plaintext: bytes | memoryview, associated_data: bytes = b"") -> bytes:
-        """Seal a plaintext; the result is `TAG_BYTES` longer."""
+        """Encrypt a plaintext; the result is `TAG_BYTES` longer."""
         return _aead(self._key).encrypt(self._next_nonce(), plaintext, associated_data)
 
     def encrypt_into(self, plaintext: memoryview, sealed: memoryview) -> None:
-        """Seal a plaintext into a buffer that is `TAG_BYTES` longer."""
+        """Encrypt a plaintext into a buffer that is `TAG_BYTES` longer."""
         _aead(self._key).encrypt_into(self._next_nonce(), plaintext, None, sealed)
 
     def decrypt(self, ciphertext: bytes | memoryview, associated_data: bytes = b"") -> bytes:
-        """Open a ciphertext.
+        """Decrypt a ciphertext.
 
         Raises:
-            RecordError: It was not sealed with this key at this place in the order.
+            RecordError: It was not encrypted with this key and this nonce.
         """
         try:
             return _aead(self._key).decrypt(self._next_nonce(), ciphertext, associated_data)
@@ -97,13 +97,15 @@ class CipherState:
 
 
 class Handshake:
-    """One side of the handshake: write a message and read a message, or the other way round.
+    """One side of the handshake.
+
+    The initiator writes its message, then reads the answer; the responder reads, then writes.
 
     Args:
         psk: The pre-shared key, 32 bytes.
-        prologue: What both sides saw before the handshake (section 6).
+        prologue: The bytes that both sides saw before the handshake (section 6).
         initiator: Whether this side writes first.
-        ephemeral: This side's ephemeral key; a new one unless a test needs a known one.
+        ephemeral: This side's ephemeral key, for tests; None generates a new key.
     """
 
     __slots__ = (
@@ -139,10 +141,10 @@ class Handshake:
         return public + self._encrypt_and_hash(b"")
 
     def read_message(self, message: bytes) -> None:
-        """Take the other side's handshake message.
+        """Read the handshake message of the other side.
 
         Raises:
-            RecordError: It was made with another psk, or it is no handshake message.
+            RecordError: It was made with another psk, or is not a handshake message.
         """
         if len(message) != HANDSHAKE_BYTES:
             raise RecordError(f"a handshake message has {HANDSHAKE_BYTES} bytes")
@@ -169,7 +171,7 @@ class Handshake:
         self._hash = sha256(self._hash + data).digest()
 
     def _mix_shared_secret(self) -> None:
-        """The `ee` token; a public key of low order gives no secret and is refused."""
+        """Process the `ee` token; refuse a public key of low order, which gives no secret."""
         assert self._remote is not None
         try:
             secret = self._ephemeral.exchange(self._remote)
@@ -188,10 +190,10 @@ class Handshake:
 
 
 def _begin(psk: bytes, prologue: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return the chaining key, the hash and the cipher key with which a handshake begins.
+    """Return the initial chaining key, hash and cipher key of a handshake.
 
-    InitializeSymmetric (section 5.2; the name is no longer than a hash, so it is padded), the
-    prologue, and the `psk` token, MixKeyAndHash.
+    This is InitializeSymmetric (section 5.2; the name is not longer than a hash, so it is padded),
+    then the prologue, then MixKeyAndHash for the `psk` token.
     """
     name = PROTOCOL_NAME.ljust(32, b"\0")
     chaining_key, to_hash, key = _hkdf(name, psk, 3)
@@ -199,7 +201,7 @@ def _begin(psk: bytes, prologue: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _hkdf(chaining_key: bytes, material: bytes, outputs: int) -> tuple[bytes, ...]:
-    """HKDF as Noise uses it (section 4.3)."""
+    """Return the outputs of HKDF as Noise defines it (section 4.3)."""
     secret = hmac_digest(chaining_key, material, "sha256")
     result: list[bytes] = []
     previous = b""

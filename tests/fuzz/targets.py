@@ -176,7 +176,7 @@ def header(data: bytes, codec: Codec = CODEC) -> None:
         _send_again(message, codec, len(text))
 
 
-_EMPTY_ERROR = Error(code="", message="an ERROR whose header is wrong")
+_EMPTY_ERROR = Error(code="", message="an ERROR with a bad header")
 
 
 def _same_fields(message: Message, fields: dict[str, Any]) -> None:

@@ -204,7 +204,7 @@ class UnexpectedServerTests(SynchronousTestCase):
         """A server of another kind is known at its first byte, with a key and without."""
         for greeting in (b"SSH-2.0-x\r\n", b"HTTP/1.1 400 Bad\r\n", b"220 mail\r\n", b"\xff"):
             for client in (new_client(), ClearChannel(expects_server=True)):
-                with pytest.raises(MagicError, match="no chatd server"):
+                with pytest.raises(MagicError, match="not a chatd server"):
                     read_channel(client, [greeting])
             self.assertEqual(taken_until(MagicError, new_client(), greeting), 1)
 

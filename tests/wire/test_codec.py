@@ -220,7 +220,7 @@ class LimitTests(SynchronousTestCase):
         """A content over the limit is neither made nor taken; one of the limit is both."""
         codec = Codec(KEY, max_content=5)
         self.assertEqual(codec.decode(codec.encode(Message.chat("12345"))).text, "12345")
-        with pytest.raises(LocalProtocolError, match="6 bytes is over the limit of 5"):
+        with pytest.raises(LocalProtocolError, match="6 bytes exceeds the limit of 5"):
             codec.encode(Message.chat("123456"))
         with pytest.raises(FrameTooLargeError):
             codec.decode(make_frame(content=b"123456"))
@@ -236,7 +236,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_header_over_the_limit(self):
         """A header over 64 KiB is not sent."""
-        with pytest.raises(LocalProtocolError, match="over 65536"):
+        with pytest.raises(LocalProtocolError, match="exceeds 65536"):
             CODEC.encode(Message(MessageType.EVENT, {"event": "x" * 65536}))
 
     def test_header_that_cannot_be_sent(self):

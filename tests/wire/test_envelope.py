@@ -221,15 +221,15 @@ class LimitTests(SynchronousTestCase):
         header = bytes(64 * 1024)
         frame = SEALER.seal(4, header, b"")
         self.assertEqual(open_frame(frame), (4, header, b""))
-        with pytest.raises(LocalProtocolError, match="65537 bytes is over 65536"):
+        with pytest.raises(LocalProtocolError, match="65537 bytes exceeds 65536"):
             SEALER.seal(4, header + b" ", b"")
-        with pytest.raises(FrameTooLargeError, match="65537 bytes is over 65536"):
+        with pytest.raises(FrameTooLargeError, match="65537 bytes exceeds 65536"):
             open_frame(make_frame(header=header + b" "))
 
     def test_content(self):
         """A content of exactly the limit passes, one byte more does not."""
         self.assertEqual(open_frame(make_frame(content=b"12345"), max_content=5)[2], b"12345")
-        with pytest.raises(FrameTooLargeError, match="6 bytes is over 5"):
+        with pytest.raises(FrameTooLargeError, match="6 bytes exceeds 5"):
             open_frame(make_frame(content=b"123456"), max_content=5)
 
     def test_prelude_alone(self):

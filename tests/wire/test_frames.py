@@ -185,7 +185,7 @@ class RefusalTests(SynchronousTestCase):
     def test_longest_frame(self):
         """A frame of exactly the limit passes, one byte more does not."""
         self.assertEqual(read_all(make_reader(9), [frame(b"123456789")]), [b"123456789"])
-        with pytest.raises(FrameTooLargeError, match="10 bytes is over the limit of 9"):
+        with pytest.raises(FrameTooLargeError, match="10 bytes exceeds the limit of 9"):
             read_all(make_reader(9), [frame(b"1234567890")])
 
     def test_refused_at_the_length_prefix(self):
