@@ -21,7 +21,7 @@ from chatd.wire.messages import (
 __all__ = ["ClientConnection"]
 
 _HEARTBEAT_S = 5.0
-"""The interval until SESSION_INIT tells the server's."""
+"""The heartbeat interval until SESSION_INIT gives the server's, in seconds."""
 
 
 class ClientConnection(Connection):
@@ -29,14 +29,14 @@ class ClientConnection(Connection):
 
     Args:
         codec: The codec of the shared key; its limit is set to the server's.
-        channel: The responder's channel of the shared key, or the clear one.
+        channel: The responder's channel of the shared key, or the clear channel.
         now: See `Connection`.
-        name: The name to ask for, or None for the server to give one.
-        password: Proves the right to the name, where the server asks for one.
-        rooms: The rooms to be let into; None for the server's choice.
+        name: The name to ask for; None lets the server choose.
+        password: The password of the account, for a server that asks for it.
+        rooms: The rooms to join; None lets the server choose.
 
     Attributes:
-        init: The server's greeting, once it has arrived.
+        init: The server's greeting; None until it arrives.
     """
 
     __slots__ = ("_name", "_now", "_password", "_refusal", "_rooms", "init")
@@ -57,7 +57,7 @@ class ClientConnection(Connection):
         password: str | None = None,
         rooms: list[str] | None = None,
     ) -> None:
-        codec.encode_parts(  # what cannot be sent is told at once
+        codec.encode_parts(  # raises now if the values cannot be sent
             MessageType.SESSION_ACK,
             SessionAck(session_id="", name=name, password=password, rooms=rooms),
         )
@@ -70,7 +70,7 @@ class ClientConnection(Connection):
         super().__init__(codec.with_max_content(codec.max_content), channel, _HEARTBEAT_S, now)
 
     def withhold_password(self) -> None:
-        """Send no password, whatever the server asks for: the transport can be listened to."""
+        """Send no password, even if the server asks: the transport is not encrypted."""
         self._password = None
 
     @property
@@ -105,7 +105,7 @@ class ClientConnection(Connection):
             SessionAck(
                 session_id=init.session_id,
                 name=self._name,
-                password=self._password if init.auth else None,  # told only where it is asked for
+                password=self._password if init.auth else None,  # sent only if it is asked for
                 rooms=self._rooms,
             ),
         )
@@ -113,7 +113,7 @@ class ClientConnection(Connection):
     def _receive_welcome(self, header: dict[str, object]) -> Event | None:
         name, room = header.get("name"), header.get("room")
         if not isinstance(name, str) or not isinstance(room, str | None):
-            error = RequestError(ErrorCode.BAD_REQUEST, "a welcome gives name and room")
+            error = RequestError(ErrorCode.BAD_REQUEST, "a welcome must have name and room")
             return RequestFaulted(error)
         self._establish()
         rooms = header.get("rooms")

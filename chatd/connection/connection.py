@@ -1,4 +1,4 @@
-"""What the two sides of a session have in common: feed bytes in, take events and bytes out."""
+"""The common part of both sides of a session: feed bytes in, take events and bytes out."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from chatd.wire.messages import ChatHeader, Disconnect, Heartbeat, Message, Mess
 
 __all__ = ["Connection"]
 
-_ESTABLISHED = State.ESTABLISHED  # a name that is cheaper to look up, once for each frame
+_ESTABLISHED = State.ESTABLISHED  # a cheaper lookup, needed once for each frame
 _OVER = frozenset({State.DRAINING, State.CLOSING, State.CLOSED})
 _KNOWN_TYPES = frozenset(MessageType) - {MessageType.CHUNK}
 
@@ -40,19 +40,19 @@ _KNOWN_TYPES = frozenset(MessageType) - {MessageType.CHUNK}
 class Connection(Outgoing):
     """One side of a session, without the socket.
 
-    Feed it with `receive_data` and act on what `events` returns; call `tick` now and then; send
-    what `data_to_send` returns. Every method that says something to the peer only queues it.
+    Feed it with `receive_data` and act on the events from `events`; call `tick` regularly; send the
+    bytes from `data_to_send`. Methods that send frames only queue them.
 
     Args:
         codec: The codec of the shared key.
-        channel: The channel of the shared key, or the clear one.
+        channel: The channel of the shared key, or the clear channel.
         heartbeat_s: Seconds between two heartbeats.
-        now: The time, in seconds of any clock; later calls use the same one.
-        handshake: What the peer may take until the session is established.
+        now: The time, in seconds of any clock; later calls use the same clock.
+        handshake: The limits for the peer until the session is established.
 
     Attributes:
-        end_reason: Why it ended, once it has.
-        handshake_timeout_s: How long it may take to be established, in seconds.
+        end_reason: The reason of the session's end; None until it ends.
+        handshake_timeout_s: Maximum time until the session is established, in seconds.
     """
 
     __slots__ = (
@@ -66,9 +66,9 @@ class Connection(Outgoing):
     )
 
     _READING: ClassVar[frozenset[State]]
-    """The states in which frames are read on; in others they wait."""
+    """The states in which frames are read; in other states they wait."""
     _OPEN_TYPES: ClassVar[frozenset[int]]
-    """The types that an established session hands to its owner as they are."""
+    """The message types that an established session returns unchanged, as events."""
     _SENDS_PINGS: ClassVar[bool]
 
     def __init__(
@@ -91,33 +91,33 @@ class Connection(Outgoing):
 
     @property
     def is_established(self) -> bool:
-        """Whether messages flow."""
+        """Whether the session is established, so that messages flow."""
         return self.state is State.ESTABLISHED
 
     @property
     def is_readable(self) -> bool:
-        """Whether `events` would read on."""
+        """Whether `events` reads frames in the current state."""
         return self.state in self._READING
 
     @property
     def is_over(self) -> bool:
-        """Whether the session has ended, or is about to: nothing more is read."""
+        """Whether the session has ended or is ending: nothing more is read."""
         return self.state in _OVER
 
     # What arrives
 
     def receive_data(self, data: bytes) -> None:
-        """Take what arrived from the transport; `events` says what it means."""
+        """Take bytes from the transport; `events` returns the events in them."""
         if not self.is_over and self.state is not State.FAULTED:
             self._channel.receive_data(data)
             self._is_read_out = False
 
     def events(self) -> Iterator[Event]:
-        """Say what has arrived, in order, as far as it is whole.
+        """Yield the events of all complete frames, in order.
 
-        Act on each event before asking for the next. The caller may stop at any event, and go on
-        later with a new call; nothing is lost or told twice. Who stops at `Faulted` must call
-        `end_faulty` in its turn; who goes on need not.
+        Act on each event before asking for the next. The caller may stop at any event and continue
+        later with a new call; no event is lost or repeated. A caller that stops at `Faulted` must
+        call `end_faulty` when it has acted on the events before; continuing does that by itself.
         """
         try:
             while self.is_readable:
@@ -135,21 +135,25 @@ class Connection(Outgoing):
                 self._reader.receive_data(plaintext)
                 self._liveness.note_gathered(self._reader.gathered_bytes)
         except RemoteProtocolError as error:
-            self._open_if_ready()  # the handshake may have been right, and what follows it not
+            self._open_if_ready()  # the fault may follow a good handshake
             self._fault = error
             self.state = advance(self.state, Trigger.FAULT_FOUND)
             yield Faulted(error)
             self.end_faulty()
 
     def tick(self, now: float) -> None:
-        """Let time pass: ping, or end a session whose peer was silent or slow for too long."""
+        """Send a ping that is due, or end a session whose peer was silent or slow for too long.
+
+        Args:
+            now: The time, in seconds of the clock that the constructor was given.
+        """
         if self.is_over or self.state is State.FAULTED:
             return
         if not self.is_established:
             if now >= self._handshake_deadline:
                 self.end(
                     ErrorCode.HANDSHAKE_TIMEOUT,
-                    f"no session within {self.handshake_timeout_s:g} seconds",
+                    f"the handshake took more than {self.handshake_timeout_s:g} seconds",
                     retry=True,
                 )
             return
@@ -157,7 +161,7 @@ class Connection(Outgoing):
         if pulse is Pulse.LOST:
             self.end(
                 ErrorCode.HEARTBEAT_TIMEOUT,
-                f"nothing was heard for {3 * self._liveness.interval_s:g} seconds",
+                f"the peer was silent for {3 * self._liveness.interval_s:g} seconds",
                 retry=True,
             )
         elif pulse is Pulse.DUE and self._SENDS_PINGS:
@@ -165,29 +169,29 @@ class Connection(Outgoing):
 
     @property
     def held_bytes(self) -> int:
-        """How much arrived and was not acted on: most of it is of a frame that is not whole."""
+        """Number of received bytes that wait here, most of them part of an incomplete frame."""
         return self._reader.held_bytes + self._channel.held_bytes
 
     @property
     def gathered_bytes(self) -> int:
-        """How much of that is of a long frame that is not whole."""
+        """Number of held bytes of an incomplete frame whose start passed its check."""
         return self._reader.gathered_bytes
 
     def note_alive(self) -> None:
-        """Count the peer as heard, while it is this side that does not listen."""
+        """Count the peer as alive, because this side has paused reading."""
         self._liveness.was_heard = True
 
     def connection_lost(self, cause: str = "") -> None:
-        """Note that the transport is gone.
+        """Record that the transport is gone.
 
         Args:
-            cause: What the transport says of it, where that is more than that it is gone.
+            cause: The transport's description of the loss, if it has one.
         """
         if self.state is State.CLOSED:
             return
         if self.end_reason is None:
             is_empty = self._channel.is_empty and self._reader.is_empty
-            is_cut = self._is_read_out and not is_empty  # else whole frames may wait there
+            is_cut = self._is_read_out and not is_empty  # unread data may be complete frames
             reason = (
                 "the connection was cut inside a frame" if is_cut else "the connection was lost"
             )
@@ -198,7 +202,7 @@ class Connection(Outgoing):
     # How it ends
 
     def end(self, code: str, reason: str, *, retry: bool = False) -> None:
-        """Queue a DISCONNECT and read no more; do nothing where the session is over already."""
+        """Queue a DISCONNECT and stop reading; do nothing if the session is already over."""
         if self.is_over:
             return
         if self._channel.is_open:
@@ -208,9 +212,9 @@ class Connection(Outgoing):
         self._finish(Trigger.ENDED, SessionEnded(code, reason, retry=retry))
 
     def end_faulty(self) -> None:
-        """End a session whose peer broke the protocol: one ERROR, and DISCONNECT.
+        """End a session whose peer broke the protocol, with ERROR and DISCONNECT.
 
-        Do nothing where the peer did not, or the session is over.
+        Do nothing if there is no fault, or if the session is over.
         """
         error = self._fault
         if error is None or self.state is not State.FAULTED:
@@ -225,10 +229,10 @@ class Connection(Outgoing):
     # For the two sides
 
     def _channel_opened(self) -> None:
-        """Act on the channel's being open, in the state that follows."""
+        """Act on the opening of the channel; the state has advanced already."""
 
     def _receive_handshake(self, message: Message) -> Event | None:
-        """Act on a frame that is not of the types that every state takes."""
+        """Act on a frame that the handling common to both sides does not cover."""
         raise NotImplementedError
 
     def _lost_reason(self, reason: str) -> SessionEnded:
@@ -243,11 +247,11 @@ class Connection(Outgoing):
         self._liveness.was_heard = True
 
     def _unexpected(self, message: Message) -> RequestFaulted:
-        """Tell of a frame that has no place here; the session goes on."""
+        """Return the event for a frame that is not allowed now; the session goes on."""
         if message.type in _KNOWN_TYPES:
-            code, text = ErrorCode.UNEXPECTED_TYPE, "has no place here"
+            code, text = ErrorCode.UNEXPECTED_TYPE, "is not allowed now"
         else:
-            code, text = ErrorCode.UNKNOWN_TYPE, "is not known"
+            code, text = ErrorCode.UNKNOWN_TYPE, "is unknown"
         error = RequestError(code, f"type {message.type} {text}", ref=_id_of(message))
         return RequestFaulted(error)
 
@@ -281,7 +285,7 @@ class Connection(Outgoing):
             return PingReceived(header.n)
         if content == PONG:
             return PongReceived(header.n)
-        error = RequestError(ErrorCode.BAD_REQUEST, "a heartbeat is a ping or a pong")
+        error = RequestError(ErrorCode.BAD_REQUEST, "a heartbeat must be a ping or a pong")
         return RequestFaulted(error)
 
     def _finish(self, trigger: Trigger, end_reason: SessionEnded) -> None:

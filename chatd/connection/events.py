@@ -1,6 +1,7 @@
-"""What a connection tells its owner.
+"""The events that a connection returns to its owner.
 
-A MESSAGE, COMMAND, RESULT, ERROR or EVENT frame is told as its `Message`. The rest is below.
+For a MESSAGE, COMMAND, RESULT, ERROR or EVENT frame, the event is its `Message`. The other events
+are defined below.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class AdmissionAsked:
-    """At the server: a client answered the greeting; `admit` or `refuse` it.
+    """Server only: a client answered the greeting; call `admit` or `refuse`.
 
     Attributes:
-        ack: The name that it asks for, and its password.
+        ack: The client's answer: the name and the rooms that it asks for, and its password.
     """
 
     ack: SessionAck
@@ -37,13 +38,13 @@ class AdmissionAsked:
 
 @dataclass(frozen=True, slots=True)
 class Welcomed:
-    """At the client: the session is established.
+    """Client only: the session is established.
 
     Attributes:
-        name: The name that the server gave it.
-        room: The room it is in, if any.
-        rooms: All the rooms it is in, each with its `room` (the name), and its `epoch` and `seq`
-            where the server tells them.
+        name: The name that the server gave the client.
+        room: The session's own room; None if it is in no room.
+        rooms: All rooms of the session, each with its `room` (the name), and its `epoch` and `seq`
+            if the server sent them.
     """
 
     name: str
@@ -75,7 +76,7 @@ class PongReceived:
 
 @dataclass(frozen=True, slots=True)
 class RequestFaulted:
-    """The peer asked for something wrong, and the session goes on; `Connection.answer` tells it so.
+    """The peer sent a faulty request; `Connection.answer` answers it, and the session goes on.
 
     Attributes:
         error: The fault.
@@ -86,10 +87,10 @@ class RequestFaulted:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The peer ended the session; nothing more will be read.
+    """The peer ended the session; nothing more is read.
 
     Attributes:
-        end: Why.
+        end: The reason.
     """
 
     end: SessionEnded
@@ -97,7 +98,7 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Faulted:
-    """The peer broke the protocol: when that is acted on, it is told so, and this side closes.
+    """The peer broke the protocol; `Connection.end_faulty` tells the peer and ends the session.
 
     Attributes:
         error: The fault.

@@ -1,4 +1,4 @@
-"""Liveness: when to ping, and when silence has lasted too long; the time is passed in."""
+"""Liveness: pings that are due, and peers that are silent for too long; callers pass the time."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from enum import Enum
 __all__ = ["SILENT_INTERVALS", "Liveness", "Pulse"]
 
 SILENT_INTERVALS = 3
-"""How many intervals without a valid frame end a session."""
+"""Number of intervals without a valid frame that end a session."""
 
 GATHERING_BYTES = 16 * 1024
-"""So much more of a frame that is not whole yet is a sign of life, in bytes."""
+"""Bytes of an incomplete frame that count as a sign of life."""
 
 _TOLERANCE = 0.1
-"""A look this share of an interval before its end counts as its end: timers are not exact."""
+"""Fraction of an interval by which a look may come early, because timers are not exact."""
 
 
 class Pulse(Enum):
-    """What one look at the time says."""
+    """The result of one look at the time."""
 
     EARLY = "early"
     DUE = "due"
@@ -25,17 +25,17 @@ class Pulse(Enum):
 
 
 class Liveness:
-    """Counts the intervals in which a peer said nothing.
+    """Counts the intervals in which a peer was silent.
 
-    Intervals are counted when they are looked at, not computed from the time: if this process was
-    stopped for a minute, that is no silence of the peer's, whose words are waiting to be read.
+    It counts intervals at each look, and does not compute them from the time. If this process was
+    stopped for a minute, the peer was not silent: its frames are waiting to be read.
 
     Args:
         interval_s: Seconds between two pings.
-        now: The time, in seconds of any clock; later calls use the same one.
+        now: The time, in seconds of any clock; later calls use the same clock.
 
     Attributes:
-        was_heard: To be set at every sign of life: a valid frame of any type.
+        was_heard: Set it at every sign of life: a valid frame of any type.
     """
 
     __slots__ = ("_due", "_gathered", "_silent_intervals", "interval_s", "was_heard")
@@ -48,10 +48,10 @@ class Liveness:
         self.was_heard = False
 
     def note_gathered(self, gathered_bytes: int) -> None:
-        """Count a good piece of a long frame as a sign of life; a trickle is none.
+        """Count `GATHERING_BYTES` more of a long frame as a sign of life; fewer do not count.
 
         Args:
-            gathered_bytes: How much has arrived of a frame that is not whole.
+            gathered_bytes: Number of bytes received so far of an incomplete frame.
         """
         if gathered_bytes < self._gathered:
             self._gathered = 0
@@ -60,14 +60,14 @@ class Liveness:
             self.was_heard = True
 
     def look(self, now: float) -> Pulse:
-        """Say whether an interval is over, and whether the peer has been silent for too many.
+        """Return whether an interval has ended, and whether the peer is silent for too long.
 
-        The first look ends an interval whenever it comes; so whoever looks at many peers may
-        spread them over the interval.
+        The first look always ends an interval, so a caller with many peers may spread them over the
+        interval.
 
         Returns:
-            `EARLY` inside an interval; `DUE` once at the end of each: a ping is due; `LOST` at the
-            end of the last of `SILENT_INTERVALS` in which nothing was heard.
+            `EARLY` within an interval; `DUE` once at the end of each interval, when a ping is due;
+            `LOST` at the end of the last of `SILENT_INTERVALS` silent intervals in a row.
         """
         if now < self._due - _TOLERANCE * self.interval_s:
             return Pulse.EARLY

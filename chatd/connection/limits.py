@@ -1,4 +1,4 @@
-"""What a peer may take until its session is established."""
+"""The limits for a peer until its session is established."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 __all__ = ["HANDSHAKE_TIMEOUT_S", "MAX_UNESTABLISHED_FRAME", "HandshakeLimits"]
 
 HANDSHAKE_TIMEOUT_S = 10.0
-"""How long a session may take to be established, in seconds."""
+"""Maximum time until a session is established, in seconds."""
 MAX_UNESTABLISHED_FRAME = 8 * 1024
 """Longest frame accepted before the session is established, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandshakeLimits:
-    """What a peer may take until the session is established.
+    """The limits for a peer until the session is established.
 
     Attributes:
-        timeout_s: How long it may take, in seconds.
+        timeout_s: Maximum time until the session is established, in seconds.
         max_frame: Longest frame accepted before that, in bytes.
     """
 

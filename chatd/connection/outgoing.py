@@ -1,4 +1,4 @@
-"""What one side of a session says: frames are queued, and sealed when they are sent."""
+"""The sending half of a session: it queues frames, and seals them when they are sent."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from chatd.wire.messages import Error, Header, Heartbeat, MessageType
 __all__ = ["MAX_TEXT", "PING", "PONG", "Outgoing"]
 
 MAX_REF = 256
-"""An id longer than this is not repeated in the ERROR that refuses it, in characters."""
+"""Longest id that an ERROR repeats, in characters; a longer id is left out."""
 MAX_TEXT = 1024
-"""How much of a text for a person is sent in an ERROR, or kept from a DISCONNECT, in characters."""
+"""Maximum length of a text in an ERROR to send or a DISCONNECT received, in characters."""
 
 
 PING = b"ping"
@@ -29,12 +29,12 @@ class Outgoing:
 
     Args:
         codec: The codec of the shared key.
-        channel: The channel of the shared key, or the clear one.
+        channel: The channel of the shared key, or the clear channel.
 
     Attributes:
         codec: The codec of the shared key.
-        state: Where the session stands.
-        bytes_to_send: How much is queued, in bytes.
+        state: The state of the session.
+        bytes_to_send: Number of bytes queued.
     """
 
     __slots__ = ("_channel", "_last_ping", "_outbox", "bytes_to_send", "codec", "state")
@@ -49,20 +49,20 @@ class Outgoing:
 
     @property
     def takes_frames(self) -> bool:
-        """Whether what others say still reaches the peer."""
+        """Whether frames that others queue still reach the peer."""
         return self.state in _TAKING
 
     def data_to_send(self) -> bytes:
-        """Return, once, the bytes for the transport: all that was queued, sealed as one flush."""
+        """Return, once, the bytes for the transport: all queued frames, sealed together."""
         plaintext = self.plaintext_to_send()
         return self.handshake_to_send() + (self._channel.seal(plaintext) if plaintext else b"")
 
     def handshake_to_send(self) -> bytes:
-        """Return, once, what goes before anything sealed."""
+        """Return, once, the bytes to send before anything sealed."""
         return self._channel.handshake_to_send()
 
     def plaintext_to_send(self) -> bytes:
-        """Return, once, all that was queued, to be sealed in order with `seal_into`."""
+        """Return, once, all queued frames; seal them in order with `seal_into`."""
         outbox = self._outbox
         if not outbox:
             return b""
@@ -71,16 +71,16 @@ class Outgoing:
         return plaintext
 
     def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> bytes | memoryview:
-        """Seal the next piece of what `plaintext_to_send` returned; see `Channel.seal_into`."""
+        """Seal the next piece of the result of `plaintext_to_send`; see `Channel.seal_into`."""
         return self._channel.seal_into(plaintext, buffer)
 
     def queue_frames(self, frames: bytes) -> None:
-        """Queue whole frames, encoded with the codec of this session's key."""
+        """Queue complete frames, encoded with the codec of this session's key."""
         self._outbox.append(frames)
         self.bytes_to_send += len(frames)
 
     def discard_queued(self) -> None:
-        """Forget what was queued and not sent."""
+        """Drop the queued frames that are not sent yet."""
         self._outbox = []
         self.bytes_to_send = 0
 
@@ -88,7 +88,8 @@ class Outgoing:
         """Queue one frame.
 
         Raises:
-            LocalProtocolError: The session is over, or the frame is over the limits.
+            LocalProtocolError: The session is over, the secure channel is not open yet, or the
+                frame exceeds a limit or cannot be encoded.
         """
         if self.state in _SILENT:
             raise LocalProtocolError("the session is over")
@@ -97,13 +98,13 @@ class Outgoing:
         self.queue_frames(self.codec.encode_parts(message_type, header, content))
 
     def send_error(self, error: RequestError) -> None:
-        """Queue an ERROR for a fault in what was asked."""
+        """Queue an ERROR that reports a faulty request."""
         ref = error.ref if error.ref is None or len(error.ref) <= MAX_REF else None
         header = Error(code=error.code, message=error.message[:MAX_TEXT], ref=ref)
         self.send(MessageType.ERROR, header)
 
     def send_ping(self) -> int:
-        """Queue a ping; `PongReceived` tells its number again."""
+        """Queue a ping and return its number, which `PongReceived` repeats."""
         self._last_ping += 1
         self.send(MessageType.HEARTBEAT, Heartbeat(self._last_ping), PING)
         return self._last_ping

@@ -21,8 +21,8 @@ class ServerConnection(Connection):
 
     Args:
         codec: The codec of the shared key.
-        channel: The initiator's channel of the shared key, or the clear one.
-        init: The greeting: the session's id, the heartbeat's interval, the limits.
+        channel: The initiator's channel of the shared key, or the clear channel.
+        init: The greeting: the session's id, the heartbeat interval, the limits.
         now: See `Connection`.
         handshake: See `Connection`.
     """
@@ -52,12 +52,12 @@ class ServerConnection(Connection):
     def admit(self, name: str, rooms: Sequence[Mapping[str, object]] = ()) -> None:
         """Answer `AdmissionAsked`: welcome the client.
 
-        Do nothing where the session is over already.
+        Do nothing if the session is already over.
 
         Args:
-            name: The name that the client has.
-            rooms: The rooms that it is in, each with its `room` (the name) and what else there is
-                to be said of it; the first is the one that a message is for which names none.
+            name: The client's name.
+            rooms: The client's rooms, each with its `room` (the name) and any other fields for the
+                client. Messages that name no room go to the first.
         """
         if self.is_over:
             return
@@ -72,7 +72,7 @@ class ServerConnection(Connection):
         self.send(MessageType.EVENT, welcome)
 
     def refuse(self, code: str, message: str, *, retry: bool = False) -> None:
-        """Answer `AdmissionAsked` with ERROR and DISCONNECT; do nothing where it is over."""
+        """Answer `AdmissionAsked` with ERROR and DISCONNECT; do nothing if the session is over."""
         if self.is_over:
             return
         if self._channel.is_open:

@@ -11,13 +11,13 @@ ADMISSION      SESSION_ACK received, the answer    SESSION_ACK sent, the welcome
                is being decided                    awaited
 ESTABLISHED    messages flow                       messages flow
 FAULTED        the peer broke the protocol:        the same
-               nothing is read any more, what was
-               said before is still answered
-DRAINING       DISCONNECT received: nothing is     the same
-               read any more, what was said
-               before is still sent
-CLOSING        DISCONNECT sent: nothing is read    the same
-               or said any more
+               reading stops, earlier frames
+               are still answered
+DRAINING       DISCONNECT received: reading        the same
+               stops, answers to earlier frames
+               are still sent
+CLOSING        DISCONNECT sent: nothing more is    the same
+               read or queued
 CLOSED         the transport is gone               the same
 =============  ==================================  ==================================
 """
@@ -32,7 +32,7 @@ __all__ = ["TRANSITIONS", "State", "Trigger", "advance"]
 
 
 class State(Enum):
-    """Where a session stands."""
+    """The state of a session."""
 
     CONNECTING = "connecting"
     GREETING = "greeting"
@@ -45,7 +45,7 @@ class State(Enum):
 
 
 class Trigger(Enum):
-    """What moves a session on."""
+    """An occurrence that changes the state of a session."""
 
     CHANNEL_OPENED = "channel opened"
     GREETED = "greeted"
