@@ -1,1 +1,1 @@
-"""What both sides share: a session on a transport, its writes and its losses."""
+"""The common part of server and client: a session on a transport, its writes and its losses."""

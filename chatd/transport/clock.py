@@ -1,4 +1,4 @@
-"""The time of a reactor, and a `LoopingCall` on a given clock, which installs no reactor."""
+"""Monotonic time for a reactor, and a `LoopingCall` that installs no reactor."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ __all__ = ["go_by_monotonic_time", "looping_call"]
 
 
 class _LoopingCall(LoopingCall):
-    """A `LoopingCall` that is made without a clock.
+    """A `LoopingCall` that is constructed without a clock.
 
-    Twisted's constructor imports `twisted.internet.reactor` as the default clock, and that import
-    installs a reactor: the program that uses the library could not choose its own any more.
+    Twisted's constructor imports `twisted.internet.reactor` as the default clock. That import
+    installs a reactor, and the program that uses the library could not choose its own any more.
     """
 
     def __init__(self, f: Callable[..., object], *a: object, **kw: object) -> None:
@@ -28,13 +28,12 @@ class _LoopingCall(LoopingCall):
 def looping_call(
     clock: IReactorTime, function: Callable[..., Any], *, counts: bool = False
 ) -> LoopingCall:
-    """Make a `LoopingCall` without touching the global reactor.
+    """Return a `LoopingCall`, without importing the global reactor.
 
     Args:
-        clock: The clock that the calls go by: the reactor, or a test's clock.
-        function: What is called. Where it returns an awaitable of Twisted's, the next call waits
-            for that.
-        counts: Whether the function takes the number of calls that are due since the last one, as
+        clock: The clock for the calls: the reactor, or a test's clock.
+        function: The function to call. If it returns a Deferred, the next call waits for it.
+        counts: Whether the function takes the number of calls that are due since the last call, as
             with `LoopingCall.withCount`.
     """
     loop = _LoopingCall.withCount(function) if counts else _LoopingCall(function)
@@ -43,15 +42,14 @@ def looping_call(
 
 
 def go_by_monotonic_time(reactor: Any) -> None:  # noqa: ANN401
-    """Let a reactor go by a clock that nobody sets.
+    """Make a reactor use the monotonic clock.
 
-    Twisted's goes by the wall clock. When that is set back, whatever was to be done in a moment is
-    done as much later, and the reactor seems to stand still; when it is set forward, all timers
-    end at once.
+    By default, Twisted uses the wall clock. If that is set back, all timers are late by as much,
+    and the reactor seems to hang. If it is set forward, timers fire early.
 
     Args:
-        reactor: The reactor. One that goes by another clock, that runs or that has timers already
-            is left as it is.
+        reactor: The reactor. It is left unchanged if it uses another clock, is running, or has
+            timers already.
     """
     goes_by_wall_clock = getattr(reactor, "seconds", None) is time.time
     if goes_by_wall_clock and not reactor.running and not reactor.getDelayedCalls():

@@ -1,4 +1,4 @@
-"""`Closing`: how a transport is closed so that the peer can still read what was written."""
+"""`Closing`: closes a transport so that the peer can still read the last bytes."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from chatd.transport.timer import Timer
 __all__ = ["CLOSE_TIMEOUT_S", "Closing"]
 
 CLOSE_TIMEOUT_S = 5.0
-"""How long a peer may take to read the end of a session, in seconds."""
+"""Maximum time for a peer to read the end of a session, in seconds."""
 
 
 class Closing:
-    """Closes a transport once all is written, and has it cut off where that takes too long.
+    """Closes a transport after its last byte is written; calls `cut_off` if that takes too long.
 
-    Where the transport can, only the sending half is closed, and what still arrives is read and
-    dropped: closing a TCP socket on unread bytes would reset it, and the peer would lose the words
-    that say why.
+    If the transport allows it, only the sending half is closed, and bytes that still arrive are
+    read and dropped. Closing a TCP socket with unread bytes would reset the connection, and the
+    peer would lose the DISCONNECT with the reason.
 
     Args:
         stream: The transport.
-        outbuffer: Holds what is still to be written.
+        outbuffer: Holds the bytes that are not written yet.
         clock: The reactor, or a test's clock.
-        cut_off: Called when the peer has not read all in `CLOSE_TIMEOUT_S`.
+        cut_off: Called when the connection is still there after `CLOSE_TIMEOUT_S`.
     """
 
     def __init__(
@@ -43,11 +43,11 @@ class Closing:
         self._timer.start(CLOSE_TIMEOUT_S, cut_off)
 
     def proceed(self, *, peer_has_finished: bool) -> None:
-        """Close, if all is written; else do nothing yet.
+        """Close if all bytes are written; otherwise do nothing.
 
         Args:
-            peer_has_finished: Whether the peer has closed its sending half: then there is no need
-                to wait for it.
+            peer_has_finished: Whether the peer has closed its sending half, so that there is no
+                need to wait for it.
         """
         if not self._outbuffer.is_done:
             return
@@ -58,12 +58,12 @@ class Closing:
             self._stream.loseWriteConnection()
 
     def stop(self) -> None:
-        """Stop the time: the transport is gone, or being cut off."""
+        """Stop the timer: the transport is gone, or is being cut off."""
         self._timer.stop()
 
 
 def _can_half_close(stream: StreamTransport) -> bool:
-    """Say whether the sending half can be closed alone; standard output cannot, in effect."""
+    """Return whether the sending half can be closed alone; for standard output it cannot."""
     return (
         IHalfCloseableDescriptor.providedBy(stream)
         and hasattr(stream, "abortConnection")

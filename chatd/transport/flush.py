@@ -1,10 +1,10 @@
-"""One reactor turn: what it produced is put together and flushed at its end.
+"""One reactor turn: it collects frames, and flushes them at its end.
 
-However many messages a turn brings to a room, each member gets them in one flush: they are encoded
-and joined once for each encoder among the members, of whom all have the same one unless the key was
-replaced, and sealed and written once for each member. What is said in a room keeps its order, and a
-frame for one member comes after what was broadcast before it; two rooms' messages of one turn have
-no order between them.
+Each member of a room gets all messages of a turn in one flush. The messages are encoded and joined
+once for each encoder among the members, and sealed and written once for each member. All members
+have the same encoder, unless the key was replaced. The messages of a room keep their order, and a
+frame for one member follows the messages broadcast before it. Messages of one turn in two rooms
+have no order between them.
 """
 
 from __future__ import annotations
@@ -22,43 +22,43 @@ __all__ = ["Encoder", "Flushable", "Receiver", "Turn"]
 
 
 class Encoder(Protocol):
-    """Makes frames."""
+    """Encodes messages as frames."""
 
     def encode(self, message: Message) -> bytes:
-        """Make the whole frame of a message."""
+        """Return the frame of a message."""
 
 
 class Flushable(Protocol):
-    """Who has something to send."""
+    """A protocol with bytes to send."""
 
     def flush(self) -> None:
-        """Send it."""
+        """Send the bytes."""
 
     def fail(self) -> None:
         """Act on a `flush` that raised: send nothing any more."""
 
 
 class Receiver(Protocol):
-    """Who is sent frames."""
+    """A member that frames are delivered to."""
 
     @property
     def id(self) -> str:
-        """What sets it apart from every other."""
+        """The unique id of the receiver."""
 
     @property
     def encoder(self) -> Encoder:
-        """What makes the frames that it understands."""
+        """The encoder of the frames that the receiver understands."""
 
     @property
     def rooms(self) -> Mapping[str, Audience[Receiver]]:
-        """The audiences that it is of."""
+        """The audiences of the receiver, by room."""
 
     def deliver(self, frames: bytes) -> None:
-        """Queue whole frames."""
+        """Queue complete frames."""
 
 
 class _Broadcast:
-    """What is broadcast to one audience, and who has had how many messages of it already."""
+    """The messages for one audience, and how many of them each early receiver already has."""
 
     __slots__ = ("_encoded", "had", "messages")
 
@@ -68,12 +68,12 @@ class _Broadcast:
         self._encoded: dict[Encoder, list[bytes]] = {}
 
     def joined(self, encoder: Encoder) -> bytes:
-        """Return all of it as one piece."""
+        """Return the frames of all messages, joined."""
         frames = self._frames(encoder)
         return frames[0] if len(frames) == 1 else b"".join(frames)
 
     def rest_for(self, receiver: Receiver) -> bytes:
-        """Return what a receiver has not had, as one piece."""
+        """Return the frames that a receiver has not had, joined."""
         return b"".join(self._frames(receiver.encoder)[self.had.get(receiver.id, 0) :])
 
     def _frames(self, encoder: Encoder) -> list[bytes]:
@@ -83,11 +83,11 @@ class _Broadcast:
 
 
 class Turn:
-    """Gathers what is to be sent until the reactor's turn is over.
+    """Collects messages and flushes until the end of the reactor's turn.
 
     Args:
-        clock: What calls back at the end of the turn; the reactor, or a test's clock.
-        before_flush: Called before everything is sent, for what is still to be broadcast.
+        clock: The reactor, or a test's clock; it calls back at the end of the turn.
+        before_flush: Called before the flush; it may still broadcast messages.
     """
 
     log = Logger()
@@ -102,7 +102,7 @@ class Turn:
         self._flushables: dict[Flushable, None] = {}
 
     def broadcast(self, audience: Audience[Receiver], message: Message) -> None:
-        """Send a message to all who are members of `audience` at the end of the turn."""
+        """Send a message to all members that `audience` has at the end of the turn."""
         broadcast = self._broadcasts.get(audience)
         if broadcast is None:
             self._broadcasts[audience] = _Broadcast(message)
@@ -111,27 +111,27 @@ class Turn:
             broadcast.messages.append(message)
 
     def add(self, flushable: Flushable) -> None:
-        """Flush someone at the end of the turn."""
+        """Flush `flushable` at the end of the turn."""
         self._flushables[flushable] = None
         if self._call is None:
             self.schedule()
 
     def schedule(self) -> None:
-        """See to it that the turn has an end."""
+        """Schedule the end of the turn, unless it is scheduled already."""
         if self._call is None:
             self._call = self._clock.callLater(0, self.flush)
 
     def begin(self, audience: Audience[Receiver], receiver: Receiver) -> None:
-        """Hand a new member of an audience nothing of what was broadcast to it until now."""
+        """Treat this turn's earlier broadcasts as already delivered to a new member."""
         broadcast = self._broadcasts.get(audience)
         if broadcast is not None:
             broadcast.had[receiver.id] = len(broadcast.messages)
 
     def deliver_early(self, receiver: Receiver) -> None:
-        """Hand one receiver now what was broadcast to it.
+        """Deliver the messages broadcast so far to one receiver.
 
-        Call it before the receiver leaves an audience, and before a frame for it alone that must
-        come after what was broadcast.
+        Call this before the receiver leaves an audience, and before a frame for this receiver alone
+        that must follow the broadcast messages.
         """
         if not self._broadcasts:
             return
@@ -144,22 +144,22 @@ class Turn:
                     receiver.deliver(rest)
 
     def deliver_all(self) -> None:
-        """Hand what was broadcast to those who are members now."""
+        """Deliver the messages broadcast so far to the current members."""
         while self._broadcasts:
             broadcasts, self._broadcasts = self._broadcasts, {}
             for audience, broadcast in broadcasts.items():
                 try:
                     _deliver(audience, broadcast)
-                except Exception:  # the other audiences are to be told all the same
+                except Exception:  # the other audiences still get their messages
                     self.log.failure("a message could not be delivered")
 
     def flush(self) -> None:
-        """Send everything now; at the latest the end of the turn does it."""
+        """Send everything now; without this call, the end of the turn does."""
         try:
             self._before_flush()
         except Exception:
-            self.log.failure("what was said could not be stored")
-        # Before the call is forgotten: a receiver would ask for another one.
+            self.log.failure("the messages of a turn could not be stored")
+        # Forget the call only after this: delivering would schedule another call.
         self.deliver_all()
         call, self._call = self._call, None
         if call is not None and call.active():
@@ -168,13 +168,13 @@ class Turn:
         for flushable in flushables:
             try:
                 flushable.flush()
-            except Exception:  # the others are to be flushed all the same
+            except Exception:  # the others are still flushed
                 self.log.failure("a flush failed")
                 flushable.fail()
 
 
 def _deliver(audience: Audience[Receiver], broadcast: _Broadcast) -> None:
-    """Deliver to each what it has not had; the very same bytes to all who have had nothing."""
+    """Deliver to each member the frames it has not had; members without any share the bytes."""
     had = broadcast.had
     encoder, joined = None, b""
     for receiver in list(audience.members.values()):

@@ -13,26 +13,26 @@ from chatd.transport.clock import looping_call
 __all__ = ["HeartbeatWheel", "Ticking"]
 
 SLOTS = 100
-"""In how many parts an interval is cut: of 10,000 sessions each pings 100, in some milliseconds."""
+"""Number of slots in an interval; with 10,000 sessions, each slot pings 100, in milliseconds."""
 
 
 class Ticking(Protocol):
-    """Who is told that time passes."""
+    """An object that the wheel ticks."""
 
     def tick(self, now: float) -> None:
         """Act on the time, in the clock's seconds."""
 
 
 class HeartbeatWheel:
-    """Ticks everyone on it once an interval.
+    """Ticks each of its members once an interval.
 
-    The interval is cut into slots, everyone has a place in one of them, and the one `LoopingCall`
-    goes from slot to slot: the work is spread over the interval, so that ten thousand sessions are
-    never pinged in one burst that holds up everything else.
+    The interval is divided into slots, and each member has a place in one slot. One `LoopingCall`
+    goes from slot to slot. That spreads the work over the interval: pinging ten thousand sessions
+    in one burst would block everything else.
 
     Args:
-        clock: What tells the time; the reactor, or a test's clock.
-        interval_s: How often each is ticked, in seconds.
+        clock: The reactor, or a test's clock.
+        interval_s: Seconds between two ticks of the same member.
     """
 
     log = Logger()
@@ -47,16 +47,16 @@ class HeartbeatWheel:
 
     @property
     def is_running(self) -> bool:
-        """Whether the loop runs: exactly while there is someone on the wheel."""
+        """Whether the loop runs: it does exactly while the wheel has members."""
         return self._loop is not None
 
     def __len__(self) -> int:
         return len(self._places)
 
     def add(self, ticking: Ticking) -> None:
-        """Tick someone, for the first time in at most one interval from now.
+        """Add a member; its first tick comes after at most one interval.
 
-        The place is the one whose turn comes last of those that hold no more than a fair share.
+        Of the slots with no more than a fair share of members, it gets the one that is ticked last.
         """
         fair = len(self._places) // SLOTS
         places = ((self._position - back) % SLOTS for back in range(1, SLOTS + 1))
@@ -64,13 +64,13 @@ class HeartbeatWheel:
         self._places[ticking] = place
         self._slots[place][ticking] = None
         if self._loop is None:
-            # A new one each time: one that stops and starts in its own call would go on twice, and
-            # one that starts again would count the time in which it stood still.
+            # A new loop each time: a loop that stops and starts within its own call would run
+            # twice, and a loop that is started again would count the time when it was stopped.
             self._loop = looping_call(self._clock, self._turn, counts=True)
             self._loop.start(self._slot_s, now=False)
 
     def discard(self, ticking: Ticking) -> None:
-        """Tick someone no more, whoever it is."""
+        """Remove a member; do nothing if it is not on the wheel."""
         place = self._places.pop(ticking, None)
         if place is not None:
             del self._slots[place][ticking]
@@ -79,7 +79,7 @@ class HeartbeatWheel:
             loop.stop()
 
     def _turn(self, slots_passed: int) -> None:
-        """Tick the slots whose time has come; those missed in a stall are ticked once, not more."""
+        """Tick the slots that are due; slots missed in a stall are ticked only once."""
         now = self._clock.seconds()
         for _ in range(min(slots_passed, SLOTS)):
             due = self._slots[self._position]
@@ -87,5 +87,5 @@ class HeartbeatWheel:
             for ticking in list(due):
                 try:
                     ticking.tick(now)
-                except Exception:  # the others are to be ticked all the same
+                except Exception:  # the others are still ticked
                     self.log.failure("a heartbeat failed")

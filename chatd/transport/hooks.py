@@ -1,4 +1,4 @@
-"""Calling what a developer overrode: it may be plain or `async`, and it may fail."""
+"""Calls of methods that users override: a method may be plain or `async`, and may fail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 __all__ = ["FAILED", "Hook", "call_hook", "start", "wait"]
 
 FAILED = "the server failed; see its log"
-"""What a client is told of a failure that was not raised on purpose."""
+"""The text for a client after an exception that was not raised on purpose."""
 
 T = TypeVar("T")
 Hook = Callable[..., "Awaitable[None] | Deferred[None] | None"]
@@ -24,13 +24,13 @@ def call_hook(
     """Call a hook, plain or `async`.
 
     Args:
-        failed: Called with the failure and `about`, where it fails; it must not fail itself.
-        about: What the call is about.
-        hook: What to call.
-        args: What to call it with.
+        failed: Called with the failure and `about` if the hook fails; it must not fail itself.
+        about: The subject of the call, for `failed`.
+        hook: The hook to call.
+        args: The arguments of the hook.
 
     Returns:
-        A Deferred that fires with None when the hook is done, or None where it is done already.
+        A Deferred that fires with None when the hook is done, or None if it is done already.
     """
     try:
         result = hook(*args)
@@ -47,15 +47,15 @@ def call_hook(
 
 
 def start(awaitable: Awaitable[None]) -> Deferred[None] | None:
-    """Run something as far as it goes without waiting.
+    """Start an awaitable, and run it until it waits.
 
-    What most turns start has nothing to wait for, and a Deferred would cost more than its work.
+    Most awaitables never wait, and a Deferred would cost more than their work.
 
     Returns:
-        A Deferred that fires with None when it is done, or None where it is done already.
+        A Deferred that fires with None when the awaitable is done, or None if it is done already.
 
     Raises:
-        Exception: What it raised before it had to wait.
+        Exception: The awaitable raised it before it waited.
     """
     coroutine, context = wait(awaitable), copy_context()
     try:
@@ -68,14 +68,14 @@ def start(awaitable: Awaitable[None]) -> Deferred[None] | None:
 def _go_on(
     coroutine: Coroutine[Any, Any, None], awaited: object, context: Context
 ) -> Generator[Any, Any, None]:
-    """Run the rest of a coroutine that waits for something already, in its own context."""
+    """Run the rest of a coroutine that is waiting already, in its own context."""
     while True:
         failure: BaseException | None = None
         result = None
         try:
             result = yield awaited
         except BaseException as error:
-            failure = error  # thrown below, where it is not being handled any more
+            failure = error  # thrown below, outside of this handler
         try:
             if failure is None:
                 awaited = context.run(coroutine.send, result)
@@ -86,5 +86,5 @@ def _go_on(
 
 
 async def wait(awaitable: Awaitable[None]) -> None:
-    """Wait for anything that can be awaited; what cannot be is a hook that failed."""
+    """Wait for an awaitable; raise TypeError if a hook returned anything else."""
     await awaitable

@@ -1,4 +1,4 @@
-"""`identify` tells who is on the other side of a transport, as far as the system knows."""
+"""`identify`: the address and user of a transport's peer, as far as the system knows them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from chatd.transport.streams import carrier_of, peer_of
 __all__ = ["LOCAL", "Identity", "identify"]
 
 LOCAL = "local"
-"""The address of who has neither an IP address nor a user id."""
+"""The address of a peer without an IP address and without a user id."""
 
 _IP = (IPv4Address, IPv6Address)
 _UCRED = struct.Struct("iII")  # pid, uid, gid; unix(7)
@@ -29,15 +29,16 @@ _NO_UID = 0xFFFF_FFFF
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is on the other side of a transport.
+    """The peer of a transport.
 
     Attributes:
-        address: What limits and bans go by: an IP address without a zone; `uid:` and a number for
-            a process on this machine whose user the system tells; or else `local`.
-        login: The login name of that user, if it has one.
-        is_clear_tcp: Whether it is TCP without TLS, which anyone on the way can read: what carries
-            the bytes here, whatever a proxy tells of it, or what carried them to the proxy. True
-            also behind a proxy that ends TLS itself, as nothing says that it does.
+        address: The address for limits and bans: an IP address without a zone; `uid:` and a number
+            for a process on this machine whose user the system knows; otherwise `local`.
+        login: The login name of that user, if there is one.
+        is_clear_tcp: Whether the bytes come over TCP without TLS, which others on the network can
+            read. Behind a proxy, both connections count: to the proxy, and from it to chatd. True
+            also behind a proxy that terminates TLS itself, because nothing tells chatd that it
+            does.
     """
 
     address: str
@@ -46,24 +47,24 @@ class Identity:
 
 
 def identify(transport: Any) -> Identity:  # noqa: ANN401
-    """Say who is on the other side of a transport.
+    """Return the identity of a transport's peer.
 
-    Behind `haproxy:` that is whoever the PROXY header tells, and it is known when the first bytes
-    after it have arrived, not when the connection is made. The login name is looked up in the
-    system's user database.
+    Behind `haproxy:`, the peer is the client that the PROXY header names. It is known when the
+    first bytes after the header arrive, not when the connection is made. The login name comes from
+    the system's user database.
 
     Args:
-        transport: Any of Twisted's, or what wraps one.
+        transport: Any transport of Twisted, or a wrapper of a transport.
     """
     peer = peer_of(transport)
     is_clear = not ISSLTransport.providedBy(transport)
     if isinstance(peer, _IP):
-        # Twisted passes on whatever a PROXY header says.
+        # Twisted does not check the address in a PROXY header.
         return Identity(plain_ip(peer.host) or LOCAL, None, is_clear_tcp=is_clear)
     carrier = carrier_of(transport)
     if isinstance(peer_of(carrier), _IP):
         return Identity(LOCAL, None, is_clear_tcp=is_clear)
-    # Behind haproxy: it is the proxy that connected, and it speaks for someone else.
+    # Behind haproxy:, the socket's peer is the proxy, not the client.
     uid = None if _is_told_later(transport) else _uid_of_peer(carrier)
     if uid is None:
         return Identity(LOCAL, None, is_clear_tcp=False)
@@ -71,7 +72,7 @@ def identify(transport: Any) -> Identity:  # noqa: ANN401
 
 
 def _is_told_later(transport: Any) -> bool:  # noqa: ANN401
-    """Say whether the first bytes tell who is there, as a PROXY header does."""
+    """Return whether the first bytes name the peer, as a PROXY header does."""
     return any(type(each).getPeer is not ProtocolWrapper.getPeer for each in _wrappers(transport))
 
 
@@ -82,7 +83,7 @@ def _wrappers(transport: Any) -> Iterator[ProtocolWrapper]:  # noqa: ANN401
 
 
 def _uid_of_peer(transport: Any) -> int | None:  # noqa: ANN401
-    """Return the user id of the process that connected to a UNIX socket, where it is told."""
+    """Return the user id of the peer of a UNIX socket, or None if the system does not tell it."""
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None or not IUNIXTransport.providedBy(transport):
         return None

@@ -1,15 +1,14 @@
-"""The life of a transport, as the protocol on it sees it, and the one table of its changes.
+"""The states of a transport, as its protocol sees them, and the one table of their changes.
 
 =============  ============================================================================
 state          meaning
 =============  ============================================================================
-NEW            the transport is there, and nothing was sent
+NEW            the transport is connected, and nothing was sent
 OPEN           both sides may send
 PEER_FINISHED  the peer has closed its sending half; it still reads
-CLOSING        the session is over; what was written is sent, what arrives is read and
-               dropped
+CLOSING        the session is over; written bytes are sent, received bytes are dropped
 FINISHED       the same, and the peer sends nothing more either
-FAILED         this side failed before it had begun; the transport is being cut off
+FAILED         this side failed before it began; the transport is being cut off
 GONE           the transport is gone
 =============  ============================================================================
 """
@@ -24,7 +23,7 @@ __all__ = ["CHANGES", "OVER", "Change", "Life", "changed"]
 
 
 class Life(Enum):
-    """Where a transport stands."""
+    """The state of a transport."""
 
     NEW = "new"
     OPEN = "open"
@@ -36,7 +35,7 @@ class Life(Enum):
 
 
 class Change(Enum):
-    """What moves a transport on."""
+    """An occurrence that changes the state of a transport."""
 
     BEGUN = "begun"
     PEER_FINISHED = "finished by the peer"
@@ -66,12 +65,12 @@ CHANGES: dict[tuple[Life, Change], Life] = {
     (Life.FAILED, Change.PEER_FINISHED): Life.FAILED,
     (Life.FAILED, Change.FAILED): Life.FAILED,
     (Life.FAILED, Change.LOST): Life.GONE,
-    # Standard input and output cannot be cut off, only left alone: they may tell of an end later.
+    # Standard input and output cannot be cut off, only left alone, and may report their end later.
     (Life.GONE, Change.PEER_FINISHED): Life.GONE,
 }
 
 OVER = frozenset({Life.CLOSING, Life.FINISHED, Life.FAILED, Life.GONE})
-"""The states in which the session is over, and its end was told."""
+"""The states in which the session is over and `session_ended` was called."""
 
 
 def changed(life: Life, change: Change) -> Life:

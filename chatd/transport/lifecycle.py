@@ -32,8 +32,9 @@ from chatd.transport.writers import writer_for
 __all__ = ["LifecycleProtocol"]
 
 READ_BYTES = 120 * 1024
-"""How much is read from a socket in a turn: what is read together is flushed together. Twisted
-tells a producer to pause when as much waits to be written. TLS and proxies keep its 64 KiB."""
+"""Maximum read from a socket in a turn, in bytes; chatd flushes the answers to a read together.
+Twisted also pauses a producer when this many bytes wait to be written. TLS and proxies keep
+Twisted's 64 KiB."""
 
 
 @implementer(IPushProducer, IHalfCloseableProtocol)
@@ -42,7 +43,7 @@ class LifecycleProtocol(Protocol):
 
     Attributes:
         connection: This side of the session.
-        failed_reason: What the peer is told where this side fails.
+        failed_reason: The text for the peer if this side fails.
     """
 
     log = Logger()
@@ -59,7 +60,7 @@ class LifecycleProtocol(Protocol):
     # From the transport
 
     def makeConnection(self, transport: ITransport) -> None:
-        """Begin; what fails ends the session, since not every transport closes by itself then."""
+        """Begin; an exception ends the session, because not every transport closes by itself."""
         self.stream = cast(StreamTransport, transport)
         self._reading = Reading(self.stream)
         try:
@@ -69,7 +70,7 @@ class LifecycleProtocol(Protocol):
             self.fail()
 
     def connectionMade(self) -> None:
-        """Greet, and give the handshake its time."""
+        """Send the greeting, and start the timer of the handshake."""
         assert self.transport is not None
         set_no_delay = getattr(self.transport, "setTcpNoDelay", None)
         if set_no_delay is not None:
@@ -84,19 +85,19 @@ class LifecycleProtocol(Protocol):
         self.flush()
 
     def readConnectionLost(self) -> None:
-        """Send what the peer is still owed, and close: it says nothing more, but may read."""
+        """Send the answers that are still due, then close: the peer sends no more, but may read."""
         self._life = changed(self._life, Change.PEER_FINISHED)
         self._reading.stop()
         if self._life in OVER:
             self._close_when_written()
-        elif not self.owes_answers():  # else the flush that brings the last answer closes
+        elif not self.owes_answers():  # else the flush of the last answer closes
             self._finish_half_closed()
 
     def writeConnectionLost(self) -> None:
-        """Wait for the peer to close its end, too."""
+        """Do nothing: the peer closes its half, too."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Note the end of the transport; `session_ended` tells why the session ended."""
+        """Record the end of the transport, and report the end of the session."""
         before = self._life
         if before is Life.GONE:
             return
@@ -113,11 +114,11 @@ class LifecycleProtocol(Protocol):
             self.connection_closed()
 
     def pauseProducing(self) -> None:
-        """Hold back what is to be sent: the peer does not read as fast."""
+        """Hold back bytes to send: the peer does not read fast enough."""
         self._outbuffer.pause()
 
     def resumeProducing(self) -> None:
-        """Send what was held back."""
+        """Send the bytes that were held back."""
         self._outbuffer.resume()
         self._proceed_later()
         if self._life in OVER:
@@ -130,7 +131,7 @@ class LifecycleProtocol(Protocol):
         """Send nothing more: the transport is gone."""
         self._outbuffer.pause()
 
-    # For whoever has something to say
+    # For the server and the client
 
     @property
     def is_gone(self) -> bool:
@@ -138,14 +139,14 @@ class LifecycleProtocol(Protocol):
         return self._life is Life.GONE
 
     def abort(self) -> None:
-        """Cut the connection off, whatever was still to be said."""
+        """Cut off the connection, and drop all bytes that are not sent yet."""
         self._stop_timers()
         self._abort()
 
     def fail(self) -> None:
-        """End the session after a fault of this side's own, and cut the connection off."""
+        """End the session after a fault of this side, and cut off the connection."""
         before = self._life
-        if not hasattr(self, "connection"):  # there is nobody to be told of its end
+        if not hasattr(self, "connection"):  # there is no session to end
             self._life = changed(before, Change.LOST)
             self.connection_closed()
         elif before is not Life.GONE:
@@ -153,33 +154,33 @@ class LifecycleProtocol(Protocol):
             self._life = changed(before, Change.FAILED)
             if before not in OVER:
                 self._tell_end()
-        if not hasattr(self.transport, "abortConnection"):  # as that of a process
+        if not hasattr(self.transport, "abortConnection"):  # such as the transport of a process
             self.stream.loseConnection()
         self.abort()
 
     # For the two sides
 
     def owes_answers(self) -> bool:
-        """Say whether something that the peer said will be answered, and cannot be at once."""
+        """Return whether the peer still waits for answers that will come later."""
         return False
 
     def session_ended(self, end_reason: SessionEnded) -> None:
-        """Act on the end of the session, whatever it was; called exactly once."""
+        """Act on the end of the session, for any reason; called exactly once."""
         raise NotImplementedError
 
     def connection_closed(self) -> None:
-        """Act on the end of the connection, which may come later than that of the session."""
+        """Act on the end of the connection, which may come later than the end of the session."""
 
     def handshake_done(self) -> None:
-        """Stop the time of the handshake."""
+        """Stop the timer of the handshake."""
         self._handshake_timer.stop()
 
     def flush(self) -> None:
-        """Write what was queued, and close if that was the last."""
+        """Write the queued frames, and close if the session is over."""
         raise NotImplementedError
 
     def tick(self, now: float) -> None:
-        """Let the time pass for the session."""
+        """Act on the time, in the clock's seconds."""
         raise NotImplementedError
 
     # Within
@@ -192,7 +193,7 @@ class LifecycleProtocol(Protocol):
         self._close_when_written()
 
     def _close(self) -> None:
-        """Close for good: what is written may still be read, and for `CLOSE_TIMEOUT_S` only."""
+        """Close: the peer may still read the written bytes, for at most `CLOSE_TIMEOUT_S`."""
         self._reading.drop()
         self._begin_closing()
         self._close_when_written()
@@ -213,7 +214,7 @@ class LifecycleProtocol(Protocol):
         self.session_ended(self.connection.end_reason)
 
     def _proceed_later(self) -> None:
-        """Write the next slice of what is held back in another turn, as long as the peer reads."""
+        """Write the next slice of the held bytes in another turn, while the peer reads."""
         if self._outbuffer.may_proceed:
             self._clock.callLater(0, self._proceed)
 

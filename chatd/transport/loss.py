@@ -1,4 +1,4 @@
-"""What a transport says of its end, in words."""
+"""The reason of a transport's end, as text."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from twisted.python.failure import Failure
 __all__ = ["UNTRUSTED", "reasons_of", "why_lost"]
 
 UNTRUSTED = "certificate verify failed"
-"""OpenSSL's words where nobody who is trusted has signed a certificate."""
+"""OpenSSL's text for a certificate that no trusted authority has signed."""
 
 
 def why_lost(reason: Failure) -> str:
-    """Return why a connection ended; empty where there is no more to say than that it did.
+    """Return the reason why a connection ended, or an empty text for an ordinary end.
 
     Args:
-        reason: What Twisted tells of it.
+        reason: The failure from Twisted.
     """
     error = reason.value
     if isinstance(error, (ConnectionDone, ConnectionLost, ConnectionAborted)):
@@ -25,13 +25,13 @@ def why_lost(reason: Failure) -> str:
     if isinstance(error, SSL.Error):
         return f"TLS: {reasons_of(error)}"
     if isinstance(error, VerificationError):
-        return "TLS: the certificate is not that host's"
+        return "TLS: the certificate does not match the host"
     return str(error)
 
 
 def reasons_of(error: SSL.Error | crypto.Error) -> str:
-    """Return the reasons in OpenSSL's queue of errors, which it holds with where they arose."""
+    """Return the reasons in OpenSSL's error queue, without its libraries and functions."""
     queue = error.args[0] if error.args else []
-    # Where the system failed it is the number of its error, and the words follow.
+    # If a system call failed, the arguments are its errno and its text.
     reasons = [entry[-1] for entry in queue] if isinstance(queue, list) else [error.args[-1]]
     return "; ".join(str(reason) for reason in reasons if reason) or "it failed"

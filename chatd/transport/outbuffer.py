@@ -10,10 +10,10 @@ from chatd.wire.channel import sealed_length
 __all__ = ["OutBuffer", "Seal", "Writable"]
 
 SLICE = 256 * 1024
-"""How much is written at once, in bytes: a slow peer that reads is seen to read at each slice."""
+"""Largest write, in bytes; each slice that a slow peer reads shows that it reads."""
 
 _SCRATCH = bytearray(sealed_length(SLICE))
-"""What is sealed is sealed here: new memory for each write would cost more than the sealing."""
+"""The buffer for sealed bytes: new memory for each write would cost more than the sealing."""
 
 Seal = Callable[  # see `Channel.seal_into`
     ["bytes | memoryview", bytearray], "bytes | memoryview"
@@ -21,21 +21,21 @@ Seal = Callable[  # see `Channel.seal_into`
 
 
 class Writable(Protocol):
-    """What an out buffer writes to."""
+    """The destination of an out buffer."""
 
     def write(self, data: bytes | memoryview) -> None:
         """Send bytes; they are overwritten when it returns."""
 
 
 class OutBuffer:
-    """Holds back what a peer does not read.
+    """Holds back bytes while the peer does not read.
 
-    What is held back is not sealed yet: many members may hold the same bytes, and those who do not
-    read cost no copy of their own.
+    Held bytes are not sealed yet. Many members may hold the same bytes, so a member that does not
+    read costs no copy.
 
     Args:
-        stream: What to write to; it is to call `pause` and `resume` as a push producer's.
-        seal: What makes of a piece the bytes to write, in a buffer that is given; called in the
+        stream: The destination. `pause` and `resume` are to be called as those of a push producer.
+        seal: Returns the bytes to write for a piece, in a buffer that it is given; called in the
             order of the pieces.
     """
 
@@ -50,20 +50,20 @@ class OutBuffer:
 
     @property
     def is_open(self) -> bool:
-        """Whether more is taken: the peer reads, and nothing is held back."""
+        """Whether `write` may be called: the peer reads, and no bytes are held back."""
         return not self.is_paused and not self._rest
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is held back."""
+        """Whether no bytes are held back."""
         return not self._rest and not self._last
 
     def __len__(self) -> int:
-        """Return how many bytes are held back."""
+        """Return the number of bytes held back."""
         return len(self._rest) + len(self._last)
 
     def write(self, data: bytes) -> None:
-        """Write bytes, all of them or what may be written now; only while `is_open`."""
+        """Write up to a slice of the bytes, and hold the rest; call it only while `is_open`."""
         if len(data) > SLICE:
             self._rest = memoryview(data)
             self.proceed()
@@ -75,12 +75,15 @@ class OutBuffer:
         self.is_paused = True
 
     def resume(self) -> None:
-        """Go on."""
+        """Write the next slice, and allow more."""
         self.is_paused = False
         self.proceed()
 
     def finish(self, data: bytes) -> None:
-        """Write the last bytes, after what is held back; a few of them whether it reads or not."""
+        """Write the last bytes, after the held bytes.
+
+        If no bytes are held, up to a slice is written even while the peer does not read.
+        """
         if not self._rest and len(data) <= SLICE:
             self.write(data)
         else:
@@ -88,16 +91,16 @@ class OutBuffer:
             self.proceed()
 
     def discard(self) -> None:
-        """Forget what is held back: nobody will read it."""
+        """Drop the held bytes."""
         self._rest, self._last = memoryview(b""), b""
 
     @property
     def may_proceed(self) -> bool:
-        """Whether there is a slice to write now."""
+        """Whether the next slice can be written now."""
         return not self.is_paused and not self.is_done
 
     def proceed(self) -> None:
-        """Write the next slice, if it may be written; one at a time, so that others have a turn."""
+        """Write the next slice, if it can be written; only one, so that other peers get a turn."""
         if self.may_proceed:
             if not self._rest:
                 self._rest, self._last = memoryview(self._last), b""

@@ -1,8 +1,7 @@
 """`ChatProtocol` moves bytes between a transport and a connection, on either side.
 
-It does what Twisted's `Int32StringReceiver` does, with its own `dataReceived`: what arrives is fed
-to the connection, the events that come out are dispatched, and what is to be said is flushed at
-the end of the reactor's turn.
+It replaces Twisted's `Int32StringReceiver`. Its `dataReceived` feeds the received bytes to the
+connection and dispatches the events; frames to send are flushed at the end of the reactor's turn.
 """
 
 from __future__ import annotations
@@ -23,23 +22,23 @@ from chatd.transport.reading import Reason
 __all__ = ["MAX_PENDING", "ChatProtocol"]
 
 HOLD_PENDING = 1024 * 1024
-"""A peer for whom more than this waits is itself not read from until it reads, in bytes."""
+"""If more than this waits for a peer, reading from it pauses until it reads, in bytes."""
 MAX_PENDING = 8 * 1024 * 1024
-"""How much may wait for a peer that does not read, in bytes."""
+"""Maximum that waits for a peer that does not read, in bytes."""
 
-_OPEN = Life.OPEN  # a name that is cheaper to look up, once for each flush
+_OPEN = Life.OPEN  # a cheaper lookup, needed once for each flush
 
 
 class ChatProtocol(LifecycleProtocol):
     """One side of a session on a transport.
 
     Args:
-        connection: This side of the session; None where a subclass sets the attribute as soon as
-            the transport is known.
-        turn: Where to ask for a flush.
-        clock: What tells the time; the reactor, or a test's clock.
-        max_pending: How much may wait for a peer that does not read, in bytes; one that lets more
-            pile up is disconnected as a `slow-consumer`. None for no limit.
+        connection: This side of the session; None if a subclass sets the attribute when it knows
+            the transport.
+        turn: The turn that schedules flushes.
+        clock: The reactor, or a test's clock.
+        max_pending: Maximum that waits for a peer that does not read, in bytes. If more waits, the
+            peer is disconnected as a `slow-consumer`. None for no limit.
 
     """
 
@@ -61,7 +60,7 @@ class ChatProtocol(LifecycleProtocol):
     # From the transport
 
     def dataReceived(self, data: bytes) -> None:
-        """Take bytes in, and act on what they mean."""
+        """Feed received bytes to the connection, and act on the events."""
         try:
             self.connection.receive_data(data)
             self._dispatch()
@@ -69,37 +68,37 @@ class ChatProtocol(LifecycleProtocol):
             self._end_failed()
 
     def resumeProducing(self) -> None:
-        """Send what was held back: the peer reads on."""
+        """Send the bytes that were held back: the peer reads again."""
         self._stalled_ticks = 0
         super().resumeProducing()
 
-    # For whoever has something to say
+    # For the server and the client
 
     def deliver(self, frames: bytes) -> None:
-        """Queue whole frames, unless the session is over."""
+        """Queue complete frames, unless the session is over."""
         if self.connection.takes_frames:
             self.connection.queue_frames(frames)
             self._turn.add(self)
 
     def end_session(self, code: str, reason: str, *, retry: bool = False) -> None:
-        """Say why, flush and close; a peer that does not read that in time is cut off."""
+        """Send a DISCONNECT and close; a peer that does not read it in time is cut off."""
         self.connection.end(code, reason, retry=retry)
         self._turn.add(self)
 
     def tick(self, now: float) -> None:
-        """Let the time pass for the session."""
+        """Act on the time, in the clock's seconds."""
         reasons = self._reading.reasons
         if reasons or self._life is Life.PEER_FINISHED:
-            self.connection.note_alive()  # it is this side that does not listen, or hears no more
+            self.connection.note_alive()  # silence is no fault: reading is paused, or has ended
         if Reason.FLOODED in reasons or (reasons and not self._outbuffer.is_open):
             self._stalled_ticks += 1
             if self._stalled_ticks > SILENT_INTERVALS:
-                self._cut_off_slow_consumer("nothing was read for too long")
+                self._cut_off_slow_consumer("the peer read nothing for too long")
         self.connection.tick(now)
         self._turn.add(self)
 
     def flush(self) -> None:
-        """Write what was queued, as one piece, and close if that was the last."""
+        """Write the queued frames together, and close if the session is over."""
         connection = self.connection
         if self._life is not _OPEN:
             if self._life in OVER:
@@ -113,7 +112,7 @@ class ChatProtocol(LifecycleProtocol):
             if self._max_pending is None or waiting <= self._max_pending:
                 self._hold_if_flooding(waiting)
                 return
-            self._cut_off_slow_consumer(f"{waiting} bytes were waiting to be read")
+            self._cut_off_slow_consumer(f"{waiting} unread bytes were waiting")
             is_ending = True
         handshake = connection.handshake_to_send()
         if handshake:
@@ -128,13 +127,12 @@ class ChatProtocol(LifecycleProtocol):
             self._tell_drained()
 
     def when_drained(self) -> Deferred[None]:
-        """Wait until nothing is held back: the peer reads as fast as it is written to.
+        """Wait until no bytes are held back: the peer reads as fast as this side writes.
 
-        Only one may wait at a time.
+        Only one caller may wait at a time.
 
         Returns:
-            A Deferred that fires with None, and fails with `SessionEnded` where the session ends
-            first.
+            A Deferred that fires with None, or fails with `SessionEnded` if the session ends first.
         """
         drained: Deferred[None] = Deferred()
         self._drained = drained
@@ -147,7 +145,7 @@ class ChatProtocol(LifecycleProtocol):
     # For the two sides
 
     def act_on(self, event: Event) -> Deferred[None] | None:
-        """Act on what the connection tells.
+        """Act on an event of the connection.
 
         Returns:
             A Deferred that fires when the next event may come, or None for at once.
@@ -155,10 +153,10 @@ class ChatProtocol(LifecycleProtocol):
         raise NotImplementedError
 
     def throttle(self) -> Deferred[None] | None:
-        """Let a peer wait that said more than it may; called when all that arrived was acted on.
+        """Make a peer wait that sent too much; called after all received events are acted on.
 
         Returns:
-            A Deferred that fires when it may say more, or None for at once.
+            A Deferred that fires when the peer may send more, or None for at once.
         """
         return None
 
@@ -177,14 +175,14 @@ class ChatProtocol(LifecycleProtocol):
         self._turn.add(self)
 
     def _wait_for(self, work: Deferred[None]) -> None:
-        """Read nothing more until `work` is done: what a peer may have in work is bounded."""
+        """Pause reading until `work` is done, to limit the work that a peer can cause."""
         self._reading.pause(Reason.WORK)
         work.addBoth(self._go_on)
 
     def _go_on(self, result: object) -> None:
         self._work = None
         if isinstance(result, Failure):
-            self.log.failure("what a peer said could not be acted on", failure=result)
+            self.log.failure("an event of the peer could not be processed", failure=result)
             self.end_session(ErrorCode.INTERNAL_ERROR, self.failed_reason)
         self._reading.resume(Reason.WORK)
         if self.connection.is_readable:
@@ -194,15 +192,15 @@ class ChatProtocol(LifecycleProtocol):
                 self._end_failed()
 
     def _end_failed(self) -> None:
-        """Log what failed on this side, and tell the peer that it did."""
-        self.log.failure("what arrived could not be acted on")
+        """Log the failure of this side, and tell the peer that this side failed."""
+        self.log.failure("received bytes could not be processed")
         self.end_session(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
 
     def _tick_now(self) -> None:
         self.tick(self._clock.seconds())
 
     def _hold_if_flooding(self, waiting: int) -> None:
-        """Read nothing from a peer for whom much waits: not on a client's side, both would wait."""
+        """Pause reading if much waits for the peer; a client does not, or both would wait."""
         if self._max_pending is not None and waiting > HOLD_PENDING:
             self._reading.pause(Reason.FLOODED)
 

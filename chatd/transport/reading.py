@@ -1,4 +1,4 @@
-"""`Reading`: a transport is read from as long as there is no reason not to."""
+"""`Reading`: pauses and resumes the reading of a transport."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ __all__ = ["Reading", "Reason"]
 
 
 class Reason(Enum):
-    """Why a peer is not read from."""
+    """A reason to pause reading from a peer."""
 
-    WORK = "something that it said is being acted on"
-    FLOODED = "too much waits for it to be read"
+    WORK = "an event from the peer is being acted on"
+    FLOODED = "too many bytes wait for the peer to read"
 
 
 class Reading:
@@ -23,7 +23,7 @@ class Reading:
         stream: The transport.
 
     Attributes:
-        reasons: Why it is not read from now.
+        reasons: The reasons why reading is paused; empty if it is not.
     """
 
     __slots__ = ("_may_read", "_stream", "reasons")
@@ -34,24 +34,24 @@ class Reading:
         self.reasons: set[Reason] = set()
 
     def pause(self, reason: Reason) -> None:
-        """Read nothing until the reason is gone."""
+        """Pause reading until the reason is gone."""
         if self._may_read and not self.reasons:
             self._stream.pauseProducing()
         self.reasons.add(reason)
 
     def resume(self, reason: Reason) -> None:
-        """Take a reason away; where it was the last, read on."""
+        """Remove a reason; resume reading if it was the last."""
         if reason in self.reasons:
             self.reasons.discard(reason)
             if self._may_read and not self.reasons:
                 self._stream.resumeProducing()
 
     def drop(self) -> None:
-        """Read on whatever the reasons: what arrives from now on is dropped."""
+        """Resume reading, whatever the reasons: bytes that arrive from now on are dropped."""
         if self._may_read and self.reasons:
             self._stream.resumeProducing()
         self._may_read = False
 
     def stop(self) -> None:
-        """Leave the transport alone: nothing more arrives."""
+        """Never pause or resume the transport again: nothing more arrives."""
         self._may_read = False

@@ -1,4 +1,4 @@
-"""What is asked of what carries a stream."""
+"""The interface of a stream transport, its peer and its wrappers."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from zope.interface import implementer
 
 __all__ = ["NoAddress", "StreamTransport", "carrier_of", "has_hung_up", "peer_of"]
 
-_HANGUP = getattr(select, "POLLRDHUP", 0)  # Linux has it, whatever is still to be read; poll(2)
+_HANGUP = getattr(select, "POLLRDHUP", 0)  # Linux reports it even with unread bytes; poll(2)
 
 
 class StreamTransport(Protocol):
-    """What is asked of a transport; every one of Twisted's that carries a stream has it."""
+    """The interface that chatd needs; every stream transport of Twisted has it."""
 
     def write(self, data: bytes) -> None:
         """Send bytes."""
 
     def loseConnection(self) -> None:
-        """Close, once all is sent."""
+        """Close after all bytes are sent."""
 
     def loseWriteConnection(self) -> None:
-        """Close the sending half, once all is sent; only where it is half-closeable."""
+        """Close the sending half after all bytes are sent; for half-closeable transports only."""
 
     def pauseProducing(self) -> None:
-        """Read no more for now."""
+        """Pause reading."""
 
     def resumeProducing(self) -> None:
-        """Read on."""
+        """Resume reading."""
 
     def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
-        """Tell a producer when to pause and to resume."""
+        """Register a producer, to be told when to pause and to resume."""
 
     def unregisterProducer(self) -> None:
-        """Tell it no more."""
+        """Remove the producer."""
 
     def getPeer(self) -> IAddress:
         """Return the address of the other side."""
@@ -44,49 +44,49 @@ class StreamTransport(Protocol):
 
 @implementer(IAddress)
 class NoAddress:
-    """The address of another side that has none."""
+    """The address of a peer without an address."""
 
     def __repr__(self) -> str:
         return "NoAddress()"
 
 
 def peer_of(transport: Any) -> IAddress:  # noqa: ANN401
-    """Return the address of the other side, whatever carries the stream.
+    """Return the address of the peer of any transport.
 
     Args:
-        transport: Any of Twisted's, or what wraps one. That of a process raises
-            NotImplementedError when it is asked for its peer.
+        transport: Any transport of Twisted, or a wrapper of a transport. The `getPeer` of a
+            process's transport raises NotImplementedError.
     """
     try:
         peer: IAddress = transport.getPeer()
-    except Exception:  # transports may be anybody's
+    except Exception:  # third-party transports may raise anything
         return NoAddress()
     return peer
 
 
 def carrier_of(transport: Any) -> Any:  # noqa: ANN401
-    """Return what is within all wrappers. TLS is one: its own handle is no socket."""
+    """Return the transport inside all wrappers. TLS is a wrapper: its handle is not a socket."""
     while isinstance(transport, ProtocolWrapper):
         transport = transport.transport
     return transport
 
 
 def has_hung_up(transport: Any) -> bool:  # noqa: ANN401
-    """Say whether the peer has closed its sending half, also while it is not read from.
+    """Return whether the peer has closed its sending half, even while reading is paused.
 
-    What it sent before may not have been read yet, and so the reactor says nothing of the end.
+    While bytes from the peer are unread, the reactor does not report the end.
 
     Args:
-        transport: Any of Twisted's, or what wraps one.
+        transport: Any transport of Twisted, or a wrapper of a transport.
 
     Returns:
-        Whether it has, as far as the system tells: always False for what is no socket, and where
-        the system has no `POLLRDHUP` and the connection is not broken both ways.
+        Whether the peer has closed, as far as the system tells. Always False for a transport that
+        is not a socket. Without `POLLRDHUP`, True only if the connection is broken both ways.
     """
     carrier = carrier_of(transport)
     number = carrier.fileno() if hasattr(carrier, "fileno") else -1
     if number < 0:
         return False
     poll = select.poll()
-    poll.register(number, _HANGUP)  # POLLHUP and POLLERR are always told
+    poll.register(number, _HANGUP)  # POLLHUP and POLLERR are always reported
     return bool(poll.poll(0))

@@ -1,4 +1,4 @@
-"""`Timer`: one call that is made later, unless it is stopped."""
+"""`Timer`: one delayed call that can be stopped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Timer"]
 
 
 class Timer:
-    """Calls a function once, after some time.
+    """Calls a function once, after a delay.
 
     Args:
         clock: The reactor, or a test's clock.
@@ -24,16 +24,16 @@ class Timer:
 
     @property
     def is_running(self) -> bool:
-        """Whether the call is still to come."""
+        """Whether a call is scheduled."""
         return self._call is not None
 
     def start(self, delay_s: float, function: Callable[[], object]) -> None:
-        """Call a function in so many seconds; a call that was still to come is not made."""
+        """Call a function after `delay_s` seconds, instead of any call scheduled before."""
         self.stop()
         self._call = self._clock.callLater(delay_s, self._fire, function)
 
     def stop(self) -> None:
-        """Do not make the call; do nothing where none is to come."""
+        """Cancel the call; do nothing if no call is scheduled."""
         call, self._call = self._call, None
         if call is not None:
             call.cancel()

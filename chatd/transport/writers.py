@@ -1,4 +1,4 @@
-"""What an out buffer writes to: a socket that takes bytes at once, or any other transport."""
+"""The destinations of an out buffer: a socket that is written to at once, or any transport."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["SocketWriter", "TransportWriter", "writer_for"]
 
 
 class SocketWriter:
-    """Writes to a socket what it takes, and leaves only the rest to the reactor.
+    """Writes to a socket as much as it takes at once, and leaves the rest to the reactor.
 
-    The reactor would first have to be asked to tell when the socket can be written to, which it
-    nearly always can be; and it would need a copy of its own.
+    A socket is nearly always writable. The reactor would first wait for the socket to be writable,
+    and would copy the bytes.
 
     Args:
-        socket: The transport. Nobody else writes to it, and nothing is written once it was told to
-            close or to abort.
+        socket: The transport. Nothing else writes to it, and nothing is written after it was told
+            to close or to abort.
     """
 
     __slots__ = ("_socket",)
@@ -32,17 +32,17 @@ class SocketWriter:
     def write(self, data: bytes | memoryview) -> None:
         """Send bytes."""
         socket = self._socket
-        if socket.dataBuffer or not socket.connected:  # what was left over goes first
+        if socket.dataBuffer or not socket.connected:  # the reactor's bytes go first
             socket.write(bytes(data))
             return
         rest = memoryview(data)
         while rest:
-            # Any buffer does for `send`; of a broken connection an exception is returned, which
-            # the reactor will be given, too, and act on.
+            # `send` takes any buffer. If the connection is broken, this returns an exception; the
+            # reactor will get it, too, and act on it.
             sent = socket.writeSomeData(cast(bytes, rest))
             if not isinstance(sent, int) or sent <= 0:
                 socket.write(bytes(rest))
-                # What is left over is in `dataBuffer` from now on; how it ends, the reactor sees.
+                # The rest is in `dataBuffer` now, and the reactor sees how the connection ends.
                 if socket.doWrite() is not None:
                     socket.startWriting()
                 return
@@ -50,7 +50,7 @@ class SocketWriter:
 
 
 class TransportWriter:
-    """Writes to a transport that keeps what it is given.
+    """Writes to a transport that keeps the bytes object it is given.
 
     Args:
         transport: The transport.
@@ -67,7 +67,7 @@ class TransportWriter:
 
 
 def writer_for(transport: StreamTransport) -> Writable:
-    """Return what writes to a transport: to a socket itself, unless it has begun TLS."""
+    """Return the writer for a transport: a `SocketWriter` for a socket that has not begun TLS."""
     if isinstance(transport, FileDescriptor) and not ISSLTransport.providedBy(transport):
         return SocketWriter(transport)
     return TransportWriter(transport)

@@ -90,7 +90,7 @@ class SslTests(CertificateCase):
         """What cannot be served is not taken, and the reason told in a line."""
         renew = self.listen_on()
         self.pem.write_text("damaged")
-        self.assertIn("a file is damaged, or no PEM: ", self.refusal(renew))
+        self.assertIn("a file is damaged or not PEM: ", self.refusal(renew))
         self.pem.write_bytes(make_pair()[0] + make_pair()[1])
         self.assertIn("keys do not match", self.refusal(renew))
         self.pem.write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
@@ -290,6 +290,6 @@ class WhyTests(SynchronousTestCase):
         """It gives OpenSSL's reasons, another error's words, or at least its kind."""
         queue = [("PEM routines", "", "no start line"), ("x", "y", "bad end line")]
         for kind in (SSL.Error, crypto.Error):
-            self.assertRegex(why_refused(kind(queue)), "no PEM: no start line; bad end line$")
+            self.assertRegex(why_refused(kind(queue)), "not PEM: no start line; bad end line$")
         self.assertEqual(why_refused(ValueError("two\nlines")), "two lines")
         self.assertEqual(why_refused(ValueError()), "ValueError")

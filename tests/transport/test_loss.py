@@ -44,7 +44,7 @@ class LossTests(SynchronousTestCase):
     def test_another_host(self) -> None:
         """A certificate of another host is told as such, and not by the classes that found it."""
         error = VerificationError(errors=[DNSMismatch(mismatched_id=DNS_ID("chat.example"))])
-        self.assertEqual(self.why(error), "TLS: the certificate is not that host's")
+        self.assertEqual(self.why(error), "TLS: the certificate does not match the host")
 
     def test_others(self) -> None:
         """Anything else is told in its own words."""
