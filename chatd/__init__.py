@@ -1,17 +1,17 @@
 """chatd: a chat and message daemon on Twisted, and the library it is made of.
 
-What is public is here; everything else may change.
+The public names are here; everything else may change.
 
-- `connect`, `ChatClient`, `ChatClientService`, `ChatClientFactory`: speak to a server.
-- `ChatFactory`, `Session`: be a server, by subclassing; `ChatService` runs one, `Policy` says what
-  its operator decides, `Limits` what peers may take of it.
-- `IMessageStore`: where what is said is kept; `MemoryStore`, `SqliteStore` (with `Durability` and a
-  `StoreThread`) keep it, as much as `Retention` says.
-- `Joined`, `History`, `RoomInfo`, `Conversation`: what a client's commands give back.
-- `Codec`, `Message`, `MessageType`: encode and decode messages on their own.
+- `connect`, `ChatClient`, `ChatClientService`, `ChatClientFactory`: talk to a server.
+- `ChatFactory`, `Session`: subclass the factory to write a server. `ChatService` runs a server;
+  `Policy` has the operator's settings, `Limits` the limits for peers.
+- `IMessageStore`: the interface of message stores; `MemoryStore` and `SqliteStore` (with
+  `Durability` and a `StoreThread`) implement it. `Retention` limits what they keep.
+- `Joined`, `History`, `RoomInfo`, `Conversation`: the results of a client's commands.
+- `Codec`, `Message`, `MessageType`: encode and decode messages.
 - `generate_key`, `load_key`, `write_key_file`: the shared key.
-- `ChatError` and what is derived from it: see `chatd.errors`.
-- `chatd.testing`: test what you build with these.
+- `ChatError` and its subclasses: see `chatd.errors`.
+- `chatd.testing`: tests for programs that use chatd.
 """
 
 from chatd._version import __version__

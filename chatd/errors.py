@@ -1,12 +1,12 @@
-"""Every error that chatd raises, and every code that it puts on the wire.
+"""All exceptions that chatd raises, and all error codes that it sends.
 
 ::
 
     ChatError
     ├── ConfigurationError       an option, a key file or an endpoint string is wrong
     │   └── StartupError         a port cannot be bound: ends the daemon with status 1
-    ├── LocalProtocolError       the caller did what the session does not allow now
-    ├── RemoteProtocolError      the peer broke the protocol; carries an ErrorCode
+    ├── LocalProtocolError       the caller did something that the session does not allow now
+    ├── RemoteProtocolError      the peer broke the protocol; has an ErrorCode
     │   ├── WireError            a fault in the bytes: ends the connection
     │   │   ├── FrameLengthError     bad-length
     │   │   ├── FrameTooLargeError   too-large
@@ -16,14 +16,14 @@
     │   │   ├── SignatureError       bad-mac
     │   │   ├── HeaderError          bad-header
     │   │   └── RecordError          bad-record
-    │   └── KeyMismatchError     the two sides do not hold the same key
+    │   └── KeyMismatchError     the two sides do not have the same key
     │       ├── KeyRequiredError     key-required
     │       ├── KeyUnexpectedError   key-unexpected
     │       └── WrongKeyError        wrong-key
-    ├── RequestError             a fault in what was asked: the session goes on
-    ├── StoreError               a store cannot do what it was asked: not-stored
-    └── SessionEnded             the session is over: its code, reason, and whether to come back
-        └── SessionRefused       it was over before it was established
+    ├── RequestError             a faulty request: the session goes on
+    ├── StoreError               a store failed: not-stored
+    └── SessionEnded             the session is over: code, reason, and whether to come back
+        └── SessionRefused       the session ended before it was established
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ __all__ = [
 class ErrorCode(str, Enum):
     """The codes in ERROR and DISCONNECT frames, and in the exceptions made from them.
 
-    `docs/reference/codes.md` says what each means and who sends it.
+    `docs/reference/codes.md` has the meaning of each code.
     """
 
     # Faults in the bytes: one ERROR, then the end of the connection.
@@ -73,7 +73,7 @@ class ErrorCode(str, Enum):
     BAD_MAC = "bad-mac"
     BAD_HEADER = "bad-header"
     BAD_RECORD = "bad-record"
-    # Faults in what was asked: one ERROR, and the session goes on.
+    # Faulty requests: one ERROR, and the session goes on.
     UNKNOWN_TYPE = "unknown-type"
     UNEXPECTED_TYPE = "unexpected-type"
     BAD_REQUEST = "bad-request"
@@ -104,7 +104,7 @@ class ErrorCode(str, Enum):
     HEARTBEAT_TIMEOUT = "heartbeat-timeout"
     SLOW_CONSUMER = "slow-consumer"
     OVERLOADED = "overloaded"
-    # Never on the wire: what one side finds out by itself.
+    # Never sent: each side finds these faults by itself.
     CONNECTION_LOST = "connection-lost"
     KEY_REQUIRED = "key-required"
     KEY_UNEXPECTED = "key-unexpected"
@@ -115,89 +115,89 @@ class ErrorCode(str, Enum):
 
 
 class ChatError(Exception):
-    """The root of all errors that chatd raises on purpose."""
+    """The base class of all exceptions that chatd raises on purpose."""
 
 
 class ConfigurationError(ChatError):
-    """Something that a person configured is wrong; the text is one line that says what to do."""
+    """The configuration is wrong; the text is one line that says what to do."""
 
 
 class StartupError(ConfigurationError, SystemExit):
-    """The daemon cannot start: as a `SystemExit` it ends twistd with one line and status 1."""
+    """The daemon cannot start; as a `SystemExit`, it ends twistd with one line and status 1."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.code = message  # what a SystemExit prints
+        self.code = message  # SystemExit prints its code
 
 
 class LocalProtocolError(ChatError):
-    """The caller asked for what the session does not allow, such as a content over the limit."""
+    """The caller did something that the session does not allow, such as exceed a limit."""
 
 
 class RemoteProtocolError(ChatError):
     """The peer broke the protocol.
 
     Attributes:
-        code: What an ERROR frame says of it.
+        code: The code for the ERROR frame.
     """
 
     code: ClassVar[ErrorCode]
 
 
 class WireError(RemoteProtocolError):
-    """A fault in the bytes; the connection cannot go on after it."""
+    """A fault in the bytes; it ends the connection."""
 
 
 class FrameLengthError(WireError):
-    """A length that is impossible, or lengths that contradict each other."""
+    """A length is impossible, or lengths contradict each other."""
 
     code = ErrorCode.BAD_LENGTH
 
 
 class FrameTooLargeError(WireError):
-    """A frame, header or content that is over its limit; refused before it is buffered."""
+    """A frame, header or content exceeds its limit; it is refused before it is buffered."""
 
     code = ErrorCode.TOO_LARGE
 
 
 class MagicError(WireError):
-    """The envelope does not begin with chatd's eight bytes: the peer speaks something else."""
+    """The envelope does not begin with chatd's magic: the peer speaks another protocol."""
 
     code = ErrorCode.BAD_MAGIC
 
 
 class VersionError(WireError):
-    """An envelope of a version that this side does not speak."""
+    """The envelope has a version that this side does not support."""
 
     code = ErrorCode.BAD_VERSION
 
 
 class ChecksumError(WireError):
-    """A CRC32 that does not fit: the bytes were damaged on the way."""
+    """A CRC32 does not match: the bytes were damaged on the way."""
 
     code = ErrorCode.BAD_CRC
 
 
 class SignatureError(WireError):
-    """An HMAC that does not fit: the envelope was not made with this key."""
+    """The HMAC does not match: the envelope was not made with this key."""
 
     code = ErrorCode.BAD_MAC
 
 
 class HeaderError(WireError):
-    """A header that is not one JSON object in UTF-8."""
+    """The header is not one JSON object in UTF-8, or is nested too deep."""
 
     code = ErrorCode.BAD_HEADER
 
 
 class RecordError(WireError):
-    """A record of the secure channel that was replayed, reordered, cut short or forged."""
+    """A record of the secure channel was replayed, reordered, cut short or forged."""
 
     code = ErrorCode.BAD_RECORD
 
 
 class KeyMismatchError(RemoteProtocolError):
-    """The two sides do not hold the same key; the text says what to do about it."""
+    """The two sides do not have the same key; the text says what to do."""
 
 
 class KeyRequiredError(KeyMismatchError):
@@ -215,7 +215,9 @@ class KeyUnexpectedError(KeyMismatchError):
     code = ErrorCode.KEY_UNEXPECTED
 
     def __init__(self) -> None:
-        super().__init__("the server has no key: start it with --key-file, or connect without one")
+        super().__init__(
+            "the server has no key: start it with --key-file, or connect without a key"
+        )
 
 
 class WrongKeyError(KeyMismatchError):
@@ -228,14 +230,15 @@ class WrongKeyError(KeyMismatchError):
 
 
 class RequestError(ChatError):
-    """A fault in what was asked; the session goes on.
+    """A faulty request; the session goes on.
 
-    Raised in a server's `message_received`, it reaches the client as an ERROR frame; there it is
-    raised again by the call whose frame was at fault.
+    If a server's `message_received` raises it, the client gets an ERROR frame, and the client's
+    call that sent the faulty frame raises it again.
 
     Attributes:
-        code: One of `ErrorCode`'s values, or another lower-case word of your own.
-        ref: The id of the frame at fault, where it is known.
+        code: A value of `ErrorCode`, or a lower-case word of your own.
+        message: A text for people.
+        ref: The id of the faulty frame, if it is known.
     """
 
     def __init__(self, code: str, message: str, *, ref: str | None = None) -> None:
@@ -246,9 +249,9 @@ class RequestError(ChatError):
 
 
 class StoreError(ChatError):
-    """A store cannot do what it was asked: its disk is full, read-only or broken.
+    """A store failed: its disk is full, read-only or broken.
 
-    Nothing of what it was asked is done. Its text is for the operator's log, not for clients.
+    The store has done no part of the request. The text is for the operator's log, not for clients.
     """
 
 
@@ -256,9 +259,9 @@ class SessionEnded(ChatError):
     """The session is over.
 
     Attributes:
-        code: Why, as in the DISCONNECT frame, or `connection-lost` where there was none.
-        reason: The same for a person.
-        retry: Whether whoever ended it invites the client to come back.
+        code: The code from the DISCONNECT frame, or the code of a fault that this side found.
+        reason: A text for people.
+        retry: Whether the side that ended the session invites the client to come back.
     """
 
     def __init__(self, code: str, reason: str, *, retry: bool = False) -> None:
@@ -268,14 +271,14 @@ class SessionEnded(ChatError):
         self.retry = retry
 
     def again(self) -> SessionEnded:
-        """Return the same as a new exception, to be raised again without its old traceback."""
+        """Return a copy of the exception, to raise it again without the old traceback."""
         return type(self)(self.code, self.reason, retry=self.retry)
 
     @property
     def is_clean(self) -> bool:
-        """Whether this end was asked for by either side, not suffered."""
+        """Whether either side ended the session on purpose."""
         return self.code == ErrorCode.GOODBYE
 
 
 class SessionRefused(SessionEnded):
-    """The session ended before it was established: the key, the name or the server said no."""
+    """The session ended before it was established: for example, the key or the name was refused."""
