@@ -1,7 +1,7 @@
-"""Bytes that no honest peer sends: frames with a fault in them, and bytes that are no frame.
+"""Bytes that no honest peer sends: frames with faults, and bytes that are not frames.
 
-The tests of the wire, of sessions and of the daemon take them from here; headers whose JSON is at
-fault are in `tests.wire.hostile_json`.
+The tests of the wire, of sessions and of the daemon use them. Headers with faulty JSON are in
+`tests.wire.hostile_json`.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tests.wire.hostile_json import BAD_HEADERS
 from tests.wire.samples import MAGIC, raw_frame
 
 NO_FRAME = b"\0\0\0\1x"
-"""A frame that is shorter than any envelope: `bad-length`."""
+"""A frame shorter than any envelope: `bad-length`."""
 BAD_LENGTHS = (0, 1, 63, 2**32 - 1)
 """Lengths that no frame has, whatever its limits."""
 
@@ -34,9 +34,9 @@ class Field(NamedTuple):
     """A part of a frame.
 
     Attributes:
-        start: Where it begins, counted from the length prefix on.
-        end: Where it ends.
-        code: The error that a change of any bit of it makes.
+        start: The offset of its first byte; the length prefix counts.
+        end: The offset behind its last byte.
+        code: The error code for any changed bit in it.
     """
 
     start: int
@@ -54,13 +54,13 @@ FIELDS = {
     "content CRC": Field(32, 36, "bad-crc"),
     "MAC": Field(36, 68, "bad-mac"),
 }
-"""The fields of an envelope, in their order; the header follows, and the content."""
+"""The fields of an envelope, in order; the header and the content follow."""
 HEADER_START = 68
-"""Where in a frame the header begins."""
+"""The offset of the header in a frame."""
 
 
 def fields_of(frame: bytes, content_bytes: int) -> dict[str, Field]:
-    """Return all parts of a whole frame but its length, by their names."""
+    """Return all parts of a complete frame but its length, by name."""
     content_start = len(frame) - content_bytes
     return {
         **FIELDS,
@@ -70,19 +70,19 @@ def fields_of(frame: bytes, content_bytes: int) -> dict[str, Field]:
 
 
 def flip_bit(data: bytes, bit: int) -> bytes:
-    """Return bytes with one bit changed, counted from the first byte's lowest."""
+    """Return the bytes with one bit changed, counted from the lowest bit of the first byte."""
     changed = bytearray(data)
     changed[bit // 8] ^= 1 << bit % 8
     return bytes(changed)
 
 
 def flipped(data: bytes, offset: int) -> bytes:
-    """Return bytes with the lowest bit of one of them changed; the last of them is at -1."""
+    """Return the bytes with the lowest bit of one byte changed; -1 is the last byte."""
     return flip_bit(data, 8 * (offset % len(data)))
 
 
-# What Hypothesis makes up. A frame is signed with a key that is known only when it is sent, so
-# these are functions of the key, which is None for no key.
+# Examples from Hypothesis. A frame is signed with a key that is known only when the frame is sent,
+# so the examples are functions of the key, which is None if there is none.
 
 MakeFrame = Callable[[bytes | None], bytes]
 
@@ -113,7 +113,7 @@ _FAULTY_HEADERS = (
     b'{"code":null}',
     b'{"session_id":"another","name":null,"event":"welcome","id":"m"}',
 )
-"""Headers that are in order as JSON, and at fault for some types."""
+"""Headers that are valid JSON, but faulty for some types."""
 
 
 def _signed(message_type: int, header: bytes, content: bytes) -> MakeFrame:
@@ -121,7 +121,7 @@ def _signed(message_type: int, header: bytes, content: bytes) -> MakeFrame:
 
 
 def _damaged(make: MakeFrame, bit: int) -> MakeFrame:
-    """Make a frame, and change a bit behind its length."""
+    """Return a frame with one bit changed, behind its length."""
 
     def make_damaged(key: bytes | None) -> bytes:
         frame = make(key)
@@ -135,7 +135,7 @@ def _unsigned(data: bytes) -> MakeFrame:
 
 
 ANY_FRAMES = st.builds(_signed, _ANY_TYPES, _ANY_HEADERS, _ANY_CONTENTS)
-"""Makes frames without a fault in their bytes: of any type, with any fields and any content."""
+"""Makes frames with faultless bytes: of any type, with any fields and any content."""
 DAMAGED_FRAMES = st.builds(_damaged, ANY_FRAMES, st.integers(0))
 """Makes frames with one bit changed."""
 FAULTS = st.one_of(
@@ -152,4 +152,4 @@ FAULTS = st.one_of(
     ),
     st.binary(min_size=1, max_size=100).map(_unsigned),
 )
-"""Makes what is wrong: in its fields, its JSON, one bit, its length, or altogether."""
+"""Makes faulty bytes: faults in the fields, the JSON, one bit, the length, or no frame at all."""

@@ -1,13 +1,13 @@
-"""JSON that no honest peer sends, and what it must be taken for."""
+"""JSON that no honest peer sends, and the right result for each."""
 
 from __future__ import annotations
 
 import json
 
 DEEP = 30_000
-"""How deep what fills a header is nested; a parser that recurses without a limit is ended by it."""
+"""The nesting of deep samples; it crashes a parser that recurses without a limit."""
 FINE = 30
-"""How deep a header may be nested without any doubt."""
+"""A nesting that is always allowed in a header."""
 HUGE = b"9" * 60_000
 LONG = "x" * 60_000
 
@@ -48,7 +48,7 @@ NO_OBJECT = {
     "deep arrays in an object": b'{"a":' + b"[" * DEEP + b"]" * DEEP + b"}",
     "deep objects": b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
 }
-"""What is not one JSON object, or is nested deeper than anyone can be expected to follow."""
+"""Headers that are not one JSON object, or are nested too deep."""
 
 NO_VALUE = {
     "NaN": b"NaN",
@@ -63,7 +63,7 @@ NO_VALUE = {
     "hex": b"0x10",
     "other digits": b"\xd9\xa1",
 }
-"""What is no JSON value."""
+"""Values that are not JSON."""
 
 NO_TEXT = {
     "a high surrogate": b"\\ud800",
@@ -90,7 +90,7 @@ NO_TEXT = {
     "an escape that is too short": b"\\u12",
     "an escape that is no hex": b"\\u12g4",
 }
-"""What is no text between quotes: no UTF-8, not allowed in JSON, or half of a character."""
+"""Texts that are not JSON texts: not UTF-8, not allowed in JSON, or half a character."""
 
 TEXTS = {
     b"\\u0000": "\0",
@@ -106,7 +106,7 @@ TEXTS = {
     "😀".encode() * 64: "😀" * 64,
     b"\\ud83d\\ude00" * 64: "😀" * 64,
 }
-"""Odd texts that are texts all the same, and what they are; each is an id that may be given."""
+"""Odd but valid texts, and their values; each is a valid id."""
 
 TAKEN = {
     "white space": b' \t\r\n{ "id" :\t"m1" ,\n"command":"who"}\r\n ',
@@ -128,7 +128,7 @@ TAKEN = {
     "objects": b'{"id":"m1","command":"who","x":' + b'{"x":' * FINE + b"1" + b"}" * FINE + b"}",
     "empty names": b'{"":{"":[]},"id":"m1","command":"who"}',
 }
-"""Headers of MESSAGE and COMMAND that are taken, and their id is `m1`: they are odd, not wrong."""
+"""Headers of MESSAGE and COMMAND with the id `m1` that are odd, but accepted."""
 
 BEYOND = {
     "an exponent": b"1e999",
@@ -138,18 +138,18 @@ BEYOND = {
     "negative digits": b"-" + HUGE,
     "digits with an exponent": HUGE + b"e1",
 }
-"""Numbers that are JSON, and that no program can be expected to hold."""
+"""Numbers that are valid JSON, but that programs need not be able to hold."""
 
 BAD_HEADERS = {
     **NO_OBJECT,
     **{f"a value: {name}": b'{"id":"m1","x":%b}' % value for name, value in NO_VALUE.items()},
     **{f"text: {name}": b'{"id":"m1","x":"%b"}' % text for name, text in NO_TEXT.items()},
 }
-"""Headers that are `bad-header`, whatever the type of their message."""
+"""Headers that are `bad-header` for each message type."""
 
 NO_ID = [b'""', b"5", b"null", b"true", b'["m1"]', b'{"id":"m1"}', b'"' + b"x" * 65 + b'"']
 NO_ID.append(f'"{LONG}"'.encode())
-"""Values that no id has."""
+"""Values that are not valid ids."""
 
 NO_INTEGER = [b"1.0", b"1e2", b"-0.0", b'"1"', b"true", b"null", b"[]", b"{}"]
-"""Values that are taken for no integer."""
+"""Values that are not accepted as integers."""

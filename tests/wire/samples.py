@@ -1,7 +1,7 @@
-"""What the tests of the wire share: keys, frames made by hand, and ways to cut a stream.
+"""Shared parts of the wire's tests: keys, frames made by hand, and ways to cut a stream.
 
-Nothing that is compared with the code under test is made with it: the frames come from the
-standard library, the other end of a handshake from another implementation of Noise.
+The code under test makes none of the expected values: the frames are made with the standard
+library, and the other side of a handshake with another implementation of Noise.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ LOW_ORDER_KEYS = [
 
 
 class LowOrderKey:
-    """A private key whose public half is what it is told."""
+    """A private key whose public key is given."""
 
     def __init__(self, public):
         self.public = public
@@ -58,7 +58,7 @@ class LowOrderKey:
 
 
 def derive(key, info):
-    """HKDF-SHA256 without a salt, for one block of output (RFC 5869)."""
+    """Return one block of HKDF-SHA256 without a salt (RFC 5869)."""
     secret = hmac.digest(bytes(32), key, "sha256")
     return hmac.digest(secret, info + b"\x01", "sha256")
 
@@ -68,12 +68,12 @@ OTHER_PSK = derive(OTHER_KEY, b"chatd v1 noise psk")
 
 
 def sign(key, data):
-    """The MAC of an envelope's bytes under a shared key."""
+    """Return the MAC of an envelope's bytes under a shared key."""
     return hmac.digest(derive(key, b"chatd v1 envelope mac"), data, "sha256")
 
 
 def make_frame(message_type=4, header=HEADER, content=b"hello", *, key=KEY, **fields):
-    """Make a frame by the book, but with the fields given; the MAC covers them unless given too."""
+    """Return a frame with the given fields; the MAC covers them unless a MAC is given too."""
     field = {
         "magic": MAGIC,
         "version": 1,
@@ -99,23 +99,23 @@ def make_frame(message_type=4, header=HEADER, content=b"hello", *, key=KEY, **fi
 
 
 def raw_frame(message_type, header, content=b"", key=None):
-    """Make a frame that is signed with a key or, without, with the key that everyone knows."""
+    """Return a frame signed with a key, or with the public key of 32 zero bytes."""
     return make_frame(message_type, header, content, key=key or NO_KEY)
 
 
 def byte_by_byte(data):
-    """Cut `data` into its single bytes."""
+    """Return the single bytes of `data`."""
     return [data[at : at + 1] for at in range(len(data))]
 
 
 def in_pieces(data, size=None):
-    """Cut `data` into pieces of `size` bytes, or into one without a size."""
+    """Return pieces of `data` of `size` bytes, or all of it if there is no size."""
     step = size or max(len(data), 1)
     return [data[at : at + step] for at in range(0, len(data), step)]
 
 
 def cuts(data):
-    """Draw pieces that make up `data`, some of them empty."""
+    """Draw pieces of `data`, some of them empty."""
     places = st.lists(st.integers(0, len(data)), max_size=12).map(sorted)
     return places.map(
         lambda at: [data[a:b] for a, b in zip([0, *at], [*at, len(data)], strict=True)]
@@ -123,7 +123,7 @@ def cuts(data):
 
 
 def bytes_until_refused(read, data, error):
-    """Say how many bytes `read` takes, one by one and without a result, until it raises `error`."""
+    """Feed `read` single bytes; return how many it takes until it raises `error`."""
     for count, byte in enumerate(byte_by_byte(data), 1):
         try:
             result = read([byte])
@@ -134,7 +134,7 @@ def bytes_until_refused(read, data, error):
 
 
 def other_noise(psk, *, initiator, ephemeral=None, prologue=PREAMBLE):
-    """Start a handshake of the other implementation."""
+    """Return a handshake of the other implementation, started."""
     connection = NoiseConnection.from_name(NOISE_NAME)
     connection.set_psks(psk=psk)
     connection.set_prologue(prologue)
@@ -146,24 +146,24 @@ def other_noise(psk, *, initiator, ephemeral=None, prologue=PREAMBLE):
         private = ephemeral.private_bytes_raw()
         connection.set_keypair_from_private_bytes(Keypair.EPHEMERAL, private)
     with warnings.catch_warnings():
-        # It warns of known ephemeral keys, which are what a test needs.
+        # It warns about fixed ephemeral keys, which the tests need.
         warnings.simplefilter("ignore", UserWarning)
         connection.start_handshake()
     return connection
 
 
 def record(message):
-    """Put the length of a Noise message before it."""
+    """Return a Noise message with its length before it."""
     return struct.pack(">H", len(message)) + message
 
 
 def new_server(psk=PSK, **options):
-    """Make the channel of a server with a known ephemeral key."""
+    """Return the channel of a server with a known ephemeral key."""
     return SecureChannel(psk, initiator=True, **{"ephemeral": SERVER_EPHEMERAL, **options})
 
 
 def new_client(psk=PSK, **options):
-    """Make the channel of a client with a known ephemeral key."""
+    """Return the channel of a client with a known ephemeral key."""
     return SecureChannel(psk, initiator=False, **{"ephemeral": CLIENT_EPHEMERAL, **options})
 
 
@@ -178,7 +178,7 @@ def read_channel(channel, pieces):
 
 
 def open_pair():
-    """Return a server's and a client's channel after their handshake."""
+    """Return the channels of a server and a client after their handshake."""
     server, client = new_server(), new_client()
     read_channel(client, [server.handshake_to_send()])
     read_channel(server, [client.handshake_to_send()])

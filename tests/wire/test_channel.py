@@ -1,4 +1,4 @@
-"""The two channels: how they open, and what they carry."""
+"""The two channels: how they open, and the bytes that they carry."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +25,7 @@ FRAMES = [make_frame(content=b"x" * n) for n in (0, 1, 500)]
 
 
 def records_of(data):
-    """Cut a stream into its records, lengths included."""
+    """Return the records of a stream, with their lengths."""
     records = []
     while data:
         end = 2 + int.from_bytes(data[:2], "big")
@@ -36,7 +36,7 @@ def records_of(data):
 
 class OtherImplementationTests(SynchronousTestCase):
     def test_as_server(self):
-        """A server's channel works with a client made with another implementation."""
+        """A server's channel works with a client of another implementation."""
         server, client = new_server(ephemeral=None), other_noise(PSK, initiator=False)
         greeting = server.handshake_to_send()
         self.assertEqual(greeting[:10], PREAMBLE + b"\0\x30")
@@ -47,7 +47,7 @@ class OtherImplementationTests(SynchronousTestCase):
         self.assertEqual(read_channel(server, [record(client.encrypt(FRAMES[1]))]), FRAMES[1])
 
     def test_as_client(self):
-        """A client's channel works with a server made with another implementation."""
+        """A client's channel works with a server of another implementation."""
         server, client = other_noise(PSK, initiator=True), new_client(ephemeral=None)
         self.assertEqual(
             read_channel(client, [PREAMBLE + record(bytes(server.write_message()))]), b""
@@ -61,7 +61,7 @@ class OtherImplementationTests(SynchronousTestCase):
 
 class HandshakeTests(SynchronousTestCase):
     def test_opens(self):
-        """The client's channel is open when it can answer, the server's when it is answered."""
+        """The client's channel opens when it can answer, the server's when the answer arrives."""
         server, client = new_server(), new_client()
         self.assertFalse(server.is_open)
         self.assertFalse(client.is_open)
@@ -73,7 +73,7 @@ class HandshakeTests(SynchronousTestCase):
         self.assertTrue(server.is_open)
 
     def test_sent_once(self):
-        """Each side's part of the handshake is handed out once."""
+        """Each side returns its handshake bytes once."""
         server, client = new_server(), new_client()
         read_channel(client, [server.handshake_to_send()])
         self.assertEqual(len(client.handshake_to_send()), 50)
@@ -81,7 +81,7 @@ class HandshakeTests(SynchronousTestCase):
         self.assertEqual(client.handshake_to_send(), b"")
 
     def test_byte_by_byte(self):
-        """A handshake that arrives byte by byte opens both channels at its last byte."""
+        """A handshake that arrives byte by byte opens each channel at its last byte."""
         server, client = new_server(), new_client()
         greeting = server.handshake_to_send()
         self.assertEqual(len(greeting), 58)
@@ -95,7 +95,7 @@ class HandshakeTests(SynchronousTestCase):
         self.assertTrue(server.is_open)
 
     def test_frames_right_behind(self):
-        """What a side sends right behind its handshake message is read with it."""
+        """Records directly behind a handshake message are read with it."""
         server, client = new_server(), new_client()
         read_channel(client, [server.handshake_to_send()])
         data = client.handshake_to_send() + client.seal(FRAMES[0])
@@ -104,7 +104,7 @@ class HandshakeTests(SynchronousTestCase):
 
 class TransportTests(SynchronousTestCase):
     def test_both_ways(self):
-        """Each side reads what the other sealed, and it is not to be seen on the way."""
+        """Each side reads the other's plaintext, which does not appear in the stream."""
         for sender, receiver in (open_pair(), open_pair()[::-1]):
             for frame in FRAMES:
                 sealed = sender.seal(frame)
@@ -120,7 +120,7 @@ class TransportTests(SynchronousTestCase):
     @some_examples
     @given(st.data())
     def test_random_cuts(self, data):
-        """A stream gives the same frames wherever it is cut, its handshake included."""
+        """A stream gives the same frames, wherever it and its handshake are cut."""
         server, client = open_pair()
         stream = new_server().handshake_to_send() + b"".join(map(server.seal, FRAMES))
         self.assertEqual(read_channel(new_client(), data.draw(cuts(stream))), b"".join(FRAMES))
@@ -131,14 +131,14 @@ class TransportTests(SynchronousTestCase):
     @some_examples
     @given(st.lists(st.binary(max_size=50)), st.data())
     def test_any_plaintexts(self, plaintexts, data):
-        """Whatever was sealed comes out again, in one order, wherever the stream is cut."""
+        """Any plaintexts come out again in order, wherever the stream is cut."""
         server, client = open_pair()
         stream = b"".join(map(server.seal, plaintexts))
         self.assertEqual(read_channel(client, data.draw(cuts(stream))), b"".join(plaintexts))
         self.assertTrue(client.is_empty)
 
     def test_one_record_for_a_flush(self):
-        """What is sealed at once is one record as long as a Noise message can hold it."""
+        """A flush is one record, up to the maximum length of a Noise message."""
         server, client = open_pair()
         longest = bytes(65535 - 16)
         sealed = server.seal(longest)
@@ -149,7 +149,7 @@ class TransportTests(SynchronousTestCase):
         self.assertEqual(read_channel(client, [sealed]), longest + b"\1")
 
     def test_200_kilobytes(self):
-        """A plaintext over many records comes out whole, and its records are full but the last."""
+        """A plaintext over many records comes out complete; all records but the last are full."""
         server, client = open_pair()
         plaintext = bytes(range(250)) * 800
         sealed = server.seal(plaintext)
@@ -159,7 +159,7 @@ class TransportTests(SynchronousTestCase):
         self.assertTrue(client.is_empty)
 
     def test_empty_plaintexts(self):
-        """Records without a plaintext are passed over, however many there are."""
+        """Records without plaintext are skipped, however many there are."""
         server, client = open_pair()
         cipher = server._sending
         empty = b"".join(b"\0\x10" + cipher.encrypt(b"") for _ in range(100))
@@ -170,7 +170,7 @@ class TransportTests(SynchronousTestCase):
         self.assertEqual(client.next_plaintext(), b"")
 
     def test_one_record_at_a_time(self):
-        """Records that arrive together are handed out one by one, and more may come between."""
+        """Records that arrive together are returned separately, and more may arrive in between."""
         server, client = open_pair()
         sealed = [server.seal(text) for text in (b"a", b"b", b"c")]
         client.receive_data(sealed[0] + sealed[1][:5])
@@ -180,7 +180,7 @@ class TransportTests(SynchronousTestCase):
         self.assertEqual([client.next_plaintext() for _ in range(3)], [b"b", b"c", b""])
 
     def test_is_empty(self):
-        """A channel is empty where nothing has begun: no preamble, and no record."""
+        """A channel is empty if it holds no part of a preamble or record."""
         server, client = new_server(), new_client()
         self.assertTrue(client.is_empty)
         begun = []
@@ -192,7 +192,7 @@ class TransportTests(SynchronousTestCase):
 
 class ClearChannelTests(SynchronousTestCase):
     def test_passes_bytes_on(self):
-        """Bytes go through as they are, both ways, with no handshake before them."""
+        """Bytes pass unchanged, both ways, without a handshake."""
         channel = ClearChannel()
         self.assertTrue(channel.is_open)
         self.assertEqual(channel.handshake_to_send(), b"")
@@ -200,13 +200,13 @@ class ClearChannelTests(SynchronousTestCase):
         self.assertEqual(read_channel(channel, byte_by_byte(FRAMES[0])), FRAMES[0])
 
     def test_no_copy(self):
-        """What arrived in one read is handed out without a copy."""
+        """The bytes of one read are returned without a copy."""
         channel = ClearChannel()
         channel.receive_data(FRAMES[0])
         self.assertIs(channel.next_plaintext(), FRAMES[0])
 
     def test_keeps_what_was_not_asked_for(self):
-        """Reads that nobody asked for are handed out together, once."""
+        """Reads that wait are returned together, once."""
         channel = ClearChannel()
         channel.receive_data(b"a")
         channel.receive_data(b"b")
@@ -215,12 +215,12 @@ class ClearChannelTests(SynchronousTestCase):
         self.assertTrue(channel.is_empty)
 
     def test_only_the_first_byte_is_looked_at(self):
-        """A client without a key looks at the server's first byte, and at none after it."""
+        """A client without a key checks only the first byte of the server."""
         channel = ClearChannel(expects_server=True)
         self.assertEqual(
             read_channel(channel, [b"", FRAMES[0], PREAMBLE, b"SSH"]), FRAMES[0] + PREAMBLE + b"SSH"
         )
 
     def test_server_takes_any_first_byte(self):
-        """A server without a key leaves a client's first bytes to the frames' checks."""
+        """A server without a key leaves a client's first bytes to the frame checks."""
         self.assertEqual(read_channel(ClearChannel(), [PREAMBLE]), PREAMBLE)

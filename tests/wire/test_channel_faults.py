@@ -1,4 +1,4 @@
-"""What the two channels refuse, when, and with which error."""
+"""The faults that the two channels refuse: at which byte, and with which error."""
 
 import contextlib
 import struct
@@ -39,13 +39,13 @@ FRAME = make_frame()
 
 
 def taken_until(error, channel, data):
-    """How many bytes a channel takes until it raises `error`."""
+    """Return the number of bytes that a channel takes until it raises `error`."""
     return bytes_until_refused(partial(read_channel, channel), data, error)
 
 
 class BadRecordTests(SynchronousTestCase):
     def test_replayed(self):
-        """A record that comes twice is refused."""
+        """A repeated record is refused."""
         server, client = open_pair()
         sealed = client.seal(b"text")
         self.assertEqual(read_channel(server, [sealed]), b"text")
@@ -53,7 +53,7 @@ class BadRecordTests(SynchronousTestCase):
             read_channel(server, [sealed])
 
     def test_reordered(self):
-        """Records that changed places are refused, and nothing of them is handed out."""
+        """Reordered records are refused, and none of their plaintext is returned."""
         server, client = open_pair()
         first, second = client.seal(b"first"), client.seal(b"second")
         server.receive_data(second + first)
@@ -61,20 +61,20 @@ class BadRecordTests(SynchronousTestCase):
             server.next_plaintext()
 
     def test_left_out(self):
-        """A record whose forerunner was left out is refused."""
+        """A record is refused if the record before it is missing."""
         server, client = open_pair()
         client.seal(b"first")
         with pytest.raises(RecordError):
             read_channel(server, [client.seal(b"second")])
 
     def test_reflected(self):
-        """A side that is sent its own record back refuses it."""
+        """A side that receives its own record refuses it."""
         server, _ = open_pair()
         with pytest.raises(RecordError):
             read_channel(server, [server.seal(b"text")])
 
     def test_of_another_connection(self):
-        """A record of another connection under the same key is refused."""
+        """A record of another connection with the same key is refused."""
         server, _ = open_pair()
         other = new_client(ephemeral=None)
         read_channel(other, [new_server(ephemeral=None).handshake_to_send()])
@@ -82,21 +82,21 @@ class BadRecordTests(SynchronousTestCase):
             read_channel(server, [other.seal(b"text")])
 
     def test_every_bit(self):
-        """Each bit of a record's message, when it is flipped, is refused."""
+        """A record with any one bit of its message flipped is refused."""
         sealed = open_pair()[1].seal(b"text")
         for bit in range(16, 8 * len(sealed)):
             with pytest.raises(RecordError):
                 read_channel(open_pair()[0], [flip_bit(sealed, bit)])
 
     def test_cut_short(self):
-        """A record that lost its end, with a length that fits what is left, is refused."""
+        """A record cut short, with its length adjusted, is refused."""
         message = open_pair()[1].seal(b"text")[2:]
         for length in range(len(message)):
             with pytest.raises(RecordError):
                 read_channel(open_pair()[0], [record(message[:length])])
 
     def test_length_that_does_not_fit(self):
-        """A record that is announced longer than it is takes in the next one, and is refused."""
+        """A record with too large a length swallows the next record, and is refused."""
         server, client = open_pair()
         sealed = client.seal(b"text")
         with pytest.raises(RecordError):
@@ -108,7 +108,7 @@ class BadRecordTests(SynchronousTestCase):
             read_channel(open_pair()[0], [record(make_frame())])
 
     def test_messages_before_a_bad_record(self):
-        """What came before a bad record is handed out first."""
+        """The plaintext before a bad record is returned first."""
         server, client = open_pair()
         server.receive_data(client.seal(b"text") + record(bytes(20)))
         self.assertEqual(server.next_plaintext(), b"text")
@@ -116,7 +116,7 @@ class BadRecordTests(SynchronousTestCase):
             server.next_plaintext()
 
     def test_refused_at_the_length(self):
-        """A record shorter than a tag is refused at its length, before the rest of it."""
+        """A record shorter than a tag is refused at its length, before its message arrives."""
         for length in (0, 1, 15):
             server, _ = open_pair()
             data = record(bytes(length)) + bytes(20)
@@ -132,7 +132,7 @@ class BadRecordTests(SynchronousTestCase):
     @some_examples
     @given(st.binary(max_size=200), st.data())
     def test_hostile_bytes(self, data, draw):
-        """Any bytes are refused as a fault of the peer's, or wait for more."""
+        """Any hostile bytes are refused as a fault of the peer, or wait for more."""
         for channel in (new_server(), new_client(), *open_pair()):
             with contextlib.suppress(RemoteProtocolError):
                 self.assertEqual(read_channel(channel, draw.draw(cuts(data))), b"")
@@ -140,7 +140,7 @@ class BadRecordTests(SynchronousTestCase):
 
 class BadHandshakeTests(SynchronousTestCase):
     def test_client(self):
-        """A client with another key than the server's says so, and sends nothing."""
+        """A client with another key than the server reports that, and sends nothing."""
         client = new_client(OTHER_PSK)
         with pytest.raises(WrongKeyError, match="same key file"):
             read_channel(client, [new_server().handshake_to_send()])
@@ -148,7 +148,7 @@ class BadHandshakeTests(SynchronousTestCase):
         self.assertFalse(client.is_open)
 
     def test_server(self):
-        """A server says so of a client whose answer was made with another key."""
+        """A server reports a client whose answer was made with another key."""
         client = new_client(OTHER_PSK)
         read_channel(client, [new_server(OTHER_PSK).handshake_to_send()])
         server = new_server()
@@ -157,7 +157,7 @@ class BadHandshakeTests(SynchronousTestCase):
         self.assertFalse(server.is_open)
 
     def test_every_bit_of_the_handshake(self):
-        """Each bit of a handshake record is covered: its length, its key and its tag."""
+        """Each bit of a handshake record matters: its length, its key and its tag."""
         greeting = new_server().handshake_to_send()
         read_channel(client := new_client(), [greeting])
         answer = client.handshake_to_send()
@@ -168,7 +168,7 @@ class BadHandshakeTests(SynchronousTestCase):
                     read_channel(new(), [flip_bit(data, bit)])
 
     def test_low_order_keys(self):
-        """A server that holds the key but sends a public key of low order opens no channel."""
+        """A server that has the key but sends a public key of low order opens no channel."""
         for public in LOW_ORDER_KEYS:
             server, client = new_server(ephemeral=LowOrderKey(public)), new_client()
             with pytest.raises(RecordError, match="low order"):
@@ -187,7 +187,7 @@ class BadHandshakeTests(SynchronousTestCase):
 
 class UnexpectedServerTests(SynchronousTestCase):
     def test_client_without_a_key(self):
-        """A client without a key knows a server with one at its first byte."""
+        """A client without a key recognizes a server with a key at its first byte."""
         greeting = new_server().handshake_to_send()
         client = ClearChannel(expects_server=True)
         self.assertEqual(taken_until(KeyRequiredError, client, greeting), 1)
@@ -195,13 +195,13 @@ class UnexpectedServerTests(SynchronousTestCase):
             read_channel(ClearChannel(expects_server=True), [greeting])
 
     def test_client_with_a_key(self):
-        """A client with a key knows a server without one at its first byte."""
+        """A client with a key recognizes a server without a key at its first byte."""
         self.assertEqual(taken_until(KeyUnexpectedError, new_client(), FRAME), 1)
         with pytest.raises(KeyUnexpectedError, match="--key-file"):
             read_channel(new_client(), [FRAME])
 
     def test_no_chatd_server(self):
-        """A server of another kind is known at its first byte, with a key and without."""
+        """A client, with or without a key, recognizes a foreign server at its first byte."""
         for greeting in (b"SSH-2.0-x\r\n", b"HTTP/1.1 400 Bad\r\n", b"220 mail\r\n", b"\xff"):
             for client in (new_client(), ClearChannel(expects_server=True)):
                 with pytest.raises(MagicError, match="not a chatd server"):
@@ -209,7 +209,7 @@ class UnexpectedServerTests(SynchronousTestCase):
             self.assertEqual(taken_until(MagicError, new_client(), greeting), 1)
 
     def test_every_byte_of_the_preamble(self):
-        """A preamble that goes wrong is refused at the byte that is wrong."""
+        """A wrong preamble is refused at its first wrong byte."""
         for at in range(1, len(PREAMBLE)):
             greeting = PREAMBLE[:at] + b"?" + PREAMBLE[at + 1 :]
             self.assertEqual(taken_until(MagicError, new_client(), greeting), at + 1)
@@ -217,10 +217,10 @@ class UnexpectedServerTests(SynchronousTestCase):
                 read_channel(new_client(), [greeting])
 
     def test_preamble_of_an_envelope(self):
-        """The magic of an envelope without its frame is not taken for a preamble."""
+        """The magic of an envelope, without a frame, is refused as a preamble."""
         with pytest.raises(MagicError):
             read_channel(new_client(), [FRAME[4:]])
 
     def test_clear_client_at_a_keyed_server(self):
-        """A server with a key refuses the frame of a client without one at its first bytes."""
+        """A server with a key refuses the frame of a client without a key at its first bytes."""
         self.assertEqual(taken_until(RecordError, new_server(), FRAME), 2)

@@ -1,4 +1,4 @@
-"""Messages into frames and back, and what a codec refuses."""
+"""The codec: messages to frames and back, and the faults that it refuses."""
 
 import json
 from functools import partial
@@ -58,7 +58,7 @@ no_surrogates = st.characters(exclude_categories=["Cs"])
 
 
 def read_all(pieces, *, codec=CODEC, reader=None):
-    """Feed pieces to a reader, and return the messages in them."""
+    """Feed the pieces to a reader, and return the messages in them."""
     reader = reader or codec.reader()
     messages = []
     for piece in pieces:
@@ -68,32 +68,32 @@ def read_all(pieces, *, codec=CODEC, reader=None):
 
 
 def taken_until(error, data, *, codec=CODEC, max_frame=None):
-    """How many bytes a new reader takes until it raises `error`."""
+    """Return the number of bytes that a new reader takes until it raises `error`."""
     read = partial(read_all, codec=codec, reader=codec.reader(max_frame))
     return bytes_until_refused(read, data, error)
 
 
 class RoundTripTests(SynchronousTestCase):
     def test_frame_by_hand(self):
-        """A message makes the frame that the protocol's table says, and is made from it."""
+        """A message is encoded as the frame in the protocol's table, and decoded from it."""
         frame = make_frame(4, b'{"id":"m1","room":"tea"}', b"hello")
         self.assertEqual(CODEC.encode(MESSAGES[1]), frame)
         self.assertEqual(CODEC.decode(frame), MESSAGES[1])
 
     def test_without_a_key(self):
-        """A codec without a key signs with the key of 32 zero bytes."""
+        """A codec without a key signs with the key derived from 32 zero bytes."""
         frame = make_frame(4, HEADER, b"hello", key=bytes(32))
         self.assertEqual(Codec().encode(Message.chat("hello", id="m1")), frame)
         self.assertEqual(Codec().decode(frame).text, "hello")
 
     def test_limit_out_of_range(self):
-        """A codec is not made with a limit that no server may set."""
+        """A content limit that no server may set is refused."""
         for max_content in (-1, 0, 3, 2**32):
             with pytest.raises(ConfigurationError):
                 Codec(max_content=max_content)
 
     def test_key_of_a_wrong_length(self):
-        """A codec is not made with a key that is not of 32 bytes."""
+        """A key that is not 32 bytes long is refused."""
         with pytest.raises(ConfigurationError):
             Codec(b"short")
 
@@ -105,26 +105,26 @@ class RoundTripTests(SynchronousTestCase):
         st.binary() | st.text(no_surrogates),
     )
     def test_any_message(self, id, room, content_type, content):
-        """Every message comes back as it was sent."""
+        """Each message is the same after encoding and decoding."""
         message = Message.chat(content, id=id, room=room, content_type=content_type)
         self.assertEqual(CODEC.decode(CODEC.encode(message)), message)
 
     @some_examples
     @given(st.dictionaries(st.text(no_surrogates), json_values, max_size=5))
     def test_any_open_header(self, fields):
-        """An open header comes back as it was sent, whatever JSON it holds."""
+        """An open header is the same after encoding and decoding, with any JSON in it."""
         header = {**fields, "id": "c1", "command": "x"}
         frame = CODEC.encode_parts(MessageType.COMMAND, header)
         self.assertEqual(CODEC.decode(frame).header, json.loads(json.dumps(header)))
 
     def test_unknown_type(self):
-        """A type that is not known is decoded, with its header as a dictionary."""
+        """A message of unknown type is decoded, with its header as a dictionary."""
         for number in (0, 7, 11, 0xFFFF):
             message = CODEC.decode(make_frame(number, b'{"a":[1]}', b"x"))
             self.assertEqual(message, Message(number, {"a": [1]}, b"x"))
 
     def test_unknown_fields(self):
-        """Header fields that are not known are ignored where the header's fields are fixed."""
+        """Unknown fields are ignored in headers with fixed fields."""
         header = b'{"id":"m1","colour":{"a":[1,null]},"room":"tea","Room":5}'
         message = CODEC.decode(make_frame(4, header))
         self.assertEqual(message.header, ChatHeader(id="m1", room="tea"))
@@ -149,12 +149,12 @@ class StreamTests(SynchronousTestCase):
         self.assertEqual(read_all(pieces), MESSAGES)
 
     def test_large_message(self):
-        """A message that spans many reads is decoded when it is whole."""
+        """A message that spans many reads is decoded when it is complete."""
         message = Message.chat(bytes(range(256)) * 4096, id="m1")
         self.assertEqual(read_all(in_pieces(CODEC.encode(message), 65536)), [message])
 
     def test_messages_before_a_fault(self):
-        """The messages before a fault are handed out first."""
+        """The messages before a fault are returned first."""
         reader = CODEC.reader()
         reader.receive_data(STREAM + make_frame(key=OTHER_KEY) + STREAM)
         messages = CODEC.decode_stream(reader)
@@ -163,7 +163,7 @@ class StreamTests(SynchronousTestCase):
             next(messages)
 
     def test_a_bad_request_is_passed_over(self):
-        """A frame with a fault in what is asked does not hold up the frames after it."""
+        """A frame with a faulty request does not stop the frames behind it."""
         reader = CODEC.reader()
         reader.receive_data(make_frame(4, b"{}") + STREAM)
         with pytest.raises(RequestError):
@@ -173,7 +173,7 @@ class StreamTests(SynchronousTestCase):
     @some_examples
     @given(st.binary(max_size=300), st.data())
     def test_hostile_bytes(self, data, draw):
-        """Any bytes are refused with a `WireError`, or wait for more."""
+        """Any hostile bytes are refused with a `WireError`, or wait for more."""
         stream = draw.draw(st.sampled_from([data, b"\0\0\0" + data, STREAM[:30] + data]))
         try:
             self.assertEqual(read_all(draw.draw(cuts(stream))), [])
@@ -193,7 +193,7 @@ class RefusedEarlyTests(SynchronousTestCase):
         self.assertEqual(taken_until(FrameLengthError, b"\0\0\0\x3f" + bytes(63)), 4)
 
     def test_at_the_prelude(self):
-        """What the prelude tells is refused before header and content are gathered."""
+        """Faults in the prelude are refused before header and content are gathered."""
         cases = [
             (make_frame(magic=b"GET / HT", content=bytes(900)), MagicError),
             (make_frame(header_length=0, content=bytes(900)), FrameLengthError),
@@ -205,7 +205,7 @@ class RefusedEarlyTests(SynchronousTestCase):
             self.assertEqual(taken_until(error, frame, codec=codec), 4 + 64, error)
 
     def test_longest_message(self):
-        """A reader's own limit admits the longest header with the longest content."""
+        """A reader's default limit accepts the longest header with the longest content."""
         codec = Codec(KEY, max_content=900)
         filler = "x" * (65536 - len('{"id":"m1","command":"c","f":""}'))
         header = {"id": "m1", "command": "c", "f": filler}
@@ -217,7 +217,7 @@ class RefusedEarlyTests(SynchronousTestCase):
 
 class LimitTests(SynchronousTestCase):
     def test_content_over_the_limit(self):
-        """A content over the limit is neither made nor taken; one of the limit is both."""
+        """Content over the limit is neither encoded nor decoded; content of the limit is both."""
         codec = Codec(KEY, max_content=5)
         self.assertEqual(codec.decode(codec.encode(Message.chat("12345"))).text, "12345")
         with pytest.raises(LocalProtocolError, match="6 bytes exceeds the limit of 5"):
@@ -226,7 +226,7 @@ class LimitTests(SynchronousTestCase):
             codec.decode(make_frame(content=b"123456"))
 
     def test_with_max_content(self):
-        """A codec with another limit has the same key, and leaves the first as it was."""
+        """A codec with another limit has the same key, and does not change the first codec."""
         codec = Codec(KEY, max_content=5)
         wider = codec.with_max_content(6)
         self.assertEqual(codec.decode(wider.encode(Message.chat("12345"))).text, "12345")
@@ -240,7 +240,7 @@ class LimitTests(SynchronousTestCase):
             CODEC.encode(Message(MessageType.EVENT, {"event": "x" * 65536}))
 
     def test_header_that_cannot_be_sent(self):
-        """A header that is no JSON, not text, or nested without end, is the caller's fault."""
+        """A header that is not JSON, not text or nested endlessly raises the caller's error."""
         endless: dict[str, Any] = {}
         endless["again"] = endless
         for value in (object(), "\ud800", endless):
@@ -248,7 +248,7 @@ class LimitTests(SynchronousTestCase):
                 CODEC.encode(Message(MessageType.EVENT, {"event": "x", "value": value}))
 
     def test_type_that_cannot_be_sent(self):
-        """A message type that does not fit into its two bytes is the caller's fault."""
+        """A message type over 16 bits raises the caller's error."""
         for number in (-1, 0x10000):
             with pytest.raises(LocalProtocolError):
                 CODEC.encode(Message(number, {}))
@@ -256,14 +256,14 @@ class LimitTests(SynchronousTestCase):
 
 class DecodeTests(SynchronousTestCase):
     def test_not_exactly_one_frame(self):
-        """What is not one whole frame is refused for its length."""
+        """Bytes that are not exactly one frame are refused for their length."""
         frame = make_frame()
         for data in (b"", frame[:3], frame[:4], frame[:-1], frame + b"\0", frame * 2):
             with pytest.raises(FrameLengthError):
                 CODEC.decode(data)
 
     def test_every_bit_of_the_length_prefix(self):
-        """A length prefix that is not the envelope's own length is refused, whatever it says."""
+        """A length prefix that is not the envelope's length is refused, whatever its value."""
         for bit in range(32):
             with pytest.raises(FrameLengthError):
                 CODEC.decode(flip_bit(make_frame(), bit))
@@ -275,7 +275,7 @@ class DecodeTests(SynchronousTestCase):
                 CODEC.decode(frame)
 
     def test_json_is_looked_at_last(self):
-        """A header that is no JSON is told as damage or forgery where it is that too."""
+        """A faulty header in a damaged or forged frame is reported as damage or forgery."""
         for fields, error in (
             ({"header_crc": 1, "mac": bytes(32)}, ChecksumError),
             ({"mac": bytes(32)}, SignatureError),
@@ -285,7 +285,7 @@ class DecodeTests(SynchronousTestCase):
                 CODEC.decode(make_frame(header=b"not JSON", **fields))
 
     def test_prelude_of_another_protocol(self):
-        """Magic bytes that lost their high bit or their line end are not taken for chatd's."""
+        """Magic bytes without their high bit or line end are refused."""
         for magic in (b"\x09CHATD\r\n", b"\x89CHATD\n\n", MAGIC[::-1]):
             with pytest.raises(MagicError):
                 CODEC.decode(make_frame(magic=magic))

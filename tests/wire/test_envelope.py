@@ -1,4 +1,4 @@
-"""Envelopes: their layout, and what is refused with which error."""
+"""Envelopes: the layout, and the error for each fault."""
 
 import struct
 from typing import Any
@@ -35,12 +35,12 @@ CONTENT = b"hello"
 
 
 def open_frame(frame, *, sealer=SEALER, max_content=MAX_CONTENT):
-    """Open the envelope of one whole frame."""
+    """Open the envelope of one complete frame."""
     return sealer.open(frame, 4, len(frame), max_content)
 
 
 def error_of(frame, **options):
-    """The class of the error that a frame is refused with, or None."""
+    """Return the class of the error for a frame, or None if it is accepted."""
     try:
         open_frame(frame, **options)
     except WireError as error:
@@ -50,15 +50,15 @@ def error_of(frame, **options):
 
 class LayoutTests(SynchronousTestCase):
     def test_vector(self):
-        """A sealed frame is, byte for byte, what the protocol's table says."""
+        """A sealed frame has exactly the bytes of the table in the protocol's page."""
         prelude = bytes.fromhex(
             "89 43 48 41 54 44 0D 0A"  # magic
             "0001"  # version
-            "0004"  # MESSAGE
+            "0004"  # header of 11 bytes
             "0000000B"  # 11 bytes of header
-            "7A6CB5CA"  # their CRC32
+            "7A6CB5CA"  # its CRC32
             "0000000000000005"  # 5 bytes of content
-            "3610A686"  # their CRC32
+            "3610A686"  # its CRC32
         )
         mac = bytes.fromhex("C28A2F0CBE1AAD366380797855EE268E2CEA0DE6CF5E58C0228127902CFB59E5")
         frame = bytes.fromhex("00000050") + prelude + mac + b'{"id":"m1"}' + b"hello"
@@ -73,26 +73,26 @@ class LayoutTests(SynchronousTestCase):
         st.binary(min_size=32, max_size=32),
     )
     def test_any_envelope(self, message_type, header, content, key):
-        """Every sealed frame equals one made by hand, and opens to what went in."""
+        """Each sealed frame equals a frame made by hand, and opens to the same parts."""
         sealer = EnvelopeSealer(mac_key(key))
         frame = sealer.seal(message_type, header, content)
         self.assertEqual(frame, make_frame(message_type, header, content, key=key))
         self.assertEqual(open_frame(frame, sealer=sealer), (message_type, header, content))
 
     def test_empty(self):
-        """Header and content may both be empty, as far as the envelope is concerned."""
+        """At the level of the envelope, header and content may both be empty."""
         frame = SEALER.seal(3, b"", b"")
         self.assertEqual(len(frame), 4 + ENVELOPE_BYTES)
         self.assertEqual(open_frame(frame), (3, b"", b""))
 
     def test_in_the_midst_of_a_buffer(self):
-        """An envelope is read where it stands, whatever is around it."""
+        """An envelope in the middle of a buffer is read without the bytes around it."""
         frame = make_frame()
         buffer = MAGIC + frame + frame
         self.assertEqual(SEALER.open(buffer, 12, 8 + len(frame), 5), (4, HEADER, CONTENT))
 
     def test_sealer_keeps_no_state(self):
-        """One sealer seals and opens any number of envelopes, each as if it were the first."""
+        """One sealer seals and opens any number of envelopes, and keeps no state between them."""
         first = SEALER.seal(4, HEADER, CONTENT)
         SEALER.seal(4, HEADER, b"other")
         self.assertIsNotNone(error_of(flip_bit(first, 300)))
@@ -102,7 +102,7 @@ class LayoutTests(SynchronousTestCase):
 
 class DamageTests(SynchronousTestCase):
     def test_every_bit(self):
-        """Each bit of an envelope, when it is flipped, is refused with its field's own error."""
+        """An envelope with any one bit flipped is refused with the error of the changed field."""
         frame = make_frame(4, HEADER, CONTENT)
         fields = fields_of(frame, len(CONTENT))
         self.assertEqual(sum(field.end - field.start for field in fields.values()), len(frame) - 4)
@@ -112,7 +112,7 @@ class DamageTests(SynchronousTestCase):
             self.assertEqual(found, {field.code}, name)
 
     def test_cut_short_or_too_long(self):
-        """An envelope that lost bytes at its end, or gained some, is refused for its lengths."""
+        """An envelope with bytes missing or added at the end is refused for its lengths."""
         frame = make_frame()
         for end in range(4, len(frame)):
             with pytest.raises(FrameLengthError):
@@ -120,13 +120,13 @@ class DamageTests(SynchronousTestCase):
         self.assertIs(error_of(frame + b"\0"), FrameLengthError)
 
     def test_shorter_than_an_envelope(self):
-        """What has fewer than 64 bytes is refused by its length alone."""
+        """A frame of fewer than 64 bytes is refused by its length alone."""
         for length in (0, 1, 31, 32, 63):
             with pytest.raises(FrameLengthError, match=f"at least 64 bytes, not {length}$"):
                 check_prelude(b"", 0, length, MAX_CONTENT)
 
     def test_every_byte_of_a_gathered_one(self):
-        """An envelope in the buffer in which it was gathered is held to the same checks."""
+        """An envelope in a buffer that gathered it passes the same checks."""
         frame = make_frame(4, HEADER, CONTENT)
         opened = SEALER.open(bytearray(frame), 4, len(frame), MAX_CONTENT)
         self.assertEqual(opened, (4, HEADER, CONTENT))
@@ -139,7 +139,7 @@ class DamageTests(SynchronousTestCase):
     @some_examples
     @given(st.binary(max_size=300))
     def test_hostile_bytes(self, data):
-        """Any bytes are refused with a `WireError`."""
+        """Any hostile bytes are refused with a `WireError`."""
         for envelope in (data, MAGIC + data, MAGIC + b"\0\1" + data):
             for buffer in (envelope, bytearray(envelope)):
                 with pytest.raises(WireError):
@@ -148,12 +148,12 @@ class DamageTests(SynchronousTestCase):
 
 class ForgeryTests(SynchronousTestCase):
     def test_mac_of_another_key(self):
-        """An envelope with the right CRCs and the MAC of another key is a forgery."""
+        """An envelope with right CRCs and the MAC of another key is refused as a forgery."""
         self.assertIs(error_of(make_frame(key=OTHER_KEY)), SignatureError)
         self.assertIs(error_of(make_frame(), sealer=EnvelopeSealer(mac_key(None))), SignatureError)
 
     def test_crcs_made_to_fit(self):
-        """What was changed is still a forgery when the CRCs and lengths were made to fit."""
+        """A changed envelope is refused as a forgery even if CRCs and lengths are adjusted."""
         mac = make_frame(4, HEADER, CONTENT)[36:68]
         forged = {
             "type": make_frame(8, HEADER, CONTENT, mac=mac),
@@ -166,13 +166,13 @@ class ForgeryTests(SynchronousTestCase):
             self.assertIs(error_of(frame), SignatureError, name)
 
     def test_mac_without_the_key_schedule(self):
-        """A MAC under the shared key itself, not the derived one, does not pass."""
+        """A MAC under the shared key itself, instead of the derived key, is refused."""
         self.assertIs(error_of(make_frame(), sealer=EnvelopeSealer(KEY)), SignatureError)
 
 
 class OrderOfChecksTests(SynchronousTestCase):
     def test_order(self):
-        """Of several faults, the one that is checked first is told."""
+        """Of several faults, the first in the order of the checks is reported."""
         faults: list[tuple[type[WireError], dict[str, Any]]] = [
             (MagicError, {"magic": b"\x89CHATX\r\n"}),
             (VersionError, {"version": 2}),
@@ -187,37 +187,37 @@ class OrderOfChecksTests(SynchronousTestCase):
             self.assertIs(error_of(make_frame(**fields)), error)
 
     def test_length_before_magic(self):
-        """What is too short for an envelope is refused for that, whatever it begins with."""
+        """A frame too short for an envelope is refused for that, whatever its first bytes."""
         with pytest.raises(FrameLengthError):
             SEALER.open(b"X" * 63, 0, 63, MAX_CONTENT)
 
     def test_lengths_before_limits(self):
-        """Lengths that contradict each other are told before one that is over its limit."""
+        """Contradictory lengths are reported before a length that exceeds its limit."""
         frame = make_frame(content_length=2**63, header_length=2**31)
         self.assertIs(error_of(frame), FrameLengthError)
 
     def test_limits_before_sums(self):
-        """A header or content over its limit is refused before it is summed up."""
+        """A header or content over its limit is refused before its CRC is computed."""
         frame = make_frame(content=bytes(11), content_crc=1, mac=bytes(32))
         self.assertIs(error_of(frame, max_content=10), FrameTooLargeError)
         frame = make_frame(header=bytes(MAX_HEADER + 1), header_crc=1, mac=bytes(32))
         self.assertIs(error_of(frame), FrameTooLargeError)
 
     def test_either_crc(self):
-        """Each of the two CRCs is checked by itself, and before the MAC."""
+        """Each CRC is checked separately, and before the MAC."""
         for field in ("header_crc", "content_crc"):
             self.assertIs(error_of(make_frame(**{field: crc32(b"else")})), ChecksumError)
             self.assertIs(error_of(make_frame(**{field: 0}, mac=bytes(32))), ChecksumError)
 
     def test_lengths_that_make_up_for_each_other(self):
-        """A byte moved from content to header in the lengths alone fails the CRC."""
+        """Lengths that move a byte from content to header fail the CRC."""
         fields = {"header_length": len(HEADER) + 1, "content_length": len(CONTENT) - 1}
         self.assertIs(error_of(make_frame(**fields)), ChecksumError)
 
 
 class LimitTests(SynchronousTestCase):
     def test_header(self):
-        """A header of 64 KiB passes both ways, one byte more does not."""
+        """A header of 64 KiB passes both ways; one byte more is refused."""
         header = bytes(64 * 1024)
         frame = SEALER.seal(4, header, b"")
         self.assertEqual(open_frame(frame), (4, header, b""))
@@ -227,13 +227,13 @@ class LimitTests(SynchronousTestCase):
             open_frame(make_frame(header=header + b" "))
 
     def test_content(self):
-        """A content of exactly the limit passes, one byte more does not."""
+        """Content of exactly the limit passes; one byte more is refused."""
         self.assertEqual(open_frame(make_frame(content=b"12345"), max_content=5)[2], b"12345")
         with pytest.raises(FrameTooLargeError, match="6 bytes exceeds 5"):
             open_frame(make_frame(content=b"123456"), max_content=5)
 
     def test_prelude_alone(self):
-        """The first 64 bytes are enough to refuse what an envelope announces."""
+        """The first 64 bytes are enough to refuse the lengths that an envelope announces."""
         length = 64 + 2 + MAX_CONTENT + 1
         prelude = struct.pack(">8sHHIIQI", MAGIC, 1, 4, 2, 0, MAX_CONTENT + 1, 0) + bytes(32)
         with pytest.raises(FrameTooLargeError):

@@ -1,4 +1,4 @@
-"""Frames cut out of a stream, however it arrives."""
+"""Frames from a stream, for every way in which the stream arrives."""
 
 import struct
 import sys
@@ -19,7 +19,7 @@ BODIES = [b"", b"a", b"1234567", b"12345678", b"123456789", b"\0\0\0\1", bytes(3
 
 
 def frame(body):
-    """Frame a body by hand."""
+    """Return the frame of a body, made without the code under test."""
     return struct.pack(">I", len(body)) + body
 
 
@@ -27,7 +27,7 @@ STREAM = b"".join(map(frame, BODIES))
 
 
 class Check:
-    """Remembers the starts of frames that it was shown, and refuses those that begin with X."""
+    """Records the starts of frames that it gets, and refuses those that begin with X."""
 
     def __init__(self):
         self.seen = []
@@ -44,12 +44,12 @@ def make_reader(max_frame=1000, check=None):
 
 
 def bodies_of(reader):
-    """What the whole frames in a reader hold."""
+    """Return the bodies of the complete frames in a reader."""
     return [buffer[start:end] for buffer, start, end in reader.frames()]
 
 
 def read_all(reader, pieces):
-    """Feed pieces, and return what the frames in them hold."""
+    """Feed the pieces to a reader, and return the bodies of the frames in them."""
     bodies = []
     for piece in pieces:
         reader.receive_data(piece)
@@ -58,20 +58,20 @@ def read_all(reader, pieces):
 
 
 def taken_until(error, reader, data):
-    """How many bytes a reader takes until it raises `error`."""
+    """Return the number of bytes that a reader takes until it raises `error`."""
     return bytes_until_refused(partial(read_all, reader), data, error)
 
 
 class EncodeFrameTests(SynchronousTestCase):
     def test_layout(self):
-        """A frame is the body's length as 4 bytes, big-endian, and the body."""
+        """A frame is the length of its body in 4 bytes, big-endian, and the body."""
         self.assertEqual(encode_frame(b""), b"\0\0\0\0")
         self.assertEqual(encode_frame(bytes(0x0102)), b"\0\0\1\2" + bytes(0x0102))
 
 
 class FrameReaderTests(SynchronousTestCase):
     def test_whole(self):
-        """A stream that arrives whole gives its frames in order, the empty ones too."""
+        """A stream that arrives at once gives its frames in order, empty frames too."""
         self.assertEqual(read_all(make_reader(), [STREAM]), BODIES)
 
     def test_byte_by_byte(self):
@@ -87,14 +87,14 @@ class FrameReaderTests(SynchronousTestCase):
     @some_examples
     @given(st.data(), st.lists(st.binary(max_size=40), max_size=20))
     def test_any_frames(self, data, bodies):
-        """Whatever was framed comes out again, wherever the stream is cut."""
+        """Any frames come out again, wherever the stream is cut."""
         pieces = data.draw(cuts(b"".join(map(encode_frame, bodies))))
         reader = FrameReader(40, lambda *start: None, CHECK_BYTES)
         self.assertEqual(read_all(reader, pieces), bodies)
         self.assertTrue(reader.is_empty)
 
     def test_500_frames_in_one_chunk(self):
-        """Frames that arrive together are handed out as offsets into what arrived, not copied."""
+        """Frames that arrive together are returned as offsets into the received bytes, uncopied."""
         bodies = [b"%d" % number for number in range(500)]
         chunk = b"".join(map(frame, bodies))
         reader = make_reader()
@@ -105,7 +105,7 @@ class FrameReaderTests(SynchronousTestCase):
         self.assertTrue(reader.is_empty)
 
     def test_frame_over_many_reads(self):
-        """A frame that spans many reads is handed out once, when its last byte is there."""
+        """A frame that spans many reads is returned once, when its last byte arrives."""
         body = bytes(range(256)) * 2000
         reader = make_reader(len(body))
         pieces = in_pieces(frame(body), 1460)
@@ -114,14 +114,14 @@ class FrameReaderTests(SynchronousTestCase):
         self.assertEqual(read_all(reader, [frame(b"next")]), [b"next"])
 
     def test_frame_after_a_long_one(self):
-        """What follows a long frame in the same read is handed out with it."""
+        """The frames behind a long frame in the same read are returned with it."""
         stream = frame(bytes(900)) + frame(b"a") + frame(b"b") + b"\0\0"
         reader = make_reader()
         self.assertEqual(read_all(reader, [stream[:500], stream[500:]]), [bytes(900), b"a", b"b"])
         self.assertEqual(read_all(reader, [b"\0\1c"]), [b"c"])
 
     def test_is_empty(self):
-        """A reader is empty but while a frame has begun and not ended."""
+        """A reader is empty unless it holds an incomplete frame."""
         reader = make_reader()
         self.assertTrue(reader.is_empty)
         for byte in byte_by_byte(frame(b"123456789"))[:-1]:
@@ -133,13 +133,13 @@ class FrameReaderTests(SynchronousTestCase):
         self.assertTrue(reader.is_empty)
 
     def test_nothing_to_hand_out(self):
-        """A reader that got nothing has no frames, nor has one that got empty reads."""
+        """A reader has no frames if it got no bytes or only empty reads."""
         self.assertEqual(read_all(make_reader(), [b"", b""]), [])
 
 
 class InterruptedReaderTests(SynchronousTestCase):
     def test_stop_and_go_on(self):
-        """A caller that stops at a frame finds the next one later."""
+        """A caller that stops at a frame gets the next frame later."""
         reader = make_reader()
         reader.receive_data(frame(b"a") + frame(b"b") + frame(b"c"))
         self.assertEqual(
@@ -149,7 +149,7 @@ class InterruptedReaderTests(SynchronousTestCase):
         self.assertEqual(bodies_of(reader), [b"c"])
 
     def test_more_arrives_in_between(self):
-        """What arrives while a caller has a frame is handed out in the same round."""
+        """Frames that arrive while the caller has a frame are returned in the same loop."""
         reader = make_reader()
         reader.receive_data(frame(b"a") + frame(b"b") + b"\0")
         frames = reader.frames()
@@ -163,7 +163,7 @@ class InterruptedReaderTests(SynchronousTestCase):
         self.assertEqual(bodies, [b"a", b"b", b"c", b"d"])
 
     def test_unread_data_is_kept(self):
-        """Reads that nobody asked for frames between are kept in order."""
+        """Reads are kept in order while the caller asks for no frames."""
         reader = make_reader()
         for byte in byte_by_byte(STREAM):
             reader.receive_data(byte)
@@ -172,7 +172,7 @@ class InterruptedReaderTests(SynchronousTestCase):
     @some_examples
     @given(cuts(STREAM), st.lists(st.integers(0, 3)))
     def test_any_stops(self, pieces, stops):
-        """No frame is lost or seen twice, wherever the caller stops."""
+        """No frame is lost or repeated, wherever the caller stops."""
         reader = make_reader()
         bodies = []
         for piece, stop in zip_longest(pieces, stops):
@@ -183,13 +183,13 @@ class InterruptedReaderTests(SynchronousTestCase):
 
 class RefusalTests(SynchronousTestCase):
     def test_longest_frame(self):
-        """A frame of exactly the limit passes, one byte more does not."""
+        """A frame of exactly the limit passes; one byte more is refused."""
         self.assertEqual(read_all(make_reader(9), [frame(b"123456789")]), [b"123456789"])
         with pytest.raises(FrameTooLargeError, match="10 bytes exceeds the limit of 9"):
             read_all(make_reader(9), [frame(b"1234567890")])
 
     def test_refused_at_the_length_prefix(self):
-        """A frame over the limit is refused at its length, before a byte of it has arrived."""
+        """A frame over the limit is refused at its length, before any byte of its body arrives."""
         check = Check()
         for length in (1001, 2**31, 2**32 - 1):
             data = struct.pack(">I", length) + bytes(50)
@@ -198,13 +198,13 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(check.seen, [])
 
     def test_refused_at_its_start(self):
-        """A frame whose start is refused is not gathered beyond that start."""
+        """A reader gathers no more than the start of a frame whose start is refused."""
         data = frame(b"X" * 900)
         taken = taken_until(MagicError, make_reader(), data)
         self.assertEqual(taken, LENGTH_BYTES + CHECK_BYTES)
 
     def test_short_frame_refused_at_its_length(self):
-        """A frame too short for its start is shown to the check by its length alone."""
+        """For a frame shorter than its start, the check gets only the length."""
 
         def refuse_short(buffer, start, length):
             raise MagicError(f"{length} bytes are too few")
@@ -213,7 +213,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(taken_until(MagicError, reader, frame(b"1234567")), LENGTH_BYTES)
 
     def test_frames_before_a_refused_one(self):
-        """The frames before one that is refused are handed out first."""
+        """The frames before a refused frame are returned first."""
         for refused, error in ((frame(bytes(1001)), FrameTooLargeError), (b"\0\0\3\0X", None)):
             reader = make_reader()
             reader.receive_data(frame(b"a") + frame(b"b") + refused + bytes(20))
@@ -223,7 +223,7 @@ class RefusalTests(SynchronousTestCase):
                 next(frames)
 
     def test_refused_again(self):
-        """A refused frame is never skipped: asked again, the reader refuses again."""
+        """A refused frame is never skipped: the reader refuses it at each call."""
         reader = make_reader(10)
         reader.receive_data(frame(bytes(11)) + frame(b"a"))
         for _ in range(3):
@@ -231,7 +231,7 @@ class RefusalTests(SynchronousTestCase):
                 next(reader.frames())
 
     def test_check_sees_the_start_once(self):
-        """The check sees the start and the length of a frame that is gathered, and only once."""
+        """The check gets the start and length of a gathered frame, only once."""
         check = Check()
         self.assertEqual(
             len(read_all(make_reader(1000, check), byte_by_byte(frame(b"12345678" * 9)))), 1
@@ -239,7 +239,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(check.seen, [(b"12345678", 72)])
 
     def test_whole_frames_are_not_checked(self):
-        """Frames that arrive whole are left to whoever decodes them."""
+        """The reader does not check frames that arrive complete; the decoder does."""
         check = Check()
         self.assertEqual(
             read_all(make_reader(1000, check), [STREAM + frame(b"X")]), [*BODIES, b"X"]
@@ -249,7 +249,7 @@ class RefusalTests(SynchronousTestCase):
 
 class LimitTests(SynchronousTestCase):
     def test_raised_between_frames(self):
-        """A limit that is raised holds for the next frame, also one that is there already."""
+        """A raised limit applies to the next frame, even if that frame has arrived already."""
         reader = make_reader(4)
         reader.receive_data(frame(b"1234") + frame(b"12345678"))
         bodies = []
@@ -259,7 +259,7 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(bodies, [b"1234", b"12345678"])
 
     def test_lowered_between_frames(self):
-        """A limit that is lowered holds for the next frame, also one that is there already."""
+        """A lowered limit applies to the next frame, even if that frame has arrived already."""
         reader = make_reader(8)
         reader.receive_data(frame(b"12345678") * 2)
         frames = reader.frames()
@@ -269,7 +269,7 @@ class LimitTests(SynchronousTestCase):
             next(frames)
 
     def test_changed_between_reads(self):
-        """A limit that is changed between two reads holds for the frame that comes next."""
+        """A limit that changes between two reads applies to the next frame."""
         reader = make_reader(4)
         self.assertEqual(read_all(reader, [frame(b"1234")]), [b"1234"])
         reader.max_frame = 8
@@ -279,10 +279,10 @@ class LimitTests(SynchronousTestCase):
 
 
 class IdleTests(SynchronousTestCase):
-    """What was read is let go of."""
+    """A reader releases the bytes that it has returned."""
 
     def test_nothing_is_held(self) -> None:
-        """A reader that has handed out all that arrived holds none of it."""
+        """A reader that has returned all received bytes holds none of them."""
         reader = FrameReader(1_000, lambda *_: None, 1)
         data = encode_frame(b"x" * 100)
         before = sys.getrefcount(data)
@@ -291,7 +291,7 @@ class IdleTests(SynchronousTestCase):
         self.assertEqual(sys.getrefcount(data), before)
 
     def test_large_and_small(self) -> None:
-        """A large frame in pieces and small ones around it come out whole and in order."""
+        """A large frame in pieces, and small frames around it, come out complete and in order."""
         frames = [b"a" * 10, b"b" * (LARGE_FRAME + 5), b"c" * 3, b"d" * (2 * LARGE_FRAME), b"e"]
         stream = b"".join(map(encode_frame, frames))
         for step in (1_000, LARGE_FRAME, 3 * LARGE_FRAME):

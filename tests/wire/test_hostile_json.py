@@ -1,4 +1,4 @@
-"""What headers are taken for whose JSON is meant to break something."""
+"""The result of decoding hostile headers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ WITH_ID = (MessageType.MESSAGE, MessageType.COMMAND, MessageType.RESULT)
 
 
 def decode(message_type: int, header: bytes, content: bytes = b"") -> Message:
-    """Decode a header that comes in a frame without fault."""
+    """Decode a header in an otherwise faultless frame."""
     return CODEC.decode(make_frame(message_type, header, content))
 
 
@@ -42,18 +42,18 @@ class HostileJsonTests(SynchronousTestCase):
                 self.fail(f"{name} in {message_type}: {decode(message_type, header)!r:.200}")
 
     def test_no_object(self):
-        """What is not one JSON object is a fault in the bytes, whatever its type."""
+        """A header that is not one JSON object is a fault in the bytes, for each type."""
         for name, header in NO_OBJECT.items():
             self.assert_bad_header(header, name)
 
     def test_no_value(self):
-        """What is no JSON value is found wherever it stands, also where nobody reads it."""
+        """A value that is not JSON is found at any place, even in unknown fields."""
         for name, value in NO_VALUE.items():
             for header in (b'{"id":%b}', b'{"id":"m1","x":%b}', b'{"id":"m1","x":[{"a":%b}]}'):
                 self.assert_bad_header(header % value, name)
 
     def test_no_text(self):
-        """What is no text is found as a value and as a name, also where nobody reads it."""
+        """A text that is not JSON is found as a value and as a name, even in unknown fields."""
         for name, text in NO_TEXT.items():
             for header in (
                 b'{"id":"%b"}',
@@ -65,7 +65,7 @@ class HostileJsonTests(SynchronousTestCase):
                 self.assert_bad_header(header % text, name)
 
     def test_texts(self):
-        """Odd texts are what JSON says they are, and are sent again as the same."""
+        """Odd texts are decoded to their values, and sent again as the same values."""
         for raw, text in TEXTS.items():
             for message_type in WITH_ID:
                 message = decode(message_type, b'{"id":"%b","command":"who"}' % raw)
@@ -74,7 +74,7 @@ class HostileJsonTests(SynchronousTestCase):
                 self.assertEqual(CODEC.decode(CODEC.encode(message)), message)
 
     def test_odd(self):
-        """What is wide, long, deep to a measure or spaced out is taken."""
+        """Headers that are wide, long, deep within the limit or full of spaces are accepted."""
         for name, header in TAKEN.items():
             message = decode(MessageType.MESSAGE, header)
             self.assertEqual(message.id, "m1", name)
@@ -82,7 +82,7 @@ class HostileJsonTests(SynchronousTestCase):
             self.assertEqual((fields["id"], fields["command"]), ("m1", "who"), name)
 
     def test_nested(self):
-        """What is handed on as it is nests so deep and no deeper; what is passed over may."""
+        """Open headers may nest up to the limit; unknown fields may nest deeper."""
         for depth, is_fine in ((MAX_DEPTH - 1, True), (MAX_DEPTH, False), (500, False)):
             header = b'{"id":"m1","command":"who","event":"e","x":%b%b}' % (
                 b"[" * depth,
@@ -97,7 +97,7 @@ class HostileJsonTests(SynchronousTestCase):
                         decode(message_type, header)
 
     def test_beyond_any_number(self):
-        """A number that cannot be held is a fault where it is read, and never more than that."""
+        """A number that cannot be held is refused only where it is decoded."""
         for name, number in BEYOND.items():
             self.assert_bad_header(
                 b'{"id":"m1","x":%b}' % number, name, set(TYPES) - {MessageType.MESSAGE}
@@ -105,17 +105,17 @@ class HostileJsonTests(SynchronousTestCase):
             for field in ("seq", "time"):
                 with pytest.raises((HeaderError, RequestError)):
                     self.fail(decode(4, b'{"id":"m1","%b":%b}' % (field.encode(), number)))
-            # A MESSAGE's unknown fields are passed over.
+            # A MESSAGE's unknown fields are skipped.
             self.assertEqual(decode(4, b'{"id":"m1","x":%b}' % number).id, "m1")
 
     def test_name_given_twice(self):
-        """A name that is given twice has one of its values, the same for every reader."""
+        """A repeated name has one of its values, the same in each decoder."""
         for message_type in (MessageType.MESSAGE, MessageType.COMMAND):
             header = decode(message_type, b'{"command":"who","id":"m1","id":"m2"}').header
             self.assertEqual(header["id"] if isinstance(header, dict) else header.id, "m2")
 
     def test_no_id(self):
-        """An id that is none is a fault in what was asked, of which a short text can tell."""
+        """An invalid id is a faulty request, and the error has a short text."""
         for message_type in WITH_ID:
             for value in NO_ID:
                 with pytest.raises(RequestError) as caught:
@@ -124,7 +124,7 @@ class HostileJsonTests(SynchronousTestCase):
                 self.assertLess(len(caught.value.message), 200)
 
     def test_no_integer(self):
-        """What is no integer is none for being near one."""
+        """A value that is nearly an integer is not accepted as an integer."""
         for value in NO_INTEGER:
             for message_type, field in ((1, "max_content"), (3, "n")):
                 header = b'{"session_id":"s","%b":%b}' % (field.encode(), value)
@@ -135,7 +135,7 @@ class HostileJsonTests(SynchronousTestCase):
                     decode(4, b'{"id":"m1","seq":%b}' % value)
 
     def test_large_integers(self):
-        """An integer of any size that is taken is sent again as the same."""
+        """An accepted integer of any size is sent again unchanged."""
         for n in (0, -1, 2**53, 2**63, 2**64, -(2**64), 10**300):
             message = decode(3, b'{"n":%d}' % n, b"ping")
             self.assertEqual(message.header, Heartbeat(n))
@@ -143,7 +143,7 @@ class HostileJsonTests(SynchronousTestCase):
         self.assertEqual(decode(3, b'{"n":-0}').header, Heartbeat(0))
 
     def test_integer_beyond_any_float(self):
-        """An integer that is too large for a number with a fraction is a fault in its field."""
+        """An integer too large for a float is a fault in its field."""
         for message_type, header in (
             (1, b'{"session_id":"s","heartbeat":1%b}'),
             (4, b'{"id":"m1","time":1%b}'),
@@ -152,7 +152,7 @@ class HostileJsonTests(SynchronousTestCase):
                 decode(message_type, header % (b"0" * 400))
 
     def test_errors(self):
-        """An ERROR whose JSON is in order is never at fault, whatever its fields are."""
+        """An ERROR with valid JSON is never refused, whatever its fields."""
         for value in (*NO_ID, *NO_INTEGER):
             header = decode(5, b'{"code":%b,"message":5}' % value).header
             self.assertIsInstance(header, Error)
@@ -173,7 +173,7 @@ class HostileJsonTests(SynchronousTestCase):
         st.sampled_from(["id", "n", "x", "session_id", "event", "command", "rooms"]),
     )
     def test_any_mixture(self, message_type, value, name):
-        """Whatever is put together of all that, it is taken, or refused as one of the two."""
+        """Any mixture of these is accepted, or refused with one of the two errors."""
         header = b'{"id":"m1","%b":%b}' % (name.encode(), value)
         with contextlib.suppress(HeaderError, RequestError):
             message = decode(message_type, header)

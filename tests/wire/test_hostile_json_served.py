@@ -1,4 +1,4 @@
-"""How a session and a whole server take frames whose headers are meant to break something."""
+"""How a session and a whole server treat frames with hostile headers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONG = b"x" * 60_000
 
 
 def headers() -> Iterator[bytes]:
-    """Return all that is hostile, as headers that may be anything."""
+    """Return all hostile samples, as headers of any message type."""
     yield from NO_OBJECT.values()
     yield from TAKEN.values()
     for value in (*NO_VALUE.values(), *BEYOND.values(), *NO_ID):
@@ -40,7 +40,7 @@ def headers() -> Iterator[bytes]:
 
 
 def outcome_of(message_type: int, header: bytes) -> str:
-    """Say what a header is to a codec."""
+    """Return the result of decoding a header."""
     try:
         CODEC.decode(raw_frame(message_type, header))
     except HeaderError:
@@ -52,7 +52,7 @@ def outcome_of(message_type: int, header: bytes) -> str:
 
 class HostileJsonSessionTests(SynchronousTestCase):
     def test_any_state(self):
-        """A session ends at what is no JSON object, with one ERROR, and goes on after all else."""
+        """A session ends with one ERROR at a header that is not a JSON object, else it goes on."""
         for make in (make_server, make_client):
             for header in headers():
                 for message_type in (MESSAGE, COMMAND, 99):
@@ -75,7 +75,7 @@ class HostileJsonSessionTests(SynchronousTestCase):
             self.assertLessEqual(len(said[0].header.ref or ""), MAX_REF)
 
     def test_greeting(self):
-        """A session that is not established takes no harm either."""
+        """A session that is not established is not harmed either."""
         for header in headers():
             for message_type in (MessageType.SESSION_ACK, MessageType.HEARTBEAT):
                 peer = bring_to(State.GREETING, make_server())
@@ -87,7 +87,7 @@ class HostileJsonSessionTests(SynchronousTestCase):
                 self.assertEqual(len(codes), 1, header[:80])
 
     def test_pong(self):
-        """A ping of any number is answered with a pong of the same."""
+        """A ping with any number is answered with a pong with the same number."""
         for n in (b"-0", b"18446744073709551616", b"-" + b"9" * 300):
             peer = bring_to(State.ESTABLISHED, make_server())
             self.assertEqual(peer.say_frames(raw_frame(3, b'{"n":%b}' % n, b"ping")), [])
@@ -96,7 +96,7 @@ class HostileJsonSessionTests(SynchronousTestCase):
 
 
 class HostileJsonServerTests(SynchronousTestCase):
-    """A real server, without a network, and with somebody else there."""
+    """A real server in memory, with another client connected."""
 
     def setUp(self) -> None:
         self.server = MemoryServer()
@@ -104,7 +104,7 @@ class HostileJsonServerTests(SynchronousTestCase):
         self.other = self.server.connect("bob", protocol=noting(self.heard))
 
     def say(self, frame: bytes, client: Peer | None = None) -> list[Message]:
-        """Let a client say what it wants; return what it is told in answer."""
+        """Send frames of a client, and return the answers."""
         client = client or hand_client(self.server.factory, "mallory")
         client.protocol.dataReceived(frame)
         settle(self.server.factory)
@@ -114,14 +114,14 @@ class HostileJsonServerTests(SynchronousTestCase):
         return answer
 
     def assert_serves(self) -> None:
-        """Hold that the server is well, and that who was there is still served."""
+        """Check that the server works, and that the other client is still served."""
         self.assertEqual(self.flushLoggedErrors(), [])
         receipt = self.other.send("still here")
         self.server.pump()
         self.assertEqual(self.successResultOf(receipt).text, "still here")
 
     def test_messages_and_commands(self):
-        """Each is answered or ends that one session, and the server serves on."""
+        """Each frame is answered or ends only its session, and the server still serves."""
         for header in headers():
             for message_type in (MESSAGE, COMMAND):
                 answer = self.say(raw_frame(message_type, header))
@@ -131,7 +131,7 @@ class HostileJsonServerTests(SynchronousTestCase):
         self.assert_serves()
 
     def test_ids(self):
-        """An odd id that is an id comes back as it was, in a receipt and in the answer to all."""
+        """An odd but valid id comes back unchanged, in the receipt and in the delivery."""
         for raw, text in TEXTS.items():
             (receipt,) = self.say(raw_frame(4, b'{"id":"%b"}' % raw, b"odd"))
             self.assertEqual(receipt.id, text)
@@ -142,7 +142,7 @@ class HostileJsonServerTests(SynchronousTestCase):
         self.assert_serves()
 
     def test_fields_of_commands(self):
-        """Whatever stands in the fields of a command is answered, without a failure."""
+        """A command with any values in its fields is answered, without a failure."""
         commands = (
             "join",
             "leave",
@@ -170,7 +170,7 @@ class HostileJsonServerTests(SynchronousTestCase):
         self.assert_serves()
 
     def ask(self, client: Peer, header: bytes) -> list[Message]:
-        """Give a command; return its answers, which a client that asks much has to wait for."""
+        """Send a command and return its answers; wait if the server throttles the client."""
         client.protocol.dataReceived(raw_frame(COMMAND, header))
         for _ in range(20):
             settle(self.server.factory)
@@ -181,7 +181,7 @@ class HostileJsonServerTests(SynchronousTestCase):
         raise AssertionError(f"no answer: {header[:80]!r}")
 
     def test_names(self):
-        """Whatever a client would be called, it is let in under a name that can be told or not."""
+        """A client that asks for any name gets a name that can be sent, or is refused."""
         for raw in (*TEXTS, *NO_TEXT.values(), b"", LONG[:3_000], b"a" * 129, "é".encode() * 32):
             client = greeted_client(self.server.factory)
             session_id = client.protocol.connection.session_id.encode()

@@ -1,4 +1,4 @@
-"""The keys that are derived from the shared one."""
+"""The keys derived from the shared key."""
 
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,15 +10,15 @@ from tests.wire.samples import KEY, OTHER_KEY, derive
 
 class DerivedKeyTests(SynchronousTestCase):
     def test_mac_key_is_hkdf(self):
-        """The MAC key is HKDF-SHA256 of the shared key under its own info."""
+        """The MAC key is HKDF-SHA256 of the shared key, with its own info."""
         self.assertEqual(mac_key(KEY), derive(KEY, b"chatd v1 envelope mac"))
 
     def test_psk_is_hkdf(self):
-        """The psk is HKDF-SHA256 of the shared key under another info."""
+        """The psk is HKDF-SHA256 of the shared key, with another info."""
         self.assertEqual(noise_psk(KEY), derive(KEY, b"chatd v1 noise psk"))
 
     def test_known_values(self):
-        """The derived keys of bytes 0 to 31 are these, for whoever writes a peer."""
+        """The keys derived from bytes 0 to 31 have these values, for authors of other peers."""
         self.assertEqual(
             mac_key(KEY).hex(), "7131c16f1f554f272a0a88f74843d9abf9b11dd9af8f7d95fe98845c394fa9f3"
         )
@@ -27,18 +27,18 @@ class DerivedKeyTests(SynchronousTestCase):
         )
 
     def test_no_key_is_zero_bytes(self):
-        """No key stands for 32 zero bytes in the MAC."""
+        """Without a key, the MAC uses 32 zero bytes."""
         self.assertEqual(mac_key(None), mac_key(bytes(32)))
         self.assertEqual(mac_key(bytes(32)), derive(bytes(32), b"chatd v1 envelope mac"))
 
     def test_keys_differ(self):
-        """Each use and each shared key has a derived key of its own."""
+        """Each purpose and each shared key has its own derived key."""
         derived = {mac_key(KEY), noise_psk(KEY), mac_key(OTHER_KEY), noise_psk(OTHER_KEY), KEY}
         self.assertEqual(len(derived), 5)
         self.assertEqual({len(key) for key in derived}, {KEY_BYTES})
 
     def test_wrong_length(self):
-        """A shared key that is not of 32 bytes is refused, and the error tells both lengths."""
+        """A shared key that is not 32 bytes long is refused, and the error has both lengths."""
         for length in (0, 1, 31, 33, 64):
             for function in (mac_key, noise_psk):
                 with pytest.raises(ConfigurationError, match=f"32 bytes, not {length}$"):

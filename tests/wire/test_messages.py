@@ -1,4 +1,4 @@
-"""Headers, by message type: what each takes, and what is wrong with the others."""
+"""Headers, by message type: the fields that each accepts, and the faults that it refuses."""
 
 import contextlib
 import json
@@ -31,7 +31,7 @@ CODEC = Codec(KEY)
 ID = "7d444840-9dc0-11d1-b245-5ffdce74fad2"
 SID = json.dumps(ID)
 
-# For each type: a full header as its JSON, and what it is decoded to.
+# For each type: a full header as JSON, and its decoded form.
 FULL: dict[int, tuple[str, Any]] = {
     MessageType.SESSION_INIT: (
         f'{{"session_id":{SID},"server":"chatd/1","heartbeat":2.5,"max_content":9,"auth":true}}',
@@ -64,7 +64,7 @@ FULL: dict[int, tuple[str, Any]] = {
     MessageType.EVENT: ('{"event":"joined","name":"ann"}', {"event": "joined", "name": "ann"}),
 }
 
-# For each type: the shortest header, and what it is decoded to.
+# For each type: the shortest header, and its decoded form.
 SHORTEST = {
     MessageType.SESSION_INIT: (f'{{"session_id":{SID}}}', SessionInit(session_id=ID)),
     MessageType.SESSION_ACK: (f'{{"session_id":{SID}}}', SessionAck(session_id=ID)),
@@ -73,7 +73,7 @@ SHORTEST = {
     MessageType.DISCONNECT: ("{}", Disconnect(code="goodbye", reason="", retry=False)),
 }
 
-# For each type, headers with a field missing, mistyped or out of its bounds.
+# For each type: headers with a field missing, mistyped or out of bounds.
 FAULTY = {
     MessageType.SESSION_INIT: [
         "{}",
@@ -120,42 +120,42 @@ def decode_header(message_type, header):
 
 
 def encode_header(message_type, header):
-    """The header's bytes in a frame without content."""
+    """Return the bytes of the header in a frame without content."""
     return CODEC.encode_parts(message_type, header)[68:]
 
 
 class ContentTests(SynchronousTestCase):
     def test_text_that_utf_8_cannot_hold(self):
-        """A text with half a surrogate pair is the caller's mistake, told at once."""
+        """A text with half a surrogate pair raises the caller's error at once."""
         with pytest.raises(LocalProtocolError):
             Message.chat("\ud800")
 
 
 class HeaderTests(SynchronousTestCase):
     def test_full(self):
-        """Every field of every type is read and written under its name."""
+        """Each field of each type is read and written under its name."""
         for message_type, (text, header) in FULL.items():
             self.assertEqual(decode_header(message_type, text), header)
             self.assertEqual(encode_header(message_type, header), text.encode())
 
     def test_every_type(self):
-        """Every type but the reserved one has a header, and only ERROR's is never at fault."""
+        """Each type but the reserved type has a header; only ERROR's header is never refused."""
         self.assertEqual(set(FULL), set(MessageType) - {MessageType.CHUNK})
         self.assertEqual(set(FAULTY), set(FULL) - {MessageType.ERROR})
 
     def test_shortest(self):
-        """Fields that may be left out have their defaults."""
+        """Optional fields have their defaults."""
         for message_type, (text, header) in SHORTEST.items():
             self.assertEqual(decode_header(message_type, text), header)
 
     def test_defaults_are_not_sent(self):
-        """What a client or a room leaves out of a message is not sent as null."""
+        """Fields that a message leaves out are not sent as null."""
         for message_type in (MessageType.MESSAGE, MessageType.SESSION_ACK):
             text, header = SHORTEST[message_type]
             self.assertEqual(encode_header(message_type, header), text.encode())
 
     def test_init_says_all(self):
-        """SESSION_INIT tells every field, also those that have their defaults."""
+        """SESSION_INIT has all fields, including those with default values."""
         sent = json.loads(encode_header(MessageType.SESSION_INIT, SessionInit(session_id=ID)))
         self.assertEqual(
             sent,
@@ -169,14 +169,14 @@ class HeaderTests(SynchronousTestCase):
         )
 
     def test_longest_fields(self):
-        """An id of 64 characters, not bytes, and a content type of 255 are taken."""
+        """An id of 64 characters (not bytes) and a content type of 255 are accepted."""
         header = ChatHeader(id="é" * 64, content_type="x" * 255)
         self.assertEqual(decode_header(4, encode_header(4, header)), header)
         fields = {"id": "é" * 64, "command": "é" * 64}
         self.assertEqual(decode_header(8, encode_header(8, fields)), fields)
 
     def test_number_that_can_be_repeated(self):
-        """A ping's number may be any integer that is read, and is written back the same."""
+        """A ping's number may be any integer that can be decoded; it is encoded unchanged."""
         for n in (-1, 0, 2**64, 10**4299):
             header = decode_header(3, f'{{"n":{n}}}')
             self.assertEqual(encode_header(3, header), b'{"n":%d}' % n)
@@ -184,7 +184,7 @@ class HeaderTests(SynchronousTestCase):
 
 class FaultyHeaderTests(SynchronousTestCase):
     def test_missing_or_mistyped(self):
-        """A field that is missing, mistyped or out of bounds is a fault in what was asked."""
+        """A field that is missing, mistyped or out of bounds makes a faulty request."""
         for message_type, headers in FAULTY.items():
             for header in headers:
                 with pytest.raises(RequestError) as caught:
@@ -192,7 +192,7 @@ class FaultyHeaderTests(SynchronousTestCase):
                 self.assertEqual(caught.value.code, ErrorCode.BAD_REQUEST, header)
 
     def test_ref(self):
-        """The error refers to the id of the frame at fault."""
+        """The error has the id of the faulty frame."""
         for message_type, header in (
             (MessageType.MESSAGE, '{"id":"m1","room":5}'),
             (MessageType.COMMAND, '{"id":"m1"}'),
@@ -203,18 +203,18 @@ class FaultyHeaderTests(SynchronousTestCase):
             self.assertEqual(caught.value.ref, "m1")
 
     def test_ref_of_an_id_at_fault(self):
-        """An id that is too long is still referred to."""
+        """The error repeats an id that is too long."""
         with pytest.raises(RequestError) as caught:
             decode_header(MessageType.MESSAGE, json.dumps({"id": "x" * 65}))
         self.assertEqual(caught.value.ref, "x" * 65)
 
     def test_faulty_error(self):
-        """An ERROR whose fields are wrong is taken for one that says little, not answered."""
+        """An ERROR with faulty fields is decoded as an ERROR with little text, and not answered."""
         for header in ("{}", '{"code":5}', '{"code":"c","ref":[]}'):
             self.assertEqual(decode_header(MessageType.ERROR, header).code, "")
 
     def test_no_ref(self):
-        """Where there is no id, or one that is no text, the error refers to nothing."""
+        """Without an id, or with an id that is not text, the error has no ref."""
         for header in ("{}", '{"id":5}', '{"id":null}', '{"id":["m1"]}'):
             with pytest.raises(RequestError) as caught:
                 decode_header(MessageType.MESSAGE, header)
@@ -228,14 +228,14 @@ class FaultyHeaderTests(SynchronousTestCase):
             decode_header(MessageType.COMMAND, '{"id":"m1"}')
 
     def test_broken(self):
-        """What is not one JSON object in UTF-8 is a fault in the bytes, for every type."""
+        """A header that is not one JSON object in UTF-8 is a fault in the bytes, for each type."""
         for message_type in (*MessageType, 99):
             for name, header in BAD_HEADERS.items():
                 with pytest.raises(HeaderError):
                     self.fail(f"{name}: {decode_header(message_type, header)}")
 
     def test_bad_utf8_in_an_unknown_field(self):
-        """A field that is not known is ignored, but not that it isn't UTF-8."""
+        """An unknown field is ignored, unless it is not UTF-8."""
         for header in (b'{"id":"m1","x":"\xff"}', b'{"id":"m1","\xff":1}'):
             with pytest.raises(HeaderError):
                 decode_header(MessageType.MESSAGE, header)
@@ -243,7 +243,7 @@ class FaultyHeaderTests(SynchronousTestCase):
     @some_examples
     @given(st.sampled_from([*MessageType, 99]), st.binary(max_size=80))
     def test_hostile_bytes(self, message_type, data):
-        """Any bytes in a header are refused, or make a header that can be sent again."""
+        """Any bytes in a header are refused, or give a header that can be sent again."""
         for header in (data, b"{" + data + b"}", b'{"id":"m1","n":' + data + b"}"):
             with contextlib.suppress(HeaderError, RequestError):
                 decoded = decode_header(message_type, header)
@@ -252,7 +252,7 @@ class FaultyHeaderTests(SynchronousTestCase):
 
 class MessageTests(SynchronousTestCase):
     def test_chat(self):
-        """A message for a room has the fields that were given, and content as UTF-8."""
+        """A message for a room has the given fields, and its text as UTF-8."""
         message = Message.chat("Zoë", id="m1", room="tea", content_type="text/markdown")
         self.assertEqual(message.type, MessageType.MESSAGE)
         self.assertEqual(
@@ -261,16 +261,16 @@ class MessageTests(SynchronousTestCase):
         self.assertEqual(message.content, b"Zo\xc3\xab")
 
     def test_new_id(self):
-        """A message without an id is given a UUID of its own."""
+        """A message without an id gets a new UUID."""
         ids = {Message.chat("x").id for _ in range(3)}
         self.assertEqual(len({uuid.UUID(id) for id in ids}), 3)
 
     def test_empty_id(self):
-        """An empty id is kept as it is, for the other side to refuse."""
+        """An empty id stays empty; the other side refuses it."""
         self.assertEqual(Message.chat("x", id="").id, "")
 
     def test_properties(self):
-        """The fields of a message's header are the message's own."""
+        """A message's properties are the fields of its header."""
         message = Message(MessageType.MESSAGE, FULL[MessageType.MESSAGE][1], b"hi")
         self.assertEqual((message.id, message.room, message.to), ("m1", "tea", "bob"))
         self.assertEqual((message.sender, message.seq, message.time), ("ann", 4, 1.5))
@@ -286,20 +286,20 @@ class MessageTests(SynchronousTestCase):
             self.assertEqual(message.content_type, DEFAULT_CONTENT_TYPE)
 
     def test_default_content_type(self):
-        """A content that says nothing of its type is text."""
+        """Without a content type, the content is text."""
         self.assertEqual(Message.chat("x").content_type, "text/plain; charset=utf-8")
 
     def test_text_of_bytes(self):
-        """Bytes that are not UTF-8 are shown as replacement characters."""
+        """Bytes that are not UTF-8 become replacement characters."""
         self.assertEqual(Message.chat(b"a\xff").text, "a�")
 
     def test_as_content(self):
-        """Text is sent as UTF-8, bytes as they are."""
+        """Text becomes UTF-8; bytes stay unchanged."""
         self.assertEqual(as_content("é"), as_content(b"\xc3\xa9"))
         self.assertEqual(as_content(b"\xc3\xa9"), b"\xc3\xa9")
 
     def test_numbers_of_types(self):
-        """The types have the protocol's numbers."""
+        """The types have the numbers of the protocol."""
         self.assertEqual(
             [(t.name, t.value) for t in MessageType],
             [

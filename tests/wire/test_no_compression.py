@@ -1,4 +1,4 @@
-"""Nothing that arrives is decompressed: a few bytes cannot be made to fill the memory."""
+"""chatd decompresses no received bytes, so a few bytes cannot fill the memory."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ COMPRESSION = {
     "zstd",
 }
 CODECS = {"zlib", "zip", "bz2", "zlib_codec", "bz2_codec"}
-"""What `bytes.decode` and `codecs` decompress."""
+"""The decompressing codecs of `bytes.decode` and `codecs`."""
 
 
 def names_in(tree: ast.AST) -> Iterator[str]:
-    """Return the full names of what is imported, and of what is taken out of a module."""
+    """Return the full names of imported modules, and of the names used from them."""
     aliases: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 aliases[alias.asname or alias.name] = alias.name
-                if alias.name != "zlib":  # of which it depends on what is taken
+                if alias.name != "zlib":  # only some names of zlib decompress
                     yield alias.name
         elif isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
@@ -53,7 +53,7 @@ def names_in(tree: ast.AST) -> Iterator[str]:
 
 
 def decompressors_in(source: str) -> list[str]:
-    """Return what a module takes from those that decompress, checksums left out."""
+    """Return the decompressing names that a module uses, without checksums."""
     return [
         name
         for name in names_in(ast.parse(source))
@@ -64,14 +64,14 @@ def decompressors_in(source: str) -> list[str]:
 
 class NoCompressionTests(SynchronousTestCase):
     def test_every_module(self):
-        """No module of chatd takes more than a checksum from what can decompress."""
+        """No module of chatd uses more than checksums from the compression modules."""
         paths = sorted(ROOT.rglob("*.py"))
         self.assertIn(ROOT / "wire" / "envelope.py", paths)
         for path in paths:
             self.assertEqual(decompressors_in(path.read_text("utf-8")), [], path)
 
     def test_found(self):
-        """Whatever way something that decompresses is taken, it is found."""
+        """Each way to use a decompressor is found."""
         for source in (
             "import gzip",
             "import bz2 as b",
@@ -89,6 +89,6 @@ class NoCompressionTests(SynchronousTestCase):
             self.assertEqual(len(decompressors_in(source)), 1, source)
 
     def test_checksums(self):
-        """A checksum is none of that."""
+        """A checksum is not a decompressor."""
         for source in ("from zlib import crc32", "import zlib\nzlib.crc32(b'')", "import os"):
             self.assertEqual(decompressors_in(source), [], source)

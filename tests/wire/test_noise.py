@@ -51,7 +51,7 @@ def raises_record_error(text=None):
 
 class OtherImplementationTests(SynchronousTestCase):
     def test_initiator(self):
-        """The initiator's bytes are the other's, which answers and shares its keys."""
+        """The initiator's messages are valid for the other implementation, and the keys agree."""
         ours = initiator()
         twin = other_noise(PSK, initiator=True, ephemeral=SERVER_EPHEMERAL, prologue=PROLOGUE)
         peer = other_noise(PSK, initiator=False, prologue=PROLOGUE)
@@ -63,7 +63,7 @@ class OtherImplementationTests(SynchronousTestCase):
         self.talk(ours, peer)
 
     def test_responder(self):
-        """The responder's bytes are the other's, which takes them and shares its keys."""
+        """The responder's messages are valid for the other implementation, and the keys agree."""
         ours = responder()
         twin = other_noise(PSK, initiator=False, ephemeral=CLIENT_EPHEMERAL, prologue=PROLOGUE)
         peer = other_noise(PSK, initiator=True, prologue=PROLOGUE)
@@ -85,7 +85,7 @@ class OtherImplementationTests(SynchronousTestCase):
             self.assertEqual(receiving.decrypt(peer.encrypt(plaintext)), plaintext)
 
     def test_refused_by_the_other(self):
-        """The other implementation refuses a message that was made with another psk."""
+        """The other implementation refuses a message made with another psk."""
         peer = other_noise(bytes(32), initiator=False, prologue=PROLOGUE)
         with pytest.raises(InvalidTag):
             peer.read_message(initiator().write_message())
@@ -93,7 +93,7 @@ class OtherImplementationTests(SynchronousTestCase):
 
 class HandshakeTests(SynchronousTestCase):
     def test_both_sides(self):
-        """After the handshake each side opens what the other seals, with a key for each way."""
+        """After the handshake, each side decrypts the other's messages, with two different keys."""
         (first_out, first_in), (second_out, second_in) = shake_hands()
         there, back = first_out.encrypt(b"same"), second_out.encrypt(b"same")
         self.assertNotEqual(there, back)
@@ -105,12 +105,12 @@ class HandshakeTests(SynchronousTestCase):
         self.assertEqual(len(initiator().write_message()), 32 + 16)
 
     def test_new_keys_each_time(self):
-        """Without a known ephemeral key every handshake has a new one."""
+        """Without a given ephemeral key, each handshake generates a new key."""
         messages = {initiator(ephemeral=None).write_message()[:32] for _ in range(3)}
         self.assertEqual(len(messages), 3)
 
     def test_another_psk(self):
-        """A message made with another psk is refused, by the responder and the initiator."""
+        """The responder and the initiator refuse a message made with another psk."""
         with raises_record_error("forged"):
             responder(psk=bytes(32)).read_message(initiator().write_message())
         first, other = initiator(), initiator(psk=bytes(32))
@@ -121,19 +121,19 @@ class HandshakeTests(SynchronousTestCase):
             other.read_message(second.write_message())
 
     def test_another_prologue(self):
-        """Sides that saw different things before the handshake refuse each other."""
+        """Two sides with different prologues refuse each other's messages."""
         with raises_record_error():
             responder(prologue=b"").read_message(initiator().write_message())
 
     def test_every_bit(self):
-        """Each bit of a handshake message, when it is flipped, is refused."""
+        """A handshake message with any one bit flipped is refused."""
         message = initiator().write_message()
         for bit in range(8 * len(message)):
             with raises_record_error():
                 responder().read_message(flip_bit(message, bit))
 
     def test_every_bit_of_the_answer(self):
-        """Each bit of the answer, when it is flipped, is refused."""
+        """An answer with any one bit flipped is refused."""
         second = responder()
         second.read_message(initiator().write_message())
         answer = second.write_message()
@@ -144,7 +144,7 @@ class HandshakeTests(SynchronousTestCase):
                 first.read_message(flip_bit(answer, bit))
 
     def test_answer_to_another_handshake(self):
-        """An answer that was recorded is of no use in another handshake."""
+        """A recorded answer is refused in another handshake."""
         second = responder()
         second.read_message(initiator().write_message())
         first = initiator(ephemeral=None)
@@ -153,13 +153,13 @@ class HandshakeTests(SynchronousTestCase):
             first.read_message(second.write_message())
 
     def test_own_message(self):
-        """A side that is sent its own message back refuses it."""
+        """A side that receives its own message refuses it."""
         first = initiator()
         with raises_record_error():
             first.read_message(first.write_message())
 
     def test_wrong_length(self):
-        """What is not of a handshake message's length is refused before it is looked at."""
+        """A message of the wrong length is refused before it is parsed."""
         message = initiator().write_message()
         for data in (b"", message[:32], message[:47], message + b"\0"):
             with raises_record_error("has 48 bytes"):
@@ -174,7 +174,7 @@ class HandshakeTests(SynchronousTestCase):
                 first.read_message(public + bytes(TAG_BYTES))
 
     def test_low_order_offer(self):
-        """A public key of low order is refused also where its sender holds the psk."""
+        """A public key of low order is refused even if its sender has the psk."""
         for public in LOW_ORDER_KEYS:
             second = responder()
             second.read_message(initiator(ephemeral=LowOrderKey(public)).write_message())
@@ -184,7 +184,7 @@ class HandshakeTests(SynchronousTestCase):
 
 class CipherStateTests(SynchronousTestCase):
     def test_nonces(self):
-        """Message n is AES-256-GCM under four zero bytes and n, big-endian, as the nonce."""
+        """Message n is AES-256-GCM; its nonce is four zero bytes and n in big-endian."""
         state, aead = CipherState(PSK), AESGCM(PSK)
         for n in range(300):
             nonce = bytes(4) + n.to_bytes(8, "big")
@@ -193,7 +193,7 @@ class CipherStateTests(SynchronousTestCase):
     @some_examples
     @given(st.lists(st.tuples(st.binary(), st.binary())))
     def test_any_messages(self, messages):
-        """Messages that are opened in the order they were sealed in come out as they were."""
+        """Messages decrypt to the same plaintexts, in the order in which they were encrypted."""
         sending, receiving = CipherState(PSK), CipherState(PSK)
         sealed = [(sending.encrypt(text, data), data) for text, data in messages]
         self.assertEqual(
@@ -201,13 +201,13 @@ class CipherStateTests(SynchronousTestCase):
         )
 
     def test_views(self):
-        """Views of a buffer are sealed and opened like bytes."""
+        """Views of a buffer are encrypted and decrypted like bytes."""
         sealed = CipherState(PSK).encrypt(memoryview(b"-text-")[1:5])
         self.assertEqual(sealed, CipherState(PSK).encrypt(b"text"))
         self.assertEqual(CipherState(PSK).decrypt(memoryview(b"-" + sealed)[1:]), b"text")
 
     def test_replayed(self):
-        """A message that comes twice is refused the second time."""
+        """A repeated message is refused."""
         receiving = CipherState(PSK)
         sealed = CipherState(PSK).encrypt(b"text")
         self.assertEqual(receiving.decrypt(sealed), b"text")
@@ -222,29 +222,29 @@ class CipherStateTests(SynchronousTestCase):
             CipherState(PSK).decrypt(sending.encrypt(b"second"))
 
     def test_every_bit(self):
-        """Each bit of a message, when it is flipped, is refused."""
+        """A message with any one bit flipped is refused."""
         sealed = CipherState(PSK).encrypt(b"text")
         for bit in range(8 * len(sealed)):
             with raises_record_error():
                 CipherState(PSK).decrypt(flip_bit(sealed, bit))
 
     def test_cut_short(self):
-        """A message that lost its end is refused, whatever is left of it."""
+        """A message that is cut short at any length is refused."""
         sealed = CipherState(PSK).encrypt(b"text")
         for length in range(len(sealed)):
             with raises_record_error():
                 CipherState(PSK).decrypt(sealed[:length])
 
     def test_other_data(self):
-        """A message with other associated data than it was sealed with is refused."""
+        """A message is refused if its associated data differs from that of its encryption."""
         sealed = CipherState(PSK).encrypt(b"text", b"data")
         with raises_record_error():
             CipherState(PSK).decrypt(sealed, b"else")
 
     def test_last_nonce(self):
-        """A state whose nonces are used up seals and opens nothing more."""
+        """A state whose nonces are used up neither encrypts nor decrypts."""
         state = CipherState(PSK)
-        state._nonce = 2**64 - 2  # not to be reached in a test's time
+        state._nonce = 2**64 - 2  # a test cannot count this far
         nonce = bytes(4) + (2**64 - 2).to_bytes(8, "big")
         self.assertEqual(state.encrypt(b"last"), AESGCM(PSK).encrypt(nonce, b"last", b""))
         for function in (state.encrypt, state.decrypt):
