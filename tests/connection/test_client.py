@@ -1,4 +1,4 @@
-"""Tests of the client's side: its answer, the welcome, and how it learns that it is refused."""
+"""Tests of the client's side: its answer, the welcome, and refusals."""
 
 from itertools import product
 
@@ -50,13 +50,13 @@ class ClientCases(SideCases):
     # The answer to the greeting
 
     def test_says_nothing_first(self):
-        """The client says nothing before the server has greeted."""
+        """The client sends nothing before the server's greeting."""
         peer = self.at(State.GREETING)
         self.assertIsNone(peer.connection.init)
         self.assertEqual(peer.hear(), [])
 
     def test_answers_the_greeting(self):
-        """The greeting is answered with its session_id and the name; it asks for no password."""
+        """The client answers the greeting with its session_id and the name, without a password."""
         for name, password in product(("bob", None), ("secret", None)):
             client = make_client(self.key, name=name, password=password)
             peer = bring_to(State.GREETING, client, self.key)
@@ -67,7 +67,7 @@ class ClientCases(SideCases):
             self.assertEqual(client.init, GREETING)
 
     def test_password(self):
-        """A password is told to a server that asks for one."""
+        """The client sends its password to a server that asks for one."""
         client = make_client(self.key, name="bob", password="secret")
         peer = bring_to(State.GREETING, client, self.key)
         peer.say_frames(raw_frame(1, b'{"session_id":"s","auth":true}', b"", self.key))
@@ -75,7 +75,7 @@ class ClientCases(SideCases):
         self.assertEqual(ack.header.password, "secret")
 
     def test_password_withheld(self):
-        """A password that must not be heard on the way is not told, whoever asks for it."""
+        """A withheld password is never sent, even if the server asks for one."""
         client = make_client(self.key, name="bob", password="secret")
         peer = bring_to(State.GREETING, client, self.key)
         client.withhold_password()
@@ -84,7 +84,7 @@ class ClientCases(SideCases):
         self.assertEqual((ack.header.name, ack.header.password), ("bob", None))
 
     def test_rooms(self):
-        """The rooms to begin in are asked for; none at all is another wish than no wish."""
+        """The client asks for its first rooms; an empty list and None are different requests."""
         for rooms in (None, [], ["cellar", "Attic"]):
             client = make_client(self.key, rooms=rooms)
             peer = bring_to(State.GREETING, client, self.key)
@@ -93,7 +93,7 @@ class ClientCases(SideCases):
             self.assertEqual(ack.header.rooms, rooms)
 
     def test_second_greeting(self):
-        """A second greeting is refused; the first one holds."""
+        """A second greeting is refused, and the first remains valid."""
         peer = self.at(State.ADMISSION)
         second = raw_frame(1, b'{"session_id":"other","max_content":5}', b"", self.key)
         self.assertEqual(peer.say_frames(second), [])
@@ -102,7 +102,7 @@ class ClientCases(SideCases):
         self.assertEqual(peer.connection.max_content, MAX_CONTENT)
 
     def test_ill_formed_greeting(self):
-        """A greeting with an impossible field is `bad-request`; a better one may follow."""
+        """A greeting with an impossible field is `bad-request`; a valid greeting may follow."""
         peer = self.at(State.GREETING)
         fields = (b'"x":1', b'"session_id":1', b'"session_id":"s","heartbeat":0')
         for header in (*fields, b'"session_id":"s","max_content":-1'):
@@ -112,7 +112,7 @@ class ClientCases(SideCases):
         self.assertEqual(peer.hear(), [ACK])
 
     def test_the_servers_limit(self):
-        """The client takes over the server's limit, for itself alone."""
+        """The client adopts the server's limit, for its own codec only."""
         codec = Codec(self.key)
         limit = codec.max_content
         client = ClientConnection(codec, channel_of(self.key, is_server=False), 0.0)
@@ -134,7 +134,7 @@ class ClientCases(SideCases):
         self.assertEqual(peer.hear(), [pong(1), ping(1)])
 
     def test_name_that_cannot_be_sent(self):
-        """A name that no frame can hold is the caller's mistake, told when it is given."""
+        """A name that no frame can hold raises the caller's error at once."""
         for name in ("\ud800", "x" * 70_000):
             with self.assertRaises(LocalProtocolError):
                 make_client(self.key, name=name)
@@ -142,7 +142,7 @@ class ClientCases(SideCases):
     # The welcome
 
     def test_welcome(self):
-        """The welcome establishes the session, and tells the name and the rooms, if any."""
+        """The welcome establishes the session; its event has the name and the rooms, if any."""
         for room, rooms in (("lobby", ROOMS), (None, [])):
             peer = self.at(State.ADMISSION)
             fields = {**fields_of(WELCOME), "name": "bob", "room": room, "rooms": rooms}
@@ -152,7 +152,7 @@ class ClientCases(SideCases):
             self.assertEqual(peer.hear(), [])
 
     def test_welcome_without_rooms(self):
-        """Where the rooms are missing or none that can be read, the one room is all there is."""
+        """If the rooms are missing or unreadable, the one room is the only room."""
         for more in ({}, {"rooms": None}, {"rooms": "lobby"}, {"rooms": [{"room": 5}]}):
             for room, rooms in (("lobby", [{"room": "lobby"}]), (None, [])):
                 peer = self.at(State.ADMISSION)
@@ -162,13 +162,13 @@ class ClientCases(SideCases):
                 )
 
     def test_messages_behind_the_welcome(self):
-        """Messages in one piece with the greeting and the welcome follow it, large ones too."""
+        """Messages in one piece with the greeting and the welcome follow it, even large ones."""
         peer = self.at(State.GREETING)
         events = peer.say(INIT, WELCOME, HELLO, LARGE)
         self.assertEqual(events, [WELCOMED, HELLO, LARGE])
 
     def test_ill_formed_welcome(self):
-        """A welcome without a name is `bad-request`; a better one may follow."""
+        """A welcome without a name is `bad-request`; a valid welcome may follow."""
         peer = self.at(State.ADMISSION)
         for fields in ({}, {"name": 5}, {"name": "a", "room": 5}):
             self.assertEqual(
@@ -178,7 +178,7 @@ class ClientCases(SideCases):
         self.assertEqual(peer.say(WELCOME), [WELCOMED])
 
     def test_welcome_too_soon(self):
-        """A welcome before the greeting welcomes nobody."""
+        """A welcome before the greeting is refused."""
         peer = self.at(State.GREETING)
         self.assertEqual(peer.say(WELCOME), [])
         self.assertEqual(codes_of(peer.hear()), [(5, "unexpected-type")])
@@ -192,7 +192,7 @@ class ClientCases(SideCases):
         self.assertEqual(peer.say(WELCOME), [WELCOMED])
 
     def test_welcome_of_another_type(self):
-        """Only an EVENT welcomes; a frame of another type that looks like one does not."""
+        """Only an EVENT can be the welcome; a frame of another type with its fields is refused."""
         header = b'{"id":"x","command":"c","event":"welcome","name":"alice"}'
         kinds = ((7, "unknown-type"), (8, "unexpected-type"), (9, "unexpected-type"))
         for message_type, code in (*kinds, (99, "unknown-type")):
@@ -204,7 +204,7 @@ class ClientCases(SideCases):
     # Refusals
 
     def test_refused(self):
-        """ERROR and DISCONNECT before the welcome are a refusal, with the server's words."""
+        """ERROR and DISCONNECT before the welcome are a refusal, with the server's text."""
         for state in (State.GREETING, State.ADMISSION):
             peer = self.at(state)
             (ended,) = peer.say(error("name-taken"), REFUSAL)
@@ -221,7 +221,7 @@ class ClientCases(SideCases):
         self.assertIsInstance(ended.end, SessionRefused)
 
     def test_refused_without_disconnect(self):
-        """When only the ERROR arrived before the loss, it is still a refusal."""
+        """An ERROR alone before the loss is a refusal too."""
         for state in (State.GREETING, State.ADMISSION):
             peer = self.at(state)
             peer.feed(peer.seal(peer.encode(error("name-taken")) + peer.encode(REFUSAL)[:-1]))
@@ -232,14 +232,14 @@ class ClientCases(SideCases):
             self.assertEqual((end.code, end.reason), ("name-taken", "it is so"))
 
     def test_lost_before_the_welcome(self):
-        """A loss without a word is no refusal."""
+        """A loss without ERROR or DISCONNECT is not a refusal."""
         peer = self.at(State.ADMISSION)
         peer.connection.connection_lost()
         self.assertNotIsInstance(peer.connection.end_reason, SessionRefused)
         self.assertEqual(peer.connection.end_reason.code, "connection-lost")
 
     def test_welcome_after_an_error(self):
-        """An ERROR that was followed by the welcome refused nothing."""
+        """An ERROR before the welcome is not a refusal."""
         peer = self.at(State.ADMISSION)
         self.assertEqual(peer.say(error("x"), WELCOME), [WELCOMED])
         peer.connection.connection_lost()
@@ -247,7 +247,7 @@ class ClientCases(SideCases):
         self.assertEqual(peer.connection.end_reason.code, "connection-lost")
 
     def test_ended_after_the_welcome(self):
-        """The end of an established session is no refusal."""
+        """The end of an established session is not a refusal."""
         peer = self.at(State.ESTABLISHED)
         (_, ended) = peer.say(error("x"), REFUSAL)
         self.assertIs(type(ended.end), SessionEnded)
@@ -255,7 +255,7 @@ class ClientCases(SideCases):
     # An established session
 
     def test_told(self):
-        """MESSAGE, RESULT, ERROR and EVENT are told as they are."""
+        """MESSAGE, RESULT, ERROR and EVENT are returned unchanged."""
         peer = self.at(State.ESTABLISHED)
         result = Message(MessageType.RESULT, {"id": "c1", "more": [1]}, b"x")
         said = [HELLO, result, error("x", "m1"), WELCOME]
@@ -263,7 +263,7 @@ class ClientCases(SideCases):
         self.assertEqual(peer.hear(), [])
 
     def test_not_told(self):
-        """What only a client says is refused with `unexpected-type`."""
+        """Frames that only a client sends are refused with `unexpected-type`."""
         peer = self.at(State.ESTABLISHED)
         command = Message(MessageType.COMMAND, {"id": "c1", "command": "who"})
         self.assertEqual(peer.say(command, ACK), [])
@@ -280,7 +280,7 @@ class EncryptedClientTests(ClientCases, SynchronousTestCase):
     key = KEY
 
     def test_send_before_the_channel(self):
-        """To say something before the channel is open is the caller's mistake."""
+        """Sending before the channel is open raises the caller's error."""
         peer = self.at(State.CONNECTING)
         with self.assertRaises(LocalProtocolError):
             peer.connection.send(HELLO.type, HELLO.header, HELLO.content)
@@ -289,7 +289,7 @@ class EncryptedClientTests(ClientCases, SynchronousTestCase):
 
 class KeyMismatchTests(SynchronousTestCase):
     def check_mismatch(self, server_key, client_key, code, advice):
-        """Check how a client with a key meets a server with another, however the bytes are cut."""
+        """Check a client with a key at a server with another, however the bytes are cut."""
         for piece_bytes in (None, 1):
             pair = Pair(make_server(server_key), make_client(client_key))
             pair.pump(piece_bytes)
@@ -306,11 +306,11 @@ class KeyMismatchTests(SynchronousTestCase):
             self.assertEqual(pair.server.end_reason.code, "connection-lost")
 
     def test_key_required(self):
-        """A client without a key is told to take the server's key file."""
+        """A client without a key is told to use the server's key file."""
         self.check_mismatch(KEY, None, "key-required", "--key-file")
 
     def test_key_unexpected(self):
-        """A client with a key does not speak to a server without one."""
+        """A client with a key does not talk to a server without a key."""
         self.check_mismatch(None, KEY, "key-unexpected", "without")
 
     def test_wrong_key(self):
@@ -318,7 +318,7 @@ class KeyMismatchTests(SynchronousTestCase):
         self.check_mismatch(KEY, OTHER_KEY, "wrong-key", "same key file")
 
     def test_no_server(self):
-        """What does not speak as a server does is recognised by its first bytes."""
+        """A foreign server is recognized by its first bytes."""
         for key, greeting in product(
             (None, KEY), (b"SSH-2.0-OpenSSH\r\n", b"HTTP/1.1 400 ", b"\x15")
         ):

@@ -1,4 +1,4 @@
-"""Tests of what both sides make of a bad frame, and of a frame that asks what it may not."""
+"""Tests of how both sides treat bad frames, and frames that are not allowed."""
 
 from struct import Struct
 
@@ -29,13 +29,13 @@ EIGHT_KIB = 8192
 
 
 class FaultCases(SideCases):
-    """A fault in the bytes: one ERROR, DISCONNECT, and nothing more is read."""
+    """A fault in the bytes: one ERROR, one DISCONNECT, and no more reading."""
 
     def hello(self) -> bytes:
         return raw_frame(4, b'{"id":"m1"}', b"hello", self.key)
 
     def check_fault(self, code: str, frame: bytes) -> None:
-        """Check what follows on a bad frame that has a good one before it and two after it."""
+        """Check the results of a bad frame, with one good frame before it and two after it."""
         for state in (State.GREETING, State.ESTABLISHED):
             peer = self.at(state)
             peer.hear()
@@ -53,21 +53,21 @@ class FaultCases(SideCases):
             self.assertEqual(peer.hear(), [])
 
     def test_told_when_acted_on(self):
-        """A fault is told to the peer when its owner has acted on it, and not before."""
+        """The peer is told of a fault after the owner has acted on it, and not before."""
         peer = self.at(State.ESTABLISHED)
         hello, fault = peer.say_fault(HELLO)
         self.assertEqual((hello, fault.error.code), (HELLO, "bad-length"))
         self.assertIs(peer.state, State.FAULTED)
         self.assertEqual(peer.hear(), [])
         self.assertIsNone(peer.connection.end_reason)
-        for _ in range(2):  # the second time there is nothing left to do
+        for _ in range(2):  # the second time, there is nothing to do
             peer.connection.end_faulty()
             self.assertIs(peer.state, State.CLOSING)
         self.assertEqual(codes_of(peer.hear()), [(5, "bad-length"), (6, "bad-length")])
         self.assertEqual(peer.connection.end_reason.code, "bad-length")
 
     def test_between_the_fault_and_its_answer(self):
-        """Until then nothing is read or waits, and what others say goes out before the answer."""
+        """Before that, nothing is read or kept, and frames that others queue precede the answer."""
         peer = self.at(State.ESTABLISHED)
         peer.say_fault(HELLO)
         peer.connection.receive_data(peer.seal(peer.encode(HELLO, ping(1))))
@@ -82,7 +82,7 @@ class FaultCases(SideCases):
         )
 
     def test_time_of_the_answer(self):
-        """The fault is what ends the session, however long its answer takes."""
+        """The fault is the reason of the end, however long the answer takes."""
         peer = self.at(State.ESTABLISHED)
         peer.say_fault()
         for now in (5.0, 10.0, 15.0, 100.0, 1000.0):
@@ -92,7 +92,7 @@ class FaultCases(SideCases):
         self.assertEqual(codes_of(peer.hear()), [(5, "bad-length"), (6, "bad-length")])
 
     def test_ended_before_the_answer(self):
-        """Where the session is ended or lost first, the fault is not told."""
+        """If the session ends or is lost first, the fault is not reported."""
         for end, heard in (
             (lambda connection: connection.end("shutting-down", "bye"), [(6, "shutting-down")]),
             (lambda connection: connection.connection_lost(), []),
@@ -106,7 +106,7 @@ class FaultCases(SideCases):
             self.assertIs(peer.connection.end_reason, reason)
 
     def test_no_fault(self):
-        """Where there was no fault there is nothing to end."""
+        """Without a fault, `end_faulty` does nothing."""
         for state in (State.GREETING, State.ESTABLISHED, State.DRAINING, State.CLOSED):
             peer = self.at(state)
             peer.hear()
@@ -115,20 +115,20 @@ class FaultCases(SideCases):
             self.assertEqual(peer.hear(), [])
 
     def test_too_short(self):
-        """A frame that is shorter than an envelope is `bad-length`."""
+        """A frame shorter than an envelope is `bad-length`."""
         self.check_fault("bad-length", LENGTH.pack(63) + bytes(63))
         self.check_fault("bad-length", LENGTH.pack(0))
 
     def test_lengths_that_contradict(self):
-        """Lengths that do not fill the frame are `bad-length`."""
+        """Lengths that do not add up to the frame's length are `bad-length`."""
         self.check_fault("bad-length", flipped(self.hello(), FIELDS["content length"].start))
 
     def test_too_large(self):
-        """A length prefix over any limit is `too-large`, though nothing else has come."""
+        """A length prefix over any limit is `too-large`, before any other byte arrives."""
         self.check_fault("too-large", LENGTH.pack(2**32 - 1))
 
     def test_bad_magic(self):
-        """What does not begin with the magic is `bad-magic`."""
+        """A frame that does not begin with the magic is `bad-magic`."""
         self.check_fault("bad-magic", flipped(self.hello(), 4))
 
     def test_bad_version(self):
@@ -142,7 +142,7 @@ class FaultCases(SideCases):
         self.check_fault("bad-crc", flipped(hello, len(hello) - 1))
 
     def test_bad_mac(self):
-        """An envelope that was signed with another key is `bad-mac`."""
+        """An envelope signed with another key is `bad-mac`."""
         self.check_fault("bad-mac", raw_frame(4, b'{"id":"m1"}', b"hello", bytes([7] * 32)))
         self.check_fault("bad-mac", flipped(self.hello(), FIELDS["MAC"].start))
 
@@ -160,7 +160,7 @@ class FaultCases(SideCases):
         self.assertEqual(codes_of(peer.hear()), [(5, "too-large"), (6, "too-large")])
 
     def test_over_the_content_limit(self):
-        """A content over the limit is `too-large` before it has arrived; one that fits is not."""
+        """Content over the limit is `too-large` before it arrives; content of the limit is not."""
         for length, over in ((MAX_CONTENT, False), (MAX_CONTENT + 1, True)):
             peer = self.at(State.ESTABLISHED)
             frame = raw_frame(4, b'{"id":"m1"}', bytes(length), self.key)
@@ -180,7 +180,7 @@ class FaultCases(SideCases):
             self.assertEqual(heard, [(5, "too-large"), (6, "too-large")] if over else [])
 
     def test_after_establishment(self):
-        """Once the session is established a frame may be as long as the limits allow."""
+        """After establishment, a frame may be as long as the limits allow."""
         peer = self.at(State.ESTABLISHED)
         content = bytes(EIGHT_KIB + 1)
         (told,) = peer.say(Message.chat(content, id="m1"))
@@ -188,10 +188,10 @@ class FaultCases(SideCases):
 
 
 class RequestCases(SideCases):
-    """A fault in what was asked: one ERROR, and the session goes on."""
+    """A faulty request: one ERROR, and the session goes on."""
 
     def check_answer(self, frame: bytes, code: str, ref: str | None, state=State.ESTABLISHED):
-        """Check that a frame is answered with one ERROR and that the session goes on."""
+        """Check that a frame is answered with one ERROR, and that the session goes on."""
         peer = self.at(state)
         peer.hear()
         events = peer.say_frames(frame + peer.encode(ping(3)))
@@ -203,28 +203,28 @@ class RequestCases(SideCases):
         self.assertIs(peer.state, state)
 
     def test_unknown_type(self):
-        """A type that nobody knows is answered with `unknown-type` and the frame's id."""
+        """A frame of unknown type is answered with `unknown-type` and the frame's id."""
         for state in (State.GREETING, State.ESTABLISHED):
             self.check_answer(
                 raw_frame(99, b'{"id":"x"}', b"?", self.key), "unknown-type", "x", state
             )
 
     def test_chunk(self):
-        """CHUNK has no meaning yet: it is answered like a type that nobody knows."""
+        """CHUNK has no meaning yet: it is answered like an unknown type."""
         self.check_answer(raw_frame(7, b'{"id":"x"}', b"", self.key), "unknown-type", "x")
 
     def test_no_id(self):
-        """A frame without an id, or with one that is no text, is answered without a ref."""
+        """A frame without an id, or with an id that is not text, is answered without a ref."""
         for header in (b"{}", b'{"id":5}', b'{"id":null}'):
             self.check_answer(raw_frame(99, header, b"", self.key), "unknown-type", None)
 
     def test_long_id(self):
-        """An id that is too long to be repeated is not: the answer is always within the limits."""
+        """An id that is too long is not repeated, so the answer stays within the limits."""
         header = b'{"id":"%s"}' % (b"x" * 65_500)
         self.check_answer(raw_frame(99, header, b"", self.key), "unknown-type", None)
 
     def test_unexpected_type(self):
-        """A greeting in the middle of a session is answered with `unexpected-type`."""
+        """A greeting during a session is answered with `unexpected-type`."""
         for message_type in (MessageType.SESSION_INIT, MessageType.SESSION_ACK):
             frame = raw_frame(message_type, b'{"session_id":"s"}', b"", self.key)
             self.check_answer(frame, "unexpected-type", None)
@@ -235,13 +235,13 @@ class RequestCases(SideCases):
         self.check_answer(frame, "unexpected-type", "m1", State.GREETING)
 
     def test_bad_fields(self):
-        """A header that lacks a field, or has one of the wrong type, is `bad-request`."""
+        """A header with a field that is missing or has the wrong type is `bad-request`."""
         self.check_answer(raw_frame(4, b"{}", b"", self.key), "bad-request", None)
         self.check_answer(raw_frame(4, b'{"id":"m1","room":5}', b"", self.key), "bad-request", "m1")
         self.check_answer(raw_frame(3, b'{"n":"1"}', b"ping", self.key), "bad-request", None)
 
     def test_error_is_not_answered(self):
-        """An ERROR from the peer is never answered with ERROR, whatever the state."""
+        """An ERROR from the peer is never answered with an ERROR, in any state."""
         for state in (State.GREETING, State.ESTABLISHED):
             peer = self.at(state)
             peer.hear()
@@ -250,7 +250,7 @@ class RequestCases(SideCases):
             self.assertIs(peer.state, state)
 
     def test_bad_error_is_not_answered(self):
-        """Nor is one whose header is not as it should be: two sides would never fall silent."""
+        """An ERROR with a bad header is not answered either, or two sides would never stop."""
         for header in (b"{}", b'{"code":5}', b'{"code":"x","ref":[]}'):
             peer = self.at(State.ESTABLISHED)
             peer.say_frames(raw_frame(5, header, b"", self.key))
@@ -258,7 +258,7 @@ class RequestCases(SideCases):
             self.assertIs(peer.state, State.ESTABLISHED)
 
     def test_told_to_its_owner(self):
-        """Faults and pings are told to the owner, who answers them when it wants."""
+        """The owner gets an event for faults and pings, and answers them at any time."""
         for state in (State.GREETING, State.ESTABLISHED):
             peer = self.at(state)
             peer.hear()
@@ -279,7 +279,7 @@ class RequestCases(SideCases):
             self.assertEqual(peer.hear()[0], pong(5))
 
     def test_send_error(self):
-        """`send_error` tells the code, the text and the ref."""
+        """`send_error` sends the code, the text and the ref."""
         peer = self.at(State.ESTABLISHED)
         peer.connection.send_error(RequestError("not-here", "try there", ref="m1"))
         expected = Error(code="not-here", message="try there", ref="m1")

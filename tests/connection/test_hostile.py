@@ -1,4 +1,4 @@
-"""Tests of a session against any bytes: any frame in any state, cuts and tampering."""
+"""Tests of a session with any bytes: any frame in any state, cuts and tampering."""
 
 import json
 from collections.abc import Callable
@@ -60,15 +60,15 @@ moderate = settings(max_examples=150)
 
 @dataclass(frozen=True)
 class Attack:
-    """What is done to a connection.
+    """An attack on a connection.
 
     Attributes:
-        make: Makes the side that is attacked.
-        key: Its key.
-        state: The state that it is in.
-        stream: What is said to it: frames good and bad, and what is none.
-        is_sealed: Whether that comes through the channel, or past it.
-        admits: Whether a client that asks is let in.
+        make: Makes the attacked side.
+        key: The key of the attacked side.
+        state: The state of the attacked side.
+        stream: The bytes sent to it: good frames, bad frames, and other bytes.
+        is_sealed: Whether the bytes come through the channel, or bypass it.
+        admits: Whether a client that asks for admission is admitted.
     """
 
     make: Callable[..., Any]
@@ -81,7 +81,7 @@ class Attack:
 
 @st.composite
 def attacks(draw: st.DrawFn) -> Attack:
-    """Make up attacks."""
+    """Draw attacks."""
     key = draw(KEYS)
     good = st.sampled_from(SAID).map(Codec(key).encode)
     others = (ANY_FRAMES | FAULTS).map(lambda make: make(key))
@@ -96,7 +96,7 @@ class HostileTests(SynchronousTestCase):
     def play(
         self, attack: Attack, piece_bytes: int | None
     ) -> tuple[list[Event], list[Message], State]:
-        """Attack a new connection, and return what it told, what it said and where it stands."""
+        """Attack a new connection; return its events, its frames and its state."""
         peer = bring_to(attack.state, attack.make(attack.key), attack.key)
         connection = peer.connection
         is_sealed = attack.is_sealed and attack.state is not State.CONNECTING
@@ -119,11 +119,11 @@ class HostileTests(SynchronousTestCase):
     @moderate
     @given(attacks(), st.integers(1, 60))
     def test_anything(self, attack, piece_bytes):
-        """Whatever arrives, however cut, comes to the same end: never an exception, one answer."""
+        """Any bytes, however cut, have the same result: no exception, one answer."""
         told, said, state = self.play(attack, None)
         again = self.play(attack, piece_bytes)
         self.assertEqual((repr(told), said, state), (repr(again[0]), again[1], again[2]))
-        if attack.state is not State.FAULTED:  # who goes on after a fault has answered it
+        if attack.state is not State.FAULTED:  # continuing after a fault has answered it
             self.assertIsNot(state, State.FAULTED)
         ends = [event for event in told if isinstance(event, Faulted | Ended)]
         self.assertIn(ends, ([], told[-1:]))
@@ -131,7 +131,7 @@ class HostileTests(SynchronousTestCase):
         self.assertIn(goodbyes, ([], said[-1:]))
         if ends and isinstance(ends[0], Faulted):
             fault = ends[0].error
-            # Where there is no channel, or no common key, there is nothing to tell it with.
+            # Without a channel or a common key, there is no way to tell the peer.
             has_words = attack.state is not State.CONNECTING
             has_words = has_words and not isinstance(fault, KeyMismatchError)
             expected = [(5, fault.code), (6, fault.code)] if has_words else []
@@ -144,7 +144,7 @@ class HostileTests(SynchronousTestCase):
     @moderate
     @given(attacks())
     def test_nothing_after_the_end(self, attack):
-        """Once a session is over, nothing that arrives is told or answered."""
+        """After the end of a session, received bytes cause no event and no answer."""
         peer = bring_to(attack.state, attack.make(attack.key), attack.key)
         peer.connection.end("goodbye", "bye")
         peer.hear()
@@ -156,7 +156,7 @@ class HostileTests(SynchronousTestCase):
     @moderate
     @given(SIDES, KEYS, st.data())
     def test_tampering(self, make, key, data):
-        """Of a stream that was changed on the way only what came before the change is told."""
+        """Of a stream with a changed byte, only the part before the change causes events."""
         peer = bring_to(State.ESTABLISHED, make(key), key)
         said = [Message.chat(bytes([n]) * n, id=f"m{n}") for n in range(6)]
         stream = b"".join(peer.seal(peer.encode(message)) for message in said)
@@ -166,7 +166,7 @@ class HostileTests(SynchronousTestCase):
         changed = stream[:at] + put + stream[at + cut :]
         told = peer.feed(changed, data.draw(st.none() | st.integers(1, 300)))
         messages = [event for event in told if isinstance(event, Message)]
-        if key is None:  # then whole frames can be taken out or repeated, but none made up
+        if key is None:  # without a key, whole frames can be removed or repeated, but not made up
             self.assertLessEqual({message.id for message in messages}, {m.id for m in said})
             self.assertTrue(all(message in said for message in messages))
         else:
@@ -176,7 +176,7 @@ class HostileTests(SynchronousTestCase):
     @moderate
     @given(SIDES, KEYS, st.data())
     def test_cut_anywhere(self, make, key, data):
-        """A stream that is cut tells what was whole, and says so if the cut was inside a frame."""
+        """A cut stream gives its complete frames, and the reason tells a cut inside a frame."""
         peer = bring_to(State.ESTABLISHED, make(key), key)
         said = [Message.chat(bytes([n]) * n, id=f"m{n}") for n in range(4)]
         sealed = [peer.seal(peer.encode(message)) for message in said]
@@ -191,7 +191,7 @@ class HostileTests(SynchronousTestCase):
     @moderate
     @given(KEYS, st.booleans(), st.lists(st.tuples(st.integers(0, 90), st.integers(0, 3))))
     def test_abandoned(self, key, ends_badly, steps):
-        """Whoever stops at an event and goes on later, with a new call, misses and repeats none."""
+        """A caller that stops at an event and continues later misses and repeats no event."""
         peer = bring_to(State.GREETING, make_server(key), key)
         said = [ACK, HELLO, pong(1), ping(2), error("x"), HELLO, pong(3)]
         last = b"\0" * 4 if ends_badly else peer.encode(GOODBYE)
@@ -219,7 +219,7 @@ class HostileTests(SynchronousTestCase):
     @moderate
     @given(KEYS, st.lists(st.integers(0, 90)))
     def test_continued(self, key, lengths):
-        """What arrives while an event is acted on is told by the same call."""
+        """Bytes that arrive while an event is acted on are read by the same call."""
         peer = bring_to(State.ESTABLISHED, make_server(key), key)
         said = [Message.chat(b"x" * n, id=f"m{n}") for n in range(6)]
         data = b"".join(peer.seal(peer.encode(message)) for message in said)
@@ -241,7 +241,7 @@ class HostileTests(SynchronousTestCase):
         st.lists(st.floats(0, 1e9)),
     )
     def test_greeting(self, heartbeat, max_content, times):
-        """Whatever interval and limit a greeting may tell, the client lives with it."""
+        """With any interval and limit in the greeting, the client works."""
         peer = bring_to(State.GREETING, make_client())
         fields = {"session_id": "s", "heartbeat": heartbeat, "max_content": max_content}
         peer.say_frames(raw_frame(1, json.dumps(fields).encode()))
@@ -256,7 +256,7 @@ class HostileTests(SynchronousTestCase):
 
 
 def take(connection: Any, most: int) -> list[Event]:
-    """Take a number of events, each with a call of its own; let in whoever asks."""
+    """Take a number of events, each with its own call; admit clients that ask."""
     told = []
     for _ in range(most):
         event = next(answered(connection), None)

@@ -1,4 +1,4 @@
-"""Tests of liveness: pings when they are due, and the end of a silent or slow session."""
+"""Tests of liveness: pings that are due, and the end of a silent or slow session."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -27,26 +27,26 @@ class LivenessTests(SynchronousTestCase):
         self.liveness = Liveness(10.0, 100.0)
 
     def test_first_look(self):
-        """The first look ends an interval whenever it comes; the next one is whole."""
+        """The first look always ends an interval; the next interval is complete."""
         self.assertIs(self.liveness.look(103.0), Pulse.DUE)
         self.assertIs(self.liveness.look(109.0), Pulse.EARLY)
         self.assertIs(self.liveness.look(113.0), Pulse.DUE)
 
     def test_due_once(self):
-        """The end of an interval is told once, however often one looks."""
+        """The end of an interval is returned once, for any number of looks."""
         self.assertIs(self.liveness.look(100.0), Pulse.DUE)
         self.assertIs(self.liveness.look(100.0), Pulse.EARLY)
         self.assertIs(self.liveness.look(105.0), Pulse.EARLY)
         self.assertIs(self.liveness.look(110.0), Pulse.DUE)
 
     def test_tolerance(self):
-        """A timer that fires a tenth of the interval early is on time; one before that is not."""
+        """A look a tenth of the interval early is on time; an earlier look is not."""
         self.liveness.look(100.0)
         self.assertIs(self.liveness.look(108.9), Pulse.EARLY)
         self.assertIs(self.liveness.look(109.0), Pulse.DUE)
 
     def test_next_interval(self):
-        """An interval begins with the look that ended the one before."""
+        """An interval begins with the look that ended the interval before."""
         self.liveness.look(100.0)
         self.liveness.was_heard = True
         self.assertIs(self.liveness.look(109.5), Pulse.DUE)
@@ -54,13 +54,13 @@ class LivenessTests(SynchronousTestCase):
         self.assertIs(self.liveness.look(118.5), Pulse.DUE)
 
     def test_silence(self):
-        """The last of three silent intervals is the end."""
+        """The session is lost at the end of the third silent interval."""
         pulses = [self.liveness.look(now) for now in (100.0, 110.0, 120.0)]
         self.assertEqual(pulses, [Pulse.DUE, Pulse.DUE, Pulse.LOST])
         self.assertEqual(len(pulses), SILENT_INTERVALS)
 
     def test_sign_of_life(self):
-        """One sign of life starts the count again, and counts for one interval only."""
+        """A sign of life restarts the count, and counts for one interval only."""
         self.liveness.look(100.0)
         self.liveness.look(110.0)
         self.liveness.was_heard = True
@@ -68,7 +68,7 @@ class LivenessTests(SynchronousTestCase):
         self.assertEqual(pulses, [Pulse.DUE, Pulse.DUE, Pulse.DUE, Pulse.LOST])
 
     def test_early_look_keeps_the_sign(self):
-        """A look inside an interval does not use up the sign of life."""
+        """A look within an interval keeps the sign of life."""
         self.liveness.look(100.0)
         self.liveness.was_heard = True
         self.liveness.look(105.0)
@@ -76,17 +76,17 @@ class LivenessTests(SynchronousTestCase):
         self.assertEqual(pulses, [Pulse.DUE, Pulse.DUE, Pulse.DUE, Pulse.LOST])
 
     def test_stopped_process(self):
-        """A long time in which nobody looked is one interval, not many."""
+        """A long time without a look counts as one interval."""
         self.liveness.look(100.0)
         self.assertIs(self.liveness.look(100_000.0), Pulse.DUE)
         self.assertIs(self.liveness.look(100_010.0), Pulse.LOST)
 
 
 class TickCases(SideCases):
-    """How a session lets time pass."""
+    """The effect of time on a session."""
 
     def silence(self, peer, *looks):
-        """Look at the time again and again, and return the state after each look."""
+        """Look at the time repeatedly, and return the state after each look."""
         states = []
         for now in looks:
             peer.connection.tick(now)
@@ -94,7 +94,7 @@ class TickCases(SideCases):
         return states
 
     def test_three_silent_intervals(self):
-        """Three intervals without a frame end the session, and the peer may come back."""
+        """Three intervals without a frame end the session, and the peer may connect again."""
         peer = self.at(State.ESTABLISHED)
         states = self.silence(peer, 5.0, 10.0, 15.0, 20.0)
         self.assertEqual(states, [State.ESTABLISHED] * 3 + [State.CLOSING])
@@ -106,7 +106,7 @@ class TickCases(SideCases):
         self.assertTrue(last.header.retry)
 
     def test_any_frame_is_a_sign_of_life(self):
-        """Every valid frame starts the count again: also one that is refused or not known."""
+        """Each valid frame restarts the count, even a refused or unknown frame."""
         signs = (
             raw_frame(4, b'{"id":"m1"}', b"hello", self.key),
             raw_frame(3, b'{"n":1}', b"pong", self.key),
@@ -121,7 +121,7 @@ class TickCases(SideCases):
             self.assertEqual(states, [State.ESTABLISHED] * 3 + [State.CLOSING])
 
     def test_a_long_frame_takes_its_time(self):
-        """A long frame whose start was found good is a sign of life while it goes on."""
+        """A long frame with a good start is a sign of life while more of it arrives."""
         peer = self.at(State.ESTABLISHED)
         for _ in range(2):
             frame = peer.encode(Message.chat(bytes(100_000), id="long"))
@@ -132,7 +132,7 @@ class TickCases(SideCases):
             self.assertEqual(len(peer.say_frames(frame)), 1)
 
     def test_a_trickle_is_silence(self):
-        """A few bytes now and then of a long frame do not keep a session alive."""
+        """A long frame that arrives in a trickle does not keep a session alive."""
         peer = self.at(State.ESTABLISHED)
         frame = peer.encode(Message.chat(bytes(100_000), id="long"))
         peer.say_frames(frame[:90_000])
@@ -142,7 +142,7 @@ class TickCases(SideCases):
         self.assertEqual(peer.connection.end_reason.code, "heartbeat-timeout")
 
     def test_start_of_a_frame_is_no_sign_of_life(self):
-        """Bytes that are not yet known to begin a good frame do not keep a session alive."""
+        """Bytes that may not begin a good frame do not keep a session alive."""
         peer = self.at(State.ESTABLISHED)
         for now, byte in zip((5.0, 10.0, 15.0, 20.0), peer.seal(peer.encode(HELLO)), strict=False):
             peer.feed(bytes([byte]))
@@ -150,7 +150,7 @@ class TickCases(SideCases):
         self.assertEqual(peer.connection.end_reason.code, "heartbeat-timeout")
 
     def test_stopped_process(self):
-        """A process that was stopped for an hour does not end its sessions at the first look."""
+        """After a process was stopped for an hour, the first look does not end its sessions."""
         peer = self.at(State.ESTABLISHED)
         self.silence(peer, 5.0, 3600.0)
         self.assertIs(peer.state, State.ESTABLISHED)
@@ -159,7 +159,7 @@ class TickCases(SideCases):
         self.assertEqual(states, [State.ESTABLISHED] * 3 + [State.CLOSING])
 
     def test_note_alive(self):
-        """While this side does not listen the peer's silence does not count."""
+        """While this side has paused reading, the peer's silence does not count."""
         peer = self.at(State.ESTABLISHED)
         for now in range(5, 200, 5):
             peer.connection.note_alive()
@@ -167,7 +167,7 @@ class TickCases(SideCases):
         self.assertIs(peer.state, State.ESTABLISHED)
 
     def test_slow_handshake(self):
-        """A session that is not established in 10 s ends, and the peer may come back."""
+        """A session that is not established in 10 s ends, and the peer may connect again."""
         states = [state for state in HANDSHAKE_STATES if self.key or state != State.CONNECTING]
         for state in states:
             peer = self.at(state)
@@ -183,13 +183,13 @@ class TickCases(SideCases):
             self.assertEqual(said, [(6, end.code)] if state is not State.CONNECTING else [])
 
     def test_handshake_in_time(self):
-        """The handshake's time does not run on once the session is established."""
+        """The handshake timeout does not apply to an established session."""
         peer = self.at(State.ESTABLISHED)
         peer.connection.tick(10.0)
         self.assertIs(peer.state, State.ESTABLISHED)
 
     def test_over(self):
-        """Time does nothing to a session that is over."""
+        """Time has no effect on a session that is over."""
         for state in (State.DRAINING, State.CLOSING, State.CLOSED):
             peer = self.at(state)
             peer.hear()
@@ -203,19 +203,19 @@ class HeartbeatCases(SideCases):
     """Pings and pongs."""
 
     def test_ping_is_answered(self):
-        """A ping is answered with a pong of its number, and is not told."""
+        """A ping is answered with a pong with its number, and causes no event."""
         peer = self.at(State.ESTABLISHED)
         self.assertEqual(peer.say(ping(7), ping(-1), ping(2**70)), [])
         self.assertEqual(peer.hear(), [pong(7), pong(-1), pong(2**70)])
 
     def test_pong_is_told(self):
-        """A pong is told with its number, and is not answered."""
+        """A pong causes an event with its number, and is not answered."""
         peer = self.at(State.ESTABLISHED)
         self.assertEqual(peer.say(pong(7)), [PongReceived(7)])
         self.assertEqual(peer.hear(), [])
 
     def test_pings_are_numbered(self):
-        """Each ping has a number of its own, and `send_ping` returns it."""
+        """Each ping has its own number, and `send_ping` returns it."""
         peer = self.at(State.ESTABLISHED)
         numbers = [peer.connection.send_ping() for _ in range(3)]
         self.assertEqual(peer.hear(), [ping(n) for n in numbers])
@@ -243,13 +243,13 @@ class ServerTickTests(TickCases, HeartbeatCases, SynchronousTestCase):
         self.assertEqual(heard, [[ping(1)], [], [ping(2)], [], [ping(3)]])
 
     def test_pong(self):
-        """The answer to a ping is told with the ping's number."""
+        """The event for a pong has the number of the ping."""
         peer = self.at(State.ESTABLISHED)
         peer.connection.tick(5.0)
         self.assertEqual(peer.say(pong(1)), [PongReceived(1)])
 
     def test_no_ping_at_the_end(self):
-        """The look that ends the session does not ping."""
+        """The look that ends the session sends no ping."""
         peer = self.at(State.ESTABLISHED)
         self.silence(peer, 5.0, 10.0, 15.0)
         peer.hear()
@@ -266,13 +266,13 @@ class ClientTickTests(TickCases, HeartbeatCases, SynchronousTestCase):
     make = staticmethod(make_client)
 
     def test_does_not_ping(self):
-        """The client does not ping of its own accord."""
+        """The client sends no pings by itself."""
         peer = self.at(State.ESTABLISHED)
         self.silence(peer, 5.0, 10.0, 15.0)
         self.assertEqual(peer.hear(), [])
 
     def test_interval_of_the_greeting(self):
-        """The client counts the intervals that the server's greeting tells."""
+        """The client uses the interval from the server's greeting."""
         greeting = raw_frame(1, b'{"session_id":"s","heartbeat":60}')
         peer = bring_to(State.GREETING, make_client())
         peer.say_frames(greeting)

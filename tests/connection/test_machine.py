@@ -1,4 +1,4 @@
-"""Any call in any state: state machines over one side of a session, with a far end of any kind."""
+"""Any call in any state: state machines for one side of a session, with any far end."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ from tests.wire.hostile import FAULTS, MakeFrame
 MAX_RECORD = 2 + 65_535
 REQUEST_CODES = {"unknown-type", "unexpected-type", "bad-request"}
 OWN_WORD = "some-word"
-"""The code of those ERRORs that a test makes a connection send."""
+"""The code of the ERRORs that a test makes a connection send."""
 FOLLOWING = {
     before: {after for (state, _), after in TRANSITIONS.items() if state is before}
     for before in State
@@ -59,7 +59,7 @@ bounded = settings(max_examples=100, stateful_step_count=40)
 
 
 def watched(side: Any) -> Any:
-    """Make a side that fails where its state changes past the table, or its end a second time."""
+    """Return a side that fails if its state leaves the table, or if its end changes."""
 
     class Watched(side):  # type: ignore[misc]  # of either side, which mypy takes for anything
         @property
@@ -86,7 +86,7 @@ def watched(side: Any) -> Any:
 
 
 def make_watched(side: type[Connection], key: bytes | None) -> Connection:
-    """Make either side, watched."""
+    """Return either side, watched."""
     codec = Codec(key, max_content=GREETING.max_content)
     if side is ServerConnection:
         return watched(side)(codec, channel_of(key, is_server=True), GREETING, 0.0)
@@ -111,7 +111,7 @@ SAYABLE = {
 
 
 def number_of(event: Event) -> int | None:
-    """Return the number that was given to what an event tells of, if it has one."""
+    """Return the number in an event or its message, if it has one."""
     if isinstance(event, PongReceived):
         return event.n
     if not isinstance(event, Message):
@@ -124,7 +124,7 @@ def number_of(event: Event) -> int | None:
 
 
 class ConnectionMachine(RuleBasedStateMachine):
-    """One side of a session; a subclass names the side and the key."""
+    """One side of a session; a subclass gives the side and the key."""
 
     side: ClassVar[type[Connection]]
     key: ClassVar[bytes | None] = None
@@ -147,7 +147,7 @@ class ConnectionMachine(RuleBasedStateMachine):
         self.peer = bring_to(state, self.connection, self.key)
         self.reader = self.codec.reader()
 
-    # What the far end says
+    # The far end's frames
 
     @rule(
         kinds=st.lists(st.sampled_from(list(SAYABLE)), min_size=1, max_size=5),
@@ -155,7 +155,7 @@ class ConnectionMachine(RuleBasedStateMachine):
         arrives_whole=st.booleans(),
     )
     def say(self, kinds: list[str], lengths: list[int], arrives_whole: bool) -> None:
-        """Say frames without fault, of any type; some or all of what is on its way arrives."""
+        """Send faultless frames of any type; some or all bytes on the way arrive."""
         frames = b""
         for kind in kinds:
             self.number += 1
@@ -174,14 +174,14 @@ class ConnectionMachine(RuleBasedStateMachine):
 
     @rule(frames=FAULTS, is_meant=RARELY)
     def say_faulty(self, frames: MakeFrame, is_meant: bool) -> None:
-        """Say a frame that is wrong in some way, or what is no frame."""
+        """Send a faulty frame, or other bytes."""
         if is_meant:
             self.put(frames(self.key))
 
     @precondition(lambda self: not self.connection.is_established and not self.arriving)
     @rule(is_meant=st.booleans())
     def say_too_much(self, is_meant: bool) -> None:
-        """Say most of a frame that is too long before there is a session."""
+        """Send most of a frame that is too long before establishment."""
         if is_meant:
             self.number += 1
             self.put(self.codec.encode(SAYABLE["large message"](self.number)))
@@ -189,28 +189,28 @@ class ConnectionMachine(RuleBasedStateMachine):
 
     @rule(data=st.binary(min_size=1, max_size=100), at=st.integers(0, 200), is_meant=RARELY)
     def damage(self, data: bytes, at: int, is_meant: bool) -> None:
-        """Put any bytes between those that are on their way."""
+        """Insert any bytes between the bytes on the way."""
         if is_meant:
             self.arriving[at:at] = data
 
     @precondition(lambda self: self.connection.state is State.CONNECTING)
     @rule()
     def shake_hands(self) -> None:
-        """Do the far end's part of the secure channel's handshake, if it is its turn."""
+        """Do the far end's part of the secure channel's handshake, if it is due."""
         self.hear()
         self.put(b"")
 
     def put(self, frames: bytes) -> None:
-        """Let frames be on their way."""
+        """Put frames on the way."""
         self.arriving += self.peer.channel.handshake_to_send()
         if self.peer.channel.is_open:
             self.arriving += self.peer.channel.seal(frames)
 
-    # What arrives, and is acted on
+    # Arriving bytes, and acting on them
 
     @rule(length=st.integers(1, 300))
     def deliver(self, length: int) -> None:
-        """Let some of it arrive, and act on all that it means."""
+        """Deliver some bytes, and act on all events."""
         self.arrive(length)
         self.take(answered(self.connection))
         if self.connection.is_readable:
@@ -218,31 +218,31 @@ class ConnectionMachine(RuleBasedStateMachine):
 
     @rule()
     def deliver_all(self) -> None:
-        """Let all of it arrive, and act on all that it means."""
+        """Deliver all bytes, and act on all events."""
         self.deliver(len(self.arriving))
 
     @rule(length=st.integers(0, 300), most=st.integers(0, 3))
     def deliver_and_stop(self, length: int, most: int) -> None:
-        """Let some of it arrive, and act on a few events, each of a call of its own."""
+        """Deliver some bytes, and act on a few events, with a call for each."""
         self.arrive(length)
         for _ in range(most):
             event = next(answered(self.connection), None)
             self.take(iter(() if event is None else (event,)))
 
     def arrive(self, length: int) -> None:
-        """Give the connection the first bytes of what is on its way."""
+        """Feed the connection the first bytes on the way."""
         self.connection.receive_data(bytes(self.arriving[:length]))
         del self.arriving[:length]
 
     def take(self, events: Iterator[Event]) -> None:
-        """Note events."""
+        """Record events."""
         for event in events:
             is_end = isinstance(event, Ended)
             assert is_end or not self.connection.is_over, event
             self.told.append(event)
 
     def most(self) -> int:
-        """How much the connection may keep: the longest frame that it takes, and a record."""
+        """Return the most bytes that the connection may hold: its longest frame, and a record."""
         frame = MAX_UNESTABLISHED_FRAME
         if self.connection.is_established:
             frame = self.codec.with_max_content(GREETING.max_content).max_frame
@@ -251,14 +251,14 @@ class ConnectionMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.connection.state is State.FAULTED)
     @rule()
     def act_on_fault(self) -> None:
-        """Answer a fault in its turn."""
+        """Answer a fault."""
         self.connection.end_faulty()
 
-    # What its owner does
+    # The owner's calls
 
     @rule(seconds=st.sampled_from((0.0, 0.4, 1.0, 5.0)))
     def tick(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the time."""
         self.now += seconds
         self.connection.tick(self.now)
 
@@ -278,7 +278,7 @@ class ConnectionMachine(RuleBasedStateMachine):
 
     @rule(pings=st.booleans())
     def send(self, pings: bool) -> None:
-        """Send a ping or an ERROR, as far as that is allowed."""
+        """Send a ping or an ERROR, if that is allowed."""
         state = self.connection.state
         is_allowed = state not in (State.CONNECTING, State.CLOSING, State.CLOSED)
         try:
@@ -293,7 +293,7 @@ class ConnectionMachine(RuleBasedStateMachine):
 
     @rule()
     def hear(self) -> None:
-        """Let the far end read what was said: whole frames, good ones, and none after the last."""
+        """Let the far end read the output: complete, valid frames, none of them after the last."""
         self.peer.channel.receive_data(self.connection.data_to_send())
         while plaintext := self.peer.channel.next_plaintext():
             self.reader.receive_data(plaintext)
@@ -302,16 +302,16 @@ class ConnectionMachine(RuleBasedStateMachine):
         goodbyes = [each for each in self.heard if each.type == MessageType.DISCONNECT]
         assert goodbyes in ([], self.heard[-1:]), self.heard
 
-    # What holds all the time
+    # Invariants
 
     @invariant()
     def an_end_has_its_reason(self) -> None:
-        """A session is over where there is a reason, and only there."""
+        """A session has a reason for its end if and only if it is over."""
         assert self.connection.is_over == (self.connection.end_reason is not None)
 
     @invariant()
     def nothing_is_told_twice(self) -> None:
-        """What has a number is told in the order of the numbers; other things are told once."""
+        """Numbered events come in order, and all other events once."""
         numbers = [n for n in map(number_of, self.told) if n is not None]
         assert all(before < after for before, after in pairwise(numbers)), numbers
         for kind in (AdmissionAsked, Welcomed, Faulted, Ended):
@@ -320,9 +320,9 @@ class ConnectionMachine(RuleBasedStateMachine):
         assert ends in ([], self.told[-1:]), self.told
 
     def teardown(self) -> None:
-        """Hold that a fault was answered with one ERROR and one DISCONNECT, and no other with one.
+        """Check that a fault was answered with one ERROR and one DISCONNECT, and nothing else was.
 
-        Who ended the session itself before it answered has said only DISCONNECT.
+        If this side ended the session before it answered, it has sent only DISCONNECT.
         """
         if not hasattr(self, "peer"):
             return
@@ -341,7 +341,7 @@ class ConnectionMachine(RuleBasedStateMachine):
         assert said[-2:] == [(5, fault.code), (6, fault.code)], said
 
     def usual_codes(self) -> set[str]:
-        """Return the codes of those ERRORs after which a session may go on, or was refused."""
+        """Return the codes of ERRORs for faulty requests and for refusals."""
         return {*REQUEST_CODES, OWN_WORD, "bad-session", "bad-name"}
 
 
@@ -352,7 +352,7 @@ class ServerMachine(ConnectionMachine):
 
     @rule()
     def admit(self) -> None:
-        """Let the client in: nothing happens where it is over, and only one that asked may be."""
+        """Admit the client: this does nothing after the end, and otherwise needs a request."""
         state = self.connection.state
         try:
             self.connection.admit("alice", ROOMS)
@@ -389,17 +389,17 @@ class SecureClientMachine(ClientMachine):
 
 class MachineTests(SynchronousTestCase):
     def test_server(self):
-        """A server without a key holds what it must, whatever is said and done to it."""
+        """A server without a key keeps all rules, after any calls and any bytes."""
         run_state_machine_as_test(ServerMachine, settings=bounded)
 
     def test_client(self):
-        """A client without a key does."""
+        """So does a client without a key."""
         run_state_machine_as_test(ClientMachine, settings=bounded)
 
     def test_secure_server(self):
-        """A server with a key does."""
+        """So does a server with a key."""
         run_state_machine_as_test(SecureServerMachine, settings=bounded)
 
     def test_secure_client(self):
-        """A client with a key does."""
+        """So does a client with a key."""
         run_state_machine_as_test(SecureClientMachine, settings=bounded)

@@ -1,4 +1,4 @@
-"""Both sides of a session, joined by pipes that cut what goes through them, and damage it."""
+"""Both sides of a session, joined by pipes that cut and damage the bytes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.connection.wiring import KEY, RARELY, ROOMS, error, make_client, make
 
 HANDSHAKE_RECORD = 2 + 48
 bounded = settings(max_examples=100, stateful_step_count=30)
-# By the place of a byte in a frame, what is found where it is changed; by each end of the places.
+# The possible error codes for a changed byte; a key is the end of the offsets that it covers.
 CLEAR_CODES = {
     4: {"bad-length", "too-large"},
     12: {"bad-magic"},
@@ -42,9 +42,9 @@ class Pipe:
     """The bytes on their way to one side, counted from the first.
 
     Attributes:
-        flying: Those that have not arrived.
-        frames: Where each frame begins, where there are no records.
-        damaged_at: Which byte was changed; None where none was.
+        flying: The bytes that have not arrived.
+        frames: The offset of each frame, if there are no records.
+        damaged_at: The offset of the changed byte; None if no byte was changed.
     """
 
     def __init__(self) -> None:
@@ -56,11 +56,11 @@ class Pipe:
 
     @property
     def end(self) -> int:
-        """How many bytes were put in."""
+        """Return the number of bytes that were put in."""
         return self._end
 
     def put(self, data: bytes) -> None:
-        """Take what one side says."""
+        """Take the output of one side."""
         self.flying += data
         at = 0
         while at + 4 <= len(data):
@@ -69,26 +69,26 @@ class Pipe:
         self._end += len(data)
 
     def take(self, length: int) -> bytes:
-        """Let some arrive."""
+        """Deliver some bytes."""
         taken = bytes(self.flying[:length])
         del self.flying[:length]
         self._arrived += len(taken)
         return taken
 
     def damage(self, place: int, mask: int) -> None:
-        """Change one byte of those that have not arrived."""
+        """Change one byte that has not arrived."""
         place %= len(self.flying)
         self.flying[place] ^= mask
         self.damaged_at = self._arrived + place
 
 
 class Side:
-    """One side, its pipe, and what it should be told.
+    """One side, its pipe, and the events that it should get.
 
     Attributes:
-        sent: What the other side sent to it.
-        sent_by: How many bytes of the pipe held each of these, and all before it, at most.
-        told: What it was told of these.
+        sent: The messages that the other side sent to it.
+        sent_by: For each message, the pipe's maximum length with it and all before it, in bytes.
+        told: The events for these messages.
         fault: The fault that it was told of.
         end: The end that it was told of.
     """
@@ -104,7 +104,7 @@ class Side:
         self.end: Ended | None = None
 
     def arrive(self, length: int) -> None:
-        """Let some bytes arrive, and note what they mean."""
+        """Deliver some bytes, and record the events."""
         self.connection.receive_data(self.pipe.take(length))
         for event in self.connection.events():
             assert self.fault is None, event
@@ -122,7 +122,7 @@ class Side:
 
 
 class PairMachine(RuleBasedStateMachine):
-    """A server and a client; a subclass names the key."""
+    """A server and a client; a subclass gives the key."""
 
     key: ClassVar[bytes | None] = None
 
@@ -145,7 +145,7 @@ class PairMachine(RuleBasedStateMachine):
 
     @rule(of_server=st.booleans(), size=st.sampled_from((0, 1, 100, 9_000, 70_000)))
     def send(self, of_server: bool, size: int) -> None:
-        """Send a message of any size, once there is a session."""
+        """Send a message of any size, if there is a session."""
         near, far = self.sides(of_server)
         if near.connection.is_established:
             self.number += 1
@@ -166,21 +166,21 @@ class PairMachine(RuleBasedStateMachine):
 
     @rule(of_server=st.booleans())
     def flush(self, of_server: bool) -> None:
-        """Put into the pipe what was sent."""
+        """Put the output into the pipe."""
         near, far = self.sides(of_server)
         far.pipe.put(near.connection.data_to_send())
         far.sent_by += [far.pipe.end] * (len(far.sent) - len(far.sent_by))
 
     @rule(of_server=st.booleans(), lengths=st.lists(st.integers(1, 400), min_size=1, max_size=6))
     def deliver(self, of_server: bool, lengths: list[int]) -> None:
-        """Let some of what is on its way arrive, in pieces."""
+        """Deliver some of the bytes on the way, in pieces."""
         near, _ = self.sides(of_server)
         for length in lengths:
             near.arrive(length)
 
     @rule()
     def admit(self) -> None:
-        """Let the client in, if it asks."""
+        """Admit the client, if it asks."""
         if self.server.asks_admission:
             self.server.asks_admission = False
             self.server.connection.admit("alice", ROOMS)
@@ -188,7 +188,7 @@ class PairMachine(RuleBasedStateMachine):
 
     @rule()
     def tick(self) -> None:
-        """Let some time pass."""
+        """Advance the time."""
         self.now += 0.25
         self.server.connection.tick(self.now)
         self.client.connection.tick(self.now)
@@ -202,7 +202,7 @@ class PairMachine(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        """Let everything be said and arrive, until nothing is on its way."""
+        """Deliver everything, until nothing is on the way."""
         while True:
             self.flush(True)
             self.flush(False)
@@ -213,7 +213,7 @@ class PairMachine(RuleBasedStateMachine):
                 side.arrive(len(side.pipe.flying))
 
     def teardown(self) -> None:
-        """Hold what must be at the end."""
+        """Check the final state."""
         self.settle()
         for near, far in (self.sides(True), self.sides(False)):
             assert near.told == near.sent[: len(near.told)], (near.told, near.sent)
@@ -223,7 +223,7 @@ class PairMachine(RuleBasedStateMachine):
             assert near.connection.state is State.CLOSED
 
     def check_end(self, near: Side, far: Side) -> None:
-        """Hold that a side which read to the end was told everything, and why it ended."""
+        """Check that a side that read to the end got all messages and the reason of the end."""
         if near.connection.state in (State.ESTABLISHED, State.DRAINING):
             assert near.told == near.sent
         if near.end is not None:
@@ -233,12 +233,12 @@ class PairMachine(RuleBasedStateMachine):
             assert near.connection.state is State.CLOSING or self.is_without_words(near)
 
     def is_without_words(self, near: Side) -> bool:
-        """Say whether a side can have heard nothing of the end: the channel was not open."""
+        """Return whether a side can have no word of the end: the channel was not open."""
         return near.connection.state in (State.CONNECTING, State.GREETING)
 
 
 class DamagingMachine(PairMachine):
-    """The same, and one byte is changed on its way."""
+    """The same, with one changed byte."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -247,7 +247,7 @@ class DamagingMachine(PairMachine):
     @precondition(lambda self: self.damaged is None)
     @rule(of_server=st.booleans(), place=st.integers(0, 2**16), mask=st.integers(1, 255))
     def damage(self, of_server: bool, place: int, mask: int) -> None:
-        """Change one byte of what is on its way to a side."""
+        """Change one byte on the way to a side."""
         self.send(not of_server, 100)
         self.flush(not of_server)
         near, _ = self.sides(of_server)
@@ -256,12 +256,12 @@ class DamagingMachine(PairMachine):
             self.damaged = near
 
     def check_end(self, near: Side, far: Side) -> None:
-        """Hold what must be where nothing was damaged; what was may wait for more for ever."""
+        """Check the side without damage; the damaged side may wait for more bytes forever."""
         if self.damaged is None:
             super().check_end(near, far)
 
     def teardown(self) -> None:
-        """Hold that damage is found, and is told as what it is."""
+        """Check that the damage is found and reported with the right code."""
         super().teardown()
         near = self.damaged
         for side in (self.server, self.client):
@@ -275,10 +275,10 @@ class DamagingMachine(PairMachine):
         assert len(near.told) >= sum(end <= at for end in near.sent_by)
 
     def codes_of(self, near: Side, at: int) -> set[str]:
-        """Return the codes that may be told of a byte changed at a place."""
+        """Return the possible codes for a changed byte at an offset."""
         start = max(start for start in near.pipe.frames if start <= at)
         codes = next(codes for end, codes in CLEAR_CODES.items() if at - start < end)
-        if near is self.client and at == 0:  # what the first byte says is more
+        if near is self.client and at == 0:  # the first byte tells the client more
             return {"bad-magic", "key-required"}
         return codes
 
@@ -290,12 +290,12 @@ class SecurePairMachine(PairMachine):
 
 
 class SecureDamagingMachine(DamagingMachine):
-    """The same, and one byte is changed on its way."""
+    """The same, with one changed byte."""
 
     key = KEY
 
     def codes_of(self, near: Side, at: int) -> set[str]:
-        """Return the codes that may be told of a byte changed at a place."""
+        """Return the possible codes for a changed byte at an offset."""
         if near is self.client:
             if at < len(PREAMBLE):
                 return {"bad-magic", "key-unexpected"}
@@ -305,17 +305,17 @@ class SecureDamagingMachine(DamagingMachine):
 
 class PairTests(SynchronousTestCase):
     def test_pieces(self):
-        """Whatever is sent arrives once and in order, however it is cut on its way."""
+        """All messages arrive once and in order, however the bytes are cut."""
         run_state_machine_as_test(PairMachine, settings=bounded)
 
     def test_pieces_with_a_key(self):
-        """So it does in records."""
+        """The same holds for records."""
         run_state_machine_as_test(SecurePairMachine, settings=bounded)
 
     def test_damage(self):
-        """Damage is found and told as what it is, and nothing that was damaged is delivered."""
+        """Damage is found and reported with the right code, and no damaged message arrives."""
         run_state_machine_as_test(DamagingMachine, settings=bounded)
 
     def test_damage_with_a_key(self):
-        """So it is in records."""
+        """The same holds for records."""
         run_state_machine_as_test(SecureDamagingMachine, settings=bounded)

@@ -1,4 +1,4 @@
-"""Tests of the server's side: the greeting, the admission, and what it hands to its owner."""
+"""Tests of the server's side: the greeting, the admission, and the events for its owner."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -41,7 +41,7 @@ class ServerCases(SideCases):
     # The greeting
 
     def test_greets(self):
-        """The server says SESSION_INIT as soon as the channel is open, and nothing else."""
+        """The server sends SESSION_INIT as soon as the channel is open, and nothing else."""
         server = make_server(self.key)
         peer = Peer(server, self.key)
         peer.open_channel()
@@ -59,7 +59,7 @@ class ServerCases(SideCases):
             self.assertIs(pair.client.state, State.ESTABLISHED)
 
     def test_messages_after_the_handshake(self):
-        """What is said after the handshake arrives on the other side, both ways, however cut."""
+        """Messages after the handshake arrive on the other side, both ways, however cut."""
         for piece_bytes in (None, 1):
             pair = Pair(make_server(self.key), make_client(self.key))
             pair.pump()
@@ -73,7 +73,7 @@ class ServerCases(SideCases):
     # The answer to the greeting
 
     def test_admission_is_asked(self):
-        """A SESSION_ACK is told with its name and password, and the session waits for an answer."""
+        """A SESSION_ACK causes an event with name and password, and the session waits."""
         peer = self.at(State.GREETING)
         ack = SessionAck(session_id=SESSION_ID, name="bob", password="secret")
         events = peer.say(Message(MessageType.SESSION_ACK, ack))
@@ -81,7 +81,7 @@ class ServerCases(SideCases):
         self.assertIs(peer.state, State.ADMISSION)
 
     def test_wrong_session_id(self):
-        """An answer to another greeting is refused, and nobody is asked."""
+        """An answer to another greeting is refused, without an event."""
         peer = self.at(State.GREETING)
         peer.hear()
         other = Message(MessageType.SESSION_ACK, SessionAck(session_id=SESSION_ID[:-1] + "1"))
@@ -92,7 +92,7 @@ class ServerCases(SideCases):
         self.assertEqual((end.code, end.retry), ("bad-session", False))
 
     def test_ill_formed_answer(self):
-        """An answer with a field of the wrong type is `bad-request`; a better one may follow."""
+        """An answer with a field of the wrong type is `bad-request`; a valid answer may follow."""
         peer = self.at(State.GREETING)
         peer.hear()
         for header in (b"{}", b'{"session_id":7}', b'{"session_id":"s","name":[]}'):
@@ -101,7 +101,7 @@ class ServerCases(SideCases):
         self.assertEqual(peer.say(ACK), [AdmissionAsked(ACK_HEADER)])
 
     def test_other_types_too_soon(self):
-        """What has no place before the answer is refused, and the handshake goes on."""
+        """Other frames before the answer are refused, and the handshake goes on."""
         peer = self.at(State.GREETING)
         peer.hear()
         command = Message(MessageType.COMMAND, {"id": "c1", "command": "who"})
@@ -112,7 +112,7 @@ class ServerCases(SideCases):
         self.assertEqual(peer.say(ACK), [AdmissionAsked(ACK_HEADER)])
 
     def test_leaving_too_soon(self):
-        """A client that leaves during the handshake is heard."""
+        """A client may leave during the handshake."""
         peer = self.at(State.GREETING)
         (ended,) = peer.say(GOODBYE)
         self.assertIsInstance(ended, Ended)
@@ -121,7 +121,7 @@ class ServerCases(SideCases):
     # Admission
 
     def test_admit(self):
-        """A client that is let in is told its name and its rooms, the first of them twice."""
+        """The welcome of an admitted client has its name and its rooms, the first room twice."""
         for room, rooms in (("lobby", ROOMS), ("Cellar", ROOMS[1:]), (None, [])):
             peer = self.at(State.ADMISSION)
             peer.connection.admit("alice", rooms)
@@ -130,7 +130,7 @@ class ServerCases(SideCases):
             self.assertIs(peer.state, State.ESTABLISHED)
 
     def test_admit_unasked(self):
-        """To admit a client that did not ask, or that is in already, is the caller's mistake."""
+        """Admitting a client that did not ask, or is admitted already, is the caller's error."""
         for state in (State.GREETING, State.ESTABLISHED):
             peer = self.at(state)
             peer.hear()
@@ -140,7 +140,7 @@ class ServerCases(SideCases):
             self.assertEqual(peer.hear(), [])
 
     def test_admit_too_late(self):
-        """To admit a client whose session is over does nothing."""
+        """Admitting a client whose session is over does nothing."""
         for state in (State.DRAINING, State.CLOSING, State.CLOSED):
             peer = self.at(state)
             peer.hear()
@@ -149,7 +149,7 @@ class ServerCases(SideCases):
             self.assertEqual(peer.hear(), [])
 
     def test_refuse(self):
-        """A client that is not let in gets ERROR and DISCONNECT, which say the same."""
+        """A refused client gets ERROR and DISCONNECT with the same code and text."""
         peer = self.at(State.ADMISSION)
         peer.connection.refuse("name-taken", "the name alice is in use", retry=True)
         refusal, last = peer.hear()
@@ -160,7 +160,7 @@ class ServerCases(SideCases):
         self.assertIs(peer.state, State.CLOSING)
 
     def test_refuse_after_the_end(self):
-        """To refuse a client that is gone by then says nothing, and is no mistake."""
+        """Refusing a client whose session is over sends nothing, and is not an error."""
         for state in (State.DRAINING, State.CLOSING, State.CLOSED):
             peer = self.at(state)
             peer.hear()
@@ -169,7 +169,7 @@ class ServerCases(SideCases):
             self.assertEqual(peer.hear(), [])
 
     def test_messages_behind_the_answer(self):
-        """Messages in one piece with the answer follow it, if the client is let in between."""
+        """Messages in one piece with the answer follow it, if the client is admitted in between."""
         peer = self.at(State.GREETING)
         peer.connection.receive_data(peer.seal(peer.encode(ACK, HELLO, pong(4), HELLO)))
         events = answered(peer.connection)
@@ -178,7 +178,7 @@ class ServerCases(SideCases):
         self.assertEqual(list(events), [HELLO, PongReceived(4), HELLO])
 
     def test_large_message_behind_the_answer(self):
-        """The limit before establishment does not hold for what follows the answer."""
+        """The limit before establishment does not apply to frames behind the answer."""
         peer = self.at(State.GREETING)
         peer.connection.receive_data(peer.seal(peer.encode(ACK, LARGE)))
         told = []
@@ -189,7 +189,7 @@ class ServerCases(SideCases):
         self.assertEqual(told, [AdmissionAsked(ACK_HEADER), LARGE])
 
     def test_waiting_for_admission(self):
-        """While the answer is being decided everything waits, and comes in order after it."""
+        """During admission everything waits, and is read in order afterwards."""
         peer = self.at(State.GREETING)
         peer.hear()
         self.assertEqual(peer.say(ACK, HELLO), [AdmissionAsked(ACK_HEADER)])
@@ -204,7 +204,7 @@ class ServerCases(SideCases):
         self.assertEqual(peer.hear()[1:], [pong(1)])
 
     def test_waiting_for_a_refusal(self):
-        """What waited for an answer that was no is never read."""
+        """After a refusal, the waiting frames are never read."""
         peer = self.at(State.GREETING)
         peer.say(ACK, HELLO)
         peer.connection.refuse("bad-name", "no")
@@ -214,14 +214,14 @@ class ServerCases(SideCases):
     # An established session
 
     def test_told(self):
-        """MESSAGE, COMMAND and ERROR are told as they are."""
+        """MESSAGE, COMMAND and ERROR are returned unchanged."""
         peer = self.at(State.ESTABLISHED)
         command = Message(MessageType.COMMAND, {"id": "c1", "command": "who", "more": [1]}, b"x")
         self.assertEqual(peer.say(HELLO, command, error("x")), [HELLO, command, error("x")])
         self.assertEqual(peer.hear(), [])
 
     def test_not_told(self):
-        """What only a server says is refused with `unexpected-type`."""
+        """Frames that only a server sends are refused with `unexpected-type`."""
         peer = self.at(State.ESTABLISHED)
         result = Message(MessageType.RESULT, {"id": "c1"})
         self.assertEqual(peer.say(WELCOME, result), [])
@@ -232,13 +232,13 @@ class ServerCases(SideCases):
 
 class ServerTests(ServerCases, SynchronousTestCase):
     def test_speaks_first(self):
-        """Without a key the server's first bytes are a frame."""
+        """Without a key, the server's first bytes are a frame."""
         server = make_server()
         self.assertEqual(server.bytes_to_send, len(raw_greeting()))
         self.assertEqual(server.data_to_send(), raw_greeting())
 
     def test_encrypted_client(self):
-        """A client that expects a key learns that there is none; the server sees it leave."""
+        """A client with a key learns that the server has none; the server sees it leave."""
         pair = Pair(make_server(), make_client(KEY))
         pair.pump()
         self.assertEqual(pair.server_events, [])
@@ -249,7 +249,7 @@ class EncryptedServerTests(ServerCases, SynchronousTestCase):
     key = KEY
 
     def test_speaks_first(self):
-        """With a key the server's first bytes are the preamble and one handshake record."""
+        """With a key, the server's first bytes are the preamble and one handshake record."""
         server = make_server(KEY)
         data = server.data_to_send()
         self.assertTrue(data.startswith(PREAMBLE + b"\x00\x30"))
@@ -257,7 +257,7 @@ class EncryptedServerTests(ServerCases, SynchronousTestCase):
         self.assertEqual(server.data_to_send(), b"")
 
     def test_another_key(self):
-        """A client with another key is refused; there is no channel to tell it anything."""
+        """A client with another key is refused; without a channel, it cannot be told."""
         peer = bring_to(State.CONNECTING, make_server(KEY), KEY)
         peer.connection.data_to_send()
         (fault,) = peer.feed(b"\x00\x30" + bytes(range(48)))
@@ -270,7 +270,7 @@ class EncryptedServerTests(ServerCases, SynchronousTestCase):
         self.assertEqual(peer.feed(b"\x00\x30" + bytes(48)), [])
 
     def test_bad_record(self):
-        """A client that speaks without a key is cut off; there is no channel to tell it."""
+        """A client without a key is cut off; without a channel, it cannot be told."""
         peer = bring_to(State.CONNECTING, make_server(KEY), KEY)
         peer.connection.data_to_send()
         (fault,) = peer.feed(make_server().data_to_send())
@@ -279,7 +279,7 @@ class EncryptedServerTests(ServerCases, SynchronousTestCase):
         self.assertEqual(peer.connection.end_reason.code, "bad-record")
 
     def test_forged_record(self):
-        """A record that does not open is answered with one ERROR, and ends the session."""
+        """A record that cannot be decrypted is answered with one ERROR, and ends the session."""
         for state in (State.GREETING, State.ESTABLISHED):
             peer = self.at(state)
             peer.hear()
@@ -289,7 +289,7 @@ class EncryptedServerTests(ServerCases, SynchronousTestCase):
             self.assertEqual(codes_of(peer.hear()), [(5, "bad-record"), (6, "bad-record")])
 
     def test_replayed_record(self):
-        """A record that is sent twice is read once, and ends the session."""
+        """A repeated record is read once, and ends the session."""
         peer = self.at(State.ESTABLISHED)
         sealed = peer.seal(peer.encode(HELLO))
         told, fault = peer.feed(sealed + sealed)
@@ -297,7 +297,7 @@ class EncryptedServerTests(ServerCases, SynchronousTestCase):
         self.assertEqual(fault.error.code, "bad-record")
 
     def test_end_before_the_channel(self):
-        """A session that is ended before the channel is open says nothing, and is over."""
+        """A session that ends before the channel is open sends nothing, and is over."""
         peer = self.at(State.CONNECTING)
         peer.hear()
         peer.connection.end("shutting-down", "bye", retry=True)
@@ -314,7 +314,7 @@ class EncryptedServerTests(ServerCases, SynchronousTestCase):
         self.assertEqual(peer.connection.end_reason.code, "too-many")
 
     def test_send_before_the_channel(self):
-        """To say something before the channel is open is the caller's mistake."""
+        """Sending before the channel is open raises the caller's error."""
         peer = self.at(State.CONNECTING)
         with self.assertRaises(LocalProtocolError):
             peer.connection.send(HELLO.type, HELLO.header, HELLO.content)
@@ -324,5 +324,5 @@ class EncryptedServerTests(ServerCases, SynchronousTestCase):
 
 
 def raw_greeting() -> bytes:
-    """Return the greeting as it goes on the wire without a key."""
+    """Return the bytes of the greeting without a key."""
     return Peer(make_server()).encode(INIT)

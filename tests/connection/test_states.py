@@ -1,4 +1,4 @@
-"""Tests of a session's states: the table, that both sides keep to it, and how they end."""
+"""Tests of a session's states: the table, whether both sides follow it, and the ends."""
 
 from collections.abc import Callable
 from itertools import product
@@ -25,7 +25,7 @@ from tests.connection.wiring import (
 )
 from tests.wire.samples import raw_frame
 
-# The way of a session that nothing goes wrong with.
+# The path of a session without faults.
 WAY = (
     (State.CONNECTING, Trigger.CHANNEL_OPENED),
     (State.GREETING, Trigger.GREETED),
@@ -37,7 +37,7 @@ TAKING = {State.ESTABLISHED, State.FAULTED, State.DRAINING}
 
 
 def expected(state: State, trigger: Trigger) -> State | None:
-    """Say by rules, not by the table, which state follows; None where there is no transition."""
+    """Return the next state by rules, not by the table; None if there is no transition."""
     if trigger is Trigger.CONNECTION_LOST:
         return None if state is State.CLOSED else State.CLOSED
     if trigger is Trigger.ENDED:
@@ -45,7 +45,7 @@ def expected(state: State, trigger: Trigger) -> State | None:
     if state not in OPEN:
         return None
     if trigger is Trigger.PEER_ENDED:
-        # Before the channel is open there is no frame that could say it.
+        # Before the channel is open, no frame can cause this.
         return None if state is State.CONNECTING else State.DRAINING
     if trigger is Trigger.FAULT_FOUND:
         return State.FAULTED
@@ -55,17 +55,17 @@ def expected(state: State, trigger: Trigger) -> State | None:
 
 class TransitionsTests(SynchronousTestCase):
     def test_complete(self):
-        """Every pair of a state and a trigger is in the table exactly where the rules want it."""
+        """The table has exactly the pairs of state and trigger that the rules give."""
         for state, trigger in product(State, Trigger):
             self.assertIs(TRANSITIONS.get((state, trigger)), expected(state, trigger))
 
     def test_advance(self):
-        """`advance` returns the state that the table names."""
+        """`advance` returns the next state of the table."""
         for (state, trigger), following in TRANSITIONS.items():
             self.assertIs(advance(state, trigger), following)
 
     def test_refused(self):
-        """`advance` refuses, as the caller's fault, whatever is not in the table."""
+        """`advance` raises the caller's error for a pair that is not in the table."""
         refused = [pair for pair in product(State, Trigger) if pair not in TRANSITIONS]
         self.assertIn((State.CLOSED, Trigger.CONNECTION_LOST), refused)
         for state, trigger in refused:
@@ -75,14 +75,14 @@ class TransitionsTests(SynchronousTestCase):
             self.assertIn(trigger.value, str(caught.exception))
 
     def test_reachable(self):
-        """A walk through the table from the first state comes to every other."""
+        """Every state can be reached from the first state."""
         reached = {State.CONNECTING}
         for _ in State:
             reached |= {after for (state, _), after in TRANSITIONS.items() if state in reached}
         self.assertEqual(reached, set(State))
 
     def test_ends(self):
-        """Nothing leads out of the last state, and no way leads back."""
+        """The last state has no transitions, and no transition leads back."""
         order = list(State)
         for (state, _), following in TRANSITIONS.items():
             self.assertLess(order.index(state), order.index(following))
@@ -94,18 +94,18 @@ SIDES: tuple[Callable[..., Any], ...] = (make_server, make_client)
 
 class SidesTests(SynchronousTestCase):
     def test_reached_with_a_key(self):
-        """Either side comes to every state when there is a key."""
+        """With a key, each side reaches every state."""
         for make, state in product(SIDES, State):
             self.assertIs(bring_to(state, make(KEY), KEY).state, state)
 
     def test_reached_without_a_key(self):
-        """Either side comes to every state but the first, which has no handshake to wait for."""
+        """Without a key, each side reaches every state but the first, which is the handshake's."""
         for make, state in product(SIDES, set(State) - {State.CONNECTING}):
             self.assertIs(bring_to(state, make()).state, state)
             self.assertIs(make().state, State.GREETING)
 
     def test_lost_in_every_state(self):
-        """The loss of the transport closes a session in any state, once, and is no error twice."""
+        """The loss of the transport closes a session in any state; a second loss does nothing."""
         for make, state in product(SIDES, State):
             connection = bring_to(state, make(KEY), KEY).connection
             reason = connection.end_reason
@@ -118,7 +118,7 @@ class SidesTests(SynchronousTestCase):
             self.assertIs(connection.end_reason, reason)
 
     def test_what_each_state_allows(self):
-        """Whether a session reads, is over or takes frames follows from its state alone."""
+        """The state alone decides whether a session reads, is over, or takes frames."""
         for make, state in product(SIDES, State):
             connection = bring_to(state, make(KEY), KEY).connection
             self.assertEqual(connection.is_established, state is State.ESTABLISHED)
@@ -129,10 +129,10 @@ class SidesTests(SynchronousTestCase):
 
 
 class EndCases(SideCases):
-    """How a session ends, and what is still said and read then."""
+    """The ends of a session, and the frames that are still sent and read then."""
 
     def test_disconnect_received(self):
-        """A DISCONNECT is told and ends the session; nothing after it is read."""
+        """A DISCONNECT causes an event and ends the session; nothing after it is read."""
         peer = self.at(State.ESTABLISHED)
         events = peer.say(HELLO, GOODBYE, HELLO)
         self.assertEqual(events[0], HELLO)
@@ -145,7 +145,7 @@ class EndCases(SideCases):
         self.assertEqual(peer.hear(), [])
 
     def test_farewelling(self):
-        """What was queued before a DISCONNECT came, and what others say, is still sent."""
+        """Frames queued before a DISCONNECT, and frames that others queue, are still sent."""
         peer = self.at(State.ESTABLISHED)
         peer.connection.send(HELLO.type, HELLO.header, HELLO.content)
         peer.say(ping(1), GOODBYE)
@@ -153,7 +153,7 @@ class EndCases(SideCases):
         self.assertEqual(peer.hear(), [HELLO, pong(1), ping(9)])
 
     def test_answers_while_draining(self):
-        """What was said before a DISCONNECT can still be answered, until the transport is gone."""
+        """Earlier requests can be answered after a DISCONNECT, until the transport is gone."""
         peer = self.at(State.DRAINING)
         peer.connection.send(HELLO.type, HELLO.header, HELLO.content)
         peer.connection.send_error(RequestError("not-today", "no", ref="m1"))
@@ -163,7 +163,7 @@ class EndCases(SideCases):
         self.assertIs(peer.state, State.DRAINING)
 
     def test_end(self):
-        """`end` says why, after all that was queued, and whether to come back."""
+        """`end` sends its reason after all queued frames, and whether to come back."""
         peer = self.at(State.ESTABLISHED)
         peer.connection.send(HELLO.type, HELLO.header, HELLO.content)
         peer.connection.end(ErrorCode.SHUTTING_DOWN, "back soon", retry=True)
@@ -176,7 +176,7 @@ class EndCases(SideCases):
         self.assertEqual((end.code, end.reason, end.retry), ("shutting-down", "back soon", True))
 
     def test_end_twice(self):
-        """The first end counts; a second one, or one after the peer's, says nothing."""
+        """The first end counts; a later end, or an end after the peer's, sends nothing."""
         for state in (State.DRAINING, State.CLOSING, State.CLOSED):
             peer = self.at(state)
             peer.hear()
@@ -187,7 +187,7 @@ class EndCases(SideCases):
             self.assertIs(peer.connection.end_reason, reason)
 
     def test_send_after_the_end(self):
-        """Who says something after the end made a mistake, and is told so."""
+        """Sending after the end raises the caller's error."""
         for state in (State.CLOSING, State.CLOSED):
             peer = self.at(state)
             peer.hear()
@@ -198,7 +198,7 @@ class EndCases(SideCases):
             self.assertEqual(peer.hear(), [])
 
     def test_read_after_own_end(self):
-        """Once this side has ended the session, what was on its way is not read."""
+        """After this side has ended the session, bytes on the way are not read."""
         peer = self.at(State.ESTABLISHED)
         peer.connection.receive_data(peer.seal(peer.encode(HELLO, HELLO)))
         events = answered(peer.connection)
@@ -208,7 +208,7 @@ class EndCases(SideCases):
         self.assertEqual(peer.say(HELLO), [])
 
     def test_send_too_much(self):
-        """A content over the limit is the caller's mistake; nothing of it is sent."""
+        """Content over the limit raises the caller's error, and no part of it is sent."""
         peer = self.at(State.ESTABLISHED)
         with self.assertRaises(LocalProtocolError):
             peer.connection.send(4, ChatHeader(id="m1"), bytes(MAX_CONTENT + 1))
@@ -216,7 +216,7 @@ class EndCases(SideCases):
         self.assertIs(peer.state, State.ESTABLISHED)
 
     def test_discard_queued(self):
-        """What is queued is counted in bytes, and can be forgotten before it is sent."""
+        """Queued frames are counted in bytes, and can be dropped before they are sent."""
         peer = self.at(State.ESTABLISHED)
         frames = peer.encode(HELLO)
         peer.connection.queue_frames(frames)
@@ -227,7 +227,7 @@ class EndCases(SideCases):
         self.assertEqual(peer.hear(), [])
 
     def test_sent_once(self):
-        """What was queued is sent once, and then nothing waits any more."""
+        """Queued frames are sent once, and then none wait."""
         peer = self.at(State.ESTABLISHED)
         peer.connection.send_ping()
         self.assertEqual(peer.hear(), [ping(1)])
@@ -236,10 +236,10 @@ class EndCases(SideCases):
 
 
 class LossCases(SideCases):
-    """What a session says of the loss of its transport."""
+    """The reasons that a session gives for the loss of its transport."""
 
     def test_lost_between_frames(self):
-        """A loss between two frames is told as such, and the peer may come back."""
+        """A loss between two frames has its own reason, and the peer may connect again."""
         peer = self.at(State.ESTABLISHED)
         peer.say(HELLO)
         peer.connection.connection_lost()
@@ -248,7 +248,7 @@ class LossCases(SideCases):
         self.assertIn("lost", end.reason)
 
     def test_cut_inside(self):
-        """A loss inside a frame or a record has its own reason, wherever the cut is."""
+        """A loss inside a frame or a record has its own reason, at any byte."""
         whole = self.at(State.ESTABLISHED).seal(raw_frame(4, b'{"id":"m1"}', b"hello", self.key))
         for cut in (1, 3, 4, 5, 50, 70, len(whole) - 1):
             peer = self.at(State.ESTABLISHED)
@@ -258,14 +258,14 @@ class LossCases(SideCases):
             self.assertIn("cut", peer.connection.end_reason.reason)
 
     def test_cut_inside_a_frame_between_records(self):
-        """A frame that ends with its first record is cut too."""
+        """A frame is cut too if the loss comes after its first record."""
         peer = self.at(State.ESTABLISHED)
         peer.say_frames(peer.encode(HELLO)[:-1])
         peer.connection.connection_lost()
         self.assertIn("cut", peer.connection.end_reason.reason)
 
     def test_whole_frames_that_wait(self):
-        """Frames that arrived whole and wait to be read are no cut."""
+        """Complete frames that wait to be read do not count as a cut."""
         peer = self.at(State.ESTABLISHED)
         peer.connection.receive_data(peer.seal(peer.encode(HELLO, HELLO)))
         self.assertEqual(next(answered(peer.connection)), HELLO)
@@ -273,7 +273,7 @@ class LossCases(SideCases):
         self.assertNotIn("cut", peer.connection.end_reason.reason)
 
     def test_nothing_is_read_or_said(self):
-        """After the loss nothing is read; the reason of an end before it stays."""
+        """After the loss nothing is read; an earlier reason of the end stays."""
         peer = self.at(State.CLOSED)
         self.assertEqual(peer.say(HELLO), [])
         ended = self.at(State.CLOSING)

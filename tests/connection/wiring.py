@@ -1,4 +1,4 @@
-"""What the session's tests share: connections without a socket, and a peer that says anything."""
+"""Shared parts of the session's tests: connections without a socket, and a free peer."""
 
 from __future__ import annotations
 
@@ -60,35 +60,35 @@ WELCOME = Message(
 )
 WELCOMED = Welcomed("alice", "lobby", ROOMS)
 HELLO = Message.chat("hello", id="m1")
-LARGE = Message.chat(bytes(9_000), id="m2")  # longer than a frame before establishment may be
+LARGE = Message.chat(bytes(9_000), id="m2")  # too long for a frame before establishment
 GOODBYE = Message(MessageType.DISCONNECT, Disconnect(reason="bye"))
 RARELY = st.sampled_from((True, *[False] * 7)[::-1])
-"""Whether to do what ends most sessions: else few would come to do anything else."""
+"""Whether to allow the steps that end most sessions, so that other steps have their chance."""
 
 
 def ping(n: int) -> Message:
-    """Make a ping."""
+    """Return a ping."""
     return Message(MessageType.HEARTBEAT, Heartbeat(n), b"ping")
 
 
 def pong(n: int) -> Message:
-    """Make a pong."""
+    """Return a pong."""
     return Message(MessageType.HEARTBEAT, Heartbeat(n), b"pong")
 
 
 def error(code: str, ref: str | None = None) -> Message:
-    """Make an ERROR."""
+    """Return an ERROR."""
     return Message(MessageType.ERROR, Error(code=code, message="it is so", ref=ref))
 
 
 def codes_of(messages: list[Message]) -> list[tuple[MessageType, str]]:
-    """Return the types and codes of ERROR and DISCONNECT frames, which all must be."""
+    """Return the types and codes of frames that must be ERROR or DISCONNECT."""
     return [(MessageType(message.type), message.header.code) for message in messages]
 
 
 @cache
 def reachable(state: State) -> set[State]:
-    """Return the states that the table leads to from one, itself included."""
+    """Return the states that can be reached from one state, with that state."""
     found = {state}
     for _ in State:
         found |= {after for (before, _), after in TRANSITIONS.items() if before in found}
@@ -96,7 +96,7 @@ def reachable(state: State) -> set[State]:
 
 
 def channel_of(key: bytes | None, *, is_server: bool) -> Channel:
-    """Make the channel of one side; its bytes are the same each time, so that no luck decides."""
+    """Return the channel of one side, with a fixed ephemeral key, so that runs are equal."""
     if key is None:
         return ClearChannel(expects_server=not is_server)
     ephemeral = SERVER_EPHEMERAL if is_server else CLIENT_EPHEMERAL
@@ -104,7 +104,7 @@ def channel_of(key: bytes | None, *, is_server: bool) -> Channel:
 
 
 def make_server(key: bytes | None = None, *, now: float = 0.0) -> ServerConnection:
-    """Make a server's side."""
+    """Return a server's side."""
     codec = Codec(key, max_content=GREETING.max_content)
     return ServerConnection(codec, channel_of(key, is_server=True), GREETING, now)
 
@@ -117,13 +117,13 @@ def make_client(
     password: str | None = None,
     rooms: list[str] | None = None,
 ) -> ClientConnection:
-    """Make a client's side."""
+    """Return a client's side."""
     channel = channel_of(key, is_server=False)
     return ClientConnection(Codec(key), channel, now, name=name, password=password, rooms=rooms)
 
 
 def answered(connection: Connection) -> Iterator[Event]:
-    """Answer the pings and the faulty requests that have arrived, and tell what else has."""
+    """Answer the pings and faulty requests that have arrived, and return the other events."""
     for event in connection.events():
         if isinstance(event, PingReceived | RequestFaulted):
             connection.answer(event)
@@ -132,27 +132,27 @@ def answered(connection: Connection) -> Iterator[Event]:
 
 
 class Peer:
-    """The far end of a connection, with no rules of its own: it says what it is told to say.
+    """The far end of a connection, without rules of its own: the test decides what it sends.
 
     Attributes:
         connection: The side under test.
-        codec: Of the shared key.
-        channel: The far end's.
+        codec: The codec of the shared key.
+        channel: The channel of the far end.
     """
 
     def __init__(self, connection: Connection, key: bytes | None = None) -> None:
-        self.connection: Any = connection  # of either side
+        self.connection: Any = connection  # a server's or a client's
         self.codec = Codec(key)
         self.channel = channel_of(key, is_server=isinstance(connection, ClientConnection))
         self._reader = self.codec.reader()
 
     @property
     def state(self) -> State:
-        """Where the connection under test stands."""
+        """The state of the connection under test."""
         return self.connection.state
 
     def feed(self, data: bytes, piece_bytes: int | None = None) -> list[Event]:
-        """Give the connection bytes, at once or in pieces, and return its events."""
+        """Feed bytes to the connection, at once or in pieces, and return its events."""
         events: list[Event] = []
         for piece in in_pieces(data, piece_bytes):
             self.connection.receive_data(piece)
@@ -160,23 +160,23 @@ class Peer:
         return events
 
     def encode(self, *messages: Message) -> bytes:
-        """Make the frames of messages."""
+        """Return the frames of messages."""
         return b"".join(map(self.codec.encode, messages))
 
     def seal(self, frames: bytes) -> bytes:
-        """Make the bytes that carry frames; once for each place in the stream."""
+        """Return the bytes that carry frames; call it once for each place in the stream."""
         return self.channel.handshake_to_send() + self.channel.seal(frames)
 
     def say(self, *messages: Message) -> list[Event]:
-        """Say messages in one piece, and return the connection's events."""
+        """Send messages in one piece, and return the connection's events."""
         return self.say_frames(self.encode(*messages))
 
     def say_frames(self, frames: bytes) -> list[Event]:
-        """Say frames, or what is none, in one piece, and return the connection's events."""
+        """Send frames or other bytes in one piece, and return the connection's events."""
         return self.feed(self.seal(frames))
 
     def say_fault(self, *messages: Message) -> list[Event]:
-        """Say messages and then what is no frame, and return the events up to the fault's."""
+        """Send messages and a faulty frame, and return the events up to the fault."""
         self.connection.receive_data(self.seal(self.encode(*messages) + NO_FRAME))
         events: list[Event] = []
         for event in answered(self.connection):
@@ -186,7 +186,7 @@ class Peer:
         return events
 
     def hear(self) -> list[Message]:
-        """Return what the connection has said since the last time."""
+        """Return the messages that the connection has sent since the last call."""
         self.channel.receive_data(self.connection.data_to_send())
         heard: list[Message] = []
         while plaintext := self.channel.next_plaintext():
@@ -195,14 +195,14 @@ class Peer:
         return heard
 
     def open_channel(self) -> None:
-        """Do the secure channel's handshake, if there is one."""
+        """Do the secure channel's handshake, if there is a channel."""
         if isinstance(self.channel, SecureChannel):
             self.feed(self.channel.handshake_to_send())
             self.hear()
             self.feed(self.channel.handshake_to_send())
 
     def greet(self) -> None:
-        """Do the greeting, as far as the peer's part goes."""
+        """Do the peer's part of the greeting."""
         if isinstance(self.connection, ServerConnection):
             self.hear()
             self.say(ACK)
@@ -211,7 +211,7 @@ class Peer:
             self.hear()
 
     def establish(self) -> None:
-        """Let the welcome be said."""
+        """Complete the handshake."""
         if isinstance(self.connection, ServerConnection):
             self.connection.admit("alice", ROOMS)
             self.hear()
@@ -220,7 +220,7 @@ class Peer:
 
 
 def bring_to(state: State, connection: Connection, key: bytes | None = None) -> Peer:
-    """Take a new connection to a state by the shortest way, and return its peer."""
+    """Bring a new connection to a state by the shortest path, and return its peer."""
     peer = Peer(connection, key)
     if state is State.CONNECTING:
         return peer
@@ -243,22 +243,22 @@ def bring_to(state: State, connection: Connection, key: bytes | None = None) -> 
 
 
 class SideCases(CaseMixin):
-    """Tests of what both sides have in common; a subclass names the side and the key."""
+    """The tests that both sides share; a subclass gives the side and the key."""
 
     make: ClassVar[Callable[..., Connection]]
     key: ClassVar[bytes | None] = None
 
     def at(self, state: State) -> Peer:
-        """Return the peer of a new connection that is in a state."""
+        """Return the peer of a new connection in a given state."""
         return bring_to(state, self.make(self.key), self.key)
 
 
 class Pair:
-    """Both sides of a session, connected in memory; nothing moves but by `pump`.
+    """Both sides of a session, connected in memory; bytes move only in `pump`.
 
     Attributes:
-        server_events: What the server was told.
-        client_events: What the client was told.
+        server_events: The events of the server.
+        client_events: The events of the client.
     """
 
     def __init__(self, server: ServerConnection, client: ClientConnection) -> None:
@@ -268,7 +268,7 @@ class Pair:
         self.client_events: list[Event] = []
 
     def pump(self, piece_bytes: int | None = None) -> None:
-        """Move what was said, and what is said in answer, until both are silent."""
+        """Move the output of both sides until both are silent."""
         while True:
             to_client, to_server = self.server.data_to_send(), self.client.data_to_send()
             if not to_client and not to_server:
