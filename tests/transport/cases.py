@@ -1,4 +1,4 @@
-"""Cases without tests, which the tests of the transport extend, and their socket."""
+"""Shared cases of the transport's tests, which have no tests of their own, and their socket."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from tests.fakes.peers import (
 
 
 class Socket(FileDescriptor):
-    """A socket that takes so much, and then no more.
+    """A socket that takes a limited number of bytes.
 
     Attributes:
-        room: How many bytes it still takes; None where it is broken.
-        taken: What it took.
+        room: Number of bytes that it still takes; None if it is broken.
+        taken: The bytes that it took.
     """
 
     def __init__(self, reactor: MemoryReactor, room: int | None) -> None:
@@ -54,10 +54,10 @@ MAX_PENDING = 1000
 
 
 class RecordingProtocol(ChatProtocol):
-    """Lets everyone in, and notes what it is told.
+    """Admits every client, and records its events.
 
     Attributes:
-        works: What `act_on` returns for the next messages; None where there is nothing left.
+        works: The results of `act_on` for the next messages; None if the list is empty.
         owes: Whether it owes answers.
     """
 
@@ -96,7 +96,7 @@ class RecordingProtocol(ChatProtocol):
 
 
 class ProtocolCase(SynchronousTestCase):
-    """A protocol on a transport without a socket, and its peer by hand."""
+    """A protocol on a transport without a socket, and a peer that the test drives."""
 
     transport_class: type[PipeTransport] = SocketTransport
     max_pending: int | None = MAX_PENDING
@@ -121,9 +121,9 @@ class ProtocolCase(SynchronousTestCase):
         self.protocol.deliver(self.peer.codec.encode(Message.chat(text, id="id")))
 
     def half_close(self) -> None:
-        """Let the peer close its sending half."""
+        """Close the peer's sending half."""
         self.protocol.readConnectionLost()
 
     def end_codes(self) -> list[str]:
-        """Return the codes of the ends that were told, in order."""
+        """Return the codes of the reported ends, in order."""
         return [end.code for end in self.protocol.ends]

@@ -1,4 +1,4 @@
-"""Tests of `chatd.transport.clock`; tests/test_no_reactor.py has what it is for."""
+"""Tests of `chatd.transport.clock`; tests/test_no_reactor.py tests that it installs no reactor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatd.transport.clock import go_by_monotonic_time
 
 
 class WallClockReactor:
-    """What of a reactor is looked at."""
+    """The parts of a reactor that the function reads."""
 
     def __init__(self, *, is_running: bool = False, timers: int = 0) -> None:
         self.seconds: Callable[[], float] = time.time
@@ -23,16 +23,16 @@ class WallClockReactor:
 
 
 class TimeTests(SynchronousTestCase):
-    """A reactor goes by a clock that nobody sets."""
+    """A reactor uses a clock that nobody can set."""
 
     def test_monotonic(self) -> None:
-        """One that goes by the wall clock, and has not begun, goes by the other from then on."""
+        """A reactor with the wall clock that has not started gets the monotonic clock."""
         reactor = WallClockReactor()
         go_by_monotonic_time(reactor)
         self.assertIs(reactor.seconds, time.monotonic)
 
     def test_left_alone(self) -> None:
-        """One that has begun to count would lose its way; one of another clock has its reasons."""
+        """A reactor that is running, has timers or uses another clock is left unchanged."""
         other = WallClockReactor()
         other.seconds = own = lambda: 7.0
         go_by_monotonic_time(other)

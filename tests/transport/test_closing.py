@@ -12,7 +12,7 @@ from tests.fakes.peers import PipeTransport, SocketTransport, TerminalTransport,
 
 class ClosingTests(SynchronousTestCase):
     def close(self, transport_class, *, peer_has_finished=False, left_bytes=0):
-        """Close a transport, with so much still to be written; return how it was closed."""
+        """Close a transport with some bytes still to write; return how it was closed."""
         self.transport = transport_class(None)
         self.clock = Clock()
         self.cut_off: list[Any] = []
@@ -27,17 +27,17 @@ class ClosingTests(SynchronousTestCase):
         return self.transport.ends
 
     def test_half(self):
-        """A socket is half closed first, so that the peer can read all."""
+        """A socket is half-closed first, so that the peer can read everything."""
         self.assertEqual(self.close(SocketTransport), ["half-close"])
 
     def test_whole(self):
-        """A transport that cannot do that is closed, and so is one whose peer has finished."""
+        """A transport that cannot be half-closed is closed; so is one whose peer has finished."""
         for transport_class in (PipeTransport, TerminalTransport, TlsTransport):
             self.assertEqual(self.close(transport_class), ["close"])
         self.assertEqual(self.close(SocketTransport, peer_has_finished=True), ["close"])
 
     def test_not_yet(self):
-        """While something is to be written it is not closed."""
+        """A transport with bytes to write is not closed."""
         self.assertEqual(self.close(SocketTransport, left_bytes=SLICE + 1), [])
         self.outbuffer.discard()
         self.closing.proceed(peer_has_finished=False)
@@ -52,7 +52,7 @@ class ClosingTests(SynchronousTestCase):
         self.assertEqual(self.cut_off, [True])
 
     def test_stopped(self):
-        """Nobody is cut off once the time is stopped."""
+        """After `stop`, nothing is cut off."""
         self.close(SocketTransport)
         self.closing.stop()
         self.clock.advance(2 * CLOSE_TIMEOUT_S)

@@ -1,4 +1,4 @@
-"""Tests of the turn: what is gathered until it is over, and in which order it goes out."""
+"""Tests of the turn: what it collects, and the order in which it flushes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatd.transport.flush import Turn
 
 
 class AsItIs:
-    """An encoder for which messages are bytes, and frames the same."""
+    """An encoder whose messages and frames are the same bytes."""
 
     def __init__(self) -> None:
         self.encoded: list[bytes] = []
@@ -25,11 +25,11 @@ AS_IT_IS = AsItIs()
 
 
 class FakeMember:
-    """Is delivered frames, and writes them when it is flushed.
+    """A member that gets frames, and writes them in its flush.
 
     Attributes:
-        encoder: What makes its frames.
-        deliveries: What it was delivered, a piece for each time.
+        encoder: The encoder of its frames.
+        deliveries: The frames that it got, a piece for each delivery.
     """
 
     def __init__(self, turn: Any, encoder: AsItIs = AS_IT_IS) -> None:
@@ -55,7 +55,7 @@ class FakeMember:
 
 
 class FakeRoom:
-    """Holds members."""
+    """A room with members."""
 
     def __init__(self, *members: FakeMember) -> None:
         self.members = {member.id: member for member in members}
@@ -63,20 +63,20 @@ class FakeRoom:
             member.rooms[str(id(self))] = self
 
     def join(self, turn: Any, member: FakeMember) -> None:
-        """Let a member in, in the middle of a turn."""
+        """Add a member during a turn."""
         turn.begin(self, member)
         self.members[member.id] = member
         member.rooms[str(id(self))] = self
 
     def leave(self, turn: Any, member: FakeMember) -> None:
-        """Let a member out, in the middle of a turn."""
+        """Remove a member during a turn."""
         turn.deliver_early(member)
         del self.members[member.id]
         del member.rooms[str(id(self))]
 
 
 class FanOutTests(SynchronousTestCase):
-    """What is broadcast reaches all who are members, at the end of the turn."""
+    """Broadcast messages reach all members at the end of the turn."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -91,7 +91,7 @@ class FanOutTests(SynchronousTestCase):
         self.assertEqual([member.writes for member in self.members], [[], [], []])
 
     def test_one_write_for_each_member(self) -> None:
-        """However many messages a turn brings, each member writes once."""
+        """For any number of messages in a turn, each member writes once."""
         for number in range(100):
             self.turn.broadcast(self.room, b"%d," % number)
         self.clock.advance(0)
@@ -101,7 +101,7 @@ class FanOutTests(SynchronousTestCase):
             self.assertEqual(member.flushes, 1)
 
     def test_joined_once_for_the_room(self) -> None:
-        """Every member is handed the very same bytes, not a copy of its own."""
+        """All members get the same bytes object, not a copy each."""
         self.turn.broadcast(self.room, b"one")
         self.turn.broadcast(self.room, b"two")
         self.turn.deliver_all()
@@ -110,14 +110,14 @@ class FanOutTests(SynchronousTestCase):
         self.assertEqual(len({id(frames) for (frames,) in handed}), 1)
 
     def test_single_frame_is_not_copied(self) -> None:
-        """A frame that is the only one of its turn is handed on as it is."""
+        """The only frame of a turn is passed on without a copy."""
         frame = b"the only one"
         self.turn.broadcast(self.room, frame)
         self.turn.deliver_all()
         self.assertIs(self.members[0].delivered[0], frame)
 
     def test_room_without_members(self) -> None:
-        """A broadcast to nobody is dropped, and does not wait for who comes later."""
+        """A broadcast to an empty room is dropped, and does not wait for later members."""
         empty = FakeRoom()
         self.turn.broadcast(empty, b"one")
         self.turn.deliver_all()
@@ -126,7 +126,7 @@ class FanOutTests(SynchronousTestCase):
         self.assertEqual(self.members[0].writes, [])
 
     def test_each_turn_for_itself(self) -> None:
-        """What comes after the end of a turn goes out with the next."""
+        """A message after the end of a turn is sent in the next turn."""
         self.turn.broadcast(self.room, b"one")
         self.clock.advance(0)
         self.turn.broadcast(self.room, b"two")
@@ -135,7 +135,7 @@ class FanOutTests(SynchronousTestCase):
 
 
 class OrderTests(SynchronousTestCase):
-    """What is queued for a member keeps its order."""
+    """The frames for a member keep their order."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -143,7 +143,7 @@ class OrderTests(SynchronousTestCase):
         self.member = FakeMember(self.turn)
 
     def test_rooms_one_after_the_other(self) -> None:
-        """What is said in two rooms reaches who is in both in the order in which it was said."""
+        """A member of two rooms gets the messages of both in the order of the broadcasts."""
         first, second = FakeRoom(self.member), FakeRoom(self.member)
         self.turn.broadcast(first, b"1")
         self.turn.broadcast(first, b"2")
@@ -152,7 +152,7 @@ class OrderTests(SynchronousTestCase):
         self.assertEqual(self.member.writes, [b"123"])
 
     def test_rooms_by_turns(self) -> None:
-        """Two rooms that speak by turns keep their own orders, each in one piece."""
+        """Two rooms with alternating messages each keep their order, in one piece."""
         first, second = FakeRoom(self.member), FakeRoom(self.member)
         for number in range(6):
             self.turn.broadcast(second if number % 2 else first, b"%d" % number)
@@ -160,7 +160,7 @@ class OrderTests(SynchronousTestCase):
         self.assertEqual(self.member.writes, [b"024135"])
 
     def test_single_frame_after_a_broadcast(self) -> None:
-        """A frame for one member comes after what was broadcast before it, once that is settled."""
+        """A frame for one member follows the messages delivered before it."""
         room = FakeRoom(self.member)
         self.turn.broadcast(room, b"1")
         self.turn.deliver_all()
@@ -171,7 +171,7 @@ class OrderTests(SynchronousTestCase):
 
 
 class MembersTests(SynchronousTestCase):
-    """Who is a member when a broadcast is settled is sent it."""
+    """A broadcast goes to the members at the time of its delivery."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -180,7 +180,7 @@ class MembersTests(SynchronousTestCase):
         self.room = FakeRoom(self.old)
 
     def test_who_joins_after_it_was_said(self) -> None:
-        """Who joins after a settle does not get what was said before it."""
+        """A client that joins after a delivery does not get earlier messages."""
         self.turn.broadcast(self.room, b"before,")
         self.turn.deliver_all()
         self.room.members[self.new.id] = self.new
@@ -190,7 +190,7 @@ class MembersTests(SynchronousTestCase):
         self.assertEqual(self.new.writes, [b"after"])
 
     def test_who_leaves_after_it_was_said(self) -> None:
-        """Who leaves after a settle gets what was said before it, and nothing else."""
+        """A member that leaves after a delivery gets the earlier messages, and no others."""
         self.turn.broadcast(self.room, b"before,")
         self.turn.deliver_all()
         self.room.members.clear()
@@ -214,7 +214,7 @@ class MembersTests(SynchronousTestCase):
 
 
 class JoiningTests(SynchronousTestCase):
-    """Who joins in the middle of a turn is sent what is said from then on; nobody else notices."""
+    """A member that joins during a turn gets only later messages; other members notice nothing."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -228,7 +228,7 @@ class JoiningTests(SynchronousTestCase):
             self.turn.broadcast(self.room, frame)
 
     def test_gets_what_is_said_later(self) -> None:
-        """It gets nothing of what was said before it came, and all that is said after."""
+        """The new member gets no messages from before it joined, and all later messages."""
         self.say(b"1", b"2")
         self.room.join(self.turn, self.new)
         self.say(b"3", b"4")
@@ -236,7 +236,7 @@ class JoiningTests(SynchronousTestCase):
         self.assertEqual(self.new.deliveries, [b"34"])
 
     def test_fan_out_is_not_broken_up(self) -> None:
-        """However many join, each old member is delivered to once, and all the same bytes."""
+        """However many members join, each old member gets one delivery, with the same bytes."""
         self.say(b"1")
         self.room.join(self.turn, self.new)
         self.say(b"2")
@@ -249,7 +249,7 @@ class JoiningTests(SynchronousTestCase):
         self.assertEqual((self.new.deliveries, self.newer.deliveries), ([b"23"], [b"3"]))
 
     def test_nothing_is_said_later(self) -> None:
-        """Where nothing is said after it came, it is delivered nothing."""
+        """If no message follows, the new member gets no delivery."""
         self.say(b"1")
         self.room.join(self.turn, self.new)
         self.clock.advance(0)
@@ -257,7 +257,7 @@ class JoiningTests(SynchronousTestCase):
         self.assertEqual([member.deliveries for member in self.old], [[b"1"]] * 3)
 
     def test_nothing_was_said_before(self) -> None:
-        """Where nothing was said before it came, it is like every other."""
+        """If no message was sent before it joined, the new member is like every other."""
         self.room.join(self.turn, self.new)
         self.say(b"1", b"2")
         self.clock.advance(0)
@@ -265,7 +265,7 @@ class JoiningTests(SynchronousTestCase):
         self.assertIs(self.new.deliveries[0], self.old[0].deliveries[0])
 
     def test_next_turn(self) -> None:
-        """In the next turn it is like every other."""
+        """In the next turn, the new member is like every other."""
         self.say(b"1")
         self.room.join(self.turn, self.new)
         self.clock.advance(0)
@@ -275,7 +275,7 @@ class JoiningTests(SynchronousTestCase):
         self.assertIs(self.new.deliveries[0], self.old[0].deliveries[-1])
 
     def test_other_room(self) -> None:
-        """Who joins one room is sent all of another that it was in."""
+        """A member that joins a room gets all messages of another room that it was in before."""
         other = FakeRoom(self.new)
         self.turn.broadcast(other, b"a")
         self.say(b"1")
@@ -286,7 +286,7 @@ class JoiningTests(SynchronousTestCase):
         self.assertEqual(b"".join(self.new.deliveries), b"ab2")
 
     def test_leaves_and_comes_back(self) -> None:
-        """Who leaves and comes back in one turn misses what was said between, and nothing else."""
+        """A member that leaves and returns in one turn misses only the messages in between."""
         comer = self.old[0]
         self.say(b"1")
         self.room.leave(self.turn, comer)
@@ -298,7 +298,7 @@ class JoiningTests(SynchronousTestCase):
         self.assertEqual([member.deliveries for member in self.old[1:]], [[b"123"]] * 2)
 
     def test_comes_and_leaves(self) -> None:
-        """Who comes and leaves in one turn gets what was said between."""
+        """A member that joins and leaves in one turn gets the messages in between."""
         self.say(b"1")
         self.room.join(self.turn, self.new)
         self.say(b"2")
@@ -309,7 +309,7 @@ class JoiningTests(SynchronousTestCase):
 
 
 class HandOverTests(SynchronousTestCase):
-    """One may be handed what was broadcast to it before the turn is over."""
+    """A receiver can get the broadcast messages before the turn is over."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -318,7 +318,7 @@ class HandOverTests(SynchronousTestCase):
         self.room = FakeRoom(self.one, self.other)
 
     def test_at_once(self) -> None:
-        """It gets it at once, and what is said later at the end of the turn, in one write."""
+        """It gets them at once, and later messages at the end of the turn, in one write."""
         self.turn.broadcast(self.room, b"1")
         self.turn.broadcast(self.room, b"2")
         self.turn.deliver_early(self.one)
@@ -330,7 +330,7 @@ class HandOverTests(SynchronousTestCase):
         self.assertEqual(self.one.writes, [b"12for you,3"])
 
     def test_others_wait(self) -> None:
-        """The others get it as they would have, in one piece."""
+        """The other members get them at the end of the turn, in one piece."""
         self.turn.broadcast(self.room, b"1")
         self.turn.deliver_early(self.one)
         self.assertEqual(self.other.deliveries, [])
@@ -340,7 +340,7 @@ class HandOverTests(SynchronousTestCase):
         self.assertEqual(self.other.deliveries, [b"12"])
 
     def test_again(self) -> None:
-        """What it was handed it is not handed again."""
+        """Messages that were delivered early are not delivered again."""
         self.turn.broadcast(self.room, b"1")
         self.turn.deliver_early(self.one)
         self.turn.deliver_early(self.one)
@@ -348,7 +348,7 @@ class HandOverTests(SynchronousTestCase):
         self.assertEqual(self.one.deliveries, [b"1"])
 
     def test_of_all_rooms(self) -> None:
-        """It gets what was said in all rooms it is in, and in no other."""
+        """It gets the messages of all its rooms, and of no other room."""
         also, not_in = FakeRoom(self.one), FakeRoom(self.other)
         for room, frame in ((self.room, b"1"), (also, b"2"), (not_in, b"3"), (self.room, b"4")):
             self.turn.broadcast(room, frame)
@@ -356,7 +356,7 @@ class HandOverTests(SynchronousTestCase):
         self.assertEqual(self.one.deliveries, [b"14", b"2"])
 
     def test_nothing(self) -> None:
-        """Where nothing was said nothing happens, and no call is made."""
+        """Without messages nothing happens, and no call is scheduled."""
         self.turn.deliver_early(self.one)
         self.assertEqual((self.one.deliveries, self.clock.getDelayedCalls()), ([], []))
 
@@ -372,7 +372,7 @@ class EncodingTests(SynchronousTestCase):
         self.room = FakeRoom(*self.members)
 
     def test_once_for_each(self) -> None:
-        """However many members have one, and in whatever order they come."""
+        """Each encoder encodes once, for any number and any order of members."""
         self.turn.broadcast(self.room, b"1")
         self.turn.broadcast(self.room, b"2")
         self.assertEqual([each.encoded for each in self.encoders], [[], []])
@@ -383,13 +383,13 @@ class EncodingTests(SynchronousTestCase):
         self.assertEqual([b"".join(each.deliveries) for each in self.members], [b"123"] * 6)
 
     def test_nobody(self) -> None:
-        """What nobody hears is not encoded."""
+        """A message without receivers is not encoded."""
         self.turn.broadcast(FakeRoom(), b"1")
         self.clock.advance(0)
         self.assertEqual([each.encoded for each in self.encoders], [[], []])
 
     def test_failure(self) -> None:
-        """What cannot be encoded is logged, and the other rooms are told all the same."""
+        """A message that cannot be encoded is logged, and the other rooms get their messages."""
 
         def fail(message: bytes) -> bytes:
             raise KeyError("no")
@@ -404,7 +404,7 @@ class EncodingTests(SynchronousTestCase):
 
 
 class BeforeFlushTests(SynchronousTestCase):
-    """Before everything is sent there is a last chance to say something."""
+    """Before the flush, there is a last chance to broadcast."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -417,7 +417,7 @@ class BeforeFlushTests(SynchronousTestCase):
         self.act()
 
     def test_goes_out_with_the_turn(self) -> None:
-        """What it broadcasts goes out with the turn, after what was broadcast before."""
+        """Messages from `before_flush` go out with the turn, after the earlier messages."""
         self.act = lambda: self.turn.broadcast(self.room, b"last")
         self.turn.broadcast(self.room, b"first,")
         self.clock.advance(0)
@@ -425,7 +425,7 @@ class BeforeFlushTests(SynchronousTestCase):
         self.assertEqual((self.member.flushes, self.clock.getDelayedCalls()), (1, []))
 
     def test_scheduled(self) -> None:
-        """A turn in which nothing else happens has an end too, where it is asked for."""
+        """A turn without messages has an end too, if it is scheduled."""
         self.act = lambda: self.turn.broadcast(self.room, b"all")
         self.turn.schedule()
         self.turn.schedule()
@@ -434,7 +434,7 @@ class BeforeFlushTests(SynchronousTestCase):
         self.assertEqual((self.member.writes, self.clock.getDelayedCalls()), ([b"all"], []))
 
     def test_failure(self) -> None:
-        """Where it fails, that is logged, and what was gathered is sent all the same."""
+        """If `before_flush` fails, the failure is logged, and the collected messages are sent."""
 
         def fail() -> None:
             raise KeyError("no")
@@ -455,7 +455,7 @@ class FlushTests(SynchronousTestCase):
         self.member = FakeMember(self.turn)
 
     def test_one_call_for_a_turn(self) -> None:
-        """However much is gathered, the clock is asked once, and not again after the end."""
+        """For any number of messages, one call is scheduled, and none after the end."""
         room = FakeRoom(self.member)
         for _ in range(10):
             self.turn.add(self.member)
@@ -465,28 +465,28 @@ class FlushTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_added_often_flushed_once(self) -> None:
-        """Who is added twice in a turn is flushed once."""
+        """A protocol that is added twice in a turn is flushed once."""
         self.turn.add(self.member)
         self.turn.add(self.member)
         self.clock.advance(0)
         self.assertEqual(self.member.flushes, 1)
 
     def test_flush_now(self) -> None:
-        """A flush sends what was gathered at once, and the end of the turn has nothing to do."""
+        """A flush sends everything at once, and the end of the turn has nothing to do."""
         self.turn.broadcast(FakeRoom(self.member), b"now")
         self.turn.flush()
         self.assertEqual(self.member.writes, [b"now"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_flush_of_nothing(self) -> None:
-        """A flush where nothing was gathered does nothing, and the turn still works after it."""
+        """A flush without messages does nothing, and the next turn works."""
         self.turn.flush()
         self.turn.broadcast(FakeRoom(self.member), b"later")
         self.clock.advance(0)
         self.assertEqual(self.member.writes, [b"later"])
 
     def test_added_while_flushing(self) -> None:
-        """What a flush brings about goes out in a turn of its own."""
+        """Messages that a flush causes go out in the next turn."""
         other = FakeMember(self.turn)
         self.member.flush = lambda: other.deliver(b"brought about")
         self.turn.add(self.member)

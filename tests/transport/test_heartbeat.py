@@ -1,4 +1,4 @@
-"""Tests of the heartbeat wheel: one loop for everyone, spread over the interval."""
+"""Tests of the heartbeat wheel: one loop for all sessions, spread over the interval."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SLOT_S = INTERVAL_S / SLOTS
 
 
 class FakeSession:
-    """Notes when it was ticked."""
+    """Records the times of its ticks."""
 
     def __init__(self) -> None:
         self.ticks: list[float] = []
@@ -31,12 +31,12 @@ class WheelTests(SynchronousTestCase):
         self.wheel = HeartbeatWheel(self.clock, INTERVAL_S)
 
     def turn(self, slots: int) -> None:
-        """Let the time of so many slots pass; the clock never falls short of a slot's end."""
+        """Advance the clock by some slots; it never stops short of a slot's end."""
         for _ in range(slots):
             self.clock.advance(SLOT_S + 1e-9)
 
     def add(self, count: int) -> list[FakeSession]:
-        """Put new sessions on the wheel."""
+        """Add new sessions to the wheel."""
         sessions = [FakeSession() for _ in range(count)]
         for session in sessions:
             self.wheel.add(session)
@@ -44,7 +44,7 @@ class WheelTests(SynchronousTestCase):
 
 
 class OneLoopTests(WheelTests):
-    """Everyone's heartbeats run from one loop, which runs while it is needed."""
+    """All heartbeats share one loop, which runs while it has members."""
 
     def test_ten_thousand_sessions_one_call(self) -> None:
         """Ten thousand sessions need one call of the clock, and each is ticked once an interval."""
@@ -58,14 +58,14 @@ class OneLoopTests(WheelTests):
         self.assertEqual(len(self.wheel), 10_000)
 
     def test_spread_over_the_slots(self) -> None:
-        """No slot has more than its fair share."""
+        """No slot has more than its fair share of sessions."""
         sessions = self.add(10_000)
         self.turn(SLOTS)
         slots = Counter(session.ticks[0] for session in sessions)
         self.assertEqual(set(slots.values()), {10_000 // SLOTS})
 
     def test_empty_wheel_stands_still(self) -> None:
-        """A wheel without anyone on it asks nothing of the clock."""
+        """An empty wheel schedules no call."""
         self.assertFalse(self.wheel.is_running)
         (session,) = self.add(1)
         self.assertTrue(self.wheel.is_running)
@@ -75,7 +75,7 @@ class OneLoopTests(WheelTests):
         self.assertEqual(len(self.wheel), 0)
 
     def test_starts_again(self) -> None:
-        """A wheel that stood still starts again, with one call."""
+        """A stopped wheel starts again, with one call."""
         (first,) = self.add(1)
         self.turn(3)
         self.wheel.discard(first)
@@ -86,7 +86,7 @@ class OneLoopTests(WheelTests):
         self.assertEqual((first.ticks, len(second.ticks)), ([], 1))
 
     def test_starts_again_from_the_beginning(self) -> None:
-        """The time in which a wheel stood still is not made up for: who is added waits its turn."""
+        """The wheel does not make up for stopped time: a new session waits its turn."""
         (first,) = self.add(1)
         self.turn(SLOTS)
         self.wheel.discard(first)
@@ -98,7 +98,7 @@ class OneLoopTests(WheelTests):
         self.assertEqual(len(second.ticks), 1)
 
     def test_last_one_leaves_while_it_is_ticked(self) -> None:
-        """The wheel stops where the last one on it leaves in its own tick."""
+        """The wheel stops if its last session leaves in its own tick."""
         (session,) = self.add(1)
         session.tick = lambda now: self.wheel.discard(session)
         self.turn(2 * SLOTS)
@@ -106,7 +106,7 @@ class OneLoopTests(WheelTests):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_replaced_while_it_is_ticked(self) -> None:
-        """There is one loop, too, where one comes in the tick in which the last one leaves."""
+        """There is still one loop if a session joins in the tick in which the last one leaves."""
         (session,) = self.add(1)
         other = FakeSession()
 
@@ -122,10 +122,10 @@ class OneLoopTests(WheelTests):
 
 
 class TickTests(WheelTests):
-    """Everyone on the wheel is ticked once an interval, and nobody else."""
+    """Each session on the wheel is ticked once an interval, and no other session is."""
 
     def test_first_tick_within_an_interval(self) -> None:
-        """Who is added at any time is ticked within one interval, and then once in each."""
+        """A session that is added at any time is ticked within one interval, then once in each."""
         sessions: list[tuple[float, FakeSession]] = []
         for _ in range(SLOTS + 7):
             sessions.append((self.clock.seconds(), self.add(1)[0]))
@@ -137,14 +137,14 @@ class TickTests(WheelTests):
                 self.assertAlmostEqual(after - before, INTERVAL_S, places=5)
 
     def test_time_is_told(self) -> None:
-        """A tick is told the clock's time."""
+        """A tick gets the clock's time."""
         self.clock.advance(1000)
         (session,) = self.add(1)
         self.turn(SLOTS)
         self.assertEqual(session.ticks, [self.clock.seconds()])
 
     def test_discarded_is_ticked_no_more(self) -> None:
-        """Who has left is ticked no more, and the others still are."""
+        """A session that has left is ticked no more, and the others still are."""
         leaver, stayer = self.add(2)
         self.turn(SLOTS)
         self.wheel.discard(leaver)
@@ -152,7 +152,7 @@ class TickTests(WheelTests):
         self.assertEqual((len(leaver.ticks), len(stayer.ticks)), (1, 3))
 
     def test_discard_of_a_stranger(self) -> None:
-        """Who was never on the wheel can be discarded, and so can who has left."""
+        """A session that is not on the wheel can be discarded without an error."""
         (session,) = self.add(1)
         self.wheel.discard(FakeSession())
         self.assertEqual(len(self.wheel), 1)
@@ -161,13 +161,13 @@ class TickTests(WheelTests):
         self.assertEqual(len(self.wheel), 0)
 
     def test_stall_is_ticked_once(self) -> None:
-        """After a stall of many intervals everyone is ticked once, not once for each of them."""
+        """After a stall of many intervals, each session is ticked once."""
         sessions = self.add(2 * SLOTS)
         self.clock.advance(100 * INTERVAL_S)
         self.assertEqual({len(session.ticks) for session in sessions}, {1})
 
     def test_short_stall_misses_nobody(self) -> None:
-        """After a stall of some slots, those whose turn came in it are ticked, and only those."""
+        """After a stall of some slots, the sessions in these slots are ticked, and no others."""
         sessions = self.add(SLOTS)
         self.clock.advance(10 * SLOT_S + 1e-9)
         self.assertEqual(sum(len(session.ticks) for session in sessions), 10)

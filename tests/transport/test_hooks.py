@@ -1,4 +1,4 @@
-"""Tests of calling what a developer overrode."""
+"""Tests of calling hooks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatd.transport.hooks import call_hook, start
 
 
 class HookTests(SynchronousTestCase):
-    """A hook is called, and its failures are told to one place."""
+    """A hook is called, and its failures are reported in one place."""
 
     def setUp(self) -> None:
         self.failures: list[tuple[Any, str]] = []
@@ -38,13 +38,13 @@ class PlainHookTests(HookTests):
     """A plain hook is done when it returns."""
 
     def test_done_at_once(self) -> None:
-        """It is called with its arguments, and nothing is left to wait for."""
+        """The hook gets its arguments, and there is nothing to wait for."""
         self.assertIsNone(self.call(lambda *args: self.steps.extend(args), 1, "two"))
         self.assertEqual(self.steps, [1, "two"])
         self.assertEqual(self.failures, [])
 
     def test_failure_is_told(self) -> None:
-        """What it raises is told with what the call was about."""
+        """An exception is reported with the subject of the call."""
 
         def hook() -> None:
             raise ValueError("no")
@@ -53,7 +53,7 @@ class PlainHookTests(HookTests):
         self.assertEqual(self.failures, [(ValueError, "the hook")])
 
     def test_exit_is_not_a_failure(self) -> None:
-        """What ends the program is not held up."""
+        """An exception that ends the program is not caught."""
 
         def hook() -> None:
             raise SystemExit(3)
@@ -62,7 +62,7 @@ class PlainHookTests(HookTests):
         self.assertEqual(self.failures, [])
 
     def test_result_that_cannot_be_awaited(self) -> None:
-        """A hook that returns what it should not is a hook that failed."""
+        """A hook that returns a value that cannot be awaited has failed."""
         self.assertIsNone(self.call(lambda: 5))
         ((failure, about),) = self.failures
         self.assertTrue(issubclass(failure, TypeError))
@@ -70,10 +70,10 @@ class PlainHookTests(HookTests):
 
 
 class AsyncHookTests(HookTests):
-    """An async hook is done when its coroutine is."""
+    """An async hook is done when its coroutine is done."""
 
     def test_without_waiting(self) -> None:
-        """One that waits for nothing is done at once."""
+        """A hook that waits for nothing is done at once."""
 
         async def hook(step: str) -> None:
             self.steps.append(step)
@@ -82,7 +82,7 @@ class AsyncHookTests(HookTests):
         self.assertEqual(self.steps, ["one"])
 
     def test_waiting(self) -> None:
-        """One that waits begins at once, and its Deferred fires with None when it is done."""
+        """A hook that waits begins at once, and its Deferred fires with None when it is done."""
         deferred = self.call(self.wait)
         self.assertEqual(self.steps, ["begun"])
         self.assertNoResult(deferred)
@@ -91,7 +91,7 @@ class AsyncHookTests(HookTests):
         self.assertEqual(self.steps, ["begun", "done"])
 
     def test_failure_at_once(self) -> None:
-        """One that fails before it waits is done at once."""
+        """A hook that fails before it waits is done at once."""
 
         async def hook() -> None:
             raise KeyError("no")
@@ -100,14 +100,14 @@ class AsyncHookTests(HookTests):
         self.assertEqual(self.failures, [(KeyError, "the hook")])
 
     def test_failure_later(self) -> None:
-        """One that fails after it waited is done then; the failure goes no further."""
+        """A hook that fails after it waited is done then; the failure goes no further."""
         deferred = self.call(self.wait)
         self.gate.errback(KeyError("no"))
         self.assertIsNone(self.successResultOf(deferred))
         self.assertEqual(self.failures, [(KeyError, "the hook")])
 
     def test_any_awaitable(self) -> None:
-        """What can be awaited need not be a coroutine."""
+        """A hook may return an awaitable that is not a coroutine."""
         test = self
 
         class Waiting:
@@ -125,17 +125,17 @@ class DeferredHookTests(HookTests):
     """A hook may return a Deferred."""
 
     def test_fired(self) -> None:
-        """One that has fired is done."""
+        """A hook with a fired Deferred is done."""
         self.assertIsNone(self.call(lambda: succeed(None)))
         self.assertEqual(self.failures, [])
 
     def test_failed(self) -> None:
-        """One that has failed is done, and its failure told."""
+        """A hook with a failed Deferred is done, and the failure is reported."""
         self.assertIsNone(self.call(lambda: fail(OSError("no"))))
         self.assertEqual(self.failures, [(OSError, "the hook")])
 
     def test_waiting(self) -> None:
-        """One that has not fired is waited for."""
+        """A hook with a Deferred that has not fired is waited for."""
         deferred = self.call(lambda: self.gate)
         self.assertNoResult(deferred)
         self.gate.errback(OSError("no"))
@@ -143,7 +143,7 @@ class DeferredHookTests(HookTests):
         self.assertEqual(self.failures, [(OSError, "the hook")])
 
     def test_waiting_for_another(self) -> None:
-        """One that has fired, but waits for another, is waited for."""
+        """A hook with a fired Deferred that waits for another Deferred is waited for."""
         deferred = self.call(lambda: succeed(None).addCallback(lambda _: self.gate))
         self.assertNoResult(deferred)
         self.gate.callback(None)
@@ -151,14 +151,14 @@ class DeferredHookTests(HookTests):
 
 
 class StartTests(SynchronousTestCase):
-    """A coroutine is run as far as it goes, as `Deferred.fromCoroutine` would run it."""
+    """`start` runs a coroutine until it waits, like `Deferred.fromCoroutine`."""
 
     def setUp(self) -> None:
         self.gate: Deferred[object] = Deferred()
         self.steps: list[object] = []
 
     def test_nothing_to_wait_for(self) -> None:
-        """What has nothing to wait for is done, and there is no Deferred."""
+        """A coroutine that never waits is done, without a Deferred."""
 
         async def run() -> None:
             self.steps.append(await succeed(1))
@@ -167,7 +167,7 @@ class StartTests(SynchronousTestCase):
         self.assertEqual(self.steps, [1])
 
     def test_fails_at_once(self) -> None:
-        """What fails before it waits raises."""
+        """A coroutine that fails before it waits raises."""
 
         async def run() -> None:
             raise ValueError("no")
@@ -175,7 +175,7 @@ class StartTests(SynchronousTestCase):
         self.assertRaises(ValueError, start, run())
 
     def test_waits(self) -> None:
-        """What waits goes on with what it waited for, again and again."""
+        """A coroutine continues with each result that it waited for."""
 
         async def run() -> None:
             self.steps.append(await self.gate)
@@ -189,7 +189,7 @@ class StartTests(SynchronousTestCase):
         self.assertEqual(self.steps, ["first", "then"])
 
     def test_context_is_its_own(self) -> None:
-        """What it sets of the context nobody else sees, and it finds it again after waiting."""
+        """Context variables of the coroutine are private, and are kept while it waits."""
         variable: ContextVar[str] = ContextVar("variable", default="untouched")
 
         async def run() -> None:
@@ -206,7 +206,7 @@ class StartTests(SynchronousTestCase):
         self.assertEqual(self.steps, ["mine"])
 
     def test_failure_is_raised_where_it_waits(self) -> None:
-        """A failure is raised at its `await`, whatever kind it is, and is over when handled."""
+        """A failure is raised at the `await`, for any exception, and is gone when handled."""
 
         async def run() -> None:
             try:
@@ -224,7 +224,7 @@ class StartTests(SynchronousTestCase):
         self.assertIsNone(failure.value.__context__)
 
     def test_cancel(self) -> None:
-        """Who cancels it cancels what it waits for, and its `finally` runs."""
+        """Cancelling cancels the awaited Deferred, and the coroutine's `finally` runs."""
 
         async def run() -> None:
             try:

@@ -1,4 +1,4 @@
-"""Who is on the other side of a transport, as far as the system knows."""
+"""The address and user of a transport's peer, as far as the system knows them."""
 
 import os
 import pwd
@@ -56,7 +56,7 @@ class Handle:
 
 
 def wrapped(transport, factory_class=WrappingFactory, data=b""):
-    """Return the transport that a protocol sees in a wrapper of another."""
+    """Return the transport that a protocol sees inside a wrapper of another transport."""
     wrapper = factory_class(Factory.forProtocol(Protocol)).buildProtocol(None)
     wrapper.makeConnection(transport)
     if data:
@@ -66,7 +66,7 @@ def wrapped(transport, factory_class=WrappingFactory, data=b""):
 
 class TCPTests(SynchronousTestCase):
     def test_address(self):
-        """The address is the IP address, without its zone, and an IPv4 one is always written so."""
+        """The address is the IP address without its zone, and an IPv4 address has one form only."""
         for host, kind, expected in (
             ("192.0.2.7", address.IPv4Address, "192.0.2.7"),
             ("2001:DB8:0::7", address.IPv6Address, "2001:db8::7"),
@@ -77,7 +77,7 @@ class TCPTests(SynchronousTestCase):
             self.assertEqual(identity, Identity(expected, None, is_clear_tcp=True))
 
     def test_tls(self):
-        """TLS is not in the clear, whatever wraps it."""
+        """TLS is not clear, inside any wrapper."""
         transport = TCP("192.0.2.7")
         alsoProvides(transport, ISSLTransport)
         expected = Identity("192.0.2.7", None, is_clear_tcp=False)
@@ -92,7 +92,7 @@ class ProxyTests(SynchronousTestCase):
         return identify(wrapped(transport, HAProxyWrappingFactory, header))
 
     def test_header(self):
-        """Behind a proxy, the address is what the PROXY header tells."""
+        """Behind a proxy, the address is that of the PROXY header."""
         expected = Identity("198.51.100.9", None, is_clear_tcp=True)
         self.assertEqual(self.proxied(TCP("192.0.2.7")), expected)
         ours, theirs = socket.socketpair()
@@ -103,26 +103,26 @@ class ProxyTests(SynchronousTestCase):
         self.assertEqual(self.proxied(TCP("192.0.2.7"), header).address, "2001:db8::9")
 
     def test_no_header(self):
-        """Before it has come, or where it tells nothing, the address is the proxy's own."""
+        """Before the header arrives, or if it has no address, the address is the proxy's own."""
         expected = Identity("192.0.2.7", None, is_clear_tcp=True)
         self.assertEqual(self.proxied(TCP("192.0.2.7"), b""), expected)
         self.assertEqual(self.proxied(TCP("192.0.2.7"), NO_ADDRESS), expected)
 
     def test_nonsense(self):
-        """A header that tells no IP address is not believed, nor is it an error."""
+        """A header without an IP address is ignored, without an error."""
         header = self.HEADER.replace(b"198.51.100.9", b"nonsense")
         identity = self.proxied(TCP("192.0.2.7"), header)
         self.assertEqual(identity, Identity("local", None, is_clear_tcp=True))
 
     def test_user_of_the_proxy(self):
-        """Nobody becomes the proxy's own user by coming through its UNIX socket."""
+        """A client behind a proxy's UNIX socket does not get the proxy's user."""
         ours, theirs = socket.socketpair()
         self.addCleanup(ours.close)
         self.addCleanup(theirs.close)
         self.assertEqual(self.proxied(UNIX(ours), NO_ADDRESS), LOCAL)
 
     def test_unix_address(self):
-        """A header that tells of a UNIX socket does not make TCP any less clear."""
+        """A header with a UNIX socket does not make TCP less clear."""
         addresses = b"/there".ljust(108, b"\0") + b"/here".ljust(108, b"\0")
         header = V2 + b"\x21\x31" + len(addresses).to_bytes(2, "big") + addresses
         expected = Identity("local", None, is_clear_tcp=True)
@@ -136,7 +136,7 @@ class ProxyTests(SynchronousTestCase):
         self.assertEqual(self.proxied(UNIX(ours), header), LOCAL)
 
     def test_tls(self):
-        """A proxy that comes over TLS is not in the clear."""
+        """A proxy's connection over TLS is not clear."""
         transport = TCP("192.0.2.7")
         alsoProvides(transport, ISSLTransport)
         self.assertEqual(
@@ -151,17 +151,17 @@ class UNIXTests(SynchronousTestCase):
         self.addCleanup(self.theirs.close)
 
     def test_credentials(self):
-        """The other side of a UNIX socket is a user, whatever wraps it."""
+        """The peer of a UNIX socket is a user, inside any wrapper."""
         self.assertEqual(identify(UNIX(self.ours)), ME)
         self.assertEqual(identify(wrapped(UNIX(self.ours))), ME)
 
     def test_no_login_name(self):
-        """A user without a name has a number."""
-        self.patch(pwd, "getpwuid", {}.__getitem__)  # a KeyError for all
+        """A user without a login name has only a number."""
+        self.patch(pwd, "getpwuid", {}.__getitem__)  # a KeyError for every user
         self.assertEqual(identify(UNIX(self.ours)), Identity(ME.address, None, is_clear_tcp=False))
 
     def test_large_uid(self):
-        """A user id may be larger than a signed number of its size holds."""
+        """A user id may exceed the range of a signed 32-bit number."""
         self.patch(pwd, "getpwuid", {}.__getitem__)
         answer = (1).to_bytes(4, "little") + b"\xfe\xff\xff\xff" + bytes(4)
         if int.from_bytes(b"\1\0", "little") != int.from_bytes(b"\1\0", sys.byteorder):
@@ -169,7 +169,7 @@ class UNIXTests(SynchronousTestCase):
         self.assertEqual(identify(UNIX(Handle(answer))).address, "uid:4294967294")
 
     def test_no_credentials(self):
-        """Where the system does not tell, the other side is local."""
+        """If the system does not tell the user, the peer is local."""
         for answer in (bytes(4) + b"\xff" * 8, OSError("closed"), AttributeError("socket")):
             self.assertEqual(identify(UNIX(Handle(answer))), LOCAL)
         self.patch(socket, "SO_PEERCRED", None)
@@ -178,17 +178,17 @@ class UNIXTests(SynchronousTestCase):
 
 class OtherTests(SynchronousTestCase):
     def test_standard_streams(self):
-        """A transport that is no socket is local."""
+        """A transport that is not a socket is local."""
         self.assertEqual(identify(StringTransport(peerAddress=object())), LOCAL)
 
     def test_memory(self):
-        """So is a connection in memory."""
+        """A connection in memory is local."""
         server = MemoryServer()
         client = server.connect("alice")
         self.assertEqual(identify(server.session_of(client).protocol.transport), LOCAL)
 
     def test_no_peer(self):
-        """So is one that cannot tell its peer, as that of a process, whatever wraps it."""
+        """A transport that does not tell its peer, such as a process's, is local in any wrapper."""
         transport = StringTransport()
         transport.getPeer = self.fail_to_tell
         self.assertEqual(identify(transport), LOCAL)

@@ -1,4 +1,4 @@
-"""Tests of what is said of the end of a transport."""
+"""Tests of the texts for the end of a transport."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from chatd.transport.loss import UNTRUSTED, why_lost
 
 
 class LossTests(SynchronousTestCase):
-    """Each end of a transport has its words, or none."""
+    """Each end of a transport has its text, or none."""
 
     def why(self, error: BaseException) -> str:
         return why_lost(Failure(error))
 
     def test_plain(self) -> None:
-        """Of a connection that is just gone there is nothing to say."""
+        """An ordinary end of a connection has no text."""
         for error in (ConnectionDone(), ConnectionLost(), ConnectionAborted()):
             self.assertEqual(self.why(error), "")
 
     def test_tls(self) -> None:
-        """OpenSSL's queue of errors is told by its reasons alone."""
+        """OpenSSL's error queue is reported by its reasons alone."""
         untrusted = ("SSL routines", "", UNTRUSTED)
         unknown = ("SSL routines", "read", "tlsv1 alert unknown ca")
         for arguments, words in (
@@ -38,14 +38,14 @@ class LossTests(SynchronousTestCase):
             self.assertEqual(self.why(SSL.Error(*arguments)), f"TLS: {words}")
 
     def test_system(self) -> None:
-        """Where the system failed below TLS, its words are told without the number."""
+        """If a system call below TLS failed, its text is reported without the number."""
         self.assertEqual(self.why(SSL.SysCallError(104, "ECONNRESET")), "TLS: ECONNRESET")
 
     def test_another_host(self) -> None:
-        """A certificate of another host is told as such, and not by the classes that found it."""
+        """A certificate of another host is reported as such, without class names."""
         error = VerificationError(errors=[DNSMismatch(mismatched_id=DNS_ID("chat.example"))])
         self.assertEqual(self.why(error), "TLS: the certificate does not match the host")
 
     def test_others(self) -> None:
-        """Anything else is told in its own words."""
+        """Any other exception is reported with its own text."""
         self.assertEqual(self.why(OSError("no route")), "no route")

@@ -1,4 +1,4 @@
-"""Tests of the outlet: no more is written than the peer reads."""
+"""Tests of the out buffer: it writes no more than the peer reads."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.transport.cases import Socket
 
 
 class Stream:
-    """A transport that asks its producer to pause after each write that is not small."""
+    """A transport that asks its producer to pause after each larger write."""
 
     def __init__(self) -> None:
         itself: Any = self
@@ -34,20 +34,20 @@ class OutletTests(SynchronousTestCase):
         self.outbuffer = self.stream.outbuffer
 
     def test_small(self) -> None:
-        """What is small is written at once."""
+        """A few bytes are written at once."""
         self.outbuffer.write(b"one")
         self.outbuffer.write(b"two")
         self.assertEqual(self.stream.writes, [b"one", b"two"])
         self.assertTrue(self.outbuffer.is_open)
 
     def test_nothing(self) -> None:
-        """Nothing is not written."""
+        """No bytes cause no write."""
         self.outbuffer.write(b"")
         self.outbuffer.finish(b"")
         self.assertEqual(self.stream.writes, [])
 
     def test_large(self) -> None:
-        """What is large is written slice by slice, as fast as it is read."""
+        """Many bytes are written slice by slice, as fast as the peer reads."""
         data = bytes(range(256)) * (3 * SLICE // 256) + b"end"
         self.outbuffer.write(data)
         self.assertEqual(self.stream.writes, [data[:SLICE]])
@@ -60,7 +60,7 @@ class OutletTests(SynchronousTestCase):
         self.assertEqual(b"".join(self.stream.writes), data)
 
     def test_one_slice_at_a_time(self) -> None:
-        """To a peer that reads all of it, too, one slice is written each time, and the end last."""
+        """Even if the peer reads everything, each call writes one slice, the last bytes last."""
         writes: list[bytes] = []
         stream = SimpleNamespace(write=lambda data: writes.append(bytes(data)))
         outlet = OutBuffer(stream, lambda piece, _: piece)
@@ -75,14 +75,14 @@ class OutletTests(SynchronousTestCase):
         self.assertTrue(outlet.is_done)
 
     def test_paused(self) -> None:
-        """While it is paused it takes nothing, and resumes open."""
+        """A paused buffer is not open; a resumed buffer is."""
         self.outbuffer.pause()
         self.assertFalse(self.outbuffer.is_open)
         self.outbuffer.resume()
         self.assertTrue(self.outbuffer.is_open)
 
     def test_finish(self) -> None:
-        """The last bytes follow what was held back, as fast as that is read."""
+        """The last bytes follow the held bytes, as fast as the peer reads."""
         self.outbuffer.write(bytes(2 * SLICE))
         self.outbuffer.finish(b"bye")
         self.assertEqual((len(self.outbuffer), self.outbuffer.is_done), (SLICE + 3, False))
@@ -92,14 +92,14 @@ class OutletTests(SynchronousTestCase):
         self.assertEqual((len(self.outbuffer), self.outbuffer.is_done), (0, True))
 
     def test_finish_a_few_bytes(self) -> None:
-        """A few last bytes are written though the peer does not read."""
+        """A few last bytes are written even if the peer does not read."""
         self.outbuffer.pause()
         self.outbuffer.finish(b"bye")
         self.assertEqual(self.stream.writes, [b"bye"])
         self.assertTrue(self.outbuffer.is_done)
 
     def test_finish_many_bytes(self) -> None:
-        """Many are not."""
+        """Many last bytes are held until the peer reads."""
         self.outbuffer.pause()
         self.outbuffer.finish(bytes(SLICE + 1))
         self.assertEqual(self.stream.writes, [])
@@ -108,7 +108,7 @@ class OutletTests(SynchronousTestCase):
         self.assertEqual(self.stream.writes, [bytes(SLICE), bytes(1)])
 
     def test_shared_memory(self) -> None:
-        """Two outlets seal in the same memory, and what one still has to write stays whole."""
+        """Two buffers share the memory for sealing, and the held bytes of each stay intact."""
         reactor, said = MemoryReactor(), bytes(range(256)) * 400
         ends = []
         for _ in range(2):
@@ -131,7 +131,7 @@ class OutletTests(SynchronousTestCase):
             self.assertEqual(heard, said + b"end")
 
     def test_sealed_when_written(self) -> None:
-        """What is held back is not sealed yet, and pieces are sealed in their order."""
+        """Held bytes are not sealed yet, and pieces are sealed in order."""
         sealed: list[int] = []
 
         def seal(piece: Any, _: object) -> Any:

@@ -1,4 +1,4 @@
-"""Tests of moving bytes: what arrives is acted on in order, what is said is written at once."""
+"""Tests of moving bytes: events are acted on in order, and frames are written at once."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ from tests.transport.cases import ProtocolCase
 
 
 class ReadingTests(ProtocolCase):
-    """What arrives is acted on in order."""
+    """Received bytes are acted on in order."""
 
     def setUp(self) -> None:
         super().setUp()
         self.establish()
 
     def test_many_in_one_piece(self) -> None:
-        """All that came in one read is acted on."""
+        """All messages of one read are acted on."""
         self.peer.say("one", "two", "three")
         self.assertEqual(self.protocol.texts, ["one", "two", "three"])
 
     def test_byte_by_byte(self) -> None:
-        """What comes byte by byte is acted on as soon as it is whole."""
+        """A message that arrives byte by byte is acted on when it is complete."""
         data = self.peer.codec.encode(Message.chat("one")) * 2
         for position in range(len(data)):
             self.protocol.dataReceived(data[position : position + 1])
         self.assertEqual(self.protocol.texts, ["one", "one"])
 
     def test_work_pauses_the_reading(self) -> None:
-        """While one message is worked on the next waits, and nothing more is read."""
+        """During work on a message, the next message waits, and reading is paused."""
         work: Deferred[None] = Deferred()
         self.protocol.works = [work]
         self.peer.say("one", "two")
         self.assertEqual(self.protocol.texts, ["one"])
         self.assertFalse(self.transport.is_reading)
-        self.peer.say("three")  # it was on its way already
+        self.peer.say("three")  # it was already on its way
         self.assertEqual(self.protocol.texts, ["one"])
         work.callback(None)
         self.assertTrue(self.transport.is_reading)
         self.assertEqual(self.protocol.texts, ["one", "two", "three"])
 
     def test_work_after_work(self) -> None:
-        """Each message waits for the one before it."""
+        """Each message waits for the message before it."""
         works: list[Deferred[None]] = [Deferred(), Deferred()]
         self.protocol.works = list(works)
         self.peer.say("one", "two", "three")
@@ -57,7 +57,7 @@ class ReadingTests(ProtocolCase):
         self.assertTrue(self.transport.is_reading)
 
     def test_session_ends_during_work(self) -> None:
-        """What waited behind the work of a session that ended is dropped, and so is the rest."""
+        """If a session ends during work, its waiting and later messages are dropped."""
         work: Deferred[None] = Deferred()
         self.protocol.works = [work]
         self.peer.say("one", "two")
@@ -70,7 +70,7 @@ class ReadingTests(ProtocolCase):
         self.assertEqual(self.end_codes(), ["goodbye"])
 
     def test_connection_lost_during_work(self) -> None:
-        """A connection that is lost while there is work ends the session at once."""
+        """A connection that is lost during work ends the session at once."""
         work: Deferred[None] = Deferred()
         self.protocol.works = [work]
         self.peer.say("one", "two")
@@ -81,7 +81,7 @@ class ReadingTests(ProtocolCase):
         self.assertFalse(self.transport.is_reading)
 
     def test_silence_during_work(self) -> None:
-        """A peer that is not listened to is not ended for its silence."""
+        """A session does not end for the peer's silence while reading is paused."""
         work: Deferred[None] = Deferred()
         self.protocol.works = [work]
         self.peer.say("one")
@@ -97,19 +97,19 @@ class ReadingTests(ProtocolCase):
 
 
 class WritingTests(ProtocolCase):
-    """What is to be said is written at the end of the turn, in one piece."""
+    """Frames are written at the end of the turn, in one piece."""
 
     def test_greeting_comes_at_once(self) -> None:
-        """The greeting does not wait for anything."""
+        """The greeting is written at once."""
         (greeting,) = self.peer.take()
         self.assertEqual(greeting.type, MessageType.SESSION_INIT)
 
     def test_no_delay(self) -> None:
-        """A socket is told not to wait for more to send."""
+        """Nagle's algorithm is switched off for a socket."""
         self.assertTrue(self.transport.is_without_delay)
 
     def test_one_write_a_turn(self) -> None:
-        """However much a turn produces, it is written once."""
+        """For any number of frames in a turn, there is one write."""
         self.establish()
         for text in ("one", "two", "three"):
             self.deliver(text)
@@ -119,14 +119,14 @@ class WritingTests(ProtocolCase):
         self.assertEqual(self.peer.take_texts(), ["one", "two", "three"])
 
     def test_nothing_to_write(self) -> None:
-        """A turn in which a message arrives and nothing is said writes nothing."""
+        """A turn with a received message and no frame to send writes nothing."""
         self.establish()
         self.peer.send(pong(1))
         self.end_turn()
         self.assertEqual(self.peer.count_writes(), 0)
 
     def test_held_back_while_the_peer_does_not_read(self) -> None:
-        """What comes while the transport takes no more is written as one when it does again."""
+        """Frames that come while the transport is full are written together when it has room."""
         self.establish()
         self.transport.accept_no_more()
         for text in ("one", "two"):
@@ -139,7 +139,7 @@ class WritingTests(ProtocolCase):
         self.assertEqual(self.peer.take_texts(), ["one", "two"])
 
     def test_transport_that_is_gone(self) -> None:
-        """Nothing is written to a transport that said it wants nothing more."""
+        """Nothing is written to a transport that asked to stop."""
         self.establish()
         self.protocol.stopProducing()
         self.deliver("one")
@@ -147,7 +147,7 @@ class WritingTests(ProtocolCase):
         self.assertEqual(self.peer.count_writes(), 0)
 
     def test_delivered_after_the_end(self) -> None:
-        """What is delivered to a session that is over is dropped."""
+        """Frames delivered to a session that is over are dropped."""
         self.establish()
         self.protocol.end_session("goodbye", "enough")
         self.deliver("one")
@@ -155,7 +155,7 @@ class WritingTests(ProtocolCase):
         self.assertEqual([message.type for message in self.peer.take()], [MessageType.DISCONNECT])
 
     def test_delivered_before_the_welcome(self) -> None:
-        """What is delivered to a session that is not established is dropped."""
+        """Frames delivered to a session that is not established are dropped."""
         self.peer.take()
         self.deliver("one")
         self.end_turn()
@@ -163,12 +163,12 @@ class WritingTests(ProtocolCase):
 
 
 class LargeTests(ProtocolCase):
-    """What is large is written in more than one turn."""
+    """Many bytes are written in more than one turn."""
 
     max_pending = None
 
     def end_turn(self) -> None:
-        """Make the calls that are due; those that they ask for are the next turn's."""
+        """Make the calls that are due; the calls that they schedule belong to the next turn."""
         calls: list[Any] = [*self.clock.getDelayedCalls()]
         for call in calls:
             if call.getTime() <= self.clock.seconds():
@@ -177,7 +177,7 @@ class LargeTests(ProtocolCase):
                 call.func(*call.args, **call.kw)
 
     def test_a_slice_for_each_turn(self) -> None:
-        """A peer that reads gets a slice a turn, what is said meanwhile after it, and the end."""
+        """A peer that reads gets a slice each turn, then later frames, then the end."""
         self.establish()
         before = len(self.transport.writes)
         large = self.peer.codec.encode(Message.chat(bytes(2 * SLICE), id="large"))
@@ -199,7 +199,7 @@ class LargeTests(ProtocolCase):
         self.assertEqual(told[-1].type, MessageType.DISCONNECT)
 
     def test_lost_meanwhile(self) -> None:
-        """Nothing more is written to a peer that has gone."""
+        """Nothing more is written to a peer that is gone."""
         self.establish()
         before = len(self.transport.writes)
         self.protocol.deliver(self.peer.codec.encode(Message.chat(bytes(4 * SLICE))))

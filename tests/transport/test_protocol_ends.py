@@ -1,4 +1,4 @@
-"""Tests of how a protocol ends: a peer that does not read, closing, and a slow handshake."""
+"""Tests of the ends of a protocol: a peer that does not read, closing, and a slow handshake."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.transport.cases import MAX_PENDING, ProtocolCase, RecordingProtocol
 
 
 class SlowConsumerTests(ProtocolCase):
-    """What waits for a peer that does not read is bounded."""
+    """The bytes that wait for a peer that does not read are limited."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -34,18 +34,18 @@ class SlowConsumerTests(ProtocolCase):
         self.transport.accept_no_more()
 
     def fill(self, count_bytes: int) -> None:
-        """Deliver so many bytes."""
+        """Deliver a number of bytes."""
         self.protocol.deliver(bytes(count_bytes))
         self.end_turn()
 
     def test_up_to_the_bound(self) -> None:
-        """As much as the bound may wait."""
+        """Bytes up to the limit may wait."""
         self.fill(MAX_PENDING)
         self.assertEqual(self.end_codes(), [])
         self.assertEqual(self.peer.count_writes(), 0)
 
     def test_over_the_bound(self) -> None:
-        """With more the session ends; what waited is dropped, and the reason is sent instead."""
+        """Over the limit, the session ends; waiting bytes are dropped, and the reason is sent."""
         self.fill(MAX_PENDING)
         self.fill(1)
         self.assertEqual(self.end_codes(), ["slow-consumer"])
@@ -55,7 +55,7 @@ class SlowConsumerTests(ProtocolCase):
         self.assertEqual(self.transport.ends, ["half-close"])
 
     def test_cut_off(self) -> None:
-        """Who does not read the reason either is cut off."""
+        """A peer that does not read the reason either is cut off."""
         self.fill(MAX_PENDING + 1)
         self.clock.advance(CLOSE_TIMEOUT_S - 0.01)
         self.assertEqual(self.transport.ends, ["half-close"])
@@ -64,7 +64,7 @@ class SlowConsumerTests(ProtocolCase):
         self.assertEqual((self.end_codes(), self.protocol.closed), (["slow-consumer"], 1))
 
     def test_reads_again_in_time(self) -> None:
-        """Who reads again before it is too much gets everything."""
+        """A peer that reads again before the limit gets everything."""
         self.deliver("one")
         self.end_turn()
         self.transport.accept_again()
@@ -73,7 +73,7 @@ class SlowConsumerTests(ProtocolCase):
         self.assertEqual(self.end_codes(), [])
 
     def test_ended_while_it_does_not_read(self) -> None:
-        """The end of a session is sent, after what waited, to one that does not read, too."""
+        """The end is sent after the waiting bytes, even to a peer that does not read."""
         self.deliver("one")
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
@@ -84,12 +84,12 @@ class SlowConsumerTests(ProtocolCase):
 
 
 class UnboundedTests(ProtocolCase):
-    """A protocol without a bound."""
+    """A protocol without a limit."""
 
     max_pending = None
 
     def test_no_limit(self) -> None:
-        """Anything may wait where there is no limit."""
+        """Without a limit, any number of bytes may wait."""
         self.establish()
         self.transport.accept_no_more()
         self.protocol.deliver(bytes(100 * MAX_PENDING))
@@ -105,7 +105,7 @@ class ClosingTests(ProtocolCase):
         self.establish()
 
     def test_reason_then_half_close(self) -> None:
-        """A socket's sending half is closed once the reason is written."""
+        """The sending half of a socket is closed after the reason is written."""
         self.deliver("last words")
         self.protocol.end_session("goodbye", "enough", retry=True)
         self.end_turn()
@@ -118,7 +118,7 @@ class ClosingTests(ProtocolCase):
         self.assertEqual((self.end_codes(), self.protocol.closed), (["goodbye"], 0))
 
     def test_peer_closes_in_time(self) -> None:
-        """A peer that closes in time is not cut off, and nothing stays behind."""
+        """A peer that closes in time is not cut off, and no timer is left."""
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
         self.transport.lose()
@@ -146,14 +146,14 @@ class ClosingTests(ProtocolCase):
         self.assertEqual((self.end_codes(), self.transport.ends), (["goodbye"], ["half-close"]))
 
     def test_peer_ends(self) -> None:
-        """Where the peer says goodbye, this side closes, without a word."""
+        """If the peer sends DISCONNECT, this side closes, and sends nothing."""
         self.peer.send(GOODBYE)
         self.end_turn()
         self.assertEqual((self.peer.take(), self.transport.ends), ([], ["half-close"]))
         self.assertEqual(self.end_codes(), ["goodbye"])
 
     def test_data_after_the_end(self) -> None:
-        """What still arrives after the end is read and dropped."""
+        """Bytes that arrive after the end are read and dropped."""
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
         self.peer.say("too late")
@@ -161,7 +161,7 @@ class ClosingTests(ProtocolCase):
         self.assertEqual((self.protocol.texts, self.transport.ends), ([], ["half-close"]))
 
     def test_transport_does_not_ask_for_more_after_the_end(self) -> None:
-        """The transport no longer asks the protocol to go on or to wait."""
+        """After the end, the transport no longer calls the protocol as its producer."""
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
         self.peer.take()
@@ -171,14 +171,14 @@ class ClosingTests(ProtocolCase):
         self.assertEqual(self.peer.count_writes(), 0)
 
     def test_connection_lost(self) -> None:
-        """A connection that is lost ends the session, once, and leaves nothing behind."""
+        """A lost connection ends the session, once, and leaves no timer."""
         self.transport.lose(ConnectionLost())
         self.end_turn()
         self.assertEqual((self.end_codes(), self.protocol.closed), (["connection-lost"], 1))
         self.assertEqual((self.transport.ends, self.clock.getDelayedCalls()), ([], []))
 
     def test_connection_lost_before_the_flush(self) -> None:
-        """A session that has ended and is cut off before it could say so ended for its reason."""
+        """A session that ends and is cut off before the flush keeps its own reason."""
         self.protocol.end_session("goodbye", "enough")
         self.transport.lose(ConnectionLost())
         self.end_turn()
@@ -186,7 +186,7 @@ class ClosingTests(ProtocolCase):
         self.assertEqual((self.peer.take(), self.transport.ends), ([], []))
 
     def test_fault(self) -> None:
-        """A fault in the bytes is answered with an ERROR and ends the session."""
+        """A fault in the bytes is answered with an ERROR, and ends the session."""
         self.protocol.dataReceived(b"\xff" * 100)
         self.end_turn()
         self.assertEqual(
@@ -197,12 +197,12 @@ class ClosingTests(ProtocolCase):
 
 
 class TlsClosingTests(ProtocolCase):
-    """A session over TLS ends with TLS's own end."""
+    """A session over TLS ends with the end of TLS."""
 
     transport_class = TlsTransport
 
     def test_whole_close(self) -> None:
-        """TLS cannot be half-closed: it is closed, and aborted where the peer does not answer."""
+        """TLS cannot be half-closed: it is closed, and aborted if the peer does not answer."""
         self.establish()
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
@@ -212,12 +212,12 @@ class TlsClosingTests(ProtocolCase):
 
 
 class PipeClosingTests(ProtocolCase):
-    """A session over a transport that knows only one way to close."""
+    """A session over a transport that has only one way to close."""
 
     transport_class = PipeTransport
 
     def test_left_alone(self) -> None:
-        """What can only be closed is closed, and given up where the peer does not answer."""
+        """Such a transport is closed, and given up if the peer does not answer."""
         self.establish()
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
@@ -226,7 +226,7 @@ class PipeClosingTests(ProtocolCase):
         self.assertEqual((self.transport.ends, self.protocol.closed), (["close"], 1))
 
     def test_lost_after_it_was_left_alone(self) -> None:
-        """The end of a connection that was given up is not told a second time."""
+        """The later end of a connection that was given up is not reported again."""
         self.establish()
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
@@ -236,16 +236,16 @@ class PipeClosingTests(ProtocolCase):
 
 
 class TerminalClosingTests(PipeClosingTests):
-    """A session over standard input and output ends like one over a pipe."""
+    """A session over standard input and output ends like a session over a pipe."""
 
     transport_class = TerminalTransport
 
 
 class HandshakeTimeoutTests(ProtocolCase):
-    """A handshake has its time."""
+    """The handshake has a time limit."""
 
     def test_too_slow(self) -> None:
-        """A peer that is not established in time is told so, and the connection closed."""
+        """A peer that is not established in time is told, and the connection is closed."""
         self.peer.take()
         self.clock.advance(HANDSHAKE_TIMEOUT_S - 0.01)
         self.assertEqual(self.peer.count_writes(), 0)
@@ -257,12 +257,12 @@ class HandshakeTimeoutTests(ProtocolCase):
         self.assertEqual(self.transport.ends, ["half-close", "abort"])
 
     def test_in_time(self) -> None:
-        """Once the session is established the time of the handshake has no meaning."""
+        """The time limit of the handshake does not apply to an established session."""
         self.establish()
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_lost_before_it_is_due(self) -> None:
-        """A connection that is lost during the handshake leaves nothing behind."""
+        """A connection that is lost during the handshake leaves no timer."""
         self.transport.lose()
         self.end_turn()
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -270,7 +270,7 @@ class HandshakeTimeoutTests(ProtocolCase):
 
 
 class FailingProtocol(RecordingProtocol):
-    """Fails where a test wants it to.
+    """A protocol whose methods fail if the test says so.
 
     Attributes:
         failing: The names of the methods that fail.
@@ -296,10 +296,10 @@ class FailingProtocol(RecordingProtocol):
 
 
 class FailureTests(SynchronousTestCase):
-    """A fault of this side's own ends the session, and closes the transport."""
+    """A fault of this side ends the session, and closes the transport."""
 
     def connect(self, *failing: str, transport_class=SocketTransport) -> Peer:
-        """Connect a protocol of which some methods fail."""
+        """Connect a protocol with some failing methods."""
         self.clock = Clock()
         self.protocol = FailingProtocol(self.clock)
         self.protocol.failing = failing
@@ -307,7 +307,7 @@ class FailureTests(SynchronousTestCase):
         return self.peer
 
     def check_failed(self, count: int = 1) -> None:
-        """Check that it has ended, and that it is logged why."""
+        """Check that the protocol has ended, and that the failure is logged."""
         self.assertEqual([end.code for end in self.protocol.ends], ["internal-error"])
         self.assertEqual(self.protocol.closed, 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -320,7 +320,7 @@ class FailureTests(SynchronousTestCase):
         self.check_failed()
 
     def test_cannot_begin_on_pipes(self) -> None:
-        """Pipes, which cannot be cut off, are closed, and nobody waits for their end."""
+        """Pipes cannot be cut off: they are closed, without waiting for their end."""
         peer = self.connect("connectionMade", transport_class=PipeTransport)
         self.assertEqual(peer.transport.ends, ["close"])
         peer.transport.lose()
@@ -333,7 +333,7 @@ class FailureTests(SynchronousTestCase):
         self.check_failed()
 
     def test_cannot_act(self) -> None:
-        """What arrives and cannot be acted on ends the session; the peer is told."""
+        """A failure to act on received bytes ends the session, and the peer is told."""
         peer = self.connect()
         peer.take()
         self.protocol.failing = ("act_on",)
@@ -345,7 +345,7 @@ class FailureTests(SynchronousTestCase):
         self.check_failed()
 
     def test_cannot_act_later(self) -> None:
-        """The same goes for what had to wait until something else was done."""
+        """So does a failure after waiting for other work."""
         peer = self.connect()
         peer.take()
         peer.send(ack(peer, "alice"))
@@ -359,7 +359,7 @@ class FailureTests(SynchronousTestCase):
         self.check_failed()
 
     def test_cannot_close(self) -> None:
-        """A transport that cannot be closed in order is cut off; the end is told once."""
+        """A transport that cannot be closed properly is cut off; the end is reported once."""
         peer = self.connect()
         empty: dict[str, Any] = {}
         peer.transport.loseWriteConnection = lambda: empty["no"]

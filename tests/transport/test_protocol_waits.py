@@ -1,4 +1,4 @@
-"""Tests of what a protocol waits for: a peer that has read, and answers that are owed to it."""
+"""Tests of waiting in a protocol: for a peer to read, and for answers to a peer."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from tests.transport.cases import MAX_PENDING, ProtocolCase
 
 
 class DrainedTests(ProtocolCase):
-    """Who has much to say may wait until the peer has read what was said."""
+    """A caller with much to send may wait until the peer has read."""
 
     def setUp(self) -> None:
         super().setUp()
         self.establish()
 
     def test_reads(self) -> None:
-        """Where the peer reads, it is told at the end of the turn, when all is written."""
+        """If the peer reads, the Deferred fires at the end of the turn, when all is written."""
         self.deliver("one")
         drained = self.protocol.when_drained()
         drained.addCallback(lambda _: self.peer.take_texts())
@@ -28,13 +28,13 @@ class DrainedTests(ProtocolCase):
         self.assertEqual(self.successResultOf(drained), ["one"])
 
     def test_nothing_to_say(self) -> None:
-        """Where nothing waits, it is told at the end of the turn, too."""
+        """If no bytes wait, the Deferred fires at the end of the turn, too."""
         drained = self.protocol.when_drained()
         self.end_turn()
         self.assertIsNone(self.successResultOf(drained))
 
     def test_does_not_read(self) -> None:
-        """Where the peer does not read, it is told as soon as it does and nothing waits."""
+        """If the peer does not read, the Deferred fires when it reads and no bytes wait."""
         self.transport.accept_no_more()
         self.deliver("one")
         drained = self.protocol.when_drained()
@@ -46,7 +46,7 @@ class DrainedTests(ProtocolCase):
         self.assertEqual(self.peer.take_texts(), ["one"])
 
     def test_stops_reading(self) -> None:
-        """Where the peer stops in the middle of what is written, the rest is waited for."""
+        """If the peer stops reading during a write, the Deferred waits for the rest."""
         write = self.transport.write
 
         def write_and_be_full(data: bytes) -> None:
@@ -65,14 +65,14 @@ class DrainedTests(ProtocolCase):
         self.assertIsNone(self.successResultOf(drained))
 
     def test_again(self) -> None:
-        """It can be asked again when it was told."""
+        """A caller can wait again after the Deferred fired."""
         for _ in range(3):
             drained = self.protocol.when_drained()
             self.end_turn()
             self.assertIsNone(self.successResultOf(drained))
 
     def test_ended_first(self) -> None:
-        """Where the session ends first, by whomever, it fails with the reason."""
+        """If either side ends the session first, the Deferred fails with the reason."""
         for end, code in (
             (lambda: self.protocol.end_session("enough", "that was enough"), "enough"),
             (lambda: self.peer.send(GOODBYE), "goodbye"),
@@ -88,7 +88,7 @@ class DrainedTests(ProtocolCase):
             self.assertEqual(self.failureResultOf(drained, SessionEnded).value.code, code)
 
     def test_over_already(self) -> None:
-        """Where the session is over already, it fails at once."""
+        """If the session is already over, the Deferred fails at once."""
         self.protocol.end_session("enough", "that was enough")
         self.failureResultOf(self.protocol.when_drained(), SessionEnded)
         self.end_turn()
@@ -96,7 +96,7 @@ class DrainedTests(ProtocolCase):
 
 
 class OwingTests(ProtocolCase):
-    """A peer that is owed answers is waited for, though it says no more."""
+    """A protocol waits for the answers that it owes, even if the peer sends no more."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -110,7 +110,7 @@ class OwingTests(ProtocolCase):
         self.end_turn()
 
     def test_goodbye(self) -> None:
-        """The answers to one that said goodbye come first, as they come, then the close."""
+        """After the peer's DISCONNECT, the answers are sent as they come, then it closes."""
         self.peer.send(GOODBYE)
         self.deliver("first")
         self.end_turn()
@@ -123,7 +123,7 @@ class OwingTests(ProtocolCase):
         self.assertEqual(self.end_codes(), ["goodbye"])
 
     def test_half_closed(self) -> None:
-        """So do those to one that has closed its sending half."""
+        """So it does after the peer closed its sending half."""
         self.protocol.readConnectionLost()
         self.deliver("first")
         self.end_turn()
@@ -134,13 +134,13 @@ class OwingTests(ProtocolCase):
         self.assertEqual(self.end_codes(), ["connection-lost"])
 
     def test_ended(self) -> None:
-        """An end that this side decides does not wait."""
+        """An end by this side does not wait for answers."""
         self.protocol.end_session("enough", "that was enough")
         self.end_turn()
         self.assertEqual((self.transport.ends, self.end_codes()), (["half-close"], ["enough"]))
 
     def test_lost(self) -> None:
-        """Nor does a loss."""
+        """A loss does not wait for answers."""
         self.peer.send(GOODBYE)
         self.transport.lose()
         self.assertEqual((self.end_codes(), self.protocol.closed), (["goodbye"], 1))
@@ -148,7 +148,7 @@ class OwingTests(ProtocolCase):
         self.assertEqual(self.peer.take_texts(), [])
 
     def test_too_much(self) -> None:
-        """One that does not read what it is owed, and for whom too much waits, is cut off."""
+        """A peer is cut off if it does not read and too many bytes wait for it."""
         for go in (lambda: self.peer.send(GOODBYE), self.half_close):
             self.setUp()
             self.transport.accept_no_more()

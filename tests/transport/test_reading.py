@@ -1,4 +1,4 @@
-"""Tests of the reasons for not reading from a transport."""
+"""Tests of the reasons to pause reading."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from chatd.transport.reading import Reading, Reason
 
 
 class RecordingStream:
-    """A transport that notes what it is told."""
+    """A transport that records the calls of its producer methods."""
 
     def __init__(self):
         self.calls = []
@@ -34,7 +34,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(self.stream.calls, ["pause", "resume"])
 
     def test_two_reasons(self):
-        """It is read from again when the last reason is gone, in whatever order they go."""
+        """Reading resumes when the last reason is gone, in any order."""
         for first, last in ((Reason.WORK, Reason.FLOODED), (Reason.FLOODED, Reason.WORK)):
             self.setUp()
             self.reading.pause(Reason.WORK)
@@ -46,7 +46,7 @@ class ReadingTests(SynchronousTestCase):
             self.assertEqual(self.stream.calls, ["pause", "resume"])
 
     def test_no_reason(self):
-        """A reason that there is not takes nothing back."""
+        """Removing a reason that is not there does nothing."""
         self.reading.resume(Reason.WORK)
         self.assertEqual(self.stream.calls, [])
 
@@ -58,7 +58,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(self.stream.calls, ["pause", "resume"])
 
     def test_drop(self):
-        """At the end it is read from whatever the reasons, and not paused any more."""
+        """At the end, reading resumes whatever the reasons, and is not paused again."""
         self.reading.pause(Reason.WORK)
         self.reading.drop()
         self.assertEqual(self.stream.calls, ["pause", "resume"])
@@ -67,12 +67,12 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(self.stream.calls, ["pause", "resume"])
 
     def test_drop_without_reason(self):
-        """A transport that is read from needs no word for that."""
+        """Without a reason, `drop` makes no call."""
         self.reading.drop()
         self.assertEqual(self.stream.calls, [])
 
     def test_stop(self):
-        """Once nothing can arrive the transport is left alone; the reasons are still known."""
+        """After `stop`, the transport is left alone, and the reasons are still known."""
         self.reading.pause(Reason.WORK)
         self.reading.stop()
         self.reading.resume(Reason.WORK)

@@ -1,4 +1,4 @@
-"""Tests of what a transport is asked, with sockets that no reactor knows."""
+"""Tests of stream transports, with sockets outside of any reactor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fakes.peers import SocketTransport, memory_factory
 
 
 class HungUpTests(SynchronousTestCase):
-    """A socket is its own transport here: it has a number."""
+    """In these tests, a socket is its own transport: it has a file descriptor."""
 
     def setUp(self) -> None:
         self.transport, self.peer = socket.socketpair()
@@ -21,24 +21,24 @@ class HungUpTests(SynchronousTestCase):
             self.addCleanup(each.close)
 
     def test_there(self) -> None:
-        """Who has sent something, or nothing, is there."""
+        """A peer that is connected has not hung up, whether it has sent bytes or not."""
         self.assertFalse(has_hung_up(self.transport))
         self.peer.send(b"hello")
         self.assertFalse(has_hung_up(self.transport))
 
     def test_closed(self) -> None:
-        """Who has closed is not, also where what it sent before was not read."""
+        """A peer that has closed has hung up, even if its last bytes are unread."""
         self.peer.send(b"hello")
         self.peer.close()
         self.assertTrue(has_hung_up(self.transport))
 
     def test_half_closed(self) -> None:
-        """Nor is who says nothing more."""
+        """A peer that has closed its sending half has hung up."""
         self.peer.shutdown(socket.SHUT_WR)
         self.assertTrue(has_hung_up(self.transport))
 
     def test_tcp(self) -> None:
-        """So it is over TCP."""
+        """The same holds for TCP."""
         with (
             socket.create_server(("127.0.0.1", 0)) as port,
             socket.create_connection(port.getsockname()) as peer,
@@ -50,7 +50,7 @@ class HungUpTests(SynchronousTestCase):
             self.assertTrue(has_hung_up(transport))
 
     def test_wrapped(self) -> None:
-        """What wraps a transport, as TLS and `haproxy:` do, is looked through."""
+        """Wrappers of a transport, such as TLS and `haproxy:`, make no difference."""
         wrapper = ProtocolWrapper(WrappingFactory(Factory()), Protocol())
         wrapper.transport = self.transport  # type: ignore[assignment]  # it is only handed on
         self.assertFalse(has_hung_up(wrapper))
@@ -58,7 +58,7 @@ class HungUpTests(SynchronousTestCase):
         self.assertTrue(has_hung_up(wrapper))
 
     def test_no_socket(self) -> None:
-        """Nothing is known of what is no socket, or none any more."""
+        """For a transport that is not a socket, or is closed, the answer is False."""
         self.assertFalse(has_hung_up(SocketTransport(memory_factory().buildProtocol(None))))
         self.peer.close()
         self.transport.close()

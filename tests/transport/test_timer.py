@@ -1,4 +1,4 @@
-"""Tests of the call that is made later."""
+"""Tests of the delayed call."""
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,7 +13,7 @@ class TimerTests(SynchronousTestCase):
         self.calls = []
 
     def test_in_time(self):
-        """The call is made once, when its time has come."""
+        """The call is made once, at its time."""
         self.timer.start(5, lambda: self.calls.append("made"))
         self.clock.advance(4.9)
         self.assertEqual((self.calls, self.timer.is_running), ([], True))
@@ -23,7 +23,7 @@ class TimerTests(SynchronousTestCase):
         self.assertEqual(self.calls, ["made"])
 
     def test_stopped(self):
-        """A call that is stopped is never made; to stop twice is no mistake."""
+        """A stopped call is never made; stopping twice is not an error."""
         self.timer.start(5, lambda: self.calls.append("made"))
         self.timer.stop()
         self.timer.stop()
@@ -31,7 +31,7 @@ class TimerTests(SynchronousTestCase):
         self.assertEqual((self.calls, self.clock.getDelayedCalls()), ([], []))
 
     def test_started_anew(self):
-        """A new start takes the place of the call that was to come."""
+        """A new start replaces the scheduled call."""
         self.timer.start(5, lambda: self.calls.append("first"))
         self.timer.start(7, lambda: self.calls.append("second"))
         self.clock.advance(10)

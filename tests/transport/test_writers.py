@@ -1,4 +1,4 @@
-"""Tests of writing: a socket takes what it can at once, and the reactor brings the rest."""
+"""Tests of writing: a socket takes as much as it can at once, and the reactor writes the rest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SocketWriterTests(SynchronousTestCase):
         return socket, writer
 
     def test_all(self) -> None:
-        """What it takes is all sent, in as many pieces as it wants, and the reactor not asked."""
+        """Bytes that fit are all sent, in any number of pieces, without the reactor."""
         socket, writer = self.make(1_000)
         writer.write(bytes(range(25)))
         writer.write(memoryview(b"end"))
@@ -35,11 +35,11 @@ class SocketWriterTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getWriters(), [])
 
     def test_the_rest(self) -> None:
-        """What it does not take is kept, in order, until the reactor says that it does."""
+        """The rest is kept, in order, until the reactor reports that the socket is writable."""
         socket, writer = self.make(15)
         scratch = bytearray(b"0123456789abcdefghij")
         writer.write(memoryview(scratch))
-        scratch[:] = bytes(20)  # it is used again
+        scratch[:] = bytes(20)  # the memory is used again
         writer.write(b"then")
         self.assertEqual(socket.taken, b"0123456789abcde")
         self.assertEqual(self.reactor.getWriters(), [socket])
@@ -51,21 +51,21 @@ class SocketWriterTests(SynchronousTestCase):
         self.assertEqual(socket.taken[-1:], b"!")
 
     def test_broken(self) -> None:
-        """A broken one is left to the reactor, which is told the same when it writes."""
+        """A broken socket is left to the reactor, which gets the same error when it writes."""
         socket, writer = self.make(None)
         writer.write(b"lost")
         self.assertEqual(self.reactor.getWriters(), [socket])
         self.assertIsInstance(socket.doWrite(), ConnectionLost)
 
     def test_gone(self) -> None:
-        """One that is gone is not written to."""
+        """A socket that is gone is not written to."""
         socket, writer = self.make(1_000)
         socket.connected = 0
         writer.write(b"late")
         self.assertEqual((socket.taken, self.reactor.getWriters()), (b"", []))
 
     def test_closes_meanwhile(self) -> None:
-        """One that has room again while it closes is left to the reactor to end."""
+        """A socket that has room again while it closes is left to the reactor."""
         socket, writer = self.make(0)
         socket.disconnecting = True
         grown = socket.writeSomeData
@@ -82,17 +82,17 @@ class SocketWriterTests(SynchronousTestCase):
         self.assertIsNotNone(socket.doWrite())
 
     def test_tls_begun_on_it(self) -> None:
-        """One that has begun TLS is given what is to be encrypted, not written to."""
+        """A socket that has begun TLS gets the plaintext, and is not written to directly."""
         socket, _ = self.make(1_000)
         directlyProvides(socket, ISSLTransport)
         self.assertIsInstance(writer_for(socket), TransportWriter)
 
 
 class TransportWriterTests(SynchronousTestCase):
-    """Any other transport is given bytes of its own."""
+    """Any other transport gets its own copy of the bytes."""
 
     def test_write(self) -> None:
-        """What is written may be overwritten at once."""
+        """Written memory may be overwritten at once."""
         transport: Any = StringTransport()
         writer = writer_for(transport)
         self.assertIsInstance(writer, TransportWriter)
