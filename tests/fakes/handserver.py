@@ -1,4 +1,4 @@
-"""What the tests of clients share: a server by hand, and what such a server says."""
+"""Shared parts of the clients' tests: a server that the test drives, and its messages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ADDRESS = IPv4Address("TCP", "192.0.2.1", 9_999)
 
 @implementer(IStreamClientEndpoint)
 class HandServer:
-    """A server by hand, as an endpoint: it says what the test tells it to.
+    """A hand-driven server, as an endpoint: the test decides what it sends.
 
     Attributes:
         peers: The connections to it, the oldest first.
@@ -44,12 +44,12 @@ class HandServer:
 
 
 def welcome(peer: Peer, name: str = "alice", **fields: object) -> Message:
-    """Let a server by hand greet and welcome a client; return what that answered to the greeting.
+    """Greet and welcome a client from a hand-driven server; return the answer to the greeting.
 
     Args:
         peer: The connection.
         name: The client's name.
-        fields: What else the welcome says.
+        fields: Further fields of the welcome.
     """
     peer.send(Message(MessageType.SESSION_INIT, SessionInit(session_id="s")))
     turn(peer)
@@ -63,11 +63,11 @@ def welcome(peer: Peer, name: str = "alice", **fields: object) -> Message:
 def answer_commands(
     peer: Peer, answer: Callable[[dict[str, Any]], dict[str, Any] | str | None]
 ) -> list[dict[str, Any]]:
-    """Answer the commands that wait for a server by hand; return their headers.
+    """Answer the commands that wait at a hand-driven server; return their headers.
 
     Args:
         peer: The connection.
-        answer: Gives the fields of the RESULT or the code of the ERROR; None to say nothing.
+        answer: Returns the fields of the RESULT, the code of the ERROR, or None for no answer.
     """
     headers: list[dict[str, Any]] = []
     while commands := [fields_of(each) for each in peer.take() if each.type == MessageType.COMMAND]:
@@ -90,17 +90,17 @@ def fields_of(message: Message) -> dict[str, Any]:
 
 
 def answering(command: Mapping[str, Any], messages: Iterable[Message]) -> list[Message]:
-    """Make messages the answer to a command, which is given by its header."""
+    """Return the messages as the answer to a command, which is given by its header."""
     return [message.with_ref(command["id"]) for message in messages]
 
 
 def turn(peer: Peer) -> None:
-    """End the turn of the client to which a server by hand speaks."""
+    """End the turn of the client that a hand-driven server talks to."""
     peer.protocol._clock.advance(0)
 
 
 def noting(heard: list[str]) -> type[ChatClient]:
-    """Make a class of clients that note the texts that they are told."""
+    """Return a class of clients that record the texts that they receive."""
 
     class Noting(ChatClient):
         def message_received(self, message: Message, is_receipt: bool) -> None:
@@ -110,7 +110,7 @@ def noting(heard: list[str]) -> type[ChatClient]:
 
 
 def hand_peer(test: SynchronousTestCase, heard: list[str]) -> tuple[Peer, ChatClient]:
-    """Welcome a client that notes what it is told, by hand; it is gone with the test."""
+    """Welcome a client that records its messages, by hand; the test's cleanup closes it."""
     client = ChatClientFactory(Clock(), protocol=noting(heard)).buildProtocol(None)
     peer = Peer(client, Codec())
     welcome(peer)
@@ -119,12 +119,12 @@ def hand_peer(test: SynchronousTestCase, heard: list[str]) -> tuple[Peer, ChatCl
 
 
 def direct(text: str, seq: int = 1, sender: str = "bob", to: str = "alice") -> Message:
-    """Make a direct message as it is delivered; the text is its id too."""
+    """Return a direct message as it is delivered; its id is the text."""
     header = ChatHeader(id=text, to=to, sender=sender, seq=seq)
     return Message(MessageType.MESSAGE, header, text.encode())
 
 
 def said(text: str, seq: int, sender: str = "bob", room: str = "lobby") -> Message:
-    """Make a message of a room as it is delivered; the text is its id too."""
+    """Return a message of a room as it is delivered; its id is the text."""
     header = ChatHeader(id=text, room=room, sender=sender, seq=seq)
     return Message(MessageType.MESSAGE, header, text.encode())

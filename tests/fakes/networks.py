@@ -1,4 +1,4 @@
-"""What the tests of resuming share: a network whose connections break, and who is on it."""
+"""Shared parts of the tests of resuming: a network with breaking connections, and its clients."""
 
 from __future__ import annotations
 
@@ -31,30 +31,30 @@ RETRY_S = 2.0
 
 
 class BrokenNetwork(MemoryNetwork):
-    """A network whose connections break, and whose server is started anew."""
+    """A network whose connections break, and whose server is replaced."""
 
     def lose(self) -> None:
-        """Let all connections break, and notice it on both sides."""
+        """Break all connections, and report it to both sides."""
         for pump in self._pumps:
             pump.clientIO.loseConnection()
         self.pump()
         self._pumps = []
 
     def deliver_and_lose(self) -> None:
-        """Let what the last client said arrive, and its connection break before the answer."""
+        """Deliver the last client's frames, and break its connection before the answer."""
         self._drop_answers()
         self.lose()
 
     def accept_welcome(self) -> None:
-        """Let the oldest attempt succeed, and the client be welcomed, and nothing else arrive."""
+        """Let the oldest attempt succeed and the client be welcomed, and deliver nothing else."""
         pump_all, self.pump = self.pump, lambda: None
         self.accept()
         self.pump = pump_all
-        for _ in range(4):  # the greeting, its answer, the welcome; and what that made it ask
+        for _ in range(4):  # greeting, answer, welcome, and the commands that follow it
             self._pumps[-1].pump()
 
     def restart(self, **options: Any) -> None:
-        """Put another server in the place of this one, which forgets all it knew."""
+        """Replace the server with another, which has lost all its state."""
         self.lose()
         self.factory = ChatFactory(self.reactor, unix_time=self.reactor.seconds, **options)
         self.reactor.tcpServers.clear()
@@ -69,7 +69,7 @@ class BrokenNetwork(MemoryNetwork):
 
 
 class Listener(ChatClient):
-    """A client that notes in its factory what it is told."""
+    """A client that records its events in its factory."""
 
     factory: ListeningFactory
 
@@ -87,13 +87,13 @@ class Listener(ChatClient):
 
 
 class ListeningFactory(ChatClientFactory):
-    """Builds clients that note what they are told.
+    """Builds clients that record their events.
 
     Attributes:
-        heard: Who said what, receipts included.
-        joined: The rooms that were joined, and whether nothing was missed there.
-        errors: The codes of the errors that nobody waited for.
-        on_error: What a client does when it is told of one.
+        heard: The sender and text of each message, receipts included.
+        joined: The joined rooms, and for each whether no message was missed.
+        errors: The codes of the errors that no call waited for.
+        on_error: Called by a client that gets such an error.
     """
 
     on_error: Callable[[ChatClient], object] = staticmethod(lambda client: None)
@@ -106,7 +106,7 @@ class ListeningFactory(ChatClientFactory):
 
 
 class LastingTests(SynchronousTestCase):
-    """Alice's client, which comes back, and bob, who stays."""
+    """Alice's client, which reconnects, and bob, who stays connected."""
 
     rooms: tuple[str, ...] | None = None
 
@@ -121,7 +121,7 @@ class LastingTests(SynchronousTestCase):
         return ListeningFactory(self.reactor, **options)
 
     def make_service(self, endpoint: str | IStreamClientEndpoint) -> ChatClientService:
-        """Make a service that is stopped with the test."""
+        """Return a service that the test's cleanup stops."""
         service = ChatClientService(self.reactor, endpoint, self.clients, lambda _: RETRY_S)
 
         def stop() -> None:
@@ -138,7 +138,7 @@ class LastingTests(SynchronousTestCase):
 
     @property
     def server(self) -> ChatFactory:
-        """The server that runs now."""
+        """The current server."""
         return self.network.factory
 
     def start(self) -> ChatClient:
@@ -147,14 +147,14 @@ class LastingTests(SynchronousTestCase):
         return self.accept()
 
     def accept(self) -> ChatClient:
-        """Let the attempt to connect succeed; return the client whose session is active."""
+        """Let the attempt to connect succeed; return the client with the active session."""
         self.network.accept()
         client = self.successResultOf(self.service.whenConnected())
         self.assertEqual(client.connection.state, State.ESTABLISHED)
         return client
 
     def lose(self) -> None:
-        """Lose the connection; others stay."""
+        """Lose the connection of the service; other connections stay."""
         self.network.lose()
         self.assertNotIn("alice", self.names())
 
@@ -165,7 +165,7 @@ class LastingTests(SynchronousTestCase):
 
     @contextmanager
     def deaf_server(self) -> Iterator[None]:
-        """Let the connections that are built meanwhile be answered no command."""
+        """Make new connections answer no command."""
         server: Any = self.server
         build = server.buildProtocol
 
@@ -182,11 +182,11 @@ class LastingTests(SynchronousTestCase):
         server.buildProtocol = build
 
     def names(self) -> list[str]:
-        """Return the names of those who are connected."""
+        """Return the names of the connected clients."""
         return [session.name for session in self.server.sessions.values()]
 
     def hand(self, name: str = "bob", *rooms: str) -> Peer:
-        """Connect a client by hand, and let it into rooms beside the lobby."""
+        """Connect a hand-driven client, and let it join rooms beside the lobby."""
         peer = hand_client(self.server, name)
         self.peers.append(peer)
         for room in rooms:
@@ -196,19 +196,19 @@ class LastingTests(SynchronousTestCase):
         return peer
 
     def say(self, peer: Peer, *texts: str, room: str | None = None, to: str | None = None) -> None:
-        """Let a client by hand say something, each in a turn of its own."""
+        """Send messages from a hand-driven client, each in its own turn."""
         for text in texts:
             peer.send(Message.chat(text, room=room, to=to))
             settle(self.server)
         self.network.pump()
 
     def heard(self, *, sender: str | None = None) -> list[str]:
-        """Return what was told to the program since the last time."""
+        """Return the messages that the program received since the last call."""
         heard, self.clients.heard = self.clients.heard, []
         return [text for by, text in heard if sender in (None, by)]
 
     def taken(self) -> list[str]:
-        """Return what there is for who iterates the service, until it would wait."""
+        """Return the items of the service's iterator, until it would wait."""
         texts = []
         while (taking := Deferred.fromCoroutine(self.service.__anext__())).called:
             texts.append(self.successResultOf(taking).text)
@@ -217,8 +217,8 @@ class LastingTests(SynchronousTestCase):
 
 
 @implementer(IUNIXTransport)
-class UnixTransport(SocketTransport):  # type: ignore[misc]  # it has what is called
-    """A transport of a UNIX socket, of a peer whose user the system tells.
+class UnixTransport(SocketTransport):  # type: ignore[misc]  # it has the methods that are called
+    """A transport of a UNIX socket whose peer's user the system knows.
 
     Attributes:
         uid: The user's id.
@@ -237,7 +237,7 @@ class UnixTransport(SocketTransport):  # type: ignore[misc]  # it has what is ca
 
 
 def link(server: ServerProtocol, client: ChatClient, clock: Clock) -> IOPump:
-    """Connect two sides over TCP, and pump until nothing moves."""
+    """Connect two sides over TCP, and pump until no bytes move."""
     address = IPv4Address("TCP", "192.0.2.1", 40_000)
     ends = [
         FakeTransport(protocol, is_server, peerAddress=address)

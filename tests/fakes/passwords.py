@@ -1,4 +1,4 @@
-"""Passwords in tests: a cheap hasher, and a checker that answers when the test says so."""
+"""Passwords in tests: a cheap hasher, and a checker that answers on the test's command."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from twisted.internet.defer import Deferred, succeed
 from zope.interface import implementer
 
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-"""Hashes passwords at once, and badly."""
+"""Hashes passwords fast and insecurely."""
 
 
 @implementer(ICredentialsChecker)
 class SlowChecker:
-    """Checks passwords when the test says so, in the order in which it is asked.
+    """Checks passwords on the test's command, in the order of the requests.
 
     Attributes:
-        asked: The names whose passwords it was to check.
-        known: The name of everyone who asks from now on, without waiting; None to wait.
+        asked: The names in the requests.
+        known: The account name with which all requests succeed at once; None to let them wait.
     """
 
     credentialInterfaces = (IUsernamePassword,)
@@ -40,9 +40,9 @@ class SlowChecker:
         return waiting
 
     def answer(self, name: bytes) -> None:
-        """Say that the oldest password is right, and whose it is."""
+        """Accept the oldest password, and give the name of its account."""
         self._waiting.pop(0).callback(name)
 
     def refuse(self) -> None:
-        """Say that the oldest password is wrong."""
+        """Reject the oldest password."""
         self._waiting.pop(0).errback(UnauthorizedLogin())

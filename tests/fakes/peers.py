@@ -1,4 +1,4 @@
-"""What the tests of the Twisted shell share: transports without a socket, and clients by hand."""
+"""Shared parts of the Twisted shell's tests: transports without a socket, and peers by hand."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ GOODBYE = Message(MessageType.DISCONNECT, Disconnect(reason="bye"))
 
 
 class PipeTransport:
-    """A transport that can be neither half-closed nor aborted; it notes what is asked of it.
+    """A transport that can be neither half-closed nor aborted; it records the calls.
 
     Attributes:
-        writes: What was written, a piece for each write.
-        ends: How its end was asked for, in order: `half-close`, `close`, `abort`.
+        writes: The written bytes, a piece for each write.
+        ends: The ways in which it was closed, in order: `half-close`, `close`, `abort`.
         is_reading: Whether the protocol wants to read.
         is_lost: Whether the protocol was told that the connection is gone.
     """
@@ -72,12 +72,12 @@ class PipeTransport:
     # For the test
 
     def accept_no_more(self) -> None:
-        """Say that the peer does not read."""
+        """Make the transport full: the peer does not read."""
         if self._producer is not None:
             self._producer.pauseProducing()
 
     def accept_again(self) -> None:
-        """Say that the peer reads on."""
+        """Make the transport ready: the peer reads again."""
         if self._producer is not None:
             self._producer.resumeProducing()
 
@@ -89,15 +89,15 @@ class PipeTransport:
 
 
 @implementer(IHalfCloseableDescriptor)
-class TerminalTransport(PipeTransport):  # type: ignore[misc]  # it has what is called
-    """A transport that can be half-closed, and not aborted, as standard input and output can."""
+class TerminalTransport(PipeTransport):  # type: ignore[misc]  # it has the called methods
+    """A transport that can be half-closed but not aborted, like standard input and output."""
 
     def loseWriteConnection(self) -> None:
         self.ends.append("half-close")
 
 
 class SocketTransport(TerminalTransport):
-    """A transport that can be half-closed and aborted, as a socket's can."""
+    """A transport that can be half-closed and aborted, like a socket's."""
 
     def __init__(self, protocol: ChatProtocol) -> None:
         super().__init__(protocol)
@@ -112,20 +112,20 @@ class SocketTransport(TerminalTransport):
 
 
 @implementer(ISSLTransport)
-class TlsTransport(SocketTransport):  # type: ignore[misc]  # it has what is called
+class TlsTransport(SocketTransport):  # type: ignore[misc]  # it has the called methods
     """A transport of TLS over a socket; it also has the socket's interfaces."""
 
 
 class Peer:
-    """The other side of a protocol, by hand: it says what it is told to, and nothing else.
+    """The hand-driven other side of a protocol: it sends only what the test tells it to.
 
     Args:
         protocol: The protocol; it is connected at once.
         codec: The codec of its key.
-        transport_class: What connects it.
+        transport_class: The class of the protocol's transport.
 
     Attributes:
-        auth: Whether the server asks for accounts, as its greeting told a test.
+        auth: Whether the greeting asks for accounts, as far as a test has looked.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Peer:
         transport_class: type[PipeTransport] = SocketTransport,
     ) -> None:
         assert protocol is not None
-        self.protocol: Any = protocol  # of either side: tests look into it
+        self.protocol: Any = protocol  # a server's or a client's: tests look into it
         self.codec = codec
         self.transport: Any = transport_class(protocol)
         self._taken = 0
@@ -148,11 +148,11 @@ class Peer:
         self.protocol.dataReceived(b"".join(map(self.codec.encode, messages)))
 
     def say(self, *texts: str) -> None:
-        """Send a MESSAGE for each text, all in one piece; the text is its id too."""
+        """Send a MESSAGE for each text, all in one piece; the id of each is its text."""
         self.send(*(Message.chat(text, id=text) for text in texts))
 
     def take(self) -> list[Any]:
-        """Return what was written and not taken yet."""
+        """Return the messages written since the last call."""
         data = b"".join(self.transport.writes[self._taken :])
         self._taken = len(self.transport.writes)
         reader = self.codec.reader()
@@ -160,11 +160,11 @@ class Peer:
         return list(self.codec.decode_stream(reader))
 
     def take_texts(self) -> list[str]:
-        """Take what was written, and return the texts of the MESSAGEs in it."""
+        """Return the texts of the MESSAGEs written since the last call."""
         return [taken.text for taken in self.take() if taken.type == MessageType.MESSAGE]
 
     def count_writes(self) -> int:
-        """Return how often was written since the last take."""
+        """Return the number of writes since the last take."""
         return len(self.transport.writes) - self._taken
 
 
@@ -173,7 +173,7 @@ def hand_client(
     name: str | None = "alice",
     transport_class: type[PipeTransport] = SocketTransport,
 ) -> Peer:
-    """Connect a client by hand to a factory without a key, and let it be welcomed."""
+    """Connect a hand-driven client to a factory without a key, and complete its handshake."""
     client = greeted_client(factory, transport_class)
     client.send(ack(client, name))
     settle(factory)
@@ -184,7 +184,7 @@ def hand_client(
 def greeted_client(
     factory: ChatFactory, transport_class: type[PipeTransport] = SocketTransport
 ) -> Peer:
-    """Connect a client by hand that was greeted and has not answered."""
+    """Connect a hand-driven client that was greeted and has not answered."""
     protocol = factory.buildProtocol(None)
     assert protocol is not None
     client = Peer(protocol, factory.codec, transport_class)
@@ -193,7 +193,7 @@ def greeted_client(
 
 
 def ack(client: Peer, name: str | None) -> Message:
-    """Make the right answer to a server's greeting."""
+    """Return the right answer to a server's greeting."""
     return Message(
         MessageType.SESSION_ACK,
         SessionAck(session_id=client.protocol.connection.session_id, name=name),
@@ -201,7 +201,7 @@ def ack(client: Peer, name: str | None) -> Message:
 
 
 def command(name: str, /, **fields: object) -> Message:
-    """Make a COMMAND, whose id is its name."""
+    """Return a COMMAND whose id is its name."""
     return Message(MessageType.COMMAND, {"id": name, "command": name, **fields})
 
 
@@ -213,20 +213,20 @@ def settle(factory: ChatFactory) -> None:
 
 
 def pong(n: int) -> Message:
-    """Make a pong."""
+    """Return a pong."""
     return Message(MessageType.HEARTBEAT, Heartbeat(n), b"pong")
 
 
 def memory_factory(factory_class: Callable[..., ChatFactory] = ChatFactory, **options):
-    """Make a server's factory on a clock of its own."""
+    """Return a server's factory with its own clock."""
     clock = Clock()
     return factory_class(clock, unix_time=clock.seconds, **options)
 
 
 class GatedStore(MemoryStore):
-    """Keeps messages, and answers when the test says so; what is asked meanwhile waits its turn.
+    """A store that answers on the test's command; other requests wait their turn.
 
-    Nothing becomes old in it.
+    Its messages never get too old.
 
     Attributes:
         batches: The ids of the messages of each `append`, in order.
@@ -243,7 +243,7 @@ class GatedStore(MemoryStore):
         return bool(self._gates)
 
     async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
-        """Append when the test says so."""
+        """Append on the test's command."""
         self.batches.append([entry.id for entry in entries])
         gate: Deferred[None] = Deferred()
         self._gates.append(gate)
@@ -251,7 +251,7 @@ class GatedStore(MemoryStore):
         return await super().append(entries)
 
     async def read(self, stream: str, **place: Any) -> Page:
-        """Read, after all that was to be appended before."""
+        """Read, after all earlier appends."""
         if self._gates:
             passed: Deferred[None] = Deferred()
             self._gates[-1].addCallback(passed.callback)
@@ -265,15 +265,15 @@ class GatedStore(MemoryStore):
         self._gates.pop(0).callback(None)
 
     def fail(self, error: Exception | None = None) -> None:
-        """Let the oldest `append` fail."""
+        """Make the oldest `append` fail."""
         self._gates.pop(0).errback(error or StoreError("the disk is full"))
 
 
 class MemoryNetwork:
-    """A server at port 9999 of a reactor in memory, for what connects by itself.
+    """A server at port 9999 of an in-memory reactor, for clients that connect by themselves.
 
     Attributes:
-        reactor: The reactor; it is a clock too.
+        reactor: The reactor, which is also a clock.
         factory: The server's factory.
     """
 
@@ -286,7 +286,7 @@ class MemoryNetwork:
 
     @property
     def attempts(self) -> int:
-        """How many attempts to connect wait for an answer."""
+        """Number of attempts to connect that wait for an answer."""
         return len(self.reactor.tcpClients)
 
     def accept(self) -> None:
@@ -297,7 +297,7 @@ class MemoryNetwork:
         self.pump()
 
     def accept_in_silence(self) -> None:
-        """Let the oldest attempt succeed, and the server say nothing to it."""
+        """Let the oldest attempt succeed, with a server that sends nothing."""
         factory: Any = self.factory
         build, factory.buildProtocol = factory.buildProtocol, lambda _: Protocol()
         self.accept()
@@ -308,11 +308,11 @@ class MemoryNetwork:
         self._completer.failOnce()
 
     def pump(self) -> None:
-        """Move what was sent, and what is sent in answer, until nothing moves."""
+        """Move all bytes, and the answers to them, until nothing moves."""
         while any(pump.pump() for pump in self._pumps):
             pass
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and pump."""
+        """Advance the time, and pump."""
         self.reactor.advance(seconds)
         self.pump()

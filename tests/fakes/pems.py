@@ -17,7 +17,7 @@ def make_pair(host: str | None = "localhost") -> tuple[bytes, bytes]:
     """Return a new key and its self-signed certificate, as PEM.
 
     Args:
-        host: The host that the certificate names; none where there is None.
+        host: The host name in the certificate; None for no name.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host or "nobody")])

@@ -1,4 +1,4 @@
-"""A reactor in memory whose threads are real."""
+"""An in-memory reactor with real threads."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.python.threadpool import ThreadPool
 
 DEADLINE_S = 10
-"""How long a thread may take."""
+"""Maximum time for a thread, in seconds."""
 
 
 class ThreadedReactor(MemoryReactorClock):
-    """A reactor in memory with real threads; what they call is called when it is waited for."""
+    """An in-memory reactor with real threads; their calls to it run in `wait_for`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -31,9 +31,9 @@ class ThreadedReactor(MemoryReactorClock):
         self._calls.put(lambda: function(*arguments))
 
     def wait_for(self, deferred: Deferred[Any]) -> None:
-        """Run what threads call until a Deferred fires."""
+        """Run the calls from threads until a Deferred fires."""
         while not deferred.called or deferred.paused:
-            self.advance(0)  # what was called makes things to do at the turn's end
+            self.advance(0)  # the calls schedule more at the end of the turn
             if not deferred.called:
                 self._calls.get(timeout=DEADLINE_S)()
 
