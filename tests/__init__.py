@@ -1,8 +1,8 @@
 """The tests of chatd.
 
-Hypothesis tries the same examples in each run, as trial and pytest import this first: whether the
-tests pass depends neither on luck nor on the speed of the machine, nor on what an earlier run left
-in a database. `python -m tests.seeds` tries other examples.
+trial and pytest import this module first, so Hypothesis tries the same examples in each run. The
+results do not depend on luck, on the speed of the machine, or on the database of an earlier run.
+`python -m tests.seeds` tries other examples.
 """
 
 from hypothesis import HealthCheck, settings

@@ -1,7 +1,7 @@
-"""How the tests run: `async def` tests on the reactor, which each test leaves as clean as it was.
+"""Hooks for pytest: `async def` tests run on the reactor, and each test must leave it clean.
 
-Tests of the `SynchronousTestCase` kind need no reactor and run as they are; trial runs them too.
-All others have the marker `pytest_only`, so that the two runners together can run each test once.
+Cases of `SynchronousTestCase` need no reactor, and trial runs them too. All other tests get the
+marker `pytest_only`, so that the two runners together can run each test once.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import deferLater
 
 TEST_TIMEOUT_S = 30
-"""How long an `async def` test may take; pytest's own timeout is for those that block."""
+"""Time limit of an `async def` test, in seconds; pytest's own timeout is for tests that block."""
 _TURNS_TO_CLOSE = 20
-"""How many turns of the reactor a closed connection may take until both of its ends are gone."""
+"""Maximum turns of the reactor until both ends of a closed connection are gone."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let `--hypothesis-seed` choose the examples; the same ones are tried without it."""
+    """Let `--hypothesis-seed` choose the examples; without it, all runs try the same examples."""
     if config.getoption("hypothesis_seed", None) is not None:
         settings.load_profile("any")
 
 
-@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the markers
+@pytest.hookimpl(tryfirst=True)  # before `-m` reads the markers
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Mark the tests that trial does not run, but for the benchmarks, which are no tests."""
+    """Mark the tests that trial does not run, except the benchmarks, which are not tests."""
     for item in items:
         cls = getattr(item, "cls", None)
         is_case = cls is not None and issubclass(cls, TestCase)
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
-    """Give an `async def` test to pytest-twisted, and let it fail when it hangs."""
+    """Run an `async def` test with pytest-twisted, and make it fail if it hangs."""
     test = pyfuncitem.obj
     if not inspect.iscoroutinefunction(test):
         return
@@ -61,7 +61,7 @@ def running_reactor():
     """Return the reactor that pytest-twisted runs."""
     from twisted.internet import reactor
 
-    pytest_twisted.blockon(deferLater(reactor, 0))  # with its own readers in place
+    pytest_twisted.blockon(deferLater(reactor, 0))  # now the reactor's own readers are installed
     return reactor
 
 
@@ -80,5 +80,5 @@ def clean_reactor(running_reactor) -> Iterator[None]:
 
 
 def _activity(reactor) -> set[object]:
-    """Return what the reactor waits for."""
+    """Return the readers, writers and delayed calls of the reactor."""
     return {*reactor.getReaders(), *reactor.getWriters(), *reactor.getDelayedCalls()}

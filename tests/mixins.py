@@ -1,6 +1,6 @@
-"""The base of cases that are mixed into test cases: to mypy a test case, to the runners nothing.
+"""The base class of mixins for test cases: for mypy a test case, for the runners a plain class.
 
-As a test case of its own, such a case would be run without what it is mixed into.
+If it were a test case at run time, the runners would run each mixin by itself.
 """
 
 from __future__ import annotations
@@ -14,4 +14,4 @@ if TYPE_CHECKING:
 else:
 
     class CaseMixin:
-        """Has no tests, and is no test case."""
+        """An empty base, which is not a test case."""

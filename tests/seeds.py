@@ -1,8 +1,9 @@
-"""``python -m tests.seeds [WORD...]``: run the tests that Hypothesis feeds, with many seeds.
+"""``python -m tests.seeds [WORD...]``: run the tests that use Hypothesis, with many seeds.
 
-The tests themselves try the same examples in each run; this tries others. Words select the tests
-whose names hold one of them. A seed that fails is shown with what Hypothesis says of it, and the
-exit status is then 1. ``python -m pytest TEST --hypothesis-seed=SEED`` runs a test with it again.
+The tests try the same examples in each run; this command tries others. A test is selected if its
+name contains one of the words. For a failure, the command shows the seed and the output of
+Hypothesis, and the exit status is 1. ``python -m pytest TEST --hypothesis-seed=SEED`` runs a test
+again with a seed.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ RUNS_MACHINE = run_state_machine_as_test.__name__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the tests with the seeds that are asked for, and return the exit status."""
+    """Run the selected tests with the selected seeds, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.seeds", description=__doc__)
-    parser.add_argument("words", nargs="*", metavar="WORD", help="run only tests that have it")
+    parser.add_argument("words", nargs="*", metavar="WORD", help="run only tests with this word")
     parser.add_argument("--first", type=int, default=0, metavar="SEED", help="first seed (0)")
-    parser.add_argument("--count", type=int, default=100, metavar="NUMBER", help="how many (100)")
+    parser.add_argument("--count", type=int, default=100, metavar="NUMBER", help="seeds (100)")
     options = parser.parse_args(arguments)
     cases = [
         case
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.words or any(word in case.id() for word in options.words)
     ]
     if not cases:
-        parser.error("no test that Hypothesis feeds has such a name")
+        parser.error("no test that uses Hypothesis has such a name")
     seeds = range(options.first, options.first + options.count)
     failed = sum(not passes(case, seeds) for case in cases)
     print(f"{len(cases) - failed} of {len(cases)} tests pass with each of {options.count} seeds")
@@ -44,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def fed_tests() -> list[TestCase]:
-    """Find the tests that draw their examples or the steps of a machine from Hypothesis."""
+    """Return the tests whose examples or machine steps come from Hypothesis."""
     modules = (
         import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
         for path in sorted(Path(__file__).parent.rglob("test_*.py"))
@@ -55,13 +56,13 @@ def fed_tests() -> list[TestCase]:
 
 
 def is_fed(case: TestCase) -> bool:
-    """Say whether a test draws from Hypothesis."""
+    """Return whether a test draws from Hypothesis."""
     test = _method_of(case)
     return is_hypothesis_test(test) or RUNS_MACHINE in test.__code__.co_names
 
 
 def passes(case: TestCase, seeds: Sequence[int]) -> bool:
-    """Run a test with each seed until it fails, and say how it went."""
+    """Run a test with each seed until it fails; print the result, and return whether it passed."""
     began = time.process_time()
     for number in seeds:
         result = TestResult()
@@ -75,12 +76,12 @@ def passes(case: TestCase, seeds: Sequence[int]) -> bool:
 
 
 def run_with(case: TestCase, number: int, result: TestResult) -> None:
-    """Run a test with a seed; afterwards it draws the same as ever again."""
+    """Run a test with a seed; afterwards, it draws the usual examples again."""
     fed = (_method_of(case), *_machines(RuleBasedStateMachine))
     for each in fed:
         seed(number)(each)
     try:
-        case.run(result)  # the same instance: Hypothesis holds another to be a mistake
+        case.run(result)  # the same instance: Hypothesis reports an error for another
     finally:
         for each in fed:
             seed(None)(each)

@@ -1,4 +1,4 @@
-"""Tests that what is claimed of security is held by tests, and stands in the document."""
+"""Tests that the page on security and the list of defences agree, and that both are complete."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ ROOT = Path(__file__).parent.parent
 
 
 class ClaimsTests(SynchronousTestCase):
-    """``python -m tests.defences`` takes the defences out; here, that it could is tested."""
+    """``python -m tests.defences`` removes the defences; these tests check that it can."""
 
     def test_table(self) -> None:
-        """The document has every claim with its test, and no other."""
+        """The page has each claim with its test, and no other claims."""
         _, _, table = (ROOT / "docs/explanation/security.md").read_text().partition("hold them\n\n")
         self.assertEqual(table, claims_table())
 
     def test_defences(self) -> None:
-        """Each defence is there, once."""
+        """The code of each defence is in its file, once."""
         for each in DEFENCES:
             self.assertEqual((ROOT / each.path).read_text().count(each.before), 1, each.claim)
             self.assertNotEqual(each.before, each.after)
 
     def test_tests(self) -> None:
-        """Each test is there."""
+        """The test of each defence exists."""
         for each in DEFENCES:
             path, name, method = each.test.split("::")
             tree = ast.walk(ast.parse((ROOT / path).read_text()))
@@ -37,6 +37,6 @@ class ClaimsTests(SynchronousTestCase):
             self.assertLessEqual({name, method}, defined)
 
     def test_each_once(self) -> None:
-        """No claim is made twice."""
+        """No claim is repeated."""
         claims = [each.claim for each in DEFENCES]
         self.assertEqual(len(set(claims)), len(claims))

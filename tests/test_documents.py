@@ -1,4 +1,4 @@
-"""The tables, links and programs of the documents are those of the code."""
+"""Tests that the tables, links and programs in the documents agree with the code."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ API = page("docs/reference/api.md")
 
 
 def _rows_of_layers() -> list[set[str]]:
-    """Return the rows of `tests/test_layers.py`, which holds the rule of the layers."""
+    """Return the rows of `tests/test_layers.py`, which defines the layers."""
     tree = ast.parse(page("tests/test_layers.py"))
     (rows,) = (
         node.value
@@ -55,23 +55,23 @@ def _subcommands():
 
 
 class DaemonTests(SynchronousTestCase):
-    """The pages of the daemon's options and bounds."""
+    """The pages of the daemon's options and limits."""
 
     def test_options(self) -> None:
-        """The two tables have every option of the daemon once, and no other."""
+        """The two tables have each option of the daemon once, and no others."""
         cells = [*first_cells(section(DAEMON, "Options")), *first_cells(BOUNDS)]
         listed = re.findall(r"`--([a-z-]+)", " ".join(cells))
         options = {name.rstrip("=") for name in Options().longOpt}
         self.assertEqual(sorted(listed), sorted(options))
 
     def test_bounds(self) -> None:
-        """What `Limits` holds is among the bounds, not among the other options."""
+        """The fields of `Limits` are in the table of limits, not in that of other options."""
         bounds = " ".join(first_cells(BOUNDS))
         for name in Limits.__dataclass_fields__:
             self.assertIn(f"`--{name.removesuffix('_s').replace('_', '-')} ", bounds)
 
     def test_defaults(self) -> None:
-        """The default of each option is the code's, in the option's own row."""
+        """Each option's row has the default of the code."""
         rows = dict(re.findall(r"^\| .*?`--([a-z-]+).*? \|(.*)$", DAEMON + BOUNDS, re.MULTILINE))
         described = re.split(r" (?=(?:-\w, )?--)", " ".join(str(Options()).split()))
         defaults = 0
@@ -83,7 +83,7 @@ class DaemonTests(SynchronousTestCase):
         self.assertGreater(defaults, 20)
 
     def test_exit_statuses(self) -> None:
-        """The table has what a shell tells of the signals that end the daemon."""
+        """The table has the shell's exit statuses for the signals that end the daemon."""
         listed = first_cells(section(DAEMON, "Exit status"))
         ends = [str(128 + number) for number in (signal.SIGINT, signal.SIGTERM)]
         self.assertEqual(listed, ["0", "1", *ends])
@@ -93,24 +93,24 @@ class ClientTests(SynchronousTestCase):
     """The page of the `chatd` command."""
 
     def test_commands(self) -> None:
-        """The table has every command of `chatd`."""
+        """The table has each subcommand of `chatd`."""
         listed = re.findall(r"`chatd ([a-z]+)", " ".join(first_cells(section(CLIENT, "Commands"))))
         self.assertEqual(sorted(listed), sorted(_subcommands()))
 
     def test_options(self) -> None:
-        """The table has every option of `chatd connect`, and no other."""
+        """The table has each option of `chatd connect`, and no others."""
         listed = re.findall(r"`(--[a-z-]+)", " ".join(first_cells(section(CLIENT, "Options"))))
         options = _subcommands()["connect"]._option_string_actions
         self.assertEqual({*listed, "--help"}, {name for name in options if name.startswith("--")})
 
     def test_typed_commands(self) -> None:
-        """The table has every command of the terminal, in the order of `/help`."""
+        """The table has each command of the terminal, in the order of `/help`."""
         cells = first_cells(section(CLIENT, "At a terminal"))
         listed = [re.findall(r"^`/([a-z]+)", each) for each in cells]
         self.assertEqual(listed, [[name] for name in COMMANDS])
 
     def test_exit_statuses(self) -> None:
-        """The table has every exit status."""
+        """The table has each exit status."""
         listed = [int(cell) for cell in first_cells(section(CLIENT, "Exit status"))]
         self.assertEqual(listed, [int(status) for status in Status])
 
@@ -119,15 +119,15 @@ class CodesTests(SynchronousTestCase):
     """The page of the error codes."""
 
     def test_codes(self) -> None:
-        """The table has every code, in the order of the enum."""
+        """The table has each code, in the order of the enum."""
         self.assertEqual(first_cells(CODES), [f"`{code.value}`" for code in ErrorCode])
 
 
 class DeliveryTests(SynchronousTestCase):
-    """How much is kept, as the page on delivery says."""
+    """The limits of the stores, in the page on delivery."""
 
     def test_kept(self) -> None:
-        """Each table has the bounds of both stores."""
+        """Each table has the limits of both stores."""
         memory, disk = (
             (f"{each.max_messages:,}", f"{each.max_bytes >> 20} MiB", f"{each.max_age_s / DAY_S:g}")
             for each in (MEMORY_RETENTION, SQLITE_RETENTION)
@@ -152,17 +152,17 @@ class DeliveryTests(SynchronousTestCase):
 
 
 class DesignTests(SynchronousTestCase):
-    """The layers, as the page on the design draws them."""
+    """The layers, in the page on the design."""
 
     def test_layers(self) -> None:
-        """The table has the layers that there are, from the top down, siblings in one row."""
+        """The table has all layers from the top down, with siblings in one row."""
         listed = [set(re.findall(r"`chatd/(\w+)", cell)) for cell in first_cells(DESIGN)]
         parts = {path.stem for path in (ROOT / "chatd").iterdir()}
         rows = [row & parts - {"__main__", "_version"} for row in _rows_of_layers()]
         self.assertEqual([row for row in listed if row], [row for row in rows if row])
 
     def test_names(self) -> None:
-        """Every class and method that the page names is there."""
+        """Each class and method in the page exists."""
         code = "\n".join(path.read_text("utf-8") for path in (ROOT / "chatd").rglob("*.py"))
         named = re.findall(r"`([A-Z][a-z]\w+)(?:\.(\w+))?`", DESIGN)
         self.assertGreater(len(named), 8)
@@ -175,19 +175,19 @@ class ApiTests(SynchronousTestCase):
     """The public names."""
 
     def test_all_is_true(self) -> None:
-        """Every name in `__all__` is there and documented."""
+        """Each name in `__all__` exists and has a docstring."""
         for name in chatd.__all__:
             self.assertTrue(getattr(chatd, name).__doc__, name)
 
     def test_reference(self) -> None:
-        """The reference of the API has every public name once, and no other."""
+        """The API reference has each public name once, and no others."""
         listed = re.findall(r"^\.\. auto(?:class|function|exception):: ([\w.]+)", API, re.MULTILINE)
         public = [*(f"chatd.{name}" for name in chatd.__all__ if name != "__version__")]
         public += [f"chatd.testing.{name}" for name in testing.__all__ if name != "Sockets"]
         self.assertEqual(sorted(listed), sorted(public))
 
     def test_errors_are_drawn(self) -> None:
-        """Every public error stands in the drawing of the errors."""
+        """Each public error is in the tree of the errors."""
         drawing = fences(API, "text")[0]
         for name in chatd.__all__:
             if isinstance(getattr(chatd, name), type) and issubclass(
@@ -197,10 +197,10 @@ class ApiTests(SynchronousTestCase):
 
 
 class PagesTests(SynchronousTestCase):
-    """All pages: README, CONTRIBUTING, CHANGELOG, and those in docs/."""
+    """All pages: README, CONTRIBUTING, CHANGELOG, and the pages in docs/."""
 
     def test_links(self) -> None:
-        """Every link leads to a file that is there, and to a heading that is in it."""
+        """Each link leads to an existing file, and to an existing heading in it."""
         number = 0
         for name in page_names():
             for link in links(page(name)):
@@ -215,20 +215,20 @@ class PagesTests(SynchronousTestCase):
         self.assertGreater(number, 50)
 
     def test_named_paths(self) -> None:
-        """Every page that code or prose names by its path is there."""
+        """Each path of a page in code or prose exists."""
         for path in [*ROOT.glob("*.md"), *ROOT.glob("*.cfg"), ROOT / ".ci/run"] + [
             path
             for folder in ("bench", "chatd", "docs", "examples", "tests")
             for path in (ROOT / folder).rglob("*")
             if path.suffix in {".py", ".md"}
         ]:
-            if path.name == "CHANGELOG.md":  # which tells of what was
+            if path.name == "CHANGELOG.md":  # CHANGELOG.md may name pages of the past
                 continue
             for named in re.findall(r"\bdocs/[\w/-]+\.md\b", path.read_text("utf-8")):
                 self.assertTrue((ROOT / named).exists(), f"{path}: {named}")
 
     def test_programs_are_the_examples(self) -> None:
-        """Every program in a page is part of an example, which a test runs."""
+        """Each program in a page is part of an example, which a test runs."""
         examples = "\n".join(path.read_text() for path in (ROOT / "examples").glob("*.py"))
         programs = [program for name in page_names() for program in fences(page(name), "python")]
         self.assertGreater(len(programs), 7)
@@ -236,13 +236,13 @@ class PagesTests(SynchronousTestCase):
             self.assertIn(program, examples)
 
     def test_two_clicks(self) -> None:
-        """README links to every page of docs/."""
+        """README links to each page of docs/."""
         linked = {link.partition("#")[0] for link in links(page("README.md"))}
         pages = {name for name in page_names() if name.startswith("docs/")} - {"docs/index.md"}
         self.assertEqual(pages - linked, set())
 
     def test_site(self) -> None:
-        """The contents of the site list every page, and no other."""
+        """The site's table of contents has each page, and no others."""
         listed = re.findall(
             r"(?m)^((?:tour|how-to|reference|explanation)/\S+)$", page("docs/index.md")
         )

@@ -1,4 +1,4 @@
-"""The hierarchy of errors, as it is drawn and as it is."""
+"""Tests that the tree of errors in the docstring agrees with the code."""
 
 import inspect
 import re
@@ -24,7 +24,7 @@ DRAWN_LINE = re.compile(r"(?P<indent>[ │├└─]*)(?P<name>[A-Z]\w+)(?:  +(?
 
 
 def drawn_hierarchy():
-    """Read the docstring's drawing: for each class its parent's name, and the text beside it."""
+    """Return the tree in the docstring: for each class, its parent's name and its text."""
     drawn: dict[Any, Any] = {}
     path: list[Any] = []
     for line in inspect.getdoc(errors).partition("::\n")[2].strip("\n").splitlines():
@@ -39,7 +39,7 @@ def drawn_hierarchy():
 
 
 def defined_classes():
-    """The classes that the module defines, by name."""
+    """Return the classes that the module defines, by name."""
     return {
         name: value
         for name, value in vars(errors).items()
@@ -49,7 +49,7 @@ def defined_classes():
 
 class HierarchyTests(SynchronousTestCase):
     def test_drawing(self):
-        """The hierarchy in the docstring is the real one, no class missing and none too many."""
+        """The tree in the docstring has exactly the classes and parents of the code."""
         parents = {name: parent for name, (parent, _) in drawn_hierarchy().items()}
         self.assertIsNone(parents.pop("ChatError"))
         real = {name: kind.__bases__[0].__name__ for name, kind in defined_classes().items()}
@@ -58,7 +58,7 @@ class HierarchyTests(SynchronousTestCase):
         self.assertEqual(parents, real)
 
     def test_drawn_codes(self):
-        """A code beside a class in the drawing is that class's, and every such class has one."""
+        """The tree has the code of each class with a code, and no other codes."""
         drawn = {
             name: text for name, (_, text) in drawn_hierarchy().items() if CODE.fullmatch(text)
         }
@@ -67,17 +67,17 @@ class HierarchyTests(SynchronousTestCase):
         self.assertEqual(len(set(real.values())), len(real))
 
     def test_one_root(self):
-        """Whoever catches `ChatError` catches all of them."""
+        """Catching `ChatError` catches all errors."""
         for name in errors.__all__:
             self.assertTrue(name == "ErrorCode" or issubclass(getattr(errors, name), ChatError))
 
     def test_all_exported(self):
-        """Every class that the module defines is exported, in order."""
+        """Each class that the module defines is exported, in order."""
         self.assertEqual(sorted(errors.__all__), errors.__all__)
         self.assertEqual(set(errors.__all__), set(defined_classes()))
 
     def test_faults_of_the_peer_have_codes(self):
-        """A fault that can be raised has a code for the ERROR frame."""
+        """Each error for a fault of the peer that can be raised has a code for the ERROR frame."""
         leaves = [
             kind
             for kind in defined_classes().values()
@@ -89,13 +89,13 @@ class HierarchyTests(SynchronousTestCase):
 
 class ErrorCodeTests(SynchronousTestCase):
     def test_form(self):
-        """Every code is lower-case words joined by hyphens, and named after them."""
+        """Each code is lower-case words with hyphens, and its name is the same words."""
         for code in ErrorCode:
             self.assertTrue(CODE.fullmatch(code.value), code)
             self.assertEqual(code.name, code.value.replace("-", "_").upper())
 
     def test_as_text(self):
-        """A code is its text, wherever text is wanted."""
+        """A code can be used as its text."""
         self.assertEqual(ErrorCode.BAD_MAC, "bad-mac")
         self.assertEqual(str(ErrorCode.BAD_MAC), f"{ErrorCode.BAD_MAC}")
         self.assertEqual(f"{ErrorCode.BAD_MAC}", "bad-mac")
@@ -104,7 +104,7 @@ class ErrorCodeTests(SynchronousTestCase):
 
 class StartupErrorTests(SynchronousTestCase):
     def test_is_a_system_exit(self):
-        """It leaves the interpreter with one line of text, and can be caught as a mistake."""
+        """It ends the interpreter with one line, and can be caught as a ConfigurationError."""
         error = StartupError("cannot listen on tcp:1")
         self.assertIsInstance(error, SystemExit)
         self.assertIsInstance(error, ConfigurationError)
@@ -114,7 +114,7 @@ class StartupErrorTests(SynchronousTestCase):
 
 class KeyMismatchErrorTests(SynchronousTestCase):
     def test_says_what_to_do(self):
-        """The text of each is made for a person, and all differ."""
+        """Each of the texts is for people, and all differ."""
         texts = {str(kind()) for kind in errors.KeyMismatchError.__subclasses__()}
         self.assertEqual(len(texts), 3)
         self.assertTrue(all("key" in text for text in texts))
@@ -123,7 +123,7 @@ class KeyMismatchErrorTests(SynchronousTestCase):
 
 class RequestErrorTests(SynchronousTestCase):
     def test_attributes(self):
-        """It tells its code, its text, and the id of the frame at fault."""
+        """The error has its code, its text, and the id of the faulty frame."""
         error = RequestError(ErrorCode.NOT_IN_ROOM, "you are not in tea", ref="m1")
         self.assertEqual(
             (error.code, error.message, error.ref), ("not-in-room", "you are not in tea", "m1")
@@ -132,14 +132,14 @@ class RequestErrorTests(SynchronousTestCase):
         self.assertEqual(str(error), "not-in-room: you are not in tea")
 
     def test_code_of_ones_own(self):
-        """A server may have codes of its own, and need not know the frame."""
+        """A server may use its own codes, without the id of a frame."""
         error = RequestError("too-late", "the shop is closed")
         self.assertEqual((error.code, error.ref), ("too-late", None))
 
 
 class SessionEndedTests(SynchronousTestCase):
     def test_attributes(self):
-        """It tells the code, the reason, and whether to come back."""
+        """The exception has the code, the reason, and whether to come back."""
         error = SessionEnded(ErrorCode.SHUTTING_DOWN, "bye", retry=True)
         self.assertEqual((error.code, error.reason, error.retry), ("shutting-down", "bye", True))
         self.assertIs(type(error.code), str)
@@ -147,13 +147,13 @@ class SessionEndedTests(SynchronousTestCase):
         self.assertIs(SessionEnded("goodbye", "").retry, False)
 
     def test_is_clean(self):
-        """An end that was asked for is clean, one that was suffered is not."""
+        """An end on purpose is clean; any other end is not."""
         self.assertTrue(SessionEnded(ErrorCode.GOODBYE, "").is_clean)
         for code in set(ErrorCode) - {ErrorCode.GOODBYE}:
             self.assertFalse(SessionEnded(code, "").is_clean)
 
     def test_refused(self):
-        """A session that was refused has ended."""
+        """`SessionRefused` is a `SessionEnded`."""
         error = SessionRefused(ErrorCode.NAME_TAKEN, "ann is here")
         self.assertIsInstance(error, SessionEnded)
         self.assertEqual((error.code, error.is_clean), ("name-taken", False))

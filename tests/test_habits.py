@@ -1,4 +1,4 @@
-"""What contributors and the hosts of the project are told to run is there."""
+"""Tests of the sessions, bounds and changelog fragments that contributors and CI use."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _noxfile() -> ast.Module:
 
 
 def _supported() -> list[str]:
-    """Return the versions of Python that have a session of their own."""
+    """Return the versions of Python that have their own session."""
     for node in _noxfile().body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SUPPORTED":
             return list(ast.literal_eval(node.value))
@@ -28,7 +28,7 @@ def _supported() -> list[str]:
 
 
 def _sessions() -> dict[str, str]:
-    """Return the decorator of each session by the session's name."""
+    """Return the decorator of each session, by the session's name."""
     sessions: dict[str, str] = {}
     for node in _noxfile().body:
         if isinstance(node, ast.FunctionDef) and node.decorator_list:
@@ -41,10 +41,10 @@ def _sessions() -> dict[str, str]:
 
 
 class SessionTests(SynchronousTestCase):
-    """The sessions of noxfile.py, and what names them."""
+    """The sessions of noxfile.py, and the files that name them."""
 
     def test_workflow(self):
-        """The workflow runs each session but two, by names that are there."""
+        """The workflow runs each session but two, and names only existing sessions."""
         text = WORKFLOW.read_text()
         named = re.findall(r"session: ([a-z][a-z0-9.-]*)", text)
         listed = text.split("        session:\n")[1].split("    steps:")[0]
@@ -53,19 +53,19 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(sorted(named), sorted(set(_sessions()) - others))
 
     def test_workflow_pythons(self):
-        """The workflow tries each Python that has a session."""
+        """The workflow uses each Python that has a session."""
         tried = re.findall(r'python: "(3\.\d+)"', WORKFLOW.read_text())
         self.assertEqual(sorted(set(tried)), sorted(_supported()))
 
     def test_contributing(self):
-        """CONTRIBUTING.md names only sessions that are there."""
+        """CONTRIBUTING.md names only existing sessions."""
         text = CONTRIBUTING.read_text()
         named = set(re.findall(r"nox (?:-R )?-s ([a-z][a-z0-9.-]*)", text))
         self.assertIn("lowest", named)
-        self.assertEqual(named - set(_sessions()), {"tests"})  # on all of them
+        self.assertEqual(named - set(_sessions()), {"tests"})  # runs on each Python
 
     def test_pythons(self):
-        """Each Python that the package says it is for has a session, from the lowest on."""
+        """Each Python in the package's classifiers has a session, from the lowest version on."""
         config = ConfigParser()
         config.read(ROOT / "setup.cfg")
         claimed = re.findall(r"Python :: (3\.\d+)", config["metadata"]["classifiers"])
@@ -74,7 +74,7 @@ class SessionTests(SynchronousTestCase):
 
 
 class BoundsTests(SynchronousTestCase):
-    """The lower bounds of what chatd needs."""
+    """The lower bounds of chatd's requirements."""
 
     def test_reasons(self):
         """Each requirement has a lower bound, which the session `lowest` can pin, and a reason."""
@@ -90,7 +90,7 @@ class FragmentTests(SynchronousTestCase):
     """The fragments of the changelog."""
 
     def test_names(self):
-        """Each is named as CONTRIBUTING.md asks for, and ends with one newline."""
+        """Each name has the form that CONTRIBUTING.md asks for; each file ends with one newline."""
         for path in (ROOT / "changelog.d").iterdir():
             if path.name != "README.md":
                 self.assertRegex(

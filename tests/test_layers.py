@@ -1,4 +1,4 @@
-"""The rule of the layers: imports go down only, and what is pure stays pure."""
+"""Tests of the layers: imports go down only, and pure layers stay pure."""
 
 import ast
 from pathlib import Path
@@ -9,9 +9,9 @@ import chatd
 
 ROOT = Path(chatd.__file__).parent
 
-# From the top; a module imports only from its own row and from those below it. Packages of one row
-# are siblings, which never import each other. The package's own module, which holds the public
-# names, is called chatd.
+# From the top down. A module imports only from its own package and from rows below its row.
+# Packages of one row are siblings, which never import each other. The package's own module, with
+# the public names, is called chatd.
 ROWS = [
     {"__main__"},
     {"cli"},
@@ -30,7 +30,7 @@ ROWS = [
 ]
 RANKS = {layer: len(ROWS) - place for place, row in enumerate(ROWS) for layer in row}
 
-# The layers that are functions of what they are given, and what would make them something else.
+# The layers that only compute, and the modules that they must not import.
 PURE = {"wire", "connection", "chat"}
 IMPURE = {
     "asyncio",
@@ -50,7 +50,7 @@ REACTOR = "twisted.internet.reactor"
 
 
 def layer_of(name):
-    """The layer of a module, or of a name in it, by its full dotted name; else None."""
+    """Return the layer of a module or of a name in it, by its full dotted name, or None."""
     package, _, rest = name.partition(".")
     if package != "chatd":
         return None
@@ -63,7 +63,7 @@ def is_within(name, package):
 
 
 def names_imported(node, package):
-    """The full dotted names that an import statement in a module of `package` asks for."""
+    """Return the full dotted names in an import statement of a module in `package`."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
     if not isinstance(node, ast.ImportFrom):
@@ -76,7 +76,7 @@ def names_imported(node, package):
 
 
 def walk_module_level(node):
-    """Walk over what is run when a module is imported: all but what is in functions."""
+    """Walk over the code that runs when a module is imported: all but the bodies of functions."""
     for child in ast.iter_child_nodes(node):
         if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield child
@@ -84,7 +84,7 @@ def walk_module_level(node):
 
 
 def faults_in(module, source, *, is_package=False):
-    """Say which imports of a module break the rule, one line for each."""
+    """Return a line for each import of a module that breaks the rules."""
     tree = ast.parse(source)
     package = module if is_package else module.rpartition(".")[0]
     layer = layer_of(module)
@@ -105,7 +105,7 @@ def faults_in(module, source, *, is_package=False):
 
 
 def modules():
-    """Every module of chatd: its name, its path, and whether it is a package."""
+    """Return all modules of chatd: name, path, and whether it is a package."""
     for path in sorted(ROOT.rglob("*.py")):
         parts = path.relative_to(ROOT.parent).with_suffix("").parts
         is_package = parts[-1] == "__init__"
@@ -124,7 +124,7 @@ class LayerTests(SynchronousTestCase):
         self.assertEqual(found, set(RANKS))
 
     def test_every_import(self):
-        """No module of chatd breaks the rule."""
+        """No module of chatd breaks the rules."""
         names = []
         for name, path, is_package in modules():
             self.assertEqual(faults_in(name, path.read_text("utf-8"), is_package=is_package), [])
@@ -193,7 +193,7 @@ class CircleTests(SynchronousTestCase):
 
 
 class CheckerTests(SynchronousTestCase):
-    """The check itself: it must find what is wrong, or it holds nothing."""
+    """The check itself finds each kind of fault."""
 
     def assert_faulty(self, module, *sources, is_package=False):
         for source in sources:
@@ -204,7 +204,7 @@ class CheckerTests(SynchronousTestCase):
             self.assertEqual(faults_in(module, source, is_package=is_package), [], source)
 
     def test_upwards(self):
-        """An import from a higher layer is found, however it is written and wherever it stands."""
+        """An import from a higher layer is found in any form and at any place."""
         self.assert_faulty(
             "chatd.wire.frames",
             "import chatd.connection",
@@ -224,7 +224,7 @@ class CheckerTests(SynchronousTestCase):
         self.assert_faulty("chatd.wire", "from ..chat import rooms", is_package=True)
 
     def test_each_layer(self):
-        """Each layer may import itself and all that is below it, and nothing above it."""
+        """Each layer may import itself and all layers below it, and no layer above it."""
         layers = [layer for row in ROWS for layer in row if layer != "chatd"]
         for layer in layers:
             for target in layers:
@@ -236,13 +236,13 @@ class CheckerTests(SynchronousTestCase):
                 self.assertIs(is_beside, is_sibling, (layer, target))
 
     def test_siblings(self):
-        """Server and client, and any other two of one row, never import each other."""
+        """Server and client, and any other two layers of one row, never import each other."""
         self.assert_faulty("chatd.server.protocol", "from chatd.client.client import ChatClient")
         self.assert_faulty("chatd.client.client", "from chatd import server")
         self.assert_clean("chatd.server.protocol", "from chatd.server import session")
 
     def test_downwards(self):
-        """An import from the same layer or a lower one is fine, for its types only or not."""
+        """An import from the same layer or a lower layer is allowed, for types too."""
         self.assert_clean(
             "chatd.server.protocol",
             "from chatd.server.session import Session",
@@ -258,7 +258,7 @@ class CheckerTests(SynchronousTestCase):
         self.assert_clean("chatd.cli.main", "import chatd", "from chatd import Codec")
 
     def test_impure(self):
-        """A pure layer that asks for a clock, a socket, a file or Twisted is found."""
+        """A pure layer that imports a clock, a socket, a file or Twisted is found."""
         for module in ("chatd.wire.noise", "chatd.connection.keepalive", "chatd.chat.rooms"):
             self.assert_faulty(
                 module,
@@ -281,7 +281,7 @@ class CheckerTests(SynchronousTestCase):
         self.assertEqual(faults, ["chatd.chat.rooms is below chatd.config.keyfile.load_key"])
 
     def test_reactor(self):
-        """The global reactor is not imported at a module's own level, in any layer."""
+        """No layer imports the global reactor at the level of a module."""
         for module in ("chatd.client.connect", "chatd.daemon.tap", "chatd.cli.main"):
             self.assert_faulty(
                 module,
@@ -300,7 +300,7 @@ class CheckerTests(SynchronousTestCase):
             )
 
     def test_no_layer(self):
-        """A module that is in no row counts as the package's own, which no lower one imports."""
+        """A module in no row counts as the package's own, so no lower layer may import it."""
         self.assertEqual(layer_of("chatd.utils.text"), layer_of("chatd"))
         self.assertEqual(layer_of("chatd"), "chatd")
         self.assertEqual(layer_of("chatd.wire.codec.Codec"), "wire")

@@ -1,4 +1,4 @@
-"""The rule of the reactor: the program that starts chooses it, and the library never does."""
+"""Tests that the program chooses the reactor, and the library never does."""
 
 from __future__ import annotations
 
@@ -89,10 +89,10 @@ asyncioreactor.install()
 
 
 class NoReactorTests(SynchronousTestCase):
-    """Whatever of the library is used on a given clock, the choice of the reactor stays free."""
+    """With a given clock, no part of the library installs a reactor."""
 
     def check(self, *parts: str) -> None:
-        """Run a program, which has no reactor yet, and then install one of its own choice."""
+        """Run a program without a reactor, which then installs a reactor of its own choice."""
         program = "".join((IMPORTS, *parts, STILL_FREE))
         completed = subprocess.run(
             [sys.executable, "-c", program],
@@ -102,22 +102,22 @@ class NoReactorTests(SynchronousTestCase):
             timeout=DEADLINE_S,
             check=False,
         )
-        # Twisted reads certificates with what pyOpenSSL would rather have replaced.
+        # Twisted reads certificates with functions that pyOpenSSL has deprecated.
         errors = [line for line in completed.stderr.splitlines() if "Traceback" in line]
         self.assertEqual((completed.returncode, errors), (0, []), completed.stderr)
 
     def test_imports(self) -> None:
-        """Every module can be imported."""
+        """All modules can be imported."""
         self.check()
 
     def test_in_memory(self) -> None:
-        """A server in memory serves its clients, heartbeats and all."""
+        """An in-memory server serves its clients, with heartbeats."""
         self.check(IN_MEMORY)
 
     def test_services(self) -> None:
-        """A daemon's service is made, started and stopped, with every kind of store."""
+        """A daemon's service is made, started and stopped, with each kind of store."""
         self.check(SERVICES)
 
     def test_clients(self) -> None:
-        """Clients connect, once and again."""
+        """Clients connect, and a service reconnects."""
         self.check(CLIENTS)

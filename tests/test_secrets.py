@@ -1,4 +1,4 @@
-"""Tests that keys, passwords and contents stay where they belong, whatever goes wrong."""
+"""Tests that keys, passwords and contents appear in no log and no answer."""
 
 from __future__ import annotations
 
@@ -43,21 +43,21 @@ SECRETS = [
 
 
 class FailingStore(MemoryStore):
-    """Stores nothing, and its exceptions hold what it was to store, as those of others may."""
+    """A store that fails with exceptions that contain the messages, as a third-party store may."""
 
     async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
         raise StoreError("the disk is full") from ValueError(entries)
 
 
 class ClumsyFactory(chatd.ChatFactory):
-    """Fails at every message with an exception that holds it."""
+    """A factory that fails at each message with an exception that contains it."""
 
     def message_received(self, session: chatd.Session, message: Message) -> None:
         raise ValueError(len(message.content))
 
 
 class LogCase(SynchronousTestCase):
-    """Keeps the whole text of all that is logged, at whatever level, tracebacks included."""
+    """A case that keeps the whole text of all log events, of any level, with tracebacks."""
 
     def setUp(self) -> None:
         self.logged = io.StringIO()
@@ -70,7 +70,7 @@ class LogCase(SynchronousTestCase):
         self.logged.write(repr({name: str(value) for name, value in event.items()}) + "\n")
 
     def assert_kept_secret(self, *texts: str) -> None:
-        """Check that no secret is in the log, nor in other texts; and that there is a log."""
+        """Check that no secret is in the log or in other texts, and that the log is not empty."""
         everything = "\n".join([self.logged.getvalue(), *texts])
         self.assertNotEqual(self.logged.getvalue(), "")
         for secret in SECRETS:
@@ -78,7 +78,7 @@ class LogCase(SynchronousTestCase):
 
 
 class LogTests(LogCase):
-    """The log, and what peers are told, hold no key, no password and no content."""
+    """The log and the texts for peers contain no key, no password and no content."""
 
     def serve(self, factory: type[chatd.ChatFactory] = chatd.ChatFactory, **options) -> None:
         checker = InMemoryUsernamePasswordDatabaseDontUse()
@@ -88,13 +88,13 @@ class LogTests(LogCase):
         )
 
     def errors(self, client: chatd.ChatClient, *calls) -> Iterator[str]:
-        """Say something in every way there is, and return what came of it."""
+        """Yield the error of each call, after a pump."""
         for call in calls:
             self.server.pump()
             yield str(self.failureResultOf(call).value)
 
     def test_everyday(self) -> None:
-        """What succeeds is not logged with what was said."""
+        """Requests that succeed do not log their content."""
         self.serve()
         alice = self.server.connect("alice", password=PASSWORD)
         sent = alice.send(CONTENT)
@@ -105,21 +105,21 @@ class LogTests(LogCase):
         self.assert_kept_secret()
 
     def test_wrong_password(self) -> None:
-        """A password that is refused is not repeated to anybody."""
+        """A wrong password is neither logged nor sent to a client."""
         self.serve()
         for name, password in (("bob", PASSWORD), ("alice", f"{PASSWORD}!")):
             self.assertFalse(self.server.connect(name, password=password).connection.is_established)
         self.assert_kept_secret()
 
     def test_store_that_fails(self) -> None:
-        """Nor is what could not be stored."""
+        """Messages that a store failed to store are not logged."""
         self.serve(store=FailingStore())
         alice = self.server.connect("alice", password=PASSWORD)
         told = list(self.errors(alice, alice.send(CONTENT), alice.send(CONTENT, to="bob")))
         self.assert_kept_secret(*told)
 
     def test_hook_that_fails(self) -> None:
-        """Nor is what a hook failed at, and the client is not told how it failed."""
+        """A message at which a hook failed is not logged; the client does not see the exception."""
         self.serve(ClumsyFactory)
         alice = self.server.connect("alice", password=PASSWORD)
         told = list(self.errors(alice, alice.send(CONTENT)))
@@ -128,7 +128,7 @@ class LogTests(LogCase):
         self.assert_kept_secret(*told)
 
     def test_faulty_requests(self) -> None:
-        """Nor is what a request was refused for."""
+        """The content of refused requests is not logged."""
         self.serve()
         alice = self.server.connect("alice", password=PASSWORD)
         told = list(
@@ -142,7 +142,7 @@ class LogTests(LogCase):
         self.assert_kept_secret(*told)
 
     def test_client_error(self) -> None:
-        """Nor is what a client complains of, which may quote what it was sent."""
+        """The text of a client's ERROR, which may quote messages, is not logged."""
         self.serve()
         alice = self.server.connect("alice", password=PASSWORD)
         alice.connection.send(MessageType.ERROR, Error(code="odd", message=CONTENT))
@@ -152,7 +152,7 @@ class LogTests(LogCase):
         self.assert_kept_secret()
 
     def test_key_that_cannot_be_read_anew(self) -> None:
-        """Nor is what a key file holds that is wrong."""
+        """The content of a bad key file is not logged."""
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "key"
             path.touch(0o600)
@@ -167,10 +167,10 @@ class LogTests(LogCase):
 
 
 class ReprTests(TestCase):
-    """What is shown of an object in a traceback or a debugger by itself holds no key either."""
+    """The text of an object in a traceback or debugger contains no key."""
 
     def test_objects(self) -> None:
-        """Those that hold a key or a password do not show it."""
+        """Objects that hold a key or a password do not show it."""
         server = MemoryServer(key=KEY)
         alice = server.connect("alice", password=PASSWORD)
         shown = [alice, alice.factory, server.factory, server.session_of(alice), Event]
@@ -179,14 +179,14 @@ class ReprTests(TestCase):
                 self.assertNotIn(secret, repr(each))
 
     def test_error_of_a_key(self) -> None:
-        """A key of the wrong length is not repeated."""
+        """The error for a key of the wrong length does not show the key."""
         with self.assertRaises(ConfigurationError) as raised:
             chatd.Codec(KEY + KEY)
         self.assertNotIn(repr(KEY)[2:-1], str(raised.exception))
 
 
 class ConstantTimeTests(TestCase):
-    """Secrets are compared in a time that does not show where they differ."""
+    """The time to compare secrets does not show where they differ."""
 
     COMPARING = (
         ("wire/envelope.py", "open"),
@@ -195,7 +195,7 @@ class ConstantTimeTests(TestCase):
     )
 
     def test_compare_digest(self) -> None:
-        """Where MACs, passwords and keys are compared, it is with `hmac.compare_digest`."""
+        """MACs, passwords and keys are compared with `hmac.compare_digest`."""
         for path, function in self.COMPARING:
             tree = ast.parse((ROOT / path).read_text())
             (body,) = (
@@ -209,9 +209,9 @@ class ConstantTimeTests(TestCase):
             self.assertTrue(called & {"compare_digest", "hmac.compare_digest"}, path)
 
     def test_nothing_else(self) -> None:
-        """Nothing that is called a MAC, a digest, a key or a password is compared with == or !=.
+        """No variable called a MAC, a digest, a key or a password is compared with == or !=.
 
-        The command line may: it compares what one person has typed twice.
+        The command line may do so: it compares a password that the user has typed twice.
         """
         for path in set(ROOT.rglob("*.py")) - set(ROOT.glob("cli/*.py")):
             for node in ast.walk(ast.parse(path.read_text())):

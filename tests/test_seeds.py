@@ -1,4 +1,4 @@
-"""Tests of what Hypothesis feeds the tests: the same in each run, other things with a seed."""
+"""Tests of Hypothesis's examples: the same in each run, and others with a seed."""
 
 import io
 from contextlib import redirect_stderr, redirect_stdout
@@ -16,16 +16,16 @@ drawn: list[int] = []
 
 
 class CountingMachine(RuleBasedStateMachine):
-    """A machine that notes what it draws."""
+    """A machine that records its draws."""
 
     @rule(number=st.integers(0, 2**64))
     def note(self, number: int) -> None:
-        """Note a number."""
+        """Record a number."""
         drawn.append(number)
 
 
 class Fed:
-    """Holds the tests that are run here, so that no runner takes them for its own."""
+    """Holds the sample tests, so that no runner collects them."""
 
     class Tests(TestCase):
         @given(st.integers(0, 2**64))
@@ -44,11 +44,11 @@ class Fed:
 
 
 TESTS = {name: Fed.Tests(name) for name in ("test_numbers", "test_machine", "test_wrong")}
-"""Those that draw; each is one instance, as Hypothesis wants it."""
+"""The sample tests that draw, one instance each, because Hypothesis needs the same instance."""
 
 
 def numbers_of(case: TestCase) -> tuple[int, ...]:
-    """Run a test, and return what it drew."""
+    """Run a test, and return its draws."""
     drawn.clear()
     assert case.run().wasSuccessful()
     return tuple(drawn)
@@ -56,7 +56,7 @@ def numbers_of(case: TestCase) -> tuple[int, ...]:
 
 class ProfileTests(SynchronousTestCase):
     def test_same_examples(self):
-        """A test draws the same in each run, and so does a machine."""
+        """A test draws the same examples in each run, and so does a machine."""
         for name in ("test_numbers", "test_machine"):
             case = TESTS[name]
             first, second = numbers_of(case), numbers_of(case)
@@ -64,14 +64,14 @@ class ProfileTests(SynchronousTestCase):
             self.assertEqual(first, second)
 
     def test_no_timing(self):
-        """Neither how long an example takes nor what an earlier run left decides."""
+        """Neither the time of an example nor the database of an earlier run affects a result."""
         for name in ("same", "any"):
             profile = settings.get_profile(name)
             self.assertEqual((profile.deadline, profile.database), (None, None))
             self.assertIn(HealthCheck.too_slow, profile.suppress_health_check)
 
     def test_nowhere_else(self):
-        """No test sets for itself what the profile settles."""
+        """No test overrides the settings of the profile."""
         for path in Path(seeds.__file__).parent.rglob("*.py"):
             if path not in (Path(__file__), Path(__file__).parent / "__init__.py"):
                 for name in ("deadline", "database", "derandomize"):
@@ -80,7 +80,7 @@ class ProfileTests(SynchronousTestCase):
 
 class FindingTests(SynchronousTestCase):
     def test_every_module(self):
-        """The tests of every module that draws from Hypothesis are found."""
+        """In each module that draws from Hypothesis, the tests are found."""
         found = {type(case).__module__ for case in seeds.fed_tests()}
         for path in Path(seeds.__file__).parent.rglob("test_*.py"):
             if path != Path(__file__) and "\nfrom hypothesis import " in path.read_text():
@@ -88,14 +88,14 @@ class FindingTests(SynchronousTestCase):
                 self.assertIn(".".join(relative.parts), found)
 
     def test_kinds(self):
-        """Tests with examples and with machines are fed; plain ones are not."""
+        """Tests with examples and with machines are found; plain tests are not."""
         plain = Fed.Tests("test_plain")
         self.assertEqual([*map(seeds.is_fed, [*TESTS.values(), plain])], [True, True, True, False])
 
 
 class RunningTests(SynchronousTestCase):
     def run_main(self, *arguments: str) -> tuple[int, str]:
-        """Run the command over the tests above, and return its status and what it said."""
+        """Run the command over the sample tests, and return its exit status and output."""
         self.patch(seeds, "fed_tests", lambda: [*TESTS.values()])
         said = io.StringIO()
         with redirect_stdout(said), redirect_stderr(said):
@@ -106,7 +106,7 @@ class RunningTests(SynchronousTestCase):
         return status, said.getvalue()
 
     def test_passing(self):
-        """Each seed draws something else, and the same again; the status is 0."""
+        """Each seed draws other examples, and the same seed the same; the exit status is 0."""
         for word in ("test_numbers", "test_machine"):
             told = []
             for first in ("1", "2", "1"):
@@ -120,7 +120,7 @@ class RunningTests(SynchronousTestCase):
             self.assertNotIn(numbers_of(TESTS[word]), told)  # no seed is left behind
 
     def test_failing(self):
-        """A test that fails is shown with its seed and its example; the status is 1."""
+        """A failing test is shown with its seed and its example; the exit status is 1."""
         status, said = self.run_main("wrong", "--first", "7", "--count", "2")
         self.assertEqual(status, 1)
         self.assertIn("test_wrong with seed 7", said)
@@ -128,7 +128,7 @@ class RunningTests(SynchronousTestCase):
         self.assertIn("0 of 1 tests pass", said)
 
     def test_no_such_test(self):
-        """A word that no test has is a mistake of the command line."""
+        """A word that is in no test's name is an error of the command line."""
         status, said = self.run_main("no-such-test")
         self.assertEqual(status, 2)
-        self.assertIn("no test that Hypothesis feeds", said)
+        self.assertIn("no test that uses Hypothesis", said)

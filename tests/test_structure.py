@@ -1,4 +1,4 @@
-"""The rules of the tests: a test runs once, and says what it found."""
+"""Tests of the tests: each runs once, and each failure shows its values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def is_test_module(name: str) -> bool:
 
 
 def imports_of_tests(source: str, package: str) -> set[str]:
-    """Return the test modules that a module of a package imports, wherever it does so."""
+    """Return the test modules that a module of a package imports, at any place."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(source)):
         names = []
@@ -40,7 +40,7 @@ def imports_of_tests(source: str, package: str) -> set[str]:
 
 
 def asserts_by_class(source: str) -> dict[str, list[int]]:
-    """Return the lines of the `assert` statements in a module's classes, by the classes' names."""
+    """Return the lines of the `assert` statements in a module's classes, by class name."""
     classes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ClassDef)]
     found = {
         cls.name: [node.lineno for node in ast.walk(cls) if isinstance(node, ast.Assert)]
@@ -54,7 +54,7 @@ def has_tests(cls: type) -> bool:
 
 
 def all_cases() -> Iterator[type]:
-    """Iterate over the test cases of all test modules, and over those that they extend."""
+    """Yield the test cases of all test modules, and their base classes."""
     for path in sorted(ROOT.glob("tests/**/test_*.py")):
         importlib.import_module(module_of(path))
     waiting = TestCase.__subclasses__()
@@ -66,10 +66,10 @@ def all_cases() -> Iterator[type]:
 
 
 class ImportTests(SynchronousTestCase):
-    """Both runners run every test case in a test module's namespace, imported or not."""
+    """Both runners run all test cases in the namespace of a test module, even imported cases."""
 
     def test_every_module(self):
-        """No module imports a test module: what tests share is in modules of its own."""
+        """No module imports a test module: shared parts of tests are in their own modules."""
         paths = [*ROOT.glob("tests/**/*.py"), *ROOT.glob("bench/**/*.py")]
         self.assertGreater(len(paths), 200)
         for path in paths:
@@ -78,13 +78,13 @@ class ImportTests(SynchronousTestCase):
             self.assertEqual(found, set(), str(path))
 
     def test_shared_cases(self):
-        """A case that is shared has no tests of its own, which would run wherever it is shared."""
+        """A shared case has no tests of its own, which would run in each module that uses it."""
         shared = [case for case in all_cases() if not is_test_module(case.__module__)]
         self.assertGreater(len(shared), 10)
         self.assertEqual([case for case in shared if has_tests(case)], [])
 
     def test_the_check(self):
-        """An import of a test module is found, however it is written and wherever it stands."""
+        """An import of a test module is found in any form and at any place."""
         for source in (
             "import tests.wire.test_codec",
             "import json, tests.wire.test_codec as codec",
@@ -102,10 +102,10 @@ class ImportTests(SynchronousTestCase):
 
 
 class AssertionTests(SynchronousTestCase):
-    """Under trial, a bare `assert` that fails shows no values; the methods of a case do."""
+    """Under trial, a failed bare `assert` shows no values; the methods of a case do."""
 
     def test_every_case(self):
-        """No test case, and nothing that is mixed into one, asserts but by its own methods."""
+        """Test cases and their mixins assert only with the methods of the case."""
         classes: dict[str, set[str]] = {}
         for each in {each for case in all_cases() for each in case.__mro__}:
             if each.__module__.startswith("tests."):
@@ -125,17 +125,17 @@ class AssertionTests(SynchronousTestCase):
             self.assertEqual(own & set(vars(case)), set(), case.__qualname__)
 
     def test_the_check(self):
-        """A bare `assert` is found wherever it stands in a class, and its line is told."""
+        """A bare `assert` is found at any place in a class, with its line."""
         source = "def plain():\n    assert 1\nclass A:\n    def test(self):\n        assert 1\n"
         self.assertEqual(asserts_by_class(source), {"A": [5]})
         self.assertEqual(asserts_by_class("class A:\n    def test(self):\n        self.ok()\n"), {})
 
 
 class RunnerTests(SynchronousTestCase):
-    """trial runs the test cases, `pytest -m pytest_only` all other tests: together, each once."""
+    """trial runs the test cases, `pytest -m pytest_only` all other tests: each test runs once."""
 
     def test_pytest_only(self):
-        """What pytest adds to trial: functions and plain classes, no test case and no benchmark."""
+        """The marker selects functions and plain classes, no test case and no benchmark."""
         functions = "tests/integration/test_rundir.py"
         plain_classes = "tests/integration/test_load.py"
         cases, benchmarks = "tests/integration/test_peer.py", "tests/benchmark"
@@ -154,6 +154,6 @@ class RunnerTests(SynchronousTestCase):
         self.assertRegex(completed.stdout, r"\d+/\d+ tests collected \([1-9]\d+ deselected\)")
 
     def test_readme(self):
-        """The README's command is these two."""
+        """The README's command is these two commands."""
         readme = (ROOT / "README.md").read_text("utf-8")
         self.assertIn("-m twisted.trial tests && .venv/bin/python -m pytest -m pytest_only", readme)

@@ -1,4 +1,4 @@
-"""Tests of the server in memory that users test with."""
+"""Tests of the in-memory server that users test with."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.fakes.peers import KEY, OTHER_KEY
 
 
 class EchoFactory(ChatFactory):
-    """Answers everything with itself."""
+    """A factory that answers each message with its content."""
 
     def message_received(self, session: Session, message: Message) -> None:
         session.reply(message, message.content)
@@ -24,7 +24,7 @@ class MemoryServerTests(SynchronousTestCase):
     """A server without a network."""
 
     def test_as_it_is_shown(self) -> None:
-        """The example in the module's docstring holds."""
+        """The example in the module's docstring works."""
         server = MemoryServer(EchoFactory)
         client = server.connect("alice")
         receipt = client.send("hello")
@@ -32,7 +32,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(receipt).text, "hello")
 
     def test_connect(self) -> None:
-        """A client is active when it is returned, under its name."""
+        """A returned client is active, with its name."""
         server = MemoryServer()
         alice = server.connect("alice")
         guest = server.connect()
@@ -42,7 +42,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertEqual(len(server.factory.sessions), 2)
 
     def test_refused_client(self) -> None:
-        """A client that is refused is returned, and tells why."""
+        """A refused client is returned, with its reason."""
         server = MemoryServer()
         server.connect("alice")
         refused = server.connect("alice")
@@ -50,7 +50,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(refused.when_ended()).code, "name-taken")
 
     def test_key(self) -> None:
-        """A client has the server's key, unless it is given another or none."""
+        """A client has the server's key, unless it is given another key or None."""
         server = MemoryServer(key=KEY)
         self.assertTrue(server.connect().is_active)
         for key, code in ((OTHER_KEY, "wrong-key"), (None, "key-required")):
@@ -58,7 +58,7 @@ class MemoryServerTests(SynchronousTestCase):
             self.assertEqual(self.successResultOf(refused.when_ended()).code, code)
 
     def test_options(self) -> None:
-        """Options reach the server's factory, and those of `connect` the client's."""
+        """Options go to the server's factory; the options of `connect` go to the client."""
 
         class MyClient(ChatClient):
             pass
@@ -70,7 +70,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertEqual(client.max_content, 1234)
 
     def test_session_of(self) -> None:
-        """The server's session of a client can be had."""
+        """The server's session of a client is available."""
         server = MemoryServer()
         alice, bob = server.connect("alice"), server.connect("bob")
         self.assertEqual(server.session_of(alice).name, "alice")
@@ -84,7 +84,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertIn("greeted", str(error))
 
     def test_nothing_moves_by_itself(self) -> None:
-        """What is sent arrives when it is pumped, and not before."""
+        """Sent frames arrive in `pump`, and not before."""
         server = MemoryServer()
         alice, bob = server.connect("alice"), server.connect("bob")
         listening = Deferred.fromCoroutine(bob.__anext__())
@@ -94,7 +94,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(listening).text, "hello")
 
     def test_time(self) -> None:
-        """Time stands still until it is advanced, and messages bear it."""
+        """Time stands still until it is advanced, and messages have this time."""
         server = MemoryServer()
         alice = server.connect("alice")
         times = []
@@ -108,7 +108,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertAlmostEqual(server.clock.seconds(), 6.5)
 
     def test_advance_in_steps(self) -> None:
-        """Time passes in steps, and what each of them brings about is moved."""
+        """Time advances in steps, and the effects of each step are pumped."""
         server = MemoryServer()
         alice = server.connect("alice")
         seen: list[float] = []
@@ -120,7 +120,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertTrue(alice.is_active)
 
     def test_end_of_a_client(self) -> None:
-        """A client that leaves is gone when it is pumped."""
+        """A client that leaves is gone after `pump`."""
         server = MemoryServer()
         alice = server.connect("alice")
         ended = alice.disconnect()
@@ -130,7 +130,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertTrue(server.connect("alice").is_active)
 
     def test_shutting_down(self) -> None:
-        """Nobody can connect to a server that is shutting down, and the error says so."""
+        """No client can connect to a server that is shutting down, and the error says so."""
         server = MemoryServer()
         self.successResultOf(server.factory.shut_down())
         error = self.assertRaises(AssertionError, server.connect, "alice")

@@ -1,4 +1,4 @@
-"""The code does what docs/reference/protocol.md says of bytes, types, fields, codes and limits."""
+"""Tests that the code agrees with docs/reference/protocol.md and its test vectors."""
 
 import base64
 import json
@@ -54,23 +54,23 @@ LOCAL_CODES = {"connection-lost", "key-required", "key-unexpected", "wrong-key"}
 
 
 def from_hex(name):
-    """Give a value of the Noise vectors as bytes."""
+    """Return a value of the Noise vectors as bytes."""
     return bytes.fromhex(NOISE[name])
 
 
 def section(title, level="##"):
-    """Give the text under a heading, as far as the next one of its level."""
+    """Return the text under a heading, up to the next heading of its level."""
     return PAGE.split(f"\n{level} {title}\n")[1].split(f"\n{level} ")[0].split("\n## ")[0]
 
 
 def rows(text):
-    """Give the cells of each row of all tables in a text, the rows with the titles included."""
+    """Return the cells of each row of all tables in a text, with the title rows."""
     lines = re.findall(r"^\| (.*) \|$", text, re.MULTILINE)
     return [[cell.strip() for cell in line.split(" | ")] for line in lines]
 
 
 class KeyVectorTests(SynchronousTestCase):
-    """The shared key, and what is derived from it."""
+    """The shared key, and the keys derived from it."""
 
     def test_key_file(self):
         """A key file with the text of the vector holds the key."""
@@ -84,7 +84,7 @@ class KeyVectorTests(SynchronousTestCase):
         self.assertEqual(VECTORS["keys"]["key_file"], encoded)
 
     def test_derived_keys(self):
-        """The MAC key and the psk are derived as the vectors say."""
+        """The derived MAC key and psk are those of the vectors."""
         self.assertEqual(mac_key(KEYS["key"]), KEYS["mac_key"])
         self.assertEqual(noise_psk(KEYS["key"]), KEYS["noise_psk"])
         self.assertEqual(mac_key(None), KEYS["mac_key_without_key"])
@@ -94,11 +94,11 @@ class FrameVectorTests(SynchronousTestCase):
     """The frames."""
 
     def codec(self, vector):
-        """Give the codec of a vector."""
+        """Return the codec of a vector."""
         return Codec(KEYS["key"] if vector["with_key"] else None)
 
     def test_decode(self):
-        """Each frame decodes to the type, header and content that its vector names."""
+        """Each frame decodes to the type, header and content of its vector."""
         for vector in FRAMES.values():
             message = self.codec(vector).decode(bytes.fromhex(vector["frame"]))
             self.assertEqual(message.type, vector["type"])
@@ -108,7 +108,7 @@ class FrameVectorTests(SynchronousTestCase):
             self.assertEqual(message.content, bytes.fromhex(vector["content"]))
 
     def test_encode(self):
-        """The header's text and the content of each vector make its frame."""
+        """The header text and the content of each vector make its frame."""
         for vector in FRAMES.values():
             frame = self.codec(vector).encode_parts(
                 vector["type"],
@@ -118,13 +118,13 @@ class FrameVectorTests(SynchronousTestCase):
             self.assertEqual(frame.hex(), vector["frame"])
 
     def test_other_key(self):
-        """Each frame is refused under the key that it is not signed with."""
+        """Each frame is refused under a key with which it was not signed."""
         for vector in FRAMES.values():
             codec = self.codec(vector | {"with_key": not vector["with_key"]})
             self.assertRaises(SignatureError, codec.decode, bytes.fromhex(vector["frame"]))
 
     def test_kinds(self):
-        """There are frames with a key and without."""
+        """There are frames with a key and without a key."""
         self.assertEqual({vector["with_key"] for vector in FRAMES.values()}, {True, False})
 
 
@@ -132,11 +132,11 @@ class NoiseVectorTests(SynchronousTestCase):
     """The secure channel, made by chatd and by another implementation of Noise."""
 
     def ephemeral(self, side):
-        """Give the fixed ephemeral key of a side."""
+        """Return the fixed ephemeral key of a side."""
         return X25519PrivateKey.from_private_bytes(from_hex(f"{side}_ephemeral_private"))
 
     def test_names(self):
-        """The protocol's name, the prologue and the public keys are those of the code."""
+        """The protocol name, the prologue and the public keys are those of the code."""
         self.assertEqual(NOISE["protocol_name"].encode(), PROTOCOL_NAME)
         self.assertEqual(from_hex("prologue"), PREAMBLE)
         for side in ("server", "client"):
@@ -144,7 +144,7 @@ class NoiseVectorTests(SynchronousTestCase):
             self.assertEqual(public, from_hex(f"{side}_ephemeral_public"))
 
     def test_handshake(self):
-        """The handshake writes both messages, and opens both."""
+        """The handshake writes both messages of the vectors, and reads both."""
         psk = KEYS["noise_psk"]
         server = Handshake(psk, PREAMBLE, initiator=True, ephemeral=self.ephemeral("server"))
         client = Handshake(psk, PREAMBLE, initiator=False, ephemeral=self.ephemeral("client"))
@@ -158,7 +158,7 @@ class NoiseVectorTests(SynchronousTestCase):
             self.assertEqual(cipher.encrypt(b"probe"), sealed)
 
     def test_connection(self):
-        """Both channels write what the vectors say, and read it from each other."""
+        """Both channels write the bytes of the vectors, and read them from each other."""
         channels = {
             side: SecureChannel(
                 KEYS["noise_psk"], initiator=side == "server", ephemeral=self.ephemeral(side)
@@ -176,7 +176,7 @@ class NoiseVectorTests(SynchronousTestCase):
             channels[entry["from"]] = sender
 
     def other_side(self, side):
-        """Give a side of the handshake in the other implementation."""
+        """Return a side of the handshake in the other implementation."""
         noise = NoiseConnection.from_name(NOISE["protocol_name"].encode())
         noise.set_psks(psk=KEYS["noise_psk"])
         noise.set_prologue(from_hex("prologue"))
@@ -186,7 +186,7 @@ class NoiseVectorTests(SynchronousTestCase):
             noise.set_as_responder()
         private = from_hex(f"{side}_ephemeral_private")
         noise.set_keypair_from_private_bytes(Keypair.EPHEMERAL, private)
-        with warnings.catch_warnings():  # it says that fixed keys are for tests only
+        with warnings.catch_warnings():  # it warns that fixed keys are for tests only
             warnings.simplefilter("ignore", UserWarning)
             noise.start_handshake()
         return noise
@@ -213,7 +213,7 @@ class PageTests(SynchronousTestCase):
     """The tables of the page."""
 
     def test_message_types(self):
-        """The table has every message type with its number, and each has a section."""
+        """The table has each message type with its number, and each type has a section."""
         listed = [(cells[0], cells[1]) for cells in rows(section("Messages").split("\n### ")[0])]
         expected = [
             (str(int(type_)), f"[{type_.name}](#{type_.name.lower()})") for type_ in MessageType
@@ -223,7 +223,7 @@ class PageTests(SynchronousTestCase):
             self.assertIn(f"\n### {type_.name}\n", PAGE)
 
     def test_header_fields(self):
-        """The section of each type has every field of its header, and no other."""
+        """The section of each type has each field of its header, and no others."""
         structs = [
             value
             for value in vars(messages).values()
@@ -239,7 +239,7 @@ class PageTests(SynchronousTestCase):
             self.assertEqual(listed, fields, struct)
 
     def test_open_header_fields(self):
-        """The sections of the open headers have the fields that each must have."""
+        """The sections of the open headers have the required fields."""
         for name, fields in (
             ("COMMAND", {"`id`", "`command`"}),
             ("RESULT", {"`id`"}),
@@ -249,7 +249,7 @@ class PageTests(SynchronousTestCase):
             self.assertEqual({cells[0] for cells in rows(table)} - {"field"}, fields)
 
     def test_commands(self):
-        """The table has every command with all of its fields, and no other."""
+        """The table has each command with all of its fields, and no others."""
         table = section("Commands").split("\n\nA `?`")[0]
         listed = {cells[0]: set(re.findall(r"`([a-z_]+)`", cells[1])) for cells in rows(table)}
         nothing: Any = None
@@ -261,7 +261,7 @@ class PageTests(SynchronousTestCase):
         self.assertEqual({**listed, "command": set()}, {**expected, "command": set()})
 
     def test_error_codes(self):
-        """The tables have every code, those that go over the wire apart from those that don't."""
+        """The tables have each code; codes that are never sent have their own table."""
         sent, local = section("Errors").split("never go over the wire")
         codes = [code.value for code in ErrorCode]
         for text, expected in (
@@ -272,7 +272,7 @@ class PageTests(SynchronousTestCase):
             self.assertEqual(listed, expected)
 
     def test_codes_in_the_text(self):
-        """Whatever else the page calls a code is one, or a word of the page's own."""
+        """Each code in the text of the page is in the enum, or is a word that the page defines."""
         words = set(re.findall(r"`([a-z]+-[a-z-]+)`", PAGE))
         self.assertEqual(words - {code.value for code in ErrorCode}, set())
 
@@ -327,7 +327,7 @@ class PageTests(SynchronousTestCase):
             self.assertIn(told, text)
 
     def test_links(self):
-        """Every link within the page leads to a heading."""
+        """Each link within the page leads to a heading."""
         titles = re.findall(r"^##+ (.+)$", PAGE, re.MULTILINE)
         anchors = {title.lower().replace(" ", "-") for title in titles}
         self.assertEqual(set(re.findall(r"\]\(#([^)]+)\)", PAGE)) - anchors, set())
