@@ -1,1 +1,1 @@
-"""A server's side: the factory, its sessions, who is let in, and what each may take."""
+"""The server: the factory, the sessions, admission of clients, and limits for peers."""

@@ -1,4 +1,4 @@
-"""`Accounts` decides who may log in, by the checkers of `twisted.cred`."""
+"""`Accounts`: checks logins with the checkers of `twisted.cred`."""
 
 from __future__ import annotations
 
@@ -28,43 +28,43 @@ from chatd.transport.hooks import FAILED
 __all__ = ["MAX_CHECKS", "Account", "Accounts"]
 
 MAX_CHECKS = 2
-"""How many passwords are checked at once; with argon2 each takes 64 MiB while it is."""
+"""How many passwords are checked at once; each argon2 check takes 64 MiB."""
 
 _WRONG = "the name or the password is wrong"
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who has logged in.
+    """The result of a login.
 
     Attributes:
-        name: The account's name, as its checker spells it; None for an anonymous guest.
+        name: The account's name in its checker's spelling; None for an anonymous guest.
     """
 
     name: str | None
 
     @property
     def is_guest(self) -> bool:
-        """Whether it is an anonymous guest."""
+        """Whether the client is an anonymous guest."""
         return self.name is None
 
 
 class Accounts:
-    """Decides who may log in.
+    """Checks logins.
 
     Args:
-        clock: What tells the time; the reactor, or a test's clock.
-        checkers: Which check `IUsernamePassword`, one after the other until one knows the name and
-            the password; or `IAnonymous`, which lets guests in. They are given the name and the
+        clock: The reactor, or a test's clock.
+        checkers: Checkers of `IUsernamePassword`, asked in order until a checker accepts the name
+            and the password; or of `IAnonymous`, which admits guests. They get the name and the
             password in UTF-8.
-        attempts: How often each address may try; `Attempts()` where there is none.
+        attempts: Limits the attempts of each address; None for `Attempts()`.
         max_checks: How many passwords are checked at once.
 
     Raises:
-        ConfigurationError: A checker checks neither, or cannot read its file.
+        ConfigurationError: A checker has neither interface, or cannot read its file.
 
     Attributes:
-        allows_guests: Whether one may log in without a password.
+        allows_guests: Whether clients may log in without a password.
     """
 
     log = Logger()
@@ -96,13 +96,13 @@ class Accounts:
             if IAnonymous in interfaces:
                 self._portal.registerChecker(adapted, IAnonymous)
         if with_passwords:
-            # A portal has one checker for an interface.
+            # A portal has only one checker for each interface.
             self._portal.registerChecker(CheckersInTurn(with_passwords), IUsernamePassword)
         self.allows_guests = IAnonymous in self._portal.listCredentialsInterfaces()
         self.check_files()
 
     def check_files(self) -> None:
-        """Check that the files that are read at each login can be read.
+        """Check that the files of the checkers that read them at each login are readable.
 
         Raises:
             ConfigurationError: A file cannot be read, or begins with a byte order mark.
@@ -117,26 +117,28 @@ class Accounts:
         address: str,
         is_there: Callable[[], bool] = lambda: True,
     ) -> Deferred[Account]:
-        """Check a name and a password, or let a guest in.
+        """Check a name and a password, or admit a guest.
 
-        An attempt with a password is one of those that its address has; a login that succeeds
-        gives it back. Logins wait for their check in turn of their addresses. How many wait is
-        bounded by those who ask, as each is to be cancelled when its connection ends: then it is
-        not checked, and its attempt stays spent. Cancelling does not stop a check that has begun.
+        Each attempt with a password counts against its address; a successful login does not count.
+        Logins wait for their check, and the addresses take turns. The number of waiting logins is
+        not limited here: the caller must cancel a login when its connection ends. A cancelled login
+        is not checked, but its attempt counts. Cancelling does not stop a check that has begun.
 
         Args:
-            name: The name asked for, if any.
-            password: Proves the right to it; None for a guest.
-            address: Who attempts it; see `chatd.transport.identity.Identity`.
-            is_there: Called before a password is checked; where it says no, it is not.
+            name: The requested name, if any.
+            password: The name's password; None for a guest.
+            address: The client's address; see `chatd.transport.identity.Identity`.
+            is_there: Called before the password is checked; if it returns False, the password is
+                not checked.
 
         Returns:
             A Deferred that fires with the account. It fails with `RequestError`: `bad-name`;
-            `auth-required` where there is no password and guests are not allowed, where a guest
-            asks for a name that is no guest's, or where there is a password without a name;
-            `auth-failed`, whichever of name and password is wrong; `too-many-attempts`, before
-            anything is checked; or `internal-error`, when a checker failed, which is logged. It
-            fails with `CancelledError` where it was cancelled, or nobody was there.
+            `auth-required` if there is no password and guests are not allowed, if a guest requests
+            a name without the guest prefix, or if there is a password without a name;
+            `auth-failed` if the name or the password is wrong, without telling which;
+            `too-many-attempts`, before anything is checked; or `internal-error` if a checker
+            failed, which is logged. It fails with `CancelledError` if the login was cancelled, or
+            if `is_there` returned False.
         """
         return Deferred.fromCoroutine(self._login(name, password, address, is_there))
 
@@ -157,9 +159,9 @@ class Accounts:
         else:
             raise RequestError(ErrorCode.AUTH_REQUIRED, "a name and its password are required")
         if account.name is not None and fold(account.name).startswith(GUEST):
-            # Any guest could have the name, too.
+            # Any guest could take the same name.
             self.log.warn(
-                "the account {name} is refused: {guest} is for guests",
+                "refused the account {name}: names that begin with {guest} are for guests",
                 name=account.name,
                 guest=GUEST,
             )
@@ -182,13 +184,16 @@ class Accounts:
             )
         try:
             credentials = _Credentials(name.encode(), password.encode())
-        except UnicodeEncodeError:  # not chained: it holds the password
+        except UnicodeEncodeError:  # not chained: the exception holds the password
             raise RequestError(ErrorCode.AUTH_FAILED, _WRONG) from None
         await self._line.acquire(address, is_there)
         return await self._ask_in_slot(credentials, address)
 
     def _ask_in_slot(self, credentials: _Credentials, address: str) -> Deferred[Account]:
-        """Ask, and free the slot when that is done: a check goes on in its thread if cancelled."""
+        """Ask the checkers, and free the slot afterwards.
+
+        A check goes on in its thread after the login is cancelled, and keeps its slot until then.
+        """
 
         def answered(result: Account | Failure) -> Account | Failure:
             self._line.release()
@@ -206,7 +211,7 @@ class Accounts:
 
     def _refuse(self, failure: Failure) -> Account:
         error = failure.value
-        if isinstance(error, RequestError):  # a checker's own words
+        if isinstance(error, RequestError):  # the checker's own error text
             raise error
         if isinstance(error, LoginFailed):
             raise RequestError(ErrorCode.AUTH_FAILED, _WRONG) from None
@@ -216,7 +221,7 @@ class Accounts:
 
 @implementer(IUsernamePassword)
 class _Credentials:
-    """A name and a password; unlike Twisted's own, it compares in constant time."""
+    """A name and a password, compared in constant time, unlike Twisted's own credentials."""
 
     __slots__ = ("password", "username")
 
@@ -225,22 +230,22 @@ class _Credentials:
         self.password = password
 
     def checkPassword(self, password: bytes) -> bool:
-        """Whether the password is this one."""
+        """Return whether the password matches."""
         return hmac.compare_digest(self.password, password)
 
 
 class _IAccount(Interface):
-    """What a login asks the realm for."""
+    """The interface that a login requests from the realm."""
 
 
 @implementer(IRealm)
 class _Realm:
-    """Makes an `Account` of what a checker answered."""
+    """Makes an `Account` from a checker's answer."""
 
     def requestAvatar(
         self, avatarId: bytes | str | tuple[()], mind: object, *interfaces: type[Interface]
     ) -> tuple[type[Interface], object, Callable[[], None]]:
-        """Return the account, which there is no need to log out of."""
+        """Return the account; its logout function does nothing."""
         name = None if avatarId == ANONYMOUS else _text(cast("bytes | str", avatarId))
         return _IAccount, Account(name), lambda: None
 

@@ -1,4 +1,4 @@
-"""`Admission`: decides who is let in, under which name and into which rooms."""
+"""`Admission`: admits or refuses clients, and decides their names and rooms."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ __all__ = ["RETRIED", "Admission", "Admitted", "Applicant"]
 RETRIED = frozenset(
     {ErrorCode.NOT_STORED, ErrorCode.TOO_MANY_ATTEMPTS, ErrorCode.TOO_MANY_SESSIONS}
 )
-"""Refusals that do not last: the client is invited to try again."""
+"""Temporary refusals: the client is invited to try again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Applicant:
-    """What a client shows that asks to be let in.
+    """A client that asks for a session.
 
     Attributes:
-        session_id: The id that its session will have.
-        name: The name that it asks for, or None.
-        password: Proves the right to the name, or None.
-        rooms: The names of the rooms that it asks for; None for the server's choice.
-        identity: Who is on the other side of its transport.
-        is_there: Says whether it still waits for an answer.
+        session_id: The id of its future session.
+        name: The requested name, or None.
+        password: The name's password, or None.
+        rooms: The names of the requested rooms; None for the server's default rooms.
+        identity: The peer's address and login name.
+        is_there: Returns whether the client still waits for an answer.
     """
 
     session_id: str
@@ -47,13 +47,13 @@ class Applicant:
 
 @dataclass(frozen=True, slots=True)
 class Admitted(Generic[M]):
-    """Who an applicant is. The name is claimed and the rooms are held until `Admission.release`.
+    """An admitted client. It holds its name and its rooms until `Admission.release`.
 
     Attributes:
-        name: The name that it has.
-        has_account: Whether the name is an account's, and proven.
-        address: Where it comes from, as limits and bans count it.
-        rooms: The rooms that it is let into.
+        name: The client's name.
+        has_account: Whether the client logged in to an account of that name.
+        address: The client's address for limits and bans.
+        rooms: The rooms that the client joins.
     """
 
     name: str
@@ -63,17 +63,17 @@ class Admitted(Generic[M]):
 
 
 class Admission(Generic[M]):
-    """Decides who is let in.
+    """Admits or refuses clients.
 
     Args:
         roster: Holds the names and the rooms.
-        bans: Who is banned.
-        accounts: Who has an account; None where nobody needs one.
-        rooms: The rooms of a session that names none itself.
-        check_limits: Called with an address; raises `RequestError` where no session more may come
-            from it.
-        store_failed: Called with the error when the store does not work.
-        is_encrypted: Whether sessions are encrypted: a password is safe then.
+        bans: The bans.
+        accounts: The accounts; None if the server has none.
+        rooms: The rooms of a session that requests none.
+        check_limits: Called with an address; raises `RequestError` if there may be no further
+            session from it.
+        store_failed: Called with the error if the store fails.
+        is_encrypted: Whether sessions are encrypted, so that passwords are safe.
     """
 
     def __init__(
@@ -94,24 +94,28 @@ class Admission(Generic[M]):
         self._check_limits = check_limits
         self._store_failed = store_failed
         self._is_encrypted = is_encrypted
-        self._logins: dict[str, Deferred[Account]] = {}  # under way, by the sessions' ids
+        self._logins: dict[str, Deferred[Account]] = {}  # unfinished, by session id
 
     @property
     def asks_passwords(self) -> bool:
-        """Whether nobody comes in without one."""
+        """Whether every client needs a password."""
         return self._accounts is not None and not self._accounts.allows_guests
 
     def takes_passwords(self, identity: Identity) -> bool:
-        """Whether a password may be sent: there are accounts, and nobody can listen."""
+        """Return whether a client may send a password: there are accounts, and nobody can listen.
+
+        Args:
+            identity: The client's identity.
+        """
         is_open = identity.is_clear_tcp and not self._is_encrypted
         return self._accounts is not None and not is_open
 
     async def admit(self, applicant: Applicant) -> Admitted[M]:
-        """Return who an applicant is.
+        """Admit a client.
 
         Raises:
-            RequestError: It is refused.
-            CancelledError: It went away before its password was checked.
+            RequestError: The client is refused.
+            CancelledError: The client went away before its password was checked.
         """
         try:
             return await self._admit(applicant)
@@ -122,17 +126,17 @@ class Admission(Generic[M]):
             ) from error
 
     def withdraw(self, session_id: str) -> None:
-        """Stop the login of an applicant that is gone.
+        """Cancel the login of a client that went away.
 
-        So each login that waits is one of a connection without a session, of which there are at
-        most `Limits.max_unestablished`.
+        This bounds the waiting logins: each belongs to a connection without a session, and there
+        are at most `Limits.max_unestablished` of these.
         """
         login = self._logins.get(session_id)
         if login is not None:
             login.cancel()
 
     def release(self, admitted: Admitted[M]) -> None:
-        """Give back the name and the rooms of an applicant that does not come after all."""
+        """Give back the name and the rooms of a client whose session does not begin."""
         self._roster.close_all(admitted.rooms)
         self._roster.names.release(admitted.name)
 
@@ -149,7 +153,7 @@ class Admission(Generic[M]):
             raise
         admitted = Admitted(name, has_account, address, rooms)
         try:
-            self._check(name, address)  # it may have been banned meanwhile, and others let in
+            self._check(name, address)  # meanwhile, a ban or other sessions may have been added
         except BaseException:
             self.release(admitted)
             raise
@@ -160,7 +164,7 @@ class Admission(Generic[M]):
         self._check_limits(address)
 
     async def _name_of(self, applicant: Applicant) -> tuple[str, bool]:
-        """Return the name that an applicant may have and now holds, and if it is an account's."""
+        """Claim a name for an applicant; return it, and whether it belongs to an account."""
         names, identity = self._roster.names, applicant.identity
         guest = applicant.session_id.replace("-", "")
         if self._accounts is None:

@@ -1,4 +1,4 @@
-"""How often an address may try to log in: a token bucket for each that has tried."""
+"""`Attempts`: limits the login attempts of each address with a token bucket."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from chatd.chat.addresses import site_of
 __all__ = ["BURST", "INTERVAL_S", "MAX_ADDRESSES", "Attempts"]
 
 BURST = 10
-"""How many attempts an address has that has made none."""
+"""How many attempts an address may make at once."""
 INTERVAL_S = 6.0
-"""How long it takes until an address has one more, in seconds."""
+"""Seconds until an address may make another attempt."""
 MAX_ADDRESSES = 10_000
 """How many addresses are remembered."""
 
 
 class Attempts:
-    """Token buckets for addresses, of which only those that are not full are remembered.
+    """Token buckets of addresses; full buckets are forgotten.
 
-    An IPv6 address counts as its /64 prefix, and one that holds an IPv4 address as that. Whatever
-    is no IP address, such as `uid:1000`, counts as it is.
+    An IPv6 address counts as its /64 prefix; an IPv6 address that holds an IPv4 address counts as
+    the IPv4 address. Addresses that are not IP addresses, such as `uid:1000`, count as they are.
 
     Args:
         burst: How many tokens a full bucket has.
-        interval_s: How long a token takes to come back, in seconds.
-        max_addresses: How many addresses are remembered; beyond that, the one that was granted an
-            attempt the longest ago is forgotten.
+        interval_s: Seconds until a token comes back.
+        max_addresses: How many addresses are remembered; beyond that, the address whose latest
+            granted attempt is the oldest is forgotten.
     """
 
     def __init__(
@@ -38,22 +38,22 @@ class Attempts:
         self._span_s = burst * interval_s
         self._interval_s = interval_s
         self._max_addresses = max_addresses
-        # When a bucket is full again says all of it. The last that was taken from is the last.
+        # The time when a bucket will be full is its whole state. Latest granted attempt last.
         self._full_at: OrderedDict[str, float] = OrderedDict()
 
     def __len__(self) -> int:
-        """Return how many addresses are remembered."""
+        """Return the number of remembered addresses."""
         return len(self._full_at)
 
     def take(self, address: str, now: float) -> float:
         """Take a token, if there is one.
 
         Args:
-            address: Who attempts to log in.
+            address: The address that attempts to log in.
             now: The time, in seconds.
 
         Returns:
-            0.0 where the attempt is granted, or else in how many seconds there will be a token.
+            0.0 if the attempt is granted; otherwise the seconds until there is a token.
         """
         self._forget_full(now)
         bucket = site_of(address)
@@ -68,10 +68,10 @@ class Attempts:
         return 0.0
 
     def give_back(self, address: str, now: float) -> None:
-        """Give back a token that was taken.
+        """Give a token back.
 
         Args:
-            address: Whose it was.
+            address: The address that took it.
             now: The time, in seconds.
         """
         bucket = site_of(address)
@@ -81,9 +81,10 @@ class Attempts:
                 del self._full_at[bucket]
 
     def _forget_full(self, now: float) -> None:
-        """Forget those at the head that are full: each is looked at once for each time it tried.
+        """Forget the full buckets at the head.
 
-        One that is full but not at the head follows within the time that a bucket takes to fill.
+        Each bucket is examined at most once for each of its attempts. A full bucket behind the head
+        is forgotten within the time that a bucket takes to fill.
         """
         while self._full_at:
             bucket = next(iter(self._full_at))

@@ -1,4 +1,4 @@
-"""`CommandBudget`: how much of a turn commands may take, whoever gives them."""
+"""`CommandBudget`: bounds the time that all clients' commands take in a turn."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 __all__ = ["MOST_S", "CommandBudget"]
 
 MOST_S = 0.01
-"""How long commands may take in a turn before those that are left wait for the next, in seconds."""
+"""Seconds that commands may take in a turn; then the others wait for the next turn."""
 
 
 class CommandBudget:
-    """Lets work be done in the order in which it is asked for, and only so much of it in a turn.
+    """Orders commands first come, first served, and bounds their time in each turn.
 
-    However many ask for it, everything else is no later for it than by this.
+    So however many clients give commands, they delay all other work by no more than this time.
 
     Args:
-        clock: What calls back in the next turn; the reactor, or a test's clock.
-        most_s: How much in a turn, in seconds; work that has begun is not stopped.
+        clock: The reactor, or a test's clock; it calls back in the next turn.
+        most_s: The time for commands in a turn, in seconds; a command that has begun is not
+            stopped.
     """
 
     def __init__(self, clock: IReactorTime, most_s: float = MOST_S) -> None:
@@ -31,10 +32,10 @@ class CommandBudget:
         self._call: IDelayedCall | None = None
 
     def ask(self) -> Deferred[None] | None:
-        """Ask to begin.
+        """Ask to begin a command.
 
         Returns:
-            A Deferred that fires with None when it may begin, or None for at once.
+            A Deferred that fires with None when the command may begin; None if it may begin now.
         """
         if not self._waiting and self._spent_s < self._most_s:
             return None
@@ -43,7 +44,7 @@ class CommandBudget:
         return waiting
 
     def spend(self, seconds: float) -> None:
-        """Note how long something took."""
+        """Count the time that a command took."""
         if seconds > 0:
             self._spent_s += seconds
             self._see_to_the_next()

@@ -1,4 +1,4 @@
-"""Checkers of passwords: of chatd's password files, of Twisted's own files, and several in turn."""
+"""Password checkers: for chatd's password files, for Twisted's files, and for several in turn."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ _MARK_BYTES = 4  # the longest byte order mark
 class PasswordFileChecker:
     """Checks passwords against a password file; see `chatd.config.passwordfile`.
 
-    Names are compared as everywhere in a chat, and the avatar id is the spelling in the file.
+    Names are compared as everywhere in a chat; the avatar id is the file's spelling of the name.
 
     Args:
         path: The file.
         run_in_thread: Calls a function with arguments in a thread, and returns a Deferred of its
-            result; such as `partial(deferToThreadPool, reactor, reactor.getThreadPool())`.
+            result, such as `partial(deferToThreadPool, reactor, reactor.getThreadPool())`.
         hasher: See `chatd.config.passwordfile.load_passwords`.
 
     Raises:
-        ConfigurationError: The file cannot be read, or is no password file.
+        ConfigurationError: The file cannot be read, or is not a password file.
     """
 
     credentialInterfaces = (IUsernamePassword,)
@@ -58,11 +58,11 @@ class PasswordFileChecker:
         self._passwords = load_passwords(path, hasher=hasher)
 
     def reload(self) -> None:
-        """Read the file anew.
+        """Read the file again.
 
         Raises:
-            ConfigurationError: It cannot be read, or is no password file, or it held accounts and
-                holds none now, as after a full disk; what it said before stays in force.
+            ConfigurationError: The file cannot be read, is not a password file, or held accounts
+                before and holds none now, as after a full disk. The previous accounts stay valid.
         """
         passwords = load_passwords(self.path, hasher=self._hasher)
         if self._passwords and not passwords:
@@ -73,7 +73,7 @@ class PasswordFileChecker:
         """Check a name and a password.
 
         Returns:
-            A Deferred that fires with the name as the file spells it, in UTF-8, and fails with
+            A Deferred that fires with the name in the file's spelling, in UTF-8, or fails with
             `UnauthorizedLogin`.
         """
         return Deferred.fromCoroutine(self._check(credentials))
@@ -81,7 +81,7 @@ class PasswordFileChecker:
     async def _check(self, credentials: Any) -> bytes | tuple[()]:  # noqa: ANN401
         try:
             name, password = credentials.username.decode(), credentials.password.decode()
-        except UnicodeDecodeError:  # not chained: it holds what was decoded
+        except UnicodeDecodeError:  # not chained: the exception holds the name or the password
             raise UnauthorizedLogin from None
         spelling: str | None = await self._run_in_thread(self._passwords.verify, name, password)
         if spelling is None:
@@ -91,10 +91,10 @@ class PasswordFileChecker:
 
 @implementer(ICredentialsChecker)
 class ClearFileChecker:
-    """Asks a `FilePasswordDB`, which reads a file of passwords in the clear at each login.
+    """Wraps a `FilePasswordDB`, which reads a file of plain-text passwords at each login.
 
-    Twisted treats a file that it cannot read as an empty file; this checker reports the error. A
-    relative path becomes absolute now: a daemon changes its directory later.
+    Twisted treats an unreadable file as an empty file; this checker reports the error. A relative
+    path becomes absolute at once: a daemon changes its directory later.
 
     Args:
         checker: Twisted's checker.
@@ -109,8 +109,8 @@ class ClearFileChecker:
         """Check that the file can be read.
 
         Raises:
-            ConfigurationError: It cannot be read, or begins with a byte order mark: Twisted would
-                take the mark for a part of the first name.
+            ConfigurationError: The file cannot be read, or begins with a byte order mark, which
+                Twisted would take as part of the first name.
         """
         path = self._checker.filename
         try:
@@ -140,10 +140,10 @@ class ClearFileChecker:
 
 @implementer(ICredentialsChecker)
 class CheckersInTurn:
-    """Asks one checker after the other, until one knows the name and the password.
+    """Asks several checkers in turn, until a checker accepts the name and the password.
 
     Args:
-        checkers: The checkers, in the order in which they are asked.
+        checkers: The checkers, in the order of asking.
     """
 
     credentialInterfaces = (IUsernamePassword,)
@@ -165,9 +165,9 @@ class CheckersInTurn:
 
 
 def adapt(checker: ICredentialsChecker) -> ICredentialsChecker:
-    """Return a checker that takes bytes, and that reports a file it cannot read.
+    """Return a checker that takes bytes, and that reports an unreadable file.
 
-    The checker of the string `memory:alice:secret` holds text, which equals no bytes.
+    The checker of the string `memory:alice:secret` holds text, which never equals bytes.
     """
     if isinstance(checker, FilePasswordDB):
         return ClearFileChecker(checker)

@@ -1,4 +1,4 @@
-"""`Connections`: which connections there are, and which of them must go when there are too many."""
+"""`Connections`: counts connections, and selects the ones to close when there are too many."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from chatd.server.sites import PerSite
 __all__ = ["Closable", "Connections"]
 
 P = TypeVar("P")
-"""What stands for a connection."""
+"""The type of a connection."""
 
 
 class Closable(Protocol):
     """A connection that can be closed."""
 
     def end_session(self, code: str, reason: str, *, retry: bool = False) -> None:
-        """Say why, and close."""
+        """Send the reason, and close the connection."""
 
     def abort(self) -> None:
-        """Cut it off, whatever was still to be said."""
+        """Close the connection at once, and drop unsent data."""
 
 
 class Connections(Generic[P]):
-    """Counts connections and sessions, in all and of each address.
+    """Counts connections and sessions, in total and of each address.
 
     Args:
-        limits: How many there may be.
+        limits: The limits for peers.
 
     Attributes:
-        departures: How many connections have gone since the beginning.
+        departures: The number of connections that have closed since the start.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -49,7 +49,7 @@ class Connections(Generic[P]):
         self._arriving_bytes = 0
 
     def __len__(self) -> int:
-        """Return how many connections there are."""
+        """Return the number of connections."""
         return len(self._connections)
 
     def __iter__(self) -> Iterator[P]:
@@ -57,19 +57,19 @@ class Connections(Generic[P]):
 
     @property
     def sessions(self) -> int:
-        """How many of them have a session."""
+        """The number of connections that have a session."""
         return len(self._established)
 
     @property
     def arriving_bytes(self) -> int:
-        """How much has arrived of frames that are not whole."""
+        """The number of bytes that have arrived and cannot be acted on yet."""
         return self._arriving_bytes
 
     def connected(self, connection: P, address: str) -> P | None:
-        """Count a connection in, as one without a session.
+        """Count a new connection, which has no session yet.
 
         Returns:
-            The connection that must go for it, or None.
+            The connection that must be closed to make room for it, or None.
         """
         site = site_of(address)
         leaving = None
@@ -81,16 +81,16 @@ class Connections(Generic[P]):
         return leaving
 
     def identified(self, connection: P, address: str) -> None:
-        """Count a connection without a session to an address that was not known before."""
+        """Move a connection without a session to the address that is known only now."""
         self._waiting.move(connection, site_of(address))
 
     def make_room(self) -> P | None:
-        """Count out a connection without a session, where the system has no room for another.
+        """Remove a connection without a session when the system has no room for another.
 
-        Those that were sent away and have not gone come first.
+        Refused connections that are still open come first.
 
         Returns:
-            The connection that must be cut off, or None where there is none.
+            The connection that must be aborted, or None if every connection has a session.
         """
         if self._refused:
             return self._refused.popitem(last=False)[0]
@@ -101,17 +101,17 @@ class Connections(Generic[P]):
         return leaving
 
     def check(self, address: str) -> None:
-        """Refuse a session where there are as many as there may be.
+        """Refuse a session if there are too many.
 
         Args:
-            address: Whose it would be; known better by now than when it connected.
+            address: The client's address; a proxy may have told it after the connection began.
 
         Raises:
             RequestError: `too-many-sessions`.
         """
         if len(self._established) >= self._limits.max_sessions:
             raise RequestError(
-                ErrorCode.TOO_MANY_SESSIONS, "the server has as many sessions as it takes"
+                ErrorCode.TOO_MANY_SESSIONS, "the server has reached its limit of sessions"
             )
         if self._sessions[site_of(address)] >= self._limits.max_sessions_per_address:
             raise RequestError(
@@ -119,23 +119,27 @@ class Connections(Generic[P]):
             )
 
     def established(self, connection: P, address: str) -> None:
-        """Count a connection's session in."""
+        """Count a connection's new session."""
         self._waiting.discard(connection)
         site = self._established[connection] = site_of(address)
         self._sessions[site] += 1
 
     def arriving(self, connection: P, held: int) -> list[P]:
-        """Note how much has arrived of a connection's frame that is not whole.
+        """Note how many bytes of a connection have arrived and cannot be acted on yet.
+
+        Args:
+            connection: The connection.
+            held: How many bytes it holds now.
 
         Returns:
-            The connections that must go for it: of those that hold no less than most, the ones
-            whose frames have been arriving for the longest.
+            The connections that must be closed: those that hold at least the average, oldest
+            incomplete frame first, until the total fits.
         """
         arriving = self._arriving
         before = arriving.get(connection, 0)
         if held:
-            arriving[connection] = held  # its place is that of the frame's beginning
-            if held < before:  # which is another's
+            arriving[connection] = held  # its place in the order is that of the frame's start
+            if held < before:  # a new frame has started
                 arriving.move_to_end(connection)
         elif before:
             del arriving[connection]
@@ -149,16 +153,17 @@ class Connections(Generic[P]):
         return leaving
 
     def ended(self, connection: P, *, is_gone: bool = False) -> P | None:
-        """Count a connection out of those that wait for a session or have one.
+        """Note that a connection no longer waits for a session or has one.
 
-        It may be there for a while, to read why; those that had no session are bounded, too.
+        It may stay open for a while, so that the peer can read the reason. The number of open
+        connections that were refused before they had a session is bounded, too.
 
         Args:
             connection: The connection.
-            is_gone: Whether it is there no more.
+            is_gone: Whether the connection is closed already.
 
         Returns:
-            The connection that must be cut off for it, or None.
+            The connection that must be aborted to stay within the bound, or None.
         """
         self._waiting.discard(connection)
         self._arriving_bytes -= self._arriving.pop(connection, 0)
@@ -176,7 +181,7 @@ class Connections(Generic[P]):
         return None
 
     def disconnected(self, connection: P) -> None:
-        """Count a connection out, after its end."""
+        """Remove a connection after it has closed."""
         self._refused.pop(connection, None)
         if connection in self._connections:
             del self._connections[connection]

@@ -1,4 +1,4 @@
-"""`TurnDelivery`: carries what the chat decides to the sessions."""
+"""`TurnDelivery`: delivers messages, errors and ends from the chat to the sessions."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from chatd.wire.messages import ChatHeader, Message
 __all__ = ["TOO_LARGE_TYPE", "TurnDelivery"]
 
 TOO_LARGE_TYPE = "application/x-chatd-too-large"
-"""The content type of a message that is kept, and larger than the server sends now; it has no
-content then, but its place."""
+"""The content type of a stored message that exceeds the present limit. The server sends it without
+its content, but with its place."""
 
 
 class TurnDelivery:
-    """Implements `chatd.chat.interfaces.Delivery`: a message is encoded once for each key.
+    """Implements `chatd.chat.interfaces.Delivery`; it encodes a message once for each key.
 
     Args:
-        turn: What gathers the messages of a turn.
+        turn: Gathers the messages of a turn.
     """
 
     def __init__(self, turn: Turn) -> None:
@@ -34,7 +34,7 @@ class TurnDelivery:
         self.deliver_early = turn.deliver_early
 
     def tell(self, member: ServedMember, messages: Iterable[Message]) -> None:
-        """Send messages to one session, after all that was broadcast before."""
+        """Send messages to one session, after all earlier broadcasts."""
         frames = b"".join(_encode_kept(member.encoder, message) for message in messages)
         if frames:
             self._turn.deliver_early(member)
@@ -59,12 +59,12 @@ class TurnDelivery:
         member.end_now(code, reason, retry=retry)
 
     def drained(self, member: ServedMember) -> Deferred[None]:
-        """Wait until a session has nothing to write."""
+        """Return a Deferred that fires when a session has nothing left to write."""
         return member.when_drained()
 
 
 def _encode_kept(encoder: Codec, message: Message) -> bytes:
-    """Encode what may have been stored when the limit was another."""
+    """Encode a stored message, which may exceed the present limit of content."""
     if len(message.content) <= encoder.max_content:
         return encoder.encode(message)
     assert isinstance(message.header, ChatHeader)

@@ -1,7 +1,7 @@
-"""`Engine`: what a server is made of, put together.
+"""`Engine`: builds the parts of a server and connects them.
 
-`ChatFactory` is what users see and override; the protocols that it builds work with the engine's
-parts. Each part has one job and knows nothing of the factory.
+Users see and override `ChatFactory`; its protocols work with the parts of the engine. Each part has
+one job, and does not know the factory.
 """
 
 from __future__ import annotations
@@ -43,20 +43,20 @@ class Engine(Generic[S]):
         clock: The reactor, or a test's clock.
         keyring: The key of new connections.
         heartbeat_s: Seconds between two pings.
-        name: The name under which the server itself speaks.
-        unix_time: What tells the time that messages bear, in Unix seconds.
-        store: Where what is said is kept.
-        accounts: Who has an account; None where nobody needs one.
-        bans: Who is banned.
-        policy: What else the operator decided of the chat.
-        limits: What peers may take of the server.
-        note: Called with a line for the operator's log: who did what to whom.
+        name: The name of the server as a sender.
+        unix_time: Returns the time for messages, in Unix seconds.
+        store: Keeps the messages.
+        accounts: The accounts; None if the server has none.
+        bans: The bans.
+        policy: The operator's other settings of the chat.
+        limits: The limits for peers.
+        note: Called with a line for the operator's log about each kick and ban.
 
     Raises:
         ConfigurationError: A number is out of its range.
     """
 
-    def __init__(  # noqa: PLR0913  (each is one part of what an operator decides)
+    def __init__(  # noqa: PLR0913  (each is one of the operator's settings)
         self,
         clock: IReactorTime,
         keyring: Keyring,

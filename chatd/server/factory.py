@@ -1,4 +1,4 @@
-"""`ChatFactory`: a chat server, and what other message services are made of by subclassing."""
+"""`ChatFactory`: a chat server, and the base class of other message services."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["GRACE_S", "HEARTBEAT_S", "ChatFactory"]
 HEARTBEAT_S = 5.0
 """Seconds between two pings, unless the operator sets another interval."""
 GRACE_S = 10.0
-"""How long saying goodbye to everyone may take, unless the operator sets another time."""
+"""Seconds that a shutdown may take, unless the operator sets another time."""
 
 
 class ChatFactory(Factory):
@@ -40,39 +40,39 @@ class ChatFactory(Factory):
     Override `message_received` to build another message service on the same sessions.
 
     Args:
-        clock: What tells the time and calls later: the reactor, or a test's clock.
-        key: The shared key, 32 bytes: turns on signatures that prove origin, and encryption.
-            None for none.
+        clock: The reactor, or a test's clock.
+        key: The shared key, 32 bytes; it turns on encryption, and signatures that prove the
+            origin. None for neither.
         heartbeat_s: Seconds between two pings; three silent intervals end a session.
         max_content: Longest content of a message, in bytes.
-        name: The name under which the server itself speaks.
-        unix_time: What tells the time that messages bear, in Unix seconds.
-        store: Where what is said is kept; in memory where there is none.
-        accounts: Who has an account; None where nobody needs one.
-        bans: Who is banned; nobody where there is none.
-        policy: What else the operator decided of the chat.
-        limits: What peers may take of the server.
+        name: The name of the server as a sender.
+        unix_time: Returns the time for messages, in Unix seconds.
+        store: Keeps the messages; None for a store in memory.
+        accounts: The accounts; None if the server has none.
+        bans: The bans; None for an empty list in memory.
+        policy: The operator's other settings of the chat.
+        limits: The limits for peers.
 
     Attributes:
-        limits: What peers may take of the server.
+        limits: The limits for peers.
         sessions: The established sessions, by their ids.
-        hub: The chat: its rooms, and who is here.
-        store: Where what is said is kept; `ChatService` opens and closes it.
-        bans: Who is banned.
-        operators: Who may kick and ban.
+        hub: The chat: its rooms and members.
+        store: Keeps the messages; `ChatService` opens and closes it.
+        bans: The bans.
+        operators: The names that may kick and ban.
         engine: The parts that the protocols work with.
 
     Raises:
-        ConfigurationError: The key is not of 32 bytes, or a number is out of its range.
+        ConfigurationError: The key does not have 32 bytes, or a number is out of its range.
     """
 
     session_class: ClassVar[type[Session]] = Session
-    """What is made for each client; a subclass of `Session`."""
+    """The class of each client's session: `Session` or a subclass."""
 
     log = Logger()
     noisy = False  # Twisted's own log lines at start and stop
 
-    def __init__(  # noqa: PLR0913  (each is one decision of an operator's, and has its default)
+    def __init__(  # noqa: PLR0913  (each is one of the operator's settings, with a default)
         self,
         clock: IReactorTime,
         *,
@@ -114,7 +114,7 @@ class ChatFactory(Factory):
 
     @property
     def codec(self) -> Codec:
-        """What encodes with the key of new connections."""
+        """The codec with the key of new connections."""
         return self._keyring.codec
 
     @property
@@ -122,25 +122,26 @@ class ChatFactory(Factory):
         """Whether sessions are encrypted."""
         return self._keyring.has_key
 
-    # Yours to override
+    # Override these
 
     def message_received(
         self, session: Session, message: Message
     ) -> Awaitable[None] | Deferred[None] | None:
-        """Act on a MESSAGE; what is not overridden delivers it to everyone in its room.
+        """Act on a MESSAGE; by default, deliver it to everyone in its room.
 
-        Publish it, reply to it or raise `RequestError`: the client's `send` waits for one of them.
+        Publish the message, reply to it or raise `RequestError`: the client's `send` waits for an
+        answer.
 
-        May be `async`: a session's next message is read when this one is done, so that they are
-        handled in order, and a client can't pile up more work than one message.
+        May be `async`: the session's next message is read when this call is done. So messages are
+        processed in order, and a client cannot pile up the work of more than one message.
 
         Args:
-            session: Whose message it is.
-            message: The message, as it was sent.
+            session: The sender's session.
+            message: The message as the client sent it.
 
         Raises:
-            RequestError: To be told to the client as an ERROR for this message; the session goes
-                on. Any other exception is logged, and told as `internal-error`.
+            RequestError: Sent to the client as an ERROR for this message; the session goes on.
+                Any other exception is logged, and the client gets `internal-error`.
         """
         self.publish(session, message)
         return None
@@ -150,30 +151,30 @@ class ChatFactory(Factory):
     ) -> Awaitable[None] | Deferred[None] | None:
         """Act on a COMMAND, whose header is a dictionary; may be `async` like `message_received`.
 
-        What is not overridden does the commands of `chatd.chat.commands`; for commands of your own,
-        answer with `Session.send_result`, and leave the others to this method.
+        By default, run the commands of `chatd.chat.commands`. Answer commands of your own with
+        `Session.send_result`, and call this method for all others.
 
         Raises:
-            RequestError: `unknown-command`, or another reason why it is not done.
+            RequestError: `unknown-command`, or another reason for refusing the command.
         """
         assert isinstance(command.header, dict)
         return self.engine.commands.run(session, command.header)
 
-    # Yours to call
+    # Call these
 
     def publish(self, session: Session, message: Message) -> None:
-        """Deliver a session's message to everyone in its room, the sender's receipt included.
+        """Deliver a session's message to everyone in its room, and the receipt to the sender.
 
-        A message to a name is delivered to all sessions of both ends instead. It is stored first,
-        then encoded and signed once, and everyone is sent the same bytes. A message that the same
-        sender sent before under the same id is answered with its first receipt. Where it cannot be
-        stored, or the id was given to another message, the sender is told so (`not-stored`,
-        `id-reused`).
+        A message to a name goes to all sessions of the sender's name and of that name instead. The
+        message is stored first, then encoded and signed once; everyone gets the same bytes. If the
+        sender repeats a message under the same id, it gets the first receipt again. The sender gets
+        an ERROR if the message cannot be stored (`not-stored`), or if it used the id for another
+        message (`id-reused`).
 
         Raises:
             RequestError: `not-in-room`: the message is for a room that the session is not in;
                 `bad-name`; `bad-request`: it is for a room and a name.
-            LocalProtocolError: The content is over the limit.
+            LocalProtocolError: The content exceeds the limit.
         """
         self.codec.check_content(message.content)
         self.hub.say(session, message)
@@ -187,81 +188,81 @@ class ChatFactory(Factory):
         id: str | None = None,
         content_type: str | None = None,
     ) -> Deferred[Message]:
-        """Say something to everyone in a room, as the server.
+        """Send a message from the server to everyone in a room.
 
         Args:
-            room: The room's name; nobody need be in it.
+            room: The room's name; the room may be empty.
             content: Text, sent as UTF-8, or bytes.
-            id: Up to 64 characters; a new UUID where there is none.
-            content_type: What the content is; plain text in UTF-8 where there is none.
+            id: Up to 64 characters; None for a new UUID.
+            content_type: The content's media type; None for plain text in UTF-8.
 
         Returns:
-            A Deferred that fires with the message as it is delivered, when it is stored. It fails
-            with `RequestError`: `bad-room`, `not-stored`, or `id-reused`, where the same id was
-            given to another content; if nobody takes that, it is logged.
+            A Deferred that fires with the delivered message when it is stored. It fails with
+            `RequestError`: `bad-room`, `not-stored`, or `id-reused` if the id belongs to another
+            content; a failure that you do not take is logged.
 
         Raises:
-            LocalProtocolError: The content is over the limit, or another part cannot be sent.
+            LocalProtocolError: The content exceeds the limit, or another part cannot be sent.
         """
         message = Message.chat(content, id=id, content_type=content_type)
-        self.codec.encode(message)  # what cannot be sent must not take a place in the order
+        self.codec.encode(message)  # a message that cannot be sent must not take a place
         return Deferred.fromCoroutine(self.engine.speaker.say(room, message))
 
     def when_active(self, name: str) -> Deferred[Session]:
         """Wait for a client.
 
         Args:
-            name: Its name.
+            name: The client's name.
 
         Returns:
-            A Deferred that fires with its session as soon as that is active and its `established`
-            is done. It fails with `SessionEnded` where the server shuts down first.
+            A Deferred that fires with the client's session when the session is active and its
+            `established` is done. It fails with `SessionEnded` if the server shuts down first.
         """
         return self.engine.registry.when_active(name)
 
     def use_key(self, key: bytes) -> None:
-        """Take another key for the connections that come from now on; those there are go on.
+        """Use another key for new connections; existing connections keep theirs.
 
         Args:
             key: The key, 32 bytes.
 
         Raises:
-            ConfigurationError: The key is not of 32 bytes, or the server has none that it could
-                replace: its clients expect another greeting.
+            ConfigurationError: The key does not have 32 bytes, or the server was started without a
+                key: its clients expect another greeting.
         """
         if not self.has_key:
-            raise ConfigurationError("a server that was started without a key takes none")
+            raise ConfigurationError("a server that was started without a key cannot take a key")
         self._keyring.replace(key)
 
     def shut_down(self, grace_s: float = GRACE_S) -> Deferred[None]:
-        """Tell every client that the server is going, and take no new ones.
+        """Tell every client that the server is shutting down, and accept no new clients.
 
-        Each is told when what it said has its answer, or when half of the time is over.
+        Clients are told when all messages have their answers, or after half of the grace.
 
         Args:
-            grace_s: How long it may take, in seconds; then the connections that are left are cut
-                off, and answers that are owed are not waited for.
+            grace_s: How long the shutdown may take, in seconds. After that, all connections that
+                are still open are aborted, and missing answers are no longer waited for.
 
         Returns:
-            A Deferred that fires with None when all connections are closed, and what was said is
-            stored.
+            A Deferred that fires with None when all connections are closed and all messages are
+            stored, or when the grace is over.
         """
         end = SessionEnded(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry=True)
         self.engine.registry.close(end)
         return self.engine.shutdown.begin(end, grace_s)
 
     def cut_off(self) -> None:
-        """Wait for nobody any more, where the server is shutting down."""
+        """If the server is shutting down, abort all connections and stop waiting."""
         self.engine.shutdown.cut_short()
 
     # For the protocols and the sessions
 
     def startFactory(self) -> None:
-        """Take clients, also after a `shut_down`; Twisted calls it before listening begins."""
+        """Accept clients, also after a `shut_down`; Twisted calls this before it listens."""
         self.engine.shutdown.take_back()
         if self._unproven_operators:
             self.log.warn(
-                "there are no accounts: whoever takes the name {names} may kick and ban; give "
+                "there are no accounts: anyone who takes the name {names} may kick and ban; give "
                 "--auth or --password-file",
                 names=" or ".join(self._unproven_operators),
             )
@@ -269,7 +270,7 @@ class ChatFactory(Factory):
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
     ) -> ServerProtocol | None:
-        """Build the protocol of a new connection, unless the server is shutting down."""
+        """Build the protocol of a new connection; None if the server is shutting down."""
         if self.engine.shutdown.is_under_way:
             return None
         return ServerProtocol(self)
@@ -279,4 +280,4 @@ class ChatFactory(Factory):
 
 
 async def _keep_nothing(bans: list[Ban]) -> None:
-    """Keep the bans nowhere but in memory."""
+    """Do nothing: the bans are kept in memory only."""

@@ -1,4 +1,4 @@
-"""`FailureLog`: logs what failed where nobody waits for it."""
+"""`FailureLog`: logs failures of background work."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ __all__ = ["FailureLog"]
 
 
 class FailureLog:
-    """Starts what nobody waits for, and logs how it fails."""
+    """Starts background work, and logs its failures."""
 
     log = Logger()
 
     def store_failed(self, error: Exception) -> None:
-        """Log that the store could not do what it was asked."""
+        """Log a failure of the store."""
         self.log.error("the store failed: {error}", error=error)
 
     def failed(self, error: BaseException | None) -> None:
-        """Log that something could not be stored or delivered."""
+        """Log that a message could not be stored or delivered."""
         if isinstance(error, StoreError):
             self.store_failed(error)
         else:
-            self.log.failure("what was said could not be stored or delivered", Failure(error))
+            self.log.failure("messages could not be stored or delivered", Failure(error))
 
     def start(self, awaitable: Awaitable[None]) -> None:
-        """Run something as far as it goes, and log how it fails, now or later."""
+        """Start a coroutine, and log its failure, now or later."""
         try:
             started = start(awaitable)
         except Exception as error:

@@ -1,4 +1,4 @@
-"""`FairQueue`: gives out a few slots, to one address after the other."""
+"""`FairQueue`: gives slots to the waiting addresses in turn."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ __all__ = ["FairQueue"]
 
 
 class FairQueue:
-    """Gives each slot to the next address that waits for one, and within it to who came first.
+    """Gives slots to the waiting addresses in turn; within an address, first come, first served.
 
-    So who is alone at an address waits for at most one of every other. An IPv6 address counts as
-    its /64 prefix; see `chatd.chat.addresses.site_of`.
+    So the only request of an address waits for at most one request of each other address. An IPv6
+    address counts as its /64 prefix; see `chatd.chat.addresses.site_of`.
 
-    How many may wait is not bounded here: whoever asks must cancel what is not waited for any more.
+    The number of waiting requests is not bounded here: the caller must cancel each request that it
+    no longer waits for.
 
     Args:
         slots: How many slots there are.
@@ -26,25 +27,26 @@ class FairQueue:
 
     def __init__(self, slots: int) -> None:
         self._free = slots
-        # Who waits at each site, in order of arrival, each with what says whether it is there.
-        # The sites are in the order of their turns; one where nobody waits is not among them.
+        # The waiting requests of each site, in order of arrival, each with its `is_there`.
+        # The sites are in the order of their turns; a site without requests is left out.
         self._sites: OrderedDict[str, dict[Deferred[None], Callable[[], bool]]] = OrderedDict()
         self._is_calling = False
 
     def __len__(self) -> int:
-        """Return how many wait."""
+        """Return the number of waiting requests."""
         return sum(map(len, self._sites.values()))
 
     def acquire(self, address: str, is_there: Callable[[], bool]) -> Deferred[None]:
-        """Wait for a slot, which is to be given back with `release`.
+        """Wait for a slot; give it back with `release`.
 
         Args:
-            address: Who waits.
-            is_there: Called when its turn has come; where it says no, the next is called instead.
+            address: The address of the client that waits.
+            is_there: Called when the request's turn has come; if it returns False, the next request
+                gets the slot.
 
         Returns:
-            A Deferred that fires with None when there is a slot, and fails with `CancelledError`
-            where who waits is not there any more. Cancelling it leaves the line.
+            A Deferred that fires with None when there is a slot. It fails with `CancelledError` if
+            `is_there` returned False. Cancelling it takes the request out of the queue.
         """
         site = site_of(address)
         place: Deferred[None] = Deferred(lambda place: self._leave(site, place))
@@ -53,13 +55,13 @@ class FairQueue:
         return place
 
     def release(self) -> None:
-        """Give a slot back, to whoever is next."""
+        """Give a slot back; the next request gets it."""
         self._free += 1
         self._call()
 
     def _call(self) -> None:
-        """Call who is next while there is a slot."""
-        if self._is_calling:  # who was called is done at once: not deeper for each of them
+        """Give free slots to the next requests."""
+        if self._is_calling:  # a request that finishes at once must not recurse
             return
         self._is_calling = True
         try:
@@ -69,12 +71,12 @@ class FairQueue:
                     self._free -= 1
                     place.callback(None)
                 else:
-                    place.errback(CancelledError("it is not there any more"))
+                    place.errback(CancelledError("the client is gone"))
         finally:
             self._is_calling = False
 
     def _take_next(self) -> tuple[Deferred[None], Callable[[], bool]]:
-        """Take who is next out of the line; its site has its turn again after all others."""
+        """Take the next request out of the queue, and move its site behind all others."""
         site, places = next(iter(self._sites.items()))
         place, is_there = next(iter(places.items()))
         self._sites.move_to_end(site)

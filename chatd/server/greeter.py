@@ -1,4 +1,4 @@
-"""`Greeter`: makes this side of a session for each connection, with its greeting."""
+"""`Greeter`: makes the server's side of each new connection, with its greeting."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Greeter:
         keyring: The key of new connections.
         clock: The reactor, or a test's clock.
         heartbeat_s: Seconds between two pings.
-        limits: What a client may take until its session is established.
+        limits: Bounds a client until its session is established.
 
     Raises:
         ConfigurationError: The heartbeat is out of its range.
@@ -35,7 +35,7 @@ class Greeter:
     ) -> None:
         if not MIN_HEARTBEAT_S <= heartbeat_s <= MAX_HEARTBEAT_S:
             raise ConfigurationError(
-                f"the heartbeat is {MIN_HEARTBEAT_S} to {MAX_HEARTBEAT_S:g} seconds, "
+                f"the heartbeat must be {MIN_HEARTBEAT_S} to {MAX_HEARTBEAT_S:g} seconds, "
                 f"not {heartbeat_s}"
             )
         self._keyring = keyring
@@ -44,7 +44,7 @@ class Greeter:
         self._handshake = HandshakeLimits(limits.handshake_timeout_s, limits.max_first_frame)
 
     def greet(self, *, takes_passwords: bool) -> ServerConnection:
-        """Return this side of a new session.
+        """Return the server's side of a new connection.
 
         Args:
             takes_passwords: Whether the client may send a password.

@@ -1,4 +1,4 @@
-"""`InWork`: what a client has said that has no answer yet."""
+"""`InWork`: counts a client's messages that have no answer yet."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["InWork"]
 
 
 class InWork:
-    """Bounds what a client may have in work, and tells when all of it has its answer.
+    """Bounds a client's unanswered messages, and tells when all of them have their answers.
 
     Args:
-        limits: How many messages and bytes it may be.
+        limits: The limits of messages and bytes.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -24,19 +24,22 @@ class InWork:
         self._answering: Deferred[None] | None = None
 
     def is_too_much(self, answers: Answers, length: int) -> bool:
-        """Count a message of so many bytes; say whether too much waits for its answer now."""
+        """Count a message of `length` bytes; return whether too much waits for answers now."""
         if not answers.owed:
             return False
         self._bytes += length
         return answers.owed >= self._max_messages or self._bytes >= self._max_bytes
 
     def when_answered(self) -> Deferred[None]:
-        """Return a Deferred that fires with None when all has its answer; for one to wait."""
+        """Return a Deferred that fires with None when all have their answers.
+
+        Only one caller can wait at a time.
+        """
         self._answering = Deferred()
         return self._answering
 
     def answered(self) -> None:
-        """Note that all has its answer."""
+        """Note that all messages have their answers."""
         self._bytes = 0
         answering, self._answering = self._answering, None
         if answering is not None:

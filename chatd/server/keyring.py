@@ -12,17 +12,17 @@ __all__ = ["Keyring"]
 
 
 class Keyring:
-    """What a server encodes and encrypts with.
+    """The server's codec, and its key of encryption.
 
     Args:
-        key: The shared key, 32 bytes; None for none.
+        key: The shared key, 32 bytes; None for no key.
         max_content: Longest content of a message, in bytes.
 
     Attributes:
-        codec: The codec of the key.
+        codec: The codec with the key.
 
     Raises:
-        ConfigurationError: The key is not of 32 bytes, or the limit out of its range.
+        ConfigurationError: The key does not have 32 bytes, or the limit is out of its range.
     """
 
     def __init__(self, key: bytes | None, max_content: int) -> None:
@@ -31,20 +31,20 @@ class Keyring:
 
     @property
     def has_key(self) -> bool:
-        """Whether there is a key, and everything is encrypted."""
+        """Whether there is a key, so that everything is encrypted."""
         return self._psk is not None
 
     def new_channel(self) -> Channel:
-        """Return the server's end of a channel."""
+        """Return the server's end of a new channel."""
         return ClearChannel() if self._psk is None else SecureChannel(self._psk, initiator=True)
 
     def replace(self, key: bytes) -> None:
-        """Put another key in the place of the one that there is; the same one changes nothing.
+        """Replace the key; the same key again changes nothing.
 
         Raises:
-            ConfigurationError: The key is not of 32 bytes.
+            ConfigurationError: The key does not have 32 bytes.
         """
         psk, codec = noise_psk(key), Codec(key, max_content=self.codec.max_content)
-        assert self._psk is not None, "without a key there is none to replace"
+        assert self._psk is not None, "there is no key to replace"
         if not compare_digest(psk, self._psk):
             self.codec, self._psk = codec, psk

@@ -1,4 +1,4 @@
-"""`Limits`: what a server lets its peers take of it, each of them and all together."""
+"""`Limits`: the limits for each peer, and for all peers together."""
 
 from __future__ import annotations
 
@@ -12,39 +12,43 @@ from chatd.transport.protocol import MAX_PENDING
 __all__ = ["MIN_FIRST_FRAME", "Limits"]
 
 MIN_FIRST_FRAME = 512
-"""What a client must be able to say first takes as much, in bytes."""
+"""Smallest `max_first_frame`, in bytes: the frames before a session need this much."""
 _LEAST = {"message_rate": 0, "command_rate": 0, "max_first_frame": MIN_FIRST_FRAME}
-"""The least that some may be; the others are more than 0."""
+"""The least values of some limits; the other limits are more than 0."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a server lets its peers take of it.
+    """The limits of a server for its peers.
 
     Attributes:
-        max_waiting: How many bytes may wait for a peer that does not read, and one message more:
-            it is told `slow-consumer`, and cut off.
-        max_in_work: How many messages of a peer may wait for their answers before it is not read
-            from.
-        max_in_work_bytes: How many bytes of content they may have, and one message more.
-        max_arriving: How many bytes may have arrived, of all peers together, that are of frames
-            not whole or came faster than the rates: then those who hold much of it, the longest
-            first, are told `overloaded`.
-        max_sessions: How many sessions there may be: more are told `too-many-sessions`.
-        max_sessions_per_address: How many of them may be of one address; all of an IPv6 address's
-            first 64 bits are one, so are a machine's own, and so is its user on a UNIX socket.
-        max_unestablished: How many connections may be open without a session: then the one that
-            has been for the longest is told `overloaded`, of the address that has most of them,
-            the new one included; where none has more than one, of all.
-        handshake_timeout_s: How long one may be, in seconds: then it is told `handshake-timeout`.
-        max_first_frame: Longest frame taken before there is a session, in bytes.
-        message_rate: How many messages a session may send a second, each KiB that arrives counted
-            as one more: who sends more is not read from for a while, ten seconds at most. Ten
-            seconds' worth may come at once. 0 for no limit.
-        command_rate: How many commands it may give a second, likewise.
+        max_waiting: How many bytes may wait for a peer that does not read; one message may wait on
+            top. Beyond that, the peer gets `slow-consumer` and is cut off.
+        max_in_work: How many messages of a peer may wait for their answers; then reading from the
+            peer pauses.
+        max_in_work_bytes: How many bytes of content these messages may have; one message may wait
+            on top.
+        max_arriving: How many bytes may have arrived from all peers together that cannot be acted
+            on yet: incomplete frames, and frames over the rates. Beyond that, peers that hold at
+            least the average get `overloaded`, oldest incomplete frame first.
+        max_sessions: How many sessions there may be; further clients get `too-many-sessions`.
+        max_sessions_per_address: How many sessions an address may have. An IPv6 address counts as
+            its first 64 bits; all loopback addresses count as one; on a UNIX socket, each user of
+            the machine counts as an address.
+        max_unestablished: How many connections may be open without a session. For each further
+            connection, the oldest of the address that has most of them gets `overloaded`; the new
+            connection counts for its address. If no address has more than one, the oldest of all
+            does.
+        handshake_timeout_s: How long a connection may have no session, in seconds; then it gets
+            `handshake-timeout`.
+        max_first_frame: Longest frame before the session, in bytes.
+        message_rate: How many messages a second a session may send; each KiB that arrives counts
+            as one more. Beyond that, reading from the client pauses for up to 10 seconds. A burst
+            may hold ten seconds' worth. 0 for no limit.
+        command_rate: How many commands a second a session may give, likewise.
 
     Raises:
-        ConfigurationError: One is out of its range.
+        ConfigurationError: A limit is out of its range.
     """
 
     max_waiting: int = MAX_PENDING
@@ -65,4 +69,4 @@ class Limits:
             is_enough = value > 0 if least is None else value >= least
             if not is_enough or not math.isfinite(value):
                 what = "more than 0" if least is None else f"{least} or more"
-                raise ConfigurationError(f"{field.name} is {what}, not {value}")
+                raise ConfigurationError(f"{field.name} must be {what}, not {value}")

@@ -1,4 +1,4 @@
-"""`Pace`: how fast one client is served, so that all others have their turns."""
+"""`Pace`: slows down a client that takes more than its share."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from chatd.transport.timer import Timer
 __all__ = ["MAX_ANSWERED", "MAX_COMMANDS_IN_TURN", "Pace"]
 
 MAX_ANSWERED = 64
-"""How many pings, pongs, errors and faulty requests of one client come before others have their
-turn."""
+"""How many pings and faulty requests of a client are answered before other clients' turn."""
 MAX_COMMANDS_IN_TURN = 8
-"""How many commands of one client are done before others have their turn."""
+"""How many commands of a client run before other clients' turn."""
 LONG_COMMAND_S = 0.005
-"""A command that took longer is followed by a pause, in seconds."""
+"""After a command that takes longer than this, in seconds, the client pauses."""
 OTHERS_SHARE = 4
-"""How many times as long that pause is: others have so much of the time."""
+"""The pause takes so many times as long as the command; other clients have this time."""
 TOKEN_BYTES = 1024
-"""So many bytes that arrive count as much as a message."""
+"""How many received bytes count as much as a message."""
 
 
 class Pace:
-    """Counts what one client sends and asks, and says how long it is to wait.
+    """Counts the messages, bytes and commands of one client, and makes it wait.
 
     Args:
         clock: The reactor, or a test's clock.
-        limits: The rates that a client may keep up.
+        limits: The limits of a client's rates.
     """
 
     def __init__(self, clock: IReactorTime, limits: Limits) -> None:
@@ -37,17 +36,17 @@ class Pace:
         self._timer = Timer(clock)
         self._messages = TokenBucket(limits.message_rate)
         self._commands = TokenBucket(limits.command_rate)
-        self._spent = 0.0  # tokens of messages, by what arrived since `throttle` was last asked
+        self._spent = 0.0  # message tokens, for the data since the last call of `throttle`
         self._answered = 0
         self._commands_in_turn = 0
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the client waits now, for its own rate's sake or for others to have a turn."""
+        """Whether the client waits now, for its rate or for other clients' turn."""
         return self._timer.is_running
 
     def count_data(self, length: int) -> None:
-        """Count bytes that arrived."""
+        """Count received bytes."""
         self._spent += length / TOKEN_BYTES
 
     def count_message(self) -> None:
@@ -55,7 +54,7 @@ class Pace:
         self._spent += 1
 
     def count_answer(self) -> bool:
-        """Count a frame that is no message; return whether others are due a turn now."""
+        """Count an answer to a ping or a faulty request; return whether others are due a turn."""
         self._spent += 1
         self._answered += 1
         if self._answered < MAX_ANSWERED:
@@ -64,22 +63,25 @@ class Pace:
         return True
 
     def begin_turn(self) -> None:
-        """Note that others had their turn."""
+        """Note that other clients had their turn."""
         self._commands_in_turn = 0
 
     def throttle(self) -> Deferred[None] | None:
-        """Return a Deferred for when a client that sent more than its share may go on, or None."""
+        """Return a Deferred that fires when a client over its rate may go on; None for now."""
         spent, self._spent = self._spent, 0.0
         wait_s = self._messages.spend(spent, self._clock.seconds())
         return self.wait(wait_s) if wait_s else None
 
     def count_command(self, took_s: float) -> Deferred[None] | None:
-        """Count a command; return a Deferred for when the next may be done, or None for at once.
+        """Count a command.
 
-        A few bytes can ask for a lot of work, or for a lot of bytes.
+        Commands have their own rate: a few bytes can ask for a lot of work, or for a lot of bytes.
 
         Args:
-            took_s: How long everything else waited for it, in seconds.
+            took_s: How long everything else waited for the command, in seconds.
+
+        Returns:
+            A Deferred that fires when the next command may run; None for at once.
         """
         self._commands_in_turn += 1
         wait_s = self._commands.spend(1, self._clock.seconds())
@@ -90,11 +92,14 @@ class Pace:
         return None
 
     def wait(self, delay_s: float = 0.0) -> Deferred[None]:
-        """Return a Deferred for the next turn, or for later; after `stop` it never fires."""
+        """Return a Deferred that fires after a delay in seconds, or in the next turn.
+
+        After `stop`, it never fires.
+        """
         waited: Deferred[None] = Deferred()
         self._timer.start(delay_s, lambda: waited.callback(None))
         return waited
 
     def stop(self) -> None:
-        """Forget who waits: the connection is gone."""
+        """Stop waiting: the connection is gone."""
         self._timer.stop()

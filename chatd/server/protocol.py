@@ -1,4 +1,4 @@
-"""The server's side of a connection: the protocol that `ChatFactory` builds."""
+"""`ServerProtocol`: the server's side of a connection, built by `ChatFactory`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["ServerProtocol"]
 MAX_LOGGED_CODE = 64
 """How much of the code of a client's ERROR is logged, in characters."""
 MAX_SAID_IN_TURN = 1_000
-"""How much may be said in a turn, by all clients, before it ends early."""
+"""How many messages all clients may send in a turn; then the turn ends early."""
 
 
 class ServerProtocol(SessionProtocol):
@@ -48,7 +48,10 @@ class ServerProtocol(SessionProtocol):
         self._has_noted_error = False
 
     def dataReceived(self, data: bytes) -> None:
-        """Act on what arrived, and end the turn when much was said: others wait for its end."""
+        """Act on received bytes; end the turn early after many messages.
+
+        Answers and broadcasts wait for the end of the turn.
+        """
         self._pace.count_data(len(data))
         super().dataReceived(data)
         self._note_held()
@@ -56,22 +59,22 @@ class ServerProtocol(SessionProtocol):
             self._turn.flush()
 
     def throttle(self) -> Deferred[None] | None:
-        """Read nothing for a while from a client that sends more than its share."""
+        """Return a Deferred that fires when reading from the client may go on; None for now."""
         self._note_held()
         return self._pace.throttle()
 
     def flush(self) -> None:
-        """Write what was queued: a turn is over."""
+        """Write the queued frames at the end of a turn."""
         self._pace.begin_turn()
         super().flush()
 
     def connection_closed(self) -> None:
-        """Forget the connection, and who waits for its turn."""
+        """Forget the connection, and stop its pauses."""
         self._pace.stop()
         super().connection_closed()
 
     def owes_answers(self) -> bool:
-        """Say whether something that the client said waits for the store."""
+        """Return whether messages of the client still wait for the store, and start storing."""
         session = self.session
         if session is not None and session.answers.owed:
             self._engine.hub.commits.begin()
@@ -79,7 +82,11 @@ class ServerProtocol(SessionProtocol):
         return False
 
     def act_on(self, event: Event) -> Deferred[None] | None:
-        """Hand a message to the factory, answer a ping; all else waits for what was said."""
+        """Act on an event.
+
+        Messages, pings and faulty requests are processed at once. All other events wait until the
+        client's earlier messages have their answers.
+        """
         if isinstance(event, Message) and event.type == MESSAGE_TYPE:
             self._pace.count_message()
             hook = self.factory.message_received
@@ -100,16 +107,16 @@ class ServerProtocol(SessionProtocol):
         return waiting.addCallback(lambda _: self._act_later(event))
 
     def all_answered(self) -> None:
-        """Go on: all that the client said has its answer."""
+        """Go on: all messages of the client have their answers."""
         self._turn.add(self)
         self._in_work.answered()
 
     # Within
 
     def _note_held(self) -> None:
-        """Tell what has arrived and was not acted on, where that is not what it was."""
+        """Report how many bytes have arrived and were not acted on, if the number changed."""
         connection = self.connection
-        # What waits for the store or a hook is no fault of the peer's, and no more than one read.
+        # Bytes that wait for the store or a hook are not the peer's fault, and at most one read.
         is_its_own = self._work is None or self._pace.is_waiting
         held_bytes = connection.held_bytes if is_its_own else connection.gathered_bytes
         if held_bytes != self._held_bytes:
@@ -117,7 +124,7 @@ class ServerProtocol(SessionProtocol):
             self._engine.shedder.arriving(self, held_bytes)
 
     def _act_later(self, event: Event) -> Deferred[None] | None:
-        """Act on what waited, unless the session has ended meanwhile."""
+        """Act on a delayed event, unless the session has ended meanwhile."""
         return None if self.connection.is_over else self._act_on_other(event)
 
     def _act_on_other(self, event: Event) -> Deferred[None] | None:
@@ -143,19 +150,19 @@ class ServerProtocol(SessionProtocol):
         return None
 
     def _note_client_error(self, error: Message) -> None:
-        """Log a client's first ERROR: it did not like what it got. Its text may quote that."""
+        """Log the code of a client's first ERROR; its text may quote a message."""
         if not self._has_noted_error:
             self._has_noted_error = True
             code = getattr(error.header, "code", "")[:MAX_LOGGED_CODE]
             self.log.debug("{who}: client's error: {code!r}", who=self, code=code)
 
     def _pace_answers(self) -> Deferred[None] | None:
-        """Let others have their turn after some of one client's pings, pongs and errors."""
+        """Pause after many answers, for other clients' turn; before a session, end instead."""
         if not self._pace.count_answer():
             return None
         if self.connection.is_established:
             return self._pace.wait()
-        reason = "too many frames came before there was a session"  # nobody needs so many
+        reason = "too many frames arrived before the session began"  # no client needs so many
         self.end_session(ErrorCode.OVERLOADED, reason)
         return None
 
@@ -169,7 +176,10 @@ class ServerProtocol(SessionProtocol):
         return work.addCallback(lambda _: self._command_done(0.0))
 
     def _command_done(self, took_s: float) -> Deferred[None] | None:
-        """Let the client read what a command brought, and others have their turn."""
+        """Return a Deferred that fires when the client's next command may run; None for now.
+
+        The client must read the results first, and other clients have their turn.
+        """
         if not self.connection.is_established:
             return None
         waiting = self._pace.count_command(took_s)
@@ -183,18 +193,18 @@ class ServerProtocol(SessionProtocol):
         return self.when_drained().addErrback(lambda failure: failure.trap(SessionEnded) and None)
 
     def _until_answered(self) -> Deferred[None] | None:
-        """Wait until all that the client said has its answer; None where it has."""
+        """Return a Deferred that fires when the client's messages have answers; None if they do."""
         return self._in_work.when_answered() if self.owes_answers() else None
 
     def _waits_for_much(self, message: Message) -> bool:
-        """Count a message in, and say whether too much of what was said waits for its answer."""
+        """Count a message, and return whether too many messages or bytes wait for answers."""
         session = self.session
         return session is not None and self._in_work.is_too_much(
             session.answers, len(message.content)
         )
 
     def _answer_fault(self, error: RequestError) -> None:
-        """Answer a fault in what was asked, after the answers to what was said before."""
+        """Answer a faulty request with an ERROR, after the answers to earlier messages."""
         if self.session is None:
             self.connection.send_error(error)
         else:
@@ -202,8 +212,8 @@ class ServerProtocol(SessionProtocol):
         self._turn.add(self)
 
     def _refuse(self, failure: Failure, message: Message) -> None:
-        """Answer what a hook raised with an ERROR."""
-        if failure.check(SessionEnded):  # it spoke to a session that is gone
+        """Answer a hook's exception with an ERROR."""
+        if failure.check(SessionEnded):  # the hook sent to a session that is gone
             return
         is_command = message.type == MessageType.COMMAND
         error = self._told_of(failure, "command_received" if is_command else "message_received")

@@ -1,4 +1,4 @@
-"""`SessionRegistry`: the established sessions of a server, and who waits for one."""
+"""`SessionRegistry`: the established sessions of a server, and the callers that wait for them."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ __all__ = ["SessionRegistry"]
 
 
 class SessionRegistry(Generic[S]):
-    """Takes sessions into the chat and onto the heartbeats, and out of both.
+    """Adds sessions to the chat and to the heartbeats, and removes them from both.
 
     Args:
-        roster: Who is here, and in which rooms.
+        roster: The members and the rooms.
         connections: Counts the sessions of each address.
         clock: The reactor, or a test's clock.
         heartbeat_s: Seconds between two pings.
@@ -47,19 +47,19 @@ class SessionRegistry(Generic[S]):
         self.sessions: dict[str, S] = {}
 
     def add(self, session: S, rooms: Sequence[Room[S]]) -> None:
-        """Take an established session in, and into rooms that are held for it."""
+        """Add an established session, and let it join the rooms that are held for it."""
         self.sessions[session.id] = session
         self._connections.established(session.protocol, session.address)
         self._wheel.add(session.protocol)
         self._roster.arrive(session, rooms)
 
     def remove(self, session: S, *, is_silent: bool) -> None:
-        """Take a session out.
+        """Remove a session.
 
         Args:
             session: The session.
-            is_silent: Whether nobody is told. When everyone goes, to tell each of all the others
-                would be quadratic.
+            is_silent: Whether to tell nobody. At a shutdown, telling every session about every
+                other session would take quadratic time.
         """
         del self.sessions[session.id]
         self._active.discard(session.id)
@@ -67,9 +67,9 @@ class SessionRegistry(Generic[S]):
         self._roster.depart(session, is_silent=is_silent)
 
     def when_active(self, name: str) -> Deferred[S]:
-        """Return a Deferred of the session of that name, the next one where there is none now.
+        """Return a Deferred of the session of a name: the present session, or the next.
 
-        It may be cancelled, and fails with `SessionEnded` where `close` is called first.
+        It may be cancelled. It fails with `SessionEnded` if `close` is called first.
         """
         key = fold(name)
         for session in self.sessions.values():
@@ -80,7 +80,7 @@ class SessionRegistry(Generic[S]):
         return waiter
 
     def active(self, session: S) -> None:
-        """Note that a session's own `established` is done, and tell those who wait for it."""
+        """Fire the Deferreds that wait for this session's client."""
         if session.id not in self.sessions:  # it ended meanwhile
             return
         self._active.add(session.id)
@@ -88,7 +88,7 @@ class SessionRegistry(Generic[S]):
             waiter.callback(session)
 
     def close(self, end: SessionEnded) -> None:
-        """Tell all who wait that nobody will come any more."""
+        """Fail all waiting Deferreds: no more clients will come."""
         waiting, self._waiting = self._waiting, {}
         for waiters in waiting.values():
             for waiter in waiters:

@@ -1,4 +1,4 @@
-"""`Session`: what a server knows of one client, and how it talks to it."""
+"""`Session`: the server's view of one client."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ __all__ = ["Session"]
 
 
 class Session(ServedMember):
-    """A client's session, as the server sees it; one lives from the welcome to the end.
+    """A client's session on the server, from the welcome to the end.
 
-    Subclass it, and name the subclass as the `session_class` of your factory, to keep more with a
-    session or to act on its beginning and end.
+    Subclass it to keep more data with a session, or to act on its beginning and end. Set the
+    `session_class` of your factory to the subclass.
 
     Attributes:
         id: The session's UUID.
-        name: What the client is called.
-        key: The same folded, as names are compared.
-        address: Where the client comes from: an IP address, `uid:` and a number, or `local`.
-        has_account: Whether the name is an account's, and proven.
+        name: The client's name.
+        key: The folded name, for comparisons.
+        address: The client's address: an IP address, `uid:` and a number, or `local`.
+        has_account: Whether the client logged in to an account of that name.
         rooms: The rooms that the session is in, by their folded names.
-        extra: Yours to keep whatever belongs to the session.
-        protocol: The protocol that carries it.
-        encoder: What makes its frames: the codec of the key that it came with.
+        extra: A dictionary for your own data of the session.
+        protocol: The protocol that carries the session.
+        encoder: The codec of its frames, with the key that the client connected with.
     """
 
     __slots__ = ("extra",)
@@ -48,50 +48,50 @@ class Session(ServedMember):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name} {self.id}>"
 
-    # Yours to override
+    # Override these
 
     def established(self) -> Awaitable[None] | None:
-        """Act on the session's being established: it was welcomed. May be `async`."""
+        """Act on the beginning of the session, after the welcome. May be `async`."""
         return None
 
     def ended(self, reason: SessionEnded) -> Awaitable[None] | None:
-        """Act on the session's end, whatever the reason; called exactly once. May be `async`.
+        """Act on the end of the session, for any reason; called exactly once. May be `async`.
 
         Args:
-            reason: Why, with its `code`; `connection-lost` where nobody said.
+            reason: The reason, with its `code`; `connection-lost` if neither side sent a reason.
         """
         return None
 
-    # Yours to call
+    # Call these
 
     @property
     def is_active(self) -> bool:
-        """Whether the session is established and not over."""
+        """Whether the session has begun and is not over."""
         return self.protocol.connection.is_established
 
     @property
     def factory(self) -> ChatFactory:
-        """The factory whose session it is."""
+        """The session's factory."""
         return self.protocol.factory
 
     @property
     def peer(self) -> IAddress:
-        """The address of the other side."""
+        """The address of the client's end of the connection."""
         return peer_of(self.protocol.stream)
 
     def send(
         self, content: str | bytes, *, id: str | None = None, content_type: str | None = None
     ) -> None:
-        """Send a MESSAGE to this session alone, from the server.
+        """Send a MESSAGE from the server to this session alone.
 
         Args:
             content: Text, sent as UTF-8, or bytes.
-            id: Up to 64 characters; a new UUID where there is none.
-            content_type: What the content is; plain text in UTF-8 where there is none.
+            id: Up to 64 characters; None for a new UUID.
+            content_type: The content's media type; None for plain text in UTF-8.
 
         Raises:
             SessionEnded: The session is over.
-            LocalProtocolError: The content is over the limit.
+            LocalProtocolError: The content exceeds the limit.
         """
         self._send(
             self.encoder.encode(self.factory.engine.speaker.compose(content, id, content_type))
@@ -100,24 +100,24 @@ class Session(ServedMember):
     def reply(
         self, message: Message, content: str | bytes, *, content_type: str | None = None
     ) -> None:
-        """Answer a message to its sender alone: the answer is what its `send` gives it back.
+        """Answer a message to its sender alone; the client's `send` returns the answer.
 
         Args:
-            message: What `message_received` was given.
+            message: The argument of `message_received`.
             content: See `send`.
             content_type: See `send`.
 
         Raises:
             SessionEnded: The session is over.
-            LocalProtocolError: The content is over the limit.
+            LocalProtocolError: The content exceeds the limit.
         """
         self.send(content, id=message.id, content_type=content_type)
 
     def send_result(self, command: Message, /, **fields: object) -> None:
-        """Answer a command: the fields are what the client's `command` gives it back.
+        """Answer a command; the client's `command` returns the fields.
 
         Args:
-            command: What `command_received` was given.
+            command: The argument of `command_received`.
             fields: JSON values.
 
         Raises:
@@ -131,11 +131,11 @@ class Session(ServedMember):
     def end(
         self, code: str = ErrorCode.GOODBYE, reason: str = "goodbye", *, retry: bool = False
     ) -> None:
-        """End the session: say why, after what was said before; do nothing where it is over.
+        """End the session after the answers to earlier messages; do nothing if it is over.
 
         Args:
-            code: Lower-case words joined by hyphens.
-            reason: The same for a person.
+            code: The reason for programs: lower-case words joined by hyphens.
+            reason: The reason for people.
             retry: Whether the client is invited to come back.
         """
         self.answers.then(lambda: self.protocol.end_session(code, reason, retry=retry))

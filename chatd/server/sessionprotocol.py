@@ -1,4 +1,4 @@
-"""The life of a client's session on its connection: greeted, admitted or refused, and ended."""
+"""`SessionProtocol`: greets a client, admits or refuses it, and ends its session."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ __all__ = ["SessionProtocol"]
 
 
 class SessionProtocol(ChatProtocol):
-    """Begins and ends a session; `ServerProtocol` acts on what the client says in it.
+    """Begins and ends a session; `ServerProtocol` acts on the client's frames in it.
 
     Args:
         factory: The server.
 
     Attributes:
-        session: The session, once it is established.
+        session: The established session; None before.
     """
 
     log = Logger()
     connection: ServerConnection
 
     def __init__(self, factory: ChatFactory) -> None:
-        # One message of any size that is allowed may wait, on top of what usually does.
+        # One message of any allowed size may wait on top of `max_waiting`.
         max_pending = factory.limits.max_waiting + factory.codec.max_frame
         super().__init__(None, factory.engine.turn, factory.clock, max_pending)
         self.factory: ChatFactory = factory
@@ -46,7 +46,7 @@ class SessionProtocol(ChatProtocol):
         self._engine = factory.engine
 
     def connectionMade(self) -> None:
-        """Greet."""
+        """Greet the client."""
         identity = identify(self.transport)
         takes_passwords = self._engine.admission.takes_passwords(identity)
         self.connection = self._engine.greeter.greet(takes_passwords=takes_passwords)
@@ -54,11 +54,11 @@ class SessionProtocol(ChatProtocol):
         super().connectionMade()
 
     def peer_told(self) -> None:
-        """Note that it is known now who is there: a proxy has told."""
+        """Note that a proxy has told the client's address."""
         self._engine.connections.identified(self, identify(self.transport).address)
 
     def tick(self, now: float) -> None:
-        """Let the time pass; where that ends the session, all that was broadcast comes before."""
+        """Let time pass; if that ends the session, send earlier broadcasts first."""
         self._deliver_early()
         super().tick(now)
 
@@ -68,7 +68,7 @@ class SessionProtocol(ChatProtocol):
         self._engine.shutdown.check()
 
     def session_ended(self, end_reason: SessionEnded) -> None:
-        """Take the session out of the chat, and call its `ended`."""
+        """Remove the session from the chat, and call its `ended`."""
         session = self.session
         self._engine.shedder.ended(self, is_gone=self.is_gone)
         if session is None:
@@ -85,16 +85,16 @@ class SessionProtocol(ChatProtocol):
         call_hook(self.log_failure, "ended", session.ended, end_reason)
 
     def end_session(self, code: str, reason: str, *, retry: bool = False) -> None:
-        """Say why, after all that was broadcast; flush and close."""
+        """Send the reason, after all earlier broadcasts; flush and close."""
         self._deliver_early()
         super().end_session(code, reason, retry=retry)
 
     def all_answered(self) -> None:
-        """Act on all that the client said having its answer."""
+        """Go on: all messages of the client have their answers."""
         raise NotImplementedError
 
     def send_frame(self, frame: bytes) -> None:
-        """Queue a frame for this session alone, after what was broadcast before it."""
+        """Queue a frame for this session alone, after all earlier broadcasts."""
         self._deliver_early()
         self.deliver(frame)
 
@@ -106,17 +106,17 @@ class SessionProtocol(ChatProtocol):
             self._turn.add(self)
 
     def log_failure(self, failure: Failure, about: str) -> None:
-        """Log what failed and should not have."""
+        """Log an unexpected failure."""
         self.log.failure("{who}: {about} failed", failure=failure, who=self, about=about)
 
     # Admission
 
     def ask_admission(self, ack: SessionAck) -> Deferred[None] | None:
-        """Let a client in, or refuse it; return a Deferred unless that is done at once."""
+        """Admit or refuse a client; return a Deferred, or None if that is done at once."""
         return call_hook(self._refuse_admission, ack, self._admit, ack)
 
     async def _admit(self, ack: SessionAck) -> None:
-        """Begin the session of a client that may come in, unless it is gone by then."""
+        """Begin the session of an admitted client, unless the client is gone by then."""
         factory, session_id = self.factory, self.connection.session_id
         applicant = Applicant(
             session_id, ack.name, ack.password, ack.rooms, identify(self.stream), self._is_there
@@ -144,13 +144,16 @@ class SessionProtocol(ChatProtocol):
 
     def _refuse_admission(self, failure: Failure, _: SessionAck) -> None:
         if failure.check(CancelledError) and not self._is_there():
-            return  # nobody is left to be refused; what is not over yet ends when it is read on
+            return  # no client is left to refuse; an open connection ends at its next read
         error = self._told_of(failure, "admission")
         self.connection.refuse(error.code, error.message, retry=error.code in RETRIED)
-        self.flush()  # now: it is not read from until this is done, but it is to its end
+        self.flush()  # now: reading goes on to the end of the connection only after this
 
     def _is_there(self) -> bool:
-        """Say whether a client waits for its answer; it is not read from meanwhile."""
+        """Return whether the client still waits for its answer.
+
+        Reading pauses meanwhile, so the system is asked whether the client has hung up.
+        """
         return not (self.connection.is_over or has_hung_up(self.stream))
 
     # Within
@@ -160,7 +163,7 @@ class SessionProtocol(ChatProtocol):
             self._turn.deliver_early(self.session)
 
     def _told_of(self, failure: Failure, about: str) -> RequestError:
-        """Return what a client is told of a failure; log what was not raised on purpose."""
+        """Return the error for the client; log a failure that is not a `RequestError`."""
         error = failure.value
         if not isinstance(error, RequestError):
             self.log_failure(failure, about)

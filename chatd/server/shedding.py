@@ -1,4 +1,4 @@
-"""`LoadShedder`: closes connections where there are too many, or where too much arrives."""
+"""`LoadShedder`: closes connections if there are too many, or if too many bytes arrive."""
 
 from __future__ import annotations
 
@@ -9,41 +9,41 @@ __all__ = ["LoadShedder"]
 
 
 class LoadShedder:
-    """Acts on what the counts say: which connections must go.
+    """Closes the connections that the counts select.
 
     Args:
-        connections: Counts the connections, and what has arrived of their messages.
+        connections: Counts the connections, and their bytes that cannot be acted on yet.
     """
 
     def __init__(self, connections: Connections[Closable]) -> None:
         self._connections = connections
 
     def connected(self, connection: Closable, address: str) -> None:
-        """Count a connection in; where that makes too many without a session, close one of them."""
+        """Count a new connection; if too many have no session, close one of them."""
         leaving = self._connections.connected(connection, address)
         if leaving is not None:
             _shed(leaving, "too many connections wait for a session")
 
     def make_room(self) -> bool:
-        """Cut off a connection without a session, for one that the system has no room for.
+        """Abort a connection without a session, for a new one that the system has no room for.
 
         Returns:
-            Whether there was one.
+            Whether there was a connection without a session.
         """
         leaving = self._connections.make_room()
         if leaving is None:
             return False
-        _shed(leaving, "the file descriptors run out, and others wait for a session")
+        _shed(leaving, "the server's file descriptors run out, and other clients wait")
         leaving.abort()
         return True
 
     def arriving(self, connection: Closable, held_bytes: int) -> None:
-        """Note how much has arrived of a connection that was not acted on; bound all of it."""
+        """Note how many bytes of a connection cannot be acted on yet; bound the total."""
         for leaving in self._connections.arriving(connection, held_bytes):
-            _shed(leaving, "too much is arriving that is not whole or came too fast")
+            _shed(leaving, "too many messages are incomplete or came too fast")
 
     def ended(self, connection: Closable, *, is_gone: bool) -> None:
-        """Count a connection out of those that wait for a session or have one."""
+        """Note that a connection no longer waits for a session or has one."""
         leaving = self._connections.ended(connection, is_gone=is_gone)
         if leaving is not None:
             leaving.abort()

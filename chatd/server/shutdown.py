@@ -1,4 +1,4 @@
-"""`Shutdown`: how a server that stops tells everyone, and waits until they are gone."""
+"""`Shutdown`: tells all clients that the server stops, and waits until they are gone."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ __all__ = ["Shutdown"]
 
 
 class Shutdown:
-    """Ends all sessions when what they said has its answer, and all connections in their time.
+    """Ends all sessions when their messages have answers, and all connections within the grace.
 
     Args:
-        clock: What tells the time.
+        clock: The reactor, or a test's clock.
         connections: The connections.
-        call_when_stored: Calls back when all that was said until now has its answer.
-        flush: Writes what was queued for everyone.
+        call_when_stored: Calls back when all messages until now have their answers.
+        flush: Writes all queued frames.
 
     Attributes:
-        is_under_way: Whether the server is stopping or has stopped, and has not begun anew.
+        is_under_way: Whether the server is stopping or has stopped, and has not started again.
     """
 
     def __init__(
@@ -42,15 +42,16 @@ class Shutdown:
         self._timers: list[IDelayedCall] = []
 
     def begin(self, end: SessionEnded, grace_s: float) -> Deferred[None]:
-        """Tell every client, when what it said has its answer or half of the time is over.
+        """Tell every client when all messages have answers, or after half of the grace.
 
         Args:
-            end: What they are told.
-            grace_s: How long all of it may take, in seconds; then those who are left are cut off.
+            end: The reason for the clients.
+            grace_s: How long the shutdown may take, in seconds; then connections that are still
+                open are aborted.
 
         Returns:
-            A Deferred that fires with None when all connections are closed, and what was said is
-            stored.
+            A Deferred that fires with None when all connections are closed and all messages are
+            stored, or when the grace is over.
         """
         self.is_under_way = True
         waiter: Deferred[None] = Deferred()
@@ -63,27 +64,27 @@ class Shutdown:
         return waiter
 
     def cut_short(self) -> None:
-        """Wait for nobody any more, where it is under way."""
+        """Abort all connections and stop waiting, if the shutdown is under way."""
         if self.is_under_way:
             for connection in list(self._connections):
                 connection.abort()
             self._done()
 
     def take_back(self) -> None:
-        """Let clients in again; who waits for an earlier end still waits for it."""
+        """Accept clients again; Deferreds of an earlier shutdown still wait for their end."""
         self.is_under_way = False
 
     def check(self) -> None:
-        """Look whether everyone is gone; called when somebody has."""
+        """Finish if all connections are gone; called after each connection that closes."""
         if self.is_under_way and not self._connections:
-            # What sessions said at their end is to be stored, too; where that takes longer than the
-            # grace, the server may have begun anew, and not mean this stop any more.
+            # The sessions' last messages are stored first. If that takes longer than the grace, the
+            # server may have started again, and a new shutdown may be under way.
             waiters = list(self._waiters)
             self._call_when_stored(lambda: self._done() if waiters == self._waiters else None)
 
     def _end_all(self, end: SessionEnded) -> None:
-        """End all sessions, each of which has the answers to what it said."""
-        if not self.is_under_way:  # it waited for a store, and the server has begun anew
+        """End all sessions."""
+        if not self.is_under_way:  # storing took so long that the server has started again
             return
         for connection in list(self._connections):
             connection.end_session(end.code, end.reason, retry=end.retry)

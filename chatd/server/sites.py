@@ -1,4 +1,4 @@
-"""`PerSite`: who is somewhere without a session, and who of them goes first."""
+"""`PerSite`: groups connections by site, and selects the one to close first."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Generic, TypeVar
 __all__ = ["PerSite"]
 
 P = TypeVar("P")
-"""What stands for a connection."""
+"""The type of a connection."""
 
 
 class PerSite(Generic[P]):
-    """Connections, each of a site, in the order in which they came.
+    """Connections by site, in the order of their arrival.
 
-    All that is asked of it takes the same time, however many there are and of however many sites.
+    Each operation takes constant time, for any number of connections and sites.
     """
 
     def __init__(self) -> None:
         self._sites: OrderedDict[P, str] = OrderedDict()
         self._of_site: dict[str, OrderedDict[P, None]] = {}
-        # The sites that have so many; and how many those have that have most.
+        # The sites by their number of connections; and the largest such number.
         self._of_size: dict[int, OrderedDict[str, None]] = {}
         self._most = 0
 
@@ -31,7 +31,7 @@ class PerSite(Generic[P]):
         return connection in self._sites
 
     def add(self, connection: P, site: str) -> None:
-        """Add a connection, as the last that came."""
+        """Add a connection as the newest."""
         self._sites[connection] = site
         self._join(connection, site)
 
@@ -42,7 +42,7 @@ class PerSite(Generic[P]):
             self._leave(connection, site)
 
     def move(self, connection: P, site: str) -> None:
-        """Let a connection be of another site, if it is there; of those it is the last."""
+        """Move a connection, if it is there, to another site, as the newest of that site."""
         before = self._sites.get(connection)
         if before is not None and before != site:
             self._leave(connection, before)
@@ -50,13 +50,13 @@ class PerSite(Generic[P]):
             self._join(connection, site)
 
     def first_to_go(self, site: str | None = None) -> P:
-        """Return who has been there for the longest of the site that has most.
+        """Return the oldest connection of the site that has most of them.
 
-        Where several have as many, it is one of the site that another would come from, which counts
-        as being there; where nobody has more than one, it is the first of all.
+        A new connection counts for its site already. If several sites have most, the site of the
+        new connection comes first. If no site has more than one, return the oldest of all.
 
         Args:
-            site: The site that another would come from; None where that is not known.
+            site: The site of the new connection; None if it is not known.
         """
         own = None if site is None else self._of_site.get(site)
         if own is not None and len(own) + 1 >= self._most:
@@ -79,7 +79,7 @@ class PerSite(Generic[P]):
         self._count(site, len(of_site) + 1, len(of_site))
 
     def _count(self, site: str, before: int, now: int) -> None:
-        """Note how many a site has, which are one more or one less than before."""
+        """Note a site's number of connections, one more or one less than before."""
         if before:
             alike = self._of_size[before]
             del alike[site]

@@ -1,4 +1,4 @@
-"""`Speaker`: says things in the server's own name."""
+"""`Speaker`: sends messages in the server's own name."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ __all__ = ["Speaker"]
 
 
 class Speaker(Generic[S]):
-    """Speaks for the server.
+    """Sends messages from the server.
 
     Args:
         hub: The chat.
-        turn: Flushes what was said.
-        name: The server's name; nobody else can have it.
+        turn: Flushes the messages.
+        name: The server's name; clients cannot take it.
     """
 
     def __init__(self, hub: Hub[S], turn: Turn, name: str) -> None:
@@ -39,7 +39,7 @@ class Speaker(Generic[S]):
         self._member = Member("", hub.roster.names.reserve(name))
 
     def compose(self, content: str | bytes, id: str | None, content_type: str | None) -> Message:
-        """Make a message to one session."""
+        """Make a message to a single session."""
         header = ChatHeader(
             id=uuid4().hex if id is None else id,
             sender=self._member.name,
@@ -49,7 +49,7 @@ class Speaker(Generic[S]):
         return Message(MessageType.MESSAGE, header, as_content(content))
 
     async def say(self, name: str, message: Message) -> Message:
-        """Say something to everyone in a room, and return it as it is delivered.
+        """Send a message to everyone in a room, and return the delivered message.
 
         Raises:
             RequestError: `bad-room`, `not-stored` or `id-reused`.

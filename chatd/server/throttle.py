@@ -1,19 +1,19 @@
-"""A token bucket: how much a peer may do, and how long it is to wait where it did more."""
+"""`TokenBucket`: bounds a peer's rate, and tells how long it must wait."""
 
 from __future__ import annotations
 
 __all__ = ["BURST_S", "TokenBucket"]
 
 BURST_S = 10.0
-"""How long a bucket takes to fill: so much of its rate may be spent at once, in seconds."""
+"""Seconds until an empty bucket is full; a burst may spend so many seconds' worth of the rate."""
 
 
 class TokenBucket:
-    """Counts what is done against a rate. Time is passed in.
+    """Counts a peer's work against a rate. Time is passed in.
 
     Args:
         rate: How many tokens come back a second; 0 for no limit.
-        burst_s: How long an empty bucket takes to be full, in seconds; a new one is full.
+        burst_s: Seconds until an empty bucket is full; a new bucket is full.
     """
 
     __slots__ = ("_burst_s", "_full_at", "_token_s")
@@ -21,21 +21,21 @@ class TokenBucket:
     def __init__(self, rate: float, burst_s: float = BURST_S) -> None:
         self._token_s = 1.0 / rate if rate else 0.0
         self._burst_s = burst_s if rate else 0.0
-        self._full_at = 0.0  # says all of it
+        self._full_at = 0.0  # the whole state
 
     def spend(self, tokens: float, now: float) -> float:
-        """Spend tokens, also those that are still to come.
+        """Spend tokens, also tokens that are still to come.
 
-        Who is told to wait spends nothing until then; so a clock that was set back makes nobody
-        wait for longer than this.
+        A peer that must wait spends nothing until then; so if a clock is set back, no peer waits
+        longer than `burst_s`.
 
         Args:
-            tokens: How many.
-            now: The time, in seconds of any clock; later calls use the same one.
+            tokens: How many tokens.
+            now: The time, in seconds of any clock; later calls use the same clock.
 
         Returns:
-            In how many seconds none is owed any more, at most `burst_s`: what is more is let off.
-            0.0 where none is owed.
+            The seconds until no tokens are owed, at most `burst_s`: a larger debt is dropped. 0.0
+            if no tokens are owed.
         """
         full_at = min(max(self._full_at, now), now + self._burst_s) + tokens * self._token_s
         full_at = min(full_at, now + 2 * self._burst_s)

@@ -38,8 +38,8 @@ LOAD = (
         "There are only so many sessions, also where many are let in at once.",
         "tests/server/test_flood.py::CrowdTests::test_let_in_at_once",
         "chatd/server/admission.py",
-        "            self._check(name, address)  # it may",
-        "            self._bans.check(name, address)  # it may",
+        "            self._check(name, address)  # meanwhile",
+        "            self._bans.check(name, address)  # meanwhile",
     ),
     Defence(
         "There are only so many of an address.",

@@ -90,7 +90,7 @@ async def test_bans(endpoint, data):
     """Who is banned stays banned over a restart, until the ban is lifted."""
     options = ("--data", data, "--operator", "alice")
     with daemon(*options, endpoint=endpoint) as process:
-        process.output.wait_for("whoever takes the name alice may kick and ban")
+        process.output.wait_for("anyone who takes the name alice may kick and ban")
         alice, mallory = await connect(endpoint, "alice"), await connect(endpoint, "mallory")
         assert await alice.ban("mallory") == 1
         assert (await mallory.when_ended()).code == "banned"
@@ -132,7 +132,7 @@ async def test_passwords(endpoint, tmp_path, kind):
         await leave(alice, second)
         stop(process)
         assert "sesame" not in process.output.text
-        assert "whoever takes" not in process.output.text
+        assert "anyone who takes" not in process.output.text
 
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
