@@ -162,7 +162,7 @@ class LogTests(LogCase):
                 Keyring(chatd.load_key(path), 100)
 
             Reloading({"key file": read})()
-        self.assertIn("not read anew", self.logged.getvalue())
+        self.assertIn("not read again", self.logged.getvalue())
         self.assert_kept_secret()
 
 

@@ -1,1 +1,1 @@
-"""The daemon as a process: options, signals, files, and the service put together."""
+"""The daemon as a process: options, signals, files, and the assembled service."""

@@ -1,4 +1,4 @@
-"""`make_service`: the one place where the parts of the daemon are put together."""
+"""`make_service`: assembles the parts of the daemon."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ def make_service(
     factory_class: type[ChatFactory] = ChatFactory,
     reopen_log: Callable[[], None] | None = None,
 ) -> ChatService:
-    """Put a daemon together.
+    """Assemble a daemon.
 
     Args:
         reactor: The reactor.
-        settings: What the operator decided.
-        factory_class: What serves the connections: `ChatFactory` or a subclass of the same
+        settings: The operator's settings.
+        factory_class: The class of the factory: `ChatFactory`, or a subclass with the same
             arguments.
-        reopen_log: Opens the log file anew, at SIGHUP; None where the log is no file.
+        reopen_log: Reopens the log file at SIGHUP; None if the log is not a file.
 
     Raises:
         ConfigurationError: An endpoint string or the key file is wrong.
@@ -76,8 +76,8 @@ def make_service(
         limits=settings.limits,
     )
     reloading = Reloading()
-    if reopen_log is not None:  # first, so that the new log has what the others log
-        reloading.add("log", reopen_log, done="opened anew")
+    if reopen_log is not None:  # first, so that the other steps log to the new file
+        reloading.add("log", reopen_log, done="reopened")
     reads = _add_files(reloading, settings, factory, ban_file, passwords, listed)
     service = ChatService(
         reactor,
@@ -107,7 +107,7 @@ def _add_files(
     passwords: PasswordFileChecker | None,
     listed: Callable[[], tuple[str, ...]],
 ) -> dict[str, Callable[[], object]]:
-    """Have the operator's files read anew at SIGHUP; return what reads each of them."""
+    """Add the operator's files to the steps of SIGHUP; return their readers by name."""
     reads: dict[str, Callable[[], object]] = {}
     if settings.key_file is not None:
         reads["key file"] = read_key = partial(load_key, absolute_path(settings.key_file))
@@ -130,7 +130,7 @@ def _stop(reactor: Any) -> None:  # noqa: ANN401
 
 
 def _keepers(settings: Settings, run: StoreRunner) -> tuple[IMessageStore, BanFile]:
-    """Make what keeps what is said, and what keeps the bans."""
+    """Make the store of messages, and the file of bans."""
     if settings.data is None:
         return MemoryStore(settings.keep or MEMORY_RETENTION), BanFile(None)
     data = Path(absolute_path(settings.data))
@@ -144,7 +144,7 @@ def _keepers(settings: Settings, run: StoreRunner) -> tuple[IMessageStore, BanFi
 
 
 def _saving(ban_file: BanFile, run: StoreRunner) -> Callable[[list[Ban]], Awaitable[None]]:
-    """Return what saves bans in the store's thread, which is there as long as the store is open."""
+    """Return a function that saves bans in the store's thread, which runs while it is open."""
 
     async def save(bans: list[Ban]) -> None:
         if ban_file.is_kept:
@@ -154,7 +154,7 @@ def _saving(ban_file: BanFile, run: StoreRunner) -> Callable[[list[Ban]], Awaita
 
 
 def _password_checker(reactor: Any, settings: Settings) -> PasswordFileChecker | None:  # noqa: ANN401
-    """Make what checks passwords against the password file, if there is one."""
+    """Make the checker of the password file, if there is one."""
     if settings.password_file is None:
         return None
     in_thread = partial(deferToThreadPool, reactor, reactor.getThreadPool())
@@ -162,7 +162,7 @@ def _password_checker(reactor: Any, settings: Settings) -> PasswordFileChecker |
 
 
 def _operator_reader(settings: Settings) -> Callable[[], tuple[str, ...]]:
-    """Return what reads the names in the operator file; none where there is no file."""
+    """Return a function that reads the names in the operator file; without a file, no names."""
     if settings.operator_file is None:
         return tuple
     return partial(load_operators, absolute_path(settings.operator_file))
@@ -173,7 +173,7 @@ def _accounts(
     settings: Settings,
     passwords: PasswordFileChecker | None,
 ) -> Accounts | None:
-    """Make what decides who may log in; None where nobody need."""
+    """Return the accounts, or None if the server has none."""
     checkers = [*([] if passwords is None else [passwords]), *settings.checkers]
     if not checkers:
         return None

@@ -1,8 +1,8 @@
-"""The daemon's log file, which can be opened anew after `logrotate` or an operator renamed it.
+"""The daemon's log file, which can be reopened after `logrotate` or an operator renamed it.
 
-Twisted's log files can be reopened, but `twistd` gives nobody its own. So the daemon makes the file
-and hands its observer to `twistd` as the application's `ILogObserver`. All else is as in `twistd`:
-the file rotates by itself at 1,000,000 bytes, and at SIGUSR1.
+Twisted's log files can be reopened, but `twistd` gives no access to its own. So the daemon makes
+the file, and gives its observer to `twistd` as the application's `ILogObserver`. Everything else is
+as in `twistd`: the file rotates by itself at 1,000,000 bytes, and at SIGUSR1.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ __all__ = ["InheritedLog", "LogService", "ReopenableLog", "log_of"]
 
 
 class ReopenableLog(LogFile):
-    """A log file that can be opened anew, and goes on in the old one where it cannot."""
+    """A log file that can be reopened; if that fails, it goes on in the old file."""
 
     synchronized = ["reopen"]  # noqa: RUF012  (as Twisted declares it)
 
     def reopen(self) -> None:
-        """Open the file anew at its path, and close the one that was open until now.
+        """Open the file at its path again, and close the old file.
 
-        A file that is made then has the mode of the one before.
+        A new file gets the mode of the old file.
 
         Raises:
-            ConfigurationError: It cannot be opened; what is logged goes on to the old one.
+            ConfigurationError: The file cannot be opened; the log goes on in the old file.
         """
         before = self._file
         try:
             if os.path.exists(self.path):
                 self.defaultMode = stat.S_IMODE(os.stat(self.path).st_mode)
-            elif not before.closed:  # as after a rotation that failed
+            elif not before.closed:  # it is closed after a failed rotation
                 self.defaultMode = stat.S_IMODE(os.fstat(before.fileno()).st_mode)
             self._openFile()
         except OSError as error:
-            if self._file is not before:  # a pipe was opened, which has no end to go on from
+            if self._file is not before:  # a pipe was opened, which cannot seek to its end
                 self._file.close()
                 self._file = before
             raise ConfigurationError(_cannot_open(self.path, error)) from error
@@ -59,7 +59,7 @@ synchronize(ReopenableLog)
 
 
 class LogService(MultiService):
-    """Runs a service whose log `twistd` writes to a file that can be opened anew.
+    """Runs a service, and has `twistd` write the log to a file that can be reopened.
 
     Args:
         reactor: The reactor.
@@ -73,7 +73,7 @@ class LogService(MultiService):
         self._file: ReopenableLog | None = None
 
     def setServiceParent(self, parent: IServiceCollection) -> None:
-        """Join the application, and have `twistd` write what it logs to the file.
+        """Join the application, and have `twistd` write its log to the file.
 
         Raises:
             StartupError: The file cannot be opened.
@@ -86,18 +86,18 @@ class LogService(MultiService):
                     f"chatd: {_cannot_open(self._path, error)}; give twistd another with "
                     "--logfile FILE"
                 ) from error
-            # A LogFile has all of a file that an observer uses.
+            # A LogFile has all methods of a file that an observer uses.
             observer = textFileLogObserver(cast(IO[str], self._file))
             parent.setComponent(ILogObserver, observer)
-            if not signal.getsignal(signal.SIGUSR1):  # as twistd does for a file of its own
+            if not signal.getsignal(signal.SIGUSR1):  # as twistd does for its own file
                 signal.signal(signal.SIGUSR1, self._rotate)
         super().setServiceParent(parent)
 
     def reopen(self) -> None:
-        """Open the file anew.
+        """Reopen the file.
 
         Raises:
-            ConfigurationError: It cannot be opened; what is logged goes on to the old one.
+            ConfigurationError: The file cannot be opened; the log goes on in the old file.
         """
         assert self._file is not None, "the service has no application"
         self._file.reopen()
@@ -108,7 +108,7 @@ class LogService(MultiService):
 
 
 class InheritedLog:
-    """A log file that `twist` has opened, and goes on writing to under the same descriptor.
+    """A log file that `twist` has opened, and writes to by the same descriptor all the time.
 
     Args:
         file: The file.
@@ -119,19 +119,19 @@ class InheritedLog:
         self._path = os.path.abspath(file.name)
 
     def reopen(self) -> None:
-        """Open the file anew at its path, under the descriptor that it has.
+        """Open the file at its path again, under the same descriptor.
 
         Raises:
-            ConfigurationError: It cannot be opened; what is logged goes on to the old one.
+            ConfigurationError: The file cannot be opened; the log goes on in the old file.
         """
         number = self._file.fileno()
         try:
             mode = stat.S_IMODE(os.fstat(number).st_mode)
-            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK  # wait for no pipe
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK  # do not wait for a pipe
             new = os.open(self._path, flags, mode)
             if not stat.S_ISREG(os.fstat(new).st_mode):
                 os.close(new)
-                raise OSError(errno.EINVAL, "it is no regular file")
+                raise OSError(errno.EINVAL, "it is not a regular file")
         except OSError as error:
             raise ConfigurationError(_cannot_open(self._path, error)) from error
         self._file.flush()
@@ -140,13 +140,16 @@ class InheritedLog:
 
 
 def log_of(reactor: Any, program: Mapping[str, Any]) -> LogService | InheritedLog | None:  # noqa: ANN401
-    """Return the log of the daemon's program; None where it is no file, or of an operator's make.
+    """Return the log file of the daemon's program.
 
     Args:
         reactor: The reactor.
         program: The options of `twistd` or `twist`.
+
+    Returns:
+        The log file; None if the log is not a file, or the operator chose another observer.
     """
-    if "logFile" in program:  # of twist
+    if "logFile" in program:  # an option of twist
         file = program["logFile"]
         return InheritedLog(file) if _is_regular(file) else None
     if "logfile" not in program or program.get("logger") or program.get("syslog"):
@@ -157,7 +160,7 @@ def log_of(reactor: Any, program: Mapping[str, Any]) -> LogService | InheritedLo
 
 
 def _is_regular(file: TextIO) -> bool:
-    """Whether this is a file at a path, and not the standard output or a pipe."""
+    """Return whether this is a file at a path, neither standard output nor a pipe."""
     is_standard = file in (sys.stdout, sys.stderr)
     return not is_standard and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
 

@@ -1,7 +1,7 @@
-"""`MemoryService`: gives memory back to the system when many have gone.
+"""`MemoryService`: gives memory back to the system after many connections have closed.
 
-The C library keeps what is freed between what is still in use; after thousands of connections that
-came and went that can be more than all else together.
+The C library keeps freed memory that lies between memory in use. After thousands of connections
+have come and gone, that can be more than all other memory together.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ from chatd.transport.clock import looping_call
 __all__ = ["EXODUS", "LOOK_S", "MemoryService", "give_back_memory"]
 
 LOOK_S = 2.0
-"""How long it is from one look to the next, in seconds."""
+"""Seconds between two looks at the number of closed connections."""
 EXODUS = 200
-"""So many connections must have gone since the last time to make it worthwhile."""
+"""How many connections must have closed since the last time to make it worthwhile."""
 
 
 def give_back_memory(*, is_quiet: bool) -> None:
-    """Give back what is free, where the C library can (malloc_trim(3)); in some milliseconds.
+    """Give free memory back to the system, if the C library can (malloc_trim(3)).
+
+    That takes some milliseconds.
 
     Args:
-        is_quiet: Whether there is time to look for what only refers to itself, too.
+        is_quiet: Whether there is time to collect reference cycles, too.
     """
     if is_quiet:
         gc.collect()
@@ -37,12 +39,12 @@ def give_back_memory(*, is_quiet: bool) -> None:
 
 
 class MemoryService(Service):
-    """Looks now and then whether many connections have gone.
+    """Looks every `LOOK_S` seconds whether many connections have closed.
 
     Args:
-        clock: What tells the time.
-        departures: Returns how many have gone since the beginning.
-        give_back: Gives back what is free.
+        clock: The reactor, or a test's clock.
+        departures: Returns how many connections have closed since the start.
+        give_back: Gives free memory back.
     """
 
     def __init__(
@@ -58,14 +60,14 @@ class MemoryService(Service):
         self._loop = looping_call(clock, self._look)
 
     def startService(self) -> None:
-        """Begin to look."""
+        """Start to look."""
         super().startService()
         self._loop.start(LOOK_S, now=False)
 
     def stopService(self) -> None:
-        """Look no more."""
+        """Stop looking."""
         super().stopService()
-        if self._loop.running:  # else starting failed before its turn came
+        if self._loop.running:  # it is not if the start failed earlier
             self._loop.stop()
 
     def _look(self) -> None:
@@ -73,6 +75,6 @@ class MemoryService(Service):
         is_quiet, self._last = gone == self._last, gone
         is_exodus = gone - self._seen >= EXODUS
         if is_exodus or (self._is_owed and is_quiet):
-            self._is_owed = is_exodus  # and once more when the last of them has gone
+            self._is_owed = is_exodus  # once more after the last of them has closed
             self._seen = gone
             self._give_back(is_quiet=is_quiet)

@@ -1,4 +1,4 @@
-"""The daemon's options: their table, and the settings that they make."""
+"""The daemon's options: their table, and their conversion to `Settings`."""
 
 from __future__ import annotations
 
@@ -40,39 +40,39 @@ __all__ = ["FLAGS", "PARAMETERS", "settings_of"]
 
 
 def _option_of(field: str) -> str:
-    """Return what a limit is called on the command line."""
+    """Return the name of a limit's option."""
     return field.removesuffix("_s").replace("_", "-")
 
 
 _LIMITS: dict[str, tuple[Callable[[str], Callable[[str], float]], str]] = {
-    "max_waiting": (as_count, "Bytes that may wait for a peer that does not read."),
-    "max_in_work": (as_count, "Messages of a peer that may wait for their answers."),
+    "max_waiting": (as_count, "Bytes that may wait for a client that does not read."),
+    "max_in_work": (as_count, "Messages of a client that may wait for their answers."),
     "max_in_work_bytes": (
         as_count,
-        "Bytes of content of the messages of a peer that wait for their answers.",
+        "Bytes of content of a client's messages that wait for their answers.",
     ),
     "max_arriving": (
         as_count,
-        "Bytes that arrived of messages not whole yet, or too fast, of all peers together.",
+        "Bytes received from all clients of incomplete messages, and of messages over the rates.",
     ),
     "max_sessions": (as_count, "Sessions in all."),
     "max_sessions_per_address": (
         as_count,
-        "Sessions of one address; of IPv6, of its first 64 bits.",
+        "Sessions of one address; an IPv6 address counts as its first 64 bits.",
     ),
     "max_unestablished": (as_count, "Connections without a session."),
-    "handshake_timeout_s": (as_seconds, "Seconds that a connection may be without a session."),
+    "handshake_timeout_s": (as_seconds, "Seconds from connection to session."),
     "max_first_frame": (
         partial(as_count, least=MIN_FIRST_FRAME),
-        "Longest frame before there is a session, in bytes.",
+        "Longest frame before the session, in bytes.",
     ),
     "message_rate": (
         as_rate,
-        "Messages a second of a session, a KiB counted as one more; 0 for no limit.",
+        "Messages a second of a session, where each KiB counts as one more; 0 for no limit.",
     ),
     "command_rate": (as_rate, "Commands a second of a session; 0 for no limit."),
 }
-"""What each limit's option takes, and what its help says."""
+"""The converter and the help of each limit's option."""
 _LIMIT_PARAMETERS: list[list[object]] = [
     [option, None, int(getattr(Limits(), field)), text, convert(option)]
     for field, (convert, text) in _LIMITS.items()
@@ -85,14 +85,14 @@ PARAMETERS: list[list[object]] = [
         "data",
         "d",
         None,
-        "Directory in which what is said and who is banned is kept; in memory without it.",
+        "Directory for messages and bans; without it, they are in memory.",
     ],
     [
         "durability",
         None,
         Durability.FULL.value,
-        "What a power cut can cost with --data: full, nothing that was confirmed; normal, the "
-        "last moments, and it is faster.",
+        "What a power cut can cost with --data: full loses no confirmed message; normal can lose "
+        "the last moments, and is faster.",
         as_durability,
     ],
     [
@@ -123,7 +123,7 @@ PARAMETERS: list[list[object]] = [
         "presence-limit",
         None,
         PRESENCE_LIMIT,
-        "In rooms with more members nobody is told who comes and goes.",
+        "In rooms with more sessions than this, no arrivals and departures are announced.",
         as_count("presence-limit", 0),
     ],
     [
@@ -150,8 +150,8 @@ PARAMETERS: list[list[object]] = [
         "socket-mode",
         None,
         None,
-        "Mode of UNIX sockets whose endpoint says none; not of those that systemd hands over, "
-        f"which keep theirs. [default: {SOCKET_MODE:o}]",
+        "Mode of UNIX sockets whose endpoint gives none; sockets from systemd keep their own. "
+        f"[default: {SOCKET_MODE:o}]",
         as_mode,
     ],
     *_LIMIT_PARAMETERS,
@@ -166,33 +166,33 @@ PARAMETERS: list[list[object]] = [
         "login-rate",
         None,
         LOGINS_PER_MINUTE,
-        "Passwords that each address may try a minute; right ones do not count.",
+        "Wrong passwords that each address may try a minute, and at once.",
         as_count("login-rate"),
     ],
     [
         "grace",
         None,
         int(GRACE_S),
-        "Seconds that saying goodbye to everyone may take.",
+        "Seconds that saying goodbye may take when the daemon stops.",
         as_seconds("grace", 0),
     ],
 ]
-"""The options that take a value, as `usage.Options` has them; those that may be given several times
-are methods of `chatd.daemon.tap.Options`."""
+"""The options with a value, for `usage.Options`. Options that may be given several times are
+methods of `chatd.daemon.tap.Options`."""
 
 FLAGS: list[list[object]] = [
-    ["no-room", None, "Let sessions into no room; each names or joins its own."],
+    ["no-room", None, "Put new sessions into no room, unless they ask for rooms."],
 ]
 
 
 def settings_of(options: Mapping[str, Any]) -> Settings:
-    """Return what the operator decided.
+    """Return the operator's settings.
 
     Args:
         options: The values of the options, by their names.
 
     Raises:
-        UsageError: Two of them contradict each other, or a path is empty.
+        UsageError: Two options contradict each other, or a path is empty.
     """
     _check(options)
     return Settings(
@@ -228,19 +228,19 @@ def _check(options: Mapping[str, Any]) -> None:
         ("password-file", "file"),
         ("operator-file", "file"),
     ):
-        if options[option] == "":  # which would be the current directory
+        if options[option] == "":  # an empty path would be the current directory
             raise usage.UsageError(f"--{option}: it takes a {what}")
     if options["max-rooms"] < len(options["rooms"]):
         raise usage.UsageError(
-            f"--max-rooms {options['max-rooms']}: a session begins in {len(options['rooms'])} "
-            "rooms, those of --room"
+            f"--max-rooms {options['max-rooms']}: a session begins in the "
+            f"{len(options['rooms'])} rooms of --room"
         )
     if options["data"] is None and Durability(options["durability"]) is not Durability.FULL:
-        raise usage.UsageError("--durability is of what is kept with --data DIR")
+        raise usage.UsageError("--durability needs --data DIR")
 
 
 def _retention(options: Mapping[str, Any]) -> Retention:
-    """Return the store's own measure, but for what the operator decided."""
+    """Return the store's default retention, changed by the operator's options."""
     usual = MEMORY_RETENTION if options["data"] is None else SQLITE_RETENTION
     given = {
         "max_messages": options["keep-messages"],

@@ -1,4 +1,4 @@
-"""The file that `twistd` writes its process id to: what it takes for a daemon to start with it."""
+"""`check_pid_file`: checks the file for `twistd`'s process id before the daemon starts."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ log = Logger()
 
 
 def check_pid_file(path: str | Path) -> None:
-    """Look at the pid file before `twistd` does, which fails at some with a traceback or for ever.
+    """Check the pid file before `twistd`, which fails at some files with a traceback or for ever.
 
-    A file that no daemon can have left running is removed: one that names this very process, and
-    one that is empty. In a container the daemon has the same process id each time it starts, and
-    after a power cut a file can have lost what was in it. All else is left to `twistd`, which
-    removes the file of a process that is gone, and does not start beside one that runs.
+    Remove a file that cannot belong to a running daemon: a file with this process's own id, or an
+    empty file. In a container, the daemon has the same process id at each start; after a power cut,
+    a file can have lost its content. All other files are left to `twistd`: it removes the file of a
+    process that is gone, and does not start beside a running process.
 
     Args:
         path: The pid file.
 
     Raises:
-        ConfigurationError: It cannot be read or written, or holds no process id.
+        ConfigurationError: The file cannot be read or written, or holds no process id.
     """
     path = os.path.abspath(path)
     try:
         if os.path.exists(path):
             _remove_if_stale(path)
         with tempfile.TemporaryFile(dir=os.path.dirname(path)):
-            pass  # a file can be made there
+            pass  # only check that the directory is writable
     except OSError as error:
         reason = why(error)
         raise ConfigurationError(f"cannot use the pid file {path}: {reason}; {_WAY_OUT}") from error
@@ -49,7 +49,7 @@ def check_pid_file(path: str | Path) -> None:
 def _remove_if_stale(path: str) -> None:
     content = read_regular_file(path, _MAX_BYTES)[0].strip()
     if content and not _PROCESS_ID.fullmatch(content):
-        raise ConfigurationError(f"there is no process id in the pid file {path}; {_WAY_OUT}")
+        raise ConfigurationError(f"the pid file {path} holds no process id; {_WAY_OUT}")
     if not content or int(content) == os.getpid():
         log.info("removing stale pid file {path}", path=path)
         os.remove(path)

@@ -1,4 +1,4 @@
-"""What a process needs before it serves or connects, set where the program starts."""
+"""File descriptors of the daemon's process: raising their limit, and checking it at the start."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from chatd.server.limits import Limits
 __all__ = ["DescriptorService", "allow_all_descriptors"]
 
 OWN = 8
-"""How many descriptors a daemon itself opens after it listens: its store, what wakes it."""
+"""How many descriptors a daemon itself opens after it listens, such as for its store."""
 SELECT = 1024
-"""How many descriptors select(2) takes, the lowest ones: FD_SETSIZE."""
+"""How many descriptors select(2) can wait for, the lowest ones: FD_SETSIZE."""
 FEWEST = 4
-"""A daemon that has room for fewer connections is of no use to anybody."""
+"""The least room for connections with which a daemon starts."""
 
 
 def allow_all_descriptors(reactor: Any) -> None:  # noqa: ANN401
-    """Let this process open as many files as the system lets it, and as the reactor can wait for.
+    """Raise this process's limit of open files as far as the system and the reactor allow.
 
-    A `select` reactor closes a connection whose descriptor is beyond what select(2) takes. With the
-    system's limit there, the daemon stops to accept before that, as at any other limit.
+    A `select` reactor closes a connection whose descriptor is too large for select(2). With the
+    process's limit set to that, the daemon stops accepting before, as at any other limit.
 
     Args:
-        reactor: The reactor that is to wait for them.
+        reactor: The reactor.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = hard
@@ -41,14 +41,14 @@ def allow_all_descriptors(reactor: Any) -> None:  # noqa: ANN401
 
 
 class DescriptorService(Service):
-    """Sees at the start that there are file descriptors for those who are to be served.
+    """Checks at the start that there are enough file descriptors.
 
-    It warns where there are fewer than an operator asked for. Nobody asked for the bounds that hold
-    by themselves: there it only tells how many connections there is room for.
+    It warns if there are fewer than the operator's bounds need. With the default bounds, it only
+    logs the number of connections for which there is room.
 
     Args:
-        reactor: The reactor that waits for them.
-        limits: How many those may be.
+        reactor: The reactor.
+        limits: The bounds of sessions and connections.
     """
 
     log = Logger()
@@ -59,19 +59,19 @@ class DescriptorService(Service):
         self._has_looked = False
 
     def privilegedStartService(self) -> None:
-        """Look, when the ports are open, and the store is not.
+        """Check when the ports are open and the store is not.
 
         Raises:
-            StartupError: There are too few to serve anybody.
+            StartupError: There are too few file descriptors to serve clients.
         """
         super().privilegedStartService()
         self._look()
 
     def startService(self) -> None:
-        """Look, if that was not done with privileges.
+        """Check, unless `privilegedStartService` did.
 
         Raises:
-            StartupError: There are too few to serve anybody.
+            StartupError: There are too few file descriptors to serve clients.
         """
         super().startService()
         if not self._has_looked:
@@ -83,23 +83,23 @@ class DescriptorService(Service):
         most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         if room < FEWEST:
             raise StartupError(
-                f"chatd: too few file descriptors: there are {most}, and it takes "
-                f"{int(most - room) + FEWEST} to serve anybody (ulimit -n)"
+                f"chatd: too few file descriptors: there are {most}, and the daemon needs "
+                f"{int(most - room) + FEWEST} to serve clients (ulimit -n)"
             )
         limits, usual = self._limits, Limits()
         if room >= limits.max_sessions + limits.max_unestablished:
             return
         if self._is_select:
             self._warn(
-                "the select reactor takes {select} file descriptors",
-                "start twistd with another (twistd --help-reactors)",
+                "the select reactor uses at most {select} file descriptors",
+                "start twistd with another reactor (twistd --help-reactors)",
                 room,
             )
         elif (limits.max_sessions, limits.max_unestablished) != (
             usual.max_sessions,
             usual.max_unestablished,
         ):
-            self._warn("there are {most} file descriptors (ulimit -n)", "raise that", room)
+            self._warn("there are {most} file descriptors (ulimit -n)", "raise their number", room)
         else:
             self.log.info(
                 "room for {room} connections: there are {most} file descriptors (ulimit -n)",
@@ -108,11 +108,11 @@ class DescriptorService(Service):
             )
 
     def _warn(self, cause: str, remedy: str, room: float) -> None:
-        """Say that there is room for fewer than there may be, and what to do."""
+        """Warn that there is less room than the bounds allow, and name the remedy."""
         self.log.warn(
-            f"{cause}, enough for {{room}} connections at most, and there may be {{sessions}} "
-            f"sessions and {{unestablished}} without one: {remedy}, or give --max-sessions and "
-            "--max-unestablished",
+            f"{cause}, enough for {{room}} connections at most, and the bounds allow {{sessions}} "
+            f"sessions and {{unestablished}} connections without one: {remedy}, or give lower "
+            "--max-sessions and --max-unestablished",
             select=SELECT,
             most=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             room=int(room),

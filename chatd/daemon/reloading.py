@@ -1,4 +1,4 @@
-"""Reading anew what an operator has changed, while the daemon runs."""
+"""`Reloading`: reads the operator's files again while the daemon runs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from chatd.errors import ConfigurationError
 __all__ = ["Reloading", "Step"]
 
 Step = Callable[[], "Awaitable[None] | None"]
-"""Reads a file anew; it returns an awaitable where it has to wait for something first."""
+"""Reads a file again; returns an awaitable if it must wait."""
 
 
 class Reloading:
-    """Reads files anew, each for itself: where one is wrong, what it said before stays in force.
+    """Reads files again, each independently: if a file is wrong, its earlier content stays valid.
 
     Args:
-        steps: What reads them, by what each is called; the next one waits for none.
+        steps: The steps, by their names in the log. They do not wait for each other.
     """
 
     log = Logger()
@@ -30,18 +30,18 @@ class Reloading:
         for what, step in steps.items():
             self.add(what, step)
 
-    def add(self, what: str, step: Step, done: str = "read anew") -> None:
-        """Take one more step at each reload, after those that were added before.
+    def add(self, what: str, step: Step, done: str = "read again") -> None:
+        """Add a step, after the earlier steps.
 
         Args:
-            what: What the log calls it.
-            step: What does it. It raises ConfigurationError where something is wrong with the file.
-            done: What the log says was done.
+            what: Its name in the log.
+            step: The step. It raises `ConfigurationError` if the file is wrong.
+            done: The log's words for a success.
         """
         self._steps.append((what, step, done))
 
     def __call__(self) -> None:
-        """Read all of them, and log what became of each."""
+        """Take all steps, and log the result of each."""
         for what, step, done in self._steps:
             Deferred.fromCoroutine(self._take(what, step, done))
 
@@ -52,12 +52,12 @@ class Reloading:
                 await reading
         except ConfigurationError as error:
             self.log.error(
-                "{what}: not {done}, what was in force stays: {error}",
+                "{what}: not {done}, nothing changes: {error}",
                 what=what,
                 done=done,
                 error=error,
             )
-        except Exception:  # the others are to be read all the same
-            self.log.failure("{what}: not {done}, what was in force stays", what=what, done=done)
+        except Exception:  # the other files must be read all the same
+            self.log.failure("{what}: not {done}, nothing changes", what=what, done=done)
         else:
             self.log.info("{what}: {done}", what=what, done=done)

@@ -1,7 +1,7 @@
-"""Seeing at the start whether what a daemon reads later can be read with the rights that it keeps.
+"""`RereadingService`: checks at the start that the daemon can read its files again later.
 
 `twistd --uid` reads the options, and with them each file, as root. It gives up root's rights when
-the ports are open, before the services start: what cannot be read then cannot be read anew either.
+the ports are open, before the services start. A file that is unreadable then stays unreadable.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ __all__ = ["RereadingService"]
 
 
 class RereadingService(Service):
-    """Tries to read files at the start, and does nothing with what is in them.
+    """Tries to read files at the start, and ignores their content.
 
     Args:
-        anew: What reads the files that SIGHUP has read anew, by what each is called. Without them
-            the daemon can serve: what was read goes on to be in force.
-        needed: What looks at the files without which the daemon cannot serve.
+        anew: Readers of the files that SIGHUP reads again, by their names in the log. The daemon
+            can serve without reading them again: their earlier content stays valid.
+        needed: Checks the files that the daemon needs for serving.
     """
 
     log = Logger()
@@ -34,10 +34,10 @@ class RereadingService(Service):
         self._needed = needed
 
     def startService(self) -> None:
-        """Try, and warn of each file that cannot be read anew.
+        """Try to read all files, and warn of each file that SIGHUP cannot read.
 
         Raises:
-            StartupError: One that is needed cannot be read.
+            StartupError: A needed file cannot be read.
         """
         super().startService()
         for what, read in self._anew.items():
@@ -45,7 +45,7 @@ class RereadingService(Service):
                 read()
             except ConfigurationError as error:
                 self.log.warn(
-                    "{what}: SIGHUP will not read it anew: {error}", what=what, error=error
+                    "{what}: SIGHUP will not read it again: {error}", what=what, error=error
                 )
         if self._needed is not None:
             try:

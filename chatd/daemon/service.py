@@ -1,4 +1,4 @@
-"""`ChatService`: the daemon, as a service of Twisted's."""
+"""`ChatService`: the daemon as a Twisted service."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ from chatd.server.factory import GRACE_S, ChatFactory
 __all__ = ["ChatService"]
 
 HURRY_S = 1.0
-"""How long a store may take to close where nobody is waited for, in seconds."""
+"""Seconds that a store may take to close in a hurried stop."""
 
 
 class ChatService(MultiService):
-    """The daemon: listens on its endpoints, and says goodbye to everyone when it stops.
+    """The daemon: listens on its endpoints, and says goodbye to all clients when it stops.
 
     Args:
         reactor: The reactor.
-        factory: What serves the connections.
+        factory: Serves the connections.
         endpoints: Twisted server endpoint strings to listen on, or one such string.
-        ban_file: Where bans are kept; None where they are the factory's own.
-        socket_mode: The mode of UNIX sockets whose endpoint says none; None for 666.
-        grace_s: How long saying goodbye to everyone may take, in seconds.
-        reload: Called at SIGHUP; with it, the service also stops at once where it is told to stop
-            a second time. None where signals are the program's.
-        finish: Called when nobody can connect any more: the peer on `stdio:`, the only endpoint,
-            has gone, and all it said is stored. None where the program goes on all the same.
+        ban_file: Keeps the bans; None if the factory keeps them.
+        socket_mode: The mode of UNIX sockets whose endpoint gives none; None for 666.
+        grace_s: How long saying goodbye may take, in seconds.
+        reload: Called at SIGHUP. With it, a second signal to stop also ends all waiting. None if
+            the program handles signals itself.
+        finish: Called when no client can connect any more: the client on `stdio:`, the only
+            endpoint, is gone, and its messages are stored. None if the program goes on.
 
     Raises:
-        ConfigurationError: One of `endpoints` is no server endpoint string.
+        ConfigurationError: One of `endpoints` is not a server endpoint string.
 
     Attributes:
-        factory: What serves the connections.
-        listeners: What listens, in the order of `endpoints`.
-        certificates: Goes through those of its TLS endpoints; see `Certificates`.
+        factory: Serves the connections.
+        listeners: The listening services, in the order of `endpoints`.
+        certificates: The certificates of the TLS endpoints; see `Certificates`.
     """
 
     log = Logger()
@@ -88,24 +88,24 @@ class ChatService(MultiService):
             )
             for description in descriptions
         )
-        # Not among the services within: they are stopped after them.
+        # These two are not child services: they stop after the child services.
         self._signals = Service() if reload is None else SignalService(reactor, reload, self.hurry)
         self._keeping = KeepingService(reactor, factory, ban_file)
         for listener in self.listeners:
             listener.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
-        """Take signals, and listen, before the daemon gives up its privileges.
+        """Handle signals, and listen, before the daemon gives up its privileges.
 
         Raises:
             StartupError: A port cannot be bound.
         """
         with self._all_or_nothing():
-            self._signals.startService()  # before anyone can know that it is there
+            self._signals.startService()  # before any client or script can see the daemon
             super().privilegedStartService()
 
     def startService(self) -> None:
-        """Open the store; listen and take signals if that was not done with privileges.
+        """Open the store; listen and handle signals unless `privilegedStartService` did.
 
         Raises:
             StartupError: The store cannot be opened, or a port cannot be bound.
@@ -117,7 +117,7 @@ class ChatService(MultiService):
             super().startService()
 
     def _note_end(self) -> None:
-        """Finish, where nobody can connect any more."""
+        """Finish if no client can connect any more."""
         if self._finish is not None and all(listener.has_ended for listener in self.listeners):
             if isinstance(self._signals, SignalService):
                 self._signals.note_stopping()
@@ -125,7 +125,7 @@ class ChatService(MultiService):
 
     @contextmanager
     def _all_or_nothing(self) -> Iterator[None]:
-        """Let go of what was taken where the rest cannot be had."""
+        """Close the ports and give signals back if the start fails."""
         try:
             yield
         except StartupError:
@@ -135,7 +135,7 @@ class ChatService(MultiService):
             raise
 
     def stopService(self) -> Deferred[None]:
-        """Stop listening, tell every client, wait until they are gone, and close the store.
+        """Stop listening, tell all clients, wait until they are gone, and close the store.
 
         Returns:
             A Deferred that fires with None when all of that is done.
@@ -143,7 +143,7 @@ class ChatService(MultiService):
         return Deferred.fromCoroutine(self._stop(maybeDeferred(super().stopService)))
 
     async def _stop(self, stopped_listening: Deferred[Any]) -> None:
-        """Take each step, whatever became of the one before."""
+        """Take each step, also if an earlier step failed."""
         try:
             await stopped_listening
         finally:
@@ -154,17 +154,17 @@ class ChatService(MultiService):
                 self._signals.stopService()
 
     async def _close_store(self) -> None:
-        """Wait until the store is closed, or for no longer than the grace, or until told again."""
+        """Wait until the store is closed, the grace is over, or the stop is hurried."""
         self._closing = self._keeping.stopService()
         wait_s = HURRY_S if self._is_hurried else max(self._grace_s, HURRY_S)
         self._is_hurried = False
         try:
             await self._closing.addTimeout(wait_s, self._reactor)
         except (CancelledError, TimeoutError):
-            self.log.error("the store does not close; what was confirmed is in it")
+            self.log.error("the store does not close; all confirmed messages are in it")
 
     def hurry(self) -> None:
-        """Wait for nobody any more, where it is stopping: neither for clients nor for the store."""
+        """Stop waiting, for clients as well as for the store, if the daemon is stopping."""
         self._is_hurried = True
         closing = self._closing
         self.factory.cut_off()  # it may begin to close the store, which then has its second

@@ -1,4 +1,4 @@
-"""`Settings`: what an operator decides."""
+"""`Settings`: the operator's settings."""
 
 from __future__ import annotations
 
@@ -23,24 +23,25 @@ DEFAULT_ENDPOINT = "tcp:9999:interface=localhost"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What an operator decides.
+    """The operator's settings.
 
     Attributes:
         endpoints: Twisted server endpoint strings to listen on.
         key_file: Path of the key file, or None for no key.
         heartbeat_s: Seconds between two pings.
         max_content: Longest content of a message, in bytes.
-        data: The directory in which what is said and who is banned is kept; None for memory.
+        data: The directory for messages and bans; None for memory.
         durability: What a power cut may cost, with `data`.
-        keep: How much of each room is kept; None for the store's own measure.
-        policy: What else is decided of the chat.
+        keep: How much of each room is kept; None for the store's default.
+        policy: The other settings of the chat.
         password_file: Path of a password file, or None.
-        checkers: What else checks who logs in. Without these and a password file nobody need.
-        limits: What peers may take of the server.
-        logins_per_minute: How often each address may try a password in a minute; as often at once.
-        operator_file: Path of a file with names of those who may kick and ban, or None.
-        socket_mode: The mode of UNIX sockets whose endpoint says none; None for 666.
-        grace_s: How long saying goodbye to everyone may take, in seconds.
+        checkers: Further checkers of logins. Without any and without a password file, clients need
+            no accounts.
+        limits: The limits for peers.
+        logins_per_minute: How many wrong passwords each address may try a minute, and at once.
+        operator_file: Path of a file with names that may kick and ban, or None.
+        socket_mode: The mode of UNIX sockets whose endpoint gives none; None for 666.
+        grace_s: How long saying goodbye may take, in seconds.
     """
 
     endpoints: Sequence[str] = (DEFAULT_ENDPOINT,)

@@ -1,4 +1,4 @@
-"""Signals: what an operator asks of a daemon that runs."""
+"""`SignalService`: handles SIGHUP, and repeated signals to stop."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["SignalService"]
 class SignalService(Service):
     """Acts on SIGHUP, and on a second SIGTERM or SIGINT.
 
-    The reactor's own way to stop is taken in the reactor's turn: it writes to the log, and where
-    the signal comes while something else does, the log's lock is not always free again.
+    The reactor's own signal handlers are called in a turn of the reactor: they write to the log,
+    and could wait for ever for the log's lock if the signal interrupts another write.
 
     Args:
-        reactor: The reactor, which installs signal handlers of its own when it runs.
+        reactor: The reactor, which installs its own signal handlers when it runs.
         hang_up: Called at each SIGHUP.
-        hurry: Called where the daemon is told to stop while it is stopping.
+        hurry: Called at a signal to stop while the daemon is stopping.
     """
 
     def __init__(
@@ -37,21 +37,21 @@ class SignalService(Service):
         self._is_stopping = False
 
     def startService(self) -> None:
-        """Take the signals."""
+        """Install the signal handlers."""
         super().startService()
         self._before = signal.signal(signal.SIGHUP, self._in_turn(self._hang_up))
         self._reactor.callWhenRunning(self._take_stops)
 
     def stopService(self) -> None:
-        """Give SIGHUP back; those that stop the daemon may still come."""
+        """Restore the handler of SIGHUP; signals to stop may still come."""
         super().stopService()
         before, self._before = self._before, None
-        if before is not None:  # else starting failed before its turn came
-            # What would end a process that is about to end by itself is nothing to it.
+        if before is not None:  # it is None if the start failed earlier
+            # SIGHUP's default would end the process, which is about to end by itself.
             signal.signal(signal.SIGHUP, signal.SIG_IGN if before == signal.SIG_DFL else before)
 
     def note_stopping(self) -> None:
-        """Take note that the daemon stops by itself: the next signal to stop is a second one."""
+        """Note that the daemon stops by itself: the next signal to stop counts as the second."""
         self._is_stopping = True
 
     def _take_stops(self) -> None:

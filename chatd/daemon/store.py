@@ -1,4 +1,4 @@
-"""`KeepingService`: opens and closes the store, and drops what is too old."""
+"""`KeepingService`: opens and closes the store, and deletes expired messages."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from chatd.transport.clock import looping_call
 __all__ = ["EXPIRY_INTERVAL_S", "KeepingService"]
 
 EXPIRY_INTERVAL_S = 60.0
-"""Seconds between two looks for what has become too old to be kept."""
+"""Seconds between two deletions of expired messages."""
 
 
 class KeepingService(Service):
-    """Opens what keeps what is said, and drops what is too old now and then.
+    """Opens the store and the bans, and deletes expired messages every `EXPIRY_INTERVAL_S`.
 
     Args:
-        clock: What tells the time.
-        factory: Whose store it is.
-        ban_file: Where bans are kept; None where they are the factory's own.
+        clock: The reactor, or a test's clock.
+        factory: The factory with the store and the bans.
+        ban_file: Keeps the bans; None if the factory keeps them.
     """
 
     log = Logger()
@@ -35,10 +35,10 @@ class KeepingService(Service):
         self._loop = looping_call(clock, self._expire)
 
     def startService(self) -> None:
-        """Open the store.
+        """Load the bans and open the store.
 
         Raises:
-            StartupError: It cannot be opened.
+            StartupError: The bans cannot be read, or the store cannot be opened.
         """
         try:
             if self._ban_file is not None:
@@ -50,7 +50,11 @@ class KeepingService(Service):
         self._loop.start(EXPIRY_INTERVAL_S)
 
     def stopService(self) -> Deferred[None]:
-        """Wait until bans are saved, and close the store, when nobody uses it any more."""
+        """Wait until the bans are saved, then close the store. Call this after its last use.
+
+        Returns:
+            A Deferred that fires with None when the store is closed.
+        """
         super().stopService()
         if self._loop.running:
             self._loop.stop()
@@ -65,5 +69,5 @@ class KeepingService(Service):
             await self._factory.store.expire()
         except StoreError as error:
             self._factory.engine.failures.store_failed(error)
-        except Exception:  # of a store of whatever make: the loop goes on
-            self.log.failure("the store failed to drop what is too old")
+        except Exception:  # a store by another author may raise anything; the loop goes on
+            self.log.failure("the store failed to delete expired messages")

@@ -1,4 +1,4 @@
-"""The `chatd` command of `twistd` and `twist`: its options, and the service made from them."""
+"""The `chatd` command of `twistd` and `twist`: its options and its service."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Options(usage.Options, AuthOptionMixin):
         self._is_refused = False
 
     def opt_endpoint(self, description: str) -> None:
-        """Listen on this Twisted server endpoint; may be given often."""
+        """Listen on this Twisted server endpoint; may be given several times."""
         self["endpoints"].append(description)
 
     opt_endpoint.__doc__ = (
@@ -57,15 +57,15 @@ class Options(usage.Options, AuthOptionMixin):
     opt_e = opt_endpoint
 
     def opt_room(self, name: str) -> None:
-        """Let each session into this room, not into lobby; may be given several times."""
+        """Put new sessions into this room instead of lobby; may be given several times."""
         self["rooms"].append(as_name("room", check_room)(name))
 
     def opt_operator(self, name: str) -> None:
-        """Let whoever has this name kick and ban; may be given several times."""
+        """Let this name kick and ban; may be given several times."""
         self["operators"].append(as_name("operator", check_name)(name))
 
     def opt_auth(self, description: str) -> None:
-        """Ask for accounts by one of Twisted's methods; may be given several times."""
+        """Require accounts, checked by one of Twisted's methods; may be given several times."""
         try:
             super().opt_auth(description)
         except usage.UsageError as error:
@@ -80,21 +80,21 @@ class Options(usage.Options, AuthOptionMixin):
         raise SystemExit(0)
 
     def parseArgs(self, *arguments: str) -> None:
-        """Refuse what is no option.
+        """Refuse arguments that are not options.
 
         Raises:
             UsageError: There is such an argument.
         """
         if arguments:
             raise usage.UsageError(
-                f"{arguments[0]!r} is no option: options begin with --, and --help lists them"
+                f"{arguments[0]!r} is not an option: options begin with --, and --help lists them"
             )
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
         """Parse the options.
 
         Raises:
-            UsageError: One of them is wrong.
+            UsageError: An option is wrong.
         """
         try:
             super().parseOptions(options)
@@ -103,11 +103,14 @@ class Options(usage.Options, AuthOptionMixin):
             raise usage.UsageError(" ".join(str(error).split())) from error
 
     def getUsage(self, width: int | None = None) -> str:
-        """Return the help; twistd prints it before an error too, where one line is enough."""
+        """Return the help; return nothing after an error.
+
+        twistd prints the help before an error, too; there the error alone is enough.
+        """
         return "" if self._is_refused else str(super().getUsage(width))
 
     def postOptions(self) -> None:
-        """Put the daemon together, so that what is wrong with it is a usage error."""
+        """Assemble the daemon here, so that every wrong setting is a usage error."""
         from twisted.internet import reactor  # noqa: PLC0415  (where the program starts)
 
         program = {} if self.parent is None else self.parent  # the options of twistd or twist
@@ -124,13 +127,13 @@ class Options(usage.Options, AuthOptionMixin):
 
 
 def _check_standard_output(program: Mapping[str, Any]) -> None:
-    """See that twistd leaves standard input and output to a session.
+    """Check that twistd leaves standard input and output to a session.
 
     Args:
-        program: Its options; those of another program are not looked at.
+        program: The options of twistd; those of another program are ignored.
 
     Raises:
-        UsageError: It does not.
+        UsageError: twistd would use standard input or output itself.
     """
     if "nodaemon" not in program:
         return

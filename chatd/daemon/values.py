@@ -1,4 +1,4 @@
-"""What the values of options may be: each `as_…` reads one kind, and says what it takes."""
+"""Converters of option values: each `as_…` reads one kind of value, or says what it takes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _MODES = range(0o1000)
 
 
 def as_count(option: str, least: int = 1, most: int = _MAX_COUNT) -> Callable[[str], int]:
-    """Return what takes a whole number in a range."""
+    """Return a converter to a whole number from `least` to `most`."""
 
     def convert(number: str) -> int:
         count = _whole_number(number)
@@ -48,7 +48,7 @@ def as_count(option: str, least: int = 1, most: int = _MAX_COUNT) -> Callable[[s
 def as_seconds(
     option: str, least: float = _MIN_SECONDS, most: float = _MAX_SECONDS
 ) -> Callable[[str], float]:
-    """Return what takes a time in a range, in seconds."""
+    """Return a converter to a time from `least` to `most`, in seconds."""
 
     def convert(number: str) -> float:
         seconds = _number(number)
@@ -60,11 +60,11 @@ def as_seconds(
 
 
 def as_name(option: str, check: Callable[[str], str]) -> Callable[[str], str]:
-    """Return what takes a name.
+    """Return a converter to a name.
 
     Args:
-        option: The option.
-        check: Raises `RequestError` for what is no such name.
+        option: The option's name.
+        check: Raises `RequestError` if the name is not valid.
     """
 
     def convert(name: str) -> str:
@@ -78,7 +78,7 @@ def as_name(option: str, check: Callable[[str], str]) -> Callable[[str], str]:
 
 
 def as_rate(option: str) -> Callable[[str], float]:
-    """Return what takes a rate a second, or 0 for no limit."""
+    """Return a converter to a rate a second, or 0 for no limit."""
 
     def convert(number: str) -> float:
         rate = _number(number)
@@ -93,7 +93,7 @@ def as_rate(option: str) -> Callable[[str], float]:
 
 
 def as_seconds_of_days(number: str) -> float:
-    """Return the seconds of a number of days."""
+    """Convert a number of days to seconds."""
     days = _number(number)
     if not 0 < days <= _MAX_DAYS:
         raise usage.UsageError(
@@ -103,7 +103,7 @@ def as_seconds_of_days(number: str) -> float:
 
 
 def as_durability(name: str) -> Durability:
-    """Return what a power cut may cost."""
+    """Convert a name to a `Durability`."""
     try:
         return Durability(name)
     except ValueError:
@@ -112,7 +112,7 @@ def as_durability(name: str) -> Durability:
 
 
 def as_mode(text: str) -> int:
-    """Return a file's mode."""
+    """Convert an octal number to a file's mode."""
     try:
         mode = int(text, 8)
     except ValueError:

@@ -1,1 +1,1 @@
-"""Where a daemon listens: endpoints, UNIX sockets, certificates, and accepting."""
+"""Listening: endpoints, UNIX sockets, certificates, and accepting connections."""

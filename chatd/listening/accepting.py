@@ -17,23 +17,23 @@ from twisted.logger import Logger
 __all__ = ["RETRY_S", "SPARED", "Acceptor", "room_for_more"]
 
 SPARED = 16
-"""How many descriptors are left for what is no connection: the store, a log, a file read anew."""
+"""How many descriptors are spared for other uses: the store, a log, a file that is read again."""
 RETRY_S = 0.25
-"""How long nothing is accepted before it is tried again, in seconds."""
+"""Seconds without accepting before the next attempt."""
 
 
 class Acceptor:
     """Stands between a port and its listening socket.
 
-    When the descriptors run out, Twisted accepts every connection that waits, and closes it. Here
-    one goes for each that waits, or, where nobody may be cut off, those that wait go on waiting in
-    the system's queue until others have gone.
+    When the descriptors run out, Twisted accepts every waiting connection and closes it. Here, each
+    waiting connection replaces a connection without a session. If every connection has a session,
+    the waiting ones stay in the system's queue until others have closed.
 
     Args:
-        clock: What tells the time.
-        port: A port of Twisted's, which is listening. It must be one that has a socket.
-        make_room: Cuts a connection off, so that its descriptor is free in the reactor's next turn,
-            and says whether there was one. Asked at most once for each connection that waits.
+        clock: The reactor, or a test's clock.
+        port: A listening Twisted port; it must have a socket.
+        make_room: Aborts a connection, so that its descriptor is free in the reactor's next turn,
+            and returns whether there was one. Called at most once for each waiting connection.
     """
 
     log = Logger()
@@ -50,7 +50,7 @@ class Acceptor:
         self._socket: socket.socket = port.socket
         self._retry: IDelayedCall | None = None
         self._is_full = False
-        self._has_made_room = False  # for the one that is accepted next
+        self._has_made_room = False  # for the next connection
         port.socket = self
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401
@@ -60,7 +60,7 @@ class Acceptor:
         """Accept a connection, if there is one and if there is room for it.
 
         Raises:
-            OSError: EAGAIN, as where there is none, or what else the system says.
+            OSError: EAGAIN if there is no connection or no room, or another error of the system.
         """
         if self._retry is not None:
             raise _again()
@@ -83,14 +83,14 @@ class Acceptor:
         return connection, address
 
     def close(self) -> None:
-        """Close the socket, and wait for nothing any more."""
+        """Close the socket, and cancel the next attempt."""
         if self._retry is not None:
             self._retry.cancel()
             self._retry = None
         self._socket.close()
 
     def _has_room(self) -> bool:
-        """Say whether a connection would get a number that is not spared."""
+        """Return whether a connection would get a descriptor that is not spared."""
         try:
             number = os.dup(self._socket.fileno())
         except OSError:
@@ -99,23 +99,23 @@ class Acceptor:
         return not _is_spared(number)
 
     def _is_anybody_waiting(self) -> bool:
-        """Say whether others who connected were not accepted yet."""
+        """Return whether connections wait in the system's queue."""
         poll = select.poll()
         poll.register(self._socket.fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
     def _find_room(self) -> None:
-        """Have a connection go for the one that waits, or accept none for a while."""
+        """Abort a connection for the one that waits, or stop accepting for `RETRY_S`."""
         if not self._is_full:
             self._is_full = True
             self.log.warn(
-                "the file descriptors run out: connections without a session are cut off for those "
-                "that come, or else none is accepted until others are closed; give the daemon more "
-                "of them (ulimit -n), or let it take fewer sessions"
+                "the file descriptors run out: each new connection replaces a connection without a "
+                "session, or waits until another connection ends; give the daemon more file "
+                "descriptors (ulimit -n), or fewer sessions (--max-sessions)"
             )
-        # Without a descriptor some systems say so even where nobody waits.
+        # Without a free descriptor, some systems report an error even if no connection waits.
         if self._is_anybody_waiting() and self._make_room():
-            self._has_made_room = True  # and the port looks again in its next turn
+            self._has_made_room = True  # the port tries again in its next turn
         else:
             self._shut()
 
@@ -129,7 +129,7 @@ class Acceptor:
 
 
 def room_for_more() -> float:
-    """Return how many descriptors there are beside those that are spared; less than 0 for none."""
+    """Return how many descriptors are free beside the spared ones; less than 0 if none are."""
     try:
         number = os.open(os.devnull, os.O_RDONLY)
     except OSError:
@@ -139,7 +139,7 @@ def room_for_more() -> float:
 
 
 def _is_spared(number: int) -> bool:
-    """Say whether a descriptor is one of the last: the system gives out the lowest that is free."""
+    """Return whether a descriptor is spared: the last ones are, as the lowest are used first."""
     return number >= _first_spared()
 
 

@@ -1,7 +1,7 @@
-"""What systemd hands over at the start: whether it is what an endpoint string says it is.
+"""Sockets from systemd: endpoints for them, and checks that they match their endpoint strings.
 
-Twisted reads the variables of sd_listen_fds(3) when its endpoints are imported, and says nothing of
-what they do not hold.
+Twisted reads the variables of sd_listen_fds(3) when its endpoints are imported, and gives no
+helpful error for missing sockets.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ def adopted_endpoint(
     description: str,
     socket_mode: int | None = None,
 ) -> IStreamServerEndpoint:
-    """Make an endpoint of a string such as `systemd:domain=UNIX:index=0`.
+    """Make an endpoint from a string such as `systemd:domain=UNIX:index=0`.
 
     Args:
         reactor: The reactor.
         description: The string.
-        socket_mode: The mode that UNIX sockets are to have; None where the operator wants none.
+        socket_mode: The operator's mode for UNIX sockets, or None.
 
     Raises:
-        ConfigurationError: No such socket was handed over, or another kind of it, or its mode is to
-            be changed, which is its maker's.
-        Exception: Whatever Twisted's parser makes of other faults.
+        ConfigurationError: No such socket was handed over, or its kind is another, or the operator
+            gave a mode for it: systemd sets the mode of its sockets.
+        Exception: Any exception of Twisted's parser for other faults.
     """
     try:
         endpoint = cast(AdoptedStreamServerEndpoint, serverFromString(reactor, description))
@@ -54,7 +54,7 @@ def adopted_endpoint(
 
 
 def check_adopted(descriptor: int, family: int) -> None:
-    """See that a descriptor is what an endpoint says: a listening stream socket of a family.
+    """Check that a descriptor is a listening stream socket of a family.
 
     Raises:
         ConfigurationError: It is not.
@@ -62,14 +62,16 @@ def check_adopted(descriptor: int, family: int) -> None:
     try:
         handed_over = socket.socket(fileno=os.dup(descriptor))
     except OSError as error:
-        raise ConfigurationError(f"what was handed over is no socket: {error.strerror}") from error
+        raise ConfigurationError(
+            f"the descriptor that was handed over is not a socket: {error.strerror}"
+        ) from error
     with handed_over:
         if handed_over.family != family:
             right = socket.AddressFamily(handed_over.family).name.removeprefix("AF_")
             raise ConfigurationError(f"the socket that was handed over has domain={right}")
         if not _is_listening(handed_over):
             raise ConfigurationError(
-                "the socket that was handed over does not listen: it takes ListenStream= and "
+                "the socket that was handed over does not listen: set ListenStream= and "
                 "Accept=no in the .socket unit"
             )
 
@@ -99,8 +101,8 @@ def _why_none() -> str:
     pid = os.environ.get(_PID)
     if pid is None:
         return (
-            f"no socket was handed over: systemd tells of those in {_PID}, LISTEN_FDS and "
-            "LISTEN_FDNAMES, and not all of them are set"
+            f"no socket was handed over: systemd sets {_PID}, LISTEN_FDS and LISTEN_FDNAMES for "
+            "that, and not all of them are set"
         )
     return (
         f"the sockets were handed over to process {pid} ({_PID}), and this is process "
@@ -109,7 +111,7 @@ def _why_none() -> str:
 
 
 def _count_given(reactor: Any) -> int:  # noqa: ANN401
-    """Return how many sockets were handed over."""
+    """Return the number of sockets that were handed over."""
     count = 0
     with suppress(IndexError):
         while True:

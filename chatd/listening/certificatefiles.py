@@ -1,4 +1,4 @@
-"""The files that a TLS endpoint string names: where they are, and whether they can be served."""
+"""The files of a TLS endpoint string: their paths, and checks that `tls:` can serve them."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _ARGUMENTS = {
     ),
     "tls": ("path", "port", "backlog", "interface"),
 }
-"""The names of the arguments of Twisted's server endpoints, in the order of their places."""
+"""The names of the arguments of Twisted's server endpoints, in order of position."""
 _FILES = ("privateKey", "certKey", "extraCertChain", "dhParameters")
 _USUAL_KEY = "server.pem"
-"""The file that Twisted reads where an `ssl:` string names no key."""
+"""The file that Twisted reads if an `ssl:` string names no key."""
 
 _WORD = re.compile(r"(?:^|:)((?:\\.|[^\\:])*)", re.DOTALL)
 _NAMED = re.compile(r"((?:\\.|[^\\=])*)=(.*)", re.DOTALL)
@@ -41,12 +41,12 @@ _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTA
 
 @dataclass(frozen=True, slots=True)
 class TlsString:
-    """A TLS server endpoint string whose files stay the same when the daemon changes its directory.
+    """A TLS server endpoint string with absolute paths, as the daemon changes its directory later.
 
     Attributes:
         text: The string, with absolute paths.
-        files: The files that it names, for `ssl:`.
-        directory: The directory that it names, for `tls:`; else None.
+        files: The paths of its files, for `ssl:`.
+        directory: The path of its directory, for `tls:`; None for `ssl:`.
     """
 
     text: str
@@ -58,7 +58,7 @@ def read_tls_string(description: str) -> TlsString:
     """Find the files in an `ssl:` or `tls:` server endpoint string.
 
     Args:
-        description: The string, one that Twisted takes.
+        description: The string; Twisted must accept it.
     """
     kind, *words = _WORD.findall(description)
     names = iter(_ARGUMENTS[kind])
@@ -82,10 +82,10 @@ def read_tls_string(description: str) -> TlsString:
 
 @dataclass(frozen=True, slots=True)
 class PemDirectory:
-    """What a directory of PEM files lets `tls:` serve.
+    """The hosts that `tls:` can serve from a directory of PEM files.
 
     Twisted serves each key with its certificate, for the hosts that the certificate names. It
-    passes over a key without one.
+    ignores a key without a certificate.
 
     Attributes:
         hosts: The names of the hosts.
@@ -100,11 +100,11 @@ class PemDirectory:
         """Read all files whose names end in `.pem`, as Twisted does.
 
         Raises:
-            ConfigurationError: One of them cannot be read or is damaged, or there is no key with a
+            ConfigurationError: A file cannot be read or is damaged, or there is no key with a
                 certificate that names a host.
         """
         if not os.path.isdir(directory):
-            raise ConfigurationError(f"{directory} is no directory")
+            raise ConfigurationError(f"{directory} is not a directory")
         keys: list[tuple[str, bytes]] = []
         hosts_of: dict[bytes, set[str]] = {}
         for path in sorted(Path(directory).rglob("*.pem")):
@@ -113,29 +113,29 @@ class PemDirectory:
         hosts = frozenset(host for _, public in keys for host in hosts_of.get(public, ()))
         strays = tuple(path for path, public in keys if public not in hosts_of)
         if not hosts and strays:
-            raise ConfigurationError(f"the key in {strays[0]} has another certificate, or none")
+            raise ConfigurationError(f"no certificate matches the key in {strays[0]}")
         if not hosts:
             raise ConfigurationError(
-                f"{directory} has no key with a certificate that names a host, in files *.pem"
+                f"the files *.pem in {directory} have no key with a certificate that names a host"
             )
         return cls(hosts, strays)
 
     def check_successor(self, new: PemDirectory) -> None:
-        """Check that what is in the directory now may take the place of this.
+        """Check that the present content of the directory may replace this content.
 
         Raises:
-            ConfigurationError: A host would be served no more, because a key has no certificate.
+            ConfigurationError: A host could no longer be served, because a key has no certificate.
         """
         lost = sorted(self.hosts - new.hosts)
         if lost and new.strays:
             raise ConfigurationError(
-                f"the key in {new.strays[0]} has another certificate, or none; there is none for "
+                f"no certificate matches the key in {new.strays[0]}; there is no certificate for "
                 f"{', '.join(lost)}"
             )
 
 
 def _read_blocks(path: str, keys: list[tuple[str, bytes]], hosts_of: dict[bytes, set[str]]) -> None:
-    """Add the keys and certificates of a file to those of others."""
+    """Add the keys and certificates of a file to `keys` and `hosts_of`."""
     try:
         data = read_regular_file(path)[0]
     except OSError as error:
@@ -148,8 +148,8 @@ def _read_blocks(path: str, keys: list[tuple[str, bytes]], hosts_of: dict[bytes,
                 hosts_of.setdefault(public, set()).update(_hosts_in(certificate))
             else:
                 keys.append((path, _bytes_of(load_pem_private_key(block[0], None).public_key())))
-        except Exception as error:  # libraries that read nonsense raise what they like
-            raise ConfigurationError(f"{path}: damaged, or of a kind that is not read") from error
+        except Exception as error:  # the libraries may raise anything for damaged files
+            raise ConfigurationError(f"{path}: damaged, or of an unsupported kind") from error
 
 
 def _bytes_of(key: PublicKeyTypes) -> bytes:

@@ -1,9 +1,9 @@
-"""TLS endpoints whose certificates can be read anew while they listen.
+"""TLS endpoints that can read their certificates again while they listen.
 
-Twisted reads the files of `ssl:` and `tls:` when it parses the string. To read them anew, the same
-string is parsed again, with a recorder in the reactor's place: what Twisted would listen with now
-takes the place of what the port has. So every argument means what Twisted says, and connections
-that are there keep the certificate that they began with.
+Twisted reads the files of `ssl:` and `tls:` when it parses the string. To read them again, chatd
+parses the same string with a recorder in place of the reactor. The recorded contexts or factory
+then replace those of the port. So every argument keeps Twisted's meaning, and existing connections
+keep the certificate that they began with.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ __all__ = ["Certificates", "RenewableEndpoint"]
 
 @dataclass(frozen=True, slots=True)
 class _Listening:
-    """What an endpoint listens with.
+    """The arguments of a `listenSSL` or `listenTCP` call.
 
     Attributes:
         port: The number of the port.
-        factory: What serves its connections; where there are no contexts, within TLS.
-        contexts: What makes the contexts of TLS, for `listenSSL`; None for `listenTCP`.
+        factory: Serves the connections; for `listenTCP`, it contains the TLS layer.
+        contexts: The context factory of TLS, for `listenSSL`; None for `listenTCP`.
         options: The other arguments.
     """
 
@@ -52,7 +52,7 @@ class _Listening:
 
 
 class _Recorder:
-    """Stands in for a reactor: it keeps what it is asked to listen with, and does not listen."""
+    """Stands in for a reactor: it records the arguments of a listen call, and does not listen."""
 
     listening: _Listening
 
@@ -63,17 +63,17 @@ class _Recorder:
         contextFactory: IOpenSSLContextFactory,
         **options: object,
     ) -> None:
-        """Keep what `ssl:` listens with."""
+        """Record the arguments of `ssl:`."""
         self.listening = _Listening(port, factory, contextFactory, options)
 
     def listenTCP(self, port: int, factory: IProtocolFactory, **options: object) -> None:
-        """Keep what `tls:` listens with."""
+        """Record the arguments of `tls:`."""
         self.listening = _Listening(port, factory, None, options)
 
 
 @implementer(IOpenSSLContextFactory)
 class _Contexts:
-    """Makes the contexts of those that are current."""
+    """Makes the contexts of the current context factory."""
 
     def __init__(self, current: Any) -> None:  # noqa: ANN401
         self.current = current
@@ -86,17 +86,17 @@ class _Contexts:
 
 @implementer(IProtocolFactory, ILoggingContext)
 class _Factory:
-    """Builds the protocols of the factory that is current; it is started as the first one is."""
+    """Builds the protocols of the current factory; starts and stops the first factory."""
 
     def __init__(self, first: Any) -> None:  # noqa: ANN401
         self.current = self._first = first
 
     def doStart(self) -> None:
-        """Start the first one, and what it wraps."""
+        """Start the first factory, and the factory that it wraps."""
         self._first.doStart()
 
     def doStop(self) -> None:
-        """Stop it."""
+        """Stop the first factory."""
         self._first.doStop()
 
     def buildProtocol(self, addr: IAddress | None) -> IProtocol | None:
@@ -105,21 +105,21 @@ class _Factory:
         return protocol
 
     def logPrefix(self) -> str:
-        """Be called in the log what the first one is."""
+        """Return the first factory's name in the log."""
         prefix: str = self._first.logPrefix()
         return prefix
 
 
 @implementer(IStreamServerEndpoint)
 class RenewableEndpoint:
-    """A TLS endpoint whose certificates can be read anew.
+    """A TLS endpoint that can read its certificates again.
 
     Args:
         reactor: The reactor.
-        description: An `ssl:` or `tls:` server endpoint string, one that Twisted takes.
+        description: An `ssl:` or `tls:` server endpoint string; Twisted must accept it.
 
     Raises:
-        ConfigurationError: There is nothing to serve with.
+        ConfigurationError: The certificates cannot be served.
     """
 
     def __init__(self, reactor: Any, description: str) -> None:  # noqa: ANN401
@@ -132,7 +132,7 @@ class RenewableEndpoint:
             self._read(None)
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Listen, with the certificates as they are now."""
+        """Listen with the present certificates."""
         self._factory = protocolFactory
         now = self._read(protocolFactory)
         if now.contexts is None:
@@ -142,10 +142,10 @@ class RenewableEndpoint:
         return execute(self._reactor.listenSSL, now.port, now.factory, contexts, **now.options)
 
     def renew(self) -> None:
-        """Read the certificates anew, for the connections that come from then on.
+        """Read the certificates again, for new connections.
 
         Raises:
-            ConfigurationError: They cannot be served; those that were read before are, still.
+            ConfigurationError: They cannot be served; the earlier certificates stay in use.
         """
         try:
             directory = self._read_directory()
@@ -154,28 +154,30 @@ class RenewableEndpoint:
             now = self._read(self._factory)
         except ConfigurationError:
             raise
-        except Exception as error:  # the parsers are plugins, and raise what they like
+        except Exception as error:  # the parsers are plugins, and may raise anything
             raise ConfigurationError(why_refused(error)) from error
         self._directory = directory
-        if self._served is not None:  # else it does not listen yet, and will read them then
+        if self._served is not None:  # if None, `listen` will read them
             self._served.current = now.factory if now.contexts is None else now.contexts
 
     def _read(self, factory: IProtocolFactory | None) -> _Listening:
         for path in self._string.files:
             try:
-                data = read_regular_file(path)[0]  # Twisted would wait for a pipe
+                data = read_regular_file(path)[0]  # Twisted would wait at a pipe
             except OSError as error:
                 raise ConfigurationError(f"{path}: {why(error)}") from error
             if b"ENCRYPTED" in data:  # OpenSSL would ask at the terminal, and wait for the answer
-                raise ConfigurationError(f"{path}: the key has a passphrase; take one without")
+                raise ConfigurationError(
+                    f"{path}: the key has a passphrase; use a key without a passphrase"
+                )
         recorder = _Recorder()
         endpoint = serverFromString(recorder, self._string.text)
-        if getattr(endpoint, "clock", self) is None:  # TLS would import the global reactor
+        if getattr(endpoint, "clock", self) is None:  # if None, TLS imports the global reactor
             endpoint.clock = self._reactor
         endpoint.listen(factory)
         listening = recorder.listening
         if listening.contexts is not None:
-            listening.contexts.getContext()  # which Twisted would make at the first connection
+            listening.contexts.getContext()  # Twisted would make it at the first connection only
         return listening
 
     def _read_directory(self) -> PemDirectory | None:
@@ -194,13 +196,13 @@ class Certificates:
 
         Args:
             reactor: The reactor.
-            description: Its string, as in `RenewableEndpoint`.
-            called: What its operator calls it.
+            description: Its string; see `RenewableEndpoint`.
+            called: Its name in the log.
         """
         endpoint = RenewableEndpoint(reactor, description)
         self._endpoints.append((called, endpoint))
         return endpoint
 
     def __iter__(self) -> Iterator[tuple[str, Callable[[], None]]]:
-        """Go through the endpoints: what each is called, and what reads its certificates anew."""
+        """Return an iterator of the endpoints' names and their `renew` methods."""
         return iter([(called, endpoint.renew) for called, endpoint in self._endpoints])

@@ -1,4 +1,4 @@
-"""Endpoint strings of servers: Twisted's, with errors of one line that say what to do."""
+"""Server endpoint strings: Twisted's strings, with errors of one line that name the remedy."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ __all__ = [
 ]
 
 BACKLOG = 4096
-"""How many connections may wait to be accepted; Twisted's own 50 lets a storm of them starve."""
+"""How many connections may wait to be accepted; Twisted's default of 50 fails in a storm."""
 
 SOCKET_MODE = 0o666
-"""The mode of a UNIX socket: everyone on the machine may connect, as over TCP on loopback."""
+"""The mode of a UNIX socket: all users of the machine may connect, as over TCP on loopback."""
 
 _HAPROXY = "haproxy:"
 _TAKES_BACKLOG = re.compile(r"(tcp|tcp6|ssl|tls|unix):")
@@ -51,7 +51,7 @@ _HAS_MODE = re.compile(r"(?<!\\)(?:\\\\)*:mode=")
 _HAS_BACKLOG = re.compile(r"(?<!\\)(?:\\\\)*:backlog=")
 _SERVER_PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(-?\d+)(?::|$)")
 _IS_TLS = re.compile(r"(ssl|tls):")
-# Up to a path that is relative: the first argument without a name, or the one that is called so.
+# The text before a relative path: the path is the first argument without a name, or `address=`.
 _BEFORE_RELATIVE_PATH = re.compile(
     r"(?:haproxy:)?unix:(?:[^:\\=]+=(?:[^:\\]|\\.)*:)*?"
     r"(?:address=|(?!(?:[^:\\=]|\\.)*=))(?![/:\0]|$)"
@@ -61,19 +61,19 @@ _PATH = re.compile(r"(?:[^:\\]|\\.)*")
 
 @implementer(IStreamServerEndpoint)
 class _EndpointBehindProxy:
-    """Tells a connection that its PROXY header was read; closes it where that is nonsense.
+    """Tells a connection that its PROXY header was read; closes it if the header is malformed.
 
-    Twisted tells nobody, and lets an error out of some headers.
+    Twisted does not tell the connection, and raises an error for some headers.
 
     Args:
-        endpoint: What the proxy connects to.
+        endpoint: The endpoint for the proxy.
     """
 
     def __init__(self, endpoint: IStreamServerEndpoint) -> None:
         self._endpoint = endpoint
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Listen with the factory that reads the headers."""
+        """Listen with a factory that reads the headers."""
         wrapper: Any = protocolFactory
 
         class Reader(wrapper.protocol):  # type: ignore[misc]
@@ -82,7 +82,7 @@ class _EndpointBehindProxy:
                 try:
                     super().dataReceived(data)
                 except ValueError:
-                    if self._proxyInfo is not None:  # the header was read: it is not of that
+                    if self._proxyInfo is not None:  # the header was read: this is another error
                         raise
                     self.loseConnection()
                 if self._proxyInfo is not None and not was_told:
@@ -93,10 +93,10 @@ class _EndpointBehindProxy:
 
 
 class _UnixReactor:
-    """A reactor that listens on UNIX sockets as the daemon does; for all else it is the other one.
+    """A reactor that listens on UNIX sockets in the daemon's way, and delegates everything else.
 
     Args:
-        reactor: The other one.
+        reactor: The reactor for everything else.
     """
 
     def __init__(self, reactor: Any) -> None:  # noqa: ANN401
@@ -113,13 +113,13 @@ class _UnixReactor:
         mode: int,
         wantPID: bool,
     ) -> UnixPort:
-        """Make a socket. There is never a lock file, so there is nothing to be wanted of one."""
+        """Make a socket. `wantPID` is ignored: there is never a lock file."""
         return listen_unix(self._reactor, address, factory, backlog=backlog, mode=mode)
 
     def adoptStreamPort(
         self, fileDescriptor: int, addressFamily: int, factory: IProtocolFactory
     ) -> IListeningPort:
-        """Take a socket that was handed over."""
+        """Listen on a socket that was handed over."""
         if addressFamily == socket.AF_UNIX:
             return cast(IListeningPort, adopt_unix(self._reactor, fileDescriptor, factory))
         port = self._reactor.adoptStreamPort(fileDescriptor, addressFamily, factory)
@@ -134,26 +134,26 @@ def server_endpoint(
 ) -> IStreamServerEndpoint:
     """Make a server endpoint from a string such as `tcp:9999` or `unix:/run/chat.sock`.
 
-    The path of a UNIX socket is that of the current directory, also where a daemon goes to another
-    one before it listens; but for one that would be longer than the system allows then. Its
-    `lockfile=` means nothing: there is no lock file.
+    A relative path of a UNIX socket starts at the current directory, even if the daemon changes its
+    directory before it listens; the exception is a path whose absolute form is too long for the
+    system. `lockfile=` has no effect: there is no lock file.
 
     Args:
         reactor: The reactor.
         description: The string.
-        socket_mode: The mode of a UNIX socket whose string says none, where the operator wants
-            another than `SOCKET_MODE`. One that was handed over has its maker's.
-        certificates: Is to have the endpoint's certificates, where it serves with any.
+        socket_mode: The mode of a UNIX socket whose string gives none; None for `SOCKET_MODE`. It
+            must be None for a UNIX socket that was handed over, whose mode systemd sets.
+        certificates: The collection to which a TLS endpoint is added.
 
     Raises:
-        ConfigurationError: It is no server endpoint string, or no socket was handed over that fits
-            it, or one was whose mode is its maker's and is to be another.
+        ConfigurationError: The string is not a server endpoint string, no matching socket was
+            handed over, or `socket_mode` is given for a UNIX socket that was handed over.
     """
     try:
         made = _made_endpoint(
             reactor, description.removeprefix(_HAPROXY), socket_mode, certificates, description
         )
-    except Exception as error:  # the parsers are plugins, and raise what they like
+    except Exception as error:  # the parsers are plugins, and may raise anything
         raise bad_endpoint(description, error, "tcp:9999 or unix:/tmp/chat.sock") from error
     if description.startswith(_HAPROXY):
         return cast(IStreamServerEndpoint, proxyEndpoint(_EndpointBehindProxy(made)))
@@ -161,7 +161,7 @@ def server_endpoint(
 
 
 def is_stdio(description: str) -> bool:
-    """Say whether a server endpoint is standard input and output."""
+    """Return whether a server endpoint is standard input and output."""
     return _OF_STDIO.match(description) is not None
 
 
@@ -172,14 +172,14 @@ def _made_endpoint(
     certificates: Certificates | None,
     called: str,
 ) -> IStreamServerEndpoint:
-    """Make an endpoint, and let a fault in the string out as it comes.
+    """Make an endpoint; any exception may come out for a faulty string.
 
     Args:
         reactor: The reactor.
-        description: The string, without what tells of a proxy.
+        description: The string, without `haproxy:`.
         socket_mode: See `server_endpoint`.
-        certificates: As above.
-        called: The string as it was given.
+        certificates: See `server_endpoint`.
+        called: The operator's string.
     """
     _check_port(description)
     if _OF_NO_PATH.match(description):
@@ -195,7 +195,7 @@ def _made_endpoint(
         (_TAKES_BACKLOG, _HAS_BACKLOG, f"backlog={BACKLOG}"),
     ):
         if takes.match(description) and not has.search(description):
-            with suppress(TypeError):  # it has it already, by its place
+            with suppress(TypeError):  # the string has the argument already, by position
                 endpoint = serverFromString(listener, f"{description}:{argument}")
                 description = f"{description}:{argument}"
     if certificates is not None and _IS_TLS.match(description):
@@ -206,7 +206,7 @@ def _made_endpoint(
 
 
 def _from_here(description: str) -> str:
-    """Return the string of a UNIX socket with an absolute path, where that is not too long."""
+    """Return the string of a UNIX socket with an absolute path, unless that is too long."""
     before = _BEFORE_RELATIVE_PATH.match(description)
     if before is None:
         return description
@@ -223,4 +223,4 @@ def _from_here(description: str) -> str:
 def _check_port(description: str) -> None:
     port = _SERVER_PORT.match(description)
     if port is not None and not 0 <= int(port[1]) <= MAX_PORT:
-        raise ValueError(f"{port[1]} is no port")
+        raise ValueError(f"{port[1]} is not a port")

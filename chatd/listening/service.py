@@ -26,15 +26,15 @@ class ListeningService(Service):
     """Listens on one endpoint; a port that cannot be bound ends the daemon.
 
     Args:
-        clock: What tells the time.
-        description: The endpoint as the operator gave it.
+        clock: The reactor, or a test's clock.
+        description: The operator's endpoint string.
         endpoint: The endpoint.
-        factory: What serves its connections.
-        ended: Called when nobody can come any more, as the peer on `stdio:` has gone: not where the
-            service itself was stopped.
+        factory: Serves the connections.
+        ended: Called when the client on `stdio:` is gone, so that no client can connect any more;
+            not called if the service itself was stopped.
 
     Attributes:
-        has_ended: Whether that is so.
+        has_ended: Whether `ended` was called.
     """
 
     log = Logger()
@@ -58,7 +58,7 @@ class ListeningService(Service):
 
     @property
     def port(self) -> IListeningPort:
-        """The port that is listened on, once it is."""
+        """The port, when the service listens."""
         assert self._port is not None, "the service is not listening"
         return self._port
 
@@ -72,7 +72,7 @@ class ListeningService(Service):
         self._listen()
 
     def startService(self) -> None:
-        """Listen, if that was not done with privileges.
+        """Listen, unless `privilegedStartService` did.
 
         Raises:
             StartupError: The port cannot be bound.
@@ -92,18 +92,18 @@ class ListeningService(Service):
         if listening is not None:
             listening.cancel()
         port, self._port = self._port, None
-        # What `stdio:` gives is no port but a session's transport: its goodbye closes it.
+        # `stdio:` has no port but a session's transport; the session's goodbye closes it.
         stop = getattr(port, "stopListening", None)
         stopped: Deferred[None] | None = None if stop is None else stop()
         return succeed(None) if stopped is None else stopped
 
     def abandon(self) -> None:
-        """Let go of the port now: the reactor will not run to close it in its own time."""
+        """Close the port now: the reactor will not run to close it later."""
         listening, self._listening = self._listening, None
         if listening is not None:
             listening.cancel()
         port, self._port = self._port, None
-        lose = getattr(port, "connectionLost", None)  # what the reactor would call in a moment
+        lose = getattr(port, "connectionLost", None)  # the reactor would call this later
         if lose is not None:
             lose(Failure(ConnectionDone()))
 
@@ -139,7 +139,7 @@ class ListeningService(Service):
             self._warn_of(host)
 
     def _note_end(self, port: IListeningPort) -> None:
-        """Tell that the peer has gone, where it was not this side that closed."""
+        """Report that the peer is gone, unless this side closed the connection."""
         if self._port is port:
             self._port = None
             self.has_ended = True
@@ -147,12 +147,12 @@ class ListeningService(Service):
             self._ended()
 
     def _warn_of(self, host: object) -> None:
-        """Say what an operator may not have meant, where there is no key."""
+        """Warn of probable mistakes of the operator if there is no key."""
         is_tls = self._description.removeprefix("haproxy:").startswith(("ssl:", "tls:"))
         asks_passwords = self._factory.engine.admission.asks_passwords
         if asks_passwords and not is_tls and isinstance(host, (IPv4Address, IPv6Address)):
             self.log.warn(
-                "{endpoint}: nobody can log in there: passwords are not taken in the clear; give "
+                "{endpoint}: nobody can log in there: chatd takes no passwords in the clear; give "
                 "--key-file, or an endpoint with TLS",
                 endpoint=self._description,
             )
@@ -165,7 +165,7 @@ class ListeningService(Service):
 
 
 def _is_beyond_the_machine(host: str | None) -> bool:
-    """Whether an address that is listened on can be reached from elsewhere."""
+    """Return whether other machines can reach a listening address."""
     if not host:
         return False
     try:
@@ -175,6 +175,6 @@ def _is_beyond_the_machine(host: str | None) -> bool:
 
 
 def _why(reason: BaseException) -> str:
-    """Say in a few words why something failed."""
+    """Return the reason of a failure in a few words."""
     cause = getattr(reason, "socketError", reason)
     return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__

@@ -19,7 +19,7 @@ from twisted.internet.interfaces import (
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-if TYPE_CHECKING:  # mypy takes the public name for the one of Windows
+if TYPE_CHECKING:  # mypy takes the public name for the Windows class
     from twisted.internet._posixstdio import StandardIO
 else:
     from twisted.internet.stdio import StandardIO
@@ -29,25 +29,26 @@ __all__ = ["StdioAddress", "StdioEndpoint", "StdioTransport"]
 
 @implementer(IAddress)
 class StdioAddress:
-    """The address of whoever is at standard input and output."""
+    """The address of the client on standard input and output."""
 
     def __repr__(self) -> str:
         return "standard input and output"
 
 
 class StdioTransport(StandardIO):
-    """A connection over two descriptors, which closes them at its end.
+    """A connection over two descriptors, which it closes at its end.
 
-    Twisted's leaves them open, cannot be cut off, and does not end where nobody reads any more.
+    Twisted's transport leaves them open, cannot be aborted, and does not end when the other side
+    stops reading.
 
     Args:
-        protocol: What speaks over it.
-        input_end: What to read from.
-        output_end: What to write to.
+        protocol: The protocol of the connection.
+        input_end: The descriptor for reading.
+        output_end: The descriptor for writing.
         reactor: The reactor.
 
     Attributes:
-        ended: Fires with None when the connection is over, and the protocol was told.
+        ended: Fires with None when the connection is over and the protocol has been told.
     """
 
     def __init__(
@@ -71,17 +72,17 @@ class StdioTransport(StandardIO):
         return StdioAddress()
 
     def loseConnection(self) -> None:
-        """Close, once all is sent: at once where nobody reads any more."""
+        """Close when all data is sent, or at once if the other side has stopped reading."""
         super().loseConnection()
         if "write" not in self._open:
             self._end_soon(Failure(ConnectionDone()))
 
     def abortConnection(self) -> None:
-        """Close, whatever was still to be sent."""
+        """Close at once, and drop unsent data."""
         self._end_soon(Failure(ConnectionAborted()))
 
     def childConnectionLost(self, fd: str, reason: Failure) -> None:
-        """Close the descriptor of one direction, which is over: `read` or `write`."""
+        """Close the descriptor of a direction that is over, `read` or `write`."""
         os.close(self._open.pop(fd))
         super().childConnectionLost(fd, reason)
 
@@ -97,14 +98,14 @@ class StdioTransport(StandardIO):
 
 @implementer(IStreamServerEndpoint)
 class StdioEndpoint:
-    """Takes standard input and output, and serves whoever is there.
+    """Takes standard input and output, and serves the client on them.
 
-    Nothing else in the process reads or writes there from then on: both are the null device.
+    From then on, both are the null device for the rest of the process.
 
     Args:
         reactor: The reactor.
-        input_end: What to read from.
-        output_end: What to write to.
+        input_end: The descriptor for reading.
+        output_end: The descriptor for writing.
     """
 
     def __init__(self, reactor: Any, input_end: int = 0, output_end: int = 1) -> None:  # noqa: ANN401
@@ -112,11 +113,11 @@ class StdioEndpoint:
         self._ends = input_end, output_end
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
-        """Serve the peer.
+        """Serve the client.
 
         Returns:
-            A Deferred that fires with a `StdioTransport`, and fails with an `OSError` where
-            standard input or output is closed.
+            A Deferred that fires with a `StdioTransport`. It fails with `OSError` if standard input
+            or output is closed.
         """
         return execute(self._serve, protocolFactory)
 
@@ -125,12 +126,12 @@ class StdioEndpoint:
         protocol = factory.buildProtocol(StdioAddress())
         assert protocol is not None, "a server that starts takes connections"
         transport = StdioTransport(protocol, input_end, output_end, self._reactor)
-        return cast(IListeningPort, transport)  # for want of a port: nobody else can come
+        return cast(IListeningPort, transport)  # there is no port: only this client can connect
 
 
 def _take(number: int) -> int:
-    """Return a copy of a descriptor, in whose place is the null device from now on."""
-    # Python has no stream for what was closed when it started; its number is another file's now.
+    """Return a copy of a descriptor, and put the null device in its place."""
+    # If it was closed at the start, Python has no stream for it, and its number is another file's.
     if {0: sys.__stdin__, 1: sys.__stdout__}.get(number, number) is None:
         raise OSError(errno.EBADF, "standard input or output is closed")
     own = os.dup(number)

@@ -1,8 +1,8 @@
-"""The UNIX sockets that a daemon listens on: those that it makes, and those that it was given.
+"""UNIX sockets for listening: sockets of the daemon's own, and sockets that were handed over.
 
-Twisted's own port asks a lock file with a process id whether somebody listens, changes the mode of
-every socket, and deletes its file at the end, whoever made it. Here the socket itself is asked, and
-the daemon changes and deletes only the file that it made.
+Twisted's port relies on a lock file with a process id to tell whether another program listens. It
+also changes the mode of every socket, and deletes its file at the end, even if another program made
+it. chatd connects to the socket to find out, and changes and deletes only its own files.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from twisted.python.failure import Failure
 __all__ = ["SocketFile", "UnixPort", "adopt_unix", "listen_unix"]
 
 LOCK_WAIT_S = 1.0
-"""How long to wait for another daemon that starts in the same directory, in seconds. It takes less
-than a millisecond there: whoever holds the lock for longer uses it for something else."""
+"""How long to wait for another daemon that starts in the same directory, in seconds. A daemon holds
+the lock for less than a millisecond; a program that holds it for longer is not a daemon."""
 LOCK_RETRY_S = 0.005
-"""Seconds between two tries to get that lock."""
+"""Seconds between two attempts to get that lock."""
 
 
 class SocketFile:
     """The file of a socket that this process has made.
 
     Args:
-        path: Its path. The file is there, and stays the same one as long as the socket is open:
-            the system gives its inode to no other file before.
+        path: The path of the existing file. While the socket is open, the file's inode identifies
+            it: the system does not give it to another file.
     """
 
     log = Logger()
@@ -46,10 +46,10 @@ class SocketFile:
         self._identity = self._look()
 
     def remove(self) -> None:
-        """Remove the file, unless it is another one by now; call this before the socket closes.
+        """Remove the file, unless another file has its path; call this before the socket closes.
 
-        A file that cannot be removed, as after privileges were given up, is told in the log: it
-        does not keep a daemon from starting there again.
+        If the file cannot be removed, for example without privileges, log a warning: a daemon can
+        still start there again.
         """
         try:
             if self._look() == self._identity:
@@ -58,7 +58,7 @@ class SocketFile:
             pass
         except OSError as error:
             self.log.warn(
-                "{path} stays behind: {why}", path=os.fsdecode(self._path), why=error.strerror
+                "cannot remove {path}: {why}", path=os.fsdecode(self._path), why=error.strerror
             )
 
     def _look(self) -> tuple[int, int]:
@@ -71,10 +71,10 @@ class UnixPort(unix.Port):
 
     Args:
         listening: The socket.
-        factory: What serves its connections.
+        factory: Serves the connections.
         reactor: The reactor.
-        file: The socket's file, removed when the port closes; None where it is not this process's,
-            or where there is none.
+        file: The socket's file, removed when the port closes; None if another process made the
+            file, or if there is no file.
     """
 
     def __init__(
@@ -100,14 +100,14 @@ class UnixPort(unix.Port):
         self.startReading()
 
     def connectionLost(self, reason: Failure) -> None:
-        """Remove the file while the socket still listens, so that nobody takes its place before."""
+        """Remove the file while the socket listens, so that no other program replaces it before."""
         if self._file is not None:
             self._file.remove()
-        tcp.Port.connectionLost(self, reason)  # not Twisted's for UNIX, which deletes any file
+        tcp.Port.connectionLost(self, reason)  # Twisted's UNIX port would delete any file
 
 
 class _AdoptedUnixPort(UnixPort):
-    """A port on a socket that others hold open, too, and go on using."""
+    """A port on a socket that other processes hold open, too, and go on using."""
 
     _shouldShutdown = False
 
@@ -122,18 +122,18 @@ def listen_unix(
 ) -> UnixPort:
     """Make a UNIX socket, and listen on it.
 
-    A socket that is there already and that nobody listens on is replaced.
+    An existing socket is replaced if no program listens on it.
 
     Args:
         reactor: The reactor.
-        path: Where; a name that begins with NUL is an abstract one, without a file.
-        factory: What serves its connections.
+        path: The socket's path; a name that begins with NUL is abstract, without a file.
+        factory: Serves the connections.
         backlog: How many connections may wait to be accepted.
-        mode: The mode of its file.
+        mode: The mode of the socket's file.
 
     Raises:
-        OSError: Somebody listens there already, or there is something else, or the system does not
-            let it be made. Then nothing is left behind.
+        OSError: Another program listens there, another kind of file is there, or the system
+            refuses. In these cases, no new file is left behind.
     """
     address = os.fsencode(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -163,10 +163,10 @@ def adopt_unix(
     Args:
         reactor: The reactor.
         descriptor: A descriptor of the socket; it is copied, and stays open.
-        factory: What serves its connections.
+        factory: Serves the connections.
 
     Raises:
-        OSError: It is no descriptor of a socket.
+        OSError: The descriptor is not a socket's.
     """
     listening = socket.fromfd(descriptor, socket.AF_UNIX, socket.SOCK_STREAM)
     port = _AdoptedUnixPort(listening, factory, reactor)
@@ -175,13 +175,13 @@ def adopt_unix(
 
 
 def _bind(listening: socket.socket, path: bytes, mode: int, backlog: int) -> SocketFile:
-    """Bind a socket to a path, and listen, as one step that leaves nothing where it fails."""
+    """Bind a socket to a path, and listen; leave no new file behind if that fails."""
     _remove_unserved(path)
     listening.bind(path)
     file = SocketFile(path)
     try:
         _set_mode(path, mode)
-        listening.listen(backlog)  # nobody could connect before the mode was right
+        listening.listen(backlog)  # only now can clients connect, with the mode set
     except BaseException:
         file.remove()
         raise
@@ -189,13 +189,13 @@ def _bind(listening: socket.socket, path: bytes, mode: int, backlog: int) -> Soc
 
 
 def _set_mode(path: bytes, mode: int) -> None:
-    """Set the mode of a socket's file, and of no other that was put in its place meanwhile.
+    """Set the mode of a socket's file, but not of another file that has replaced it.
 
     Raises:
-        OSError: There is another file.
+        OSError: Another file has replaced it.
     """
     as_path = getattr(os, "O_PATH", None)
-    if as_path is None:  # of Linux
+    if as_path is None:  # only Linux has it
         os.chmod(path, mode)
         return
     descriptor = os.open(path, as_path | os.O_NOFOLLOW)
@@ -208,17 +208,17 @@ def _set_mode(path: bytes, mode: int) -> None:
 
 
 def _remove_unserved(path: bytes) -> None:
-    """Remove a socket's file that nobody listens on.
+    """Remove the file of a socket if no program listens on it.
 
     Raises:
-        OSError: Somebody listens, or it is no socket, or it cannot be removed.
+        OSError: A program listens, the file is not a socket, or it cannot be removed.
     """
     try:
         found = os.lstat(path)
     except FileNotFoundError:
         return
     if not stat.S_ISSOCK(found.st_mode):
-        raise OSError(errno.EEXIST, "there is a file that is no socket")
+        raise OSError(errno.EEXIST, "there is a file that is not a socket")
     if _is_served(path):
         raise OSError(errno.EADDRINUSE, "another program listens there already")
     try:
@@ -226,12 +226,12 @@ def _remove_unserved(path: bytes) -> None:
     except OSError as error:
         raise OSError(
             error.errno,
-            f"nobody listens there any more, and its file cannot be removed: {error.strerror}",
+            f"no program listens there, and the old socket cannot be removed: {error.strerror}",
         ) from error
 
 
 def _is_served(path: bytes) -> bool:
-    """Say whether somebody listens on a socket: the system refuses a connection where nobody does.
+    """Return whether a program listens on a socket; if none does, the system refuses to connect.
 
     Raises:
         OSError: The system does not tell.
@@ -242,7 +242,7 @@ def _is_served(path: bytes) -> bool:
             probe.connect(path)
         except ConnectionRefusedError:
             return False
-        except BlockingIOError:  # so many wait already that no more may
+        except BlockingIOError:  # the queue of waiting connections is full
             return True
         except OSError as error:
             raise OSError(
@@ -255,10 +255,10 @@ def _is_served(path: bytes) -> bool:
 def _alone_in(directory: bytes) -> Iterator[None]:
     """Keep other daemons from making a socket in a directory meanwhile.
 
-    Without that, of two that start at the same moment on a socket that nobody listens on, one could
-    remove the other's. The lock is on the directory itself: there is no file to be left behind, and
-    the system drops it when the process ends, however that is. Where the directory cannot be
-    locked, it is done without: then binding says what is wrong, if anything is.
+    Otherwise, two daemons could find the same unused socket at the same moment, and the second
+    could remove the new socket of the first. The lock is on the directory itself: it leaves no file
+    behind, and the system drops it however the process ends. If the directory cannot be locked, go
+    on without a lock: a real problem will show as an error in binding.
     """
     try:
         number = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
@@ -274,9 +274,9 @@ def _alone_in(directory: bytes) -> Iterator[None]:
 
 
 def _lock(number: int) -> None:
-    """Lock a file, or go on without after a while: others may lock it for their own purposes."""
+    """Lock a directory; give up after `LOCK_WAIT_S`, as other programs may lock it for long."""
     deadline = monotonic() + LOCK_WAIT_S
-    with suppress(OSError):  # of a file system that has no locks
+    with suppress(OSError):  # some file systems have no locks
         while True:
             try:
                 fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -50,7 +50,7 @@ class LogFileTests(SynchronousTestCase):
 
 
 class ReopenableLogTests(LogFileTests):
-    """A log file of `twistd` that can be opened anew."""
+    """A log file of `twistd` that can be reopened."""
 
     def setUp(self) -> None:
         super().setUp()

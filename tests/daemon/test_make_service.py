@@ -143,7 +143,9 @@ class RereadingTests(MakeServiceCase):
         for what, path, line in zip(
             ("key file", "password file", "operators"), files.values(), warnings, strict=True
         ):
-            self.assertTrue(line.startswith(f"{what}: SIGHUP will not read it anew: cannot "), line)
+            self.assertTrue(
+                line.startswith(f"{what}: SIGHUP will not read it again: cannot "), line
+            )
             self.assertTrue(line.endswith(f"{path}: No such file or directory"), line)
 
     def test_logins(self) -> None:
@@ -234,7 +236,7 @@ class DataTests(MakeServiceCase):
             self.assertEqual(events, [])
             event.set()
             self.result(adding)
-        self.assertEqual([formatEvent(each) for each in events], ["bans: read anew"])
+        self.assertEqual([formatEvent(each) for each in events], ["bans: read again"])
         self.assertEqual([ban.name for ban in service.factory.bans.in_force()], ["mallory"])
 
     def test_bans_cannot_be_saved(self) -> None:

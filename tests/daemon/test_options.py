@@ -109,7 +109,7 @@ class BoundsTests(SynchronousTestCase):
         """A session must be able to be in its first rooms."""
         self.assertEqual(
             self.refusal("--max-rooms", "1", "--room", "a", "--room", "b"),
-            "--max-rooms 1: a session begins in 2 rooms, those of --room",
+            "--max-rooms 1: a session begins in the 2 rooms of --room",
         )
         self.assertEqual(self.settings("--max-rooms", "1", "--room", "a").policy.rooms, ("a",))
 

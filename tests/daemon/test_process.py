@@ -82,7 +82,7 @@ class RoomTests(SynchronousTestCase):
                 "for 4000 connections",
                 "ulimit -n",
                 f"{limits.max_sessions} sessions",
-                f"{limits.max_unestablished} without",
+                f"{limits.max_unestablished} connections without",
             ):
                 self.assertIn(part, line)
 

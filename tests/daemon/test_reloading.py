@@ -18,7 +18,7 @@ from tests.fakes.peers import KEY, OTHER_KEY, Peer, ack, settle
 
 
 class ReloadTests(MakeServiceCase):
-    """SIGHUP has the files read anew, each for itself."""
+    """SIGHUP has the files read again, each for itself."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -52,7 +52,7 @@ class ReloadTests(MakeServiceCase):
         service = self.serve(key_file=self.key_file, **self.files)
         self.assertEqual(
             self.reload(service),
-            [f"{what}: read anew" for what in ("key file", "password file", "operators", "bans")],
+            [f"{what}: read again" for what in ("key file", "password file", "operators", "bans")],
         )
 
     def test_key(self) -> None:
@@ -114,10 +114,10 @@ class ReloadTests(MakeServiceCase):
         lines = self.reload(service)
         self.assertEqual(len(lines), 4)
         for line in lines:
-            self.assertIn("not read anew, what was in force stays", line)
+            self.assertIn("not read again, nothing changes", line)
             self.assertEqual(len(line.splitlines()), 1)
             self.assertNotIn("secret", line)
         self.assertIs(service.factory.codec, codec)
         self.assertEqual(service.factory.operators._keys, keys)
         self.files["operator_file"].write_text("bob")
-        self.assertIn("operators: read anew", self.reload(service))
+        self.assertIn("operators: read again", self.reload(service))

@@ -1,4 +1,4 @@
-"""Tests of files that are read anew and wrong: what was in force stays, whatever is in them."""
+"""Tests of files that are read again and wrong: nothing changes, whatever is in them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.fakes.passwords import CHEAP
 from tests.fakes.peers import KEY, OTHER_KEY, Peer, ack, settle
 
 ALL = ["key file", "password file", "operators", "bans"]
-STAYS = "not read anew, what was in force stays"
+STAYS = "not read again, nothing changes"
 
 
 class ReloadingTests(SynchronousTestCase):
@@ -49,9 +49,9 @@ class ReloadingTests(SynchronousTestCase):
             self.assertEqual(
                 [(event["log_level"], formatEvent(event)) for event in events],
                 [
-                    (LogLevel.info, "one: read anew"),
+                    (LogLevel.info, "one: read again"),
                     (LogLevel.error, f"two: {STAYS}: it {{is}} wrong"),
-                    (LogLevel.info, "three: read anew"),
+                    (LogLevel.info, "three: read again"),
                 ],
             )
         self.assertEqual(taken, ["one", "wrong", "3"] * 2)
@@ -65,11 +65,12 @@ class ReloadingTests(SynchronousTestCase):
         )
         with capturedLogs() as events:
             reload()
-            self.assertEqual([formatEvent(event) for event in events], ["quick: read anew"])
+            self.assertEqual([formatEvent(event) for event in events], ["quick: read again"])
             waiting[1].errback(ConfigurationError("no"))
             waiting[0].callback(None)
         self.assertEqual(
-            [formatEvent(event) for event in events[1:]], [f"wrong: {STAYS}: no", "slow: read anew"]
+            [formatEvent(event) for event in events[1:]],
+            [f"wrong: {STAYS}: no", "slow: read again"],
         )
 
 
@@ -95,7 +96,7 @@ class WrongFileTests(MakeServiceCase):
             data=self.directory / "data",
         )
         self.files["bans"].write_text('[{"name": "mallory"}]')
-        self.assertEqual(self.reload(), [f"{what}: read anew" for what in ALL])
+        self.assertEqual(self.reload(), [f"{what}: read again" for what in ALL])
 
     def reload(self) -> list[str]:
         """Read the files anew, and return what was logged."""
@@ -269,7 +270,7 @@ class AnyContentTests(SynchronousTestCase):
         lines = [formatEvent(event) for event in events]
         self.assertEqual(len(lines), len(ALL))
         for what, line in zip(ALL, lines, strict=True):
-            self.assertTrue(line.startswith((f"{what}: read anew", f"{what}: {STAYS}: ")), line)
+            self.assertTrue(line.startswith((f"{what}: read again", f"{what}: {STAYS}: ")), line)
             self.assertEqual(len(line.splitlines()), 1, line)
         self.assertLessEqual(sum(STAYS in line for line in lines), 1)
 
@@ -295,4 +296,4 @@ def _service(directory: Path) -> ChatService:
 
 
 def _anew(*whats: str) -> list[str]:
-    return [f"{what}: read anew" for what in whats]
+    return [f"{what}: read again" for what in whats]

@@ -27,7 +27,7 @@ class RereadingTests(SynchronousTestCase):
         return [formatEvent(event) for event in events]
 
     def test_anew(self) -> None:
-        """Each file that cannot be read anew is warned of in a line, and the daemon starts."""
+        """Each file that cannot be read again is warned of in a line, and the daemon starts."""
         read: list[str] = []
         service = RereadingService(
             {"one": refuse, "two": lambda: read.append("two"), "three": refuse}
@@ -35,7 +35,7 @@ class RereadingTests(SynchronousTestCase):
         self.assertEqual(
             self.start(service),
             [
-                f"{what}: SIGHUP will not read it anew: cannot read {{it}}: Permission denied"
+                f"{what}: SIGHUP will not read it again: cannot read {{it}}: Permission denied"
                 for what in ("one", "three")
             ],
         )

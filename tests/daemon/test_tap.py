@@ -168,7 +168,7 @@ class ProgramTests(OptionsCase):
         return options
 
     def test_log_file(self) -> None:
-        """A log file is opened anew at SIGHUP, before all else is read anew."""
+        """A log file is reopened at SIGHUP, before all else is read again."""
         data = self.directory / "data"
         options = self.parse_all("--logfile", str(self.log_file), "chatd", "--data", str(data))
         self.assertFalse(self.log_file.exists())  # until twistd has seen that it is the only one
@@ -181,7 +181,7 @@ class ProgramTests(OptionsCase):
             hang_up(options["service"])
         self.assertTrue(self.log_file.exists())
         lines = list(map(formatEvent, events))
-        self.assertEqual(lines[0], "log: opened anew")
+        self.assertEqual(lines[0], "log: reopened")
         self.assertIn("bans: ", lines[1])
 
     def test_no_log_file(self) -> None:
@@ -285,7 +285,7 @@ class MistakesTests(OptionsCase):
         for arguments in (["extra"], ["--heartbeat", "5", "extra", "more"]):
             error = self.assertRaises(usage.UsageError, self.parse, *arguments)
             self.assertEqual(
-                str(error), "'extra' is no option: options begin with --, and --help lists them"
+                str(error), "'extra' is not an option: options begin with --, and --help lists them"
             )
 
     def test_one_line_is_enough(self) -> None:

@@ -33,7 +33,7 @@ BAD_OPTIONS = {
     "content": (["--max-content", "0"], "--max-content 0: it takes "),
     "endpoint": (["--endpoint", "tcp"], "bad endpoint 'tcp'"),
     "key file": (["--key-file", "/no/such/file"], "/no/such/file: No such file"),
-    "argument": (["extra"], "'extra' is no option"),
+    "argument": (["extra"], "'extra' is not an option"),
     "auth": (["--auth", "memory:alice"], "--auth memory:alice: argstring must be "),
     "room": (["--room", "a b"], "--room 'a b': a room's name has "),
     "rooms": (["--max-rooms", "1", "--room", "a", "--room", "b"], "--max-rooms 1: a session "),
@@ -182,7 +182,7 @@ def test_file_in_the_place_of_a_socket(tmp_path):
     completed = run_command(*FOREGROUND, "chatd", "--endpoint", f"unix:{path}", cwd=tmp_path)
 
     assert completed.returncode == 1
-    assert complaint_of(completed).endswith("notes: there is a file that is no socket")
+    assert complaint_of(completed).endswith("notes: there is a file that is not a socket")
     assert [each.name for each in tmp_path.iterdir()] == ["notes"]
     assert path.read_text() == "precious"
 

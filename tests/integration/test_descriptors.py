@@ -109,7 +109,7 @@ def test_too_few(tmp_path, program):
     completed = run_command(*program, "chatd", *options, **limited(24))
     assert completed.returncode == 1
     output = completed.stdout + completed.stderr
-    assert "chatd: too few file descriptors: there are 24, and it takes " in output
+    assert "chatd: too few file descriptors: there are 24, and the daemon needs " in output
     assert "Traceback" not in output
     assert not (tmp_path / "chat.sock").exists()
 

@@ -10,7 +10,7 @@ OPTIONS = (
     *("--endpoint", "unix:chat.sock", "--endpoint", "unix:mode=600:address=other.sock"),
     *("--key-file", "key", "--operator-file", "operators", "--data", "data"),
 )
-ANEW = [f"{what}: read anew" for what in ("key file", "operators", "bans")]
+ANEW = [f"{what}: read again" for what in ("key file", "operators", "bans")]
 
 
 def prepare(directory):

@@ -142,12 +142,12 @@ async def test_renewed(certificates, tmp_path, kind):
 
         pem.write_text("damaged")
         process.send_signal(signal.SIGHUP)
-        process.output.wait_for(re.escape(f"certificates of {endpoint}: not read anew"))
+        process.output.wait_for(re.escape(f"certificates of {endpoint}: not read again"))
         assert served(port, host) == old
 
         write_certificate(pem)
         process.send_signal(signal.SIGHUP)
-        process.output.wait_for(re.escape(f"certificates of {endpoint}: read anew"))
+        process.output.wait_for(re.escape(f"certificates of {endpoint}: read again"))
         assert served(port, host) == shown_by(pem) != old
         if alice is not None:
             bob = await chatd.connect(reactor, there)

@@ -22,7 +22,7 @@ async def test_new_key(endpoint, tmp_path):
         path.unlink()
         write_key_file(path)
         process.send_signal(signal.SIGHUP)
-        process.output.wait_for("key file: read anew")
+        process.output.wait_for("key file: read again")
         new = await chatd.connect(reactor, endpoint, name="new", key=load_key(path))
         with pytest.raises(SessionRefused) as refused:
             await chatd.connect(reactor, endpoint, key=old_key)
@@ -55,7 +55,7 @@ async def test_early(endpoint, tmp_path):
     operators = tmp_path / "operators"
     operators.write_text("alice\n")
     with daemon("--operator-file", operators, endpoint=endpoint, program=EARLY) as process:
-        process.output.wait_for("operators: read anew")
+        process.output.wait_for("operators: read again")
         alice = await chatd.connect(reactor, endpoint, name="alice")
         assert await alice.bans() == []
         await leave(alice)

@@ -16,7 +16,7 @@ from tests.integration.processes import FOREGROUND, Daemonized, daemon
 from tests.integration.sessions import leave
 
 PROGRAMS = [FOREGROUND, ("twist", "--log-format=text")]
-STAYS = "not read anew, what was in force stays"
+STAYS = "not read again, nothing changes"
 
 
 def renew(path):
@@ -52,7 +52,7 @@ async def test_in_the_background(endpoint, tmp_path):
         await leave(old, new)
         process.terminate()
         process.wait()
-        assert process.log.count("key file: read anew") == 1
+        assert process.log.count("key file: read again") == 1
         assert "Traceback" not in process.log
 
 
@@ -96,7 +96,7 @@ async def test_operators_and_bans(endpoint, tmp_path):
         operators.write_text("alice\n")
         (data / "bans.json").write_text(json.dumps([{"name": "mallory"}]))
         process.send_signal(signal.SIGHUP)
-        process.output.wait_for("bans: read anew")
+        process.output.wait_for("bans: read again")
         assert [ban.name for ban in await alice.bans()] == ["mallory"]
         assert await refusal(endpoint, "mallory") == "banned"
         await alice.unban("mallory")
@@ -113,7 +113,7 @@ async def test_passwords(endpoint, tmp_path):
         set_password(path, "alice", "shut sesame", hasher=CHEAP)
         set_password(path, "bob", "hello", hasher=CHEAP)
         process.send_signal(signal.SIGHUP)
-        process.output.wait_for("password file: read anew")
+        process.output.wait_for("password file: read again")
         bob = await chatd.connect(reactor, endpoint, name="bob", password="hello")
         assert await refusal(endpoint, "alice", password="open sesame") == "auth-failed"
         again = await chatd.connect(reactor, endpoint, name="alice", password="shut sesame")
@@ -150,4 +150,4 @@ async def test_often(endpoint, tmp_path):
         assert heard == [*sorted(others), last.seq]
         await leave(*clients)
         stop(process)
-        assert process.output.text.count("key file: read anew") == 5
+        assert process.output.text.count("key file: read again") == 5

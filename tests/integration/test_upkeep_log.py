@@ -13,7 +13,7 @@ from tests.integration.daemons import stop
 from tests.integration.processes import FOREGROUND, Daemonized, Process, daemon
 from tests.integration.sessions import leave
 
-OPENED = "log: opened anew"
+OPENED = "log: reopened"
 
 
 async def wait_for(path, text, endpoint):
@@ -63,7 +63,7 @@ async def test_cannot_be_opened(endpoint, tmp_path):
         process.log_file.rename(old)
         process.log_file.mkdir()
         os.kill(int(process.pid_file.read_text()), signal.SIGHUP)
-        await wait_for(old, "log: not opened anew, what was in force stays: ", endpoint)
+        await wait_for(old, "log: not reopened, nothing changes: ", endpoint)
         process.terminate()
         process.wait()
         assert "Server Shut Down" in old.read_text()
@@ -92,7 +92,7 @@ async def test_no_file(endpoint, tmp_path, program):
     operators.touch()
     with daemon("--operator-file", operators, endpoint=endpoint, program=program) as process:
         process.send_signal(signal.SIGHUP)
-        process.output.wait_for(re.escape("operators: read anew"))
+        process.output.wait_for(re.escape("operators: read again"))
         stop(process)
         assert "log: " not in process.output.text
-        assert "opened anew" not in process.output.text
+        assert "reopened" not in process.output.text

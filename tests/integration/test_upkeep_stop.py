@@ -131,7 +131,7 @@ def test_hang_up_meanwhile(endpoint, tmp_path, peers):
         process.send_signal(signal.SIGTERM)
         stubborn.expect(Type.DISCONNECT)
         process.send_signal(signal.SIGHUP)
-        process.output.wait_for("operators: read anew")
+        process.output.wait_for("operators: read again")
         stubborn.close()
         check_end(process, signal.SIGTERM)
 

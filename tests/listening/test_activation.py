@@ -124,7 +124,7 @@ class KindTests(ActivationCase):
             error = self.assertRaises(
                 ConfigurationError, check_adopted, null.fileno(), socket.AF_UNIX
             )
-        self.assertIn("is no socket: Socket operation on non-socket", str(error))
+        self.assertIn("is not a socket: Socket operation on non-socket", str(error))
 
 
 class AdoptingTests(ActivationCase):

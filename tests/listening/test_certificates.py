@@ -196,15 +196,15 @@ class TlsTests(CertificateCase):
     def test_wrong(self) -> None:
         """What cannot be served is not taken, and the reason told with the file's name."""
         self.pem.write_bytes(b"".join((make_pair()[0], make_pair()[1])))
-        self.assertEqual(self.refusal(), f"the key in {self.pem} has another certificate, or none")
+        self.assertEqual(self.refusal(), f"no certificate matches the key in {self.pem}")
         self.pem.write_text("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n")
         self.assertIn(f"{self.pem}: damaged", self.refusal())
         self.pem.write_text("nothing")
-        self.assertIn(f"{self.directory} has no key", self.refusal())
+        self.assertIn(f"*.pem in {self.directory} have no key", self.refusal())
         self.pem.unlink()
-        self.assertIn(f"{self.directory} has no key", self.refusal())
+        self.assertIn(f"*.pem in {self.directory} have no key", self.refusal())
         self.directory.rmdir()
-        self.assertEqual(self.refusal(), f"{self.directory} is no directory")
+        self.assertEqual(self.refusal(), f"{self.directory} is not a directory")
         self.directory.mkdir()
 
     def test_cannot_be_read(self) -> None:
@@ -230,7 +230,7 @@ class TlsTests(CertificateCase):
         other.write_bytes(make_pair()[0] + make_pair("chat.example")[1])
         self.assertEqual(
             self.refusal(),
-            f"the key in {other} has another certificate, or none; there is none for chat.example",
+            f"no certificate matches the key in {other}; there is no certificate for chat.example",
         )
 
     def test_nothing_to_serve(self) -> None:

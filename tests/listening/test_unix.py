@@ -218,7 +218,7 @@ class LeftBehindTests(UnixCase):
         ):
             make()
             before = self.path.lstat()
-            self.assertEqual(self.refusal(), "there is a file that is no socket")
+            self.assertEqual(self.refusal(), "there is a file that is not a socket")
             self.assertTrue(os.path.samestat(self.path.lstat(), before))
             (self.path.rmdir if stat.S_ISDIR(before.st_mode) else self.path.unlink)()
         self.assertEqual(target.read_text(), "precious")
@@ -233,7 +233,7 @@ class LeftBehindTests(UnixCase):
         self.patch(os, "unlink", refuse)
         self.assertEqual(
             self.refusal(),
-            "nobody listens there any more, and its file cannot be removed: "
+            "no program listens there, and the old socket cannot be removed: "
             "Operation not permitted",
         )
 
@@ -293,7 +293,7 @@ class OwnershipTests(UnixCase):
             self.close(port)
             patched.restore()
         (warning,) = [event for event in events if event["log_level"] is LogLevel.warn]
-        self.assertEqual(formatEvent(warning), f"{self.path} stays behind: Permission denied")
+        self.assertEqual(formatEvent(warning), f"cannot remove {self.path}: Permission denied")
         self.listen()
         self.assertTrue(self.is_served())
 
