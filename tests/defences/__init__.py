@@ -1,7 +1,7 @@
-"""The claims of docs/explanation/security.md, each with its defence and the test that holds it.
+"""The claims of docs/explanation/security.md, each with its defence and its test.
 
 ``python -m tests.defences`` takes each defence out of a copy of the code, one at a time, and shows
-that its test fails then.
+that its test fails without it.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ __all__ = ["Defence"]
 
 @dataclass(frozen=True)
 class Defence:
-    """Something that is claimed.
+    """A claim with its defence and its test.
 
     Attributes:
-        claim: What, as the document says it.
-        test: The test that holds it, as pytest names it.
-        path: The file of the defence, from the project's root.
-        before: A piece of the file's text that is there once: the defence.
-        after: The same without it.
+        claim: The document's sentence.
+        test: The test's name for pytest.
+        path: The file of the defence, relative to the project's root.
+        before: The defence: a text that occurs once in the file.
+        after: The text without the defence.
     """
 
     claim: str

@@ -1,7 +1,8 @@
-"""Take each defence out of a copy of the project, and see its test fail.
+"""Take each defence out of a copy of the project, and check that its test fails.
 
-``python -m tests.defences`` says of each claim whether its test fails without the defence; with a
-word, only those whose claims or files hold it. It ends with status 1 where a test does not fail.
+``python -m tests.defences`` reports for each claim whether its test fails without the defence. With
+words as arguments, it tries only defences that contain all of them. It ends with status 1 if a test
+does not fail.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ from tests.defences.claims import DEFENCES
 ROOT = Path(__file__).parent.parent.parent
 LEFT_OUT = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__", "_trial_temp*", "bench")
 PYTEST = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
-"""How each test is run; the second of the plugins takes a second to be there, and is not needed."""
+"""The arguments of each test run; the second plugin takes a second to load, and is not needed."""
 FAILED = 1
-"""What pytest ends with where a test failed."""
+"""The exit status of pytest when a test fails."""
 DEADLINE_S = 120
 
 
 def main(words: list[str]) -> int:
-    """Try those that are asked for, as many at once as there are processors."""
+    """Try the selected defences, one on each processor at a time."""
     asked = [each for each in DEFENCES if all(word in f"{each}" for word in words)]
     copies: SimpleQueue[Path] = SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="chatd-defences-") as directory:
         for number in range(os.cpu_count() or 1):
             copy = shutil.copytree(ROOT, Path(directory, str(number)), ignore=LEFT_OUT)
-            # By its hash, as a file is changed and changed back within one second.
+            # Checked by hash, as a file changes and changes back within one second.
             compile_dir(copy, quiet=2, invalidation_mode=PycInvalidationMode.CHECKED_HASH)
             copies.put(Path(copy))
 
@@ -58,7 +59,7 @@ def main(words: list[str]) -> int:
 
 
 def complaint_of(defence: Defence, copy: Path) -> str | None:
-    """Return why a test does not hold its claim; None where it does."""
+    """Return why a test does not hold its claim, or None if it does."""
     path = copy / defence.path
     text = path.read_text()
     if text.count(defence.before) != 1:

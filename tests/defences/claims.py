@@ -1,4 +1,4 @@
-"""All that is claimed, in the order of the document."""
+"""All claims, in the order of the document."""
 
 from __future__ import annotations
 

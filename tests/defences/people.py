@@ -1,4 +1,4 @@
-"""What is claimed of who gets in, and of what is secret."""
+"""Claims about admission, and about secrets."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ PEOPLE = (
         "    if False:\n",
     ),
     Defence(
-        "So is a password file.",
+        "A password file that others can read or write is refused.",
         "tests/config/test_passwordfile.py::LoadTests::test_open_to_others",
         "chatd/config/ownfile.py",
         "    if is_secret and status.st_mode & _OTHERS and not _is_lent_by_root(status):\n",
         "    if False:\n",
     ),
     Defence(
-        "A secret that its group can read is taken only where root gave it to that group.",
+        "A secret file that its group can read is accepted only if root owns it.",
         "tests/config/test_ownfile.py::OwnerTests::test_lent_by_others",
         "chatd/config/ownfile.py",
         "    return status.st_uid == 0 and lets_group_read and has_group\n",
@@ -34,148 +34,155 @@ PEOPLE = (
         "    elif False:\n",
     ),
     Defence(
-        "A new key file is its owner's alone, whatever the umask, and none is overwritten.",
+        "Only its owner can read or write a new key file, whatever the umask, and keygen "
+        "overwrites no file.",
         "tests/config/test_keyfile.py::WriteKeyFileTests::test_mode",
         "chatd/config/keyfile.py",
         "            os.fchmod(descriptor, 0o600)\n",
         "            os.fchmod(descriptor, 0o644)\n",
     ),
     Defence(
-        "What is kept in --data is the daemon's user's alone, also where its socket is everyone's.",
+        "Only the daemon's user can read or write the files in --data, even if everyone can use "
+        "its socket.",
         "tests/storage/sqlite/test_directory.py::DirectoryTests::test_modes",
         "chatd/storage/sqlite/directory.py",
         "            self.database.chmod(0o600)  # whatever the umask\n",
         "            self.database.chmod(0o644)\n",
     ),
     Defence(
-        "Passwords are kept as argon2id hashes, and checking takes as long for a name that is "
-        "not there as for most that are.",
+        "Passwords are stored as argon2id hashes, and checking an unknown name takes as long as "
+        "checking most known names.",
         "tests/config/test_passwordfile.py::VerifyTests::test_unknown_name",
         "chatd/config/passwordfile.py",
         "_matches(self._decoy if account is None else account.hash, secret)",
         "account is not None and _matches(account.hash, secret)",
     ),
     Defence(
-        "Passwords are not taken over TCP in the clear.",
+        "Passwords are not accepted over TCP in the clear.",
         "tests/server/test_admission_accounts.py::AccountTests::test_in_the_clear",
         "chatd/server/admission.py",
         "        if not is_guest and not self.takes_passwords(applicant.identity):\n",
         "        if False:\n",
     ),
     Defence(
-        "Each address may try only so many passwords.",
+        "The number of password attempts of each address is limited.",
         "tests/server/test_accounts.py::LimitTests::test_too_many",
         "chatd/server/accounts.py",
         "        if wait_s:\n            raise RequestError(\n",
         "        if False:\n            raise RequestError(\n",
     ),
     Defence(
-        "Logins of many addresses are checked in turn: one address waits for one of each other.",
+        "Logins of different addresses are checked in turn: an address waits for at most one "
+        "login of each other address.",
         "tests/server/test_fairqueue.py::OrderTests::test_one_of_every_other",
         "chatd/server/fairqueue.py",
         "        self._sites.move_to_end(site)\n",
         "",
     ),
     Defence(
-        "A login whose connection has ended gives up its turn at once, and so does not pile up.",
+        "A login gives up its turn as soon as its connection ends, so that such logins do not "
+        "pile up.",
         "tests/server/test_admission_waits.py::WaitingTests::test_hung_up",
         "chatd/server/sessionprotocol.py",
         "            self._engine.admission.withdraw(self.connection.session_id)\n",
         "",
     ),
     Defence(
-        "Nor has whoever has hung up its turn, though the end of its connection was not read yet.",
+        "A client that has hung up loses its turn even before the server reads the end of its "
+        "connection.",
         "tests/server/test_admission_waits.py::WaitingTests::test_end_not_read",
         "chatd/server/sessionprotocol.py",
         "not (self.connection.is_over or has_hung_up(self.stream))",
         "not self.connection.is_over",
     ),
     Defence(
-        "All of an IPv6 address's /64 count as one address.",
+        "An IPv6 address counts as its whole /64.",
         "tests/server/test_attempts.py::AttemptsTests::test_same_bucket",
         "chatd/chat/addresses.py",
         "str(IPv6Network((int(ip), _SITE_BITS), strict=False))\n",
         "address\n",
     ),
     Defence(
-        "So do all of a machine's own addresses, of which everyone on it may take any.",
+        "All loopback addresses of a machine count as one, as every user of the machine can take "
+        "any of them.",
         "tests/chat/test_addresses.py::SiteTests::test_networks",
         "chatd/chat/addresses.py",
         '        return _LOOPBACK if address.startswith("127.") else address\n',
         "        return address\n",
     ),
     Defence(
-        "A name has no characters that cannot be seen, with which it would look like another.",
+        "Names contain no invisible characters that would make them look like other names.",
         "tests/chat/test_names.py::CheckNameTests::test_unseen_characters",
         "chatd/chat/names.py",
         "    if not name.isascii() and _UNSEEN.search(name):\n",
         "    if False:\n",
     ),
     Defence(
-        "The name of an account is its holder's, and guests' names are marked.",
+        "Only its holder can use an account's name, and guests' names have a prefix.",
         "tests/server/test_accounts.py::GuestTests::test_name",
         "chatd/server/accounts.py",
         "        if account.is_guest and name is not None and not fold(name).startswith(GUEST):\n",
         "        if False:\n",
     ),
     Defence(
-        "A name in use is not given out again, in whatever case or Unicode form.",
+        "A name in use is not given out again, in any case or Unicode form.",
         "tests/chat/test_names.py::NamesTests::test_any_two",
         "chatd/chat/names.py",
         "        if key in self._holders and not (is_account and key in self._accounts):\n",
         "        if False:\n",
     ),
     Defence(
-        "On a UNIX socket the system says which user it is, not the peer.",
+        "On a UNIX socket, the system identifies the user; the client does not.",
         "tests/transport/test_identity.py::UNIXTests::test_credentials",
         "chatd/transport/identity.py",
         'return Identity(f"uid:{uid}", _login_name(uid), is_clear_tcp=False)',
         "return Identity(LOCAL, None, is_clear_tcp=False)",
     ),
     Defence(
-        "Only operators kick and ban, and where there are accounts, only with the account.",
+        "Only operators can kick and ban, and on a server with accounts only after a login.",
         "tests/chat/test_moderation.py::OperatorTests::test_account_needed",
         "chatd/chat/moderation.py",
         "        if member.key not in self._keys or not is_proven:\n",
         "        if member.key not in self._keys:\n",
     ),
     Defence(
-        "Who is banned does not come in, whether by name, by address or by an address beside it.",
+        "A ban keeps a client out by name and by address; the ban of an IPv6 address covers its "
+        "whole /64.",
         "tests/chat/test_operatorcommands.py::BanTests::test_by_address",
         "chatd/chat/moderation.py",
         "            if _is_in_force(ban, now):\n",
         "            if False:\n",
     ),
     Defence(
-        "Nobody says anything in a room that it is not in.",
+        "A client cannot send to a room that it is not in.",
         "tests/chat/test_commits.py::RefusalTests::test_at_once",
         "chatd/chat/hub.py",
         "            room = self.roster.room_of(member, header.room)\n            member.answers",
         "            room = next(iter(self.roster.rooms.values()))\n            member.answers",
     ),
     Defence(
-        "Who speaks is what the server says, not what the sender writes.",
+        "The server sets the sender of each message; the client cannot.",
         "tests/chat/test_commits.py::BatchTests::test_header",
         "chatd/chat/hub.py",
         "            speaker.name,\n            self.unix_time(),\n",
         "            header.sender or speaker.name,\n            self.unix_time(),\n",
     ),
     Defence(
-        "Keys, passwords and contents are in no log, no traceback and no error to a peer.",
+        "Keys, passwords and contents appear in no log, traceback or error to a peer.",
         "tests/test_secrets.py::LogTests::test_client_error",
         "chatd/server/protocol.py",
         'self.log.debug("{who}: client\'s error: {code!r}", who=self, code=code)',
         'self.log.debug("{who}: client\'s error: {code!r}", who=self, code=event.header)',
     ),
     Defence(
-        "A peer is not told how the server failed.",
+        "Peers get no details of the server's failures.",
         "tests/test_secrets.py::LogTests::test_hook_that_fails",
         "chatd/server/sessionprotocol.py",
         "            error = RequestError(ErrorCode.INTERNAL_ERROR, FAILED)\n",
         "            error = RequestError(ErrorCode.INTERNAL_ERROR, str(error))\n",
     ),
     Defence(
-        "Nothing that is shown at a terminal can command it.",
+        "Displayed text cannot send commands to the terminal.",
         "tests/cli/test_display.py::PlainTests::test_plain",
         "chatd/cli/display.py",
         "char if char.isprintable() or char in _HARMLESS else",

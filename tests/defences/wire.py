@@ -1,4 +1,4 @@
-"""What is claimed of the bytes on the way."""
+"""Claims about the bytes on the network."""
 
 from __future__ import annotations
 
@@ -6,36 +6,37 @@ from tests.defences import Defence
 
 WIRE = (
     Defence(
-        "Without the key nobody gets a session, nor finds out anything by trying.",
+        "Without the key, nobody gets a session, and attempts reveal nothing.",
         "tests/wire/test_noise.py::HandshakeTests::test_another_psk",
         "chatd/wire/noise.py",
         "_hkdf(name, psk, 3)",
         "_hkdf(name, bytes(32), 3)",
     ),
     Defence(
-        "The secure channel is the published Noise pattern, as another implementation has it.",
+        "The secure channel is the published Noise pattern: an independent implementation agrees "
+        "with it.",
         "tests/wire/test_noise.py::OtherImplementationTests::test_initiator",
         "chatd/wire/noise.py",
         "        self._mix_key(public)  # an `e` token in a PSK handshake (section 9.2)\n",
         "",
     ),
     Defence(
-        "Each connection has keys of its own, so that what was recorded stays unreadable to who "
-        "finds the key later.",
+        "Each connection has its own keys, so recorded traffic stays unreadable even if the key "
+        "leaks later.",
         "tests/wire/test_noise.py::HandshakeTests::test_new_keys_each_time",
         "chatd/wire/noise.py",
         "ephemeral or X25519PrivateKey.generate()",
         "ephemeral or X25519PrivateKey.from_private_bytes(psk)",
     ),
     Defence(
-        "A record that is replayed, or comes at another place in the order, ends the connection.",
+        "A replayed or reordered record ends the connection.",
         "tests/wire/test_noise.py::CipherStateTests::test_replayed",
         "chatd/wire/noise.py",
         "        self._nonce = nonce + 1\n",
         "",
     ),
     Defence(
-        "A public key that gives no secret is refused.",
+        "A public key that yields no secret is refused.",
         "tests/wire/test_noise.py::HandshakeTests::test_low_order_answer",
         "chatd/wire/noise.py",
         """        except ValueError:
@@ -46,15 +47,15 @@ WIRE = (
 """,
     ),
     Defence(
-        "Any bit of a message that is damaged is found before anything acts on it.",
+        "A flipped bit anywhere in a message is found before anything acts on the message.",
         "tests/wire/test_envelope.py::OrderOfChecksTests::test_either_crc",
         "chatd/wire/envelope.py",
         "        if crc32(header) != header_crc:\n",
         "        if False:\n",
     ),
     Defence(
-        "A message that was forged without the key, checksums and all, is found, and so is one "
-        "whose type or lengths were changed.",
+        "A message forged without the key is found even if its checksums are right, and so is a "
+        "changed type or length.",
         "tests/wire/test_envelope.py::ForgeryTests::test_crcs_made_to_fit",
         "chatd/wire/envelope.py",
         "        if not compare_digest(outer.digest(), buffer[mac_start:header_start]):\n",
@@ -68,28 +69,28 @@ WIRE = (
         "        if outer.digest() != buffer[mac_start:header_start]:\n",
     ),
     Defence(
-        "A frame over its limit is refused at its length, and nothing of it is kept.",
+        "A frame over the limit is refused at its length prefix, and none of it is kept.",
         "tests/wire/test_frames.py::RefusalTests::test_refused_at_the_length_prefix",
         "chatd/wire/frames.py",
         "            if length > self.max_frame:\n",
         "            if False:\n",
     ),
     Defence(
-        "A frame that is none is refused at its first bytes, however long it says it is.",
+        "Bytes that are not a frame are refused at their start, whatever length they announce.",
         "tests/wire/test_frames.py::RefusalTests::test_refused_at_its_start",
         "chatd/wire/frames.py",
         "            self._check_start(self._buffer, start, length)\n",
         "",
     ),
     Defence(
-        "Before there is a session, no frame is longer than a greeting needs.",
+        "Before the session, no frame may be longer than a greeting needs.",
         "tests/server/test_flood.py::CrowdTests::test_first_frame",
         "chatd/connection/connection.py",
         "codec.reader(handshake.max_frame)",
         "codec.reader()",
     ),
     Defence(
-        "A session that has ended reads nothing more, and lets go of what it held.",
+        "A session that has ended reads nothing more, and frees its buffers.",
         "tests/server/test_flood.py::ArrivingTests::test_lost",
         "chatd/connection/connection.py",
         "        self._reader.discard()  # nothing more is read\n",
