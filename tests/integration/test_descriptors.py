@@ -125,10 +125,10 @@ def test_ordinary_machines(tmp_path):
 
 
 def test_select(tmp_path):
-    """With a reactor that takes few, the warning names it, and what it takes."""
+    """With a reactor of few descriptors, the warning names the reactor and its limit."""
     endpoint = f"unix:{tmp_path}/chat.sock"
     program = ("twistd", "-n", "--pidfile=", "--reactor=select", "chatd")
     with Process(*program, "--endpoint", endpoint, **limited(4096)) as process:
-        process.output.wait_for(r"#warn\] the select reactor takes 1024 file descriptors, enough")
+        process.output.wait_for(r"#warn\] the select reactor uses at most 1024 file descriptors, enough")
         process.send_signal(signal.SIGTERM)
         process.wait()
