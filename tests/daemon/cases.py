@@ -1,4 +1,4 @@
-"""Cases without tests, which the tests of the daemon extend."""
+"""Base cases for the tests of the daemon."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tests.fakes.reactors import ThreadedReactor
 
 
 def hang_up(service: ChatService) -> None:
-    """Have a daemon do what it does at SIGHUP."""
+    """Send a daemon SIGHUP, as its handler sees it."""
     signals: Any = service._signals
     signals._hang_up()
 
 
 class MakeServiceCase(SynchronousTestCase):
-    """What was decided, a reactor, and a directory for files."""
+    """Settings, a reactor, and a directory for files."""
 
     def setUp(self) -> None:
         self.reactor = ThreadedReactor()
@@ -60,7 +60,7 @@ class MakeServiceCase(SynchronousTestCase):
         return self.result(Deferred.fromCoroutine(coroutine))
 
     def refusal(self, **decided: Any) -> str:
-        """Return the one line with which a decision is refused."""
+        """Return the single line of an error of settings."""
         error = self.assertRaises(ConfigurationError, self.make, **decided)
         self.assertEqual(len(str(error).splitlines()), 1)
         return str(error)
@@ -88,7 +88,7 @@ class OptionsCase(SynchronousTestCase):
         return str(path)
 
     def fault_of(self, *arguments: str) -> str | None:
-        """Say what is wrong with how bad arguments are refused; None where all is well."""
+        """Return a complaint about a bad refusal of arguments; None for a good one."""
         try:
             self.parse(*arguments)
         except usage.UsageError as error:
@@ -99,6 +99,6 @@ class OptionsCase(SynchronousTestCase):
         return "taken"
 
     def check_refused(self, *mistakes: tuple[str, ...]) -> None:
-        """Check that each of some mistakes is told in one line."""
+        """Check that each wrong argument is refused in one line."""
         faults = {mistake: self.fault_of(*mistake) for mistake in mistakes}
         self.assertEqual({mistake: fault for mistake, fault in faults.items() if fault}, {})

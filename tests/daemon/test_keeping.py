@@ -1,4 +1,4 @@
-"""Tests of what the daemon's service does with its store: it is open longer than anything else."""
+"""Tests of the daemon's store: it opens before everything else, and closes last."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from tests.fakes.peers import Peer, hand_client, settle
 
 
 class NotingStore(MemoryStore):
-    """A store that notes what is done with it.
+    """A store that notes its calls.
 
     Attributes:
-        done: What was done, in order.
-        failure: What opening or expiring fails with, if it does.
-        closing: When closing is done, if not at once.
-        expiring: When expiring is done, if not at once.
+        done: The calls, in order.
+        failure: The exception of opening and expiring, or None.
+        closing: Fires when closing is done; None for at once.
+        expiring: Fires when expiring is done; None for at once.
     """
 
     def __init__(self, done: list[str]) -> None:
@@ -59,7 +59,7 @@ class NotingStore(MemoryStore):
 
 
 class NotingFactory(ChatFactory):
-    """A server that notes in its store that clients were told that it goes."""
+    """A server that notes in its store that clients were told of the end."""
 
     def shut_down(self, grace_s: float = 0.0) -> Deferred[None]:
         self.store.done.append("shut down")
@@ -71,7 +71,7 @@ class NotingFactory(ChatFactory):
 
 
 class KeepingTests(SynchronousTestCase):
-    """A daemon on a reactor in memory, whose store notes what is done with it."""
+    """A daemon on a reactor in memory, whose store notes its calls."""
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
@@ -83,7 +83,7 @@ class KeepingTests(SynchronousTestCase):
         def listen_and_note(*arguments: object, **options: object):
             self.done.append("listen")
             port = listen(*arguments, **options)
-            self.factory.doStart()  # as a real port does
+            self.factory.doStart()  # like a real port
             port.stopListening = stop_listening
             port.connectionLost = lambda reason: stop_listening()
             return port
@@ -96,7 +96,7 @@ class KeepingTests(SynchronousTestCase):
         self.service = ChatService(self.reactor, self.factory, ["tcp:9999"])
 
     def take(self) -> list[str]:
-        """Return what was done since the last time."""
+        """Return the new calls."""
         done = list(self.done)
         self.done.clear()
         return done
@@ -107,17 +107,17 @@ class KeepingTests(SynchronousTestCase):
 
 
 class OrderTests(KeepingTests):
-    """The store is opened first and closed last."""
+    """The store opens first and closes last."""
 
     def test_start(self) -> None:
-        """It is opened before anybody can connect; after privileges are given up, if any were."""
+        """It opens before any client can connect, and after privileges are given up."""
         self.service.privilegedStartService()
         self.assertEqual(self.take(), ["listen"])
         self.service.startService()
         self.assertEqual(self.take(), ["open", "expire"])
 
     def test_stop(self) -> None:
-        """It is closed when every client was told and is gone; and then the service has stopped."""
+        """It closes when every client is told and gone; then the service has stopped."""
         self.start()
         self.store.closing = Deferred()
         client = hand_client(self.factory)
@@ -134,7 +134,7 @@ class OrderTests(KeepingTests):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_last_words(self) -> None:
-        """What was said before the stop is stored, and answered, before anybody is told."""
+        """Messages before the stop are stored and answered before the end is announced."""
         self.start()
         client = hand_client(self.factory)
         client.say("last words")
@@ -146,7 +146,7 @@ class OrderTests(KeepingTests):
         self.successResultOf(stopping)
 
     def test_store_that_cannot_be_closed(self) -> None:
-        """A store that cannot be closed is told to who stops the service."""
+        """The stop of the service fails if the store cannot be closed."""
         self.start()
         self.store.closing = Deferred()
         stopping = self.service.stopService()
@@ -154,7 +154,7 @@ class OrderTests(KeepingTests):
         self.failureResultOf(stopping, StoreError)
 
     def test_again(self) -> None:
-        """A service that was stopped can be started again, and keeps what there was."""
+        """A stopped service can start again, and keeps its messages."""
         self.start()
         self.successResultOf(self.service.stopService())
         self.take()
@@ -167,7 +167,7 @@ class OpeningTests(KeepingTests):
     """A store that cannot be opened ends the daemon."""
 
     def test_store(self) -> None:
-        """It is told in one line, and what was listened on is let go of."""
+        """The error is one line, and the ports are closed."""
         self.store.failure = ConfigurationError("/data is in use by another chatd")
         self.service.privilegedStartService()
         error = self.assertRaises(StartupError, self.service.startService)
@@ -178,7 +178,7 @@ class OpeningTests(KeepingTests):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_again(self) -> None:
-        """Started again when the store can be opened, it listens again."""
+        """If the store can be opened at the next start, the service listens again."""
         self.store.failure = ConfigurationError("no")
         self.service.privilegedStartService()
         self.assertRaises(StartupError, self.service.startService)
@@ -188,13 +188,13 @@ class OpeningTests(KeepingTests):
         self.successResultOf(self.service.stopService())
 
     def test_without_privileges(self) -> None:
-        """Where nothing is listened on yet, nothing will be."""
+        """If nothing listens yet, nothing will."""
         self.store.failure = ConfigurationError("no")
         self.assertRaises(StartupError, self.service.startService)
         self.assertEqual(self.take(), [])
 
     def test_bans(self) -> None:
-        """The same goes for the bans; the store is not opened for nothing then."""
+        """The same goes for the bans; the store is not opened then."""
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "bans.json"
             path.write_text("nonsense")
@@ -206,7 +206,7 @@ class OpeningTests(KeepingTests):
         self.assertEqual(self.take(), [])
 
     def test_bans_of_the_factory(self) -> None:
-        """Without a file the bans that the factory has are left alone."""
+        """Without a file, the factory's bans are left alone."""
         self.factory.bans.replace([Ban(name="mallory")])
         self.start()
         self.assertEqual([ban.name for ban in self.factory.bans.in_force()], ["mallory"])
@@ -214,7 +214,7 @@ class OpeningTests(KeepingTests):
 
 
 class ExpiryTests(KeepingTests):
-    """What is too old is dropped now and then."""
+    """Expired messages are deleted at intervals."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -225,7 +225,7 @@ class ExpiryTests(KeepingTests):
         self.reactor.advance(intervals * EXPIRY_INTERVAL_S)
 
     def test_again_and_again(self) -> None:
-        """It is looked for in each interval."""
+        """Each interval deletes them."""
         self.let_pass(0.9)
         self.assertEqual(self.take(), [])
         self.let_pass(0.1)
@@ -233,7 +233,7 @@ class ExpiryTests(KeepingTests):
         self.assertEqual(self.take(), ["expire", "expire"])
 
     def test_slow_store(self) -> None:
-        """A store that takes its time is not asked again meanwhile."""
+        """A slow store is not asked again meanwhile."""
         expiring: Deferred[Any] = Deferred()
         self.store.expiring = expiring
         for _ in range(3):
@@ -245,7 +245,7 @@ class ExpiryTests(KeepingTests):
         self.assertEqual(self.take(), ["expire"])
 
     def test_store_that_fails(self) -> None:
-        """A store that does not work is told of in the log, and asked again."""
+        """A failure of the store is logged, and the store is asked again."""
         self.store.failure = StoreError("the disk is on fire")
         with capturedLogs() as events:
             self.let_pass(1)
@@ -256,7 +256,7 @@ class ExpiryTests(KeepingTests):
         self.assertEqual(self.take(), ["expire", "expire"])
 
     def test_store_that_fails_otherwise(self) -> None:
-        """Whatever else a store of another make fails with is logged with its traceback."""
+        """Any other exception of a store is logged with its traceback."""
         self.store.failure = KeyError("not foreseen")
         self.let_pass(1)
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
@@ -265,7 +265,7 @@ class ExpiryTests(KeepingTests):
         self.assertEqual(self.take(), ["expire", "expire"])
 
     def test_stopped_meanwhile(self) -> None:
-        """A service that stops meanwhile waits for nothing of it."""
+        """A service that stops meanwhile does not wait for it."""
         self.store.expiring = Deferred()
         self.let_pass(1)
         self.successResultOf(self.service.stopService())
@@ -274,10 +274,10 @@ class ExpiryTests(KeepingTests):
 
 
 class BusyTests(KeepingTests):
-    """Connections that are there when the daemon ends."""
+    """Connections at the end of the daemon."""
 
     def test_not_welcomed(self) -> None:
-        """Who was greeted only is told, too."""
+        """A client that was only greeted is told, too."""
         self.start()
         peer = Peer(self.factory.buildProtocol(None), self.factory.codec)
         peer.take()
@@ -288,7 +288,7 @@ class BusyTests(KeepingTests):
         self.successResultOf(stopping)
 
     def test_does_not_read(self) -> None:
-        """Who does not read is cut off after a while, and holds nothing up for longer."""
+        """A client that does not read is cut off after a while, and delays nothing further."""
         self.start()
         client = hand_client(self.factory)
         client.transport.accept_no_more()

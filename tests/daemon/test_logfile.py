@@ -26,7 +26,7 @@ from chatd.errors import ConfigurationError, StartupError
 
 
 class Calls:
-    """A reactor of which only `callFromThread` is used."""
+    """A reactor with only `callFromThread`."""
 
     def __init__(self) -> None:
         self.calls: list[Callable[[], object]] = []
@@ -59,7 +59,7 @@ class ReopenableLogTests(LogFileTests):
         self.log.write("before\n")
 
     def test_renamed(self) -> None:
-        """After it was renamed, what is logged goes to a new file of the same mode."""
+        """After a rename, the log goes on in a new file of the same mode."""
         self.path.chmod(0o640)
         self.path.rename(self.old)
         self.addCleanup(os.umask, os.umask(0o077))
@@ -70,7 +70,7 @@ class ReopenableLogTests(LogFileTests):
         self.assertEqual(self.mode_of(self.path), 0o640)
 
     def test_made_by_another(self) -> None:
-        """A file that whoever renamed it has made is used as it is."""
+        """If the renaming program made a new file, the log uses it."""
         self.path.rename(self.old)
         self.path.write_text("made\n")
         self.path.chmod(0o604)
@@ -80,13 +80,13 @@ class ReopenableLogTests(LogFileTests):
         self.assertEqual(self.mode_of(self.path), 0o604)
 
     def test_not_renamed(self) -> None:
-        """Where nothing was renamed, the file goes on."""
+        """Without a rename, the log goes on in the same file."""
         self.log.reopen()
         self.log.write("after\n")
         self.assertEqual(self.path.read_text(), "before\nafter\n")
 
     def test_cannot_be_opened(self) -> None:
-        """Where the new file cannot be opened, what is logged goes on to the old one."""
+        """If the new file cannot be opened, the log goes on in the old file."""
         self.path.rename(self.old)
         self.path.mkdir()
         error = self.assertRaises(ConfigurationError, self.log.reopen)
@@ -95,7 +95,7 @@ class ReopenableLogTests(LogFileTests):
         self.assertEqual(self.old.read_text(), "before\nafter\n")
 
     def test_pipe(self) -> None:
-        """A pipe in the file's place is no log either."""
+        """A pipe in place of the file is refused."""
         self.path.rename(self.old)
         os.mkfifo(self.path)
         self.assertRaises(ConfigurationError, self.log.reopen)
@@ -103,7 +103,7 @@ class ReopenableLogTests(LogFileTests):
         self.assertEqual(self.old.read_text(), "before\nafter\n")
 
     def test_rotates_by_itself(self) -> None:
-        """It goes on to rotate by its size, by that of the new file."""
+        """The reopened file still rotates by its size."""
         self.log.rotateLength = 10
         self.path.rename(self.old)
         self.log.reopen()
@@ -113,7 +113,7 @@ class ReopenableLogTests(LogFileTests):
         self.assertEqual(self.path.read_text(), "third\n")
 
     def test_after_a_rotation_that_failed(self) -> None:
-        """Where Twisted has closed the file and could open no other, it can be opened later."""
+        """If Twisted closed the file and failed to open another, it can be reopened later."""
 
         def fail() -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -149,7 +149,7 @@ class InheritedLogTests(LogFileTests):
         self.file.flush()
 
     def test_renamed(self) -> None:
-        """After it was renamed, what is logged goes to a new file of the same mode."""
+        """After a rename, the log goes on in a new file of the same mode."""
         self.path.chmod(0o640)
         self.path.rename(self.old)
         self.log.reopen()
@@ -160,7 +160,7 @@ class InheritedLogTests(LogFileTests):
         self.assertFalse(os.get_inheritable(self.file.fileno()))
 
     def test_cannot_be_opened(self) -> None:
-        """Where the new file cannot be opened, what is logged goes on to the old one."""
+        """If the new file cannot be opened, the log goes on in the old file."""
         self.path.rename(self.old)
         self.path.mkdir()
         error = self.assertRaises(ConfigurationError, self.log.reopen)
@@ -169,7 +169,7 @@ class InheritedLogTests(LogFileTests):
         self.assertEqual(self.old.read_text(), "before\nafter\n")
 
     def test_pipe(self) -> None:
-        """A pipe in the file's place is no log, read or not, and nobody waits for it."""
+        """A pipe in place of the file is refused, with or without a reader, without waiting."""
         os.rename(self.path, f"{self.path}.1")
         os.mkfifo(self.path)
         self.assertRaises(ConfigurationError, self.log.reopen)
@@ -179,7 +179,7 @@ class InheritedLogTests(LogFileTests):
 
 
 class LogServiceTests(LogFileTests):
-    """The service through which `twistd` gets the file."""
+    """The service that gives `twistd` the file."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -189,7 +189,7 @@ class LogServiceTests(LogFileTests):
         self.service = LogService(self.reactor, str(self.path))
 
     def join(self) -> Any:
-        """Join an application, and return what observes its log."""
+        """Join an application, and return its log observer."""
         application = Application("chatd")
         self.service.setServiceParent(application)
         self.assertEqual(list(IServiceCollection(application)), [self.service])
@@ -201,7 +201,7 @@ class LogServiceTests(LogFileTests):
         observer({"log_format": text, "log_time": 0.0})
 
     def test_log(self) -> None:
-        """The application logs to the file, and after `reopen` to the new one."""
+        """The application logs to the file, and after `reopen` to the new file."""
         observer = self.join()
         self.log(observer, "before")
         self.path.rename(self.old)
@@ -211,14 +211,14 @@ class LogServiceTests(LogFileTests):
         self.assertRegex(self.path.read_text(), r"^[^\n]*after\n$")
 
     def test_another_parent(self) -> None:
-        """Within a service that is no application it opens nothing."""
+        """In a parent that is not an application, it opens no file."""
         parent = MultiService()
         self.service.setServiceParent(parent)
         self.assertEqual(list(parent), [self.service])
         self.assertFalse(self.path.exists())
 
     def test_within(self) -> None:
-        """What is in it is started and stopped with it."""
+        """Its child services start and stop with it."""
         within = Service()
         within.setServiceParent(self.service)
         self.service.startService()
@@ -227,7 +227,7 @@ class LogServiceTests(LogFileTests):
         self.assertFalse(within.running)
 
     def test_cannot_be_opened(self) -> None:
-        """A file that cannot be opened ends the start, in one line."""
+        """If the file cannot be opened, the start fails in one line."""
         self.path.mkdir()
         error = self.assertRaises(StartupError, self.join)
         self.assertEqual(
@@ -237,7 +237,7 @@ class LogServiceTests(LogFileTests):
         )
 
     def test_rotates_at_a_signal(self) -> None:
-        """SIGUSR1 rotates it in the reactor's turn, as it does a log of `twistd`."""
+        """SIGUSR1 rotates it in the reactor's turn, like a log of `twistd`."""
         self.log(self.join(), "before")
         os.kill(os.getpid(), signal.SIGUSR1)
         (rotate,) = self.reactor.calls
@@ -246,13 +246,13 @@ class LogServiceTests(LogFileTests):
         self.assertEqual(self.path.read_text(), "")
 
     def test_a_signal_of_others(self) -> None:
-        """A handler of SIGUSR1 that is there already is left alone."""
+        """An existing handler of SIGUSR1 is left alone."""
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         self.join()
         self.assertIs(signal.getsignal(signal.SIGUSR1), signal.SIG_IGN)
 
     def test_another_directory(self) -> None:
-        """The file stays the same one when the daemon changes its directory."""
+        """The path stays the same when the daemon changes its directory."""
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.directory)
         self.service = LogService(self.reactor, "relative.log")
@@ -264,10 +264,10 @@ class LogServiceTests(LogFileTests):
 
 
 class LogOfTests(LogFileTests):
-    """`log_of` goes by the options of the program."""
+    """`log_of` uses the options of the program."""
 
     def path_for(self, **given: object) -> str | None:
-        """Return the path of the log that `twistd` would write with these options."""
+        """Return the path of the log of `twistd` with these options."""
         usual = {"logfile": None, "logger": None, "syslog": 0, "nodaemon": 0, "debug": False}
         log = log_of(Calls(), {**usual, **given})
         if log is None:
@@ -276,14 +276,14 @@ class LogOfTests(LogFileTests):
         return str(log._path)
 
     def test_twistd(self) -> None:
-        """It is the file that twistd would write: its own default only in the background."""
+        """It is twistd's file: a default file only in the background."""
         given = str(self.path)
         self.assertEqual(self.path_for(logfile=given), given)
         self.assertEqual(self.path_for(logfile=given, nodaemon=1), given)
         self.assertEqual(self.path_for(), os.path.abspath("twistd.log"))
 
     def test_no_file(self) -> None:
-        """Standard output, the system's log and an observer of the operator's are no file."""
+        """Standard output, the system's log and an operator's own observer are no files."""
         given = str(self.path)
         for options in (
             {"logfile": "-"},
@@ -296,11 +296,11 @@ class LogOfTests(LogFileTests):
             self.assertIsNone(self.path_for(**options))
 
     def test_no_program(self) -> None:
-        """Without a program's options there is no log."""
+        """Without a program's options, there is no log."""
         self.assertIsNone(log_of(Calls(), {}))
 
     def test_twist(self) -> None:
-        """It is the file that twist has opened, unless that is its output or a pipe."""
+        """It is twist's file, unless that is its output or a pipe."""
         self.assertIsNone(log_of(Calls(), {"logFile": sys.stdout}))
         with open(self.path, "a") as file:
             log = log_of(Calls(), {"logFile": file})

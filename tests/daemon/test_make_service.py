@@ -1,4 +1,4 @@
-"""Tests of `make_service`: what an operator decided becomes a daemon."""
+"""Tests of `make_service`: settings become a daemon."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ from tests.fakes.reactors import DEADLINE_S
 
 
 class DefaultTests(MakeServiceCase):
-    """Without decisions."""
+    """Default settings."""
 
     def test_defaults(self) -> None:
-        """It listens on this machine only, without a key or accounts, and keeps all in memory."""
+        """It listens on this machine only, without a key or accounts, and stores in memory."""
         service = self.start()
         ((port, factory, _, interface),) = self.reactor.tcpServers
         self.assertEqual(f"tcp:{port}:interface={interface}", DEFAULT_ENDPOINT)
@@ -54,7 +54,7 @@ class DefaultTests(MakeServiceCase):
         peer.transport.lose()
 
     def test_factory_class(self) -> None:
-        """What serves may be a subclass."""
+        """The factory may be a subclass."""
 
         class MyFactory(ChatFactory):
             pass
@@ -64,20 +64,20 @@ class DefaultTests(MakeServiceCase):
 
 
 class SettingsTests(MakeServiceCase):
-    """What was decided of sessions."""
+    """Settings of sessions."""
 
     def write_key(self, mode: int = 0o600) -> None:
         self.key_file.write_bytes(base64.urlsafe_b64encode(KEY))
         os.chmod(self.key_file, mode)
 
     def test_greeting(self) -> None:
-        """What was decided reaches every client in its greeting."""
+        """The settings reach every client in its greeting."""
         service = self.make(heartbeat_s=2.5, max_content=1000)
         (greeting,) = Peer(service.factory.buildProtocol(None), service.factory.codec).take()
         self.assertEqual((greeting.header.heartbeat, greeting.header.max_content), (2.5, 1000))
 
     def test_key_file(self) -> None:
-        """With a key file its sessions are encrypted."""
+        """With a key file, sessions are encrypted."""
         self.write_key()
         service = self.make(key_file=self.key_file)
         self.assertTrue(service.factory.has_key)
@@ -85,7 +85,7 @@ class SettingsTests(MakeServiceCase):
         self.assertTrue(b"".join(peer.transport.writes).startswith(PREAMBLE))
 
     def test_bad_key_file(self) -> None:
-        """A key file that is not there, that others can read, or that holds no key, is told."""
+        """A key file that is missing, readable by others, or without a key is refused."""
         self.refusal(key_file=self.key_file)
         self.write_key(mode=0o644)
         self.refusal(key_file=self.key_file)
@@ -94,12 +94,12 @@ class SettingsTests(MakeServiceCase):
         self.refusal(key_file=self.key_file)
 
     def test_policy(self) -> None:
-        """The chat is as its policy says."""
+        """The chat follows its policy."""
         service = self.make(policy=Policy(rooms=("hall",), max_rooms=3))
         self.assertEqual(service.factory.hub.roster.max_rooms, 3)
 
     def test_unproven_operators(self) -> None:
-        """Where there are operators and no accounts, the log says what that means."""
+        """With operators and without accounts, the log warns of the consequence."""
         for checkers, expected in (((), 1), ((InMemoryUsernamePasswordDatabaseDontUse(),), 0)):
             policy = Policy(operators=("alice", "bob"))
             factory = self.make(policy=policy, checkers=checkers).factory
@@ -111,17 +111,17 @@ class SettingsTests(MakeServiceCase):
                 self.assertIn(text, "".join(warnings) or text)
 
     def test_no_operators(self) -> None:
-        """Where there are none, there is nothing to say."""
+        """Without operators, there is no warning."""
         with capturedLogs() as events:
             self.make().factory.startFactory()
         self.assertEqual(events, [])
 
 
 class RereadingTests(MakeServiceCase):
-    """Files that cannot be read any more when privileges have been given up."""
+    """Files that are unreadable after privileges are given up."""
 
     def test_warned_of(self) -> None:
-        """Each that SIGHUP would read is named once, and the daemon serves all the same."""
+        """Each file that SIGHUP would read gets one warning, and the daemon serves all the same."""
         files = {
             "key_file": self.key_file,
             "password_file": self.directory / "passwords",
@@ -159,14 +159,14 @@ class RereadingTests(MakeServiceCase):
 
 
 class DataTests(MakeServiceCase):
-    """A directory in which everything is kept."""
+    """A directory for messages and bans."""
 
     def setUp(self) -> None:
         super().setUp()
         self.data = self.directory / "data"
 
     def say(self, service: ChatService, *texts: str) -> list[Message]:
-        """Let the server say something in the lobby, and return it as it is stored."""
+        """Send a message from the server to the lobby, and return it as it is stored."""
         sending = [service.factory.send_to_room("lobby", text) for text in texts]
         return [self.result(each) for each in sending]
 
@@ -175,7 +175,7 @@ class DataTests(MakeServiceCase):
         return self.await_(store.read(room_stream("lobby"), limit=100, max_bytes=1000))
 
     def test_kept(self) -> None:
-        """What is said is there again after a restart, in the same order and epoch."""
+        """Messages are there after a restart, in the same order and epoch."""
         service = self.start(data=self.data)
         said = self.say(service, "one", "two")
         epoch = self.read(service).head.epoch
@@ -186,7 +186,7 @@ class DataTests(MakeServiceCase):
         self.assertEqual((page.messages, page.head.epoch), (said, epoch))
 
     def test_bans(self) -> None:
-        """So is who is banned, in a file that a person can read."""
+        """Bans are there, too, in a file that a person can read."""
         service = self.start(data=self.data)
         self.await_(service.factory.bans.add(Ban(name="mallory", by="alice")))
         self.result(service.stopService())
@@ -196,7 +196,7 @@ class DataTests(MakeServiceCase):
         self.assertEqual([ban.name for ban in again.factory.bans.in_force()], ["mallory"])
 
     def hold_saves(self) -> threading.Event:
-        """Keep the threads that save bans waiting until an event is set; return it."""
+        """Make the threads that save bans wait for an event; return the event."""
         event = threading.Event()
         self.addCleanup(event.set)
         save = BanFile.save
@@ -209,7 +209,7 @@ class DataTests(MakeServiceCase):
         return event
 
     def test_bans_are_saved_in_a_thread(self) -> None:
-        """Who is banned is saved beside the reactor's thread; a stop waits for it."""
+        """Bans are saved outside the reactor's thread; a stop waits for that."""
         service = self.start(data=self.data)
         event = self.hold_saves()
         adding = [
@@ -227,7 +227,7 @@ class DataTests(MakeServiceCase):
         self.assertEqual(names, ["mallory", "eve"])
 
     def test_bans_are_read_when_they_are_saved(self) -> None:
-        """SIGHUP that comes meanwhile reads what was saved, and then says so."""
+        """SIGHUP during a save reads the saved bans, and then logs that."""
         service = self.start(data=self.data)
         event = self.hold_saves()
         adding = Deferred.fromCoroutine(service.factory.bans.add(Ban(name="mallory")))
@@ -240,7 +240,7 @@ class DataTests(MakeServiceCase):
         self.assertEqual([ban.name for ban in service.factory.bans.in_force()], ["mallory"])
 
     def test_bans_cannot_be_saved(self) -> None:
-        """A ban that cannot be saved is told to who makes it, and is not in force."""
+        """If a ban cannot be saved, its operator is told, and it is not in force."""
         service = self.start(data=self.data)
         (self.data / "bans.json").mkdir()
         adding = Deferred.fromCoroutine(service.factory.bans.add(Ban(name="mallory")))
@@ -249,13 +249,13 @@ class DataTests(MakeServiceCase):
         self.assertEqual(service.factory.bans.in_force(), [])
 
     def test_bans_in_memory(self) -> None:
-        """Without a directory they are in force as long as the daemon runs."""
+        """Without a directory, bans last as long as the daemon runs."""
         service = self.start()
         self.await_(service.factory.bans.add(Ban(name="mallory")))
         self.assertEqual([ban.name for ban in service.factory.bans.in_force()], ["mallory"])
 
     def test_retention(self) -> None:
-        """How much is kept is as it was decided, on disk and in memory."""
+        """The retention follows the settings, on disk and in memory."""
         for data in (self.data, None):
             service = self.start(data=data, keep=Retention(max_messages=2))
             self.say(service, "one", "two", "three")
@@ -264,7 +264,7 @@ class DataTests(MakeServiceCase):
             self.result(service.stopService())
 
     def test_durability(self) -> None:
-        """What a power cut may cost is as it was decided."""
+        """The durability follows the settings."""
         for durability in Durability:
             service = self.start(data=self.data, durability=durability)
             database = service.factory.store._streams._database
@@ -272,7 +272,7 @@ class DataTests(MakeServiceCase):
             self.result(service.stopService())
 
     def test_relative(self) -> None:
-        """The directory stays the same when the daemon changes its own."""
+        """The path stays the same when the daemon changes its directory."""
         before = os.getcwd()
         self.addCleanup(os.chdir, before)
         os.chdir(self.directory)
@@ -283,7 +283,7 @@ class DataTests(MakeServiceCase):
         self.assertTrue((self.data / "chatd.db").exists())
 
     def test_cannot_be_opened(self) -> None:
-        """What cannot be opened is told when the service is started, and again after that."""
+        """A directory that cannot be opened is reported at the start, and at the next start."""
         self.data.mkdir()
         (self.data / "bans.json").write_text("{")
         for bad, name in (("bans.json", "{"), ("chatd.db", "no database at all, but long enough")):
@@ -297,14 +297,14 @@ class DataTests(MakeServiceCase):
         self.start(data=self.data)
 
     def test_in_use(self) -> None:
-        """A directory that another daemon uses is told."""
+        """A directory that another daemon uses is reported."""
         self.start(data=self.data)
         error = self.assertRaises(StartupError, self.make(data=self.data).startService)
         self.assertIn(f"{self.data} is in use by another chatd", str(error))
 
 
 class AccountTests(MakeServiceCase):
-    """Who may log in."""
+    """The accounts."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -319,11 +319,11 @@ class AccountTests(MakeServiceCase):
         return result.code if isinstance(result, RequestError) else result.name
 
     def test_none(self) -> None:
-        """Without a decision nobody need."""
+        """By default, there are none."""
         self.assertIsNone(self.make().factory.engine.admission._accounts)
 
     def test_password_file(self) -> None:
-        """A password file says who may; passwords are checked in a thread."""
+        """A password file has accounts; passwords are checked in a thread."""
         set_password(self.password_file, "Alice", "open sesame", hasher=CHEAP)
         service = self.make(password_file=self.password_file)
         self.assertEqual(self.login(service, "alice", "open sesame"), "Alice")
@@ -331,7 +331,7 @@ class AccountTests(MakeServiceCase):
         self.assertEqual(self.login(service, None, None), "auth-required")
 
     def test_checkers(self) -> None:
-        """Any of Twisted's checkers may say so, too, beside the file and one another."""
+        """Twisted's checkers may have accounts, too, beside the file and each other."""
         set_password(self.password_file, "alice", "open sesame", hasher=CHEAP)
         checkers = [
             InMemoryUsernamePasswordDatabaseDontUse(bob=b"secret"),
@@ -344,14 +344,14 @@ class AccountTests(MakeServiceCase):
         self.assertIsNone(self.login(service, None, None))
 
     def test_bad_password_file(self) -> None:
-        """A password file that is not there, or that others can read, is told."""
+        """A password file that is missing or readable by others is refused."""
         self.assertIn(str(self.password_file), self.refusal(password_file=self.password_file))
         set_password(self.password_file, "alice", "open sesame", hasher=CHEAP)
         self.password_file.chmod(0o644)
         self.assertIn("chmod 600", self.refusal(password_file=self.password_file))
 
     def test_checker_of_something_else(self) -> None:
-        """A checker of what no client has is told."""
+        """A checker of other credentials is refused."""
 
         class KeyChecker:
             credentialInterfaces = (ISSHPrivateKey,)
@@ -360,7 +360,7 @@ class AccountTests(MakeServiceCase):
 
 
 class FinishingTests(SynchronousTestCase):
-    """The daemon stops by itself where its only client, on standard input, has gone."""
+    """The daemon stops when its only client, on standard input, is gone."""
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
@@ -368,13 +368,13 @@ class FinishingTests(SynchronousTestCase):
         self.listener.has_ended = True
 
     def test_stops(self) -> None:
-        """The reactor is stopped, which stops the service."""
+        """The reactor stops, which stops the service."""
         self.reactor.run()
         self.listener._ended()
         self.assertTrue(self.reactor.hasStopped)
 
     def test_stops_already(self) -> None:
-        """It is no fault where a signal has stopped it in the same turn."""
+        """It is no error if a signal stopped the reactor in the same turn."""
 
         def stop() -> None:
             raise ReactorNotRunning

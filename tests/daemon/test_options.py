@@ -1,4 +1,4 @@
-"""Tests of what the daemon's options take of bounds, and of the time that it has to stop."""
+"""Tests of the daemon's options for bounds, and for the time to stop."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ class BoundsTests(SynchronousTestCase):
         return settings_of(options)
 
     def refusal(self, *arguments: str) -> str:
-        """Return the one line with which options are refused."""
+        """Return the single line of an error of options."""
         with self.assertRaises(usage.UsageError) as raised:
             self.settings(*arguments)
         self.assertEqual(len(str(raised.exception).splitlines()), 1)
         return str(raised.exception)
 
     def test_defaults(self) -> None:
-        """Without options they are as the library has them."""
+        """By default, the bounds are the library's."""
         self.assertEqual(self.settings().limits, Limits())
 
     def test_limits(self) -> None:
-        """What is given is in force, each for itself."""
+        """Each option sets its own bound."""
         for option in [*COUNTS[:-2], *RATES, TIMES[0]]:
             field = option.replace("-", "_") + ("_s" if option == "handshake-timeout" else "")
             limits = self.settings(f"--{option}", "777").limits
             self.assertEqual(limits, Limits(**{field: 777}))
 
     def test_in_the_service(self) -> None:
-        """They reach the server that is made of them."""
+        """The options reach the server."""
         options = Options()
         arguments = ["--max-sessions", "3", "--max-rooms=2", "--login-rate", "2", "--grace=0.5"]
         options.parseOptions([*arguments, "--auth", "memory:alice:secret"])
@@ -64,13 +64,13 @@ class BoundsTests(SynchronousTestCase):
         self.assertEqual(taken, [0, 0, 30, 0])
 
     def test_no_rate(self) -> None:
-        """A rate may be none, and a part of one."""
+        """A rate may be 0, or a fraction."""
         for rate in ("0", "0.5"):
             limits = self.settings("--message-rate", rate, "--command-rate", rate).limits
             self.assertEqual((limits.message_rate, limits.command_rate), (float(rate),) * 2)
 
     def test_wrong(self) -> None:
-        """What is none is told in a line that names the option."""
+        """A value that is no number is refused in a line that names the option."""
         for option in [*COUNTS, *RATES, *TIMES]:
             wrong = [*NO_NUMBERS, *(["0", "1.5"] if option in COUNTS else [])]
             for value in wrong:
@@ -79,7 +79,7 @@ class BoundsTests(SynchronousTestCase):
                 )
 
     def test_ranges(self) -> None:
-        """What is too much is told with both ends of what the option takes."""
+        """A value out of range is refused with both ends of the range."""
         for option in COUNTS:
             least = 512 if option == "max-first-frame" else 1
             for value in (str(2**53 + 1), "9" * 23):
@@ -94,7 +94,7 @@ class BoundsTests(SynchronousTestCase):
             )
 
     def test_times(self) -> None:
-        """A time is up to an hour; only to stop may take none."""
+        """A time is at most an hour; only the grace may be 0."""
         self.assertEqual(self.settings("--grace", "0").grace_s, 0)
         self.assertIn("--handshake-timeout 0:", self.refusal("--handshake-timeout", "0"))
         for option in TIMES:
@@ -102,11 +102,11 @@ class BoundsTests(SynchronousTestCase):
             self.assertIn("to 3600", self.refusal(f"--{option}", "3601"))
 
     def test_first_frame(self) -> None:
-        """A first frame holds what a client must say."""
+        """A first frame must hold a client's first message."""
         self.assertIn("from 512", self.refusal("--max-first-frame", "511"))
 
     def test_rooms(self) -> None:
-        """A session must be able to be in its first rooms."""
+        """A session must have room for its first rooms."""
         self.assertEqual(
             self.refusal("--max-rooms", "1", "--room", "a", "--room", "b"),
             "--max-rooms 1: a session begins in the 2 rooms of --room",
@@ -115,14 +115,14 @@ class BoundsTests(SynchronousTestCase):
 
     def test_socket_mode(self) -> None:
         """A mode is octal."""
-        self.assertIsNone(self.settings().socket_mode)  # which is 666 where it may be
+        self.assertIsNone(self.settings().socket_mode)  # the default is 666
         for text, mode in (("660", 0o660), ("0600", 0o600), ("0o640", 0o640), ("0", 0)):
             self.assertEqual(self.settings("--socket-mode", text).socket_mode, mode)
         for text in ("", "999", "rw", "-1", "1000", "6 6"):
             self.assertIn("an octal mode", self.refusal("--socket-mode", text))
 
     def test_operator_file(self) -> None:
-        """The operators of a file are told beside those of the options."""
+        """The operators of a file count beside those of the options."""
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "operators"
             path.write_text("bob\n")

@@ -14,7 +14,7 @@ from chatd.errors import ConfigurationError
 
 
 class PidFileTests(SynchronousTestCase):
-    """What is looked at before `twistd` looks at its pid file."""
+    """Checks of the pid file before `twistd` reads it."""
 
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
@@ -23,57 +23,57 @@ class PidFileTests(SynchronousTestCase):
         self.path = self.directory / "twistd.pid"
 
     def check(self) -> list[str]:
-        """Check the file, and return what was logged."""
+        """Check the file, and return the log."""
         with capturedLogs() as events:
             check_pid_file(self.path)
         return list(map(formatEvent, events))
 
     def fault_of(self, path: str | Path) -> str:
-        """Return what is said of a file that cannot be used, in one line that tells the way out."""
+        """Return the error for an unusable file, in one line that names the remedy."""
         message = str(self.assertRaises(ConfigurationError, check_pid_file, path))
         self.assertEqual(len(message.splitlines()), 1)
         self.assertIn("--pidfile=", message)
         return message
 
     def test_none(self) -> None:
-        """Where there is no file there is nothing to do, and nothing is left."""
+        """Without a file, nothing is done, and nothing is left behind."""
         self.assertEqual(self.check(), [])
         self.assertEqual(list(self.directory.iterdir()), [])
 
     def test_own(self) -> None:
-        """A file that names this very process is of one before it: it is removed, and that told."""
+        """A file with this process's own id is stale: it is removed, and that is logged."""
         self.path.write_text(f"{os.getpid()}\n")
         self.assertEqual(self.check(), [f"removing stale pid file {self.path}"])
         self.assertFalse(self.path.exists())
 
     def test_empty(self) -> None:
-        """So is one that lost what was in it."""
+        """An empty file is removed, too."""
         self.path.touch()
         self.assertEqual(self.check(), [f"removing stale pid file {self.path}"])
         self.assertFalse(self.path.exists())
 
     def test_others(self) -> None:
-        """That of another process is left to `twistd`, which knows whether it runs."""
+        """The file of another process is left to `twistd`, which knows whether it runs."""
         self.path.write_text(str(os.getppid()))
         self.assertEqual(self.check(), [])
         self.assertTrue(self.path.exists())
 
     def test_no_process_id(self) -> None:
-        """A file that holds something else is not touched."""
+        """A file with other content is left alone."""
         for content in ("0", "-1", "007", "1.5", "abc", "9" * 10, "é", "1 2"):
             self.path.write_text(content)
             self.assertIn("no process id", self.fault_of(self.path))
             self.assertEqual(self.path.read_text(), content)
 
     def test_no_file(self) -> None:
-        """What is no file is neither read nor removed."""
+        """A path that is not a file is neither read nor removed."""
         self.assertIn("no regular file", self.fault_of(os.devnull))
         self.assertTrue(os.path.exists(os.devnull))
         self.fault_of(self.directory)
         self.assertTrue(self.directory.exists())
 
     def test_cannot_be_written(self) -> None:
-        """A directory in which no file can be made is told, before it is a traceback."""
+        """A directory that is not writable is reported, without a traceback."""
         self.assertIn("No such file or directory", self.fault_of(self.directory / "no" / "x"))
         self.assertIn("/proc/1/twistd.pid", self.fault_of("/proc/1/twistd.pid"))
         self.path.touch()

@@ -17,10 +17,10 @@ from chatd.server.limits import Limits
 
 
 class DescriptorTests(SynchronousTestCase):
-    """A daemon opens as many files as it may."""
+    """A daemon raises its limit of open files."""
 
     def test_all(self) -> None:
-        """The soft limit is the hard one, but for a select reactor, which takes fewer."""
+        """The soft limit becomes the hard limit; for a select reactor, select's limit."""
         code = (
             "import resource\n"
             "from twisted.internet.selectreactor import SelectReactor\n"
@@ -40,7 +40,7 @@ class DescriptorTests(SynchronousTestCase):
         self.assertGreater(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 64)
 
     def test_no_limit(self) -> None:
-        """A select reactor takes as few where the system has no limit at all."""
+        """For a select reactor, it is select's limit even if the system has none."""
         limits: list[object] = []
         self.patch(resource, "getrlimit", lambda _: (64, resource.RLIM_INFINITY))
         self.patch(resource, "setrlimit", lambda _, given: limits.append(given))
@@ -49,10 +49,10 @@ class DescriptorTests(SynchronousTestCase):
 
 
 class RoomTests(SynchronousTestCase):
-    """A daemon has room for those whom it is to serve, or says that it has not."""
+    """A daemon has room for its bounds, or warns."""
 
     def start(self, room: float, limits: Limits = Limits(), reactor: object = None) -> list[str]:  # noqa: B008
-        """Start where there is room for so many, and return what was logged."""
+        """Start with room for so many connections, and return the log."""
         self.patch(process, "room_for_more", lambda: OWN + room)
         service = DescriptorService(reactor, limits)
         with capturedLogs() as events:
@@ -62,19 +62,19 @@ class RoomTests(SynchronousTestCase):
         return [f"{event['log_level'].name}: {formatEvent(event)}" for event in events]
 
     def test_enough(self) -> None:
-        """Where there is room for all, nothing is said; so it is with what systems mostly allow."""
+        """With room for the bounds, nothing is logged."""
         for room in (34_096, 1_048_000, float("inf")):
             self.assertEqual(self.start(room), [])
         self.assertEqual(self.start(30, Limits(max_sessions=20, max_unestablished=10)), [])
 
     def test_fewer_than_usual(self) -> None:
-        """Where nobody asked for as many as the usual bounds allow, it is no warning."""
+        """With the default bounds, too little room is no warning."""
         for room in (FEWEST, 992, 4_064, 34_095):
             (line,) = self.start(room)
             self.assertRegex(line, rf"^info: room for {room} connections: .* \(ulimit -n\)$")
 
     def test_fewer_than_asked_for(self) -> None:
-        """Where an operator asked for more, one line says for how many, and what to do."""
+        """With the operator's bounds, a warning has the number and the remedy."""
         for limits in (Limits(max_sessions=5_000), Limits(max_unestablished=35_000)):
             (line,) = self.start(4_000, limits)
             for part in (
@@ -87,14 +87,14 @@ class RoomTests(SynchronousTestCase):
                 self.assertIn(part, line)
 
     def test_select(self) -> None:
-        """A select reactor is the cause, whatever the system allows: another is the remedy."""
+        """A select reactor is named as the cause, and another reactor as the remedy."""
         (line,) = self.start(992, reactor=SelectReactor())
         for part in ("warn: ", "1024 file descr", "for 992 connections", "--help-reactors"):
             self.assertIn(part, line)
         self.assertNotIn("ulimit", line)
 
     def test_too_few(self) -> None:
-        """Where there is room for next to nobody, the daemon ends, in one line with the way out."""
+        """With room for almost no connections, the daemon ends, in one line with the remedy."""
         for room in (FEWEST - 1, -30):
             error = self.assertRaises(StartupError, self.start, room)
             self.assertRegex(
@@ -102,7 +102,7 @@ class RoomTests(SynchronousTestCase):
             )
 
     def test_without_privileges(self) -> None:
-        """It is looked at once, also where it is started without that step."""
+        """The check also runs in a start without the privileged step."""
         self.patch(process, "room_for_more", lambda: OWN + FEWEST)
         service = DescriptorService(None, Limits())
         with capturedLogs() as events:

@@ -1,4 +1,4 @@
-"""Tests of what an operator changes while the daemon runs."""
+"""Tests of files that an operator changes while the daemon runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.fakes.peers import KEY, OTHER_KEY, Peer, ack, settle
 
 
 class ReloadTests(MakeServiceCase):
-    """SIGHUP has the files read again, each for itself."""
+    """SIGHUP makes the daemon read each file again."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -38,17 +38,17 @@ class ReloadTests(MakeServiceCase):
         return self.start(data=self.directory / "data", **decided)
 
     def reload(self, service: ChatService) -> list[str]:
-        """Read the files anew, and return what was logged."""
+        """Read the files again, and return the log."""
         with capturedLogs() as events:
             hang_up(service)
         return [formatEvent(event) for event in events]
 
     def test_nothing_to_read(self) -> None:
-        """Where there is no file, nothing is read."""
+        """Without files, nothing is read."""
         self.assertEqual(self.reload(self.start()), [])
 
     def test_all(self) -> None:
-        """All that is read is told."""
+        """Each file is logged."""
         service = self.serve(key_file=self.key_file, **self.files)
         self.assertEqual(
             self.reload(service),
@@ -56,7 +56,7 @@ class ReloadTests(MakeServiceCase):
         )
 
     def test_key(self) -> None:
-        """The key is that of the file from then on, and the session that is there goes on."""
+        """The new key is for new connections, and existing sessions go on."""
         service = self.serve(key_file=self.key_file)
         before = service.factory.codec
         self.write_key(OTHER_KEY)
@@ -64,14 +64,14 @@ class ReloadTests(MakeServiceCase):
         self.assertIsNot(service.factory.codec, before)
 
     def test_operators(self) -> None:
-        """The operators are those of the options, and of the file as it is now."""
+        """The operators are those of the options and of the present file."""
         service = self.serve(operator_file=self.files["operator_file"])
         self.files["operator_file"].write_text("Bob\n")
         self.reload(service)
         self.assertEqual(service.factory.operators._keys, {"bob"})
 
     def test_passwords(self) -> None:
-        """A password that was changed is the one that is taken."""
+        """After a change of password, only the new password works."""
         service = self.serve(password_file=self.files["password_file"])
         accounts = service.factory.engine.admission._accounts
         set_password(self.files["password_file"], "alice", "second", hasher=CHEAP)
@@ -80,7 +80,7 @@ class ReloadTests(MakeServiceCase):
         self.assertEqual(self.result(accounts.login("alice", "second", "here")).name, "alice")
 
     def test_bans(self) -> None:
-        """Bans that were written by hand are in force; whoever is here stays."""
+        """Bans that were written by hand are in force; present sessions stay."""
         service = self.serve()
         peer = Peer(service.factory.buildProtocol(None), service.factory.codec)
         peer.send(ack(peer, "mallory"))
@@ -93,7 +93,7 @@ class ReloadTests(MakeServiceCase):
         settle(service.factory)
 
     def test_a_failure(self) -> None:
-        """What fails in another way is logged as such, and the others are read."""
+        """Any other failure is logged, and the other files are read."""
         read: list[str] = []
 
         def fail() -> None:
@@ -104,7 +104,7 @@ class ReloadTests(MakeServiceCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_wrong_ones(self) -> None:
-        """What is wrong is told in a line, without what is in it; and the others are read."""
+        """A wrong file is reported in a line without its content, and the others are read."""
         service = self.serve(key_file=self.key_file, **self.files)
         codec, keys = service.factory.codec, service.factory.operators._keys
         self.key_file.chmod(0o644)

@@ -1,4 +1,4 @@
-"""Tests of files that are read again and wrong: nothing changes, whatever is in them."""
+"""Tests of wrong files that are read again: nothing changes, whatever they hold."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ STAYS = "not read again, nothing changes"
 
 
 class ReloadingTests(SynchronousTestCase):
-    """`Reloading`, of steps that a test makes up."""
+    """`Reloading` with the test's own steps."""
 
     def test_each_for_itself(self) -> None:
-        """Each step is taken in its order, whatever became of the one before."""
+        """Each step is taken in order, also after a failure."""
         taken: list[str] = []
 
         def wrong() -> None:
@@ -58,7 +58,7 @@ class ReloadingTests(SynchronousTestCase):
         self.assertFalse(any("log_failure" in event for event in events))
 
     def test_waiting(self) -> None:
-        """A step that has to wait holds no other up, and is told of when it is done."""
+        """A step that waits delays no other, and is logged when it is done."""
         waiting: list[Deferred[None]] = [Deferred(), Deferred()]
         reload = Reloading(
             {"slow": lambda: waiting[0], "wrong": lambda: waiting[1], "quick": lambda: None}
@@ -75,7 +75,7 @@ class ReloadingTests(SynchronousTestCase):
 
 
 class WrongFileTests(MakeServiceCase):
-    """A daemon with a file of each kind, and a client that is in."""
+    """A daemon with a file of each kind, and a client with a session."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -99,14 +99,14 @@ class WrongFileTests(MakeServiceCase):
         self.assertEqual(self.reload(), [f"{what}: read again" for what in ALL])
 
     def reload(self) -> list[str]:
-        """Read the files anew, and return what was logged."""
+        """Read the files again, and return the log."""
         with capturedLogs() as events:
             hang_up(self.service)
         self.assertFalse(any("log_failure" in event for event in events))
         return [formatEvent(event) for event in events]
 
     def in_force(self) -> dict[str, Any]:
-        """Return what is in force, by the files that say it."""
+        """Return the values in force, by the file that they come from."""
         factory = self.service.factory
         (checker,) = factory.engine.admission._accounts._portal.checkers.values()
         return {
@@ -117,7 +117,7 @@ class WrongFileTests(MakeServiceCase):
         }
 
     def check_stays(self, what: str, saying: str) -> str:
-        """Check that one file is refused, and what it said is in force; return the line."""
+        """Check that one file is refused and its earlier content in force; return the line."""
         before = self.in_force()[what]
         lines = self.reload()
         refused = [line for line in lines if STAYS in line]
@@ -132,7 +132,7 @@ class WrongFileTests(MakeServiceCase):
         return refused[0]
 
     def test_missing(self) -> None:
-        """A file that is gone says nothing; only without the bans' nobody is banned any more."""
+        """A missing file is refused; only without the bans' file, nobody is banned any more."""
         for what in ALL[:3]:
             content = self.files[what].read_bytes()
             self.files[what].unlink()
@@ -144,7 +144,7 @@ class WrongFileTests(MakeServiceCase):
         self.assertEqual(self.in_force()["bans"], [])
 
     def test_directories(self) -> None:
-        """A directory is no file."""
+        """A directory is refused."""
         for what in ALL:
             content = self.files[what].read_bytes()
             self.files[what].unlink()
@@ -156,7 +156,7 @@ class WrongFileTests(MakeServiceCase):
         self.assertEqual(self.reload(), _anew(*ALL))
 
     def test_pipes(self) -> None:
-        """A pipe in the place of a secret is not waited for."""
+        """A pipe in place of a secret is refused without waiting."""
         for what in ALL[:2]:
             self.files[what].unlink()
             os.mkfifo(self.files[what], 0o600)
@@ -164,7 +164,7 @@ class WrongFileTests(MakeServiceCase):
             self.assertTrue(line.startswith(f"{what}: {STAYS}: "), line)
 
     def test_modes(self) -> None:
-        """A file that others can read, or write, is not taken; the line says what to do."""
+        """A file that others can read or write is refused; the line names the remedy."""
         for what, mode, remedy in (
             ("key file", 0o640, "chmod 600"),
             ("password file", 0o604, "chmod 600"),
@@ -177,7 +177,7 @@ class WrongFileTests(MakeServiceCase):
         self.assertEqual(self.reload(), _anew(*ALL))
 
     def test_secrets(self) -> None:
-        """Of what is in a file that holds a secret nothing is logged."""
+        """The content of a secret file is never logged."""
         secret = base64.urlsafe_b64encode(OTHER_KEY)
         self.files["key file"].write_bytes(b"x" + secret)
         line = self.check_stays("key file", "holds no key")
@@ -188,24 +188,24 @@ class WrongFileTests(MakeServiceCase):
             self.assertNotIn("sesame", self.check_stays("password file", "line 1"))
 
     def test_bad_names(self) -> None:
-        """A line that names no operator is told by its number; none of the others is taken."""
+        """A line that names no operator is reported by its number; no name is taken."""
         self.files["operators"].write_text("bob\n\nno name\ncarol\n")
         self.check_stays("operators", "line 3")
 
     def test_bad_bans(self) -> None:
-        """Bans with a slip of the pen let nobody in who was out."""
+        """A mistake in the bans lets no banned client in."""
         for content in ("", "{}", '[{"nmae": "mallory"}]', "[{}]", '[{"name": 1}]', "\xff", "[[[["):
             self.files["bans"].write_text(content, encoding="latin-1")
             self.check_stays("bans", "cannot read the bans")
 
     def test_key_of_another_length(self) -> None:
-        """A key that is too short or too long is none."""
+        """A key of the wrong length is refused."""
         for size in (0, 16, 31, 33, 64):
             self.key_file.write_bytes(base64.urlsafe_b64encode(bytes(size)))
             self.check_stays("key file", "holds no key")
 
     def test_session_goes_on(self) -> None:
-        """Whatever is wrong, and whoever is banned or no operator any more, no session ends."""
+        """No wrong file, ban or lost operator right ends a session."""
         service = self.start(
             endpoints=["tcp:1"],
             operator_file=self.files["operators"],
@@ -230,7 +230,7 @@ class WrongFileTests(MakeServiceCase):
         settle(service.factory)
 
     def test_moved(self) -> None:
-        """The files are found where they were, though the daemon has changed its directory."""
+        """The files keep their paths when the daemon changes its directory."""
         before = os.getcwd()
         self.addCleanup(os.chdir, before)
         os.chdir(self.directory)
@@ -246,7 +246,7 @@ class WrongFileTests(MakeServiceCase):
 
 
 class AnyContentTests(SynchronousTestCase):
-    """A daemon whose files hold anything."""
+    """A daemon whose files hold arbitrary content."""
 
     @given(
         st.sampled_from(["key", "passwords", "operators", "bans.json"]),
@@ -260,7 +260,7 @@ class AnyContentTests(SynchronousTestCase):
     )
     @settings(max_examples=120)
     def test_any_content(self, name: str, content: bytes) -> None:
-        """Whatever a file holds, it is taken or refused in one line, and the others are read."""
+        """Any content is taken or refused in one line, and the other files are read."""
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory)
             service = _service(path)
@@ -276,7 +276,7 @@ class AnyContentTests(SynchronousTestCase):
 
 
 def _service(directory: Path) -> ChatService:
-    """Make a daemon of files in a directory; it is not started."""
+    """Make a daemon from files in a directory, without starting it."""
     reactor: Any = MemoryReactorClock()
     reactor.getThreadPool = lambda: None
     (directory / "key").touch(0o600)

@@ -10,7 +10,7 @@ from chatd.errors import ConfigurationError, StartupError
 
 
 def refuse() -> None:
-    """Stand for what reads a file that cannot be read."""
+    """Fail like a reader of an unreadable file."""
     raise ConfigurationError("cannot read {it}: Permission denied")
 
 
@@ -27,7 +27,7 @@ class RereadingTests(SynchronousTestCase):
         return [formatEvent(event) for event in events]
 
     def test_anew(self) -> None:
-        """Each file that cannot be read again is warned of in a line, and the daemon starts."""
+        """Each file that SIGHUP could not read gets a warning, and the daemon starts."""
         read: list[str] = []
         service = RereadingService(
             {"one": refuse, "two": lambda: read.append("two"), "three": refuse}
@@ -42,7 +42,7 @@ class RereadingTests(SynchronousTestCase):
         self.assertEqual((read, service.running), (["two"], True))
 
     def test_needed(self) -> None:
-        """One without which it cannot serve ends the start."""
+        """An unreadable file that serving needs ends the start."""
         service = RereadingService({}, refuse)
         error = self.assertRaises(StartupError, service.startService)
         self.assertEqual(str(error), "chatd: cannot read {it}: Permission denied")

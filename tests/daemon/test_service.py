@@ -1,4 +1,4 @@
-"""Tests of the daemon's service: listening, stopping, and being put together."""
+"""Tests of the daemon's service: listening, stopping, and its assembly."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ANYWHERE = IPv4Address("TCP", "0.0.0.0", 9999)
 
 
 class FakePort:
-    """A port that is listened on.
+    """A listening port.
 
     Attributes:
         stopping: Fires when the port is closed, if it does not close at once.
@@ -49,7 +49,7 @@ class FakePort:
 
 
 class FakeEndpoint:
-    """An endpoint that listens as the test says."""
+    """An endpoint whose listening the test controls."""
 
     def __init__(self, listening: Deferred[FakePort]) -> None:
         self.listening = listening
@@ -61,13 +61,13 @@ class FakeEndpoint:
 
 
 class ListenerTests(SynchronousTestCase):
-    """One endpoint, and what listens on it."""
+    """An endpoint, and the service that listens on it."""
 
     def setUp(self) -> None:
         self.factory = ChatFactory(Clock())
 
     def service_on(self, listening: Deferred[Any] | FakePort) -> ListeningService:
-        """Make a service on a port, or on what becomes one."""
+        """Make a service on a port, or on a Deferred of a port."""
         if isinstance(listening, FakePort):
             listening = succeed(listening)
         self.endpoint = FakeEndpoint(listening)
@@ -76,10 +76,10 @@ class ListenerTests(SynchronousTestCase):
 
 
 class ListeningTests(ListenerTests):
-    """A port is opened once, and closed."""
+    """A port is opened once, and closed once."""
 
     def test_starts_once(self) -> None:
-        """It listens before privileges are given up, and not a second time after that."""
+        """It listens before privileges are given up, and not again afterwards."""
         port = FakePort()
         service = self.service_on(port)
         service.privilegedStartService()
@@ -88,7 +88,7 @@ class ListeningTests(ListenerTests):
         self.assertIs(service.port, port)
 
     def test_starts_without_privileges(self) -> None:
-        """It listens, too, where it is started without that step."""
+        """It also listens in a start without the privileged step."""
         port = FakePort()
         service = self.service_on(port)
         service.startService()
@@ -107,14 +107,14 @@ class ListeningTests(ListenerTests):
         self.assertIsNone(self.successResultOf(stopped))
 
     def test_stops_at_once(self) -> None:
-        """It stops at once where the port does."""
+        """It stops at once if the port does."""
         service = self.service_on(FakePort())
         service.startService()
         self.assertIsNone(self.successResultOf(service.stopService()))
         self.assertRaises(AssertionError, lambda: service.port)
 
     def test_starts_again(self) -> None:
-        """It can listen again after it has stopped."""
+        """It can listen again after a stop."""
         service = self.service_on(FakePort())
         service.startService()
         service.stopService()
@@ -123,11 +123,11 @@ class ListeningTests(ListenerTests):
         self.assertEqual(len(self.endpoint.factories), 2)
 
     def test_stopped_before_it_was_started(self) -> None:
-        """Nothing needs to be closed where nothing was opened."""
+        """If nothing was opened, nothing needs closing."""
         self.assertIsNone(self.successResultOf(self.service_on(FakePort()).stopService()))
 
     def test_stopped_before_it_listens(self) -> None:
-        """Listening that takes its time is given up when the service stops."""
+        """If the service stops first, slow listening is cancelled."""
         cancelled: list[object] = []
         service = self.service_on(Deferred(cancelled.append))
         service.startService()
@@ -136,7 +136,7 @@ class ListeningTests(ListenerTests):
         self.assertEqual(len(cancelled), 1)
 
     def test_listens_later(self) -> None:
-        """An endpoint may take its time."""
+        """An endpoint may be slow."""
         listening: Deferred[FakePort] = Deferred()
         service = self.service_on(listening)
         service.startService()
@@ -145,7 +145,7 @@ class ListeningTests(ListenerTests):
         self.assertIs(service.port, port)
 
     def test_abandoned(self) -> None:
-        """A port that is let go of at once is closed, and so is listening that takes its time."""
+        """`abandon` closes the port at once, and cancels slow listening."""
         reasons: list[Failure] = []
         port: Any = FakePort()
         port.connectionLost = reasons.append
@@ -163,14 +163,14 @@ class ListeningTests(ListenerTests):
         self.service_on(FakePort()).abandon()  # nothing was opened
 
     def test_port_that_does_not_stop_listening(self) -> None:
-        """What is not a port, such as the peer that `stdio:` gives, has nothing to close."""
+        """A transport that is not a port, such as of `stdio:`, has nothing to close."""
         service = self.service_on(succeed(object()))
         service.startService()
         self.assertIsNone(self.successResultOf(service.stopService()))
 
 
 class PeerGoneTests(SynchronousTestCase):
-    """The peer on standard input and output goes; the service is told where that is the end."""
+    """The client on standard input and output goes; that can be the end of the service."""
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
@@ -184,7 +184,7 @@ class PeerGoneTests(SynchronousTestCase):
         self.peers: list[Any] = []
 
     def serve(self, *places: int) -> None:
-        """Serve a peer over pipes, at some of the service's endpoints."""
+        """Serve a client over pipes, at some of the service's endpoints."""
         for place in places:
             (input_end, near), (far, output_end) = os.pipe(), os.pipe()
             for number in (near, far, input_end, output_end):
@@ -199,7 +199,7 @@ class PeerGoneTests(SynchronousTestCase):
         peer.connectionLost(Failure(ConnectionDone()))
 
     def test_only_endpoint(self) -> None:
-        """Where nobody else can come, it is the end."""
+        """If no other client can connect, it is the end."""
         self.daemon.listeners = self.daemon.listeners[:1]
         self.serve(0)
         self.assertEqual(self.finished, [])
@@ -210,7 +210,7 @@ class PeerGoneTests(SynchronousTestCase):
         self.assertRaises(AssertionError, lambda: self.daemon.listeners[0].port)
 
     def test_beside_others(self) -> None:
-        """Others are served on, until the last has gone."""
+        """Other endpoints are served on, until the last client is gone."""
         self.serve(0, 1)
         self.lose(self.peers[1])
         self.assertEqual(self.finished, [])
@@ -218,7 +218,7 @@ class PeerGoneTests(SynchronousTestCase):
         self.assertEqual(self.finished, ["finished"])
 
     def test_stopped(self) -> None:
-        """The goodbye of a service that stops is no such end."""
+        """The goodbye of a service that stops is not such an end."""
         self.serve(0, 1)
         self.daemon.stopService()
         for peer in self.peers:
@@ -226,7 +226,7 @@ class PeerGoneTests(SynchronousTestCase):
         self.assertEqual(self.finished, [])
 
     def test_abandoned(self) -> None:
-        """A start that is given up closes the connections, and is no such end either."""
+        """A failed start closes the connections, and is not such an end either."""
         self.serve(0, 1)
         for listener in self.daemon.listeners:
             listener.abandon()
@@ -234,7 +234,7 @@ class PeerGoneTests(SynchronousTestCase):
         self.assertEqual(self.finished, [])
 
     def test_program_that_goes_on(self) -> None:
-        """A program that has not asked to be told goes on."""
+        """A program without `finish` goes on."""
         self.daemon._finish = None
         self.serve(0, 1)
         for peer in self.peers:
@@ -242,7 +242,7 @@ class PeerGoneTests(SynchronousTestCase):
         self.assertEqual(self.finished, [])
 
     def test_again(self) -> None:
-        """A listener that is started again serves again."""
+        """A listener that starts again serves again."""
         self.serve(0)
         listener = self.daemon.listeners[0]
         self.lose(self.peers[0])
@@ -257,7 +257,7 @@ class BindingTests(ListenerTests):
     """A port that cannot be bound ends the daemon."""
 
     def startup_error(self, reason: Exception) -> str:
-        """Start on an endpoint that fails, and return the text of the error."""
+        """Start on an endpoint that fails, and return the error's text."""
         for start in ("privilegedStartService", "startService"):
             service = self.service_on(fail(reason))
             error = self.assertRaises(StartupError, getattr(service, start))
@@ -267,19 +267,19 @@ class BindingTests(ListenerTests):
         return str(error)
 
     def test_in_use(self) -> None:
-        """A port that is in use is told with the system's words for it."""
+        """A port in use is reported with the system's words."""
         in_use = CannotListenError("", 9999, OSError(98, "Address already in use"))
         self.assertEqual(
             self.startup_error(in_use), "chatd: cannot listen on tcp:9999: Address already in use"
         )
 
     def test_other_reasons(self) -> None:
-        """Any other reason is told with its text, or with its name where it has none."""
+        """Any other reason is reported with its text, or with its class if it has none."""
         self.assertIn("no such port", self.startup_error(OverflowError("no such port")))
         self.assertIn("KeyError", self.startup_error(KeyError()))
 
     def test_later(self) -> None:
-        """A port that turns out later not to be bound is told in the log."""
+        """A port that fails to bind later is reported in the log."""
         listening: Deferred[FakePort] = Deferred()
         service = self.service_on(listening)
         service.startService()
@@ -292,7 +292,7 @@ class BindingTests(ListenerTests):
 
 
 class OpenServerTests(SynchronousTestCase):
-    """A server that is open beyond its machine, and has no key, says so."""
+    """A server that is open beyond its machine, and has no key, warns."""
 
     def warnings_on(
         self, host: object, key: bytes | None = None, *, where: str = "there", auth: str = ""
@@ -307,7 +307,7 @@ class OpenServerTests(SynchronousTestCase):
         return [formatEvent(event) for event in events if event["log_level"] is LogLevel.warn]
 
     def test_open(self) -> None:
-        """An address that others can reach is warned of, with what to do."""
+        """An address that others can reach gets a warning with the remedy."""
         for host in (
             ANYWHERE,
             IPv4Address("TCP", "192.0.2.1", 9999),
@@ -318,7 +318,7 @@ class OpenServerTests(SynchronousTestCase):
             self.assertIn("chatd keygen", warning)
 
     def test_within_the_machine(self) -> None:
-        """The machine's own addresses and UNIX sockets are not."""
+        """Loopback addresses and UNIX sockets get no warning."""
         for host in (
             IPv4Address("TCP", "127.0.0.1", 9999),
             IPv6Address("TCP", "::1", 9999),
@@ -329,19 +329,19 @@ class OpenServerTests(SynchronousTestCase):
             self.assertEqual(self.warnings_on(host), [])
 
     def test_with_a_key(self) -> None:
-        """With a key nothing is open."""
+        """With a key, there is no warning."""
         self.assertEqual(self.warnings_on(ANYWHERE, key=KEY), [])
         self.assertEqual(self.warnings_on(ANYWHERE, key=KEY, auth=ALICE), [])
 
     def test_where_nobody_can_log_in(self) -> None:
-        """Where all need passwords, and none is taken, that is what there is to warn of."""
+        """If clients need passwords that cannot be accepted, the warning says that."""
         for host in (ANYWHERE, IPv4Address("TCP", "127.0.0.1", 9999)):
             (warning,) = self.warnings_on(host, auth=ALICE)
             self.assertIn("there: nobody can log in", warning)
         self.assertEqual(self.warnings_on(UNIXAddress("/run/chat.sock"), auth=ALICE), [])
 
     def test_with_tls(self) -> None:
-        """With TLS only those with an account come in, if all need one; else anyone does."""
+        """With TLS, there is no warning if every client needs an account; else there is."""
         for where in ("ssl:9999", "tls:certificates", "haproxy:ssl:9999"):
             self.assertEqual(self.warnings_on(ANYWHERE, where=where, auth=ALICE), [])
             for auth in ("", f"{ALICE} anonymous"):
@@ -357,7 +357,7 @@ class ChatServiceTests(SynchronousTestCase):
         self.factory = ChatFactory(self.reactor)
 
     def test_listens_on_all(self) -> None:
-        """It listens on each of its endpoints, in their order."""
+        """It listens on all its endpoints, in order."""
         service = ChatService(self.reactor, self.factory, ["tcp:9999", "tcp:7"])
         service.privilegedStartService()
         service.startService()
@@ -367,7 +367,7 @@ class ChatServiceTests(SynchronousTestCase):
         self.assertTrue(all(listener.running for listener in service.listeners))
 
     def test_stops(self) -> None:
-        """It stops listening, tells everyone, and waits until they are gone."""
+        """It stops listening, tells all clients, and waits until they are gone."""
         service = ChatService(self.reactor, self.factory, ["tcp:9999"])
         service.startService()
         client = hand_client(self.factory)
@@ -381,13 +381,13 @@ class ChatServiceTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(stopped))
 
     def test_stops_without_clients(self) -> None:
-        """It stops at once where nobody is connected."""
+        """It stops at once without clients."""
         service = ChatService(self.reactor, self.factory, ["tcp:9999"])
         service.startService()
         self.assertIsNone(self.successResultOf(service.stopService()))
 
     def test_bad_endpoint(self) -> None:
-        """A string that is no endpoint is told before anything is listened on."""
+        """A bad endpoint string is reported before anything listens."""
         endpoints = ["tcp:9999", "nonsense:1"]
         self.assertRaises(ConfigurationError, ChatService, self.reactor, self.factory, endpoints)
         self.assertEqual(self.reactor.tcpServers, [])

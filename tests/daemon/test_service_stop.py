@@ -15,14 +15,14 @@ from tests.fakes.peers import Peer, ack
 
 
 class HangingStore(MemoryStore):
-    """Is never closed."""
+    """Never closes."""
 
     async def close(self) -> None:
         await Deferred()
 
 
 class StopTests(SynchronousTestCase):
-    """The store has its time to close, too, and no more."""
+    """The store's time to close is limited."""
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
@@ -33,7 +33,7 @@ class StopTests(SynchronousTestCase):
         self.reactor.advance(0)
 
     def test_waits(self) -> None:
-        """It is waited for as long as the grace is, and then there is a line in the log."""
+        """The wait is as long as the grace; then a line is logged."""
         with capturedLogs() as events:
             self.reactor.advance(3.9)
             self.assertNoResult(self.stopped)
@@ -43,7 +43,7 @@ class StopTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_hurry(self) -> None:
-        """When it is told again while the store closes, it waits for nothing."""
+        """After a second signal, there is no wait."""
         self.service.hurry()
         self.successResultOf(self.stopped)
         self.assertEqual(self.reactor.getDelayedCalls(), [])

@@ -14,7 +14,7 @@ NUMBERS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 
 
 class FakeReactor:
-    """A reactor that installs its handlers when it runs, and does what it is told when it turns."""
+    """A reactor that installs its handlers when it runs, and runs calls in its turns."""
 
     def __init__(self) -> None:
         self.calls: list[Callable[[], object]] = []
@@ -44,7 +44,7 @@ class FakeReactor:
 
 
 class SignalTests(SynchronousTestCase):
-    """Signals are acted on in the reactor's turn, not in the midst of whatever runs."""
+    """Signals are handled in the reactor's turn, not in the middle of other code."""
 
     def setUp(self) -> None:
         for number in NUMBERS:
@@ -58,7 +58,7 @@ class SignalTests(SynchronousTestCase):
         self.service.startService()
 
     def test_hang_up(self) -> None:
-        """SIGHUP is acted on each time it comes, in a turn."""
+        """Each SIGHUP is handled, in a turn."""
         for _ in range(2):
             os.kill(os.getpid(), signal.SIGHUP)
             self.assertEqual(len(self.reactor.calls), 1)
@@ -66,7 +66,7 @@ class SignalTests(SynchronousTestCase):
         self.assertEqual(self.done, ["hang up"] * 2)
 
     def test_stop(self) -> None:
-        """SIGTERM stops the reactor as it would, but in a turn."""
+        """SIGTERM stops the reactor in the usual way, but in a turn."""
         self.reactor.run()
         os.kill(os.getpid(), signal.SIGTERM)
         self.assertEqual(self.reactor.stops, [])
@@ -74,7 +74,7 @@ class SignalTests(SynchronousTestCase):
         self.assertEqual(self.reactor.stops, [signal.SIGTERM])
 
     def test_again(self) -> None:
-        """Told again, it hurries instead, as often as it is told."""
+        """Each further signal to stop hurries the stop."""
         self.reactor.run()
         for _ in range(3):
             os.kill(os.getpid(), signal.SIGTERM)
@@ -83,7 +83,7 @@ class SignalTests(SynchronousTestCase):
         self.assertEqual(self.done, ["hurry"] * 2)
 
     def test_stops_by_itself(self) -> None:
-        """Where it is stopping by itself, the first signal does not stop it a second time."""
+        """If the daemon stops by itself, the first signal does not stop it again."""
         self.reactor.run()
         self.service.note_stopping()
         os.kill(os.getpid(), signal.SIGTERM)
@@ -91,13 +91,13 @@ class SignalTests(SynchronousTestCase):
         self.assertEqual((self.reactor.stops, self.done), ([], ["hurry"]))
 
     def test_handlers_of_others(self) -> None:
-        """A handler that is not the reactor's is left alone."""
+        """A handler that is not the reactor's own is left alone."""
         before = signal.getsignal(signal.SIGINT)
         self.reactor.run()
         self.assertIs(signal.getsignal(signal.SIGINT), before)
 
     def test_given_back(self) -> None:
-        """When it stops, SIGHUP is as it was; to be told to stop again still hurries."""
+        """After the stop, SIGHUP's handler is restored; another signal to stop still hurries."""
         self.reactor.run()
         self.service.stopService()
         self.service.stopService()

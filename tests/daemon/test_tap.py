@@ -1,4 +1,4 @@
-"""Tests of the daemon's options: each is taken, and each mistake is told in one line."""
+"""Tests of the daemon's options: values are taken, and mistakes are refused in one line."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ OPTIONS = [
 
 
 class StandardOutputTests(SynchronousTestCase):
-    """Standard input and output are one session's, whatever else twistd would do there."""
+    """Standard input and output belong to a session; twistd must not use them."""
 
     def refusal(self, *of_twistd: str, endpoint: str = "stdio:") -> str:
-        """Return what is said of an endpoint with some of twistd's options; empty for nothing."""
+        """Return the error for an endpoint with some of twistd's options; empty for none."""
         options = ServerOptions()
         try:
             options.parseOptions([*of_twistd, "chatd", "--endpoint", endpoint])
@@ -57,7 +57,7 @@ class StandardOutputTests(SynchronousTestCase):
         return ""
 
     def test_log(self) -> None:
-        """Its log must go elsewhere."""
+        """The log of twistd must go elsewhere."""
         for elsewhere in ("--logfile=log", "--syslog", "--logger=tests.daemon.test_tap.a_logger"):
             self.assertEqual(self.refusal("--nodaemon", elsewhere), "")
         for here in ((), ("--logfile=-",), ("--logfile=",)):
@@ -72,7 +72,7 @@ class StandardOutputTests(SynchronousTestCase):
         self.assertEqual(self.refusal(endpoint="tcp:0"), "")
 
     def test_other_program(self) -> None:
-        """What another program does there is its own affair."""
+        """Another program's options are ignored."""
         options = Options()
         options.parent = usage.Options()
         options.parseOptions(["--endpoint", "stdio:"])
@@ -80,24 +80,24 @@ class StandardOutputTests(SynchronousTestCase):
 
 
 def a_logger() -> None:
-    """Be named as twistd's observer."""
+    """Stand for an operator's own observer."""
 
 
 class GoodOptionsTests(OptionsCase):
-    """What is given is taken."""
+    """Values are taken."""
 
     def service(self, *arguments: str) -> Any:
         return makeService(self.parse(*arguments))
 
     def test_nothing(self) -> None:
-        """Everything has a default."""
+        """Each option has a default."""
         service = self.service()
         verifyObject(IService, service)
         self.assertEqual(len(service.listeners), 1)
         self.assertFalse(service.factory.has_key)
 
     def test_endpoints(self) -> None:
-        """Endpoints may be given more than once, by either name."""
+        """Endpoints may be given several times, by either name."""
         path = self.directory / "chat.sock"
         service = self.service("--endpoint", "tcp:9999", f"--endpoint=unix:{path}", "-e", "tcp:0")
         self.assertEqual(len(service.listeners), 3)
@@ -118,13 +118,13 @@ class GoodOptionsTests(OptionsCase):
             self.assertEqual(options["max-content"], least_or_most)
 
     def test_key_file(self) -> None:
-        """A key file turns encryption on, by either name."""
+        """A key file turns on encryption, by either name."""
         path = self.key_file(base64.urlsafe_b64encode(KEY) + b"\n")
         self.assertTrue(self.service("--key-file", path).factory.has_key)
         self.assertTrue(self.service("-k", path).factory.has_key)
 
     def test_each_for_itself(self) -> None:
-        """Options that were parsed do not remember each other."""
+        """Parsed options share no state."""
         self.parse("--endpoint", "tcp:1", "--endpoint", "tcp:2")
         self.assertEqual(len(self.service("--endpoint", "tcp:3").listeners), 1)
 
@@ -136,7 +136,7 @@ class GoodOptionsTests(OptionsCase):
         self.assertEqual((printed.getvalue(), end.code), (f"chatd {__version__}\n", 0))
 
     def test_help(self) -> None:
-        """The help names every option and the default endpoint."""
+        """The help lists every option and the default endpoint."""
         text = Options().getUsage()
         for option in OPTIONS:
             self.assertIn(f"--{option}", text)
@@ -152,7 +152,7 @@ class GoodOptionsTests(OptionsCase):
 
 
 class ProgramTests(OptionsCase):
-    """What the options of `twistd` itself say is heeded."""
+    """The options of `twistd` itself count, too."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -161,17 +161,17 @@ class ProgramTests(OptionsCase):
         self.addCleanup(signal.signal, signal.SIGUSR1, signal.getsignal(signal.SIGUSR1))
 
     def parse_all(self, *arguments: str) -> Options:
-        """Parse the options of `twistd`, and return those of its command."""
+        """Parse the options of `twistd`, and return its command's options."""
         program = ServerOptions()
         program.parseOptions([f"--pidfile={self.pid_file}", *arguments])
         options: Options = program.subOptions
         return options
 
     def test_log_file(self) -> None:
-        """A log file is reopened at SIGHUP, before all else is read again."""
+        """A log file is reopened at SIGHUP, before the other files are read again."""
         data = self.directory / "data"
         options = self.parse_all("--logfile", str(self.log_file), "chatd", "--data", str(data))
-        self.assertFalse(self.log_file.exists())  # until twistd has seen that it is the only one
+        self.assertFalse(self.log_file.exists())  # twistd first checks that no other daemon runs
         log: Any = makeService(options)
         self.assertEqual(list(log), [options["service"]])
         log.setServiceParent(Application("chatd"))
@@ -185,25 +185,25 @@ class ProgramTests(OptionsCase):
         self.assertIn("bans: ", lines[1])
 
     def test_no_log_file(self) -> None:
-        """Where the log is no file, `twistd` is left to its own."""
+        """If the log is not a file, `twistd` keeps its own log."""
         options = self.parse_all("--nodaemon", "chatd")
         self.assertIs(makeService(options), options["service"])
 
     def test_pid_file(self) -> None:
-        """A pid file that can be used is left to `twistd`, with none too."""
+        """A usable pid file, or none, is left to `twistd`."""
         self.parse_all("chatd")
         self.parse_all("--pidfile=", "chatd")
         self.assertEqual(list(self.directory.iterdir()), [])
 
     def test_bad_pid_file(self) -> None:
-        """One that cannot is refused in one line, unless it is elsewhere after a chroot."""
+        """An unusable pid file is refused in one line, unless there is a chroot."""
         bad = f"--pidfile={self.directory}/no/twistd.pid"
         error = self.assertRaises(usage.UsageError, self.parse_all, bad, "chatd")
         self.assertRegex(str(error), r"^cannot use the pid file .*--pidfile=$")
         self.parse_all(bad, f"--chroot={self.directory}", "chatd")
 
     def test_own_process_id(self) -> None:
-        """One that names this process is removed; not so where another option is wrong."""
+        """A pid file with this process's id is removed, but not if another option is wrong."""
         self.pid_file.write_text(str(os.getpid()))
         self.assertRaises(usage.UsageError, self.parse_all, "chatd", "--endpoint", "bogus")
         self.assertTrue(self.pid_file.exists())
@@ -215,24 +215,24 @@ class MistakesTests(OptionsCase):
     """Each mistake is a usage error of one line."""
 
     def test_endpoints(self) -> None:
-        """Endpoint strings that are mistyped."""
+        """Mistyped endpoint strings are refused."""
         self.check_refused(*(("--endpoint", bad) for bad in BAD_ENDPOINTS))
 
     def test_one_of_many_endpoints(self) -> None:
-        """One bad endpoint among good ones; the error shows which."""
+        """With one bad endpoint among good ones, the error names the bad one."""
         arguments = ("--endpoint", "tcp:9999", "--endpoint", "tcp:abc", "--endpoint", "tcp:9998")
         error = self.assertRaises(usage.UsageError, self.parse, *arguments)
         self.assertIn("'tcp:abc'", str(error))
 
     def test_heartbeats(self) -> None:
-        """Intervals that are none, or out of bounds; the error says what the option takes."""
+        """Intervals that are no numbers, or out of range, are refused with the range."""
         beyond = [str(MIN_HEARTBEAT_S / 2), str(MAX_HEARTBEAT_S * 2)]
         self.check_refused(*(("--heartbeat", bad) for bad in BAD_HEARTBEATS + beyond))
         error = self.assertRaises(usage.UsageError, self.parse, "--heartbeat", "abc")
         self.assertIn(f"--heartbeat abc: it takes {MIN_HEARTBEAT_S}", str(error))
 
     def test_limits(self) -> None:
-        """Limits that are none, or more than a frame can hold."""
+        """Limits that are no numbers, or out of range, are refused."""
         beyond = [str(MIN_MAX_CONTENT - 1), str(MAX_MAX_CONTENT + 1)]
         self.check_refused(*(("--max-content", bad) for bad in BAD_LIMITS + beyond))
         error = self.assertRaises(usage.UsageError, self.parse, "--max-content", "0")
@@ -241,33 +241,33 @@ class MistakesTests(OptionsCase):
         )
 
     def test_values_of_two_lines(self) -> None:
-        """A value of two lines makes no error of two lines."""
+        """A value of two lines gives an error of one line."""
         self.check_refused(
             ("--heartbeat", "5\n6"), ("--max-content", "5\n6"), ("--key-file", "/no\n/such\n/file")
         )
 
     def test_key_files(self) -> None:
-        """Key files that are not there, or no files."""
+        """Key files that are missing, or not files, are refused."""
         missing, directory = str(self.directory / "missing"), str(self.directory)
         names = ["", missing, directory, f"{missing}/key", "/dev/null", "\0", "k" * 5000, "\udcff"]
         self.check_refused(*(("--key-file", name) for name in names))
 
     def test_contents_of_key_files(self) -> None:
-        """Key files that hold no key."""
+        """Key files without a key are refused."""
         good = base64.urlsafe_b64encode(KEY)
         contents = [b"", b"\n", b"no key", good[:-4], good + good, b"\xff" * 44, KEY, b"=" * 44]
         for content in contents:
             self.check_refused(("--key-file", self.key_file(content)))
 
     def test_key_file_that_others_can_read(self) -> None:
-        """A key file that is not its owner's alone; the error says what to do."""
+        """A key file that others can read is refused with the remedy."""
         for mode in (0o640, 0o604, 0o620, 0o602, 0o644, 0o666):
             path = self.key_file(base64.urlsafe_b64encode(KEY), mode)
             error = self.assertRaises(usage.UsageError, self.parse, "--key-file", path)
             self.assertIn(f"chmod 600 {path}", str(error))
 
     def test_options_that_are_not_there(self) -> None:
-        """Options that do not exist, lack their value, or are no options at all."""
+        """Unknown options, missing values and stray arguments are refused."""
         self.check_refused(
             ("--bogus",),
             ("--bogus=1",),
@@ -281,7 +281,7 @@ class MistakesTests(OptionsCase):
         )
 
     def test_stray_argument(self) -> None:
-        """An argument that is no option is told, the first of several, and how options begin."""
+        """The first stray argument is reported, and how options begin."""
         for arguments in (["extra"], ["--heartbeat", "5", "extra", "more"]):
             error = self.assertRaises(usage.UsageError, self.parse, *arguments)
             self.assertEqual(
@@ -289,7 +289,7 @@ class MistakesTests(OptionsCase):
             )
 
     def test_one_line_is_enough(self) -> None:
-        """After a mistake there is no page of help in front of the line that says what it was."""
+        """After a mistake, the help is not printed before the error."""
         options = Options()
         self.assertRaises(usage.UsageError, options.parseOptions, ["--bogus"])
         self.assertEqual(options.getUsage(), "")

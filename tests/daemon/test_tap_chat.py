@@ -1,4 +1,4 @@
-"""Tests of the daemon's options for the chat: what is kept, who is let in, and where."""
+"""Tests of the daemon's options for the chat: storage, accounts and rooms."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NO_NAMES = ["", "two words", "x" * 65, "a\tb", "a\nb", "\x7f"]
 
 
 class ChatOptionsTests(OptionsCase):
-    """The options, as the settings that are made of them."""
+    """The options, converted to settings."""
 
     def settings(self, *arguments: str) -> Settings:
         return settings_of(self.parse(*arguments))
@@ -38,29 +38,29 @@ class ChatOptionsTests(OptionsCase):
 
 
 class GoodTests(ChatOptionsTests):
-    """What is given is taken."""
+    """Values are taken."""
 
     def test_nothing(self) -> None:
-        """Without options all is as the library has it."""
+        """By default, all is as in the library."""
         made = self.settings()
         self.assertEqual(made, Settings(keep=MEMORY_RETENTION))
 
     def test_data(self) -> None:
-        """What is kept in a directory is kept in larger measure, and survives a power cut."""
+        """With a directory, more is kept, and it survives a power cut."""
         for option in ("--data", "-d"):
             made = self.settings(option, str(self.directory))
             self.assertEqual(made.data, str(self.directory))
             self.assertEqual((made.durability, made.keep), (Durability.FULL, SQLITE_RETENTION))
-        self.assertEqual(list(self.directory.iterdir()), [])  # before the daemon starts
+        self.assertEqual(list(self.directory.iterdir()), [])  # parsing the options creates nothing
 
     def test_durability(self) -> None:
-        """Either of the two can be named."""
+        """Both durabilities can be named."""
         for name in ("full", "normal"):
             made = self.settings("--data", "d", "--durability", name)
             self.assertEqual(made.durability.value, name)
 
     def test_keep(self) -> None:
-        """Each measure is taken for itself; the others are the store's own."""
+        """Each bound of retention is set independently; the others are the store's defaults."""
         measures = (
             ("messages", "7", {"max_messages": 7}),
             ("days", "0.5", {"max_age_s": DAY_S / 2}),
@@ -77,7 +77,7 @@ class GoodTests(ChatOptionsTests):
                 )
 
     def test_rooms(self) -> None:
-        """Rooms may be named, or it be said that there are none."""
+        """Rooms may be named, or none at all."""
         self.assertEqual(self.policy("--room", "hall", "--room=cellar").rooms, ("hall", "cellar"))
         self.assertEqual(self.policy("--no-room").rooms, ())
         self.assertEqual(self.policy().rooms, ("lobby",))
@@ -90,13 +90,13 @@ class GoodTests(ChatOptionsTests):
         self.assertEqual(policy.operators, ("alice", "Bob"))
 
     def test_presence_limit(self) -> None:
-        """The limit may be any number, and none."""
+        """The limit may be any number, also 0."""
         for number in (0, 1, 10_000):
             limit = self.policy("--presence-limit", str(number)).presence_limit
             self.assertEqual(limit, number)
 
     def test_auth(self) -> None:
-        """Twisted's ways of authentication may be named, and anonymous guests be allowed."""
+        """Twisted's methods may be named, and anonymous guests allowed."""
         made = self.settings("--auth", "memory:alice:secret", "--auth=anonymous")
         self.assertEqual(
             [type(checker) for checker in made.checkers],
@@ -106,7 +106,7 @@ class GoodTests(ChatOptionsTests):
         self.assertFalse(service.factory.engine.admission._accounts.allows_guests)
 
     def test_password_file(self) -> None:
-        """A password file is read when the options are."""
+        """A password file is read with the options."""
         path = self.directory / "passwords"
         set_password(path, "alice", "open sesame", hasher=CHEAP)
         self.assertEqual(self.settings("--password-file", str(path)).password_file, str(path))
@@ -114,12 +114,12 @@ class GoodTests(ChatOptionsTests):
         self.assertIsNotNone(service.factory.engine.admission._accounts)
 
     def test_each_for_itself(self) -> None:
-        """Options that were parsed do not remember each other."""
+        """Parsed options share no state."""
         self.parse("--room", "hall", "--operator", "alice", "--auth", "anonymous")
         self.assertEqual(self.settings(), Settings(keep=MEMORY_RETENTION))
 
     def test_help_of_auth(self) -> None:
-        """The help on ways of authentication tells of those that chatd can use."""
+        """The help on methods lists those that chatd can use."""
         options = Options()
         options.authOutput = io.StringIO()
         end = self.assertRaises(SystemExit, options.parseOptions, ["--help-auth"])
@@ -134,12 +134,12 @@ class MistakesTests(ChatOptionsTests):
     """Each mistake is a usage error of one line."""
 
     def text_of(self, *arguments: str) -> str:
-        """Return the one line."""
+        """Return the error's single line."""
         self.check_refused(arguments)
         return str(self.assertRaises(usage.UsageError, self.parse, *arguments))
 
     def test_counts(self) -> None:
-        """Numbers that are none, or out of bounds; the error says what the option takes."""
+        """Numbers that are wrong, or out of range, are refused with the range."""
         for option, least in (("keep-messages", 1), ("keep-bytes", 1), ("presence-limit", 0)):
             beyond = [str(least - 1)]
             self.check_refused(*((f"--{option}", bad) for bad in NO_COUNTS + beyond))
@@ -149,7 +149,7 @@ class MistakesTests(ChatOptionsTests):
             )
 
     def test_days(self) -> None:
-        """Days that are none, or too many."""
+        """Days that are wrong, or too many, are refused."""
         self.check_refused(*(("--keep-days", bad) for bad in NO_DAYS))
         for bad in ("abc", "36501"):
             self.assertEqual(
@@ -158,12 +158,12 @@ class MistakesTests(ChatOptionsTests):
             )
 
     def test_durability(self) -> None:
-        """Another word than the two; the error names them."""
+        """Other words are refused; the error names the two."""
         for bad in ("", "FULL", "none", "full\nnormal"):
             self.assertIn(": it takes full or normal", self.text_of("--durability", bad))
 
     def test_names(self) -> None:
-        """Names that no room and no operator can have; the error names the option and the name."""
+        """Invalid names of rooms and operators are refused with the option and the name."""
         for option, what in (("--room", "a room's name has"), ("--operator", "a name has")):
             self.check_refused(*((option, bad) for bad in NO_NAMES))
             for bad in NO_NAMES:
@@ -172,32 +172,32 @@ class MistakesTests(ChatOptionsTests):
         self.check_refused(("--room", "good", "--room", "two words"))
 
     def test_too_many_rooms(self) -> None:
-        """More rooms than a session can begin in."""
+        """More rooms than a session may have are refused."""
         text = self.text_of(*(f"--room=room{number}" for number in range(21)))
         self.assertIn("20 rooms at most, not 21", text)
 
     def test_rooms_and_none(self) -> None:
-        """Rooms, and that there are none."""
+        """`--room` with `--no-room` is refused."""
         text = self.text_of("--no-room", "--room", "hall")
         self.assertIn("contradict each other", text)
         self.check_refused(("--no-room=1",))
 
     def test_nothing(self) -> None:
-        """A directory or a file without a name."""
+        """An empty path is refused."""
         self.assertEqual(self.text_of("--data", ""), "--data: it takes a directory")
         for option in ("--key-file", "--password-file", "--operator-file"):
             self.assertEqual(self.text_of(option, ""), f"{option}: it takes a file")
 
     def test_auth(self) -> None:
-        """Ways of authentication that are not there, that chatd cannot use, or lack something."""
+        """Methods that are unknown, unusable or incomplete are refused."""
         missing = self.directory / "missing"
         bad = ["", "bogus", "sshkey", "memory:alice", "file", "bo\ngus", f"file:{self.directory}"]
-        with contextlib.redirect_stderr(io.StringIO()):  # Twisted says more of some
+        with contextlib.redirect_stderr(io.StringIO()):  # Twisted's text is longer for some
             self.check_refused(*(("--auth", way) for way in bad))
             self.assertIn(f"cannot read {missing}", self.text_of("--auth", f"file:{missing}"))
 
     def test_reasons_of_auth(self) -> None:
-        """The option and what was given are told with Twisted's reason; no password is."""
+        """The error has the option, the value and Twisted's reason, but no password."""
         unknown = "Auth plugin not recognized"
         in_pairs = "argstring must be in format U:P:..."
         for method, shown, reason in (
@@ -210,7 +210,7 @@ class MistakesTests(ChatOptionsTests):
             self.assertEqual(text, f"--auth {shown}: {reason}; see --help-auth")
 
     def test_password_files(self) -> None:
-        """Password files that are not there, are none, or can be read by others."""
+        """Password files that are missing, wrong or readable by others are refused."""
         path = self.directory / "passwords"
         names = [str(path), str(self.directory), f"{path}/x", "\0", "p" * 5000, "\udcff"]
         self.check_refused(*(("--password-file", name) for name in names))
@@ -222,7 +222,7 @@ class MistakesTests(ChatOptionsTests):
         self.check_refused(("--password-file", str(path)))
 
     def test_lacking(self) -> None:
-        """Options that lack their value."""
+        """Options without their value are refused."""
         self.check_refused(
             *((f"--{option}",) for option in ("auth", "data", "keep-days", "operator", "room"))
         )
@@ -239,5 +239,5 @@ class MistakesTests(ChatOptionsTests):
     )
     @settings(max_examples=150)
     def test_any_value(self, option: str, value: str) -> None:
-        """Any value is taken, or told in one line."""
+        """Any value is taken, or refused in one line."""
         self.assertIn(self.fault_of(option, value), (None, "taken"))

@@ -129,6 +129,8 @@ def test_select(tmp_path):
     endpoint = f"unix:{tmp_path}/chat.sock"
     program = ("twistd", "-n", "--pidfile=", "--reactor=select", "chatd")
     with Process(*program, "--endpoint", endpoint, **limited(4096)) as process:
-        process.output.wait_for(r"#warn\] the select reactor uses at most 1024 file descriptors, enough")
+        process.output.wait_for(
+            r"#warn\] the select reactor uses at most 1024 file descriptors, enough"
+        )
         process.send_signal(signal.SIGTERM)
         process.wait()

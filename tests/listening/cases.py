@@ -1,4 +1,4 @@
-"""A case without tests, which the tests of endpoint strings extend."""
+"""A base case for the tests of endpoint strings."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class EndpointCase(SynchronousTestCase):
         self.reactor = MemoryReactorClock()
 
     def check_refused(self, make: Callable[..., object], descriptions: list[str]) -> None:
-        """Check that each is refused, in one line that shows what an endpoint looks like."""
+        """Check that each is refused, in one line with an example of an endpoint."""
         faults = {bad: self.fault_of(make, bad) for bad in descriptions}
         self.assertEqual({bad: fault for bad, fault in faults.items() if fault}, {})
 
     def fault_of(self, make: Callable[..., object], description: str) -> str | None:
-        """Say what is wrong with how a bad string is refused; None where all is well."""
+        """Return a complaint about a bad refusal of a string; None for a good one."""
         try:
             made = make(self.reactor, description)
         except ConfigurationError as error:
@@ -36,7 +36,7 @@ class EndpointCase(SynchronousTestCase):
         return f"made {made!r}"
 
     def pem_file(self) -> str:
-        """Return the path of a file that is there, and no PEM."""
+        """Return the path of a file that is not PEM."""
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         path = Path(directory.name) / "no.pem"

@@ -23,7 +23,7 @@ class FakeConnection:
 
 
 class FakeSocket:
-    """Accepts what the test gives it: descriptors, or errors."""
+    """Accepts the test's descriptors, or raises the test's errors."""
 
     def __init__(self) -> None:
         self.waiting: list[int | OSError] = []
@@ -83,13 +83,13 @@ class DoorTests(SynchronousTestCase):
         self.door = Acceptor(self.clock, self.port, self.make_room)
 
     def make_room(self) -> bool:
-        """Let one of those go that may."""
+        """Abort one of the connections that may go."""
         has_room = self.may_go > 0
         self.may_go -= has_room
         return has_room
 
     def accept(self, *waiting: int | OSError) -> list[int | str]:
-        """Accept as the port does, until nobody is there; return what came of each."""
+        """Accept like the port, until no connection waits; return the result of each."""
         self.socket.waiting += waiting
         accepted: list[int | str] = []
         while True:
@@ -103,14 +103,14 @@ class DoorTests(SynchronousTestCase):
             accepted.append(connection.fileno())
 
     def test_stands_between(self) -> None:
-        """The port asks it, and all else is the socket's."""
+        """The port calls the acceptor; all else is the socket's."""
         self.assertIs(self.port.socket, self.door)
         self.assertEqual(self.port.socket.getsockname(), "here")
         self.assertEqual(self.accept(5, 6), [5, 6])
         self.assertTrue(self.port.is_reading)
 
     def test_out_of_descriptors(self) -> None:
-        """Where there is none left, nobody is accepted for a while, and nobody is turned away."""
+        """Without descriptors, no connection is accepted for a while, and none is closed."""
         for code in (errno.EMFILE, errno.ENFILE):
             self.assertEqual(self.accept(OSError(code, "none left"), 5), [])
             self.assertFalse(self.port.is_reading)
@@ -119,7 +119,7 @@ class DoorTests(SynchronousTestCase):
             self.assertEqual(self.accept(), [5])
 
     def test_spared(self) -> None:
-        """Those that are spared stay so, however long there are no others."""
+        """Spared descriptors stay free, however long there are no others."""
         patch = self.patch(accepting, "_is_spared", lambda _: True)
         self.assertEqual(self.accept(6), [])
         self.assertFalse(self.port.is_reading)
@@ -131,7 +131,7 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual(self.accept(), [6])
 
     def test_none_to_look_with(self) -> None:
-        """Where there is not even one to look with, there is no room."""
+        """Without even a descriptor for the check, there is no room."""
 
         def none_left(number: int) -> int:
             raise OSError(errno.EMFILE, "none left")
@@ -143,7 +143,7 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual(self.accept(), [5])
 
     def test_makes_room(self) -> None:
-        """One goes for each that waits, and the port looks again in its next turn."""
+        """Each waiting connection replaces another, and the port tries again in its next turn."""
         full = [True]
         self.patch(accepting, "_is_spared", lambda _: full[0])
         self.may_go = 9
@@ -156,12 +156,12 @@ class DoorTests(SynchronousTestCase):
             self.assertEqual(self.socket.waiting[0], number)
             self.assertEqual(self.port.socket.accept()[0].fileno(), number)
         full[0] = True
-        self.assertEqual(self.accept(), [])  # nobody waits
+        self.assertEqual(self.accept(), [])  # no connection waits
         self.assertEqual(self.may_go, 7)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_nobody_may_go(self) -> None:
-        """Where nobody may go any more, nobody is accepted for a while."""
+        """If no connection may go, none is accepted for a while."""
         self.may_go = 1
         for is_reading in (True, False):
             self.assertEqual(self.accept(OSError(errno.EMFILE, "none left"), 5), [])
@@ -171,13 +171,13 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual(self.accept(5), [5])
 
     def test_none_goes_for_nobody(self) -> None:
-        """Some systems say that there is no descriptor where nobody waits for one."""
+        """Some systems report missing descriptors even if no connection waits."""
         self.may_go = 1
         self.assertEqual(self.accept(OSError(errno.ENFILE, "none left")), [])
         self.assertEqual(self.may_go, 1)
 
     def test_makes_room_again_and_again(self) -> None:
-        """However many come, it is told once, until there is room without anybody's going."""
+        """However many come, it is logged once, until there is room without aborting any."""
         self.may_go = 9
         with capturedLogs() as events:
             for _ in range(5):
@@ -188,17 +188,17 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual([event["log_level"].name for event in events], ["warn", "info"])
 
     def test_no_limit(self) -> None:
-        """Where there is no limit, none is near."""
+        """Without a limit, there is always room."""
         self.patch(resource, "getrlimit", lambda _: (resource.RLIM_INFINITY,) * 2)
         self.assertEqual(self.accept(5, 6), [5, 6])
 
     def test_other_errors(self) -> None:
-        """Any other error is the port's to act on."""
+        """Any other error goes to the port."""
         self.assertEqual(self.accept(OSError(errno.ECONNABORTED, "gone")), ["ECONNABORTED"])
         self.assertTrue(self.port.is_reading)
 
     def test_told_once(self) -> None:
-        """However long it lasts, there is a line at its beginning and one at its end."""
+        """However long it lasts, a line is logged at its beginning and a line at its end."""
         with capturedLogs() as events:
             for _ in range(5):
                 self.accept(OSError(errno.EMFILE, "none left"))
@@ -207,7 +207,7 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual([event["log_level"].name for event in events], ["warn", "info"])
 
     def test_close(self) -> None:
-        """Who stops listening meanwhile listens no more, and leaves no timer."""
+        """A closed acceptor listens no more, and leaves no timer."""
         self.accept(OSError(errno.EMFILE, "none left"))
         self.door.close()
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -1,4 +1,4 @@
-"""Tests of `Acceptor` on a port of Twisted's own: what that makes of what the door says."""
+"""Tests of `Acceptor` on a real Twisted port."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ DEADLINE_S = 20.0
 
 @implementer(IReactorFDSet)
 class FakeReactor(Clock):  # type: ignore[misc]  # it has what a port calls
-    """A reactor that never looks at what it is to read from: the test says when there is something.
+    """A reactor that never polls its readers: the test does.
 
     Attributes:
-        readers: What it is to read from.
+        readers: The readers.
     """
 
     def __init__(self) -> None:
@@ -52,10 +52,10 @@ class FakeReactor(Clock):  # type: ignore[misc]  # it has what a port calls
 
 
 class ScarceSocket:
-    """A listening socket of a process that has only so many descriptors.
+    """A listening socket of a process with a limited number of descriptors.
 
     Attributes:
-        left: How many may still be accepted.
+        left: How many more connections can be accepted.
     """
 
     def __init__(self, listening: socket.socket) -> None:
@@ -74,7 +74,7 @@ class ScarceSocket:
 
 
 class PortTests(SynchronousTestCase):
-    """A port that listens, and nobody but the test to look at it."""
+    """A listening port that only the test polls."""
 
     def setUp(self) -> None:
         self.reactor = FakeReactor()
@@ -96,7 +96,7 @@ class PortTests(SynchronousTestCase):
         return port
 
     def make_room(self) -> bool:
-        """Let the oldest go, where the test lets anybody."""
+        """Abort the oldest connection, if the test allows it."""
         if self.may_go:
             self.gone.append(self.built.pop(0))
             self.gone[-1].transport.abortConnection()
@@ -113,7 +113,7 @@ class PortTests(SynchronousTestCase):
         return self.built[-1]
 
     def connect(self) -> socket.socket:
-        """Connect; it succeeds where the system has room in its queue."""
+        """Connect; that works if the system's queue has room."""
         connection = socket.socket(self.port.addressFamily)
         self.addCleanup(connection.close)
         connection.settimeout(DEADLINE_S)
@@ -121,7 +121,7 @@ class PortTests(SynchronousTestCase):
         return connection
 
     def is_open(self, connection: socket.socket) -> bool:
-        """Whether the other side has not closed a connection."""
+        """Return whether the other side has kept a connection open."""
         connection.setblocking(False)
         try:
             return connection.recv(1) != b""
@@ -129,12 +129,12 @@ class PortTests(SynchronousTestCase):
             return True
 
     def look(self) -> None:
-        """Let the port see who is there, if the reactor would."""
+        """Poll the port, as the reactor would if it reads from it."""
         if self.port in self.reactor.readers:
             self.port.doRead()
 
     def test_wait(self) -> None:
-        """Who finds no descriptor waits, and is not closed; it is served when there is one."""
+        """A connection without a descriptor waits open, and is served when there is one."""
         connections = [self.connect() for _ in range(5)]
         self.scarce.left = 2
         with capturedLogs() as events:
@@ -155,7 +155,7 @@ class PortTests(SynchronousTestCase):
         self.assertTrue(all(map(self.is_open, connections)))
 
     def spare_all_but(self, number: int) -> int:
-        """Lower the limit, so that only so many are to be had; return the first that is spared."""
+        """Lower the limit to so many more descriptors; return the first spared one."""
         free = os.dup(self.scarce.fileno())
         os.close(free)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -164,7 +164,7 @@ class PortTests(SynchronousTestCase):
         return free + number
 
     def test_spared(self) -> None:
-        """However many come and go, none of those that are spared is taken; it is told once."""
+        """However many come and go, no spared descriptor is used; that is logged once."""
         self.scarce.left = 100
         waiting = [self.connect() for _ in range(30)]
         first_spared = self.spare_all_but(10)
@@ -185,7 +185,7 @@ class PortTests(SynchronousTestCase):
         self.assertTrue(all(map(self.is_open, waiting[20:])))
 
     def test_makes_room(self) -> None:
-        """The oldest goes for each that waits, in the order of coming, and no other does."""
+        """The oldest goes for each that waits, in order of arrival, and no other does."""
         self.scarce.left = 100
         waiting = [self.connect() for _ in range(30)]
         self.spare_all_but(10)
@@ -198,7 +198,7 @@ class PortTests(SynchronousTestCase):
         self.assertIn(self.port, self.reactor.readers)
 
     def test_pace(self) -> None:
-        """After that as many are accepted in a turn as before."""
+        """After that, the port accepts as many in a turn as before."""
         for _ in range(3):
             self.look()
             self.reactor.advance(RETRY_S)
@@ -210,7 +210,7 @@ class PortTests(SynchronousTestCase):
         self.assertEqual(len(self.built), 40)
 
     def test_stop(self) -> None:
-        """A port that stops while nobody is accepted closes those who wait, and leaves nothing."""
+        """If the port stops meanwhile, waiting connections are closed, and nothing is left."""
         connection = self.connect()
         self.look()
         self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
@@ -221,7 +221,7 @@ class PortTests(SynchronousTestCase):
         self.assertFalse(self.is_open_after_all(connection))
 
     def is_open_after_all(self, connection: socket.socket) -> bool:
-        """Whether a connection is open, once the system has seen to it."""
+        """Return whether a connection is open, as soon as the system knows."""
         try:
             return connection.recv(1) != b""
         except ConnectionResetError:
@@ -229,7 +229,7 @@ class PortTests(SynchronousTestCase):
 
 
 class UnixPortTests(PortTests):
-    """The same goes for a UNIX socket."""
+    """The same on a UNIX socket."""
 
     def listen(self) -> Port:
         self.address = f"\0chatd-{os.getpid()}-{id(self)}"

@@ -1,4 +1,4 @@
-"""Tests of sockets that are handed over: what is told where they are not what an endpoint says."""
+"""Tests of sockets from systemd, and of the errors if they do not match their endpoints."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class QuietFactory(Factory):
 
 
 class ActivationCase(SynchronousTestCase):
-    """Sockets are handed over as systemd would."""
+    """Sockets are handed over like systemd's."""
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
@@ -30,7 +30,7 @@ class ActivationCase(SynchronousTestCase):
         self.patch(activation, "serverFromString", self.parse)
 
     def parse(self, reactor: object, description: str) -> AdoptedStreamServerEndpoint:
-        """Find a socket as Twisted does; one is called `chat`, and the last."""
+        """Find a socket in Twisted's way; the last socket has the name `chat`."""
         arguments: dict[str, Any] = dict(part.split("=") for part in description.split(":")[1:])
         if "index" in arguments:
             found = self.handed_over[int(arguments["index"])]
@@ -40,17 +40,17 @@ class ActivationCase(SynchronousTestCase):
         return AdoptedStreamServerEndpoint(reactor, found.fileno(), family)
 
     def deliver_early(self, family: int = socket.AF_UNIX, *, listens: bool = True) -> socket.socket:
-        """Hand one more socket over."""
+        """Hand another socket over."""
         made = socket.socket(family)
         self.addCleanup(made.close)
-        made.bind("" if family == socket.AF_UNIX else ("", 0))  # of UNIX: the system finds a name
+        made.bind("" if family == socket.AF_UNIX else ("", 0))  # for UNIX, the system picks a name
         if listens:
             made.listen(1)
         self.handed_over.append(made)
         return made
 
     def refusal(self, description: str, *socket_mode: int) -> str:
-        """Return what is said of an endpoint, after its description."""
+        """Return the error of an endpoint, without its description."""
         error = self.assertRaises(
             ConfigurationError, server_endpoint, self.reactor, description, *socket_mode
         )
@@ -61,10 +61,10 @@ class ActivationCase(SynchronousTestCase):
 
 
 class MissingTests(ActivationCase):
-    """No socket is there for the endpoint."""
+    """There is no socket for the endpoint."""
 
     def test_none(self) -> None:
-        """It is told that there is none at all, by whatever it is asked for."""
+        """The error says that there is none at all, by index as well as by name."""
         self.patch(os, "environ", {})
         for description in (
             "systemd:domain=UNIX:index=0",
@@ -74,14 +74,14 @@ class MissingTests(ActivationCase):
             self.assertIn("no socket was handed over: systemd", self.refusal(description))
 
     def test_of_another_process(self) -> None:
-        """It is told where they were for another process, as for the shell that starts this one."""
+        """The error says that they were for another process, such as a shell's."""
         self.patch(os, "environ", {**os.environ, "LISTEN_PID": "12"})
         said = self.refusal("systemd:domain=UNIX:index=0")
         self.assertIn("handed over to process 12 (LISTEN_PID)", said)
         self.assertIn(f"this is process {os.getpid()}", said)
 
     def test_index(self) -> None:
-        """An index that is too high is told with the last that there is."""
+        """For an index that is too high, the error names the last index."""
         self.deliver_early()
         self.assertEqual(
             self.refusal("systemd:domain=UNIX:index=1"),
@@ -94,23 +94,23 @@ class MissingTests(ActivationCase):
         )
 
     def test_name(self) -> None:
-        """A name that no socket has is told, with where names are given."""
+        """For an unknown name, the error says where names are set."""
         self.deliver_early()
         self.assertIn("FileDescriptorName=", self.refusal("systemd:domain=UNIX:name=other"))
 
 
 class KindTests(ActivationCase):
-    """A socket is there, and is not what the endpoint says."""
+    """There is a socket, but it does not match the endpoint."""
 
     def test_domain(self) -> None:
-        """The right domain is told."""
+        """The error names the right domain."""
         self.deliver_early()
         self.assertIn("has domain=UNIX", self.refusal("systemd:domain=INET:index=0"))
         self.deliver_early(socket.AF_INET)
         self.assertIn("has domain=INET", self.refusal("systemd:domain=UNIX:index=1"))
 
     def test_connection(self) -> None:
-        """A socket that does not listen, as with Accept=yes, is told with what it takes."""
+        """For a socket that does not listen, as with Accept=yes, the error names the remedy."""
         self.deliver_early(listens=False)
         self.assertIn("Accept=no", self.refusal("systemd:domain=UNIX:index=0"))
         near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
@@ -119,7 +119,7 @@ class KindTests(ActivationCase):
             self.assertIn("does not listen", self.refusal("systemd:domain=UNIX:index=1"))
 
     def test_no_socket(self) -> None:
-        """So is what is no socket at all."""
+        """A descriptor that is not a socket is reported."""
         with open(os.devnull) as null:
             error = self.assertRaises(
                 ConfigurationError, check_adopted, null.fileno(), socket.AF_UNIX
@@ -128,20 +128,20 @@ class KindTests(ActivationCase):
 
 
 class AdoptingTests(ActivationCase):
-    """A socket that is right is listened on."""
+    """A matching socket is listened on."""
 
     def test_unix(self) -> None:
-        """A UNIX socket is served, behind a proxy too."""
+        """A UNIX socket is served, also behind a proxy."""
         for kind in ("", "haproxy:"):
             self.deliver_early()
             endpoint = server_endpoint(self.reactor, f"{kind}systemd:domain=UNIX:name=chat")
             port: Any = self.successResultOf(endpoint.listen(QuietFactory()))
-            self.handed_over[-1].detach()  # which Twisted has closed
+            self.handed_over[-1].detach()  # Twisted has closed it
             self.addCleanup(port.socket.close)
             self.assertIn(port, self.reactor.readers)
 
     def test_tcp(self) -> None:
-        """A TCP socket is Twisted's to adopt."""
+        """Twisted adopts a TCP socket."""
         number = self.deliver_early(socket.AF_INET).fileno()
         endpoint = server_endpoint(self.reactor, "systemd:domain=INET:index=0")
         asked: list[tuple[object, ...]] = []
@@ -152,7 +152,7 @@ class AdoptingTests(ActivationCase):
         self.handed_over[-1].detach()  # as above
 
     def test_mode(self) -> None:
-        """The operator's mode for UNIX sockets is refused with one, and fine with TCP."""
+        """The operator's mode for UNIX sockets is an error with such a socket, but not with TCP."""
         self.deliver_early()
         self.assertIn("SocketMode=", self.refusal("systemd:domain=UNIX:index=0", 0o660))
         self.assertIn("SocketMode=", self.refusal("haproxy:systemd:domain=UNIX:index=0", 0o666))

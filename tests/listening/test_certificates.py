@@ -1,4 +1,4 @@
-"""Tests of TLS endpoints whose certificates are read anew."""
+"""Tests of TLS endpoints that read their certificates again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chatd.listening.endpoints import BACKLOG, server_endpoint
 from chatd.transport.endpoints import why_refused
 from tests.fakes.pems import make_pair, write_certificate
 
-# Twisted reads certificates with what pyOpenSSL would rather have replaced.
+# Twisted reads certificates with functions that pyOpenSSL deprecates.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*pyOpenSSL:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:X509:DeprecationWarning"),
@@ -42,7 +42,7 @@ class CertificateCase(SynchronousTestCase):
         self.certificates = Certificates()
 
     def listen(self, description: str) -> Callable[[], None]:
-        """Listen on an endpoint, and return what reads its certificates anew."""
+        """Listen on an endpoint, and return its `renew`."""
         endpoint = server_endpoint(self.reactor, description, certificates=self.certificates)
         self.successResultOf(endpoint.listen(Factory.forProtocol(Protocol)))
         ((called, renew),) = self.certificates
@@ -57,12 +57,12 @@ class SslTests(CertificateCase):
         return self.listen(":".join(("ssl:0", f"privateKey={self.pem}", *arguments)))
 
     def context(self) -> SSL.Context:
-        """Return the context that the next connection gets."""
+        """Return the context of the next connection."""
         context: SSL.Context = self.reactor.sslServers[0][2].getContext()
         return context
 
     def refusal(self, renew: Callable[[], None]) -> str:
-        """Return why the certificates were not taken; the context is the one before."""
+        """Return the reason for a refusal; the context is the earlier one."""
         before = self.context()
         message = str(self.assertRaises(ConfigurationError, renew))
         self.assertIs(self.context(), before)
@@ -70,13 +70,13 @@ class SslTests(CertificateCase):
         return message
 
     def test_arguments(self) -> None:
-        """What the string says besides reaches the port, and more may wait than Twisted lets."""
+        """The string's other arguments reach the port, and its queue is longer than Twisted's."""
         self.listen(f"ssl:7:privateKey={self.pem}:interface=127.0.0.1")
         ((port, _, _, backlog, interface),) = self.reactor.sslServers
         self.assertEqual((port, backlog, interface), (7, BACKLOG, "127.0.0.1"))
 
     def test_renewed(self) -> None:
-        """The next connection gets what is in the file now, and the port goes on."""
+        """The next connection gets the present files, and the port goes on."""
         renew = self.listen_on()
         before = self.context()
         self.assertIs(self.context(), before)
@@ -87,7 +87,7 @@ class SslTests(CertificateCase):
         self.assertEqual(len(self.reactor.sslServers), 1)
 
     def test_wrong(self) -> None:
-        """What cannot be served is not taken, and the reason told in a line."""
+        """Unusable files are refused, with the reason in a line."""
         renew = self.listen_on()
         self.pem.write_text("damaged")
         self.assertIn("a file is damaged or not PEM: ", self.refusal(renew))
@@ -101,7 +101,7 @@ class SslTests(CertificateCase):
         self.assertEqual(self.refusal(renew), f"{self.pem}: it is no regular file")
 
     def test_chain(self) -> None:
-        """Every file of the string is read anew."""
+        """Every file of the string is read again."""
         chain = self.directory / "chain.pem"
         chain.write_bytes(make_pair()[1])
         renew = self.listen_on(f"extraCertChain={chain}")
@@ -110,7 +110,7 @@ class SslTests(CertificateCase):
         self.assertIn("chain.pem", self.refusal(renew))
 
     def test_behind_a_proxy(self) -> None:
-        """So it is with an endpoint that a proxy connects to."""
+        """An endpoint behind a proxy reads its files again, too."""
         renew = self.listen(f"haproxy:ssl:0:privateKey={self.pem}")
         before = self.context()
         write_certificate(self.pem)
@@ -118,7 +118,7 @@ class SslTests(CertificateCase):
         self.assertIsNot(self.context(), before)
 
     def test_before_it_listens(self) -> None:
-        """An endpoint that does not listen yet can be told, and reads them when it does."""
+        """An endpoint that does not listen yet reads them when it does."""
         endpoint = RenewableEndpoint(self.reactor, f"ssl:0:privateKey={self.pem}")
         write_certificate(self.pem)
         endpoint.renew()
@@ -126,14 +126,14 @@ class SslTests(CertificateCase):
         self.assertEqual(len(self.reactor.sslServers), 1)
 
     def test_refused_at_the_start(self) -> None:
-        """What cannot be served is no endpoint: a bad chain, or a method that OpenSSL has not."""
+        """A bad chain, or a method that OpenSSL lacks, is refused at the start."""
         chain = self.directory / "chain.pem"
         chain.write_text("nothing")
         for argument in (f"extraCertChain={chain}", "dhParameters=/no/such/file"):
             self.assertRaises(ConfigurationError, self.listen_on, argument)
 
     def test_another_directory(self) -> None:
-        """The files stay the same ones when the daemon changes its directory."""
+        """The paths stay the same when the daemon changes its directory."""
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.directory)
         renew = self.listen("ssl:0:localhost.pem")
@@ -142,7 +142,7 @@ class SslTests(CertificateCase):
 
 
 class TlsTests(CertificateCase):
-    """`tls:` endpoints, which have a directory of certificates."""
+    """`tls:` endpoints, with a directory of certificates."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -150,23 +150,23 @@ class TlsTests(CertificateCase):
 
     @property
     def factory(self) -> Any:
-        """What builds the protocols of the port."""
+        """The factory of the port's protocols."""
         return self.reactor.tcpServers[0][1]
 
     def refusal(self) -> str:
-        """Return why the certificates were not taken; connections get those before."""
+        """Return the reason for a refusal; connections get the earlier certificates."""
         before = self.factory.current
         message = str(self.assertRaises(ConfigurationError, self.renew))
         self.assertIs(self.factory.current, before)
         return message
 
     def test_arguments(self) -> None:
-        """What the string says besides reaches the port, and more may wait than Twisted lets."""
+        """The string's other arguments reach the port, and its queue is longer than Twisted's."""
         ((port, _, backlog, interface),) = self.reactor.tcpServers
         self.assertEqual((port, backlog, interface), (0, BACKLOG, "127.0.0.1"))
 
     def test_renewed(self) -> None:
-        """The next connection is served with what is in the directory now."""
+        """The next connection gets the present files of the directory."""
         before = self.factory.buildProtocol(None)
         write_certificate(self.pem)
         self.renew()
@@ -175,7 +175,7 @@ class TlsTests(CertificateCase):
         self.assertIsNot(after.factory, before.factory)
 
     def test_a_host_more(self) -> None:
-        """Hosts may come, and go with their keys."""
+        """Hosts may be added, and removed with their keys."""
         other = self.directory / "other.pem"
         write_certificate(other, "chat.example")
         self.renew()
@@ -183,7 +183,7 @@ class TlsTests(CertificateCase):
         self.renew()
 
     def test_started_once(self) -> None:
-        """The factory within is started and stopped with the port, whatever is renewed."""
+        """The inner factory is started and stopped with the port, whatever is renewed."""
         self.renew()
         within = self.factory._first.wrappedFactory
         self.factory.doStart()
@@ -194,7 +194,7 @@ class TlsTests(CertificateCase):
         self.assertEqual(self.factory.logPrefix(), "Factory (TLS)")
 
     def test_wrong(self) -> None:
-        """What cannot be served is not taken, and the reason told with the file's name."""
+        """Unusable files are refused, with the reason and the file's name."""
         self.pem.write_bytes(b"".join((make_pair()[0], make_pair()[1])))
         self.assertEqual(self.refusal(), f"no certificate matches the key in {self.pem}")
         self.pem.write_text("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n")
@@ -208,7 +208,7 @@ class TlsTests(CertificateCase):
         self.directory.mkdir()
 
     def test_cannot_be_read(self) -> None:
-        """Nor is what cannot be read."""
+        """Unreadable files are refused."""
 
         def read(path: str) -> tuple[bytes, int]:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
@@ -217,13 +217,13 @@ class TlsTests(CertificateCase):
         self.assertEqual(self.refusal(), f"{self.pem}: Permission denied")
 
     def test_no_file(self) -> None:
-        """What is no file is passed over, whatever its name, as Twisted does."""
+        """Paths that are not files are ignored, whatever their names, as by Twisted."""
         (self.directory / "directory.pem").mkdir()
         os.mkfifo(self.directory / "pipe.pem")
         self.renew()
 
     def test_a_host_less(self) -> None:
-        """A host whose key lost its certificate keeps the one that was in force, as do all."""
+        """A host whose key lost its certificate keeps the earlier one, and so do all others."""
         other = self.directory / "other.pem"
         write_certificate(other, "chat.example")
         self.renew()
@@ -234,7 +234,7 @@ class TlsTests(CertificateCase):
         )
 
     def test_nothing_to_serve(self) -> None:
-        """A directory without certificates is no endpoint, nor is one whose names are nobody's."""
+        """A directory without certificates, or without named hosts, is refused."""
         write_certificate(self.pem, host=None)
         error = self.assertRaises(
             ConfigurationError, self.listen, f"tls:{self.directory}:0:interface=127.0.0.1"
@@ -243,7 +243,7 @@ class TlsTests(CertificateCase):
 
 
 class StringTests(CertificateCase):
-    """How files are found in a string."""
+    """Finding the files in a string."""
 
     def test_no_tls(self) -> None:
         """Endpoints without TLS have no certificates."""
@@ -252,13 +252,13 @@ class StringTests(CertificateCase):
         self.assertEqual(list(self.certificates), [])
 
     def test_many(self) -> None:
-        """Each endpoint has its own, also where two are called the same."""
+        """Each endpoint has its own, even if two have the same string."""
         for _ in range(2):
             server_endpoint(self.reactor, f"ssl:0:{self.pem}", certificates=self.certificates)
         self.assertEqual(len(list(self.certificates)), 2)
 
     def test_strange_paths(self) -> None:
-        """A path may have what means something in a string, and be named or not."""
+        """A path may have special characters, and be named or not."""
         strange = self.directory / "a:b=c\\d"
         strange.mkdir()
         write_certificate(strange / "x.pem")
@@ -274,7 +274,7 @@ class StringTests(CertificateCase):
             self.listen(description)()
 
     def test_usual_key(self) -> None:
-        """Where the string names no key, it is the one that Twisted takes."""
+        """If the string names no key, it is Twisted's default file."""
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.directory)
         self.pem.rename("server.pem")
@@ -287,7 +287,7 @@ class WhyTests(SynchronousTestCase):
     """`why_refused`."""
 
     def test_words(self) -> None:
-        """It gives OpenSSL's reasons, another error's words, or at least its kind."""
+        """It gives OpenSSL's reasons, another error's text, or at least its class."""
         queue = [("PEM routines", "", "no start line"), ("x", "y", "bad end line")]
         for kind in (SSL.Error, crypto.Error):
             self.assertRegex(why_refused(kind(queue)), "not PEM: no start line; bad end line$")

@@ -1,4 +1,4 @@
-"""Tests of servers' endpoint strings: what is made of a good one, and what is said of a bad one."""
+"""Tests of server endpoint strings: good ones, and the errors of bad ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ NO_SERVERS = [
 
 
 class ServerEndpointTests(EndpointCase):
-    """`server_endpoint`; what is listened on is noted, and not opened."""
+    """`server_endpoint`; a reactor in memory notes the ports."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -51,24 +51,24 @@ class ServerEndpointTests(EndpointCase):
         self.successResultOf(server_endpoint(self.reactor, description).listen(Factory()))
 
     def backlog_of(self, description: str) -> int:
-        """Return how many connections may wait at an endpoint."""
+        """Return the length of an endpoint's queue of connections."""
         self.listen(description)
         (_, _, backlog, _), *_ = self.reactor.tcpServers
         return backlog
 
     def test_tcp(self) -> None:
-        """A TCP endpoint listens on the port and the interface that it names."""
+        """A TCP endpoint listens on its port and interface."""
         self.listen("tcp:9999:interface=127.0.0.1")
         ((port, _, _, interface),) = self.reactor.tcpServers
         self.assertEqual((port, interface), (9999, "127.0.0.1"))
 
     def test_unix(self) -> None:
-        """A UNIX endpoint listens on the path that it names, with its mode."""
+        """A UNIX endpoint listens on its path, with its mode."""
         self.listen("unix:/run/chat.sock:mode=660")
         self.assertEqual(self.unix_servers, [("/run/chat.sock", BACKLOG, 0o660)])
 
     def path_of(self, description: str) -> str:
-        """Return the path that a UNIX endpoint listens on, in another directory than its own."""
+        """Return the path of a UNIX endpoint that listens after a change of directory."""
         with tempfile.TemporaryDirectory() as directory:
             self.addCleanup(os.chdir, os.getcwd())
             os.chdir(directory)
@@ -81,7 +81,7 @@ class ServerEndpointTests(EndpointCase):
         return self.unix_servers[-1][0].replace(here, "HERE")
 
     def test_relative(self) -> None:
-        """A path is that of the directory in which the endpoint was made, wherever it listens."""
+        """A relative path starts at the directory in which the endpoint was made."""
         for path in ("chat.sock", "a/b", "./a", "../a", "mode\\=1", "a\\:mode\\=1", "\\a", "~"):
             plain = re.sub(r"\\(.)", r"\1", path)
             for description in (
@@ -98,7 +98,7 @@ class ServerEndpointTests(EndpointCase):
         self.assertEqual(self.mode_of("unix:mode=600:address=chat.sock"), 0o600)
 
     def test_relative_to_a_strange_directory(self) -> None:
-        """So it is where the directory has characters that mean something in such a string."""
+        """That holds for a directory with special characters, too."""
         with tempfile.TemporaryDirectory() as directory:
             here = Path(directory).resolve() / "a:b=c\\d"
             here.mkdir()
@@ -110,13 +110,13 @@ class ServerEndpointTests(EndpointCase):
         self.assertEqual((path, mode), (f"{here}/chat.sock", 0o600))
 
     def test_absolute(self) -> None:
-        """A path that begins with a slash, or a name without a file, stays as it is."""
+        """An absolute path, or a name without a file, stays as it is."""
         for path in ("/run/chat.sock", "\0chat"):
             for description in (f"unix:{path}", f"unix:mode=600:address={path}"):
                 self.assertEqual(self.path_of(description), path)
 
     def test_too_long(self) -> None:
-        """A path that the system would not take if it were absolute stays relative."""
+        """A path that is too long for the system when absolute stays relative."""
         with tempfile.TemporaryDirectory() as directory:
             here = Path(directory).resolve() / ("d" * (107 - len(os.path.realpath(directory)) - 3))
             here.mkdir()
@@ -129,7 +129,7 @@ class ServerEndpointTests(EndpointCase):
         self.assertEqual(paths, [f"{here}/a", f"{here}/a", "ab", "\u00e4"])
 
     def test_directory_that_is_gone(self) -> None:
-        """Where the current directory is gone, a relative path is refused in one line."""
+        """If the current directory is gone, a relative path is refused in one line."""
         self.addCleanup(os.chdir, os.getcwd())
         with tempfile.TemporaryDirectory() as directory:
             os.chdir(directory)
@@ -137,19 +137,19 @@ class ServerEndpointTests(EndpointCase):
         self.listen("unix:/run/chat.sock")
 
     def mode_of(self, description: str, *socket_mode: Any) -> int:
-        """Return the mode that a UNIX socket would have."""
+        """Return the mode of a UNIX socket."""
         server_endpoint(self.reactor, description, *socket_mode).listen(Factory())
         return self.unix_servers[-1][2]
 
     def test_mode(self) -> None:
-        """A UNIX socket is for everyone on the machine, or as the operator says."""
+        """A UNIX socket is for everyone on the machine, or has the operator's mode."""
         self.assertEqual(self.mode_of("unix:/run/a"), 0o666)
         self.assertEqual(self.mode_of("unix:/run/a", 0o600), 0o600)
         self.assertEqual(self.mode_of("unix:/run/a\\:mode\\=1", 0o660), 0o660)
         self.assertEqual(self.mode_of("haproxy:unix:/run/a", 0o660), 0o660)
 
     def test_own_mode(self) -> None:
-        """What the endpoint itself says goes before."""
+        """The endpoint's own mode comes first."""
         for description in (
             "unix:/run/a\\\\:mode=640",
             "unix:/run/a:mode=640",
@@ -159,11 +159,11 @@ class ServerEndpointTests(EndpointCase):
             self.assertEqual(self.mode_of(description, 0o600), 0o640)
 
     def test_backlog(self) -> None:
-        """More connections may wait than Twisted would let."""
+        """The queue of connections is longer than Twisted's."""
         self.assertEqual(self.backlog_of("tcp:9999"), BACKLOG)
 
     def test_backlog_of_a_socket(self) -> None:
-        """The same goes for a UNIX socket, whatever its name is like."""
+        """The same goes for a UNIX socket with any name."""
         self.listen("unix:/run/a\\:backlog\\=5")
         self.listen("unix:/run/a:backlog=5")
         self.assertEqual(
@@ -172,34 +172,34 @@ class ServerEndpointTests(EndpointCase):
         )
 
     def test_lock_file(self) -> None:
-        """Whether Twisted would make a lock file means nothing here, behind a proxy neither."""
+        """`lockfile=` has no effect, even behind a proxy."""
         for kind in ("", "haproxy:"):
             for lock in ("lockfile=0", "lockfile=1", "mode=666:lockfile=0"):
                 self.listen(f"{kind}unix:/run/a:{lock}")
         self.assertEqual(self.unix_servers, [("/run/a", BACKLOG, 0o666)] * 6)
 
     def test_standard_input_and_output(self) -> None:
-        """The daemon serves whoever is at standard input and output in its own way."""
+        """The daemon has its own endpoint for standard input and output."""
         self.assertIsInstance(server_endpoint(self.reactor, "stdio:"), StdioEndpoint)
 
     def test_own_backlog(self) -> None:
-        """A backlog that is given is kept."""
+        """A given backlog is kept."""
         self.assertEqual(self.backlog_of("tcp:9999:backlog=5:interface=127.0.0.1"), 5)
 
     def test_own_backlog_by_its_place(self) -> None:
-        """A backlog that is given without its name is kept, too."""
+        """A backlog by position is kept, too."""
         self.assertEqual(self.backlog_of("tcp:9999:127.0.0.1:5"), 5)
 
     def test_others_are_left_alone(self) -> None:
-        """An endpoint that takes no backlog is given none."""
+        """An endpoint without a backlog gets none."""
         self.assertIsNotNone(server_endpoint(self.reactor, "haproxy:tcp:9999"))
 
     def test_bad_strings(self) -> None:
-        """Whatever is mistyped is told in one line."""
+        """Mistyped strings are refused in one line."""
         self.check_refused(server_endpoint, NO_SERVERS)
 
     def test_no_pem(self) -> None:
-        """A file that holds no key or certificate is told in one line."""
+        """A file without a key or certificate is refused in one line."""
         path = self.pem_file()
         self.check_refused(
             server_endpoint,
@@ -207,7 +207,7 @@ class ServerEndpointTests(EndpointCase):
         )
 
     def test_what_was_given_is_told(self) -> None:
-        """The error shows the string as it was given, and nothing that was added to it."""
+        """The error shows the operator's string, without additions."""
         for bad in ("tcp:abc", "tcp:9999\\", "tcp:9999:backlog=abc"):
             error = self.assertRaises(ConfigurationError, server_endpoint, self.reactor, bad)
             self.assertIn(repr(bad), str(error))
@@ -219,6 +219,6 @@ class ServerEndpointTests(EndpointCase):
     )
     @settings(max_examples=60)
     def test_any_string(self, kind: str, rest: str) -> None:
-        """Any string makes an endpoint, or is told in one line."""
+        """Any string makes an endpoint, or is refused in one line."""
         fault = self.fault_of(server_endpoint, kind + rest)
         self.assertTrue(fault is None or fault.startswith("made "), fault)

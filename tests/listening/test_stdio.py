@@ -1,4 +1,4 @@
-"""Tests of the peer on standard input and output, over pipes on a reactor in memory."""
+"""Tests of the client on standard input and output, over pipes on a reactor in memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chatd.transport.closing import CLOSE_TIMEOUT_S
 
 @implementer(IHalfCloseableProtocol)
 class NotingProtocol(Protocol):
-    """A protocol that notes what it is told."""
+    """A protocol that notes its calls."""
 
     def __init__(self) -> None:
         self.told: list[object] = []
@@ -42,7 +42,7 @@ class NotingProtocol(Protocol):
 
 
 class StdioCase(SynchronousTestCase):
-    """A connection whose other side is the test's."""
+    """A connection whose other side is the test."""
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
@@ -54,36 +54,36 @@ class StdioCase(SynchronousTestCase):
         self.factory: Any = Factory.forProtocol(lambda: self.protocol)
 
     def serve(self) -> Any:
-        """Serve the peer."""
+        """Serve the client."""
         endpoint = StdioEndpoint(self.reactor, self.standard_input, self.standard_output)
         transport: Any = self.successResultOf(endpoint.listen(self.factory))
         self.addCleanup(transport.connectionLost, Failure(ConnectionDone()))
         return transport
 
     def close(self, number: int) -> None:
-        """Close an end of the test's."""
+        """Close one of the test's ends."""
         self.open.remove(number)
         os.close(number)
 
     def end_input(self) -> None:
-        """Say nothing more, and have the reactor see it."""
+        """Close the client's output, and let the reactor notice."""
         self.close(self.input)
         reader = self.reader_called("read")
         self.assertIs(reader.doRead(), CONNECTION_DONE)
         reader.connectionLost(Failure(CONNECTION_DONE))
 
     def end_output(self) -> None:
-        """Read nothing more, and have the reactor see it."""
+        """Close the client's input, and let the reactor notice."""
         self.close(self.output)
         self.reader_called("write").connectionLost(Failure(CONNECTION_DONE))
 
     def reader_called(self, name: str) -> Any:
-        """Return what the reactor reads from: input, or output, whose end it would see."""
+        """Return the reactor's readers: input, and output, whose end it notices by reading."""
         (reader,) = (each for each in self.reactor.readers if each.name == name)
         return reader
 
     def write_out(self) -> None:
-        """Have the reactor write what is to be written."""
+        """Let the reactor write pending data."""
         for writer in list(self.reactor.writers):
             why = writer.doWrite()
             if why is not None:
@@ -92,10 +92,10 @@ class StdioCase(SynchronousTestCase):
 
 
 class ServingTests(StdioCase):
-    """The peer is heard and answered, and nobody else is."""
+    """The client is served, and only the client."""
 
     def test_both_ways(self) -> None:
-        """What the peer says is heard, and what it is told is written."""
+        """The client's bytes are received, and answers are written."""
         transport = self.serve()
         os.write(self.input, b"hello")
         self.reader_called("read").doRead()
@@ -106,13 +106,13 @@ class ServingTests(StdioCase):
         self.assertNoResult(transport.ended)
 
     def test_addresses(self) -> None:
-        """Its address says what it is, in words for the log."""
+        """The addresses have readable words for the log."""
         transport = self.serve()
         for address in (transport.getPeer(), transport.getHost(), StdioAddress()):
             self.assertEqual(str(address), "standard input and output")
 
     def test_nobody_else(self) -> None:
-        """What else the process prints is not between the peer's bytes, and it reads none."""
+        """Other output of the process does not mix with the session, and it reads no input."""
         self.serve()
         os.write(self.standard_output, b"a stray line")
         os.write(self.input, b"for the daemon")
@@ -121,7 +121,7 @@ class ServingTests(StdioCase):
         self.assertRaises(BlockingIOError, os.read, self.output, 100)
 
     def test_closed(self) -> None:
-        """Standard input or output that is closed is told, and nothing else is taken for it."""
+        """Closed standard input or output is an error, and no other file is taken for it."""
         self.patch(sys, "__stdin__", None)
         failure = self.failureResultOf(StdioEndpoint(self.reactor).listen(self.factory), OSError)
         self.assertEqual(failure.value.strerror, "standard input or output is closed")
@@ -131,10 +131,10 @@ class ServingTests(StdioCase):
 
 
 class EndingTests(StdioCase):
-    """The connection ends, whichever side or direction goes first, and its descriptors with it."""
+    """The connection ends, whichever side or direction goes first, and closes its descriptors."""
 
     def assert_ended(self, transport: StdioTransport, *told: object) -> None:
-        """Check that all was told, and that the peer's ends are closed from the other side."""
+        """Check that all was received, and that the connection closed its ends."""
         self.assertEqual(self.protocol.told, list(told))
         self.assertIsNone(self.successResultOf(transport.ended))
         if self.output in self.open:
@@ -144,7 +144,7 @@ class EndingTests(StdioCase):
         self.assertEqual(self.reactor.readers | self.reactor.writers, set())
 
     def test_input_first(self) -> None:
-        """At the end of input the protocol can still answer; it ends when that is written."""
+        """After the end of input, the protocol can still answer; then the connection ends."""
         transport = self.serve()
         self.end_input()
         transport.write(b"the answer")
@@ -156,7 +156,7 @@ class EndingTests(StdioCase):
         self.assert_ended(transport, "no more input", ConnectionDone)
 
     def test_output_first(self) -> None:
-        """A peer that reads nothing more is heard to its end; then there is nothing to wait for."""
+        """If the client stops reading, its bytes are read to the end; then the connection ends."""
         transport = self.serve()
         self.end_output()
         os.write(self.input, b"last words")
@@ -171,7 +171,7 @@ class EndingTests(StdioCase):
         )
 
     def test_output_goes_while_it_closes(self) -> None:
-        """It ends, too, where the peer goes while something is still to be written."""
+        """It also ends if the client goes while data is pending."""
         transport = self.serve()
         transport.write(b"unheard")
         transport.loseConnection()
@@ -181,7 +181,7 @@ class EndingTests(StdioCase):
         self.assertIsNone(self.successResultOf(transport.ended))
 
     def test_half_closed(self) -> None:
-        """Output alone can be closed: the peer sees its end, and answers it with that of input."""
+        """Output alone can be closed: the client sees its end, and closes its own side."""
         transport = self.serve()
         transport.loseWriteConnection()
         self.write_out()
@@ -193,7 +193,7 @@ class EndingTests(StdioCase):
         self.assert_ended(transport, "no more output", "no more input", ConnectionDone)
 
     def test_cut_off(self) -> None:
-        """A peer that does not read is cut off with what it was still to be told."""
+        """A client that does not read can be aborted; pending data is dropped."""
         transport = self.serve()
         transport.write(b"unheard")
         transport.abortConnection()
@@ -202,7 +202,7 @@ class EndingTests(StdioCase):
         self.assert_ended(transport, ConnectionAborted)
 
     def test_once(self) -> None:
-        """It ends once, however many reasons there are."""
+        """It ends once, for however many reasons."""
         transport = self.serve()
         transport.abortConnection()
         transport.connectionLost(Failure(ConnectionDone()))
@@ -211,34 +211,34 @@ class EndingTests(StdioCase):
 
 
 class SessionTests(StdioCase):
-    """A chat session on standard input and output ends, whatever its peer does not do."""
+    """A chat session on standard input and output ends, whatever its client fails to do."""
 
     def setUp(self) -> None:
         super().setUp()
         self.factory = ChatFactory(self.reactor)
 
     def pass_time(self, seconds: int) -> None:
-        """Let the time pass, and have written what is to be."""
+        """Let time pass, and write pending data."""
         for _ in range(seconds):
             self.reactor.advance(1)
             self.write_out()
 
     def test_silent_peer(self) -> None:
-        """A peer that says nothing, and keeps everything open, is cut off."""
+        """A silent client that keeps everything open is cut off."""
         transport = self.serve()
         self.pass_time(int(HANDSHAKE_TIMEOUT_S + CLOSE_TIMEOUT_S) + 1)
         self.assertIsNone(self.successResultOf(transport.ended))
         self.assertIn(b"handshake-timeout", os.read(self.output, 10_000))
 
     def test_deaf_peer(self) -> None:
-        """So is one that reads nothing, though it is still owed something."""
+        """A client that does not read is cut off, even if data waits for it."""
         transport = self.serve()
         transport.write(bytes(10**6))  # more than a pipe holds
         self.pass_time(int(HANDSHAKE_TIMEOUT_S + CLOSE_TIMEOUT_S) + 1)
         self.assertIsNone(self.successResultOf(transport.ended))
 
     def test_peer_that_left(self) -> None:
-        """One that has gone both ways is not waited for."""
+        """A client that closed both directions is not waited for."""
         transport = self.serve()
         self.write_out()
         self.end_output()

@@ -1,6 +1,6 @@
-"""Tests of the UNIX sockets that are listened on: whose they are, and what is done to their files.
+"""Tests of listening on UNIX sockets, and of the sockets' files.
 
-The sockets are real, in a directory of each test's own; the reactor is one in memory.
+The sockets are real, in each test's own directory; the reactor is in memory.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class UnixCase(SynchronousTestCase):
             port.connectionLost(Failure(ConnectionDone()))
 
     def make_socket(self, *, is_served: bool, backlog: int = 5) -> socket.socket:
-        """Make a socket without chatd, that is served, or that nobody serves any more."""
+        """Make a socket without chatd, with or without a program that listens."""
         made = socket.socket(socket.AF_UNIX)
         self.addCleanup(made.close)
         made.bind(str(self.path))
@@ -62,7 +62,7 @@ class UnixCase(SynchronousTestCase):
         return made
 
     def is_served(self, path: object = None) -> bool:
-        """Whether somebody can connect to a path."""
+        """Return whether a client can connect to a path."""
         with socket.socket(socket.AF_UNIX) as client:
             try:
                 client.connect(str(path or self.path))
@@ -71,20 +71,20 @@ class UnixCase(SynchronousTestCase):
         return True
 
     def refusal(self, path: object = None, **options: int) -> str:
-        """Return why a path cannot be listened on."""
+        """Return the error of listening on a path."""
         error = self.assertRaises(OSError, self.listen, path, **options)
         return error.strerror or str(error)
 
     def names(self) -> list[str]:
-        """Return what is in the directory."""
+        """Return the names in the directory."""
         return sorted(os.listdir(self.directory))
 
 
 class ListeningTests(UnixCase):
-    """A socket is made, with its mode, and is gone at the end."""
+    """A socket is made with its mode, and removed at the end."""
 
     def test_listens(self) -> None:
-        """It takes connections from its first moment, and there is no other file than its own."""
+        """It accepts connections from its first moment, and there is no other file."""
         port = self.listen(mode=0o640)
         self.assertTrue(self.is_served())
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o640)
@@ -94,7 +94,7 @@ class ListeningTests(UnixCase):
         self.assertEqual(self.factory.numPorts, 1)
 
     def test_accepts(self) -> None:
-        """Who connects is given a protocol."""
+        """A client that connects gets a protocol."""
         port = self.listen()
         built: list[object] = []
         self.factory.buildProtocol = built.append  # type: ignore[assignment]  # it counts them
@@ -103,7 +103,7 @@ class ListeningTests(UnixCase):
         self.assertEqual(len(built), 1)
 
     def test_stops(self) -> None:
-        """At the end the file is gone, and its directory is as it was."""
+        """At the end, the file is removed, and the directory is as before."""
         port = self.listen()
         stopped = port.stopListening()
         self.assertTrue(self.path.exists())
@@ -113,7 +113,7 @@ class ListeningTests(UnixCase):
         self.assertEqual(self.factory.numPorts, 0)
 
     def test_abstract(self) -> None:
-        """A socket without a file is listened on likewise, and its name is free afterwards."""
+        """An abstract socket works, too, and its name is free afterwards."""
         name = f"\0chatd-test-{uuid4().hex}"
         port = self.listen(name)
         self.assertEqual(self.refusal(name), "Address already in use")
@@ -121,7 +121,7 @@ class ListeningTests(UnixCase):
         self.close(self.listen(name))
 
     def test_directory_that_is_changed(self) -> None:
-        """The file is removed, too, where the program has gone to another directory meanwhile."""
+        """The file is also removed if the program has changed its directory."""
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.directory)
         port = self.listen("chat.sock")
@@ -131,7 +131,7 @@ class ListeningTests(UnixCase):
 
 
 class ModeTests(UnixCase):
-    """The mode is that of the socket, whatever is put in its place."""
+    """The mode is set on the socket only, even if another file replaces it."""
 
     def test_link_in_its_place(self) -> None:
         """The target of a link keeps its mode."""
@@ -144,7 +144,7 @@ class ModeTests(UnixCase):
         self.assertEqual(target.stat().st_mode & 0o777, 0o600)
 
     def test_file_in_its_place(self) -> None:
-        """So does another file."""
+        """Another file keeps its mode."""
         self.path.write_bytes(b"")
         self.path.chmod(0o600)
         with self.assertRaisesRegex(OSError, "another file"):
@@ -152,7 +152,7 @@ class ModeTests(UnixCase):
         self.assertEqual(self.path.stat().st_mode & 0o777, 0o600)
 
     def test_elsewhere(self) -> None:
-        """Where the system cannot tell, the mode is set by the path."""
+        """Without the system's support, the mode is set by path."""
         self.patch(os, "O_PATH", None)
         self.path.write_bytes(b"")
         unix._set_mode(os.fsencode(self.path), 0o640)
@@ -160,17 +160,17 @@ class ModeTests(UnixCase):
 
 
 class LeftBehindTests(UnixCase):
-    """What others left where the socket is to be."""
+    """Files of others at the socket's path."""
 
     def test_unserved(self) -> None:
-        """A socket that nobody listens on is replaced."""
+        """A socket that no program listens on is replaced."""
         self.make_socket(is_served=False)
         self.assertFalse(self.is_served())
         self.listen()
         self.assertTrue(self.is_served())
 
     def test_lock_of_twisted(self) -> None:
-        """Twisted's lock means nothing: neither with a process that runs, nor with none."""
+        """Twisted's lock file has no effect, with a running process or without."""
         lock = self.directory / "chat.sock.lock"
         for owner in (os.getpid(), 1, 2**30):
             lock.symlink_to(str(owner))
@@ -183,7 +183,7 @@ class LeftBehindTests(UnixCase):
         self.assertEqual(lock.read_text(), "precious")
 
     def test_served(self) -> None:
-        """A socket that somebody listens on stays theirs, also where so many wait already."""
+        """A socket that a program listens on is left alone, even if its queue is full."""
         self.make_socket(is_served=True, backlog=0)
         before = self.path.stat()
         with socket.socket(socket.AF_UNIX) as client:
@@ -194,13 +194,13 @@ class LeftBehindTests(UnixCase):
         self.assertTrue(os.path.samestat(self.path.stat(), before))
 
     def test_own(self) -> None:
-        """So it is where the same process does."""
+        """That also holds for a socket of the same process."""
         self.listen()
         self.assertEqual(self.refusal(), "another program listens there already")
         self.assertTrue(self.is_served())
 
     def test_other_kind(self) -> None:
-        """A socket of another kind is not said to be unused, as the system does not tell."""
+        """A socket of another kind is not taken for unused, as the system does not tell."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
             datagrams.bind(str(self.path))
             self.assertIn("cannot tell whether another program listens there: ", self.refusal())
@@ -224,7 +224,7 @@ class LeftBehindTests(UnixCase):
         self.assertEqual(target.read_text(), "precious")
 
     def test_cannot_be_removed(self) -> None:
-        """A socket of another user's in a directory such as /tmp is told as what it is."""
+        """For another user's socket in a directory such as /tmp, the error names the cause."""
         self.make_socket(is_served=False)
 
         def refuse(path: bytes) -> None:
@@ -242,7 +242,7 @@ class FailureTests(UnixCase):
     """A socket that cannot be made leaves nothing behind."""
 
     def test_no_directory(self) -> None:
-        """What the system says of the directory is told."""
+        """The system's error for the directory is reported."""
         self.assertEqual(
             self.refusal(self.directory / "none" / "chat.sock"), "No such file or directory"
         )
@@ -251,22 +251,22 @@ class FailureTests(UnixCase):
         self.assertIn("too long", self.refusal(self.directory / ("x" * 108)))
 
     def test_later_step(self) -> None:
-        """Where a later step fails, the file is removed again."""
+        """If a later step fails, the file is removed again."""
         self.assertRaises(OverflowError, self.listen, backlog=2**40)
         self.assertEqual(self.names(), [])
 
     def test_earlier_socket_stays(self) -> None:
-        """What is told to stay, stays, when the attempt fails."""
+        """An earlier socket stays if the attempt fails."""
         self.make_socket(is_served=True)
         self.refusal()
         self.assertTrue(self.is_served())
 
 
 class OwnershipTests(UnixCase):
-    """A port removes the file that it made, and no other."""
+    """A port removes only the file that it made."""
 
     def test_successor(self) -> None:
-        """The socket of a daemon that took over is not removed by the one before."""
+        """The socket of a successor is left alone."""
         before = self.listen()
         self.path.unlink()
         self.listen()
@@ -274,7 +274,7 @@ class OwnershipTests(UnixCase):
         self.assertTrue(self.is_served())
 
     def test_gone(self) -> None:
-        """A file that is gone already is no fault."""
+        """A file that is gone already is no error."""
         port = self.listen()
         self.path.unlink()
         with capturedLogs() as events:
@@ -282,7 +282,7 @@ class OwnershipTests(UnixCase):
         self.assertEqual([event for event in events if event["log_level"] > LogLevel.info], [])
 
     def test_without_privileges(self) -> None:
-        """One that may not be removed any more is told in one line, and replaced by the next."""
+        """If the file cannot be removed, a line is logged, and the next daemon replaces it."""
         port = self.listen()
 
         def refuse(path: bytes) -> None:
@@ -299,7 +299,7 @@ class OwnershipTests(UnixCase):
 
 
 class AtOnceTests(UnixCase):
-    """Of daemons that start at the same moment, one after the other looks at the directory."""
+    """Daemons that start at the same moment look at the directory in turn."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -310,7 +310,7 @@ class AtOnceTests(UnixCase):
         fcntl.flock(self.lock, fcntl.LOCK_EX)
 
     def meanwhile(self, act: Callable[[], object]) -> None:
-        """Have something happen when it is waited for the lock."""
+        """Run a function while the lock is waited for."""
 
         def wait(seconds: float) -> None:
             self.waits += 1
@@ -319,10 +319,10 @@ class AtOnceTests(UnixCase):
         self.patch(unix, "sleep", wait)
 
     def test_waits(self) -> None:
-        """The one that comes second touches nothing until the first is done, and sees it then."""
+        """The second daemon waits until the first is done, and then sees its socket."""
 
         def finish() -> None:
-            self.path.unlink()  # nothing was removed by the other one until now
+            self.path.unlink()  # the other daemon has removed nothing so far
             self.make_socket(is_served=True)
             fcntl.flock(self.lock, fcntl.LOCK_UN)
 
@@ -331,7 +331,7 @@ class AtOnceTests(UnixCase):
         self.assertEqual(self.waits, 1)
 
     def test_locked_for_another_reason(self) -> None:
-        """Whoever keeps the directory locked does not keep a daemon from starting."""
+        """A program that keeps the directory locked does not keep a daemon from starting."""
         now = [0.0]
         self.patch(unix, "monotonic", lambda: now[0])
         self.meanwhile(lambda: now.__setitem__(0, now[0] + unix.LOCK_WAIT_S / 2))
@@ -339,7 +339,7 @@ class AtOnceTests(UnixCase):
         self.assertEqual(self.waits, 2)
 
     def test_no_locks(self) -> None:
-        """A file system that has no locks is done without them."""
+        """On a file system without locks, a daemon starts without a lock."""
 
         def refuse(number: int, operation: int) -> None:
             raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
@@ -349,17 +349,17 @@ class AtOnceTests(UnixCase):
         self.assertTrue(self.is_served())
 
     def test_lock_is_dropped(self) -> None:
-        """The lock is held while the socket is made, not as long as it is listened on."""
+        """The lock is held while the socket is made, not while it listens."""
         fcntl.flock(self.lock, fcntl.LOCK_UN)
         self.listen()
         fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class AdoptedTests(UnixCase):
-    """A socket that another process has made stays as it was."""
+    """A socket that another process has made is left as it is."""
 
     def test_left_alone(self) -> None:
-        """It is served; its mode, its queue and its file stay, and its maker's own use of it."""
+        """It is served; its mode, queue, file and other use by its maker stay."""
         made = self.make_socket(is_served=True)
         self.path.chmod(0o660)
         port = adopt_unix(self.reactor, made.fileno(), self.factory)
@@ -367,10 +367,10 @@ class AdoptedTests(UnixCase):
         self.assertIn(port, self.reactor.readers)
         self.close(port)
         self.assertEqual(self.names(), ["chat.sock"])
-        self.assertTrue(self.is_served())  # which it is not after a shutdown of the socket
+        self.assertTrue(self.is_served())  # after a shutdown of the socket it would not be
         made.accept()[0].close()
 
     def test_no_socket(self) -> None:
-        """A descriptor of something else is an error of the system's."""
+        """A descriptor that is not a socket's is the system's error."""
         with open(os.devnull) as null:
             self.assertRaises(OSError, adopt_unix, self.reactor, null.fileno(), self.factory)

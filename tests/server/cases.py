@@ -1,4 +1,4 @@
-"""Cases without tests, which the tests of the server extend: a server, and clients by hand."""
+"""Base cases for the tests of the server: a server, and clients driven by hand."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ PING = Message(MessageType.HEARTBEAT, Heartbeat(7), b"ping")
 
 
 class UserTransport(UnixTransport):
-    """A UNIX socket's, of the user who runs the tests."""
+    """The address of a UNIX socket's client, of the user who runs the tests."""
 
     uid = os.getuid()
 
 
 class AdmissionCase(SynchronousTestCase):
-    """A server, and clients by hand that answer its greeting."""
+    """A server, and clients driven by hand that answer its greeting."""
 
     transport_class: type[PipeTransport] = SocketTransport
 
@@ -68,13 +68,13 @@ class AdmissionCase(SynchronousTestCase):
         return peer
 
     def welcome(self, name: str | None = None, **options: Any) -> dict[str, Any]:
-        """Be let in, and return the welcome."""
+        """Log in, and return the welcome."""
         (told,) = self.knock(name, **options).take()
         self.assertEqual((told.type, told.header["event"]), (MessageType.EVENT, "welcome"))
         return told.header
 
     def refusal(self, name: str | None = None, **options: Any) -> tuple[str, bool]:
-        """Be refused; return the code, and whether one may come back."""
+        """Be refused; return the code, and whether the client may retry."""
         peer = self.knock(name, **options)
         return self.refusal_of(peer)
 
@@ -95,7 +95,7 @@ class AdmissionCase(SynchronousTestCase):
 
 
 def gist(message: Message) -> str:
-    """Return what sets a message apart in these tests: its text, code, event or command."""
+    """Return the distinguishing part of a message in these tests: text, code, event or command."""
     if message.type == MessageType.MESSAGE:
         return message.text
     if message.type == MessageType.HEARTBEAT:
@@ -107,7 +107,7 @@ def gist(message: Message) -> str:
 
 
 class PickyFactory(ChatFactory):
-    """Refuses some messages, and notes the commands that it was given."""
+    """Refuses some messages, and notes the received commands."""
 
     def message_received(self, session: Session, message: Message) -> None:
         if message.text == "bad":
@@ -120,7 +120,7 @@ class PickyFactory(ChatFactory):
 
 
 class AnswerCase(SynchronousTestCase):
-    """A server on a slow store, with one client by hand and another who listens."""
+    """A server on a slow store, with a client driven by hand and another that listens."""
 
     def setUp(self) -> None:
         self.store = GatedStore()
@@ -130,17 +130,17 @@ class AnswerCase(SynchronousTestCase):
         self.told(self.alice)
 
     def told(self, client: Peer) -> list[str]:
-        """End the turn, and return what a client was told."""
+        """End the turn, and return the messages for a client."""
         settle(self.factory)
         return [gist(message) for message in client.take()]
 
     def answered(self, client: Peer) -> list[str]:
-        """Let the store answer once, and return what a client was told then."""
+        """Let the store answer once, and return the messages for a client."""
         self.store.answer()
         return self.told(client)
 
     def names(self) -> list[str]:
-        """Return the names of those who have a session."""
+        """Return the names of the sessions."""
         return [session.name for session in self.factory.sessions.values()]
 
 
@@ -155,7 +155,7 @@ class CountingCodec(Codec):
 
 
 def count_encodings(factory: ChatFactory) -> CountingCodec:
-    """Return what counts the messages that a server encodes for its rooms from now on."""
+    """Return a codec that counts the messages that a server encodes for its rooms from now on."""
     codec = CountingCodec()
     for session in factory.sessions.values():
         session.encoder = codec
@@ -163,13 +163,13 @@ def count_encodings(factory: ChatFactory) -> CountingCodec:
 
 
 class FactoryCase(SynchronousTestCase):
-    """A server, and clients by hand."""
+    """A server, and clients driven by hand."""
 
     def setUp(self) -> None:
         self.factory = memory_factory()
 
     def clients(self, *names: str) -> list[Peer]:
-        """Connect clients; what they were told of each other is forgotten."""
+        """Connect clients, and discard the events about each other."""
         clients = [hand_client(self.factory, name) for name in names]
         for client in clients:
             client.take()
@@ -179,7 +179,7 @@ class FactoryCase(SynchronousTestCase):
         settle(self.factory)
 
     def error_of(self, client: Peer) -> Error:
-        """Return the one ERROR that a client is told in this turn."""
+        """Return the only ERROR that a client gets in this turn."""
         self.end_turn()
         (message,) = client.take()
         self.assertEqual(message.type, MessageType.ERROR)
@@ -187,11 +187,11 @@ class FactoryCase(SynchronousTestCase):
 
 
 class HookFactory(ChatFactory):
-    """Calls what the test gives it.
+    """Calls a hook of the test.
 
     Attributes:
-        hook: What `message_received` and `command_received` call.
-        texts: The texts of the messages that were handled, and the names of the commands.
+        hook: Called by `message_received` and `command_received`.
+        texts: The texts of the processed messages, and the names of the commands.
     """
 
     hook = staticmethod(lambda session, message: None)
@@ -210,13 +210,13 @@ class HookFactory(ChatFactory):
 
 
 class ServerCase(SynchronousTestCase):
-    """A server, and what clients by hand are told."""
+    """A server, and the answers to clients driven by hand."""
 
     def setUp(self) -> None:
         self.factory = memory_factory(HookFactory)
 
     def told(self, client: Peer) -> list[tuple[int, str, str | None]]:
-        """End the turn; return the types, codes and refs of what the client was told."""
+        """End the turn; return the types, codes and refs of the client's messages."""
         settle(self.factory)
         return [
             (message.type, message.header.code, getattr(message.header, "ref", None))

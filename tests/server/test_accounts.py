@@ -1,4 +1,4 @@
-"""Who may log in."""
+"""Tests of `chatd.server.accounts`."""
 
 import os
 import tempfile
@@ -34,14 +34,14 @@ WRONG = ("auth-failed", "the name or the password is wrong")
 
 
 class Checker:
-    """A checker whose answers the test gives.
+    """A checker with the test's answers.
 
     Args:
-        answer: What it answers, if anything: a value or an exception.
-        interfaces: What it checks.
+        answer: The answer, a value or an exception; None for no answer yet.
+        interfaces: The kinds of credentials that it checks.
 
     Attributes:
-        asked: What it was asked: the credentials, and the Deferred of each answer.
+        asked: The credentials of each check, and the Deferred of its answer.
     """
 
     def __init__(self, answer=None, interfaces=(IUsernamePassword,)):
@@ -81,7 +81,7 @@ class AccountsTestCase(SynchronousTestCase):
 
 class PasswordTests(AccountsTestCase):
     def test_right(self):
-        """The right password gives the account; no checker sees more than bytes in UTF-8."""
+        """The right password gives the account; checkers get only bytes in UTF-8."""
         checker = Checker("Zo\u00eb".encode())
         account = self.login(self.accounts(checker), "zoe\u0308", "p\u00e4ss")
         self.assertEqual((account, account.is_guest), (Account("Zo\u00eb"), False))
@@ -93,11 +93,11 @@ class PasswordTests(AccountsTestCase):
         self.assertNotIn("ss'", repr(credentials))
 
     def test_text(self):
-        """A checker that answers with text is fine too, as that of UNIX accounts does."""
+        """A checker may answer with text, as the checker of UNIX accounts does."""
         self.assertEqual(self.login(self.accounts(Checker("alice")), "a", "b").name, "alice")
 
     def test_wrong(self):
-        """An unknown name and a wrong password are refused in the same words."""
+        """An unknown name and a wrong password are refused with the same text."""
         accounts = self.accounts(makeChecker("memory:alice:secret:bob:hunter"))
         self.assertEqual(self.refusal(accounts, "carol", "secret"), WRONG)
         self.assertEqual(self.refusal(accounts, "alice", "hunter"), WRONG)
@@ -105,7 +105,7 @@ class PasswordTests(AccountsTestCase):
         self.assertEqual(self.refusal(accounts, "alice", "\ud800"), WRONG)
 
     def test_required(self):
-        """Without a password, or without a name, nobody is let in."""
+        """A login without a password, or without a name, is refused."""
         for accounts in (self.accounts(Checker(b"x")), self.accounts()):
             self.assertFalse(accounts.allows_guests)
             for name, password in ((None, None), ("alice", None), ("guest-1", None), (None, "x")):
@@ -113,13 +113,13 @@ class PasswordTests(AccountsTestCase):
                 self.assertEqual(code, "auth-required")
 
     def test_bad_name(self):
-        """A name that no member can have is refused before it is checked."""
+        """An invalid name is refused before it is checked."""
         checker = Checker(b"x")
         self.assertEqual(self.refusal(self.accounts(checker), "two words", "x")[0], "bad-name")
         self.assertEqual(checker.asked, [])
 
     def test_in_turn(self):
-        """Each checker is asked, until one knows the name and the password."""
+        """Checkers are asked in turn, until a checker accepts the name and the password."""
         accounts = self.accounts(
             makeChecker("memory:alice:one"), AllowAnonymousAccess(), makeChecker("memory:bob:two")
         )
@@ -128,25 +128,25 @@ class PasswordTests(AccountsTestCase):
         self.assertEqual(self.refusal(accounts, "alice", "two"), WRONG)
 
     def test_other_checkers(self):
-        """A checker that checks neither passwords nor guests is a mistake."""
+        """A checker of neither passwords nor guests is an error."""
         with self.assertRaisesRegex(ConfigurationError, "^Checker checks neither"):
             self.accounts(Checker(interfaces=(IUsernameHashedPassword,)))
 
     def test_only_guests(self):
-        """Where there are only guests, no password is right."""
+        """If only guests are allowed, no password is right."""
         self.assertEqual(self.refusal(self.accounts(AllowAnonymousAccess()), "a", "b"), WRONG)
 
 
 class TwistedCheckersTests(AccountsTestCase):
     def test_memory(self):
-        """Names and passwords in memory are found, whether they are kept as bytes or as text."""
+        """Names and passwords in memory are found, whether stored as bytes or as text."""
         accounts = self.accounts(makeChecker("memory:zo\u00eb:p\u00e4ss"))
         self.assertEqual(self.login(accounts, "zo\u00eb", "p\u00e4ss").name, "zo\u00eb")
         accounts = self.accounts(InMemoryUsernamePasswordDatabaseDontUse(alice=b"secret"))
         self.assertEqual(self.login(accounts, "alice", "secret").name, "alice")
 
     def test_file(self):
-        """Twisted's own files of passwords in the clear work."""
+        """Twisted's files of plain-text passwords work."""
         self.path.write_text("zo\u00eb:p\u00e4ss\n")
         accounts = self.accounts(makeChecker(f"file:{self.path}"))
         self.assertEqual(self.login(accounts, "zo\u00eb", "p\u00e4ss").name, "zo\u00eb")
@@ -154,7 +154,7 @@ class TwistedCheckersTests(AccountsTestCase):
         self.assertEqual(self.refusal(accounts, "alice", "p\u00e4ss"), WRONG)
 
     def test_no_file(self):
-        """A file that cannot be read is a mistake, at the start and whenever files are checked."""
+        """An unreadable file is an error, at the start and at each check of the files."""
         complaint = f"^cannot read {self.path}: No such file"
         with self.assertRaisesRegex(ConfigurationError, complaint):
             self.accounts(FilePasswordDB(os.fsencode(self.path)))
@@ -166,7 +166,7 @@ class TwistedCheckersTests(AccountsTestCase):
             accounts.check_files()
 
     def test_file_vanished(self):
-        """A file that cannot be read is the server's fault, and is logged."""
+        """If a file becomes unreadable, the login fails as an internal error, which is logged."""
         for cache in (False, True):
             self.path.touch()
             accounts = self.accounts(FilePasswordDB(str(self.path), cache=cache))
@@ -178,7 +178,7 @@ class TwistedCheckersTests(AccountsTestCase):
 
 class FailureTests(AccountsTestCase):
     def test_checker_fails(self):
-        """What a checker did not raise on purpose is logged, without the password."""
+        """An unexpected exception of a checker is logged, without the password."""
         for answer in (ZeroDivisionError("oops"), b"\xff"):
             with capturedLogs() as events:
                 code, message = self.refusal(self.accounts(Checker(answer)), "alice", SECRET)
@@ -188,7 +188,7 @@ class FailureTests(AccountsTestCase):
             self.assertEqual(len(self.flushLoggedErrors()), 1)
 
     def test_own_words(self):
-        """A checker may refuse in its own words."""
+        """A checker may refuse with its own error text."""
         refusal = RequestError("locked", "this account is locked")
         self.assertEqual(
             self.refusal(self.accounts(Checker(refusal)), "alice", "x"),
@@ -196,7 +196,7 @@ class FailureTests(AccountsTestCase):
         )
 
     def test_guests_fail(self):
-        """So it is for the checker of guests."""
+        """An unexpected exception of a checker of guests is logged, too."""
         checker = Checker(ZeroDivisionError(), interfaces=(IAnonymous,))
         self.assertEqual(self.refusal(self.accounts(checker))[0], "internal-error")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -208,12 +208,12 @@ class GuestTests(AccountsTestCase):
         self.with_guests = self.accounts(makeChecker("anonymous"), makeChecker("memory:alice:x"))
 
     def test_account_like_a_guest(self):
-        """An account whose name any guest could have is refused."""
+        """An account whose name begins with the guest prefix is refused."""
         accounts = self.accounts(makeChecker("anonymous"), makeChecker("memory:guest-bob:x"))
         self.assertEqual(self.refusal(accounts, "guest-bob", "x"), WRONG)
 
     def test_guest(self):
-        """A guest may have no name, or one that says what it is."""
+        """A guest may have no name, or a name with the guest prefix."""
         self.assertTrue(self.with_guests.allows_guests)
         for name in (None, "guest-1", "GUEST-Bob", "guest-"):
             account = self.login(self.with_guests, name)
@@ -228,20 +228,20 @@ class GuestTests(AccountsTestCase):
         self.assertEqual(self.refusal(self.with_guests, "two words")[0], "bad-name")
 
     def test_password(self):
-        """Who gives a password is no guest: it must be right, and have a name."""
+        """A client with a password is not a guest: it needs a name and the right password."""
         self.assertEqual(self.login(self.with_guests, "alice", "x").name, "alice")
         self.assertEqual(self.refusal(self.with_guests, "alice", "y"), WRONG)
         self.assertEqual(self.refusal(self.with_guests, "guest-1", "y"), WRONG)
         self.assertEqual(self.refusal(self.with_guests, None, "x")[0], "auth-required")
 
     def test_made_a_guest(self):
-        """Whom a checker of passwords makes a guest has the name of none."""
+        """If a checker of passwords answers with a guest, the client gets no account's name."""
         accounts = self.accounts(Checker(ANONYMOUS))
         self.assertTrue(self.login(accounts, "guest-1", "x").is_guest)
         self.assertEqual(self.refusal(accounts, "alice", "x")[0], "auth-required")
 
     def test_unlimited(self):
-        """Guests may come as often as they like: there is nothing to guess."""
+        """The number of guests' logins is not limited: they cannot guess anything."""
         for _ in range(100):
             self.login(self.with_guests)
 
@@ -253,7 +253,7 @@ class LimitTests(AccountsTestCase):
         self.limited = self.accounts(self.checker)
 
     def test_too_many(self):
-        """After ten wrong passwords an address is refused before anything is checked."""
+        """After ten wrong passwords, an address is refused before anything is checked."""
         for _ in range(10):
             self.assertEqual(self.refusal(self.limited, "alice", "x"), WRONG)
         self.checker.answer = b"alice"
@@ -265,7 +265,7 @@ class LimitTests(AccountsTestCase):
         self.assertEqual(self.login(self.limited, "alice", "right", "192.0.2.2").name, "alice")
 
     def test_refill(self):
-        """Six seconds later there is one more attempt, which success gives back."""
+        """After six seconds, an address has another attempt; a successful login gives it back."""
         for _ in range(10):
             self.refusal(self.limited, "alice", "x")
         self.clock.advance(5.5)
@@ -282,13 +282,13 @@ class LimitTests(AccountsTestCase):
         self.assertEqual(self.refusal(self.limited, "alice", "x")[0], "too-many-attempts")
 
     def test_own_limit(self):
-        """The limit may be another."""
+        """The limit can be set."""
         limited = self.accounts(self.checker, attempts=Attempts(burst=1))
         self.assertEqual(self.refusal(limited, "alice", "x"), WRONG)
         self.assertEqual(self.refusal(limited, "alice", "x")[0], "too-many-attempts")
 
     def test_failing_checker(self):
-        """An attempt that could not be checked counts."""
+        """An attempt that a checker failed to check counts."""
         limited = self.accounts(Checker(ZeroDivisionError()), attempts=Attempts(burst=1))
         self.assertEqual(self.refusal(limited, "alice", "x")[0], "internal-error")
         self.assertEqual(self.refusal(limited, "alice", "x")[0], "too-many-attempts")
@@ -310,7 +310,7 @@ class AtOnceTests(AccountsTestCase):
         self.checker.asked[number][1].callback(avatar)
 
     def test_two(self):
-        """Two passwords are checked at once; the others wait for their turn."""
+        """Two passwords are checked at once; the other logins wait for their turn."""
         self.assertEqual(self.asked(), ["user0", "user1"])
         self.answer(1, b"user1")
         self.assertEqual(self.successResultOf(self.logins[1]).name, "user1")
@@ -320,7 +320,7 @@ class AtOnceTests(AccountsTestCase):
         self.assertEqual(self.asked(), ["user0", "user1", "user2", "user3"])
 
     def test_addresses(self):
-        """They wait in turn of their addresses, not of their arrival."""
+        """The addresses take turns, whatever the order of arrival."""
         for number in (4, 5):
             self.busy.login(f"user{number}", "x", OTHER_ADDRESS)
         for number in (0, 1, 2):
@@ -328,14 +328,14 @@ class AtOnceTests(AccountsTestCase):
         self.assertEqual(self.asked()[2:], ["user2", "user4", "user3"])
 
     def test_cancelled_while_waiting(self):
-        """Who gives up while waiting is not checked."""
+        """A login that is cancelled while it waits is not checked."""
         self.logins[2].cancel()
         self.failureResultOf(self.logins[2], CancelledError)
         self.answer(0, b"user0")
         self.assertEqual(self.asked(), ["user0", "user1", "user3"])
 
     def test_gone_while_waiting(self):
-        """Nor is who is not there when it is its turn; the next has it."""
+        """A login whose client is gone at its turn is not checked; the next login gets the slot."""
         there = [True, True, False, True]
         for number, is_there in enumerate(there):
             self.logins.append(
@@ -350,14 +350,14 @@ class AtOnceTests(AccountsTestCase):
         self.assertEqual(len(self.asked()), 7)
 
     def test_not_there_at_all(self):
-        """Nor is who is gone before it would have had to wait."""
+        """A login whose client is gone is not checked, even if a slot is free."""
         accounts = self.accounts(self.checker)
         login = accounts.login("user", "x", ADDRESS, lambda: False)
         self.failureResultOf(login, CancelledError)
         self.assertNotIn("user", self.asked())
 
     def test_attempt_of_who_left(self):
-        """The attempt of who is not checked stays spent: nobody waits for free."""
+        """The attempt of an unchecked login counts: waiting is not free."""
         limited = self.accounts(self.checker, attempts=Attempts(burst=3))
         for _ in range(3):
             login = limited.login("user", "x", ADDRESS)
@@ -366,7 +366,7 @@ class AtOnceTests(AccountsTestCase):
         self.assertEqual(self.refusal(limited, "user", "x")[0], "too-many-attempts")
 
     def test_cancelled_while_checked(self):
-        """A check that is given up goes on, and no other one begins before it has ended."""
+        """A cancelled check goes on, and no other check begins before it ends."""
         self.logins[0].cancel()
         self.failureResultOf(self.logins[0], CancelledError)
         self.assertEqual(self.asked(), ["user0", "user1"])
@@ -374,7 +374,7 @@ class AtOnceTests(AccountsTestCase):
         self.assertEqual(self.asked(), ["user0", "user1", "user2"])
 
     def test_cancelled_and_failing(self):
-        """What fails after it was given up is logged, and begins the next."""
+        """A failure after cancelling is logged, and the next check begins."""
         self.logins[0].cancel()
         self.failureResultOf(self.logins[0], CancelledError)
         self.checker.asked[0][1].errback(ZeroDivisionError())

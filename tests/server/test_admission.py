@@ -1,4 +1,4 @@
-"""Tests of admission: who is let in, under which name and into which rooms."""
+"""Tests of admission: refusals, names and rooms."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ LOGIN = pwd.getpwuid(os.getuid()).pw_name
 
 
 class NobodyTransport(UnixTransport):
-    """A UNIX socket's, of a user who has no login name."""
+    """The address of a UNIX socket's client whose user has no login name."""
 
     uid = 3_999_999_999
 
 
 class RoomTests(AdmissionCase):
-    """The rooms that a session begins in."""
+    """The first rooms of a session."""
 
     def rooms(self, **fields: Any) -> list[str]:
-        """Be let in, and return the rooms that the welcome tells of."""
+        """Log in, and return the rooms in the welcome."""
         welcome = self.welcome(**fields)
         names = [room["room"] for room in welcome["rooms"]]
         self.assertEqual(welcome["room"], names[0] if names else None)
@@ -44,27 +44,27 @@ class RoomTests(AdmissionCase):
         return names
 
     def test_default(self) -> None:
-        """Without a choice of anybody's, it is the lobby."""
+        """By default, it is the lobby."""
         self.assertEqual(self.rooms(), ["lobby"])
 
     def test_operators_choice(self) -> None:
-        """The operator may name others, or none."""
+        """The operator can choose other rooms, or none."""
         for rooms in (("Hall", "cellar"), ()):
             self.serve(policy=Policy(rooms=rooms))
             self.assertEqual(self.rooms(), list(rooms))
 
     def test_clients_choice(self) -> None:
-        """The client may name others, or none."""
+        """The client can request other rooms, or none."""
         for rooms in (["attic", "cellar"], []):
             self.assertEqual(self.rooms(rooms=rooms), rooms)
 
     def test_spellings(self) -> None:
-        """A room that is named twice is entered once, by the name that it has."""
+        """A room that is requested twice is joined once, under its own name."""
         self.rooms(rooms=["Cellar"])
         self.assertEqual(self.rooms(rooms=["CELLAR", "cellar", "attic"]), ["Cellar", "attic"])
 
     def test_where_they_stand(self) -> None:
-        """The welcome says where each room stands, so that one can come back to that."""
+        """The welcome tells the position of each room, so that a client can resume from it."""
         bob = hand_client(self.factory, "bob")
         bob.say("one", "two")
         settle(self.factory)
@@ -73,12 +73,12 @@ class RoomTests(AdmissionCase):
         self.assertEqual(told, {"room": "lobby", "epoch": room.epoch, "seq": 2, "last_id": "two"})
 
     def test_bad_room(self) -> None:
-        """Who names what is no room's name is refused, and no room is left behind."""
+        """A client that requests an invalid room name is refused, and no room is left behind."""
         self.assertEqual(self.refusal("alice", rooms=["attic", "a b"]), ("bad-room", False))
         self.check_nothing_left()
 
     def test_too_many_rooms(self) -> None:
-        """Who names more rooms than a session may be in is refused."""
+        """A client that requests too many rooms is refused."""
         self.serve(policy=Policy(max_rooms=2))
         rooms = ["a", "b", "c"]
         self.assertEqual(self.refusal("alice", rooms=rooms), ("too-many-rooms", False))
@@ -86,37 +86,37 @@ class RoomTests(AdmissionCase):
 
 
 class BanTests(AdmissionCase):
-    """Who is banned is not let in."""
+    """Banned clients are refused."""
 
     def test_name(self) -> None:
-        """Neither under the name, however it is spelled."""
+        """A banned name is refused in any spelling."""
         self.factory.bans.replace([Ban(name="mallory")])
         self.assertEqual(self.refusal("Mallory"), ("banned", False))
         self.check_nothing_left()
         self.welcome("alice")
 
     def test_address(self) -> None:
-        """Nor from the address."""
+        """A banned address is refused."""
         self.factory.bans.replace([Ban(address=ADDRESS)])
         self.assertEqual(self.refusal("alice"), ("banned", False))
         self.check_nothing_left()
         self.welcome("alice", transport_class=UnixTransport)
 
     def test_user(self) -> None:
-        """A user of this machine can be banned, too."""
+        """A user of this machine can be banned."""
         self.factory.bans.replace([Ban(address=f"uid:{os.getuid()}")])
         self.assertEqual(self.refusal(transport_class=UserTransport), ("banned", False))
         self.welcome(transport_class=NobodyTransport)
 
     def test_ended(self) -> None:
-        """A ban that has ended keeps nobody out."""
+        """A ban that has ended refuses nobody."""
         self.factory.bans.replace([Ban(name="mallory", until=10.0)])
         self.assertEqual(self.refusal("mallory"), ("banned", False))
         self.factory.clock.advance(10.0)
         self.welcome("mallory")
 
     def test_before_the_password(self) -> None:
-        """From a banned address no password is even checked."""
+        """From a banned address, no password is even checked."""
         checker = SlowChecker()
         self.serve(accounts=Accounts(Clock(), [checker]))
         self.factory.bans.replace([Ban(address="uid:0")])
@@ -124,7 +124,7 @@ class BanTests(AdmissionCase):
         self.assertEqual((refusal, checker.asked), (("banned", False), []))
 
     def test_account(self) -> None:
-        """An account can be banned, too: by the name that the account has."""
+        """An account can be banned by the account's name."""
         checker = SlowChecker()
         self.serve(accounts=Accounts(Clock(), [checker]))
         self.factory.bans.replace([Ban(name="alice")])
@@ -136,31 +136,31 @@ class BanTests(AdmissionCase):
 
 
 class NameTests(AdmissionCase):
-    """The name that a session has where there are no accounts."""
+    """The name of a session on a server without accounts."""
 
     def test_asked_for(self) -> None:
-        """It is the one that is asked for, if nobody has it."""
+        """A session gets the requested name if it is free."""
         self.assertEqual(self.welcome("alice")["name"], "alice")
         self.assertEqual(self.refusal("ALICE"), ("name-taken", False))
         self.assertEqual(self.refusal("a b"), ("bad-name", False))
 
     def test_guest(self) -> None:
-        """Who asks for none is a guest."""
+        """A client that requests no name becomes a guest."""
         self.assertRegex(self.welcome()["name"], "^guest-[0-9a-f]{6}$")
 
     def test_login(self) -> None:
-        """On a UNIX socket it is the login name, and for a second session one like it."""
+        """On a UNIX socket, the name is the login name, and for a second session a similar name."""
         names = [self.welcome(transport_class=UserTransport)["name"] for _ in range(3)]
         self.assertEqual(names, [LOGIN, f"{LOGIN}-2", f"{LOGIN}-3"])
         welcome = self.welcome("alice", transport_class=UserTransport)
         self.assertEqual(welcome["name"], "alice")
 
     def test_no_login(self) -> None:
-        """Who has no login name is a guest."""
+        """A user without a login name becomes a guest."""
         self.assertRegex(self.welcome(transport_class=NobodyTransport)["name"], "^guest-")
 
     def test_address(self) -> None:
-        """The session knows where it comes from, as bans count it."""
+        """The session knows its address, as bans count it."""
         for transport_class, address in (
             (SocketTransport, ADDRESS),
             (TlsTransport, ADDRESS),

@@ -1,4 +1,4 @@
-"""Tests of admission where there are accounts: who must prove what, and where."""
+"""Tests of admission on a server with accounts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.server.cases import SECRET, AdmissionCase, UserTransport
 
 
 class AccountTests(AdmissionCase):
-    """A server with accounts, to which clients come over TLS."""
+    """A server with accounts, and clients over TLS."""
 
     transport_class = TlsTransport
 
@@ -41,7 +41,7 @@ class AccountTests(AdmissionCase):
         super().serve(factory_class, accounts=self.accounts, **options)
 
     def test_right_password(self) -> None:
-        """Who has the password is let in under the account's name."""
+        """A client with the right password gets the account's name."""
         welcome = self.welcome("Alice", password=SECRET)
         self.assertEqual(welcome["name"], "Alice")
         self.assertTrue(self.factory.sessions[welcome["session_id"]].has_account)
@@ -53,19 +53,19 @@ class AccountTests(AdmissionCase):
         self.assertEqual(len(self.factory.hub.roster.sessions_of("alice")), 3)
 
     def test_wrong(self) -> None:
-        """Who has it not is refused, in the same words for every reason."""
+        """A wrong login is refused, with the same text for every reason."""
         for name in ("Alice", "nobody"):
             self.assertEqual(self.refusal(name, password="guess"), ("auth-failed", False))
         self.check_nothing_left()
 
     def test_none(self) -> None:
-        """Who gives no password is refused, and so is a password without a name."""
+        """A login without a password is refused, and so is a password without a name."""
         self.assertEqual(self.refusal("Alice"), ("auth-required", False))
         self.assertEqual(self.refusal(password=SECRET), ("auth-required", False))
         self.assertEqual(self.refusal("a b", password=SECRET), ("bad-name", False))
 
     def test_too_many_attempts(self) -> None:
-        """Who guesses too often is refused before anything is checked, and may come back."""
+        """After too many guesses, a client is refused before anything is checked, and may retry."""
         codes = [self.refusal("Alice", password="guess") for _ in range(20)]
         self.assertEqual(codes[0], ("auth-failed", False))
         self.assertEqual(codes[-1], ("too-many-attempts", True))
@@ -73,14 +73,14 @@ class AccountTests(AdmissionCase):
         self.assertEqual(refusal, ("too-many-attempts", True))
 
     def test_login_name_is_no_proof(self) -> None:
-        """On a UNIX socket, too, the password is asked for, and the login name not given."""
+        """A UNIX socket's client needs the password, too; its login name is not enough."""
         refusal = self.refusal(transport_class=UserTransport)
         self.assertEqual(refusal, ("auth-required", False))
         welcome = self.welcome("Alice", password=SECRET, transport_class=UserTransport)
         self.assertEqual(welcome["name"], "Alice")
 
     def test_guests(self) -> None:
-        """Where guests are allowed, who gives no password may have a guest's name only."""
+        """If guests are allowed, a client without a password can only have a guest's name."""
         self.serve(guests=True)
         self.assertRegex(self.welcome()["name"], "^guest-")
         self.assertEqual(self.welcome("guest-bob")["name"], "guest-bob")
@@ -91,7 +91,7 @@ class AccountTests(AdmissionCase):
         self.assertFalse(session.has_account)
 
     def test_in_the_clear(self) -> None:
-        """In the clear over TCP no password is taken, and who has none is told what to do."""
+        """Over TCP in the clear, passwords are refused, and the error tells the remedy."""
         for fields in ({}, {"password": SECRET}):
             peer = self.knock("Alice", transport_class=SocketTransport, **fields)
             error = peer.take()[0].header
@@ -102,17 +102,17 @@ class AccountTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_guests_in_the_clear(self) -> None:
-        """Guests may come in the clear, but not those who give a password."""
+        """Guests may connect in the clear; clients with a password may not."""
         self.serve(guests=True)
         self.assertRegex(self.welcome(transport_class=SocketTransport)["name"], "^guest-")
         refusal = self.refusal("Alice", password=SECRET, transport_class=SocketTransport)
         self.assertEqual(refusal, ("auth-in-clear", False))
-        # A client that has one, and does not send it in the clear, is to know why.
+        # A client that withholds its password in the clear needs to know why it is refused.
         refusal = self.refusal("Alice", transport_class=SocketTransport)
         self.assertEqual(refusal, ("auth-in-clear", False))
 
     def test_asks_for_passwords(self) -> None:
-        """The greeting says whether a password may be sent: where nobody can listen."""
+        """The greeting says whether a password may be sent: only if nobody can listen."""
         for transport_class, auth in (
             (SocketTransport, False),
             (TlsTransport, True),
@@ -122,12 +122,12 @@ class AccountTests(AdmissionCase):
             self.assertEqual(peer.auth, auth, transport_class)
 
     def test_asks_for_none(self) -> None:
-        """Without accounts it says that none is."""
+        """Without accounts, the greeting asks for no password."""
         AdmissionCase.serve(self)
         self.assertFalse(self.knock("Alice").auth)
 
     def test_with_a_key(self) -> None:
-        """With a key nobody can listen, over TCP either."""
+        """With a key, nobody can listen, even over TCP."""
         for key, auth in ((KEY, True), (None, False)):
             self.serve(key=key)
             client = ChatClientFactory(

@@ -1,4 +1,4 @@
-"""Tests of what admission decides of an applicant, without a protocol or a factory."""
+"""Tests of `Admission` without a protocol or a factory."""
 
 from typing import Any
 
@@ -57,23 +57,23 @@ class ApplicantTests(SynchronousTestCase):
         )
 
     def ask(self, name="alice", *, password=None, rooms=None, identity=OVER_TLS):
-        """Ask to be let in; return a Deferred of the answer."""
+        """Ask for admission; return a Deferred of the answer."""
         applicant = Applicant("0-1", name, password, rooms, identity, lambda: True)
         return Deferred.fromCoroutine(self.admission.admit(applicant))
 
     def assert_nothing_held(self, name="alice"):
-        """There is no room, and the name is free."""
+        """Check that no room is left, and that the name is free."""
         self.assertEqual(self.roster.rooms, {})
         self.roster.names.release(self.roster.names.claim(name, "", is_account=True))
 
     def refused(self, **asked):
-        """Ask, and return the code of the refusal; nothing of the applicant stays."""
+        """Ask, return the code of the refusal, and check that nothing is left of the applicant."""
         error = self.failureResultOf(self.ask(**asked), RequestError).value
         self.assert_nothing_held()
         return error.code
 
     def test_let_in(self):
-        """An applicant that is let in has its name and its rooms."""
+        """An admitted applicant has its name and its rooms."""
         admitted = self.successResultOf(self.ask())
         self.assertEqual(
             (admitted.name, admitted.has_account, admitted.address), ("alice", False, ADDRESS)
@@ -82,16 +82,16 @@ class ApplicantTests(SynchronousTestCase):
         self.assertEqual(self.failureResultOf(self.ask("Alice")).value.code, "name-taken")
 
     def test_release(self):
-        """What an applicant holds that does not come is given back."""
+        """`release` gives back the name and the rooms of an applicant."""
         self.admission.release(self.successResultOf(self.ask(rooms=["tea", "ops"])))
         self.assert_nothing_held()
 
     def test_guest(self):
-        """An applicant without a name has one made of its session's id."""
+        """An applicant without a name gets a name from its session's id."""
         self.assertIn("01", self.successResultOf(self.ask(None)).name)
 
     def test_refused(self):
-        """Whatever the reason for a refusal, nothing of the applicant stays."""
+        """After a refusal for any reason, nothing is left of the applicant."""
         self.assertEqual(self.refused(name="two words"), "bad-name")
         self.assertEqual(self.refused(rooms=["no room"]), "bad-room")
         self.assertEqual(self.refused(rooms=["a", "b", "c"]), "too-many-rooms")
@@ -106,7 +106,7 @@ class ApplicantTests(SynchronousTestCase):
         self.assertEqual(self.refused(name="bob"), "banned")
 
     def test_store(self):
-        """A store that does not work is logged, and the applicant may come back."""
+        """A failure of the store is logged, and the applicant may retry."""
 
         async def open_stream(*_):
             raise StoreError("no space left on device")
@@ -116,7 +116,7 @@ class ApplicantTests(SynchronousTestCase):
         self.assertEqual([str(each) for each in self.store_failures], ["no space left on device"])
 
     def test_account(self):
-        """A name and its password show an account."""
+        """A name with its password gives an account."""
         checker = SlowChecker()
         self.admission = self.make(Accounts(Clock(), [checker]))
         asked = self.ask("ALICE", password="secret")
@@ -126,7 +126,7 @@ class ApplicantTests(SynchronousTestCase):
         self.assertEqual((admitted.name, admitted.has_account), ("Alice", True))
 
     def test_in_the_clear(self):
-        """Where others can listen no password is taken, unless there is a key."""
+        """If others can listen, no password is accepted, unless there is a key."""
         accounts = Accounts(Clock(), [SlowChecker()])
         for is_encrypted in (False, True):
             self.admission = self.make(accounts, is_encrypted=is_encrypted)
@@ -137,20 +137,20 @@ class ApplicantTests(SynchronousTestCase):
         self.assertEqual(code, "auth-in-clear")
 
     def test_guests_with_accounts(self):
-        """Where guests are let in beside accounts, they need no password."""
+        """If guests are allowed beside accounts, they need no password."""
         self.admission = self.make(Accounts(Clock(), [AllowAnonymousAccess()]))
         self.assertFalse(self.admission.asks_passwords)
         admitted = self.successResultOf(self.ask("guest-1", identity=IN_THE_CLEAR))
         self.assertEqual((admitted.name, admitted.has_account), ("guest-1", False))
 
     def test_withdraw(self):
-        """The login of an applicant that is gone is waited for no more."""
+        """The login of an applicant that went away is cancelled."""
         checker = SlowChecker()
         self.admission = self.make(Accounts(Clock(), [checker]))
         asked = self.ask(password="secret")
         self.admission.withdraw("0-1")
         self.failureResultOf(asked, CancelledError)
-        self.admission.withdraw("0-1")  # it is not there any more, and that is no mistake
+        self.admission.withdraw("0-1")  # it is gone already, which is no error
         self.assert_nothing_held()
 
     def test_secret(self):

@@ -1,4 +1,4 @@
-"""Tests of admission that fails, or comes too late: it leaves nothing behind."""
+"""Tests of failed and late admissions: they leave nothing behind."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.server.cases import SECRET, AdmissionCase, UserTransport
 
 
 class VanishedTests(AdmissionCase):
-    """A client that is gone before it could be let in leaves nothing behind."""
+    """A client that goes away before its admission leaves nothing behind."""
 
     transport_class = UserTransport
 
     def test_while_its_password_is_checked(self) -> None:
-        """Its password turns out to be right, and nobody is there any more."""
+        """The client goes away while its password is checked, which is right."""
         checker = SlowChecker()
         self.serve(accounts=Accounts(Clock(), [checker]))
         peer = self.knock("alice", password=SECRET)
@@ -35,7 +35,7 @@ class VanishedTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_while_its_rooms_are_opened(self) -> None:
-        """Its rooms can be opened, and nobody is there to go in."""
+        """The client goes away while its rooms are opened."""
         self.store.is_slow = True
         peer = self.knock("alice", rooms=["cellar", "attic"])
         peer.transport.lose()
@@ -45,7 +45,7 @@ class VanishedTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_while_its_rooms_cannot_be_opened(self) -> None:
-        """One of its rooms cannot be opened, and nobody is there to be told."""
+        """The client goes away while a room fails to open."""
         self.store.is_slow = True
         peer = self.knock("alice", rooms=["cellar", "attic"])
         peer.transport.lose()
@@ -57,7 +57,7 @@ class VanishedTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_out_of_time(self) -> None:
-        """A store that is too slow lets the time for the handshake pass."""
+        """If the store is too slow, the handshake times out."""
         self.store.is_slow = True
         peer = self.knock("alice")
         for _ in range(200):
@@ -70,7 +70,7 @@ class VanishedTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_banned_meanwhile(self) -> None:
-        """Who is banned before its rooms are opened is not let in."""
+        """A client that is banned while its rooms are opened is refused."""
         self.store.is_slow = True
         peer = self.knock("alice")
         self.factory.bans.replace([Ban(name="alice")])
@@ -83,7 +83,7 @@ class VanishedTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_another_of_that_name(self) -> None:
-        """Its name is its own until it is done, and then another's."""
+        """Its name is taken until the refusal, and then free for another client."""
         self.store.is_slow = True
         peer = self.knock("alice")
         peer.transport.lose()
@@ -96,17 +96,17 @@ class VanishedTests(AdmissionCase):
 
 
 class FailureTests(AdmissionCase):
-    """What fails at admission is told in a few words, and logged."""
+    """Failures at admission are logged; the client gets a short text."""
 
     def errors_of(self, name: str, **options: Any) -> tuple[tuple[str, bool], list[str]]:
-        """Be refused; return how, and what the log says."""
+        """Be refused; return the refusal and the log."""
         with capturedLogs() as events:
             refusal = self.refusal(name, **options)
         errors = [event for event in events if event["log_level"] >= LogLevel.error]
         return refusal, [formatEvent(event) for event in errors]
 
     def test_store(self) -> None:
-        """Where the store does not work the client may come back, and is not told more."""
+        """If the store fails, the client may retry, and gets no detail."""
         self.store.failure = StoreError("the disk is on fire")
         refusal, errors = self.errors_of("alice")
         self.assertEqual(refusal, ("not-stored", True))
@@ -116,7 +116,7 @@ class FailureTests(AdmissionCase):
         self.welcome("alice")
 
     def test_any_failure(self) -> None:
-        """Any other failure is one of the server's."""
+        """Any other failure is an internal error."""
 
         class BrokenSession(Session):
             def __init__(self, *arguments: object) -> None:
@@ -131,7 +131,7 @@ class FailureTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_established_in_its_own_time(self) -> None:
-        """A session whose `established` takes its time is in already, and read from after it."""
+        """A session is established before its slow `established` is done; reading waits for it."""
         gate: Deferred[None] = Deferred()
 
         class SlowSession(Session):

@@ -1,4 +1,4 @@
-"""Tests of logins that wait for their check: who has gone is not waited for."""
+"""Tests of logins that wait for their check: clients that are gone hold up nobody."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ADDRESSES = [f"192.0.2.{number}" for number in range(100, 160)]
 
 @cache
 def transport_of(address: str) -> type[TlsTransport]:
-    """Make the class of the transports of an address."""
+    """Make a class of transports with an address."""
 
     class AddressTransport(TlsTransport):
         def getPeer(self) -> IPv4Address:
@@ -31,7 +31,7 @@ def transport_of(address: str) -> type[TlsTransport]:
 
 
 class WaitingTests(AdmissionCase):
-    """A server that checks two passwords at once, and is busy with them."""
+    """A server that checks two passwords at once, and is busy."""
 
     def serve(self, factory_class: type[ChatFactory] = ChatFactory, **options: Any) -> None:
         self.checker = SlowChecker()
@@ -39,32 +39,32 @@ class WaitingTests(AdmissionCase):
         super().serve(factory_class, accounts=self.accounts, **options)
 
     def log_in(self, address: str, name: str) -> Peer:
-        """Send a name and a password, and wait for nothing."""
+        """Send a name and a password, without waiting for the answer."""
         return self.knock(name, password=SECRET, transport_class=transport_of(address))
 
     def log_in_often(self) -> list[Peer]:
-        """Send ten of them from each of sixty addresses."""
+        """Send ten logins from each of sixty addresses."""
         return [self.log_in(address, "eve") for address in ADDRESSES for _ in range(10)]
 
     def answer(self, *names: bytes) -> None:
-        """Say of those who were asked for first that their passwords were right."""
+        """Accept the first passwords that were asked for."""
         for name in names:
             self.checker.answer(name)
         settle(self.factory)
 
     def check_nothing_waits(self) -> None:
-        """Check that nothing is kept of any login."""
+        """Check that nothing is left of any login."""
         self.assertEqual((len(self.accounts._line), self.factory.engine.admission._logins), (0, {}))
         self.check_nothing_left()
 
     def test_hung_up(self) -> None:
-        """Six hundred who hang up are not waited for: who comes then is checked next."""
+        """Six hundred clients that hang up hold up nobody: a new client is checked next."""
         eves = self.log_in_often()
         for eve in eves:
             eve.transport.lose()
         self.assertEqual(len(self.accounts._line), 0)
         alice = self.log_in("192.0.2.1", "alice")
-        self.assertEqual(self.checker.asked, [b"eve", b"eve"])  # a check that runs goes on
+        self.assertEqual(self.checker.asked, [b"eve", b"eve"])  # a running check goes on
         self.answer(b"eve")
         self.assertEqual(self.checker.asked, [b"eve", b"eve", b"alice"])
         self.answer(b"eve", b"alice")
@@ -73,7 +73,7 @@ class WaitingTests(AdmissionCase):
         self.check_nothing_waits()
 
     def test_staying(self) -> None:
-        """Where they stay, who comes then waits for one of each address."""
+        """If they stay, a new client waits for one login of each address."""
         eves = self.log_in_often()
         alice = self.log_in("192.0.2.1", "alice")
         for _ in ADDRESSES:
@@ -87,7 +87,7 @@ class WaitingTests(AdmissionCase):
         self.check_nothing_waits()
 
     def test_out_of_time(self) -> None:
-        """Those who have waited for too long are told so, and not checked any more."""
+        """Logins that wait for too long are refused, and not checked."""
         eves = [self.log_in(ADDRESSES[0], "eve") for _ in range(4)]
         self.factory.clock.advance(HANDSHAKE_TIMEOUT_S)
         settle(self.factory)
@@ -100,7 +100,7 @@ class WaitingTests(AdmissionCase):
         self.check_nothing_waits()
 
     def test_end_not_read(self) -> None:
-        """Nor are those whose end was not read, as nothing is read meanwhile; it is read then."""
+        """A client whose end was not read is not checked; its end is read after that."""
         eves = [self.log_in(ADDRESSES[0], "eve") for _ in range(2)]
         mallory, alice = self.log_in(ADDRESSES[1], "mallory"), self.log_in(ADDRESSES[2], "alice")
         self.assertFalse(mallory.transport.is_reading)
@@ -115,7 +115,7 @@ class WaitingTests(AdmissionCase):
         self.check_nothing_waits()
 
     def test_shut_down(self) -> None:
-        """A server that stops checks none of those who wait."""
+        """A server that stops checks no waiting login."""
         eves = self.log_in_often()
         stopped = self.factory.shut_down()
         settle(self.factory)

@@ -1,4 +1,4 @@
-"""Tests of what a client is told of what it said, where the store takes its time to answer."""
+"""Tests of the answers to messages while the store is slow."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ UNKNOWN = Message(99, {"id": "unknown"})
 
 
 class TransactionTests(AnswerCase):
-    """What is said is stored first, and one transaction is under way at a time."""
+    """Messages are stored before delivery, in a single transaction at a time."""
 
     def test_nobody_hears_it_before(self) -> None:
-        """What is not stored yet is told to nobody, and then to all in one write."""
+        """Nobody gets a message before it is stored; then all get it in one write."""
         self.alice.say("one", "two")
         self.assertEqual((self.told(self.alice), self.told(self.bob)), ([], []))
         self.assertEqual(self.store.batches, [["one", "two"]])
@@ -35,7 +35,7 @@ class TransactionTests(AnswerCase):
         self.assertEqual(self.told(self.bob), ["one", "two"])
 
     def test_what_is_said_meanwhile(self) -> None:
-        """What is said while one transaction is under way goes into the next one, together."""
+        """Messages that arrive during a transaction go into the next transaction together."""
         self.alice.say("one")
         settle(self.factory)
         for client, text in ((self.bob, "two"), (self.alice, "three"), (self.bob, "four")):
@@ -49,7 +49,7 @@ class TransactionTests(AnswerCase):
         self.assertEqual([message.seq for message in self.bob.take()], [1, 2, 3, 4])
 
     def test_who_joins_meanwhile(self) -> None:
-        """Who comes in meanwhile gets all that follows the `seq` of its welcome."""
+        """A session that joins meanwhile gets all messages after the `seq` of its welcome."""
         self.alice.say("one")
         settle(self.factory)
         carol = greeted_client(self.factory)
@@ -61,7 +61,7 @@ class TransactionTests(AnswerCase):
         self.assertEqual((welcome.header["rooms"][0]["seq"], one.seq, one.text), (0, 1, "one"))
 
     def test_too_much(self) -> None:
-        """No more is read from who has too much waiting, until that is stored."""
+        """Reading pauses for a client with too many waiting messages, until they are stored."""
         self.alice.say(*(f"{number}" for number in range(Limits().max_in_work + 3)))
         settle(self.factory)
         self.assertFalse(self.alice.transport.is_reading)
@@ -73,17 +73,17 @@ class TransactionTests(AnswerCase):
         self.assertEqual(len(self.answered(self.alice)), 3)
 
     def test_as_much_as_is_allowed(self) -> None:
-        """Who has less than that waiting is read from."""
+        """A client with fewer waiting messages is read from."""
         self.alice.say(*(f"{number}" for number in range(Limits().max_in_work - 1)))
         settle(self.factory)
         self.assertTrue(self.alice.transport.is_reading)
 
 
 class OrderTests(AnswerCase):
-    """What a client is told comes in the order of what it said."""
+    """A client gets its answers in the order of its messages."""
 
     def test_command(self) -> None:
-        """A command is done when what was said before it is answered; what follows waits for it."""
+        """A command waits for the answers to earlier messages, and later messages wait for it."""
         self.alice.say("one")
         self.alice.send(command("history", room="lobby"))
         self.alice.say("two")
@@ -96,14 +96,14 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.answered(self.alice), ["two"])
 
     def test_commands_of_others(self) -> None:
-        """The commands of others do not wait."""
+        """Other clients' commands do not wait."""
         self.alice.say("one")
         settle(self.factory)
         self.bob.send(command("who", room="lobby"))
         self.assertEqual(self.told(self.bob), ["who"])
 
     def test_name(self) -> None:
-        """Who is called something else from now on was still called the old name before."""
+        """Messages before a change of name bear the old name."""
         self.alice.say("one")
         self.alice.send(command("name", name="alina"))
         self.alice.say("two")
@@ -117,14 +117,14 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.told(self.alice), ["one", "name", "two"])
 
     def test_name_after_a_direct_message(self) -> None:
-        """The receipts of direct messages are not lost with the name that they were sent under."""
+        """Receipts of direct messages survive a change of the sender's name."""
         self.alice.send(Message.chat("hello", id="m1", to="bob"), command("name", name="alina"))
         settle(self.factory)
         self.assertEqual(self.answered(self.alice), ["hello", "name"])
         self.assertEqual(self.told(self.bob), ["hello", "renamed"])
 
     def test_errors(self) -> None:
-        """A refusal, whoever makes it, comes in the place of the receipt."""
+        """A refusal from any source takes the place of the receipt."""
         self.alice.say("one", "bad")
         self.alice.send(UNKNOWN)
         self.alice.say("two")
@@ -138,7 +138,7 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.told(self.bob), ["one", "two"])
 
     def test_nothing_waits(self) -> None:
-        """Where nothing that was said before waits for the store, a refusal comes at once."""
+        """If no earlier message waits for the store, a refusal comes at once."""
         self.bob.say("one")
         settle(self.factory)
         self.alice.say("bad")
@@ -146,7 +146,7 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.told(self.alice), ["too-bad bad", "unknown-type unknown"])
 
     def test_only_refusals_wait(self) -> None:
-        """Refusals that wait for a transaction are told with it, though it is not theirs."""
+        """Refusals that wait for another client's transaction are sent with it."""
         self.alice.say("one")
         settle(self.factory)
         self.alice.say("bad")
@@ -155,7 +155,7 @@ class OrderTests(AnswerCase):
         self.assertFalse(self.store.is_asked)
 
     def test_same_id_again(self) -> None:
-        """A second receipt and an `id-reused` come in their places, too."""
+        """A repeated receipt and an `id-reused` come in order, too."""
         self.alice.say("one")
         self.alice.send(Message.chat("two", id="one"))
         self.alice.say("one", "three")
@@ -164,13 +164,13 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.told(self.bob), ["one", "three"])
 
     def test_absence(self) -> None:
-        """That nobody has the name a message was for is told right after its receipt."""
+        """The notice of an absent recipient follows right after the direct message's receipt."""
         self.alice.send(*(Message.chat(id, id=id, to="carol") for id in ("one", "two")))
         settle(self.factory)
         self.assertEqual(self.answered(self.alice), ["one", "absent", "two", "absent"])
 
     def test_fault_in_the_bytes(self) -> None:
-        """A fault in the bytes is told after the receipts, and logged then; nothing is read on."""
+        """A fault in the bytes is reported after the receipts, and logged then; reading stops."""
         self.alice.say("one")
         with capturedLogs() as events:
             self.alice.protocol.dataReceived(NO_FRAME)
@@ -185,7 +185,7 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.told(self.bob), ["one", "left"])
 
     def test_fault_that_waits_for_long(self) -> None:
-        """It is told however long the store takes; the session is not ended for its silence."""
+        """The fault is reported however slow the store is; silence does not end the session."""
         self.alice.say("one")
         self.alice.protocol.dataReceived(NO_FRAME)
         for _ in range(40):
@@ -194,7 +194,7 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.answered(self.alice), ["one", "bad-length", "bad-length"])
 
     def test_hears_others_until_then(self) -> None:
-        """Until its fault is told, who made it still hears the others."""
+        """Until its fault is reported, the client still gets others' messages."""
         self.bob.say("from bob")
         settle(self.factory)
         self.alice.say("one")
@@ -204,7 +204,7 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.answered(self.alice), ["one", "bad-length", "bad-length"])
 
     def test_errors_of_the_client(self) -> None:
-        """A client's ERROR waits like the rest, and is not answered."""
+        """A client's ERROR waits like other frames, and is not answered."""
         self.alice.say("one")
         self.alice.send(Message(MessageType.ERROR, Error(code="bad-day", message="no")))
         self.alice.say("two")
@@ -221,10 +221,10 @@ class OrderTests(AnswerCase):
 
 
 class BoundsTests(AnswerCase):
-    """How much of what a client said may wait for its answer."""
+    """The bounds of a client's unanswered messages."""
 
     def test_bytes(self) -> None:
-        """No more is read when many bytes wait, and read on when they are answered."""
+        """Reading pauses when many bytes wait, and goes on when they are answered."""
         half = Limits().max_in_work_bytes // 2
         self.alice.send(Message.chat(bytes(half - 1), id="1"))
         self.assertTrue(self.alice.transport.is_reading)
@@ -239,7 +239,7 @@ class BoundsTests(AnswerCase):
         self.assertTrue(self.alice.transport.is_reading)
 
     def test_much_in_a_turn(self) -> None:
-        """A turn in which much was said ends early; not while a transaction is under way."""
+        """A turn with many messages ends early, except during a transaction."""
         texts = [f"{number}" for number in range(MAX_SAID_IN_TURN // 2)]
         self.alice.say(*texts)
         self.assertEqual(self.store.batches, [])
@@ -255,7 +255,7 @@ class NotStoredTests(AnswerCase):
     """A store that cannot store."""
 
     def test_in_order(self) -> None:
-        """All that was to be stored is refused, each in its place; nobody hears of it."""
+        """All messages are refused, each in its place; nobody gets them."""
         self.alice.say("one", "bad", "two")
         self.bob.say("three")
         settle(self.factory)
@@ -267,7 +267,7 @@ class NotStoredTests(AnswerCase):
         self.assertIn("the disk is full", formatEvent(error))
 
     def test_no_detail(self) -> None:
-        """What exactly is wrong with the store is not told to clients."""
+        """Clients get no details of the store's failure."""
         self.alice.say("one")
         settle(self.factory)
         self.store.fail()
@@ -276,7 +276,7 @@ class NotStoredTests(AnswerCase):
         self.assertNotIn("disk", error.header.message)
 
     def test_session_goes_on(self) -> None:
-        """What is said later is stored, also under the same id, and there is no gap."""
+        """Later messages are stored, also under the same id, and leave no gap."""
         self.alice.say("one")
         settle(self.factory)
         self.alice.say("two")
@@ -293,7 +293,7 @@ class NotStoredTests(AnswerCase):
         self.assertEqual(heard, [("two", 1), ("one", 2)])
 
     def test_any_failure(self) -> None:
-        """A store that fails as it should not is no reason to leave anyone without an answer."""
+        """Any exception of the store is answered."""
         self.alice.say("one")
         settle(self.factory)
         self.store.fail(KeyError("a bug"))
@@ -301,7 +301,7 @@ class NotStoredTests(AnswerCase):
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_fault_after_it(self) -> None:
-        """A fault in the bytes is told after it, and a half-closed connection closed."""
+        """A later fault in the bytes is reported after it, and a half-closed connection closes."""
         self.alice.say("one")
         self.alice.protocol.dataReceived(NO_FRAME)
         self.bob.say("two")
@@ -314,7 +314,7 @@ class NotStoredTests(AnswerCase):
         self.assertEqual(self.bob.transport.ends, ["close"])
 
     def test_what_the_server_says(self) -> None:
-        """What the server itself says and cannot be stored fails."""
+        """A message from the server that cannot be stored fails."""
         saying = self.factory.send_to_room("lobby", "hello", id="s1")
         settle(self.factory)
         self.store.fail()

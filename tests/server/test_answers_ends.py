@@ -1,4 +1,4 @@
-"""Tests of how a client goes, and a server, while the store takes its time to answer."""
+"""Tests of clients that go, and a server that stops, while the store is slow."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from tests.wire.hostile import NO_FRAME
 
 
 class LastWordsTests(AnswerCase):
-    """Who says something and goes is sent its receipts first."""
+    """A client that sends messages and goes gets its receipts first."""
 
     def check_receipts(self, ends: list[str]) -> None:
-        """Check that alice is there until she has her receipts, and that she gets them."""
+        """Check that alice's session lasts until she gets her receipts."""
         settle(self.factory)
         self.assertEqual((self.told(self.alice), self.alice.transport.ends), ([], []))
         self.assertEqual(self.names(), ["alice", "bob"])
@@ -26,33 +26,33 @@ class LastWordsTests(AnswerCase):
         self.assertEqual(self.alice.transport.ends, [*ends, "abort"])
 
     def test_farewelling(self) -> None:
-        """One that says goodbye is owed what it said before."""
+        """A client that says goodbye gets its answers first."""
         self.alice.say("one", "bad", "two")
         self.alice.send(GOODBYE)
         self.check_receipts(["half-close"])
 
     def test_half_closed(self) -> None:
-        """So is one that closes its sending half."""
+        """A client that closes its sending half gets its answers first."""
         self.alice.say("one", "bad", "two")
         self.alice.protocol.readConnectionLost()
         self.check_receipts(["close"])
 
     def test_half_closed_in_a_later_turn(self) -> None:
-        """It may also close it while the store is at work."""
+        """A client may close its sending half while the store works."""
         self.alice.say("one", "bad", "two")
         settle(self.factory)
         self.alice.protocol.readConnectionLost()
         self.check_receipts(["close"])
 
     def test_both(self) -> None:
-        """It may say goodbye and close its sending half."""
+        """A client may say goodbye and close its sending half."""
         self.alice.say("one", "bad", "two")
         self.alice.send(GOODBYE)
         self.alice.protocol.readConnectionLost()
         self.check_receipts(["close"])
 
     def test_half_closed_after_a_fault(self) -> None:
-        """One that broke the protocol and closed its sending half is told all of it."""
+        """A client that broke the protocol and closed its sending half gets all answers."""
         self.alice.say("one")
         self.alice.protocol.dataReceived(NO_FRAME)
         self.alice.protocol.readConnectionLost()
@@ -61,7 +61,7 @@ class LastWordsTests(AnswerCase):
         self.assertEqual(self.alice.transport.ends, ["close"])
 
     def test_several_transactions(self) -> None:
-        """It waits for all of it, however many transactions that takes."""
+        """It gets all of them, however many transactions that takes."""
         self.alice.say("one")
         settle(self.factory)
         self.alice.say("two")
@@ -81,19 +81,19 @@ class LastWordsTests(AnswerCase):
         self.assertEqual(self.names(), ["bob"])
 
     def test_farewelling_for_long(self) -> None:
-        """One that said goodbye is not ended for its silence."""
+        """A client that said goodbye is not ended for its silence."""
         self.alice.say("one")
         self.alice.send(GOODBYE)
         self.check_long_wait()
 
     def test_half_closed_for_long(self) -> None:
-        """Nor is one that can say nothing any more."""
+        """A client that closed its sending half is not ended for its silence."""
         self.alice.say("one")
         self.alice.protocol.readConnectionLost()
         self.check_long_wait()
 
     def test_does_not_read(self) -> None:
-        """Who does not read is cut off while it waits, if too much waits for it."""
+        """A client that does not read meanwhile is cut off if too much waits for it."""
         self.alice.transport.accept_no_more()
         self.alice.say("one")
         self.alice.send(GOODBYE)
@@ -106,7 +106,7 @@ class LastWordsTests(AnswerCase):
         self.assertEqual(self.told(self.bob), ["left", "one"])
 
     def test_reads_slowly(self) -> None:
-        """Who reads slowly gets its receipts all the same."""
+        """A client that reads slowly gets its receipts."""
         self.alice.transport.accept_no_more()
         self.alice.say("one")
         self.alice.send(GOODBYE)
@@ -116,7 +116,7 @@ class LastWordsTests(AnswerCase):
         self.assertEqual(self.alice.transport.ends, ["half-close"])
 
     def test_hears_others_until_then(self) -> None:
-        """Until then it hears the others."""
+        """Until then, it gets others' messages."""
         self.bob.say("from bob")
         self.alice.say("one")
         self.alice.send(GOODBYE)
@@ -128,7 +128,7 @@ class GoneTests(AnswerCase):
     """A session may end before the store answers."""
 
     def test_connection_lost(self) -> None:
-        """What was said is delivered to the others all the same."""
+        """Its messages are delivered to the others all the same."""
         self.alice.say("one")
         settle(self.factory)
         self.alice.transport.lose()
@@ -137,7 +137,7 @@ class GoneTests(AnswerCase):
         self.assertEqual(self.told(self.bob), ["left", "one"])
 
     def test_ended_by_the_server(self) -> None:
-        """A session that a program ends has the answers to what it said first."""
+        """A session that a program ends gets the answers to its messages first."""
         self.alice.say("one")
         settle(self.factory)
         next(iter(self.factory.sessions.values())).end("enough", "that was enough")
@@ -147,7 +147,7 @@ class GoneTests(AnswerCase):
         self.assertEqual(self.told(self.alice), ["one", "enough"])
 
     def test_kicked(self) -> None:
-        """One that is thrown out does not wait."""
+        """A session that is kicked does not wait."""
         self.alice.say("one")
         settle(self.factory)
         self.alice.protocol.end_session("enough", "that was enough")
@@ -157,7 +157,7 @@ class GoneTests(AnswerCase):
         self.assertEqual(self.told(self.alice), [])
 
     def test_command(self) -> None:
-        """A command that waited for the answer is not done for who is gone."""
+        """A command that waited for an answer does not run if its client is gone."""
         for is_lost in (True, False):
             self.setUp()
             self.alice.say("one")
@@ -174,7 +174,7 @@ class GoneTests(AnswerCase):
             self.assertEqual(list(self.factory.hub.roster.here), ["bob"])
 
     def test_fault(self) -> None:
-        """A fault that waited is not told to who is gone."""
+        """A fault that waited is not reported to a client that is gone."""
         self.alice.say("one")
         self.alice.protocol.dataReceived(NO_FRAME)
         settle(self.factory)
@@ -184,7 +184,7 @@ class GoneTests(AnswerCase):
         self.assertEqual(self.told(self.alice), [])
 
     def test_room_is_gone(self) -> None:
-        """What was said in a room that nobody is in any more has its place in it."""
+        """A message in a room that is empty by now keeps its place."""
         self.alice.say("one")
         self.alice.transport.lose()
         self.bob.transport.lose()
@@ -199,10 +199,10 @@ class GoneTests(AnswerCase):
 
 
 class ShutdownTests(AnswerCase):
-    """A server that shuts down answers first what was said to it."""
+    """A server that shuts down answers earlier messages first."""
 
     def test_answers_first(self) -> None:
-        """The sessions are ended when what they said is answered."""
+        """The sessions end when their messages have answers."""
         self.alice.say("one")
         done = self.factory.shut_down()
         self.assertEqual(self.told(self.alice), [])
@@ -214,7 +214,7 @@ class ShutdownTests(AnswerCase):
         self.assertIsNone(self.successResultOf(done))
 
     def test_those_who_speak_on(self) -> None:
-        """Those who speak on do not put off the end."""
+        """Clients that go on sending do not delay the end."""
         self.alice.say("one")
         self.factory.shut_down()
         settle(self.factory)
@@ -227,7 +227,7 @@ class ShutdownTests(AnswerCase):
         self.assertEqual(self.told(self.bob), ["one", "shutting-down"])
 
     def test_what_waits_for_the_next_transaction(self) -> None:
-        """What was said before the shutdown is answered, though a transaction is under way."""
+        """Messages before the shutdown are answered, even if a transaction is under way."""
         self.alice.say("one")
         settle(self.factory)
         self.bob.say("two")
@@ -236,7 +236,7 @@ class ShutdownTests(AnswerCase):
         self.assertEqual(self.answered(self.alice), ["two", "shutting-down"])
 
     def test_store_that_fails(self) -> None:
-        """A store that fails does not hold it up."""
+        """A failing store does not delay the shutdown."""
         self.alice.say("one")
         self.factory.shut_down()
         self.store.fail()

@@ -1,4 +1,4 @@
-"""How often an address may try to log in."""
+"""Tests of `chatd.server.attempts`."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,16 +13,16 @@ class AttemptsTests(SynchronousTestCase):
         self.attempts = Attempts()
 
     def granted(self, address, now, asked=100):
-        """How many attempts an address is granted at once."""
+        """Return how many attempts an address has at once."""
         return sum(self.attempts.take(address, now) == 0 for _ in range(asked))
 
     def test_burst(self):
-        """Ten attempts are granted at once, to each address."""
+        """Each address has ten attempts at once."""
         self.assertEqual(self.granted(ALICE, 1000), 10)
         self.assertEqual(self.granted(BOB, 1000), 10)
 
     def test_refill(self):
-        """One more is granted every six seconds, and never more than ten are saved up."""
+        """An address gets another attempt every six seconds, up to ten."""
         self.granted(ALICE, 1000)
         self.assertEqual(self.granted(ALICE, 1005.9), 0)
         for number in range(1, 20):
@@ -31,14 +31,14 @@ class AttemptsTests(SynchronousTestCase):
         self.assertEqual(self.granted(ALICE, 9999), 10)
 
     def test_wait(self):
-        """Who is refused is told for how long; what is refused costs nothing."""
+        """A refused attempt costs nothing, and returns the time to wait."""
         self.granted(ALICE, 1000)
         self.assertAlmostEqual(self.attempts.take(ALICE, 1000), 6)
         self.assertAlmostEqual(self.attempts.take(ALICE, 1004), 2)
         self.assertEqual(self.attempts.take(ALICE, 1006), 0)
 
     def test_give_back(self):
-        """A token that is given back can be taken again, and the bucket is no fuller than full."""
+        """A token that is given back can be taken again; the bucket never overflows."""
         for _ in range(50):
             self.assertEqual(self.attempts.take(ALICE, 1000), 0)
             self.attempts.give_back(ALICE, 1000)
@@ -50,7 +50,7 @@ class AttemptsTests(SynchronousTestCase):
         self.assertEqual(self.granted(BOB, 1000), 10)
 
     def test_same_bucket(self):
-        """An IPv6 /64 is one address, and a mapped IPv4 address is that IPv4 address."""
+        """An IPv6 /64 is one address, and a mapped IPv4 address is the IPv4 address."""
         for addresses in (
             ("2001:db8::1", "2001:db8::2", "2001:DB8:0:0:ffff:ffff:ffff:ffff"),
             ("192.0.2.1", "::ffff:192.0.2.1", "::ffff:c000:201"),
@@ -61,7 +61,7 @@ class AttemptsTests(SynchronousTestCase):
             self.assertEqual(granted, [9, 1, 0][: len(addresses)])
 
     def test_other_bucket(self):
-        """Other prefixes, other IPv4 addresses on IPv6 sockets, and other users are others."""
+        """Other prefixes, other mapped IPv4 addresses and other users count separately."""
         for address in (
             "2001:db8::1",
             "2001:db8:0:1::1",
@@ -74,7 +74,7 @@ class AttemptsTests(SynchronousTestCase):
             self.assertEqual(self.granted(address, 0), 10, address)
 
     def test_full_are_forgotten(self):
-        """Only addresses whose buckets are not full are remembered."""
+        """Full buckets are forgotten."""
         self.attempts.take(ALICE, 1000)
         self.assertEqual(len(self.attempts), 1)
         self.attempts.give_back(ALICE, 1000)
@@ -88,7 +88,7 @@ class AttemptsTests(SynchronousTestCase):
         self.assertEqual(len(self.attempts), 2)
 
     def test_bounded(self):
-        """Beyond the bound, who was granted an attempt the longest ago is forgotten."""
+        """Beyond the bound, the address with the oldest granted attempt is forgotten."""
         self.attempts = Attempts(burst=2, interval_s=6, max_addresses=3)
         for address in ("a", "b", "c", "a", "d", "d"):
             self.assertEqual(self.attempts.take(address, 1000), 0)

@@ -1,4 +1,4 @@
-"""Tests of a server behind a proxy, which tells in a header who is there."""
+"""Tests of a server behind a proxy, whose headers tell the clients' addresses."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def header(host: str) -> bytes:
 
 
 def unix_header() -> bytes:
-    """Make a PROXY header of the second version that tells of UNIX sockets."""
+    """Make a PROXY header of version 2 that tells UNIX sockets."""
     return b"\r\n\r\n\0\r\nQUIT\n\x21\x31" + (216).to_bytes(2, "big") + b"/there".ljust(216, b"\0")
 
 
 class Proxied:
-    """A connection of a proxy's; it counts as one of 192.0.2.1."""
+    """A connection from a proxy, first counted as 192.0.2.1."""
 
     def __init__(self, build: Callable[..., Any]) -> None:
         self.wrapper = build(None)
@@ -73,21 +73,21 @@ class ProxyCase(SynchronousTestCase):
 
 
 class SiteTests(ProxyCase):
-    """Each connection counts to the address that its header tells."""
+    """Each connection counts for the address in its header."""
 
     def setUp(self) -> None:
         super().setUp()
         self.serve(limits=Limits(max_unestablished=4))
 
     def test_first_bytes(self) -> None:
-        """Those of one address do not put out those of another."""
+        """Connections of an address do not drive out those of another address."""
         alice = self.connect(header("203.0.113.7") + b"\0")
         flood = [self.connect(header("198.51.100.9") + b"\0") for _ in range(3)]
         self.connect()
         self.assertEqual(self.is_over(alice, *flood), [False, True, False, False])
 
     def test_header_alone(self) -> None:
-        """Also where they say nothing after their headers, which come in whatever pieces."""
+        """A header counts even if no bytes follow it, and whatever pieces it arrives in."""
         alice = self.connect(header("203.0.113.7"))
         flood = [self.connect() for _ in range(3)]
         for each in flood:
@@ -98,10 +98,10 @@ class SiteTests(ProxyCase):
 
 
 class PasswordTests(ProxyCase):
-    """A password is not taken in the clear, whatever the header says."""
+    """A password in the clear is refused, whatever the header says."""
 
     def last_word(self, first: bytes) -> str:
-        """Send a password after a header, and return the answer's code."""
+        """Send a password after a header, and return the code of the answer."""
         checker = InMemoryUsernamePasswordDatabaseDontUse(alice=b"secret")
         self.serve(accounts=Accounts(Clock(), [checker]))
         proxied = self.connect(first)
@@ -112,16 +112,16 @@ class PasswordTests(ProxyCase):
         return str(proxied.protocol.connection.end_reason)
 
     def test_in_the_clear(self) -> None:
-        """Neither where it tells of TCP, nor where it tells of a UNIX socket."""
+        """It is refused if the header tells TCP, and if it tells a UNIX socket."""
         for first in (header("203.0.113.7"), unix_header()):
             self.assertIn("auth-in-clear", self.last_word(first))
 
 
 class NonsenseTests(ProxyCase):
-    """A header that cannot be read ends the connection, with one line in the log."""
+    """A malformed header ends the connection, with one line in the log."""
 
     def test_nonsense(self) -> None:
-        """It is closed, and nothing is an error of the server's."""
+        """The connection is closed, and no error of the server is logged."""
         for what, data in NONSENSE.items():
             with capturedLogs() as events:
                 proxied = self.connect()
@@ -132,14 +132,14 @@ class NonsenseTests(ProxyCase):
             self.assertIn("not established from", line)
 
     def test_in_pieces(self) -> None:
-        """So it is where it comes in pieces."""
+        """A malformed header in pieces ends the connection, too."""
         proxied = self.connect(NONSENSE["port"][:20])
         self.assertEqual(proxied.transport.ends, [])
         proxied.send(NONSENSE["port"][20:])
         self.assertEqual(proxied.transport.ends, ["close"])
 
     def test_of_the_server(self) -> None:
-        """An error that is the server's own is none of the header's."""
+        """An error of the server itself is not taken for a malformed header."""
         proxied = self.connect()
 
         def fail(data: bytes) -> None:

@@ -16,7 +16,7 @@ from tests.fakes.peers import command, hand_client, memory_factory, settle
 
 
 def turn(clock: Clock) -> None:
-    """Let a reactor take one turn: what is to be done in the next one is done then."""
+    """Run one turn of a reactor; calls for the next turn run then."""
     for call in [each for each in clock.calls if each.getTime() <= clock.seconds()]:
         if call.active():
             act = partial(call.func, *call.args, **call.kw)
@@ -25,7 +25,7 @@ def turn(clock: Clock) -> None:
 
 
 class TimeShareTests(SynchronousTestCase):
-    """Work is begun in the order in which it is asked for, a while of it in each turn."""
+    """Work begins in the order of asking, for a limited time in each turn."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -33,7 +33,7 @@ class TimeShareTests(SynchronousTestCase):
         self.done: list[str] = []
 
     def work(self, name: str, seconds: float) -> None:
-        """Do some work as soon as that may begin."""
+        """Work as soon as that may begin."""
 
         def begin(_: object = None) -> None:
             self.done.append(name)
@@ -46,7 +46,7 @@ class TimeShareTests(SynchronousTestCase):
             asked.addCallback(begin)
 
     def test_at_once(self) -> None:
-        """What fits in a turn is begun at once; what takes no time asks for no turn."""
+        """Work within the budget begins at once; work that takes no time needs no turn."""
         for name in "abc":
             self.work(name, 0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -55,7 +55,7 @@ class TimeShareTests(SynchronousTestCase):
         self.assertEqual("".join(self.done), "abcde")
 
     def test_in_turn(self) -> None:
-        """What does not waits, also behind what waits already."""
+        """Work beyond the budget waits, behind earlier work."""
         for name in "abcdefg":
             self.work(name, 0.5)
         self.assertEqual("".join(self.done), "ab")
@@ -71,7 +71,7 @@ class TimeShareTests(SynchronousTestCase):
         self.assertIsNone(self.share.ask())
 
     def test_given_up(self) -> None:
-        """Who does nothing when it may begin takes nobody's time."""
+        """A caller that does nothing at its turn takes no time from others."""
         self.work("a", 1)
         waiting: list[Any] = [self.share.ask() for _ in range(100)]
         self.work("b", 1)
@@ -83,7 +83,7 @@ class TimeShareTests(SynchronousTestCase):
 
 
 class CommandTests(SynchronousTestCase):
-    """Many who ask at once do not keep the others."""
+    """Many commands at once do not delay other work."""
 
     def setUp(self) -> None:
         self.factory = memory_factory()
@@ -98,7 +98,7 @@ class CommandTests(SynchronousTestCase):
         self.factory.command_received = command_received
 
     def test_others(self) -> None:
-        """A message is answered before commands that were given before it."""
+        """A message is answered before earlier commands."""
         asking = [hand_client(self.factory, f"a{number}") for number in range(20)]
         bob = hand_client(self.factory, "bob")
         for client in asking:
@@ -115,7 +115,7 @@ class CommandTests(SynchronousTestCase):
             self.assertIn(MessageType.RESULT, [told.type for told in client.take()])
 
     def test_gone(self) -> None:
-        """A command of who has gone meanwhile is not done."""
+        """A command whose client is gone meanwhile does not run."""
         asking = [hand_client(self.factory, f"a{number}") for number in range(4)]
         for client in asking:
             client.send(command("who", room="lobby"))
@@ -125,7 +125,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(self.began, ["a0", "a1", "a2"])
 
     def test_hooks_that_wait(self) -> None:
-        """A command that waits for something takes no time from the others meanwhile."""
+        """A command that waits takes no time from others meanwhile."""
         answers: list[Deferred[None]] = []
 
         def command_received(session: Session, asked: Message) -> Deferred[None]:

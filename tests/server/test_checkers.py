@@ -1,4 +1,4 @@
-"""Checkers of passwords, asked without accounts."""
+"""Tests of `chatd.server.checkers`."""
 
 import os
 import tempfile
@@ -54,14 +54,14 @@ class PasswordFileCheckerTests(CheckersTestCase):
         return maybeDeferred(function, *arguments)
 
     def test_login(self):
-        """Names are compared folded; the file's spelling is answered; hashes are for threads."""
+        """Names are compared folded; the answer is the file's spelling; threads do the hashing."""
         self.assertEqual(self.check(self.checker, "aLICE", SECRET), "Alice")
         self.assert_refused(self.checker, "alice", "x")
         self.assert_refused(self.checker, "bob", SECRET)
         self.assertEqual(len(self.called), 3)
 
     def test_no_text(self):
-        """Bytes that are no text are no name and no password; they are not repeated."""
+        """Bytes that are not UTF-8 are no name and no password, and appear in no error."""
         for credentials in (UsernamePassword(b"\xff", b"x"), UsernamePassword(b"alice", b"\xff")):
             failure = self.failureResultOf(
                 self.checker.requestAvatarId(credentials), UnauthorizedLogin
@@ -77,7 +77,7 @@ class PasswordFileCheckerTests(CheckersTestCase):
         self.assertEqual(self.check(self.checker, "bob", "new"), "bob")
 
     def test_reload_broken(self):
-        """A file that is broken then leaves the accounts as they were."""
+        """If the file is broken at a reload, the earlier accounts stay."""
         for break_file in (
             lambda: self.path.write_text("broken\n"),
             lambda: self.path.write_text(""),
@@ -91,7 +91,7 @@ class PasswordFileCheckerTests(CheckersTestCase):
             self.assertEqual(self.check(self.checker, "alice", SECRET), "Alice")
 
     def test_broken_at_first(self):
-        """A file that is broken at the start is an error."""
+        """If the file is broken at the start, that is an error."""
         self.path.write_text("broken\n")
         with self.assertRaisesRegex(ConfigurationError, "line 1"):
             PasswordFileChecker(self.path, self.run_in_thread)
@@ -99,7 +99,7 @@ class PasswordFileCheckerTests(CheckersTestCase):
 
 class ClearFileCheckerTests(CheckersTestCase):
     def test_login(self):
-        """Names and passwords are those in the file."""
+        """Names and passwords come from the file."""
         self.path.write_text("zo\u00eb:p\u00e4ss\n")
         checker = ClearFileChecker(FilePasswordDB(str(self.path)))
         self.assertEqual(self.check(checker, "zo\u00eb", "p\u00e4ss"), "zo\u00eb")
@@ -107,14 +107,14 @@ class ClearFileCheckerTests(CheckersTestCase):
         self.assert_refused(checker, "alice", "p\u00e4ss")
 
     def test_credentials(self):
-        """It checks the kinds of credentials that Twisted's checker does."""
+        """It accepts the same kinds of credentials as Twisted's checker."""
         for twisted in (FilePasswordDB("users"), FilePasswordDB("users", hash=lambda *_: b"")):
             self.assertEqual(
                 ClearFileChecker(twisted).credentialInterfaces, twisted.credentialInterfaces
             )
 
     def test_relative_path(self):
-        """A relative path stays that of the directory in which it was given."""
+        """A relative path starts at the directory in which it was given."""
         self.path.write_bytes(b"alice:secret\n")
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.path.parent)
@@ -128,7 +128,7 @@ class ClearFileCheckerTests(CheckersTestCase):
             self.assertEqual(self.check(checker, "alice", "secret"), "alice")
 
     def test_check_file(self):
-        """A file that cannot be read is an error of the configuration."""
+        """An unreadable file is an error of configuration."""
         checker = ClearFileChecker(FilePasswordDB(str(self.path)))
         with self.assertRaisesRegex(ConfigurationError, f"^cannot read {self.path}: No such file"):
             checker.check_file()
@@ -136,7 +136,7 @@ class ClearFileCheckerTests(CheckersTestCase):
         checker.check_file()
 
     def test_mark(self):
-        """A byte order mark would be a part of the first name: such a file is an error."""
+        """A file with a byte order mark is an error: the mark would be part of the first name."""
         checker = ClearFileChecker(FilePasswordDB(str(self.path)))
         for encoding, complaint in (
             ("utf-8", "begins with a byte order mark"),
@@ -147,7 +147,7 @@ class ClearFileCheckerTests(CheckersTestCase):
                 checker.check_file()
 
     def test_vanished(self):
-        """A login fails with the error of a file that cannot be read, not as a wrong password."""
+        """If the file is unreadable, a login fails with that error, not as a wrong password."""
         for cache in (False, True):
             self.path.write_text("alice:secret\n")
             checker = ClearFileChecker(FilePasswordDB(str(self.path), cache=cache))
@@ -158,7 +158,7 @@ class ClearFileCheckerTests(CheckersTestCase):
 
 class AdaptTests(CheckersTestCase):
     def test_memory(self):
-        """Names and passwords in memory are found by their bytes, whether text or bytes."""
+        """Names and passwords in memory are found by their bytes, stored as text or bytes."""
         text = adapt(makeChecker("memory:zo\u00eb:p\u00e4ss"))
         self.assertEqual(self.check(text, "zo\u00eb", "p\u00e4ss"), "zo\u00eb")
         self.assert_refused(text, "zo\u00eb", "pass")
@@ -166,15 +166,15 @@ class AdaptTests(CheckersTestCase):
         self.assertEqual(self.check(some, "alice", "secret"), "alice")
 
     def test_file(self):
-        """Twisted's checker of a file reports a file that it cannot read."""
+        """The wrapper of Twisted's file checker reports an unreadable file."""
         adapted = adapt(makeChecker(f"file:{self.path}"))
         self.assertIsInstance(adapted, ClearFileChecker)
 
     def test_other(self):
-        """Every other checker stays as it is."""
+        """Any other checker is left as it is."""
 
         class Own(InMemoryUsernamePasswordDatabaseDontUse):
-            """A user's own checker, which may do as it likes."""
+            """A user's own checker."""
 
         for checker in (SlowChecker(), AllowAnonymousAccess(), Own()):
             self.assertIs(adapt(checker), checker)
@@ -188,12 +188,12 @@ class CheckersInTurnTests(CheckersTestCase):
         self.checkers = CheckersInTurn([self.memory, self.last])
 
     def test_first(self):
-        """The first checker that knows name and password answers; those after it are not asked."""
+        """The first checker that accepts the login answers; later checkers are not asked."""
         self.assertEqual(self.check(self.checkers, "alice", "secret"), "alice")
         self.assertEqual(self.last.asked, [])
 
     def test_next(self):
-        """The next checker is asked if the password is wrong for the one before."""
+        """If a checker refuses the password, the next checker is asked."""
         asked = self.ask(self.checkers, "alice", "other")
         self.assertNoResult(asked)
         self.assertEqual(self.last.asked, [b"alice"])
@@ -213,5 +213,5 @@ class CheckersInTurnTests(CheckersTestCase):
         self.failureResultOf(self.ask(checkers, "alice", "secret"), FileNotFoundError)
 
     def test_passwords(self):
-        """It checks passwords alone."""
+        """It checks only passwords."""
         self.assertEqual(CheckersInTurn.credentialInterfaces, (IUsernamePassword,))

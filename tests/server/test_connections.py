@@ -14,61 +14,61 @@ def connections_within(**limits: int) -> Connections[str]:
 
 
 class WaitingTests(SynchronousTestCase):
-    """Connections without a session: the oldest goes for a new one."""
+    """Connections without a session: for a new connection, the oldest is closed."""
 
     def setUp(self) -> None:
         self.connections = connections_within(max_unestablished=3)
 
     def connect(self, *names: str) -> list[str | None]:
-        """Connect some, whose addresses are the first letters of their names."""
+        """Connect clients; the first letters of their names are their addresses."""
         return [self.connections.connected(name, name[0]) for name in names]
 
     def test_as_many_as_may_be(self) -> None:
-        """Nobody goes as long as there are not too many."""
+        """Up to the limit, no connection is closed."""
         self.assertEqual(self.connect("a1", "a2", "b1"), [None] * 3)
         self.assertEqual((len(self.connections), self.connections.sessions), (3, 0))
         self.assertEqual(list(self.connections), ["a1", "a2", "b1"])
 
     def test_most_first(self) -> None:
-        """The oldest of the address that has most goes, so that others are not driven out."""
+        """The oldest of the address that has most is closed; other addresses lose none."""
         self.connect("a1", "b1", "b2")
         self.assertEqual(self.connect("b3", "b4", "b5"), ["b1", "b2", "b3"])
         self.assertEqual(self.connect("c1", "d1"), ["b4", "a1"])
 
     def test_not_those_of_the_new_one(self) -> None:
-        """Those behind one address stay, as long as somebody else has more."""
+        """An address keeps its connections as long as another address has more."""
         self.connections = connections_within(max_unestablished=8)
         self.connect("a1", "b1", "b2", "b3", "b4", "b5", "b6", "b7")
         self.assertEqual(self.connect("a2", "b8", "a3", "b9"), ["b1", "b2", "b3", "b4"])
 
     def test_as_many(self) -> None:
-        """Where its own address has as many with the new one, one of these goes."""
+        """If the new connection's address has most of them with it, its own oldest is closed."""
         self.connections = connections_within(max_unestablished=5)
         self.connect("b1", "b2", "b3", "a1", "a2")
         self.assertEqual(self.connect("a3", "b4", "c1"), ["a1", "b1", "b2"])
 
     def test_oldest_of_all(self) -> None:
-        """Where nobody has more than one, the oldest of all goes, or the new one's own."""
+        """If no address has more than one, the new one's own, or the oldest of all, is closed."""
         self.connect("b1", "a1", "c1")
         self.assertEqual(self.connect("d1", "a2", "e1"), ["b1", "a1", "c1"])
 
     def test_known_later(self) -> None:
-        """A connection counts to its own address as soon as that is known."""
+        """A connection counts for its real address as soon as that is known."""
         self.connect("p1", "p2", "p3")
         self.connections.identified("p1", "a")
         self.connections.identified("p3", "a")
         self.assertEqual(self.connect("b1"), ["p1"])
-        self.connections.identified("p1", "p")  # which has gone
+        self.connections.identified("p1", "p")  # p1 is gone
         self.assertEqual(self.connect("b2", "b3"), ["b1", "b2"])
 
     def test_known_as_before(self) -> None:
-        """What is known later may be what was thought, and then nothing is changed."""
+        """If the real address is the assumed one, nothing changes."""
         self.connect("a1", "a2", "a3")
         self.connections.identified("a1", "a")
         self.assertEqual(self.connect("a4"), ["a1"])
 
     def test_who_goes_is_told_once(self) -> None:
-        """Who goes makes room at once, though its connection ends later."""
+        """A connection that is to be closed makes room at once, though its end comes later."""
         self.connect("a1", "a2", "a3", "a4")
         self.assertEqual(self.connect("a5"), ["a2"])
         self.connections.ended("a1")
@@ -76,14 +76,14 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual(self.connect("a6"), ["a3"])
 
     def test_sessions_wait_no_more(self) -> None:
-        """Who has a session, or has ended, is not among those who wait."""
+        """Connections with a session, or after their end, do not count as waiting."""
         self.connect("a1", "a2", "a3")
         self.connections.established("a1", "a")
         self.connections.ended("a2")
         self.assertEqual(self.connect("b1", "b2", "b3"), [None, None, "b1"])
 
     def test_refused(self) -> None:
-        """Those who were not let in and do not go are bounded, too."""
+        """Refused connections that stay open are bounded."""
         for number in range(3):
             self.connect(f"a{number}")
             self.assertIsNone(self.connections.ended(f"a{number}"))
@@ -94,7 +94,7 @@ class WaitingTests(SynchronousTestCase):
         self.assertIsNone(self.connections.ended("a4"))
 
     def test_gone(self) -> None:
-        """Who is gone already drives out nobody who still reads."""
+        """A connection that is gone already drives out no connection that still reads."""
         for number in range(5):
             self.connect(f"a{number}")
             self.assertIsNone(self.connections.ended(f"a{number}", is_gone=number > 2))
@@ -102,7 +102,7 @@ class WaitingTests(SynchronousTestCase):
                 self.connections.disconnected(f"a{number}")
 
     def test_ended_sessions_have_their_time(self) -> None:
-        """However many sessions end at once, each may read why."""
+        """However many sessions end at once, each client can read the reason."""
         for number in range(10):
             self.connect(f"a{number}")
             self.connections.established(f"a{number}", "a")
@@ -112,7 +112,7 @@ class WaitingTests(SynchronousTestCase):
 
 
 class RoomTests(SynchronousTestCase):
-    """Where the system has no room for a connection, one without a session goes."""
+    """If the system has no room for a connection, one without a session is closed."""
 
     def setUp(self) -> None:
         self.connections = connections_within()
@@ -120,11 +120,11 @@ class RoomTests(SynchronousTestCase):
             self.connections.connected(name, name[0])
 
     def leaving(self) -> list[str]:
-        """Make room as long as there is somebody who may go."""
+        """Make room as long as there is a connection that may be closed."""
         return list(iter(self.connections.make_room, None))
 
     def test_most_first(self) -> None:
-        """It is the oldest of the address that has most; each goes once."""
+        """The oldest of the address that has most is closed; each is closed once."""
         self.assertEqual(self.leaving(), ["b1", "b2", "a1", "b3"])
         self.assertEqual(self.leaving(), [])
 
@@ -136,7 +136,7 @@ class RoomTests(SynchronousTestCase):
         self.assertEqual(self.leaving(), ["a1", "b3"])
 
     def test_sent_away(self) -> None:
-        """Those that were sent away and do not go are the first, and are cut off once."""
+        """Refused connections that stay open come first, and are aborted once."""
         self.connections.ended("b2")
         self.connections.ended("a1")
         self.assertEqual(self.leaving(), ["b2", "a1", "b1", "b3"])
@@ -145,7 +145,7 @@ class RoomTests(SynchronousTestCase):
 
 
 class SessionTests(SynchronousTestCase):
-    """Sessions are bounded in all, and of each address."""
+    """Sessions are bounded in total, and for each address."""
 
     def setUp(self) -> None:
         self.connections = connections_within(max_sessions=3, max_sessions_per_address=2)
@@ -161,35 +161,35 @@ class SessionTests(SynchronousTestCase):
         return str(raised.exception)
 
     def test_of_an_address(self) -> None:
-        """One address has no more than its share, and another one still has its own."""
+        """An address gets no more than its share; another address still has its own."""
         self.establish("one", "192.0.2.1")
         self.establish("two", "192.0.2.1")
         self.assertIn("your address", self.refusal("192.0.2.1"))
         self.establish("three", "192.0.2.2")
 
     def test_in_all(self) -> None:
-        """There are no more than so many."""
+        """The total is bounded."""
         for number in range(3):
             self.establish(f"{number}", f"192.0.2.{number}")
         self.assertEqual(self.connections.sessions, 3)
         self.assertIn("too-many-sessions: the server", self.refusal("192.0.2.9"))
 
     def test_site(self) -> None:
-        """All of an IPv6 address's /64 are one address."""
+        """All of an IPv6 /64 counts as one address."""
         self.establish("one", "2001:db8::1")
         self.establish("two", "2001:db8::ffff:2")
         self.refusal("2001:db8:0:0:9::")
         self.connections.check("2001:db8:0:1::1")
 
     def test_user(self) -> None:
-        """So is a user of this machine."""
+        """A user of this machine counts as an address."""
         self.establish("one", "uid:1000")
         self.establish("two", "uid:1000")
         self.refusal("uid:1000")
         self.connections.check("uid:1001")
 
     def test_ends(self) -> None:
-        """Who ends makes room, once."""
+        """A session that ends makes room, once."""
         self.establish("one", "a")
         self.establish("two", "a")
         self.connections.ended("one")
@@ -203,20 +203,20 @@ class SessionTests(SynchronousTestCase):
 
 
 class ArrivingTests(SynchronousTestCase):
-    """What arrives of frames that are not whole is bounded, for all peers together."""
+    """The bytes of incomplete frames are bounded for all peers together."""
 
     def setUp(self) -> None:
         self.connections = connections_within(max_arriving=100)
 
     def test_oldest_goes(self) -> None:
-        """Who makes a frame arrive for the longest goes, whoever brings too much."""
+        """The oldest incomplete frame goes, whoever exceeds the bound."""
         self.assertEqual([self.connections.arriving(name, 40) for name in "ab"], [[], []])
         self.assertEqual(self.connections.arriving("a", 50), [])
         self.assertEqual(self.connections.arriving("c", 40), ["a"])
         self.assertEqual(self.connections.arriving_bytes, 80)
 
     def test_unequal(self) -> None:
-        """Those who hold next to nothing do not go for one who holds a lot, and the bound holds."""
+        """Peers that hold little do not go for a peer that holds much, and the bound holds."""
         for number in range(20):
             self.connections.arriving(f"tiny{number}", 1)
         left = [
@@ -227,21 +227,21 @@ class ArrivingTests(SynchronousTestCase):
         self.assertLessEqual(self.connections.arriving_bytes, 100)
 
     def test_whole(self) -> None:
-        """A frame that is whole counts no more."""
+        """A complete frame no longer counts."""
         self.connections.arriving("a", 90)
         self.connections.arriving("a", 0)
         self.assertEqual(self.connections.arriving("b", 90), [])
         self.assertEqual(self.connections.arriving_bytes, 90)
 
     def test_next_frame(self) -> None:
-        """With the next frame its time begins anew."""
+        """The next frame's age counts from its own start."""
         self.connections.arriving("a", 40)
         self.connections.arriving("b", 40)
         self.connections.arriving("a", 10)
         self.assertEqual(self.connections.arriving("c", 60), ["b"])
 
     def test_gone(self) -> None:
-        """What a connection brought counts no more when it has ended."""
+        """The bytes of a connection no longer count after its end."""
         self.connections.connected("a", "?")
         self.connections.arriving("a", 90)
         self.connections.ended("a")

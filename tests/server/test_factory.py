@@ -1,4 +1,4 @@
-"""Tests of the server: receipts, rooms, fan-out, what it says itself, and its key."""
+"""Tests of the server: receipts, rooms, fan-out, its own messages, and its key."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ from tests.server.cases import FactoryCase, count_encodings
 
 
 class SettingsTests(SynchronousTestCase):
-    """What a server can be made with."""
+    """The arguments of a server."""
 
     def test_heartbeat_out_of_range(self) -> None:
-        """An interval that no client would accept is refused."""
+        """An interval that no client accepts is refused."""
         for heartbeat_s in (0.0, -1.0, 0.001, 1e9, float("nan")):
             with self.assertRaises(ConfigurationError):
                 memory_factory(heartbeat_s=heartbeat_s)
 
 
 class PublishTests(FactoryCase):
-    """What a member says reaches everyone in its room, and the sender as its receipt."""
+    """A message reaches everyone in its room, and the sender as its receipt."""
 
     def test_receipt(self) -> None:
-        """Everyone is sent the same message: room, sender, place in the order, time."""
+        """Everyone gets the same message: room, sender, place in the order, time."""
         alice, bob = self.clients("alice", "bob")
         self.factory.clock.advance(12.5)
         for client in (alice, bob):
@@ -53,7 +53,7 @@ class PublishTests(FactoryCase):
         self.assertEqual(receipt.content_type, "text/plain; charset=utf-8")
 
     def test_room_in_any_case(self) -> None:
-        """A room may be named in another case than its own."""
+        """A room's name can be given in another case."""
         (alice,) = self.clients("alice")
         alice.send(Message.chat("hello", room="LOBBY"))
         self.end_turn()
@@ -61,7 +61,7 @@ class PublishTests(FactoryCase):
         self.assertEqual(receipt.room, "lobby")
 
     def test_same_id_again(self) -> None:
-        """The same id again is answered with the first receipt, and to the sender alone."""
+        """A repeated id is answered with the first receipt, to the sender only."""
         alice, bob = self.clients("alice", "bob")
         alice.say("one")
         self.factory.clock.advance(5.0)
@@ -75,7 +75,7 @@ class PublishTests(FactoryCase):
         self.assertEqual(bob.take_texts(), ["two"])
 
     def test_same_id_again_in_one_turn(self) -> None:
-        """The second receipt comes after the first, and nobody else gets a second copy."""
+        """The second receipt follows the first, and nobody else gets a second copy."""
         alice, bob = self.clients("alice", "bob")
         alice.say("one", "one", "two")
         self.end_turn()
@@ -91,7 +91,7 @@ class PublishTests(FactoryCase):
         self.assertEqual([message.sender for message in bob.take()], ["alice", "bob"])
 
     def test_id_reused(self) -> None:
-        """The same id for another content is refused, and not delivered."""
+        """The same id with another content is refused, and not delivered."""
         alice, bob = self.clients("alice", "bob")
         alice.send(Message.chat("one", id="m1"))
         self.end_turn()
@@ -103,14 +103,14 @@ class PublishTests(FactoryCase):
         self.assertEqual(bob.take(), [])
 
     def test_not_in_room(self) -> None:
-        """A room that the sender is not in, or that is not there, is refused."""
+        """A message to a room that the sender is not in, or that does not exist, is refused."""
         (alice,) = self.clients("alice")
         alice.send(Message.chat("hello", id="m1", room="cellar"))
         error = self.error_of(alice)
         self.assertEqual((error.code, error.ref), ("not-in-room", "m1"))
 
     def test_to_a_name(self) -> None:
-        """A message to a name reaches its two ends, in an order of theirs, and nobody else."""
+        """A message to a name reaches both ends, in an order of their own, and nobody else."""
         alice, bob, carol = self.clients("alice", "bob", "carol")
         alice.say("to the room")
         alice.send(Message.chat("hello", id="m1", to="BOB"))
@@ -129,7 +129,7 @@ class PublishTests(FactoryCase):
         self.assertEqual(carol.take_texts(), ["to the room"])
 
     def test_to_a_name_that_nobody_has(self) -> None:
-        """A message to someone who is not here is stored, and its sender told of the absence."""
+        """A message to an absent name is stored, and its sender is told that nobody is there."""
         (alice,) = self.clients("alice")
         alice.send(Message.chat("hello", id="m1", to="bob"))
         self.end_turn()
@@ -138,7 +138,7 @@ class PublishTests(FactoryCase):
         self.assertEqual(event.header, {"event": "absent", "name": "bob", "ref": "m1"})
 
     def test_to_a_room_and_a_name(self) -> None:
-        """A message is to a room or to a name; one to both is refused."""
+        """A message to both a room and a name is refused."""
         alice, bob = self.clients("alice", "bob")
         alice.send(Message.chat("hello", id="m1", room="lobby", to="bob"))
         error = self.error_of(alice)
@@ -146,14 +146,14 @@ class PublishTests(FactoryCase):
         self.assertEqual(bob.take(), [])
 
     def test_to_no_name(self) -> None:
-        """A message to what cannot be a name is refused."""
+        """A message to an invalid name is refused."""
         (alice,) = self.clients("alice")
         alice.send(Message.chat("hello", id="m1", to="b ob"))
         error = self.error_of(alice)
         self.assertEqual((error.code, error.ref), ("bad-name", "m1"))
 
     def test_unknown_command(self) -> None:
-        """A command that is not known is refused by its name."""
+        """An unknown command is refused by its name."""
         (alice,) = self.clients("alice")
         alice.send(Message(MessageType.COMMAND, {"id": "c1", "command": "dance"}))
         error = self.error_of(alice)
@@ -162,10 +162,10 @@ class PublishTests(FactoryCase):
 
 
 class FanOutTests(FactoryCase):
-    """A turn's messages cost one encoding each, and one write for each member."""
+    """A turn's messages are encoded once each, and written once to each member."""
 
     def test_one_write_for_each_member(self) -> None:
-        """However many messages a turn brings, from whomever, each member is written to once."""
+        """However many messages a turn brings, each member gets a single write."""
         clients = self.clients("alice", "bob", "carol")
         for client in clients:
             client.say(*(f"{client.protocol} {number}" for number in range(50)))
@@ -175,7 +175,7 @@ class FanOutTests(FactoryCase):
         self.assertEqual([len(client.take_texts()) for client in clients], [150, 150, 150])
 
     def test_encoded_once(self) -> None:
-        """A message is encoded once, however many are in the room."""
+        """A message is encoded once for any number of members."""
         clients = self.clients("alice", "bob", "carol", "dave")
         codec = count_encodings(self.factory)
         clients[0].say("one", "two")
@@ -184,7 +184,7 @@ class FanOutTests(FactoryCase):
         self.assertEqual(len({client.transport.writes[-1] for client in clients}), 1)
 
     def test_who_joins_in_the_same_turn(self) -> None:
-        """Who joins does not get what had its place before, even in the same turn."""
+        """A new member does not get messages that have an earlier place, even in the same turn."""
         (alice,) = self.clients("alice")
         bob = greeted_client(self.factory)
         alice.say("before")
@@ -200,7 +200,7 @@ class FanOutTests(FactoryCase):
         self.assertEqual(told, ["before", "joined", "after"])
 
     def test_who_joins_before_it_has_its_place(self) -> None:
-        """Who joins gets all that follows the `seq` of the welcome, whenever it was said."""
+        """A new member gets all messages after the `seq` of its welcome, whenever sent."""
         (alice,) = self.clients("alice")
         bob = greeted_client(self.factory)
         alice.say("said before")
@@ -212,7 +212,7 @@ class FanOutTests(FactoryCase):
         self.assertEqual(alice.take_texts(), ["said before"])
 
     def test_who_leaves_in_the_same_turn(self) -> None:
-        """Who leaves gets what was said before, even in the same turn."""
+        """A member that leaves gets all earlier messages, even in the same turn."""
         alice, bob = self.clients("alice", "bob")
         alice.say("before")
         bob.send(GOODBYE)
@@ -224,19 +224,19 @@ class FanOutTests(FactoryCase):
         self.assertEqual(told, ["before", "left", "after"])
 
     def test_last_words(self) -> None:
-        """Who says something and leaves at once is heard, and gets its receipt."""
+        """A client that sends a message and leaves at once is heard, and gets its receipt."""
         alice, bob = self.clients("alice", "bob")
         bob.send(Message.chat("bye all"), GOODBYE)
         self.end_turn()
         self.assertEqual((alice.take_texts(), bob.take_texts()), (["bye all"], ["bye all"]))
 
     def test_presence(self) -> None:
-        """The others are told who joined and who left, and who joins is not told of itself."""
+        """The members are told of joins and leaves; a new member is not told of itself."""
         (alice,) = self.clients("alice")
         bob = hand_client(self.factory, "bob")
         self.assertEqual(bob.take(), [])
         twin = greeted_client(self.factory)
-        twin.send(ack(twin, "Bob"))  # refused: nobody is told of it
+        twin.send(ack(twin, "Bob"))  # refused, so nobody is told of it
         bob.transport.lose()
         self.end_turn()
         self.assertEqual(
@@ -249,7 +249,7 @@ class FanOutTests(FactoryCase):
 
 
 class RoomTests(FactoryCase):
-    """A server may have more rooms than the lobby."""
+    """A server with several rooms."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -260,7 +260,7 @@ class RoomTests(FactoryCase):
         self.cellar = self.factory.hub.roster.rooms["cellar"]
 
     def test_members_only(self) -> None:
-        """What is said in a room reaches its members, and has its place in the room's order."""
+        """A message to a room reaches its members, and has its place in the room's order."""
         self.alice.say("to the lobby")
         self.alice.send(Message.chat("to the cellar", room="cellar"))
         self.end_turn()
@@ -270,7 +270,7 @@ class RoomTests(FactoryCase):
         self.assertEqual(self.bob.take_texts(), ["to the lobby"])
 
     def test_made_by_being_joined(self) -> None:
-        """A room is there as soon as someone joins it, under the name that it was given first."""
+        """Joining makes a room, under the name that was given first."""
         self.bob.send(command("join", room="CELLAR"))
         self.end_turn()
         (result,) = self.bob.take()
@@ -280,19 +280,19 @@ class RoomTests(FactoryCase):
         self.assertEqual(names, ["lobby", "Cellar"])
 
     def test_room_of_the_welcome(self) -> None:
-        """A message that names no room is for the first one that its sender is in."""
+        """A message without a room is for the sender's first room."""
         self.alice.send(command("leave", room="lobby"))
         self.alice.say("where am I?")
         self.end_turn()
         self.assertEqual(self.alice.take()[-1].room, "Cellar")
 
     def test_who_is_not_a_member(self) -> None:
-        """Who is not a member cannot speak there."""
+        """A client that is not a member cannot send to a room."""
         self.bob.send(Message.chat("hello", id="m1", room="cellar"))
         self.assertEqual(self.error_of(self.bob).code, "not-in-room")
 
     def test_leaves_all(self) -> None:
-        """Who goes leaves every room that it is in, and a room that nobody is in is gone."""
+        """A client that goes leaves all its rooms, and an empty room is dropped."""
         lobby = self.factory.hub.roster.rooms["lobby"]
         self.alice.transport.lose()
         self.assertEqual((self.cellar.members, self.cellar.count), ({}, 0))
@@ -303,10 +303,10 @@ class RoomTests(FactoryCase):
 
 
 class KeptTests(SynchronousTestCase):
-    """What was stored under another limit."""
+    """Messages that were stored under another limit."""
 
     def test_too_large(self) -> None:
-        """What is larger than is sent now is told with its place, without its content."""
+        """A stored message over the limit is sent with its place, without its content."""
         clock = Clock()
         store = MemoryStore(unix_time=clock.seconds)
         before = memory_factory(store=store)
@@ -324,7 +324,7 @@ class KeptTests(SynchronousTestCase):
         self.assertEqual(result.header["count"], 2)
 
     def test_publish_too_much(self) -> None:
-        """What is over the limit is not stored."""
+        """A message over the limit is not stored."""
         factory = memory_factory(max_content=10)
         hand_client(factory)
         (session,) = factory.sessions.values()
@@ -334,22 +334,22 @@ class KeptTests(SynchronousTestCase):
 
 
 class SendToRoomTests(FactoryCase):
-    """The server speaks in a room."""
+    """Messages from the server to a room."""
 
     def said(self, *args: object, **options: object) -> Message:
-        """Say something, end the turn, and return what was said."""
+        """Send a message, end the turn, and return the delivered message."""
         saying = self.factory.send_to_room(*args, **options)
         self.end_turn()
         return self.successResultOf(saying)
 
     def refused(self, *args: object, **options: object) -> RequestError:
-        """Say something that is refused, end the turn, and return why."""
+        """Send a message that is refused, end the turn, and return the error."""
         saying = self.factory.send_to_room(*args, **options)
         self.end_turn()
         return self.failureResultOf(saying, RequestError).value
 
     def test_send(self) -> None:
-        """Everyone is sent it, in the room's order, from the server's name."""
+        """Everyone gets it, in the room's order, from the server's name."""
         alice, bob = self.clients("alice", "bob")
         alice.say("one")
         saying = self.factory.send_to_room("Lobby", "two", id="s1", content_type="text/x-news")
@@ -363,31 +363,31 @@ class SendToRoomTests(FactoryCase):
         self.assertEqual((said.text, said.content_type), ("two", "text/x-news"))
 
     def test_name_of_the_server(self) -> None:
-        """The server may be given another name."""
+        """The server's name can be set."""
         self.factory = memory_factory(name="Concierge")
         self.assertEqual(self.said("lobby", "hello").sender, "Concierge")
 
     def test_nobody_is_there(self) -> None:
-        """Nobody need be in the room: what is said there is kept, and the room is gone again."""
+        """The room may be empty: the message is kept, and the room is dropped again."""
         self.assertEqual(self.said("Cellar", "hello").seq, 1)
         again = self.said("cellar", "again")
         self.assertEqual((again.room, again.seq), ("Cellar", 2))
         self.assertEqual(self.factory.hub.roster.rooms, {})
 
     def test_bad_room(self) -> None:
-        """A name that no room can have is refused."""
+        """An invalid room name is refused."""
         for name in ("", "the cellar", "c" * 65):
             self.assertEqual(self.refused(name, "hello").code, "bad-room")
 
     def test_too_much(self) -> None:
-        """A content over the limit is the caller's fault, and leaves no gap in the order."""
+        """A content over the limit is the caller's error, and leaves no gap in the order."""
         self.factory = memory_factory(max_content=10)
         self.said("lobby", "one")
         self.assertRaises(LocalProtocolError, self.factory.send_to_room, "lobby", bytes(11))
         self.assertEqual(self.said("lobby", "two").seq, 2)
 
     def test_same_id_again(self) -> None:
-        """The same id again is not delivered twice."""
+        """A repeated id is not delivered twice."""
         (alice,) = self.clients("alice")
         first = self.factory.send_to_room("lobby", "one", id="s1")
         again = self.said("lobby", "one", id="s1")
@@ -396,7 +396,7 @@ class SendToRoomTests(FactoryCase):
         self.assertEqual(alice.take_texts(), ["one"])
 
     def test_id_reused(self) -> None:
-        """The same id for another content is refused."""
+        """The same id with another content is refused."""
         (alice,) = self.clients("alice")
         self.said("lobby", "one", id="s1")
         error = self.refused("lobby", "two", id="s1")
@@ -408,7 +408,7 @@ class KeyTests(FactoryCase):
     """A factory with a key encrypts its sessions."""
 
     def test_with_a_key(self) -> None:
-        """Sessions under the key are established, and what is said does not go in the clear."""
+        """Sessions with the key are established, and no message goes in the clear."""
         server = MemoryServer(key=KEY)
         self.assertTrue(server.factory.has_key)
         alice = server.connect("alice")
@@ -420,9 +420,9 @@ class KeyTests(FactoryCase):
         self.assertEqual(self.successResultOf(receipt).text, "a word in secret")
 
     def test_without_a_key(self) -> None:
-        """A factory without a key says so."""
+        """`has_key` is false without a key."""
         self.assertFalse(self.factory.has_key)
 
     def test_no_key_at_all(self) -> None:
-        """A key of another length is a mistake in the configuration."""
+        """A key of another length is an error of configuration."""
         self.assertRaises(ConfigurationError, memory_factory, key=b"too short")

@@ -12,18 +12,18 @@ MIB = 1024 * 1024
 
 
 class HeartbeatTests(FactoryCase):
-    """All sessions' heartbeats run from one call of the clock."""
+    """All sessions' heartbeats share a single call of the clock."""
 
     def test_one_call_for_all(self) -> None:
-        """Sessions at rest need one call of the clock, together."""
+        """Idle sessions need a single call of the clock together."""
         self.clients(*(f"client-{number}" for number in range(60)))
         self.assertEqual(len(self.factory.clock.getDelayedCalls()), 1)
 
     def test_pings(self) -> None:
-        """Each client is pinged once an interval, and one that answers stays."""
+        """Each client is pinged once an interval, and a client that answers stays."""
         (alice,) = self.clients("alice")
         pings = 0
-        for _ in range(20 * 50 + 25):  # half an interval more: the clock's sums are not exact
+        for _ in range(20 * 50 + 25):  # half an interval more, as the clock's sums are not exact
             self.factory.clock.advance(0.1)
             for ping in alice.take():
                 self.assertEqual((ping.type, ping.content), (MessageType.HEARTBEAT, b"ping"))
@@ -33,17 +33,17 @@ class HeartbeatTests(FactoryCase):
         self.assertEqual(len(self.factory.sessions), 1)
 
     def test_stall_is_nobodys_silence(self) -> None:
-        """Where the server itself stood still for a minute, no client is ended for it."""
+        """If the server itself stood still for a minute, no client is ended for that."""
         self.clients("alice", "bob")
         self.factory.clock.advance(60)
         self.assertEqual(len(self.factory.sessions), 2)
 
 
 class SlowMemberTests(FactoryCase):
-    """A member that does not read is cut off, and slows nobody."""
+    """A member that does not read is cut off, and slows nobody down."""
 
     def test_slow_member(self) -> None:
-        """It is told `slow-consumer` and cut off after five seconds; the others get everything."""
+        """It gets `slow-consumer` and is cut off after five seconds; the others get everything."""
         self.factory = memory_factory(max_content=MIB)
         slow, quick = self.clients("slow", "quick")
         slow.transport.accept_no_more()
@@ -60,7 +60,7 @@ class SlowMemberTests(FactoryCase):
         self.assertEqual(quick.transport.ends, [])
 
     def test_largest_message_may_wait(self) -> None:
-        """One message of the size that is allowed is not too much for a member to be behind."""
+        """A single message of the largest allowed size may wait."""
         self.factory = memory_factory()
         slow, _ = self.clients("slow", "quick")
         slow.transport.accept_no_more()
@@ -72,16 +72,16 @@ class SlowMemberTests(FactoryCase):
 
 
 class ArrivalTests(FactoryCase):
-    """Who waits for a client is given its session."""
+    """`when_active` gives the session of a client."""
 
     def test_there_already(self) -> None:
-        """A client that is there is given at once, whatever the case of its name."""
+        """A present client's session is given at once, in any case of its name."""
         self.clients("alice")
         session = self.successResultOf(self.factory.when_active("Alice"))
         self.assertEqual(session.name, "alice")
 
     def test_comes_later(self) -> None:
-        """All who wait for a client are given its session when it comes, and nobody else's."""
+        """All callers that wait for a client get its session when it comes, and no other."""
         self.clients("bob")
         waiting = [self.factory.when_active("alice"), self.factory.when_active("ALICE")]
         self.clients("carol")
@@ -93,10 +93,10 @@ class ArrivalTests(FactoryCase):
 
 
 class ShutdownTests(FactoryCase):
-    """A server that shuts down tells everyone, and waits until all are gone."""
+    """A server that shuts down tells all clients, and waits until they are gone."""
 
     def test_tells_all(self) -> None:
-        """Every client is told at once, and it is done when the last of them is gone."""
+        """Every client is told at once; the shutdown ends when the last client is gone."""
         clients = [*self.clients("alice", "bob"), greeted_client(self.factory)]
         done = self.factory.shut_down()
         for client in clients:
@@ -108,7 +108,7 @@ class ShutdownTests(FactoryCase):
         self.assertEqual(self.factory.clock.getDelayedCalls(), [])
 
     def test_cuts_off_who_does_not_read(self) -> None:
-        """Those that do not close in time are cut off."""
+        """Connections that do not close in time are aborted."""
         clients = self.clients("alice", "bob")
         clients[0].transport.accept_no_more()
         done = self.factory.shut_down()
@@ -120,7 +120,7 @@ class ShutdownTests(FactoryCase):
             self.assertEqual(client.transport.ends, ["half-close", "abort"])
 
     def test_what_was_said_before(self) -> None:
-        """What was said in the same turn is sent before the end."""
+        """Messages of the same turn are sent before the end."""
         alice, bob = self.clients("alice", "bob")
         alice.say("last words")
         self.factory.shut_down()
@@ -128,7 +128,7 @@ class ShutdownTests(FactoryCase):
         self.assertEqual((words.text, end.header.code), ("last words", "shutting-down"))
 
     def test_nobody_is_told_who_leaves_with_it(self) -> None:
-        """Who goes with the server is not told of all the others that go, one by one."""
+        """A client that goes with the server is not told of each other client that goes."""
         self.clients("alice", "bob", "carol")
         codec = count_encodings(self.factory)
         self.factory.shut_down()
@@ -136,7 +136,7 @@ class ShutdownTests(FactoryCase):
         self.assertEqual(codec.count, 0)
 
     def test_takes_no_new_ones(self) -> None:
-        """A connection that comes meanwhile is refused."""
+        """A new connection is refused meanwhile."""
         (alice,) = self.clients("alice")
         self.factory.shut_down()
         self.assertIsNone(self.factory.buildProtocol(None))
@@ -144,12 +144,12 @@ class ShutdownTests(FactoryCase):
         self.assertIsNone(self.factory.buildProtocol(None))
 
     def test_nobody_there(self) -> None:
-        """Where nobody is connected it is done at once, as often as it is asked."""
+        """Without connections, a shutdown ends at once, however often it is called."""
         self.assertIsNone(self.successResultOf(self.factory.shut_down()))
         self.assertIsNone(self.successResultOf(self.factory.shut_down()))
 
     def test_asked_twice(self) -> None:
-        """All who wait for the shutdown are told."""
+        """All callers that wait for the shutdown are told."""
         (alice,) = self.clients("alice")
         waiting = [self.factory.shut_down(), self.factory.shut_down()]
         self.assertEqual(len(alice.take()), 1)

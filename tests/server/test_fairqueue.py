@@ -1,4 +1,4 @@
-"""Tests of the line in which logins wait: whose turn it is, and what is left of who has gone."""
+"""Tests of the queue of logins: turns, and requests that are cancelled."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from chatd.server.fairqueue import FairQueue
 
 
 class WaitingLineTestCase(SynchronousTestCase):
-    """A line for two slots.
+    """A queue for two slots.
 
     Attributes:
-        called: Who got a slot, in order.
-        gone: Who is not there any more.
+        called: The requests that got a slot, in order.
+        gone: The requests whose clients are gone.
     """
 
     def setUp(self) -> None:
@@ -22,7 +22,7 @@ class WaitingLineTestCase(SynchronousTestCase):
         self.gone: set[str] = set()
 
     def wait(self, *names: str) -> list[Deferred[None]]:
-        """Let some wait; the name of each begins with its address, before a slash."""
+        """Add requests; the name of each begins with its address, before a slash."""
         return [self.wait_at(name.partition("/")[0], name) for name in names]
 
     def wait_at(self, address: str, name: str) -> Deferred[None]:
@@ -30,30 +30,30 @@ class WaitingLineTestCase(SynchronousTestCase):
         return place.addCallback(lambda _: self.called.append(name))
 
     def call_all(self) -> list[str]:
-        """Release slots until nobody waits; return who got one meanwhile."""
+        """Release slots until no request waits; return the requests that got a slot."""
         self.called.clear()
         while len(self.line):
             self.line.release()
         return self.called
 
     def check_empty(self) -> None:
-        """Check that nothing is kept of those who waited."""
+        """Check that nothing is left of the requests."""
         self.assertEqual((len(self.line), self.line._sites), (0, {}))
 
 
 class OrderTests(WaitingLineTestCase):
     def test_free(self) -> None:
-        """While there are slots nobody waits."""
+        """While slots are free, no request waits."""
         self.wait("a/1", "a/2", "a/3")
         self.assertEqual((self.called, len(self.line)), (["a/1", "a/2"], 1))
 
     def test_in_turn(self) -> None:
-        """Each address has its turn, in order of its first who waits, and again after all."""
+        """The addresses take turns, in the order of their first requests."""
         self.wait("x", "x", "a/1", "a/2", "a/3", "b/1", "c/1", "c/2")
         self.assertEqual(self.call_all(), ["a/1", "b/1", "c/1", "a/2", "c/2", "a/3"])
 
     def test_one_of_every_other(self) -> None:
-        """Who comes last waits for one of every other address, however many wait there."""
+        """The newest request waits for one request of each other address, however many wait."""
         self.wait("x", "x", *(f"{address}/{n}" for address in "abc" for n in range(10)))
         self.line.release()
         self.wait("late/1")
@@ -61,14 +61,14 @@ class OrderTests(WaitingLineTestCase):
         self.assertEqual(called[:4], ["b/0", "c/0", "a/1", "late/1"])
 
     def test_again(self) -> None:
-        """Who comes back is behind those who have waited meanwhile."""
+        """An address that comes back is behind those that have waited meanwhile."""
         self.wait("x", "x", "a/1", "b/1", "b/2")
         self.line.release()
         self.wait("a/2")
         self.assertEqual(self.call_all(), ["b/1", "a/2", "b/2"])
 
     def test_sites(self) -> None:
-        """An IPv6 network has one turn, whatever addresses it has; so has an IPv4 address."""
+        """An IPv6 network has one turn for all its addresses; so has an IPv4 address."""
         self.wait("x", "x")
         for address in ("2001:db8::1", "2001:db8::2", "192.0.2.1", "::ffff:192.0.2.1"):
             self.wait_at(address, address)
@@ -78,7 +78,7 @@ class OrderTests(WaitingLineTestCase):
         self.check_empty()
 
     def test_done_at_once(self) -> None:
-        """Those who need their slot for no time at all are called without end."""
+        """Requests that finish at once are called in a loop, without recursion."""
         self.wait("x", "x")
         for _ in range(10_000):
             self.line.acquire("a", lambda: True).addCallback(lambda _: self.line.release())
@@ -90,7 +90,7 @@ class OrderTests(WaitingLineTestCase):
 
 class LeavingTests(WaitingLineTestCase):
     def test_cancelled(self) -> None:
-        """Who leaves gets no slot, and its place is not kept."""
+        """A cancelled request gets no slot, and leaves nothing behind."""
         _, _, first, second, _ = self.wait("x", "x", "a/1", "a/2", "b/1")
         for place in (first, second):
             place.cancel()
@@ -101,13 +101,13 @@ class LeavingTests(WaitingLineTestCase):
         self.check_empty()
 
     def test_not_there(self) -> None:
-        """Who is not there when it is called is told so, and the next has the slot at once."""
+        """A request whose client is gone at its turn fails, and the next gets the slot at once."""
         _, _, *places = self.wait("x", "x", "a/1", "a/2", "b/1")
         self.gone = {"a/1", "a/2"}
         self.line.release()
         self.assertEqual(self.called, ["x", "x", "b/1"])
         self.failureResultOf(places[0], CancelledError)
-        self.assertNoResult(places[1])  # it is not its turn
+        self.assertNoResult(places[1])  # its turn has not come
         self.line.release()
         self.failureResultOf(places[1], CancelledError)
         self.check_empty()
@@ -115,7 +115,7 @@ class LeavingTests(WaitingLineTestCase):
         self.assertEqual((self.called[3:], len(self.line)), (["c/1"], 1))
 
     def test_not_there_at_first(self) -> None:
-        """So it is where there is a slot at once: it stays free."""
+        """A request whose client is gone fails even if a slot is free; the slot stays free."""
         self.gone = {"a/1"}
         (place,) = self.wait("a/1")
         self.failureResultOf(place, CancelledError)
@@ -124,7 +124,7 @@ class LeavingTests(WaitingLineTestCase):
         self.check_empty()
 
     def test_nobody_waits(self) -> None:
-        """Who has a slot has left the line: cancelling changes nothing, and the slot is its own."""
+        """A request with a slot has left the queue: cancelling changes nothing."""
         first, _ = self.wait("a/1", "b/1")
         first.cancel()
         self.wait("c/1")
@@ -134,7 +134,7 @@ class LeavingTests(WaitingLineTestCase):
         self.check_empty()
 
     def test_cancelled_by_who_is_called(self) -> None:
-        """Who is called may send others away."""
+        """A request that gets a slot may cancel others."""
         _, _, first, second, _ = self.wait("x", "x", "a/1", "b/1", "c/1")
         first.addCallback(lambda _: second.cancel())
         self.line.release()

@@ -1,4 +1,4 @@
-"""A clock that jumps forward, as a wall clock does that is set, or that of a machine that slept."""
+"""Tests of clocks that jump: a wall clock that is set, or a machine that slept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ YEAR_S = 365 * 24 * HOUR_S
 
 
 class SessionsTests(SynchronousTestCase):
-    """The clock that heartbeats go by, which may be the wall clock: a jump is no silence."""
+    """The clock of the heartbeats may be a wall clock: a jump is no silence."""
 
     def setUp(self) -> None:
         self.factory = memory_factory(heartbeat_s=HEARTBEAT_S)
@@ -42,7 +42,7 @@ class SessionsTests(SynchronousTestCase):
             self.clock.advance(0.05)
 
     def test_sessions_go_on(self) -> None:
-        """A year at once ends no session: each is pinged once for it, and goes on."""
+        """A jump of a year ends no session: each is pinged once for it, and goes on."""
         for _ in range(2 * SILENT_INTERVALS):
             self.clock.advance(YEAR_S)
             self.assertEqual({self.pings(client) for client in self.clients}, {1})
@@ -53,7 +53,7 @@ class SessionsTests(SynchronousTestCase):
         self.assertEqual(len(self.factory.sessions), len(self.clients))
 
     def test_silent_sessions_end(self) -> None:
-        """Who was silent before and stays so is found all the same, and nobody else."""
+        """A session that was silent before and stays silent ends all the same; no other does."""
         silent = self.clients.pop()
         self.clock.advance(YEAR_S)
         for _ in range(SILENT_INTERVALS + 2):
@@ -64,20 +64,20 @@ class SessionsTests(SynchronousTestCase):
         self.assertEqual(silent.protocol.connection.end_reason.code, "heartbeat-timeout")
 
     def test_one_jump_is_one_interval(self) -> None:
-        """A jump costs a session no more than one of its intervals."""
+        """A jump costs a session at most one interval."""
         for _ in range(SILENT_INTERVALS - 1):
             self.clock.advance(HOUR_S)
         self.assertEqual(len(self.factory.sessions), len(self.clients))
 
     def test_who_is_not_welcomed_yet(self) -> None:
-        """Who is being let in has to come again, and is told so."""
+        """A client in its handshake is told to come back."""
         late = greeted_client(self.factory)
         self.clock.advance(YEAR_S)
         (end,) = late.take()
         self.assertEqual((end.header.code, end.header.retry), ("handshake-timeout", True))
 
     def test_what_is_said(self) -> None:
-        """What is said before and after has places that follow one another."""
+        """Messages before and after the jump have consecutive places."""
         speaker, listener = self.clients[:2]
         speaker.say("before")
         settle(self.factory)
@@ -93,7 +93,7 @@ class ClientTests(SynchronousTestCase):
     """The clock of a client."""
 
     def test_goes_on(self) -> None:
-        """Jumps of an hour end no session whose server speaks now and then."""
+        """Jumps of an hour end no session if the server sends now and then."""
         clock = Clock()
         client = ChatClientFactory(clock, name="alice").buildProtocol(None)
         server = Peer(client, Codec())
@@ -107,7 +107,7 @@ class ClientTests(SynchronousTestCase):
 
 
 class BansTests(SynchronousTestCase):
-    """The wall clock, by which bans end."""
+    """The wall clock, which decides when bans end."""
 
     def setUp(self) -> None:
         self.now = YEAR_S
@@ -115,7 +115,7 @@ class BansTests(SynchronousTestCase):
         self.ban(Ban(name="mallory", until=self.now + HOUR_S))
 
     async def save(self, bans: list[Ban]) -> None:
-        """Keep them nowhere."""
+        """Keep the bans nowhere."""
 
     def ban(self, ban: Ban) -> None:
         self.successResultOf(Deferred.fromCoroutine(self.bans.add(ban)))
@@ -128,14 +128,14 @@ class BansTests(SynchronousTestCase):
         return False
 
     def test_back(self) -> None:
-        """Set back, the clock reaches a ban's end later: it lasts until then."""
+        """If the clock is set back, it reaches a ban's end later: the ban lasts until then."""
         self.now -= YEAR_S
         self.assertTrue(self.is_banned())
         self.now += YEAR_S + HOUR_S
         self.assertFalse(self.is_banned())
 
     def test_forward_and_back(self) -> None:
-        """Set forward by mistake and back again, it does not end a ban before its time."""
+        """A clock that is set forward by mistake and back again ends no ban early."""
         self.now += YEAR_S
         self.assertFalse(self.is_banned())
         self.now -= YEAR_S

@@ -1,4 +1,4 @@
-"""Peers that are gone without a word, and peers that send a byte now and then."""
+"""Tests of peers that vanish without a word, and of peers that send a byte now and then."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from tests.mixins import CaseMixin
 
 HEARTBEAT_S = 5.0
 LATEST_S = (SILENT_INTERVALS + 2) * HEARTBEAT_S
-"""When a silent session is over at the latest: looks are up to an interval apart."""
+"""The latest end of a silent session: checks are up to an interval apart."""
 
 
 class GoneTests(SynchronousTestCase):
-    """Alice's machine is gone, without a word from it; bob is there."""
+    """Alice's machine vanishes without a word; bob is there."""
 
     def setUp(self) -> None:
         self.factory = memory_factory(heartbeat_s=HEARTBEAT_S)
@@ -50,7 +50,7 @@ class GoneTests(SynchronousTestCase):
         self.told: list[Message] = []
 
     def let_pass(self, seconds: float) -> None:
-        """Let time pass, in which bob answers every ping."""
+        """Let time pass, while bob answers every ping."""
         for _ in range(round(seconds * 8)):
             self.clock.advance(1 / 8)  # exact in binary
             for frame in self.bob.take():
@@ -63,7 +63,7 @@ class GoneTests(SynchronousTestCase):
         return [session.name for session in self.factory.sessions.values()]
 
     def check_gone(self, code: str) -> None:
-        """Alice is out of the room, her name is free, and nothing of her is left."""
+        """Check that alice is out of the room, her name is free, and nothing of her is left."""
         self.assertEqual(self.names(), ["bob"])
         self.assertEqual(list(self.factory.hub.roster.here), ["bob"])
         self.assertEqual(self.factory.hub.roster.rooms["lobby"].count, 1)
@@ -86,14 +86,14 @@ class GoneTests(SynchronousTestCase):
         return peer.protocol.connection.end_reason.code
 
     def test_silent(self) -> None:
-        """Its session ends, others are told, and the name is free; its words went nowhere."""
+        """Her session ends, others are told, and the name is free; her unsent bytes are dropped."""
         self.let_pass(LATEST_S)
         (*_, end) = self.alice.take()
         self.assertEqual((end.header.code, end.header.retry), ("heartbeat-timeout", True))
         self.check_gone("heartbeat-timeout")
 
     def test_while_it_is_told_something(self) -> None:
-        """The same where what it was told fills its socket."""
+        """The same happens if her socket is full of messages for her."""
         self.alice.transport.accept_no_more()
         self.bob.say("are you there?")
         self.let_pass(LATEST_S)
@@ -101,7 +101,7 @@ class GoneTests(SynchronousTestCase):
         self.check_gone("heartbeat-timeout")
 
     def test_while_it_is_told_much(self) -> None:
-        """The same where so much waits for it that it is not even listened to."""
+        """The same happens if so much waits for her that reading from her is paused."""
         self.alice.transport.accept_no_more()
         self.bob.send(Message.chat(bytes(HOLD_PENDING + 1), id="much"))
         self.let_pass(LATEST_S)
@@ -109,7 +109,7 @@ class GoneTests(SynchronousTestCase):
         self.check_gone("slow-consumer")
 
     def test_before_it_was_welcomed(self) -> None:
-        """A connection that says nothing from the beginning ends, and takes no name."""
+        """A connection that never sends anything ends, and takes no name."""
         silent = greeted_client(self.factory)
         self.let_pass(HANDSHAKE_TIMEOUT_S)
         (end,) = silent.take()
@@ -119,10 +119,10 @@ class GoneTests(SynchronousTestCase):
 
 
 class SilentServerTests(SynchronousTestCase):
-    """A client whose server is gone without a word."""
+    """A client whose server vanishes without a word."""
 
     def test_comes_back(self) -> None:
-        """It gives the session up, connects again, and says again what has no receipt."""
+        """It gives the session up, connects again, and sends unconfirmed messages again."""
         clock, server = Clock(), HandServer()
         service = ChatClientService(
             clock, server, ChatClientFactory(clock, name="alice"), lambda _: 1.0
@@ -150,7 +150,7 @@ class SilentServerTests(SynchronousTestCase):
 
 
 def answer_all(peer: Peer) -> list[str]:
-    """Answer what a client asks a server by hand; return the texts of what it says."""
+    """Answer a client by hand as the server; return the texts of its messages."""
     texts = []
     while frames := peer.take():
         texts += [frame.text for frame in frames if frame.type == MessageType.MESSAGE]
@@ -163,7 +163,7 @@ def answer_all(peer: Peer) -> list[str]:
 
 
 class TricklingPeer:
-    """A client that sends its bytes as slowly as it is told to.
+    """A client that sends its bytes slowly.
 
     Args:
         factory: The server.
@@ -185,7 +185,7 @@ class TricklingPeer:
         protocol.makeConnection(self.transport)
 
     def take(self) -> None:
-        """Read what the server has written."""
+        """Read the server's bytes."""
         data = b"".join(self.transport.writes[self._taken :])
         self._taken = len(self.transport.writes)
         self.connection.receive_data(data)
@@ -193,7 +193,7 @@ class TricklingPeer:
             pass
 
     def establish(self) -> None:
-        """Begin a session, at once."""
+        """Begin a session at once."""
         for _ in range(3):
             self.clock.advance(0)
             self.take()
@@ -203,7 +203,7 @@ class TricklingPeer:
         assert self.connection.is_established
 
     def trickle(self, pieces: Iterator[bytes], interval_s: float = 1.0) -> float:
-        """Send one piece a time until the server has ended it; return after how many seconds."""
+        """Send one piece at a time until the server ends the connection; return the seconds."""
         began = self.clock.seconds()
         for piece in pieces:
             if self.transport.ends:
@@ -213,7 +213,7 @@ class TricklingPeer:
         raise AssertionError("it was not ended")
 
     def code(self) -> str:
-        """Why the server ended it."""
+        """The server's reason for the end."""
         return self.protocol.connection.end_reason.code
 
 
@@ -223,7 +223,7 @@ def bytes_of(data: bytes) -> Iterator[bytes]:
 
 
 class TricklePromises(CaseMixin):
-    """What is promised of who sends one byte a second, with a key and without."""
+    """The bounds for clients that send one byte a second, with a key and without."""
 
     key: bytes | None
 
@@ -232,7 +232,7 @@ class TricklePromises(CaseMixin):
         self.peer = TricklingPeer(self.factory, self.key)
 
     def check_over(self) -> None:
-        """Nothing of it is left."""
+        """Check that nothing of it is left."""
         for _ in range(round(CLOSE_TIMEOUT_S)):
             self.factory.clock.advance(1)
         self.assertTrue(self.peer.transport.is_lost)
@@ -241,7 +241,7 @@ class TricklePromises(CaseMixin):
         self.assertEqual(self.factory.clock.getDelayedCalls(), [])
 
     def test_handshake(self) -> None:
-        """A handshake has its time in all, however often something of it arrives."""
+        """A handshake has a deadline, however often bytes of it arrive."""
         self.peer.take()
         handshake = self.peer.connection.data_to_send()
         self.assertGreater(len(handshake), HANDSHAKE_TIMEOUT_S)
@@ -250,7 +250,7 @@ class TricklePromises(CaseMixin):
         self.check_over()
 
     def test_frame(self) -> None:
-        """Bytes of a frame that is not whole for long are no sign of life."""
+        """Bytes of a frame that stays incomplete for long are no sign of life."""
         self.peer.establish()
         self.peer.connection.send(*parts(Message.chat(bytes(1000), id="slow")))
         frame = self.peer.connection.data_to_send()
@@ -259,7 +259,7 @@ class TricklePromises(CaseMixin):
         self.check_over()
 
     def test_whole_frames(self) -> None:
-        """Who gets a whole frame through in time stays, slow as it is."""
+        """A client that completes a frame in time stays, slow as it is."""
         self.peer.establish()
         ping = Message(MessageType.HEARTBEAT, {"n": 1}, b"ping")
         for _ in range(20):
@@ -274,7 +274,7 @@ class TricklePromises(CaseMixin):
 
 
 def parts(message: Message) -> tuple[int, Header, bytes]:
-    """Give the arguments of `Connection.send`."""
+    """Return the arguments of `Connection.send`."""
     return message.type, message.header, message.content
 
 
@@ -290,7 +290,7 @@ class SealedTrickleTests(TricklePromises, SynchronousTestCase):
     key = KEY
 
     def test_records(self) -> None:
-        """Whole records, with a byte of a frame in each, are no sign of life either."""
+        """Complete records, each with a byte of a frame, are no sign of life either."""
         self.peer.establish()
         frame = self.peer.connection.codec.encode(Message.chat(bytes(1000), id="slow"))
         channel = self.peer.connection._channel

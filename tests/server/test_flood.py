@@ -1,4 +1,4 @@
-"""Tests of what a client may do a second, and of what it may take of a server."""
+"""Tests of the limits for clients: rates, connections, sessions and received bytes."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class FloodCase(SynchronousTestCase):
 
 
 class MessageRateTests(FloodCase):
-    """A client that says more than its share is not read from for a while."""
+    """Reading pauses for a client over its rate of messages."""
 
     limits = Limits(message_rate=10)
     burst = round(10 * BURST_S)
@@ -56,28 +56,28 @@ class MessageRateTests(FloodCase):
         settle(self.factory)
 
     def test_burst(self) -> None:
-        """Ten seconds' worth may come at once, and all of it is answered."""
+        """A burst may hold ten seconds' worth, and all of it is answered."""
         self.say(0, self.burst // 2)
         self.assertTrue(self.is_read)
         self.assertEqual(len(self.alice.take_texts()), self.burst // 2)
 
     def test_slowed_down(self) -> None:
-        """What was read is answered, none of it is dropped; and then nothing is read."""
+        """All messages that were read are answered, and none is lost; then reading pauses."""
         self.say(0, 2 * self.burst)
         self.assertFalse(self.is_read)
         self.assertEqual(len(self.alice.take_texts()), 2 * self.burst)
 
     def test_refill(self) -> None:
-        """It is read again when it has waited for what it said too much, and not before."""
+        """Reading goes on exactly when the client has waited for its excess."""
         self.say(0, 2 * self.burst)
         waited_s = 0.0
         while not self.is_read:
             self.advance(1)
             waited_s += 1
-        # Each counts as one, and what it is long besides.
+        # Each message counts as one, and its length counts on top.
         self.assertGreaterEqual(waited_s, BURST_S)
         self.assertLess(waited_s, 2 * BURST_S)
-        self.say(1000, 11)  # a second's worth, and what is left of the last one
+        self.say(1000, 11)  # a second's worth, and the rest of the last one
         self.assertFalse(self.is_read)
         self.advance(BURST_S * 2)
         self.assertTrue(self.is_read)
@@ -85,13 +85,13 @@ class MessageRateTests(FloodCase):
         self.assertTrue(self.is_read)
 
     def test_long_messages(self) -> None:
-        """What is long counts for more."""
+        """Long messages count for more."""
         self.alice.send(Message.chat(bytes(self.burst * TOKEN_BYTES), id="long"))
         settle(self.factory)
         self.assertFalse(self.is_read)
 
     def test_others(self) -> None:
-        """Another client is not slowed down by it."""
+        """Other clients are not slowed down."""
         bob = hand_client(self.factory, "bob")
         self.say(0, 2 * self.burst)
         bob.say("hello")
@@ -100,7 +100,7 @@ class MessageRateTests(FloodCase):
         self.assertTrue(bob.transport.is_reading)
 
     def test_stays_alive(self) -> None:
-        """Who waits is not taken for silent."""
+        """A client that waits is not taken for silent."""
         self.factory = memory_factory(limits=self.limits, heartbeat_s=0.1)
         self.alice = hand_client(self.factory)
         self.say(0, 10 * self.burst)
@@ -110,20 +110,20 @@ class MessageRateTests(FloodCase):
         self.assertTrue(self.alice.protocol.connection.is_established)
 
     def test_not_for_ever(self) -> None:
-        """However much it was, it is read again when a bucket would be full."""
+        """However large the excess, reading goes on when a bucket would be full."""
         self.say(0, 100 * self.burst)
         self.advance(BURST_S)
         self.assertTrue(self.is_read)
 
     def test_gone_meanwhile(self) -> None:
-        """Who goes while it waits leaves no timer."""
+        """A client that goes while it waits leaves no timer."""
         self.say(0, 2 * self.burst)
         self.alice.transport.lose()
         settle(self.factory)
         self.assertEqual(self.factory.clock.getDelayedCalls(), [])
 
     def test_ended_meanwhile(self) -> None:
-        """Who is sent away while it waits is told so, and read to its end."""
+        """A session that is ended while it waits is told so, and read to its end."""
         self.say(0, 2 * self.burst)
         self.alice.take()
         self.alice.protocol.end_session("kicked", "too loud")
@@ -133,12 +133,12 @@ class MessageRateTests(FloodCase):
 
 
 class NoRateTests(FloodCase):
-    """A rate of 0 slows nobody down."""
+    """A rate of 0 slows no client down."""
 
     limits = Limits(message_rate=0, command_rate=0)
 
     def test_read_on(self) -> None:
-        """However much is said and asked, it is read on."""
+        """Reading goes on for any number of messages and commands."""
         self.alice.say(*(str(number) for number in range(1000)))
         self.alice.send(*(command("who", id=f"w{each}", room="lobby") for each in range(1000)))
         for _ in range(200):
@@ -148,7 +148,7 @@ class NoRateTests(FloodCase):
 
 
 class CommandRateTests(FloodCase):
-    """The same goes for commands, which cost more."""
+    """Commands have a rate of their own."""
 
     limits = Limits(command_rate=2)
     burst = round(2 * BURST_S)
@@ -161,13 +161,13 @@ class CommandRateTests(FloodCase):
         return sum(told.type == MessageType.RESULT for told in self.alice.take())
 
     def test_burst(self) -> None:
-        """Ten seconds' worth are done at once."""
+        """Ten seconds' worth of commands run at once."""
         self.ask(self.burst)
         self.assertEqual(self.answered(), self.burst)
         self.assertTrue(self.is_read)
 
     def test_refill(self) -> None:
-        """From then on they are done at their rate, and none is dropped."""
+        """After that, commands run at their rate, and none is lost."""
         self.ask(self.burst + 4)
         self.assertEqual(self.answered(), self.burst + 1)
         self.assertFalse(self.is_read)
@@ -179,7 +179,7 @@ class CommandRateTests(FloodCase):
         self.assertTrue(self.is_read)
 
     def test_messages_too(self) -> None:
-        """What is said after them waits for its turn."""
+        """Messages after the commands wait for their turn."""
         self.ask(self.burst + 1)
         self.alice.say("hello")
         settle(self.factory)
@@ -189,7 +189,7 @@ class CommandRateTests(FloodCase):
 
 
 class AnsweredTests(FloodCase):
-    """Frames that are answered one by one are answered a few in a turn."""
+    """Frames with individual answers are answered a few in each turn."""
 
     limits = Limits(message_rate=1000)
 
@@ -198,7 +198,7 @@ class AnsweredTests(FloodCase):
         self.alice.send(*pings)
 
     def test_in_turns(self) -> None:
-        """Others have their turn between them, and in the end all are answered."""
+        """Other clients have their turn in between, and in the end all frames are answered."""
         self.ping(3 * MAX_ANSWERED)
         self.factory.engine.turn.flush()
         self.assertEqual(len(self.alice.take()), MAX_ANSWERED)
@@ -208,7 +208,7 @@ class AnsweredTests(FloodCase):
         self.assertTrue(self.is_read)
 
     def test_unknown_types(self) -> None:
-        """So are those of unknown types."""
+        """Frames of unknown types are answered a few in each turn."""
         self.alice.send(*(Message(999, {}) for _ in range(2 * MAX_ANSWERED)))
         self.factory.engine.turn.flush()
         self.assertEqual(len(self.alice.take()), MAX_ANSWERED)
@@ -225,7 +225,7 @@ class AnsweredTests(FloodCase):
         self.assertLess(len("".join(filter(None, map(formatEvent, events)))), 200)
 
     def test_counted(self) -> None:
-        """They count as messages do."""
+        """They count as messages."""
         for _ in range(11):
             self.ping(round(1000 * BURST_S / 10))
             settle(self.factory)
@@ -233,10 +233,10 @@ class AnsweredTests(FloodCase):
 
 
 class BeforeTests(SynchronousTestCase):
-    """Before there is a session, next to nothing is answered."""
+    """Before the session, almost nothing is answered."""
 
     def test_pings(self) -> None:
-        """Who pings instead of saying who it is is sent away."""
+        """A client that pings instead of answering the greeting is sent away."""
         server = memory_factory()
         client = greeted_client(server)
         pings = (Message(MessageType.HEARTBEAT, Heartbeat(n), b"ping") for n in range(1000))
@@ -258,10 +258,10 @@ class BeforeTests(SynchronousTestCase):
 
 
 class LongCommandTests(FloodCase):
-    """A command for which all wait is followed by a pause."""
+    """A long command is followed by a pause."""
 
     def test_pause(self) -> None:
-        """Others have more of the time than one who asks for long work."""
+        """Other clients get more of the time than a client with long commands."""
         clock, done = self.factory.clock, []
 
         def command_received(session: object, asked: Message) -> None:
@@ -279,7 +279,7 @@ class LongCommandTests(FloodCase):
 
 
 class CrowdTests(SynchronousTestCase):
-    """There are only so many connections and sessions."""
+    """The numbers of connections and sessions are bounded."""
 
     def factory(self, accounts: Accounts | None = None, **limits: Any) -> None:
         self.server = memory_factory(limits=Limits(**limits), accounts=accounts)
@@ -290,7 +290,7 @@ class CrowdTests(SynchronousTestCase):
         return header.code, header.retry
 
     def test_too_many_sessions(self) -> None:
-        """Who comes when there are as many as may be is told to come back."""
+        """Clients beyond the limit of sessions are told to come back."""
         self.factory(max_sessions=2)
         hand_client(self.server, "alice")
         bob = hand_client(self.server, "bob")
@@ -302,7 +302,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(hand_client(self.server, "cat").protocol.session.name, "cat")
 
     def test_too_many_of_an_address(self) -> None:
-        """Each address has only so many; another one still has its own."""
+        """Each address has a limit; another address still has its own."""
         self.factory(max_sessions_per_address=1)
         hand_client(self.server, "alice")
         bob = greeted_client(self.server)
@@ -315,7 +315,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(len(self.server.sessions), 2)
 
     def test_let_in_at_once(self) -> None:
-        """Those whose passwords are checked at the same time do not get in past the limit."""
+        """Clients whose passwords are checked at the same time cannot exceed the limit."""
         checker = SlowChecker()
         self.factory(max_sessions=1, accounts=Accounts(Clock(), [checker]))
         clients = [greeted_client(self.server, TlsTransport) for _ in range(2)]
@@ -331,7 +331,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(list(self.server.hub.roster.here), ["alice"])
 
     def test_too_many_unestablished(self) -> None:
-        """The oldest connection without a session makes room for a new one."""
+        """The oldest connection without a session makes room for a new connection."""
         self.factory(max_unestablished=2)
         first, second, third = (greeted_client(self.server) for _ in range(3))
         self.assertEqual(self.last_word(first), ("overloaded", True))
@@ -341,7 +341,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(len(self.server.sessions), 2)
 
     def test_those_that_do_not_go(self) -> None:
-        """Of those that were sent away and do not go, the oldest is cut off."""
+        """Of the refused connections that stay open, the oldest is aborted."""
         self.factory(max_unestablished=1)
         clients = [greeted_client(self.server) for _ in range(3)]
         settle(self.server)
@@ -349,7 +349,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(clients[1].transport.ends, ["half-close"])
 
     def test_handshake_timeout(self) -> None:
-        """The time that a session may take to be established is the operator's."""
+        """The operator can set the time until a session is established."""
         self.factory(handshake_timeout_s=3)
         client = greeted_client(self.server)
         self.server.clock.advance(2.9)
@@ -358,14 +358,14 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(self.last_word(client), ("handshake-timeout", True))
 
     def test_first_frame(self) -> None:
-        """So is the size of the first frame."""
+        """The operator can set the size of the first frame."""
         self.factory(max_first_frame=600)
         client = greeted_client(self.server)
         client.protocol.dataReceived((601).to_bytes(4, "big"))
         self.assertEqual(self.last_word(client), ("too-large", False))
 
     def test_waiting(self) -> None:
-        """So is how much may wait for one who does not read, and a message more."""
+        """The operator can set how much may wait for a client; a message may wait on top."""
         self.factory(max_waiting=1000)
         client = hand_client(self.server)
         client.transport.accept_no_more()
@@ -379,14 +379,14 @@ class CrowdTests(SynchronousTestCase):
 
 
 class ArrivingTests(SynchronousTestCase):
-    """What arrives of long frames is bounded for all clients together."""
+    """The bytes of incomplete frames are bounded for all clients together."""
 
     def setUp(self) -> None:
         self.factory = memory_factory(limits=Limits(max_arriving=100_000))
         self.frame = self.factory.codec.encode(Message.chat(bytes(200_000), id="long"))
 
     def test_the_oldest_goes(self) -> None:
-        """Whose frame has been arriving for the longest is told to come back."""
+        """The client with the oldest incomplete frame is told to come back."""
         alice, bob = (hand_client(self.factory, name) for name in ("alice", "bob"))
         alice.protocol.dataReceived(self.frame[:60_000])
         settle(self.factory)
@@ -397,7 +397,7 @@ class ArrivingTests(SynchronousTestCase):
         self.assertTrue(bob.protocol.session.is_active)
 
     def test_whole(self) -> None:
-        """Frames that become whole are no longer counted."""
+        """Completed frames no longer count."""
         alice = hand_client(self.factory)
         small = self.factory.codec.encode(Message.chat(bytes(60_000), id="short"))
         for _ in range(5):
@@ -408,7 +408,7 @@ class ArrivingTests(SynchronousTestCase):
         self.assertTrue(alice.protocol.session.is_active)
 
     def test_acted_on_later(self) -> None:
-        """What waits for the store is not counted, nor is it when it was acted on."""
+        """Messages that wait for the store, or were acted on, do not count."""
         store = GatedStore()
         factory = memory_factory(store=store, limits=Limits(max_in_work=1))
         alice = hand_client(factory)
@@ -423,7 +423,7 @@ class ArrivingTests(SynchronousTestCase):
         self.assertEqual(factory.engine.connections.arriving_bytes, 0)
 
     def test_too_fast(self) -> None:
-        """What came faster than it may is counted until its time has come."""
+        """Messages over the rate count until their time has come."""
         factory = memory_factory(limits=Limits(command_rate=1))
         alice = hand_client(factory)
         alice.send(*(command("who", id=f"{each}", room="lobby") for each in range(13)))
@@ -437,7 +437,7 @@ class ArrivingTests(SynchronousTestCase):
         self.assertEqual(held[-1], 0)
 
     def test_lost(self) -> None:
-        """What a lost connection brought is gone with it, though something still knows it."""
+        """The bytes of a lost connection are freed, even if it is still referenced."""
         alice = hand_client(self.factory)
         alice.protocol.dataReceived(self.frame[:60_000])
         alice.transport.lose()

@@ -1,4 +1,4 @@
-"""Tests of greeting clients."""
+"""Tests of `chatd.server.greeter`."""
 
 from uuid import UUID
 
@@ -36,18 +36,18 @@ class GreeterTests(SynchronousTestCase):
         self.assertIs(self.greeting(takes_passwords=False).auth, False)
 
     def test_ids(self):
-        """Each session has a UUID of its own."""
+        """Each session has its own UUID."""
         greeter = self.greeter()
         ids = {greeter.greet(takes_passwords=False).session_id for _ in range(3)}
         self.assertEqual(len({UUID(each) for each in ids}), 3)
 
     def test_with_a_key(self):
-        """With a key nothing is said in the clear."""
+        """With a key, nothing is sent in the clear."""
         connection = self.greeter(key=KEY).greet(takes_passwords=True)
         self.assertNotIn(b"session_id", connection.data_to_send())
 
     def test_handshake(self):
-        """A client that does not answer in its time is sent away."""
+        """A client that does not answer in time is sent away."""
         connection = self.greeter().greet(takes_passwords=False)
         connection.tick(2.9)
         self.assertIsNone(connection.end_reason)
@@ -55,7 +55,7 @@ class GreeterTests(SynchronousTestCase):
         self.assertEqual(connection.end_reason.code, "handshake-timeout")
 
     def test_heartbeat(self):
-        """An interval that no client takes is refused."""
+        """An interval that no client accepts is refused."""
         for heartbeat_s in (0.0, -1.0, 2 * MAX_HEARTBEAT_S):
             with self.assertRaises(ConfigurationError):
                 self.greeter(heartbeat_s)

@@ -1,4 +1,4 @@
-"""Tests of what a client has said that has no answer yet."""
+"""Tests of `chatd.server.inwork`."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,25 +13,25 @@ class InWorkTests(SynchronousTestCase):
         self.in_work = InWork(Limits(max_in_work=3, max_in_work_bytes=100))
 
     def say(self, length):
-        """Say something, whose answer is owed; return whether it is too much."""
+        """Count a message without an answer; return whether that is too much."""
         self.answers.expect()
         return self.in_work.is_too_much(self.answers, length)
 
     def test_messages(self):
-        """So many messages may wait, and the next one is one too many."""
+        """The number of waiting messages is bounded."""
         self.assertEqual([self.say(1) for _ in range(4)], [False, False, True, True])
 
     def test_bytes(self):
-        """So many bytes may wait, of however few messages."""
+        """The bytes of waiting messages are bounded, however few messages there are."""
         self.assertEqual([self.say(60), self.say(40)], [False, True])
 
     def test_answered_at_once(self):
-        """A message that has its answer counts for nothing."""
+        """A message that has its answer does not count."""
         self.assertFalse(self.in_work.is_too_much(self.answers, 1_000))
         self.assertFalse(self.say(99))
 
     def test_answered(self):
-        """When all has its answer, as much may be said again, and who waits is told."""
+        """When all messages have answers, the count starts again, and the caller is told."""
         self.say(100)
         waiting = self.in_work.when_answered()
         self.assertNoResult(waiting)
@@ -41,6 +41,6 @@ class InWorkTests(SynchronousTestCase):
         self.assertFalse(self.say(99))
 
     def test_nobody_waits(self):
-        """That all has its answer need not interest anybody."""
+        """The answers need no waiting caller."""
         self.in_work.answered()
         self.assertNoResult(self.in_work.when_answered())

@@ -1,4 +1,4 @@
-"""Tests of `chatd.server.keyring`, and of a server that takes another key."""
+"""Tests of `chatd.server.keyring`, and of a server whose key is replaced."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ THIRD_KEY = bytes(range(2, 34))
 
 
 class KeyringTests(SynchronousTestCase):
-    """The key may be replaced."""
+    """The key can be replaced."""
 
     def test_replaced(self) -> None:
-        """From then on there is another codec, of the same limit."""
+        """After that, there is another codec with the same limit."""
         ring = Keyring(KEY, 100)
         ring.replace(OTHER_KEY)
         message = Message.chat("hello", id="1")
@@ -37,7 +37,7 @@ class KeyringTests(SynchronousTestCase):
         self.assertIs(ring.codec, codec)
 
     def test_no_key(self) -> None:
-        """What is no key is refused, and nothing changes."""
+        """An invalid key is refused, and nothing changes."""
         ring = Keyring(KEY, 100)
         codec = ring.codec
         self.assertRaises(ConfigurationError, ring.replace, b"short")
@@ -45,20 +45,20 @@ class KeyringTests(SynchronousTestCase):
 
 
 class UseKeyTests(SynchronousTestCase):
-    """A server takes another key, and ends no session."""
+    """A server uses another key, and ends no session."""
 
     def setUp(self) -> None:
         self.server = MemoryServer(key=KEY)
 
     def heard(self, client: ChatClient) -> list[str]:
-        """Return what was said to a client and not taken yet."""
+        """Return the new messages for a client."""
         heard = []
         while client._inbox._messages:
             heard.append(client._inbox._messages.popleft().text)
         return heard
 
     def talk(self, *clients: ChatClient) -> None:
-        """Let each say something in the room, and see that all hear it, and get their receipts."""
+        """Let each client send a message, and check that all get it, and the receipts."""
         sent = [client.send(f"{client.name} speaks") for client in clients]
         self.server.pump()
         for each in sent:
@@ -68,7 +68,7 @@ class UseKeyTests(SynchronousTestCase):
             self.assertEqual([text for text in self.heard(client) if "speaks" in text], others)
 
     def test_generations(self) -> None:
-        """Those who came with three keys are in one room, and hear each other."""
+        """Clients with three generations of keys share a room, and get each other's messages."""
         clients = []
         for name, key in (("alice", KEY), ("bob", OTHER_KEY), ("cat", THIRD_KEY)):
             if key != KEY:
@@ -78,7 +78,7 @@ class UseKeyTests(SynchronousTestCase):
         self.assertEqual(len(self.server.factory.sessions), 3)
 
     def test_new_ones(self) -> None:
-        """Who comes from now on needs the new key."""
+        """New clients need the new key."""
         self.server.connect("alice")
         self.server.factory.use_key(OTHER_KEY)
         late = self.server.connect("bob", key=KEY)
@@ -86,7 +86,7 @@ class UseKeyTests(SynchronousTestCase):
         self.assertTrue(self.server.connect("cat", key=OTHER_KEY).connection.is_established)
 
     def test_everything_else(self) -> None:
-        """Direct messages, history, answers and the server's own words reach old sessions."""
+        """Direct messages, history, answers and the server's messages reach old sessions."""
         alice = self.server.connect("alice")
         self.server.factory.use_key(OTHER_KEY)
         bob = self.server.connect("bob", key=OTHER_KEY)
@@ -112,7 +112,7 @@ class UseKeyTests(SynchronousTestCase):
         self.assertEqual(alice.connection.end_reason.code, "kicked")
 
     def test_under_way(self) -> None:
-        """What was said before, and is stored after, is signed for each as it came."""
+        """Messages before the change that are stored after it are signed with each client's key."""
         store = GatedStore()
         self.server = MemoryServer(key=KEY, store=store)
         alice, bob = self.server.connect("alice"), self.server.connect("bob")
@@ -126,7 +126,7 @@ class UseKeyTests(SynchronousTestCase):
         self.assertEqual([self.heard(each) for each in (bob, cat)], [["under way"]] * 2)
 
     def test_same_turn(self) -> None:
-        """So is what was said in the same turn."""
+        """Messages of the same turn are signed with each client's key."""
         alice, bob = self.server.connect("alice"), self.server.connect("bob")
         self.server.factory.send_to_room("lobby", "now")
         self.server.factory.use_key(OTHER_KEY)
@@ -134,7 +134,7 @@ class UseKeyTests(SynchronousTestCase):
         self.assertEqual([self.heard(each) for each in (alice, bob)], [["now"]] * 2)
 
     def test_again(self) -> None:
-        """The same key again changes nothing for anybody."""
+        """The same key again changes nothing for any session."""
         alice = self.server.connect("alice")
         self.server.factory.use_key(KEY)
         bob = self.server.connect("bob")
@@ -142,11 +142,11 @@ class UseKeyTests(SynchronousTestCase):
         self.assertEqual(encoders, {self.server.factory.codec})
 
     def test_without_a_key(self) -> None:
-        """A server without a key takes none: its clients expect none."""
+        """A server without a key refuses a key: its clients expect none."""
         server = MemoryServer()
         self.assertRaises(ConfigurationError, server.factory.use_key, KEY)
 
     def test_bad_key(self) -> None:
-        """What is no key is refused, and the old one stays."""
+        """An invalid key is refused, and the old key stays."""
         self.assertRaises(ConfigurationError, self.server.factory.use_key, b"short")
         self.assertTrue(self.server.connect("alice").connection.is_established)

@@ -1,7 +1,6 @@
-"""Tests of a server that takes another key in the midst of everything: each gets its own signature.
+"""Tests of a server whose key is replaced during its work: each client gets its key's signatures.
 
-The clients' codecs check what they are told: a frame that is signed with another key than theirs
-ends their session.
+The clients' codecs check all frames: a frame that is signed with another key ends the session.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from chatd.wire.messages import Message
 from tests.fakes.peers import KEY, OTHER_KEY, GatedStore
 
 KEYS = [bytes(range(first, first + 32)) for first in range(5)]
-"""The first two are `KEY` and `OTHER_KEY`."""
+"""Keys; the first two are `KEY` and `OTHER_KEY`."""
 
 
 class Listener(ChatClient):
-    """A client that notes what it is told."""
+    """A client that notes its messages."""
 
     def __init__(self, *arguments) -> None:
         super().__init__(*arguments)
@@ -44,10 +43,10 @@ class Listener(ChatClient):
 
 
 class ReplyFactory(ChatFactory):
-    """Answers what is said to it with a question mark; all else is published.
+    """Answers messages to it with a question mark; publishes all other messages.
 
     Attributes:
-        thinking: If there is one, when the answer is ready.
+        thinking: Fires when the answer is ready; None for at once.
     """
 
     thinking: Deferred[None] | None = None
@@ -62,7 +61,7 @@ class ReplyFactory(ChatFactory):
 
 
 class NewKeyTests(SynchronousTestCase):
-    """A server with a key, whose clients note what they are told."""
+    """A server with a key, whose clients note their messages."""
 
     def setUp(self) -> None:
         self.server = MemoryServer(ReplyFactory, key=KEY, policy=Policy(operators=("alice",)))
@@ -74,13 +73,13 @@ class NewKeyTests(SynchronousTestCase):
         return client
 
     def leave(self, client: ChatClient) -> None:
-        """Let a client go."""
+        """Disconnect a client."""
         left = client.disconnect()
         self.server.pump()
         self.successResultOf(left)
 
     def check_all_are_here(self, *clients: ChatClient) -> None:
-        """Check that nobody's session ended, and that all can speak and ping."""
+        """Check that no session ended, and that all clients can send and ping."""
         asked: list[Deferred[Any]] = [each.ping() for each in clients]
         asked += [each.send(f"{each.name} is here", id=f"here {each.name}") for each in clients]
         self.server.pump()
@@ -91,10 +90,10 @@ class NewKeyTests(SynchronousTestCase):
 
 
 class UnderWayTests(NewKeyTests):
-    """Sessions that came with an earlier key go on, with all that there is."""
+    """Sessions with an earlier key keep everything that they can do."""
 
     def test_answers(self) -> None:
-        """Replies, refusals and unknown commands reach a session of the earlier key."""
+        """Replies, refusals and errors for unknown commands reach a session of the old key."""
         alice = self.connect("alice")
         self.factory.use_key(OTHER_KEY)
         asked = alice.send("who am I?")
@@ -106,7 +105,7 @@ class UnderWayTests(NewKeyTests):
         self.check_all_are_here(alice)
 
     def test_answer_that_takes_its_time(self) -> None:
-        """So does a reply that was begun before the key changed, twice."""
+        """A reply that began before the key changed reaches it, too, even after two changes."""
         alice = self.connect("alice")
         self.factory.thinking = Deferred()
         asked = alice.send("how long?")
@@ -119,7 +118,7 @@ class UnderWayTests(NewKeyTests):
         self.check_all_are_here(alice)
 
     def test_comings_and_goings(self) -> None:
-        """Those of either key are told who comes, who goes and what the topic is."""
+        """Sessions of either key are told of joins, leaves and the topic."""
         alice = self.connect("alice")
         self.factory.use_key(OTHER_KEY)
         bob = self.connect("bob", OTHER_KEY)
@@ -133,7 +132,7 @@ class UnderWayTests(NewKeyTests):
         self.check_all_are_here(alice)
 
     def test_kick(self) -> None:
-        """An operator of the earlier key kicks one of the new, who is told so; and the reverse."""
+        """An operator with the earlier key kicks a client with the new key, and the reverse."""
         alice, bob = self.connect("alice"), self.connect("bob")
         self.factory.use_key(OTHER_KEY)
         carol = self.connect("carol", OTHER_KEY)
@@ -149,7 +148,7 @@ class UnderWayTests(NewKeyTests):
         self.assertEqual(bob.connection.end_reason.code, "kicked")
 
     def test_shutdown(self) -> None:
-        """All are told of the end of the server."""
+        """All sessions are told of the server's end."""
         clients: list[Any] = []
         for key in KEYS[:3]:
             self.factory.use_key(key)
@@ -160,7 +159,7 @@ class UnderWayTests(NewKeyTests):
         self.assertEqual([(end.code, end.retry) for end in ends], [("shutting-down", True)] * 3)
 
     def test_what_was_missed(self) -> None:
-        """Who joins with `after` is told what was said under other keys, in order."""
+        """Joining with `after` gives messages from under other keys, in order."""
         alice = self.connect("alice")
         sent = alice.send("one")
         self.server.pump()
@@ -183,7 +182,7 @@ class UnderWayTests(NewKeyTests):
             self.assertTrue(late.is_active)
 
     def test_heartbeats(self) -> None:
-        """Heartbeats go on, for longer than silence would be borne."""
+        """Heartbeats go on for longer than silence is allowed."""
         clients: list[Any] = []
         for key in KEYS[:3]:
             self.factory.use_key(key)
@@ -192,7 +191,7 @@ class UnderWayTests(NewKeyTests):
         self.check_all_are_here(*clients)
 
     def test_back_and_forth(self) -> None:
-        """A key that was there before may come again; sessions of each go on."""
+        """An earlier key may come back; sessions of each key go on."""
         clients = [self.connect("c0")]
         for key in (OTHER_KEY, KEY, OTHER_KEY, KEY):
             self.factory.use_key(key)
@@ -201,7 +200,7 @@ class UnderWayTests(NewKeyTests):
         self.assertEqual({len(each.errors) for each in clients}, {0})
 
     def test_large_and_small(self) -> None:
-        """Contents of any size pass from one key to the other, in one flush."""
+        """Contents of any size pass between sessions of both keys, in one flush."""
         alice = self.connect("alice")
         self.factory.use_key(OTHER_KEY)
         bob = self.connect("bob", OTHER_KEY)
@@ -215,7 +214,7 @@ class UnderWayTests(NewKeyTests):
         self.check_all_are_here(alice, bob)
 
     def test_who_is_gone(self) -> None:
-        """Nothing of those who went before the key changed is in its way."""
+        """Sessions that went before the key changed leave nothing in the way."""
         alice, bob = self.connect("alice"), self.connect("bob")
         sent = alice.send("goodbye")
         self.leave(alice)
@@ -226,17 +225,17 @@ class UnderWayTests(NewKeyTests):
 
 
 class HandshakeTests(NewKeyTests):
-    """A connection that is in its handshake when the key changes goes on with the key it began."""
+    """A connection in its handshake when the key changes goes on with its first key."""
 
     def begin(self, key: bytes = KEY) -> tuple[ChatClient, Any]:
-        """Connect a client, and move nothing yet; return it and what moves its bytes."""
+        """Connect a client without moving bytes; return it and a function that moves its bytes."""
         pump, self.server.pump = self.server.pump, lambda: None
         client = self.server.connect("late", key=key, protocol=Listener)
         self.server.pump = pump
         return client, self.server._pumps[-1]
 
     def test_at_each_step(self) -> None:
-        """At whichever of its steps, it comes in, hears all and is heard."""
+        """At each step of the handshake, it gets its session, and can send and receive."""
         alice = self.connect("alice")
         for steps in range(8):
             late, pump = self.begin()
@@ -251,7 +250,7 @@ class HandshakeTests(NewKeyTests):
             self.factory.use_key(KEY)
 
     def test_other_key(self) -> None:
-        """A client of the new key that was greeted with the old is refused, and may come again."""
+        """A client with the new key that was greeted with the old key is refused, and may retry."""
         late, _ = self.begin(OTHER_KEY)
         self.factory.use_key(OTHER_KEY)
         self.server.pump()
@@ -260,7 +259,7 @@ class HandshakeTests(NewKeyTests):
 
 
 class SlowStoreTests(SynchronousTestCase):
-    """What waits for the store when the key changes reaches each with its own signature."""
+    """Messages that wait for the store when the key changes get each receiver's signature."""
 
     def setUp(self) -> None:
         self.store = GatedStore()
@@ -277,7 +276,7 @@ class SlowStoreTests(SynchronousTestCase):
             self.server.pump()
 
     def test_generations(self) -> None:
-        """Of room messages, direct ones, the server's own, refusals and results, in order."""
+        """Room and direct messages, the server's own, refusals and results come in order."""
         clients: list[Listener] = []
         asked = []
         for index, key in enumerate(KEYS[:4]):
@@ -304,7 +303,7 @@ class SlowStoreTests(SynchronousTestCase):
         self.assertEqual(sorted(to_first), sorted(said))
 
     def test_failure(self) -> None:
-        """A store that fails after the key changed is told of to who spoke."""
+        """If the store fails after the key changed, the senders are told."""
         alice = self.connect("alice")
         sent = alice.send("lost")
         self.server.pump()
@@ -315,7 +314,7 @@ class SlowStoreTests(SynchronousTestCase):
         self.assertTrue(alice.is_active)
 
     def test_end(self) -> None:
-        """A session that is to end when its answer has come is told the answer, and the end."""
+        """A session that is to end after its answer gets the answer and then the end."""
         alice = self.connect("alice")
         sent = alice.send("last words")
         self.server.pump()

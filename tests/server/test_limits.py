@@ -15,10 +15,10 @@ MAY_BE_NONE = {"message_rate", "command_rate"}
 
 
 class LimitsTests(SynchronousTestCase):
-    """Limits are numbers that a server can keep."""
+    """Each limit has a range."""
 
     def test_out_of_range(self) -> None:
-        """What is no limit is refused, by its name."""
+        """A value out of range is refused, and the error names the limit."""
         for field in fields(Limits):
             wrong = [-1, math.nan, math.inf] + ([] if field.name in MAY_BE_NONE else [0])
             for value in wrong:
@@ -26,12 +26,12 @@ class LimitsTests(SynchronousTestCase):
                     Limits(**cast(dict[str, Any], {field.name: value}))
 
     def test_first_frame(self) -> None:
-        """What a client must say to be let in fits in the first frame."""
+        """The smallest first frame can hold a client's first message."""
         Limits(max_first_frame=512)
         with self.assertRaisesRegex(ConfigurationError, "512 or more, not 511"):
             Limits(max_first_frame=511)
 
     def test_no_rate(self) -> None:
-        """A rate of 0 is one without a limit."""
+        """A rate of 0 is no limit."""
         for name in MAY_BE_NONE:
             self.assertEqual(getattr(Limits(**{name: 0}), name), 0)

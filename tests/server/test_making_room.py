@@ -1,4 +1,4 @@
-"""Tests of what a server does where the system has no room for another connection."""
+"""Tests of a server for which the system has no room for another connection."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fakes.peers import (
 
 
 def transport_of(host: str) -> type[SocketTransport]:
-    """Return what connects somebody of an address."""
+    """Return a function that connects a client from an address."""
 
     class Transport(SocketTransport):
         def getPeer(self) -> IPv4Address:
@@ -29,18 +29,18 @@ def transport_of(host: str) -> type[SocketTransport]:
 
 
 def client_of(factory: ChatFactory, host: str) -> Peer:
-    """Connect a client of an address that was greeted and does not answer."""
+    """Connect a client from an address that is greeted and does not answer."""
     return greeted_client(factory, transport_of(host))
 
 
 class MakeRoomTests(SynchronousTestCase):
-    """A connection without a session goes, at once."""
+    """A connection without a session is aborted at once."""
 
     def setUp(self) -> None:
         self.factory = memory_factory()
 
     def test_nobody(self) -> None:
-        """Where nobody is there but those who have sessions, nobody goes."""
+        """If every connection has a session, none is aborted."""
         alice = hand_client(self.factory)
         self.assertFalse(self.factory.engine.shedder.make_room())
         settle(self.factory)
@@ -48,7 +48,7 @@ class MakeRoomTests(SynchronousTestCase):
         self.assertTrue(alice.protocol.session.is_active)
 
     def test_most_first(self) -> None:
-        """One goes of the address that has most; nobody waits for it to read why."""
+        """The oldest of the address that has most is aborted, without waiting for it to read."""
         other = client_of(self.factory, "203.0.113.7")
         flood = [client_of(self.factory, "198.51.100.9") for _ in range(3)]
         self.assertTrue(self.factory.engine.shedder.make_room())
@@ -56,10 +56,12 @@ class MakeRoomTests(SynchronousTestCase):
         self.assertEqual([each.transport.ends for each in flood], [["abort"], [], []])
         self.assertEqual(other.transport.ends, [])
         self.assertEqual(len(self.factory.engine.connections), 3)
-        self.assertEqual(self.factory.clock.getDelayedCalls()[3:], [])  # each has its own
+        self.assertEqual(
+            self.factory.clock.getDelayedCalls()[3:], []
+        )  # a timer for each connection
 
     def test_logged(self) -> None:
-        """It is logged like others who go for somebody else."""
+        """It is logged like other shed connections."""
         client_of(self.factory, "198.51.100.9")
         with capturedLogs() as events:
             self.factory.engine.shedder.make_room()
@@ -69,7 +71,7 @@ class MakeRoomTests(SynchronousTestCase):
         self.assertIn("overloaded", line)
 
     def test_sent_away(self) -> None:
-        """Who was sent away and does not go is cut off before anybody else."""
+        """A refused connection that stays open is aborted before any other."""
         waiting = client_of(self.factory, "203.0.113.7")
         sent_away = client_of(self.factory, "198.51.100.9")
         sent_away.protocol.end_session("kicked", "go")
@@ -78,11 +80,11 @@ class MakeRoomTests(SynchronousTestCase):
         with capturedLogs() as events:
             self.assertTrue(self.factory.engine.shedder.make_room())
         self.assertEqual(sent_away.transport.ends, ["half-close", "abort"])
-        self.assertEqual(events, [])  # its end was logged
+        self.assertEqual(events, [])  # its end was logged before
         self.assertEqual(waiting.transport.ends, [])
 
     def test_flood(self) -> None:
-        """Who comes from elsewhere is welcomed, however many connections of one address come."""
+        """A client from elsewhere gets its session, however many connections an address opens."""
         for _ in range(20):
             client_of(self.factory, "198.51.100.9")
         bob = client_of(self.factory, "203.0.113.7")

@@ -1,4 +1,4 @@
-"""Tests of the order in which a session is told of things, and of what it is still told."""
+"""Tests of the order of a session's messages, and of the messages that it still gets at its end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PickyFactory(ChatFactory):
 
 
 class OrderTests(SynchronousTestCase):
-    """Everything a session is told comes in the order in which it happened."""
+    """A session gets everything in the order in which it happened."""
 
     def setUp(self) -> None:
         self.server = MemoryServer(PickyFactory)
@@ -45,21 +45,21 @@ class OrderTests(SynchronousTestCase):
         sending.addErrback(note)
 
     def test_error_after_receipt(self) -> None:
-        """A refusal comes after the receipts of what was said before it."""
+        """A refusal follows the receipts of earlier messages."""
         for text in ("one", "bad", "two"):
             self.tell_of(self.client.send(text))
         self.server.pump()
         self.assertEqual(self.told, ["one", "too-bad", "two"])
 
     def test_bad_request_after_receipt(self) -> None:
-        """So does the refusal of a header."""
+        """The refusal of a header follows the receipts, too."""
         self.client.send("one")
         self.client.connection.send(MessageType.COMMAND, {"id": "c1"})
         self.server.pump()
         self.assertEqual(self.told, ["one", "bad-request"])
 
     def test_receipt_before_a_fault(self) -> None:
-        """Who breaks the protocol still gets the receipts of what it said before."""
+        """A client that breaks the protocol still gets the receipts of its earlier messages."""
         receipt = self.client.send("one")
         self.client.connection.queue_frames(NO_FRAME)
         self.server.pump()
@@ -71,7 +71,7 @@ class HalfClosedTests(SynchronousTestCase):
     """A peer that has closed its sending half."""
 
     def test_gets_its_receipts(self) -> None:
-        """It is still sent what it is owed, and then its session is over."""
+        """It still gets its answers, and then its session ends."""
         server = MemoryServer()
         other = server.connect("bob")
         peer = hand_client(server.factory, "alice")
@@ -86,7 +86,7 @@ class HalfClosedTests(SynchronousTestCase):
         self.assertEqual(peer.transport.ends, ["close", "abort"])
 
     def test_reads_slowly(self) -> None:
-        """It gets them however slowly it reads, and only then is the connection closed."""
+        """It gets them however slowly it reads; only then does the connection close."""
         server = MemoryServer()
         peer = hand_client(server.factory, "alice")
         peer.transport.accept_no_more()
@@ -100,7 +100,7 @@ class HalfClosedTests(SynchronousTestCase):
         self.assertEqual(peer.take_texts(), texts)
 
     def test_after_the_end(self) -> None:
-        """Closing its half is how it answers the end of its session."""
+        """A client answers the end of its session by closing its sending half."""
         server = MemoryServer()
         peer = hand_client(server.factory, "alice")
         next(iter(server.factory.sessions.values())).end()
@@ -111,7 +111,7 @@ class HalfClosedTests(SynchronousTestCase):
 
 
 class StalledTests(SynchronousTestCase):
-    """A peer for whom so much waits that it is not read from."""
+    """A peer with so much waiting for it that reading from it pauses."""
 
     def setUp(self) -> None:
         self.server = MemoryServer(heartbeat_s=1.0)
@@ -123,11 +123,11 @@ class StalledTests(SynchronousTestCase):
         self.server.pump()
 
     def test_is_held(self) -> None:
-        """It is not read from."""
+        """Reading from it pauses."""
         self.assertFalse(self.peer.transport.is_reading)
 
     def test_reads_slowly(self) -> None:
-        """As long as it reads on it lives, though its pongs are not read."""
+        """It lives as long as it reads, though its pongs are not read."""
         for _ in range(10):
             self.server.advance(2)
             self.peer.transport.accept_again()
@@ -135,7 +135,7 @@ class StalledTests(SynchronousTestCase):
         self.assertEqual(self.peer.transport.ends, [])
 
     def test_does_not_read(self) -> None:
-        """One that does not read at all is disconnected."""
+        """A peer that does not read at all is disconnected."""
         self.server.advance(5)
         self.assertEqual(self.peer.transport.ends, ["half-close"])
         self.assertEqual(self.peer.take()[-1].header.code, "slow-consumer")
@@ -149,7 +149,7 @@ class ArrivalTests(SynchronousTestCase):
         self.server = MemoryServer()
 
     def test_there_already(self) -> None:
-        """It fires at once for who is there."""
+        """It fires at once for a client that has a session."""
         client = self.server.connect("alice")
         arrival = self.server.factory.when_active("ALICE")
         self.assertEqual(self.successResultOf(arrival).id, client.session_id)
@@ -178,7 +178,7 @@ class ArrivalTests(SynchronousTestCase):
         self.assertEqual(self.failureResultOf(arrival, SessionEnded).value.code, "shutting-down")
 
     def test_cancelled(self) -> None:
-        """It may be cancelled, and others wait on."""
+        """It may be cancelled; other callers wait on."""
         first, second = (self.server.factory.when_active("alice") for _ in range(2))
         first.cancel()
         self.failureResultOf(first, CancelledError)
@@ -186,7 +186,7 @@ class ArrivalTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(second).name, "alice")
 
     def test_started_again(self) -> None:
-        """A server that was shut down takes clients again when it listens again."""
+        """A server that was shut down accepts clients again when it listens again."""
         self.successResultOf(self.server.factory.shut_down())
         self.assertIsNone(self.server.factory.buildProtocol(None))
         self.server.factory.startFactory()
@@ -197,7 +197,7 @@ class Failing:
     """Fails to flush.
 
     Attributes:
-        is_told: Whether it was told that it failed.
+        is_told: Whether it was told of its failure.
     """
 
     is_told = False
@@ -213,10 +213,10 @@ class Failing:
 
 
 class IsolationTests(SynchronousTestCase):
-    """One that fails does no harm to the others."""
+    """A failing receiver does no harm to the others."""
 
     def test_flush(self) -> None:
-        """Who is flushed after it is flushed; it is told that it failed."""
+        """The next receiver is flushed; the failing one is told of its failure."""
         server = MemoryServer()
         turn: Turn = server.factory.engine.turn
         failing = Failing()
@@ -228,7 +228,7 @@ class IsolationTests(SynchronousTestCase):
         self.assertTrue(failing.is_told)
 
     def test_tick(self) -> None:
-        """Who is ticked after it is ticked, again and again."""
+        """The next receiver is ticked, again and again."""
         server = MemoryServer(heartbeat_s=1.0)
         server.factory.engine.registry._wheel.add(Failing())
         client = server.connect("alice")

@@ -1,4 +1,4 @@
-"""Tests of counting what one client sends and asks."""
+"""Tests of `chatd.server.pace`."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class PaceTests(SynchronousTestCase):
         self.pace = Pace(self.clock, Limits(message_rate=RATE, command_rate=RATE))
 
     def assert_waits(self, waited, delay_s):
-        """The client may go on after so many seconds, and not before."""
+        """Check that the client may go on after so many seconds, and not before."""
         self.assertTrue(self.pace.is_waiting)
         self.clock.advance(delay_s * 0.9)
         self.assertNoResult(waited)
@@ -35,7 +35,7 @@ class PaceTests(SynchronousTestCase):
         self.assertFalse(self.pace.is_waiting)
 
     def test_messages(self):
-        """A burst of messages is free; the next one waits for its token."""
+        """A burst of messages is free; the next message waits for its token."""
         for _ in range(BURST):
             self.pace.count_message()
         self.assertIsNone(self.pace.throttle())
@@ -43,32 +43,32 @@ class PaceTests(SynchronousTestCase):
         self.assert_waits(self.pace.throttle(), 1 / RATE)
 
     def test_bytes(self):
-        """A kibibyte counts as much as a message, whatever it is of."""
+        """A kibibyte counts as much as a message."""
         self.pace.count_data(BURST * TOKEN_BYTES)
         self.assertIsNone(self.pace.throttle())
         self.pace.count_data(TOKEN_BYTES)
         self.assert_waits(self.pace.throttle(), 1 / RATE)
 
     def test_counted_once(self):
-        """What was counted is not counted again by the next look."""
+        """Counted messages do not count again at the next call."""
         self.pace.count_data((BURST + 1) * TOKEN_BYTES)
         self.assert_waits(self.pace.throttle(), 1 / RATE)
         self.assertIsNone(self.pace.throttle())
 
     def test_answers(self):
-        """Others have their turn after so many answers, and again after as many."""
+        """Other clients have their turn after each so many answers."""
         for _ in range(2):
             turns = [self.pace.count_answer() for _ in range(MAX_ANSWERED)]
             self.assertEqual(turns, [False] * (MAX_ANSWERED - 1) + [True])
 
     def test_answers_are_messages(self):
-        """An answer counts as a message does."""
+        """An answer counts as a message."""
         for _ in range(BURST + 1):
             self.pace.count_answer()
         self.assert_waits(self.pace.throttle(), 1 / RATE)
 
     def test_commands_in_turn(self):
-        """Some commands are done in a turn; the next begins with the turn after it."""
+        """A few commands run in a turn; the next command runs in the next turn."""
         for _ in range(MAX_COMMANDS_IN_TURN - 1):
             self.assertIsNone(self.pace.count_command(0.0))
         waited: Any = self.pace.count_command(0.0)
@@ -79,12 +79,12 @@ class PaceTests(SynchronousTestCase):
         self.assertIsNone(self.pace.count_command(0.0))
 
     def test_long_command(self):
-        """After a long command others have a multiple of its time."""
+        """After a long command, other clients get a multiple of its time."""
         self.assertIsNone(self.pace.count_command(LONG_COMMAND_S))
         self.assert_waits(self.pace.count_command(1.0), OTHERS_SHARE)
 
     def test_stop(self):
-        """When the connection is gone nobody goes on, and no call is left."""
+        """When the connection is gone, the client never goes on, and no call is left."""
         waited = self.pace.wait(5)
         self.pace.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -1,4 +1,4 @@
-"""Tests of how much one client may ask at once: others have their turn, and it must read."""
+"""Tests of many commands at once: other clients have their turn, and the client must read."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ class ServedPaceTests(SynchronousTestCase):
         self.alice = hand_client(self.factory)
 
     def ask(self, number: int, name: str, **fields: object) -> None:
-        """Give a command a number of times, in one piece."""
+        """Give a command several times, in one piece."""
         self.alice.send(*(command(name, id=str(each), **fields) for each in range(number)))
 
     def answered(self) -> list[str]:
-        """Return the ids of the RESULTs that have come."""
+        """Return the ids of the received RESULTs."""
         return [told.header["id"] for told in self.alice.take() if told.type == MessageType.RESULT]
 
     def test_turns(self) -> None:
-        """Of many commands a few are done in a turn, and in the end all of them, in order."""
+        """Many commands run a few in each turn, and in the end all have run, in order."""
         done: list[str] = []
         received = self.factory.command_received
 
@@ -49,7 +49,7 @@ class ServedPaceTests(SynchronousTestCase):
         self.assertTrue(self.alice.transport.is_reading)
 
     def test_bytes(self) -> None:
-        """Who does not read what it asked for is answered nothing more until it does."""
+        """A client that does not read its results gets no more answers until it does."""
         self.alice.send(Message.chat(bytes(2 * HOLD_PENDING), id="large"))
         settle(self.factory)
         self.alice.take()
@@ -64,7 +64,7 @@ class ServedPaceTests(SynchronousTestCase):
         self.assertEqual(self.answered(), ["0", "1", "2", "3", "4"])
 
     def test_gone(self) -> None:
-        """Who goes instead leaves nothing behind."""
+        """A client that goes instead leaves nothing behind."""
         self.alice.send(Message.chat(bytes(2 * HOLD_PENDING), id="large"))
         settle(self.factory)
         self.alice.transport.accept_no_more()

@@ -1,4 +1,4 @@
-"""Tests of the server's protocol: whom it lets in, and what nobody can do to it."""
+"""Tests of the server's protocol: greetings, refusals, and hostile clients."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from tests.server.cases import ServerCase
 
 
 class Nameless(SocketTransport):
-    """A transport that cannot tell its peer, as that of a process."""
+    """A transport without a peer's address, like a process's."""
 
     def getPeer(self):
         raise NotImplementedError
 
 
 class BeginningTests(ServerCase):
-    """A connection begins, whatever carries it."""
+    """A connection begins on any transport."""
 
     def test_no_peer(self) -> None:
-        """A transport that cannot tell its peer does as well as any other."""
+        """A transport without a peer's address works like any other."""
         client = hand_client(self.factory, transport_class=Nameless)
         (session,) = self.factory.sessions.values()
         self.assertEqual((session.address, repr(session.peer)), ("local", "NoAddress()"))
@@ -41,7 +41,7 @@ class BeginningTests(ServerCase):
         self.assertEqual(self.factory.sessions, {})
 
     def test_cannot_begin(self) -> None:
-        """A connection that cannot begin is cut off, and the server goes on."""
+        """A connection that cannot begin is aborted, and the server goes on."""
         empty: dict[str, Any] = {}
         admission = self.factory.engine.admission
         self.patch(admission, "takes_passwords", lambda identity: empty["no"])
@@ -52,10 +52,10 @@ class BeginningTests(ServerCase):
 
 
 class AdmissionTests(ServerCase):
-    """Who answers the greeting is let in, or told why not."""
+    """A client that answers the greeting gets a session, or the reason for a refusal."""
 
     def test_welcome(self) -> None:
-        """A client is welcomed under the name that it asked for."""
+        """A client is welcomed under its requested name."""
         client = greeted_client(self.factory)
         client.send(ack(client, "alice"))
         settle(self.factory)
@@ -77,7 +77,7 @@ class AdmissionTests(ServerCase):
         self.assertEqual(self.factory.sessions[session_id].name, "alice")
 
     def test_guest(self) -> None:
-        """A client that asks for no name is given one."""
+        """A client that requests no name gets a name."""
         client = greeted_client(self.factory)
         client.send(ack(client, None))
         settle(self.factory)
@@ -95,7 +95,7 @@ class AdmissionTests(ServerCase):
         self.assertEqual(client.transport.ends, ["half-close"])
 
     def test_name_taken(self) -> None:
-        """A name that another client has is refused, whatever its case."""
+        """A name that another client has is refused in any case."""
         hand_client(self.factory, "alice")
         client = greeted_client(self.factory)
         client.send(ack(client, "ALICE"))
@@ -109,13 +109,13 @@ class AdmissionTests(ServerCase):
         self.assertEqual(len(self.factory.sessions), 1)
 
     def test_name_of_the_server(self) -> None:
-        """The name under which the server speaks is refused."""
+        """The server's own name is refused."""
         client = greeted_client(self.factory)
         client.send(ack(client, "server"))
         self.assertEqual(self.told(client)[0][1], "name-taken")
 
     def test_bad_name(self) -> None:
-        """A name that is not allowed is refused."""
+        """An invalid name is refused."""
         client = greeted_client(self.factory)
         client.send(ack(client, "al ice"))
         self.assertEqual(self.told(client)[1], (MessageType.DISCONNECT, "bad-name", None))
@@ -125,14 +125,14 @@ class AdmissionTests(ServerCase):
         self.refused(SessionAck(session_id="another", name="alice"), "bad-session")
 
     def test_name_is_free_after_the_end(self) -> None:
-        """A name can be had again as soon as its session is over."""
+        """A name is free again as soon as its session is over."""
         client = hand_client(self.factory, "alice")
         client.send(GOODBYE)
         settle(self.factory)
         self.assertTrue(hand_client(self.factory, "alice").protocol.connection.is_established)
 
     def test_session_that_cannot_be_made(self) -> None:
-        """A session class that fails costs the connection, and not the name for ever."""
+        """A session class that fails costs the connection, but the name is free again."""
 
         class FailingSession(Session):
             def __init__(self, *args: object) -> None:
@@ -161,7 +161,7 @@ class HostileTests(ServerCase):
         self.client = hand_client(self.factory)
 
     def test_fault_in_the_bytes(self) -> None:
-        """Damaged bytes are told, logged as a warning, and end the session."""
+        """Damaged bytes are reported to the client, logged as a warning, and end the session."""
         with capturedLogs() as events:
             self.client.protocol.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
         self.assertEqual(
@@ -179,20 +179,20 @@ class HostileTests(ServerCase):
         self.assertTrue(any("bad-day" in formatEvent(event) for event in events))
 
     def test_room_of_a_long_name(self) -> None:
-        """A room's name as long as a header can be is refused before it is looked up."""
+        """A room's name as long as a header is refused before it is looked up."""
         self.factory.hook = self.factory.publish
         self.client.send(Message.chat("hello", id="m1", room="r" * 65_490))
         self.assertEqual(self.told(self.client), [(MessageType.ERROR, "bad-request", "m1")])
 
     def test_unknown_type_with_a_long_id(self) -> None:
-        """A frame of an unknown type is refused whatever its header is like."""
+        """A frame of an unknown type is refused with any header."""
         self.client.send(Message(99, {"id": "i" * 65_500}))
         ((kind, code, _),) = self.told(self.client)
         self.assertEqual((kind, code), (MessageType.ERROR, "unknown-type"))
         self.assertTrue(self.client.protocol.connection.is_established)
 
     def test_content_is_never_logged(self) -> None:
-        """What is said does not show in the log, whatever becomes of it."""
+        """Contents of messages never appear in the log."""
 
         def hook(session: Session, message: Message) -> None:
             raise RequestError("not-today", "come back tomorrow")

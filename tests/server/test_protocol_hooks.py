@@ -1,4 +1,4 @@
-"""Tests of the hooks of a server: plain and async, and what becomes of their failures."""
+"""Tests of a server's hooks, plain and async, and of their failures."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tests.server.cases import ServerCase
 
 
 class PlainHookTests(ServerCase):
-    """What a plain hook raises is told to the client, and the session goes on."""
+    """The client gets an ERROR for a plain hook's exception, and the session goes on."""
 
     def setUp(self) -> None:
         super().setUp()
         self.client = hand_client(self.factory)
 
     def raising(self, error: Exception) -> None:
-        """Let the hook raise."""
+        """Raise the test's exception."""
 
         def hook(session: Session, message: Message) -> None:
             raise error
@@ -28,7 +28,7 @@ class PlainHookTests(ServerCase):
         self.factory.hook = hook
 
     def test_request_error(self) -> None:
-        """A RequestError becomes an ERROR that names the message."""
+        """A `RequestError` becomes an ERROR that names the message."""
         self.raising(RequestError("not-today", "come back tomorrow"))
         self.client.say("one", "two")
         self.assertEqual(
@@ -37,20 +37,20 @@ class PlainHookTests(ServerCase):
         )
 
     def test_request_error_for_another_frame(self) -> None:
-        """A RequestError that names a frame itself is told as it is."""
+        """A `RequestError` that names a frame itself is sent unchanged."""
         self.raising(RequestError("not-today", "come back tomorrow", ref="another"))
         self.client.say("one")
         self.assertEqual(self.told(self.client), [(MessageType.ERROR, "not-today", "another")])
 
     def test_request_error_for_a_command(self) -> None:
-        """A RequestError for a COMMAND names the command's id."""
+        """A `RequestError` for a COMMAND names the command's id."""
         self.raising(RequestError("not-today", "come back tomorrow"))
         self.client.send(Message(MessageType.COMMAND, {"id": "c1", "command": "dance"}))
         self.assertEqual(self.told(self.client), [(MessageType.ERROR, "not-today", "c1")])
         self.assertEqual(self.factory.texts, ["dance"])
 
     def test_other_error(self) -> None:
-        """Any other exception is logged, and told without a detail."""
+        """Any other exception is logged, and reported without details."""
         self.raising(ValueError("the secret of the house"))
         self.client.say("one")
         settle(self.factory)
@@ -60,7 +60,7 @@ class PlainHookTests(ServerCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_session_goes_on(self) -> None:
-        """After a failure the next message is handled."""
+        """After a failure, the next message is processed."""
         self.raising(ValueError("no"))
         self.client.say("one")
         self.factory.hook = lambda session, message: session.reply(message, "fine")
@@ -71,13 +71,13 @@ class PlainHookTests(ServerCase):
         self.flushLoggedErrors(ValueError)
 
     def test_spoke_to_a_session_that_is_over(self) -> None:
-        """A hook that speaks to a session that is over has not failed."""
+        """A hook that sends to a session that is over has not failed."""
         self.raising(SessionEnded("goodbye", "gone"))
         self.client.say("one")
         self.assertEqual(self.told(self.client), [])
 
     def test_what_fails_after_the_end(self) -> None:
-        """A hook that ends the session and then fails is logged, and nobody is told."""
+        """A hook's failure after it ended the session is logged, and reported to nobody."""
 
         def hook(session: Session, message: Message) -> None:
             session.end("enough", "that was enough")
@@ -89,7 +89,7 @@ class PlainHookTests(ServerCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_log_tells_what_failed(self) -> None:
-        """The log says which of the hooks failed."""
+        """The log names the hook that failed."""
         self.raising(ValueError("no"))
         with capturedLogs() as events:
             self.client.say("one")
@@ -101,7 +101,7 @@ class PlainHookTests(ServerCase):
 
 
 class AsyncHookTests(ServerCase):
-    """An async hook is waited for, and holds up nobody but its own session."""
+    """An async hook holds up only its own session."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -120,7 +120,7 @@ class AsyncHookTests(ServerCase):
         return client.take_texts()
 
     def test_in_order(self) -> None:
-        """Messages are handled one after the other, in the order in which they came."""
+        """Messages are processed one by one, in the order of arrival."""
         self.client.say("one", "two")
         self.assertEqual(self.factory.texts, ["one"])
         self.assertFalse(self.client.transport.is_reading)
@@ -141,14 +141,14 @@ class AsyncHookTests(ServerCase):
         self.assertFalse(self.client.transport.is_reading)
 
     def test_request_error(self) -> None:
-        """What it raises after waiting is told like what a plain hook raises."""
+        """Its exception after waiting is reported like a plain hook's exception."""
         self.client.say("one")
         self.gates["one"].errback(RequestError("not-today", "come back tomorrow"))
         self.assertEqual(self.told(self.client), [(MessageType.ERROR, "not-today", "one")])
         self.assertTrue(self.client.transport.is_reading)
 
     def test_other_error(self) -> None:
-        """A failure after waiting is logged, and the next message handled."""
+        """A failure after waiting is logged, and the next message is processed."""
         self.client.say("one", "two")
         self.gates["one"].errback(ValueError("no"))
         self.assertEqual(self.told(self.client), [(MessageType.ERROR, "internal-error", "one")])
@@ -156,7 +156,7 @@ class AsyncHookTests(ServerCase):
         self.assertEqual(self.factory.texts, ["one", "two"])
 
     def test_session_ends_while_it_runs(self) -> None:
-        """Where the session ends first, the hook's answer goes nowhere and is no failure."""
+        """If the session ends first, the hook's answer is dropped, and that is no failure."""
         self.client.say("one", "two")
         self.client.transport.lose()
         self.gates["one"].callback(None)
@@ -165,7 +165,7 @@ class AsyncHookTests(ServerCase):
         self.assertEqual(self.factory.sessions, {})
 
     def test_failure_after_the_end(self) -> None:
-        """Where the session ends first, a failure is still logged."""
+        """If the session ends first, a failure is still logged."""
         self.client.say("one")
         self.client.transport.lose()
         self.gates["one"].errback(ValueError("no"))
@@ -173,10 +173,10 @@ class AsyncHookTests(ServerCase):
 
 
 class EndingHookTests(ServerCase):
-    """A hook that ends the session whose message it is about."""
+    """A hook that ends the session of its message."""
 
     def test_async(self) -> None:
-        """The client's end is read all the same, so that the connection closes in its time."""
+        """The client's end is read all the same, so that the connection closes in time."""
         gate: Deferred[None] = Deferred()
 
         async def hook(session: Session, message: Message) -> None:

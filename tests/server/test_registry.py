@@ -1,4 +1,4 @@
-"""Tests of the established sessions, and of who waits for one."""
+"""Tests of `chatd.server.registry`."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from chatd.server.registry import SessionRegistry
 
 
 class RecordingRoster:
-    """Notes who arrives and who departs."""
+    """Notes arrivals and departures."""
 
     def __init__(self):
         self.told = []
@@ -36,7 +36,7 @@ class FakeProtocol:
 
 
 class FakeSession(Member):
-    """A session on a protocol that is none."""
+    """A session on a fake protocol."""
 
     def __init__(self, id, name):
         super().__init__(id, name)
@@ -54,7 +54,7 @@ class RegistryTests(SynchronousTestCase):
         self.alice = FakeSession("1", "Alice")
 
     def test_add(self):
-        """A session that is added is counted, in the chat, and pinged."""
+        """An added session is counted, in the chat, and pinged."""
         self.registry.add(self.alice, ["lobby"])
         self.assertEqual(self.registry.sessions, {"1": self.alice})
         self.assertEqual(self.connections.sessions, 1)
@@ -63,7 +63,7 @@ class RegistryTests(SynchronousTestCase):
         self.assertEqual(self.alice.protocol.ticks, 1)
 
     def test_remove(self):
-        """A session that is removed is out of the chat, and not pinged."""
+        """A removed session is out of the chat, and not pinged."""
         self.registry.add(self.alice, [])
         self.registry.remove(self.alice, is_silent=True)
         self.assertEqual(self.registry.sessions, {})
@@ -71,7 +71,7 @@ class RegistryTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_there_already(self):
-        """Who waits for a session that there is has it at once, however the name is spelled."""
+        """A caller that waits for a present session gets it at once, in any spelling."""
         self.registry.add(self.alice, [])
         self.registry.active(self.alice)
         self.assertIs(self.successResultOf(self.registry.when_active("ALICE")), self.alice)
@@ -97,7 +97,7 @@ class RegistryTests(SynchronousTestCase):
         self.assertIs(self.successResultOf(waiting), again)
 
     def test_to_come(self):
-        """All who wait for a name have the session as soon as it is active; nobody else has."""
+        """All callers that wait for a name get the session when it is active; no others do."""
         waiting = [self.registry.when_active("alice") for _ in range(2)]
         other = self.registry.when_active("bob")
         self.registry.add(self.alice, [])
@@ -107,7 +107,7 @@ class RegistryTests(SynchronousTestCase):
         self.assertNoResult(other)
 
     def test_cancelled(self):
-        """Who waits no more is told nothing, and keeps nobody else from being told."""
+        """A cancelled caller is told nothing; the others still are."""
         first, second = self.registry.when_active("alice"), self.registry.when_active("alice")
         first.addErrback(lambda _: None).cancel()
         self.registry.add(self.alice, [])
@@ -117,7 +117,7 @@ class RegistryTests(SynchronousTestCase):
         self.assertEqual(self.registry._waiting, {})
 
     def test_close(self):
-        """Who waits when the server shuts down is told that nobody comes."""
+        """Callers that wait when the server shuts down are told that no client will come."""
         waiting = self.registry.when_active("alice")
         self.registry.close(SessionEnded("shutting-down", "the server is shutting down"))
         self.assertEqual(self.failureResultOf(waiting, SessionEnded).value.code, "shutting-down")

@@ -1,4 +1,4 @@
-"""Tests of the session as the server sees it: its beginning, its end, and what it can say."""
+"""Tests of `chatd.server.session`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class RecordingSession(Session):
     """Notes its beginning and its end.
 
     Attributes:
-        steps: What happened, in order, in all sessions of the test.
+        steps: The beginnings and ends of all sessions of the test, in order.
     """
 
     steps: list[tuple[object, ...]]
@@ -39,7 +39,7 @@ class RecordingSession(Session):
 
 
 class SessionTests(SynchronousTestCase):
-    """A server whose sessions note what happens to them."""
+    """A server whose sessions note their beginnings and ends."""
 
     def setUp(self) -> None:
         self.steps: list[tuple[object, ...]] = []
@@ -61,14 +61,14 @@ class SessionTests(SynchronousTestCase):
 
 
 class LifeTests(SessionTests):
-    """`established` and `ended` are called once each, whatever the reason of the end."""
+    """`established` and `ended` are called once each, for every reason of an end."""
 
     def setUp(self) -> None:
         super().setUp()
         self.client = hand_client(self.factory)
 
     def assert_ended(self, code: str) -> None:
-        """Check that the session began and ended once, and that nothing comes after it."""
+        """Check that the session began and ended once, and that nothing follows."""
         self.end_turn()
         expected = [("established", "alice", True), ("ended", "alice", code, False)]
         self.assertEqual(self.steps, expected)
@@ -79,7 +79,7 @@ class LifeTests(SessionTests):
         self.assertEqual((self.factory.sessions, self.factory.clock.getDelayedCalls()), ({}, []))
 
     def test_established(self) -> None:
-        """A session's subclass is told that it was welcomed, and not yet of an end."""
+        """After the welcome, only `established` is called."""
         self.assertEqual(self.steps, [("established", "alice", True)])
         self.assertIsInstance(self.session_of(self.client), self.session_class)
 
@@ -94,7 +94,7 @@ class LifeTests(SessionTests):
         self.assert_ended("connection-lost")
 
     def test_ended_by_the_server(self) -> None:
-        """The server ends the session, with a code of its own."""
+        """The server ends the session, with its own code."""
         self.session_of(self.client).end("enough", "that was enough")
         self.assert_ended("enough")
 
@@ -115,19 +115,19 @@ class LifeTests(SessionTests):
         self.assert_ended("shutting-down")
 
     def test_slow_consumer(self) -> None:
-        """The client reads nothing of what it is sent."""
+        """The client does not read."""
         self.client.transport.accept_no_more()
         self.client.protocol.deliver(bytes(9 * 1024 * 1024))
         self.assert_ended("slow-consumer")
 
     def test_ended_in_its_own_message(self) -> None:
-        """The server ends the session while it handles its message."""
+        """The server ends the session while it processes its message."""
         self.factory.message_received = lambda session, message: session.end()
         self.client.say("one", "two")
         self.assert_ended("goodbye")
 
     def test_never_established(self) -> None:
-        """A connection that was never let in has no session, and nothing is called."""
+        """A connection that was refused has no session, and nothing is called."""
         self.steps.clear()
         stranger = greeted_client(self.factory)
         stranger.send(ack(stranger, "alice"))
@@ -136,7 +136,7 @@ class LifeTests(SessionTests):
         self.assertEqual(self.steps, [])
 
     def test_ended_as_soon_as_established(self) -> None:
-        """A session may be ended by its own `established`."""
+        """A session may be ended in its own `established`."""
 
         class BriefSession(self.session_class):  # type: ignore[name-defined,misc]  # a class anyway
             def established(self) -> None:
@@ -176,7 +176,7 @@ class FailingHooksTests(SessionTests):
         self.assertEqual(client.take_texts(), ["hello"])
 
     def test_established_waits(self) -> None:
-        """No message is handled before an async `established` is done."""
+        """No message is processed before an async `established` is done."""
         gate: Deferred[None] = Deferred()
 
         class WaitingSession(Session):
@@ -203,7 +203,7 @@ class FailingHooksTests(SessionTests):
         self.assertEqual(self.factory.sessions, {})
 
     def test_ended_fails_later(self) -> None:
-        """An async `ended` that fails after it waited is logged, too."""
+        """An async `ended` that fails after waiting is logged, too."""
         gate: Deferred[None] = Deferred()
 
         class WaitingSession(Session):
@@ -217,7 +217,7 @@ class FailingHooksTests(SessionTests):
 
 
 class SayingTests(SessionTests):
-    """What the server says to one session alone."""
+    """Messages from the server to a single session."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -237,21 +237,21 @@ class SayingTests(SessionTests):
         self.assertEqual(len(message.id), 32)
 
     def test_send_bytes_under_an_id(self) -> None:
-        """A content of bytes and an id are sent as they are given."""
+        """Bytes and an id are sent unchanged."""
         self.session.send(b"\xff\x00", id="my-id")
         self.end_turn()
         (message,) = self.client.take()
         self.assertEqual((message.content, message.id), (b"\xff\x00", "my-id"))
 
     def test_reply(self) -> None:
-        """An answer to a message bears its id."""
+        """A reply bears the message's id."""
         self.session.reply(Message.chat("question", id="q1"), "answer")
         self.end_turn()
         (message,) = self.client.take()
         self.assertEqual((message.id, message.text), ("q1", "answer"))
 
     def test_order_with_the_room(self) -> None:
-        """What is said to one comes after what its room was told before, in one write."""
+        """A message to a session follows its room's earlier messages, in one write."""
         told = self.factory.send_to_room("lobby", "one")
         told.addCallback(lambda _: self.session.send("two"))
         told.addCallback(lambda _: self.factory.send_to_room("lobby", "three"))
@@ -261,7 +261,7 @@ class SayingTests(SessionTests):
         self.assertEqual(self.client.take_texts(), ["one", "two", "three"])
 
     def test_order_with_its_own(self) -> None:
-        """An answer comes after the receipts of what the client said before."""
+        """An answer follows the receipts of the client's earlier messages."""
         self.factory.publish(self.session, Message.chat("one", id="1"))
         self.session.reply(Message.chat("question", id="q1"), "two")
         self.factory.publish(self.session, Message.chat("three", id="3"))
@@ -269,14 +269,14 @@ class SayingTests(SessionTests):
         self.assertEqual(self.client.take_texts(), ["one", "two", "three"])
 
     def test_too_much(self) -> None:
-        """A content over the limit is refused at once, and the session goes on."""
+        """A content over the limit raises at once, and the session goes on."""
         self.assertRaises(LocalProtocolError, self.session.send, bytes(101))
         self.session.send(bytes(100))
         self.end_turn()
         self.assertEqual(len(self.client.take()), 1)
 
     def test_after_the_end(self) -> None:
-        """Nothing can be said to a session that is over; the error says why it is."""
+        """Sending to a session that is over raises its end's reason."""
         self.session.end("enough", "that was enough", retry=True)
         error = self.assertRaises(SessionEnded, self.session.send, "hello")
         self.assertEqual(
@@ -285,7 +285,7 @@ class SayingTests(SessionTests):
         self.assertRaises(SessionEnded, self.session.reply, Message.chat("question"), "answer")
 
     def test_default_end(self) -> None:
-        """A session that is ended without a reason is said goodbye to."""
+        """A session that is ended without a reason gets a goodbye."""
         self.session.end()
         self.end_turn()
         (end,) = self.client.take()
@@ -300,22 +300,22 @@ class SayingTests(SessionTests):
 
 
 class KnowingTests(SessionTests):
-    """What a session knows of its client."""
+    """The session's data of its client."""
 
     def test_each_has_its_own_extra(self) -> None:
-        """What is kept with one session is not seen by another."""
+        """Each session has its own `extra`."""
         alice = self.session_of(hand_client(self.factory, "alice"))
         bob = self.session_of(hand_client(self.factory, "bob"))
         alice.extra["colour"] = "green"
         self.assertEqual((alice.extra["visits"], bob.extra), (1, {"visits": 1}))
 
     def test_peer_and_factory(self) -> None:
-        """A session tells where its client is, and whose session it is."""
+        """A session knows its client's address and its factory."""
         session = self.session_of(hand_client(self.factory))
         self.assertEqual(getattr(session.peer, "host", None), "192.0.2.1")
         self.assertIs(session.factory, self.factory)
 
     def test_repr(self) -> None:
-        """A session shows its name and its id."""
+        """Its repr shows its name and its id."""
         session = self.session_of(hand_client(self.factory))
         self.assertEqual(repr(session), f"<SteppingSession alice {session.id}>")

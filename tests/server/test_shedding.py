@@ -1,4 +1,4 @@
-"""Tests of closing connections where there are too many."""
+"""Tests of `chatd.server.shedding`."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from chatd.server.shedding import LoadShedder
 
 
 class FakeConnection:
-    """Notes how it is ended."""
+    """Notes its end."""
 
     def __init__(self):
         self.ends = []
@@ -38,29 +38,29 @@ class SheddingTests(SynchronousTestCase):
         return connection
 
     def test_too_many(self):
-        """Where one too many has no session, the oldest is told to come back."""
+        """If too many connections have no session, the oldest is told to come back."""
         first, second, third = (self.connect() for _ in range(3))
         self.assertEqual([first.ends, second.ends, third.ends], [[SHED], [], []])
 
     def test_make_room(self):
-        """For a connection that the system has no room for, another is told why and cut off."""
+        """For a connection without room in the system, another is told why and aborted."""
         first = self.connect()
         self.assertTrue(self.shedder.make_room())
         self.assertEqual(first.ends, [SHED, "abort"])
 
     def test_no_room_to_be_made(self):
-        """There may be nobody without a session."""
+        """There may be no connection without a session."""
         self.assertFalse(self.shedder.make_room())
 
     def test_arriving(self):
-        """Where too much arrives that is not whole, the oldest of the large ones goes."""
+        """If too many bytes arrive, the oldest of the large incomplete frames goes."""
         first, second = self.connect(), self.connect()
         self.shedder.arriving(first, 60)
         self.shedder.arriving(second, 60)
         self.assertEqual([first.ends, second.ends], [[SHED], []])
 
     def test_ended(self):
-        """Of those that were sent away and do not go, the first is cut off for the next."""
+        """Of the refused connections that stay open, the first is aborted for the next."""
         sent_away = [self.connect() for _ in range(3)]
         for connection in sent_away:
             connection.ends.clear()

@@ -1,4 +1,4 @@
-"""Tests of a server that stops: it has its time, and no more."""
+"""Tests of a server that stops: its grace, and no more."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.fakes.peers import GatedStore, greeted_client, hand_client, memory_fa
 
 
 class DrainTests(SynchronousTestCase):
-    """What is owed is answered, and then everyone told; both only for a while."""
+    """Missing answers come first, then everyone is told; both take limited time."""
 
     def setUp(self) -> None:
         self.store = GatedStore()
@@ -17,7 +17,7 @@ class DrainTests(SynchronousTestCase):
         self.clock = self.factory.clock
 
     def test_answers_first(self) -> None:
-        """What was said has its answer before the end is told."""
+        """Messages have their answers before the end is announced."""
         self.alice.say("last words")
         settle(self.factory)
         done = self.factory.shut_down(10)
@@ -33,7 +33,7 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_store_that_hangs(self) -> None:
-        """Where the store hangs everyone is told at half of the time, and cut off at its end."""
+        """If the store hangs, clients are told at half of the grace, and cut off at its end."""
         self.alice.say("lost words")
         settle(self.factory)
         done = self.factory.shut_down(4)
@@ -50,7 +50,7 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_who_does_not_read(self) -> None:
-        """Who does not read is cut off at the end of the time, also where that is short."""
+        """A client that does not read is cut off at the end of the grace, even of a short grace."""
         idle = greeted_client(self.factory)
         for client in (self.alice, idle):
             client.transport.accept_no_more()
@@ -64,19 +64,19 @@ class DrainTests(SynchronousTestCase):
         )
 
     def test_no_time_at_all(self) -> None:
-        """A time of 0 is none."""
+        """A grace of 0 is no time."""
         done = self.factory.shut_down(0)
         settle(self.factory)
         self.successResultOf(done)
 
     def test_hurry(self) -> None:
-        """Who is in a hurry may cut everyone off before."""
+        """A hurried stop cuts all clients off before."""
         done = self.factory.shut_down(10)
         self.factory.cut_off()
         self.successResultOf(done)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_no_hurry(self) -> None:
-        """A server that is not stopping cuts nobody off."""
+        """`cut_off` does nothing on a server that is not stopping."""
         self.factory.cut_off()
         self.assertTrue(self.alice.protocol.session.is_active)

@@ -1,4 +1,4 @@
-"""Tests of how a server's stop ends: for whom, when, and what is left after it."""
+"""Tests of the end of a server's stop: when it comes, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fakes.peers import (
 
 
 class DrainEndsTests(SynchronousTestCase):
-    """A server whose store answers when the test says so, and clients by hand."""
+    """A server whose store answers when the test says so, and clients driven by hand."""
 
     def setUp(self) -> None:
         self.store = GatedStore()
@@ -28,11 +28,11 @@ class DrainEndsTests(SynchronousTestCase):
         self.alice = hand_client(self.factory)
 
     def codes(self, client: Peer) -> list[str]:
-        """Return the codes of the DISCONNECTs that a client was sent."""
+        """Return the codes of a client's DISCONNECTs."""
         return [each.header.code for each in client.take() if each.type == MessageType.DISCONNECT]
 
     def test_everyone_at_half_time(self) -> None:
-        """At half of the time those are told who are owed something, and those who are not."""
+        """At half of the grace, all clients are told, whether or not answers are missing."""
         bob, idle = hand_client(self.factory, "bob"), greeted_client(self.factory)
         self.alice.say("lost words")
         settle(self.factory)
@@ -44,7 +44,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.assertEqual(told, [["shutting-down"]] * 3)
 
     def test_answer_after_half_time(self) -> None:
-        """An answer that comes after that is stored, and reaches nobody any more."""
+        """An answer after that is stored, and reaches nobody."""
         self.alice.say("late words")
         settle(self.factory)
         done = self.factory.shut_down(4)
@@ -59,7 +59,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_gone_while_the_store_hangs(self) -> None:
-        """Where all have gone what they said is waited for, up to the end of the time."""
+        """When all clients are gone, their messages are waited for, up to the end of the grace."""
         self.alice.say("last words")
         settle(self.factory)
         done = self.factory.shut_down(4)
@@ -73,7 +73,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_store_that_fails(self) -> None:
-        """A store that fails meanwhile is told of to who spoke, and then everyone of the end."""
+        """If the store fails meanwhile, the senders are told, and then all clients of the end."""
         self.alice.say("lost words")
         settle(self.factory)
         done = self.factory.shut_down(10)
@@ -85,7 +85,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.successResultOf(done)
 
     def test_said_meanwhile(self) -> None:
-        """What is said after the end was told is not read."""
+        """Messages after the announced end are not read."""
         done = self.factory.shut_down(10)
         self.assertEqual(self.codes(self.alice), ["shutting-down"])
         self.alice.say("too late")
@@ -95,7 +95,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.successResultOf(done)
 
     def test_said_while_answers_are_owed(self) -> None:
-        """What others say while answers are waited for holds nobody up twice."""
+        """Messages from others while answers are missing delay nobody twice."""
         bob = hand_client(self.factory, "bob")
         self.alice.take()
         self.alice.say("first")
@@ -115,7 +115,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.assertEqual(self.store.batches, [["first"], ["second"]])
 
     def test_nobody_new(self) -> None:
-        """Who connects meanwhile is not taken; who was greeted only comes in no more."""
+        """A new connection is refused; a greeted client gets no session."""
         idle = greeted_client(self.factory)
         done = self.factory.shut_down(10)
         self.assertIsNone(self.factory.buildProtocol(None))
@@ -126,7 +126,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.successResultOf(done)
 
     def test_quick(self) -> None:
-        """Who goes at once leaves no timer behind; a server without clients has stopped."""
+        """Clients that go at once leave no timer behind; without clients, the stop is done."""
         done = self.factory.shut_down(3600)
         self.alice.send(GOODBYE)
         self.alice.transport.lose()
@@ -135,7 +135,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_twice(self) -> None:
-        """Who asks for it twice is told twice, and nobody is told twice that it goes."""
+        """Calling it twice gives two Deferreds, but only one goodbye to each client."""
         done = [self.factory.shut_down(10), self.factory.shut_down(20)]
         self.assertEqual(self.codes(self.alice), ["shutting-down"])
         self.alice.transport.lose()
@@ -144,7 +144,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_hurry_while_the_store_hangs(self) -> None:
-        """Who is in a hurry does not wait for the store."""
+        """A hurried stop does not wait for the store."""
         self.alice.say("lost words")
         settle(self.factory)
         done = self.factory.shut_down(10)
@@ -157,14 +157,14 @@ class DrainEndsTests(SynchronousTestCase):
         )
 
     def test_wait_for_a_client(self) -> None:
-        """Who waits for a client to come waits no more."""
+        """Callers that wait for a client stop waiting."""
         waiting = self.factory.when_active("bob")
         self.factory.shut_down(1)
         self.assertEqual(self.failureResultOf(waiting).value.code, "shutting-down")
         self.alice.transport.lose()
 
     def test_serves_again(self) -> None:
-        """After a stop with all its time it serves again, as long as it is asked to."""
+        """After a stop of the whole grace, the server can serve again."""
         self.factory.shut_down(2)
         self.clock.advance(2)
         self.factory.startFactory()
@@ -178,7 +178,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.assertEqual((result.type, result.header["id"]), (MessageType.RESULT, "who"))
 
     def test_own_word(self) -> None:
-        """What the server says itself is waited for like what clients say."""
+        """The server's own messages are waited for like the clients'."""
         said = self.factory.send_to_room("lobby", "the server goes")
         settle(self.factory)
         done = self.factory.shut_down(10)

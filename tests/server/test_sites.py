@@ -20,7 +20,7 @@ STEPS = st.lists(
 
 
 class SlowCrowd:
-    """Does the same by looking at all of them."""
+    """The same, computed from all connections."""
 
     def __init__(self) -> None:
         self.all: list[int] = []
@@ -40,7 +40,7 @@ class SlowCrowd:
             self.of_site[site].append(one)
 
     def may_go_first(self, site: str | None) -> set[int]:
-        """Return who may, where another would come from a site."""
+        """Return the connections that may go for a new one of a site."""
         own = self.of_site.get(site, []) if site is not None else []
         most = max(map(len, self.of_site.values()))
         if own and len(own) + 1 >= most:
@@ -51,10 +51,10 @@ class SlowCrowd:
 
 
 class CrowdTests(SynchronousTestCase):
-    """Who goes first, whatever happened before."""
+    """The first to go, after any history."""
 
     def test_empty(self) -> None:
-        """Nobody is there at the beginning, and who is not there may be forgotten, or moved."""
+        """At first it is empty; unknown connections may be discarded or moved."""
         sites: PerSite[int] = PerSite()
         sites.discard(1)
         sites.move(1, "a")
@@ -62,7 +62,7 @@ class CrowdTests(SynchronousTestCase):
 
     @given(STEPS)
     def test_rule(self, steps: list[tuple[str, str, int]]) -> None:
-        """It is the first of the site that has most, or of the one that another comes from."""
+        """It is the oldest of the site that has most, or of the new connection's site."""
         sites, slow = PerSite[int](), SlowCrowd()
         for number, (step, site, chosen) in enumerate(steps):
             if step == "add":

@@ -10,21 +10,21 @@ from chatd.server.throttle import BURST_S, TokenBucket
 
 
 class TokenBucketTests(SynchronousTestCase):
-    """A burst is free, more is owed, and what is owed comes back at the rate."""
+    """A burst is free, more is owed, and the debt goes down at the rate."""
 
     def test_burst_is_free(self) -> None:
-        """A new bucket holds its burst, and nobody waits for that."""
+        """A new bucket holds a whole burst without waiting."""
         bucket = TokenBucket(100.0, burst_s=2.0)
         self.assertEqual([bucket.spend(50, 7.0) for _ in range(4)], [0.0] * 4)
 
     def test_more_is_owed(self) -> None:
-        """What is spent beyond the burst is waited for, at the rate."""
+        """Tokens beyond the burst are waited for, at the rate."""
         bucket = TokenBucket(100.0, burst_s=2.0)
         self.assertEqual(bucket.spend(200, 7.0), 0.0)
         self.assertAlmostEqual(bucket.spend(50, 7.0), 0.5)
 
     def test_debt_is_paid(self) -> None:
-        """Who has waited may go on, one token at a time."""
+        """After waiting, a token at a time can be spent."""
         bucket = TokenBucket(100.0, burst_s=2.0)
         now = 7.0 + bucket.spend(201, 7.0)
         for _ in range(300):
@@ -33,7 +33,7 @@ class TokenBucketTests(SynchronousTestCase):
             now += wait_s
 
     def test_refills(self) -> None:
-        """A bucket that is left alone is full again, and not fuller than that."""
+        """An idle bucket is full again, and never overflows."""
         bucket = TokenBucket(100.0, burst_s=2.0)
         bucket.spend(200, 0.0)
         self.assertEqual(bucket.spend(100, 1.0), 0.0)
@@ -42,7 +42,7 @@ class TokenBucketTests(SynchronousTestCase):
         self.assertAlmostEqual(bucket.spend(1, 1000.0), 0.01)
 
     def test_let_off(self) -> None:
-        """However much it was, nobody waits for longer than a bucket takes to fill."""
+        """However large the debt, nobody waits longer than a bucket takes to fill."""
         bucket = TokenBucket(10.0, burst_s=2.0)
         self.assertEqual(bucket.spend(10_000, 5.0), 2.0)
         self.assertAlmostEqual(bucket.spend(1, 7.0), 0.1)
@@ -57,7 +57,7 @@ class TokenBucketTests(SynchronousTestCase):
         steps=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 100)), max_size=30),
     )
     def test_never_above_the_rate(self, rate: float, steps: list[tuple[float, float]]) -> None:
-        """Who waits as told never has spent more than the burst, the rate and one piece."""
+        """A client that waits as told never spends more than the burst, the rate and one piece."""
         bucket = TokenBucket(rate)
         now, spent, largest = 0.0, 0.0, 0.0
         for share, pause_s in steps:
@@ -69,7 +69,7 @@ class TokenBucketTests(SynchronousTestCase):
 
     @given(back_s=st.floats(0, 1e9), tokens=st.floats(0, 1e6))
     def test_clock_set_back(self, back_s: float, tokens: float) -> None:
-        """A clock that was set back makes nobody wait for longer than what was spent takes."""
+        """If the clock is set back, nobody waits longer than the spent tokens take."""
         bucket = TokenBucket(100.0)
         bucket.spend(tokens, 1e9)
         self.assertLessEqual(bucket.spend(1, 1e9 - back_s), 0.011)
