@@ -132,7 +132,7 @@ class TypingTests(TerminalCase):
         async def script(it):
             await it.shown("* you are alice, in lobby")
             it.type("12345678901" + ENTER)
-            await it.until(lambda: it.lines[-1].startswith("* not sent: a content of 11 bytes"))
+            await it.until(lambda: it.lines[-1].startswith("* not sent: content of 11 bytes"))
             it.type(BACKSPACE + ENTER)
             await it.shown("alice: 1234567890")
             it.type("/smile" + ENTER)
