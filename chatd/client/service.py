@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from chatd.client.client import ChatClient
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import ChatClientFactory
-from chatd.client.states import (
+from chatd.client.servicestates import (
     Connected,
     Connecting,
     GivenUp,

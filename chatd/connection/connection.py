@@ -16,7 +16,7 @@ from chatd.connection.events import (
 from chatd.connection.keepalive import Liveness, Pulse
 from chatd.connection.limits import HandshakeLimits
 from chatd.connection.outgoing import MAX_TEXT, PING, PONG, Outgoing
-from chatd.connection.states import State, Trigger, advance
+from chatd.connection.states import DEAF, OVER, State, Trigger, advance
 from chatd.errors import (
     ErrorCode,
     KeyMismatchError,
@@ -33,7 +33,6 @@ from chatd.wire.messages import ChatHeader, Disconnect, Heartbeat, Message, Mess
 __all__ = ["Connection"]
 
 _ESTABLISHED = State.ESTABLISHED  # a cheaper lookup, needed once for each frame
-_OVER = frozenset({State.DRAINING, State.CLOSING, State.CLOSED})
 _KNOWN_TYPES = frozenset(MessageType) - {MessageType.CHUNK}
 
 
@@ -102,13 +101,13 @@ class Connection(Outgoing):
     @property
     def is_over(self) -> bool:
         """Whether the session has ended or is ending: nothing more is read."""
-        return self.state in _OVER
+        return self.state in OVER
 
     # What arrives
 
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the transport; `events` returns the events in them."""
-        if not self.is_over and self.state is not State.FAULTED:
+        if self.state not in DEAF:
             self._channel.receive_data(data)
             self._is_read_out = False
 
@@ -147,7 +146,7 @@ class Connection(Outgoing):
         Args:
             now: The time, in seconds of the clock that the constructor was given.
         """
-        if self.is_over or self.state is State.FAULTED:
+        if self.state in DEAF:
             return
         if not self.is_established:
             if now >= self._handshake_deadline:
@@ -161,7 +160,7 @@ class Connection(Outgoing):
         if pulse is Pulse.LOST:
             self.end(
                 ErrorCode.HEARTBEAT_TIMEOUT,
-                f"the peer was silent for {3 * self._liveness.interval_s:g} seconds",
+                f"the peer was silent for {self._liveness.silence_s:g} seconds",
                 retry=True,
             )
         elif pulse is Pulse.DUE and self._SENDS_PINGS:

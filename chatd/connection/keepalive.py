@@ -47,6 +47,11 @@ class Liveness:
         self._gathered = 0
         self.was_heard = False
 
+    @property
+    def silence_s(self) -> float:
+        """How long a peer must be silent to be lost, in seconds."""
+        return SILENT_INTERVALS * self.interval_s
+
     def note_gathered(self, gathered_bytes: int) -> None:
         """Count `GATHERING_BYTES` more of a long frame as a sign of life; fewer do not count.
 

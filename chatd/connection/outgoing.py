@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd.connection.events import PingReceived, RequestFaulted
-from chatd.connection.states import State
+from chatd.connection.states import SILENT, TAKING, State
 from chatd.errors import LocalProtocolError, RequestError
 from chatd.wire.channel import Channel
 from chatd.wire.codec import Codec
@@ -19,9 +19,6 @@ MAX_TEXT = 1024
 
 PING = b"ping"
 PONG = b"pong"
-
-_SILENT = frozenset({State.CLOSING, State.CLOSED})
-_TAKING = frozenset({State.ESTABLISHED, State.FAULTED, State.DRAINING})
 
 
 class Outgoing:
@@ -50,7 +47,7 @@ class Outgoing:
     @property
     def takes_frames(self) -> bool:
         """Whether frames that others queue still reach the peer."""
-        return self.state in _TAKING
+        return self.state in TAKING
 
     def data_to_send(self) -> bytes:
         """Return, once, the bytes for the transport: all queued frames, sealed together."""
@@ -91,7 +88,7 @@ class Outgoing:
             LocalProtocolError: The session is over, the secure channel is not open yet, or the
                 frame exceeds a limit or cannot be encoded.
         """
-        if self.state in _SILENT:
+        if self.state in SILENT:
             raise LocalProtocolError("the session is over")
         if not self._channel.is_open:
             raise LocalProtocolError("the secure channel is not open yet")

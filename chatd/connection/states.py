@@ -28,7 +28,7 @@ from enum import Enum
 
 from chatd.errors import LocalProtocolError
 
-__all__ = ["TRANSITIONS", "State", "Trigger", "advance"]
+__all__ = ["DEAF", "OVER", "SILENT", "TAKING", "TRANSITIONS", "State", "Trigger", "advance"]
 
 
 class State(Enum):
@@ -80,6 +80,15 @@ TRANSITIONS: dict[tuple[State, Trigger], State] = {
     (State.DRAINING, Trigger.CONNECTION_LOST): State.CLOSED,
     (State.CLOSING, Trigger.CONNECTION_LOST): State.CLOSED,
 }
+
+OVER = frozenset({State.DRAINING, State.CLOSING, State.CLOSED})
+"""The session has ended."""
+DEAF = OVER | {State.FAULTED}
+"""No more bytes are taken from the peer, and time does nothing."""
+SILENT = frozenset({State.CLOSING, State.CLOSED})
+"""Nothing more can be said to the peer."""
+TAKING = frozenset({State.ESTABLISHED, State.FAULTED, State.DRAINING})
+"""Messages of other members still reach the peer."""
 
 
 def advance(state: State, trigger: Trigger) -> State:

@@ -74,9 +74,9 @@ _LIMITS: dict[str, tuple[Callable[[str], Callable[[str], float]], str]] = {
 }
 """The converter and the help of each limit's option."""
 _LIMIT_PARAMETERS: list[list[object]] = [
-    [option, None, int(getattr(Limits(), field)), text, convert(option)]
+    [option, None, int(default) if default == int(default) else default, text, convert(option)]
     for field, (convert, text) in _LIMITS.items()
-    for option in [_option_of(field)]
+    for option, default in [(_option_of(field), getattr(Limits(), field))]
 ]
 
 PARAMETERS: list[list[object]] = [

@@ -16,9 +16,9 @@ from twisted.internet.defer import (
 from twisted.logger import Logger
 
 from chatd.config.banfile import BanFile
+from chatd.daemon.keeping import KeepingService
 from chatd.daemon.settings import DEFAULT_ENDPOINT
 from chatd.daemon.signals import SignalService
-from chatd.daemon.store import KeepingService
 from chatd.errors import StartupError
 from chatd.listening.certificates import Certificates
 from chatd.listening.endpoints import server_endpoint

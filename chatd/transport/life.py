@@ -19,7 +19,7 @@ from enum import Enum
 
 from chatd.errors import LocalProtocolError
 
-__all__ = ["CHANGES", "OVER", "Change", "Life", "changed"]
+__all__ = ["OVER", "TRANSITIONS", "Life", "Trigger", "advance"]
 
 
 class Life(Enum):
@@ -34,7 +34,7 @@ class Life(Enum):
     GONE = "gone"
 
 
-class Change(Enum):
+class Trigger(Enum):
     """An occurrence that changes the state of a transport."""
 
     BEGUN = "begun"
@@ -44,44 +44,44 @@ class Change(Enum):
     LOST = "lost"
 
 
-CHANGES: dict[tuple[Life, Change], Life] = {
-    (Life.NEW, Change.BEGUN): Life.OPEN,
-    (Life.NEW, Change.FAILED): Life.FAILED,
-    (Life.NEW, Change.LOST): Life.GONE,
-    (Life.OPEN, Change.PEER_FINISHED): Life.PEER_FINISHED,
-    (Life.OPEN, Change.CLOSED): Life.CLOSING,
-    (Life.OPEN, Change.FAILED): Life.CLOSING,
-    (Life.OPEN, Change.LOST): Life.GONE,
-    (Life.PEER_FINISHED, Change.PEER_FINISHED): Life.PEER_FINISHED,
-    (Life.PEER_FINISHED, Change.CLOSED): Life.FINISHED,
-    (Life.PEER_FINISHED, Change.FAILED): Life.FINISHED,
-    (Life.PEER_FINISHED, Change.LOST): Life.GONE,
-    (Life.CLOSING, Change.PEER_FINISHED): Life.FINISHED,
-    (Life.CLOSING, Change.FAILED): Life.CLOSING,
-    (Life.CLOSING, Change.LOST): Life.GONE,
-    (Life.FINISHED, Change.PEER_FINISHED): Life.FINISHED,
-    (Life.FINISHED, Change.FAILED): Life.FINISHED,
-    (Life.FINISHED, Change.LOST): Life.GONE,
-    (Life.FAILED, Change.PEER_FINISHED): Life.FAILED,
-    (Life.FAILED, Change.FAILED): Life.FAILED,
-    (Life.FAILED, Change.LOST): Life.GONE,
+TRANSITIONS: dict[tuple[Life, Trigger], Life] = {
+    (Life.NEW, Trigger.BEGUN): Life.OPEN,
+    (Life.NEW, Trigger.FAILED): Life.FAILED,
+    (Life.NEW, Trigger.LOST): Life.GONE,
+    (Life.OPEN, Trigger.PEER_FINISHED): Life.PEER_FINISHED,
+    (Life.OPEN, Trigger.CLOSED): Life.CLOSING,
+    (Life.OPEN, Trigger.FAILED): Life.CLOSING,
+    (Life.OPEN, Trigger.LOST): Life.GONE,
+    (Life.PEER_FINISHED, Trigger.PEER_FINISHED): Life.PEER_FINISHED,
+    (Life.PEER_FINISHED, Trigger.CLOSED): Life.FINISHED,
+    (Life.PEER_FINISHED, Trigger.FAILED): Life.FINISHED,
+    (Life.PEER_FINISHED, Trigger.LOST): Life.GONE,
+    (Life.CLOSING, Trigger.PEER_FINISHED): Life.FINISHED,
+    (Life.CLOSING, Trigger.FAILED): Life.CLOSING,
+    (Life.CLOSING, Trigger.LOST): Life.GONE,
+    (Life.FINISHED, Trigger.PEER_FINISHED): Life.FINISHED,
+    (Life.FINISHED, Trigger.FAILED): Life.FINISHED,
+    (Life.FINISHED, Trigger.LOST): Life.GONE,
+    (Life.FAILED, Trigger.PEER_FINISHED): Life.FAILED,
+    (Life.FAILED, Trigger.FAILED): Life.FAILED,
+    (Life.FAILED, Trigger.LOST): Life.GONE,
     # Standard input and output cannot be cut off, only left alone, and may report their end later.
-    (Life.GONE, Change.PEER_FINISHED): Life.GONE,
+    (Life.GONE, Trigger.PEER_FINISHED): Life.GONE,
 }
 
 OVER = frozenset({Life.CLOSING, Life.FINISHED, Life.FAILED, Life.GONE})
 """The states in which the session is over and `session_ended` was called."""
 
 
-def changed(life: Life, change: Change) -> Life:
+def advance(life: Life, trigger: Trigger) -> Life:
     """Return the state after a change.
 
     Raises:
         LocalProtocolError: The table has no such change.
     """
     try:
-        return CHANGES[life, change]
+        return TRANSITIONS[life, trigger]
     except KeyError:
         raise LocalProtocolError(
-            f"a transport that is {life.value} cannot be {change.value}"
+            f"a transport that is {life.value} cannot be {trigger.value}"
         ) from None

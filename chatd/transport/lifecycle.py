@@ -21,7 +21,7 @@ from chatd.errors import ErrorCode, SessionEnded
 from chatd.transport.closing import Closing
 from chatd.transport.flush import Turn
 from chatd.transport.hooks import FAILED
-from chatd.transport.life import OVER, Change, Life, changed
+from chatd.transport.life import OVER, Life, Trigger, advance
 from chatd.transport.loss import why_lost
 from chatd.transport.outbuffer import OutBuffer
 from chatd.transport.reading import Reading, Reason
@@ -79,14 +79,14 @@ class LifecycleProtocol(Protocol):
             self.transport.bufferSize = READ_BYTES
         self._writer = writer_for(self.stream)
         self._outbuffer = OutBuffer(self._writer, self.connection.seal_into)
-        self._life = changed(self._life, Change.BEGUN)
+        self._life = advance(self._life, Trigger.BEGUN)
         self.stream.registerProducer(self, True)
         self._handshake_timer.start(self.connection.handshake_timeout_s, self._tick_now)
         self.flush()
 
     def readConnectionLost(self) -> None:
         """Send the answers that are still due, then close: the peer sends no more, but may read."""
-        self._life = changed(self._life, Change.PEER_FINISHED)
+        self._life = advance(self._life, Trigger.PEER_FINISHED)
         self._reading.stop()
         if self._life in OVER:
             self._close_when_written()
@@ -101,7 +101,7 @@ class LifecycleProtocol(Protocol):
         before = self._life
         if before is Life.GONE:
             return
-        self._life = changed(before, Change.LOST)
+        self._life = advance(before, Trigger.LOST)
         self._stop_timers()
         self._reading.stop()
         if before not in (Life.NEW, Life.FAILED):
@@ -147,11 +147,11 @@ class LifecycleProtocol(Protocol):
         """End the session after a fault of this side, and cut off the connection."""
         before = self._life
         if not hasattr(self, "connection"):  # there is no session to end
-            self._life = changed(before, Change.LOST)
+            self._life = advance(before, Trigger.LOST)
             self.connection_closed()
         elif before is not Life.GONE:
             self.connection.end(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
-            self._life = changed(before, Change.FAILED)
+            self._life = advance(before, Trigger.FAILED)
             if before not in OVER:
                 self._tell_end()
         if not hasattr(self.transport, "abortConnection"):  # such as the transport of a process
@@ -203,7 +203,7 @@ class LifecycleProtocol(Protocol):
             self._closing.proceed(peer_has_finished=self._life is Life.FINISHED)
 
     def _begin_closing(self) -> None:
-        self._life = changed(self._life, Change.CLOSED)
+        self._life = advance(self._life, Trigger.CLOSED)
         self._proceed_later()
         self._handshake_timer.stop()
         self._closing = Closing(self.stream, self._outbuffer, self._clock, self._abort)

@@ -65,7 +65,7 @@ class ChatProtocol(LifecycleProtocol):
             self.connection.receive_data(data)
             self._dispatch()
         except Exception:
-            self._end_failed()
+            self._end_failed(Failure())
 
     def resumeProducing(self) -> None:
         """Send the bytes that were held back: the peer reads again."""
@@ -182,22 +182,18 @@ class ChatProtocol(LifecycleProtocol):
     def _go_on(self, result: object) -> None:
         self._work = None
         if isinstance(result, Failure):
-            self.log.failure("an event of the peer could not be processed", failure=result)
-            self.end_session(ErrorCode.INTERNAL_ERROR, self.failed_reason)
+            self._end_failed(result)
         self._reading.resume(Reason.WORK)
         if self.connection.is_readable:
             try:
                 self._dispatch()
             except Exception:
-                self._end_failed()
+                self._end_failed(Failure())
 
-    def _end_failed(self) -> None:
+    def _end_failed(self, failure: Failure) -> None:
         """Log the failure of this side, and tell the peer that this side failed."""
-        self.log.failure("received bytes could not be processed")
+        self.log.failure("an event of the peer could not be processed", failure=failure)
         self.end_session(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
-
-    def _tick_now(self) -> None:
-        self.tick(self._clock.seconds())
 
     def _hold_if_flooding(self, waiting: int) -> None:
         """Pause reading if much waits for the peer; a client does not, or both would wait."""

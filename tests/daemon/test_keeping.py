@@ -14,8 +14,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.moderation import Ban
 from chatd.config.banfile import BanFile
+from chatd.daemon.keeping import EXPIRY_INTERVAL_S
 from chatd.daemon.service import ChatService
-from chatd.daemon.store import EXPIRY_INTERVAL_S
 from chatd.errors import ConfigurationError, StartupError, StoreError
 from chatd.server.factory import ChatFactory
 from chatd.storage.memory import MemoryStore

@@ -39,7 +39,7 @@ EARLY = (
     "python",
     "-c",
     "import os, signal\n"
-    "from chatd.daemon.store import KeepingService\n"
+    "from chatd.daemon.keeping import KeepingService\n"
     "def open_store(self, start=KeepingService.startService):\n"
     "    os.kill(os.getpid(), signal.SIGHUP)\n"
     "    start(self)\n"

@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import LocalProtocolError
-from chatd.transport.life import CHANGES, OVER, Change, Life, changed
+from chatd.transport.life import OVER, TRANSITIONS, Life, Trigger, advance
 
 
 class LifeTests(SynchronousTestCase):
@@ -12,7 +12,7 @@ class LifeTests(SynchronousTestCase):
         found, left = {start}, [start]
         while left:
             life = left.pop()
-            after = {then for (before, _), then in CHANGES.items() if before is life}
+            after = {then for (before, _), then in TRANSITIONS.items() if before is life}
             left += after - found
             found |= after
         return found
@@ -32,19 +32,17 @@ class LifeTests(SynchronousTestCase):
     def test_always_possible(self):
         """A transport may be lost or fail in any state until it is gone."""
         for life in set(Life) - {Life.GONE}:
-            self.assertIs(changed(life, Change.LOST), Life.GONE)
-            self.assertIn(changed(life, Change.FAILED), OVER)
+            self.assertIs(advance(life, Trigger.LOST), Life.GONE)
+            self.assertIn(advance(life, Trigger.FAILED), OVER)
 
     def test_either_first(self):
         """The result does not depend on which side finishes first."""
-        for order in ((Change.CLOSED, Change.PEER_FINISHED), (Change.PEER_FINISHED, Change.CLOSED)):
-            life = Life.OPEN
-            for change in order:
-                life = changed(life, change)
+        for first, last in (("CLOSED", "PEER_FINISHED"), ("PEER_FINISHED", "CLOSED")):
+            life = advance(advance(Life.OPEN, Trigger[first]), Trigger[last])
             self.assertIs(life, Life.FINISHED)
 
     def test_impossible(self):
         """A change that is not in the table raises the caller's error."""
         with self.assertRaises(LocalProtocolError) as caught:
-            changed(Life.GONE, Change.BEGUN)
+            advance(Life.GONE, Trigger.BEGUN)
         self.assertEqual(str(caught.exception), "a transport that is gone cannot be begun")

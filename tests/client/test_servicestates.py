@@ -7,8 +7,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.factory import ChatClientFactory
-from chatd.client.states import (
-    FOLLOWING,
+from chatd.client.servicestates import (
+    TRANSITIONS,
     Connected,
     Connecting,
     GivenUp,
@@ -50,7 +50,7 @@ class TableTests(SynchronousTestCase):
 
     def test_all(self) -> None:
         """Every state is in it, and every pair is either allowed or refused."""
-        self.assertEqual(set(FOLLOWING), set(map(type, self.states)))
+        self.assertEqual(set(TRANSITIONS), set(map(type, self.states)))
         for state in self.states:
             for following in self.states:
                 names = type(state).__name__, type(following).__name__

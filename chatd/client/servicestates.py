@@ -31,7 +31,7 @@ from chatd.client.client import ChatClient
 from chatd.errors import ConfigurationError, LocalProtocolError, SessionEnded
 
 __all__ = [
-    "FOLLOWING",
+    "TRANSITIONS",
     "Connected",
     "Connecting",
     "GivenUp",
@@ -117,7 +117,7 @@ class GivenUp(ServiceState):
         return ConfigurationError(str(self.reason))
 
 
-FOLLOWING: dict[type[ServiceState], frozenset[type[ServiceState]]] = {
+TRANSITIONS: dict[type[ServiceState], frozenset[type[ServiceState]]] = {
     Stopped: frozenset({Connecting, Stopped}),
     Connecting: frozenset({Connected, Waiting, GivenUp, Stopped}),
     Connected: frozenset({Waiting, GivenUp, Stopped}),
@@ -132,6 +132,6 @@ def check_follows(state: ServiceState, following: ServiceState) -> None:
     Raises:
         LocalProtocolError: The table has no such transition.
     """
-    if type(following) not in FOLLOWING[type(state)]:
+    if type(following) not in TRANSITIONS[type(state)]:
         names = type(state).__name__, type(following).__name__
         raise LocalProtocolError("a service that is {} cannot become {}".format(*names))
