@@ -1,4 +1,4 @@
-"""Addresses: who a peer is to limits and bans, written in one way."""
+"""Addresses: the form in which limits and bans compare the addresses of clients."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 
 __all__ = ["plain_address", "plain_ip", "site_of"]
 
-_SITE_BITS = 64  # RFC 6177: nobody is given less, and so everybody has more than one address
-_LOOPBACK = "127.0.0.0/8"  # RFC 1122, section 3.2.1.3; and ::1 is nobody else
+_SITE_BITS = 64  # RFC 6177: a site gets at least a /64, so it has more than one address
+_LOOPBACK = "127.0.0.0/8"  # RFC 1122, section 3.2.1.3; it stands for ::1 too
 _UID = re.compile(r"uid:0*(\d{1,10})", re.ASCII)
 
 
 def plain_ip(host: str) -> str | None:
-    """Return an IP address without its zone; an IPv4 one as such, on whatever socket it came.
+    """Return an IP address without its zone; an IPv4-mapped IPv6 address as an IPv4 address.
 
     Returns:
-        The address, or None for what is none.
+        The address, or None if the text is not an IP address.
     """
     try:
         ip = ip_address(host.partition("%")[0])
@@ -28,25 +28,25 @@ def plain_ip(host: str) -> str | None:
 
 
 def plain_address(address: str) -> str | None:
-    """Return an address that a person wrote as members have it.
+    """Return an address that a person wrote, in the form that members have.
 
     Args:
         address: An IP address, or `uid:` and the number of a user of the server's machine.
 
     Returns:
-        The address, or None for what is none.
+        The address, or None if the text is not an address.
     """
     uid = _UID.fullmatch(address)
     return plain_ip(address) if uid is None else f"uid:{uid[1]}"
 
 
 def site_of(address: str) -> str:
-    """Return what limits go by: an IPv6 address's /64 prefix, anything else mostly as it is.
+    """Return the site that limits count: an IPv6 address's /64 prefix, or else the address itself.
 
-    Of a machine's own addresses, anyone on it may take any: all of them are one site.
+    All loopback addresses are one site, because any user of the machine may take any of them.
 
     Args:
-        address: As members have it; an IPv6 one that holds an IPv4 one counts as that.
+        address: As members have it; an IPv4-mapped IPv6 address counts as its IPv4 address.
     """
     if ":" not in address or address.startswith("uid:"):
         return _LOOPBACK if address.startswith("127.") else address

@@ -1,8 +1,8 @@
-"""`Answers`: what a session is owed, and in which order.
+"""`Answers`: the order of the answers that a session gets.
 
-A session says things, and each has an answer: a receipt, or an error. Some answers wait for the
-store. Whatever else the session is told meanwhile, such as that a message is refused, or the end of
-the session, has its point between them: it comes when all that was said before has its answer.
+Each message of a session has one answer: a receipt or an error. Some answers wait for the store.
+Everything else that the session gets, such as a refusal or the end of the session, waits until all
+messages before it are answered.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ __all__ = ["Answers"]
 
 
 class Answers:
-    """What one session is owed.
+    """The answers that one session still waits for.
 
     Attributes:
-        owed: How many answers are owed, what is due between them included.
+        owed: How many answers and actions are outstanding; see `expect` and `then`.
     """
 
     __slots__ = ("_answered", "_due", "_said", "owed")
@@ -26,16 +26,16 @@ class Answers:
         self.owed = 0
         self._said = 0
         self._answered = 0
-        # What is to be done when so much is answered.
+        # Actions, each with the number of messages that must be answered first.
         self._due: deque[tuple[int, Callable[[], None]]] = deque()
 
     def expect(self) -> None:
-        """Take note that something was said, which will have one answer."""
+        """Take note of a message, which will have one answer."""
         self._said += 1
         self.owed += 1
 
     def then(self, act: Callable[[], None]) -> None:
-        """Do something when all that was said until now has its answer: at once, if it has."""
+        """Do an action once all messages until now are answered; at once if none is outstanding."""
         if self.owed:
             self._due.append((self._said, act))
             self.owed += 1
@@ -43,12 +43,12 @@ class Answers:
             act()
 
     def answered(self) -> None:
-        """Take note that the oldest of what was said has its answer; do what is due then.
+        """Take note that the oldest outstanding message is answered, and do the actions due now.
 
-        What is due is done, all of it, also if a part of it fails.
+        If an action fails, the others are done all the same.
 
         Raises:
-            Exception: What the first part that failed raised.
+            Exception: The error of the first action that failed.
         """
         self._answered += 1
         self.owed -= 1

@@ -1,6 +1,6 @@
-"""Commands: what a member may ask, with what fields, and what is answered.
+"""Commands: those that a member may give, with their fields and the fields of their RESULT.
 
-The last four are operators' commands; `chatd.chat.operatorcommands` does them.
+The last four are operators' commands; `chatd.chat.operatorcommands` runs them.
 
 ======================  =========================================  =================================
 command                 fields                                     RESULT
@@ -22,7 +22,7 @@ command                 fields                                     RESULT
 ``bans``                ``after?``                                 ``bans, next?``
 ======================  =========================================  =================================
 
-`chatd.chat.lists` tells what ``next`` and the ``after`` of lists mean.
+`chatd.chat.lists` explains ``next`` and the ``after`` of lists.
 """
 
 from __future__ import annotations
@@ -65,15 +65,15 @@ class _Name(msgspec.Struct):
 
 
 class Commands(Generic[M]):
-    """Does what members ask.
+    """Runs the commands of members.
 
     Args:
-        roster: Who is here, and in which rooms.
-        bans: Who is banned.
-        operators: Who may kick and ban.
-        note: Called with a line for the operator's log: who did what to whom.
-        store_failed: Called with the error when the store cannot do what it is asked.
-        unix_time: What tells the time, in Unix seconds.
+        roster: The members and the rooms.
+        bans: The bans in force.
+        operators: The members that may kick and ban.
+        note: Called with a line for the operator's log: the operator, the action and its target.
+        store_failed: Called with the error when the store fails.
+        unix_time: Returns the time in Unix seconds.
     """
 
     def __init__(
@@ -101,16 +101,16 @@ class Commands(Generic[M]):
         }
 
     async def run(self, member: M, header: dict[str, Any]) -> None:
-        """Do what a COMMAND asks, and answer it.
+        """Run a COMMAND, and answer it.
 
         Args:
-            member: Who asks.
+            member: The member that gave the command.
             header: The COMMAND's header.
 
         Raises:
-            RequestError: It is not done; `unknown-command`, `bad-request`, `not-stored`, or one of
-                the command's own.
-            SessionEnded: The member is gone.
+            RequestError: The command is refused: `unknown-command`, `bad-request`, `not-stored`, or
+                a code of the command's own.
+            SessionEnded: The session has ended.
         """
         command = self._commands.get(header["command"])
         if command is None:

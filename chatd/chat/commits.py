@@ -1,8 +1,8 @@
-"""`GroupCommit`: what a turn says is stored in one transaction, before anyone is told of it.
+"""`GroupCommit`: stores the messages of a turn in one transaction, before any member gets them.
 
-While one transaction is under way, what is said waits and goes into the next one together: so a
-slow disk makes the transactions larger, not more. Larger up to a point: what is stored together
-is delivered together, and everything else waits meanwhile.
+Messages that arrive while a transaction is under way go into the next one together. So a slow disk
+makes the transactions larger, not more. `MAX_BATCH` bounds them, because messages that are stored
+together are delivered together, and everything else waits meanwhile.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from chatd.storage.values import Entry, Outcome
 __all__ = ["MAX_BATCH", "GroupCommit", "Pending", "Start"]
 
 MAX_BATCH = 1_000
-"""How much is stored in one transaction, at most."""
+"""The most messages in one transaction."""
 
 Start = Callable[[Awaitable[None]], object]
-"""Begins to wait for something that nobody else waits for; what it raises is logged."""
+"""Starts something without waiting for it; an error that it raises is logged."""
 
 
 class Pending(msgspec.Struct, Generic[M], eq=False):
-    """Something that was said.
+    """A message that is not stored yet.
 
     Attributes:
-        entry: What is to be stored.
-        author: Who said it; None for the server.
-        room: The room it is said in, if it is.
-        done: Called with what became of the entry, if anybody wants to know.
+        entry: The entry to store.
+        author: The author; None for a message of the server.
+        room: The room of the message; None for a direct message.
+        done: Called with the outcome of the entry, if given.
     """
 
     entry: Entry
@@ -44,13 +44,13 @@ class Pending(msgspec.Struct, Generic[M], eq=False):
 
 
 class GroupCommit(Generic[M]):
-    """Stores what was said, and tells what became of it, in the order in which it was said.
+    """Stores messages, and reports the outcomes in the order of the messages.
 
     Args:
-        store: Where it is stored.
-        stored: Called with the batch of a transaction and, for each, what became of its entry.
-        failed: Called with the error when the store cannot store.
-        start: Runs a coroutine.
+        store: Keeps the messages.
+        stored: Called with the messages of a transaction and the outcome of each.
+        failed: Called with the error when the store fails.
+        start: Runs a coroutine; see `Start`.
     """
 
     def __init__(
@@ -65,34 +65,35 @@ class GroupCommit(Generic[M]):
         self._failed = failed
         self._start = start
         self._waiting: list[Pending[M]] = []
-        self._under_way: list[Pending[M]] = []  # those of the transaction that is under way
-        # How much was ever said and stored, and what is called when so much is stored.
+        self._under_way: list[Pending[M]] = []  # the messages of the present transaction
+        # How many messages were ever added and stored, and the callbacks with the number of
+        # messages that must be stored first.
         self._said = 0
         self._done = 0
         self._then: deque[tuple[int, Callable[[], None]]] = deque()
 
     @property
     def is_idle(self) -> bool:
-        """Whether everything that was said is stored, or refused."""
+        """Whether every message is stored or refused."""
         return not self._waiting and not self._under_way
 
     @property
     def ready(self) -> int:
-        """How much `begin` would begin to store now."""
+        """How many messages `begin` would begin to store now."""
         return 0 if self._under_way else len(self._waiting)
 
     def add(self, pending: Pending[M]) -> None:
-        """Take a message; `begin` stores it."""
+        """Add a message; `begin` stores it."""
         self._waiting.append(pending)
         self._said += 1
 
     def begin(self) -> None:
-        """Begin to store what was said, unless that is under way."""
+        """Begin to store the messages, unless a transaction is under way."""
         if self._waiting and not self._under_way:
             self._start(self._write())
 
     def call_when_stored(self, callback: Callable[[], None]) -> None:
-        """Call back when everything that was said until now is stored, whatever is said later."""
+        """Call back when every message until now is stored, whatever is added later."""
         self.begin()
         if self.is_idle:
             callback()
@@ -116,9 +117,9 @@ class GroupCommit(Generic[M]):
         try:
             outcomes = await self._store.append(entries)
             if len(outcomes) != len(entries):
-                raise StoreError(f"{len(outcomes)} outcomes of {len(entries)} entries")
-        except Exception as error:  # of a store of whatever make: those who wait are answered
+                raise StoreError(f"{len(outcomes)} outcomes for {len(entries)} entries")
+        except Exception as error:  # from any store: authors must get their answers
             self._failed(error)
-            text = "the server cannot store it now; try again later"
+            text = "the server cannot store the message now; try again later"
             return [RequestError(ErrorCode.NOT_STORED, text, ref=entry.id) for entry in entries]
         return outcomes

@@ -1,8 +1,8 @@
-"""History: reading what was said, and joining a room where one left off.
+"""History: reading kept messages, and joining a room after the last message that was read.
 
-A member that joins with `after` is told pages until they have come as far as what was said in the
-room. From then on it hears the room, but for what was on its pages already: each message has its
-place, so that nothing is missed or told twice, whatever the store answers first.
+A member that joins with `after` gets pages until they reach the room's last message. From then on
+it gets the room's new messages, except those that were on its pages. The server compares places,
+so the member misses no message and gets none twice, whatever the store answers first.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ __all__ = [
 ]
 
 MAX_PAGE = 500
-"""How many messages are read at once."""
+"""The most messages in one read."""
 PAGE_BYTES = 1024 * 1024
-"""How many bytes of content are read at once; one message in any case."""
+"""The most bytes of content in one read; a read returns at least one message."""
 DEFAULT_LIMIT = 100
-"""How many messages `history` gives if its fields have no limit."""
+"""The most messages that `history` returns if its fields have no limit."""
 
 _Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 
@@ -71,7 +71,7 @@ class HistoryFields(msgspec.Struct, rename={"other": "with"}):
 
     Attributes:
         room: A room that the member is in; None for direct messages.
-        other: The name whose direct messages with the member are asked for; None for a room's.
+        other: The other name of the direct messages; None for a room.
         after: The place before the first message.
         before: The place behind the last message; not together with `after`.
         epoch: The epoch of `after`, if the member knows it.
@@ -89,7 +89,7 @@ class HistoryFields(msgspec.Struct, rename={"other": "with"}):
 
     @property
     def since(self) -> StreamPosition | None:
-        """How far the member has read; None if it names no more than a place."""
+        """How far the member has read; None if it gave neither an epoch nor an id."""
         if self.after is None or (self.epoch is None and self.after_id is None):
             return None
         return StreamPosition(self.after, self.epoch, self.after_id)
@@ -99,7 +99,7 @@ class Answer(Generic[M]):
     """Answers one command of a member.
 
     Args:
-        delivery: What carries the answer.
+        delivery: Delivers the answer.
         member: The member that gave the command.
         command_id: The command's id.
     """
@@ -115,7 +115,7 @@ class Answer(Generic[M]):
         self._delivery.tell(self._member, (Message(MessageType.RESULT, header),))
 
     def tell(self, messages: Iterable[Message]) -> None:
-        """Send messages that answer the command: each names it as its `ref`."""
+        """Send messages that answer the command; each has the command's id as its `ref`."""
         answers = [message.with_ref(self._command_id) for message in messages]
         self._delivery.tell(self._member, answers)
 
@@ -127,19 +127,19 @@ async def join(
     since: StreamPosition | None,
     answer: Answer[M],
 ) -> None:
-    """Let a member into a room; answer, then tell it what it missed.
+    """Add a member to a room: send the RESULT, then the messages that the member missed.
 
     Args:
-        roster: Who is here, and in which rooms.
-        member: The member; one who is in already may ask for what it missed.
-        name: The room's name; one that is not there is made.
-        since: How far the member has read in it, or None to be told no earlier message.
-        answer: Answers before the first message.
+        roster: The members and the rooms.
+        member: The member; a member of the room may join again to get the messages that it missed.
+        name: The room's name; joining creates the room if it does not exist.
+        since: How far the member has read in the room; None to get no earlier messages.
+        answer: Sends the RESULT and the missed messages.
 
     Raises:
         RequestError: `bad-room`, or `too-many-rooms`.
-        StoreError: What was missed cannot be read.
-        SessionEnded: The member is gone.
+        StoreError: The missed messages cannot be read.
+        SessionEnded: The session has ended.
     """
     room = await roster.open(name)
     try:
@@ -159,13 +159,13 @@ async def join(
 async def _catch_up(
     roster: Roster[M], member: M, room: Room[M], since: StreamPosition, answer: Answer[M]
 ) -> None:
-    """Tell a member what it missed, page by page, and let it hear the room from there on."""
+    """Send a member the messages that it missed, page by page, and then add it to the room."""
     said_before = room.seq
     read_to: int | None = 0
     has_answered = False
     if room.key in member.rooms:
         roster.delivery.deliver_early(member)
-        room.has_read(member, sys.maxsize)  # what is said meanwhile will be on a page
+        room.has_read(member, sys.maxsize)  # the pages will have the messages of the meantime
     try:
         page = await _read(roster, room.stream, since)
         is_joining = not room.has(member)
@@ -173,9 +173,9 @@ async def _catch_up(
         has_answered = True
         read_to = await _tell_pages(roster, member, room, page, answer)
     except Exception:
-        # It is not where it believes to be, or it has not heard what was said meanwhile.
+        # The member has a RESULT that is not true now, or it missed messages of the meantime.
         if has_answered or (room.key in member.rooms and room.seq != said_before):
-            why = "what was said cannot be read now; try again later"
+            why = "the messages cannot be read now; try again later"
             roster.delivery.end(member, ErrorCode.NOT_STORED, why, retry=True)
         raise
     finally:
@@ -188,11 +188,11 @@ async def _catch_up(
 async def _tell_pages(
     roster: Roster[M], member: M, room: Room[M], page: Page, answer: Answer[M]
 ) -> int | None:
-    """Tell a member a page and all that follow it, until they have come as far as the room.
+    """Send a member a page and all that follow it, until they reach the room's last message.
 
     Returns:
-        The place up to which it was told everything, or None where the room forgot a part of it
-        before that was read: then its session has ended.
+        The place of the last message that the member got. None if the room dropped a part before
+        it was read; then the member's session has ended.
     """
     while True:
         answer.tell(page.messages)
@@ -202,7 +202,7 @@ async def _tell_pages(
         await roster.delivery.drained(member)
         page = await _read(roster, room.stream, position)
         if page.head.oldest > position + 1:
-            why = "the history is forgotten faster than it is read"
+            why = "the room drops old messages faster than this session reads them"
             roster.delivery.end(member, ErrorCode.SLOW_CONSUMER, why, retry=True)
             return None
 
@@ -221,20 +221,20 @@ async def _read(roster: Roster[M], stream: str, after: int | StreamPosition) -> 
 
 
 async def history(roster: Roster[M], member: M, fields: HistoryFields, answer: Answer[M]) -> None:
-    """Tell a member a part of what was said, as it was delivered, and then answer.
+    """Send a member a part of the kept messages, as they were delivered, and then the RESULT.
 
     Args:
-        roster: The rooms, and their store.
+        roster: The rooms and their store.
         member: The member.
-        fields: The part that it asks for.
-        answer: Answers after the last message.
+        fields: The part that the member wants.
+        answer: Sends the messages, then the RESULT.
 
     Raises:
         RequestError: `not-in-room`, `bad-name`, or `bad-request`.
         StoreError: The messages cannot be read.
     """
     if fields.after is not None and fields.before is not None:
-        raise RequestError(ErrorCode.BAD_REQUEST, "history is after a place, or before one")
+        raise RequestError(ErrorCode.BAD_REQUEST, "give after or before, not both")
     stream, place = _stream_of(roster, member, fields)
     since = fields.since
     page = await roster.store.read(
@@ -257,10 +257,10 @@ async def history(roster: Roster[M], member: M, fields: HistoryFields, answer: A
 
 
 def _stream_of(roster: Roster[M], member: M, fields: HistoryFields) -> tuple[str, dict[str, Any]]:
-    """Return the stream whose history is asked for, and the field that names it in the RESULT."""
+    """Return the key of the stream that `history` reads, and its field in the RESULT."""
     if fields.room is not None and fields.other is None:
         room = roster.room_of(member, fields.room)
         return room.stream, {"room": room.name}
     if fields.other is not None and fields.room is None:
         return direct_stream(member.key, fold_known(fields.other)), {"with": fields.other}
-    raise RequestError(ErrorCode.BAD_REQUEST, "history is of a room, or with a name")
+    raise RequestError(ErrorCode.BAD_REQUEST, "give a room or with, and not both")

@@ -1,9 +1,9 @@
-"""`Hub`: what is said in the chat of one server.
+"""`Hub`: takes the messages of one server's chat, and delivers them.
 
-A message takes two ways from here. Once it has its place in the store it is published: everyone
-whom it is for is told. Apart from that its author is told what became of it, in the order of what
-the author said. The hub is synchronous but for what it asks the store, and knows nothing of bytes
-and sockets.
+The hub does two things with a message. Once the message has its place in the store, the hub
+publishes it to its room or to its two names. It also answers the author, in the order of the
+author's messages. The hub is synchronous except for its calls to the store, and knows nothing of
+bytes and sockets.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ __all__ = ["Hub"]
 
 
 class Hub(Generic[M]):
-    """What is said in the chat of one server.
+    """Takes the messages of one server's chat, and delivers them.
 
     Args:
-        roster: Who is here, and in which rooms; it tells the rooms what is said in them.
-        store: Where what is said is kept.
-        delivery: What carries answers to members.
+        roster: The members and the rooms; it publishes messages to rooms.
+        store: Keeps the messages.
+        delivery: Sends answers and direct messages to members.
         start: Runs a coroutine; see `chatd.chat.commits.Start`.
-        failed: Called with the error when the store cannot store, or a delivery fails.
-        unix_time: What tells the time that messages bear, in Unix seconds.
+        failed: Called with the error when the store or a delivery fails.
+        unix_time: Returns the time of messages, in Unix seconds.
 
     Attributes:
-        roster: Who is here, and in which rooms.
-        commits: What was said and is not stored yet.
+        roster: The members and the rooms.
+        commits: The messages that are not stored yet.
     """
 
     def __init__(
@@ -59,10 +59,11 @@ class Hub(Generic[M]):
         self._failed = failed
 
     def say(self, member: M, message: Message) -> None:
-        """Take a message, to a room or to a name; it is delivered when it is stored.
+        """Take a message to a room or to a name; it is delivered when it is stored.
 
         Raises:
-            RequestError: `not-in-room`, `bad-name`; `bad-request`: it is for a room and a name.
+            RequestError: `not-in-room`; `bad-name`; `bad-request`: the message is both to a room
+                and to a name.
         """
         header = message.header
         assert isinstance(header, ChatHeader)
@@ -87,13 +88,13 @@ class Hub(Generic[M]):
     def say_as(
         self, speaker: Member, room: Room[M], message: Message, done: Callable[[Outcome], None]
     ) -> None:
-        """Take a message to a room, by one who need not be in it and is told nothing.
+        """Take a message to a room from a speaker that need not be in the room and gets no answer.
 
         Args:
-            speaker: Who says it.
-            room: The room; it is held or someone is in it.
+            speaker: The author.
+            room: The room; it is held or not empty.
             message: The message.
-            done: Called with what becomes of it.
+            done: Called with the outcome of storing the message.
         """
         header = message.header
         assert isinstance(header, ChatHeader)
@@ -102,7 +103,7 @@ class Hub(Generic[M]):
         self.commits.add(Pending(entry, None, room, done))
 
     def refuse(self, member: M, error: RequestError) -> None:
-        """Tell a member that what it asked is not done, after all earlier answers."""
+        """Send a member an ERROR, after the answers to all its earlier messages."""
         member.answers.then(lambda: self._delivery.refuse(member, error))
 
     def _entry(
@@ -126,10 +127,10 @@ class Hub(Generic[M]):
             message.content,
         )
 
-    # What became of it
+    # Stored messages
 
     def _stored(self, batch: Sequence[Pending[M]], outcomes: Sequence[Outcome]) -> None:
-        """Publish what has its place, and answer its authors, in order."""
+        """Publish the stored messages and answer their authors, in order."""
         done: list[M] = []
         for pending, outcome in zip(batch, outcomes, strict=True):
             author = pending.author
@@ -137,7 +138,7 @@ class Hub(Generic[M]):
                 if isinstance(outcome, Stored) and outcome.is_new:
                     self._publish(pending, outcome.message)
                 self._answer(pending, outcome)
-            except Exception as error:  # those who come after must not wait for ever
+            except Exception as error:  # the later messages must get their answers all the same
                 self._failed(error)
                 self._answer(pending, _failure_of(pending))
             if author is not None:
@@ -153,7 +154,7 @@ class Hub(Generic[M]):
             member.all_answered()
 
     def _publish(self, pending: Pending[M], message: Message) -> None:
-        """Tell everyone whom a message is for; to its author that is the receipt."""
+        """Send a message to its room, or to its two names; the author's copy is its receipt."""
         if pending.room is not None:
             self.roster.publish(pending.room, message)
             pending.room.delivered(message)
@@ -163,7 +164,7 @@ class Hub(Generic[M]):
             self._delivery.tell_all(both.values(), message)
 
     def _answer(self, pending: Pending[M], outcome: Outcome) -> None:
-        """Tell an author what became of a message, where it does not hear the message itself."""
+        """Send the author the outcome of a message, where the message itself is not its receipt."""
         author = pending.author
         if author is not None:
             if isinstance(outcome, RequestError):

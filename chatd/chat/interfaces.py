@@ -1,4 +1,4 @@
-"""What the chat needs of those around it: `Delivery` reaches its members."""
+"""`Member`: a session in the chat, and `Delivery`: the way to send messages to members."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ M_contra = TypeVar("M_contra", bound=Member, contravariant=True)
 
 
 class Audience(Protocol[T_co]):
-    """Those who are all told the same."""
+    """A group of members that get the same messages, such as a room."""
 
     @property
     def members(self) -> Mapping[str, T_co]:
-        """Who they are, by their ids."""
+        """The members, by their ids."""
 
 
 class Delivery(Protocol[M_contra]):
-    """How members are reached; what one of them is told keeps its order."""
+    """Sends messages to members; each member gets them in the order of the calls."""
 
     def broadcast(self, audience: Audience[M_contra], message: Message) -> None:
-        """Tell an audience something, all of it at the end of the turn."""
+        """Send a message to an audience, at the end of the turn."""
 
     def begin(self, audience: Audience[M_contra], member: M_contra) -> None:
-        """Tell a member nothing of what was broadcast to an audience until now: it is new there."""
+        """Treat this turn's earlier broadcasts as already delivered to a new member."""
 
     def deliver_early(self, member: M_contra) -> None:
-        """Tell a member all that was broadcast until now; call it before it leaves an audience."""
+        """Send a member all earlier broadcasts now; called before it leaves an audience."""
 
     def tell(self, member: M_contra, messages: Iterable[Message]) -> None:
-        """Tell one member something, after all that was broadcast before."""
+        """Send messages to one member, after all earlier broadcasts."""
 
     def tell_all(self, members: Iterable[M_contra], message: Message) -> None:
-        """Tell some members the same now, after all that was broadcast before."""
+        """Send a message to some members now, after all earlier broadcasts."""
 
     def refuse(self, member: M_contra, error: RequestError) -> None:
-        """Tell a member that what it asked is not done."""
+        """Send a member the ERROR for a message or command that the server refuses."""
 
     def end(self, member: M_contra, code: str, reason: str, *, retry: bool = False) -> None:
-        """End a member's session, and say whether it may come back."""
+        """End a member's session; `retry` tells the client whether it may come back."""
 
     def drained(self, member: M_contra) -> Awaitable[None]:
-        """Wait until a member has taken most of what it was told.
+        """Wait until a member has read most of the data that was sent to it.
 
         Raises:
-            SessionEnded: It never will.
+            SessionEnded: The session has ended.
         """

@@ -1,6 +1,6 @@
-"""Lists in a RESULT: a list that is too long for one RESULT is told in parts.
+"""Lists in a RESULT: a list that is too long for one RESULT is sent in parts.
 
-A part ends with `next`. The member gives that as `after` to get the following part.
+A part that is not the last has `next`. The member gives its value as `after` to get the next part.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ import msgspec
 __all__ = ["LIST_BYTES", "MAX_LISTED", "ListFields", "items_after"]
 
 LIST_BYTES = 32 * 1024
-"""The most bytes of a list in one RESULT; the size of a header is limited."""
+"""The most bytes of a list in one RESULT; it must fit in the header, which is limited."""
 MAX_LISTED = 1_000
 """The most items that a command looks up in the store for one RESULT.
 
-Even so many of the shortest rooms exceed `LIST_BYTES`, so `next` is never missing.
-"""
+Even so many of the shortest rooms exceed `LIST_BYTES`, so `next` is never missing."""
 
 
 class ListFields(msgspec.Struct):
@@ -39,7 +38,7 @@ def items_after(items: Iterable[tuple[str, Any]], after: str) -> tuple[list[Any]
         after: The key that the part follows.
 
     Returns:
-        The values in the order of their keys, and the field `next`, if values are left.
+        The values in the order of their keys, and the field `next` if values are left.
     """
     part: list[Any] = []
     size = 0

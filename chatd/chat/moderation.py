@@ -1,4 +1,4 @@
-"""Moderation: who may kick and ban, and who is banned."""
+"""Moderation: bans, and the operators that may kick and ban."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ __all__ = ["Ban", "Bans", "Lock", "Operators", "check_target"]
 
 
 class Ban(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Someone who is kept out. A name, an address, or both are given.
+    """A ban of a name, of an address, or of both.
 
     Attributes:
         name: The folded name that is refused, or None.
         address: The address that is refused, or None.
-        until: When it ends, in Unix seconds; None if it does not.
-        by: Who made it.
-        made: When it was made, in Unix seconds.
+        until: When the ban ends, in Unix seconds; None if it does not end.
+        by: The name of the operator that made the ban.
+        made: When the ban was made, in Unix seconds.
 
     Raises:
         ValueError: Neither a name nor an address is given.
@@ -43,10 +43,10 @@ class Ban(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lock(Protocol):
-    """Lets one in at a time, in the order in which they come; Twisted's `DeferredLock` is one."""
+    """A lock that its users get in the order of their calls, such as Twisted's `DeferredLock`."""
 
     def __aenter__(self) -> Awaitable[object]:
-        """Wait until nobody else is in."""
+        """Wait for the lock."""
 
     def __aexit__(
         self,
@@ -55,20 +55,20 @@ class Lock(Protocol):
         traceback: TracebackType | None,
         /,
     ) -> Awaitable[bool | None]:
-        """Let the next one in."""
+        """Release the lock."""
 
 
 class Bans:
-    """Who is banned, by name or by address; an IPv6 one stands for its /64, as for `site_of`.
+    """The bans by name and by address; a ban of an IPv6 address covers its /64, see `site_of`.
 
-    A change is in force when it is kept. Changes are made one after the other: each begins with
-    what the one before left, and what is kept is never older than what was kept before.
+    A change is in force once it is saved. Changes happen one after the other: each begins with
+    the result of the one before, and an older list never replaces a newer one in the file.
 
     Args:
-        bans: Those that were made before.
-        save: Keeps all that are in force, at each change.
-        lock: Who makes a change holds it.
-        unix_time: What tells the time, in Unix seconds.
+        bans: The saved bans.
+        save: Saves all bans in force, at each change.
+        lock: Held during each change.
+        unix_time: Returns the time in Unix seconds.
     """
 
     def __init__(
@@ -83,12 +83,12 @@ class Bans:
         self._lock = lock
         self._unix_time = unix_time
         self._bans: list[Ban] = []
-        self._of: defaultdict[tuple[str | None, str | None], list[Ban]]  # by one of the two
+        self._of: defaultdict[tuple[str | None, str | None], list[Ban]]  # by name or by site
         self.replace(bans)
 
     def replace(self, bans: Iterable[Ban]) -> None:
-        """Put other bans in force, instead of those that are."""
-        # Those that a person wrote into the file may be spelled in their own way.
+        """Replace the bans in force with others."""
+        # A person may have written names and addresses into the file in another spelling.
         self._bans = [
             msgspec.structs.replace(
                 ban,
@@ -110,7 +110,11 @@ class Bans:
         return [ban for ban in self._bans if _is_in_force(ban, now)]
 
     def check(self, name: str | None, address: str) -> None:
-        """Refuse who is banned.
+        """Refuse a member that is banned.
+
+        Args:
+            name: The member's name; None if it has none yet.
+            address: The member's address.
 
         Raises:
             RequestError: `banned`.
@@ -122,10 +126,10 @@ class Bans:
                 raise RequestError(ErrorCode.BANNED, "you are banned from this server")
 
     async def add(self, ban: Ban) -> None:
-        """Put a ban in force, instead of an earlier one of the same.
+        """Put a ban in force; it replaces an earlier ban of the same name and address.
 
         Raises:
-            StoreError: It cannot be kept; then it is not in force.
+            StoreError: The ban cannot be saved; then it is not in force.
         """
         async with self._lock:
             bans = [each for each in self.in_force() if _key(each) != _key(ban)]
@@ -133,10 +137,10 @@ class Bans:
             self.replace([*bans, ban])
 
     async def remove(self, name: str | None, address: str | None) -> bool:
-        """Lift a ban, and say whether there was one.
+        """Lift a ban, and return whether there was one.
 
         Raises:
-            StoreError: It cannot be kept; then the ban stays in force.
+            StoreError: The change cannot be saved; then the ban stays in force.
         """
         async with self._lock:
             bans = self.in_force()
@@ -148,16 +152,17 @@ class Bans:
             return True
 
     async def reload(self, load: Callable[[], Iterable[Ban]]) -> None:
-        """Put those in force that were kept, when no change is under way any more.
+        """Put the saved bans in force, after all changes under way.
 
         Args:
-            load: Reads them; what it raises is raised here, and nothing changes.
+            load: Reads the saved bans. If it raises an error, the bans in force stay, and the error
+                is raised here.
         """
         async with self._lock:
             self.replace(load())
 
     async def finish_saving(self) -> None:
-        """Wait until no change is under way any more."""
+        """Wait until no change is under way."""
         async with self._lock:
             pass
 
@@ -171,12 +176,12 @@ def _key(ban: Ban) -> tuple[str | None, str | None]:
 
 
 class Operators:
-    """Who may kick and ban.
+    """The names that may kick and ban.
 
     Args:
-        names: Their names.
-        needs_account: Whether the name must be an account's, and proven. Without accounts, whoever
-            takes the name is the operator.
+        names: The names.
+        needs_account: Whether an operator must have logged in to the account of the name. Without
+            accounts, any member with the name is an operator.
     """
 
     def __init__(self, names: Iterable[str] = (), *, needs_account: bool) -> None:
@@ -184,11 +189,11 @@ class Operators:
         self.replace(names)
 
     def replace(self, names: Iterable[str]) -> None:
-        """Put others in their place."""
+        """Replace the names with others."""
         self._keys = frozenset(map(fold, names))
 
     def check(self, member: Member) -> None:
-        """Refuse who is no operator.
+        """Refuse a member that is not an operator.
 
         Raises:
             RequestError: `not-allowed`.
@@ -199,10 +204,10 @@ class Operators:
 
 
 def check_target(name: str | None, address: str | None) -> tuple[str | None, str | None]:
-    """Return the folded name or the address that is meant.
+    """Return the folded name or the address that a command is about, and None for the other.
 
     Raises:
-        RequestError: `bad-request`: not exactly one of the two is given, or it is no address; or
+        RequestError: `bad-request`: both or neither are given, or the address is none; or
             `bad-name`.
     """
     if name is not None and address is None:
@@ -212,6 +217,6 @@ def check_target(name: str | None, address: str | None) -> tuple[str | None, str
         if plain is not None:
             return None, plain
         raise RequestError(
-            ErrorCode.BAD_REQUEST, "an address is that of an IP, or uid: and a user's number"
+            ErrorCode.BAD_REQUEST, "an address is an IP address, or uid: and a user's number"
         )
     raise RequestError(ErrorCode.BAD_REQUEST, "give a name, or an address")

@@ -1,4 +1,4 @@
-"""Names of members and rooms: what is allowed, and which are the same."""
+"""Names of members and rooms: which names are allowed, and which count as the same."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ __all__ = [
 MAX_NAME = 32
 """Longest name of a member, in characters."""
 GUEST = "guest-"
-"""What the names begin with of those who have no account where there are accounts."""
+"""Prefix of guest names on servers with accounts."""
 MAX_ROOM = 64
 """Longest name of a room, in characters."""
 MAX_TOPIC = 256
 """Longest topic of a room, in characters."""
 
-# Of what Unicode's DerivedCoreProperties.txt has as Default_Ignorable_Code_Point, what is shown as
-# nothing and counts as printable all the same: variation selectors; and others, with the blank of
-# Braille, which looks like a space.
+# Characters that are invisible although Python counts them as printable. They have the property
+# Default_Ignorable_Code_Point in Unicode's DerivedCoreProperties.txt: the variation selectors, and
+# others. The blank of Braille (U+2800) is added, because it looks like a space.
 _VARIATIONS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _UNSEEN = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]")
 
@@ -40,8 +40,8 @@ def check_name(name: str) -> str:
     """Return a member's name in Unicode's composed form (NFC), without variation selectors.
 
     Raises:
-        RequestError: `bad-name`: it is empty, too long, or holds a space or a
-            character that is a control or cannot be seen.
+        RequestError: `bad-name`: the name is empty or too long, or it has a space, a control
+            character or an invisible character.
     """
     return _check(name, MAX_NAME, ErrorCode.BAD_NAME, "a name")
 
@@ -50,14 +50,14 @@ def check_room(name: str) -> str:
     """Return a room's name in Unicode's composed form (NFC), without variation selectors.
 
     Raises:
-        RequestError: `bad-room`: it is empty, too long, or holds a space or a
-            character that is a control or cannot be seen.
+        RequestError: `bad-room`: the name is empty or too long, or it has a space, a control
+            character or an invisible character.
     """
     return _check(name, MAX_ROOM, ErrorCode.BAD_ROOM, "a room's name")
 
 
 def _check(name: str, longest: int, code: ErrorCode, what: str) -> str:
-    if len(name) <= 4 * longest:  # composing what is longer costs time, and it is too long anyway
+    if len(name) <= 4 * longest:  # a longer name is refused anyway, and composing it costs time
         name = _composed(name)
     if not 0 < len(name) <= longest or not name.isprintable() or " " in name:
         raise RequestError(
@@ -65,14 +65,14 @@ def _check(name: str, longest: int, code: ErrorCode, what: str) -> str:
             f"{what} has 1 to {longest} characters, none of them a space or a control character",
         )
     if not name.isascii() and _UNSEEN.search(name):
-        raise RequestError(code, f"{what} has no characters that cannot be seen")
+        raise RequestError(code, f"{what} cannot have invisible characters")
     if unicodedata.category(name[0]).startswith("M"):
-        raise RequestError(code, f"{what} does not begin with a mark on a letter before it")
+        raise RequestError(code, f"{what} cannot begin with a combining mark")
     return name
 
 
 def _composed(name: str) -> str:
-    """Return a name in Unicode's composed form, without what only chooses between two glyphs."""
+    """Return a name in Unicode's composed form, without variation selectors."""
     if name.isascii():
         return name
     return unicodedata.normalize("NFC", _VARIATIONS.sub("", name))
@@ -80,28 +80,31 @@ def _composed(name: str) -> str:
 
 @lru_cache(maxsize=4096)
 def fold(name: str) -> str:
-    """Return what names have in common that count as the same: composed, and then casefolded."""
+    """Return a name composed and casefolded: the same text for all names that count as the same."""
     return unicodedata.normalize("NFC", _composed(name).casefold())
 
 
 def fold_known(name: str) -> str:
-    """Return a name folded that may be folded already, and longer by that than a name is.
+    """Return the folded form of a name that may be folded already.
+
+    Case folding makes a name up to three times as long, so up to 3 × `MAX_NAME` characters are
+    allowed.
 
     Raises:
-        RequestError: `bad-name`: no name is like that.
+        RequestError: `bad-name`: no name folds to this.
     """
-    return fold(_check(name, 3 * MAX_NAME, ErrorCode.BAD_NAME, "a name"))  # Unicode's most
+    return fold(_check(name, 3 * MAX_NAME, ErrorCode.BAD_NAME, "a name"))
 
 
 class Names:
     """The names that are in use.
 
-    A name belongs to one member, unless it is that of an account: then to all who have proven that
-    the account is theirs.
+    A name belongs to one member. An account's name belongs to all members that logged in to the
+    account.
 
     Args:
-        has_accounts: Whether there are accounts: then whoever has none is a guest, whose name
-            begins with `GUEST`.
+        has_accounts: Whether the server has accounts. If it does, members without an account are
+            guests, and their names begin with `GUEST`.
     """
 
     def __init__(self, *, has_accounts: bool = False) -> None:
@@ -113,10 +116,10 @@ class Names:
         """Give out a name.
 
         Args:
-            name: The name asked for, or None for any.
-            guest: What sets a guest's name apart from others', such as a session's id; as much
-                of it as is needed becomes part of the name.
-            is_account: Whether the name is that of an account, and proven.
+            name: The requested name, or None for a guest name.
+            guest: A text that sets this guest apart from others, such as a session's id. A guest
+                name has as many of its characters as are needed.
+            is_account: Whether the name is that of an account to which the member logged in.
 
         Raises:
             RequestError: `bad-name`, `name-taken`, or `auth-required` for a guest.
@@ -136,7 +139,7 @@ class Names:
         return given
 
     def reserve(self, name: str) -> str:
-        """Give a name to the server itself; nobody else has it.
+        """Reserve a name for the server itself; no member gets it.
 
         Raises:
             RequestError: `bad-name`.
@@ -146,7 +149,7 @@ class Names:
         return name
 
     def claim_like(self, name: str, guest: str) -> str:
-        """Give out a name, or if it is in use one that begins with it, or else a guest's."""
+        """Give out a name; if it is in use, one with a number behind it, or else a guest name."""
         for number in range(1, 100):
             try:
                 return self.claim(name if number == 1 else f"{name}-{number}", guest)
@@ -156,7 +159,7 @@ class Names:
         return self.claim(None, guest)
 
     def release(self, name: str) -> None:
-        """Take a name back from one of its holders."""
+        """Take a name back from one of its members."""
         key = fold(name)
         holders = self._holders.pop(key, 0) - 1
         if holders > 0:

@@ -19,9 +19,9 @@ from chatd.errors import ErrorCode, RequestError
 __all__ = ["CommandTable", "OperatorCommands"]
 
 CommandTable = dict[str, tuple[type[Any], Callable[..., Awaitable[None]]]]
-"""The type of a command's fields, and the method that does the command, by the command's name."""
+"""The type of a command's fields and the method that runs the command, by the command's name."""
 
-_END_OF_TIME = 253_402_300_800.0  # the year 10000, which no calendar here knows
+_END_OF_TIME = 253_402_300_800.0  # the year 10000, beyond the range of Python's `datetime`
 
 
 class _Target(msgspec.Struct):
@@ -38,17 +38,17 @@ class _Ban(_Target):
 
 
 class OperatorCommands(Generic[M]):
-    """Does what operators ask, and refuses everybody else.
+    """Runs the operators' commands, and refuses them from all other members.
 
     Args:
-        roster: The sessions that are here.
+        roster: The sessions on the server.
         bans: The bans in force.
         operators: The members that may give these commands.
-        note: Called with a line for the operator's log: who did what to whom.
+        note: Called with a line for the operator's log: the operator, the action and its target.
         unix_time: Returns the time in Unix seconds.
 
     Attributes:
-        by_name: The commands.
+        by_name: The commands, by name.
     """
 
     def __init__(
@@ -86,10 +86,10 @@ class OperatorCommands(Generic[M]):
         name, address = check_target(fields.name, fields.address)
         site = None if address is None else site_of(address)
         if (name, site) in ((member.key, None), (None, site_of(member.address))):
-            raise RequestError(ErrorCode.BAD_REQUEST, "that is you")
+            raise RequestError(ErrorCode.BAD_REQUEST, "you cannot ban yourself")
         now = self._unix_time()
         if fields.until is not None and fields.until <= now:
-            raise RequestError(ErrorCode.BAD_REQUEST, "the ban would have ended already")
+            raise RequestError(ErrorCode.BAD_REQUEST, "the ban ends in the past")
         await self._bans.add(
             Ban(name=name, address=address, until=fields.until, by=member.name, made=now)
         )

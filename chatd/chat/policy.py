@@ -1,4 +1,4 @@
-"""`Policy`: what an operator decides of the chat itself."""
+"""`Policy`: the operator's settings for the chat itself."""
 
 from __future__ import annotations
 
@@ -14,17 +14,16 @@ __all__ = ["Policy"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """What an operator decides of the chat itself.
+    """The operator's settings for the chat itself.
 
     Attributes:
-        rooms: The rooms that a session is let into which names none itself, at most
-            `MAX_FIRST_ROOMS`.
-        operators: The names of those who may kick and ban.
-        presence_limit: In a room of more members than this, nobody is told who comes and goes.
-        max_rooms: How many rooms a session may be in.
+        rooms: The rooms of a session that names none itself, at most `MAX_FIRST_ROOMS`.
+        operators: The names that may kick and ban.
+        presence_limit: The most sessions of a room that announces arrivals and departures.
+        max_rooms: The most rooms that a session may be in.
 
     Raises:
-        ConfigurationError: A name is not one, or there are too many rooms.
+        ConfigurationError: A name is not valid, or a number is too small or too large.
     """
 
     rooms: tuple[str, ...] = (LOBBY,)

@@ -1,4 +1,4 @@
-"""Rooms and their members: who is in which room, and where a room's order stands."""
+"""Rooms: the members of a room, and where its stream stands."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from chatd.wire.messages import Message
 __all__ = ["LOBBY", "MAX_ROOMS", "PRESENCE_LIMIT", "M", "Member", "Room"]
 
 LOBBY = "lobby"
-"""The room that every session is let into, unless the operator or the session names others."""
+"""The room in which every session begins, unless the operator or the session names others."""
 MAX_ROOMS = 100
-"""How many rooms a session may be in."""
+"""The most rooms that a session may be in."""
 PRESENCE_LIMIT = 500
-"""In a room of more members than this, nobody is told who comes and goes."""
+"""The most sessions of a room that announces arrivals and departures."""
 
 
 class Member:
-    """Someone who is in the chat.
+    """A session in the chat.
 
     Attributes:
-        id: What sets this member apart from every other, even of the same name.
-        name: What the member is called.
+        id: The session's own id; several members may have the same name.
+        name: The name.
         key: The folded name.
-        address: Where the member comes from, as limits and bans count it.
-        has_account: Whether the name is an account's, and proven.
-        rooms: The rooms that the member is in, by their folded names; the first is the one that a
-            message is for which names none.
-        answers: What the member is owed for what it said.
+        address: The address of the client, as limits and bans count it.
+        has_account: Whether the member logged in to the account of its name.
+        rooms: The rooms that the member is in, by their folded names. The first is the room of
+            messages that name none.
+        answers: The order of the answers to the member's messages and commands.
     """
 
     __slots__ = (
@@ -59,28 +59,28 @@ class Member:
         self.key = fold(name)
 
     def all_answered(self) -> None:
-        """Act on all that the member said having its answer."""
+        """Act when all messages of the member are answered; a subclass may override this."""
 
 
 M = TypeVar("M", bound=Member)
-"""What a member is, to those who carry what is said."""
+"""The type of the members, for the parts that carry their messages."""
 
 
 class Room(Generic[M]):
-    """A room that someone is in.
+    """A room with members, or one that is held.
 
     Attributes:
-        key: Its folded name.
-        name: What it is called.
-        stream: The key of its stream in the store.
-        epoch: The name of its order; see `chatd.storage.interface`.
-        seq: The place of the last message that was delivered in it.
-        last_id: The id of that message; None where it is not kept.
-        topic: What it is about.
-        members: Who hears what is said in it, by their ids.
-        ahead: Up to which place members have what is still to be said, as it is on pages that they
-            read, by the members' ids; `sys.maxsize` while a member is reading.
-        holds: For how many reasons it must stay although nobody is in it.
+        key: The folded name.
+        name: The name as it was first spelled.
+        stream: The key of the room's stream in the store.
+        epoch: The epoch of the stream; see `chatd.storage.interface`.
+        seq: The place of the last delivered message.
+        last_id: The id of that message; None if it is not kept.
+        topic: The topic, or empty.
+        members: The members that get the room's messages, by their ids.
+        ahead: For members that read pages, by their ids: the place up to which the pages have the
+            messages, of which some are not yet published. `sys.maxsize` while a member is reading.
+        holds: How many holds keep the room although it is empty.
     """
 
     __slots__ = (
@@ -108,28 +108,28 @@ class Room(Generic[M]):
         self.members: dict[str, M] = {}
         self.ahead: dict[str, int] = {}
         self.holds = 0
-        # How many sessions each has, by folded name: one who has two comes and goes once.
+        # The number of sessions of each folded name: a name with two arrives and departs once.
         self._sessions: dict[str, int] = {}
 
     @property
     def count(self) -> int:
-        """How many are in it; one who has several sessions counts once."""
+        """How many names are in the room; a name with several sessions counts once."""
         return len(self._sessions)
 
     @property
     def is_needed(self) -> bool:
-        """Whether anything still depends on it."""
+        """Whether the room has a member or a hold."""
         return bool(self._sessions or self.holds)
 
     def add(self, member: M) -> bool:
-        """Let a member in, and say whether nobody of that name was in before."""
+        """Add a member, and return whether its name is new in the room."""
         self.members[member.id] = member
         sessions = self._sessions.get(member.key, 0)
         self._sessions[member.key] = sessions + 1
         return not sessions
 
     def remove(self, member: M) -> bool:
-        """Let a member out, and say whether nobody of that name is in any more."""
+        """Remove a member, and return whether its name is no longer in the room."""
         self.members.pop(member.id, None)
         self.ahead.pop(member.id, None)
         sessions = self._sessions.pop(member.key) - 1
@@ -138,34 +138,34 @@ class Room(Generic[M]):
         return not sessions
 
     def has(self, member: M) -> bool:
-        """Whether anybody of a member's name is in it."""
+        """Return whether any session of a member's name is in the room."""
         return member.key in self._sessions
 
     def delivered(self, message: Message) -> None:
-        """Take note that a message was delivered in it."""
+        """Take note that a message was delivered to the room."""
         self.seq = message.seq or self.seq
         self.last_id = message.id
         if self.ahead:
             self.ahead = {id: seq for id, seq in self.ahead.items() if seq > self.seq}
 
     def has_read(self, member: M, seq: int) -> None:
-        """Take note that a member has, or is told otherwise, all up to a place."""
+        """Take note that a member gets all messages up to a place in another way."""
         if seq > self.seq:
             self.ahead[member.id] = seq
         else:
             self.ahead.pop(member.id, None)
 
     def readers_of(self, message: Message) -> list[M]:
-        """Return the members that have a message already which is to be said."""
+        """Return the members that already have a message that is about to be published."""
         if message.seq is None:
             return []
         return [self.members[id] for id, seq in self.ahead.items() if seq >= message.seq]
 
     def standing(self) -> dict[str, Any]:
-        """Return where its order stands, as members are told: `room`, `epoch`, `seq`, `last_id`."""
+        """Return `room`, `epoch`, `seq` and `last_id`, as members get them."""
         last = {} if self.last_id is None else {"last_id": self.last_id}
         return {"room": self.name, "epoch": self.epoch, "seq": self.seq, **last}
 
     def names(self) -> Iterable[tuple[str, str]]:
-        """Return the folded name and the name of each who is in it, once each."""
+        """Return the folded name and the name of each member, once for each name."""
         return {member.key: member.name for member in self.members.values()}.items()

@@ -1,4 +1,4 @@
-"""`Roster`: who is here, under which names, and in which rooms."""
+"""`Roster`: the members, their names, and the rooms that they are in."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ __all__ = ["Roster"]
 
 
 class Roster(Generic[M]):
-    """Who is here, and in which rooms; those who share a room are told of it.
+    """The members and the rooms; it also tells the members of a room of arrivals and departures.
 
     Args:
-        store: What knows where a room stands.
-        delivery: What tells members.
+        store: Opens and releases the rooms' streams.
+        delivery: Delivers messages to members.
         start: Runs a coroutine; see `chatd.chat.commits.Start`.
         presence_limit: See `chatd.chat.rooms.PRESENCE_LIMIT`.
-        max_rooms: How many rooms a member may be in.
-        has_accounts: Whether there are accounts; see `chatd.chat.names.Names`.
+        max_rooms: The most rooms that a session may be in.
+        has_accounts: Whether the server has accounts; see `chatd.chat.names.Names`.
 
     Attributes:
         names: The names in use.
-        rooms: The rooms that someone is in, by their folded names.
-        here: Who is here, by folded names and ids.
+        rooms: The open rooms, by their folded names.
+        here: The members, by their folded names and ids.
     """
 
     def __init__(
@@ -54,23 +54,23 @@ class Roster(Generic[M]):
         self.max_rooms = max_rooms
         self._presence_limit = presence_limit
         self._start = start
-        self._coming: Counter[str] = Counter()  # to how many a room is being opened, by its key
+        self._coming: Counter[str] = Counter()  # the calls that are opening a room, by its key
 
-    # Who is here
+    # Members
 
     def arrive(self, member: M, rooms: Sequence[Room[M]]) -> None:
-        """Let a member into the chat and into rooms that were opened for it."""
+        """Add a member, and add it to rooms that were opened for it."""
         self.here.setdefault(member.key, {})[member.id] = member
         for room in rooms:
             self.enter(member, room)
         self.close_all(rooms)
 
     def depart(self, member: M, *, is_silent: bool = False) -> None:
-        """Let a member out of everything.
+        """Remove a member from its rooms and from the roster, and release its name.
 
         Args:
             member: The member.
-            is_silent: Whether nobody is told, since everybody goes.
+            is_silent: Whether the rooms are told nothing, because all members depart.
         """
         for room in list(member.rooms.values()):
             self.quit(member, room, is_silent=is_silent)
@@ -78,7 +78,7 @@ class Roster(Generic[M]):
         self.names.release(member.name)
 
     def rename(self, member: M, name: str) -> str:
-        """Give a member another name, and tell those who share a room with it.
+        """Give a member another name, and tell the other members of its rooms.
 
         Returns:
             The name in its composed form.
@@ -87,13 +87,13 @@ class Roster(Generic[M]):
             RequestError: `bad-name`, `name-taken`, or `not-allowed` for an account's name.
         """
         if member.has_account:
-            raise RequestError(ErrorCode.NOT_ALLOWED, "your name is your account's")
+            raise RequestError(ErrorCode.NOT_ALLOWED, "an account keeps its name")
         old_name = member.name
-        name = check_name(name)  # before it is folded, which takes time and space
-        if fold(name) != member.key:  # else it is another spelling of the same
+        name = check_name(name)  # before folding, which takes time and memory for long names
+        if fold(name) != member.key:  # else it is another spelling of the same name
             name = self.names.claim(name, "")
             self.names.release(old_name)
-        self.delivery.deliver_early(member)  # of what was said to the old name, too
+        self.delivery.deliver_early(member)  # also the messages to the old name
         told: dict[str, M] = {}
         for room in member.rooms.values():
             if self._tells_presence(room):
@@ -110,11 +110,11 @@ class Roster(Generic[M]):
         return name
 
     def is_here(self, member: M) -> bool:
-        """Whether a member has arrived and not departed."""
+        """Return whether a member has arrived and not departed."""
         return member.id in self.here.get(member.key, ())
 
     def sessions_of(self, name: str) -> list[M]:
-        """Return the members of a name."""
+        """Return the members that have a name."""
         return list(self.here.get(fold(name), {}).values())
 
     def _forget(self, member: M) -> None:
@@ -126,11 +126,11 @@ class Roster(Generic[M]):
     # Rooms
 
     async def open(self, name: str) -> Room[M]:
-        """Return a room, made if there is none, and hold it until it is given to `close`.
+        """Return a room, and hold it until `close`; create the room if it does not exist.
 
         Raises:
             RequestError: `bad-room`.
-            StoreError: Where it stands cannot be told.
+            StoreError: The room's stream cannot be opened.
         """
         name = check_room(name)
         key = fold(name)
@@ -141,10 +141,10 @@ class Roster(Generic[M]):
         return room
 
     async def _open(self, key: str, name: str) -> Room[M]:
-        self._coming[key] += 1  # else who leaves it now would release what is opened here
+        self._coming[key] += 1  # else a member that leaves now would release this stream
         try:
             head = await self.store.open_stream(room_stream(key), name)
-            room = self.rooms.get(key)  # somebody else may have been faster
+            room = self.rooms.get(key)  # another call may have opened it meanwhile
             if room is None:
                 room = self.rooms[key] = Room(key, head)
             room.holds += 1
@@ -157,7 +157,7 @@ class Roster(Generic[M]):
         return room
 
     def close(self, room: Room[M]) -> None:
-        """Give back a room that was opened; it is gone when nobody is in it."""
+        """Give up a hold of a room; the room goes if it is empty and has no other hold."""
         room.holds -= 1
         self._drop_if_unneeded(room)
 
@@ -166,7 +166,7 @@ class Roster(Generic[M]):
 
         Raises:
             RequestError: `bad-room`, or `too-many-rooms`.
-            StoreError: Where one of them stands cannot be told.
+            StoreError: The stream of a room cannot be opened.
         """
         rooms: dict[str, Room[M]] = {}
         try:
@@ -185,17 +185,21 @@ class Roster(Generic[M]):
         return list(rooms.values())
 
     def close_all(self, rooms: Iterable[Room[M]]) -> None:
-        """Give back rooms that were opened."""
+        """Give up a hold of each of these rooms."""
         for room in rooms:
             self.close(room)
 
     def enter(self, member: M, room: Room[M], read_to: int = 0) -> None:
-        """Let a member hear what is said in a room from now on, and tell those who are in it.
+        """Add a member to a room, and tell the other members of the room.
+
+        From now on, the member gets the room's messages. A member that has departed, or that is in
+        the room already, is not added.
 
         Args:
-            member: The member; nothing happens where it is in already, or gone.
-            room: A room that is held or that someone is in.
-            read_to: The place up to which it has what is still to be said.
+            member: The member.
+            room: A room that is held or not empty.
+            read_to: The place up to which the member has the messages, of which some may still have
+                to be published.
         """
         if room.key in member.rooms or not self.is_here(member):
             return
@@ -206,12 +210,12 @@ class Roster(Generic[M]):
         room.has_read(member, read_to)
 
     def quit(self, member: M, room: Room[M], *, is_silent: bool = False) -> None:
-        """Let a member out of a room, and tell those who stay.
+        """Remove a member from a room, and tell the members that stay.
 
         Args:
             member: The member.
             room: A room that the member is in.
-            is_silent: Whether nobody is told.
+            is_silent: Whether the members that stay are told nothing.
         """
         self.delivery.deliver_early(member)
         tells = self._tells_presence(room)
@@ -221,9 +225,9 @@ class Roster(Generic[M]):
         self._drop_if_unneeded(room)
 
     def publish(self, room: Room[M], message: Message) -> None:
-        """Tell everyone in a room something; nothing else tells a room anything.
+        """Deliver a message or an EVENT to a room; this method is the only way to do so.
 
-        A member that has the message already, from a page that it read, is not told it again.
+        A member does not get a message that was already on a page that it read.
         """
         if not room.ahead:
             self.delivery.broadcast(room, message)
@@ -248,7 +252,7 @@ class Roster(Generic[M]):
         if name is None:
             room = next(iter(member.rooms.values()), None)
         else:
-            # Longer than a room's name only before it is composed, or of no room.
+            # A room's name is longer than `MAX_ROOM` only before it is composed.
             room = member.rooms.get(fold(name)) if len(name) <= 4 * MAX_ROOM else None
         if room is None:
             raise RequestError(ErrorCode.NOT_IN_ROOM, "you are not in that room")

@@ -174,8 +174,7 @@ LOAD = (
         "If the store fails, the sender is told, and the daemon goes on.",
         "tests/chat/test_commits.py::BrokenStoreTests::test_goes_on",
         "chatd/chat/commits.py",
-        "        except Exception as error:  # of a store of whatever make: those who wait are "
-        "answered\n",
+        "        except Exception as error:  # from any store: authors must get their answers\n",
         "        except KeyError as error:\n",
     ),
     Defence(
