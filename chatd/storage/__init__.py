@@ -1,1 +1,1 @@
-"""Where what was said is kept: one interface, `IMessageStore`, and what implements it."""
+"""Stores of messages: the interface `IMessageStore`, and its implementations."""

@@ -1,4 +1,4 @@
-"""`IMessageStore`: what a store of messages does.
+"""`IMessageStore`: the interface of a store of messages.
 
 A store keeps *streams*: one for each room, and one for the direct messages of each pair of names. A
 stream has an order of its own, in which each message has a `seq` that rises by one, and an *epoch*,
@@ -19,9 +19,9 @@ __all__ = ["IMessageStore"]
 class IMessageStore(Interface):
     """A store of messages.
 
-    A store does appends in the order of the calls, and answers in the order in which it did the
-    work: a read that is called after an append sees the appended messages, and is answered after
-    the append. A read may wait for longer than a later append; then it sees that one, too.
+    A store does appends in the order of the calls, and answers calls in the order in which it did
+    them: a read that is called after an append sees the appended messages, and is answered after
+    the append. A read may wait longer than a later append; then it sees that append, too.
 
     Every method but `open` may raise `StoreError`; then the store did nothing of the call.
     """
@@ -30,29 +30,29 @@ class IMessageStore(Interface):
         """Open the store; called once, before any other method.
 
         Raises:
-            ConfigurationError: The kept data cannot be used; the text says why, in one line.
+            ConfigurationError: The kept data cannot be used; the text gives the reason in one line.
         """
 
     def close() -> Awaitable[None]:
         """Finish every call, and close all files."""
 
     def open_stream(stream: str, name: str) -> Awaitable[Head]:
-        """Return where a stream stands, and begin it if there is none.
+        """Return where a stream stands, and begin it if it does not exist.
 
-        A stream without messages need not outlive the process. That of a room stays until
+        A stream without messages need not outlive the process. A room's stream stays until
         `release`, others only as long as there is space for them.
 
         Args:
             stream: The stream's key.
-            name: The room's name as it is spelled, for a stream that is begun now, or that another
-                method began without a name; empty for a direct stream.
+            name: The room's name as it is spelled, for a stream that this call begins or that
+                another method began without a name; empty for a direct stream.
         """
 
     def append(entries: Sequence[Entry]) -> Awaitable[list[Outcome]]:
         """Give messages their places, in one transaction: all are kept, or none.
 
-        When it is answered, they are kept as surely as the store promises. A stream that is not
-        there is begun.
+        When the call is answered, they are kept as surely as the store promises. A stream that does
+        not exist is begun.
 
         Returns:
             The outcome of each entry, in order. An entry with the author and the id of a message
@@ -75,11 +75,11 @@ class IMessageStore(Interface):
         `seq` is lower. With neither: the newest. Not both.
 
         Args:
-            stream: The stream's key; one that is not there is begun.
-            after: See above; 0 for all. `resume_from` says where reading after a position begins.
+            stream: The stream's key; a stream that does not exist is begun.
+            after: See above; 0 for all. `resume_from` finds where to read on after a position.
             before: See above.
-            limit: How many messages at most, 1 or more.
-            max_bytes: How many bytes of content at most; the first message is read in any case.
+            limit: The most messages, 1 or more.
+            max_bytes: The most bytes of content; the first message is read in any case.
         """
 
     def set_topic(stream: str, topic: str) -> Awaitable[None]:
@@ -96,18 +96,18 @@ class IMessageStore(Interface):
 
         Args:
             after: The folded name after which to begin.
-            limit: How many at most.
+            limit: The most rooms.
         """
 
     def conversations(author: str, after: str = "", *, limit: int) -> Awaitable[list[DirectHead]]:
-        """Return where a name's direct messages stand, for each other name with one that is kept.
+        """Return where a name's direct messages stand, for each other name with a kept message.
 
         They come in the order of the other folded names.
 
         Args:
             author: The folded name.
             after: The folded name after which to begin.
-            limit: How many at most.
+            limit: The most conversations.
         """
 
     def expire() -> Awaitable[None]:

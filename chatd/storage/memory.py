@@ -25,11 +25,11 @@ from chatd.storage.values import (
 __all__ = ["MAX_BYTES", "MAX_STREAMS", "MEMORY_RETENTION", "MemoryStore"]
 
 MEMORY_RETENTION = Retention(max_messages=1_000, max_bytes=4 * 1024 * 1024)
-"""What is kept in memory of a stream, unless it is set otherwise."""
+"""The default retention of a stream in memory."""
 MAX_STREAMS = 10_000
-"""How many streams are kept: with more, the longest silent stream that nobody is in goes."""
+"""The most streams; beyond, the unopened stream that was silent for the longest time goes."""
 MAX_BYTES = 256 * 1024 * 1024
-"""How many bytes are kept in all: beyond, the largest stream loses its oldest messages."""
+"""The most bytes in all; beyond, the largest stream loses its oldest messages."""
 
 _TRIM_SHARE = 256
 
@@ -41,8 +41,8 @@ class MemoryStore:
     Args:
         retention: How much of a stream is kept.
         unix_time: Returns the time by which messages age, in Unix seconds.
-        max_streams: How many streams are kept; see `MAX_STREAMS`.
-        max_bytes: How many bytes are kept in all; see `MAX_BYTES`, and
+        max_streams: The most streams; see `MAX_STREAMS`.
+        max_bytes: The most bytes in all; see `MAX_BYTES`, and
             `chatd.storage.memorystream.MESSAGE_BYTES`.
     """
 
@@ -60,16 +60,16 @@ class MemoryStore:
         self._max_bytes = max_bytes
         self._total = Total()
         self._streams: dict[str, MemoryStream] = {}
-        # The keys of streams that nobody is in, the longest silent first.
+        # The keys of streams that are not open, the one with the longest silence first.
         self._idle: OrderedDict[str, None] = OrderedDict()
-        # The keys of direct streams, by the one's name and the other's.
+        # The keys of direct streams, by the two folded names in either order.
         self._direct: dict[str, dict[str, str]] = {}
 
     def open(self) -> None:
-        """Have nothing to make ready."""
+        """Do nothing: memory needs no preparation."""
 
     async def close(self) -> None:
-        """Have nothing to let go of."""
+        """Do nothing: the store holds no files."""
 
     async def open_stream(self, stream: str, name: str) -> Head:
         """See `IMessageStore`."""
@@ -94,7 +94,7 @@ class MemoryStore:
                     self._idle.move_to_end(entry.stream)
                 stream.expire(cutoff)
             outcomes.append(stream.append(entry))
-        for stream in touched.values():  # not before: an entry may repeat one before it
+        for stream in touched.values():  # not before: an entry may repeat an earlier entry
             stream.trim(self._retention)
         self._trim()
         return outcomes
@@ -164,12 +164,12 @@ class MemoryStore:
         return self._unix_time() - self._retention.max_age_s
 
     def _kept(self, keys: Mapping[str, str], after: str, limit: int) -> Iterator[tuple[str, Head]]:
-        """Yield where streams stand, for those that keep a message, in the order of their names.
+        """Yield where streams stand that keep a message, in the order of their names.
 
         Args:
             keys: The keys of the streams, by the names that order them.
             after: The name after which to begin.
-            limit: How many at most.
+            limit: The most streams.
         """
         cutoff = self._cutoff()
         for name in sorted(name for name in keys if name > after):
@@ -190,7 +190,7 @@ class MemoryStore:
         return there
 
     def _begin_to_read(self, stream: str) -> MemoryStream:
-        """Begin a stream that goes before all others: readers push out nothing that is kept."""
+        """Begin a stream that is the first to go: a reader pushes out no kept message."""
         there = self._begin(stream, "")
         self._idle.move_to_end(stream, last=False)
         if len(self._streams) > self._max_streams:
@@ -205,7 +205,7 @@ class MemoryStore:
         return stream
 
     def _drop_one(self, begun: str | None = None) -> None:
-        """Forget the longest silent stream that nobody is in, but not the one just begun."""
+        """Forget the unopened stream with the longest silence, except the stream just begun."""
         for key in self._idle:
             if key != begun:
                 stream = self._streams[key]

@@ -1,4 +1,4 @@
-"""One stream in memory: its messages in order, and how many bytes they take."""
+"""A stream in memory: its messages in order, and the bytes that they take."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from chatd.wire.messages import DEFAULT_CONTENT_TYPE, Message
 __all__ = ["MESSAGE_BYTES", "MemoryStream", "Total"]
 
 MESSAGE_BYTES = 1_024
-"""What a message takes at most beside its content and a content type of its own, in bytes: 500 with
-an id of 32 characters, 1,000 with the longest id and name (CPython 3.11)."""
-_CHARACTER_BYTES = 4  # the most that a character of a text takes
+"""The most bytes that a message takes beside its content and a content type of its own: 500 with an
+id of 32 characters, 1,000 with the longest id and name (CPython 3.11)."""
+_CHARACTER_BYTES = 4  # the most bytes of a character in a `str`
 
 
 class Total:
-    """How many bytes all streams of a store take, contents and all else."""
+    """How many bytes all streams of a store take, contents and everything else."""
 
     __slots__ = ("bytes",)
 
@@ -39,7 +39,7 @@ class Total:
 
 
 class MemoryStream:
-    """One stream: the messages that are kept, in order, by author and id."""
+    """A stream: the messages that are kept, in order, by author and id."""
 
     __slots__ = (
         "_keys",
@@ -61,21 +61,21 @@ class MemoryStream:
         self.seq = 0
         self.topic = ""
         self.kept: dict[tuple[str, str], Message] = {}
-        # The same keys in the same order: finding a dictionary's first key means stepping over
+        # The same keys in the same order, because a search for a dictionary's first key steps over
         # every key that was dropped before it.
         self._keys: deque[tuple[str, str]] = deque()
         self.bytes = 0
-        self.weight = 0  # how many bytes of the total are this stream's
+        self.weight = 0  # this stream's bytes of the total
         self.is_open = False
 
     @property
     def oldest(self) -> int:
-        """The place of the oldest message that is kept; `seq + 1` where none is."""
+        """The place of the oldest message that is kept; `seq + 1` if none is."""
         return self.seq - len(self.kept) + 1
 
     @property
     def head(self) -> Head:
-        """Where it stands."""
+        """Where the stream stands."""
         return Head(
             name=self.name,
             epoch=self.epoch,
@@ -92,7 +92,7 @@ class MemoryStream:
     def page(
         self, after: int | StreamPosition | None, before: int | None, limit: int, max_bytes: int
     ) -> Page:
-        """Read a part of it; see `IMessageStore.read`."""
+        """Read a part of the stream; see `IMessageStore.read`."""
         oldest = self.oldest
         is_recovered = False
         if isinstance(after, StreamPosition):
@@ -112,7 +112,7 @@ class MemoryStream:
         return Page(messages, self.head, is_complete, is_recovered)
 
     def append(self, entry: Entry) -> Outcome:
-        """Give a message its place; `trim` is for when all are appended."""
+        """Give a message its place; call `trim` when all are appended."""
         key = (entry.author, entry.id)
         earlier = self.kept.get(key)
         if earlier is not None:
@@ -131,13 +131,13 @@ class MemoryStream:
         return Stored(message, True)
 
     def trim(self, retention: Retention) -> None:
-        """Drop the oldest messages beyond the bounds."""
+        """Drop the oldest messages beyond the retention."""
         self.drop(len(self.kept) - retention.max_messages)
         while self.bytes > retention.max_bytes and len(self.kept) > 1:
             self.drop(1)
 
     def drop(self, count: int) -> None:
-        """Drop so many of the oldest messages."""
+        """Drop a number of the oldest messages."""
         next_key, take = self._keys.popleft, self.kept.pop
         size = weight = 0
         for _ in range(count):
@@ -152,7 +152,7 @@ class MemoryStream:
         self._total.bytes -= weight
 
     def expire(self, cutoff: float) -> None:
-        """Drop the messages from before a time, in Unix seconds."""
+        """Drop the messages that are older than a time, in Unix seconds."""
         while self._keys and _time_of(self.kept[self._keys[0]]) < cutoff:
             self.drop(1)
 

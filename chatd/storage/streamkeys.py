@@ -1,11 +1,11 @@
-"""The key of a stream: the text by which a store finds it."""
+"""The keys by which a store finds streams."""
 
 from __future__ import annotations
 
 __all__ = ["ROOM_PREFIX", "direct_names", "direct_stream", "is_room", "room_stream"]
 
 ROOM_PREFIX = "room "
-"""What the key of a room's stream begins with; the room's folded name follows."""
+"""Prefix of the keys of rooms' streams; the room's folded name follows."""
 _DIRECT_PREFIX = "direct "
 
 

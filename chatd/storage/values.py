@@ -30,9 +30,9 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     The last message of a stream is kept whatever its size.
 
     Attributes:
-        max_messages: How many messages, at least 1.
-        max_age_s: How old a message may be, in seconds.
-        max_bytes: How many bytes of content.
+        max_messages: The most messages, at least 1.
+        max_age_s: The highest age of a message, in seconds.
+        max_bytes: The most bytes of content.
 
     Raises:
         ConfigurationError: Nothing would be kept.
@@ -44,7 +44,9 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         if self.max_messages < 1 or self.max_age_s <= 0 or self.max_bytes < 0:
-            raise ConfigurationError("what is kept is 1 message at least, for some time")
+            raise ConfigurationError(
+                "a retention has at least 1 message, more than 0 seconds and at least 0 bytes"
+            )
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -108,7 +110,7 @@ def repeat(entry: Entry, earlier: Message) -> Outcome:
     """Return the outcome of an entry with the author and the id of an earlier message."""
     if (earlier.content, earlier.content_type) == (entry.content, entry.content_type):
         return Stored(earlier, False)
-    return RequestError(ErrorCode.ID_REUSED, "this id was given to another message", ref=entry.id)
+    return RequestError(ErrorCode.ID_REUSED, "another message has this id", ref=entry.id)
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,8 +118,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: The room's name as it was first spelled; empty for a direct stream.
-        epoch: The name of its order.
-        seq: The place of its last message, or 0.
+        epoch: The name of the stream's order.
+        seq: The place of the last message, or 0.
         oldest: The place of the oldest message that is kept; `seq + 1` if none is.
         topic: The topic of the room, or empty.
         last_id: The id of the message at `seq`; None if no message is kept.
@@ -150,9 +152,9 @@ def resume_from(
 ) -> tuple[int, bool]:
     """Return the place after which a reader goes on, and whether it misses no message.
 
-    A stream does not know a position of another epoch, a position beyond its last message, or one
-    at which its message has another id, as after a copy of the store was put back. The reader then
-    goes on with the oldest message that is kept.
+    A stream does not know a position of another epoch or beyond its last message. After a copy of
+    the store was put back, the message at a position may also have another id; the stream does not
+    know that position either. The reader then goes on with the oldest message that is kept.
 
     Args:
         head: Where the stream stands.
@@ -188,10 +190,10 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class DirectHead(msgspec.Struct, frozen=True):
-    """Where the direct messages of two names stand, as listed for the first of them.
+    """Where the direct messages of two names stand, as listed for the first name.
 
     Attributes:
-        other: The folded name of the second.
+        other: The folded second name.
         head: Where their stream stands.
     """
 

@@ -67,7 +67,7 @@ async def test_restore(endpoint, data, tmp_path, is_running):
     data.rename(tmp_path / "aside")
     shutil.copytree(copy, data)
     with daemon("--data", data, endpoint=endpoint) as process:
-        process.output.wait_for("is not as its last run left it, but as a copy of then")
+        process.output.wait_for("is not as its last run left it, but a copy")
         dan = await connect(endpoint, "dan", rooms=[])
         joined = await dan.join("lobby", after=6, epoch=before.epoch)
         assert not joined.recovered

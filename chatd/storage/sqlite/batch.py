@@ -13,17 +13,17 @@ __all__ = ["Batch"]
 
 
 class Batch:
-    """Messages appended in one transaction, and where their streams stand once it is done.
+    """Messages appended in one transaction, and the new states of their streams.
 
-    Call one of `place_new` and `place_each`, then `save`, all within the transaction.
+    Call either `place_new` or `place_each`, then `save`, all within the transaction.
 
     Args:
         tables: The tables.
-        load: Returns where a stream stands, by its key; the batch changes only a copy.
+        load: Returns the state of a stream, by its key; the batch changes only a copy.
         cutoff: The time before which messages are too old, in Unix seconds.
 
     Attributes:
-        staged: Where each stream stands once the transaction is done, by key.
+        staged: The state that each stream has once the transaction is done, by key.
     """
 
     def __init__(self, tables: Tables, load: Callable[[str], StreamState], cutoff: float) -> None:
@@ -36,7 +36,7 @@ class Batch:
         """Write messages whose ids are all new.
 
         Raises:
-            sqlite3.IntegrityError: A message of the same author and id is in the stream.
+            sqlite3.IntegrityError: The stream has a message of the same author and id.
         """
         rows: list[Row] = []
         outcomes: list[Outcome] = []
@@ -67,10 +67,10 @@ class Batch:
         return outcomes
 
     def save(self, added: int) -> int:
-        """Write where the streams stand, and prune those with new messages.
+        """Save the states of the streams, and prune the streams with new messages.
 
         Args:
-            added: How many messages were given.
+            added: How many messages the batch was given.
 
         Returns:
             How many of them are new.
@@ -84,7 +84,7 @@ class Batch:
         return new
 
     def _stage(self, key: str) -> StreamState:
-        """Return a copy of a stream's state, and see that the stream is in the database."""
+        """Return a copy of a stream's state, and write the stream if it is not in the database."""
         stream = self.staged[key] = self._load(key).copied()
         if stream.id is None:
             self._tables.streams.begin(stream)

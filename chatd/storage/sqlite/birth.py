@@ -1,7 +1,7 @@
-"""When a file was born: that, with its inode, tells it from a copy of it.
+"""The birth of a file: its inode and its time of birth, which distinguish it from a copy of it.
 
-A file system gives the inode of a file that is gone to the next one, and a copy can have the times
-of its original, but for this one.
+A file system may give the inode of a deleted file to a new file, and a copy can have all times of
+its original, except the time of birth.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 __all__ = ["birth_of"]
 
-# statx(2) and linux/stat.h; Python has it from 3.15 on.
+# statx(2) and linux/stat.h; `os.statx` comes with Python 3.15.
 _AT_FDCWD = -100
 _STATX_BTIME = 0x800
 _STATX_BYTES = 256
@@ -22,9 +22,9 @@ _BTIME = struct.Struct("qI")  # seconds, nanoseconds
 
 
 def birth_of(path: Path) -> str:
-    """Return the inode of a file and when it was born, as one text.
+    """Return the inode of a file and its time of birth, as one text.
 
-    Where the system or the file system does not know when, the text has the inode alone.
+    Where the system or the file system does not know the time, the text has the inode alone.
 
     Raises:
         OSError: There is no such file.

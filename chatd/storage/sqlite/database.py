@@ -19,29 +19,29 @@ from chatd.storage.sqlite.schema import MIGRATIONS, migrate, roll_back
 __all__ = ["BUSY_TIMEOUT_S", "Database"]
 
 BUSY_TIMEOUT_S = 2.0
-"""How long another program, such as the ``sqlite3`` command, may hold the database."""
+"""The longest time that another program, such as the ``sqlite3`` command, may lock the database."""
 _CACHE_KIB = 16 * 1024
-_MAX_WAL_BYTES = 64 * 1024 * 1024  # what is left of it when a checkpoint has emptied it
-_CHECKPOINT_PAGES = 4000  # a page that changes often is put in its place less often than by default
+_MAX_WAL_BYTES = 64 * 1024 * 1024  # the most that its file keeps after a checkpoint
+_CHECKPOINT_PAGES = 4000  # more than the default, so that pages that change often are copied less
 _SYNCHRONOUS_FULL = "PRAGMA synchronous = FULL"
 
 T = TypeVar("T")
 
 
 class Database:
-    """The database in a directory that this process has for itself.
+    """The database in a directory that this process alone uses.
 
     Args:
         directory: The directory; it is made with mode 0700 if it is missing.
-        durability: What a transaction survives.
-        boot_id: Returns the name of the system's present boot; see `read_boot_id`.
-        busy_timeout_s: How long another program may hold the database, in seconds.
+        durability: The failures that a transaction survives.
+        boot_id: Returns the id of the system's present boot; see `read_boot_id`.
+        busy_timeout_s: The longest time that another program may lock the database, in seconds.
         migrations: See `chatd.storage.sqlite.schema`.
 
     Attributes:
         path: The database file.
-        was_put_back: Whether it was found not to be the one that ran last in the directory, and
-            there are streams in it, which all have new epochs then.
+        was_put_back: Whether the database has streams but is not the one that ran last in the
+            directory. Then all streams have new epochs.
     """
 
     def __init__(
@@ -76,10 +76,10 @@ class Database:
 
     @contextmanager
     def opening(self) -> Iterator[sqlite3.Connection]:
-        """Open the database; if the code within fails, nothing is left open.
+        """Open the database; if the code within fails, all files are closed again.
 
         Raises:
-            ConfigurationError: The directory or what is in it cannot be used.
+            ConfigurationError: The directory or a file in it cannot be used.
         """
         try:
             self._directory.take()
@@ -97,7 +97,7 @@ class Database:
         """Note that this run ended well, and close the files.
 
         Raises:
-            StoreError: That could not be noted; the files are closed all the same.
+            StoreError: The note could not be written; the files are closed all the same.
         """
         if self._connection is None:
             return
@@ -117,20 +117,20 @@ class Database:
         self._directory.let_go()
 
     def said(self, messages: int) -> None:
-        """Take note that so many messages were said, and are in the database."""
+        """Count messages that were appended to the database."""
         self._mark.add(messages)
 
     def renew_mark(self) -> None:
-        """Make a new mark, so that a copy from before now is known as one if it is put back."""
+        """Make a new mark, so that a copy from before is detected if it is put back."""
         if self._mark.has_moved:
             self._note(self._notes.go_on)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Run the code within as one transaction: all of it is done, or nothing."""
+        """Run the code within as one transaction: all its changes are kept, or none."""
         connection = self.connection
         try:
-            connection.execute("BEGIN IMMEDIATE")  # which may fail with the lock already taken
+            connection.execute("BEGIN IMMEDIATE")  # may fail with the lock already taken
             yield
             connection.execute("COMMIT")
         except BaseException:
@@ -141,14 +141,14 @@ class Database:
     def guarded(self) -> Iterator[None]:
         """Turn errors of SQLite and of the operating system into `StoreError`."""
         if self._connection is not None:
-            roll_back(self._connection)  # a transaction that could not be ended when it failed
+            roll_back(self._connection)  # an earlier rollback may have failed
         try:
             yield
         except (sqlite3.Error, OSError, OverflowError) as error:  # the last for huge contents
             raise StoreError(f"{self.path}: {why(error)}") from error
 
     def _open(self) -> sqlite3.Connection:
-        """Connect to the database, bring it to the last version, and note that it is in use."""
+        """Connect to the database, migrate it to the last version, and note that a run begins."""
         self._directory.check_database()
         self._directory.make_database()
         connection = self._connection = sqlite3.connect(
@@ -159,7 +159,7 @@ class Database:
         )
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
-            raise ConfigurationError("there can be no write-ahead log beside it")
+            raise ConfigurationError("SQLite cannot keep a write-ahead log beside it")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute(f"PRAGMA journal_size_limit = {_MAX_WAL_BYTES}")
@@ -172,7 +172,7 @@ class Database:
         return connection
 
     def _note(self, note: Callable[[sqlite3.Connection], T]) -> T:
-        """Write a note of this run in a transaction; then its new mark is the only one."""
+        """Write a note of this run in a transaction; then its new mark is the only mark."""
         with self.transaction():
             noted = note(self.connection)
         self._mark.drop_others()

@@ -1,4 +1,4 @@
-"""The SQLite store's directory: it is made, locked, and its database file looked at."""
+"""The SQLite store's directory: makes it, locks it, and checks its database file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HEADER_BYTES = 100
 
 
 class Directory:
-    """A directory that one daemon at a time uses.
+    """A directory that only one daemon at a time uses.
 
     Args:
         path: The directory; it is made with mode 0700 if it is missing.
@@ -33,10 +33,10 @@ class Directory:
         self._lock: int | None = None
 
     def take(self) -> None:
-        """Make the directory if it is missing, and keep other daemons out of it.
+        """Make the directory if it is missing, and lock it.
 
         Raises:
-            ConfigurationError: It cannot be used, or another daemon uses it.
+            ConfigurationError: The directory cannot be used, or another daemon uses it.
         """
         if "\0" in str(self.path):  # each version of Python words this in its own way
             raise ConfigurationError(f"cannot use {self.path}: embedded null byte")
@@ -54,7 +54,7 @@ class Directory:
             raise ConfigurationError(f"cannot use {self.path}: {why(error)}") from error
 
     def let_go(self) -> None:
-        """Close the mark, and let other daemons in."""
+        """Close the mark, and unlock the directory."""
         self.mark.let_go()
         lock, self._lock = self._lock, None
         if lock is not None:
@@ -63,12 +63,12 @@ class Directory:
     def check_database(self) -> None:
         """Refuse a database file that was cut short where SQLite would begin a new one.
 
-        The page's size is in bytes 16 and 17 of the header
+        The page size is in bytes 16 and 17 of the header
         (https://www.sqlite.org/fileformat.html, section 1.3.2). Beside a write-ahead log the file
-        may end anywhere but in its header: the write-ahead log has the rest.
+        may end anywhere after its header: the write-ahead log has the rest.
 
         Raises:
-            ConfigurationError: It was cut short, or is gone.
+            ConfigurationError: The file was cut short, or is gone.
             OSError: A file cannot be read.
         """
         wal = self.database.with_name(f"{self.database.name}-wal")
@@ -82,8 +82,8 @@ class Directory:
         if not header and not has_wal:
             if self.mark.is_left_alone():
                 raise ConfigurationError(
-                    "it is gone or empty, and messages were said in it; restore it from a copy, or "
-                    f"remove {self.path}/chatd.mark.* to begin anew"
+                    "it is gone or empty, but it had messages; restore it from a copy, or "
+                    f"remove {self.path}/chatd.mark.* to begin with an empty one"
                 )
             return
         if len(header) < _HEADER_BYTES:
@@ -93,12 +93,12 @@ class Directory:
             raise ConfigurationError("it was cut short; restore it from a copy")
 
     def make_database(self) -> None:
-        """Make an empty database file if there is none, for its owner alone.
+        """Make an empty database file with mode 0600 if there is none.
 
         SQLite gives the files that it makes beside it the same mode.
 
         Raises:
-            OSError: It cannot be made.
+            OSError: The file cannot be made.
         """
         if not self.database.exists():
             os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))
@@ -108,7 +108,7 @@ class Directory:
         """Wait until the names of the files are on the disk.
 
         Raises:
-            OSError: They cannot be written.
+            OSError: The names cannot be written.
         """
         descriptor = os.open(self.path, os.O_RDONLY)
         try:
@@ -118,6 +118,6 @@ class Directory:
 
 
 def why(error: Exception) -> str:
-    """Return the reason in an error, in one line."""
+    """Return the reason of an error, in one line."""
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return " ".join(text.split())

@@ -1,4 +1,4 @@
-"""The SQL of the table `messages`. The callers see to transactions and to errors."""
+"""The SQL of the table `messages`. Callers take care of transactions and errors."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from chatd.wire.messages import ChatHeader, Message, MessageType
 __all__ = ["INSERT_BYTES", "INSERT_ROWS", "MessageTable", "Row", "row_of"]
 
 INSERT_ROWS = 50
-"""How many messages a statement writes. Python releases its lock for each statement, and the thread
-that takes it may keep it for 5 ms: a statement for each message would wait for all the rest of the
-server."""
+"""The number of messages in one statement. Python releases its lock for each statement, and the
+thread that takes the lock may keep it for 5 ms: with a statement for each message, the store would
+wait for the rest of the server each time."""
 INSERT_BYTES = 256 * 1024
-"""How many bytes of content a statement writes at most: it copies all of them before it begins."""
+"""The most bytes of content in one statement, which copies all of them before it begins."""
 
 _COLUMNS = "seq, id, sender, room, recipient, time, content_type, content"
 _INSERT = "INSERT INTO messages VALUES "
@@ -31,7 +31,7 @@ Row = tuple[int | None, int, str, str, str, str | None, str | None, float, str, 
 
 
 def row_of(stream: StreamState, entry: Entry) -> Row:
-    """Return the row of the message that an entry becomes at a stream's last place."""
+    """Return the row of an entry's message at a stream's last place."""
     return (
         stream.id,
         stream.seq,
@@ -61,7 +61,7 @@ class MessageTable:
         """Write messages.
 
         Raises:
-            sqlite3.IntegrityError: The stream has a message of that author and id already.
+            sqlite3.IntegrityError: The stream has a message of the same author and id.
         """
         single = len(rows) % INSERT_ROWS
         self._connection.executemany(_INSERT + _PLACES, rows[:single])
@@ -73,7 +73,7 @@ class MessageTable:
                 self._connection.execute(_INSERT_MANY, tuple(chain.from_iterable(many)))
 
     def find(self, stream: StreamState, entry: Entry) -> Message | None:
-        """Return the message of a stream that has an entry's author and id, kept or not."""
+        """Return a stream's message with the author and id of an entry, kept or not, or None."""
         row = self._execute(
             f"SELECT {_COLUMNS} FROM messages WHERE stream = ? AND author = ? AND id = ?",
             (stream.id, entry.author, entry.id),
@@ -81,14 +81,14 @@ class MessageTable:
         return None if row is None else _message(row)
 
     def id_at(self, stream: StreamState, seq: int) -> str | None:
-        """Return the id of the message at a place in a stream, or None if it is not there."""
+        """Return the id of the message at a place in a stream; None if it is not in the table."""
         row = self._execute(
             "SELECT id FROM messages WHERE stream = ? AND seq = ?", (stream.id, seq)
         ).fetchone()
         return None if row is None else str(row[0])
 
     def first_seq(self, number: int) -> int | None:
-        """Return the lowest place in a stream that is in the table, or None if none is.
+        """Return the lowest place of a stream that is in the table, or None if none is.
 
         Args:
             number: The number of the stream in the database.
@@ -103,7 +103,7 @@ class MessageTable:
         return self._read("seq >= ? ORDER BY seq LIMIT ?", (stream.id, start, limit), max_bytes)
 
     def read_down(self, stream: StreamState, end: int, limit: int, max_bytes: int) -> list[Message]:
-        """Return the messages that are kept before a place, the newest first."""
+        """Return the kept messages before a place, the newest first."""
         return self._read(
             "seq < ? AND seq >= ? ORDER BY seq DESC LIMIT ?",
             (stream.id, end, stream.oldest, limit),
@@ -130,7 +130,7 @@ class MessageTable:
         self._execute("DELETE FROM messages WHERE stream = ? AND seq = ?", (stream.id, seq))
 
     def delete_through(self, stream: StreamState, seq: int) -> None:
-        """Delete the messages up to a place, and the one at it."""
+        """Delete the messages up to and at a place."""
         self._execute("DELETE FROM messages WHERE stream = ? AND seq <= ?", (stream.id, seq))
 
     def _read(self, where: str, values: tuple[object, ...], max_bytes: int) -> list[Message]:

@@ -1,4 +1,4 @@
-"""Which messages the SQLite store keeps: found out at once, deleted later and many at a time."""
+"""Retention in the SQLite store: old messages stop counting at once, and are deleted later."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from chatd.storage.values import Retention
 __all__ = ["SWEEP_BYTES", "SWEEP_ROWS", "Budget", "Pruner"]
 
 SWEEP_ROWS = 500
-"""How many messages that are no longer kept a stream may have, and how many are deleted at once."""
+"""The most messages to delete at once, and the number no longer kept at which a stream is swept."""
 SWEEP_BYTES = 16 * 1024 * 1024
-"""The same in bytes."""
+"""The same in bytes of content."""
 
 
 class Budget:
-    """How much may be deleted in one transaction: others wait until the transaction is done.
+    """How much may be deleted in one transaction, because other calls wait for its end.
 
     Args:
-        rows: How many messages.
+        rows: The most messages.
 
     Attributes:
-        rows: How many messages more.
-        bytes: How many bytes of content more; the last message may be larger.
+        rows: How many messages are left.
+        bytes: How many bytes of content are left; the last message may be larger.
     """
 
     def __init__(self, rows: int = SWEEP_ROWS) -> None:
@@ -34,7 +34,7 @@ class Budget:
 
 
 class Pruner:
-    """Applies the bounds of what is kept to the streams of a database.
+    """Applies the retention to the streams of a database.
 
     Args:
         streams: The table of the streams.
@@ -48,7 +48,7 @@ class Pruner:
         self._retention = retention
 
     def trim(self, stream: StreamState, cutoff: float) -> None:
-        """Find out which messages of a stream are kept; change the state, and write nothing.
+        """Find the messages of a stream that are kept; change the state, and write nothing.
 
         Args:
             stream: The stream.
@@ -111,7 +111,7 @@ class Pruner:
             stream: The stream.
             cutoff: See `trim`.
             budget: How much may be deleted.
-            is_held: Whether the stream stays, also when it keeps no message.
+            is_held: Whether the stream stays even if it keeps no message.
 
         Returns:
             Whether none are left.
@@ -124,7 +124,7 @@ class Pruner:
         return is_swept
 
     def clear(self, stream: StreamState, budget: Budget) -> bool:
-        """Let a stream be gone, and delete its messages, as many as the budget allows.
+        """Remove a stream, and delete its messages, as many as the budget allows.
 
         Returns:
             Whether none are left.
@@ -136,7 +136,7 @@ class Pruner:
         return is_swept
 
     def tidy(self, cutoff: float) -> None:
-        """Apply the bounds, which may have changed, to every stream; let empty streams be gone.
+        """Apply the bounds, which may have changed, to every stream, and remove empty streams.
 
         Args:
             cutoff: See `trim`.

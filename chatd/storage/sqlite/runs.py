@@ -1,4 +1,4 @@
-"""What a database notes of each run, and new epochs where the last run may have lost messages."""
+"""Notes of each run in the database, and new epochs if the last run may have lost messages."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 
 
 class Durability(str, Enum):
-    """What an answered append survives.
+    """The failures that an answered append survives.
 
-    In either case it survives the end of the process, however that comes. See
+    In either case it survives the end of the process, even a crash. See
     https://www.sqlite.org/pragma.html#pragma_synchronous.
     """
 
     FULL = "full"
-    """A power cut too: each transaction waits for the disk."""
+    """Power cuts too: each transaction waits for the disk."""
     NORMAL = "normal"
-    """All but a power cut, which may lose the last moments; every stream has a new epoch then."""
+    """All but a power cut, which may lose the last moments; then every stream gets a new epoch."""
 
 
 def read_boot_id() -> str:
-    """Return the system's name for the time since it booted; empty where it has none."""
+    """Return the id of the system's present boot; empty if the system has none."""
     try:
         return Path(_BOOT_ID).read_text("ascii").strip()
     except (OSError, ValueError):
@@ -40,8 +40,8 @@ class RunNotes:
 
     Args:
         mark: The mark beside the database.
-        durability: What a transaction of this run survives.
-        boot_id: Returns the name of the system's present boot; see `read_boot_id`.
+        durability: The durability of this run's transactions.
+        boot_id: Returns the id of the system's present boot; see `read_boot_id`.
     """
 
     def __init__(self, mark: Mark, durability: Durability, boot_id: Callable[[], str]) -> None:
@@ -53,7 +53,7 @@ class RunNotes:
         """Note that a run begins; renew the epochs if places may be given out a second time.
 
         Returns:
-            Whether the database is not the one that ran here last, and there are streams in it.
+            Whether the database has streams but is not the one that ran here last.
         """
         said = _count_said(connection)
         last = dict(connection.execute("SELECT name, value FROM meta"))
@@ -70,7 +70,7 @@ class RunNotes:
         self._write(connection, _count_said(connection), is_clean=False)
 
     def end(self, connection: sqlite3.Connection) -> None:
-        """Note that the run ends, and that nothing of it is lost."""
+        """Note that the run ends, and that none of its messages are lost."""
         self._write(connection, _count_said(connection), is_clean=True)
 
     def _write(self, connection: sqlite3.Connection, said: int, *, is_clean: bool) -> None:
@@ -83,14 +83,14 @@ class RunNotes:
         connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", notes.items())
 
     def _may_have_lost(self, last: Mapping[str, str]) -> bool:
-        """Return whether a power cut may have taken what the last run had answered."""
+        """Return whether a power cut may have taken messages that the last run had confirmed."""
         if last.get("clean", "yes") == "yes" or last["durability"] == Durability.FULL:
             return False
         return not last["boot_id"] or last["boot_id"] != self._boot_id()
 
 
 def _count_said(connection: sqlite3.Connection) -> int:
-    """Return how many messages were ever said, those of streams that are gone included."""
+    """Return how many messages were ever appended, also to streams that are gone."""
     (said,) = connection.execute(
         "SELECT (SELECT coalesce(sum(seq), 0) FROM streams)"
         " + (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'removed')"

@@ -1,16 +1,16 @@
-"""The tables of the SQLite store, and how an older database becomes a current one.
+"""The tables of the SQLite store, and the migration of older databases.
 
-What an operator finds with the ``sqlite3`` command:
+An operator finds these with the ``sqlite3`` command:
 
 ============  ====================================================================================
-``meta``      One row for each thing that is known of the last run, see
-              `chatd.storage.sqlite.runs`.
-              ``removed`` is how many messages were ever said in streams that are gone.
+``meta``      One row for each note of the last run, see `chatd.storage.sqlite.runs`.
+              ``removed`` is the number of messages that were ever appended to streams that are
+              gone.
 ``streams``   One row for each room, and for each pair of names with direct messages (``one`` and
               ``other``, folded). ``seq`` is the place of the last message, ``oldest`` that of the
-              oldest that is kept, ``bytes`` the size of the contents between them. Where ``key``
-              is NULL the stream is gone, and the last of its messages are being deleted.
-``messages``  What was said, by stream and ``seq``. Those before their stream's ``oldest`` are no
+              oldest that is kept, ``bytes`` the size of the contents between them. If ``key`` is
+              NULL, the stream is gone, and its last messages are being deleted.
+``messages``  The messages, by stream and ``seq``. Those before their stream's ``oldest`` are no
               longer kept: they are deleted later, many at once.
 ``said``      A view for reading: the messages that are kept, with times and contents as text.
 ============  ====================================================================================
@@ -26,7 +26,7 @@ from chatd.errors import ConfigurationError
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate", "roll_back"]
 
 APPLICATION_ID = 0x43484154
-"""What marks a database file as chatd's: ``CHAT``, in the header's field for it
+"""The mark of a chatd database, ``CHAT``, in the field of SQLite's header for the application
 (https://www.sqlite.org/fileformat.html, section 1.3.15)."""
 
 _TABLES = (
@@ -48,7 +48,7 @@ _TABLES = (
     """,
     "CREATE INDEX logs_of_one ON logs (one) WHERE one IS NOT NULL",
     "CREATE INDEX logs_of_other ON logs (other) WHERE other IS NOT NULL",
-    # The content comes last: what is before it can be read without it, however large it is.
+    # The content comes last: the columns before it can be read without it, however large it is.
     """
     CREATE TABLE messages (
         log INTEGER NOT NULL,
@@ -83,7 +83,7 @@ _VIEW = (
     """,
 )
 
-# In the order of the other's name, so that a page of conversations costs no more than it holds.
+# In the order of the other name, so that the cost of a page of conversations depends on its size.
 _ORDER = (
     "DROP INDEX logs_of_one",
     "DROP INDEX logs_of_other",
@@ -91,10 +91,10 @@ _ORDER = (
     "CREATE INDEX logs_of_other ON logs (other, one) WHERE other IS NOT NULL",
 )
 
-# So that how much was ever said in the database can be told: the mark beside it follows that.
+# With it, all messages ever appended can be counted: the mark beside the database holds the count.
 _REMOVED = ("INSERT INTO meta VALUES ('removed', '0')",)
 
-# A stream was called a log until here. Only the names change; no message is written anew.
+# Older versions called a stream a log. Only the names change; no message is written again.
 _STREAMS = (
     "DROP VIEW said",
     "DROP INDEX logs_of_one",
@@ -120,8 +120,8 @@ _STREAMS = (
 )
 
 MIGRATIONS: Sequence[Sequence[str]] = (_TABLES, _VIEW, _ORDER, _REMOVED, _STREAMS)
-"""The statements that make each version from the one before it; that of version 1 comes first.
-What is here is in use: a change of the tables is one more step."""
+"""The statements that make each version from the one before it, beginning with version 1.
+Databases in use have these versions: to change the tables, add a step, and change no other."""
 
 
 def migrate(
@@ -158,9 +158,9 @@ def migrate(
 
 
 def roll_back(connection: sqlite3.Connection) -> None:
-    """End a transaction that failed, if SQLite has not done so by itself.
+    """End a transaction that failed, if SQLite has not ended it already.
 
-    It raises nothing: why the transaction failed is what matters.
+    It raises nothing: the caller needs the error that made the transaction fail.
     """
     try:
         if connection.in_transaction:
@@ -170,7 +170,7 @@ def roll_back(connection: sqlite3.Connection) -> None:
 
 
 def _version_of(connection: sqlite3.Connection) -> int:
-    """Return a database's version, 0 for one that is empty."""
+    """Return a database's version; 0 if the database is empty."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

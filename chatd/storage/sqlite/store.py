@@ -1,4 +1,4 @@
-"""`SqliteStore`: keeps messages in an SQLite database, in a thread beside the reactor's."""
+"""`SqliteStore`: keeps messages in an SQLite database, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from chatd.storage.values import DirectHead, Entry, Head, Outcome, Page, Retenti
 __all__ = ["SQLITE_RETENTION", "Durability", "SqliteStore", "StoreRunner", "StoreThread"]
 
 SQLITE_RETENTION = Retention()
-"""What is kept of a stream, unless it is set otherwise."""
+"""The default retention of a stream on SQLite."""
 MAX_READERS = 2
-"""How many reads wait for the database at once: an append waits for no more than these."""
+"""The most reads that wait for the database at once, and so the most that an append waits for."""
 
 T = TypeVar("T")
 
@@ -37,10 +37,10 @@ class StoreRunner(Protocol):
     """Runs functions that block, one at a time and in order; the results come in the same order."""
 
     def start(self) -> None:
-        """Begin to run functions, those that were given before too."""
+        """Begin to run functions, also those that were given earlier."""
 
     def stop(self) -> None:
-        """End; no function is running any more."""
+        """End; afterwards no function is running."""
 
     def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
         """Run a function."""
@@ -55,7 +55,7 @@ class StoreThread:
     """A `StoreRunner` with a thread of its own.
 
     Args:
-        reactor: The reactor in whose thread the results come.
+        reactor: The reactor whose thread gets the results.
     """
 
     def __init__(self, reactor: IReactorFromThreads) -> None:
@@ -67,18 +67,18 @@ class StoreThread:
         self._pool.start()
 
     def stop(self) -> None:
-        """Wait until the thread has ended; then another one may be started."""
+        """Wait until the thread has ended; then another thread may be started."""
         pool, self._pool = self._pool, _new_pool()
         pool.stop()
 
     def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
-        """Run a function in the thread; the Deferred fires in the reactor's."""
+        """Run a function in the thread; the Deferred fires in the reactor's thread."""
         return deferToThreadPool(self._reactor, self._pool, function)
 
 
 def _new_pool() -> ThreadPool:
     pool = ThreadPool(1, 1, "chatd-store")
-    # A daemon that cannot start ends without waiting for a thread that nobody stops.
+    # A daemon that cannot start does not stop the thread; its process must end all the same.
     pool.threadFactory = _DaemonThread
     return pool
 
@@ -92,7 +92,7 @@ class SqliteStore:
     Args:
         directory: The directory; it is made with mode 0700 if it is missing.
         retention: How much of a stream is kept.
-        durability: What an answered append survives.
+        durability: The failures that an answered append survives.
         run: Runs the functions that block, such as a `StoreThread`; it is started and stopped
             with the store.
         unix_time: Returns the time by which messages age, in Unix seconds.
@@ -119,9 +119,8 @@ class SqliteStore:
         self._streams.open()
         if self._streams.was_put_back:
             self.log.warn(
-                "{directory} is not as its last run left it, but as a copy of then: all rooms and "
-                "direct messages have new epochs, and clients that come back are told all that is "
-                "kept",
+                "{directory} is not as its last run left it, but a copy: all rooms and direct "
+                "messages have new epochs, and clients that come back get all kept messages",
                 directory=self._directory,
             )
         self._readers = DeferredSemaphore(MAX_READERS)
@@ -134,10 +133,10 @@ class SqliteStore:
             return
         self._is_open = False
         try:
-            for _ in range(MAX_READERS):  # behind all reads that wait
+            for _ in range(MAX_READERS):  # after all reads that wait
                 await self._readers.acquire()
             await self._runner(self._streams.close)
-        except CancelledError:  # who waits for it no more waits for its thread no more either
+        except CancelledError:  # the caller waits no longer, so do not wait for the thread
             raise
         except BaseException:
             self._runner.stop()
@@ -190,7 +189,7 @@ class SqliteStore:
         return await self._look_up(partial(self._streams.conversations, author, after, limit))
 
     async def expire(self) -> None:
-        """See `IMessageStore`; other calls are done in between."""
+        """See `IMessageStore`; other calls run in between."""
         place = await self._run(self._streams.expire_some)
         while place is not None and self._is_open:
             place = await self._run(partial(self._streams.expire_some, place))

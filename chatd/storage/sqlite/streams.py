@@ -1,4 +1,4 @@
-"""`SqliteStreams`: what `IMessageStore` asks for, on SQLite, as functions that block."""
+"""`SqliteStreams`: the methods of `IMessageStore` on SQLite, as functions that block."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Placing = Callable[[Batch, Sequence[Entry]], list[Outcome]]
 def _guarded(
     method: Callable[Concatenate[SqliteStreams, P], T],
 ) -> Callable[Concatenate[SqliteStreams, P], T]:
-    """Let a method raise `StoreError` instead of an error of SQLite."""
+    """Make a method raise `StoreError` instead of an error of SQLite."""
 
     @wraps(method)
     def guarded(self: SqliteStreams, /, *args: P.args, **kwargs: P.kwargs) -> T:
@@ -52,9 +52,9 @@ def _guarded(
 
 
 class SqliteStreams:
-    """The streams in a database. The methods do what those of `IMessageStore` do.
+    """The streams in a database. The methods do the same as those of `IMessageStore`.
 
-    Any thread may use it, one at a time.
+    Any thread may use it, but only one at a time.
 
     Args:
         database: The database.
@@ -80,7 +80,7 @@ class SqliteStreams:
         """Open the database.
 
         Raises:
-            ConfigurationError: It cannot be used.
+            ConfigurationError: The database cannot be used.
         """
         with self._database.opening() as connection:
             tables = Tables(connection, self._retention)
@@ -97,14 +97,14 @@ class SqliteStreams:
         """Close the database.
 
         Raises:
-            StoreError: The end of the run could not be noted in it; it is closed all the same.
+            StoreError: The end of the run could not be noted in the database; it is closed anyway.
         """
         self._open_tables = None
         self._database.close()
 
     @_guarded
     def open_stream(self, key: str, name: str) -> Head:
-        """Say where a stream stands, and begin it if there is none."""
+        """Return where a stream stands, and begin it if it does not exist."""
         stream = self._trimmed(key, name)
         if name and not stream.name:
             stream = self._changed(stream, name=name)
@@ -117,7 +117,7 @@ class SqliteStreams:
         """Give messages their places, in one transaction."""
         try:
             return self._append(entries, Batch.place_new)
-        except IntegrityError:  # an id is there already: nothing was done, so begin again
+        except IntegrityError:  # the stream has an id already: nothing was written, so begin again
             return self._append(entries, Batch.place_each)
 
     @_guarded
@@ -154,7 +154,7 @@ class SqliteStreams:
 
     @_guarded
     def release(self, key: str) -> None:
-        """Take note that nobody is in a room any more."""
+        """Take note that a room is empty."""
         stream = self._trimmed(key)
         if stream.kept:
             self._cache.loosen(key)
@@ -179,10 +179,10 @@ class SqliteStreams:
         """Drop some of the messages that are too old, a bounded number at a time.
 
         Args:
-            after: 0 to begin with, then what the last call returned.
+            after: 0 to begin with, then the result of the last call.
 
         Returns:
-            Where to go on, or None if all is done.
+            The argument of the next call, or None if all is done.
         """
         cutoff, budget = self._cutoff(), Budget()
         done: list[StreamState] = []
@@ -214,7 +214,7 @@ class SqliteStreams:
         return self._unix_time() - self._retention.max_age_s
 
     def _stream(self, key: str, name: str = "") -> StreamState:
-        """Return the state of a stream, from memory or the database; begin it if there is none."""
+        """Return the state of a stream, from memory or the database; begin it if it is new."""
         stream = self._cache.get(key)
         if stream is None:
             stream = self._tables.streams.load(key)
@@ -231,7 +231,7 @@ class SqliteStreams:
         return stream
 
     def _changed(self, stream: StreamState, **values: str) -> StreamState:
-        """Set values of a stream, in the database too if it is there."""
+        """Set values of a stream, and save them if the stream is in the database."""
         changed = msgspec.structs.replace(stream, **values)
         if changed.id is not None:
             with self._database.transaction():
@@ -255,7 +255,7 @@ class SqliteStreams:
         return outcomes
 
     def _look_again(self, keys: Iterable[str]) -> None:
-        """Take the states of streams from the database, which may hold more than was known."""
+        """Load the states of streams from the database, which may hold more than the cache knew."""
         for key in keys:
             with suppress(SqliteError):
                 stream = self._tables.streams.load(key)

@@ -12,18 +12,18 @@ from chatd.storage.values import Head
 __all__ = ["MAX_IDLE", "StreamCache", "StreamState"]
 
 MAX_IDLE = 10_000
-"""How many streams are cached that nobody has open."""
+"""The most cached streams that are not open."""
 
 
 class StreamState(msgspec.Struct, kw_only=True):
-    """Where a stream stands.
+    """The state of a stream.
 
     Attributes:
-        key: Its key.
+        key: The key of the stream.
         name: See `Head`.
         epoch: See `Head`.
         topic: See `Head`.
-        id: Its number in the database, or None if nothing was said in it yet.
+        id: The number in the database; None if the stream never had a message.
         seq: See `Head`.
         written_seq: The `seq` that is in the database.
         oldest: See `Head`.
@@ -53,7 +53,7 @@ class StreamState(msgspec.Struct, kw_only=True):
 
     @property
     def head(self) -> Head:
-        """Where it stands, for others."""
+        """The state as callers of the store get it."""
         return Head(
             name=self.name,
             epoch=self.epoch,
@@ -65,26 +65,26 @@ class StreamState(msgspec.Struct, kw_only=True):
 
     @property
     def number(self) -> int:
-        """Its number in the database, for one that is there."""
+        """The number in the database, for a stream that is there."""
         assert self.id is not None
         return self.id
 
     def copied(self) -> StreamState:
-        """Return a copy, which may change without this one."""
+        """Return a copy that can change without changing this state."""
         return copy(self)
 
 
 class StreamCache:
-    """The cached states: of streams that are open, and of those that were used last.
+    """The cached states: of all open streams, and of other streams that were used last.
 
     Args:
-        max_idle: How many states of streams that are not open.
+        max_idle: The most states of streams that are not open.
     """
 
     def __init__(self, max_idle: int = MAX_IDLE) -> None:
         self._max_idle = max_idle
         self._open: dict[str, StreamState] = {}
-        self._idle: OrderedDict[str, StreamState] = OrderedDict()  # the longest unused first
+        self._idle: OrderedDict[str, StreamState] = OrderedDict()  # the least recently used first
 
     def get(self, key: str) -> StreamState | None:
         """Return the cached state of a stream, or None."""

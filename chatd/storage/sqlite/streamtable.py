@@ -1,4 +1,4 @@
-"""The SQL of the table `streams`. The callers see to transactions and to errors."""
+"""The SQL of the table `streams`. Callers take care of transactions and errors."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from chatd.storage.values import DirectHead, Head
 
 __all__ = ["StreamTable"]
 
-_STREAMS_AT_ONCE = 200  # how many streams one step of the search for old messages looks at
+_STREAMS_AT_ONCE = 200  # streams in one step of the search for old messages
 
 _COLUMNS = "id, key, name, topic, epoch, seq, oldest, bytes"
-# The place of a stream's oldest message that is kept; NULL where none is.
+# The place of a stream's oldest message that is kept; NULL if none is.
 _OLDEST_KEPT = """
     (SELECT messages.seq FROM messages
      WHERE messages.stream = streams.id AND messages.seq >= streams.oldest
@@ -27,8 +27,8 @@ _LAST_ID = """
      WHERE messages.stream = streams.id AND messages.seq = streams.seq)
 """
 _HEAD = f"name, epoch, seq, {_OLDEST_KEPT} AS kept, topic, {_LAST_ID}"
-# The first streams of someone in one of the two columns, each read from an index; a name that
-# speaks with itself is in both.
+# The first streams of a name in one of the two columns, each read from an index. A name's messages
+# to itself are in both columns.
 _IN_COLUMN = (
     "SELECT {theirs} AS them, " + _HEAD + " FROM streams WHERE {own} = :author"
     " AND {theirs} > :after AND kept IS NOT NULL{once} ORDER BY {theirs} LIMIT :limit"
@@ -53,12 +53,12 @@ class StreamTable:
         self._messages = messages
 
     def load(self, key: str) -> StreamState | None:
-        """Return where a stream stands, or None if it is not there."""
+        """Return the state of a stream, or None if it is not in the table."""
         row = self._execute(f"SELECT {_COLUMNS} FROM streams WHERE key = ?", (key,)).fetchone()
         return None if row is None else self._state(row)
 
     def begin(self, stream: StreamState) -> None:
-        """Write a stream that is not there."""
+        """Write a stream that is not in the table."""
         row = (
             stream.key,
             stream.name,
@@ -75,7 +75,7 @@ class StreamTable:
         ).lastrowid
 
     def save(self, stream: StreamState) -> None:
-        """Write where a stream stands."""
+        """Write the state of a stream."""
         self._execute(
             "UPDATE streams SET name = ?, topic = ?, seq = ?, oldest = ?, bytes = ? WHERE id = ?",
             (stream.name, stream.topic, stream.seq, stream.oldest, stream.bytes, stream.id),
@@ -83,7 +83,7 @@ class StreamTable:
         stream.written_seq = stream.seq
 
     def retire(self, stream: StreamState) -> None:
-        """Let a stream be gone, at once, however many messages are to be deleted afterwards."""
+        """Remove a stream at once, however many of its messages are still to be deleted."""
         stream.oldest = stream.seq + 1
         self._execute(
             "UPDATE streams SET key = NULL, one = NULL, other = NULL, oldest = ?, bytes = 0"
@@ -92,7 +92,7 @@ class StreamTable:
         )
 
     def retire_old(self, cutoff: float) -> None:
-        """Let every stream be gone that keeps no message from after a time, in Unix seconds."""
+        """Remove each stream that keeps no message from after a time, in Unix seconds."""
         self._execute(
             "UPDATE streams SET key = NULL, one = NULL, other = NULL, oldest = seq + 1, bytes = 0"
             f" WHERE key IS NOT NULL AND {_OLDEST_KEPT} IS NULL",
@@ -100,7 +100,7 @@ class StreamTable:
         )
 
     def remove(self, stream: StreamState) -> None:
-        """Delete a stream whose messages are deleted."""
+        """Delete the row of a stream whose messages are deleted."""
         self._execute("UPDATE meta SET value = value + ? WHERE name = 'removed'", (stream.seq,))
         self._execute("DELETE FROM streams WHERE id = ?", (stream.id,))
 
@@ -115,7 +115,7 @@ class StreamTable:
         return [_head(*row) for row in rows]
 
     def direct_heads(self, author: str, after: str, limit: int, cutoff: float) -> list[DirectHead]:
-        """Return where a name's direct messages stand, for each other name with one that is kept.
+        """Return where a name's direct messages stand, for each other name with a kept message.
 
         They come in the order of the other names.
         """
@@ -133,14 +133,15 @@ class StreamTable:
         return [self._state(row) for row in rows]
 
     def find_stale(self, after: int, cutoff: float) -> tuple[list[StreamState], int | None]:
-        """Look at some streams for those of which something can be deleted.
+        """Search some streams for messages that can be deleted.
 
         Args:
             after: The number of the stream after which to begin.
             cutoff: The time before which messages are too old, in Unix seconds.
 
         Returns:
-            Those found, and the number of the last that was looked at; None if it was the last.
+            The streams found, and the number of the last stream of this step; None if `after` was
+            the last stream.
         """
         chunk = "SELECT * FROM streams WHERE id > :after ORDER BY id LIMIT :limit"
         values = {"after": after, "limit": _STREAMS_AT_ONCE, "cutoff": cutoff}

@@ -1,4 +1,4 @@
-"""The tables of an open database, and what prunes them."""
+"""The tables of an open database, and the pruner for them."""
 
 from __future__ import annotations
 

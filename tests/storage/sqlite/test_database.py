@@ -34,5 +34,5 @@ class OpeningTests(SqliteCase):
                 return super().execute(statement.replace("= WAL", "= DELETE"), *values)
 
         self.patch(sqlite3, "connect", lambda *args, **kw: connect(*args, factory=NoLog, **kw))
-        with pytest.raises(ConfigurationError, match=r"no write-ahead log beside it$"):
+        with pytest.raises(ConfigurationError, match=r"cannot keep a write-ahead log beside it$"):
             self.make_streams()
