@@ -1,1 +1,1 @@
-"""The files that an operator gives."""
+"""The operator's files: keys, passwords, operators and bans."""

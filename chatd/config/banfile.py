@@ -1,4 +1,4 @@
-"""Who is banned, in a file that an operator can read and change while the daemon is down."""
+"""The ban file, which an operator can read, and change while the daemon is down."""
 
 from __future__ import annotations
 
@@ -17,27 +17,27 @@ __all__ = ["BanFile"]
 
 
 class BanFile:
-    """The bans, as one JSON list in a file; where there is no file, there are none.
+    """The bans, as one JSON list in a file; a missing file has no bans.
 
     Args:
-        path: The file, or None to keep nothing.
+        path: The file, or None to save no bans.
     """
 
     def __init__(self, path: str | Path | None) -> None:
-        # With the links followed: a file that is put in a link's place would leave its target old.
+        # Links are followed: replacing a link by a file would leave the link's target unchanged.
         self._path = None if path is None else Path(os.path.realpath(path))
 
     @property
     def is_kept(self) -> bool:
-        """Whether there is a place for bans."""
+        """Whether bans are saved in a file."""
         return self._path is not None
 
     def load(self) -> list[Ban]:
         """Return the bans in the file.
 
         Raises:
-            ConfigurationError: It cannot be read, or it holds something else; a field that is not
-                known is refused, so that a slip of the pen does not let anybody in.
+            ConfigurationError: The file cannot be read, or it is not a list of bans. An unknown
+                field is refused, because a typing error must not lift a ban.
         """
         if self._path is None:
             return []
@@ -45,21 +45,21 @@ class BanFile:
             data, _ = read_regular_file(self._path)
             text = strip_mark(data, f"the ban file {self._path}")
             return msgspec.json.decode(text, type=list[Ban])
-        except (FileNotFoundError, NotADirectoryError):  # the latter is told of with the data
+        except (FileNotFoundError, NotADirectoryError):  # the store reports the latter
             return []
-        except (OSError, msgspec.DecodeError, ValueError) as error:  # the last where no UTF-8
+        except (OSError, msgspec.DecodeError, ValueError) as error:  # the last if not UTF-8
             raise ConfigurationError(
                 f"cannot read the bans in {self._path}: {why(error)}"
             ) from error
 
     def save(self, bans: Iterable[Ban]) -> None:
-        """Put bans in the place of those in the file, with mode 0600: all of them, or none.
+        """Replace the bans in the file, with mode 0600: all of them, or none.
 
         It waits for the disk: call it in a thread, one call after the other.
 
         Raises:
-            StoreError: They cannot be written, or it is not certain that they outlast a power cut;
-                the file is as it was, as far as the disk lets it be.
+            StoreError: The bans cannot be written, or may not survive a power cut; the file is put
+                back as it was, if the disk allows it.
         """
         if self._path is None:
             return
@@ -85,7 +85,7 @@ class BanFile:
 
 
 def _sync_directory(path: Path) -> None:
-    """Have the names of the files in a directory on the disk."""
+    """Wait until the names of the files in a directory are on the disk."""
     directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)

@@ -1,4 +1,4 @@
-"""Key files: 32 random bytes in URL-safe base64, that nobody but their owner can read."""
+"""Key files: 32 random bytes in URL-safe base64, which only their owner can read."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def write_key_file(path: str | Path) -> bytes:
     """Make a new key file with mode 0600, and return its key.
 
     Raises:
-        ConfigurationError: There is a file of that name already, or it cannot be written.
+        ConfigurationError: A file of that name exists already, or the file cannot be written.
     """
     key = generate_key()
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
-        raise ConfigurationError(f"{path} is there already; a key is never overwritten") from error
+        raise ConfigurationError(f"{path} exists already; a key is never overwritten") from error
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot write the {_WHAT} {path}: {why(error)}") from error
     try:
@@ -50,8 +50,8 @@ def load_key(path: str | Path) -> bytes:
     """Return the key in a key file, 32 bytes.
 
     Raises:
-        ConfigurationError: It cannot be read, others than its owner may read or write it, or it
-            holds no key.
+        ConfigurationError: The file cannot be read, users other than its owner may read or write
+            it, or it holds no key.
     """
     text = read_trusted_file(path, _WHAT, is_secret=True, max_bytes=_MAX_FILE_BYTES)
     try:

@@ -1,4 +1,4 @@
-"""Operator files: the names of those who may kick and ban, one a line."""
+"""Operator files: the names that may kick and ban, on a line each."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _WHAT = "operator file"
 def load_operators(path: str | Path) -> tuple[str, ...]:
     """Return the names in an operator file.
 
-    It is UTF-8 text with one name a line. Blank lines and lines that begin with `#` say nothing.
+    It is UTF-8 text with one name a line. Blank lines and lines that begin with `#` are ignored.
 
     Raises:
-        ConfigurationError: It cannot be read, others than its owner may write it, or a line of it
-            is no name.
+        ConfigurationError: The file cannot be read, users other than its owner may write it, or a
+            line is not a valid name.
     """
     data = read_trusted_file(path, _WHAT, is_secret=False)
     try:

@@ -1,4 +1,4 @@
-"""Files that people give to chatd: how they are read, trusted and replaced."""
+"""Files that people give to chatd: reading them, checking their modes, and replacing them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = [
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
-# Unicode Standard, section 23.8. Those of UTF-32 come first: one begins as one of UTF-16 does.
+# Unicode Standard, section 23.8. UTF-32 comes first: its mark begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF8, "UTF-8"),
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -36,15 +36,15 @@ _REMEDY_FOR_SECRETS = (
     "user {user} cannot change that; mount a Docker secret with mode 0400 and uid {user}, "
     "a Kubernetes secret with defaultMode 0400 and fsGroup; the owner of any other file: chmod 600"
 )
-# A file that is mounted by itself is busy; the others are of a directory that cannot be written.
+# EBUSY is for a file that is mounted by itself, the others for a directory that is not writable.
 _CANNOT_REPLACE = frozenset({errno.EBUSY, errno.EROFS, errno.EACCES, errno.EPERM})
 
 
 def absolute_path(path: str | Path) -> str:
-    """Return a path that stays the same when a daemon changes its directory, as with --rundir.
+    """Return a path that stays valid when a daemon changes its directory, as with --rundir.
 
     Raises:
-        ConfigurationError: It is relative to a directory that is gone.
+        ConfigurationError: The path is relative, and the current directory is gone.
     """
     try:
         return os.path.abspath(path)
@@ -59,10 +59,10 @@ def strip_mark(text: bytes, what: str) -> bytes:
 
     Args:
         text: The text, from its beginning.
-        what: What errors call it, such as `standard input`.
+        what: The name of the text in errors, such as `standard input`.
 
     Raises:
-        ConfigurationError: Its mark is that of UTF-16 or UTF-32.
+        ConfigurationError: The text begins with the mark of UTF-16 or UTF-32.
     """
     for mark, encoding in _MARKS:
         if text.startswith(mark):
@@ -73,22 +73,22 @@ def strip_mark(text: bytes, what: str) -> bytes:
 
 
 def may_become_mark(start: bytes) -> bool:
-    """Whether more bytes are needed to tell if text begins with a byte order mark."""
+    """Return whether more bytes are needed to tell if text begins with a byte order mark."""
     return any(len(start) < len(mark) and mark.startswith(start) for mark, _ in _MARKS)
 
 
 def read_regular_file(path: str | Path, max_bytes: int = -1) -> tuple[bytes, int]:
-    """Read a file; a pipe, which could keep its reader waiting, and a device are none.
+    """Read a regular file; refuse others, such as a pipe, for which a reader could wait for ever.
 
     Args:
         path: The file.
-        max_bytes: How much of it is read, in bytes; all of it where this is negative.
+        max_bytes: The most bytes to read; negative for the whole file.
 
     Returns:
-        What is in it, and its mode.
+        The content of the file, and its mode.
 
     Raises:
-        OSError: It cannot be read, or it is no regular file.
+        OSError: The file cannot be read, or it is not a regular file.
     """
     data, status, _ = _read(path, max_bytes)
     return data, status.st_mode
@@ -102,23 +102,23 @@ def read_trusted_file(
     max_bytes: int = -1,
     keep_mark: bool = False,
 ) -> bytes:
-    """Read a text file that its owner alone may write, and alone may read where it is a secret.
+    """Read a text file that only its owner may write, and only its owner may read if it is secret.
 
-    A secret that belongs to root may also be readable by its group, as root alone can have given
-    it to that group. Containers get secrets like that, and PostgreSQL has the same rule for its
-    key (https://www.postgresql.org/docs/current/ssl-tcp.html). For root itself, root's own group
-    is no such group: there nothing is lost with `chmod 600`.
+    A secret that belongs to root may also be readable by its group, because only root can have
+    given it to that group. Containers get secrets like that, and PostgreSQL has the same rule for
+    its key (https://www.postgresql.org/docs/current/ssl-tcp.html). If chatd runs as root, the rule
+    does not include root's own group: there, `chmod 600` costs nothing.
 
     Args:
         path: The file.
-        what: What errors call it, such as `key file`.
-        is_secret: Whether others may not read it either.
-        max_bytes: How much of it is read, in bytes; all of it where this is negative.
-        keep_mark: Whether a byte order mark of UTF-8 is returned, too.
+        what: The name of the file in errors, such as `key file`.
+        is_secret: Whether users other than the owner may not read the file either.
+        max_bytes: The most bytes to read; negative for the whole file.
+        keep_mark: Whether to return a byte order mark of UTF-8, too.
 
     Raises:
-        ConfigurationError: It cannot be read, it is no regular file, others may do with it what
-            they may not, or it is in UTF-16 or UTF-32.
+        ConfigurationError: The file cannot be read, is not a regular file, gives other users
+            rights that they may not have, or is in UTF-16 or UTF-32.
     """
     try:
         data, status, is_read_only = _read(path, max_bytes)
@@ -144,20 +144,20 @@ def read_trusted_file(
 def replace_private_file(
     path: str | Path, data: bytes, status: os.stat_result | None = None
 ) -> None:
-    """Put a file in the place of another: one of the two is there, whatever happens.
+    """Replace a file by another: afterwards either the old file or the new file is there.
 
     A file that cannot be replaced, such as one that is mounted by itself, is overwritten; it keeps
-    its owner and its mode. It is as before where that fails. If the machine stops meanwhile, the
-    file may be damaged; where its directory can be written, the new one is beside it then, under
-    a name that begins with a dot.
+    its owner and its mode. If overwriting fails, the old content is restored. If the machine stops
+    meanwhile, the file may be damaged; if its directory is writable, the new file is then beside
+    it, under a name that begins with a dot.
 
     Args:
         path: The file.
-        data: What it is to hold.
-        status: Tells the owner and the mode that it is to have; mode 0600 where there is None.
+        data: The new content.
+        status: Gives the owner and the mode of the new file; without it, the mode is 0600.
 
     Raises:
-        OSError: It cannot be done; the file is as it was.
+        OSError: The file cannot be replaced; it is unchanged.
     """
     directory, name = os.path.split(path)
     temporary = None
@@ -178,17 +178,17 @@ def replace_private_file(
         _overwrite(path, data)
     finally:
         if temporary is not None:
-            with suppress(OSError):  # it is not there any more if it took its place
+            with suppress(OSError):  # after the rename it is gone
                 os.unlink(temporary)
 
 
 def why(error: Exception) -> str:
-    """Return what went wrong with a file, in the system's words where it has any."""
+    """Return the reason of an error about a file, in the system's words if it has any."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _read(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result, bool]:
-    """Return what is in a regular file, its status, and whether its file system is read-only."""
+    """Return a regular file's content and status, and whether its file system is read-only."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             status = _status_of_regular(file.fileno())
@@ -199,7 +199,7 @@ def _read(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result, bool
 
 
 def _status_of_regular(descriptor: int) -> os.stat_result:
-    """Return the status of an open file that must be a regular one."""
+    """Return the status of an open file; refuse a file that is not regular."""
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is no regular file")
@@ -207,14 +207,14 @@ def _status_of_regular(descriptor: int) -> os.stat_result:
 
 
 def _is_lent_by_root(status: os.stat_result) -> bool:
-    """Whether a file is root's, who lets a group read it, and nobody else do anything with it."""
+    """Return whether a file is root's, and only a group besides may read it, and may do no more."""
     lets_group_read = status.st_mode & _OTHERS == stat.S_IRGRP
     has_group = status.st_gid != 0 or os.geteuid() != 0
     return status.st_uid == 0 and lets_group_read and has_group
 
 
 def _overwrite(path: str | Path, data: bytes) -> None:
-    """Write over a file, and bring it back to what it was where that fails."""
+    """Write over a file, and restore its old content if that fails."""
     with open(path, "r+b", buffering=0, opener=_without_waiting) as file:
         _status_of_regular(file.fileno())
         before = file.read()
@@ -227,7 +227,7 @@ def _overwrite(path: str | Path, data: bytes) -> None:
 
 
 def _write_over(descriptor: int, data: bytes) -> None:
-    # What it grows by comes first: a disk that is full says so before anything is lost.
+    # The bytes beyond the old end come first: a full disk fails before old content is lost.
     size = os.fstat(descriptor).st_size
     for start, end in ((size, len(data)), (0, min(size, len(data)))):
         place = start
@@ -238,5 +238,5 @@ def _write_over(descriptor: int, data: bytes) -> None:
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    """Open a file for `open`; a pipe that nobody writes to is not waited for."""
+    """Open a file for `open`, without waiting for a pipe's writer."""
     return os.open(path, flags | os.O_NONBLOCK)

@@ -1,8 +1,8 @@
-"""Password files: accounts with argon2id hashes, that nobody but the file's owner can read.
+"""Password files: accounts with argon2id hashes, which only the file's owner can read.
 
 A file is UTF-8 text with one account a line, `name:hash`. Blank lines and lines that begin with
-`#` are left as they are. The hash is what argon2's reference implementation calls encoded: it says
-with which parameters it was made, so that each line can have its own::
+`#` are left as they are. The hash is in the encoded form of argon2's reference implementation. It
+includes its parameters, so each line can have its own::
 
     # the team
     alice:$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$aGFzaGFzaGFzaGFzaA
@@ -34,14 +34,15 @@ from chatd.errors import ConfigurationError, RequestError
 __all__ = ["MAX_PASSWORD", "Passwords", "check_account", "load_passwords", "set_password"]
 
 MAX_PASSWORD = 1024
-"""Longest password, in bytes of UTF-8; a client's first frame, which holds it, is a short one."""
+"""Longest password, in bytes of UTF-8; a client's first frame, which holds it, is limited."""
 
 _WHAT = "password file"
 _HASH = re.compile(
     r"(\$argon2id\$v=19\$m=([1-9][0-9]{0,9}),t=([1-9][0-9]{0,9}),p=([1-9][0-9]{0,7})\$)"
     r"([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)"
 )
-# RFC 9106 section 3.1 for the hash and the memory; the reference implementation for the salt.
+# Sources: RFC 9106 section 3.1 for the hash and the memory; the reference implementation for the
+# salt.
 _MIN_SALT_BYTES = 8
 _MIN_HASH_BYTES = 4
 _MIN_KIB_PER_LANE = 8
@@ -55,14 +56,14 @@ class _Account:
 
 
 class Passwords(Collection[str]):
-    """What a password file says: a collection of the names in it, which can verify passwords.
+    """The accounts of a password file: a collection of their names, which can verify passwords.
 
-    Names that count as the same are one account; see `chatd.chat.names.fold`. It is never changed,
-    so it may be used by any thread.
+    Names that count as the same are one account; see `chatd.chat.names.fold`. The collection never
+    changes, so any thread may use it.
 
     Args:
         accounts: The accounts, by their folded names.
-        hasher: Gives the parameters of a file without accounts.
+        hasher: Gives the parameters for a file without accounts.
     """
 
     __slots__ = ("_accounts", "_decoy")
@@ -81,16 +82,16 @@ class Passwords(Collection[str]):
         return len(self._accounts)
 
     def verify(self, name: str, password: str) -> str | None:
-        """Verify a password; this takes as long for a name that is unknown.
+        """Verify a password; an unknown name takes as long as a known name.
 
-        It takes some 50 ms and 64 MiB with argon2-cffi's parameters, and holds no lock: call it
+        It takes about 50 ms and 64 MiB with argon2-cffi's parameters, and holds no lock: call it
         in a thread.
 
         Returns:
-            The name as the file spells it, or None where the name or the password is wrong.
+            The name as the file spells it, or None if the name or the password is wrong.
 
         Raises:
-            ConfigurationError: argon2 cannot tell, for want of memory.
+            ConfigurationError: argon2 fails, for example for lack of memory.
         """
         account = self._accounts.get(fold(name))
         try:
@@ -105,18 +106,18 @@ def check_account(name: str) -> str:
     """Return the name of an account in Unicode's composed form (NFC).
 
     Raises:
-        ConfigurationError: It is no name that a member can have, or begins with `#`, or as guests'
-            names do: an account of such a name could never log in.
+        ConfigurationError: The name is not a valid member's name, or begins with `#` or like a
+            guest name: an account with such a name could never log in.
     """
     if name.startswith("#"):
-        raise ConfigurationError("the name of an account cannot begin with #, as comments do")
+        raise ConfigurationError("the name of an account cannot begin with #: that is a comment")
     try:
         name = check_name(name)
     except RequestError as error:
         raise ConfigurationError(error.message) from error
     if fold(name).startswith(GUEST):
         raise ConfigurationError(
-            f"the name of an account cannot begin with {GUEST}, as those of guests do"
+            f"the name of an account cannot begin with {GUEST}: that is for guests"
         )
     return name
 
@@ -126,11 +127,11 @@ def load_passwords(path: str | Path, *, hasher: PasswordHasher | None = None) ->
 
     Args:
         path: The file.
-        hasher: Gives the parameters of a file without accounts; argon2-cffi's where there is none.
+        hasher: Gives the parameters for a file without accounts; argon2-cffi's by default.
 
     Raises:
-        ConfigurationError: It cannot be read, others than its owner may read or write it, or a
-            line of it is no account.
+        ConfigurationError: The file cannot be read, users other than its owner may read or write
+            it, or a line is not an account.
     """
     lines, _ = _read_lines(path)
     return Passwords(_parse(path, lines), hasher or PasswordHasher())
@@ -139,37 +140,37 @@ def load_passwords(path: str | Path, *, hasher: PasswordHasher | None = None) ->
 def set_password(
     path: str | Path, name: str, password: str, *, hasher: PasswordHasher | None = None
 ) -> str:
-    """Set the password of an account in a password file, which is made where there is none.
+    """Set the password of an account in a password file; make the file if there is none.
 
-    The file is replaced as a whole or not at all; one that cannot be replaced is overwritten, see
-    `replace_private_file`. Its other lines, its byte order mark, its owner and its
-    mode are kept; a new one has mode 0600.
+    The file is replaced as a whole or not at all; a file that cannot be replaced is overwritten,
+    see `replace_private_file`. Its other lines, its byte order mark, its owner and its mode are
+    kept; a new file has mode 0600.
 
     Args:
         path: The file.
-        name: The account, which is added where the file does not have it.
-        password: The new password, up to `MAX_PASSWORD` bytes in UTF-8; it is hashed in Unicode's
-            composed form (NFC; RFC 8265 section 4.2.2), as keyboards differ.
-        hasher: Makes the hash; where there is none, with argon2-cffi's parameters, the second
-            choice of RFC 9106 section 4: 64 MiB, 3 passes, 4 lanes.
+        name: The account, which is added if the file does not have it.
+        password: The new password, up to `MAX_PASSWORD` bytes in UTF-8. It is hashed in Unicode's
+            composed form (NFC; RFC 8265 section 4.2.2), because keyboards differ.
+        hasher: Makes the hash. By default it has argon2-cffi's parameters, the second choice of
+            RFC 9106 section 4: 64 MiB, 3 passes, 4 lanes.
 
     Returns:
         The name as the file spells it.
 
     Raises:
         ConfigurationError: The name or the password cannot be used, the file cannot be read or
-            written, others than its owner may read or write it, or a line of it is no account.
+            written, users other than its owner may read or write it, or a line is not an account.
     """
     name = check_account(name)
     secret = _secret(password)
     if not secret:
-        raise ConfigurationError("an empty password is none")
+        raise ConfigurationError("a password cannot be empty")
     try:
         encoded = (hasher or PasswordHasher()).hash(secret)
     except HashingError as error:
         raise ConfigurationError(f"cannot hash a password: {error}") from error
     try:
-        target = os.path.realpath(path)  # a link stays one
+        target = os.path.realpath(path)  # a link stays a link
         with _only_writer_in(os.path.dirname(target)):
             status = os.stat(target) if os.path.exists(target) else None
             lines, mark = ([], b"") if status is None else _read_lines(path)
@@ -187,9 +188,9 @@ def set_password(
 
 
 def _secret(password: str) -> bytes:
-    """Return the bytes that are hashed."""
+    """Return the bytes of a password that are hashed."""
     try:
-        if len(password.encode()) <= MAX_PASSWORD:  # as composing what is longer takes time
+        if len(password.encode()) <= MAX_PASSWORD:  # composing a longer text takes time
             return unicodedata.normalize("NFC", password).encode()
     except UnicodeEncodeError:
         # Not chained: that error holds the password.
@@ -198,7 +199,7 @@ def _secret(password: str) -> bytes:
 
 
 def _matches(encoded: str, secret: bytes) -> bool:
-    """Whether a hash is a password's; argon2 compares them in constant time."""
+    """Return whether a hash is that of a password; argon2 compares in constant time."""
     try:
         return PasswordHasher().verify(encoded, secret)
     except VerifyMismatchError:
@@ -208,7 +209,7 @@ def _matches(encoded: str, secret: bytes) -> bool:
 
 
 def _decoy(hashes: Iterable[str], hasher: PasswordHasher) -> str:
-    """Make a hash of no password, which takes as long to verify as most others do."""
+    """Return a hash that matches no password, and takes as long to verify as most others do."""
     usual = Counter(_parameters(encoded) for encoded in hashes).most_common(1)
     costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
     prefix = usual[0][0] if usual else f"$argon2id$v=19${costs}$"
@@ -219,10 +220,10 @@ def _decoy(hashes: Iterable[str], hasher: PasswordHasher) -> str:
 
 
 def _parameters(encoded: str) -> str:
-    """Return what a hash begins with: the version and the costs.
+    """Return the beginning of a hash: the version and the costs.
 
     Raises:
-        ValueError: It is no argon2id hash, or one that nothing can match.
+        ValueError: The text is not an argon2id hash, or nothing can match it.
     """
     match = _HASH.fullmatch(encoded)
     if match is None:
@@ -244,13 +245,13 @@ def _read_lines(path: str | Path) -> tuple[list[str], bytes]:
     for number, line in enumerate(text.removesuffix(b"\n").split(b"\n") if text else [], 1):
         try:
             lines.append(line.decode())
-        except UnicodeDecodeError:  # not chained, as it holds the line
+        except UnicodeDecodeError:  # not chained: it holds the line
             raise ConfigurationError(f"{path}, line {number}: it is no UTF-8 text") from None
     return lines, data.removesuffix(text)
 
 
 def _parse(path: str | Path, lines: Iterable[str]) -> dict[str, _Account]:
-    """Return the accounts by their folded names; no error repeats what a line holds."""
+    """Return the accounts by their folded names; no error repeats the text of a line."""
     accounts: dict[str, _Account] = {}
     for number, line in enumerate(lines, 1):
         text = line.strip()
@@ -262,7 +263,7 @@ def _parse(path: str | Path, lines: Iterable[str]) -> dict[str, _Account]:
             _parameters(account.hash)
         except (RequestError, ValueError) as error:
             raise ConfigurationError(
-                f"{path}, line {number}: it is no account; make one with: chatd passwd FILE NAME"
+                f"{path}, line {number}: not an account; make one with: chatd passwd FILE NAME"
             ) from error
         first = accounts.setdefault(fold(account.name), account)
         if first is not account:
@@ -274,13 +275,13 @@ def _parse(path: str | Path, lines: Iterable[str]) -> dict[str, _Account]:
 
 @contextmanager
 def _only_writer_in(directory: str) -> Iterator[None]:
-    """Keep others who would change a file in a directory waiting; then see to its entries."""
+    """Lock a directory against other writers of its files; then sync its entries."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         with suppress(OSError):  # some file systems have no locks
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-        with suppress(OSError):  # nor do some sync a directory, and the file is there
+        with suppress(OSError):  # some cannot sync a directory; the file is in place anyway
             os.fsync(descriptor)
     finally:
         os.close(descriptor)

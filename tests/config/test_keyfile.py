@@ -68,13 +68,13 @@ class WriteKeyFileTests(KeyFileTestCase):
     def test_never_overwrites(self):
         """A file of that name is left as it is."""
         self.write(b"precious")
-        self.assertIn("there already", self.refusal_of(write_key_file))
+        self.assertIn("exists already", self.refusal_of(write_key_file))
         self.assertEqual(self.path.read_bytes(), b"precious")
 
     def test_does_not_follow_a_link(self):
         """A link of that name is not followed, even where it leads nowhere."""
         self.path.symlink_to("elsewhere")
-        self.assertIn("there already", self.refusal_of(write_key_file))
+        self.assertIn("exists already", self.refusal_of(write_key_file))
         self.assertFalse(self.path.exists())
 
     def test_cannot_be_written(self):

@@ -128,7 +128,7 @@ class LoadTests(PasswordFileTestCase):
         ):
             self.write(f"# one\n\n{line}\n")
             text = self.refusal_of(self.load)
-            self.assertTrue(text.startswith(f"{self.path}, line 3: it is no account"), line)
+            self.assertTrue(text.startswith(f"{self.path}, line 3: not an account"), line)
             self.assertNotIn("s3cret", text)
 
     def test_no_text(self):
