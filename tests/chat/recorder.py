@@ -1,4 +1,4 @@
-"""People, and what carries things to them: it keeps what each was told, in order.
+"""Members for tests, and a `Delivery` that records the messages that each member got, in order.
 
 `Recorder` does with messages what `chatd.transport.flush.Turn` and
 `chatd.server.delivery.TurnDelivery` do with frames.
@@ -14,7 +14,7 @@ from chatd.errors import SessionEnded
 
 
 class End(NamedTuple):
-    """That a session was ended."""
+    """The end of a session, among a person's messages."""
 
     code: str
     reason: str
@@ -22,7 +22,7 @@ class End(NamedTuple):
 
 
 class Person(Member):
-    """A member that keeps what it was told, in order, and does the next when it is answered."""
+    """A member that records its messages in order, and does its next step when it is answered."""
 
     __slots__ = ("is_over", "then", "told")
 
@@ -33,7 +33,7 @@ class Person(Member):
         self.then = None
 
     def take(self):
-        """What it was told since the last time."""
+        """Return the messages since the last call."""
         told, self.told = self.told, []
         return told
 
@@ -54,11 +54,11 @@ class _Broadcast:
 
 
 class Recorder:
-    """A `Delivery` that tells people at once, or at the end of the turn, and counts what it does.
+    """A `Delivery` that delivers at once, or at the end of the turn, and counts its calls.
 
     Attributes:
-        counts: How often each method was called, and how many `deliveries` a broadcast came to.
-        draining: Who is to be waited for, if `is_slow`.
+        counts: The calls of each method, and the `deliveries` of broadcasts.
+        draining: The members that others wait for, if `is_slow`.
     """
 
     def __init__(self):
@@ -119,7 +119,7 @@ class Recorder:
     # For the tests
 
     def vanish(self, member):
-        """End a session without a word, as when its connection is lost."""
+        """End a session without an answer, as when its connection is lost."""
         member.is_over = True
         self.depart(member)
         for each in [each for each in self.draining if each[0] is member]:
@@ -127,11 +127,11 @@ class Recorder:
             each[1].errback(SessionEnded("connection-lost", "the connection was lost"))
 
     def drain_next(self):
-        """Let one who is waited for have taken what it was told."""
+        """Let a member that others wait for have read all its messages."""
         self.draining.popleft()[1].callback(None)
 
     def end_turn(self):
-        """Hand what was broadcast to those who are members now."""
+        """Deliver the broadcasts to the present members."""
         while self._broadcasts:
             broadcasts, self._broadcasts = self._broadcasts, {}
             for audience, broadcast in broadcasts.items():

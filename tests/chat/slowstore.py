@@ -1,4 +1,4 @@
-"""A store whose answers come when a test says so."""
+"""A store that answers when a test says so."""
 
 from collections import deque
 from typing import Any
@@ -9,13 +9,13 @@ from chatd.storage.memory import MEMORY_RETENTION, MemoryStore
 
 
 class SlowStore(MemoryStore):
-    """A store that answers when the test says so, if `is_slow`; in the order in which it is asked.
+    """A store that answers when the test says so, if `is_slow`; in the order of the calls.
 
     Attributes:
-        asked: What it was asked, by the names of its methods.
-        appends: How many messages each `append` had.
-        page: How many messages a page has at most, whatever is asked for.
-        failure: What everything fails with, if it does.
+        asked: The names of the called methods.
+        appends: The number of messages of each `append`.
+        page: The most messages of a page, whatever the caller asks for.
+        failure: The error that every call fails with, if set.
     """
 
     def __init__(self, retention=MEMORY_RETENTION, **options):
@@ -37,7 +37,7 @@ class SlowStore(MemoryStore):
         return self._waiting[0][0]
 
     def answer_next(self, error=None):
-        """Answer what was asked first, or let it fail."""
+        """Answer the oldest call, or make it fail."""
         _, waiting = self._waiting.popleft()
         if error is None:
             waiting.callback(None)
@@ -45,13 +45,13 @@ class SlowStore(MemoryStore):
             waiting.errback(error)
 
     def answer(self, method):
-        """Answer what was asked first of one method."""
+        """Answer the oldest call of a method."""
         waiting = next(each for each in self._waiting if each[0] == method)
         self._waiting.remove(waiting)
         waiting[1].callback(None)
 
     def epoch_of(self, stream):
-        """The epoch of a stream that is there."""
+        """Return the epoch of a stream that exists."""
         return self._streams[stream].epoch
 
     def has(self, stream):
@@ -97,9 +97,10 @@ class SlowStore(MemoryStore):
 
 
 class UnorderedStore(SlowStore):
-    """A store that does things when it is asked, and answers them in whichever order a test says.
+    """A store that does its calls at once, and answers them in any order that a test chooses.
 
-    So do several daemons' stores: what one has stored, another may read before the first is told.
+    The stores of several daemons are like this: one daemon may read a message before the daemon
+    that stored it gets the answer.
     """
 
     async def append(self, entries):

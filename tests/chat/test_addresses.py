@@ -1,4 +1,4 @@
-"""Tests of addresses: however a person writes one, it is the one that members have."""
+"""Tests of addresses: any spelling of an address becomes the form that members have."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -7,7 +7,7 @@ from chatd.chat.addresses import plain_address, plain_ip, site_of
 
 class AddressTests(SynchronousTestCase):
     def test_spellings(self):
-        """Zones, zeros, capitals and IPv4 in IPv6 make no difference."""
+        """Zones, zeros, capitals and IPv4-mapped IPv6 make no difference."""
         for written, plain in (
             ("192.0.2.1", "192.0.2.1"),
             ("::ffff:192.0.2.1", "192.0.2.1"),
@@ -20,17 +20,17 @@ class AddressTests(SynchronousTestCase):
             self.assertEqual(plain_address(written), plain, written)
 
     def test_none(self):
-        """What is no address is none."""
+        """A text that is not an address gives None."""
         for written in ("", "alice", "192.0.2", "192.0.2.1/24", "uid:", "uid:x", "uid:-1", "local"):
             self.assertIs(plain_address(written), None, written)
         self.assertIs(plain_ip("uid:1000"), None)
 
 
 class SiteTests(SynchronousTestCase):
-    """What limits go by: what nobody gets by taking another address."""
+    """Sites: a client cannot get another site by taking another of its addresses."""
 
     def test_networks(self):
-        """All that one has is one site: of IPv6 a /64, of a machine itself all its loopback."""
+        """A whole IPv6 /64 is one site, and so are all loopback addresses."""
         for addresses in (
             ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", "2001:DB8:0:0:1::"),
             ("127.0.0.1", "127.0.0.2", "127.255.0.1", "::ffff:127.0.0.3", "::1"),
@@ -39,7 +39,7 @@ class SiteTests(SynchronousTestCase):
             self.assertEqual(len({site_of(address) for address in addresses}), 1, addresses)
 
     def test_others(self):
-        """What others have is another one."""
+        """The addresses of other clients are other sites."""
         apart = [
             *("2001:db8::1", "2001:db8:0:1::1", "127.0.0.1", "192.0.2.1", "192.0.2.2"),
             *("uid:127", "uid:0", "uid:1", "local", "1270.x", "::2"),

@@ -1,4 +1,4 @@
-"""Tests of what a session is owed, and in which order."""
+"""Tests of the order of a session's answers."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -14,12 +14,12 @@ class AnswersTests(SynchronousTestCase):
         self.answers.then(lambda: self.done.append(what))
 
     def test_at_once(self):
-        """Where nothing that was said waits, it is done at once."""
+        """If no message waits for its answer, an action is done at once."""
         self.then("now")
         self.assertEqual((self.done, self.answers.owed), (["now"], 0))
 
     def test_between(self):
-        """Each thing is done when all before it has its answer, whatever is said later."""
+        """Each action is done when all messages before it are answered, whatever follows."""
         self.answers.expect()
         self.then("after the first")
         self.answers.expect()
@@ -33,14 +33,14 @@ class AnswersTests(SynchronousTestCase):
         self.assertEqual(self.answers.owed, 0)
 
     def test_again(self):
-        """When all is answered, what comes next is done at once again."""
+        """When all messages are answered, the next action is done at once again."""
         self.answers.expect()
         self.answers.answered()
         self.then("now")
         self.assertEqual(self.done, ["now"])
 
     def test_done_while_it_is_done(self):
-        """What is added while something is done comes after what was to be done already."""
+        """An action that is added during another action comes after the actions already due."""
         self.answers.expect()
         self.answers.then(lambda: self.then("added"))
         self.then("last")
@@ -48,7 +48,7 @@ class AnswersTests(SynchronousTestCase):
         self.assertEqual(self.done, ["last", "added"])
 
     def test_failure(self):
-        """What fails is raised when all else is done; nothing is done twice."""
+        """The error of an action is raised after all other actions; no action is done twice."""
 
         def fail():
             raise KeyError("no")

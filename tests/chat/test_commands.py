@@ -11,12 +11,12 @@ class CommandTests(ChatCase):
         self.ann = self.chat.arrive("ann")
 
     def test_unknown(self):
-        """A command that there is not is refused, and so is one in another case."""
+        """An unknown command is refused, and so is a known command in another case."""
         for command in ("dance", "JOIN", "", "_join"):
             self.assert_refused("unknown-command", self.ann, command)
 
     def test_bad_fields(self):
-        """A field that is missing, or of another type, is refused, and the text names it."""
+        """A field that is missing, or of another type, is refused, and the text names the field."""
         for command, fields, field in (
             ("join", {}, "room"),
             ("join", {"room": 5}, "room"),
@@ -32,11 +32,11 @@ class CommandTests(ChatCase):
             self.assertIn(field, error.message)
 
     def test_unknown_fields(self):
-        """A field that is not known is ignored."""
+        """An unknown field is ignored."""
         self.assertEqual(self.ask(self.ann, "name", name="anna", color="red"), {"name": "anna"})
 
     def test_answered_with_its_id(self):
-        """A RESULT, or the refusal, bears the id of its command."""
+        """A RESULT or a refusal has the id of its command."""
         ref = self.chat.next_ref
         self.chat.command(self.ann, "rooms")
         self.assertEqual(self.ann.take()[0].header["id"], ref)
@@ -45,7 +45,7 @@ class CommandTests(ChatCase):
         self.assertEqual(self.ann.take()[0].ref, ref)
 
     def test_who(self):
-        """Who asks learns who is in a room, also if it is not there itself."""
+        """`who` lists the members of a room, also for a member of other rooms only."""
         bob = self.chat.arrive("Bob", rooms=("Tea",))
         who = {"room": "Tea", "members": 1, "names": ["Bob"]}
         self.assertEqual(self.ask(self.ann, "who", room="TEA"), who)
@@ -54,7 +54,7 @@ class CommandTests(ChatCase):
         self.assert_refused("bad-room", self.ann, "who", room="a b")
 
     def test_who_while_one_catches_up(self):
-        """Who is in a room and catches up there is in it all the time."""
+        """A member of a room that catches up there stays listed all the time."""
         self.chat.say(self.ann, "hello")
         self.chat.end_turn()
         bob = self.chat.arrive("bob")
@@ -65,7 +65,7 @@ class CommandTests(ChatCase):
         self.chat.finish()
 
     def test_rooms(self):
-        """Rooms are listed in which someone is or something is kept, each once."""
+        """`rooms` lists each room that has members or kept messages, once."""
         bob = self.chat.arrive("bob", rooms=("lobby", "Tea", "cocoa", "Water"))
         self.ask(bob, "topic", room="tea", topic="Earl Grey")
         for room in ("tea", "lobby"):
@@ -81,11 +81,11 @@ class CommandTests(ChatCase):
         self.assertEqual(self.ask(self.ann, "rooms"), {"rooms": rooms})
 
     def test_rooms_that_are_only_held(self):
-        """A room in which nobody is and nothing is kept yet is not listed."""
+        """A room without members and kept messages is not listed."""
         bob = self.chat.arrive("bob", rooms=("tea",))
         self.store.is_slow = True
         self.chat.say(bob, "hello")
-        self.chat.command(self.ann, "rooms")  # asked before it is stored
+        self.chat.command(self.ann, "rooms")  # called before the message is stored
         self.chat.end_turn()
         self.delivery.vanish(bob)
         self.ann.take()
@@ -99,7 +99,7 @@ class CommandTests(ChatCase):
         self.assertEqual(rooms, ["lobby", "tea"])
 
     def test_conversations(self):
-        """One is told with whom one spoke, whoever began, and in which order; nobody else's."""
+        """`conversations` lists the member's own, in order, whichever name began them."""
         bob = self.chat.arrive("Bob")
         self.chat.say(bob, "psst", to="ann")
         self.chat.say(self.ann, "what?", to="bob")
@@ -112,7 +112,7 @@ class CommandTests(ChatCase):
         self.assertEqual(told[0]["epoch"], self.store.epoch_of(direct_stream("ann", "bob")))
 
     def test_broken_store(self):
-        """What needs the store is refused while it is broken, noted, and done when it is not."""
+        """While the store is broken, a command that needs it is refused and noted; later not."""
         self.store.failure = StoreError("/secret: the disk is full")
         for command in ("rooms", "conversations"):
             error = self.assert_refused("not-stored", self.ann, command)

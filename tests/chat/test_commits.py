@@ -1,4 +1,4 @@
-"""Tests of the journal: what a turn says is stored at once, and answered in order."""
+"""Tests of group commits: a turn's messages are stored together, and answered in order."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ class JournalCase(ChatCase):
 
 class BatchTests(JournalCase):
     def test_one_append(self):
-        """However many speak in a turn, to however many rooms and names, it is stored at once."""
+        """All messages of a turn, to any rooms and names, are stored in one append."""
         self.say_all(self.ann, "one", "two")
         self.say_all(self.bob, "three")
         self.chat.say(self.bob, "four", to="ann")
@@ -35,7 +35,7 @@ class BatchTests(JournalCase):
         self.assertEqual(self.store.appends, [4])
 
     def test_not_before_it_is_stored(self):
-        """Nobody is told before it is stored, and then everybody is, the sender included."""
+        """No member gets a message before it is stored; then all get it, the sender included."""
         self.say_all(self.ann, "one", "two")
         self.assertEqual((self.hear(self.ann), self.hear(self.bob)), ([], []))
         self.assertEqual(self.ann.answers.owed, 2)
@@ -46,7 +46,7 @@ class BatchTests(JournalCase):
         self.assertEqual(self.ann.answers.owed, 0)
 
     def test_together(self):
-        """What is said while something is stored waits, and is stored together after that."""
+        """Messages that arrive during an append wait, and are stored together after it."""
         self.say_all(self.ann, "one")
         self.chat.end_turn()
         for text in ("two", "three", "four"):
@@ -61,7 +61,7 @@ class BatchTests(JournalCase):
         self.assertEqual(self.store.appends, [1, 3])
 
     def test_bounded(self):
-        """What waited too long to be stored together is stored in parts, in its order."""
+        """If too many messages wait for one append, they are stored in parts, in order."""
         self.say_all(self.ann, "first")
         self.chat.end_turn()
         self.say_all(self.bob, *(str(number) for number in range(MAX_BATCH + 2)))
@@ -77,7 +77,7 @@ class BatchTests(JournalCase):
         self.assertEqual(called, [3])
 
     def test_header(self):
-        """What is delivered bears what the server says, and of the sender's only what is its."""
+        """The server sets the header of a delivered message, except the sender's own fields."""
         sent = Message.chat(b"\xff\0", id="m1", room="LOBBY", content_type="image/png")
         header: Any = sent.header
         forged = msgspec.structs.replace(header, sender="bob", seq=99, time=1.0)
@@ -92,7 +92,7 @@ class BatchTests(JournalCase):
         self.assertEqual(second.header.content_type, DEFAULT_CONTENT_TYPE)
 
     def test_gone_meanwhile(self):
-        """What was said by who is gone meanwhile is delivered to the others."""
+        """A message whose author has left meanwhile is delivered to the others."""
         self.say_all(self.ann, "one")
         self.chat.end_turn()
         self.delivery.vanish(self.ann)
@@ -101,7 +101,7 @@ class BatchTests(JournalCase):
         self.assertEqual((self.ann.answers.owed, self.hub.roster.rooms["lobby"].holds), (0, 0))
 
     def test_receipt_before_the_rename(self):
-        """A command that waits for the answers comes after the receipts, also if renamed then."""
+        """A rename that waits for the answers comes after the receipts."""
         self.ann.then = lambda: self.chat.command(self.ann, "name", name="anna")
         self.chat.say(self.ann, "psst", to="bob")
         self.chat.finish()
@@ -111,7 +111,7 @@ class BatchTests(JournalCase):
 
 class RefusalTests(JournalCase):
     def test_in_order(self):
-        """What is refused is answered in its turn, between what is stored."""
+        """A refusal is answered in order, between the receipts of stored messages."""
         self.say_all(self.ann, "one")
         self.chat.say(self.ann, "lost", room="tea", id="lost")
         self.say_all(self.ann, "two")
@@ -123,13 +123,13 @@ class RefusalTests(JournalCase):
         self.assertEqual((two.seq, self.ann.answers.owed), (2, 0))
 
     def test_at_once(self):
-        """Where nothing waits, a refusal is answered at once and the store is not asked."""
+        """If no message waits, a refusal is answered at once, without a call of the store."""
         self.chat.say(self.ann, "lost", room="tea")
         self.assertEqual(codes(self.ann.take()), ["not-in-room"])
         self.assertEqual((self.store.appends, self.ann.answers.owed), ([], 0))
 
     def test_alone_in_its_batch(self):
-        """A refusal that waited for others is answered without asking the store."""
+        """A refusal that waited for other answers is answered without a call of the store."""
         self.say_all(self.ann, "one")
         self.chat.end_turn()
         self.chat.say(self.ann, "lost", room="tea")
@@ -140,7 +140,7 @@ class RefusalTests(JournalCase):
 
 class BrokenStoreTests(JournalCase):
     def test_not_stored(self):
-        """Where it cannot be stored, each author is told of each message, and nobody of any."""
+        """If the store fails, each message is answered with an error, and no member gets it."""
         for error in (StoreError("the disk is full"), ValueError("a bug")):
             self.say_all(self.ann, "one", "two")
             self.say_all(self.bob, "three")
@@ -156,7 +156,7 @@ class BrokenStoreTests(JournalCase):
         self.assertEqual(self.hub.roster.rooms["lobby"].holds, 0)
 
     def test_goes_on(self):
-        """What is said afterwards is stored, and the order has no hole; the ids may be used."""
+        """Later messages are stored, the order has no gap, and the failed ids can be used again."""
         self.say_all(self.ann, "one")
         self.chat.finish()
         self.say_all(self.ann, "two")
@@ -170,7 +170,7 @@ class BrokenStoreTests(JournalCase):
         self.assertEqual((texts(heard), seqs(heard)), (["one", "three", "two"], [1, 2, 3]))
 
     def test_refusals_among_it(self):
-        """What was refused for another reason is told that reason, in its turn."""
+        """A message refused for another reason gets that reason, in order."""
         self.say_all(self.ann, "one")
         self.chat.say(self.ann, "lost", room="tea")
         self.chat.end_turn()
@@ -183,7 +183,7 @@ class SameIdTests(JournalCase):
         self.chat.say(person or self.ann, text, id=id, **fields)
 
     def test_again(self):
-        """The same again is answered with the first receipt, to its sender alone."""
+        """A message sent again is answered with the first receipt, to its sender alone."""
         self.say("hello")
         self.chat.finish()
         (first,) = self.ann.take()
@@ -196,7 +196,7 @@ class SameIdTests(JournalCase):
         self.assertEqual(self.hub.roster.rooms["lobby"].seq, 1)
 
     def test_again_in_the_same_batch(self):
-        """It is the same while the first is not stored yet."""
+        """The same holds while the first message is not stored yet."""
         for _ in range(3):
             self.say("hello")
         self.chat.finish()
@@ -204,12 +204,12 @@ class SameIdTests(JournalCase):
         self.assertEqual(seqs(self.bob.take()), [1])
 
     def test_other_content(self):
-        """The same id for something else is refused, whether the first is stored or not."""
+        """The same id for another content is refused, whether the first is stored or not."""
         self.say("hello")
         self.say("good-bye")
         self.chat.finish()
         self.say("hello", id="m2")
-        self.say("hello", id="m2", to="bob")  # a stream of its own: another message
+        self.say("hello", id="m2", to="bob")  # another stream, so another message
         self.say("hello", room="lobby", id="m1")
         self.say("good-bye")
         self.chat.finish()
@@ -218,7 +218,7 @@ class SameIdTests(JournalCase):
         self.assertEqual(sorted(seqs(self.bob.take())), [1, 1, 2])
 
     def test_another_sender(self):
-        """The same id from another name is another message; another spelling is no other name."""
+        """The same id from another name is another message; another spelling is the same name."""
         self.say("hello")
         self.say("hi", person=self.bob)
         self.chat.finish()
@@ -231,7 +231,7 @@ class SameIdTests(JournalCase):
 
 
 class ServerTests(JournalCase):
-    """What nobody who is here says: the server itself."""
+    """Messages of the server itself."""
 
     def say(self, *messages):
         told: list[Any] = []
@@ -244,7 +244,7 @@ class ServerTests(JournalCase):
         return told
 
     def test_stored(self):
-        """It is delivered to all, and whoever said it learns of its place."""
+        """The message is delivered to all, and the speaker gets its place."""
         told = self.say(Message.chat("hello", id="m1"))
         self.assertEqual(told, [])
         self.store.answer_next()
@@ -253,7 +253,7 @@ class ServerTests(JournalCase):
         self.assertEqual((outcome.message.sender, outcome.message.seq), ("server", 1))
 
     def test_again_and_reused(self):
-        """The same again is not delivered again, and what is refused only said by the outcome."""
+        """A message sent again is not delivered again, and only the outcome tells of a refusal."""
         messages = [Message.chat(text, id="m1") for text in ("hello", "hello", "other")]
         told = self.say(*messages)
         self.store.answer_next()
@@ -264,13 +264,13 @@ class ServerTests(JournalCase):
 
 class IdleTests(JournalCase):
     def test_idle(self):
-        """Whoever waits for the end is called at once where nothing is to be stored."""
+        """If no message waits to be stored, the callback is called at once."""
         called = []
         self.hub.commits.call_when_stored(lambda: called.append(1))
         self.assertEqual((called, self.hub.commits.is_idle), ([1], True))
 
     def test_waits(self):
-        """Else it is called once, when what was said till then is answered, not what is later."""
+        """Otherwise it is called once, after the answers to all earlier messages, not to later."""
         called = []
         self.say_all(self.ann, "one")
         self.hub.commits.call_when_stored(lambda: called.append(self.ann.answers.owed))
@@ -285,7 +285,7 @@ class IdleTests(JournalCase):
         self.assertEqual(called, [1])
 
     def test_waits_for_the_next(self):
-        """What waits for the next transaction was said before, too."""
+        """Messages that wait for the next transaction are earlier messages, too."""
         called = []
         self.say_all(self.ann, "one")
         self.hub.commits.begin()
@@ -298,10 +298,10 @@ class IdleTests(JournalCase):
 
 
 class FailureTests(JournalCase):
-    """What fails for one does not touch the others."""
+    """A failure of one message does not affect the others."""
 
     def test_delivery(self):
-        """Where a deed fails, what comes after it is delivered, and nobody waits for ever."""
+        """If an action fails, later messages are delivered, and no author waits for ever."""
         error = ValueError("no")
 
         def fail():
@@ -316,7 +316,7 @@ class FailureTests(JournalCase):
         self.assertEqual((self.ann.answers.owed, self.hub.commits.is_idle), (0, True))
 
     def test_broadcast(self):
-        """What is stored and cannot be delivered is answered, and what comes after it delivered."""
+        """A stored message whose delivery fails is answered, and later messages are delivered."""
         error = ValueError("no")
         broadcast = self.delivery.broadcast
 
@@ -334,7 +334,7 @@ class FailureTests(JournalCase):
         self.assertEqual(self.ann.answers.owed, 0)
 
     def test_store_that_cannot_count(self):
-        """A store that says too little of what became of them has stored nothing."""
+        """If a store returns too few outcomes, all messages count as not stored."""
         append = self.store.append
 
         async def append_less(entries):

@@ -1,4 +1,4 @@
-"""Tests of rooms of ten thousand: how much is done for each step, counted and not timed."""
+"""Tests of rooms with ten thousand members: the steps of each action, counted and not timed."""
 
 from collections import Counter
 
@@ -17,7 +17,7 @@ class CrowdTests(ChatCase):
         self.delivery.counts.clear()
 
     def counts(self):
-        """What was done on the delivery since the last time, and what the store was asked."""
+        """Return the counts of the delivery since the last time, and the calls of the store."""
         self.chat.end_turn()
         counts = +self.delivery.counts
         self.delivery.counts.clear()
@@ -29,7 +29,7 @@ class CrowdTests(ChatCase):
         return sum(len(person.take()) for person in self.people)
 
     def test_joining(self):
-        """Who joins costs the same as in an empty room, and nobody else is told anything."""
+        """Joining costs the same as in an empty room, and no other member is told."""
         self.store.asked.clear()
         late = self.chat.arrive("late", rooms=())
         self.counts()
@@ -43,7 +43,7 @@ class CrowdTests(ChatCase):
         self.assertEqual(self.told(), 0)
 
     def test_leaving(self):
-        """Who leaves or vanishes costs one step, and nobody else is told anything."""
+        """Leaving or vanishing costs one step, and no other member is told."""
         self.store.asked.clear()
         self.ask(self.people[-1], "leave", room="lobby")
         self.assertEqual(self.counts(), Counter({"deliver_early": 1, "tell": 1}))
@@ -52,7 +52,7 @@ class CrowdTests(ChatCase):
         self.assertEqual(self.told(), 0)
 
     def test_speaking(self):
-        """What is said is broadcast once, stored at once, and heard by each once."""
+        """A message is broadcast once, stored at once, and delivered to each member once."""
         self.store.asked.clear()
         for text in ("one", "two"):
             self.chat.say(self.people[0], text)
@@ -62,7 +62,7 @@ class CrowdTests(ChatCase):
             self.assertEqual(texts(person.take()), ["one", "two"])
 
     def test_everybody_vanishing(self):
-        """When all of them go, each costs one step until presence is told again."""
+        """When all members vanish, each costs one step until the room announces presence again."""
         limit = 500
         for person in self.people[limit:]:
             self.delivery.vanish(person)

@@ -1,4 +1,4 @@
-"""Tests of reading what was said."""
+"""Tests of reading kept messages."""
 
 from typing import Any, ClassVar
 
@@ -39,11 +39,11 @@ class RoomTests(HistoryCase):
         self.say(9)
 
     def test_newest(self):
-        """Where nothing else is asked for it is the newest, in the order in which it was said."""
+        """By default, `history` sends the newest messages, in order."""
         self.assertEqual(self.read(room="lobby", limit=3)[0], [7, 8, 9])
 
     def test_parts(self):
-        """After a place it is the oldest since then, before one the newest until then."""
+        """With `after`, the oldest messages after it come; with `before`, the newest before it."""
         for fields, places, is_complete in (
             ({"after": 0}, range(1, 10), True),
             ({"after": 0, "limit": 3}, (1, 2, 3), False),
@@ -63,7 +63,7 @@ class RoomTests(HistoryCase):
             self.assertIs(result["complete"], is_complete, fields)
 
     def test_result(self):
-        """The RESULT says of which room it is, and of which order."""
+        """The RESULT names the room and the epoch."""
         _, result = self.read(room="LOBBY", limit=2)
         del result["id"]
         epoch = self.hub.roster.rooms["lobby"].epoch
@@ -71,7 +71,7 @@ class RoomTests(HistoryCase):
         self.assertEqual(result, told)
 
     def test_position(self):
-        """With the epoch or the id of the place, the RESULT says whether that is the same order."""
+        """With the epoch or the id of the place, the RESULT says whether the order is the same."""
         epoch = self.hub.roster.rooms["lobby"].epoch
         ids = [each.id for each in self.bob.take() if is_said(each)]
         for fields, first, is_recovered in (
@@ -87,7 +87,7 @@ class RoomTests(HistoryCase):
             self.assertNotIn("recovered", self.read(room="lobby", **fields)[1])
 
     def test_as_delivered(self):
-        """A message is told as it was delivered."""
+        """A message is sent as it was delivered."""
         delivered = [each for each in self.bob.take() if is_said(each)]
         self.chat.now += 60
         self.chat.command(self.bob, "history", room="lobby")
@@ -96,19 +96,19 @@ class RoomTests(HistoryCase):
         self.assertEqual([each.with_ref(None) for each in told], delivered)
 
     def test_default_limit(self):
-        """Where no limit is given it is a hundred messages."""
+        """Without a limit, it sends a hundred messages."""
         self.say(DEFAULT_LIMIT)
         found, result = self.read(room="lobby", after=0)
         self.assertEqual((len(found), result["complete"]), (100, False))
 
     def test_largest_limit(self):
-        """Up to five hundred messages can be asked for at once."""
+        """The limit is at most five hundred messages."""
         self.say(MAX_PAGE)
         found, result = self.read(room="lobby", after=0, limit=500)
         self.assertEqual((len(found), result["complete"]), (500, False))
 
     def test_bad_requests(self):
-        """What makes no sense is refused: limits and places, two places, none or two streams."""
+        """Bad limits and places, both places, and none or two streams are refused."""
         nonsense: tuple[dict[str, Any], ...] = (
             *({"room": "lobby", "limit": limit} for limit in (0, -1, 501, "5", 1.5)),
             {"room": "lobby", "after": -1},
@@ -121,13 +121,13 @@ class RoomTests(HistoryCase):
             self.assert_refused("bad-request", self.bob, "history", **fields)
 
     def test_not_in_room(self):
-        """Only who is in a room reads what was said there."""
+        """Only members of a room can read its messages."""
         cat = self.chat.arrive("cat", rooms=())
         self.assert_refused("not-in-room", cat, "history", room="lobby")
         self.assert_refused("not-in-room", cat, "history", room="")
 
     def test_broken_store(self):
-        """Where the store cannot read, one is told so."""
+        """If the store cannot read, the command is refused."""
         self.store.failure = StoreError("the disk is broken")
         self.assert_refused("not-stored", self.bob, "history", room="lobby")
         self.assertEqual(len(self.chat.store_failures), 1)
@@ -135,7 +135,7 @@ class RoomTests(HistoryCase):
 
 class BoundTests(HistoryCase):
     def test_bytes(self):
-        """An answer holds a mebibyte of contents, and one message in any case."""
+        """An answer has up to a mebibyte of content, and at least one message."""
         self.say(3, bytes(512 * 1024))
         self.say(1, bytes(1024 * 1024 + 1))
         for fields, places, is_complete in (
@@ -149,7 +149,7 @@ class BoundTests(HistoryCase):
             self.assertEqual((found, result["complete"]), (places, is_complete), fields)
 
     def test_page_by_page(self):
-        """Whoever asks on from the last one reads all, in order and each once."""
+        """A client that reads page by page gets all messages, in order and each once."""
         self.say(1_234)
         read: list[Any] = []
         is_complete = False
@@ -163,7 +163,7 @@ class BoundTests(HistoryCase):
 
 class DirectTests(HistoryCase):
     def test_both_ends(self):
-        """Either end reads what the two said to each other, and nobody else does."""
+        """Only the two names can read their direct messages."""
         self.say(3, to="bob")
         self.say(1)
         cat = self.chat.arrive("cat")
@@ -176,11 +176,11 @@ class DirectTests(HistoryCase):
             self.assertEqual(self.ask(cat, "history", **{"with": name})["count"], 0)
 
     def test_nothing_said(self):
-        """With whom nothing was said there is nothing, and that is complete."""
+        """For a name without direct messages the answer is empty and complete."""
         places, result = self.read(**{"with": "dan"})
         self.assertEqual((places, result["complete"]), ([], True))
 
     def test_bad_name(self):
-        """With what is no name it is refused."""
+        """A text that is not a name is refused."""
         for name in ("", "a b", "x" * 97):
             self.assert_refused("bad-name", self.bob, "history", **{"with": name})

@@ -1,4 +1,4 @@
-"""Tests of the hub: who is here and under which name, and what is said to a name."""
+"""Tests of the hub: the members and their names, and direct messages."""
 
 import unicodedata
 
@@ -14,7 +14,7 @@ ALIKE = (ZOE, unicodedata.normalize("NFD", ZOE), ZOE.upper(), ZOE.casefold())
 
 class NamesTests(ChatCase):
     def test_taken(self):
-        """A name that is in use is refused, in whatever case or form; and given when it is free."""
+        """A name in use is refused, in any case or form, and given out when it is free."""
         zoe = self.chat.arrive(ZOE)
         bob = self.chat.arrive("bob")
         self.chat.end_turn()
@@ -24,7 +24,7 @@ class NamesTests(ChatCase):
         self.assertEqual(self.ask(bob, "name", name=ALIKE[1]), {"name": ZOE})
 
     def test_bad(self):
-        """A bad name is refused, and one that is far too long before anything is done with it."""
+        """A bad name is refused; a name that is far too long is refused before it is processed."""
         ann = self.chat.arrive("ann")
         folded = fold.cache_info().misses
         for name in ("", "x" * 33, "a b", "a\n", "x" * 60_000):
@@ -35,7 +35,7 @@ class NamesTests(ChatCase):
         self.assertEqual((ann.name, self.hub.roster.sessions_of("ann")), ("ann", [ann]))
 
     def test_sessions(self):
-        """Those of a name are found under each of its spellings, as long as they are here."""
+        """The sessions of a name are found under each spelling, until they depart."""
         zoe = self.chat.arrive(ZOE)
         for name in ALIKE:
             self.assertEqual(self.hub.roster.sessions_of(name), [zoe])
@@ -45,7 +45,7 @@ class NamesTests(ChatCase):
         self.assertIs(self.hub.roster.is_here(zoe), False)
 
     def test_no_way_back(self):
-        """Who is gone is let into no room any more."""
+        """A member that has departed cannot enter a room."""
         ann = self.chat.arrive("ann")
         bob = self.chat.arrive("bob")
         self.delivery.vanish(ann)
@@ -60,13 +60,13 @@ class PresenceTests(ChatCase):
         self.chat.end_turn()
 
     def test_joined(self):
-        """Those in a room are told who comes, and who comes is told nothing of it."""
+        """The members of a room are told of a new member; the new member itself is not."""
         bob = self.chat.arrive("bob")
         self.assertEqual(self.hear(self.ann), [presence.joined("lobby", "bob")])
         self.assertEqual(bob.take(), [])
 
     def test_left(self):
-        """Those who stay are told who leaves, and who vanishes."""
+        """The members that stay are told of a member that leaves or vanishes."""
         bob, cat = self.chat.arrive("bob"), self.chat.arrive("cat")
         self.hear(self.ann)
         bob.take()
@@ -77,7 +77,7 @@ class PresenceTests(ChatCase):
         self.assertEqual(bob.take(), [])
 
     def test_silent(self):
-        """When everybody goes, nobody is told."""
+        """When all members depart, no member is told."""
         bob = self.chat.arrive("bob")
         self.hear(self.ann)
         self.hub.roster.depart(bob, is_silent=True)
@@ -85,7 +85,7 @@ class PresenceTests(ChatCase):
         self.assertEqual(list(self.hub.roster.rooms["lobby"].members), [self.ann.id])
 
     def test_said_before_coming(self):
-        """What was said before in the same turn is not told to who comes, what is said after is."""
+        """A new member gets the later messages of the same turn, but not the earlier ones."""
         self.chat.say(self.ann, "before")
         self.hub.commits.begin()
         bob = self.chat.arrive("bob")
@@ -94,7 +94,7 @@ class PresenceTests(ChatCase):
         self.assertEqual(texts(self.ann.take()), ["before", "after"])
 
     def test_said_before_leaving(self):
-        """Who leaves is told what was said before in the same turn, and nothing afterwards."""
+        """A member that leaves gets the earlier messages of the same turn, but not later ones."""
         bob = self.chat.arrive("bob")
         self.chat.say(self.ann, "before")
         self.hub.commits.begin()
@@ -103,7 +103,7 @@ class PresenceTests(ChatCase):
         self.assertEqual(texts(self.hear(bob)), ["before"])
 
     def test_one_account_in_two_sessions(self):
-        """Of who has several sessions the first and the last are told, and one is counted."""
+        """A name's first arrival and last departure are announced, and it counts once."""
         one = self.chat.arrive("bob", account=True)
         two = self.chat.arrive("BOB", account=True)
         self.assertEqual(self.hear(self.ann), [presence.joined("lobby", "bob")])
@@ -115,7 +115,7 @@ class PresenceTests(ChatCase):
         self.assertEqual(self.hear(self.ann), [presence.left("lobby", "BOB")])
 
     def test_account_is_nobody_elses(self):
-        """A guest takes no account's name, and an account no guest's."""
+        """A guest cannot take an account's name, and an account cannot take a guest's."""
         self.chat.arrive("bob", account=True)
         with self.assertRaises(RequestError):
             self.chat.arrive("Bob")
@@ -125,7 +125,7 @@ class PresenceTests(ChatCase):
 
 class PresenceLimitTests(ChatCase):
     def test_limit(self):
-        """Up to the limit everybody is told who comes, goes and is renamed; above it nobody."""
+        """Up to the limit, members are told of arrivals, departures and renames; above, not."""
         chat = self.make_chat(presence_limit=3)
         ann, bob, cat = (chat.arrive(name) for name in ("ann", "bob", "cat"))
         chat.end_turn()
@@ -153,7 +153,7 @@ class RenameTests(ChatCase):
         self.ann.take()
 
     def test_told_once(self):
-        """Everyone who shares rooms is told once, and who is renamed has the RESULT."""
+        """Each member that shares rooms is told once; the renamed member gets the RESULT."""
         cat = self.chat.arrive("cat", rooms=("coffee",))
         dan = self.chat.arrive("dan", rooms=("cocoa",))
         self.chat.end_turn()
@@ -165,12 +165,12 @@ class RenameTests(ChatCase):
         self.assertNotIn(renamed[0], self.ann.take())
 
     def test_of_two(self):
-        """Also the only other one in a room is told."""
+        """The only other member of a room is told, too."""
         self.ask(self.ann, "name", name="anna")
         self.assertEqual(self.hear(self.bob), [presence.renamed("ann", "anna")])
 
     def test_stays(self):
-        """Who is renamed stays in its rooms, in their order, and is counted as before."""
+        """A renamed member stays in its rooms, in their order, and counts as before."""
         self.ask(self.ann, "name", name="anna")
         self.assertEqual(list(self.ann.rooms), ["tea", "coffee"])
         for room in ("tea", "coffee"):
@@ -182,30 +182,30 @@ class RenameTests(ChatCase):
         self.assertEqual(self.hub.roster.rooms["tea"].count, 1)
 
     def test_old_name_is_free(self):
-        """The old name is free, and means nobody any more."""
+        """The old name is free, and no session has it any more."""
         self.ask(self.ann, "name", name="anna")
         self.assertEqual(self.hub.roster.sessions_of("ann"), [])
         self.assertEqual(self.ask(self.bob, "name", name="Ann"), {"name": "Ann"})
 
     def test_other_spelling(self):
-        """Another spelling of one's own name can be had, and is told."""
+        """A member can take another spelling of its own name; the others are told."""
         self.assertEqual(self.ask(self.ann, "name", name="ANN"), {"name": "ANN"})
         self.assertEqual(self.hear(self.bob), [presence.renamed("ann", "ANN")])
         self.assert_refused("name-taken", self.bob, "name", name="ann")
 
     def test_same(self):
-        """To take the name that one has tells nobody."""
+        """If a member takes the name that it has, no member is told."""
         self.ask(self.ann, "name", name="ann")
         self.assertEqual(self.hear(self.bob), [])
 
     def test_account(self):
-        """An account has its name for good."""
+        """An account keeps its name."""
         cat = self.chat.arrive("cat", account=True)
         self.assert_refused("not-allowed", cat, "name", name="kit")
         self.assertEqual(self.hub.roster.sessions_of("cat"), [cat])
 
     def test_what_was_said_to_the_old_name(self):
-        """What was said to a name in the same turn reaches who has it, also if renamed then."""
+        """A message to a name in the same turn reaches the member, even if it is renamed then."""
         self.chat.say(self.bob, "psst", to="ann")
         self.hub.commits.begin()
         for person, name in ((self.ann, "anna"), (self.bob, "bert")):
@@ -223,7 +223,7 @@ class DirectTests(ChatCase):
         self.ann.take()
 
     def test_both_ends(self):
-        """It is heard by all sessions of both ends, by each once, and by nobody else."""
+        """Each session of both names gets a direct message once; no other session gets it."""
         for sender, to in ((self.ann, "BOB"), (self.bobs[0], "Ann")):
             self.chat.say(sender, "psst", to=to)
             heard = [self.hear(person) for person in (self.ann, *self.bobs)]
@@ -232,7 +232,7 @@ class DirectTests(ChatCase):
             self.assertEqual(self.cat.take(), [])
 
     def test_header(self):
-        """It bears who said it and to whom, as that one spells it, and no room."""
+        """It has the sender's name and the recipient's own spelling, and no room."""
         self.chat.say(self.ann, "psst", to="BOB", id="m1")
         (said,) = self.hear(self.ann)
         header = said.header
@@ -240,7 +240,7 @@ class DirectTests(ChatCase):
         self.assertEqual(told, ("m1", "ann", "Bob", None, 1, self.chat.now))
 
     def test_order(self):
-        """Each pair of names has an order of its own, whoever of the two speaks."""
+        """Each pair of names has an order of its own, whichever of the two is the sender."""
         for sender, to in ((self.ann, "bob"), (self.bobs[1], "ann"), (self.ann, "cat")):
             self.chat.say(sender, "psst", to=to)
         self.chat.say(self.ann, "aloud")
@@ -248,13 +248,13 @@ class DirectTests(ChatCase):
         self.assertEqual(sorted(seqs(self.ann.take())), [1, 1, 1, 2])
 
     def test_to_oneself(self):
-        """What one says to oneself is heard once by each of one's sessions."""
+        """Each session of a name gets a message of that name to itself once."""
         self.chat.say(self.bobs[0], "remember", to="bob")
         for bob in self.bobs:
             self.assertEqual(seqs(self.hear(bob)), [1])
 
     def test_absent(self):
-        """Where nobody has the name it is kept, and the sender is told so, after its receipt."""
+        """If no session has the name, the message is kept, and `absent` follows the receipt."""
         self.chat.say(self.ann, "psst", to="Dan", id="m1")
         said, absent = self.hear(self.ann)
         self.assertEqual((said.text, said.to), ("psst", "Dan"))
@@ -264,7 +264,7 @@ class DirectTests(ChatCase):
         self.assertEqual((result["count"], texts(dan.take())), (1, ["psst"]))
 
     def test_refused(self):
-        """To a room and a name together it is refused, and to what is no name."""
+        """A message both to a room and to a name is refused, and so is one to a bad name."""
         self.chat.say(self.ann, "psst", to="bob", room="lobby")
         self.chat.say(self.ann, "psst", to="b b")
         self.assertEqual(codes(self.hear(self.ann)), ["bad-request", "bad-name"])
@@ -272,7 +272,7 @@ class DirectTests(ChatCase):
         self.assertFalse(self.store.has(direct_stream("ann", "bob")))
 
     def test_alike(self):
-        """Whoever spells a name in another form reaches the same one, in the same order."""
+        """A message to another spelling of a name reaches the same name, in the same order."""
         zoe = self.chat.arrive(ZOE)
         for name in ALIKE:
             self.chat.say(self.ann, "psst", to=name)

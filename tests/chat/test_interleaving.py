@@ -1,4 +1,4 @@
-"""Tests of what everyone hears, whatever happens at the same time, and in whatever order."""
+"""Tests of the messages that each member gets, whatever happens meanwhile, in any order."""
 
 from random import Random
 from typing import Any
@@ -14,11 +14,11 @@ PAGE = 2
 
 
 class Ear:
-    """What someone may hear next, from what it was told until now.
+    """Checks the messages of one person: those that may come next, from those until now.
 
     Attributes:
-        next: The place of the message that is to come next in each room that the person is in.
-        is_busy: Whether a command is being done; a session's next one is read after that.
+        next: The place of the next message in each room that the person is in.
+        is_busy: Whether a command is running; the session's next command is read after that.
     """
 
     def __init__(self, person, record):
@@ -30,7 +30,7 @@ class Ear:
         self._record = record
 
     def listen(self):
-        """Take what was told, and check that it is in order, without a gap or a duplicate."""
+        """Take the new messages, and check that they are in order, without a gap or a duplicate."""
         for item in self.person.take():
             if is_result(item) or isinstance(item, RequestError):
                 self._answered(item)
@@ -39,7 +39,7 @@ class Ear:
 
     def _answered(self, item):
         ref = item.ref if isinstance(item, RequestError) else item.header["id"]
-        if not self.asked or self.asked[0][0] != ref:  # what it said was refused
+        if not self.asked or self.asked[0][0] != ref:  # a message was refused
             self.receipts.append(ref)
             return
         _, command, fields = self.asked.pop(0)
@@ -52,11 +52,11 @@ class Ear:
         after, epoch = fields.get("after"), fields.get("epoch")
         is_same = epoch in (None, result["epoch"])
         if after is None:
-            if result["room"] not in self.next:  # else it is in already, and goes on
+            if result["room"] not in self.next:  # else the person is in the room already
                 self.next[result["room"]] = result["seq"] + 1
             assert not result["recovered"]
         else:
-            # Nothing is ever forgotten here, so whoever has a place of this order misses nothing.
+            # All messages are kept here, so a person with a place of this order misses none.
             assert result["recovered"] == (is_same and after <= result["seq"]), (fields, result)
             self.next[result["room"]] = after + 1 if result["recovered"] else 1
 
@@ -70,10 +70,10 @@ class Ear:
 
 
 class Interleaving:
-    """Everybody speaks, joins, leaves, reads slowly and vanishes; the store is slow, and fails.
+    """All persons speak, join, leave, read slowly and vanish; the store is slow, and fails.
 
     Args:
-        seed: What decides what happens, and in which order.
+        seed: Decides the steps and their order.
     """
 
     def __init__(self, seed):
@@ -83,7 +83,7 @@ class Interleaving:
         self.record: dict[Any, Any] = {}
         self.ears = {}
         self.said = {}
-        # Someone of the house, so that the rooms are never forgotten, nor their order.
+        # This member stays, so that the rooms and their orders stay.
         self.keeper = Ear(self.chat.arrive("keeper", rooms=ROOMS), self.record)
         self.keeper.next = dict.fromkeys(ROOMS, 1)
         for room in ROOMS:
@@ -94,7 +94,7 @@ class Interleaving:
         self.chat.delivery.is_slow = True
 
     def run(self, count):
-        """Take some steps, each followed by a check; then bring everything to its end."""
+        """Take some steps, with a check after each; then let everything finish."""
         steps = [self.say] * 4 + [self.answer] * 8 + [self.end_turn] * 3 + [self.drain] * 3
         steps += [self.join] * 4 + [self.leave, self.vanish, self.fail]
         for _ in range(count):
@@ -145,7 +145,7 @@ class Interleaving:
             self.chat.delivery.drain_next()
 
     def _ear(self):
-        """Someone who is there; a new one under the same name where one is gone."""
+        """Return a random person; replace a person that is gone by a new one of the same name."""
         name = self.random.choice(NAMES)
         if name not in self.ears:
             ear = Ear(self.chat.arrive(name, rooms=()), self.record)
@@ -154,7 +154,7 @@ class Interleaving:
         return self.ears[name]
 
     def _command(self, ear, command, fields):
-        """Give a command as a session does: after all that came before it is answered."""
+        """Give a command as a session does: after the answers to everything before it."""
         if ear.is_busy:
             return
 
@@ -171,7 +171,7 @@ class Interleaving:
             run()
 
     def check(self):
-        """Check what everyone heard, and forget those who are gone."""
+        """Check the messages of all persons, and forget those who are gone."""
         for ear in [*self.ears.values(), self.keeper]:
             ear.listen()
         self.ears = {name: ear for name, ear in self.ears.items() if not ear.person.is_over}
@@ -197,7 +197,7 @@ class Interleaving:
 
 class InterleavingTests(SynchronousTestCase):
     def test_any_interleaving(self):
-        """Nobody ever hears anything twice, out of order or not at all, and all is answered."""
+        """No member gets a message twice, out of order or not at all, and all is answered."""
         for seed in range(1_000):
             interleaving = Interleaving(seed)
             try:

@@ -20,14 +20,14 @@ class ItemsAfterTests(SynchronousTestCase):
         self.assertEqual(items_after([], ""), ([], {}))
 
     def test_after(self):
-        """The part begins behind the key, which need not be in the list any more."""
+        """The part begins behind the key, which the list need not have any more."""
         items = [("a", 1), ("c", 3), ("d", 4)]
         self.assertEqual(items_after(items, "b"), ([3, 4], {}))
         self.assertEqual(items_after(items, "c"), ([4], {}))
         self.assertEqual(items_after(items, "d"), ([], {}))
 
     def test_size(self):
-        """A part has up to LIST_BYTES, a comma for each value included; `next` is its last key."""
+        """A part has up to LIST_BYTES, with a comma for each value; `next` is its last key."""
         half = "x" * (LIST_BYTES // 2 - len('"",'))
         items = [("a", half), ("b", half), ("c", "")]
         self.assertEqual(items_after(items[:2], ""), ([half, half], {}))
@@ -36,7 +36,7 @@ class ItemsAfterTests(SynchronousTestCase):
         self.assertEqual(items_after(items, ""), ([half], {"next": "a"}))
 
     def test_looked_up(self):
-        """As many items as a command looks up never fit, however short they are."""
+        """The most items that a command looks up never fit, however short they are."""
         for shortest in (
             {"room": "x", "members": 0, "topic": ""},
             {"with": "x", "epoch": "", "seq": 1, "last_id": ""},
@@ -55,7 +55,7 @@ class ListedTests(ChatCase):
         self.op = self.chat.arrive("op", rooms=())
 
     def read(self, command, field, **fields):
-        """Ask on until the end; return all items and how many RESULTs there were."""
+        """Read all parts; return all items and the number of RESULTs."""
         items = []
         after: dict[Any, Any] = {}
         count = 0
@@ -71,7 +71,7 @@ class ListedTests(ChatCase):
             after = {"after": result["next"]}
 
     def test_who(self):
-        """Thousands of names in a room are told in parts, each once."""
+        """Thousands of names in a room come in parts, each name once."""
         names = [f"{number:x}-\u96f7-{'x' * 24}" for number in range(MANY)]
         for name in names:
             self.chat.arrive(name)
@@ -80,7 +80,7 @@ class ListedTests(ChatCase):
         self.assertGreater(count, 2)
 
     def test_who_while_they_change(self):
-        """Who is there all the time is told once, whoever comes and goes between the parts."""
+        """A member that stays is listed once, whoever comes and goes between the parts."""
         people = {}
         for number in range(MANY):
             people[number] = self.chat.arrive(f"{number:06}-{'x' * 20}")
@@ -96,7 +96,7 @@ class ListedTests(ChatCase):
         self.assertLessEqual({person.name for person in people.values()}, set(found))
 
     def test_rooms(self):
-        """Thousands of rooms are told in parts, each once, whether someone is in them or not."""
+        """Thousands of rooms come in parts, each room once, whether it has members or not."""
         rooms = [f"room-{number}" for number in range(MANY)]
         people = [self.chat.arrive(f"p{half}", rooms=rooms[half::2]) for half in (0, 1)]
         for room in rooms[1::2]:
@@ -110,7 +110,7 @@ class ListedTests(ChatCase):
         self.assertGreater(count, 2)
 
     def test_conversations(self):
-        """Thousands of conversations are told in parts, each once."""
+        """Thousands of conversations come in parts, each once."""
         others = [f"{number}-{'x' * 20}" for number in range(MANY)]
         for other in others:
             self.chat.say(self.op, "hello", to=other)
@@ -121,7 +121,7 @@ class ListedTests(ChatCase):
         self.assertGreater(count, 2)
 
     def test_bans(self):
-        """Thousands of bans are told in parts, each once."""
+        """Thousands of bans come in parts, each once."""
         bans = [Ban(name=f"troll-{number}", by="op", made=NOW) for number in range(MANY // 2)]
         bans += [Ban(address=f"uid:{number}", until=NOW + 60) for number in range(MANY // 2)]
         self.chat.bans.replace(bans)

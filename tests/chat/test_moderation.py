@@ -13,7 +13,7 @@ from tests.chat.wiring import HERE, NOW, THERE, ModerationCase, codes, is_result
 
 class OperatorTests(ModerationCase):
     def test_account_needed(self):
-        """Where there are accounts the operator's name must be proven."""
+        """On a server with accounts, an operator must have logged in."""
         chat = self.make_chat(operators=("op",), needs_account=True)
         guest, bob = chat.arrive("op"), chat.arrive("bob")
         chat.command(guest, "kick", name="bob")
@@ -24,7 +24,7 @@ class OperatorTests(ModerationCase):
         self.assertIs(bob.is_over, True)
 
     def test_a_name_of_another(self):
-        """To have an account does not make an operator, nor does it in another's name."""
+        """An account alone does not make a member an operator."""
         ann = Member("1", "ann")
         ann.has_account = True
         with self.assertRaises(RequestError):
@@ -34,7 +34,7 @@ class OperatorTests(ModerationCase):
 
 
 class SavingTests(ModerationCase):
-    """Bans that take their time to be saved."""
+    """Bans that are saved slowly."""
 
     def setUp(self):
         super().setUp()
@@ -48,13 +48,13 @@ class SavingTests(ModerationCase):
         return [ban.name for ban in self.chat.bans.in_force()]
 
     def go_on(self):
-        """Let what waits to be saved be saved, and what comes then wait."""
+        """Finish the save under way; the next save waits."""
         gate = self.gates.pop(0)
         self.chat.saving = self.gates[0]
         gate.callback(None)
 
     def test_answer(self):
-        """It is answered and in force when it is saved, and not before."""
+        """A ban is answered and in force when it is saved, and not before."""
         done = self.ban("bob")
         self.assertEqual(self.hear(self.op), [])
         self.assertEqual((self.names(), self.bob.is_over, self.chat.notes), ([], False, []))
@@ -66,7 +66,7 @@ class SavingTests(ModerationCase):
         self.assert_ended("banned", self.bob)
 
     def test_in_a_row(self):
-        """Each begins with what the one before left, so that the last one saved has them all."""
+        """Each change begins with the result of the one before, so the last save has all bans."""
         asked = [self.ban("bob"), self.chat.command(self.op, "unban", name="bob"), self.ban("eve")]
         for expected in (["bob"], []):
             self.go_on()
@@ -82,7 +82,7 @@ class SavingTests(ModerationCase):
             self.successResultOf(each)
 
     def test_failure(self):
-        """One that cannot be saved is refused, and the next one begins without it."""
+        """A ban that cannot be saved is refused, and the next change begins without it."""
         first, second = self.ban("bob"), self.ban("eve")
         self.store.failure = StoreError("the disk is full")
         gate, self.chat.saving = self.gates[0], self.gates[1]
@@ -97,7 +97,7 @@ class SavingTests(ModerationCase):
         self.assertFalse(self.bob.is_over)
 
     def test_reload(self):
-        """They are read anew when what was under way is saved; what comes then begins with them."""
+        """The bans are reloaded after the save under way; later changes begin with them."""
         first = self.ban("bob")
         read = []
 
@@ -117,7 +117,7 @@ class SavingTests(ModerationCase):
             self.successResultOf(each)
 
     def test_bad_reload(self):
-        """What cannot be read changes nothing, and holds nothing up."""
+        """Bans that cannot be read change nothing, and later changes go on."""
         self.chat.saving = None
         self.successResultOf(self.ban("bob"))
 
@@ -130,7 +130,7 @@ class SavingTests(ModerationCase):
         self.assertEqual(self.names(), ["bob", "eve"])
 
     def test_settle(self):
-        """Who waits until all is saved waits for what was asked before."""
+        """A caller that waits until all bans are saved waits for the earlier changes."""
         self.successResultOf(Deferred.fromCoroutine(self.chat.bans.finish_saving()))
         asked = [self.ban("bob"), self.ban("eve")]
         settled = Deferred.fromCoroutine(self.chat.bans.finish_saving())
@@ -145,11 +145,11 @@ class SavingTests(ModerationCase):
 
 class BansTests(SynchronousTestCase):
     def make(self, *bans):
-        """Make bans that are not to be saved."""
+        """Make bans that are not saved."""
         return Bans(bans, save=self.fail, lock=DeferredLock(), unix_time=lambda: NOW)
 
     def test_from_before(self):
-        """Bans that were made before are in force from the beginning."""
+        """Bans from before are in force from the beginning."""
         bans = self.make(Ban(name="bob"))
         self.assertRaises(RequestError, bans.check, "Bob", HERE)
         bans.check("ann", HERE)
@@ -167,6 +167,6 @@ class BansTests(SynchronousTestCase):
         bans.check("ann", THERE)
 
     def test_target(self):
-        """A name is folded, an address spelled as the members' are."""
+        """A name is folded; an address gets the form that members have."""
         self.assertEqual(check_target("Zoe\u0308", None), ("zo\u00eb", None))
         self.assertEqual(check_target(None, "::FFFF"), (None, "::ffff"))

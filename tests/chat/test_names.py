@@ -1,4 +1,4 @@
-"""Tests of names: what is allowed, which count as the same, and who has which."""
+"""Tests of names: which are allowed, which count as the same, and which are in use."""
 
 import unicodedata
 
@@ -18,12 +18,12 @@ SESSION = "0b4e9f6c7d0e4c579a413c2f3d1a5b60"
 
 class CheckNameTests(SynchronousTestCase):
     def test_good(self):
-        """Letters, digits, signs and any script make a name, which comes back as it is."""
+        """Letters, digits, signs and any script make a name, which is returned unchanged."""
         for name in ("a", "alice-2", "O'Brien", "\u674e\u96f7", "\U0001f600", "\u00c9mile", "<b>"):
             self.assertEqual(check_name(name), name)
 
     def test_composed(self):
-        """A name comes back in Unicode's composed form."""
+        """A name is returned in Unicode's composed form."""
         self.assertEqual(check_name(DECOMPOSED), COMPOSED)
 
     def test_far_too_long(self):
@@ -39,14 +39,14 @@ class CheckNameTests(SynchronousTestCase):
             self.assert_bad(name)
 
     def test_bad_characters(self):
-        """Spaces of any kind, control and invisible format characters make no name."""
+        """A name cannot have spaces of any kind, control or invisible format characters."""
         bad = " \t\r\n\0\x1b\x7f\x85\u00a0\u2003\u2028\u200b\u202e\ufeff\ud800"
         for character in bad:
             for name in (character, f"a{character}", f"{character}a", f"a{character}b"):
                 self.assert_bad(name)
 
     def test_unseen_characters(self):
-        """Nor do fillers, blanks and joiners that are shown as nothing; nor a mark on no letter."""
+        """A name cannot have invisible fillers, blanks or joiners, nor begin with a mark."""
         for character in "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0":
             for name in (character, f"a{character}", f"{character}a", f"a{character}b"):
                 self.assert_bad(name)
@@ -54,7 +54,7 @@ class CheckNameTests(SynchronousTestCase):
             self.assert_bad(name)
 
     def test_variations(self):
-        """What chooses between two glyphs of one character is no part of a name."""
+        """Variation selectors are removed from a name."""
         for selector in "\ufe00\ufe0e\ufe0f\u180b\u180d\u180f\U000e0100\U000e01ef":
             self.assertEqual(check_name(f"alice{selector}"), "alice")
             self.assertEqual(check_name(f"e{selector}\u0308"), "\u00eb")
@@ -65,7 +65,7 @@ class CheckNameTests(SynchronousTestCase):
     @moderate
     @given(st.text(max_size=40))
     def test_any_text(self, text):
-        """Any text is refused as `bad-name`, or gives a name that is a name again."""
+        """Any text is refused as `bad-name`, or gives a name that is valid again."""
         try:
             name = check_name(text)
         except RequestError as error:
@@ -82,7 +82,7 @@ class CheckNameTests(SynchronousTestCase):
 
 class FoldTests(SynchronousTestCase):
     def test_same(self):
-        """Names that differ in case or in Unicode's form only count as the same."""
+        """Names that differ only in case or Unicode's form count as the same."""
         for names in (
             ("alice", "Alice", "ALICE"),
             (COMPOSED, DECOMPOSED, COMPOSED.upper(), DECOMPOSED.upper()),
@@ -110,7 +110,7 @@ class FoldTests(SynchronousTestCase):
     @moderate
     @given(st.text(max_size=20))
     def test_stable(self, name):
-        """What names have in common has itself in common with them."""
+        """Folding a folded name changes nothing."""
         self.assertEqual(fold(fold(name)), fold(name))
 
 
@@ -124,46 +124,46 @@ class NamesTests(SynchronousTestCase):
         self.assertEqual(caught.exception.code, code)
 
     def test_claim(self):
-        """A free name is given as it was asked for, in the composed form."""
+        """A free name is given out as requested, in the composed form."""
         self.assertEqual(self.names.claim("Alice", SESSION), "Alice")
         self.assertEqual(self.names.claim(DECOMPOSED, SESSION), COMPOSED)
 
     def test_taken(self):
-        """A name that is in use is refused, in whatever case or form it is asked for."""
+        """A name in use is refused, in any case or form."""
         self.names.claim(COMPOSED, SESSION)
         for name in (COMPOSED, DECOMPOSED, COMPOSED.lower(), DECOMPOSED.upper()):
             self.assert_refused("name-taken", name)
 
     def test_bad(self):
-        """A bad name is refused, and is not taken by that."""
+        """A bad name is refused, and does not become taken."""
         for _ in range(2):
             self.assert_refused("bad-name", "a b")
             self.assert_refused("bad-name", "")
 
     def test_release(self):
-        """A name that was given back is free again, in whatever case it is given back."""
+        """A released name is free again, in whatever case it is released."""
         self.names.claim("Alice", SESSION)
         self.names.release("ALICE")
         self.assertEqual(self.names.claim("alice", SESSION), "alice")
 
     def test_release_of_a_free_name(self):
-        """To give back a name that is not in use does nothing."""
+        """Releasing a name that is not in use does nothing."""
         self.names.claim("bob", SESSION)
         self.names.release("alice")
         self.assert_refused("name-taken", "bob")
 
     def test_refusal_keeps_the_name(self):
-        """A claim that was refused does not take the name from who has it."""
+        """A refused claim does not take the name from its member."""
         self.names.claim("alice", SESSION)
         self.assert_refused("name-taken", "Alice")
         self.assert_refused("name-taken", "alice")
 
     def test_guest(self):
-        """Who asks for no name is given one that tells guests apart."""
+        """A claim without a name gets a guest name, which tells guests apart."""
         self.assertEqual(self.names.claim(None, SESSION), f"guest-{SESSION[:6]}")
 
     def test_guests_are_unique(self):
-        """Guests whose names would be the same get longer ones."""
+        """Guests whose names would be the same get longer names."""
         others = [SESSION[:9] + other * 23 for other in "xyz"]
         given = [self.names.claim(None, guest) for guest in [SESSION, *others]]
         self.assertEqual(len({fold(name) for name in given}), 4)
@@ -172,19 +172,19 @@ class NamesTests(SynchronousTestCase):
             self.assert_refused("name-taken", name)
 
     def test_guest_name_that_somebody_asked_for(self):
-        """A guest's name that another took first, in any case, is given to no guest."""
+        """A guest name that another member took first, in any case, is given to no guest."""
         squatter = self.names.claim(f"GUEST-{SESSION[:6].upper()}", "")
         guest = self.names.claim(None, SESSION)
         self.assertNotEqual(fold(squatter), fold(guest))
 
     def test_guest_that_is_no_more_unique(self):
-        """The same guest twice cannot be told apart for ever."""
+        """Guests with the same text for their names cannot be told apart for ever."""
         for _ in range(len(SESSION) - 5):
             self.names.claim(None, SESSION)
         self.assert_refused("name-taken", None)
 
     def test_short_guest(self):
-        """What sets a guest apart may be short."""
+        """The text that sets a guest apart may be short."""
         self.assertEqual(self.names.claim(None, "ab"), "guest-ab")
 
     @moderate
@@ -219,7 +219,7 @@ class AccountTests(SynchronousTestCase):
         self.assertEqual(caught.exception.code, "name-taken")
 
     def test_held_by_several(self):
-        """An account's name is held by all who have proven it, until the last gives it back."""
+        """All members that logged in to an account have its name, until the last releases it."""
         for name in ("alice", "Alice"):
             self.assertEqual(self.names.claim(name, SESSION, is_account=True), name)
         self.assert_taken("ALICE")
@@ -234,7 +234,7 @@ class AccountTests(SynchronousTestCase):
         self.assert_taken("Alice", is_account=True)
 
     def test_no_account_any_more(self):
-        """A name that an account had is anybody's afterwards, and then that one's alone."""
+        """When an account no longer has its name, any one member can have it."""
         self.names.claim("alice", SESSION, is_account=True)
         self.names.release("alice")
         self.names.claim("alice", SESSION)
@@ -249,34 +249,34 @@ class LikeTests(SynchronousTestCase):
         return self.names.claim_like(name, SESSION)
 
     def test_numbered(self):
-        """Who would have a name that is in use is given it with a number, the lowest there is."""
+        """If a name is in use, the claim gets it with the lowest free number."""
         given = [self.claim(name) for name in ("root", "Root", "ROOT")]
         self.assertEqual(given, ["root", "Root-2", "ROOT-3"])
         self.names.release("root-2")
         self.assertEqual(self.claim("root"), "root-2")
 
     def test_no_name(self):
-        """Where it is no name, or none when it has a number, one is given a guest's."""
+        """If the name is bad, or too long with a number, the claim gets a guest name."""
         self.assertEqual(self.claim("a b"), f"guest-{SESSION[:6]}")
         longest = "x" * 32
         self.assertEqual(self.claim(longest), longest)
         self.assertEqual(self.claim(longest), f"guest-{SESSION[:7]}")
 
     def test_no_number_left(self):
-        """Where ninety-nine have it, the next is given a guest's."""
+        """If ninety-nine members have the name, the next gets a guest name."""
         given = {self.claim("root") for _ in range(99)}
         self.assertEqual(given, {"root", *(f"root-{number}" for number in range(2, 100))})
         self.assertEqual(self.claim("root"), f"guest-{SESSION[:6]}")
 
 
 class GuestTests(SynchronousTestCase):
-    """Names where there are accounts."""
+    """Names on a server with accounts."""
 
     def setUp(self):
         self.names = Names(has_accounts=True)
 
     def test_guests(self):
-        """Who has no account has a name that begins with guest-, however it is spelled."""
+        """The name of a member without an account begins with guest-, in any spelling."""
         for name in ("bob", "guest", "guest_1"):
             with self.assertRaises(RequestError) as caught:
                 self.names.claim(name, "1")
@@ -286,7 +286,7 @@ class GuestTests(SynchronousTestCase):
         self.assertEqual(self.names.claim("bob", "1", is_account=True), "bob")
 
     def test_reserved(self):
-        """The server's own name is nobody else's, not that of an account either."""
+        """No member can have the server's own name, not even an account."""
         self.assertEqual(self.names.reserve("server"), "server")
         with self.assertRaises(RequestError) as caught:
             self.names.claim("Server", "1", is_account=True)
@@ -297,13 +297,13 @@ class KnownTests(SynchronousTestCase):
     """Names that may be folded already."""
 
     def test_longer(self):
-        """A name that is longer folded than it was is the same."""
+        """A name that is longer after folding is still the same name."""
         name = "\u0390" * MAX_NAME
         self.assertEqual(len(fold(name)), MAX_NAME)
         self.assertEqual(fold_known(fold("\u00df" * MAX_NAME)), "s" * (2 * MAX_NAME))
 
     def test_no_names(self):
-        """What no name is like is refused."""
+        """A text that no name folds to is refused."""
         for name in ("", "a b", "x" * (3 * MAX_NAME + 1), "a\n"):
             with self.assertRaises(RequestError) as caught:
                 fold_known(name)

@@ -1,4 +1,4 @@
-"""Tests of rooms that are opened while others come and go, and of their topics."""
+"""Tests of rooms that are opened while members come and go, and of topics."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +17,7 @@ class OpeningTests(ChatCase):
         self.store.is_slow = True
 
     def test_two_at_a_time(self):
-        """Two who join a room before it is opened meet in one room."""
+        """Two members that join a room before it is open meet in one room."""
         for person in (self.ann, self.bob):
             self.chat.command(person, "join", room="tea")
         self.chat.finish()
@@ -25,7 +25,7 @@ class OpeningTests(ChatCase):
         self.assertEqual(self.hub.roster.rooms["tea"].holds, 0)
 
     def test_left_while_another_comes(self):
-        """Who leaves a room that another is just coming to does not take its order away."""
+        """If the last member leaves a room while another joins, the order stays."""
         self.chat.command(self.ann, "join", room="tea")
         self.chat.command(self.bob, "join", room="tea")
         self.store.answer_next()
@@ -34,7 +34,7 @@ class OpeningTests(ChatCase):
         self.assert_order_kept()
 
     def test_left_while_another_cannot_come(self):
-        """Where that other cannot be let in, the room is gone."""
+        """If that other member cannot join, the room is gone."""
         self.chat.command(self.ann, "join", room="tea")
         self.chat.command(self.bob, "join", room="tea")
         self.store.answer_next()
@@ -45,7 +45,7 @@ class OpeningTests(ChatCase):
         self.assertFalse(self.store.has(room_stream("tea")))
 
     def test_cannot_be_opened(self):
-        """A room of which nobody knows where it stands is not joined."""
+        """If a room's stream cannot be opened, joining the room fails."""
         self.chat.command(self.ann, "join", room="tea")
         self.store.answer_next(StoreError("the disk is full"))
         self.assertEqual(codes(self.ann.take()), ["not-stored"])
@@ -54,7 +54,7 @@ class OpeningTests(ChatCase):
     @moderate
     @given(st.lists(st.sampled_from(["ann", "bob", "answer", "fail"]), max_size=24))
     def test_any_coming_and_going(self, steps):
-        """However people come and go and the store answers, rooms have their streams' order."""
+        """However members come and go and the store answers, rooms have their streams' order."""
         chat = Chat()
         people = {name: chat.arrive(name, rooms=()) for name in ("ann", "bob")}
         chat.store.is_slow = True
@@ -94,7 +94,7 @@ class TopicTests(ChatCase):
         self.ann.take()
 
     def test_set(self):
-        """Everyone in a room is told once who set its topic, who comes later is told it."""
+        """A new topic is told to a room's members once, and to a later member in its RESULT."""
         self.assertEqual(self.ask(self.ann, "topic", room="Lobby")["topic"], "")
         result = self.ask(self.ann, "topic", room="LOBBY", topic="All the tea")
         self.assertEqual(result, {"room": "lobby", "topic": "All the tea"})
@@ -104,14 +104,14 @@ class TopicTests(ChatCase):
         self.assertEqual(self.ask(cat, "join", room="lobby")["topic"], "All the tea")
 
     def test_same(self):
-        """To set the topic that there is tells nobody."""
+        """If a member sets the topic that the room has, no member is told."""
         self.ask(self.ann, "topic", room="lobby", topic="tea")
         self.bob.take()
         self.assertEqual(self.ask(self.ann, "topic", room="lobby", topic="tea")["topic"], "tea")
         self.assertEqual(self.bob.take(), [])
 
     def test_bounds(self):
-        """A topic has up to 256 characters, none of them a control character; or it is empty."""
+        """A topic has up to 256 characters, none of them a control character; it may be empty."""
         for topic in ("x" * 257, "a\nb", "\x1b[31m", 5):
             self.assert_refused("bad-request", self.ann, "topic", room="lobby", topic=topic)
         for topic in ("x" * 256, ""):

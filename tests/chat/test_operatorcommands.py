@@ -1,4 +1,4 @@
-"""Tests of operators' commands: which sessions they end, and how long a ban lasts."""
+"""Tests of operators' commands: the sessions that they end, and the end of bans."""
 
 from chatd.chat import presence
 from chatd.chat.moderation import Ban
@@ -9,7 +9,7 @@ from tests.chat.wiring import HERE, NOW, THERE, ModerationCase, is_said
 
 class RefusalTests(ModerationCase):
     def test_only_operators(self):
-        """Who is no operator may do none of it, whatever is asked, and nothing is noted."""
+        """A member that is no operator gets all of them refused, and nothing is noted."""
         for command in ("kick", "ban", "unban"):
             for target in ({"name": "bob"}, {"address": THERE}, {}):
                 self.assert_refused("not-allowed", self.ann, command, **target)
@@ -18,7 +18,7 @@ class RefusalTests(ModerationCase):
         self.assertFalse(self.bob.is_over)
 
     def test_no_target(self):
-        """Exactly one of name and address is given, and each is one."""
+        """Exactly one of name and address must be given, and must be valid."""
         for command in ("kick", "ban", "unban"):
             for target in (
                 {},
@@ -34,7 +34,7 @@ class RefusalTests(ModerationCase):
 
 class KickTests(ModerationCase):
     def test_by_name(self):
-        """All sessions of a name end, the reason is told to them, and the others see them leave."""
+        """All sessions of a name end with the reason, and the other members see them leave."""
         dans = [self.chat.arrive(name, account=True) for name in ("dan", "DAN")]
         self.hear(self.ann)
         kicked = self.ask(self.op, "kick", name="Dan", reason="enough")
@@ -48,19 +48,19 @@ class KickTests(ModerationCase):
             self.assertIn(word, note)
 
     def test_by_address(self):
-        """All sessions from an address end, and they may come back."""
+        """All sessions from an address end; the address is not banned."""
         self.assertEqual(self.ask(self.op, "kick", address=THERE), {"kicked": 2})
         self.assert_ended("kicked", self.ann, self.bob)
         self.assertFalse(self.op.is_over)
         self.chat.bans.check("ann", THERE)
 
     def test_nobody(self):
-        """To kick who is not here ends nothing, and says so; it is noted all the same."""
+        """A kick of a name without sessions ends none, and says so; it is noted all the same."""
         self.assertEqual(self.ask(self.op, "kick", name="dan"), {"kicked": 0})
         self.assertEqual(len(self.chat.notes), 1)
 
     def test_reason(self):
-        """A reason is one line of up to 256 characters; one who is given none is told one."""
+        """A reason is one line of up to 256 characters; without it, the session gets a default."""
         for reason in ("x" * 257, "a\nb", "\x1b[0m", 5):
             self.assert_refused("bad-request", self.op, "kick", name="bob", reason=reason)
         self.ask(self.op, "kick", name="bob")
@@ -68,7 +68,7 @@ class KickTests(ModerationCase):
         self.ask(self.op, "kick", name="ann", reason="x" * 256)
 
     def test_what_was_said_before(self):
-        """Who is kicked has heard what was said before, in the same turn, too."""
+        """A kicked session has all earlier messages, also those of the same turn."""
         self.chat.say(self.ann, "hello")
         self.hub.commits.begin()
         self.ask(self.op, "kick", name="bob")
@@ -94,14 +94,14 @@ class BanTests(ModerationCase):
         self.assertIs(self.banned(), False)
 
     def test_by_address(self):
-        """The sessions from a banned address end, and whoever comes from it is refused."""
+        """The sessions from a banned address end, and new sessions from it are refused."""
         self.assertEqual(self.ask(self.op, "ban", address=THERE), {"kicked": 2})
         self.assert_ended("banned", self.ann, self.bob)
         for name in ("ann", "dan", None):
             self.assertEqual((self.banned(name, THERE), self.banned(name, HERE)), (True, False))
 
     def test_other_spelling_of_an_address(self):
-        """An address is that of the members, however it is spelled; a user's is as it is."""
+        """An address gets the form that members have, in any spelling; a user's stays as it is."""
         dan = self.chat.arrive("dan", address="2001:db8::1")
         eve = self.chat.arrive("eve", address="uid:1000")
         for address in ("2001:0DB8:0::0001", "uid:1000"):
@@ -109,7 +109,7 @@ class BanTests(ModerationCase):
         self.assert_ended("banned", dan, eve)
 
     def test_whole_site(self):
-        """With an IPv6 address all of its /64 is banned: whoever has one address has them all."""
+        """A ban of an IPv6 address covers its /64, because a client may have all of it."""
         dan = self.chat.arrive("dan", address="2001:db8::1")
         eve = self.chat.arrive("eve", address="2001:db8:0:1::1")
         self.assertEqual(self.ask(self.op, "ban", address="2001:db8::ffff:2"), {"kicked": 1})
@@ -122,13 +122,13 @@ class BanTests(ModerationCase):
         self.assertFalse(self.banned(None, "2001:db8::3"))
 
     def test_oneself(self):
-        """An operator does not ban itself by a slip."""
+        """An operator cannot ban itself by mistake."""
         for target in ({"name": "op"}, {"address": HERE}):
             self.assert_refused("bad-request", self.op, "ban", **target)
         self.assertEqual((self.chat.saved, self.chat.notes), ([], []))
 
     def test_saved_and_noted(self):
-        """A ban is kept with who made it and when, together with the others, and noted."""
+        """A ban is saved with its author and its time, together with the others, and noted."""
         self.ask(self.op, "ban", name="Bob")
         self.ask(self.op, "ban", address=THERE, until=NOW + 60)
         bans = [
@@ -142,7 +142,7 @@ class BanTests(ModerationCase):
             self.assertIn(words, note)
 
     def test_end(self):
-        """A ban ends when it was said to: it hits nobody, is not listed and is not kept."""
+        """A ban that has ended refuses no member, is not listed and is not saved."""
         self.ask(self.op, "ban", name="bob", until=NOW + 60)
         self.chat.now = NOW + 59.9
         self.assertIs(self.banned("bob"), True)
@@ -153,33 +153,33 @@ class BanTests(ModerationCase):
         self.assertEqual([ban.name for ban in self.chat.saved[-1]], ["cat"])
 
     def test_end_in_the_past(self):
-        """A ban that would have ended already is refused."""
+        """A ban that ends in the past is refused."""
         for until in (NOW, NOW - 1, 0, "soon"):
             self.assert_refused("bad-request", self.op, "ban", name="bob", until=until)
         self.assertFalse(self.bob.is_over)
 
     def test_again(self):
-        """A later ban of the same takes the place of the earlier one."""
+        """A later ban of the same name or address replaces the earlier ban."""
         for until in (NOW + 60, NOW + 10):
             self.ask(self.op, "ban", name="bob", until=until)
         (ban,) = self.ask(self.op, "bans")["bans"]
         self.assertEqual(ban["until"], NOW + 10)
 
     def test_not_saved(self):
-        """A ban that cannot be kept is not in force, and ends no session."""
+        """A ban that cannot be saved is not in force, and ends no session."""
         self.store.failure = StoreError("the disk is full")
         self.assert_refused("not-stored", self.op, "ban", name="bob")
         self.assertEqual((self.banned("bob"), self.bob.is_over), (False, False))
         self.assertEqual(self.chat.notes, [])
 
     def test_rename(self):
-        """Nobody takes a banned name, whatever its spelling."""
+        """No member can take a banned name, in any spelling."""
         self.ask(self.op, "ban", name="troll")
         self.assert_refused("banned", self.ann, "name", name="TROLL")
         self.assertEqual(self.ann.name, "ann")
 
     def test_unban(self):
-        """A ban that is lifted is over, which is kept and noted."""
+        """A lifted ban is over; the change is saved and noted."""
         self.ask(self.op, "ban", name="bob")
         self.ask(self.op, "ban", address=THERE)
         self.assertEqual(self.ask(self.op, "unban", name="BOB"), {})
@@ -190,12 +190,12 @@ class BanTests(ModerationCase):
         self.assertEqual(len(self.chat.notes), 4)
 
     def test_unban_of_nobody(self):
-        """To lift a ban that there is not is refused."""
+        """Lifting a ban that does not exist is refused."""
         for target in ({"name": "bob"}, {"address": THERE}):
             self.assert_refused("bad-request", self.op, "unban", **target)
 
     def test_unban_not_saved(self):
-        """Where it cannot be kept that a ban is lifted, it is in force."""
+        """If lifting a ban cannot be saved, the ban stays in force."""
         self.ask(self.op, "ban", name="bob")
         self.store.failure = StoreError("the disk is full")
         self.assert_refused("not-stored", self.op, "unban", name="bob")

@@ -1,4 +1,4 @@
-"""Tests of what an operator decides."""
+"""Tests of the operator's settings for the chat."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -8,13 +8,13 @@ from chatd.errors import ConfigurationError
 
 class PolicyTests(SynchronousTestCase):
     def test_good(self):
-        """Up to twenty rooms and any names may be given, and also no room."""
+        """A policy may have up to twenty rooms, or none, and any operators' names."""
         rooms = tuple(f"room-{number}" for number in range(20))
         for given in (rooms, ()):
             self.assertEqual(Policy(rooms=given, operators=("ann",)).rooms, given)
 
     def test_bad(self):
-        """What is no room or no name, or one room too many, is a fault in the configuration."""
+        """A bad name of a room or an operator, or too many rooms, is a configuration error."""
         for fields, word in (
             ({"rooms": ("lobby", "a b")}, "room"),
             ({"rooms": ("",)}, "room"),

@@ -1,4 +1,4 @@
-"""Tests of the EVENTs that a server tells of people and rooms."""
+"""Tests of the EVENTs about members and rooms."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -8,7 +8,7 @@ from chatd.wire.messages import Message, MessageType
 
 class EventTests(SynchronousTestCase):
     def test_events(self):
-        """Each EVENT says what happened, to whom and where, and has no content."""
+        """Each EVENT has its fields, and no content."""
         for event, header in (
             (presence.joined("tea", "ann"), {"event": "joined", "room": "tea", "name": "ann"}),
             (presence.left("tea", "ann"), {"event": "left", "room": "tea", "name": "ann"}),

@@ -1,4 +1,4 @@
-"""Tests of joining where one is already, and of joining while the store is broken."""
+"""Tests of joining a room again, and of joining while the store is broken."""
 
 from typing import ClassVar
 
@@ -15,32 +15,32 @@ class RejoinTests(ResumeCase):
         self.ann.take()
 
     def test_without_a_place(self):
-        """Who is in already and joins again is told where the room stands, and nobody else is."""
+        """A member that joins again gets the state of the room, and no other member is told."""
         result, missed = self.join()
         self.assertEqual((result["seq"], result["members"], missed), (5, 2, []))
         self.assertEqual(self.hear(self.ann), [])
 
     def test_with_a_place(self):
-        """Who is in already may ask for what it missed; it hears all that, and then what is new."""
+        """A member that joins again with `after` gets the missed messages, then the new ones."""
         self.chat.say(self.ann, "six")
         result, missed = self.join(after=2)
         self.assertEqual((result["members"], result["recovered"]), (2, True))
-        self.assertEqual(missed, [3, 4, 5, 6])  # the sixth is stored at the turn's end
+        self.assertEqual(missed, [3, 4, 5, 6])  # the sixth message is stored at the turn's end
         self.ann.take()
         self.chat.say(self.ann, "seven")
         self.assertEqual(seqs(self.hear(self.bob)), [7])
 
     def test_what_was_broadcast_before(self):
-        """What was broadcast to it in the same turn comes before the RESULT, and not again."""
+        """Earlier messages of the same turn come before the RESULT, and the page still has them."""
         self.chat.say(self.ann, "six")
         self.hub.commits.begin()
         self.chat.command(self.bob, "join", room="lobby", after=5)
         told = self.hear(self.bob)
         self.assertEqual([is_result(each) for each in told], [False, True, False])
-        self.assertEqual(seqs(told), [6, 6])  # once as before, and once as it asked
+        self.assertEqual(seqs(told), [6, 6])  # once live, and once on the page
 
     def test_meanwhile(self):
-        """What is said while it catches up is on a page, not live as well."""
+        """A message that arrives while a member catches up is on a page, and comes only once."""
         self.store.page = 2
         self.delivery.is_slow = True
         self.chat.command(self.bob, "join", room="lobby", after=1)
@@ -50,7 +50,7 @@ class RejoinTests(ResumeCase):
         self.assertEqual(seqs(self.bob.take()), [4, 5, 6])
 
     def test_leaves_by_vanishing(self):
-        """Who was in and vanishes while it catches up has left, and the others are told."""
+        """A member that vanishes while it catches up has left, and the others are told."""
         self.store.page = 2
         self.delivery.is_slow = True
         cat = self.chat.arrive("cat")
@@ -65,7 +65,7 @@ class RejoinTests(ResumeCase):
 
 
 class UnorderedTests(ResumeCase):
-    """A store whose answers come in another order than it does things."""
+    """A store whose answers come in another order than its work."""
 
     options: ClassVar = {"store_class": UnorderedStore}
 
@@ -74,7 +74,7 @@ class UnorderedTests(ResumeCase):
         self.store.is_slow = True
 
     def start(self, text, after):
-        """Let ann say something, and bob join; nothing is answered yet."""
+        """Let ann send a message, and bob join; nothing is answered yet."""
         self.chat.say(self.ann, text)
         self.chat.end_turn()
         self.bob.take()
@@ -82,14 +82,14 @@ class UnorderedTests(ResumeCase):
         return self.chat.command(self.bob, "join", room="lobby", after=after)
 
     def end(self, done):
-        """Say something more, which both hear."""
+        """Send one more message, which both get."""
         self.successResultOf(done)
         self.chat.say(self.ann, "seven")
         self.chat.finish()
         self.assertEqual(self.hub.roster.rooms["lobby"].ahead, {})
 
     def test_read_before_it_is_published(self):
-        """What is on a page before the room is told of it is not told to its reader again."""
+        """A message that was on a page before it is published does not come to its reader again."""
         done = self.start("six", after=4)
         self.store.answer("read")
         result, *missed = self.hear(self.bob)
@@ -100,7 +100,7 @@ class UnorderedTests(ResumeCase):
         self.assertEqual((seqs(self.hear(self.ann)), seqs(self.hear(self.bob))), ([7], [7]))
 
     def test_read_too_early(self):
-        """What is published after a page was made, and before it is answered, is read as well."""
+        """A message that is published between a page and its answer is read as well."""
         self.bob.take()
         done = self.chat.command(self.bob, "join", room="lobby", after=4)
         self.chat.say(self.ann, "six")
@@ -115,7 +115,7 @@ class UnorderedTests(ResumeCase):
         self.assertEqual(seqs(self.hear(self.bob)), [7])
 
     def test_in_already(self):
-        """A member that reads what it missed hears what is said meanwhile once, in its order."""
+        """A member that catches up gets the messages of the meantime once, in order."""
         self.store.is_slow = False
         self.join()
         self.store.is_slow = True
@@ -128,7 +128,7 @@ class UnorderedTests(ResumeCase):
         self.assertEqual(seqs(self.hear(self.bob)), [7])
 
     def test_others_come_meanwhile(self):
-        """Of who comes and goes it is told at once."""
+        """A member that catches up is told of arrivals and departures at once."""
         self.store.is_slow = False
         self.join()
         self.store.is_slow = True
@@ -143,7 +143,7 @@ class UnorderedTests(ResumeCase):
         self.end(done)
 
     def test_leaves_ahead(self):
-        """A reader that leaves before the room is told leaves nothing behind."""
+        """A reader that leaves before the messages are published leaves no state behind."""
         done = self.start("six", after=4)
         self.store.answer("read")
         self.successResultOf(done)
@@ -167,7 +167,7 @@ class BrokenStoreTests(ResumeCase):
         self.store.answer_next(StoreError("the disk is full"))
 
     def test_before_the_result(self):
-        """Where nothing can be read, who joins is refused, and is not in the room."""
+        """If no message can be read, the join is refused, and the member is not in the room."""
         done = self.start(0)
         self.answer_badly()
         self.successResultOf(done)
@@ -177,7 +177,7 @@ class BrokenStoreTests(ResumeCase):
         self.assertEqual(self.hub.roster.rooms["lobby"].holds, 0)
 
     def test_after_the_result(self):
-        """Who was told that it is in, and then cannot be told the rest, may come back for it."""
+        """If reading fails after the RESULT, the session ends, and the client may come back."""
         self.start(0)
         self.store.answer_next()
         self.assertEqual(texts(self.bob.take()), ["one", "two"])
@@ -188,7 +188,7 @@ class BrokenStoreTests(ResumeCase):
         self.assertEqual(list(self.hub.roster.rooms["lobby"].members), [self.ann.id])
 
     def test_in_already(self):
-        """Who is in already, and of whom nothing was kept back, stays where it is."""
+        """If reading fails, a member of the room that missed no message stays in it."""
         self.store.is_slow = False
         self.join()
         self.store.is_slow = True
@@ -200,7 +200,7 @@ class BrokenStoreTests(ResumeCase):
         self.assertEqual(seqs(self.bob.take()), [6])
 
     def test_in_already_and_kept_back(self):
-        """Who is in already and was not told what was said meanwhile may come back for it."""
+        """If it missed messages of the meantime, its session ends, and the client may come back."""
         self.store.is_slow = False
         self.join()
         self.store.is_slow = True

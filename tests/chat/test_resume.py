@@ -1,4 +1,4 @@
-"""Tests of joining where one left off: what was missed, then what is said, in one order."""
+"""Tests of joining with `after`: missed messages, then new messages, in one order."""
 
 from typing import ClassVar
 
@@ -9,7 +9,7 @@ from tests.chat.wiring import ResumeCase, is_said, seqs
 
 class RecoveredTests(ResumeCase):
     def test_nothing_asked_for(self):
-        """Who does not say where it left off is told of nothing, but where the room stands."""
+        """A member that joins without `after` gets no messages, but the state of the room."""
         result, missed = self.join()
         self.assertEqual(missed, [])
         id = result.pop("id")
@@ -25,7 +25,7 @@ class RecoveredTests(ResumeCase):
         self.assertEqual((result, id), (expected, id))
 
     def test_recovered(self):
-        """Who says where it left off is told of all that it missed, after the RESULT."""
+        """A member that joins with `after` gets all missed messages, after the RESULT."""
         for epoch in (None, self.epoch):
             for after in range(6):
                 result, missed = self.join(after=after, epoch=epoch)
@@ -34,19 +34,19 @@ class RecoveredTests(ResumeCase):
                 self.assertEqual(missed, list(range(after + 1, 6)))
 
     def test_other_epoch(self):
-        """A place in another order means nothing: all is told, and that nothing was recovered."""
+        """With a place of another epoch, all messages come, and `recovered` is false."""
         result, missed = self.join(after=3, epoch="another")
         self.assertIs(result["recovered"], False)
         self.assertEqual(missed, [1, 2, 3, 4, 5])
 
     def test_beyond_the_head(self):
-        """A place that the room has not come to is of another order, too."""
+        """A place beyond the room's last message is of another order, too."""
         result, missed = self.join(after=6, epoch=self.epoch)
         self.assertIs(result["recovered"], False)
         self.assertEqual(missed, [1, 2, 3, 4, 5])
 
     def test_other_message(self):
-        """A place at which another message is kept is of another order; with its own it is not."""
+        """A place is of another order if its message has another id; with the same id it is not."""
         ids = [each.id for each in self.hear(self.ann) if is_said(each)]
         for after, id, is_same in ((5, ids[4], True), (3, ids[2], True), (3, ids[3], False)):
             result, missed = self.join(after=after, epoch=self.epoch, after_id=id)
@@ -54,7 +54,7 @@ class RecoveredTests(ResumeCase):
             self.assertEqual(missed, list(range(after + 1 if is_same else 1, 6)))
 
     def test_named_by_the_command(self):
-        """What was missed bears the command's id as its ref; what is said then bears none."""
+        """Missed messages have the command's id as their `ref`; new messages have none."""
         self.successResultOf(self.chat.command(self.bob, "join", room="lobby", after=3))
         result, *missed = self.hear(self.bob)
         self.assertEqual([each.ref for each in missed], [result.header["id"]] * 2)
@@ -62,7 +62,7 @@ class RecoveredTests(ResumeCase):
         self.assertEqual([each.ref for each in self.hear(self.bob)], [None])
 
     def test_goes_on(self):
-        """What is said afterwards follows, and the others are told who came."""
+        """New messages follow, and the others are told of the arrival."""
         self.ann.take()
         self.join(after=4)
         self.chat.say(self.ann, "six")
@@ -77,7 +77,7 @@ class RecoveredTests(ResumeCase):
         self.assertNotIn("lobby", self.bob.rooms)
 
     def test_second_session(self):
-        """Who comes with a second session is counted once in the RESULT, and nobody is told."""
+        """A name with a second session counts once in the RESULT, and no member is told."""
         one = self.chat.arrive("dan", account=True)
         self.chat.end_turn()
         self.ann.take()
@@ -91,19 +91,19 @@ class ForgottenTests(ResumeCase):
     options: ClassVar = {"retention": Retention(max_messages=3)}
 
     def test_too_old(self):
-        """Who left off before the oldest message that is kept is told so, and of all that is."""
+        """With a place before the oldest kept message, all kept messages come, not recovered."""
         result, missed = self.join(after=1)
         self.assertIs(result["recovered"], False)
         self.assertEqual(missed, [3, 4, 5])
 
     def test_just_old_enough(self):
-        """Who has the last message that was forgotten misses nothing."""
+        """A member that has the last dropped message misses none."""
         result, missed = self.join(after=2)
         self.assertIs(result["recovered"], True)
         self.assertEqual(missed, [3, 4, 5])
 
     def test_faster_than_it_is_read(self):
-        """A room forgotten faster than it is read ends the session, which may come back."""
+        """If a room drops messages before they are read, the session ends, and may come back."""
         self.store.page = 2
         self.delivery.is_slow = True
         self.chat.command(self.bob, "join", room="lobby", after=2)
@@ -128,7 +128,7 @@ class PagesTests(ResumeCase):
         self.delivery.is_slow = True
 
     def test_pages(self):
-        """The next page is read when the last one was taken; what is said meanwhile is on one."""
+        """The next page is read after the last was taken; messages of the meantime are on it."""
         done = self.chat.command(self.bob, "join", room="lobby", after=0)
         self.assertEqual(seqs(self.hear(self.bob)), [1, 2])
         self.chat.say(self.ann, "six")
@@ -145,14 +145,14 @@ class PagesTests(ResumeCase):
         self.assertEqual(seqs(self.hear(self.bob)), [5, 6, 7, 8])
 
     def test_said_while_a_page_is_read(self):
-        """What is stored while the last page is read is on it, or follows it."""
+        """A message stored while the last page is read is on the page, or follows it."""
         self.store.is_slow = True
         self.store.page = 10
         self.chat.say(self.ann, "six")
-        self.chat.end_turn()  # asked of the store before the page: on it
+        self.chat.end_turn()  # appended before the page is read: on it
         self.chat.command(self.bob, "join", room="lobby", after=4)
         self.store.answer_next()
-        self.assertEqual(self.bob.take(), [])  # delivered to ann already, or at the turn's end
+        self.assertEqual(self.bob.take(), [])  # ann has it already, or gets it at the turn's end
         self.chat.say(self.ann, "seven")
         self.chat.end_turn()  # after the page: live
         self.store.answer_next()
@@ -161,7 +161,7 @@ class PagesTests(ResumeCase):
         self.assertEqual(seqs(self.hear(self.bob)), [7])
 
     def test_vanished_in_the_middle(self):
-        """Who vanishes while it catches up leaves nothing behind, and nobody is told."""
+        """A member that vanishes while it catches up leaves no state behind; no member is told."""
         self.hear(self.ann)
         done = self.chat.command(self.bob, "join", room="lobby", after=0)
         self.delivery.vanish(self.bob)
@@ -170,7 +170,7 @@ class PagesTests(ResumeCase):
         self.assertEqual(self.hear(self.ann), [])
 
     def test_vanished_while_the_store_reads(self):
-        """Who vanishes while a page is read leaves nothing behind, and nothing more is read."""
+        """A member that vanishes during a read leaves no state behind, and no more is read."""
         for answers in (0, 1):
             self.delivery.is_slow = False
             bob = self.chat.arrive("robert", rooms=())
@@ -186,7 +186,7 @@ class PagesTests(ResumeCase):
             self.assert_nothing_left()
 
     def test_vanished_while_the_room_is_opened(self):
-        """Who vanishes while a room is opened for it leaves no room behind."""
+        """A member that vanishes while a room is opened for it leaves no room behind."""
         for after in (None, 0):
             bob = self.chat.arrive("robert", rooms=())
             self.store.is_slow = True

@@ -1,4 +1,4 @@
-"""Tests of rooms: who is in one, how it comes to be, and when it is gone."""
+"""Tests of rooms: their members, how they begin, and when they are gone."""
 
 import unicodedata
 from typing import Any, ClassVar
@@ -25,14 +25,14 @@ class RoomTests(SynchronousTestCase):
         self.twin = Member("2", "ann")
 
     def test_begins_as_the_store_says(self):
-        """A room is called as the store says, and goes on from where its stream stands."""
+        """A room has the name that the store returns, and goes on in its stream's order."""
         room = self.room
         told = (room.key, room.name, room.stream, room.epoch, room.seq, room.topic)
         self.assertEqual(told, ("lobby", "Lobby", room_stream("lobby"), "e", 7, "tea"))
         self.assertEqual((room.members, room.count, room.is_needed), ({}, 0, False))
 
     def test_sessions_of_a_name(self):
-        """Somebody with two sessions comes with the first, goes with the last, counts once."""
+        """A name with two sessions arrives with the first, departs with the last, counts once."""
         self.assertEqual((self.room.add(self.ann), self.room.add(self.twin)), (True, False))
         self.assertEqual((self.room.count, len(self.room.members)), (1, 2))
         self.assertEqual([key for key, _ in self.room.names()], ["ann"])
@@ -43,7 +43,7 @@ class RoomTests(SynchronousTestCase):
         self.assertIs(self.room.has(self.ann), False)
 
     def test_needed(self):
-        """A room is needed as long as somebody is in it or anything holds it."""
+        """A room is needed as long as it has a member or a hold."""
         self.room.add(self.ann)
         self.assertIs(self.room.is_needed, True)
         self.room.remove(self.ann)
@@ -60,14 +60,14 @@ class JoiningTests(ChatCase):
         self.bob = self.chat.arrive("bob", rooms=())
 
     def test_made(self):
-        """A room is made by joining it, is called as the first who came spelled it, and holds."""
+        """Joining creates a room with the first member's spelling of its name, which stays."""
         result = self.ask(self.ann, "join", room="Tea")
         self.assertEqual((result["room"], result["seq"], result["members"]), ("Tea", 0, 1))
         self.assertEqual(list(self.ann.rooms), ["tea"])
         self.assertEqual(self.ask(self.bob, "join", room="TEA")["room"], "Tea")
 
     def test_alike(self):
-        """Those who spell a room in another case or Unicode form meet there, and speak there."""
+        """Members that spell a room in another case or Unicode form meet and speak there."""
         for name in ALIKE:
             self.assertEqual(self.ask(self.ann, "join", room=name)["room"], ALIKE[0])
         self.assertEqual(len(self.ann.rooms), 1)
@@ -79,13 +79,13 @@ class JoiningTests(ChatCase):
         self.assertEqual(self.ask(self.bob, "leave", room=ALIKE[2]), {"room": ALIKE[0]})
 
     def test_sharp_s(self):
-        """A sharp s and two of the other kind are the same room."""
+        """A name with ß and a name with ss are the same room."""
         self.ask(self.ann, "join", room="stra\u00dfe")
         self.ask(self.bob, "join", room="STRASSE")
         self.assertEqual(len(self.hub.roster.rooms), 1)
 
     def test_long_in_another_form(self):
-        """A room whose name is long only when it is decomposed can be joined, used and left."""
+        """A room whose name is too long only before it is composed can be joined, used and left."""
         name = unicodedata.normalize("NFD", "\u1ec7" * 64)
         self.ask(self.ann, "join", room=name)
         self.ask(self.ann, "topic", room=name, topic="tea")
@@ -102,7 +102,7 @@ class JoiningTests(ChatCase):
     @moderate
     @given(st.text(max_size=70))
     def test_any_name(self, name):
-        """Any name is refused, or makes a room in which one is under all its spellings."""
+        """Any name is refused, or makes a room whose member finds it under all spellings."""
         chat = Chat()
         ann = chat.arrive("ann", rooms=())
         chat.command(ann, "join", room=name)
@@ -114,7 +114,7 @@ class JoiningTests(ChatCase):
             self.assertIs(room, ann.rooms[room.key])
 
     def test_not_in_the_room(self):
-        """Who is not in a room can neither leave it, nor speak, nor set its topic."""
+        """Only members of a room can leave it, speak in it or set its topic."""
         for name in ("tea", "", "x" * 65, "x" * 60_000):
             for command in ("leave", "topic", "history"):
                 self.assert_refused("not-in-room", self.ann, command, room=name)
@@ -124,7 +124,7 @@ class JoiningTests(ChatCase):
         self.assertEqual(self.store.appends, [])
 
     def test_first_room(self):
-        """A message that names no room is for the first that one is in."""
+        """A message that names no room is for the member's first room."""
         for room in ("tea", "coffee"):
             self.ask(self.ann, "join", room=room)
         self.chat.say(self.ann, "hello")
@@ -134,7 +134,7 @@ class JoiningTests(ChatCase):
         self.assertEqual([each.room for each in self.hear(self.ann)], ["coffee"])
 
     def test_each_has_its_order(self):
-        """Each room has an order of its own, that rises by one."""
+        """Each room has an order of its own, with places that rise by one."""
         for room in ("tea", "coffee"):
             self.ask(self.ann, "join", room=room)
         for room in ("tea", "coffee", "tea", "tea"):
@@ -145,19 +145,19 @@ class JoiningTests(ChatCase):
 
 class LimitTests(ChatCase):
     def test_default(self):
-        """A session may be in a hundred rooms, and in one more when it has left one."""
+        """A session may be in a hundred rooms, and in another room after it has left one."""
         ann = self.chat.arrive("ann", rooms=())
         for number in range(100):
             self.ask(ann, "join", room=f"room-{number}")
         for after in (None, 0):
             self.assert_refused("too-many-rooms", ann, "join", room="tea", after=after)
         self.assertEqual((len(ann.rooms), len(self.hub.roster.rooms)), (100, 100))
-        self.ask(ann, "join", room="room-0")  # where it is already
+        self.ask(ann, "join", room="room-0")  # it is in this room already
         self.ask(ann, "leave", room="room-0")
         self.ask(ann, "join", room="tea")
 
     def test_set(self):
-        """The operator says how many; also of those that a session begins in."""
+        """The operator sets the most rooms; it limits the rooms in which a session begins, too."""
         chat = self.make_chat(max_rooms=2)
         ann = chat.arrive("ann", rooms=("one", "two"))
         chat.command(ann, "join", room="three")
@@ -170,7 +170,7 @@ class LimitTests(ChatCase):
         self.assertEqual({room.holds for room in chat.hub.roster.rooms.values()}, {0})
 
     def test_first_rooms_alike(self):
-        """Of the rooms that a session begins in, those that are the same count once."""
+        """Rooms in which a session begins count once if their names are the same."""
         chat = self.make_chat(max_rooms=1)
         ann = chat.arrive("ann", rooms=("Tea", "tea", "TEA"))
         self.assertEqual(list(ann.rooms), ["tea"])
@@ -192,14 +192,14 @@ class ForgottenTests(ChatCase):
         return self.ask(self.ann, "join", room="tea")
 
     def test_nothing_kept(self):
-        """A room that nobody is in and in which nothing is kept is gone; its order is another."""
+        """A room without members and kept messages is gone; a new room has another order."""
         self.ask(self.ann, "topic", room="tea", topic="Earl Grey")
         result = self.leave_and_join()
         self.assertNotEqual(result["epoch"], self.first["epoch"])
         self.assertEqual((result["seq"], result["topic"]), (0, ""))
 
     def test_kept(self):
-        """A room in which something is kept goes on counting, with its topic and its name."""
+        """A room with kept messages keeps its order, its topic and its name."""
         self.ask(self.ann, "topic", room="tea", topic="Earl Grey")
         self.chat.say(self.ann, "hello")
         (said,) = (each.id for each in self.hear(self.ann) if is_said(each))
@@ -209,20 +209,20 @@ class ForgottenTests(ChatCase):
         self.assertEqual(seqs(self.hear(self.ann)), [2])
 
     def test_kept_no_more(self):
-        """When what was kept has become too old, the room is gone, too."""
+        """When the kept messages have become too old, the room is gone, too."""
         self.chat.say(self.ann, "hello")
         self.chat.end_turn()
         self.chat.now += 61
         self.assertNotEqual(self.leave_and_join()["epoch"], self.first["epoch"])
 
     def test_vanishing(self):
-        """A room is gone also when the last one in it vanishes."""
+        """A room is gone also when its last member vanishes."""
         self.delivery.vanish(self.ann)
         self.assertEqual((self.hub.roster.rooms, self.hub.roster.here), ({}, {}))
         self.assertFalse(self.store.has(room_stream("tea")))
 
     def test_what_was_said_is_waited_for(self):
-        """A room stays as long as something said in it is not stored, and keeps its order."""
+        """A room with a message that is not stored yet stays, and keeps its order."""
         self.store.is_slow = True
         self.chat.say(self.ann, "hello")
         self.chat.end_turn()
@@ -237,7 +237,7 @@ class ForgottenTests(ChatCase):
         self.assertEqual(texts(bob.take()), ["hello"])
 
     def test_release_that_fails(self):
-        """What the store cannot forget is not asked for by anybody; it is noted."""
+        """A release that fails in the store is noted, and affects no member."""
         self.store.failure = StoreError("the disk is full")
         self.chat.command(self.ann, "leave", room="tea")
         self.assertEqual(len(self.chat.failures), 1)

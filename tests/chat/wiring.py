@@ -1,4 +1,4 @@
-"""What the tests of the chat have in common: all of it put together, without bytes or sockets."""
+"""The setup that the tests of the chat share: a whole chat, without bytes or sockets."""
 
 from typing import Any, ClassVar
 
@@ -22,11 +22,11 @@ HERE, THERE = "192.0.2.1", "192.0.2.2"
 
 
 class Chat:
-    """A whole chat, in which the time is set and nothing is done before it is asked.
+    """A whole chat, with a clock that tests set, and no work that a test does not start.
 
     Attributes:
-        saving: When bans are saved, if not at once.
-        saved: The bans that were saved, each time.
+        saving: A Deferred that each save of bans waits for; None to save at once.
+        saved: The bans of each save.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Chat:
         self._last = 0
 
     def arrive(self, name, *, rooms=("lobby",), account=False, address="192.0.2.1"):
-        """Let someone in, whom nobody has told anything yet; the store must not be slow."""
+        """Add a member that has got no messages yet; the store must not be slow."""
         given = self.hub.roster.names.claim(name, "", is_account=account)
         self._last += 1
         person = Person(f"session {self._last}", given)
@@ -81,7 +81,7 @@ class Chat:
 
     @property
     def next_ref(self):
-        """The id of the next command."""
+        """Return the id of the next command."""
         return f"command {self._last}"
 
     def command(self, person, command, /, **fields):
@@ -113,7 +113,7 @@ class Chat:
         self.delivery.end_turn()
 
     def finish(self):
-        """End turns until nothing is asked of the store any more and everybody has read all."""
+        """End turns until no call of the store is open and all members have read everything."""
         self.end_turn()
         while self.store.owes_answers or self.delivery.draining:
             if self.store.owes_answers:
@@ -134,7 +134,7 @@ class Chat:
 
 
 class ChatCase(SynchronousTestCase):
-    """A test with a chat, in which nothing may go wrong unnoticed."""
+    """A test with a chat; an unexpected failure of the chat fails the test."""
 
     options: ClassVar[dict[str, Any]] = {}
 
@@ -150,7 +150,7 @@ class ChatCase(SynchronousTestCase):
         return chat
 
     def ask(self, person, command, /, **fields):
-        """Give a command and return its RESULT, alone; what else is told stays."""
+        """Give a command and return its RESULT alone; the other messages stay."""
         self.successResultOf(self.chat.command(person, command, **fields))
         self.chat.end_turn()
         (result,) = [each for each in person.told if is_result(each)]
@@ -158,7 +158,7 @@ class ChatCase(SynchronousTestCase):
         return {key: value for key, value in result.header.items() if key != "id"}
 
     def assert_refused(self, code, person, command, /, **fields):
-        """Give a command that is refused, and to which nothing else is said."""
+        """Give a command that is refused, with no other answer."""
         self.chat.end_turn()
         person.take()
         self.successResultOf(self.chat.command(person, command, **fields))
@@ -169,7 +169,7 @@ class ChatCase(SynchronousTestCase):
         return error
 
     def hear(self, person):
-        """End the turn, and return what someone was told since the last time."""
+        """End the turn, and return a member's messages since the last time."""
         self.chat.end_turn()
         return person.take()
 
@@ -189,7 +189,7 @@ class ModerationCase(ChatCase):
             person.take()
 
     def assert_ended(self, code, *people):
-        """Check that the sessions ended with this code, and are told not to come back."""
+        """Check that the sessions ended with this code, and without `retry`."""
         for person in people:
             (end,) = [each for each in person.take() if isinstance(each, End)]
             self.assertEqual((end.code, end.retry, person.is_over), (code, False, True))
@@ -204,17 +204,17 @@ def is_said(item):
 
 
 def texts(told):
-    """The texts of the messages in what someone was told."""
+    """Return the texts of the messages among a member's messages."""
     return [item.text for item in told if is_said(item)]
 
 
 def seqs(told):
-    """The places of the messages in what someone was told."""
+    """Return the places of the messages among a member's messages."""
     return [item.seq for item in told if is_said(item)]
 
 
 def codes(told):
-    """The codes of the refusals in what someone was told."""
+    """Return the codes of the refusals among a member's messages."""
     return [item.code for item in told if isinstance(item, RequestError)]
 
 
