@@ -1,4 +1,4 @@
-"""What the tests share that every store must pass."""
+"""The base of the contract tests, which every store must pass."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -8,7 +8,7 @@ from tests.storage.stores import Calls, StoreCase
 
 
 class ContractCase(StoreCase):
-    """A test of what every store promises.
+    """A test of the contract of every store.
 
     `InMemory` or `InSqlite`, beside it, makes the store.
     """
@@ -16,7 +16,7 @@ class ContractCase(StoreCase):
     make_store: Callable[..., Any]
 
     def store_with(self, retention=None, *said):
-        """A store that is open, with something said in it."""
+        """Return an open store with these entries."""
         self.store = Calls(self, self.make_store(retention or Retention()))
         if said:
             self.store.append(list(said))
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 else:
 
     class ContractMixin:
-        """What is mixed into a `ContractCase`: to mypy it is that case, to the runners nothing."""
+        """The base of mixins for a `ContractCase`: to mypy that case, to test runners `object`."""
 
 
 class InMemory(ContractMixin):
-    """Has a test make its store in memory."""
+    """Makes the test's store in memory."""
 
     def make_store(self, retention):
         return self.make_memory(retention)
 
 
 class InSqlite(ContractMixin):
-    """Has a test make its store in a database."""
+    """Makes the test's store in a database."""
 
     def make_store(self, retention):
         return self.make_sqlite(retention)

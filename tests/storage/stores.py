@@ -1,4 +1,4 @@
-"""What the tests of the stores share: entries, a time that is set, and two stores."""
+"""Shared by the tests of the stores: entries, a clock that tests set, and two stores."""
 
 import tempfile
 from functools import partial
@@ -23,39 +23,39 @@ NOW = 1_000_000.0
 
 
 def entry(id, content=b"hello", *, stream=LOBBY, author="ann", time=NOW, content_type=TEXT):
-    """An entry with all that a test does not care for filled in."""
+    """Return an entry, with defaults for the fields that a test does not set."""
     room = stream.removeprefix("room ").title() if stream.startswith("room ") else None
     to = None if room else "Bob"
     return Entry(stream, author, id, room, to, author.title(), time, content_type, content)
 
 
 def entries(*ids, **fields):
-    """One entry for each id."""
+    """Return an entry for each id."""
     return [entry(str(id), **fields) for id in ids]
 
 
 class AtOnce:
-    """Runs what blocks where it is asked for."""
+    """Runs functions that block at once, in the caller's thread."""
 
     def start(self):
-        """Have nothing to start."""
+        """Do nothing."""
 
     def stop(self):
-        """Have nothing to stop."""
+        """Do nothing."""
 
     def __call__(self, function):
         return execute(function)
 
 
 class Calls:
-    """A store whose methods are called and answered at once."""
+    """Calls a store's methods, and returns their results at once."""
 
     def __init__(self, case, store):
         self._case = case
         self._store = store
 
     def __getattr__(self, name):
-        getattr(self._store, name)  # or there is none
+        getattr(self._store, name)  # an unknown method is an error at once
         return partial(self._call, name)
 
     def _call(self, name, *args, **kwargs):
@@ -63,35 +63,35 @@ class Calls:
         return self._case.successResultOf(Deferred.fromCoroutine(called))
 
     def page(self, stream=LOBBY, *, limit=1000, max_bytes=10**9, **where):
-        """Read a page, with much space in it."""
+        """Read a page, with a high limit by default."""
         return self.read(stream, limit=limit, max_bytes=max_bytes, **where)
 
     def rooms(self, after="", *, limit=1000):
-        """List rooms, with much space for them."""
+        """List rooms, with a high limit by default."""
         return self._call("rooms", after, limit=limit)
 
     def conversations(self, author, after="", *, limit=1000):
-        """List conversations, with much space for them."""
+        """List conversations, with a high limit by default."""
         return self._call("conversations", author, after, limit=limit)
 
     def ids(self, stream=LOBBY, **where):
-        """The ids of the messages on a page."""
+        """Return the ids of the messages on a page."""
         return [message.id for message in self.page(stream, **where).messages]
 
     def head(self, stream=LOBBY):
-        """Where a stream stands."""
+        """Return where a stream stands."""
         return self.page(stream, limit=1).head
 
 
 class StoreCase(SynchronousTestCase):
-    """A test with a time of its own, and stores that go by it."""
+    """A test with a clock of its own, and stores that use it."""
 
     def setUp(self):
         self.now = NOW
         self.directory = self.make_directory()
 
     def make_directory(self):
-        """A new directory, for this test only."""
+        """Return a new directory, for this test only."""
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         return Path(directory.name)
@@ -116,7 +116,7 @@ class StoreCase(SynchronousTestCase):
     def make_streams(
         self, retention=PLENTY, *, durability=Durability.NORMAL, cache=None, **database_options
     ):
-        """The part of the SQLite store that blocks, and its database."""
+        """Return the part of the SQLite store that blocks, with its database."""
         database = Database(self.directory, durability, **database_options)
         streams = SqliteStreams(database, retention, lambda: self.now, cache)
         streams.open()
@@ -128,12 +128,12 @@ class SqliteCase(StoreCase):
     """A test of the part of the SQLite store that blocks."""
 
     def ids_in(self, streams, key=LOBBY, **where):
-        """The ids of the messages of a stream, as the part that blocks reads them."""
+        """Return the ids of the messages of a stream, as the part that blocks reads them."""
         values = {"after": None, "before": None, "limit": 10**6, "max_bytes": 10**9, **where}
         return [message.id for message in streams.read(key, **values).messages]
 
     def expire_all(self, streams):
-        """Drop all that is too old, and return in how many steps."""
+        """Drop all messages that are too old, and return the number of steps."""
         place, steps = streams.expire_some(), 1
         while place is not None:
             place, steps = streams.expire_some(place), steps + 1
@@ -141,5 +141,5 @@ class SqliteCase(StoreCase):
 
 
 def count_of(database, table="messages"):
-    """How many rows a table has."""
+    """Return the number of rows of a table."""
     return database.connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]

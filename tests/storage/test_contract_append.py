@@ -1,4 +1,4 @@
-"""What every store promises of appending: an order, and each message once."""
+"""The contract of every store for appending: an order, and each message once."""
 
 import msgspec
 
@@ -13,10 +13,10 @@ DEN = room_stream("den")
 
 
 class AppendingContract(ContractMixin):
-    """The promises, for any store."""
+    """The contract, for any store."""
 
     def test_append(self):
-        """Messages get places that rise by one, and are read as they were said."""
+        """Messages get places that rise by one, and are read unchanged."""
         store = self.store_with()
         head = store.open_stream(LOBBY, "Lobby")
         first, second = store.append([entry("1", b"\0one", time=NOW + 0.25), entry("2", b"")])
@@ -40,18 +40,18 @@ class AppendingContract(ContractMixin):
         self.assertEqual(page.head, msgspec.structs.replace(head, seq=2, oldest=1, last_id="2"))
 
     def test_append_begins(self):
-        """A stream that is not there is begun by what is said in it."""
+        """The first message of a stream begins the stream."""
         store = self.store_with()
         (outcome,) = store.append([entry("1", stream=DIRECT)])
         self.assertEqual((outcome.message.room, outcome.message.to), (None, "Bob"))
         self.assertEqual(store.head(DIRECT).seq, 1)
 
     def test_nothing(self):
-        """Nothing can be appended."""
+        """An append may have no entries."""
         self.assertEqual(self.store_with().append([]), [])
 
     def test_unusual_text(self):
-        """Any text comes back as it was, and only the same id counts as the same."""
+        """Any text is read unchanged, and only equal ids count as the same."""
         store = self.store_with()
         ids = ["a", "A", "ä", "a\u0308", "'; DROP TABLE streams --", "a\0b", "a\0", "\U0001f600"]
         store.append([entry(id, id.encode()) for id in ids])
@@ -66,7 +66,7 @@ class AppendingContract(ContractMixin):
         self.assertEqual(store.ids(DEN), ["1"])
 
     def test_order_of_batches(self):
-        """What is appended later comes later, and the epoch stays."""
+        """Messages of a later append come later, and the epoch stays."""
         store = self.store_with()
         epoch = store.open_stream(LOBBY, "Lobby").epoch
         for id in range(20):
@@ -75,7 +75,7 @@ class AppendingContract(ContractMixin):
         self.assertEqual(store.head().epoch, epoch)
 
     def test_repeated(self):
-        """The same said again is answered with the first message, and not appended."""
+        """A message sent again is answered with the first message, and not appended."""
         store = self.store_with()
         (first,) = store.append([entry("1")])
         again = store.append([entry("0"), entry("1", time=NOW + 9), entry("2")])
@@ -86,7 +86,7 @@ class AppendingContract(ContractMixin):
         self.assertEqual(store.head().seq, 3)
 
     def test_repeated_in_batch(self):
-        """The same said again in one batch is not appended twice either."""
+        """A message sent again in one batch is not appended twice either."""
         store = self.store_with()
         outcomes = store.append(entries(1, 1, 2, 1))
         self.assertEqual([each.is_new for each in outcomes], [True, False, True, False])
@@ -95,14 +95,14 @@ class AppendingContract(ContractMixin):
         self.assertEqual(store.ids(), ["1", "2"])
 
     def test_repeated_beyond_bounds(self):
-        """What is before it in the batch counts, even if no more than what follows is kept."""
+        """Earlier entries of the batch count, even if only later ones are kept."""
         store = self.store_with(Retention(max_messages=1))
         outcomes = store.append(entries(1, 2, 1))
         self.assertEqual([each.is_new for each in outcomes], [True, True, False])
         self.assertEqual(store.ids(), ["2"])
 
     def test_repeated_and_old(self):
-        """What is before it in the batch counts, even if it is too old to be kept."""
+        """Earlier entries of the batch count, even if they are too old to be kept."""
         store = self.store_with(Retention(max_age_s=10))
         outcomes = store.append(entries(1, 1, time=NOW - 11))
         self.assertEqual([each.is_new for each in outcomes], [True, False])

@@ -1,4 +1,4 @@
-"""What every store promises of reading: pages, and positions that readers come back with."""
+"""The contract of every store for reading: pages, and positions of returning readers."""
 
 from chatd.storage.values import Retention, StreamPosition
 from tests.storage.contract import ContractCase, ContractMixin, InMemory, InSqlite
@@ -6,10 +6,10 @@ from tests.storage.stores import DIRECT, LOBBY, entries, entry
 
 
 class ReadingContract(ContractMixin):
-    """The promises, for any store."""
+    """The contract, for any store."""
 
     def test_read_after(self):
-        """What comes after a place is read from there on, the oldest first."""
+        """With `after`, the messages after a place are read, the oldest first."""
         store = self.store_with(None, *entries(*range(1, 10)))
         self.assertEqual(store.ids(after=7), ["8", "9"])
         self.assertEqual(store.ids(after=0, limit=2), ["1", "2"])
@@ -21,7 +21,7 @@ class ReadingContract(ContractMixin):
         self.assertEqual(len(store.ids(after=-(2**70))), 9)
 
     def test_read_before(self):
-        """What comes before a place is read up to there, the newest of it."""
+        """With `before`, the newest messages before a place are read."""
         store = self.store_with(None, *entries(*range(1, 10)))
         self.assertEqual(store.ids(before=3), ["1", "2"])
         self.assertEqual(store.ids(before=9, limit=2), ["7", "8"])
@@ -33,14 +33,14 @@ class ReadingContract(ContractMixin):
         self.assertEqual(len(store.ids(before=2**70)), 9)
 
     def test_read_newest(self):
-        """Without a place the newest are read."""
+        """Without a place the newest messages are read."""
         store = self.store_with(None, *entries(*range(1, 10)))
         self.assertEqual(store.ids(limit=3), ["7", "8", "9"])
         self.assertIs(store.page(limit=8).is_complete, False)
         self.assertIs(store.page(limit=9).is_complete, True)
 
     def test_read_bytes(self):
-        """A page holds as many bytes as asked for, but one message in any case."""
+        """A page has up to the requested bytes, but at least one message."""
         store = self.store_with(None, *entries(1, 2, 3, content=b"x" * 10))
         self.assertEqual(store.ids(after=0, max_bytes=29), ["1", "2"])
         self.assertEqual(store.ids(max_bytes=20), ["2", "3"])
@@ -49,7 +49,7 @@ class ReadingContract(ContractMixin):
         self.assertIs(store.page(max_bytes=9).is_complete, False)
 
     def test_last_id(self):
-        """Where a stream stands, there is the id of its last message, as long as that is kept."""
+        """A stream's head has the id of its last message, as long as that message is kept."""
         store = self.store_with(Retention(max_age_s=10, max_messages=2))
         self.assertIsNone(store.open_stream(LOBBY, "Lobby").last_id)
         store.append([*entries(1, 2, 3), entry("a", stream=DIRECT)])
@@ -61,7 +61,7 @@ class ReadingContract(ContractMixin):
         self.assertEqual((store.head().seq, store.head().last_id), (3, None))
 
     def test_positions(self):
-        """Reading goes on after a position of the stream, and begins anew after another one."""
+        """A read goes on after a position of the stream, and begins anew after another position."""
         store = self.store_with(Retention(), *entries(1, 2, 3, 4))
         epoch = store.head().epoch
         for position, ids, is_recovered in (
@@ -85,7 +85,7 @@ class ReadingContract(ContractMixin):
         )
 
     def test_positions_not_kept(self):
-        """A message that is not kept cannot tell another order; what follows it may be gone."""
+        """A dropped message cannot show another order; the messages after it may be missing."""
         store = self.store_with(Retention(max_messages=2), *entries(1, 2, 3, 4))
         for seq, is_recovered in ((1, False), (2, True)):
             page = store.page(after=StreamPosition(seq, None, "unknown"))

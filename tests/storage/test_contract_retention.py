@@ -1,4 +1,4 @@
-"""What every store promises to keep, and to drop."""
+"""The contract of every store for keeping and dropping messages."""
 
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Retention
@@ -9,10 +9,10 @@ DEN = room_stream("den")
 
 
 class RetentionContract(ContractMixin):
-    """The promises, for any store."""
+    """The contract, for any store."""
 
     def test_max_messages(self):
-        """No more messages are kept than are allowed, the newest."""
+        """Only the newest messages are kept, up to the bound."""
         store = self.store_with(Retention(max_messages=3))
         for id in range(1, 6):
             store.append(entries(id))
@@ -23,13 +23,13 @@ class RetentionContract(ContractMixin):
         self.assertIs(store.page(before=2).is_complete, True)
 
     def test_max_messages_in_batch(self):
-        """A batch of more than is kept is answered all the same."""
+        """A batch with more messages than are kept is answered all the same."""
         store = self.store_with(Retention(max_messages=3))
         self.assertTrue(all(each.is_new for each in store.append(entries(*range(50)))))
         self.assertEqual(store.ids(), ["47", "48", "49"])
 
     def test_max_bytes(self):
-        """No more bytes are kept than are allowed."""
+        """No more bytes are kept than the bound allows."""
         store = self.store_with(Retention(max_bytes=25), *entries(1, 2, content=b"x" * 10))
         self.assertEqual(store.ids(), ["1", "2"])
         store.append(entries(3, content=b"x" * 6))
@@ -47,7 +47,7 @@ class RetentionContract(ContractMixin):
         self.assertEqual(store.ids(), ["3"])
 
     def test_max_age(self):
-        """What has become too old is not read, though nobody has dropped it yet."""
+        """A message that is too old is not read, even before it is dropped."""
         store = self.store_with(Retention(max_age_s=10), entry("1"), entry("2", time=NOW + 5))
         self.now += 10
         self.assertEqual(store.ids(), ["1", "2"])
@@ -61,13 +61,13 @@ class RetentionContract(ContractMixin):
         self.assertEqual((page.head.seq, page.head.oldest), (2, 3))
 
     def test_age_out_of_order(self):
-        """A clock that was set back leaves no hole: what is behind a newer message stays."""
+        """A clock that was set back leaves no gap: messages behind a newer message stay."""
         store = self.store_with(Retention(max_age_s=10), entry("1"), entry("2", time=NOW - 5))
         self.now += 8
         self.assertEqual(store.ids(), ["1", "2"])
 
     def test_goes_on_after_all_is_old(self):
-        """A room in which all is too old goes on in its order."""
+        """A room whose messages are all too old goes on in its order."""
         store = self.store_with(Retention(max_age_s=10))
         epoch = store.open_stream(LOBBY, "Lobby").epoch
         store.append(entries(1, 2))
@@ -78,7 +78,7 @@ class RetentionContract(ContractMixin):
         self.assertEqual(store.head().epoch, epoch)
 
     def test_expire(self):
-        """What is too old is dropped, and a stream of which nothing is left is gone."""
+        """Messages that are too old are dropped, and a stream without messages is gone."""
         store = self.store_with(
             Retention(max_age_s=10), entry("1"), entry("2", time=NOW + 5), entry("1", stream=DEN)
         )
@@ -91,7 +91,7 @@ class RetentionContract(ContractMixin):
         self.assertEqual(store.head(DEN).seq, 0)
 
     def test_expire_unsaid(self):
-        """A stream that nobody has open and in which nothing was said is gone as well."""
+        """A stream that is not open and never had a message is gone, too."""
         store = self.store_with()
         unsaid, opened = store.head(), store.open_stream(DEN, "Den")
         store.expire()

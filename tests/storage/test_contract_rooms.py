@@ -1,4 +1,4 @@
-"""What every store promises of rooms and of the lists of streams."""
+"""The contract of every store for rooms and for lists of streams."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ DEN = room_stream("den")
 
 
 class RoomsContract(ContractMixin):
-    """The promises, for any store."""
+    """The contract, for any store."""
 
     def test_interface(self):
-        """It provides the whole interface."""
+        """The store provides the whole interface."""
         verifyObject(IMessageStore, self.make_store(Retention()))
 
     def test_begun(self):
-        """A stream that is opened is empty, and keeps its name, its epoch and its topic."""
+        """A new stream is empty, and keeps its name, its epoch and its topic."""
         store = self.store_with()
         head = store.open_stream(LOBBY, "Lobby")
         self.assertEqual((head.name, head.seq, head.oldest, head.topic), ("Lobby", 0, 1, ""))
@@ -32,7 +32,7 @@ class RoomsContract(ContractMixin):
         self.assertEqual((page.messages, page.head, page.is_complete), ([], head, True))
 
     def test_named_late(self):
-        """A stream that something else began takes the first name that it is opened with."""
+        """A stream that another method began takes the first name that it is opened with."""
         store = self.store_with()
         epoch = store.head().epoch
         self.assertEqual(
@@ -46,7 +46,7 @@ class RoomsContract(ContractMixin):
         self.assertEqual({head.name for head in store.rooms()}, {"Den"})
 
     def test_topic(self):
-        """A topic is told from then on, also before anything was said."""
+        """A topic is in the head from then on, even before the first message."""
         store = self.store_with()
         store.open_stream(LOBBY, "Lobby")
         store.set_topic(LOBBY, "one")
@@ -58,7 +58,7 @@ class RoomsContract(ContractMixin):
         self.assertEqual(store.open_stream(LOBBY, "Lobby").topic, "two")
 
     def test_release_unsaid(self):
-        """A room in which nothing was said is gone when the last has left, topic and all."""
+        """A released room that never had a message is gone, with its topic."""
         store = self.store_with()
         head = store.open_stream(LOBBY, "Lobby")
         store.set_topic(LOBBY, "topic")
@@ -68,7 +68,7 @@ class RoomsContract(ContractMixin):
         self.assertNotEqual(again.epoch, head.epoch)
 
     def test_release_said(self):
-        """A room in which something is kept stays when the last has left."""
+        """A released room with kept messages stays."""
         store = self.store_with()
         store.open_stream(LOBBY, "Lobby")
         store.append(entries(1))
@@ -78,7 +78,7 @@ class RoomsContract(ContractMixin):
         self.assertEqual(store.open_stream(LOBBY, "LOBBY"), head)
 
     def test_release_old(self):
-        """A room in which all is too old is gone when the last has left."""
+        """A released room whose messages are all too old is gone."""
         store = self.store_with(Retention(max_age_s=10))
         head = store.open_stream(LOBBY, "Lobby")
         store.append(entries(1, 2))
@@ -90,13 +90,13 @@ class RoomsContract(ContractMixin):
         self.assertEqual(store.append([entry("1", time=self.now)])[0].message.seq, 1)
 
     def test_release_unknown(self):
-        """A room that is not there can be released."""
+        """A room that does not exist can be released."""
         store = self.store_with()
         store.release(LOBBY)
         self.assertEqual(store.rooms(), [])
 
     def test_rooms(self):
-        """The rooms in which something is kept are listed, and nothing else."""
+        """The list has the rooms with kept messages, and nothing else."""
         store = self.store_with(Retention(max_age_s=10))
         for stream, name in ((LOBBY, "Lobby"), (DEN, "Den"), (room_stream("hall"), "Hall")):
             store.open_stream(stream, name)
@@ -108,7 +108,7 @@ class RoomsContract(ContractMixin):
         self.assertEqual(store.head().oldest, 2)
 
     def test_conversations(self):
-        """Everyone has their own conversations, those with themselves among them."""
+        """Each name has its own conversations, including the one with itself."""
         store = self.store_with(Retention(max_age_s=10))
         names = [("ann", "bob"), ("cy", "ann"), ("ann", "ann"), ("bob", "cy")]
         store.append([entry("1", stream=direct_stream(*pair)) for pair in names])
@@ -160,7 +160,7 @@ class RoomsContract(ContractMixin):
         self.assertEqual(store.rooms("z", limit=1)[0].name, "\uffee")
 
     def test_pages_of_what_is_kept(self):
-        """What is no longer kept takes no place on a page."""
+        """Streams without kept messages take no place on a page."""
         store = self.store_with(Retention(max_age_s=10))
         for number in range(6):
             at = NOW + 5 * (number % 2)

@@ -1,4 +1,4 @@
-"""A wall clock that jumps: places rise by one, and only what is too old by that clock goes."""
+"""A wall clock that jumps: places rise by one, and only messages too old by that clock go."""
 
 from tests.storage.contract import ContractMixin
 from tests.storage.stores import LOBBY, NOW, Calls, StoreCase, entry
@@ -9,7 +9,7 @@ YEAR_S = 365 * DAY_S
 
 
 class ClockPromises(ContractMixin):
-    """What both stores promise; thirty days are kept."""
+    """The contract of both stores; messages are kept for thirty days."""
 
     def setUp(self):
         super().setUp()
@@ -18,7 +18,7 @@ class ClockPromises(ContractMixin):
         self.say("1", "2")
 
     def say(self, *ids):
-        """Say something at the time that the clock shows, and return the places."""
+        """Append messages at the clock's time, and return their places."""
         outcomes = self.store.append([entry(id, time=self.now) for id in ids])
         return [outcome.message.seq for outcome in outcomes]
 
@@ -27,7 +27,7 @@ class ClockPromises(ContractMixin):
         self.store.expire()
 
     def assert_kept(self, *ids):
-        """These are kept, at places that follow one another, in the epoch of the beginning."""
+        """Check that these are kept, at places without a gap, in the first epoch."""
         for _ in range(2):
             page = self.store.page(after=0)
             self.assertEqual([message.id for message in page.messages], list(ids))
@@ -38,7 +38,7 @@ class ClockPromises(ContractMixin):
             self.store.expire()
 
     def test_back(self):
-        """An hour back: what is said next has the next place, and an earlier time."""
+        """An hour back: the next message has the next place, and an earlier time."""
         self.jump(-HOUR_S)
         self.assertEqual(self.say("3"), [3])
         self.assert_kept("1", "2", "3")
@@ -46,7 +46,7 @@ class ClockPromises(ContractMixin):
         self.assertEqual(times, [NOW, NOW, NOW - HOUR_S])
 
     def test_far_back(self):
-        """To the beginning of time: nothing is too old for it, then or later."""
+        """To the beginning of time: no message is too old, then or later."""
         self.jump(-NOW)
         self.assertEqual(self.say("3"), [3])
         self.assert_kept("1", "2", "3")
@@ -55,7 +55,7 @@ class ClockPromises(ContractMixin):
         self.assert_kept("1", "2", "3", "4")
 
     def test_forward_and_back(self):
-        """A day forward and back: nothing is lost."""
+        """A day forward and back: no message is lost."""
         self.jump(DAY_S)
         self.assertEqual(self.say("3"), [3])
         self.assert_kept("1", "2", "3")
@@ -64,14 +64,14 @@ class ClockPromises(ContractMixin):
         self.assert_kept("1", "2", "3", "4")
 
     def test_far_forward(self):
-        """A year forward, everything is too old; what is said then is kept, and has its place."""
+        """A year forward: all messages are too old; a new one is kept, and has the next place."""
         self.jump(YEAR_S)
         self.assert_kept()
         self.assertEqual(self.say("3", "4"), [3, 4])
         self.assert_kept("3", "4")
 
     def test_far_forward_and_back(self):
-        """Back again, what was said with the wrong time is kept, as is what is said now."""
+        """Back again: messages with the wrong time are kept, and so are new messages."""
         self.jump(YEAR_S)
         self.assertEqual(self.say("3"), [3])
         self.jump(-YEAR_S)
@@ -82,7 +82,7 @@ class ClockPromises(ContractMixin):
         self.assert_kept("3", "4", "5")
 
     def test_said_again(self):
-        """What is said a second time, after a jump, has its first place and time."""
+        """A message sent again after a jump has its first place and time."""
         for seconds in (-HOUR_S, 2 * HOUR_S):
             self.jump(seconds)
             (outcome,) = self.store.append([entry("2", time=self.now)])

@@ -1,4 +1,4 @@
-"""The store in memory: what it does beyond the contract."""
+"""The store in memory: its properties beyond the contract."""
 
 from heapq import heapify
 from typing import Any
@@ -11,19 +11,19 @@ from chatd.storage.values import Retention
 from tests.storage.stores import DIRECT, LOBBY, PLENTY, Calls, StoreCase, entries, entry
 
 SMALL = MESSAGE_BYTES + 4 * len(entry("1").content_type)
-"""What a message takes that says nothing."""
+"""The bytes that a message with an empty content takes."""
 
 
 class MemoryStoreTests(StoreCase):
     def test_open_and_close(self):
-        """Opening and closing it does nothing: what was said is still there."""
+        """Opening and closing the store changes nothing: the messages are still there."""
         store = Calls(self, self.make_memory())
         store.append(entries(1))
         store.close()
         self.assertEqual(store.ids(), ["1"])
 
     def test_bounds(self):
-        """Unless it is set otherwise, it keeps less than a store on a disk would."""
+        """By default, it keeps less than a store on a disk does."""
         store = Calls(self, MemoryStore())
         store.append(entries(*range(1_001), time=2.0**40))
         self.assertEqual(store.head().oldest, 2)
@@ -31,7 +31,7 @@ class MemoryStoreTests(StoreCase):
         self.assertEqual(store.ids(), ["b", "c"])
 
     def test_max_streams(self):
-        """Of too many streams the one that has been silent for longest is forgotten."""
+        """If there are too many streams, the one with the longest silence is forgotten."""
         store = Calls(self, self.make_memory(max_streams=2))
         for stream in (LOBBY, DIRECT, LOBBY):
             store.append([entry(str(self.now), stream=stream)])
@@ -42,7 +42,7 @@ class MemoryStoreTests(StoreCase):
         self.assertEqual(store.conversations("ann"), [])
 
     def test_open_streams_stay(self):
-        """A room that somebody is in is not forgotten, however many there are."""
+        """An open room is not forgotten, however many there are."""
         store = Calls(self, self.make_memory(max_streams=1))
         rooms = [room_stream(name) for name in ("a", "b", "c")]
         heads = [store.open_stream(room, room[-1]) for room in rooms]
@@ -53,14 +53,14 @@ class MemoryStoreTests(StoreCase):
         self.assertEqual(store.open_stream(rooms[1], "b"), heads[1])
 
     def test_other_streams_do_not_stay(self):
-        """A direct stream is never released, so it is not held either."""
+        """A direct stream is never released, so opening it does not hold it."""
         store = Calls(self, self.make_memory(max_streams=1))
         head = store.open_stream(DIRECT, "")
         store.open_stream(LOBBY, "Lobby")
         self.assertNotEqual(store.open_stream(DIRECT, "").epoch, head.epoch)
 
     def test_readers_push_out_nothing(self):
-        """Reading streams that are not there pushes out none in which something is kept."""
+        """Reading streams that do not exist pushes out no stream with kept messages."""
         calls = Calls(self, self.make_memory(max_streams=3))
         for name in ("a", "b", "c"):
             calls.append([entry("1", stream=direct_stream(name, "z"))])
@@ -69,7 +69,7 @@ class MemoryStoreTests(StoreCase):
         self.assertEqual(len(calls.conversations("z")), 3)
 
     def test_too_much_in_all(self):
-        """What is too much in all goes at once, the oldest of the largest stream first."""
+        """Messages beyond the total go at once, the oldest of the largest stream first."""
         calls = Calls(self, self.make_memory(max_bytes=130 + 3 * SMALL))
         calls.open_stream(room_stream("a"), "a")
         calls.append([entry("1", b"12345", stream=direct_stream("b", "z"))])
@@ -83,7 +83,7 @@ class MemoryStoreTests(StoreCase):
         self.assertEqual(calls.open_stream(room_stream("a"), "a").seq, 4)
 
     def test_many_small_messages(self):
-        """Messages count in all though they say next to nothing: each takes its place."""
+        """Very small messages count too, because each takes some memory."""
         calls = Calls(self, self.make_memory(max_bytes=10 * SMALL + 100))
         for number in range(20):
             calls.append([entry(str(number), b"", stream=LOBBY)])
@@ -97,7 +97,7 @@ class MemoryStoreTests(StoreCase):
         self.assertEqual(calls.ids(), ["3"])
 
     def test_trimmed_seldom(self):
-        """Once there is too much, a little more goes, and all streams are looked at seldom."""
+        """Beyond the total, a little more goes than must, so that searches are rare."""
         store = self.make_memory(max_bytes=1024 * SMALL)
         calls = Calls(self, store)
         looks: list[Any] = []
@@ -113,7 +113,7 @@ class MemoryStoreTests(StoreCase):
         self.assertTrue(15 <= len(looks) <= 25)
 
     def test_names_forgotten(self):
-        """Of streams that are gone nothing is left, of those with oneself neither."""
+        """A stream that is gone leaves nothing behind, not even that of a name with itself."""
         store = self.make_memory(Retention(max_age_s=1))
         calls = Calls(self, store)
         for names in (("a", "b"), ("b", "c"), ("c", "c"), ("a", "a")):
@@ -123,7 +123,7 @@ class MemoryStoreTests(StoreCase):
         self.assertEqual((store._direct, store._streams, store._idle), ({}, {}, {}))
 
     def test_forgotten_bytes(self):
-        """What is forgotten for another reason does not count any more."""
+        """Messages forgotten for another reason no longer count."""
         calls = Calls(self, self.make_memory(max_streams=1, max_bytes=10 + SMALL))
         for name in ("a", "b", "c"):
             calls.append([entry("1", b"1234567890", stream=direct_stream(name, "z"))])

@@ -1,4 +1,4 @@
-"""One stream of the store in memory."""
+"""A stream of the store in memory."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -14,14 +14,14 @@ class MemoryStreamTests(SynchronousTestCase):
         self.stream = MemoryStream("Lobby", self.total)
 
     def test_weight(self):
-        """A message takes its content, a fixed size, and a content type of its own."""
+        """The weight of a message is its content, a fixed size, and a content type of its own."""
         self.stream.append(entry("1", b"12345", content_type=DEFAULT_CONTENT_TYPE))
         self.assertEqual(self.stream.weight, 5 + MESSAGE_BYTES)
         self.stream.append(entry("2", b"", content_type="text/x-json"))
         self.assertEqual(self.stream.weight, 5 + MESSAGE_BYTES + 4 * 11 + MESSAGE_BYTES)
 
     def test_weight_of_what_is_dropped(self):
-        """What is dropped, trimmed or expired takes no more, and the total follows."""
+        """Messages that are dropped, trimmed or expired weigh nothing, and the total follows."""
         other = MemoryStream("Den", self.total)
         other.append(entry("1", b"1"))
         self.stream.append(entry("1", b"12345", content_type=DEFAULT_CONTENT_TYPE))
@@ -38,7 +38,7 @@ class MemoryStreamTests(SynchronousTestCase):
         self.assertEqual(self.total.bytes, other.weight)
 
     def test_drop_none(self):
-        """To drop no message, or fewer than none, changes nothing."""
+        """Dropping no message, or fewer than none, changes nothing."""
         self.stream.append(entry("1"))
         weight = self.stream.weight
         for count in (0, -3):

@@ -1,4 +1,4 @@
-"""The two stores, asked the same in any order, give the same answers."""
+"""Both stores give the same answers to the same calls, in any order."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +49,7 @@ bounds = st.builds(
 
 
 class Epochs:
-    """Numbers a store's epochs in the order in which they are seen: their names are random."""
+    """Numbers a store's epochs in the order in which they appear, because they are random."""
 
     def __init__(self):
         self._seen = {}
@@ -63,11 +63,11 @@ class Epochs:
             return (value.messages, self.plain(value.head), value.is_complete)
         if isinstance(value, list):
             return [self.plain(each) for each in value]
-        return getattr(value, "args", value)  # an error is the same as one that says the same
+        return getattr(value, "args", value)  # errors with the same text are the same
 
 
 def in_order(value):
-    """Return rooms or conversations in an order, for they come in none, and without epochs."""
+    """Return rooms or conversations sorted and without epochs."""
 
     def plain(head):
         return (head.name, head.seq, head.oldest, head.topic)
@@ -80,13 +80,13 @@ def in_order(value):
 class AgreementTests(StoreCase):
     @given(bounds, operations, st.integers(1, 4))
     def test_agree(self, retention, asked, sweep_rows):
-        """Whatever is asked, the answers are the same, epochs' names aside."""
+        """For any calls the answers are the same, except for the texts of epochs."""
         self.now = NOW
         self.patch(sqlite_retention, "SWEEP_ROWS", sweep_rows)
         memory = Calls(self, self.make_memory(retention))
         sqlite = Calls(self, self.make_sqlite(retention, directory=self.make_directory()))
         stores = [(memory, Epochs()), (sqlite, Epochs())]
-        for stream in STREAMS:  # so that the epochs are seen in the same order
+        for stream in STREAMS:  # so that the epochs appear in the same order
             asked = [*asked, ("read", stream, None, 0, 100, 10**6)]
         for operation in asked:
             answers = [epochs.plain(self.ask(store, *operation)) for store, epochs in stores]
@@ -95,7 +95,7 @@ class AgreementTests(StoreCase):
         sqlite.close()
 
     def ask(self, store, what, *values):
-        """Ask one store."""
+        """Call a method of one store."""
         if what == "wait":
             return None
         if what == "append":
@@ -109,7 +109,7 @@ class AgreementTests(StoreCase):
         return in_order(answer) if isinstance(answer, list) else answer
 
     def entry(self, stream, author, id, size, is_late):
-        """An entry; one that is late bears an earlier time, as if the clock was set back."""
+        """Return an entry; a late entry has an earlier time, as if the clock was set back."""
         room = stream[-1] if stream in ROOMS else None
         time = self.now - 3 if is_late else self.now
         return Entry(stream, author, str(id), room, None, author, time, TEXT, b"x" * size)

@@ -7,7 +7,7 @@ from chatd.storage.streamkeys import direct_names, direct_stream, is_room, room_
 
 class StreamKeyTests(SynchronousTestCase):
     def test_either_order(self):
-        """Two names have one stream, whoever of them asks for it."""
+        """Two names have one stream, in either order."""
         self.assertEqual(direct_stream("bob", "ann"), direct_stream("ann", "bob"))
         self.assertNotEqual(direct_stream("ann", "bob"), direct_stream("ann", "carol"))
 
@@ -18,7 +18,7 @@ class StreamKeyTests(SynchronousTestCase):
         self.assertEqual(direct_names(room_stream("direct")), (None, None))
 
     def test_rooms_and_names_apart(self):
-        """A room's stream is never that of two names, whatever the room is called."""
+        """A room's stream is never that of two names, whatever the room's name."""
         self.assertTrue(is_room(room_stream("lobby")))
         self.assertFalse(is_room(direct_stream("ann", "bob")))
         self.assertNotEqual(room_stream("ann bob"), direct_stream("ann", "bob"))

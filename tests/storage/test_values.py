@@ -17,7 +17,7 @@ from tests.storage.stores import entry
 
 class RetentionTests(SynchronousTestCase):
     def test_keeps_something(self):
-        """Bounds that keep nothing are refused, and the narrowest that keep something are not."""
+        """A retention that keeps nothing is refused; the smallest that keeps a message is not."""
         for bounds in ({"max_messages": 0}, {"max_age_s": 0}, {"max_bytes": -1}):
             error = self.assertRaises(ConfigurationError, Retention, **bounds)
             self.assertNotIn("\n", str(error))
@@ -40,7 +40,7 @@ class RepeatTests(SynchronousTestCase):
 
 
 class ResumeFromTests(SynchronousTestCase):
-    """A stream of which the messages 4 to 9 are kept, under epoch e."""
+    """A stream with the kept messages 4 to 9, under epoch e."""
 
     def resume(self, seq, epoch=None, id=None):
         head = Head(name="Lobby", epoch="e", seq=9, oldest=4, last_id="m9")
@@ -52,11 +52,11 @@ class ResumeFromTests(SynchronousTestCase):
             self.assertEqual(self.resume(*position), (position[0], True))
 
     def test_gap(self):
-        """Where messages after the position are gone, the reader goes on, and is told."""
+        """If messages after the position are gone, the reader goes on, and the result says so."""
         for id in (None, "whatever"):
             self.assertEqual(self.resume(2, "e", id), (2, False))
 
     def test_unknown(self):
-        """A position of another order begins anew: another epoch, a later place, another id."""
+        """A read begins anew after a position of another epoch, a later place or another id."""
         for position in ((6, "f"), (10, "e"), (6, "e", "other")):
             self.assertEqual(self.resume(*position), (0, False))

@@ -1,4 +1,4 @@
-"""Faults of a database: an instruction that fails, and files to be damaged."""
+"""Faults of a database: an instruction that fails, and files to damage."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from tests.storage.stores import LOBBY, NOW, StoreCase, entry
 
 
 class Failing:
-    """Lets a connection fail at one of the instructions that SQLite carries out.
+    """Makes a connection fail at one of the instructions that SQLite executes.
 
-    Those of COMMIT and ROLLBACK do not count: what is interrupted there is done all the same.
+    Instructions of COMMIT and ROLLBACK do not count: SQLite finishes them even if interrupted.
 
     Args:
         connection: The connection.
 
     Attributes:
-        count: How many instructions were carried out.
+        count: The number of executed instructions.
     """
 
     def __init__(self, connection) -> None:
@@ -65,9 +65,9 @@ class FilesCase(StoreCase):
     """Copies of a good database, to be damaged.
 
     Attributes:
-        good: A directory whose daemon has ended well: all is in `chatd.db`.
-        killed: One whose daemon was killed: much is in `chatd.db-wal` still.
-        said: The ids of what was confirmed, in order.
+        good: A directory whose daemon ended well: all messages are in `chatd.db`.
+        killed: A directory whose daemon was killed: many are still in `chatd.db-wal`.
+        said: The ids of the confirmed messages, in order.
     """
 
     def setUp(self):
@@ -81,22 +81,22 @@ class FilesCase(StoreCase):
             ids = [f"{batch} {number}" for number in range(PER_BATCH)]
             streams.append([entry(id, CONTENT) for id in ids])
             self.said += ids
-        shutil.copytree(self.good, self.killed)  # the files as a kill leaves them
+        shutil.copytree(self.good, self.killed)  # the files that a kill leaves
         streams.close()
         self.assertFalse((self.good / "chatd.db-wal").exists())
         self.number_of_copies = 0
 
     def copy(self, of):
-        """A copy of a directory, and the path of the database in it."""
+        """Copy a directory, and return the path of the database in it."""
         self.number_of_copies += 1
         directory = self.directory / f"copy {self.number_of_copies}"
         shutil.copytree(of, directory)
         return directory / "chatd.db"
 
     def told(self, path):
-        """What is read from the database of a directory: the ids in it; None where it is refused.
+        """Return the ids in the database of a directory; None if the database is refused.
 
-        Whatever is told is right: a message as it was said, at its place.
+        Check that each message that is read is unchanged, and at its place.
         """
         database = Database(path.parent, Durability.NORMAL, busy_timeout_s=0.0)
         streams = SqliteStreams(database, Retention(), lambda: NOW)
@@ -114,12 +114,12 @@ class FilesCase(StoreCase):
             database.let_go()
 
     def assert_one_line(self, error, path):
-        """An error says in one line what it is about."""
+        """Check that an error names its file, in one line."""
         self.assertIn(str(path), str(error))
         self.assertNotIn("\n", str(error))
 
     def goes_on(self, path):
-        """Say that a message more is stored after those that are told, and stays."""
+        """Check that one more message is stored after those that can be read, and stays."""
         told = self.told(path)
         database = Database(path.parent, Durability.NORMAL)
         streams = SqliteStreams(database, Retention(), lambda: NOW)

@@ -1,4 +1,4 @@
-"""What the tests share in which a database is killed, copied and put back."""
+"""Shared by tests that kill a store, copy its database and put the copy back."""
 
 import shutil
 import sqlite3
@@ -22,7 +22,7 @@ class MarkCase(StoreCase):
     """A store that is started, stopped and copied.
 
     Attributes:
-        before: Its epochs before it was put back; set by the tests.
+        before: The epochs from before the copy was put back; set by the tests.
     """
 
     before: Sequence[Any]
@@ -49,7 +49,7 @@ class MarkCase(StoreCase):
         return tuple(self.streams.open_stream(*each).epoch for each in named)
 
     def copy(self, name="copy"):
-        """Copy the directory as it is, whoever runs in it."""
+        """Copy the directory as it is, even if a store runs in it."""
         shutil.copytree(self.directory, self.copies / name)
         return self.copies / name
 
@@ -64,7 +64,7 @@ class MarkCase(StoreCase):
         return target
 
     def expire(self):
-        """Look for what is too old, to the end."""
+        """Drop all messages that are too old."""
         place = self.streams.expire_some()
         while place is not None:
             place = self.streams.expire_some(place)
@@ -73,7 +73,7 @@ class MarkCase(StoreCase):
         return [path for path in self.directory.iterdir() if path.name.startswith(PREFIX)]
 
     def assert_put_back(self, *, is_put_back=True):
-        """Start; say whether the store knows that it was put back, by its epochs and its word."""
+        """Start; check by the epochs and by `was_put_back` whether the store noticed a copy."""
         self.start()
         self.assertIs(self.database.was_put_back, is_put_back)
         now = self.epochs()
@@ -82,7 +82,7 @@ class MarkCase(StoreCase):
         else:
             self.assertEqual(now, self.before)
         self.say("more")
-        for is_killed in (False, True):  # and nothing is renewed a second time
+        for is_killed in (False, True):  # and the epochs are not renewed a second time
             self.stop(is_killed=is_killed)
             self.start()
             self.assertEqual((self.epochs(), self.database.was_put_back), (now, False))

@@ -1,4 +1,4 @@
-"""When a file was born."""
+"""The birth of a file."""
 
 import ctypes
 import os
@@ -8,10 +8,10 @@ from tests.storage.sqlite.marks import MarkCase
 
 
 class BirthTests(MarkCase):
-    """What tells a file from a copy of it."""
+    """The text that distinguishes a file from a copy of it."""
 
     def test_same_file(self):
-        """A file stays the same, whatever is written into it and whatever it is called."""
+        """A file keeps its birth when it is written to or renamed."""
         path = self.directory / "file"
         path.write_bytes(b"1")
         born = birth_of(path)
@@ -21,7 +21,7 @@ class BirthTests(MarkCase):
         self.assertEqual(birth_of(renamed), born)
 
     def test_unknown(self):
-        """Where the time of birth cannot be asked for, or is not known, the inode must do."""
+        """If the time of birth is unknown, or the system has no call for it, the inode is used."""
         path = self.directory / "file"
         path.write_bytes(b"1")
         inode = str(path.stat().st_ino)
@@ -39,5 +39,5 @@ class BirthTests(MarkCase):
             self.assertEqual(birth_of(path), inode)
 
     def test_missing(self):
-        """A file that is not there has none."""
+        """A file that does not exist has no birth."""
         self.assertRaises(OSError, birth_of, self.directory / "missing")

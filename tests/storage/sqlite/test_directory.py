@@ -21,10 +21,10 @@ def mode_of(path):
 
 
 class DirectoryTests(SqliteCase):
-    """The directory and what is in it."""
+    """The directory and its files."""
 
     def test_modes(self):
-        """Only the owner can look into what the store makes, whatever the umask."""
+        """Only the owner can read the files that the store makes, whatever the umask."""
         for umask in (0, 0o077):
             self.addCleanup(os.umask, os.umask(umask))
             self.directory = self.make_directory() / "parent" / "data"
@@ -44,13 +44,13 @@ class DirectoryTests(SqliteCase):
             )
 
     def test_directory_that_is_there(self):
-        """A directory that is there keeps its mode."""
+        """An existing directory keeps its mode."""
         self.directory.chmod(0o750)
         self.make_streams()
         self.assertEqual(mode_of(self.directory), 0o750)
 
     def test_relative(self):
-        """A directory is that of where the daemon was started."""
+        """A relative path starts at the daemon's first directory."""
         self.addCleanup(os.chdir, Path.cwd())
         os.chdir(self.directory)
         store = SqliteStore("data", durability=Durability.FULL, run=AtOnce())

@@ -1,4 +1,4 @@
-"""A transaction that fails, at whichever of SQLite's instructions, is not done at all."""
+"""A transaction that fails, at any of SQLite's instructions, changes nothing."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tests.storage.stores import DIRECT, LOBBY, NOW, StoreCase, entry
 DEN = room_stream("den")
 DAY_S = 86_400.0
 FEWEST = 30
-"""Even the smallest transaction has more instructions than this."""
+"""A number that the instructions of even the smallest transaction exceed."""
 STRIDE = 5
-"""How far the instructions are apart at which it fails; 1 for all of them."""
+"""The distance of the instructions that are made to fail; 1 for all of them."""
 EVERYTHING = {"after": 0, "before": None, "limit": 1000, "max_bytes": 10**9}
 
 
 class AnywhereTests(StoreCase):
-    """Nothing of what failed is to be seen, in the database or in mind; the next try does it."""
+    """A failure leaves no change in the database or in memory; the next try succeeds."""
 
     def test_append(self):
-        """Messages to a new room, to an old one and to a name, one of them said before."""
+        """Messages to a new room, to an old room and to a name, one of them sent before."""
         self.check(
             lambda streams: streams.append(
                 [
@@ -35,7 +35,7 @@ class AnywhereTests(StoreCase):
         )
 
     def test_append_over_the_bounds(self):
-        """Messages that push others out, and those out of the database."""
+        """Messages that push out others, which are then deleted from the database."""
         self.check(
             lambda streams: streams.append([entry(f"more {n}") for n in range(5)]),
             Retention(max_messages=3),
@@ -50,11 +50,11 @@ class AnywhereTests(StoreCase):
         self.check(lambda streams: streams.expire_some(), Retention(max_age_s=DAY_S), days=2)
 
     def test_release(self):
-        """A room of which nothing is kept."""
+        """A room without kept messages."""
         self.check(lambda streams: streams.release(LOBBY), Retention(max_age_s=DAY_S), days=2)
 
     def check(self, act, retention=Retention(), days=0):  # noqa: B008  (frozen)
-        """Let an act fail at instructions all over it, each time on a store of its own."""
+        """Make an action fail at many of its instructions, each time on a store of its own."""
         expected, count = self.try_once(act, retention, days, 0)
         self.assertGreater(count, FEWEST)
         self.failures = 0
@@ -67,7 +67,7 @@ class AnywhereTests(StoreCase):
         self.assertGreater(self.failures, len(numbers) // 2)
 
     def try_once(self, act, retention, days, number):
-        """Let it fail at one instruction, do it again, and return how everything stands then."""
+        """Make the action fail at one instruction, do it again, and return the resulting state."""
         self.now = NOW
         self.directory = self.make_directory()
         streams, database = self.make_streams(retention)
@@ -94,7 +94,7 @@ class AnywhereTests(StoreCase):
         return stands, count
 
     def fails(self, act, streams):
-        """Say whether an act fails; it need not where it is tried again at once."""
+        """Return whether an action fails; it need not if the store tries again by itself."""
         try:
             act(streams)
         except StoreError as error:
@@ -104,14 +104,14 @@ class AnywhereTests(StoreCase):
         return False
 
     def rows(self, database):
-        """All that is in the database."""
+        """Return the rows of the tables `streams` and `messages`."""
         return [
             database.connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
             for table in ("streams", "messages")
         ]
 
     def stands(self, streams):
-        """Where each stream stands of which something is kept, and what is in it."""
+        """Return the state and the messages of each stream."""
         pages = [streams.read(stream, **EVERYTHING) for stream in (LOBBY, DEN, DIRECT)]
         return [
             (

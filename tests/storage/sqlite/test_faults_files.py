@@ -1,4 +1,4 @@
-"""A store whose files are damaged: it is refused in one line, or what is told of it is right."""
+"""A store with damaged files: it is refused in one line, or everything read from it is right."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class DatabaseFileTests(FilesCase):
     """Damage to `chatd.db`."""
 
     def test_as_it_is(self):
-        """What is not damaged is there, whether the daemon ended well or was killed."""
+        """Undamaged files have all messages, whether the daemon ended well or was killed."""
         self.assertEqual(self.told(self.copy(self.good)), self.said)
         path = self.copy(self.killed)
         self.assertEqual(self.told(path), self.said)
         self.goes_on(path)
 
     def test_truncated(self):
-        """A file that lost its end: nothing is told to be all there is."""
+        """A file that lost its end is refused, and never read as if it was whole."""
         size = (self.good / "chatd.db").stat().st_size
         for length in (15, 99, 100, PAGE, 2 * PAGE, size // PAGE // 2 * PAGE, size - PAGE):
             path = self.copy(self.good)
@@ -36,7 +36,7 @@ class DatabaseFileTests(FilesCase):
                 self.assertIsNone(self.told(path))
 
     def test_header(self):
-        """Garbage in the place of the header is no database, and is left as it is."""
+        """A database with a damaged header is refused, and not changed."""
         for start, size in ((0, 16), (0, 100), (0, PAGE), (16, 2)):
             path = self.copy(self.good)
             overwrite(path, start, random.Random(start).randbytes(size))
@@ -46,7 +46,7 @@ class DatabaseFileTests(FilesCase):
                 self.assertEqual(path.read_bytes(), damaged)
 
     def test_page(self):
-        """Garbage in the place of any page is refused, or is in none that is read."""
+        """A database with a damaged page is refused, or all its messages are right."""
         pages = (self.good / "chatd.db").stat().st_size // PAGE
         self.assertGreater(pages, 20)
         refused = 0
@@ -60,7 +60,7 @@ class DatabaseFileTests(FilesCase):
         self.assertGreaterEqual(refused, pages // 2)
 
     def test_zeros(self):
-        """So is a page that was never written."""
+        """So is a database with a page that was never written."""
         pages = (self.good / "chatd.db").stat().st_size // PAGE
         for page in range(1, pages, 3):
             path = self.copy(self.good)
@@ -69,7 +69,7 @@ class DatabaseFileTests(FilesCase):
                 self.assertIn(self.told(path), (None, self.said))
 
     def test_say_on(self):
-        """What is said beside a damaged page has its right place, or is not stored."""
+        """Beside a damaged page, a new message gets its right place, or is not stored."""
         pages = (self.good / "chatd.db").stat().st_size // PAGE
         stored = 0
         for page in range(1, pages):
@@ -80,7 +80,7 @@ class DatabaseFileTests(FilesCase):
         self.assertGreater(stored, pages // 4)
 
     def say_one(self, path):
-        """Say one message more, if the store can be opened, and whether it was stored."""
+        """Append a message if the store can be opened, and return whether it was stored."""
         database = Database(path.parent, Durability.NORMAL)
         streams = SqliteStreams(database, Retention(), lambda: NOW)
         try:
@@ -97,10 +97,10 @@ class DatabaseFileTests(FilesCase):
         return True
 
     def test_empty(self):
-        """A file of no bytes, as a kill at the very first leaves it, is a new database."""
+        """An empty file, as an early kill leaves it, is a new database if no mark has a count."""
         path = self.copy(self.good)
         path.write_bytes(b"")
-        self.assertIsNone(self.told(path))  # the mark beside it says that there was more
+        self.assertIsNone(self.told(path))  # the mark beside it has a higher count
         for mark in path.parent.glob("chatd.mark.*"):
             mark.unlink()
         self.assertEqual(self.told(path), [])
@@ -111,7 +111,7 @@ class LogFileTests(FilesCase):
     """Damage to `chatd.db-wal` and the other files beside it."""
 
     def test_garbage(self):
-        """Garbage beside a database that was closed well is none of it."""
+        """Garbage beside a database that was closed well is ignored."""
         for size in (1, 31, 32, 1000, 100 * PAGE):
             path = self.copy(self.good)
             wal_of(path).write_bytes(random.Random(size).randbytes(size))
@@ -121,7 +121,7 @@ class LogFileTests(FilesCase):
                 self.said.pop()
 
     def test_cut_short(self):
-        """A write-ahead log cut anywhere holds the first transactions, whole, and goes on."""
+        """A write-ahead log that was cut keeps the first transactions, whole, and goes on."""
         size = wal_of(self.killed / "chatd.db").stat().st_size
         random_ = random.Random(0)
         lengths = {0, 1, 31, 32, 33, size - 1, *(random_.randrange(size) for _ in range(40))}
@@ -137,7 +137,7 @@ class LogFileTests(FilesCase):
         self.assertGreater(len(numbers), BATCHES // 2)
 
     def test_flipped(self):
-        """A write-ahead log with a wrong bit ends before it."""
+        """A write-ahead log with a wrong bit ends before that bit."""
         size = wal_of(self.killed / "chatd.db").stat().st_size
         for seed in range(30):
             path = self.copy(self.killed)
@@ -149,7 +149,7 @@ class LogFileTests(FilesCase):
                 self.assert_whole_transactions(self.told(path))
 
     def test_index(self):
-        """The index of the write-ahead log is made anew, whatever is in its place."""
+        """The index of the write-ahead log is made anew, whatever its content."""
         for content in (b"", b"x", bytes(32768), random.Random(1).randbytes(32768)):
             path = self.copy(self.killed)
             path.with_name("chatd.db-shm").write_bytes(content)
@@ -157,7 +157,7 @@ class LogFileTests(FilesCase):
                 self.assertEqual(self.told(path), self.said)
 
     def test_in_the_place_of_a_file(self):
-        """A directory where a file is to be is refused."""
+        """A directory in the place of a file is refused."""
         for name in ("chatd.db-wal", "chatd.db-shm", "chatd.lock"):
             path = self.copy(self.good)
             path.with_name(name).unlink(missing_ok=True)
@@ -172,7 +172,7 @@ class LogFileTests(FilesCase):
 
 
 def wal_of(path):
-    """The path of a database's write-ahead log."""
+    """Return the path of a database's write-ahead log."""
     return path.with_name(f"{path.name}-wal")
 
 

@@ -1,4 +1,4 @@
-"""Damage that is not noticed yet, and failures after which not everything goes on."""
+"""Damage that SQLite does not notice by itself, and failures from which the store recovers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.storage.stores import LOBBY, StoreCase, entries, entry
 
 
 class OpenTests(FilesCase):
-    """A database file that is gone or empty, beside a write-ahead log that holds the messages."""
+    """A database file that is gone or empty, beside a write-ahead log with the messages."""
 
     def test_cut_to_nothing(self):
         """The write-ahead log stays: opening fails, or every confirmed message is there."""
@@ -25,20 +25,20 @@ class OpenTests(FilesCase):
                 self.assertIn(self.told(path), (None, self.said))
 
     def test_gone(self):
-        """The same where it is not there at all."""
+        """The same for a file that is missing."""
         path = self.copy(self.killed)
         path.unlink()
         self.assertIn(self.told(path), (None, self.said))
 
     def test_one_byte(self):
-        """A file of one byte is no database, nor a new one."""
+        """A file of one byte is refused; it is not a new database."""
         path = self.copy(self.good)
         path.write_bytes(b"S")
         self.assertIsNone(self.told(path))
         self.assertEqual(path.read_bytes(), b"S")
 
     def test_cut_within_a_page(self):
-        """A file cut anywhere, not only between pages, tells no message but as it was said."""
+        """A file that was cut anywhere, not only between pages, is refused."""
         size = (self.good / "chatd.db").stat().st_size
         for length in (PAGE - 1, PAGE + 1, size // 2 + 1, size - 100, size - 1):
             path = self.copy(self.good)
@@ -49,7 +49,7 @@ class OpenTests(FilesCase):
 
 
 class GoingOnTests(StoreCase):
-    """After a transaction failed."""
+    """The store after a failed transaction."""
 
     def setUp(self):
         super().setUp()
@@ -58,7 +58,7 @@ class GoingOnTests(StoreCase):
         self.streams.append(entries(1))
 
     def test_lock_is_let_go(self):
-        """One that fails at its very beginning does not keep other programs out."""
+        """A transaction that fails at its beginning leaves no lock on the database."""
         failing = Failing(self.database.connection)
         other = sqlite3.connect(self.database.path, timeout=0.0, isolation_level=None)
         self.addCleanup(other.close)
@@ -71,7 +71,7 @@ class GoingOnTests(StoreCase):
             other.execute("ROLLBACK")
 
     def test_another_wrote(self):
-        """Where more is in the database than in mind, it is found out at the latest by failing."""
+        """If another program wrote to the database, the store notices by failing at the latest."""
         other = sqlite3.connect(self.database.path, isolation_level=None)
         other.execute(
             "INSERT INTO messages SELECT stream, 2, author, 'theirs', sender, room, recipient,"

@@ -1,4 +1,4 @@
-"""The mark beside a database: what is no copy keeps its epochs."""
+"""The mark beside a database: a database that is no copy keeps its epochs."""
 
 import os
 from pathlib import Path
@@ -17,7 +17,7 @@ DEN = room_stream("den")
 
 
 class SameStoreTests(MarkCase):
-    """What is no copy keeps its epochs."""
+    """A database that is no copy keeps its epochs."""
 
     def setUp(self):
         super().setUp()
@@ -26,14 +26,14 @@ class SameStoreTests(MarkCase):
         self.before = self.epochs()
 
     def test_killed_whenever(self):
-        """A kill leaves any of the marks that are made and removed; each is understood."""
+        """A kill leaves any of the marks that are made and removed; each case is recognized."""
         for step in ("renew", "drop_others"):
             self.stop()
             self.break_at(step)
             self.assert_put_back(is_put_back=False)
 
     def break_at(self, step):
-        """Let the next start end right after, or before, a step."""
+        """Make the next start end right after, or before, a step."""
 
         def fail(mark, *arguments):
             whole(mark, *arguments)
@@ -49,7 +49,7 @@ class SameStoreTests(MarkCase):
         self.assertEqual(len(self.marks()), 2)
 
     def test_killed_while_it_is_made(self):
-        """A mark that is not finished is none, and is made anew."""
+        """An unfinished mark is ignored, and made anew."""
         self.stop()
 
         def fail(*arguments):
@@ -70,7 +70,7 @@ class SameStoreTests(MarkCase):
         )
 
     def test_moved(self):
-        """A directory that is moved, and not copied, is the same."""
+        """A directory that is moved, and not copied, is the same store."""
         self.stop()
         moved = self.copies / "moved"
         self.directory.rename(moved)
@@ -79,7 +79,7 @@ class SameStoreTests(MarkCase):
         self.assert_put_back(is_put_back=False)
 
     def test_streams_that_are_gone(self):
-        """What was said in streams that are gone counts all the same."""
+        """Messages of streams that are gone count all the same."""
         self.streams.append(entries(1, 2, 3, stream=DEN, time=NOW - 100))
         self.now += self.streams._retention.max_age_s - 50
         self.expire()
@@ -88,7 +88,7 @@ class SameStoreTests(MarkCase):
         self.assert_put_back(is_put_back=False)
 
     def test_gone(self):
-        """A database that is gone, or empty, is told beside its mark; nothing is begun anew."""
+        """A database that is gone or empty, beside a mark, is refused; no new one is begun."""
         self.stop()
         kept = self.database.path.read_bytes()
         for spoil in (lambda path: path.write_bytes(b""), Path.unlink):
@@ -99,7 +99,7 @@ class SameStoreTests(MarkCase):
         self.assert_put_back(is_put_back=False)
 
     def test_begun_anew(self):
-        """It is begun anew where the mark is removed, too, or where nothing was ever said."""
+        """A new database is begun if the mark is removed, too, or if there never was a message."""
         self.stop()
         for path in (self.database.path, *self.marks()):
             path.unlink()
@@ -111,7 +111,7 @@ class SameStoreTests(MarkCase):
         self.assertEqual(len(self.marks()), 1)
 
     def test_what_is_no_mark(self):
-        """A pipe, a directory or another file in a mark's place is read by no start."""
+        """A start does not read a pipe, a directory or another file in the place of a mark."""
         self.stop()
         (mark,) = self.marks()
         count = mark.read_bytes()
@@ -130,7 +130,7 @@ class SameStoreTests(MarkCase):
         self.assert_put_back(is_put_back=False)
 
     def test_failed_while_running(self):
-        """A mark that cannot be renewed while the store runs leaves all as it is."""
+        """If the mark cannot be renewed while the store runs, the store goes on as before."""
         patch = self.patch(Mark, "renew", lambda *_: (_ for _ in ()).throw(OSError("full")))
         self.assertRaises(StoreError, self.expire)
         patch.restore()
@@ -139,14 +139,14 @@ class SameStoreTests(MarkCase):
         self.assert_put_back(is_put_back=False)
 
     def test_only_after_something_was_said(self):
-        """A store in which nothing is said writes nothing by itself."""
+        """A store without new messages does not write by itself."""
         self.expire()
         marks = self.marks()
         self.expire()
         self.assertEqual(self.marks(), marks)
 
     def test_told_in_the_log(self):
-        """An operator is told that the store is a copy, in one warning; else nothing."""
+        """If the store is a copy, the log has one warning of it; otherwise none."""
         self.stop()
         for path in self.marks():
             path.unlink()
@@ -159,10 +159,10 @@ class SameStoreTests(MarkCase):
 
 
 class FollowingTests(MarkCase):
-    """How a mark follows what is said."""
+    """The count in a mark, while messages are appended."""
 
     def test_not_at_each_message(self):
-        """It is written at most once in its interval, and never goes back."""
+        """The mark is written at most once in its interval, and never goes back."""
         self.patch(mark, "INTERVAL_S", 2.0)
         times = iter((1.0, 2.0, 3.0))
         following = Mark(self.directory, lambda: next(times))
@@ -176,7 +176,7 @@ class FollowingTests(MarkCase):
         self.assertEqual(counts, [9, 9, 13])
 
     def test_disk_that_is_full(self):
-        """One that cannot be written falls behind; nobody is told."""
+        """A mark that cannot be written falls behind, without an error."""
         following = Mark(self.directory, lambda: 0.0)
         following.renew(7)
         self.patch(os, "pwrite", lambda *_: (_ for _ in ()).throw(OSError("full")))

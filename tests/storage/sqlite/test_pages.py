@@ -1,4 +1,4 @@
-"""The store in a database, when much is looked up in it: for what that costs, and in turn."""
+"""Reads of the store in a database: their cost, and their turns."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ class LookUpTests(StoreCase):
         self.assertEqual(costs[0], costs[1])
 
     def test_readers_in_turn(self):
-        """Few look something up at once, and what is said waits for no more than those."""
+        """Only a few reads run at once, and an append waits for no more than those."""
         given = []
 
         class Later(AtOnce):

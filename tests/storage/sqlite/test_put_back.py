@@ -14,7 +14,7 @@ from tests.storage.stores import DIRECT, LOBBY, NOW
 
 
 class PutBackTests(MarkCase):
-    """Something was said after the copy was made, and the copy is put back."""
+    """Messages are appended after the copy was made, and the copy is put back."""
 
     def begin(self):
         self.start()
@@ -22,13 +22,13 @@ class PutBackTests(MarkCase):
         self.before = self.epochs()
 
     def go_on(self):
-        """Say more, in a run of its own where the store is stopped."""
+        """Append more messages, in a run of its own if the store is stopped."""
         if self.database._connection is None:
             self.start()
         self.say("b3")
 
     def test_database_alone(self):
-        """The database is put back without what is beside it, over the old one or in its place."""
+        """The database is put back alone, over the old file or in its place."""
         for is_killed in (False, True):
             for is_over in (False, True):
                 self.directory = self.make_directory()
@@ -45,7 +45,7 @@ class PutBackTests(MarkCase):
                 self.assert_put_back()
 
     def test_new_directory(self):
-        """The directory is put in the place of the one that was there, or in another."""
+        """The directory is put in the place of the old directory, or elsewhere."""
         for is_killed in (False, True):
             self.directory = self.make_directory()
             self.begin()
@@ -58,7 +58,7 @@ class PutBackTests(MarkCase):
             self.assert_put_back()
 
     def test_over(self):
-        """The directory is put over the files that are there, as they have their inodes."""
+        """The directory is copied over the old files, which keep their inodes."""
         for is_killed in (False, True):
             self.directory = self.make_directory()
             self.begin()
@@ -79,7 +79,7 @@ class PutBackTests(MarkCase):
         self.assert_put_back()
 
     def test_over_after_a_kill(self):
-        """A run that looked for what is old after the copy, and was killed, is told apart too."""
+        """A run that dropped old messages after the copy, and was killed, is distinguished too."""
         self.begin()
         copy = self.copy()
         self.say("b3")
@@ -89,7 +89,7 @@ class PutBackTests(MarkCase):
         self.assert_put_back()
 
     def test_by_name(self):
-        """Files of which only the changed ones are written anew, as rsync does, are told apart."""
+        """A copy that replaces only the changed files, as rsync does, is noticed."""
         self.begin()
         self.stop()
         copy = self.copy()
@@ -106,7 +106,7 @@ class PutBackTests(MarkCase):
         self.assert_put_back()
 
     def test_without_a_mark(self):
-        """A mark that is gone, or says nothing, proves nothing: the epochs are new."""
+        """If the mark is gone or has no count, the epochs are new."""
         for spoil in (Path.unlink, lambda path: path.write_bytes(b"")):
             self.directory = self.make_directory()
             self.begin()
@@ -116,7 +116,7 @@ class PutBackTests(MarkCase):
             self.assert_put_back()
 
     def test_from_before_there_were_marks(self):
-        """An older database beside a mark was put back; one without a mark is as it was."""
+        """A database older than marks was put back if it is beside a mark; otherwise it was not."""
         for has_mark in (False, True):
             self.directory = self.make_directory()
             self.make_old()
@@ -125,7 +125,7 @@ class PutBackTests(MarkCase):
             self.assert_put_back(is_put_back=has_mark)
 
     def make_old(self):
-        """Make a database of before there were marks."""
+        """Make a database of a version without marks."""
         database = Database(self.directory, Durability.FULL)
         database.path.touch()
         with closing(sqlite3.connect(database.path, isolation_level=None)) as connection:

@@ -1,11 +1,11 @@
-"""What the SQLite store keeps when the process ends."""
+"""The data that the SQLite store keeps when the process ends."""
 
 from chatd.storage.values import Retention
 from tests.storage.stores import DIRECT, LOBBY, Calls, SqliteCase, entries, entry
 
 
 class RestartTests(SqliteCase):
-    """What outlives the process."""
+    """The data that outlives the process."""
 
     def test_everything(self):
         """Messages, places, epochs, names and topics are there after a restart."""
@@ -26,7 +26,7 @@ class RestartTests(SqliteCase):
         self.assertEqual((repeated.is_new, new.message.seq), (False, 3))
 
     def test_of_the_process_only(self):
-        """The end of the process without a word changes nothing."""
+        """If the process ends without closing the store, nothing changes."""
         streams, database = self.make_streams()
         head = streams.open_stream(LOBBY, "Lobby")
         streams.append(entries(1))
@@ -36,7 +36,7 @@ class RestartTests(SqliteCase):
         self.assertEqual(streams.open_stream(LOBBY, "").epoch, head.epoch)
 
     def test_unsaid(self):
-        """A room in which nothing was said is not there after a restart."""
+        """A room that never had a message is gone after a restart."""
         store = Calls(self, self.make_sqlite())
         head = store.open_stream(LOBBY, "Lobby")
         store.set_topic(LOBBY, "topic")
@@ -46,7 +46,7 @@ class RestartTests(SqliteCase):
         self.assertNotEqual(again.epoch, head.epoch)
 
     def test_all_too_old(self):
-        """A room in which all is too old is not there after a restart."""
+        """A room whose messages are all too old is gone after a restart."""
         bounds = Retention(max_age_s=10)
         store = Calls(self, self.make_sqlite(bounds))
         head = store.open_stream(LOBBY, "Lobby")
@@ -60,7 +60,7 @@ class RestartTests(SqliteCase):
         self.assertEqual(store.ids(), ["1"])
 
     def test_other_bounds(self):
-        """Bounds that are narrower apply at once, and those that are wider from then on."""
+        """Narrower bounds apply at once, and wider bounds from then on."""
         for bounds, ids in (
             (Retention(), "12345"),
             (Retention(max_messages=3), "345"),
@@ -75,7 +75,7 @@ class RestartTests(SqliteCase):
             store.close()
 
     def test_topic_of_a_kept_room(self):
-        """A topic that is set when something was said is there after a restart."""
+        """A topic that is set after the first message is there after a restart."""
         store = Calls(self, self.make_sqlite())
         store.append(entries(1))
         store.set_topic(LOBBY, "topic")

@@ -9,10 +9,10 @@ from tests.storage.stores import LOBBY, NOW, SqliteCase, count_of, entries, entr
 
 
 class DeletingTests(SqliteCase):
-    """What is no longer kept is deleted many at a time, and never too many."""
+    """Messages that are no longer kept are deleted many at a time, and never too many."""
 
     def test_amortized(self):
-        """Appends leave some of what is too much, and no more than that."""
+        """Appends leave a bounded number of messages that are no longer kept."""
         streams, database = self.make_streams(Retention(max_messages=10))
         counts = []
         for batch in range(150):
@@ -35,7 +35,7 @@ class DeletingTests(SqliteCase):
         self.assertEqual(counts.count(1), 3)
 
     def test_much_at_once(self):
-        """When much has become too old at once, an append deletes only some of it."""
+        """When many messages have become too old at once, an append deletes only some of them."""
         streams, database = self.make_streams(Retention(max_age_s=10))
         streams.append(entries(*range(1_200)))
         self.now += 11
@@ -48,7 +48,7 @@ class DeletingTests(SqliteCase):
         self.assertEqual(self.ids_in(streams), [f"new {id}" for id in range(4)])
 
     def test_expire_in_steps(self):
-        """Dropping what is old takes no more than some rows, or bytes, a step."""
+        """A step of dropping old messages deletes a bounded number of rows and bytes."""
         streams, database = self.make_streams(Retention(max_age_s=10))
         for number in range(3):
             stream = direct_stream("ann", f"b{number}")
@@ -78,7 +78,7 @@ class DeletingTests(SqliteCase):
         self.assertEqual(count_of(database, "streams"), 0)
 
     def test_expire_many_streams(self):
-        """Many streams are looked at some at a time."""
+        """A step searches only some of many streams."""
         streams, database = self.make_streams(Retention(max_age_s=10))
         streams.append([entry("1", stream=room_stream(str(number))) for number in range(450)])
         self.assertEqual(self.expire_all(streams), 4)
@@ -89,7 +89,7 @@ class DeletingTests(SqliteCase):
         self.assertEqual(streams.rooms("", 1), [])
 
     def test_expire_what_is_open(self):
-        """An open room in which all is too old keeps its place in its order."""
+        """An open room whose messages are all too old goes on in its order."""
         streams, database = self.make_streams(Retention(max_age_s=10))
         head = streams.open_stream(LOBBY, "Lobby")
         streams.append(entries(*range(700)))
@@ -100,7 +100,7 @@ class DeletingTests(SqliteCase):
         self.assertEqual((after.epoch, after.seq, after.oldest), (head.epoch, 700, 701))
 
     def test_released_while_much_is_left(self):
-        """A room that is gone can be begun again before all of it is deleted."""
+        """A room that is gone can be begun again before all its messages are deleted."""
         streams, database = self.make_streams(Retention(max_age_s=10))
         head = streams.open_stream(LOBBY, "Lobby")
         streams.append(entries(*range(1_200)))

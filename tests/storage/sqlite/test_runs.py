@@ -1,4 +1,4 @@
-"""What a run notes in the database, and when the next one begins new epochs."""
+"""The notes of a run in the database, and the reasons for new epochs at the next run."""
 
 from pathlib import Path
 
@@ -9,10 +9,10 @@ from tests.storage.stores import LOBBY, SqliteCase, entries
 
 
 class PowerCutTests(SqliteCase):
-    """What is answered under an epoch is never another message under the same epoch."""
+    """A confirmed message's place is never given to another message under the same epoch."""
 
     def epoch_after(self, first, then, *, boots=("a", "b"), is_closed=False):
-        """Say whether an epoch is the same after a second start."""
+        """Return whether an epoch is the same after a second start."""
         self.directory = self.make_directory()
         streams, _ = self.make_streams(durability=first, boot_id=lambda: boots[0])
         streams.append(entries(1))
@@ -40,25 +40,25 @@ class PowerCutTests(SqliteCase):
             self.assertFalse(self.epoch_after(Durability.NORMAL, then))
 
     def test_full(self):
-        """With durability full, nothing can be lost, so the epochs stay."""
+        """With durability full, no message can be lost, so the epochs stay."""
         for then in Durability:
             self.assertTrue(self.epoch_after(Durability.FULL, then))
 
     def test_closed(self):
-        """What was closed was on the disk."""
+        """After a clean close, no message can be lost, so the epochs stay."""
         self.assertTrue(self.epoch_after(Durability.NORMAL, Durability.NORMAL, is_closed=True))
 
     def test_same_boot(self):
-        """The end of the process alone loses nothing."""
+        """The end of the process alone loses no message."""
         same = ("a", "a")
         self.assertTrue(self.epoch_after(Durability.NORMAL, Durability.NORMAL, boots=same))
 
     def test_unknown_boot(self):
-        """Where boots cannot be told apart, there may have been one."""
+        """If the system has no name for its boots, a boot is assumed."""
         self.assertFalse(self.epoch_after(Durability.NORMAL, Durability.NORMAL, boots=("", "")))
 
     def test_twice(self):
-        """A second run of the same boot does not hide what the first may have lost."""
+        """A second run of the same boot does not hide the losses of the first."""
         epochs = []
         for boot, said in (("a", 1), ("a", 2), ("b", 3)):
             streams, database = self.make_streams(boot_id=lambda boot=boot: boot)
@@ -78,7 +78,7 @@ class PowerCutTests(SqliteCase):
             )
 
     def test_notes_are_on_the_disk(self):
-        """What is noted of a run waits for the disk, whatever the durability."""
+        """The notes of a run wait for the disk, whatever the durability."""
         levels = []
 
         class Watched(Database):
@@ -94,7 +94,7 @@ class PowerCutTests(SqliteCase):
         self.assertEqual(levels, [2, 2, 2, 2])
 
     def test_boot_id(self):
-        """The operating system names its boots; where it does not, the name is empty."""
+        """The boot id is the operating system's; if it has none, the id is empty."""
         self.assertEqual(len(read_boot_id()), 36)
         for path in (self.directory / "missing", Path("/dev/null")):
             self.patch(runs, "_BOOT_ID", str(path))

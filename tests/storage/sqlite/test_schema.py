@@ -1,4 +1,4 @@
-"""The tables, and the way from an older version to the current one."""
+"""The tables, and the migration from an older version to the current one."""
 
 import sqlite3
 from contextlib import closing
@@ -22,7 +22,7 @@ class SchemaTestCase(SynchronousTestCase):
         return value
 
     def names(self):
-        """The names of all tables, indexes and views."""
+        """Return the names of all tables, indexes and views."""
         rows = self.connection.execute("SELECT name FROM sqlite_master WHERE sql IS NOT NULL")
         return {name for (name,) in rows}
 
@@ -45,7 +45,7 @@ class MigrateTests(SchemaTestCase):
         self.assertEqual(self.value_of("PRAGMA user_version"), len(MIGRATIONS))
 
     def test_from_the_first(self):
-        """What is in a database of version 1 is in the one that it becomes."""
+        """A migrated database of version 1 has all its data."""
         migrate(self.connection, MIGRATIONS[:1])
         self.assertEqual(self.value_of("PRAGMA user_version"), 1)
         self.assertNotIn("said", self.names())
@@ -64,7 +64,7 @@ class MigrateTests(SchemaTestCase):
         )
 
     def test_further_steps(self):
-        """Only the steps that a database has not had yet are taken, in order."""
+        """A database gets only the steps that it has not had yet, in order."""
         migrate(self.connection)
         steps = [
             *MIGRATIONS,
@@ -77,7 +77,7 @@ class MigrateTests(SchemaTestCase):
         self.assertEqual(self.value_of("PRAGMA user_version"), len(steps))
 
     def test_failing_step(self):
-        """A step that fails does nothing; those before it are done."""
+        """A step that fails changes nothing; the steps before it are done."""
         good = ("CREATE TABLE more (x)", "INSERT INTO more VALUES (1)")
         bad = ("DELETE FROM more", "DROP TABLE messages", "INSERT INTO nowhere VALUES (1)")
         with pytest.raises(sqlite3.OperationalError):
@@ -117,7 +117,7 @@ class MigrateTests(SchemaTestCase):
 
 class RollBackTests(SchemaTestCase):
     def test_in_transaction(self):
-        """What the transaction did is undone."""
+        """The changes of the transaction are undone."""
         self.connection.execute("BEGIN")
         self.connection.execute("CREATE TABLE more (x)")
         roll_back(self.connection)
@@ -133,7 +133,7 @@ class RollBackTests(SchemaTestCase):
 
 
 class TablesTests(SqliteCase):
-    """What an operator finds in a database, and how it is searched."""
+    """The database as an operator sees it, and its indexes."""
 
     def test_readable(self):
         """An operator finds the messages that are kept, as text, in one view."""
@@ -150,7 +150,7 @@ class TablesTests(SqliteCase):
         )
 
     def test_indexes(self):
-        """Nothing that is asked of the tables is looked for row by row."""
+        """No query of the tables searches row by row."""
         _, database = self.make_streams()
         for table, where in (
             ("messages", "stream = 1 AND author = 'ann' AND id = '1'"),

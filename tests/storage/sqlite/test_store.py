@@ -31,7 +31,7 @@ class ClosedTests(SqliteCase):
             self.failureResultOf(Deferred.fromCoroutine(call), StoreError)
 
     def test_closed(self):
-        """A store that is closed, or not open yet, answers everything with an error."""
+        """A store that is closed, or not open yet, answers every call with an error."""
         self.assert_not_open(SqliteStore(self.directory, durability=Durability.FULL, run=AtOnce()))
         store = self.make_sqlite()
         for _ in range(2):
@@ -39,7 +39,7 @@ class ClosedTests(SqliteCase):
             self.assert_not_open(store)
 
     def test_parts_closed(self):
-        """So do the parts of it, and closing them again is fine."""
+        """So do its parts, and closing them again is allowed."""
         streams, database = self.make_streams()
         for _ in range(2):
             streams.close()
@@ -48,7 +48,7 @@ class ClosedTests(SqliteCase):
                 part()
 
     def test_no_write_ahead_log_is_left(self):
-        """Closing the store removes the write-ahead log: everything is in the one file."""
+        """Closing the store removes the write-ahead log: all data is in one file."""
         streams, database = self.make_streams()
         streams.append(entries(1))
         streams.close()
@@ -59,7 +59,7 @@ class ClosedTests(SqliteCase):
         self.assertGreater(database.path.stat().st_size, 0)
 
     def test_expire_ends_when_closed(self):
-        """Closing the store does not wait for all that is old, nor fail over it."""
+        """Closing the store does not wait until all old messages are dropped, and does not fail."""
         waiting = []
 
         class Later(AtOnce):

@@ -1,4 +1,4 @@
-"""The store in a database, when the disk, the file or another program is against it."""
+"""The store in a database, with a fault of the disk or the file, or another program's lock."""
 
 import os
 import resource
@@ -20,7 +20,7 @@ DEN = room_stream("den")
 
 
 class FaultTests(StoreCase):
-    """While it runs: nothing of what failed is done, and afterwards all goes on."""
+    """While the store runs: a failed call changes nothing, and afterwards the store goes on."""
 
     def setUp(self):
         super().setUp()
@@ -38,7 +38,7 @@ class FaultTests(StoreCase):
         return self.streams.read(stream, after=0, before=None, limit=100, max_bytes=10**9)
 
     def assert_fails(self, why, calls=None):
-        """What changes something fails, whole, in one line that names the file."""
+        """Check that calls which change something fail, in one line that names the file."""
         large = b"x" * 100_000
         for call in calls or [
             lambda: self.streams.append([entry("3"), entry("4", large)]),
@@ -53,7 +53,7 @@ class FaultTests(StoreCase):
             self.assertFalse(self.database.connection.in_transaction)
 
     def assert_goes_on(self):
-        """Nothing was appended, no place is left out, and the epochs are the same."""
+        """Check that no message was appended, no place is left out, and the epochs are the same."""
         self.assertEqual([message.id for message in self.page().messages], ["1", "2"])
         self.assertEqual(self.page(DEN).messages, [])
         outcomes = self.streams.append([entry("3"), entry("2"), entry("1", stream=DEN), entry("4")])
@@ -100,7 +100,7 @@ class FaultTests(StoreCase):
         self.assert_goes_on()
 
     def test_locked(self):
-        """A database that another program holds for longer than can be waited."""
+        """A database that another program locks for too long."""
         other = sqlite3.connect(self.database.path, isolation_level=None)
         self.addCleanup(other.close)
         other.execute("BEGIN IMMEDIATE")
@@ -115,13 +115,13 @@ class FaultTests(StoreCase):
         self.assert_goes_on()
 
     def test_corrupt(self):
-        """A database that somebody has written into."""
+        """A database whose file was written over."""
         self.set("wal_checkpoint(TRUNCATE)")
         good = self.database.path.read_bytes()
         with open(self.database.path, "r+b") as file:
             file.seek(4096)
             file.write(b"\xa5" * (len(good) - 4096))
-        self.set("shrink_memory")  # what is in memory is still good
+        self.set("shrink_memory")  # because SQLite's cache is still good
         self.assert_fails("malformed")
         self.assert_fails(
             "malformed",
@@ -142,7 +142,7 @@ class FaultTests(StoreCase):
         self.assert_goes_on()
 
     def test_content_too_large(self):
-        """A content that no database can hold."""
+        """A content too large for any database."""
         if not hasattr(self.database.connection, "setlimit"):
             self.skipTest("the limit can be set since Python 3.11")
         module: Any = sqlite3  # mypy looks at 3.10
@@ -152,18 +152,18 @@ class FaultTests(StoreCase):
         self.assert_goes_on()
 
     def test_text_that_is_none(self):
-        """What the caller did wrong is told to the caller, and leaves nothing behind either."""
+        """An error of the caller is raised in the caller, and leaves nothing behind either."""
         with pytest.raises(UnicodeEncodeError):
             self.streams.append([entry("3"), entry("\ud800")])
         self.assert_goes_on()
 
     def test_close(self):
-        """A store whose end cannot be noted says so, and lets go of everything all the same."""
+        """If the end of the run cannot be noted, closing fails, and closes all files anyway."""
         self.set("query_only = ON")
         with pytest.raises(StoreError, match="attempt to write a readonly database"):
             self.streams.close()
         self.streams, self.database = self.make_streams()
-        self.opened[1] = self.streams.open_stream(DEN, "Den")  # in which nothing was said
+        self.opened[1] = self.streams.open_stream(DEN, "Den")  # a room without messages
         self.assert_goes_on()
 
 
@@ -179,12 +179,12 @@ class StoreFaultTests(StoreCase):
 
 
 class OpenFaultTests(StoreCase):
-    """At the start: one line that says what is wrong with which file."""
+    """At the start: one line that names the fault and the file."""
 
     def refusal(self, directory=None):
-        """The one line that a directory is refused with; nothing is left open."""
+        """Return the line that refuses a directory; check that no file is left open."""
         database = Database(directory or self.directory, Durability.FULL, busy_timeout_s=0.0)
-        for _ in range(2):  # were the lock still held, the second refusal would be another
+        for _ in range(2):  # a lock that is still held would change the second refusal
             with pytest.raises(ConfigurationError) as caught:
                 self.open(database)
         text = str(caught.value)
@@ -196,21 +196,21 @@ class OpenFaultTests(StoreCase):
             pass
 
     def make_database(self):
-        """A good database with something in it, and its path."""
+        """Make a good database with a message in it, and return its path."""
         streams, database = self.make_streams()
         streams.append([entry(str(id), b"x" * 1_000) for id in range(100)])
         streams.close()
         return database.path
 
     def test_in_use(self):
-        """A directory that another daemon uses, until it does not."""
+        """A directory that another daemon uses, until it ends."""
         _, database = self.make_streams()
         self.assertEqual(self.refusal(), f"{self.directory} is in use by another chatd")
         database.let_go()
         self.make_streams()
 
     def test_not_a_database(self):
-        """A file that is something else is left as it is."""
+        """A file that is not a database is not changed."""
         path = self.directory / "chatd.db"
         path.write_bytes(b"something else" * 1_000)
         self.assertEqual(self.refusal(), f"cannot use {path}: file is not a database")
@@ -226,7 +226,7 @@ class OpenFaultTests(StoreCase):
         self.assertIn("malformed", text)
 
     def test_corrupt_stream(self):
-        """A database of which the streams' own rows are overwritten, found when it is tidied."""
+        """A database whose rows of streams are overwritten, which is found when it is tidied."""
         path = self.make_database()
         connection = sqlite3.connect(path)
         (page,) = connection.execute(
@@ -241,7 +241,7 @@ class OpenFaultTests(StoreCase):
                 self.make_streams()
 
     def test_newer(self):
-        """A database that a newer chatd has written."""
+        """A database that a newer chatd wrote."""
         path = self.make_database()
         connection = sqlite3.connect(path)
         connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
@@ -253,7 +253,7 @@ class OpenFaultTests(StoreCase):
         )
 
     def test_of_another_program(self):
-        """A database that another program has made."""
+        """A database that another program made."""
         path = self.directory / "chatd.db"
         connection = sqlite3.connect(path)
         connection.execute("CREATE TABLE theirs (x)")
@@ -263,7 +263,7 @@ class OpenFaultTests(StoreCase):
         )
 
     def test_locked(self):
-        """A database that another program holds."""
+        """A database that another program locks."""
         path = self.make_database()
         other = sqlite3.connect(path, isolation_level=None)
         self.addCleanup(other.close)
@@ -286,7 +286,7 @@ class OpenFaultTests(StoreCase):
         )
 
     def test_directory_that_cannot_be_written(self):
-        """A directory in which nothing can be made, even by root."""
+        """A directory that even root cannot write."""
         self.assertTrue(
             self.refusal("/proc/self/fdinfo").startswith("cannot use /proc/self/fdinfo: ")
         )

@@ -7,10 +7,10 @@ from tests.storage.stores import DIRECT, LOBBY, SqliteCase, count_of, entries, e
 
 
 class CacheTests(SqliteCase):
-    """What is kept in mind makes no difference but in time."""
+    """The cache changes only the time that calls take."""
 
     def test_tiny(self):
-        """With room for one stream in mind, all goes as with room for many."""
+        """A cache of one stream gives the same results as a large cache."""
         streams, database = self.make_streams(Retention(max_messages=2), cache=StreamCache(1))
         held = streams.open_stream(LOBBY, "Lobby")
         names = [direct_stream("ann", f"b{number}") for number in range(5)]
@@ -22,7 +22,7 @@ class CacheTests(SqliteCase):
         self.assertEqual(count_of(database, "streams"), 6)
 
     def test_forgotten(self):
-        """The stream that nobody has open and that was asked for longest ago is forgotten."""
+        """The least recently used stream that is not open is forgotten."""
         streams, _ = self.make_streams(cache=StreamCache(2))
         one, two, three = (direct_stream("ann", name) for name in ("b", "c", "d"))
         held = streams.open_stream(LOBBY, "Lobby")
@@ -34,7 +34,7 @@ class CacheTests(SqliteCase):
         self.assertNotEqual(streams.open_stream(two, ""), second)
 
     def test_released(self):
-        """A room that is released is kept in mind like any other."""
+        """A released room is cached like any other stream."""
         streams, _ = self.make_streams(cache=StreamCache(1))
         streams.open_stream(LOBBY, "Lobby")
         streams.append(entries(1))

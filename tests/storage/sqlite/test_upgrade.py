@@ -1,4 +1,4 @@
-"""A database that the version before left, opened by the current one."""
+"""A database of the version before, opened by the current version."""
 
 import sqlite3
 from contextlib import closing
@@ -11,7 +11,7 @@ COLUMNS = "id, key, name, topic, epoch, seq, oldest, bytes, one, other"
 
 
 class UpgradeTests(StoreCase):
-    """The step that renamed the tables, on a database with everything in it."""
+    """The step that renamed the tables, on a database with all kinds of data."""
 
     def setUp(self):
         super().setUp()
@@ -24,7 +24,7 @@ class UpgradeTests(StoreCase):
         self.downgrade(database.path)
 
     def downgrade(self, path):
-        """Put a database of the version before in the place of one, with the same rows."""
+        """Replace a database by one of the version before, with the same rows."""
         older = path.with_name("older.db")
         with closing(sqlite3.connect(older, isolation_level=None)) as connection:
             migrate(connection, VERSION_BEFORE)
@@ -36,7 +36,7 @@ class UpgradeTests(StoreCase):
         older.rename(path)
 
     def everything(self, streams):
-        """Everything that a store of streams answers: where they stand, and what is in them."""
+        """Return all that a store answers: the states of its streams and their messages."""
         pages = [
             streams.read(stream, after=0, before=None, limit=10, max_bytes=10**6)
             for stream in (LOBBY, DIRECT)
@@ -44,13 +44,13 @@ class UpgradeTests(StoreCase):
         return pages, streams.rooms("", 10), streams.conversations("bob", "", 10)
 
     def test_keeps_everything(self):
-        """Messages, topics, names and epochs are as they were."""
+        """Messages, topics, names and epochs are unchanged."""
         streams, _ = self.make_streams()
         self.assertEqual(self.everything(streams), self.before)
         self.assertFalse(streams.was_put_back)
 
     def test_goes_on(self):
-        """The next message has the next place, and an id that is there is known."""
+        """The next message has the next place, and the ids of old messages are known."""
         streams, _ = self.make_streams()
         outcomes = streams.append(entries(2, 3))
         self.assertEqual(
@@ -58,7 +58,7 @@ class UpgradeTests(StoreCase):
         )
 
     def test_same_tables(self):
-        """The tables, indexes and view are those of a database that is new."""
+        """The tables, indexes and view are those of a new database."""
         _, database = self.make_streams()
         with closing(sqlite3.connect(":memory:", isolation_level=None)) as new:
             migrate(new)
@@ -66,5 +66,5 @@ class UpgradeTests(StoreCase):
 
 
 def schema_of(connection):
-    """The statements that make everything in a database."""
+    """Return the statements that make the schema of a database."""
     return sorted(connection.execute("SELECT name, sql FROM sqlite_master").fetchall())
