@@ -1,4 +1,4 @@
-"""The file of bans."""
+"""The ban file."""
 
 import errno
 import json
@@ -24,7 +24,7 @@ BANS = [
 
 class BanTests(StoreCase):
     def test_of_somebody(self):
-        """A ban is of a name, an address or both, and never of nobody."""
+        """A ban is of a name, an address or both, and never of neither."""
         self.assertIsNone(Ban(name="eve").until)
         self.assertIsNone(Ban(address="::1").name)
         with pytest.raises(ValueError, match="a name or an address"):
@@ -38,7 +38,7 @@ class BanFileTests(StoreCase):
         self.file = BanFile(self.path)
 
     def refusal(self, data):
-        """The one line that contents of the file are refused with."""
+        """Return the line that refuses the contents of a file."""
         self.path.write_bytes(data)
         with pytest.raises(ConfigurationError) as caught:
             self.file.load()
@@ -48,14 +48,14 @@ class BanFileTests(StoreCase):
         return text.removeprefix(f"cannot read the bans in {self.path}: ")
 
     def test_round_trip(self):
-        """What is saved is loaded again, and replaces what was there."""
+        """Saved bans are loaded again, and replace the old bans."""
         for bans in (BANS, [], BANS[:1]):
             self.file.save(bans)
             self.assertEqual(BanFile(str(self.path)).load(), bans)
         self.assertEqual(os.listdir(self.directory), ["bans.json"])
 
     def test_readable(self):
-        """A person can read the file: a field a line."""
+        """A person can read the file: it has a line for each field."""
         self.file.save(BANS)
         text = self.path.read_text("utf-8")
         self.assertIn('    "by": "Zoë"', text.replace(",\n", "\n").splitlines())
@@ -63,12 +63,12 @@ class BanFileTests(StoreCase):
         self.assertEqual(json.loads(text)[1]["until"], 2000.0)
 
     def test_by_hand(self):
-        """A person can write the file, and leave out what does not matter."""
+        """A person can write the file, and leave out optional fields."""
         self.path.write_text('[ {"name": "eve"},\n {"address": "::1", "until": 5} ]')
         self.assertEqual(self.file.load(), [Ban(name="eve"), Ban(address="::1", until=5.0)])
 
     def test_mark(self):
-        """A byte order mark before the list says nothing; another encoding is called that."""
+        """A byte order mark before the list is ignored; another encoding is named in the error."""
         self.path.write_bytes(b'\xef\xbb\xbf[{"name": "eve"}]')
         self.assertEqual(self.file.load(), [Ban(name="eve")])
         self.path.write_bytes('\ufeff[{"name": "eve"}]'.encode("utf-16-le"))
@@ -80,7 +80,7 @@ class BanFileTests(StoreCase):
         )
 
     def test_mode(self):
-        """Only the owner can read the file, whatever the umask, and whatever was there."""
+        """Only the owner can read the file, whatever the umask and the old file's mode."""
         for umask in (0, 0o777):
             self.addCleanup(os.umask, os.umask(umask))
             self.file.save(BANS)
@@ -88,18 +88,18 @@ class BanFileTests(StoreCase):
             self.path.chmod(0o644)
 
     def test_missing(self):
-        """Where there is no file there are no bans."""
+        """A missing file has no bans."""
         self.assertEqual(self.file.load(), [])
 
     def test_nowhere(self):
-        """Without a path nothing is kept."""
+        """Without a path no ban is saved."""
         file = BanFile(None)
         self.assertEqual((file.is_kept, self.file.is_kept), (False, True))
         file.save(BANS)
         self.assertEqual(file.load(), [])
 
     def test_link(self):
-        """A link stays a link: what it points to is replaced."""
+        """A link stays a link: its target is replaced."""
         link = self.directory / "link"
         link.symlink_to(self.path)
         BanFile(link).save(BANS)
@@ -107,7 +107,7 @@ class BanFileTests(StoreCase):
         self.assertEqual(self.file.load(), BANS)
 
     def test_relative(self):
-        """A path is that of the directory in which the daemon was started."""
+        """A relative path starts at the daemon's first directory."""
         self.addCleanup(os.chdir, Path.cwd())
         os.chdir(self.directory)
         file = BanFile("bans.json")
@@ -116,7 +116,7 @@ class BanFileTests(StoreCase):
         self.assertEqual(self.file.load(), BANS)
 
     def test_invalid(self):
-        """What is not a list of bans is refused, and the place of the fault is named."""
+        """A file that is not a list of bans is refused, and the error has the place of the fault."""
         self.assertIn("byte 2", self.refusal(b"[{]"))
         self.assertIn("truncated", self.refusal(b""))
         self.assertIn("utf-8", self.refusal(b'[{"name": "\xff"}]').lower())
@@ -126,7 +126,7 @@ class BanFileTests(StoreCase):
         self.assertIn("A ban needs a name or an address", self.refusal(b'[{"by": "ann"}]'))
 
     def test_unreadable(self):
-        """What is not a file is refused."""
+        """A path that is not a file is refused."""
         with pytest.raises(ConfigurationError, match=r"cannot read the bans in .*: Is a directory"):
             BanFile(self.directory).load()
 
@@ -137,7 +137,7 @@ class BanFileTests(StoreCase):
             file.save(BANS)
 
     def test_power_cut(self):
-        """The new file is on the disk before it takes its place, and its name is afterwards."""
+        """The new file is on the disk before the rename, and its name is afterwards."""
         order = []
         for name in ("fsync", "replace"):
             real = getattr(os, name)
@@ -165,7 +165,7 @@ class BanFileTests(StoreCase):
         self.assertEqual(os.listdir(self.directory), ["bans.json"])
 
     def test_name_not_on_the_disk(self):
-        """Where the directory cannot be synced it is refused, and the file is as it was."""
+        """If the directory cannot be synced, saving fails, and the file is unchanged."""
         real = os.fsync
 
         def fsync(descriptor):
@@ -184,7 +184,7 @@ class BanFileTests(StoreCase):
             self.assertEqual(os.listdir(self.directory), ["bans.json"] * bool(before))
 
     def test_disk_full(self):
-        """When the disk is full the file is as it was, and nothing is left beside it."""
+        """If the disk is full, the file is unchanged, and no file is left beside it."""
         self.file.save(BANS[:1])
         self.addCleanup(
             signal.signal, signal.SIGXFSZ, signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -202,7 +202,7 @@ class BanFileTests(StoreCase):
 
 class NoFileTests(StoreCase):
     def test_pipe(self):
-        """A pipe is no file of bans, and is not waited for."""
+        """A pipe is refused as a ban file, without waiting for its writer."""
         path = self.make_directory() / "bans.json"
         os.mkfifo(path)
         with pytest.raises(ConfigurationError, match="it is no regular file"):

@@ -1,4 +1,4 @@
-"""Key files: made for their owner alone, and read with suspicion."""
+"""Key files: made for their owner alone, and refused if other users could read them."""
 
 import base64
 import os
@@ -29,7 +29,7 @@ class KeyFileTestCase(SynchronousTestCase):
         self.path.chmod(mode)
 
     def refusal_of(self, function, path=None):
-        """The one line that a file is refused with."""
+        """Return the line that refuses a file."""
         with pytest.raises(ConfigurationError) as caught:
             function(path or self.path)
         text = str(caught.value)
@@ -61,30 +61,30 @@ class WriteKeyFileTests(KeyFileTestCase):
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
 
     def test_read_back(self):
-        """What was written is read."""
+        """A written key is read again."""
         key = write_key_file(self.path)
         self.assertEqual(load_key(self.path), key)
 
     def test_never_overwrites(self):
-        """A file of that name is left as it is."""
+        """An existing file of that name is not changed."""
         self.write(b"precious")
         self.assertIn("exists already", self.refusal_of(write_key_file))
         self.assertEqual(self.path.read_bytes(), b"precious")
 
     def test_does_not_follow_a_link(self):
-        """A link of that name is not followed, even where it leads nowhere."""
+        """A link of that name is not followed, even if its target does not exist."""
         self.path.symlink_to("elsewhere")
         self.assertIn("exists already", self.refusal_of(write_key_file))
         self.assertFalse(self.path.exists())
 
     def test_cannot_be_written(self):
-        """A path that cannot be written is told with its reason."""
+        """An error for a path that cannot be written has the reason."""
         text = self.refusal_of(write_key_file, self.path / "nowhere")
         self.assertIn(f"cannot write the key file {self.path}/nowhere: No such file", text)
         self.assertIn("null", self.refusal_of(write_key_file, f"{self.path}\0"))
 
     def test_full_disk(self):
-        """A key that could not be written is told with its reason, and leaves no file behind."""
+        """If the key cannot be written, the error has the reason, and no file is left."""
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
         try:
@@ -104,18 +104,18 @@ class LoadKeyTests(KeyFileTestCase):
             self.assertEqual(load_key(str(self.path)), KEY)
 
     def test_read_only(self):
-        """A file that even its owner may only read is fine."""
+        """A file that even its owner may only read is allowed."""
         self.write(TEXT, 0o400)
         self.assertEqual(load_key(self.path), KEY)
 
     def test_open_to_others(self):
-        """A file that anyone else may read, write or run is refused, with the cure."""
+        """A file that other users may read, write or run is refused, with the remedy."""
         for bit in (0o040, 0o020, 0o010, 0o004, 0o002, 0o001):
             self.write(TEXT, 0o600 | bit)
             self.assertTrue(self.refusal_of(load_key).endswith(f": chmod 600 {self.path}"))
 
     def test_link(self):
-        """The mode that counts is the file's, not that of a link to it."""
+        """The mode of the file counts, not that of a link to it."""
         self.write(TEXT)
         link = self.path.with_name("link")
         link.symlink_to(self.path)
@@ -129,7 +129,7 @@ class LoadKeyTests(KeyFileTestCase):
         self.assertEqual(load_key(self.path), KEY)
 
     def test_mark(self):
-        """A byte order mark is no part of a key, and a file in another encoding is called that."""
+        """A byte order mark is ignored, and another encoding is named in the error."""
         self.write(b"\xef\xbb\xbf" + TEXT + b"\r\n")
         self.assertEqual(load_key(self.path), KEY)
         for encoding in ("utf-16-le", "utf-16-be"):
@@ -140,13 +140,13 @@ class LoadKeyTests(KeyFileTestCase):
             )
 
     def test_pipe(self):
-        """A pipe is no key file, and is not waited for."""
+        """A pipe is refused as a key file, without waiting for its writer."""
         pipe = self.path.with_name("pipe")
         os.mkfifo(pipe, 0o600)
         self.assertIn("it is no regular file", self.refusal_of(load_key, pipe))
 
     def test_no_key(self):
-        """A file that does not hold exactly one key is refused, with the cure."""
+        """A file that does not hold exactly one key is refused, with the remedy."""
         for data in (
             b"",
             b"\n",
@@ -167,14 +167,14 @@ class LoadKeyTests(KeyFileTestCase):
             )
 
     def test_cannot_be_read(self):
-        """A path that cannot be read is told with its reason."""
+        """An error for a path that cannot be read has the reason."""
         text = self.refusal_of(load_key)
         self.assertEqual(text, f"cannot read the key file {self.path}: No such file or directory")
         self.assertIn("directory", self.refusal_of(load_key, self.path.parent))
         self.assertIn("null", self.refusal_of(load_key, f"{self.path}\0"))
 
     def test_never_shows_the_key(self):
-        """No refusal repeats what the file holds."""
+        """No error repeats the content of the file."""
         self.write(TEXT, 0o644)
         self.assertNotIn(TEXT.decode()[:8], self.refusal_of(load_key))
         self.write(TEXT + b"x")

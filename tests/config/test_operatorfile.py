@@ -14,7 +14,7 @@ from chatd.errors import ConfigurationError
 
 
 class LoadTests(SynchronousTestCase):
-    """Names of operators, one a line."""
+    """Operator files: a name on each line."""
 
     def setUp(self) -> None:
         directory = tempfile.TemporaryDirectory()
@@ -32,22 +32,22 @@ class LoadTests(SynchronousTestCase):
         return str(raised.exception)
 
     def test_names(self) -> None:
-        """Blank lines and comments say nothing, whatever ends a line."""
+        """Blank lines and comments are ignored, with any line ending."""
         self.write("# the night shift\n\nalice\n  Bob \r\nzo\u00eb".encode())
         self.assertEqual(load_operators(self.path), ("alice", "Bob", "zo\u00eb"))
 
     def test_empty(self) -> None:
-        """A file without names names nobody."""
+        """A file without names has no operators."""
         self.write(b"")
         self.assertEqual(load_operators(self.path), ())
 
     def test_bad_name(self) -> None:
-        """A line that is no name is told by its number."""
+        """The error for a line that is not a name has its number."""
         self.write(b"alice\n#\nno name\n")
         self.assertIn("line 3: a name has", self.refusal())
 
     def test_written_by_others(self) -> None:
-        """A file that others can write would let them name themselves; to read it does no harm."""
+        """A file that other users can write is refused; a file that they can read is not."""
         for mode in (0o622, 0o664, 0o602):
             self.write(b"alice", mode)
             self.assertIn("others can write", self.refusal())
@@ -56,7 +56,7 @@ class LoadTests(SynchronousTestCase):
             self.assertEqual(load_operators(self.path), ("alice",))
 
     def test_cannot_be_read(self) -> None:
-        """One that is missing, no text or no file is told in a line."""
+        """A file that is missing, not a text or not a regular file is refused in one line."""
         self.assertIn("No such file", self.refusal())
         self.write(b"\xff\xfe")
         self.assertIn("no UTF-8 text", self.refusal())
@@ -65,7 +65,7 @@ class LoadTests(SynchronousTestCase):
         self.assertIn("directory", self.refusal())
 
     def test_pipe(self) -> None:
-        """A pipe is no file, and not waited for, whether somebody writes to it or not."""
+        """A pipe is refused without waiting, whether it has a writer or not."""
         os.mkfifo(self.path, 0o600)
         self.assertIn("it is no regular file", self.refusal())
         writer = os.open(self.path, os.O_RDWR)
@@ -73,14 +73,14 @@ class LoadTests(SynchronousTestCase):
         self.assertIn("it is no regular file", self.refusal())
 
     def test_mark(self) -> None:
-        """The mark that some editors begin a file with is no part of a name."""
+        """The byte order mark that some editors write is no part of a name."""
         self.write(b"\xef\xbb\xbfalice\n")
         self.assertEqual(load_operators(self.path), ("alice",))
         self.write("\ufeffalice\n".encode("utf-16-be"))
         self.assertIn("UTF-16", self.refusal())
 
     def test_nothing_is_left_open(self) -> None:
-        """What cannot be read leaves no file open, however often it is tried."""
+        """A file that is refused is not left open, however often it is tried."""
         self.path.mkdir()
         before = os.dup(0)
         os.close(before)

@@ -34,7 +34,7 @@ class AbsolutePathTests(SynchronousTestCase):
     """Paths that an operator gives."""
 
     def test_directory_that_is_gone(self) -> None:
-        """One that is relative to a directory that is gone is told in a line."""
+        """A path relative to a directory that is gone is refused in one line."""
         self.addCleanup(os.chdir, os.getcwd())
         with tempfile.TemporaryDirectory() as directory:
             os.chdir(directory)
@@ -45,27 +45,27 @@ class AbsolutePathTests(SynchronousTestCase):
 
 
 class MarkTests(SynchronousTestCase):
-    """Byte order marks, with which some editors begin a file."""
+    """Byte order marks, which some editors write at the beginning of a file."""
 
     def test_utf_8(self) -> None:
-        """That of UTF-8 is stripped, once and at the beginning only."""
+        """The mark of UTF-8 is stripped, once and at the beginning only."""
         for text in (b"", b"hello", b"hello \xef\xbb\xbf", b"\xef\xbb\xbf", b"\xef\xbb", b"\xff"):
             self.assertEqual(strip_mark(b"\xef\xbb\xbf" + text, "it"), text)
             if not text.startswith(b"\xef\xbb\xbf"):
                 self.assertEqual(strip_mark(text, "it"), text)
 
     def test_others(self) -> None:
-        """Any other names the encoding, and nothing is returned."""
+        """Any other mark is refused, and the error names the encoding."""
         for mark, encoding in FOREIGN_MARKS.items():
             error = self.assertRaises(ConfigurationError, strip_mark, mark + b"h\0i\0", "it")
             self.assertEqual(str(error), f"it is no UTF-8 text but {encoding}; save it as UTF-8")
 
     def test_beginnings(self) -> None:
-        """More is needed to tell where what is there begins a mark, and is not the whole of it."""
+        """More bytes are needed if the bytes until now are the beginning of a longer mark."""
         for mark in (b"\xef\xbb\xbf", *FOREIGN_MARKS):
             for size in range(len(mark)):
                 self.assertTrue(may_become_mark(mark[:size]), mark[:size])
-        self.assertTrue(may_become_mark(b"\xff\xfe"))  # it begins one of UTF-32
+        self.assertTrue(may_become_mark(b"\xff\xfe"))  # the mark of UTF-16, and the beginning of one of UTF-32
         for start in (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
             self.assertFalse(may_become_mark(start), start)
         for start in (b"h", b"\n", b"\xef\xbbh", b"\xff\xfeh", b"\0h"):
@@ -87,21 +87,21 @@ class FileCase(SynchronousTestCase):
 
 
 class ReadRegularFileTests(FileCase):
-    """Reading what may be anything."""
+    """Reading a path that may be of any kind."""
 
     def refusal(self, path: str | Path) -> str:
-        """Return why a file is not read."""
+        """Return the reason for which a file is not read."""
         return why(self.assertRaises(OSError, read_regular_file, path))
 
     def test_file(self) -> None:
-        """What is in it is told with its mode, up to as much as is asked for."""
+        """The content comes with the mode, up to the requested size."""
         self.write(b"hello", 0o640)
         data, mode = read_regular_file(self.path)
         self.assertEqual((data, stat.S_IMODE(mode)), (b"hello", 0o640))
         self.assertEqual(read_regular_file(self.path, 3)[0], b"hel")
 
     def test_no_regular_file(self) -> None:
-        """A pipe, to which somebody writes or nobody, and a device are none; nothing is awaited."""
+        """A pipe, with or without a writer, and a device are refused without waiting."""
         os.mkfifo(self.path, 0o600)
         self.assertEqual(self.refusal(self.path), "it is no regular file")
         writer = os.open(self.path, os.O_RDWR)
@@ -110,21 +110,21 @@ class ReadRegularFileTests(FileCase):
             self.assertEqual(self.refusal(path), "it is no regular file")
 
     def test_cannot_be_read(self) -> None:
-        """What is wrong with a path is told in the system's words, or in Python's."""
+        """The error for a bad path is in the system's words, or in Python's."""
         self.assertEqual(self.refusal(self.path), "No such file or directory")
         self.assertEqual(self.refusal(self.path.parent), "Is a directory")
         self.assertIn("null byte", self.refusal("a\0b"))
 
 
 class ReadTrustedFileTests(FileCase):
-    """Reading what decides who is who."""
+    """Reading files on which security depends."""
 
     def read(self, *, is_secret: bool) -> bytes:
         """Read the file."""
         return read_trusted_file(self.path, "list", is_secret=is_secret)
 
     def test_modes(self) -> None:
-        """A bit for others is too much where it is a secret, one to write everywhere."""
+        """A secret may have no right for other users; another file may not be writable by them."""
         for bit in (0o040, 0o020, 0o010, 0o004, 0o002, 0o001):
             self.write(b"x", 0o600 | bit)
             error = self.assertRaises(ConfigurationError, self.read, is_secret=True)
@@ -138,13 +138,13 @@ class ReadTrustedFileTests(FileCase):
                 self.assertEqual(self.read(is_secret=False), b"x")
 
     def test_owner(self) -> None:
-        """What is the owner's alone is read."""
+        """A file that only its owner can use is read."""
         for mode in (0o400, 0o600, 0o700):
             self.write(b"x", mode)
             self.assertEqual(self.read(is_secret=True), b"x")
 
     def test_marks(self) -> None:
-        """A byte order mark of UTF-8 is no part of the text, unless it is asked for."""
+        """A byte order mark of UTF-8 is removed, unless the caller wants to keep it."""
         self.write(b"\xef\xbb\xbfx")
         self.assertEqual(self.read(is_secret=True), b"x")
         kept = read_trusted_file(self.path, "list", is_secret=True, keep_mark=True)
@@ -155,13 +155,13 @@ class ReadTrustedFileTests(FileCase):
             self.assertIn(f"the list {self.path} is no UTF-8 text but {encoding}", str(error))
 
     def test_cannot_be_read(self) -> None:
-        """What the file is called and why it is not read are told in a line."""
+        """The error has the kind of the file and the reason, in one line."""
         error = self.assertRaises(ConfigurationError, self.read, is_secret=True)
         self.assertEqual(str(error), f"cannot read the list {self.path}: No such file or directory")
 
 
 class OwnerTests(FileCase):
-    """Secrets that this process does not own, as containers get them."""
+    """Secrets that this process does not own, as in containers."""
 
     def read(
         self,
@@ -173,7 +173,7 @@ class OwnerTests(FileCase):
         is_read_only: bool = False,
         is_secret: bool = True,
     ) -> bytes:
-        """Read a file as a user, as if it had an owner, a group and a mode."""
+        """Read a file as a user, with another owner, group and mode."""
         self.write(b"x")
         status = list(self.path.stat())
         status[stat.ST_MODE] = stat.S_IFREG | mode
@@ -186,14 +186,14 @@ class OwnerTests(FileCase):
         return read_trusted_file(self.path, "key file", is_secret=is_secret)
 
     def refusal(self, mode: int, **options: Any) -> str:
-        """Return what a file is refused with, without its beginning."""
+        """Return the error that refuses a file, without its beginning."""
         error = self.assertRaises(ConfigurationError, self.read, mode, **options)
         text = str(error)
         self.assertEqual(len(text.splitlines()), 1)
         return text.partition(f"key file {self.path}: ")[2]
 
     def test_lent_by_root(self) -> None:
-        """Root's file that one group may read, and do no more, is taken."""
+        """A file of root that a group may read, and do no more with, is read."""
         for mode in (0o440, 0o640):
             for is_read_only in (True, False):
                 self.assertEqual(self.read(mode, is_read_only=is_read_only), b"x")
@@ -201,23 +201,23 @@ class OwnerTests(FileCase):
             self.assertEqual(self.read(mode, group=0), b"x")
 
     def test_open_to_more(self) -> None:
-        """It is refused where others may read it, or the group may do more; whoever owns it."""
+        """It is refused if others may read it or the group may do more, whatever its owner."""
         for mode in (0o444, 0o644, 0o660, 0o450, 0o441, 0o460, 0o442, 0o404):
             for owner in (0, 1000, 2000):
                 self.refusal(mode, owner=owner)
 
     def test_lent_by_others(self) -> None:
-        """What another user, or this one, shares with a group is refused."""
+        """A file that any other user, or this user, shares with a group is refused."""
         for owner in (1000, 2000):
             for user in (0, 1000):
                 self.refusal(0o440, owner=owner, user=user)
 
     def test_group_of_root(self) -> None:
-        """Root itself is told to chmod what its own group can read."""
+        """A daemon of root gets the advice to chmod a file that root's own group can read."""
         self.assertEqual(self.refusal(0o440, group=0, user=0), f"chmod 600 {self.path}")
 
     def test_remedies(self) -> None:
-        """Who can chmod the file is told so, and who cannot how a container gets another mode."""
+        """A user that can chmod the file is told so; others learn how containers set its mode."""
         for user in (0, 1000):
             self.assertEqual(self.refusal(0o644, owner=1000, user=user), f"chmod 600 {self.path}")
         for user, options in (
@@ -234,7 +234,7 @@ class OwnerTests(FileCase):
             )
 
     def test_no_secret(self) -> None:
-        """What is no secret may be read by all; who cannot chmod it is told who can."""
+        """A file that is no secret may be readable by all; the error names who can chmod it."""
         self.assertEqual(self.read(0o444, is_secret=False), b"x")
         self.assertEqual(
             self.refusal(0o664, is_secret=False),
@@ -243,10 +243,10 @@ class OwnerTests(FileCase):
 
 
 class ReplacePrivateFileTests(FileCase):
-    """Putting one file in the place of another."""
+    """Replacing a file by another."""
 
     def test_modes(self) -> None:
-        """A new one is its owner's alone; one that is replaced keeps its mode."""
+        """A new file is its owner's alone; a replaced file keeps its mode."""
         replace_private_file(self.path, b"1")
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
         self.path.chmod(0o640)
@@ -255,7 +255,7 @@ class ReplacePrivateFileTests(FileCase):
         self.assertEqual(self.path.read_bytes(), b"2")
 
     def test_failure(self) -> None:
-        """Where it cannot be done nothing is left behind."""
+        """If it fails, no file is left behind."""
         self.path.mkdir()
         self.assertRaises(OSError, replace_private_file, self.path, b"1")
         self.assertEqual(os.listdir(self.path.parent), ["file"])
@@ -269,7 +269,7 @@ class OverwriteTests(FileCase):
         self.write(b"what was there before", 0o640)
 
     def refuse(self, name: str, number: int) -> None:
-        """Let what replaces a file fail."""
+        """Make replacing a file fail."""
 
         def fail(*arguments: object, **options: object) -> None:
             raise OSError(number, os.strerror(number))
@@ -277,7 +277,7 @@ class OverwriteTests(FileCase):
         self.patch(*((tempfile, name) if name == "mkstemp" else (os, name)), fail)
 
     def check(self, data: bytes) -> None:
-        """Check that the same file holds the data, and that nothing is beside it."""
+        """Check that the same file holds the data, and that no file is beside it."""
         inode = self.path.stat().st_ino
         replace_private_file(self.path, data, self.path.stat())
         self.assertEqual(self.path.read_bytes(), data)
@@ -286,7 +286,7 @@ class OverwriteTests(FileCase):
         self.assertEqual(os.listdir(self.path.parent), ["file"])
 
     def test_mounted(self) -> None:
-        """A file that is mounted by itself is overwritten, by more, by less or by nothing."""
+        """A file that is mounted by itself is overwritten, by more, by less or by no bytes."""
         self.refuse("replace", errno.EBUSY)
         for data in (b"more than was there before", b"less", b"", b"x" * 100_000):
             self.check(data)
@@ -294,13 +294,13 @@ class OverwriteTests(FileCase):
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o640)
 
     def test_directory_that_cannot_be_written(self) -> None:
-        """So is one whose directory is another's, or on a disk that is read only."""
+        """So is a file whose directory is another user's, or on a disk that is read-only."""
         for number in (errno.EROFS, errno.EACCES, errno.EPERM):
             self.refuse("mkstemp", number)
             self.check(b"%d" % number)
 
     def test_on_the_disk(self) -> None:
-        """It is on the disk when it is done, and the new text was there before the old one went."""
+        """The file is on the disk in the end, and the new text before the old text is lost."""
         self.refuse("replace", errno.EBUSY)
         self.patch(os, "fsync", lambda descriptor: synced.append(self.held()))
         synced: list[list[bytes]] = []
@@ -308,11 +308,11 @@ class OverwriteTests(FileCase):
         self.assertEqual(synced, [[b"new", b"what was there before"], [b"new", b"new"]])
 
     def held(self) -> list[bytes]:
-        """Return what is in each file of the directory, those with a dot first."""
+        """Return the content of each file of the directory, those with a dot first."""
         return [path.read_bytes() for path in sorted(self.path.parent.iterdir())]
 
     def test_failure(self) -> None:
-        """Where writing fails, at whichever place, the file is as it was."""
+        """If writing fails, at any place, the file is restored."""
         self.refuse("replace", errno.EBUSY)
         real = os.pwrite
         for calls in range(2):
@@ -331,7 +331,7 @@ class OverwriteTests(FileCase):
             self.assertEqual(self.held(), [b"what was there before"])
 
     def test_other_failures(self) -> None:
-        """A disk that is full, a file that is not there and what is no file are not written to."""
+        """A missing file, a path that is not a file, or a full disk: nothing is overwritten."""
         self.refuse("replace", errno.ENOSPC)
         self.assertRaises(OSError, replace_private_file, self.path, b"x")
         self.assertEqual(self.held(), [b"what was there before"])
@@ -341,7 +341,7 @@ class OverwriteTests(FileCase):
         self.assertEqual(self.held(), [b"what was there before"])
 
     def test_cannot_be_written(self) -> None:
-        """Where the file itself cannot be written either, that is told."""
+        """If the file itself cannot be written either, that is an error."""
         self.refuse("replace", errno.EBUSY)
         self.refuse("open", errno.EROFS)
         error = self.assertRaises(OSError, replace_private_file, self.path, b"x")

@@ -1,4 +1,4 @@
-"""Password files: read with suspicion, and changed line by line."""
+"""Password files: refused if other users could use them, and changed line by line."""
 
 import errno
 import os
@@ -42,7 +42,7 @@ class PasswordFileTestCase(SynchronousTestCase):
         return set_password(path or self.path, name, password, hasher=CHEAP)
 
     def refusal_of(self, function, *arguments):
-        """The one line of a refusal."""
+        """Return the line of a refusal."""
         with pytest.raises(ConfigurationError) as caught:
             function(*arguments)
         text = str(caught.value)
@@ -52,18 +52,18 @@ class PasswordFileTestCase(SynchronousTestCase):
 
 class CheckAccountTests(SynchronousTestCase):
     def test_good(self):
-        """An account is called what a member may be called, in the composed form."""
+        """An account may have any member's name, which is returned in the composed form."""
         self.assertEqual(check_account(DECOMPOSED), COMPOSED)
         self.assertEqual(check_account("a:b#c"), "a:b#c")
 
     def test_bad(self):
-        """A name that no member can have is refused, and so is one that begins as comments do."""
+        """A name that no member can have is refused, and so is one that begins like a comment."""
         for name in ("", "two words", "x" * 33, "a\nb", "#alice"):
             with self.assertRaises(ConfigurationError):
                 check_account(name)
 
     def test_guest(self):
-        """A name that begins as guests' do, in whatever case, is refused: it could never log in."""
+        """A name that begins like a guest name, in any case, is refused: it could never log in."""
         for name in ("guest-", "guest-1", "GUEST-alice"):
             with pytest.raises(ConfigurationError, match="cannot begin with guest-"):
                 check_account(name)
@@ -72,7 +72,7 @@ class CheckAccountTests(SynchronousTestCase):
 
 class LoadTests(PasswordFileTestCase):
     def test_accounts(self):
-        """The names are those in the file; comments, blank lines and spaces at the ends are not."""
+        """The names are those in the file, without comments, blank lines and spaces at the ends."""
         self.write(f"# team\n\n  alice:{HASH}\r\n \t\n#bob:{HASH}\nCarol:{HASH}")
         loaded = self.load()
         self.assertEqual(list(loaded), ["alice", "Carol"])
@@ -82,7 +82,7 @@ class LoadTests(PasswordFileTestCase):
         self.assertNotIn(None, loaded)
 
     def test_mark(self):
-        """A byte order mark is no part of the first line; a file in UTF-16 is called that."""
+        """A byte order mark is no part of the first line; the error names UTF-16."""
         for first in (f"alice:{HASH}", "# team"):
             self.write(f"\ufeff{first}\r\nbob:{HASH}\r\n")
             self.assertIn("bob", self.load())
@@ -95,13 +95,13 @@ class LoadTests(PasswordFileTestCase):
         self.assertEqual(self.refusal_of(self.set, "bob"), text)
 
     def test_empty(self):
-        """A file without accounts is one."""
+        """A file may have no accounts."""
         for text in ("", "\n", "# nobody\n"):
             self.write(text)
             self.assertEqual(list(self.load()), [])
 
     def test_colons(self):
-        """A name may hold colons, and even what hashes begin with."""
+        """A name may hold colons, and even the beginning of a hash."""
         names = ["a:b", ":", "x:$argon2id$y"]
         self.write("".join(f"{name}:{HASH}\n" for name in names))
         loaded = self.load()
@@ -109,7 +109,7 @@ class LoadTests(PasswordFileTestCase):
         self.assertEqual(loaded.verify(names[-1], SECRET), names[-1])
 
     def test_bad_line(self):
-        """A line that is no account is told by its number; what it holds is not repeated."""
+        """The error for a line that is not an account has its number, and not its content."""
         prefix, _, digest = HASH.rpartition("$")
         for line in (
             "alice:s3cret",
@@ -119,8 +119,8 @@ class LoadTests(PasswordFileTestCase):
             f"alice:{HASH}$",
             f"alice:{HASH}:s3cret",
             f"alice:{HASH[:-1]}=",
-            f"alice:{prefix}${digest[:5]}",  # base64 of no bytes' length
-            f"alice:{prefix}${digest[:4]}",  # of too few
+            f"alice:{prefix}${digest[:5]}",  # base64 never has this length
+            f"alice:{prefix}${digest[:4]}",  # base64 of too few bytes
             f"alice:{prefix}$",
             f"alice:{HASH.replace('m=8', 'm=7')}",
             f"alice:{HASH.replace('p=1', 'p=0')}",
@@ -132,18 +132,18 @@ class LoadTests(PasswordFileTestCase):
             self.assertNotIn("s3cret", text)
 
     def test_no_text(self):
-        """A line that is not UTF-8 is told by its number."""
+        """The error for a line that is not UTF-8 has its number."""
         self.write(b"# one\n\xff\n")
         self.assertEqual(self.refusal_of(self.load), f"{self.path}, line 2: it is no UTF-8 text")
 
     def test_twice(self):
-        """Two lines for what counts as the same name are refused."""
+        """Two lines for names that count as the same are refused."""
         self.write(f"{COMPOSED}:{HASH}\nbob:{HASH}\n{DECOMPOSED.upper()}:{HASH}\n")
         text = self.refusal_of(self.load)
         self.assertEqual(text, f"{self.path}, line 3: the account is in line 1 already")
 
     def test_open_to_others(self):
-        """A file that others may read, write or run is refused, with the cure."""
+        """A file that other users may read, write or run is refused, with the remedy."""
         for bit in (0o040, 0o020, 0o010, 0o004, 0o002, 0o001):
             self.write(f"alice:{HASH}\n", 0o600 | bit)
             text = self.refusal_of(self.load)
@@ -153,7 +153,7 @@ class LoadTests(PasswordFileTestCase):
             )
 
     def test_cannot_be_read(self):
-        """A path that cannot be read is told with its reason."""
+        """An error for a path that cannot be read has the reason."""
         text = self.refusal_of(self.load)
         self.assertEqual(
             text, f"cannot read the password file {self.path}: No such file or directory"
@@ -162,14 +162,14 @@ class LoadTests(PasswordFileTestCase):
         self.assertIn("null", self.refusal_of(load_passwords, f"{self.path}\0"))
 
     def test_pipe(self):
-        """A pipe is no password file, and is not waited for."""
+        """A pipe is refused as a password file, without waiting for its writer."""
         os.mkfifo(self.path, 0o600)
         self.assertTrue(self.refusal_of(self.load).endswith("it is no regular file"))
 
 
 class VerifyTests(PasswordFileTestCase):
     def test_verify(self):
-        """The right password gives the spelling in the file; a wrong one or name gives nothing."""
+        """The right password gives the file's spelling; a wrong password or name gives None."""
         self.set("Alice")
         self.set("bob", "another")
         loaded = self.load()
@@ -194,7 +194,7 @@ class VerifyTests(PasswordFileTestCase):
         self.assertEqual(self.load().verify("alice", DECOMPOSED), "alice")
 
     def hashes_verified(self, loaded, name):
-        """What argon2 is asked to verify."""
+        """Return the hashes that argon2 gets to verify."""
         verified = []
 
         class Recording(PasswordHasher):
@@ -221,13 +221,13 @@ class VerifyTests(PasswordFileTestCase):
         self.assertEqual(unknown.split("$")[:4], known.split("$")[:4])
 
     def test_nobody(self):
-        """Where there are no accounts, it is the hasher's parameters."""
+        """In a file without accounts, an unknown name costs as much as the hasher's parameters."""
         self.write("")
         (unknown,) = self.hashes_verified(load_passwords(self.path, hasher=DEARER), "nobody")
         self.assertTrue(unknown.startswith("$argon2id$v=19$m=16,t=2,p=2$"))
 
     def test_cannot_tell(self):
-        """A hash that this machine cannot compute is an error, and no wrong password."""
+        """A hash that this machine cannot compute is an error, not a wrong password."""
         memory_kib = 2**32 - 1
         self.write(f"alice:{HASH.replace('m=8', f'm={memory_kib}')}\n")
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
@@ -240,7 +240,7 @@ class VerifyTests(PasswordFileTestCase):
         self.assertNotIn(SECRET, text)
 
     def test_never_shown(self):
-        """Neither the accounts nor what they are kept in show a hash."""
+        """The texts of accounts and of their collection show no hash."""
         self.set("alice")
         loaded = self.load()
         self.assertNotIn("argon2", repr(loaded) + repr(loaded._accounts))
@@ -264,7 +264,7 @@ class SetTests(PasswordFileTestCase):
         self.assertTrue(self.path.read_text().startswith("alice:$argon2id$v=19$m=8,t=1,p=1$"))
 
     def test_replace(self):
-        """An account's line is replaced, in its spelling; all other lines stay as they are."""
+        """An account's line is replaced, in its spelling; all other lines are unchanged."""
         lines = [b"# team\r", b"", f" bob:{HASH} ".encode(), f"Alice:{HASH}".encode(), b"\t#x"]
         for end in (b"", b"\n"):
             self.write(b"\n".join(lines) + end)
@@ -331,7 +331,7 @@ class SetTests(PasswordFileTestCase):
         )
 
     def test_link(self):
-        """A link to the file stays one, even where it led nowhere."""
+        """A link to the file stays a link, even if its target did not exist."""
         link = self.path.with_name("link")
         link.symlink_to(self.path.name)
         self.set("alice", path=link)
@@ -340,7 +340,7 @@ class SetTests(PasswordFileTestCase):
         self.assertEqual(list(self.load()), ["alice", "bob"])
 
     def test_bad_password(self):
-        """A password that is empty, too long or no text is refused, and not repeated."""
+        """A password that is empty, too long or not a text is refused, and not repeated."""
         for password in ("", "s3cret" * MAX_PASSWORD, "s3cret\ud800"):
             with pytest.raises(ConfigurationError) as caught:
                 self.set("alice", password)
@@ -349,7 +349,7 @@ class SetTests(PasswordFileTestCase):
         self.assertEqual(os.listdir(self.path.parent), [])
 
     def test_longest_password(self):
-        """The longest password is one."""
+        """The longest password is allowed."""
         self.set("alice", "\u00eb" * (MAX_PASSWORD // 2))
         self.assertEqual(self.load().verify("alice", "\u00eb" * (MAX_PASSWORD // 2)), "alice")
 
@@ -360,7 +360,7 @@ class SetTests(PasswordFileTestCase):
         self.assertFalse(self.path.exists())
 
     def test_bad_file(self):
-        """A file that is open to others, or has a bad line, is left as it is."""
+        """A file that is open to other users, or has a bad line, is not changed."""
         self.write("", 0o644)
         self.assertIn("chmod 600", self.refusal_of(self.set, "alice"))
         self.write("bob:s3cret\n")
@@ -372,13 +372,13 @@ class SetTests(PasswordFileTestCase):
         self.assertEqual(os.listdir(self.path.parent), [self.path.name])
 
     def test_cannot_be_written(self):
-        """A path that cannot be written is told with its reason."""
+        """An error for a path that cannot be written has the reason."""
         text = self.refusal_of(self.set, "alice", SECRET, self.path / "nowhere")
         self.assertTrue(text.startswith(f"cannot write the password file {self.path}/nowhere: "))
         self.assertIn("null", self.refusal_of(self.set, "alice", SECRET, f"{self.path}\0"))
 
     def test_full_disk(self):
-        """What could not be written leaves the old file as it was, and nothing else."""
+        """If the file cannot be written, the old file is unchanged, and no other is left."""
         self.set("alice")
         before = self.path.read_bytes()
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -404,7 +404,7 @@ class SetTests(PasswordFileTestCase):
         self.assertFalse(self.path.exists())
 
     def test_at_once(self):
-        """Who changes a file while another does loses nothing."""
+        """Two writers of one file at the same time lose no change."""
         names = [f"user{number}" for number in range(12)]
         writers = [threading.Thread(target=self.set, args=(name,)) for name in names]
         for writer in writers:
