@@ -1,1 +1,1 @@
-"""The `chatd` command: what people type, and what they see."""
+"""The `chatd` command: its arguments, its terminal client and its output."""

@@ -23,9 +23,9 @@ from chatd.wire.messages import Message
 __all__ = ["Batch"]
 
 WINDOW = 1_000
-"""How many messages may wait for their receipts."""
+"""Limit on messages that wait for their receipts."""
 WINDOW_BYTES = 1024 * 1024
-"""How many bytes of messages may wait for their receipts."""
+"""Limit on the content of these messages, in bytes."""
 
 
 class Batch:
@@ -34,8 +34,8 @@ class Batch:
     Args:
         reactor: The reactor.
         endpoint: The endpoint string to connect to.
-        login: Who wants to be let in, and where; lines are said in the first room.
-        complain: Shows one line of what went wrong.
+        login: The key, the name, the password and the rooms; lines go to the first room.
+        complain: Shows an error, one line.
     """
 
     def __init__(
@@ -58,20 +58,20 @@ class Batch:
     async def run(
         self, source: int, what: str = "standard input", *, as_json: bool, ink: Ink = PLAIN
     ) -> Status:
-        """Do it all.
+        """Connect, send all lines, and disconnect.
 
         Args:
             source: The file descriptor to read lines from.
-            what: What complaints call it.
-            as_json: Whether to show what is received as JSON.
-            ink: What names are written with, where it is shown as text.
+            what: The name of the source in error messages.
+            as_json: Whether to print received messages and events as JSON.
+            ink: The colours of names in text output.
 
         Returns:
             The command's exit status.
 
         Raises:
             SessionEnded: The session could not be established, or was lost.
-            twisted.internet.error.ConnectError: Nobody listens there.
+            twisted.internet.error.ConnectError: No server listens there.
         """
         there = client_endpoint(self._reactor, self._endpoint)
         lines = StandardLines(what)
@@ -86,31 +86,31 @@ class Batch:
         client = cast(ConsoleClient, await there.connect(factory))
         sink = os.dup(1)
         try:
-            # Typed for Windows, where it takes no descriptors.
+            # The stubs describe Windows, where StandardIO takes no descriptors.
             cast(Any, StandardIO)(lines, stdin=source, stdout=sink, reactor=self._reactor)
             lines.slow_down(client.stream)
             await client.when_established()
             client.when_ended().addCallback(lambda _: lines.stop_reading())
             try:
                 await self._send_all(client, lines)
-            except ConfigurationError as error:  # it is no text that can be sent
+            except ConfigurationError as error:  # the source is not UTF-8
                 self._refuse(str(error))
             if not lines.is_writable:
-                self._complain("standard output was closed; what came after that is not sent")
+                self._complain("standard output was closed; the lines after that were not sent")
                 self._status = Status.LOST
             await client.disconnect()
-        except CancelledError:  # a signal ends it, while it waits for whatever it may be
+        except CancelledError:  # a signal, at any of the awaits above
             await client.disconnect()
             raise
         finally:
             await lines.close()
-            for shared in (source, sink):  # with other programs, as a terminal is
+            for shared in (source, sink):  # other programs may use the same terminal or pipe
                 os.set_blocking(shared, True)
             os.close(sink)
         return self._status
 
     async def _send_all(self, client: ConsoleClient, lines: StandardLines) -> None:
-        """Send each line, and wait until nothing is without a receipt."""
+        """Send each line, and wait for the receipts of all of them."""
         number = 0
         lines.start(client.max_content)
         async for line in lines:
@@ -131,12 +131,12 @@ class Batch:
 
     def _is_sendable(self, line: bytes | LineTooLong, number: int, max_content: int) -> bool:
         if isinstance(line, LineTooLong):
-            self._refuse(f"line {number} is not sent: the server takes {max_content} bytes at most")
+            self._refuse(f"line {number} was not sent: the server's limit is {max_content} bytes")
             return False
         try:
             line.decode()
         except UnicodeDecodeError:
-            self._refuse(f"line {number} is not sent: it is not UTF-8")
+            self._refuse(f"line {number} was not sent: it is not UTF-8")
             return False
         return True
 

@@ -1,4 +1,4 @@
-"""The commands that are typed at a terminal, such as `/join ROOM`."""
+"""The commands of the terminal client, such as `/join ROOM`."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from chatd.errors import RequestError, SessionEnded
 __all__ = ["COMMANDS", "Command", "act_on"]
 
 _HISTORY = 20
-"""How many messages `/history` shows where it is not told."""
+"""Number of messages that `/history` shows by default."""
 _MAX_LISTED = 100
-"""How many names or rooms are listed at most."""
+"""Limit on the names or rooms in a list."""
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 _DURATION = re.compile(rf"([0-9]{{1,6}})([{''.join(_SECONDS)}])")
 _ARGUMENT = re.compile(r"\[[^]]*\]|\S+")
 
 
 class Command(NamedTuple):
-    """What can be typed after a slash.
+    """A command of the terminal client.
 
     Attributes:
-        arguments: What follows the name, as it is shown to people: a word each where it is in
-            capitals, the rest of the line where it is not, and what may be left out in brackets.
-        help: What it does.
-        run: Does it, with the arguments that were given.
+        arguments: The arguments, as `/help` shows them: capitals stand for one word, small letters
+            for the rest of the line, and brackets mark optional arguments.
+        help: A short description.
+        run: Carries the command out, with its arguments.
     """
 
     arguments: str
@@ -40,17 +40,17 @@ class Command(NamedTuple):
 
 
 async def act_on(talk: Talk, line: str) -> None:
-    """Do what was typed: a command after one slash, and else something to say.
+    """Carry out a typed line: a command if it begins with one slash, otherwise a message.
 
-    What is wrong with the line, or forbids it now, is raised before anything is waited for; what
-    goes wrong later is shown.
+    A mistake in the line, or a state that forbids it, is raised before the first await. Later
+    failures are shown as notes.
 
     Args:
-        talk: Whose it is.
-        line: What was typed.
+        talk: The conversation in which the line was typed.
+        line: The line.
 
     Raises:
-        NotDone: It is not done.
+        NotDone: The line was not carried out.
     """
     if line.startswith("//") or not line.startswith("/"):
         talk.say(line.removeprefix("/"))
@@ -59,21 +59,21 @@ async def act_on(talk: Talk, line: str) -> None:
     name = typed.casefold()
     command = COMMANDS.get(name)
     if command is None:
-        raise NotDone(f"there is no command /{typed}; see /help, or say it literally with //")
+        raise NotDone(f"there is no command /{typed}; see /help, or begin a message with //")
     arguments = _split(name, command, rest)
     try:
         await command.run(talk, *arguments)
     except RequestError as error:
         talk.display.note(f"/{name}: {error.message}")
     except SessionEnded:
-        talk.display.note(f"/{name}: the connection was lost first")
+        talk.display.note(f"/{name}: the connection was lost before the server answered")
 
 
 def _split(name: str, command: Command, rest: str) -> list[str]:
-    """Return the arguments that were typed.
+    """Return the arguments of a typed command.
 
     Raises:
-        NotDone: There are too few or too many.
+        NotDone: There are too few or too many arguments.
     """
     wanted = _ARGUMENT.findall(command.arguments)
     least = sum(not each.startswith("[") for each in wanted)
@@ -82,9 +82,9 @@ def _split(name: str, command: Command, rest: str) -> list[str]:
     given = rest.split(maxsplit=most - 1) if takes_rest else rest.split()
     usage = f"/{name} {command.arguments}".rstrip()
     if len(given) < least:
-        raise NotDone(f"something is missing: {usage}")
+        raise NotDone(f"too few arguments: {usage}")
     if len(given) > most:
-        raise NotDone(f"that is too much: {usage}")
+        raise NotDone(f"too many arguments: {usage}")
     return [each.rstrip() for each in given]
 
 
@@ -96,7 +96,7 @@ async def _leave(talk: Talk, room: str | None = None) -> None:
     room = talk.need_room() if room is None else _checked(check_room, room)
     await talk.client.leave(room)
     current = talk.current
-    rest = "/join ROOM takes you into another" if current is None else f"you speak in {current}"
+    rest = "/join ROOM enters another" if current is None else f"your lines go to {current} now"
     talk.display.note(f"you left {room}; {rest}")
 
 
@@ -133,7 +133,7 @@ async def _topic(talk: Talk, topic: str | None = None) -> None:
     elif topic == before:
         talk.display.note("that is the topic already")
     else:
-        await client.topic(room, topic)  # which everyone in the room is told of
+        await client.topic(room, topic)  # the server's event shows the change
 
 
 async def _name(talk: Talk, name: str) -> None:
@@ -142,7 +142,7 @@ async def _name(talk: Talk, name: str) -> None:
 
 
 async def _history(talk: Talk, *words: str) -> None:
-    other, usage = None, f"it is /history {COMMANDS['history'].arguments}"
+    other, usage = None, f"wrong arguments: /history {COMMANDS['history'].arguments}"
     if words and words[0].casefold() == "with":
         if len(words) == 1:
             raise NotDone(usage)
@@ -157,7 +157,7 @@ async def _history(talk: Talk, *words: str) -> None:
     page = await talk.client.history(room, other=other, limit=int(number))
     where = f"in {room}" if other is None else f"with {other}"
     if not page.messages:
-        talk.display.note(f"nothing was said {where}")
+        talk.display.note(f"there are no messages {where}")
         return
     many = f"{len(page.messages)} messages" if len(page.messages) > 1 else "message"
     talk.earlier(f"the last {many} {where}", page.messages)
@@ -177,7 +177,7 @@ async def _ban(talk: Talk, target: str, duration: str | None = None) -> None:
 
 async def _unban(talk: Talk, target: str) -> None:
     await talk.client.unban(**_target(target))
-    talk.display.note(f"{target} is banned no more")
+    talk.display.note(f"{target} is no longer banned")
 
 
 async def _bans(talk: Talk) -> None:
@@ -194,8 +194,8 @@ async def _bans(talk: Talk) -> None:
 def _date(unix_time: float) -> str:
     try:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_time))
-    except (OverflowError, ValueError, OSError):  # which no calendar has
-        return "some day"
+    except (OverflowError, ValueError, OSError):  # too far away for the calendar
+        return "an unknown date"
 
 
 async def _help(talk: Talk) -> None:
@@ -203,7 +203,7 @@ async def _help(talk: Talk) -> None:
     width = max(map(len, usages.values()))
     for name, command in COMMANDS.items():
         talk.display.note(f"{usages[name]:{width}} {command.help}")
-    talk.display.note(f"{'//text':{width}} say /text")
+    talk.display.note(f"{'//text':{width}} send /text as a message")
 
 
 async def _quit(talk: Talk) -> None:
@@ -211,20 +211,20 @@ async def _quit(talk: Talk) -> None:
 
 
 COMMANDS = {
-    "join": Command("ROOM", "go into a room, and speak there", _join),
+    "join": Command("ROOM", "enter a room; your lines go there", _join),
     "leave": Command("[ROOM]", "leave a room", _leave),
-    "rooms": Command("", "list the rooms there are", _rooms),
-    "who": Command("[ROOM]", "list who is in a room", _who),
-    "msg": Command("NAME text", "say something to one person", _msg),
-    "topic": Command("[text]", "show or set the room's topic; - for none", _topic),
+    "rooms": Command("", "list the rooms", _rooms),
+    "who": Command("[ROOM]", "list the people in a room", _who),
+    "msg": Command("NAME text", "send a direct message", _msg),
+    "topic": Command("[text]", "show or set the topic; - clears it", _topic),
     "name": Command("NAME", "take another name", _name),
-    "history": Command("[with NAME] [N]", "show what was said last", _history),
-    "kick": Command("NAME [reason]", "end someone's sessions (operators)", _kick),
-    "ban": Command("NAME-or-ADDRESS [DURATION]", "ban, as for 10m, 2h, 7d (operators)", _ban),
+    "history": Command("[with NAME] [N]", "show earlier messages", _history),
+    "kick": Command("NAME [reason]", "end all sessions of NAME (operators)", _kick),
+    "ban": Command("NAME-or-ADDRESS [DURATION]", "ban, such as for 10m, 2h, 7d (operators)", _ban),
     "unban": Command("NAME-or-ADDRESS", "lift a ban (operators)", _unban),
     "bans": Command("", "list the bans (operators)", _bans),
     "help": Command("", "list the commands", _help),
-    "quit": Command("", "leave; so does a line exit, or Ctrl+D", _quit),
+    "quit": Command("", "leave; so does the line exit, or Ctrl+D", _quit),
 }
 """The commands by their names."""
 
@@ -237,21 +237,21 @@ def _checked(check: Callable[[str], str], name: str) -> str:
 
 
 def _target(who: str) -> dict[str, Any]:
-    """Say whether that is the name or the address of those to kick or ban."""
+    """Return the field that names the target of a kick or a ban: `name` or `address`."""
     if who.startswith("uid:"):
         return {"address": who}
     try:
         return {"address": str(ip_address(who))}
     except ValueError:
         if re.fullmatch(r"[0-9a-fA-F]*[.:/][0-9a-fA-F.:/]*", who):
-            raise NotDone(f"{who} is no address; networks cannot be banned") from None
+            raise NotDone(f"{who} is not an address; networks cannot be banned") from None
         return {"name": _checked(check_name, who)}
 
 
 def _seconds(duration: str) -> int:
     match = _DURATION.fullmatch(duration)
     if match is None:
-        raise NotDone(f"{duration} is no duration; one looks like 10m, 2h or 7d")
+        raise NotDone(f"{duration} is not a duration; write it like 10m, 2h or 7d")
     return int(match[1]) * _SECONDS[match[2]]
 
 

@@ -24,10 +24,10 @@ class ConsoleClient(ChatClient):
 
     factory: ConsoleFactory
     is_resumed = False
-    """Whether it is back where the session before it was, if there was one."""
+    """Whether the client is in its rooms, those of an earlier session included."""
 
     def act_on(self, event: Event) -> None:
-        """Show the welcome before what follows it."""
+        """Show the welcome before the events that follow it."""
         if isinstance(event, Welcomed):
             shown = {
                 "session_id": self.session_id,
@@ -39,7 +39,7 @@ class ConsoleClient(ChatClient):
         super().act_on(event)
 
     def established(self) -> None:
-        """Take note that it is in its rooms."""
+        """Note that the client is in its rooms."""
         self.is_resumed = True
 
     def message_received(self, message: Message, is_receipt: bool) -> None:
@@ -51,7 +51,7 @@ class ConsoleClient(ChatClient):
         self.factory.display.event(event)
 
     def room_joined(self, joined: Joined) -> None:
-        """Tell who made the client."""
+        """Tell the factory's owner."""
         self.factory.room_joined(self, joined)
 
     def error_received(self, error: RequestError) -> None:
@@ -77,10 +77,10 @@ class ConsoleFactory(ChatClientFactory):
 
     Args:
         clock: The reactor.
-        display: What shows what is received.
-        login: Who wants to be let in, and where.
-        room_joined: Called with a client and the room that it is in now.
-        client_ended: Called with a client and why its session ended.
+        display: Shows received messages and events.
+        login: The key, the name, the password and the rooms.
+        room_joined: Called with a client and the room that it has joined.
+        client_ended: Called with a client and the reason of its session's end.
     """
 
     def __init__(

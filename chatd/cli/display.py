@@ -1,4 +1,4 @@
-"""How what is received is shown: as text for a person, or as one JSON object a line."""
+"""The output for received messages and events: text for people, or one JSON object a line."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from chatd.wire.messages import Message
 __all__ = ["Display", "JsonDisplay", "TextDisplay", "plain"]
 
 MAX_SHOWN_BYTES = 64 * 1024
-"""How much of a message is shown as text."""
+"""Limit on the shown content of a message, in bytes."""
 MAX_SHOWN_LINES = 200
-"""How many of its lines."""
-# What JSON allows in a string, but terminals and readers of lines act on.
+"""Limit on the shown lines of a message."""
+# JSON allows these in a string, but terminals and readers of lines act on them.
 _CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 _HARMLESS = "\t\u200c\u200d"  # the joiners are parts of emoji, and of words in some scripts
@@ -33,37 +33,37 @@ _WORDS = {
     "topic": "{name} set the topic{its}: {topic}",
     "no-topic": "{name} cleared the topic{its}",
     "renamed": "{old_name} is now called {name}",
-    "absent": "nobody is called {name}; it is kept for who comes by that name",
+    "absent": "{name} is not connected; the server keeps the message for that name",
     "error": "{message} ({code})",
     "disconnected": "{reason} ({code})",
 }
 
 Write = Callable[[str], None]
-"""Shows one line, which has no line end yet."""
+"""Writes one line; the line is passed without its line end."""
 
 
 class Display(Protocol):
-    """Shows what is received."""
+    """Shows received messages and events."""
 
     def message(self, message: Message, me: str) -> None:
-        """Show what was said, to the one whose name is `me`."""
+        """Show a message to the person whose name is `me`."""
 
     def event(self, event: dict[str, Any]) -> None:
-        """Show what happened; `event` is its name."""
+        """Show an event; its field `event` is its name."""
 
 
 class JsonDisplay:
-    """One JSON object a line.
+    """Prints one JSON object a line.
 
     Args:
-        write: What shows a line.
+        write: Writes a line.
     """
 
     def __init__(self, write: Write) -> None:
         self._write = write
 
     def message(self, message: Message, me: str = "") -> None:
-        """Show a message with its `text`, or with its `base64` where it is not text."""
+        """Show a message with its `text`, or with its `base64` if it is not UTF-8."""
         shown: dict[str, Any] = {
             "event": "message",
             "id": message.id,
@@ -87,20 +87,20 @@ class JsonDisplay:
 
 
 class _Name(str):
-    """A part of a line that is somebody's name."""
+    """A part of a line that is the name of a person."""
 
     __slots__ = ()
 
 
 class TextDisplay:
-    """Lines for a person, in which nothing that was received can control the terminal.
+    """Prints lines for people; received text cannot control the terminal.
 
     Args:
-        write: What shows a line.
-        with_time: Whether each begins with the time.
-        with_rooms: Says whether each tells the room that it is about.
-        ink: What names are written with.
-        unix_time: What tells the time of what is not said by anyone, in Unix seconds.
+        write: Writes a line.
+        with_time: Whether each line begins with the time.
+        with_rooms: Returns whether each line names its room.
+        ink: The colours of names.
+        unix_time: Returns the time for events and notes, in Unix seconds.
     """
 
     def __init__(
@@ -119,19 +119,19 @@ class TextDisplay:
         self._unix_time = unix_time
 
     def message(self, message: Message, me: str = "", *, is_earlier: bool = False) -> None:
-        """Show who said what, where or to whom.
+        """Show a message with its sender, and its room or receiver.
 
         Args:
             message: The message.
-            me: The name of who it is shown to; in direct messages that is `you`.
-            is_earlier: Whether it is marked as one of those that were said before.
+            me: The name of the person at the terminal; direct messages show it as `you`.
+            is_earlier: Whether to mark it as an earlier message.
         """
         if message.content_type.startswith("text/"):
             text = message.content[:MAX_SHOWN_BYTES].decode("utf-8", "replace")
         else:
             text = f"[{message.content_type}, {len(message.content)} bytes]"
         first, *rest = text.splitlines() or [""]
-        with_room = self._with_rooms() and not is_earlier  # which is told already
+        with_room = self._with_rooms() and not is_earlier  # the title names it
         head = self._head(message, me, with_room=with_room)
         lines: list[tuple[str, ...]] = [(*head, f": {first}")]
         lines += [(f"  {line}",) for line in rest[: MAX_SHOWN_LINES - 1]]
@@ -141,7 +141,7 @@ class TextDisplay:
             self._show(message.time, *line, is_earlier=is_earlier)
 
     def event(self, event: dict[str, Any]) -> None:
-        """Show what happened, in words; what there are no words for is not shown."""
+        """Show an event in words; an event without words here is not shown."""
         fields = defaultdict(str, event)
         if self._with_rooms() and fields["room"]:
             fields["there"], fields["its"] = f" {fields['room']}", f" of {fields['room']}"
@@ -152,7 +152,7 @@ class TextDisplay:
             self.note(words.format_map(fields))
 
     def note(self, text: str) -> None:
-        """Show what is not said by anyone."""
+        """Show a line that is not a message."""
         self._show(self._unix_time(), f"* {text}")
 
     def _head(self, message: Message, me: str, *, with_room: bool) -> tuple[str, ...]:
@@ -164,7 +164,7 @@ class TextDisplay:
         return "you" if is_mine else sender, " → ", "you" if is_to_me else _Name(message.to)
 
     def _show(self, unix_time: float | None, *parts: str, is_earlier: bool = False) -> None:
-        """Show a line; this is where what was received is made harmless."""
+        """Show a line; received text is made harmless here, and only here."""
         ink = PLAIN if is_earlier else self._ink
         shown = (
             ink.name(plain(part)) if isinstance(part, _Name) else plain(part) for part in parts
@@ -176,7 +176,7 @@ class TextDisplay:
 
 
 def _in_rooms(welcome: Mapping[str, Any]) -> str:
-    """Say which rooms a welcome lets one into."""
+    """Return the words for the rooms of a welcome; none if it has no rooms."""
     rooms = [str(told["room"]) for told in welcome.get("rooms") or ()]
     if not rooms and welcome.get("room"):
         rooms = [str(welcome["room"])]
@@ -184,15 +184,15 @@ def _in_rooms(welcome: Mapping[str, Any]) -> str:
 
 
 def _when(unix_time: float | None, now: float) -> str:
-    """Return the time of day, after the date where that is not today's."""
+    """Return the time of day, preceded by the date if it is not today."""
     try:
         then = time.localtime(unix_time)
         is_today = then[:3] == time.localtime(now)[:3]
         return time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M", then)
-    except (OverflowError, ValueError, OSError):  # a time that no calendar has
+    except (OverflowError, ValueError, OSError):  # too far away for the calendar
         return "--:--"
 
 
 def plain(text: str) -> str:
-    """Return text with what would control a terminal shown as U+FFFD."""
+    """Return text with characters that could control a terminal replaced by U+FFFD."""
     return "".join(char if char.isprintable() or char in _HARMLESS else "\ufffd" for char in text)

@@ -1,4 +1,4 @@
-"""Signals that end a command: what it does then, and the exit status that says so."""
+"""Signals that end a command, and their exit statuses."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["Signalled", "raise_at_signals", "run_reactor"]
 
 _SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 _WIND_UP_S = 1.0
-"""How long a command that a signal ends may take to say goodbye, in seconds."""
+"""Time that a command has for its goodbye after a signal, in seconds."""
 
 
 class Signalled(BaseException):
-    """A signal ends the command; like a KeyboardInterrupt, no `except Exception` keeps it.
+    """A signal ends the command; like KeyboardInterrupt, `except Exception` does not catch it.
 
     Args:
         number: The signal's number.
@@ -37,7 +37,7 @@ class Signalled(BaseException):
 
 @contextmanager
 def raise_at_signals() -> Iterator[None]:
-    """Raise `Signalled` at each signal that ends a command, for the time of a context."""
+    """Raise `Signalled` at each signal that ends a command, within the context."""
     received: list[int] = []
 
     def act(number: int) -> None:
@@ -48,20 +48,20 @@ def raise_at_signals() -> Iterator[None]:
         try:
             yield
         except Exception as error:
-            if received:  # a terminal that hung up fails to be put right on the way
+            if received:  # restoring a terminal that hung up fails
                 raise Signalled(received[0]) from error
             raise
 
 
 @contextmanager
 def _call_at_signals(act: Callable[[int], None]) -> Iterator[None]:
-    """Call something with the number of each signal that ends a command; not of ignored ones."""
+    """Call a function with the number of each signal that ends a command, unless it is ignored."""
 
     def act_on(number: int, frame: FrameType | None) -> None:
         act(number)
 
     before = {number: signal.getsignal(number) for number in _SIGNALS}
-    taken = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]  # as by nohup
+    taken = [number for number in _SIGNALS if before[number] is not signal.SIG_IGN]  # nohup
     for number in taken:
         signal.signal(number, act_on)
     try:
@@ -78,13 +78,13 @@ def run_reactor(
 ) -> Status:
     """Run a reactor until some work is done, or a signal has ended it.
 
-    A signal cancels the work, which may say goodbye; another one, or a second's time, cancels what
-    it does for that.
+    A signal cancels the work, which may then say goodbye. A second signal, or a second of time,
+    cancels the goodbye.
 
     Args:
         reactor: The reactor; not running.
-        work: What to do: a coroutine function that returns the exit status.
-        endpoint: Where it connects to, for what is told of a failure.
+        work: The work: a coroutine function that returns the exit status.
+        endpoint: The endpoint that the work connects to; error messages name it.
 
     Returns:
         The exit status.
@@ -108,7 +108,7 @@ def run_reactor(
         attempted.addBoth(lambda _: reactor.stop())
 
     def leave(number: int) -> None:
-        if statuses:  # it is done
+        if statuses:  # the work is done
             return
         signals.append(number)
         if len(signals) == 1:
@@ -117,5 +117,5 @@ def run_reactor(
 
     reactor.callWhenRunning(start)
     with _call_at_signals(lambda number: reactor.callFromThread(leave, number)):
-        reactor.run(installSignalHandlers=False)  # its own would be there instead
+        reactor.run(installSignalHandlers=False)  # they would replace ours
     return Status.of_signal(signals[0]) if signals else statuses[0]

@@ -18,13 +18,13 @@ from chatd.transport.streams import StreamTransport
 __all__ = ["LineTooLong", "StandardLines"]
 
 _MAX_WAITING = 1_000
-"""How many lines may wait to be iterated before no more is read."""
+"""Number of waiting lines at which reading pauses."""
 _MAX_WAITING_BYTES = 1024 * 1024
-"""How many bytes of lines may wait."""
+"""Size of waiting lines at which reading pauses, in bytes."""
 
 
 class LineTooLong:
-    """Stands for a line that was over the limit, and is not kept."""
+    """Stands for a line that was over the limit; its text is dropped."""
 
     def __len__(self) -> int:
         return 0
@@ -32,7 +32,7 @@ class LineTooLong:
 
 @implementer(IPushProducer)
 class _Brake:
-    """Slows a source down, and lets it go when there is nothing to slow down for."""
+    """Pauses a source while its consumer is full, and resumes it when the consumer stops."""
 
     def __init__(self, source: StreamTransport) -> None:
         self.pauseProducing = source.pauseProducing
@@ -42,22 +42,22 @@ class _Brake:
 
 @implementer(IHalfCloseableProtocol)
 class StandardLines(Protocol):
-    r"""Reads lines, an iteration at a time, and writes lines.
+    r"""Reads lines, as an async iterator, and writes lines.
 
-    A line ends with ``\n`` or ``\r\n``, which are not part of it; the last one may have no end.
-    No more is read than is iterated, so that a file of any size may be sent. A byte order mark of
-    UTF-8 at the beginning is no part of the first line; one of UTF-16 or UTF-32 fails the
-    iteration with `ConfigurationError`, before any line.
+    A line ends with ``\n`` or ``\r\n``, which are not part of it; the last line may have no end.
+    Reading pauses while enough lines wait, so that a file of any size may be sent. A UTF-8 byte
+    order mark at the beginning is not part of the first line. With a byte order mark of UTF-16 or
+    UTF-32, the iteration fails with `ConfigurationError` before any line.
 
-    Nothing is read before `start`.
+    Reading begins with `start`.
 
     Args:
-        what: What that error calls the file or the pipe.
+        what: The name of the file or the pipe in that error.
     """
 
     def __init__(self, what: str = "standard input") -> None:
         self._what = what
-        self._start: bytes | None = b""  # until it is known whether it is a mark
+        self._start: bytes | None = b""  # collected until it is a mark or cannot become a mark
         self._fault: ConfigurationError | None = None
         self._max_line = 0
         self._rest = bytearray()
@@ -71,7 +71,7 @@ class StandardLines(Protocol):
         self._is_closed = False
         self.is_writable = True
 
-    # What is read
+    # Reading
 
     def __aiter__(self) -> StandardLines:
         return self
@@ -99,20 +99,20 @@ class StandardLines(Protocol):
         """Begin to read.
 
         Args:
-            max_line: Longest line kept, in bytes; a longer one is iterated as `LineTooLong`.
+            max_line: Length of the longest line, in bytes; a longer line becomes a `LineTooLong`.
         """
         self._max_line = max_line
         self._resume()
 
     def stop_reading(self) -> None:
-        """Iterate no more than what was iterated."""
+        """Drop the waiting lines, and end the iteration."""
         self._waiting.clear()
         self._waiting_bytes = 0
         self._rest.clear()
         self._end()
 
     def dataReceived(self, data: bytes) -> None:
-        """Take lines in."""
+        """Split data into lines."""
         if self._is_at_end:
             return
         if self._start is None:
@@ -123,7 +123,7 @@ class StandardLines(Protocol):
             self._take_start(self._start)
 
     def _take_start(self, start: bytes) -> None:
-        """Take in how the text begins, without its byte order mark."""
+        """Take the beginning of the text, without its byte order mark."""
         self._start = None
         try:
             self._take(strip_mark(start, self._what))
@@ -145,17 +145,17 @@ class StandardLines(Protocol):
         self._wake()
 
     def readConnectionLost(self) -> None:
-        """Iterate what is left: there is no more to read."""
+        """Take the rest as the last line: there is no more to read."""
         if self._start and not self._is_at_end:
             self._take_start(self._start)
         if self._rest or self._is_skipping:
             self._line_ended()
         self._end()
 
-    # What is written
+    # Writing
 
     def write_line(self, line: str) -> None:
-        """Write a line, unless nobody reads standard output any more."""
+        """Write a line, unless standard output was closed."""
         if self.is_writable:
             self._stream.write(line.encode("utf-8", "replace") + b"\n")
 
@@ -164,25 +164,25 @@ class StandardLines(Protocol):
         self._stream.registerProducer(_Brake(source), True)
 
     def writeConnectionLost(self) -> None:
-        """Write nothing more: nobody reads standard output."""
+        """Stop reading and writing: standard output was closed."""
         self.is_writable = False
         self.stop_reading()
 
     def close(self) -> Deferred[None]:
-        """Write out what is still to be written, and close.
+        """Write the rest of the buffered output, and close.
 
         Returns:
-            A Deferred that fires with None when that is done.
+            A Deferred that fires with None when standard output is closed.
         """
         if not self._is_closed:
             self._stream.unregisterProducer()
             self._stream.loseConnection()
-        if not self.is_writable:  # then Twisted tells of no end any more
+        if not self.is_writable:  # then Twisted does not call connectionLost
             return succeed(None)
         return self._closed
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Note that all is written."""
+        """Note that all output is written."""
         self._is_closed = True
         self.is_writable = False
         self._end()
@@ -208,7 +208,7 @@ class StandardLines(Protocol):
         self._waiting_bytes += len(line)
 
     def _waits_much(self, share: float = 1.0) -> bool:
-        """Whether as much waits to be iterated as may, or a share of it."""
+        """Return whether the waiting lines reach a share of their limits."""
         return (
             len(self._waiting) >= share * _MAX_WAITING
             or self._waiting_bytes >= share * _MAX_WAITING_BYTES

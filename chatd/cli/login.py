@@ -1,4 +1,4 @@
-"""Who connects: the key, the name and the password to be let in with, and the rooms to be in."""
+"""`Login`: the key, the name, the password and the rooms that a client connects with."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _MAX_FILE_BYTES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """Who wants to be let in, and where.
+    """The key, the name, the password and the rooms that a client connects with.
 
     Attributes:
         key: The shared key, or None.
-        name: The name to ask for, or None for one that the server gives.
-        password: Proves the right to the name, or None.
-        rooms: The rooms to be in; none for the server's choice.
+        name: The name to ask for; None for the server's choice.
+        password: The password of that name, or None.
+        rooms: The rooms to join; empty for the server's choice.
     """
 
     key: bytes | None = field(default=None, repr=False)
@@ -35,17 +35,17 @@ class Login:
 
 
 def read_password_file(path: str) -> str:
-    """Return the password in a file, which is its one line.
+    """Return the password in a file, which is its only line.
 
     Raises:
-        ConfigurationError: It cannot be read, others than its owner may read or write it, or it
-            does not hold one line of text. No error tells what it holds.
+        ConfigurationError: The file cannot be read, users other than its owner may read or write
+            it, or it does not hold exactly one line of text. No error quotes the file.
     """
     data = read_trusted_file(path, _WHAT, is_secret=True, max_bytes=_MAX_FILE_BYTES)
     try:
         line = data.removesuffix(b"\n").removesuffix(b"\r").decode()
-    except UnicodeDecodeError:  # not chained: it holds the password
-        raise ConfigurationError(f"the {_WHAT} {path} is no UTF-8 text") from None
+    except UnicodeDecodeError:  # not chained: the error holds the password
+        raise ConfigurationError(f"the {_WHAT} {path} is not UTF-8 text") from None
     if not line or len(line.splitlines()) > 1:
         raise ConfigurationError(f"the {_WHAT} {path} must hold one line: the password")
     return line
@@ -55,10 +55,10 @@ def ask_password(name: str) -> str:
     """Ask for a password at the terminal, without echo.
 
     Raises:
-        ConfigurationError: There is no terminal to ask at, or no answer.
+        ConfigurationError: There is no terminal, or no answer.
     """
     if not os.isatty(0):
-        raise ConfigurationError("--password asks at a terminal; elsewhere use --password-file")
+        raise ConfigurationError("--password needs a terminal; without one, use --password-file")
     try:
         password = ask_unseen(f"Password for {name}: ")
     except EOFError as error:

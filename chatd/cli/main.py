@@ -24,17 +24,17 @@ from chatd.transport.clock import go_by_monotonic_time
 
 __all__ = ["main"]
 
-_GIVEN_PASSWORD = re.compile(r"--pas[a-z]*=")  # of which argparse would repeat the value
+_GIVEN_PASSWORD = re.compile(r"--pas[a-z]*=")  # argparse would repeat its value in an error
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """A parser whose errors are one line."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(Status.USAGE, f"{self.prog}: {message}; see {self.prog} --help\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:  # noqa: ANN401
-        """Print what is asked for or what is wrong; argparse leaves open whether it is written."""
+        """Print help or an error; argparse itself does not report a failed write."""
         if file is not sys.stdout:
             write(sys.stderr, message)
         elif not tell(message, end=""):
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the `chatd` command.
 
     Args:
-        arguments: What follows the command's name; the process's own where there is none.
+        arguments: The arguments after the command's name; those of the process if None.
 
     Returns:
         The exit status; see `chatd.cli.status.Status`.
@@ -65,14 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Parse the arguments; no error repeats what was meant as a password."""
+    """Parse the arguments; no error repeats a mistakenly given password."""
     shown = [argument for argument in arguments if not _GIVEN_PASSWORD.match(argument)]
     options, unknown = _parser().parse_known_args(shown)
     command = options.parser
     if len(shown) < len(arguments):
-        command.error("--password takes no value, it asks for it")
+        command.error("--password takes no value; it asks for the password")
     if unknown and getattr(options, "password", False):
-        command.error("too many arguments, or one of them is unknown; --password takes no value")
+        command.error("too many arguments, or an unknown argument; --password takes no value")
     if unknown:
         command.error(f"unrecognized arguments: {' '.join(unknown)}")
     return options
@@ -95,8 +95,8 @@ def _parser() -> argparse.ArgumentParser:
         "passwd",
         help="set the password of an account",
         description=(
-            "Set the password of an account in a password file, which is made with mode 0600 where "
-            "there is none. Asks for the password twice at a terminal; from a pipe, reads one line."
+            "Set the password of an account in a password file. A missing file is made with mode "
+            "0600. At a terminal, asks for the password twice; from a pipe, reads one line."
         ),
     )
     accounts.add_argument("file", metavar="FILE", type=_path, help="the password file")
@@ -111,22 +111,22 @@ def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has 
         help="talk to a server",
         description=(
             "Talk to a server. At a terminal, type lines; /help lists the commands, and /quit, "
-            "'exit' or Ctrl+D leaves. From a pipe, or with --file, each line is sent as a message "
-            "to the first room, and the command ends when all of them were received."
+            "'exit' or Ctrl+D leaves. From a pipe, or with --file, each line is a message to the "
+            "first room, and the command ends when the server has confirmed all of them."
         ),
     )
     connect.add_argument(
         "endpoint",
         metavar="ENDPOINT",
-        help="where the server is, such as tcp:localhost:9999 or unix:/tmp/chat.sock",
+        help="the server's endpoint, such as tcp:localhost:9999 or unix:/tmp/chat.sock",
     )
-    connect.add_argument("--name", metavar="NAME", help="the name to be known by")
+    connect.add_argument("--name", metavar="NAME", help="the name to ask for")
     connect.add_argument(
         "--room",
         metavar="ROOM",
         action="append",
         default=[],
-        help="a room to be in; may be given several times, the first is the one to speak in",
+        help="a room to ask for; may be given several times, and lines go to the first",
     )
     connect.add_argument("--key-file", metavar="FILE", type=_path, help="the server's key file")
     password = connect.add_mutually_exclusive_group()
@@ -134,22 +134,22 @@ def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has 
         "--password-file",
         metavar="FILE",
         type=_path,
-        help="a file of mode 0600 whose one line is the password of NAME",
+        help="a file of mode 0600 that holds one line, the password of NAME",
     )
     password.add_argument(
         "--password", action="store_true", help="ask for the password of NAME at the terminal"
     )
     connect.add_argument("--file", metavar="FILE", type=_path, help="send the lines of this file")
     connect.add_argument(
-        "--json", action="store_true", help="show what is received as one JSON object a line"
+        "--json", action="store_true", help="print messages and events as one JSON object a line"
     )
     connect.set_defaults(run=_connect, parser=connect)
 
 
 def _path(text: str) -> str:
-    """Return the path of a file; an empty one is none."""
+    """Return the path of a file, after a check that it is not empty."""
     if not text:
-        raise argparse.ArgumentTypeError("it takes a file")
+        raise argparse.ArgumentTypeError("the path is empty")
     return text
 
 
@@ -177,7 +177,7 @@ def _login(options: argparse.Namespace) -> Login:
     if options.password_file is None and not options.password:
         return Login(key=key, name=name, rooms=rooms)
     if name is None:
-        raise ConfigurationError("a password is that of a name: give it with --name")
+        raise ConfigurationError("a password belongs to a name: give the name with --name")
     password = (
         ask_password(name)
         if options.password_file is None
@@ -187,7 +187,7 @@ def _login(options: argparse.Namespace) -> Login:
 
 
 def _checked(option: str, name: str, check: Callable[[str], str]) -> str:
-    """Return a name that was given, once it was looked at; an error names the option, too."""
+    """Check a name or room from an option, and return it; an error names the option."""
     try:
         return check(name)
     except RequestError as error:

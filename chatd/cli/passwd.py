@@ -1,4 +1,4 @@
-"""`chatd passwd` sets the password of an account in a password file."""
+"""`chatd passwd`: sets the password of an account in a password file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatd.errors import ConfigurationError
 __all__ = ["passwd"]
 
 _MAX_LINE = 64 * 1024
-"""How much of a pipe is read for a line, in bytes; more than any password has."""
+"""Length of the longest line read from a pipe, in bytes; more than any password has."""
 
 
 def passwd(options: argparse.Namespace) -> Status:
@@ -27,7 +27,7 @@ def passwd(options: argparse.Namespace) -> Status:
     Raises:
         ConfigurationError: The file, the name or the password cannot be used.
     """
-    # Where it is needed: argon2 would take a share of the time in which other commands start.
+    # Imported here: argon2 would slow the start of the other commands.
     from chatd.config.passwordfile import check_account, load_passwords, set_password  # noqa: PLC0415
 
     name = check_account(options.name)
@@ -45,7 +45,7 @@ def passwd(options: argparse.Namespace) -> Status:
 def _ask(name: str) -> str:
     try:
         password = ask_unseen(f"Password for {plain(name)}: ")
-        if password and ask_unseen("The same again: ") != password:
+        if password and ask_unseen("Repeat the password: ") != password:
             raise ConfigurationError("the two passwords differ; nothing was changed")
     except EOFError as error:
         raise ConfigurationError("no password was given; nothing was changed") from error
@@ -53,9 +53,9 @@ def _ask(name: str) -> str:
 
 
 def _read_line() -> str:
-    """Return the first line of standard input, without its end."""
+    """Return the first line of standard input, without its line end."""
     try:
-        # Not sys.stdin, which is none where standard input was closed.
+        # Not sys.stdin, which is None if standard input was closed.
         with open(0, "rb", closefd=False) as source:
             line = source.readline(_MAX_LINE)
     except OSError as error:
@@ -63,5 +63,5 @@ def _read_line() -> str:
     line = strip_mark(line, "standard input")
     try:
         return line.removesuffix(b"\n").removesuffix(b"\r").decode()
-    except UnicodeDecodeError:  # not chained: it holds the password
-        raise ConfigurationError("a password is text in UTF-8") from None
+    except UnicodeDecodeError:  # not chained: the error holds the password
+        raise ConfigurationError("the password is not UTF-8 text") from None

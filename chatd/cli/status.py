@@ -1,4 +1,4 @@
-"""The exit statuses of the `chatd` command, and the one line that goes with each failure."""
+"""The exit statuses of the `chatd` command, and the error line of each failure."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ _TO_TRUST = " (tls: trusts the certificates in a directory with trustRoots=DIREC
 
 
 class Status(IntEnum):
-    """What the command's exit status says."""
+    """The exit statuses of the command."""
 
     DONE = 0
     LOST = 1
-    """Could not connect, or the connection was lost."""
+    """The client could not connect or lost the connection, or a message was not confirmed."""
     USAGE = 2
-    """An option, or what was to be sent, is wrong."""
+    """An option, a file or a line of it is wrong."""
     REFUSED = 3
-    """The key, the name or the password was refused, or one is banned."""
+    """The server refused the key, the name or the password, or the client is banned."""
     HUNG_UP = 129
     """SIGHUP: the terminal is gone."""
     INTERRUPTED = 130
@@ -52,16 +52,16 @@ class Status(IntEnum):
 
     @classmethod
     def of_signal(cls, number: int) -> Status:
-        """Return the status of a command that a signal ended, as a shell tells it."""
+        """Return the status of a command that a signal ended, by the convention of shells."""
         return cls(128 + number)
 
 
 def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:
-    """Return the exit status for an error, and the line that says what to do.
+    """Return the exit status for an error, and the line to show.
 
     Args:
-        error: What went wrong.
-        endpoint: Where the command was to connect to.
+        error: The error.
+        endpoint: The endpoint that the command connects to.
     """
     if isinstance(error, SessionEnded):
         status = Status.REFUSED if error.code in _REFUSALS else Status.LOST
@@ -83,9 +83,9 @@ def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:
 
 
 def _why_unconnected(error: ConnectError | OSError) -> str:
-    """Return why an attempt to connect failed, in the system's words where it has any."""
+    """Return why an attempt to connect failed, in the system's words if it has any."""
     number = error.osError if isinstance(error, ConnectError) else error.errno
-    if number and number > 0:  # the resolver has numbers of its own, below
+    if number and number > 0:  # the resolver's own numbers are negative
         is_absent = number in (errno.ECONNREFUSED, errno.ENOENT)
         return os.strerror(number) + ("; is the server running?" if is_absent else "")
     return str(error.args[0] if error.args and error.args[0] else error)

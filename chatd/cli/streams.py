@@ -1,4 +1,4 @@
-"""The standard streams of a command, whatever they lead to: a full disk, a closed pipe, nowhere."""
+"""The standard streams of a command, which may be closed, a broken pipe or a full disk."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["complain", "flush_standard_streams", "open_standard_streams", "tell"
 
 
 def open_standard_streams() -> None:
-    """Make the three standard streams bear whatever comes.
+    """Make the three standard streams usable, whatever their state.
 
-    Those that are closed get a descriptor that leads nowhere: otherwise the next file or socket
-    that is opened would be taken for one of them.
+    A closed stream gets a descriptor of /dev/null. Otherwise the next file or socket would get its
+    number, and the stream's output.
     """
     for descriptor in range(3):
         try:
@@ -27,20 +27,20 @@ def open_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
     if sys.stdout is None:
         sys.stdout = _lead_to(1)
-    if sys.stderr is None:  # or else what is printed there would go to standard output
+    if sys.stderr is None:  # otherwise print() would write to standard output
         sys.stderr = _lead_to(2)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # whose encoding may not have every character
+    if isinstance(sys.stdout, io.TextIOWrapper):  # its encoding may lack characters
         sys.stdout.reconfigure(errors="replace")
 
 
 def tell(text: str, end: str = "\n") -> bool:
-    """Write to standard output what the command has to say.
+    """Write text to standard output.
 
-    Where it cannot be written, that is told in one line on standard error; not where a reader like
-    `head` has gone, who wanted no more.
+    If that fails, standard error gets one line about it, unless the reader of a pipe has gone, as
+    `head` does when it has enough.
 
     Returns:
-        Whether it was written, or nobody wanted it.
+        Whether the text was written, or the reader has gone.
     """
     error = write(sys.stdout, text + end)
     if error is None or error.errno == errno.EPIPE:
@@ -50,24 +50,24 @@ def tell(text: str, end: str = "\n") -> bool:
 
 
 def complain(text: str) -> None:
-    """Write one line of what went wrong to standard error, if it can be written there."""
+    """Write an error to standard error, one line; ignore a failure to write it."""
     write(sys.stderr, f"chatd: {plain(text)}\n")
 
 
 def flush_standard_streams() -> None:
-    """Write out what others have printed, so that Python does not fail to at its own end."""
+    """Write the output that is still buffered, so that Python does not fail to at its exit."""
     for stream in (sys.stdout, sys.stderr):
         write(stream, "")
 
 
 def write(stream: TextIO, text: str) -> OSError | None:
-    """Write text at once; where that fails, return why, and write nothing there any more."""
+    """Write text at once; if that fails, return the error, and discard all later output."""
     try:
         stream.write(text)
         stream.flush()
     except OSError as error:
         nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())  # what is still buffered is written at the end
+        os.dup2(nowhere, stream.fileno())  # Python writes the buffered rest at exit
         os.close(nowhere)
         return error
     return None

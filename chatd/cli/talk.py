@@ -1,4 +1,4 @@
-"""`Talk`: the rooms that someone at a terminal is in, and what is said there."""
+"""`Talk`: the rooms and messages of a person at a terminal."""
 
 from __future__ import annotations
 
@@ -22,35 +22,38 @@ from chatd.wire.messages import Message
 __all__ = ["NotDone", "Talk"]
 
 RECENT = 10
-"""How many of the last messages are shown to who comes into a room."""
+"""Number of latest messages shown after joining a room."""
 RECEIPTS_S = 5.0
-"""How long who leaves waits for the last receipts, in seconds."""
+"""Time that leaving waits for the last receipts, in seconds."""
 
 MAX_REPEATED = 1_000
-"""How much is repeated of what was typed and could not be said, in characters."""
+"""Limit on the text that a note about an unsent message repeats, in characters."""
 
 
 class NotDone(Exception):
-    """What was typed is not done, and stays to be typed on; the text is one line that says why."""
+    """A typed line was not carried out; the text says why, in one line.
+
+    The line stays at the prompt for correction.
+    """
 
 
 class Talk:
-    """The rooms that someone at a terminal is in, and what is said there.
+    """The rooms and messages of a person at a terminal.
 
-    It outlives the connection, and shows what is received.
+    It outlives the connection, and shows received messages and events.
 
     Args:
         reactor: The reactor.
-        endpoint: Where to connect to.
-        login: Who wants to be let in, and where.
-        display: What shows what is received.
-        client_ended: Called with a client and why its session ended.
-        retry_policy: Gives the seconds to wait before attempt n.
+        endpoint: The endpoint to connect to.
+        login: The key, the name, the password and the rooms.
+        display: Shows messages, events and notes.
+        client_ended: Called with a client and the reason of its session's end.
+        retry_policy: Returns the seconds to wait before attempt n.
 
     Attributes:
         service: Keeps the client connected.
-        display: What shows what is received.
-        is_over: Whether the person wants to leave.
+        display: Shows messages, events and notes.
+        is_over: Whether the conversation is to end.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class Talk:
         self._unconfirmed = 0
         self._all_confirmed: Deferred[None] | None = None
 
-    # Where one is
+    # Rooms
 
     @property
     def is_connected(self) -> bool:
@@ -94,19 +97,19 @@ class Talk:
             NotDone: There is no connection.
         """
         if not self.is_connected:
-            raise NotDone("there is no connection now; try again later")
+            raise NotDone("not connected; try again later")
         return cast(ConsoleClient, self.service.client)
 
     @property
     def rooms(self) -> list[str]:
-        """The rooms that the person is in, or on the way into."""
+        """The rooms that the person is in or is joining."""
         inside = self._factory.progress.rooms
         rooms = [position.name for position in inside.values()]
         return rooms + [room for room in self._joining if fold(room) not in inside]
 
     @property
     def current(self) -> str | None:
-        """The room that is spoken in, if there is one."""
+        """The room that typed lines go to, if there is one."""
         rooms = self.rooms
         if self._current is not None:
             for room in rooms:
@@ -116,12 +119,12 @@ class Talk:
 
     @property
     def needs_room_names(self) -> bool:
-        """Whether it has to be told which room something is about."""
+        """Whether shown lines must name their room."""
         return len(self.rooms) > 1
 
     @property
     def room_to_tell(self) -> str | None:
-        """What the prompt says of where one speaks; None where it goes without saying."""
+        """The room that the prompt shows; None if it is the first and only room."""
         current = self.current
         if current is None:
             return "(no room)"
@@ -132,29 +135,29 @@ class Talk:
         """Return the current room.
 
         Raises:
-            NotDone: There is none.
+            NotDone: The person is in no room.
         """
         current = self.current
         if current is None:
-            raise NotDone("you are in no room; /join ROOM takes you into one")
+            raise NotDone("you are in no room; enter one with /join ROOM")
         return current
 
     async def enter(self, room: str) -> None:
-        """Speak in a room from now on, and go into it if need be.
+        """Make a room the current room, and join it if necessary.
 
         Raises:
             NotDone: There is no connection.
-            RequestError: The server does not let one in.
+            RequestError: The server refuses the join.
             SessionEnded: The session ended first.
         """
         before = self._current
         inside = self._factory.progress.rooms.get(fold(room))
         if inside is not None:
             self._current = inside.name
-            self.display.note(f"you speak in {inside.name} now")
+            self.display.note(f"your lines go to {inside.name} now")
             return
         client = self.client
-        # What is typed next is meant for that room, and the server sees to it in this order.
+        # The next line is meant for that room; the server handles the join before it.
         self._current = room
         self._joining.append(room)
         try:
@@ -166,17 +169,17 @@ class Talk:
         finally:
             self._joining.remove(room)
 
-    # What one says
+    # Sending
 
     def say(self, text: str, *, to: str | None = None) -> None:
-        """Say something, at once or as soon as there is a connection.
+        """Send a message, at once or as soon as there is a connection.
 
         Args:
-            text: What to say.
-            to: The name to say it to; None for the current room.
+            text: The message.
+            to: The receiver's name; None for the current room.
 
         Raises:
-            NotDone: It cannot be said.
+            NotDone: The message cannot be sent.
         """
         room = self.need_room() if to is None else None
         try:
@@ -186,10 +189,10 @@ class Talk:
         self._unconfirmed += 1
         receipt.addErrback(self._not_received, text).addCallback(self._confirmed)
         if not self.is_connected:
-            self.display.note("there is no connection now; it is sent when there is one again")
+            self.display.note("not connected; your message is sent after the client reconnects")
 
     async def wait_for_receipts(self) -> bool:
-        """Wait for the receipts of what was said, but not for long; say whether all came."""
+        """Wait for the outstanding receipts, up to `RECEIPTS_S`; return whether all came."""
         if self._unconfirmed and self.is_connected:
             self._all_confirmed = Deferred()
             self._all_confirmed.addTimeout(RECEIPTS_S, self._reactor)
@@ -203,8 +206,8 @@ class Talk:
             text = f"{text[:MAX_REPEATED]}…"
         if isinstance(error, RequestError):
             self.display.note(f"refused: {text} ({error.message})")
-        elif isinstance(error, SessionEnded):  # it may have been delivered all the same
-            self.display.note(f"not confirmed: {text} (the connection was lost first)")
+        elif isinstance(error, SessionEnded):  # the message may have been delivered
+            self.display.note(f"not confirmed: {text} (the connection was lost)")
         else:
             self.display.note(f"not sent: {text} ({error})")
 
@@ -214,10 +217,10 @@ class Talk:
         if confirmed is not None and not self._unconfirmed and not confirmed.called:
             confirmed.callback(None)
 
-    # What one is shown
+    # Showing
 
     def message(self, message: Message, me: str) -> None:
-        """Show what was said, after what was said there earlier."""
+        """Show a message, after the earlier messages of its room."""
         held = self._held.get(fold(message.room)) if message.room is not None else None
         if held is None:
             self.display.message(message, me)
@@ -225,7 +228,7 @@ class Talk:
             held.append(message)
 
     def event(self, event: dict[str, Any]) -> None:
-        """Show what happened."""
+        """Show an event."""
         if event["event"] == "welcome":
             if "name" in event and "room" in event:
                 self._welcomed(event)
@@ -233,14 +236,14 @@ class Talk:
             self.display.event(event)
 
     def earlier(self, title: str, messages: Iterable[Message]) -> None:
-        """Show what was said before."""
+        """Show earlier messages under a title."""
         self.display.note(f"{title}:")
         client = self.service.client
         for message in messages:
             self.display.message(message, client.name if client else "", is_earlier=True)
 
     def room_joined(self, client: ConsoleClient, joined: Joined) -> None:
-        """Show a room that one has come into; after a reconnect, whether something is missing."""
+        """Introduce a joined room; after a reconnect, tell if messages may be missing instead."""
         is_back = not client.is_resumed and self._factory.progress.was_connected
         if not is_back:
             Deferred.fromCoroutine(self._introduce(client, joined)).addErrback(self._not_shown)
@@ -248,7 +251,7 @@ class Talk:
             self.display.note(f"some messages in {joined.room} may be missing here")
 
     async def _introduce(self, client: ConsoleClient, joined: Joined) -> None:
-        """Show a room's topic and what was said last; what is said meanwhile has to wait."""
+        """Show a room's topic and latest messages; hold new messages back meanwhile."""
         room, key = joined.room, fold(joined.room)
         held = self._held.setdefault(key, [])
         topic = joined.topic
@@ -256,7 +259,7 @@ class Talk:
             if joined.members:
                 about = f"; topic: {topic}" if topic else ""
                 self.display.note(f"you are in {room}, {joined.members} here{about}")
-            else:  # the welcome does not tell so much
+            else:  # the welcome has neither members nor topic
                 topic = await client.topic(room)
                 its = f" of {room}" if self.needs_room_names else ""
                 if topic:
@@ -264,9 +267,9 @@ class Talk:
             if joined.seq:
                 page = await client.history(room, before=joined.seq + 1, limit=RECENT)
                 if page.messages:
-                    self.earlier(f"said earlier in {room}", page.messages)
+                    self.earlier(f"earlier messages in {room}", page.messages)
         except (RequestError, SessionEnded):
-            pass  # it is a courtesy
+            pass  # the introduction is optional
         finally:
             self._held.pop(key, None)
             for message in held:
@@ -274,8 +277,8 @@ class Talk:
             held.clear()
 
     async def _show_direct(self, client: ConsoleClient) -> None:
-        """Show the last direct messages that were not answered, as those of while one was away."""
-        with suppress(RequestError, SessionEnded):  # it is a courtesy
+        """Show the unanswered direct messages: some may have come while the person was away."""
+        with suppress(RequestError, SessionEnded):  # showing them is optional
             for conversation in (await client.conversations())[:RECENT]:
                 page = await client.history(other=conversation.other, limit=RECENT)
                 unanswered: list[Message] = []
@@ -283,10 +286,10 @@ class Talk:
                     is_own = fold(message.sender or "") == fold(client.name)
                     unanswered = [] if is_own else [*unanswered, message]
                 if unanswered:
-                    self.earlier(f"said to you earlier by {unanswered[-1].sender}", unanswered)
+                    self.earlier(f"earlier messages from {unanswered[-1].sender}", unanswered)
 
     def _not_shown(self, failure: Failure) -> None:
-        self.service.log.failure("showing what was said earlier failed", failure)
+        self.service.log.failure("showing earlier messages failed", failure)
 
     def _welcomed(self, event: dict[str, Any]) -> None:
         if not self._was_welcomed:

@@ -1,4 +1,4 @@
-"""The interactive client: a line is typed below, what is said appears above it."""
+"""The interactive client: messages appear above the line that is typed."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ from chatd.errors import ErrorCode, SessionEnded, SessionRefused
 __all__ = ["Terminal"]
 
 _MAX_PROMPT = 20
-"""How much of a room's name the prompt shows, in characters."""
+"""Limit on the shown part of a room's name in the prompt, in characters."""
 
 _backoff = backoffPolicy(initialDelay=1.0, maxDelay=30.0)
 
 
 class _Interrupted(Exception):
-    """Ctrl+C was typed; a KeyboardInterrupt would tear down asyncio's loop on its way."""
+    """Ctrl+C was typed; a KeyboardInterrupt would stop asyncio's loop."""
 
 
 class Terminal:
-    """A conversation at a terminal; it outlives the connection, and connects again.
+    """A conversation at a terminal; it outlives the connection, and reconnects.
 
-    It needs the asyncio reactor, which the prompt shares its loop with.
+    It needs the asyncio reactor: the prompt runs on the same loop.
 
     Args:
         reactor: The reactor.
         endpoint: The endpoint string to connect to.
-        login: Who wants to be let in, and where.
+        login: The key, the name, the password and the rooms.
     """
 
     log = Logger()
@@ -82,21 +82,21 @@ class Terminal:
         )
 
     async def run(self) -> Status:
-        """Converse until the person leaves or the server ends it for good.
+        """Converse until the person leaves or the server ends the session for good.
 
         Returns:
             The command's exit status.
 
         Raises:
             SessionEnded: The first attempt did not lead to a session.
-            twisted.internet.error.ConnectError: Nobody listens there.
+            twisted.internet.error.ConnectError: No server listens there.
         """
         service = self._talk.service
         service.startService()
         try:
             await service.whenConnected(failAfterFailures=1)
             self._was_connected = True
-            with patch_stdout(raw=True):  # all that is received was made plain
+            with patch_stdout(raw=True):  # received text has been through plain()
                 await self._converse()
                 is_confirmed = await self._talk.wait_for_receipts()
                 if self._status is Status.DONE and not is_confirmed:
@@ -114,7 +114,7 @@ class Terminal:
                 line: str = await Deferred.fromFuture(typing)
             except EOFError:
                 return
-            except asyncio.CancelledError as error:  # the prompt has left the terminal as it was
+            except asyncio.CancelledError as error:  # the prompt has restored the terminal
                 raise CancelledError from error
             except _Interrupted:
                 self._status = Status.INTERRUPTED
@@ -126,12 +126,12 @@ class Terminal:
                 doing.addErrback(self._not_done, line)
 
     def _ask(self) -> str:
-        """Return what stands before the line that is typed."""
+        """Return the prompt."""
         room = plain(self._talk.room_to_tell or "")
         return f"{room[: _MAX_PROMPT - 1]}…> " if len(room) > _MAX_PROMPT else f"{room}> "
 
     def _not_done(self, failure: Failure, line: str) -> None:
-        """Say why something was not done, and have it typed on."""
+        """Show why a line was not carried out, and put it back at the prompt."""
         if failure.check(NotDone):
             self._talk.display.note(str(failure.value))
             self._draft = line
@@ -142,10 +142,10 @@ class Terminal:
             )
 
     def _delay(self, attempt: int) -> float:
-        """Return how long to wait before the next attempt; say once that there will be some."""
+        """Return the seconds before the next attempt; tell once that the client reconnects."""
         if self._was_connected and not self._is_lost:
             self._is_lost = True
-            self._talk.display.note("not connected; trying again until it works")
+            self._talk.display.note("not connected; reconnecting")
         return _backoff(attempt)
 
     def _client_ended(self, client: ConsoleClient, end: SessionEnded) -> None:
@@ -153,15 +153,15 @@ class Terminal:
         if client.name:
             self._is_lost = False
         if not self._was_connected or end.code == ErrorCode.NAME_TAKEN:
-            return  # the first attempt is told by `run`; an old session may still hold the name
+            return  # `run` reports the first attempt; an old session may still hold the name
         was_refused = isinstance(end, SessionRefused)
         if not end.is_clean and not end.retry:
             self._status, why = explain(end, self._endpoint)
             if was_refused:
                 self._talk.display.note(why)
             self._talk.is_over = True
-            app = get_app_or_none()  # a dumb terminal has one of its own
-            # Not between two lines, nor where it is left already.
+            app = get_app_or_none()  # a dumb terminal has its own app
+            # No app runs between two lines, and an app can exit only once.
             if app is not None and app.is_running and not app.is_done:
                 app.exit(exception=EOFError())
 
@@ -179,9 +179,9 @@ class Terminal:
         return bindings
 
     def _suspend(self) -> None:
-        """Let the shell go on, as Ctrl+Z does elsewhere, until it lets this go on."""
-        os.kill(0, signal.SIGTSTP)  # whatever else is in its pipeline, too
-        if is_dumb_terminal():  # on which nothing is drawn again
+        """Suspend the client as Ctrl+Z does elsewhere, and show the prompt when it resumes."""
+        os.kill(0, signal.SIGTSTP)  # the whole pipeline
+        if is_dumb_terminal():  # prompt_toolkit does not redraw there
             typed = self._prompt.default_buffer.text
             self._prompt.output.write(f"{self._ask()}{typed}")
             self._prompt.output.flush()

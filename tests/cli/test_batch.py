@@ -179,7 +179,7 @@ class FaultTests(BatchCase):
         status = self.send(b"one\n\xff\nthree\n")
         self.assertEqual(status, Status.USAGE)
         self.assertEqual(self.reactor.server.heard, ["one", "three"])
-        self.assertEqual(self.complaints, ["line 2 is not sent: it is not UTF-8"])
+        self.assertEqual(self.complaints, ["line 2 was not sent: it is not UTF-8"])
 
     def test_mark(self):
         """A byte order mark is not sent; a file that consists of it holds nothing."""
@@ -206,7 +206,7 @@ class FaultTests(BatchCase):
         status = self.send(b"12345\n123456\n1\n", max_content=5)
         self.assertEqual(status, Status.USAGE)
         self.assertEqual(self.reactor.server.heard, ["12345", "1"])
-        self.assertEqual(self.complaints, ["line 2 is not sent: the server takes 5 bytes at most"])
+        self.assertEqual(self.complaints, ["line 2 was not sent: the server's limit is 5 bytes"])
 
     def test_refused_line(self):
         """A line that the server refuses is named by its number, with the server's reason."""
@@ -226,7 +226,7 @@ class FaultTests(BatchCase):
         self.reactor.pass_until(lambda: done.called)
         self.assertEqual(self.successResultOf(done), Status.LOST)
         self.assertEqual(
-            self.complaints, ["standard output was closed; what came after that is not sent"]
+            self.complaints, ["standard output was closed; the lines after that were not sent"]
         )
         self.assertEqual(self.reactor.server.sessions, {})
 

@@ -25,7 +25,7 @@ class SayingTests(CommandsCase):
     def test_unknown(self):
         """What is no command is told, with the two ways on, and nothing is said."""
         for line in ("/smile", "/smile at bob", "/", "/ who", "/whoami", "/\t"):
-            self.assertIn("see /help, or say it literally with //", self.alice.mistype(line))
+            self.assertIn("see /help, or begin a message with //", self.alice.mistype(line))
         self.assertIn("no command /smile;", self.alice.mistype("/smile at bob"))
         self.assertEqual(self.bob.lines, [])
 
@@ -49,14 +49,14 @@ class ArgumentsTests(CommandsCase):
         ):
             name = line.split()[0]
             usage = f"{name} {COMMANDS[name[1:]].arguments}"
-            self.assertEqual(self.alice.mistype(line), f"something is missing: {usage}")
+            self.assertEqual(self.alice.mistype(line), f"too few arguments: {usage}")
 
     def test_too_much(self):
         """So is one that is too much."""
         for line in ("/join a b", "/leave a b", "/rooms x", "/who a b", "/help x", "/quit now"):
             name = line.split()[0]
             usage = f"{name} {COMMANDS[name[1:]].arguments}".strip()
-            self.assertEqual(self.alice.mistype(line), f"that is too much: {usage}")
+            self.assertEqual(self.alice.mistype(line), f"too many arguments: {usage}")
         self.assertFalse(self.alice.talk.is_over)
 
     def test_no_names(self):
@@ -72,14 +72,16 @@ class ArgumentsTests(CommandsCase):
         self.reactor.server.shut_down()
         self.reactor.settle()
         for line in ("/join a", "/leave", "/rooms", "/who", "/topic", "/name al", "/kick bob"):
-            self.assertIn("there is no connection now", self.alice.mistype(line))
+            self.assertIn("not connected; try again later", self.alice.mistype(line))
         self.assertEqual(self.alice.talk.rooms, ["lobby"])
 
     def test_lost_meanwhile(self):
         """A command whose answer does not come before the connection is lost is told."""
         talk = self.alice.talk
         self.reactor.callLater(0, talk.service.client.transport.abortConnection)
-        self.assertIn("* /who: the connection was lost first", self.alice.type("/who"))
+        self.assertIn(
+            "* /who: the connection was lost before the server answered", self.alice.type("/who")
+        )
 
 
 class RoomsTests(CommandsCase):
@@ -93,7 +95,7 @@ class RoomsTests(CommandsCase):
     def test_join_again(self):
         """To join a room that one is in is to speak there."""
         self.alice.type("/join ops")
-        self.assertEqual(self.alice.type("/join LOBBY"), ["* you speak in lobby now"])
+        self.assertEqual(self.alice.type("/join LOBBY"), ["* your lines go to lobby now"])
         self.assertEqual(self.alice.type("hello"), ["[lobby] alice: hello"])
 
     def test_said_at_once(self):
@@ -118,17 +120,19 @@ class RoomsTests(CommandsCase):
         """One leaves the current room, or the one that is named, and is told where one is."""
         self.alice.type("/join ops")
         self.alice.type("/join attic")
-        self.assertEqual(self.alice.type("/leave"), ["* you left attic; you speak in lobby"])
-        self.assertEqual(self.alice.type("/leave ops"), ["* you left ops; you speak in lobby"])
+        self.assertEqual(
+            self.alice.type("/leave"), ["* you left attic; your lines go to lobby now"]
+        )
+        self.assertEqual(
+            self.alice.type("/leave ops"), ["* you left ops; your lines go to lobby now"]
+        )
         self.assertEqual(self.alice.type("hello"), ["alice: hello"])
 
     def test_leave_the_last(self):
         """Who is in no room is told how to get into one, and says nothing."""
-        self.assertEqual(
-            self.alice.type("/leave"), ["* you left lobby; /join ROOM takes you into another"]
-        )
+        self.assertEqual(self.alice.type("/leave"), ["* you left lobby; /join ROOM enters another"])
         for line in ("hello", "/leave", "/who", "/topic", "/history"):
-            self.assertIn("you are in no room; /join ROOM", self.alice.mistype(line))
+            self.assertIn("you are in no room; enter one with /join ROOM", self.alice.mistype(line))
         self.assertEqual(self.bob.lines, ["* alice left"])
 
     def test_leave_elsewhere(self):

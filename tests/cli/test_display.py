@@ -154,7 +154,7 @@ class TextDisplayTests(SynchronousTestCase):
                 "* bob is now called robert",
                 "* bob set the topic: tea",
                 "* bob cleared the topic",
-                "* nobody is called carol; it is kept for who comes by that name",
+                "* carol is not connected; the server keeps the message for that name",
                 "* you are elsewhere (not-in-room)",
                 "* go (kicked)",
             ],

@@ -55,7 +55,7 @@ class FileTests(SynchronousTestCase):
 
     def test_not_utf_8(self):
         """Nor is one that is not text."""
-        self.assertIn("no UTF-8 text", self.refuse(b"sesame\xff\n"))
+        self.assertIn("not UTF-8 text", self.refuse(b"sesame\xff\n"))
 
     def test_mark(self):
         """A byte order mark is no part of it; a file in another encoding is called that."""

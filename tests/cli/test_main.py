@@ -48,7 +48,7 @@ class UsageTests(CommandCase):
             self.assertEqual((status, output), (Status.USAGE, ""))
             command = f"chatd {arguments[0]}"
             self.assertEqual(
-                complaint, f"{command}: argument {what}: it takes a file; see {command} --help\n"
+                complaint, f"{command}: argument {what}: the path is empty; see {command} --help\n"
             )
 
     def test_given_password(self):
@@ -91,7 +91,7 @@ class UsageTests(CommandCase):
             (["--name", ""], "--name '': a name has 1 to 32 characters"),
             (["--room", ""], "--room '': a room's name has 1 to 64 characters"),
             (["--room", "ops", "--room", "two words"], "--room 'two words': a room's name has 1"),
-            (["--password-file", nowhere], "give it with --name"),
+            (["--password-file", nowhere], "give the name with --name"),
             (["--name", "al", "--password-file", nowhere], f"{nowhere}: No such file"),
             (["--name", "al", "--password"], "use --password-file"),
             (["--key-file", nowhere], f"{nowhere}: No such file"),

@@ -156,7 +156,7 @@ class TerminalTests(PasswdCase):
         status, output, complaint = self.type(SECRET, SECRET)
         self.assertEqual((status, complaint), (Status.DONE, ""))
         self.assertIn("added alice", output)
-        self.assertEqual(self.prompts, ["Password for alice: ", "The same again: "])
+        self.assertEqual(self.prompts, ["Password for alice: ", "Repeat the password: "])
         self.assertEqual(load_passwords(self.path).verify("alice", SECRET), "alice")
 
     def test_mismatch(self):

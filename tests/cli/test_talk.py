@@ -69,7 +69,7 @@ class JoiningTests(TalkCase):
         alice = Talker(self.reactor, "alice")
         earlier = [f"| bob: line {number}" for number in range(2, 12)]
         self.assertEqual(
-            alice.lines, ["* you are alice, in lobby", "* said earlier in lobby:", *earlier]
+            alice.lines, ["* you are alice, in lobby", "* earlier messages in lobby:", *earlier]
         )
 
     def test_by_command(self):
@@ -80,7 +80,7 @@ class JoiningTests(TalkCase):
         alice = self.talker("alice")
         self.assertEqual(
             alice.type("/join ops"),
-            ["* you are in ops, 2 here; topic: tea", "* said earlier in ops:", "| bob: hello"],
+            ["* you are in ops, 2 here; topic: tea", "* earlier messages in ops:", "| bob: hello"],
         )
 
     def test_several_rooms(self):
@@ -95,9 +95,9 @@ class JoiningTests(TalkCase):
             alice.lines[1:],
             [
                 "* the topic of ops: tea",
-                "* said earlier in ops:",
+                "* earlier messages in ops:",
                 "| bob: in ops",
-                "* said earlier in attic:",
+                "* earlier messages in attic:",
                 "| bob: in the attic",
             ],
         )
@@ -123,7 +123,9 @@ class JoiningTests(TalkCase):
         self.assertEqual(alice.lines, ["bob → you: psst"])
         gate.callback(None)
         self.reactor.settle()
-        self.assertEqual(alice.lines[1:], ["* said earlier in lobby:", "| bob: one", "bob: two"])
+        self.assertEqual(
+            alice.lines[1:], ["* earlier messages in lobby:", "| bob: one", "bob: two"]
+        )
 
     def test_lost_meanwhile(self):
         """What was said meanwhile is shown even if the connection is lost before."""
@@ -160,8 +162,8 @@ class DirectTests(TalkCase):
         dave.type("/msg zoe hello")
         zoe = Talker(self.reactor, "zoe")
         self.assertEqual(
-            [line for line in zoe.lines if "earlier by" in line],
-            ["* said to you earlier by alice:", "* said to you earlier by dave:"],
+            [line for line in zoe.lines if "messages from" in line],
+            ["* earlier messages from alice:", "* earlier messages from dave:"],
         )
         shown = "\n".join(zoe.lines)
         for text in ("one", "two", "hello"):
@@ -172,8 +174,8 @@ class DirectTests(TalkCase):
         self.reactor.settle()
         again = Talker(self.reactor, "zoe")
         self.assertEqual(
-            [line for line in again.lines if "earlier by" in line],
-            ["* said to you earlier by alice:"],
+            [line for line in again.lines if "messages from" in line],
+            ["* earlier messages from alice:"],
         )
 
 
@@ -292,7 +294,7 @@ class KeptTests(TalkCase):
         for line in ("one", "/msg bob two"):
             self.assertEqual(
                 alice.type(line),
-                ["* there is no connection now; it is sent when there is one again"],
+                ["* not connected; your message is sent after the client reconnects"],
             )
         bob.lines.clear()
         self.come_back()
@@ -317,7 +319,7 @@ class KeptTests(TalkCase):
         self.lose(alice)
         alice.type("hello")
         self.successResultOf(alice.leave())
-        self.assertIn("* not confirmed: hello (the connection was lost first)", alice.lines)
+        self.assertIn("* not confirmed: hello (the connection was lost)", alice.lines)
 
     def test_never_confirmed(self):
         """So is what had no receipt when the server ends the session for good."""
@@ -329,7 +331,7 @@ class KeptTests(TalkCase):
         self.reactor.settle()
         self.assertEqual(
             alice.lines,
-            ["* go away (kicked)", "* not confirmed: hello (the connection was lost first)"],
+            ["* go away (kicked)", "* not confirmed: hello (the connection was lost)"],
         )
 
     def test_refused(self):

@@ -140,7 +140,7 @@ class TypingTests(TerminalCase):
             it.type(HOME + "/" + ENTER)
             await it.shown("alice: /smile")
             it.type("/join" + ENTER)
-            await it.shown("* something is missing: /join ROOM")
+            await it.shown("* too few arguments: /join ROOM")
             it.type(" ops" + ENTER)
             await it.shown("* you are in ops, 1 here")
             it.type("exit" + ENTER)
@@ -191,10 +191,10 @@ class PromptTests(TerminalCase):
             it.type("hello" + ENTER)
             await it.shown("[ops] alice: hello")
             it.type("/leave" + ENTER)
-            await it.shown("* you left ops; you speak in lobby")
+            await it.shown("* you left ops; your lines go to lobby now")
             prompts.append(it.prompt)
             it.type("/leave" + ENTER)
-            await it.shown("* you left lobby; /join ROOM takes you into another")
+            await it.shown("* you left lobby; /join ROOM enters another")
             prompts.append(it.prompt)
             it.type("/quit" + ENTER)
 
@@ -268,7 +268,7 @@ class ReconnectTests(TerminalCase):
         """Have the server stop, and put a new one in its place that is not reached yet."""
         await it.shown("* you are alice, in lobby")
         self.reactor.server.shut_down()
-        await it.shown("* not connected; trying again until it works")
+        await it.shown("* not connected; reconnecting")
         self.reactor.server = ChatFactory(self.reactor)
 
     async def come_back(self, it):
@@ -291,7 +291,7 @@ class ReconnectTests(TerminalCase):
 
     def test_told_once(self):
         """However many attempts it takes, that they are made is told once for each loss."""
-        missing = "* not connected; trying again until it works"
+        missing = "* not connected; reconnecting"
 
         async def script(it):
             await self.lose(it)
@@ -314,7 +314,7 @@ class ReconnectTests(TerminalCase):
         async def script(it):
             await self.lose(it)
             it.type("too early" + ENTER)
-            await it.shown("* there is no connection now; it is sent when there is one again")
+            await it.shown("* not connected; your message is sent after the client reconnects")
             await self.come_back(it)
             await it.shown("alice: too early")
             it.type("exit" + ENTER)
@@ -354,7 +354,7 @@ class ReconnectTests(TerminalCase):
             self.reactor.settle()
             names.release("alice")
             self.assertNotIn(AGAIN, it.lines)
-            self.assertEqual(it.lines.count("* not connected; trying again until it works"), 1)
+            self.assertEqual(it.lines.count("* not connected; reconnecting"), 1)
             await self.come_back(it)
             it.type("exit" + ENTER)
 

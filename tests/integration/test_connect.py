@@ -149,7 +149,7 @@ def test_output_that_nobody_reads_on(endpoint):
     assert len(completed.stdout.splitlines()) == 2
     assert completed.returncode == 1
     assert completed.stderr == (
-        "chatd: standard output was closed; what came after that is not sent\n"
+        "chatd: standard output was closed; the lines after that were not sent\n"
     )
 
 
@@ -160,8 +160,8 @@ def test_not_utf_8(endpoint):
 
     assert completed.stdout.splitlines()[1:] == ["alice: one", "alice: three"]
     assert completed.stderr.splitlines() == [
-        "chatd: line 2 is not sent: it is not UTF-8",
-        "chatd: line 4 is not sent: it is not UTF-8",
+        "chatd: line 2 was not sent: it is not UTF-8",
+        "chatd: line 4 was not sent: it is not UTF-8",
     ]
     assert completed.returncode == 2
 
@@ -199,7 +199,7 @@ def test_too_long(endpoint):
     completed = connect(endpoint, "--name", "al", lines=lines)
 
     assert completed.stdout.splitlines()[1:] == ["al: " + "x" * 1000, "al: three"]
-    assert completed.stderr == "chatd: line 2 is not sent: the server takes 1000 bytes at most\n"
+    assert completed.stderr == "chatd: line 2 was not sent: the server's limit is 1000 bytes\n"
     assert completed.returncode == 2
 
 

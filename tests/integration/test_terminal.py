@@ -70,7 +70,7 @@ async def test_rooms(endpoint):
     with alice_at(endpoint, "--room", "lobby") as alice:
         alice.screen.wait_for(PROMPT)
         alice.type("/join ops" + ENTER)
-        alice.screen.wait_for(r"\* said earlier in ops:\n\d\d:\d\d \| bob: said before\n")
+        alice.screen.wait_for(r"\* earlier messages in ops:\n\d\d:\d\d \| bob: said before\n")
         alice.screen.wait_for("(?m)^ops>")
         alice.type("hello" + ENTER)
         assert (await bob.__anext__()).text == "hello"
@@ -146,10 +146,10 @@ def test_connects_again(tmp_path):
         alice.screen.wait_for(PROMPT)
         server.send_signal(signal.SIGTERM)
         alice.screen.wait_for(r"\* the server is shutting down \(shutting-down\)\n")
-        alice.screen.wait_for(r"\* not connected; trying again until it works\n")
+        alice.screen.wait_for(r"\* not connected; reconnecting\n")
         alice.type("too early" + ENTER)
         alice.screen.wait_for(
-            r"\* there is no connection now; it is sent when there is one again\n"
+            r"\* not connected; your message is sent after the client reconnects\n"
         )
         server.wait()
         with daemon(endpoint=endpoint):
