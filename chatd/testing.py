@@ -1,6 +1,6 @@
-"""What to test a server or a client with: one in memory, and one on real sockets.
+"""Servers to test your service or client with: in memory, or on real sockets.
 
-In memory there is no network, and time stands still until the test lets it pass::
+In memory there is no network, and time passes only when the test advances it::
 
     server = MemoryServer(EchoFactory)
     client = server.connect("alice")
@@ -8,7 +8,7 @@ In memory there is no network, and time stands still until the test lets it pass
     server.pump()
     assert self.successResultOf(receipt).text == "hello"
 
-On real sockets everything is cleaned up, however the test ends::
+On real sockets, everything is cleaned up even if the test fails::
 
     async with running_server(reactor, EchoFactory(reactor), "unix") as server:
         client = await chatd.connect(reactor, server.endpoint)
@@ -43,16 +43,16 @@ Sockets = Literal["tcp", "unix"]
 class MemoryServer:
     """A server without a network, whose clients are connected in memory.
 
-    Nothing moves by itself: `pump` moves what was sent, `advance` lets time pass.
+    Nothing happens by itself: `pump` delivers sent data, `advance` lets time pass.
 
     Args:
-        factory: What makes the server's factory, from the clock and `options`; `ChatFactory` or a
+        factory: Makes the server's factory, from the clock and `options`; `ChatFactory` or a
             subclass.
-        key: The shared key of the server, and of its clients unless they are given another.
+        key: The shared key of the server, and of its clients unless they are given another key.
         options: Passed on to `factory`.
 
     Attributes:
-        clock: The time of the server and of its clients; messages bear it too.
+        clock: The clock of the server and its clients; the times of messages come from it too.
         factory: The server's factory.
     """
 
@@ -99,7 +99,7 @@ class MemoryServer:
         return self.factory.sessions[client.session_id]
 
     def pump(self) -> None:
-        """Move what was sent, and what is sent in answer, until nothing moves."""
+        """Deliver everything that was sent, and the answers to it, until nothing is left."""
         self.clock.advance(0)
         moved = True
         while moved:
@@ -108,11 +108,11 @@ class MemoryServer:
                 moved = bool(pump.pump()) or moved
 
     def advance(self, seconds: float, step_s: float = 0.1) -> None:
-        """Let time pass in steps, and move what that makes both sides send.
+        """Advance the time in steps, and deliver everything that both sides send meanwhile.
 
         Args:
-            seconds: How much time, in seconds.
-            step_s: The steps, in seconds.
+            seconds: The time to advance, in seconds.
+            step_s: The length of a step, in seconds.
         """
         self.pump()
         until = self.clock.seconds() + seconds
@@ -126,10 +126,10 @@ class RunningServer:
     """A server on a real socket.
 
     Attributes:
-        endpoint: The client endpoint string that reaches it.
-        factory: Its factory.
-        service: Its service; `running_server` stops it, unless the test does.
-        path: The UNIX socket's path, or None for TCP.
+        endpoint: The client endpoint string of the server.
+        factory: The server's factory.
+        service: The server's service; `running_server` stops it, unless the test does.
+        path: The path of the UNIX socket, or None for TCP.
     """
 
     endpoint: str
@@ -138,13 +138,13 @@ class RunningServer:
     path: Path | None
 
     def wait_for_session(self, name: str) -> Deferred[Session]:
-        """Wait until a session is active.
+        """Wait until the session of a client is active.
 
         Args:
-            name: The name of its client.
+            name: The name of the client.
 
         Returns:
-            A Deferred that fires with the session, at once if it is active already.
+            A Deferred that fires with the session, at once if it is already active.
         """
         return self.factory.when_active(name)
 
@@ -157,12 +157,12 @@ async def running_server(
 ) -> AsyncIterator[RunningServer]:
     """Run a server on a free port of this machine, or on a UNIX socket in a new directory.
 
-    When the context is left, in whatever way, its clients are told, its connections closed, and
-    its port and directory are gone.
+    When the context ends, even by an exception, the server disconnects its clients with a reason,
+    and its port and directory are removed.
 
     Args:
         reactor: The reactor.
-        factory: What serves the connections.
+        factory: Serves the connections.
         sockets: `tcp` or `unix`.
     """
     with tempfile.TemporaryDirectory(prefix="chatd-") as directory:

@@ -1,4 +1,4 @@
-"""`Member`: a session in the chat, and `Delivery`: the way to send messages to members."""
+"""What the chat needs around it: `Delivery` sends messages to its members."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from chatd.errors import RequestError
 from chatd.wire.messages import Message
 
 __all__ = ["Audience", "Delivery"]
-
 
 T_co = TypeVar("T_co", covariant=True)
 M_contra = TypeVar("M_contra", bound=Member, contravariant=True)

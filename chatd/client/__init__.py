@@ -1,1 +1,1 @@
-"""A client's side: its session, its commands, and a service that comes back."""
+"""The client side: a session, its commands, and a service that reconnects."""

@@ -16,11 +16,11 @@ __all__ = ["PendingAnswers"]
 class PendingAnswers:
     """The answers that a client waits for on one connection.
 
-    A message is answered by its receipt, a command by its result, a ping by its pong. Any of them
-    may be cancelled: then its answer is dropped.
+    A receipt answers a message, a result answers a command, a pong answers a ping. Cancelling a
+    Deferred drops its answer.
 
     Args:
-        progress: Keeps the messages that go on waiting when the connection is lost.
+        progress: Keeps the messages that still wait after the connection is lost.
     """
 
     def __init__(self, progress: Progress) -> None:
@@ -35,16 +35,16 @@ class PendingAnswers:
     # Messages and commands
 
     def check(self, id: str) -> None:
-        """Check that the answer to a frame with this id can be told from all others.
+        """Check that a frame may have this id.
 
         Raises:
-            LocalProtocolError: The id is too long, or another frame with it waits.
+            LocalProtocolError: The id is too long, or another frame with this id waits.
         """
         if len(id) > MAX_ID:
             raise LocalProtocolError(f"an id has at most {MAX_ID} characters, not {len(id)}")
         waiting = self._answers.get(id)
         if waiting is not None and not waiting.called:  # called: it was cancelled
-            raise LocalProtocolError(f"the message {id} was sent and waits for its receipt")
+            raise LocalProtocolError(f"message {id} was sent already, and waits for its receipt")
 
     def is_of_command(self, id: str | None) -> bool:
         """Return whether the frame with this id is a command that waits for its result."""
@@ -71,9 +71,9 @@ class PendingAnswers:
         return answer
 
     def take(self, id: str | None) -> Deferred[Any] | None:
-        """Return the Deferred that waits for the answer to a frame, and stop waiting.
+        """Return the Deferred that waits for the answer to a frame, and forget it.
 
-        The frame may be a message that an earlier connection sent, and this one did not.
+        The frame may be a message that only an earlier connection sent.
 
         Returns:
             The Deferred, or None if nothing waits for that answer.
@@ -88,7 +88,7 @@ class PendingAnswers:
         return None if answer is None or answer.called else answer  # called: it was cancelled
 
     def forget(self, id: str) -> None:
-        """Wait for the answer to a frame no more."""
+        """Stop waiting for the answer to a frame."""
         self.take(id)
 
     # Pings
@@ -98,7 +98,7 @@ class PendingAnswers:
 
         Args:
             n: The number of the ping that was sent.
-            now: The time, in seconds of any clock.
+            now: The current time, in seconds of any clock.
 
         Returns:
             A Deferred that fires with the seconds from `now` to the pong.
@@ -108,11 +108,11 @@ class PendingAnswers:
         return pong
 
     def take_pong(self, n: int, now: float) -> None:
-        """Answer a ping; do nothing if there is none with this number.
+        """Fire the Deferred of a ping; do nothing if no ping with this number waits.
 
         Args:
             n: The number of the ping.
-            now: The time, in seconds of the same clock.
+            now: The current time, in seconds of the same clock.
         """
         pong, start = self._pings.pop(n, (None, now))
         if pong is not None:
@@ -121,7 +121,7 @@ class PendingAnswers:
     # The end
 
     def fail(self, reason: SessionEnded) -> None:
-        """Fail all answers but those that the next connection may bring."""
+        """Fail all answers, except those that the next connection may bring."""
         kept = self._progress.unconfirmed
         failing: list[Deferred[Any]] = [
             answer for id, answer in self._answers.items() if id not in kept
@@ -129,5 +129,5 @@ class PendingAnswers:
         failing += [pong for pong, _ in self._pings.values()]
         self._answers, self._commands, self._pings = {}, set(), {}
         for answer in failing:
-            if not answer.called:  # called: it was cancelled, perhaps because another failed
+            if not answer.called:  # called: it was cancelled, perhaps by the errback of another
                 answer.errback(reason)

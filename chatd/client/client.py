@@ -1,4 +1,4 @@
-"""`ChatClient`: a client's session, for a program to speak and listen with."""
+"""`ChatClient`: a client's session, with which a program sends and receives messages."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ __all__ = ["ChatClient"]
 class ChatClient(ClientSession):
     """A client's session.
 
-    `connect` makes one. Iterate it for what others say::
+    `connect` makes one. Iterate it for the messages of others::
 
         async for message in client:
             print(message.sender, message.text)
 
     The iteration ends when the session ends cleanly, and raises `SessionEnded` when it is lost.
-    The client's own messages are not iterated: `send` gives each of them back as its receipt.
+    The iteration leaves the client's own messages out: `send` returns each of them as its receipt.
 
-    Subclass it to be told more: `ClientHooks` has the methods to override. `ClientCommands` has the
-    commands.
+    Subclass it to react to more: `ClientHooks` has the methods to override. `ClientCommands` has
+    the commands.
 
     Attributes:
         factory: The factory that built it.
@@ -47,13 +47,13 @@ class ChatClient(ClientSession):
 
     @property
     def session_id(self) -> str | None:
-        """The session's UUID, once the server has greeted."""
+        """The session's UUID; None before the server's greeting."""
         init = self.connection.init
         return None if init is None else init.session_id
 
     @property
     def max_content(self) -> int:
-        """Longest content that the server accepts, in bytes."""
+        """The server's limit for the content of a message, in bytes."""
         return self.connection.max_content
 
     def send(
@@ -65,33 +65,34 @@ class ChatClient(ClientSession):
         to: str | None = None,
         content_type: str | None = None,
     ) -> Deferred[Message]:
-        """Say something, in a room or to a name.
+        """Send a message to a room or to a name.
 
         Args:
             content: Text, sent as UTF-8, or bytes; at most `max_content` bytes.
-            id: Up to 64 characters; a new UUID if None. The same id sent again is answered with the
-                first receipt, and not delivered twice.
-            room: The room to say it in; the first that this client is in if None.
-            to: The name to say it to, instead of a room.
-            content_type: What the content is; plain text in UTF-8 if None.
+            id: Up to 64 characters; a new UUID if None. The server answers a repeated id with the
+                first receipt, and does not deliver the message twice.
+            room: The room; the first room that this client is in if None.
+            to: The receiver's name, for a direct message instead of one in a room.
+            content_type: The media type of the content; plain text in UTF-8 if None.
 
         Returns:
             A Deferred that fires with the receipt, the message as the server stored and ordered it,
             with its `seq` and `time`. It fails with `RequestError` if the server refuses the
             message, and with `SessionEnded` if the session ends first. With a `ChatClientService`
-            it waits for the next session instead, which sends the message again if need be.
+            it waits for the next session instead, which sends the message again if necessary.
 
         Raises:
-            LocalProtocolError: The content is over the limit, or the id waits for its receipt.
+            LocalProtocolError: The content is over the limit, or a message with this id still waits
+                for its receipt.
         """
         if self._progress.is_kept and to is None and room is None:
-            room = self.room  # where it belongs, should it be sent again
+            room = self.room  # sent again, it must go to the same room
         message = Message.chat(content, id=id, room=room, to=to, content_type=content_type)
         assert message.id is not None
         if not self._progress.is_kept or self._check_over():
             return self._ask(message.id, message)
         answer = self._progress.keep(message)
-        if not self._established.is_reached:  # it is sent with what is sent again
+        if not self._established.is_reached:  # it is sent together with unconfirmed messages
             return answer
         try:
             return self._ask(message.id, message, answer)
@@ -100,11 +101,11 @@ class ChatClient(ClientSession):
             raise
 
     def ping(self) -> Deferred[float]:
-        """Ask the server for a sign of life.
+        """Send a ping.
 
         Returns:
-            A Deferred that fires with the round trip's time in seconds, and fails with
-            `SessionEnded` if the session ends first.
+            A Deferred that fires with the round-trip time in seconds. It fails with `SessionEnded`
+            if the session ends first.
         """
         if self._check_over():
             return fail(self._end_reason())
@@ -113,10 +114,11 @@ class ChatClient(ClientSession):
         return pong
 
     def disconnect(self) -> Deferred[SessionEnded]:
-        """Say goodbye, and close once everything said before is sent.
+        """Say goodbye, and close the connection after everything before is sent.
 
         Returns:
-            A Deferred that fires with why the session ended, when the connection is closed.
+            A Deferred that fires with the reason of the session's end, when the connection is
+            closed.
         """
         if not self._ended.is_reached:
             self.end_session(ErrorCode.GOODBYE, "the client is leaving")
@@ -127,7 +129,7 @@ class ChatClient(ClientSession):
 
         Returns:
             A Deferred that fires with this client when its session is active and it is in its
-            rooms. It fails with `SessionRefused` if the server does not let it in, and with
+            rooms. It fails with `SessionRefused` if the server refuses the client, and with
             `SessionEnded` if the session ends first.
         """
         if self.connection.is_over:
@@ -138,7 +140,8 @@ class ChatClient(ClientSession):
         """Wait for the end.
 
         Returns:
-            A Deferred that fires with why the session ended, when the connection is closed.
+            A Deferred that fires with the reason of the session's end, when the connection is
+            closed.
         """
         return self._ended.wait()
 
@@ -155,7 +158,7 @@ class ChatClient(ClientSession):
         await self.disconnect()
 
     def message_received(self, message: Message, is_receipt: bool) -> Awaitable[None] | None:
-        """Act on a message; unless overridden, keep those of others for the iteration.
+        """Act on a message; by default, keep the messages of others for the iteration.
 
         Args:
             message: The message.

@@ -1,4 +1,4 @@
-"""What a client can ask its server, each command as a method."""
+"""`ClientCommands`: the commands that a client gives its server."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class _Next(msgspec.Struct):
 class ClientCommands:
     """The commands of a chatd server, as methods of its client.
 
-    Every Deferred here fails with `RequestError` where the server refuses, or where its answer is
-    not understood (`bad-request`), and with `SessionEnded` where the session ends first.
+    Every Deferred here fails with `RequestError` if the server refuses the command or its answer is
+    malformed (`bad-request`), and with `SessionEnded` if the session ends first.
     """
 
     def __init__(self, progress: Progress) -> None:
@@ -53,8 +53,8 @@ class ClientCommands:
         """Give the server a command.
 
         Args:
-            command: Its name.
-            fields: What belongs to it; JSON values.
+            command: The command's name.
+            fields: The command's fields; JSON values.
 
         Returns:
             A Deferred that fires with the fields of the RESULT.
@@ -71,24 +71,26 @@ class ClientCommands:
         epoch: str | None = None,
         after_id: str | None = None,
     ) -> Deferred[Joined]:
-        """Go into a room, which is made if there is none.
+        """Join a room; the server creates it if it does not exist.
 
         Args:
             room: The room's name, 1 to 64 characters without spaces.
-            after: The `seq` of the last message of the room that you have: those since then are
-                told first, as any message is. None to be told of none.
-            epoch: The epoch of that `seq`; where the room's is another, all that is kept is told.
-            after_id: The id of that message; where the room's message there has another id, as
-                after the server's store was put back from a copy, all that is kept is told.
+            after: The `seq` of the last message of the room that you have. The messages after it
+                are delivered first, like any message. None for no earlier messages.
+            epoch: The epoch of that `seq`. If the room has another epoch, all stored messages are
+                delivered.
+            after_id: The id of that message. If the room's message at `seq` has another id, for
+                example because the server's store was restored from a backup, all stored messages
+                are delivered.
 
         Returns:
-            A Deferred that fires with what the room is like, before what was missed is told.
+            A Deferred that fires with the room's state, before the missed messages are delivered.
         """
 
         def joined(result: dict[str, Any]) -> Joined:
             answer = _convert(result, Joined)
             seq, id = answer.seq, answer.last_id
-            if after is not None:  # without `recovered`, all that is kept is told
+            if after is not None:  # without `recovered`, all stored messages follow
                 seq, id = (after, after_id) if answer.recovered else (0, None)
             self._progress.joined(answer.room, answer.epoch, seq, id)
             self.tell_joined(answer)
@@ -99,28 +101,31 @@ class ClientCommands:
         ).addCallback(joined)
 
     def leave(self, room: str) -> Deferred[None]:
-        """Go out of a room."""
+        """Leave a room."""
         return self.command("leave", room=room).addCallback(lambda _: self._progress.left(room))
 
     def who(self, room: str) -> Deferred[list[str]]:
-        """Return who is in a room, a Deferred that fires with their names."""
+        """Return a Deferred that fires with the names of the people in a room."""
         return self._list("who", "names", str, room=room)
 
     def list_rooms(self) -> Deferred[list[RoomInfo]]:
-        """Return which rooms there are, a Deferred that fires with them."""
+        """Return a Deferred that fires with the rooms of the server."""
         return self._list("rooms", "rooms", RoomInfo)
 
     def topic(self, room: str, topic: str | None = None) -> Deferred[str]:
-        """Return a room's topic, or set it; a Deferred that fires with what it is then.
+        """Get or set a room's topic.
 
         Args:
             room: A room that this client is in.
-            topic: Up to 256 characters, or empty for none; None to leave it as it is.
+            topic: Up to 256 characters, or empty for none; None to leave the topic unchanged.
+
+        Returns:
+            A Deferred that fires with the topic, the new one if it was set.
         """
         asked = self.command("topic", **_given(room=room, topic=topic))
         return asked.addCallback(lambda result: str(result.get("topic", "")))
 
-    # What was said
+    # Earlier messages
 
     def history(
         self,
@@ -133,20 +138,23 @@ class ClientCommands:
         after_id: str | None = None,
         limit: int = 100,
     ) -> Deferred[History]:
-        """Read a part of what was said: with `after` the oldest since, else the newest before.
+        """Read earlier messages of a room, or direct messages with another name.
+
+        With `after`, these are the oldest messages after that place; otherwise they are the newest
+        messages, before `before` if it is given.
 
         Args:
-            room: A room that this client is in, or
-            other: the name of who it exchanged direct messages with; one of the two.
-            after: A `seq`, or None; 0 for all.
+            room: A room that this client is in. Give either `room` or `other`.
+            other: The name of the other person in an exchange of direct messages.
+            after: A `seq`, or None; 0 for the oldest stored message on.
             before: A `seq`, or None.
             epoch: With `after`, the epoch of that `seq`.
-            after_id: With `after`, the id of that message. Where the server has another epoch or
-                id there, the answer is not `recovered`, and begins with the oldest that is kept.
-            limit: How many messages at most, 1 to 500.
+            after_id: With `after`, the id of that message. If the server has another epoch or id
+                there, the answer is not `recovered`, and begins with the oldest stored message.
+            limit: Limit on the number of messages, 1 to 500.
 
         Returns:
-            A Deferred that fires with the messages; they are not told in any other way.
+            A Deferred that fires with the messages. They reach neither the hooks nor the iteration.
         """
         place = {"with": other, "after": after, "before": before, "after_id": after_id}
         fields = _given(room=room, epoch=epoch, limit=limit, **place)
@@ -156,7 +164,7 @@ class ClientCommands:
             if answer.count != len(page.messages):
                 raise RequestError(
                     ErrorCode.BAD_REQUEST,
-                    "the server's answer is not understood: it has another number of messages",
+                    "the server's answer is malformed: its count of messages is wrong",
                 )
             return History(page.messages, answer.epoch, answer.complete, answer.recovered)
 
@@ -166,13 +174,13 @@ class ClientCommands:
         return asked.addCallback(read)
 
     def conversations(self) -> Deferred[list[Conversation]]:
-        """Return with whom direct messages were exchanged, a Deferred that fires with them."""
+        """Return a Deferred that fires with this client's exchanges of direct messages."""
         return self._list("conversations", "conversations", Conversation)
 
     # Names and operators
 
     def rename(self, name: str) -> Deferred[str]:
-        """Take another name; return a Deferred that fires with it."""
+        """Take another name; return a Deferred that fires with the new name."""
 
         def renamed(result: dict[str, Any]) -> str:
             name = _convert(result, _Renamed).name
@@ -184,10 +192,10 @@ class ClientCommands:
     def kick(
         self, name: str | None = None, *, address: str | None = None, reason: str = ""
     ) -> Deferred[int]:
-        """End the sessions of a name or of an address; only operators may.
+        """End the sessions of a name or of an address; for operators.
 
         Returns:
-            A Deferred that fires with how many there were.
+            A Deferred that fires with the number of ended sessions.
         """
         asked = self.command("kick", **_given(name=name, address=address), reason=reason)
         return asked.addCallback(lambda result: _convert(result, _Kicked).kicked)
@@ -195,51 +203,51 @@ class ClientCommands:
     def ban(
         self, name: str | None = None, *, address: str | None = None, until: float | None = None
     ) -> Deferred[int]:
-        """Let in nobody of a name or from an address, and end their sessions; operators only.
+        """Ban a name or an address, and end its sessions; for operators.
 
         Args:
-            name: The name, or
-            address: an IP address, or `uid:` and a number for a user of the server's machine.
-            until: When the ban ends, in Unix seconds; None for never.
+            name: The name. Give either `name` or `address`.
+            address: An IP address, or `uid:` and a number for a user of the server's machine.
+            until: The end of the ban, in Unix seconds; None for a permanent ban.
 
         Returns:
-            A Deferred that fires with how many sessions there were.
+            A Deferred that fires with the number of ended sessions.
         """
         asked = self.command("ban", **_given(name=name, address=address), until=until)
         return asked.addCallback(lambda result: _convert(result, _Kicked).kicked)
 
     def unban(self, name: str | None = None, *, address: str | None = None) -> Deferred[None]:
-        """Lift a ban; only operators may."""
+        """Lift a ban; for operators."""
         return self.command("unban", **_given(name=name, address=address)).addCallback(
             lambda _: None
         )
 
     def bans(self) -> Deferred[list[BanInfo]]:
-        """Return the bans that are in force, a Deferred that fires with them; operators only."""
+        """Return a Deferred that fires with the bans in force; for operators."""
         return self._list("bans", "bans", BanInfo)
 
-    # Of the client
+    # Implemented by the client
 
     def _give(
         self, command_id: str, command: str, fields: Mapping[str, object]
     ) -> Deferred[dict[str, Any]]:
-        """Give the server a command under an id."""
+        """Send a command with an id."""
         raise NotImplementedError
 
     def tell_joined(self, joined: Joined) -> None:
-        """Act on being in a room."""
+        """Act on having joined a room."""
         raise NotImplementedError
 
     def _take_name(self, name: str) -> None:
-        """Act on having another name."""
+        """Act on a change of this client's name."""
         raise NotImplementedError
 
-    # Within
+    # Internals
 
     def _list(
         self, command: str, field: str, item_type: type[T], **fields: object
     ) -> Deferred[list[T]]:
-        """Return a Deferred of a list that may take several commands to get."""
+        """Return a Deferred that fires with a list, which may take several commands to get."""
         return Deferred.fromCoroutine(self._list_all(command, field, item_type, fields))
 
     async def _list_all(
@@ -254,7 +262,7 @@ class ClientCommands:
             if after is None:
                 return items
             if after <= str(position.get("after", "")):
-                raise RequestError(ErrorCode.BAD_REQUEST, "the server's list does not go on")
+                raise RequestError(ErrorCode.BAD_REQUEST, "the server's list does not advance")
             position = {"after": after}
 
 
@@ -268,5 +276,5 @@ def _convert(result: object, wanted: type[T]) -> T:
         return msgspec.convert(result, wanted)
     except msgspec.ValidationError as error:
         raise RequestError(
-            ErrorCode.BAD_REQUEST, f"the server's answer is not understood: {error}"
+            ErrorCode.BAD_REQUEST, f"the server's answer is malformed: {error}"
         ) from error

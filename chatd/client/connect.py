@@ -1,4 +1,4 @@
-"""`connect`: one client's session, connected and established."""
+"""`connect`: connects a client and establishes its session."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ async def connect(
         endpoint: An endpoint, such as a `twisted.internet.endpoints.ProcessEndpoint`, or a string
             such as `tcp:localhost:9999` or `unix:/run/chat.sock`.
         key: The shared key, 32 bytes, or None for none; see `chatd.load_key`.
-        name: The name to ask for; the server gives one where there is none.
-        password: Proves the right to the name, where the server asks for one. It is never sent in
-            the clear over TCP.
-        rooms: The rooms to be in; the server's choice where there is None.
-        protocol: What to build; `ChatClient` or a subclass.
+        name: The name to ask for; None for the server's choice.
+        password: The password of the name, for servers with accounts. It is never sent in the clear
+            over TCP.
+        rooms: The rooms to join; None for the server's choice.
+        protocol: The class to build; `ChatClient` or a subclass.
 
     Returns:
-        The client, its session active.
+        The client, with an active session.
 
     Raises:
-        ConfigurationError: The endpoint or the key is not one, or no attempt to connect to this
+        ConfigurationError: The endpoint or the key is invalid, or no attempt to connect to this
             endpoint can succeed.
-        twisted.internet.error.ConnectError: Nobody listens there, or nobody answers in time.
+        twisted.internet.error.ConnectError: No server listens there, or none answers in time.
         OSError: There is no such host, or the program of a process cannot be run.
-        SessionRefused: The server does not let this client in; its `code` says why.
+        SessionRefused: The server refused this client; its `code` says why.
         SessionEnded: The session ended before it was established.
     """
     there = client_endpoint(reactor, endpoint)

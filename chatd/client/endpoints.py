@@ -1,4 +1,4 @@
-"""Where a client connects to: strings and endpoints, checked before anything is connected."""
+"""Client endpoints, from strings or from Twisted, checked before the first attempt to connect."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _FAULTS = (
     NotImplementedError,
     SSL.Error,
 )
-"""What no network raises: such an attempt to connect fails in the same way each time."""
+"""Errors that no network causes: each attempt to connect fails in the same way."""
 
 
 @implementer(IStreamClientEndpoint)
@@ -50,8 +50,8 @@ class _Destination:
     """Connects to an endpoint; an attempt that cannot succeed fails with a `ConfigurationError`.
 
     Args:
-        endpoint: What connects.
-        name: What errors call it.
+        endpoint: The endpoint.
+        name: The endpoint's name in error messages.
     """
 
     def __init__(self, endpoint: IStreamClientEndpoint, name: str) -> None:
@@ -62,7 +62,8 @@ class _Destination:
         """Connect.
 
         Returns:
-            A Deferred that fires with the protocol, and fails as the endpoint's own does.
+            A Deferred that fires with the protocol. It fails with a `ConfigurationError` if no
+            attempt can succeed, and otherwise with the endpoint's own error.
         """
         connecting: Deferred[IProtocol] = maybeDeferred(self._endpoint.connect, protocolFactory)
         return connecting.addErrback(self._failed)
@@ -83,15 +84,15 @@ def client_endpoint(
     reactor: Any,  # noqa: ANN401
     endpoint: str | IStreamClientEndpoint,
 ) -> IStreamClientEndpoint:
-    """Return an endpoint that a client can connect to, and that tells what is wrong with it.
+    """Return an endpoint that a client can connect to, with clear errors if it cannot.
 
     Args:
         reactor: The reactor, for an endpoint string.
         endpoint: An endpoint, or a string such as `tcp:localhost:9999` or `unix:/run/chat.sock`.
 
     Raises:
-        ConfigurationError: It is no endpoint, or one that nobody could ever connect to: a host
-            name, a path or a port is impossible, or something else than a socket is at the path.
+        ConfigurationError: It is not an endpoint, or connecting to it can never succeed: its host
+            name, path or port is impossible, or the file at its path is not a socket.
     """
     if isinstance(endpoint, _Destination):
         return endpoint
@@ -101,27 +102,27 @@ def client_endpoint(
         if not callable(getattr(there, "connect", None)):
             raise ValueError("it does not connect to anything")
         _check(_innermost(there))
-    except Exception as error:  # the parsers are plugins, and raise what they like
+    except Exception as error:  # the parsers are plugins, which raise anything
         hint = _how_to_write_ipv6(name)
         raise bad_endpoint(name, ValueError(hint) if hint else error, _EXAMPLE) from error
     return cast(IStreamClientEndpoint, _Destination(there, name))
 
 
 def _innermost(endpoint: Any) -> Any:  # noqa: ANN401
-    """Return what connects within endpoints that wrap another, as those for TLS do."""
+    """Return the innermost endpoint: endpoints for TLS, for example, wrap another."""
     while (wrapped := getattr(endpoint, "_wrappedEndpoint", None)) is not None:
         endpoint = wrapped
     return endpoint
 
 
 def _check(endpoint: Any) -> None:  # noqa: ANN401
-    """Find what Twisted would stumble over only once it connects, and mostly tell nobody.
+    """Find faults that Twisted finds only when it connects, and mostly does not report.
 
-    Endpoints have no public way to ask for their path, host, port or time: a Twisted that calls
-    these attributes something else only loses this check.
+    Endpoints have no public attributes for their path, host, port or timeout. With a Twisted that
+    renames the private ones, only this check is lost.
 
     Raises:
-        ValueError: Nobody could ever connect to it.
+        ValueError: Connecting to the endpoint can never succeed.
     """
     path, host, port, timeout_s = (
         getattr(endpoint, name, None) for name in ("_path", "_host", "_port", "_timeout")
@@ -131,7 +132,7 @@ def _check(endpoint: Any) -> None:  # noqa: ANN401
     elif isinstance(endpoint, _HAS_HOST) and host is not None:
         _check_host(host)
     if isinstance(port, int) and not 1 <= port <= MAX_PORT:
-        raise ValueError(f"{port} is no port to connect to")
+        raise ValueError(f"{port} is not a port to connect to")
     if isinstance(timeout_s, (int, float)) and timeout_s < 0:
         raise ValueError("its timeout is negative")
 
@@ -141,18 +142,18 @@ def _check_path(path: bytes) -> None:
         raise ValueError("its path is empty")
     if len(path) > MAX_SOCKET_PATH:
         raise ValueError(
-            f"its path has {len(path)} bytes, and that of a UNIX socket {MAX_SOCKET_PATH} at most"
+            f"its path has {len(path)} bytes, and a UNIX socket's at most {MAX_SOCKET_PATH}"
         )
-    if path.startswith(b"\0"):  # a name in Linux's abstract namespace, and no file
+    if path.startswith(b"\0"):  # a name in Linux's abstract namespace, not a file
         return
     if b"\0" in path:
-        raise ValueError("there is a NUL in its path")
+        raise ValueError("its path contains a NUL byte")
     try:
         mode = os.stat(path).st_mode
-    except OSError:  # it may be there later
+    except OSError:  # the socket may be there later
         return
     if not stat.S_ISSOCK(mode):
-        what = "a directory" if stat.S_ISDIR(mode) else "no socket"
+        what = "a directory" if stat.S_ISDIR(mode) else "not a socket"
         raise ValueError(f"{os.fsdecode(path)} is {what}")
 
 
@@ -163,22 +164,22 @@ def _check_host(host: str | bytes) -> None:
     if isIPAddress(name) or isIPv6Address(name):
         return
     if ":" in name or "[" in name:
-        raise ValueError(f"{name} is no host")
+        raise ValueError(f"{name} is not a host")
     try:
         name.encode("idna")  # as the system's resolver will
     except UnicodeError as error:
-        raise ValueError(f"{name} is no host name: {_idna_fault(error)}") from error
+        raise ValueError(f"{name} is not a host name: {_idna_fault(error)}") from error
 
 
 def _idna_fault(error: UnicodeError) -> str:
-    """Return what is wrong with a host name, in the codec's innermost words."""
+    """Return the codec's innermost description of a fault in a host name."""
     while isinstance(error.__cause__, UnicodeError):
         error = error.__cause__
     return str(error)
 
 
 def _how_to_write_ipv6(description: str) -> str | None:
-    """Say how an IPv6 address is written in an endpoint string, where one holds it unescaped."""
+    """Return how to write an endpoint string that has an unescaped IPv6 address, or None."""
     match = _IPV6.fullmatch(description)
     if match is None:
         return None
@@ -187,8 +188,8 @@ def _how_to_write_ipv6(description: str) -> str | None:
         ipaddress.IPv6Address(host)
     except ValueError:
         return None
-    if kind.lower() == "tls":  # whose parser takes the host for the name in a certificate
-        return "tls: takes a host name, and no IPv6 address"
+    if kind.lower() == "tls":  # its parser uses the host as the name in a certificate
+        return "tls: takes a host name, not an IPv6 address"
     escaped = f"{kind}:{quoteStringArgument(host)}:{port}"
     if escaped == description or not 1 <= int(port) <= MAX_PORT:
         return None

@@ -28,19 +28,19 @@ class ChatClientFactory(Factory):
     """Builds a `ChatClient` for each connection.
 
     Args:
-        clock: What tells the time and calls later: the reactor, or a test's clock.
+        clock: The reactor, or a test's clock.
         key: The shared key, 32 bytes, or None for none.
-        name: The name to ask for; the server gives one where there is none.
-        password: Proves the right to the name, where the server asks for one. It is never sent in
-            the clear over TCP: use a key, TLS or a UNIX socket.
-        rooms: The rooms to be in; the server's choice where there is None.
-        protocol: What to build; `ChatClient` or a subclass.
+        name: The name to ask for; None for the server's choice.
+        password: The password of the name, for servers with accounts. It is never sent in the clear
+            over TCP: use a key, TLS or a UNIX socket.
+        rooms: The rooms to join; None for the server's choice.
+        protocol: The class to build; `ChatClient` or a subclass.
 
     Attributes:
-        progress: What the clients of this factory remember from one connection to the next.
+        progress: The state that this factory's clients keep from one connection to the next.
 
     Raises:
-        ConfigurationError: The key is not of 32 bytes.
+        ConfigurationError: The key does not have 32 bytes.
     """
 
     noisy = False
@@ -86,11 +86,11 @@ class ChatClientFactory(Factory):
         return self._client_class(connection, self)
 
     def keep_name(self, name: str) -> None:
-        """Ask for a name from the next connection on."""
+        """Ask for a name in the next connections."""
         self.name = name
 
     def add(self, session: ClientSession) -> None:
-        """Watch over a session's server; all sessions of a factory have one interval."""
+        """Watch for silence of a session's server; all sessions of a factory share one interval."""
         init = session.connection.init
         assert init is not None
         if self._wheel is None or not self._wheel.is_running:
@@ -98,6 +98,6 @@ class ChatClientFactory(Factory):
         self._wheel.add(session)
 
     def remove(self, session: ClientSession) -> None:
-        """Watch no more."""
+        """Stop watching a session's server."""
         if self._wheel is not None:
             self._wheel.discard(session)

@@ -17,8 +17,8 @@ __all__ = ["ClientHooks"]
 class ClientHooks:
     """The methods of a `ChatClient` that a program overrides.
 
-    Each may be plain or `async`; the client does not wait for an `async` one. A hook that fails is
-    logged, and the session goes on.
+    Each may be plain or `async`; the client does not wait for an `async` hook. The failure of a
+    hook is logged, and the session goes on.
     """
 
     log = Logger()
@@ -28,10 +28,10 @@ class ClientHooks:
         return None
 
     def ended(self, reason: SessionEnded) -> Awaitable[None] | None:
-        """Act on the session's end, whatever the reason; called exactly once.
+        """Act on the session's end; called exactly once, for any reason.
 
         Args:
-            reason: Why it ended; `connection-lost` if neither side said why.
+            reason: The reason; `connection-lost` if neither side gave a reason.
         """
         return None
 
@@ -45,7 +45,7 @@ class ClientHooks:
         return None
 
     def event_received(self, event: dict[str, Any]) -> Awaitable[None] | None:
-        """Act on an event that the server tells, such as `joined`; ignored unless overridden.
+        """Act on an event from the server, such as `joined`; ignore it by default.
 
         Args:
             event: The EVENT's header; `event` is its name.
@@ -53,15 +53,15 @@ class ClientHooks:
         return None
 
     def room_joined(self, joined: Joined) -> Awaitable[None] | None:
-        """Act on being in a room: at the beginning of a session, and after `join`.
+        """Act on having joined a room: at the beginning of a session, and after `join`.
 
         Args:
-            joined: What the room is like. When the client comes back, `recovered` says whether it
-                gets all that it missed.
+            joined: The room's state. After a reconnect, its `recovered` tells whether the client
+                gets all messages that it missed.
         """
         return None
 
     def error_received(self, error: RequestError) -> Awaitable[None] | None:
-        """Act on an ERROR that answers nothing this client waits for; logged unless overridden."""
-        self.log.warn("the server says: {error}", error=error)
+        """Act on an ERROR that answers no request of this client; log it by default."""
+        self.log.warn("the server reported an error: {error}", error=error)
         return None

@@ -1,4 +1,4 @@
-"""`Inbox`: what has arrived for a program and was not taken yet, bounded in bytes."""
+"""`Inbox`: received messages that the program has not taken yet, bounded in bytes."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from chatd.wire.messages import Message
 __all__ = ["MAX_UNREAD", "Inbox"]
 
 MAX_UNREAD = 8 * 1024 * 1024
-"""How much may wait for a program, in bytes."""
+"""Limit on the messages that wait for the program, in bytes."""
 _MESSAGE_OVERHEAD = 512
-"""What a waiting message counts beside its content, in bytes."""
+"""Size of a waiting message beyond its content, in bytes."""
 
 
 class Inbox:
-    """Keeps messages until they are taken.
+    """Keeps messages until the program takes them.
 
-    As long as nothing was ever taken, the oldest are dropped when there are too many: the program
-    does not want them. From then on nothing is dropped silently: `put` says that it was too much.
+    Before the first `take`, an inbox over its limit drops the oldest messages: the program does
+    not want them. After it, nothing is dropped silently: `put` returns False instead.
     """
 
     def __init__(self) -> None:
@@ -33,14 +33,14 @@ class Inbox:
 
     @property
     def is_closed(self) -> bool:
-        """Whether there will be no more."""
+        """Whether no more messages will come."""
         return self._end_reason is not None
 
     def put(self, message: Message) -> bool:
         """Keep a message.
 
         Returns:
-            Whether what is kept is within the bound.
+            Whether the messages are within the limit.
         """
         self._messages.append(message)
         self._bytes += _size(message)
@@ -52,16 +52,16 @@ class Inbox:
         return True
 
     def close(self, end_reason: SessionEnded) -> None:
-        """End the taking, once what is kept is taken."""
+        """End `take` after the messages that are kept."""
         self._end_reason = end_reason
         self._wake_taker()
 
     async def take(self) -> Message:
-        """Return the oldest message, as soon as there is one.
+        """Return the oldest message; wait for a message if there is none.
 
         Raises:
-            StopAsyncIteration: There will be no more: the session ended cleanly.
-            SessionEnded: There will be no more: the session was lost.
+            StopAsyncIteration: No more messages will come: the session ended cleanly.
+            SessionEnded: No more messages will come: the session was lost.
         """
         self._was_taken_from = True
         while not self._messages:
@@ -69,7 +69,7 @@ class Inbox:
                 if self._end_reason.is_clean:
                     raise StopAsyncIteration
                 raise self._end_reason.again()
-            if self._taker is None or self._taker.called:  # called: who waited was cancelled
+            if self._taker is None or self._taker.called:  # called: that wait was cancelled
                 self._taker = Deferred()
             await self._taker
         message = self._messages.popleft()

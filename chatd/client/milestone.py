@@ -1,4 +1,4 @@
-"""`Milestone`: something that happens once in a session, and the Deferreds that wait for it."""
+"""`Milestone`: a unique event in a session, and the Deferreds that wait for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Milestone(Generic[T]):
-    """Something that happens once in a session, such as its end."""
+    """An event that happens once in a session, such as its end."""
 
     def __init__(self) -> None:
         self._waiting: list[Deferred[T]] = []
@@ -27,7 +27,7 @@ class Milestone(Generic[T]):
         return self._outcome is not None
 
     def wait(self) -> Deferred[T]:
-        """Return a Deferred that fires when it happens, or at once if it has happened."""
+        """Return a Deferred that fires when the event happens, at once if it has happened."""
         waiting: Deferred[T] = Deferred()
         if self._outcome is None:
             self._waiting.append(waiting)
@@ -39,7 +39,7 @@ class Milestone(Generic[T]):
         """Fire all Deferreds that wait.
 
         Args:
-            outcome: Makes what each Deferred fires with, now and later.
+            outcome: Makes the result of each Deferred, now and later.
         """
         self._outcome = outcome
         waiting, self._waiting = self._waiting, []
@@ -47,7 +47,7 @@ class Milestone(Generic[T]):
             deferred.callback(outcome())
 
     def fail(self, reason: SessionEnded) -> None:
-        """Fail all Deferreds that wait: it will not happen."""
+        """Fail all Deferreds that wait: the event will not happen."""
         waiting, self._waiting = self._waiting, []
         for deferred in waiting:
             deferred.errback(reason)

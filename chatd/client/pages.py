@@ -1,4 +1,4 @@
-"""`Pages`: the parts of history that a client is reading."""
+"""`Pages`: the pages of history that a client is reading."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from chatd.wire.messages import Message
 __all__ = ["MAX_PAGE_BYTES", "Page", "Pages"]
 
 MAX_PAGE_BYTES = 64 * 1024 * 1024
-"""How much may arrive as the answer to one `history`, in bytes of content."""
+"""Limit on the content of the messages that answer one `history`, in bytes."""
 
 
 class Page:
     """The messages that have arrived as the answer to one `history`.
 
     Args:
-        limit: How many there may be.
+        limit: Limit on the number of messages.
 
     Attributes:
         messages: The messages, in the order of their arrival.
@@ -29,7 +29,7 @@ class Page:
 
     @property
     def is_over(self) -> bool:
-        """Whether more has arrived than was asked for."""
+        """Whether more messages have arrived than requested."""
         return len(self.messages) > self._limit or self._bytes > MAX_PAGE_BYTES
 
     def add(self, message: Message) -> None:
@@ -52,16 +52,16 @@ class Pages:
 
         Args:
             command_id: The command's id.
-            limit: How many messages were asked for.
+            limit: Number of messages that the command asked for.
         """
         page = self._pages[command_id] = Page(limit)
         return page
 
     def get(self, ref: str | None) -> Page | None:
-        """Return the page that a message with this `ref` belongs to, if there is one."""
+        """Return the page that a message with this `ref` belongs to, or None."""
         return None if ref is None else self._pages.get(ref)
 
     def end(self, command_id: str | None) -> None:
-        """Collect no more: the command was answered. Do nothing if it reads no page."""
+        """Stop collecting: the command was answered. Do nothing if it reads no page."""
         if command_id is not None:
             self._pages.pop(command_id, None)

@@ -1,8 +1,8 @@
-"""`Progress`: what a client remembers from one connection to the next.
+"""`Progress`: the state that a client keeps from one connection to the next.
 
-It knows how far the client has read in each room and in each exchange of direct messages, and what
-the client said that has no receipt. With that, a new connection goes on where the old one ended:
-nothing is missed, told twice or lost.
+It knows the client's position in each room and in each exchange of direct messages, and the sent
+messages that have no receipt. With this state, a new connection continues where the old connection
+ended: no message is missed, delivered twice or lost.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from chatd.wire.messages import Message
 __all__ = ["MAX_DIRECT", "MAX_UNCONFIRMED", "Position", "Progress", "Unconfirmed"]
 
 MAX_DIRECT = 10_000
-"""Of the direct messages with how many others it is known how far they were read."""
+"""Limit on the exchanges of direct messages whose position is known."""
 MAX_UNCONFIRMED = 10_000
-"""How many messages may wait for a connection or a receipt."""
+"""Limit on the messages that wait for a connection or a receipt."""
 
 
 class Position:
-    """How far a client has read.
+    """A client's position in a room or in an exchange of direct messages.
 
     Attributes:
-        name: The room, or the name of who the direct messages are with.
-        epoch: The epoch of `seq`; None as long as it is not known.
-        seq: The `seq` of the last message that the client has; None while it takes any.
-        id: The id of that message; None where the client does not know it.
-        is_filling: Whether what is missing here is being fetched.
+        name: The name of the room, or of the other person.
+        epoch: The epoch of `seq`; None while it is unknown.
+        seq: The `seq` of the last message that the client has; None while it takes any message.
+        id: The id of that message; None if the client does not know it.
+        is_filling: Whether missing messages are being fetched.
     """
 
     __slots__ = ("epoch", "id", "is_filling", "name", "seq")
@@ -51,12 +51,12 @@ class Position:
         self.is_filling = False
 
     def move_to(self, seq: int, id: str | None) -> None:
-        """Take note of the last message that the client has."""
+        """Set the last message that the client has."""
         self.seq = seq
         self.id = id
 
     def is_at(self, epoch: str, seq: int, id: str | None) -> bool:
-        """Say whether the client has all up to a message."""
+        """Return whether a message is the last that the client has."""
         has_id = None in (self.id, id) or self.id == id
         return (self.epoch, self.seq) == (epoch, seq) and has_id
 
@@ -77,20 +77,20 @@ class Unconfirmed:
 
 
 class Progress:
-    """What a client remembers from one connection to the next.
+    """The state that a client keeps from one connection to the next.
 
     Args:
-        rooms: The rooms to be in; None for those that the server chooses.
+        rooms: The rooms to join; None for the server's choice.
 
     Attributes:
-        is_kept: Whether there will be another connection: then what has no receipt when one ends
-            waits for the next.
-        rooms: How far the client has read in the rooms it is in, by their folded names.
-        direct: How far it has read of direct messages, by the folded names of the others.
-        unconfirmed: What it said that has no receipt, and who waits for it, by ids.
-        inbox: What has arrived for the program and was not taken yet; None where each connection
-            has its own.
-        was_connected: Whether there was a session.
+        is_kept: Whether there will be another connection. Then messages without a receipt wait for
+            it when a connection ends.
+        rooms: The positions in the rooms that the client is in, by the rooms' folded names.
+        direct: The positions in direct messages, by the folded names of the other people.
+        unconfirmed: The sent messages without a receipt, by id.
+        inbox: The messages that the program has not taken yet; None if each connection has its own
+            inbox.
+        was_connected: Whether there was a session before.
     """
 
     def __init__(self, rooms: Iterable[str] | None = None) -> None:
@@ -103,28 +103,28 @@ class Progress:
         self.was_connected = False
 
     def be_kept(self) -> None:
-        """Take note that there will be further connections."""
+        """Note that there will be further connections."""
         self.is_kept = True
         if self.inbox is None or self.inbox.is_closed:
             self.inbox = Inbox()
 
     def first_rooms(self, limit: int) -> list[str] | None:
-        """Return which rooms to ask for in the greeting; None for the server's choice.
+        """Return the rooms to ask for in the greeting; None for the server's choice.
 
         Args:
-            limit: How many at most; the rest is joined later.
+            limit: Limit on their number; the client joins the other rooms later.
         """
-        if self.was_connected:  # rooms are joined with what was missed
+        if self.was_connected:  # `join` asks for the missed messages, the greeting cannot
             return []
         return None if self._chosen is None else self._chosen[:limit]
 
     def take(self, message: Message, own_name: str) -> tuple[bool, Position | None]:
-        """Take note of a message that has arrived.
+        """Note a received message.
 
         Returns:
-            Whether it follows what the client has: one that it has already does not, nor does a
-            direct message that comes before others. And the direct messages of which something is
-            to be fetched, if so.
+            First, whether the message is new and in order: a message that the client already has is
+            not new, and a direct message after a gap is not in order. Second, the position from
+            which to fetch missing direct messages, or None.
         """
         seq = message.seq
         if seq is None:  # from the server to this session alone
@@ -143,7 +143,7 @@ class Progress:
         is_own = fold(message.sender or "") == fold(own_name)
         other = (message.to if is_own else message.sender) or ""
         position = self.direct.get(fold(other))
-        if position is None:  # whose epoch is learnt by fetching
+        if position is None:  # a later fetch brings its epoch
             if len(self.direct) >= MAX_DIRECT:
                 del self.direct[next(iter(self.direct))]
             position = self.direct[fold(other)] = Position(other, None, seq, message.id)
@@ -152,22 +152,22 @@ class Progress:
         if seq == has + 1:
             position.move_to(seq, message.id)
             return True, None
-        # What comes before others waits for them; what was there before begins anew, perhaps.
+        # The fetch brings the message after the missing ones, or finds that a new epoch began.
         return False, None if position.is_filling else position
 
     def joined(self, room: str, epoch: str | None, seq: int | None, id: str | None = None) -> None:
-        """Take note of being in a room: what follows the place `seq` is news there.
+        """Note that the client has joined a room; messages after `seq` are new there.
 
         Args:
             room: The room's name.
-            epoch: The name of its order, or None.
-            seq: The last place before the news; None where whatever comes is news.
+            epoch: The room's epoch, or None.
+            seq: The place before the first new message; None if every message is new.
             id: The id of the message at that place, or None.
         """
         self.rooms[fold(room)] = Position(room, epoch, seq, id)
 
     def left(self, room: str) -> None:
-        """Take note that the client is not in a room any more."""
+        """Note that the client has left a room."""
         self.rooms.pop(fold(room), None)
 
     def keep(self, message: Message) -> Deferred[Message]:
@@ -177,12 +177,12 @@ class Progress:
             A Deferred that fires with the receipt; cancelling it forgets the message.
 
         Raises:
-            LocalProtocolError: Too many are kept, or this id is one of them.
+            LocalProtocolError: Too many messages are kept, or a message with this id is.
         """
         id = message.id
         assert id is not None
         if id in self.unconfirmed:
-            raise LocalProtocolError(f"the message {id} was sent and waits for its receipt")
+            raise LocalProtocolError(f"message {id} was sent already, and waits for its receipt")
         if len(self.unconfirmed) >= MAX_UNCONFIRMED:
             raise LocalProtocolError(f"{MAX_UNCONFIRMED} messages wait for their receipts already")
 
@@ -193,10 +193,10 @@ class Progress:
         return kept.answer
 
     def close(self, end: SessionEnded) -> None:
-        """Fail all that waits: there will be no further connection."""
+        """Fail all waiting messages: there will be no further connection."""
         waiting, self.unconfirmed = self.unconfirmed, {}
         for kept in waiting.values():
-            if not kept.answer.called:  # called: it was cancelled because another failed
+            if not kept.answer.called:  # called: it was cancelled by another's errback
                 kept.answer.errback(end.again())
         if self.inbox is not None:
             self.inbox.close(end)

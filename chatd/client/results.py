@@ -1,4 +1,4 @@
-"""What a client's commands give back."""
+"""The results of a client's commands."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["BanInfo", "Conversation", "History", "Joined", "RoomInfo"]
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True):
-    """A room that the client is in now.
+    """A room that the client has joined.
 
     Attributes:
-        room: The room's name, as it is spelled there.
-        epoch: The name of the room's order; a `seq` is a place in that order only.
-        seq: The place of the last message that was said before the client came in.
+        room: The room's name, in the room's own spelling.
+        epoch: The name of the room's order; a `seq` is valid only within its epoch.
+        seq: The `seq` of the last message before the client joined.
         last_id: The id of that message; None if the room does not keep it.
-        members: How many are in the room.
-        topic: What the room is about, or empty.
-        recovered: Whether the client gets every message that was said since `after`.
+        members: The number of members.
+        topic: The room's topic, or empty.
+        recovered: Whether the client gets every message after `after`.
     """
 
     room: str
@@ -34,12 +34,12 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A room, in a list of them.
+    """A room in the list of rooms.
 
     Attributes:
         room: The room's name.
-        members: How many are in it.
-        topic: What it is about, or empty.
+        members: The number of members.
+        topic: The room's topic, or empty.
     """
 
     room: str
@@ -49,15 +49,15 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A part of what was said.
+    """A page of earlier messages.
 
     Attributes:
-        messages: The messages, in their order.
+        messages: The messages, in order.
         epoch: The name of that order.
-        complete: Whether these are all the messages that were asked for; if not, ask again from
-            the last of them.
-        recovered: With `epoch` or `after_id`: whether the messages go on from `after` without a
-            gap; if not, they begin with the oldest message that is kept.
+        complete: Whether the page holds all requested messages; if not, ask again from its last
+            message on.
+        recovered: With `epoch` or `after_id`: whether the messages follow `after` without a gap; if
+            not, they begin with the oldest stored message.
     """
 
     messages: list[Message]
@@ -67,13 +67,13 @@ class History:
 
 
 class Conversation(msgspec.Struct, frozen=True, kw_only=True, rename={"other": "with"}):
-    """The direct messages that the client exchanged with one name.
+    """The client's direct messages with one other name.
 
     Attributes:
-        other: The other's folded name.
+        other: The other name, folded.
         epoch: The name of the messages' order.
-        seq: The place of the last one.
-        last_id: The id of the last one, or None.
+        seq: The `seq` of the last message.
+        last_id: The id of the last message, or None.
     """
 
     other: str
@@ -83,17 +83,17 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, rename={"other": "
 
 
 class BanInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A ban, in a list of them.
+    """A ban in the list of bans.
 
-    Fields that this version does not know are ignored, as they are in every answer of a server. The
-    server's own `Ban` is stricter: it is read from a file in which a mistyped field is an error.
+    As in every answer of a server, fields that this version does not know are ignored. The server's
+    own `Ban` is stricter: it comes from a file, in which a mistyped field is an error.
 
     Attributes:
         name: The folded name that is banned, or None.
         address: The address that is banned, or None.
-        until: When it ends, in Unix seconds; None if it does not.
-        by: The operator who made it.
-        made: When it was made, in Unix seconds.
+        until: The end of the ban, in Unix seconds; None for a permanent ban.
+        by: The operator who made the ban.
+        made: The time when it was made, in Unix seconds.
     """
 
     name: str | None = None

@@ -1,4 +1,4 @@
-"""Going on where the last connection ended: back into the rooms, with what was missed there."""
+"""Resuming after a lost connection: rejoining the rooms, and fetching the missed messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["Resumable", "catch_up", "fetch", "rejoin"]
 
 
 class Resumable(Protocol):
-    """What going on needs of a client: three commands, and ways to tell its program."""
+    """The interface that resuming needs of a client: three commands, and ways to tell a program."""
 
     def join(
         self,
@@ -29,7 +29,7 @@ class Resumable(Protocol):
         epoch: str | None = None,
         after_id: str | None = None,
     ) -> Deferred[Joined]:
-        """Go into a room, and get the messages after a place."""
+        """Join a room, and get the messages after a place."""
 
     def history(
         self,
@@ -40,35 +40,35 @@ class Resumable(Protocol):
         after_id: str | None,
         limit: int,
     ) -> Deferred[History]:
-        """Read the direct messages with someone, after a place."""
+        """Read the direct messages with another name, after a place."""
 
     def conversations(self) -> Deferred[list[Conversation]]:
-        """Return with whom direct messages were exchanged."""
+        """Return the client's exchanges of direct messages."""
 
     def tell_joined(self, joined: Joined) -> None:
         """Tell the program of a room that the client is in."""
 
     def tell_error(self, error: RequestError) -> None:
-        """Tell the program of an error that nothing waits for."""
+        """Tell the program of an error that answers no request."""
 
     def receive_message(self, message: Message) -> None:
-        """Take a message as if it had just been said."""
+        """Take a message like a new message."""
 
 
 async def rejoin(client: Resumable, progress: Progress, rooms: Sequence[Mapping[str, Any]]) -> None:
-    """Bring a client that was welcomed back into the rooms that its last session was in.
+    """Rejoin the rooms of a client's last session, after the welcome.
 
     Args:
         client: The client.
-        progress: What it remembers of its last session.
-        rooms: The rooms that the server has let it into.
+        progress: The state from its last session.
+        rooms: The rooms that the server's welcome put the client into.
 
     Raises:
         SessionEnded: The session ended first.
     """
     inside = _enter(client, progress, rooms)
     positions = [position for key, position in progress.rooms.items() if key not in inside]
-    # All are waited for, also when the session ends and all of them fail.
+    # Wait for all, even if the session ends and all of them fail: no failure stays unhandled.
     joining = DeferredList([_join(client, position) for position in positions], consumeErrors=True)
     for position, (is_joined, joined) in zip(positions, await joining, strict=True):
         if is_joined:
@@ -77,16 +77,16 @@ async def rejoin(client: Resumable, progress: Progress, rooms: Sequence[Mapping[
         assert error is not None
         if not isinstance(error, RequestError):
             raise error
-        if error.code != ErrorCode.NOT_STORED:  # which is over some time
+        if error.code != ErrorCode.NOT_STORED:  # a temporary failure: the client stays in the room
             progress.left(position.name)
         client.tell_error(error)
 
 
 def _enter(client: Resumable, progress: Progress, rooms: Sequence[Mapping[str, Any]]) -> set[str]:
-    """Take note of the rooms that the server has let a client into.
+    """Note the rooms that the server's welcome put a client into.
 
     Returns:
-        The folded names of those that need no `join`.
+        The folded names of the rooms that need no `join`.
     """
     inside: set[str] = set()
     for told in rooms:
@@ -96,7 +96,7 @@ def _enter(client: Resumable, progress: Progress, rooms: Sequence[Mapping[str, A
         if isinstance(epoch, str) and isinstance(seq, int):
             there = progress.rooms.get(fold(name))
             if there is not None and there.seq is not None:
-                continue  # it is joined with what was missed, though the client is in already
+                continue  # only a `join` brings the missed messages
             progress.joined(name, epoch, seq, id)
             client.tell_joined(Joined(room=name, epoch=epoch, seq=seq, last_id=id))
         else:
@@ -114,13 +114,13 @@ def _join(client: Resumable, position: Position) -> Deferred[Joined]:
 
 
 async def catch_up(client: Resumable, progress: Progress, *, is_back: bool) -> None:
-    """Fetch the direct messages that were missed.
+    """Fetch the missed direct messages.
 
     Args:
         client: The client.
-        progress: How far it has read them.
-        is_back: Whether it had its name before; if not, the earlier messages to that name are no
-            news.
+        progress: The client's positions in them.
+        is_back: Whether the client had its name before. If not, the earlier messages to that name
+            are not news.
 
     Raises:
         SessionEnded: The session ended first.
@@ -128,11 +128,11 @@ async def catch_up(client: Resumable, progress: Progress, *, is_back: bool) -> N
     before = dict(progress.direct)
     try:
         conversations = await client.conversations()
-    except RequestError as error:  # a server that knows no such command, or cannot read now
+    except RequestError as error:  # the server lacks the command, or cannot read now
         client.tell_error(error)
         return
     for key in before.keys() - {fold(conversation.other) for conversation in conversations}:
-        progress.direct.pop(key, None)  # nothing of it is kept: it may begin anew, in another epoch
+        progress.direct.pop(key, None)  # no message of it is stored: a new epoch may begin
     for conversation in conversations:
         key = fold(conversation.other)
         position = progress.direct.get(key)
@@ -150,11 +150,11 @@ def _standing(conversation: Conversation) -> tuple[str, int, str | None]:
 
 
 async def fetch(client: Resumable, position: Position) -> None:
-    """Fetch the direct messages that follow what the client has of a conversation.
+    """Fetch the direct messages after the client's position.
 
     Args:
         client: The client.
-        position: How far it has read the conversation.
+        position: The client's position in the direct messages with one name.
 
     Raises:
         SessionEnded: The session ended first.
@@ -172,7 +172,7 @@ async def fetch(client: Resumable, position: Position) -> None:
                 limit=MAX_PAGE,
             )
             position.epoch = page.epoch
-            if not page.recovered:  # the server's order is another, or the oldest are gone
+            if not page.recovered:  # another epoch, or the oldest messages are gone
                 position.move_to((page.messages[0].seq or 1) - 1 if page.messages else 0, None)
             for message in page.messages:
                 client.receive_message(message)

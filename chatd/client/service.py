@@ -31,39 +31,39 @@ __all__ = ["ChatClientService"]
 
 _STOPPED = SessionEnded(ErrorCode.GOODBYE, "the client is leaving")
 _STEADY_S = 10.0
-"""A session that lasted as long, in seconds, lets the backoff begin anew when it is lost."""
+"""Length of a session, in seconds, after which the backoff starts from the beginning."""
 
 
 class ChatClientService(Service):
-    """Keeps a client connected: a service that connects again, with backoff, whenever it is lost.
+    """Keeps a client connected: reconnects, with backoff, whenever the connection is lost.
 
-    It is used like `twisted.application.internet.ClientService`, but an attempt counts only once
-    the session is established: a `ClientService` does not bear that a connection is lost while it
-    is prepared. `ChatClientFactory` works with that one too; then await `when_established`.
+    Use it like `twisted.application.internet.ClientService`. Here an attempt succeeds only when the
+    session is established: a `ClientService` fails if a connection is lost while it is prepared.
+    `ChatClientFactory` works with a `ClientService` too; then await `when_established`.
 
-    Each session goes on where the last one ended: the client comes back under its name, into its
-    rooms, is told what was said there and to it meanwhile, and sends again what had no receipt. So
-    `send`, and what a client's own `send` returned, wait for the next session where one is lost.
-    Iterate the service for what others say, across sessions::
+    Each session continues where the last session ended: the client takes its name again, rejoins
+    its rooms, gets the messages that it missed, and sends messages without a receipt again. So the
+    Deferreds of `send`, here and of the client, wait for the next session if a session is lost.
+    Iterate the service for the messages of others, across sessions::
 
         async for message in service:
             print(message.sender, message.text)
 
-    A server that ends a session without inviting the client back is not connected to again; nor is
-    one that refuses it, unless the name is taken: an old session may still hold it. It tries no
-    endpoint again that fails with a `ConfigurationError`.
+    The service does not reconnect if the server ends a session without inviting the client back, or
+    if an attempt fails with a `ConfigurationError`, or if the server refuses the client for good. A
+    taken name is not final: an old session may still hold it.
 
     Args:
         reactor: The reactor.
         endpoint: An endpoint, or a string such as `tcp:localhost:9999`.
-        factory: What builds the clients.
-        retry_policy: Gives the seconds to wait before attempt n; Twisted's backoff if None.
+        factory: Builds the clients.
+        retry_policy: Returns the seconds to wait before attempt n; Twisted's backoff if None.
 
     Attributes:
-        client: The client of the latest attempt, if there was one; see its `is_active`.
+        client: The client of the latest connection, or None; see its `is_active`.
 
     Raises:
-        ConfigurationError: The endpoint is not one.
+        ConfigurationError: The endpoint is invalid.
     """
 
     log = Logger()
@@ -89,12 +89,13 @@ class ChatClientService(Service):
         """Wait for a client whose session is active.
 
         Args:
-            failAfterFailures: After how many more attempts to give up waiting; None for never.
+            failAfterFailures: Number of failed attempts after which to stop waiting; None for no
+                limit.
 
         Returns:
-            A Deferred that fires with the client. It fails with the reason of the last attempt
-            where it gives up, with `SessionEnded` where the server does not want the client back,
-            with `ConfigurationError` where no attempt can succeed, and with `CancelledError` where
+            A Deferred that fires with the client. It fails with the last attempt's error after
+            `failAfterFailures` attempts, with `SessionEnded` if the server does not want the client
+            back, with `ConfigurationError` if no attempt can succeed, and with `CancelledError` if
             the service stops first.
         """
         state = self._state
@@ -115,11 +116,11 @@ class ChatClientService(Service):
         to: str | None = None,
         content_type: str | None = None,
     ) -> Deferred[Message]:
-        """Say something, as soon as there is a session; see `ChatClient.send`.
+        """Send a message, at once or as soon as there is a session; see `ChatClient.send`.
 
         Raises:
-            LocalProtocolError: The content is over the limit of the server, the id waits for its
-                receipt, or too many do.
+            LocalProtocolError: The content is over the server's limit, a message with this id still
+                waits for its receipt, or too many messages wait.
         """
         if isinstance(self._state, GivenUp):
             return fail(self._state.again())
@@ -127,7 +128,7 @@ class ChatClientService(Service):
         if client is not None and client.is_active:
             return client.send(content, id=id, room=room, to=to, content_type=content_type)
         if room is None and to is None and client is not None:
-            room = client.room  # where it belongs
+            room = client.room  # the next session may begin with another
         message = Message.chat(content, id=id, room=room, to=to, content_type=content_type)
         return self._factory.progress.keep(message)
 
@@ -148,7 +149,7 @@ class ChatClientService(Service):
             self._connect()
 
     def stopService(self) -> Deferred[None]:
-        """Say goodbye, and connect no more.
+        """Say goodbye, and stop reconnecting.
 
         Returns:
             A Deferred that fires with None when the connection is closed.
@@ -162,13 +163,13 @@ class ChatClientService(Service):
         return gone.addCallback(lambda _: self._gone())
 
     def _gone(self) -> None:
-        if not self.running:  # else it was started again meanwhile, and goes on
+        if not self.running:  # otherwise it was started again meanwhile
             self._factory.progress.close(_STOPPED)
 
     def _enter(self, state: ServiceState) -> None:
         check_follows(self._state, state)
         left, self._state = self._state, state
-        left.leave()  # last: what it cancels must find the new state
+        left.leave()  # last: the callbacks of what it cancels must find the new state
 
     def _connect(self) -> None:
         connecting = Connecting(Deferred())
@@ -214,7 +215,7 @@ class ChatClientService(Service):
             return
         waiters = [(waiter, left and left - 1) for waiter, left in self._waiters]
         self._waiters = [(waiter, left) for waiter, left in waiters if left != 0]
-        self._wait_to_retry()  # before they are told: one of them may stop the service
+        self._wait_to_retry()  # before the errbacks: one of them may stop the service
         for waiter, left in waiters:
             if left == 0:
                 waiter.errback(failure)
@@ -225,9 +226,9 @@ class ChatClientService(Service):
         self._enter(Waiting(self._reactor.callLater(delay_s, self._connect)))
 
     def _give_up(self, end: SessionEnded | ConfigurationError) -> None:
-        """Connect no more: the server does not want this client back, or cannot be reached."""
+        """Stop reconnecting: the server refuses this client, or no attempt can succeed."""
         self._enter(GivenUp(end))
-        self.log.info("connects no more: {reason!r}", reason=end)
+        self.log.info("will not reconnect: {reason!r}", reason=end)
         for waiter in self._take_waiters():
             waiter.errback(end)
         if not isinstance(end, SessionEnded):

@@ -1,12 +1,12 @@
-"""The states of a `ChatClientService`, and the one table of which may follow which.
+"""The states of a `ChatClientService`, and the table of its transitions.
 
 ===========  ==========================  =======================================================
-state        what it holds               what follows
+state        holds                       following states
 ===========  ==========================  =======================================================
 Stopped      nothing                     Connecting: the service is started
 Connecting   the attempt                 Connected: the session is established;
                                          Waiting: the attempt failed;
-                                         GivenUp: so will every other attempt;
+                                         GivenUp: every other attempt would fail too;
                                          Stopped: the service is stopped
 Connected    the client, and since when  Waiting: the session was lost;
                                          GivenUp: the server does not want the client back;
@@ -16,7 +16,7 @@ Waiting      the timer                   Connecting: the time has come;
 GivenUp      the reason                  Connecting: the service is started again
 ===========  ==========================  =======================================================
 
-A service that has given up and is stopped still tells why: it stays as it is.
+A service that has given up stays in that state when it is stopped, and still tells the reason.
 """
 
 from __future__ import annotations
@@ -43,41 +43,41 @@ __all__ = [
 
 
 class ServiceState:
-    """What a service is doing. Two states are the same only if they are one object."""
+    """A state of a service. Two states are the same only if they are the same object."""
 
     __slots__ = ()
 
     def leave(self) -> None:
-        """Cancel what the state waits for, if it has not come."""
+        """Cancel the attempt or timer of this state, if it is pending."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stopped(ServiceState):
-    """It does nothing."""
+    """The service is stopped, or not started."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Connecting(ServiceState):
-    """It tries to connect.
+    """The service tries to connect.
 
     Attributes:
-        attempt: Fires when the session is established, and fails if the attempt does.
+        attempt: Fires when the session is established, and fails if the attempt fails.
     """
 
     attempt: Deferred[Any]
 
     def leave(self) -> None:
-        """Cancel the attempt; one that has come to its end is left alone."""
+        """Cancel the attempt, unless it is over."""
         self.attempt.cancel()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Connected(ServiceState):
-    """It has a session.
+    """The service has a session.
 
     Attributes:
         client: The client of that session.
-        since: When it was established, in the reactor's seconds.
+        since: The time when it was established, in the reactor's seconds.
     """
 
     client: ChatClient
@@ -86,26 +86,26 @@ class Connected(ServiceState):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Waiting(ServiceState):
-    """It waits before it tries again.
+    """The service waits before the next attempt.
 
     Attributes:
-        timer: Ends the waiting.
+        timer: Starts the next attempt.
     """
 
     timer: IDelayedCall
 
     def leave(self) -> None:
-        """Stop the timer, unless it has ended the waiting."""
+        """Stop the timer, unless it has fired."""
         if self.timer.active():
             self.timer.cancel()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GivenUp(ServiceState):
-    """It tries no more.
+    """The service does not reconnect.
 
     Attributes:
-        reason: Why.
+        reason: The reason.
     """
 
     reason: SessionEnded | ConfigurationError

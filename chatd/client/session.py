@@ -1,4 +1,4 @@
-"""`ClientSession`: a client's side of a session, as the transport and the server see it."""
+"""`ClientSession`: the client's side of a session, between the transport and the program."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from chatd.wire.messages import Error, Message, MessageType
 __all__ = ["ClientSession", "SessionOwner"]
 
 MAX_FETCHES = 100
-"""How many histories may be read at once before no further gap is filled."""
+"""Number of concurrent `history` commands at which no further gap is filled."""
 
 
 class SessionOwner(Protocol):
-    """What a session needs of the factory that built it."""
+    """The interface that a session needs of its factory."""
 
     clock: IReactorTime
     key: bytes | None
@@ -49,20 +49,20 @@ class SessionOwner(Protocol):
     turn: Turn
 
     def keep_name(self, name: str) -> None:
-        """Ask for a name from the next connection on."""
+        """Ask for a name in the next connections."""
 
     def add(self, session: ClientSession) -> None:
-        """Watch over the session's server."""
+        """Watch for silence of the session's server."""
 
     def remove(self, session: ClientSession) -> None:
-        """Watch no more."""
+        """Stop watching the session's server."""
 
 
 class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
-    """A client's side of a session: sends what is asked, and acts on what arrives.
+    """The client's side of a session: sends requests, and acts on received frames.
 
-    Each message that arrives is given to whatever waits for it: to the Deferred that waits for the
-    answer, to the page that is being read, or to the program as news.
+    Each received message goes to the Deferred that waits for this answer, to the page of history
+    that is being read, or to the program as a new message.
 
     Attributes:
         factory: The factory that built it.
@@ -99,7 +99,7 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         super().connectionMade()
 
     def act_on(self, event: Event) -> None:
-        """Act on what the connection tells."""
+        """Act on an event of the connection."""
         if isinstance(event, Message):
             self._act_on_frame(event)
         elif isinstance(event, Welcomed):
@@ -114,32 +114,32 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
             self._answers.take_pong(event.n, self._clock.seconds())
 
     def session_ended(self, end_reason: SessionEnded) -> None:
-        """Fail all that waits for the server, and tell the program."""
+        """Fail all pending answers, and tell the program."""
         self.factory.remove(self)
         self._established.fail(end_reason)
         self._answers.fail(end_reason)
-        if not self._progress.is_kept:  # else the next session fills it
+        if not self._progress.is_kept:  # otherwise the next session fills it
             self._inbox.close(end_reason)
         self._call(self.ended, end_reason)
 
     def connection_closed(self) -> None:
-        """Fire what waits for the connection to be closed."""
+        """Fire the Deferreds that wait for the connection's end."""
         self._ended.reach(self._end_reason)
 
-    # For the commands, and for coming back
+    # For the commands, and for resuming
 
     def tell_joined(self, joined: Joined) -> None:
         """Tell the program of a room that it is in."""
         self._call(self.room_joined, joined)
 
     def tell_error(self, error: RequestError) -> None:
-        """Tell the program of an error that nothing waits for."""
+        """Tell the program of an error that answers no request."""
         self._call(self.error_received, error)
 
     def receive_message(self, message: Message) -> None:
-        """Take a message as a receipt, and tell the program if it is news."""
+        """Take a message as a receipt if it is one, and tell the program if it is new."""
         answer = None
-        # Another's message may have the same id: only a copy of this client's own is the receipt.
+        # Another client's message may have the same id: only a message of this client is a receipt.
         is_own = message.seq is not None and fold(message.sender or "") == fold(self.name)
         if (message.seq is None or is_own) and not self._answers.is_of_command(message.id):
             answer = self._answers.take(message.id)
@@ -161,15 +161,15 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         old_name, self.name = self.name, name
         self.factory.keep_name(name)
         if self._progress.is_kept and fold(name) != fold(old_name):
-            self._progress.direct.clear()  # other messages are direct ones to this name
+            self._progress.direct.clear()  # the new name has other direct messages
             learnt = Deferred.fromCoroutine(catch_up(self, self._progress, is_back=False))
             learnt.addErrback(self._not_resumed)
 
     def _ask(self, id: str, message: Message, answer: Deferred[Any] | None = None) -> Deferred[Any]:
-        """Send a frame that is answered.
+        """Send a frame that the server answers.
 
         Args:
-            id: Its id.
+            id: The frame's id.
             message: The frame.
             answer: The Deferred that waits for the answer; None to make one.
 
@@ -187,16 +187,16 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         """Return whether the session is over.
 
         Raises:
-            LocalProtocolError: It has not begun, which is the caller's mistake.
+            LocalProtocolError: The session has not begun, which is the caller's mistake.
         """
         if not self.is_active and not self.connection.is_over:
             raise LocalProtocolError("wait for the welcome first: when_established()")
         return self.connection.is_over
 
-    # Within
+    # Internals
 
     async def _resume(self, rooms: Sequence[Mapping[str, Any]]) -> None:
-        """Go on where the last session ended; see `chatd.client.resume`."""
+        """Continue where the last session ended; see `chatd.client.resume`."""
         progress = self._progress
         await rejoin(self, progress, rooms)
         if progress.is_kept:
@@ -209,22 +209,22 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         """Send the messages without a receipt again, under the same ids."""
         for id, kept in list(self._progress.unconfirmed.items()):
             if id in self._answers or kept.answer.called or not self.is_active:
-                continue  # called: it was cancelled because another failed
+                continue  # called: it was cancelled by another's errback
             try:
                 self._ask(id, kept.message, kept.answer)
-            except LocalProtocolError as error:  # this server takes less than the one before
+            except LocalProtocolError as error:  # this server has a lower limit
                 self._answers.forget(id)
                 kept.answer.errback(error)
 
     def _ready(self) -> None:
-        if self.room is None:  # it has come back into its rooms by itself
+        if self.room is None:  # the client has rejoined its rooms itself
             first = next(iter(self._progress.rooms.values()), None)
             self.room = None if first is None else first.name
         self._established.reach(lambda: None)
         self._call(self.established)
 
     def _not_resumed(self, failure: Failure) -> None:
-        """End a session that cannot go on where the last one ended."""
+        """End a session that cannot continue where the last session ended."""
         if not failure.check(SessionEnded):
             self._log_failure(failure, "resuming")
             self.end_session(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
@@ -247,14 +247,14 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
 
     def _act_on_message(self, message: Message) -> None:
         page = self._pages.get(message.ref)
-        if message.ref is not None:  # a program gets the same message as everyone else
+        if message.ref is not None:  # the program gets the same message as all other clients
             message = message.with_ref(None)
         if page is None:
             self.receive_message(message)
             return
         page.add(message)
         if page.is_over:
-            why = "the server's answer is more than was asked for"
+            why = "the server's answer is larger than requested"
             self.end_session(ErrorCode.SLOW_CONSUMER, why, retry=True)
 
     def _act_on_result(self, result: dict[str, Any]) -> None:
@@ -279,7 +279,7 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
             answer.errback(error)
 
     def _call(self, hook: Hook, *args: object) -> None:
-        """Call a hook; its failure is logged, and the session goes on."""
+        """Call a hook; log its failure, and go on."""
         call_hook(self._log_failure, getattr(hook, "__name__", repr(hook)), hook, *args)
 
     def _log_failure(self, failure: Failure, about: str) -> None:

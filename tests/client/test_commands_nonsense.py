@@ -63,7 +63,7 @@ class NonsenseTests(SynchronousTestCase):
                 self.assertEqual(header["command"], command)
                 error = self.failureResultOf(asked, RequestError).value
                 self.assertEqual(error.code, "bad-request", (command, answer))
-                self.assertIn("the server's answer is not understood", error.message)
+                self.assertIn("the server's answer is malformed", error.message)
         self.assertEqual((self.client.is_active, self.client.name), (True, "alice"))
 
     def test_list_without_an_end(self) -> None:
@@ -77,7 +77,7 @@ class NonsenseTests(SynchronousTestCase):
             headers = self.answer(asked, *pages)
             self.assertEqual([header.get("after") for header in headers], [None, "b"])
             error = self.failureResultOf(asked, RequestError).value
-            self.assertIn("does not go on", error.message)
+            self.assertIn("does not advance", error.message)
 
     def test_more_than_was_told(self) -> None:
         """An answer of fewer messages than it says is none, and neither is one of others."""
@@ -91,7 +91,7 @@ class NonsenseTests(SynchronousTestCase):
 
             answer_commands(self.peer, answer)
             error = self.failureResultOf(asked, RequestError).value
-            self.assertIn("another number of messages", error.message)
+            self.assertIn("its count of messages is wrong", error.message)
         self.assertEqual(self.heard, ["one"])  # what answers nothing is news
 
     def test_more_than_was_asked_for(self) -> None:

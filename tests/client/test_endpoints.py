@@ -126,7 +126,7 @@ class ClientEndpointTests(EndpointCase):
         """With `tls:` there must be a name, which the certificate is of."""
         for bad in ("tls:[::1]:9999", "tls:\\:\\:1:9999"):
             error = self.assertRaises(ConfigurationError, client_endpoint, self.reactor, bad)
-            self.assertIn("tls: takes a host name, and no IPv6 address", str(error))
+            self.assertIn("tls: takes a host name, not an IPv6 address", str(error))
 
     def test_not_ipv6(self) -> None:
         """What is no IPv6 address, or could not be one with a port, is not taken for one."""
@@ -144,10 +144,10 @@ class EndpointObjectTests(EndpointCase):
         for endpoint, why in (
             (UNIXClientEndpoint(self.reactor, "/" + "x" * 107), "its path has 108 bytes"),
             (UNIXClientEndpoint(self.reactor, b"/"), "/ is a directory"),
-            (TCP4ClientEndpoint(self.reactor, "a..b", 9999), "a..b is no host name: "),
-            (TCP4ClientEndpoint(self.reactor, nowhere, 9999), "a..b is no host name: "),
+            (TCP4ClientEndpoint(self.reactor, "a..b", 9999), "a..b is not a host name: "),
+            (TCP4ClientEndpoint(self.reactor, nowhere, 9999), "a..b is not a host name: "),
             (TCP6ClientEndpoint(self.reactor, "", 9999), "its host is empty"),
-            (HostnameEndpoint(self.reactor, "localhost", 0), "0 is no port"),
+            (HostnameEndpoint(self.reactor, "localhost", 0), "0 is not a port"),
         ):
             error = self.assertRaises(ConfigurationError, client_endpoint, self.reactor, endpoint)
             self.assertIn(f"bad endpoint '{type(endpoint).__name__}': {why}", str(error))

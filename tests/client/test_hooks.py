@@ -45,7 +45,9 @@ class DefaultTests(SynchronousTestCase):
         """An error is logged."""
         with capturedLogs() as events:
             self.assertIsNone(ClientHooks().error_received(RequestError("bad-day", "no")))
-        self.assertEqual([formatEvent(event) for event in events], ["the server says: bad-day: no"])
+        self.assertEqual(
+            [formatEvent(event) for event in events], ["the server reported an error: bad-day: no"]
+        )
 
 
 class OverridingClient(ChatClient):

@@ -65,7 +65,8 @@ class MarkTests(SynchronousTestCase):
         for mark in (b"\xef\xbb\xbf", *FOREIGN_MARKS):
             for size in range(len(mark)):
                 self.assertTrue(may_become_mark(mark[:size]), mark[:size])
-        self.assertTrue(may_become_mark(b"\xff\xfe"))  # the mark of UTF-16, and the beginning of one of UTF-32
+        # The mark of UTF-16 is also the beginning of one of UTF-32.
+        self.assertTrue(may_become_mark(b"\xff\xfe"))
         for start in (b"\xef\xbb\xbf", b"\xfe\xff", b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
             self.assertFalse(may_become_mark(start), start)
         for start in (b"h", b"\n", b"\xef\xbbh", b"\xff\xfeh", b"\0h"):

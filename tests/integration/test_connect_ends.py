@@ -166,9 +166,9 @@ def test_errors_that_go_nowhere(arguments, where):
 WRONG = {
     "path": ("unix:/" + "x" * 120, "its path has 121 bytes"),
     "directory": ("unix:/", "/ is a directory"),
-    "label": ("tcp:a..b:9999", "a..b is no host name"),
+    "label": ("tcp:a..b:9999", "a..b is not a host name"),
     "ipv6": ("tcp:[::1]:9999", r"'tcp:\:\:1:9999'"),
-    "port": ("tcp:localhost:0", "0 is no port"),
+    "port": ("tcp:localhost:0", "0 is not a port"),
 }
 
 
