@@ -18,7 +18,7 @@ class GreetingBot(chatd.ChatClient):
         """Answer the greetings of others."""
         if not is_receipt and message.text == "hello":
             answer = self.send(f"hello, {message.sender}")
-            answer.addErrback(lambda failure: self.log.warn("unsaid: {f}", f=failure.value))
+            answer.addErrback(lambda failure: self.log.warn("not sent: {f}", f=failure.value))
 
 
 application = Application("bot")

@@ -1,4 +1,4 @@
-"""A client that says something, and waits for one answer.
+"""A client that sends a message, and waits for one answer.
 
 Run it against a server: python client.py ENDPOINT
 """

@@ -2,8 +2,8 @@
 
 Run it: twistd -ny moderated_server.py
 
-It shows another session class with hooks, extra information on a session, an `async` method,
-refusing a message, and speaking to one session and to a room.
+It shows a session class with hooks, extra information on a session, an `async` method, how to
+refuse a message, and how to send messages to one session and to a room.
 """
 
 import os
@@ -26,7 +26,7 @@ class Visitor(chatd.Session):
         self.send(f"welcome, {self.name}; no spoilers, please")
 
     def ended(self, reason: chatd.SessionEnded) -> None:
-        """Tell everyone else how many warnings it got, however it ended."""
+        """Tell everyone else how many warnings this session got."""
         warnings = self.extra["warnings"]
         self.factory.send_to_room("lobby", f"{self.name} left after {warnings} warnings")
 
@@ -37,7 +37,7 @@ class ModeratedFactory(chatd.ChatFactory):
     session_class = Visitor
 
     async def message_received(self, session: chatd.Session, message: chatd.Message) -> None:
-        """Check a message, which takes a while, and deliver or refuse it."""
+        """Check a message, which takes some time, and deliver or refuse it."""
         await deferLater(reactor, 0.01)
         if FORBIDDEN in message.text:
             session.extra["warnings"] += 1

@@ -1,6 +1,6 @@
-"""A client of a daemon that it starts itself, over the daemon's standard input and output.
+"""A client that starts its own daemon, and talks to it over standard input and output.
 
-Run it: python over_process.py. Or give the command that runs the daemon, which may be elsewhere:
+Run it: python over_process.py. Or give the command that runs the daemon, on any machine:
 python over_process.py ssh HOST twistd -n --logfile=chatd.log chatd --endpoint stdio:
 """
 
@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IProcessTransport, IReactorProcess
 
 import chatd
 
-# Its log must not go where its frames go.
+# Standard output carries the frames, so the log must go elsewhere.
 DAEMON = [sys.executable, "-m", "twisted", "--log-file", os.devnull, "chatd", "-e", "stdio:"]
 
 
@@ -30,7 +30,7 @@ async def converse(reactor: IReactorProcess, *command: str) -> None:
     print(f"message {receipt.seq} was said in {receipt.room}")
     daemon = cast(IProcessTransport, client.transport)
     ended = client.disconnect()
-    with suppress(ProcessExitedAlready):  # it serves nobody else
+    with suppress(ProcessExitedAlready):  # this client was its only client
         daemon.signalProcess("TERM")
     print(f"the session ended: {(await ended).code}")
 

@@ -1,4 +1,4 @@
-"""How to test a service of your own: in memory first, then on a real socket.
+"""Tests of a service of your own: in memory first, then on a real socket.
 
 Run it: python -m pytest test_echo.py
 
@@ -36,7 +36,7 @@ class EchoTests(SynchronousTestCase):
         self.assertTrue(client.is_active)
 
     def test_time(self) -> None:
-        """Time passes only when the test lets it: a minute of heartbeats takes no time."""
+        """Time passes only when the test advances it: a minute of heartbeats takes no time."""
         server = MemoryServer(EchoFactory, heartbeat_s=5.0)
         client = server.connect("alice")
         server.advance(60)
