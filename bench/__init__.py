@@ -1,1 +1,1 @@
-"""chatd beside its peers: who is faster, by how much, and what a session costs."""
+"""Benchmarks: the speed of chatd and its peers, and the cost of a session."""

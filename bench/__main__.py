@@ -1,7 +1,7 @@
 """``python -m bench``: measure chatd and its peers side by side.
 
-The measures, the peers and what chatd must reach are in `bench.measures`. Whatever peer is not
-installed is named as missing, and the rest is measured.
+`bench.measures` has the measures, the peers and the targets of chatd. A peer that is not installed
+is reported as missing; the other peers are measured.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ QUICK = Effort(
     hostile_hold_s=1.0,
     past=32,
 )
-"""Enough to see that everything works; the figures mean nothing."""
+"""Enough to check that everything works; the figures mean nothing."""
 MAX_SECONDS = 60.0
-"""How long one run may be to take, in seconds."""
+"""Limit on the length of one run, in seconds."""
 MIN_SOAK_S = 3.0
-"""How long a soak takes at least, in seconds: the daemon is started again in it."""
+"""Length of the shortest soak, in seconds: it includes a restart of the daemon."""
 MAX_SOAK_S = 7 * 86_400.0
-"""How long a soak may be to take, in seconds."""
+"""Length of the longest soak, in seconds."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print a table, and write what was asked for.
+    """Measure, print a table, and write the requested files.
 
     Returns:
-        0; how fast it was is told, and no failure.
+        0, even if a target is not reached.
     """
     options = _parse(arguments)
     effort = QUICK if options.quick else Effort(rounds=options.rounds, seconds=options.seconds)
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ]
         print(f"\n{measure.title} ({measure.unit})", flush=True)
         if not peers:
-            print("  of those asked for, none takes part in this that is installed")
+            print("  none of the chosen peers takes part in this and is installed")
             continue
         results[name] = measure.take(peers, effort, notes.append)
         print(table(results[name]), end="")
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json is not None:
         options.json.write_text(as_json(results, missing))
     if options.plots is not None:
-        from bench.plots import draw  # it needs matplotlib, the rest does not
+        from bench.plots import draw  # only this module needs matplotlib
 
         draw(results, options.plots)
     return 0
@@ -91,28 +91,28 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         "measures",
         nargs="*",
         metavar="MEASURE",
-        help=f"what to measure; all of it by default: {', '.join(MEASURES)}",
+        help=f"the measures to take; all by default: {', '.join(MEASURES)}",
     )
     parser.add_argument(
         "--peers",
         type=lambda text: text.split(","),
         default=list(PEERS),
-        help=f"whom to measure, with commas between; all by default: {','.join(PEERS)}",
+        help=f"the peers to measure, separated by commas; all by default: {','.join(PEERS)}",
     )
-    parser.add_argument("--rounds", type=int, default=Effort.rounds, help="how many rounds")
+    parser.add_argument("--rounds", type=int, default=Effort.rounds, help="number of rounds")
     parser.add_argument(
-        "--seconds", type=float, default=Effort.seconds, help="how long one run takes, about"
+        "--seconds", type=float, default=Effort.seconds, help="approximate length of one run"
     )
     parser.add_argument(
         "--soak-seconds",
         type=float,
         metavar="SECONDS",
-        help=f"how long a soak takes; {Effort.soak_s:g} by default",
+        help=f"length of a soak; {Effort.soak_s:g} by default",
     )
     parser.add_argument("--json", type=Path, help="write every figure to this file")
     parser.add_argument("--plots", type=Path, help="draw plots into this directory")
     parser.add_argument(
-        "--quick", action="store_true", help="only see that it works; the figures mean nothing"
+        "--quick", action="store_true", help="only check that it works; the figures mean nothing"
     )
     options = parser.parse_args(arguments)
     options.measures = options.measures or list(MEASURES)
@@ -124,15 +124,15 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             if name not in known:
                 parser.error(f"there is no {what} {name!r}; there are {', '.join(known)}")
     if options.rounds < 1:
-        parser.error("--rounds: there is at least one")
+        parser.error("--rounds: at least one round is needed")
     if not 0 < options.seconds <= MAX_SECONDS:
-        parser.error(f"--seconds: a run takes some time, up to {MAX_SECONDS:g} seconds")
+        parser.error(f"--seconds: a run takes more than 0 and up to {MAX_SECONDS:g} seconds")
     soak_s = options.soak_seconds
     if soak_s is not None and not MIN_SOAK_S <= soak_s <= MAX_SOAK_S:
         parser.error(f"--soak-seconds: a soak takes {MIN_SOAK_S:g} to {MAX_SOAK_S:g} seconds")
     if options.plots is not None and find_spec("matplotlib") is None:
         parser.error("--plots needs matplotlib: install chatd with its extra, bench")
-    try:  # what cannot be written is better told now than when all is measured
+    try:  # report a file that cannot be written before measuring, not after
         if options.json is not None:
             options.json.open("a").close()
         if options.plots is not None:

@@ -1,6 +1,6 @@
-"""An attack: waves of connections that mean harm, thousands at once.
+"""An attack: waves of thousands of hostile connections at once.
 
-A worker (see `bench.worker`): its task is a `Attack`, its answer a `Outcome`.
+A worker (see `bench.worker`): its task is an `Attack`, its answer an `Outcome`.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _WAIT_S = 0.05
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of them.
+    """The outcome of an attack.
 
     Attributes:
-        connected: How many heard from the server.
-        outlasted: How many of each kind were still there when their wave was over.
+        connected: The number of attackers that received anything from the server.
+        outlasted: The number of attackers of each kind still connected at the end of their wave.
     """
 
     connected: int
@@ -34,17 +34,17 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Wave:
-    """Some of them at once.
+    """Attackers that are connected at the same time.
 
     Args:
-        attackers: Who they are.
-        address: Whom they connect to.
+        attackers: The attackers.
+        address: The address of the server.
     """
 
     def __init__(self, attackers: Sequence[Attacker], address: tuple[str, int]) -> None:
         self._selector = selectors.DefaultSelector()
         self._ends = select.poll()
-        self._idle: dict[int, Attacker] = {}  # who neither reads nor writes, by its descriptor
+        self._idle: dict[int, Attacker] = {}  # neither reading nor writing, by descriptor
         self._drippers = [each for each in attackers if isinstance(each, Dripper)]
         self.left = dict.fromkeys(attackers)
         for attacker in attackers:
@@ -52,7 +52,7 @@ class _Wave:
             self._selector.register(attacker.link, selectors.EVENT_READ, attacker)
 
     def run(self, seconds: float) -> None:
-        """Let them do what they can, for so long or until all are gone."""
+        """Run the attackers for some seconds, or until all are gone."""
         end = time.monotonic() + seconds
         while self.left and (now := time.monotonic()) < end:
             for key, ready in self._selector.select(_WAIT_S):
@@ -65,7 +65,7 @@ class _Wave:
                 self._end(self._idle[descriptor])
 
     def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         self._selector.close()
         for attacker in self.left:
             attacker.link.close()
@@ -84,7 +84,7 @@ class _Wave:
         self._flush(attacker)
 
     def _flush(self, attacker: Attacker) -> None:
-        """Hand the socket what it takes, and wait for what is wanted next."""
+        """Write as much as the socket takes, and register for the next event."""
         try:
             while attacker.to_send:
                 attacker.to_send = attacker.to_send[attacker.link.send(attacker.to_send) :]
@@ -105,7 +105,7 @@ class _Wave:
         else:
             self._selector.unregister(attacker.link)
             self._idle[attacker.link.fileno()] = attacker
-            self._ends.register(attacker.link, 0)  # which tells of its end alone
+            self._ends.register(attacker.link, 0)  # reports only the connection's end
 
     def _end(self, attacker: Attacker) -> None:
         if self._idle.pop(attacker.link.fileno(), None) is None:
@@ -117,7 +117,7 @@ class _Wave:
 
 
 def attack(task: Attack) -> Outcome:
-    """Send all the waves, and sum up."""
+    """Send all waves, and return the outcome."""
     connected, outlasted = 0, dict.fromkeys((kind.__name__ for kind in KINDS), 0)
     for first in range(0, task.count, task.wave):
         numbers = range(first, min(first + task.wave, task.count))

@@ -1,4 +1,4 @@
-"""Connections that mean harm, of six kinds.
+"""Hostile connections of six kinds.
 
 The benchmark does not depend on the tests: it sends thousands of the same frames, whereas
 `tests.wire.hostile` makes each kind of fault once.
@@ -21,24 +21,24 @@ from chatd.wire.messages import Heartbeat, MessageType
 __all__ = ["KINDS", "Attack", "Attacker", "Dripper"]
 
 FLOOD = 1_000
-"""How many frames one who floods sends at once."""
+"""Number of frames in a flood."""
 FLOODS_UNREAD = 6
-"""How many times it sends them, where it does not read the answers."""
+"""Number of floods from a flooder that does not read the answers."""
 LONGEST = b"\xff\xff\xff\xff"
 """The length of a frame of 4 GiB."""
 DRIP_S = 0.25
-"""From one byte to the next of one who drips, in seconds."""
+"""Interval between the bytes of a dripper, in seconds."""
 UNREAD_BYTES = 4096
-"""The receive buffer of one who does not read."""
+"""Receive buffer of a flooder that does not read, in bytes."""
 _UNKNOWN_TYPE = 999
 
 
 class Attack(ConnectTask, frozen=True, kw_only=True):
-    """What they are told.
+    """The task of an attack.
 
     Attributes:
-        wave: How many of them at once.
-        hold_s: How long a wave stays, in seconds, unless the server ends all of it before.
+        wave: The number of attackers at once.
+        hold_s: The length of a wave, in seconds, unless the server ends all its connections before.
     """
 
     wave: int
@@ -46,18 +46,18 @@ class Attack(ConnectTask, frozen=True, kw_only=True):
 
 
 class Attacker:
-    """One connection that means harm; this one says nothing at all.
+    """A hostile connection; this kind sends nothing.
 
     Args:
-        number: Which one it is.
-        task: Whom it is to harm.
+        number: The attacker's number.
+        task: The task of the attack.
 
     Attributes:
         link: The connection.
-        to_send: What is to be sent as soon as it can be.
-        is_reading: Whether it reads what it is sent.
-        has_heard: Whether the server has said anything.
-        is_over: Whether it has done what it came for.
+        to_send: The data to send.
+        is_reading: Whether it reads received data.
+        has_heard: Whether the server has sent anything.
+        is_over: Whether it has finished its attack.
     """
 
     is_reading = True
@@ -84,18 +84,18 @@ class Attacker:
         self.to_send = memoryview(bytes(self.to_send) + data)
 
     def receive(self, data: bytes) -> None:
-        """Act on what has arrived."""
+        """Act on received data."""
 
     def sent(self) -> None:
-        """Act on all that was to be sent having been sent."""
+        """Act when all data is sent."""
 
     def hang_up(self) -> None:
-        """Close."""
+        """Close the connection."""
         self.link.close()
 
 
 class Babbler(Attacker):
-    """Sends what means nothing."""
+    """Sends random bytes."""
 
     def receive(self, data: bytes) -> None:
         """See `Attacker`."""
@@ -117,7 +117,7 @@ class Boaster(Attacker):
 
 
 class Quitter(Attacker):
-    """Hangs up half-way, without a word: of the handshake, or of its first frame."""
+    """Resets the connection in the middle of the handshake, or of its first frame."""
 
     def receive(self, data: bytes) -> None:
         """See `Attacker`."""
@@ -136,7 +136,7 @@ class Quitter(Attacker):
 
 
 class Dripper(Attacker):
-    """Sends one byte at a time, and never the last."""
+    """Sends one byte at a time, and never the last byte."""
 
     _rest = b""
     _due = 0.0
@@ -149,7 +149,7 @@ class Dripper(Attacker):
             self._rest = self.session.data_to_send()
 
     def tick(self, now: float) -> None:
-        """Send the next byte when it is due, in seconds."""
+        """Send the next byte if it is due at the time `now`, in seconds."""
         if now >= self._due and len(self._rest) > 1:
             self._due = now + DRIP_S
             self.send(self._rest[:1])
@@ -157,7 +157,7 @@ class Dripper(Attacker):
 
 
 class Flooder(Attacker):
-    """Is welcomed, and floods: three of eight read nothing from then on, the others say goodbye."""
+    """Logs in and floods: three of eight then read nothing, the others say goodbye."""
 
     def __init__(self, number: int, task: Attack) -> None:
         super().__init__(number, task)
@@ -193,11 +193,11 @@ class Flooder(Attacker):
 
 
 KINDS = (Attacker, Babbler, Boaster, Quitter, Dripper, Flooder)
-"""The kinds, of which there are equally many."""
+"""The kinds, in equal numbers."""
 
 
 def _bad_frames(codec: Codec, kind: int) -> list[bytes]:
-    """Return frames of an unknown type, pings, faulty headers, or one that was damaged."""
+    """Return frames of an unknown type, pings, faulty headers, or a damaged frame and pings."""
     if kind == 0:
         return [codec.encode_parts(_UNKNOWN_TYPE, {"id": "x"})] * FLOOD
     pings = [codec.encode_parts(MessageType.HEARTBEAT, Heartbeat(n), b"ping") for n in range(FLOOD)]

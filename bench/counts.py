@@ -1,4 +1,4 @@
-"""What a soaked daemon counts of itself."""
+"""`Counts`: the figures that a soaked daemon counts itself."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ import msgspec
 __all__ = ["FILE", "Counts"]
 
 FILE = "counts.jsonl"
-"""The file in its directory to which the daemon adds a line each time it is asked."""
+"""The file in the daemon's directory to which it adds a line for each SIGUSR1."""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a daemon holds, after a garbage collection.
+    """The number of objects in a daemon, by kind, after a garbage collection.
 
     Attributes:
-        timers: How many calls the reactor is to make later.
-        loops: How many `LoopingCall`s run.
-        readers: How many descriptors the reactor listens to.
-        sessions: How many sessions are established.
-        protocols: How many connections there are objects of, closed or not.
-        rooms: How many rooms somebody is in, or something holds.
-        deferreds: How many `Deferred`s there are.
-        objects: How many objects the garbage collector knows.
+        timers: The reactor's delayed calls.
+        loops: The running `LoopingCall`s.
+        readers: The descriptors that the reactor reads.
+        sessions: The established sessions.
+        protocols: The protocol objects of connections, closed connections included.
+        rooms: The room objects.
+        deferreds: The `Deferred`s.
+        objects: All objects that the garbage collector tracks.
     """
 
     timers: int

@@ -1,4 +1,4 @@
-"""What chatd must bear: hours of use, everyone at once, malice, and members that do not read."""
+"""Endurance measures: hours of use, a storm of logins, attacks, and members that do not read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ENDURANCE"]
 
 
 def _no_more(peer: str, **bounds: float) -> tuple[Target, ...]:
-    """Return the targets of figures that may be no more than so much."""
+    """Return targets with an upper bound."""
     return tuple(
         Target(quantity.replace("_", " "), peer, (), bound, is_most=True)
         for quantity, bound in bounds.items()
@@ -75,4 +75,4 @@ ENDURANCE = (
         ),
     ),
 )
-"""These measures, of chatd alone."""
+"""The endurance measures, for chatd only."""

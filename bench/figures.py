@@ -1,4 +1,4 @@
-"""How much is measured, and the figures that come of it."""
+"""The effort of a measurement, and its figures."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ __all__ = ["Effort", "Figures", "Note", "add"]
 Figures = dict[str, dict[str, list[float]]]
 """By measured quantity and peer: a figure for each round."""
 Note = Callable[[str], None]
-"""Takes what is to be said beside the figures."""
+"""Takes a remark about the figures."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is done.
+    """The effort of a measurement.
 
     Attributes:
-        rounds: How many rounds.
-        seconds: How long one run of one peer is to take, about.
-        round_trips: How many of them in one run.
-        sessions: How many log in, and are then idle.
-        crowd: The largest room.
-        idle_sessions: How many have heartbeats.
-        idle_s: For how long these are watched, in seconds.
+        rounds: The number of rounds.
+        seconds: The approximate length of one run of one peer, in seconds.
+        round_trips: The number of round trips in one run.
+        sessions: The number of sessions that log in and are then idle.
+        crowd: The number of members of the largest room.
+        idle_sessions: The number of sessions with heartbeats.
+        idle_s: The time for which these are watched, in seconds.
         heartbeat_s: Their heartbeat, in seconds.
-        large: How many large messages in one run.
-        soak_s: For how long sessions come and go, in seconds.
-        storm: How many connect at once.
-        hostile: How many connections mean harm.
-        hostile_hold_s: How long each of them stays if it is let, in seconds.
-        past: How many messages are said past a member that does not read.
+        large: The number of large messages in one run.
+        soak_s: The time for which sessions come and go, in seconds.
+        storm: The number of clients that connect at once.
+        hostile: The number of hostile connections.
+        hostile_hold_s: The time that each of them stays unless the server ends it, in seconds.
+        past: The number of messages in a room with a member that does not read.
     """
 
     rounds: int = 5

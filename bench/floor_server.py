@@ -1,8 +1,8 @@
-"""The floor: what Twisted alone costs when it sends what one says to each in the room.
+"""The floor: the cost of Twisted alone, in a server that only sends each message to a room.
 
 Run as `python -m bench.floor_server PORT`. A client's first string is the room that it joins,
-answered with `ok`; each later one goes to everyone in it. There is no encryption, no identity, no
-order between rooms, no limit and no storage.
+answered with `ok`; each later string goes to everyone in the room. There is no encryption, no
+identity, no order between rooms, no limit and no storage.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Floor(Int32StringReceiver):
     """One client of the floor.
 
     Args:
-        rooms: Who is in which room.
+        rooms: The clients in each room.
     """
 
     MAX_LENGTH = 16 * 1024 * 1024
@@ -35,11 +35,11 @@ class Floor(Int32StringReceiver):
         self._members: list[Floor] | None = None
 
     def connectionMade(self) -> None:
-        """Send small strings at once."""
+        """Send small strings without delay."""
         cast("ITCPTransport", self.transport).setTcpNoDelay(True)
 
     def stringReceived(self, string: bytes) -> None:
-        """Join the room, or say it to everyone there."""
+        """Join the room, or send the string to everyone in it."""
         if self._members is None:
             self._members = self._rooms.setdefault(string, [])
             self._members.append(self)
@@ -55,7 +55,7 @@ class Floor(Int32StringReceiver):
 
 
 def main() -> None:
-    """Listen on the port that the command line names, until SIGTERM."""
+    """Listen on the port of the command line, until SIGTERM."""
     rooms: dict[bytes, list[Floor]] = {}
     factory = ServerFactory()
     factory.protocol = lambda: Floor(rooms)

@@ -1,4 +1,4 @@
-"""Thousands of connections that mean harm, while two talk as if nothing were the matter."""
+"""Thousands of hostile connections, during a normal conversation of two clients."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from chatd.wire.messages import Message, MessageType
 __all__ = ["Listener", "count_tracebacks", "hostile"]
 
 WAVE = 2_000
-"""How many connections are there at once."""
+"""Number of connections at once."""
 HEARTBEAT_S = 2.0
-"""So that who does not read is found out within a wave, in seconds."""
+"""Heartbeat, in seconds, short enough to find a client that does not read within a wave."""
 SETTLE_S = 20.0
-"""How long the last connections may take to be gone, in seconds."""
+"""Time that the last connections may take to end, in seconds."""
 ROOM = "#pair"
 _LOOK_S = 0.1
 _LOOKS = 5
 
 
 class Listener(AnsweringLine):
-    """Who listens in a conversation.
+    """The listener in the conversation.
 
     Attributes:
-        heard: How many messages it was told.
-        is_cut_off: Whether it was disconnected before it was to end.
+        heard: The number of received messages.
+        is_cut_off: Whether the server disconnected it before the end.
     """
 
     heard = 0
@@ -54,7 +54,7 @@ class Listener(AnsweringLine):
             self.heard += 1
 
     def listen(self) -> None:
-        """Read on until it is to leave; to be run in a thread of its own."""
+        """Read until `is_leaving` is set; run it in its own thread."""
         self.link.settimeout(_LOOK_S)
         while not self.is_leaving:
             try:
@@ -70,7 +70,7 @@ class Listener(AnsweringLine):
 
 
 def hostile(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
-    """Send waves of connections that mean harm; see what is left of the server."""
+    """Send waves of hostile connections, and measure their effect on the server."""
     figures: Figures = {}
     for peer in peers:
         has_key = peer.name != "chatd-clear"
@@ -91,7 +91,7 @@ def hostile(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
 
 def _bear(server: Server, effort: Effort) -> tuple[dict[str, float], Outcome]:
     if not _is_serving(server, "first"):
-        raise ConnectionError("the server did not serve even before")
+        raise ConnectionError("the server did not serve even before the attack")
     descriptors = _resting_descriptors(server)
     _warm_up(server, min(effort.hostile, WAVE))
     _settled_descriptors(server, descriptors)
@@ -122,7 +122,7 @@ def _bear(server: Server, effort: Effort) -> tuple[dict[str, float], Outcome]:
 
 
 def _warm_up(server: Server, count: int) -> None:
-    """Let as many log in as will be there later, and go."""
+    """Log in as many sessions as the attack will have, and close them."""
     crowd = IdleCrowd()
     try:
         crowd.log_in(server, count)
@@ -131,7 +131,7 @@ def _warm_up(server: Server, count: int) -> None:
 
 
 def _converse(server: Server, attackers: Popen[bytes]) -> tuple[Summary, int]:
-    """Let two talk as long as there is an attack; return also how much was not heard."""
+    """Let two clients talk during an attack; return also the number of lost messages."""
     with _listening(server) as listener, connect(server.host, server.port) as link:
         speaker = Probe(link, "speaker", ROOM, key=server.key)
         speaker.join()
@@ -157,7 +157,7 @@ def _listening(server: Server) -> Iterator[Listener]:
 
 
 def _is_serving(server: Server, name: str) -> bool:
-    """Say whether someone new can log in, and say something."""
+    """Return whether a new client can log in and send a message."""
     try:
         with connect(server.host, server.port) as link:
             line = Probe(link, name, f"#{name}", key=server.key)
@@ -169,7 +169,7 @@ def _is_serving(server: Server, name: str) -> bool:
 
 
 def _resting_descriptors(server: Server) -> int:
-    """Return how many files a server holds open when nobody is connected."""
+    """Return the number of open files of a server without clients."""
     counts = []
     for _ in range(_LOOKS):
         time.sleep(_LOOK_S)
@@ -178,7 +178,7 @@ def _resting_descriptors(server: Server) -> int:
 
 
 def _settled_descriptors(server: Server, base: int) -> int:
-    """Return how many files a server holds open when the last connections are gone."""
+    """Return the number of open files of a server after the last connections have ended."""
     deadline = time.monotonic() + SETTLE_S
     while (count := open_descriptors(server.pid)) > base and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
@@ -186,7 +186,7 @@ def _settled_descriptors(server: Server, base: int) -> int:
 
 
 def count_tracebacks(directory: Path) -> int:
-    """Count the tracebacks in all logs of a server, those that were rotated too."""
+    """Count the tracebacks in all logs of a server, rotated logs included."""
     return sum(
         line.lstrip().startswith("Traceback")
         for log in directory.glob("*.log*")

@@ -1,7 +1,7 @@
-"""What a small message waits for: the heartbeats of thousands, and messages as large as they get.
+"""Delays of small messages: by the heartbeats of thousands of sessions, and by large messages.
 
-A probe (see `bench.probe`) says small messages in a room of its own all the while, and before, when
-there is nothing else to do: so the server's delays are told from the machine's.
+A probe (see `bench.probe`) sends small messages in its own room all the while. It also does so
+before, when the server is idle: this tells the server's delays from the machine's.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ __all__ = ["IdleCrowd", "heartbeats", "large_beside"]
 
 ROOM_MEMBERS = 10
 LARGE_BYTES = 10 * 1024 * 1024
-"""The longest content that chatd takes unless it is told otherwise."""
+"""The default limit of chatd for a message's content, in bytes."""
 BESIDE_RUNS = 5.0
-"""How many times the usual length of a run a probe runs beside the large messages."""
+"""Length of a probe's run beside large messages, as a multiple of the usual length of a run."""
 _BATCH = 250
-"""How many connect before they log in, each within the time that a handshake has."""
+"""Number of sessions that connect before they log in, all within the time for a handshake."""
 _WAIT_S = 0.05
 
 
 class IdleCrowd:
-    """Sessions that say nothing, and answer the server's pings.
+    """Sessions that only answer the server's pings.
 
     Attributes:
-        lost: How many were disconnected.
+        lost: The number of disconnected sessions.
     """
 
     def __init__(self) -> None:
@@ -52,17 +52,17 @@ class IdleCrowd:
 
     @property
     def answered(self) -> int:
-        """How many times one of them has answered."""
+        """The number of answers of all sessions."""
         return sum(line.answered for line in self._lines)
 
     def add(self, line: AnsweringLine) -> None:
-        """Take a session in that has logged in."""
+        """Add a session that has logged in."""
         line.link.setblocking(False)
         self._lines.append(line)
         self._selector.register(line.link, selectors.EVENT_READ, line)
 
     def answer(self, timeout_s: float) -> None:
-        """Answer whatever has arrived, or arrives within a time."""
+        """Answer all pings that have arrived, or arrive within a time."""
         for key, _ in self._selector.select(timeout_s):
             line: AnsweringLine = key.data
             try:
@@ -77,18 +77,18 @@ class IdleCrowd:
                 self._selector.unregister(line.link)
 
     def answer_while(self, is_going_on: Callable[[], bool]) -> None:
-        """Answer as long as something goes on."""
+        """Answer pings while a condition holds."""
         while is_going_on():
             self.answer(_WAIT_S)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         self._selector.close()
         for line in self._lines:
             line.link.close()
 
     def log_in(self, server: Server, count: int) -> None:
-        """Log sessions in, some to a room, and answer those that are there already."""
+        """Log sessions in, `ROOM_MEMBERS` to a room, and answer the earlier sessions' pings."""
         for first in range(0, count, _BATCH):
             lines = [
                 AnsweringLine(
@@ -106,7 +106,7 @@ class IdleCrowd:
 
 
 def heartbeats(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
-    """Let thousands of sessions do nothing but answer pings; see what that costs the server."""
+    """Measure the server's cost of thousands of sessions that only answer pings."""
     figures: Figures = {}
     for peer in peers:
         beating = replace(peer, prepare=partial(prepare_chatd, heartbeat_s=effort.heartbeat_s))
@@ -130,7 +130,7 @@ def _heartbeats(crowd: IdleCrowd, server: Server, effort: Effort) -> dict[str, f
     beside, share = _probe(server, effort.idle_s, crowd)
     beats = (time.monotonic() - start) / effort.heartbeat_s
     return {
-        "CPU share": share - share_alone,  # of the heartbeats: the probe costs something, too
+        "CPU share": share - share_alone,  # the probe costs something too
         "CPU share, probe alone": share_alone,
         "round trip p50": beside.p50,
         "round trip p99": beside.p99,
@@ -142,7 +142,7 @@ def _heartbeats(crowd: IdleCrowd, server: Server, effort: Effort) -> dict[str, f
 
 
 def large_beside(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
-    """Say messages of 10 MiB, one after the other, and see how long small ones wait for them."""
+    """Measure the delays of small messages while messages of 10 MiB are sent one by one."""
     figures: Figures = {}
     content = payload(LARGE_BYTES)
     seconds = BESIDE_RUNS * effort.seconds
@@ -172,7 +172,7 @@ def large_beside(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
 
 
 def _say_large(speaker: Line, number: int, content: bytes) -> None:
-    """Say one message, and read until it has come back, but for less than its own header."""
+    """Send one message, and read until it has come back, except for less than its header."""
     rest = memoryview(speaker.encode(number, 1, content))
     speaker.begin()
     buffer = memoryview(bytearray(READ_BYTES))
@@ -193,7 +193,7 @@ def _say_large(speaker: Line, number: int, content: bytes) -> None:
 
 
 def _probe(server: Server, seconds: float, crowd: IdleCrowd) -> tuple[Summary, float]:
-    """Run a probe while a crowd does nothing; return also the server's share of a core."""
+    """Run a probe beside an idle crowd; return also the server's share of a core."""
     cpu_s, start = cpu_seconds(server.pid), time.monotonic()
     with _probing(server, seconds) as probe:
         crowd.answer_while(lambda: probe.poll() is None)

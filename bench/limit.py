@@ -1,7 +1,7 @@
-"""What the algorithms alone allow: one HMAC, two CRC32 and one AES-GCM over the same bytes.
+"""The limit that the algorithms set: one HMAC, two CRC32 and one AES-GCM over the same bytes.
 
-A message that goes one way is hashed, checked and sealed or opened once; whatever the library adds
-to that is copies and its own work.
+A message that goes one way is hashed, checked and sealed or opened once. The rest of the cost is
+copies and the library's own work.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _RUNS = 20
 
 
 def limit(length: int) -> float:
-    """Return how many bytes of content a second the algorithms alone get through."""
+    """Return the throughput of the algorithms alone, in bytes of content a second."""
     content = payload(length)
     aead = AESGCM(_KEY)
     view = memoryview(content)
@@ -41,7 +41,7 @@ def limit(length: int) -> float:
 
 
 def each_way(length: int) -> tuple[float, float]:
-    """Return how many bytes of content a second go out, and come in, through the wire layer."""
+    """Return the wire layer's throughput for sending and for receiving, in bytes a second."""
     codec = Codec(_KEY)
     server, client = (SecureChannel(_KEY, initiator=side) for side in (True, False))
     client.receive_data(server.handshake_to_send())
@@ -57,7 +57,7 @@ def each_way(length: int) -> tuple[float, float]:
 
     def receive() -> None:
         data = sealed.pop(0)
-        for start in range(0, len(data), 65536):  # as a socket hands it over
+        for start in range(0, len(data), 65536):  # the size of a read from a socket
             server.receive_data(data[start : start + 65536])
             while piece := server.next_plaintext():
                 reader.receive_data(piece)

@@ -1,8 +1,8 @@
-"""The load: speakers and members over real sockets, in one process of their own.
+"""The load: speakers and members over real sockets, in their own process.
 
-Nothing that is measured is encoded or checked while the clock runs. The driver counts its own CPU
-time beside the server's, so that a figure that the driver limited can be told from one that the
-server did.
+Messages are encoded before the clock starts and checked after it stops. The driver counts its own
+CPU time beside the server's, to tell figures that the driver limited from those that the server
+limited.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ __all__ = ["Crowd", "Flow", "Sample", "join_all", "pipeline", "round_trips"]
 
 READ_BYTES = 1024 * 1024
 STALL_S = 30.0
-"""A run in which nothing arrives for so long has failed, in seconds."""
+"""Time without any data after which a run has failed, in seconds."""
 JOINING = 64
-"""How many join at a time."""
+"""Number of clients that join at the same time."""
 _QUIET_S = 0.2
 _NEXT_S = 0.001
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What one run cost.
+    """The figures of one run.
 
     Attributes:
-        messages: How many messages were said.
-        deliveries: How many arrived.
-        seconds: From the first byte sent until the last delivery.
-        server_cpu_s: CPU time of the server's processes, in seconds.
-        driver_cpu_s: CPU time of this one.
-        latencies_s: Of each round trip, where they were taken one by one.
+        messages: The number of sent messages.
+        deliveries: The number of deliveries.
+        seconds: The time from the first byte sent until the last delivery.
+        server_cpu_s: The CPU time of the server's processes, in seconds.
+        driver_cpu_s: The CPU time of this process, in seconds.
+        latencies_s: The time of each round trip, if they were measured one by one.
     """
 
     messages: int
@@ -50,13 +50,13 @@ class Sample:
 
 @dataclass
 class Flow:
-    """What one speaker has said, and its room has heard.
+    """The messages of one speaker, on their way to its room.
 
     Attributes:
-        speaker: Whose connection carries it.
-        members: Who hears it; the first one is watched.
-        chunks: What is still to be said, as bytes and how many messages they hold.
-        total: How many messages there are in all.
+        speaker: The speaker's line.
+        members: The members' lines; the first line is watched.
+        chunks: The chunks still to be sent, as bytes and their number of messages.
+        total: The number of all messages.
     """
 
     speaker: Line
@@ -68,12 +68,12 @@ class Flow:
 
     @property
     def watched(self) -> Line:
-        """Whose messages are counted."""
+        """The line whose messages are counted."""
         return self.members[0]
 
     @property
     def is_done(self) -> bool:
-        """Whether everyone has heard everything."""
+        """Whether all members have all messages."""
         return self.watched.seen() >= self.total and _are_even(self.members)
 
 
@@ -82,11 +82,11 @@ class Crowd:
 
     Args:
         line: The dialect.
-        host: Where the server is.
-        port: Where the server is.
-        key: The shared key, where there is one.
-        rooms: How many rooms.
-        members: How many members each room has.
+        host: The server's host.
+        port: The server's port.
+        key: The shared key, if there is one.
+        rooms: The number of rooms.
+        members: The number of members in each room.
     """
 
     def __init__(
@@ -131,18 +131,18 @@ class Crowd:
         self.drain()
 
     def close(self) -> None:
-        """Hang up."""
+        """Close all connections."""
         self._selector.close()
         for line in self.lines:
             line.link.close()
 
     def drain(self) -> None:
-        """Read until nothing comes any more."""
+        """Read until no more data arrives."""
         while self.read(_QUIET_S):
             pass
 
     def learn(self, content: bytes) -> None:
-        """Say one message in each room, and wait for it: so a line knows what a delivery is."""
+        """Send one message in each room, and wait for it: a line so learns a delivery's length."""
         for number, flow in enumerate(self.flows):
             for member in flow.members:
                 member.begin()
@@ -154,7 +154,7 @@ class Crowd:
                 member.first_seen()
 
     def read(self, timeout_s: float) -> int:
-        """Take what has arrived, and say how many bytes that was."""
+        """Take the data that has arrived, and return its length in bytes."""
         buffer = self._buffer
         total = 0
         for key, _ in self._selector.select(timeout_s):
@@ -171,7 +171,7 @@ class Crowd:
 
 
 def join_all(lines: Iterable[Line]) -> None:
-    """Let all join, many at a time: some servers let one in only at a full second."""
+    """Let all lines join, many at a time: some servers finish a login only at a full second."""
     with ThreadPoolExecutor(JOINING) as pool:
         for _ in pool.map(lambda line: line.join(), lines):
             pass
@@ -180,15 +180,15 @@ def join_all(lines: Iterable[Line]) -> None:
 def pipeline(
     crowd: Crowd, pid: int, *, messages: int, chunk: int, window: int, content: bytes
 ) -> Sample:
-    """Say messages in all rooms as fast as they are heard.
+    """Send messages in all rooms as fast as they arrive.
 
     Args:
-        crowd: Who says and hears them.
+        crowd: The speakers and members.
         pid: The server's process.
-        messages: How many in each room.
-        chunk: How many are handed to the socket at once.
-        window: How many may be said and not yet heard by the watched member of the room.
-        content: What is said.
+        messages: The number of messages in each room.
+        chunk: The number of messages written to the socket at once.
+        window: The number of messages that may be sent before the room's watched member has them.
+        content: The content of each message.
     """
     for flow in crowd.flows:
         flow.chunks = [
@@ -208,15 +208,15 @@ def pipeline(
 def round_trips(
     crowd: Crowd, pid: int, *, messages: int, content: bytes, room: int = 0, for_all: bool = False
 ) -> Sample:
-    """Say messages one at a time, each when the one before it has come back.
+    """Send messages one at a time, each after the previous message has come back.
 
     Args:
-        crowd: Who says and hears them.
+        crowd: The speakers and members.
         pid: The server's process.
-        messages: How many.
-        content: What is said.
-        room: The number of the room in which it is said.
-        for_all: Whether a message has come back only when everyone in the room has it.
+        messages: The number of messages.
+        content: The content of each message.
+        room: The number of the room.
+        for_all: Whether to wait for each message until everyone in the room has it.
     """
     flow = crowd.flows[room]
     requests = [flow.speaker.encode(number, 1, content) for number in range(messages)]
@@ -243,7 +243,7 @@ def round_trips(
 
 
 def _send_rest(crowd: Crowd, speaker: Line, rest: memoryview) -> None:
-    """Hand the socket what it did not take at once, and read meanwhile."""
+    """Write the data that the socket did not take at once, and read meanwhile."""
     while rest:
         try:
             rest = rest[speaker.link.send(rest) :]
@@ -252,7 +252,7 @@ def _send_rest(crowd: Crowd, speaker: Line, rest: memoryview) -> None:
 
 
 def _are_even(members: Sequence[Line]) -> bool:
-    """Whether all have been delivered the same."""
+    """Return whether all lines have received the same number of bytes."""
     first = members[0].stream_bytes
     return all(member.stream_bytes == first for member in members)
 
@@ -294,7 +294,7 @@ def _standing(flow: Flow) -> str:
 
 
 def _send(flow: Flow, window: int) -> None:
-    """Hand the socket as much as it takes and the window allows."""
+    """Write as much as the socket takes and the window allows."""
     while True:
         if not flow.rest:
             if not flow.chunks or flow.sent - flow.watched.seen() >= window:

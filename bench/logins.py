@@ -1,4 +1,4 @@
-"""Connections that are made all at once, each up to its welcome.
+"""Logins that all start at once, each up to its welcome.
 
 A worker (see `bench.worker`): its task is a `ConnectTask`, its answer a `Logins`.
 """
@@ -21,19 +21,19 @@ __all__ = ["LoginLine", "Logins", "log_in_at_once"]
 
 ROOM_MEMBERS = 10
 PATIENCE_S = 60.0
-"""How long anyone waits for its welcome, in seconds."""
+"""Limit on the wait for a welcome, in seconds."""
 _READ_BYTES = 65536
 _WAIT_S = 1.0
 
 
 class Logins(msgspec.Struct, frozen=True, kw_only=True):
-    """How long the logins took.
+    """The figures of the logins.
 
     Attributes:
-        greeted_s: When the last of them had its SESSION_INIT, in seconds from the beginning.
-        welcomed_s: When the last of them had its welcome.
-        refused: How many had none.
-        cpu_s: What it took of this side's CPU, in seconds.
+        greeted_s: The time until the last SESSION_INIT, in seconds from the beginning.
+        welcomed_s: The time until the last welcome, in seconds from the beginning.
+        refused: The number of connections without a welcome.
+        cpu_s: The CPU time of this process, in seconds.
     """
 
     greeted_s: float
@@ -47,7 +47,7 @@ class LoginLine(AnsweringLine):
 
     Attributes:
         is_welcome: Whether it has its welcome.
-        is_refused: Whether it will have none.
+        is_refused: Whether it will never have a welcome.
     """
 
     is_welcome = False
@@ -59,14 +59,14 @@ class LoginLine(AnsweringLine):
         return self.session.init is not None
 
     def event_received(self, event: Event) -> None:
-        """Note what became of it."""
+        """Note the welcome."""
         if isinstance(event, Welcomed):
             self.is_welcome = True
         elif isinstance(event, Ended | Faulted):
             self.is_refused = not self.is_welcome
 
     def read(self, buffer: memoryview) -> None:
-        """Take what has arrived."""
+        """Take the data that has arrived."""
         try:
             count = self.link.recv_into(buffer)
             if count:
@@ -80,11 +80,11 @@ class LoginLine(AnsweringLine):
 
 
 def log_in_at_once(task: ConnectTask) -> Logins:
-    """Connect all at once, and wait until each has its welcome or none."""
+    """Connect all at once, and wait until each has its welcome or was refused."""
     logins = [_login(task, number) for number in range(task.count)]
     try:
         gc.collect()
-        gc.disable()  # its own pauses are not the server's
+        gc.disable()  # pauses of this process must not look like the server's
         return _time_logins(logins, (task.host, task.port))
     finally:
         gc.enable()

@@ -1,7 +1,7 @@
-"""What is measured, of whom, and what chatd must reach beside its peers.
+"""The measures, their peers, and the targets of chatd.
 
-A measure starts all its servers, lets the crowds join, and then takes its rounds interleaved: each
-peer once a round, so that a machine that slows down slows all of them. Ratios are what counts.
+A measure starts all its servers, lets the crowds join, and then interleaves its rounds: each peer
+runs once a round, so that a machine that slows down slows all of them. The ratios count.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from bench.targets import Measure, Target
 __all__ = ["MEASURES", "Measure", "Target"]
 
 CHUNK = 250
-"""How many messages a speaker hands to its socket at once."""
+"""Number of messages that a speaker writes to its socket at once."""
 WINDOW = 750
-"""How many messages may be under way to a room before the next chunk: InspIRCd reads no more than
-131,068 bytes, and the rest only a second later."""
+"""Number of messages that may be under way to a room before the next chunk: InspIRCd reads no more
+than 131,068 bytes at once, and the rest only a second later."""
 FIRST_SESSIONS = 100
-"""How many log in before others are counted: the first ones find a server that is still cold."""
+"""Number of sessions that log in before counting begins: the first logins find a cold server."""
 BROKERS = ("nats", "redis", "inspircd", "ngircd", "mosquitto")
 ALL = ("chatd", "floor", *BROKERS)
 
@@ -44,7 +44,7 @@ def _crowd(peer: Peer, server: Server, rooms: int = 1, members: int = 1) -> Iter
 
 
 def _pipelined(crowd: Crowd, server: Server, seconds: float) -> Callable[[], Sample]:
-    """Find out how many messages take so long, and return what says as many."""
+    """Find the number of messages for a run's length, and return a function that sends as many."""
     content = payload(PAYLOAD_BYTES)
     flows = len(crowd.flows)
 
@@ -97,7 +97,7 @@ def _round_trip(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
             server = stack.enter_context(running(peer))
             crowds.append((peer, server, stack.enter_context(_crowd(peer, server))))
         stack.enter_context(apart([server.pid for _, server, _ in crowds]))
-        for _, server, crowd in crowds:  # the first ones find everything cold
+        for _, server, crowd in crowds:  # the first round trips find a cold server
             round_trips(crowd, server.pid, messages=effort.round_trips, content=content)
         for _ in range(effort.rounds):
             for peer, server, crowd in crowds:
@@ -113,7 +113,7 @@ def _round_trip(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
 
 
 def _sessions(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
-    """Log in, ten to a room; the first ones are not counted."""
+    """Log sessions in, ten to a room; the first `FIRST_SESSIONS` are not counted."""
     figures: Figures = {}
     for _ in range(effort.rounds):
         for peer in peers:
@@ -157,7 +157,7 @@ def _growth(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
 
 
 def _large(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
-    """Say messages of 1 MiB, one after the other, and compare with the bare algorithms."""
+    """Send messages of 1 MiB, and compare their throughput with the bare algorithms."""
     figures: Figures = {}
     length = 1024 * 1024
     content = payload(length)
@@ -276,5 +276,5 @@ MEASURES = _by_name(
     ),
     *ENDURANCE,
 )
-"""Each measure by its name."""
+"""The measures, by name."""
 assert set(ALL) <= set(PEERS)

@@ -1,7 +1,7 @@
-"""The servers that are compared, and how each is started: alone, on loopback, without limits.
+"""The servers to compare, and how to start each: alone, on loopback, without limits.
 
-Whatever protects a public server from floods is turned off, and so is all that is kept on disk
-unless a peer's name says otherwise.
+Protection from floods is turned off, and so is storage on disk, unless a peer's name says
+otherwise.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ __all__ = ["PEERS", "Launch", "Peer", "Server", "missing_peers", "running"]
 
 HOST = "127.0.0.1"
 START_S = 15.0
-"""How long a server may take until it listens, in seconds."""
+"""Time that a server may take until it listens, in seconds."""
 STOP_S = 5.0
-"""How long a server may take to end before it is killed, in seconds."""
+"""Time that a server may take to end before it is killed, in seconds."""
 _QUIET_S = 86_400
-"""How long no server asks whether a client is still there: the lines of `bench` do not answer."""
+"""Time without pings from the servers, in seconds: the lines of `bench` do not answer them."""
 _ROOT = Path(__file__).resolve().parent.parent
 _OUTPUT = "output.log"
 
-# 65,534 is the most that InspIRCd takes there; beyond it the default of 10,240 holds. What a client
-# has sent is read edge-triggered, that much twice per turn of the loop, and the rest only when
-# something else happens or a second has passed: so a speaker should have no more than twice that
-# much under way. Registration, too, ends only at a full second.
+# 65,534 is InspIRCd's maximum there; beyond it the default of 10,240 holds. InspIRCd reads
+# edge-triggered, this much twice per turn of its loop, and the rest only after another event or a
+# second. So a speaker should have no more than twice this much under way. Registration, too, ends
+# only at a full second.
 _INSPIRCD = """\
 <config format="xml">
 <server name="irc.bench" description="bench" network="bench">
@@ -114,11 +114,11 @@ ping_interval: "1h"
 
 @dataclass(frozen=True)
 class Launch:
-    """How a server is started.
+    """A command that starts a server.
 
     Attributes:
         command: The program and its arguments.
-        key: The key that its clients share, where there is one.
+        key: The clients' shared key, or None.
     """
 
     command: list[str]
@@ -127,14 +127,14 @@ class Launch:
 
 @dataclass(frozen=True)
 class Server:
-    """A server that runs; a context manager that stops it.
+    """A running server; a context manager that stops it.
 
     Attributes:
-        process: Its process.
-        host: Where it listens.
-        port: Where it listens.
-        key: The key that its clients share, where there is one.
-        work: The directory where it keeps whatever it writes.
+        process: The server's process.
+        host: The host on which it listens.
+        port: The port on which it listens.
+        key: The clients' shared key, or None.
+        work: The directory for everything that it writes.
     """
 
     process: subprocess.Popen[bytes]
@@ -145,11 +145,11 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """Its process's number."""
+        """The id of the server's process."""
         return self.process.pid
 
     def stop(self) -> None:
-        """End it, and wait until it has ended."""
+        """Stop the server, and wait until it has ended."""
         self.process.terminate()
         try:
             self.process.wait(STOP_S)
@@ -169,13 +169,13 @@ class Peer:
     """A server that can be started.
 
     Attributes:
-        name: What the command line calls it.
-        label: What a table calls it.
+        name: The name on the command line.
+        label: The name in tables.
         line: The dialect that it speaks.
-        prepare: Writes what the server needs into a directory, and tells how to start it there
-            on a port.
-        program: The program that must be installed; none where it is Python that runs.
-        asks_version: The arguments with which the program tells its version.
+        prepare: Writes the server's files into a directory, and returns the command that starts it
+            there on a port.
+        program: The program that must be installed; none if the server runs in Python.
+        asks_version: The arguments that make the program print its version.
     """
 
     name: str
@@ -186,14 +186,14 @@ class Peer:
     asks_version: tuple[str, ...] = ("--version",)
 
     def is_installed(self) -> bool:
-        """Return whether it can be started here."""
+        """Return whether the server is installed."""
         return self.program is None or _find(self.program) is not None
 
     def version(self) -> str:
-        """Return which version it is, in a few words.
+        """Return the server's version, in a few words.
 
         Raises:
-            FileNotFoundError: It is not installed.
+            FileNotFoundError: The server is not installed.
         """
         if self.program is None:
             is_floor = self.line is FloorLine
@@ -207,14 +207,15 @@ class Peer:
         return version_in(self.program, told.stdout + told.stderr)
 
     def start(self, work: Path) -> Server:
-        """Start it, and wait until it listens.
+        """Start the server, and wait until it listens.
 
         Args:
-            work: An empty directory, where it keeps whatever it writes.
+            work: An empty directory for everything that it writes.
 
         Raises:
-            FileNotFoundError: It is not installed.
-            RuntimeError: It ended, or did not listen within `START_S`; tells what it printed.
+            FileNotFoundError: The server is not installed.
+            RuntimeError: The server ended, or did not listen within `START_S`; the text quotes its
+                output.
         """
         _raise_file_limit()
         work = work.resolve()
@@ -224,7 +225,7 @@ class Peer:
             process = subprocess.Popen(
                 launch.command,
                 cwd=work,
-                # This tree is what is measured, wherever chatd may be installed from.
+                # Measure this source tree, not an installed chatd.
                 env={**os.environ, "PYTHONPATH": str(_ROOT)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -242,24 +243,24 @@ class Peer:
 
 @contextmanager
 def running(peer: Peer) -> Iterator[Server]:
-    """Start a peer in a directory of its own, and stop it; see `Peer.start` for what is raised."""
+    """Start a peer in its own directory, and stop it; for errors see `Peer.start`."""
     with tempfile.TemporaryDirectory(prefix="bench-") as work, peer.start(Path(work)) as server:
         yield server
 
 
 def missing_peers(names: Iterable[str]) -> list[str]:
-    """Return which of these peers are not installed here."""
+    """Return the peers that are not installed."""
     return [name for name in names if not PEERS[name].is_installed()]
 
 
 def version_in(program: str, text: str) -> str:
-    """Return a program's name and version, from what it prints of itself."""
+    """Return a program's name and version, from its output."""
     found = re.search(r"\d+(\.\d+)+", text)
     return f"{program} {found[0]}" if found else program
 
 
 def free_port() -> int:
-    """Return a port of loopback on which nothing listens now."""
+    """Return a loopback port on which no server listens now."""
     with socket.create_server((HOST, 0)) as probe:
         port: int = probe.getsockname()[1]
     return port
@@ -281,9 +282,9 @@ def prepare_chatd(
         work: See `Peer`.
         port: See `Peer`.
         has_key: Whether there is a key.
-        keeps: Whether it keeps on disk what is said, and not in memory.
-        heartbeat_s: Its heartbeat, in seconds.
-        is_protected: Whether what protects it from floods is left on.
+        keeps: Whether it stores messages on disk instead of in memory.
+        heartbeat_s: The heartbeat, in seconds.
+        is_protected: Whether protection from floods stays on.
         options: Further options.
     """
     twistd = str(Path(sys.executable).with_name("twistd"))
@@ -307,13 +308,13 @@ def prepare_floor(work: Path, port: int) -> Launch:
 
 
 def prepare_nats(work: Path, port: int) -> Launch:
-    """Prepare NATS, so that who reads slowly is not disconnected."""
+    """Prepare NATS so that it does not disconnect slow readers."""
     config = _write(work / "nats.conf", _NATS)
     return Launch([_require("nats-server"), "-a", HOST, "-p", str(port), "-c", config])
 
 
 def prepare_redis(work: Path, port: int) -> Launch:
-    """Prepare Redis, so that it keeps nothing and who reads slowly is not disconnected."""
+    """Prepare Redis so that it stores nothing and does not disconnect slow readers."""
     options = {
         "--bind": HOST,
         "--port": str(port),
@@ -353,7 +354,7 @@ def _write(path: Path, text: str) -> str:
 
 
 def _find(program: str) -> str | None:
-    """Find a program also where daemons are, which is not on everyone's path."""
+    """Find a program on the path or in the directories of daemons, which may not be on it."""
     return shutil.which(program) or shutil.which(program, path="/usr/local/sbin:/usr/sbin:/sbin")
 
 
@@ -364,7 +365,7 @@ def _require(program: str) -> str:
 
 
 def _raise_file_limit() -> None:
-    """Let this process, and those it starts, open as many files as it may."""
+    """Raise the limit on open files to the maximum, for this process and its children."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
@@ -397,4 +398,4 @@ PEERS = {
         Peer("mosquitto", "Mosquitto", MqttLine, prepare_mosquitto, "mosquitto", ("-h",)),
     )
 }
-"""Each peer by its name."""
+"""The peers, by name."""

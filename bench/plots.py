@@ -1,6 +1,6 @@
-"""What was measured, as pictures: each one for GitHub's light theme and for its dark one.
+"""Pictures of the figures, each for GitHub's light theme and for its dark theme.
 
-The same figures make the same files, byte for byte. They are as wide as a README shows them.
+The same figures make the same files, byte for byte. The pictures have the width of a README.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from bench.peers import PEERS
 __all__ = ["draw"]
 
 ROOMS = (1, 10, 100)
-"""How many hear a message, in the picture of the fan-out."""
+"""Numbers of members in the picture of the fan-out."""
 FAN_OUT_TITLE = "100-byte messages; chatd signed and encrypted, the others in the clear"
 GROWTH_TITLE = "What a delivery costs chatd, by rooms and members"
 _SPREAD = "median of all rounds; lines from the lowest to the highest"
 _TIMES = " × "
-_WIDTH_IN = 8.8  # 845 pixels: what a README on GitHub has for a picture
+_WIDTH_IN = 8.8  # 845 pixels: the width of a README on GitHub
 _FONT_PT = 9
 
 
@@ -36,12 +36,12 @@ class Theme:
     """The colours of a picture; its background is the page's.
 
     Attributes:
-        name: Whose it is, as a file's name has it.
-        text: What is written, and how far a figure was spread.
+        name: The theme's name in file names.
+        text: Text, and the spread of figures.
         faint: The axes.
         chatd: The bars of chatd.
         variant: The bars of chatd in another setting.
-        others: The bars of its peers.
+        others: The bars of the peers.
     """
 
     name: str
@@ -65,12 +65,12 @@ THEMES = (
 
 
 def draw(results: Mapping[str, Figures], directory: Path) -> None:
-    """Draw what there are figures of, and skip the rest.
+    """Draw the pictures for which there are figures.
 
     Args:
         results: The figures of each measure.
-        directory: Where the pictures are written: `fan-out-light.svg` and `fan-out-dark.svg`, and
-            `growth-light.svg` and `growth-dark.svg`. It is made if need be.
+        directory: The directory for the pictures `fan-out-light.svg`, `fan-out-dark.svg`,
+            `growth-light.svg` and `growth-dark.svg`. It is created if it is missing.
     """
     directory.mkdir(parents=True, exist_ok=True)
     rooms = {
@@ -86,7 +86,7 @@ def draw(results: Mapping[str, Figures], directory: Path) -> None:
     for theme in THEMES:
         style: Any = {
             "font.size": _FONT_PT,
-            "svg.fonttype": "none",  # text stays text, which is small, and can be found
+            "svg.fonttype": "none",  # text stays text, which is small and searchable
             "svg.hashsalt": "chatd",
             "text.color": theme.text,
             "xtick.color": theme.text,
@@ -100,12 +100,12 @@ def draw(results: Mapping[str, Figures], directory: Path) -> None:
 
 
 def _save(figure: Figure, path: Path) -> None:
-    # The date would make each file another, and so would the version of matplotlib.
+    # The date and the version of matplotlib would make each file different.
     figure.savefig(path, transparent=True, metadata={"Date": None, "Creator": None})
 
 
 def _fan_out(rooms: Mapping[int, Mapping[str, Sequence[float]]], theme: Theme) -> Figure:
-    """Return a bar for each peer in each room, the fastest of the largest room on top."""
+    """Return bars for each peer in each room; the fastest peer in the largest room is on top."""
     largest = rooms[max(rooms)]
     measured = dict.fromkeys(peer for by_peer in rooms.values() for peer in by_peer)
     peers = sorted(measured, key=lambda peer: -median(largest.get(peer, [0.0])))
@@ -138,7 +138,7 @@ def _fan_out(rooms: Mapping[int, Mapping[str, Sequence[float]]], theme: Theme) -
 
 
 def _growth(shapes: Mapping[str, Sequence[float]], theme: Theme) -> Figure:
-    """Return a dot for each shape, since costs that differ a hundredfold need a log scale."""
+    """Return a dot for each shape: costs that differ a hundredfold need a log scale."""
     figure = Figure(figsize=(_WIDTH_IN, 1.2 + 0.27 * len(shapes)), layout="constrained")
     figure.suptitle(GROWTH_TITLE, fontsize=_FONT_PT + 2, fontweight="bold")
     panel = figure.subplots()
@@ -162,12 +162,12 @@ def _growth(shapes: Mapping[str, Sequence[float]], theme: Theme) -> Figure:
 
 
 def _spread(panel: Axes, row: int, values: Sequence[float], theme: Theme) -> None:
-    """Draw how far the rounds were spread."""
+    """Draw the spread of the rounds."""
     panel.plot([min(values), max(values)], [row, row], color=theme.text, linewidth=1)
 
 
 def _write(panel: Axes, place: tuple[float, float], text: str, *, is_bold: bool = False) -> None:
-    """Write to the right of a place."""
+    """Write text to the right of a place."""
     panel.annotate(
         text,
         place,
@@ -181,11 +181,11 @@ def _write(panel: Axes, place: tuple[float, float], text: str, *, is_bold: bool 
 
 def _name_rows(panel: Axes, names: Sequence[str]) -> None:
     panel.set_yticks(range(len(names)), names)
-    panel.set_ylim(len(names) - 0.5, -0.5)  # the first one on top
+    panel.set_ylim(len(names) - 0.5, -0.5)  # the first name on top
 
 
 def _clear(panel: Axes, theme: Theme) -> None:
-    """Leave two lines of the frame; there is no grid, since each figure is written beside it."""
+    """Keep two lines of the frame, and no grid: each figure is written beside its mark."""
     panel.spines[["top", "right"]].set_visible(False)
     panel.spines[["left", "bottom"]].set_color(theme.faint)
     panel.tick_params(axis="x", color=theme.faint)

@@ -1,8 +1,7 @@
-"""One session that says a small message every few milliseconds, and how long each takes to return.
+"""A session that sends a small message every few milliseconds, and times each round trip.
 
-A server of one thread does one thing at a time: whatever it is busy with when a message arrives,
-the message waits for. So the longest round trip bounds the longest time for which the server is
-busy with something else.
+A single-threaded server does one thing at a time, and a message waits until the server is free. So
+the longest round trip bounds the longest time for which the server is busy with something else.
 
 A worker (see `bench.worker`): its task is a `Task`, its answer a `Summary`.
 """
@@ -27,21 +26,21 @@ from chatd.wire.messages import Message, MessageType
 __all__ = ["AnsweringLine", "Probe", "Summary", "Task", "summarize"]
 
 INTERVAL_S = 0.005
-"""From one message to the next, in seconds."""
+"""Time from one message to the next, in seconds."""
 STALL_S = 30.0
-"""For how long the last answers are waited for, in seconds."""
+"""Limit on the wait for the last answers, in seconds."""
 _CONTENT = payload(32)
 _READ_BYTES = 65536
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """What a probe is told.
+    """The task of a probe.
 
     Attributes:
-        host: Where the server is.
-        port: Where the server is.
+        host: The server's host.
+        port: The server's port.
         key: The shared key.
-        seconds: For how long it says messages.
+        seconds: The time for which it sends messages.
     """
 
     host: str
@@ -51,13 +50,13 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a probe answers: how long its messages took to return, in milliseconds.
+    """The answer of a probe: its round-trip times, in milliseconds.
 
     Attributes:
-        count: How many there were.
-        p50: No more for half of them.
-        p99: No more for 99 of 100.
-        longest: No more for any.
+        count: The number of messages.
+        p50: The median.
+        p99: The 99th percentile.
+        longest: The longest time.
     """
 
     count: int
@@ -67,9 +66,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarize(latencies_s: Sequence[float]) -> Summary:
-    """Sum up some round trips, at least one.
+    """Summarize at least one round trip.
 
-    A percentile is the smallest of the values that so many are no larger than: the nearest rank.
+    Percentiles are by nearest rank: the smallest value that so many values do not exceed.
     """
     ordered = sorted(latencies_s)
     count = len(ordered)
@@ -81,10 +80,10 @@ def summarize(latencies_s: Sequence[float]) -> Summary:
 
 
 class AnsweringLine(ChatdLine):
-    """A chatd session that reads all it is sent, as a client does, and answers the pings.
+    """A chatd session that reads everything, as a client does, and answers pings.
 
     Attributes:
-        answered: How many times it had something to answer.
+        answered: The number of times that it answered.
     """
 
     answered = 0
@@ -109,21 +108,21 @@ class AnsweringLine(ChatdLine):
             self.link.sendall(answer)
 
     def event_received(self, event: Event) -> None:
-        """Take what the session tells."""
+        """Act on an event of the session."""
 
 
 class Probe(AnsweringLine):
-    """A session that says messages by the clock, whether the ones before have returned or not.
+    """A session that sends messages by the clock, even if earlier messages have not returned.
 
     Args:
         link: See `Line`.
         name: See `Line`.
-        room: A room in which nobody else is.
+        room: A room without other members.
         key: See `Line`.
-        now: What tells the time, in seconds.
+        now: Returns the time, in seconds.
 
     Attributes:
-        latencies_s: How long each message took that has returned.
+        latencies_s: The times of the round trips, in seconds.
     """
 
     def __init__(
@@ -143,7 +142,7 @@ class Probe(AnsweringLine):
         self.latencies_s: list[float] = []
 
     def say(self) -> None:
-        """Say one message."""
+        """Send one message."""
         message = Message.chat(_CONTENT, id=f"{self._count:08x}")
         self._count += 1
         self.session.send(message.type, message.header, message.content)
@@ -152,12 +151,12 @@ class Probe(AnsweringLine):
         self.link.sendall(data)
 
     def feed(self, data: memoryview) -> None:
-        """Take what arrived: it arrived now, however long it takes to read."""
+        """Take data; its time of arrival is now, however long reading it takes."""
         self._arrived = self._now()
         super().feed(data)
 
     def event_received(self, event: Event) -> None:
-        """Note when a message of its own comes back; everything else that happens is a failure.
+        """Note the time when one of its messages comes back; any other event is a failure.
 
         Raises:
             ConnectionError: The session ended, or a message was refused.
@@ -167,20 +166,20 @@ class Probe(AnsweringLine):
         self.latencies_s.append(self._arrived - self._under_way.pop(event.id or ""))
 
     def run(self, seconds: float) -> Summary:
-        """Say messages for so long; see `run_while`."""
+        """Send messages for some seconds; see `run_while`."""
         end = self._now() + seconds
         return self.run_while(lambda: self._now() < end)
 
     def run_while(self, is_going_on: Callable[[], bool]) -> Summary:
-        """Say messages as long as something goes on, wait for the last of them, and sum up.
+        """Send messages while a condition holds, wait for the last of them, and summarize.
 
         Raises:
-            TimeoutError: Some have not come back.
+            TimeoutError: Some messages have not come back.
         """
         due = self._now()
         while is_going_on():
             self.say()
-            # What is missed is not caught up: a burst would measure itself.
+            # Skip missed times instead of catching up: a burst would measure itself.
             due = max(due + INTERVAL_S, self._now())
             while (rest := due - self._now()) > 0:
                 self._read(rest)
@@ -200,12 +199,12 @@ class Probe(AnsweringLine):
 
 
 def probe(task: Task) -> Summary:
-    """Do a task."""
+    """Run a probe."""
     with connect(task.host, task.port) as link:
         line = Probe(link, "probe", "#probe", key=task.key)
         line.join()
         gc.collect()
-        gc.disable()  # its own pauses are not the server's
+        gc.disable()  # pauses of this process must not look like the server's
         return line.run(task.seconds)
 
 

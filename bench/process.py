@@ -1,4 +1,4 @@
-"""What the operating system knows of a process, and where it lets it run (Linux)."""
+"""The CPU time, memory, open files and cores of a process (Linux)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LOOK_S = 0.02
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return the CPU time of all threads of a process that live now, in seconds.
+    """Return the CPU time of all living threads of a process, in seconds.
 
-    `schedstat` counts nanoseconds, where `stat` counts ticks of 10 ms.
+    `schedstat` counts nanoseconds, `stat` only ticks of 10 ms.
     """
     total = 0
     for task in Path(f"/proc/{pid}/task").iterdir():
@@ -30,7 +30,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def resident_bytes(pid: int) -> int:
-    """Return how much memory a process holds, in bytes."""
+    """Return the resident memory of a process, in bytes."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
@@ -38,18 +38,18 @@ def resident_bytes(pid: int) -> int:
 
 
 def open_descriptors(pid: int) -> int:
-    """Return how many files and sockets a process holds open."""
+    """Return the number of open files and sockets of a process."""
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 class PeakWatch:
-    """Looks at the memory of a process all the while; a context manager.
+    """Watches the memory of a process; a context manager.
 
     Args:
         pid: The process.
 
     Attributes:
-        peak_bytes: The most that it was seen to hold.
+        peak_bytes: The largest resident memory seen, in bytes.
     """
 
     def __init__(self, pid: int) -> None:
@@ -70,15 +70,15 @@ class PeakWatch:
         while not self._is_over.wait(_LOOK_S):
             try:
                 self.peak_bytes = max(self.peak_bytes, resident_bytes(self._pid))
-            except (FileNotFoundError, ProcessLookupError):  # it has ended
+            except (FileNotFoundError, ProcessLookupError):  # the process has ended
                 return
 
 
 @contextmanager
 def apart(pids: Sequence[int]) -> Iterator[None]:
-    """Give one core to some processes, and the others to this one, which gets all of them back.
+    """Pin some processes to one core and this process to the others, within the context.
 
-    Left alone, the system now and then puts a pair that takes turns on one core, which then never
+    The system itself sometimes puts two processes that take turns on one core, which then never
     sleeps: the figures would have two peaks.
     """
     cores = sorted(os.sched_getaffinity(0))

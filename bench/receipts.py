@@ -1,4 +1,4 @@
-"""What was confirmed, and whether the history holds it."""
+"""Receipts, and their comparison with the history."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["Findings", "Ledger", "Receipt", "compare"]
 
 
 class Receipt(NamedTuple):
-    """A message's place, as a receipt or the history tells it.
+    """A message's place, from a receipt or from the history.
 
     Attributes:
         room: The room.
-        seq: Its place in the room's order.
-        id: Its sender's name for it, which nobody else uses.
+        seq: The message's place in the room's order.
+        id: The message's id, unique among all senders.
     """
 
     room: str
@@ -27,13 +27,13 @@ class Receipt(NamedTuple):
 
 @dataclass(frozen=True)
 class Findings:
-    """What is wrong.
+    """The number of faults, by kind.
 
     Attributes:
-        missing: How many messages were confirmed, and are not in the history.
-        duplicates: How many are there more than once.
-        misplaced: How many were confirmed, and are there at another place only.
-        gaps: How many places of the history nothing is at, or more than one message.
+        missing: Confirmed messages that are not in the history.
+        duplicates: Messages that are in the history more than once.
+        misplaced: Confirmed messages that are in the history only at another place.
+        gaps: Places in the history with no message, or with more than one message.
     """
 
     missing: int
@@ -44,12 +44,12 @@ class Findings:
 
 @dataclass
 class Ledger:
-    """What all clients note, in threads of their own.
+    """The notes of all clients, each of which runs in its own thread.
 
     Attributes:
-        receipts: What was confirmed.
-        ends: How many sessions there were, by how they ended.
-        refusals: How many requests were refused, by the code.
+        receipts: The receipts.
+        ends: The number of sessions, by the way they ended.
+        refusals: The number of refused requests, by code.
     """
 
     receipts: list[Receipt] = field(default_factory=list)
@@ -74,7 +74,7 @@ class Ledger:
 
 
 def compare(receipts: Iterable[Receipt], history: Iterable[Receipt]) -> Findings:
-    """Compare what was confirmed with all that the history holds."""
+    """Compare the receipts with the whole history."""
     seqs_of: dict[tuple[str, str], list[int]] = defaultdict(list)
     seqs_in: dict[str, list[int]] = defaultdict(list)
     for room, seq, id in history:

@@ -1,4 +1,4 @@
-"""What was measured, as a table, as verdicts and as JSON."""
+"""The figures, as a table, as verdicts and as JSON."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["as_json", "machine", "table", "verdicts"]
 
 
 def table(figures: Figures) -> str:
-    """Return the medians, with the lowest and the highest figure of all rounds."""
+    """Return a table of medians, with the lowest and the highest figure of all rounds."""
     rows = [
         (
             quantity,
@@ -38,7 +38,7 @@ def table(figures: Figures) -> str:
 
 
 def verdicts(measure: Measure, figures: Figures) -> Iterator[str]:
-    """Say of each target whether it is reached."""
+    """Return a line for each target that tells whether it is reached."""
     for target in measure.targets:
         reached = target.reached(figures)
         if reached is None:
@@ -53,7 +53,7 @@ def verdicts(measure: Measure, figures: Figures) -> Iterator[str]:
 
 
 def as_json(results: Mapping[str, Figures], missing: Iterable[str]) -> str:
-    """Return every figure of every round, and on what machine they were taken."""
+    """Return every figure of every round, and a description of the machine, as JSON."""
     measured = {peer for figures in results.values() for by in figures.values() for peer in by}
     return json.dumps(
         {
@@ -87,7 +87,7 @@ def as_json(results: Mapping[str, Figures], missing: Iterable[str]) -> str:
 
 
 def machine() -> str:
-    """Return what the figures were taken on."""
+    """Return a description of this machine."""
     model = next(
         (
             line.partition(":")[2].strip()

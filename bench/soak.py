@@ -1,8 +1,8 @@
-"""A daemon on which sessions come and go for long, and what is left of it and of what was said.
+"""A soak: sessions come and go for a long time, then the daemon and its history are checked.
 
-In the first third the daemon is ended and started again on what it kept, in the middle of the talk.
-When everyone has left, it has seen everything and its memory is taken for warm; after the rest,
-when everyone has left once more, it should hold no more than then.
+In the first third, the daemon is stopped and restarted on its data during the conversation. When
+all clients have left, the daemon has done everything once, and its memory is the base. After the
+rest, when all clients have left again, it should hold no more than the base.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ from chatd.wire.messages import ChatHeader
 __all__ = ["Rest", "read_history", "soak"]
 
 CLIENTS = 40
-"""How many are there at once, about."""
+"""Approximate number of clients at once."""
 SETTLE_S = 20.0
-"""How long the last sessions may take to be gone, in seconds."""
+"""Time that the last sessions may take to end, in seconds."""
 PAGE = 500
-"""How much of the history is read at once, in messages."""
+"""Length of a page of history, in messages."""
 _LOOK_S = 0.1
 
 
 class _Reader(SoakLine):
-    """Reads what the history holds.
+    """Reads the history.
 
     Attributes:
-        history: What it was told, in order.
+        history: The messages of the history, in order.
     """
 
     history: list[Receipt]
@@ -54,13 +54,13 @@ class _Reader(SoakLine):
 
 @dataclass(frozen=True)
 class Rest:
-    """What a daemon holds that nobody is connected to.
+    """The objects, files and memory of a daemon without clients.
 
     Attributes:
-        counts: What the daemon counts itself.
-        descriptors: How many files it holds open.
-        before_bytes: How much memory it held before it counted, free memory included.
-        resident_bytes: How much it held after it.
+        counts: The daemon's own counts.
+        descriptors: The number of its open files.
+        before_bytes: Its memory before it counted, freed memory included, in bytes.
+        resident_bytes: Its memory afterwards, in bytes.
     """
 
     counts: Counts
@@ -69,7 +69,7 @@ class Rest:
     resident_bytes: int
 
     def beyond(self, base: Rest) -> dict[str, int]:
-        """Return how much more there is than at the base, by what it is."""
+        """Return the growth since the base, by kind."""
         before, after = base.counts, self.counts
         more = {
             "descriptors": self.descriptors - base.descriptors,
@@ -84,7 +84,7 @@ class Rest:
 
 
 def soak(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
-    """Let sessions come and go; see what is left of the daemon, and of what it confirmed."""
+    """Let sessions come and go, then check the daemon and the messages that it confirmed."""
     figures: Figures = {}
     for peer in peers:
         ledger = Ledger()
@@ -104,7 +104,7 @@ def soak(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
 
 def _soak(daemon: Daemon, seconds: float, ledger: Ledger) -> dict[str, float]:
     server = daemon.start()
-    read_history(server)  # of nothing: it has done everything once
+    read_history(server)  # the history is empty: the daemon only does everything once
     base = _rest(daemon)
 
     def begin_again() -> None:
@@ -139,7 +139,7 @@ def _soak(daemon: Daemon, seconds: float, ledger: Ledger) -> dict[str, float]:
 def _connect_again_and_again(
     daemon: Daemon, ledger: Ledger, numbers: Sequence[int], meanwhile: Callable[[], None]
 ) -> None:
-    """Let clients come and go as long as something takes, and wait until all have left."""
+    """Let clients come and go within the context, then wait until all have left."""
     is_closing = Event()
     with ThreadPoolExecutor(len(numbers)) as pool:
         runs = [
@@ -155,7 +155,7 @@ def _connect_again_and_again(
 
 
 def _rest(daemon: Daemon, base: Rest | None = None) -> Rest:
-    """Wait until a daemon is left alone and holds no more than at the base; return what it does."""
+    """Wait until a daemon has no clients and holds no more than the base; return what it holds."""
     deadline = time.monotonic() + SETTLE_S
     first = _look_at(daemon)
     while True:
@@ -177,7 +177,7 @@ def _look_at(daemon: Daemon) -> Rest:
 
 
 def read_history(server: Server) -> list[Receipt]:
-    """Read all that the history holds of the rooms, page by page."""
+    """Read the whole history of the rooms, page by page."""
     with connect(server.host, server.port) as link:
         reader = _Reader(link, "reader", ROOMS[0], key=server.key, ledger=Ledger(), waiting={})
         reader.history = []

@@ -1,7 +1,6 @@
-"""The clients of a soak: they talk, look around, and leave in every way there is.
+"""The clients of a soak: they talk, list and join rooms, and leave in every possible way.
 
-Each is a thread with one session after the other, so that what it does can be read from top to
-bottom.
+Each client is a thread with one session after the other, so that its code reads from top to bottom.
 """
 
 from __future__ import annotations
@@ -24,9 +23,9 @@ __all__ = ["ROOMS", "SoakClient", "SoakLine"]
 ROOMS = tuple(f"#r{number}" for number in range(8))
 """The rooms in which they talk."""
 PATIENCE_S = 30.0
-"""How long an answer may take, in seconds."""
+"""Time that an answer may take, in seconds."""
 STALL_S = 4.0
-"""How long one who stalls reads nothing, in seconds, at most."""
+"""Limit on the time that a stalling client reads nothing, in seconds."""
 _PAUSE_S = 0.2
 _READ_BYTES = 65536
 
@@ -39,12 +38,11 @@ class SoakLine(AnsweringLine):
         name: See `Line`.
         room: See `Line`.
         key: See `Line`.
-        ledger: Where receipts are noted.
-        waiting: The messages without a receipt, by their ids; they may be those of a session
-            before this one.
+        ledger: Notes receipts.
+        waiting: The messages without a receipt, by id; an earlier session may have sent them.
 
     Attributes:
-        results: The RESULTs that have arrived, by the ids of their commands.
+        results: The received RESULTs, by the ids of their commands.
     """
 
     def __init__(
@@ -87,14 +85,14 @@ class SoakLine(AnsweringLine):
             self._ledger.confirm(Receipt(header.room, header.seq, header.id))
 
     def say_waiting(self) -> None:
-        """Say all that has no receipt, and wait for the receipts."""
+        """Send all messages without a receipt, and wait for the receipts."""
         for message in self._waiting.values():
             self.session.send(message.type, message.header, message.content)
         self.push()
         self.read_until_true(lambda: not self._waiting)
 
     def command(self, command: str, **fields: object) -> str:
-        """Give a command, with the next `push`; return its id."""
+        """Queue a command for the next `push`; return its id."""
         self._commands += 1
         id = f"c{self._commands}"
         header = {**fields, "id": id, "command": command}
@@ -102,14 +100,14 @@ class SoakLine(AnsweringLine):
         return id
 
     def ask(self, command: str, **fields: object) -> dict[str, object]:
-        """Give a command, and wait for its RESULT; it is empty where there is none."""
+        """Give a command, and wait for its RESULT; return an empty result if it was refused."""
         id = self.command(command, **fields)
         self.push()
         self.read_until_true(lambda: id in self.results)
         return self.results.pop(id)
 
     def push(self) -> None:
-        """Send what was queued."""
+        """Send the queued data."""
         self.link.sendall(self.session.data_to_send())
 
     def send_half(self, message: Message) -> None:
@@ -119,12 +117,12 @@ class SoakLine(AnsweringLine):
         self.link.sendall(data[: len(data) // 2])
 
     def rave(self, noise: bytes) -> None:
-        """Send what is no record, and read to the end."""
+        """Send bytes that are not a record, and read to the end."""
         self.link.sendall(noise)
         self.read_until_true(lambda: False)
 
     def read_until_true(self, is_enough: Callable[[], bool]) -> None:
-        """Read until it is enough.
+        """Read until a condition holds.
 
         Raises:
             ConnectionError: The session ended before.
@@ -137,7 +135,7 @@ class SoakLine(AnsweringLine):
             self._read(rest)
 
     def read_for(self, seconds: float) -> None:
-        """Read for so long; see `read_until_true` for what is raised."""
+        """Read for some seconds; for errors see `read_until_true`."""
         deadline = time.monotonic() + seconds
         while (rest := deadline - time.monotonic()) > 0:
             self._read(rest)
@@ -160,10 +158,10 @@ class SoakClient:
     """A client that connects again and again.
 
     Args:
-        number: Which one it is; what it does follows from that.
-        find_server: Returns the server, or None while there is none.
-        ledger: Where it notes what it sees.
-        is_closing: Set when everyone is to leave.
+        number: The client's number, which determines its actions.
+        find_server: Returns the server, or None while none runs.
+        ledger: Notes receipts, refusals and the ends of sessions.
+        is_closing: Set when all clients must leave.
     """
 
     def __init__(
@@ -184,7 +182,7 @@ class SoakClient:
         self._name = self._room = ""
 
     def run(self) -> None:
-        """Come and go until everyone is to leave."""
+        """Connect and leave again and again until `is_closing` is set."""
         while not self._is_closing.is_set():
             server = self._find_server()
             try:
@@ -202,7 +200,7 @@ class SoakClient:
                 self._intrude(link)
                 return
             self._sessions += 1
-            if not self._waiting:  # else it comes back under its name, and says that again
+            if not self._waiting:  # otherwise it takes its name again, and sends them again
                 self._name = f"v{self._number}x{self._sessions}"
                 self._room = random.choice(ROOMS)
             line = SoakLine(
@@ -224,7 +222,7 @@ class SoakClient:
             (self._rave if random.random() < 0.1 else leave)(line)
 
     def _intrude(self, link: socket.socket) -> None:
-        """Come without a session: say nonsense, nothing, or half of what is needed."""
+        """Connect without a session: send nonsense, nothing, or half of a handshake."""
         self._ledger.session_ended("no session")
         link.recv(_READ_BYTES)
         noise = self._random.randbytes(self._random.choice((1, 25, 50, 4_000)))
@@ -247,7 +245,7 @@ class SoakClient:
         line.say_waiting()
 
     def _look_around(self, line: SoakLine) -> None:
-        """Go into a room and out of it, which nobody else may know."""
+        """Join and leave a room, possibly a room without other members."""
         room = self._random.choice((*ROOMS, f"#passing{self._random.random()}"))
         if room != line.room:
             line.ask("join", room=room)
@@ -263,7 +261,7 @@ class SoakClient:
         line.push()
 
     def _drop(self, line: SoakLine) -> None:
-        """Say something, and be gone before it has its receipt."""
+        """Send messages, and disconnect before the receipts."""
         self._ledger.session_ended("reset")
         self._queue(line, 3)
         for message in self._waiting.values():
@@ -278,7 +276,7 @@ class SoakClient:
             reset(line.link)
 
     def _stall(self, line: SoakLine) -> None:
-        """Ask for a lot, and read none of it."""
+        """Ask for much history, and read none of it."""
         self._ledger.session_ended("stalled")
         for _ in range(20):
             line.command("history", room=line.room, limit=500)

@@ -1,7 +1,7 @@
-"""The daemon that is soaked: chatd as it is, which counts what it holds on SIGUSR1.
+"""The daemon for a soak: the usual chatd, which also counts its objects on SIGUSR1.
 
-Run as `python -m bench.soak_server PORT KEY_FILE DATA HEARTBEAT_S`. It keeps everything that is
-said. For each SIGUSR1 it adds one line to `bench.counts.FILE`, a `Counts`.
+Run as `python -m bench.soak_server PORT KEY_FILE DATA HEARTBEAT_S`. It keeps every message. For
+each SIGUSR1 it adds one line to `bench.counts.FILE`, a `Counts`.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ EVERYTHING = Retention(max_messages=2**40, max_bytes=2**50)
 
 
 def count_objects(factory: ChatFactory) -> Counts:
-    """Count what there is, when what nobody uses was given back.
+    """Count the objects, after freed memory was returned to the system.
 
-    Of memory that was freed, the C library keeps what it may use again, and its heap as large as it
-    ever was where the last piece of it is in use: by that, growth could not be told from use.
+    The C library keeps freed memory for later use, and its heap does not shrink while the last
+    piece of it is in use. With such memory, growth could not be told from use.
     """
     gc.collect()
-    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc has it
+    give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # only glibc has it
     if give_back is not None:
         give_back(0)
     objects = gc.get_objects()

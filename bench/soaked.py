@@ -1,4 +1,4 @@
-"""The daemon that is soaked, as the bench sees it: it starts it, ends it and lets it count."""
+"""The benchmark's control of the soaked daemon: starts it, stops it and lets it count."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ __all__ = ["Daemon"]
 
 HEARTBEAT_S = 1.0
 STOP_S = 20.0
-"""How long it may take to end, in seconds."""
+"""Time that the daemon may take to end, in seconds."""
 COUNT_S = 10.0
-"""How long it may take to count, in seconds."""
+"""Time that the daemon may take to count, in seconds."""
 _LOOK_S = 0.02
 
 
 class Daemon:
-    """The daemon that is soaked.
+    """The soaked daemon.
 
     Args:
-        peer: What it is.
-        kept: An empty directory for its key, and for what it keeps.
+        peer: The kind of server.
+        kept: An empty directory for its key and its data.
 
     Attributes:
-        server: It, or None while it does not run.
-        tracebacks: How many were in the logs of those that were ended.
+        server: The running server, or None while none runs.
+        tracebacks: The number of tracebacks in the logs of the stopped servers.
     """
 
     def __init__(self, peer: Peer, kept: Path) -> None:
@@ -49,16 +49,16 @@ class Daemon:
         self.tracebacks = 0
 
     def start(self) -> Server:
-        """Start it, on what it kept."""
+        """Start the daemon on its data."""
         server = self._stack.enter_context(running(self._peer))
         self.server = server
         return server
 
     def end(self) -> None:
-        """End it as an operator does, with SIGTERM.
+        """Stop the daemon as an operator does, with SIGTERM.
 
         Raises:
-            ChildProcessError: It ended with another status than 0.
+            ChildProcessError: Its exit status is not 0.
             subprocess.TimeoutExpired: It did not end in time.
         """
         server, self.server = self.server, None
@@ -70,15 +70,15 @@ class Daemon:
             self.tracebacks += count_tracebacks(server.work)
 
     def close(self) -> None:
-        """End it in whatever way, if it runs."""
+        """Stop the daemon by any means, if it runs."""
         self.server = None
         self._stack.close()
 
     def ask(self) -> Counts:
-        """Let it count what it holds.
+        """Let the daemon count its objects.
 
         Raises:
-            TimeoutError: It did not answer.
+            TimeoutError: The daemon did not answer.
         """
         assert self.server is not None
         told = self.server.work / FILE

@@ -1,4 +1,4 @@
-"""A member that does not read, and how long the others in its room wait for each message."""
+"""The delay of messages in a room with a member that does not read."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bench.process import MIB, PeakWatch, apart, resident_bytes
 __all__ = ["stalled"]
 
 MEMBERS = 20
-"""How many read, in each of the two rooms."""
+"""Number of reading members in each of the two rooms."""
 LENGTH = 64 * 1024
-"""How long a message is, in bytes."""
+"""Length of a message, in bytes."""
 BATCH = 256
-"""How many are said past a member: it is cut off only after some more, and another follows it."""
+"""Number of messages for each stalled member, too few to disconnect it; then another joins."""
 STALLING, CALM = 0, 1
-"""The room in which a member does not read, and the one in which all do."""
+"""The room with a member that does not read, and the room without."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class _Scene:
     """Two rooms of one server.
 
     Attributes:
-        peer: What the server is.
+        peer: The kind of server.
         server: The server.
-        crowd: Who reads.
+        crowd: The reading members.
     """
 
     peer: Peer
@@ -41,7 +41,7 @@ class _Scene:
     crowd: Crowd
 
     def latencies_s(self, room: int, messages: int) -> tuple[float, ...]:
-        """Say messages one at a time, each when everyone who reads has the one before it."""
+        """Send messages one at a time, each after all reading members have the previous message."""
         sample = round_trips(
             self.crowd,
             self.server.pid,
@@ -53,16 +53,16 @@ class _Scene:
         return sample.latencies_s
 
     def add_stalled(self, number: int, stack: ExitStack) -> None:
-        """Let one more into the stalling room that will not read."""
+        """Add another member that does not read to the stalling room."""
         link = stack.enter_context(connect(self.server.host, self.server.port))
         line = self.peer.line(link, f"stalled{number}", f"#r{STALLING}", key=self.server.key)
         line.join()
 
 
 def stalled(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
-    """Say messages of 64 KiB past a member that does not read, and where all read."""
+    """Send messages of 64 KiB to a room with a member that does not read, and to one without."""
     figures: Figures = {}
-    # Who comes and goes is not told: it would be counted as a message.
+    # No events about joins: they would be counted as messages.
     prepare = partial(prepare_chatd, options=("--presence-limit", "0"))
     for peer in peers:
         with running(replace(peer, prepare=prepare)) as server, ExitStack() as stack:

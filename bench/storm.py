@@ -1,4 +1,4 @@
-"""Everyone connects at once: how long until the last is welcome."""
+"""A storm: all clients connect at once, and the last welcome is timed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["storm"]
 
 
 def storm(peers: Sequence[Peer], effort: Effort, note: Note) -> Figures:
-    """Let thousands connect at once to a server that has just begun."""
+    """Let thousands of clients connect at once to a server that has just started."""
     figures: Figures = {}
     for _ in range(effort.rounds):
         for peer in peers:

@@ -1,4 +1,4 @@
-"""What a measure is, and what must be reached in it."""
+"""`Measure` and `Target`: a measurement, and the figures that chatd must reach in it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["Measure", "Target"]
 
 @dataclass(frozen=True)
 class Target:
-    """What chatd must reach.
+    """A figure that chatd must reach.
 
     Attributes:
-        quantity: Which figures are compared.
-        of: The peer that must reach it.
-        beside: The peers whose best figure it is compared with; none for a plain bound.
-        ratio: The ratio that must be reached, or the bound.
-        is_most: Whether the ratio may be no more than that; else no less.
+        quantity: The quantity whose figures are compared.
+        of: The peer that must reach the target.
+        beside: The peers whose best figure is the reference; none for an absolute bound.
+        ratio: The ratio to the reference, or the absolute bound.
+        is_most: Whether `ratio` is an upper bound; otherwise it is a lower bound.
     """
 
     quantity: str
@@ -31,7 +31,7 @@ class Target:
     is_most: bool = False
 
     def reached(self, figures: Figures) -> float | None:
-        """Return the ratio, or None where a figure is missing."""
+        """Return the ratio, or None if a figure is missing."""
         quantity = figures.get(self.quantity, {})
         if self.of not in quantity:
             return None
@@ -43,7 +43,7 @@ class Target:
         return mine / best if best else None
 
     def is_met(self, figures: Figures) -> bool | None:
-        """Say whether it is reached; None where a figure is missing."""
+        """Return whether the target is reached, or None if a figure is missing."""
         reached = self.reached(figures)
         if reached is None:
             return None
@@ -52,15 +52,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Measure:
-    """Something that is measured.
+    """A measurement.
 
     Attributes:
-        name: What the command line calls it.
-        title: What a table calls it.
+        name: The name on the command line.
+        title: The title of its table.
         unit: The unit of its figures.
-        peers: Whose figures are taken.
-        take: Takes them.
-        targets: What must be reached.
+        peers: The peers that take part.
+        take: Takes the figures.
+        targets: The targets of chatd.
     """
 
     name: str

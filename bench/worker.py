@@ -1,4 +1,4 @@
-"""Workers: parts of the load, each in a process of its own, so that none waits for another.
+"""Workers: parts of the load, each in its own process, so that none waits for another.
 
 A worker is a module of `bench` that `python -m` runs. It reads a task from standard input and
 writes an answer to standard output, both as JSON.
@@ -26,10 +26,10 @@ class ConnectTask(msgspec.Struct, frozen=True, kw_only=True):
     """The task of a worker that makes connections.
 
     Attributes:
-        host: Where the server is.
-        port: Where the server is.
-        key: The shared key, where there is one.
-        count: How many connections to make in all.
+        host: The server's host.
+        port: The server's port.
+        key: The shared key, if there is one.
+        count: The number of connections to make.
     """
 
     host: str
@@ -40,7 +40,7 @@ class ConnectTask(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextmanager
 def started(module: str, task: msgspec.Struct) -> Iterator[subprocess.Popen[bytes]]:
-    """Start a worker on a task; it is killed at the end if it still runs then."""
+    """Start a worker on a task; at the end, kill it if it still runs."""
     with subprocess.Popen(
         [sys.executable, "-m", module],
         cwd=_ROOT,
@@ -48,7 +48,7 @@ def started(module: str, task: msgspec.Struct) -> Iterator[subprocess.Popen[byte
         stdout=subprocess.PIPE,
     ) as process:
         assert process.stdin is not None
-        with suppress(BrokenPipeError):  # it failed at once: `answer_of` tells
+        with suppress(BrokenPipeError):  # the worker failed at once: `answer_of` reports it
             process.stdin.write(msgspec.json.encode(task))
             process.stdin.close()
         try:
@@ -61,7 +61,7 @@ def answer_of(process: subprocess.Popen[bytes], answer_type: type[T]) -> T:
     """Wait until a worker has done its task, and return its answer.
 
     Raises:
-        RuntimeError: It failed.
+        RuntimeError: The worker failed.
     """
     assert process.stdout is not None
     answer = process.stdout.read()

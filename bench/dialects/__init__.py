@@ -1,1 +1,1 @@
-"""How each peer is spoken to: a module for each protocol."""
+"""The protocols of the peers, a module for each."""

@@ -1,8 +1,8 @@
-"""What the load driver needs of a protocol: one `Line` is one connection that speaks it.
+"""`Line`: the load driver's interface to a protocol, one connection that speaks it.
 
-A line is blocking while it joins, and afterwards only told what arrived. Counting must cost the
-driver next to nothing, so that it is never the bottleneck: a line counts the bytes of its stream,
-and only the one that is watched counts messages.
+A line blocks while it joins. Afterwards the driver feeds it received data. Counting must cost the
+driver next to nothing, so that the driver is never the bottleneck: a line counts the bytes of its
+stream, and only a watched line counts messages.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import ClassVar
 __all__ = ["PAYLOAD_BYTES", "Line", "connect", "payload", "reset"]
 
 PAYLOAD_BYTES = 100
-"""The length of a message's content, unless a measure sets another."""
+"""Length of a message's content, unless a measure sets another length."""
 _LINGER = Struct("ii").pack(1, 0)
 
 
@@ -26,13 +26,13 @@ def connect(host: str, port: int) -> socket.socket:
 
 
 def reset(link: socket.socket) -> None:
-    """Close a TCP connection without a word, not even a FIN: the other side is sent a RST."""
+    """Close a TCP connection with a RST instead of a FIN."""
     link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER)
     link.close()
 
 
 def payload(length: int) -> bytes:
-    """Return a content of so many printable bytes."""
+    """Return printable content of a length."""
     return (b"The quick brown fox jumps over the lazy dog " * (length // 44 + 1))[:length]
 
 
@@ -41,18 +41,18 @@ class Line:
 
     Args:
         link: The connection, open and blocking.
-        name: Who speaks.
+        name: The client's name.
         room: The room, channel, subject or topic.
-        key: The shared key, where there is one.
-        is_watched: Whether `seen` is asked of this line.
+        key: The shared key, if there is one.
+        is_watched: Whether the driver calls `seen` of this line.
 
     Attributes:
-        stream_bytes: How many bytes of the stream have arrived since `begin`; equal for two
-            members that were delivered the same.
+        stream_bytes: The number of bytes that have arrived since `begin`; equal for two members
+            that got the same messages.
     """
 
     HEARS_ITSELF: ClassVar[bool] = True
-    """Whether a member is delivered what it says itself."""
+    """Whether a member gets its own messages."""
 
     def __init__(
         self,
@@ -75,41 +75,45 @@ class Line:
         raise NotImplementedError
 
     def join_to_speak(self) -> None:
-        """Do as `join`, but hear nothing that the room says, if that is a matter of choice."""
+        """Do as `join`, but get no messages of the room if the protocol allows that."""
         self.join()
 
     def encode(self, first: int, count: int, content: bytes) -> bytes:
-        """Return what says `content` to the room `count` times, numbered from `first`."""
+        """Return the bytes that send `content` to the room `count` times, numbered from `first`."""
         raise NotImplementedError
 
     def begin(self) -> None:
-        """Count from here."""
+        """Start counting."""
         self.stream_bytes = 0
 
     def feed(self, data: memoryview) -> None:
-        """Take what arrived."""
+        """Take received data."""
         self.stream_bytes += len(data)
 
     def seen(self) -> int:
-        """Return how many messages have arrived since `begin`; only of a watched line.
+        """Return the number of messages that have arrived since `begin`, on a watched line.
 
-        The length of a delivery is that of the first one, which the driver sends alone.
+        The first delivery, which the driver sends alone, determines the length of a delivery.
         """
         return self.stream_bytes // self.delivery_bytes if self.delivery_bytes else 0
 
     def first_seen(self) -> None:
-        """Take all that has arrived for the delivery of one message."""
+        """Set the length of a delivery to the number of bytes that have arrived."""
         self.delivery_bytes = self.stream_bytes
 
     def check(self, count: int) -> None:
-        """Raise unless exactly `count` messages have arrived, each as it should be."""
+        """Check that exactly `count` messages have arrived, each of them correct.
+
+        Raises:
+            AssertionError: The messages are not the expected ones.
+        """
         if self.delivery_bytes * count != self.stream_bytes:
             raise AssertionError(
                 f"{self.stream_bytes} bytes of {self.delivery_bytes * count} arrived"
             )
 
     def read_until(self, mark: bytes) -> bytes:
-        """Read, blocking, until `mark` has come; return all that was read."""
+        """Read, blocking, until `mark` has arrived; return all data that was read."""
         data = b""
         while mark not in data:
             piece = self.link.recv(65536)

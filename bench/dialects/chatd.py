@@ -1,8 +1,8 @@
 """chatd, with or without a key.
 
-With a key the records of a line are counted by their lengths alone; only those of a watched line
-are opened. What a watched line was delivered is checked in full, checksums and signatures, when
-the clock has stopped.
+With a key, the lengths of a line's records are counted, and only those of a watched line are
+opened. When the clock has stopped, the messages of a watched line are checked in full, with
+checksums and signatures.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ class ChatdLine(Line):
         self._has_key = key is not None
         self._session = ClientConnection(self._codec, self._channel, 0.0, name=name, rooms=[room])
         self._is_counting = False
-        self._record_rest = 0  # how much of a record is still to come
-        self._split_length = b""  # the first byte of a record's length, where it came alone
+        self._record_rest = 0  # the missing bytes of a record
+        self._split_length = b""  # the first byte of a record's length, if it came alone
         self._pieces: list[bytes] = []
         self._partial = b""
         self._seen = 0
         self._said = 0
 
     def join(self) -> None:
-        """See `Line`: the welcome confirms it, since the room is asked for in the handshake."""
+        """See `Line`: the welcome confirms the room, which the handshake asks for."""
         while True:
             self.link.sendall(self._session.data_to_send())
             data = self.link.recv(65536)
@@ -67,9 +67,9 @@ class ChatdLine(Line):
                 return
 
     def encode(self, first: int, count: int, content: bytes) -> bytes:
-        """See `Line`; call it in the order in which it will be sent.
+        """See `Line`; call it in the order of sending.
 
-        The numbers go on from run to run: an id that is said again is delivered once.
+        The numbers continue from run to run: the server delivers a repeated id only once.
         """
         first, self._said = self._said, self._said + count
         frames = [
@@ -86,7 +86,7 @@ class ChatdLine(Line):
         self._seen = 0
 
     def feed(self, data: memoryview) -> None:
-        """See `Line`: counts the plaintext; what comes before `begin` is read as a client does."""
+        """See `Line`: counts the plaintext; before `begin`, reads it as a client does."""
         if not self._is_counting:
             self._session.receive_data(bytes(data))
             for event in self._session.events():
@@ -104,10 +104,10 @@ class ChatdLine(Line):
         return self._seen
 
     def first_seen(self) -> None:
-        """See `Line`: there is no need to learn the length of a delivery."""
+        """See `Line`: the length of a delivery is not needed."""
 
     def check(self, count: int) -> None:
-        """See `Line`: every checksum and signature, and the order."""
+        """See `Line`: checks every checksum, every signature and the order."""
         reader = self._codec.reader()
         seqs: list[int | None] = []
         for piece in self._pieces:

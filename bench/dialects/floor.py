@@ -1,4 +1,4 @@
-"""The floor: a length and a content, and nothing else; its server is `bench.floor_server`."""
+"""The floor: only a length and a content; its server is `bench.floor_server`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class FloorLine(Line):
         self.read_until(_JOINED)
 
     def encode(self, first: int, count: int, content: bytes) -> bytes:
-        """See `Line`: the number stands in the place of the first 8 bytes."""
+        """See `Line`: the number replaces the first 8 bytes."""
         length, rest = _LENGTH.pack(8 + len(content[8:])), content[8:]
         return b"".join(
             b"%b%08x%b" % (length, number, rest) for number in range(first, first + count)

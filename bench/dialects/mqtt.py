@@ -14,7 +14,7 @@ _KEEP_ALIVE_S = 65535
 
 
 class MqttLine(Line):
-    """One connection to a broker of MQTT; see `Line`."""
+    """One connection to an MQTT broker; see `Line`."""
 
     def join(self) -> None:
         """See `Line`."""
@@ -25,7 +25,7 @@ class MqttLine(Line):
         self.read_until(_SUBSCRIBED)
 
     def encode(self, first: int, count: int, content: bytes) -> bytes:
-        """See `Line`: the number stands in the place of the first 8 bytes."""
+        """See `Line`: the number replaces the first 8 bytes."""
         rest = content[8:]
         head = _packet(_PUBLISH, _string(self._topic) + b"%08x%b" % (0, rest))[: -8 - len(rest)]
         return b"".join(
@@ -34,7 +34,7 @@ class MqttLine(Line):
 
     @property
     def _topic(self) -> bytes:
-        return self.room.lstrip("#").encode()  # in a topic that sign is a wildcard
+        return self.room.lstrip("#").encode()  # `#` is a wildcard in topics
 
 
 def _string(text: bytes) -> bytes:

@@ -17,8 +17,8 @@ class NatsLine(Line):
     """One connection to NATS; see `Line`.
 
     The server pings each client once, between 2.0 and 2.4 s after it has connected; no option
-    prevents it. That ping is no delivery: what is counted begins after it. It is never answered,
-    since an answer could fall into the midst of what is being said.
+    prevents that. The ping is not a delivery, so counting begins after it. The client never answers
+    it, since the answer could end up in the middle of a message.
     """
 
     _joined_at = 0.0
@@ -31,7 +31,7 @@ class NatsLine(Line):
         self._joined_at = time.monotonic()
 
     def encode(self, first: int, count: int, content: bytes) -> bytes:
-        """See `Line`: the number stands in the place of the first 8 bytes."""
+        """See `Line`: the number replaces the first 8 bytes."""
         rest = content[8:]
         head = b"PUB %b %d\r\n" % (self.room.encode(), 8 + len(rest))
         return b"".join(
@@ -39,7 +39,7 @@ class NatsLine(Line):
         )
 
     def begin(self) -> None:
-        """See `Line`: the first time, once the ping has come."""
+        """See `Line`: the first call waits for the ping."""
         if not self._has_begun and not self.stream_bytes:
             self._await_ping()
         self._has_begun = True
@@ -50,7 +50,7 @@ class NatsLine(Line):
         self.link.settimeout(max(0.001, self._joined_at + _FIRST_PING_S - time.monotonic()))
         try:
             self.read_until(_PING)
-        except TimeoutError:  # a server that pings at other times
+        except TimeoutError:  # this server pings at other times
             pass
         finally:
             self.link.settimeout(timeout_s)

@@ -12,8 +12,8 @@ __all__ = ["RedisLine"]
 class RedisLine(Line):
     """One connection to Redis; see `Line`.
 
-    One that subscribes cannot publish. One that publishes is answered each time with the number
-    of those that were delivered it.
+    A connection that subscribes cannot publish. The server answers each publish with the number of
+    receivers.
     """
 
     HEARS_ITSELF: ClassVar[bool] = False
@@ -24,12 +24,12 @@ class RedisLine(Line):
         self.read_until(b":1\r\n")
 
     def join_to_speak(self) -> None:
-        """See `Line`: whoever speaks enters nothing."""
+        """See `Line`: a speaker does not subscribe."""
         self.link.sendall(_request(b"PING"))
         self.read_until(b"+PONG\r\n")
 
     def encode(self, first: int, count: int, content: bytes) -> bytes:
-        """See `Line`: the number stands in the place of the first 8 bytes."""
+        """See `Line`: the number replaces the first 8 bytes."""
         rest = content[8:]
         blank = _request(b"PUBLISH", self.room.encode(), b"%08x%b" % (0, rest))
         head = blank[: -len(b"%08x%b\r\n" % (0, rest))]

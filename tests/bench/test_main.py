@@ -43,10 +43,12 @@ class RefusalTests(SynchronousTestCase):
     def test_rounds(self):
         """Nothing can be measured in no round, or in no time, or in no end of it."""
         for rounds in ("0", "-1"):
-            self.assertEqual(self.refused("--rounds", rounds), "--rounds: there is at least one")
+            self.assertEqual(
+                self.refused("--rounds", rounds), "--rounds: at least one round is needed"
+            )
         for seconds in ("0", "-1", "nan", "inf"):
             said = self.refused("--seconds", seconds)
-            self.assertEqual(said, "--seconds: a run takes some time, up to 60 seconds")
+            self.assertEqual(said, "--seconds: a run takes more than 0 and up to 60 seconds")
 
     def test_soak_seconds(self):
         """A soak has a shortest and a longest time."""
@@ -147,5 +149,5 @@ class MainTests(SynchronousTestCase):
         told = io.StringIO()
         with contextlib.redirect_stdout(told):
             self.assertEqual(program.main(("fan-out-10", "--peers", "chatd-sqlite")), 0)
-        self.assertIn("none takes part", told.getvalue())
+        self.assertIn("none of the chosen peers", told.getvalue())
         self.assertEqual(self.taken, [])
