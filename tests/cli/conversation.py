@@ -1,4 +1,4 @@
-"""A conversation at a terminal in memory: keys are typed, and lines are shown."""
+"""A conversation at a terminal in memory: typed keys, and shown lines."""
 
 import asyncio
 import io
@@ -29,10 +29,10 @@ _TIME = re.compile(r"\A(?:\d{4}-\d\d-\d\d )?\d\d:\d\d ")
 
 
 class Conversation:
-    """Someone at a terminal, and the server that they talk to.
+    """A person at a terminal, and the server of the conversation.
 
     Attributes:
-        done: Fires with the command's status.
+        done: Fires with the exit status.
     """
 
     def __init__(self, reactor, keyboard, screen, **options):
@@ -44,12 +44,12 @@ class Conversation:
 
     @property
     def lines(self):
-        """The lines that are shown, without their times, which must be there."""
+        """The shown lines, without their times, which must be there."""
         return [_TIME.split(line)[1] for line in self._screen.getvalue().splitlines()]
 
     @property
     def prompt(self):
-        """What stands before the line that is typed."""
+        """The prompt."""
         return self.terminal._ask()
 
     def type(self, keys):
@@ -57,7 +57,7 @@ class Conversation:
         self._keyboard.send_text(keys)
 
     async def until(self, is_so):
-        """Let both sides go on until something is so; the server's time stands still."""
+        """Let both sides run until a condition holds; the server's time stands still."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE_S
         while not is_so():
@@ -70,13 +70,13 @@ class Conversation:
         await self.until(lambda: line in self.lines)
 
     async def status(self):
-        """Wait until it is over, and return the status, or raise what it failed with."""
+        """Wait until the conversation is over, and return its status, or raise its error."""
         await self.until(lambda: self.done.called)
         return await self.done.asFuture(asyncio.get_running_loop())
 
 
 class TerminalCase(SynchronousTestCase):
-    """Runs a conversation on a loop of asyncio's."""
+    """Runs a conversation on an asyncio loop."""
 
     def setUp(self):
         self.reactor = CommandReactor()
@@ -84,11 +84,11 @@ class TerminalCase(SynchronousTestCase):
         self.patch(sys, "stdout", self.screen)
         self.patch(terminal, "patch_stdout", lambda raw: nullcontext())
         self.patch(terminal, "_backoff", lambda attempt: 2.0)
-        # Both asyncio and a running reactor want to be woken by signals.
+        # Both asyncio and a running reactor set a wakeup descriptor for signals.
         self.addCleanup(signal.set_wakeup_fd, signal.set_wakeup_fd(-1))
 
     def converse(self, script, **options):
-        """Run a script of what is typed and seen, and return the command's status."""
+        """Run a script of typed keys and expected lines, and return the command's status."""
 
         async def run():
             with (
@@ -102,7 +102,7 @@ class TerminalCase(SynchronousTestCase):
         return asyncio.run(run())
 
     def clear_screen(self):
-        """Forget what was shown."""
+        """Forget the shown lines."""
         self.screen.seek(0)
         self.screen.truncate()
 

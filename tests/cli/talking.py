@@ -1,4 +1,4 @@
-"""Someone who talks, for the tests of what is typed at a terminal and what is shown there."""
+"""A person who talks, for the tests of the terminal's commands and output."""
 
 from typing import Any
 
@@ -15,16 +15,16 @@ from tests.cli.wiring import ENDPOINT, CommandReactor
 
 
 class Talker:
-    """Someone who talks, without a terminal.
+    """A person who talks, without a terminal.
 
     Args:
         reactor: A `CommandReactor`.
         name: The name to ask for.
-        rooms: The rooms to be in.
+        rooms: The rooms to join.
 
     Attributes:
-        lines: What is shown.
-        ends: Why the sessions ended.
+        lines: The shown lines.
+        ends: The reasons of the sessions' ends.
     """
 
     def __init__(self, reactor, name, *rooms):
@@ -52,7 +52,7 @@ class Talker:
         return self.talk.service.client
 
     def type(self, line):
-        """Type a line; return what is shown for it, and fail if it is not done."""
+        """Type a line; return the lines shown for it, and fail if it was not carried out."""
         before = len(self.lines)
         doing = Deferred.fromCoroutine(act_on(self.talk, line))
         self._reactor.settle()
@@ -63,7 +63,7 @@ class Talker:
         return self.lines[before:]
 
     def mistype(self, line):
-        """Type a line that is not done; return why."""
+        """Type a line that is not carried out; return the reason."""
         try:
             self.type(line)
         except NotDone as error:
@@ -71,14 +71,14 @@ class Talker:
         raise AssertionError(f"{line} was done")
 
     def leave(self):
-        """Leave; return the Deferred of its being done."""
+        """Leave; return a Deferred that fires when that is done."""
         left = self.talk.service.stopService()
         self._reactor.settle()
         return left
 
 
 class CommandsCase(SynchronousTestCase):
-    """Has alice, who is an operator, and bob in the lobby."""
+    """Has alice, an operator, and bob in the lobby."""
 
     def setUp(self):
         self.reactor = CommandReactor(policy=Policy(operators=("alice",)))
@@ -88,7 +88,7 @@ class CommandsCase(SynchronousTestCase):
         self.bob.lines.clear()
 
     def say(self, number, room="lobby"):
-        """Have bob say something several times, and forget what is shown."""
+        """Let bob send several messages, and forget the shown lines."""
         for index in range(number):
             self.bob.talk.service.send(f"line {index}", room=room)
         self.reactor.settle()

@@ -26,7 +26,7 @@ KEY = bytes(range(32))
 
 
 class Listed(ChatFactory):
-    """A server that keeps what it was sent."""
+    """A server that keeps its received messages."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
@@ -38,7 +38,7 @@ class Listed(ChatFactory):
 
 
 class Gated(Listed):
-    """A server that answers nothing until it is told to."""
+    """A server that answers only when a test tells it to."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
@@ -51,7 +51,7 @@ class Gated(Listed):
 
 
 class Strict(ChatFactory):
-    """A server that takes nothing."""
+    """A server that refuses every message."""
 
     def message_received(self, session, message):
         raise RequestError("not-allowed", "not that")
@@ -61,14 +61,14 @@ class BatchCase(SynchronousTestCase):
     """Runs a batch in memory.
 
     Attributes:
-        streams: What it reads and writes.
-        complaints: What it complained of.
+        streams: The standard streams.
+        complaints: The errors.
     """
 
     def start(
         self, *inputs, ink=PLAIN, server=Listed, as_json=False, rooms=(), name="alice", **options
     ):
-        """Make a batch of what is read, and return the coroutine that runs it."""
+        """Make a batch with a given input, and return the coroutine that runs it."""
         self.reactor = CommandReactor(server, **options)
         self.streams = Streams(*inputs)
         self.patch(batch, "StandardIO", self.streams)
@@ -87,7 +87,7 @@ class BatchCase(SynchronousTestCase):
 
 class SendingTests(BatchCase):
     def test_lines(self):
-        """Each line is sent and shown when it was received, and the end is clean."""
+        """Each line is sent, and shown when the server has received it; the end is clean."""
         status = self.send(b"one\ntwo\n", b"th", b"ree")
         self.assertEqual(status, Status.DONE)
         self.assertEqual(self.reactor.server.heard, ["one", "two", "three"])
@@ -99,36 +99,36 @@ class SendingTests(BatchCase):
         self.assertEqual(self.reactor.server.sessions, {})
 
     def test_key(self):
-        """It is so with a key too."""
+        """The same holds with a key."""
         self.assertEqual(self.send(b"one\n", key=KEY), Status.DONE)
         self.assertEqual(self.reactor.server.heard, ["one"])
 
     def test_json(self):
-        """As JSON, what is received is shown as that."""
+        """With JSON, received messages and events are printed as JSON."""
         self.send(b"one\n", as_json=True)
         self.assertEqual(len(self.streams.written), 2)
         self.assertTrue(all(line.startswith('{"event":') for line in self.streams.written))
 
     def test_rooms(self):
-        """Lines are said in the first of the rooms, and it is told which room each is about."""
+        """Lines go to the first room, and each shown line names its room."""
         self.assertEqual(self.send(b"one\n", rooms=("ops", "attic")), Status.DONE)
         self.assertEqual(
             self.streams.written, ["* you are alice, in ops, attic", "[ops] alice: one"]
         )
 
     def test_commands(self):
-        """What would be a command at a terminal is said as it is."""
+        """A line that is a command at a terminal is sent as a message."""
         lines = ["/quit", "//", "/join ops"]
         self.assertEqual(self.send("\n".join(lines).encode()), Status.DONE)
         self.assertEqual(self.reactor.server.heard, lines)
 
     def test_colours(self):
-        """Names are written with the ink that is given."""
+        """Names have the colours of the given ink."""
         self.send(b"one\n", ink=Ink("31"))
         self.assertEqual(self.streams.written[1], "\x1b[31malice\x1b[39m: one")
 
     def test_exit(self):
-        """What follows a line `exit` is not sent."""
+        """Lines after a line `exit` are not sent."""
         self.assertEqual(self.send(b"one\nexit\n", b"two\n"), Status.DONE)
         self.assertEqual(self.reactor.server.heard, ["one"])
 
@@ -138,12 +138,12 @@ class SendingTests(BatchCase):
         self.assertEqual(self.reactor.server.heard, ["exit now", " exit", "EXIT"])
 
     def test_nothing(self):
-        """Without a line there is nothing to send, and the end is as clean."""
+        """Without lines nothing is sent, and the end is clean."""
         self.assertEqual(self.send(b""), Status.DONE)
         self.assertEqual(self.reactor.server.heard, [])
 
     def test_shared_streams(self):
-        """The input blocks again when all is done: other programs may share it."""
+        """The input blocks again at the end: other programs may share it."""
         work = self.start(b"one\n")
         os.set_blocking(self.source, False)
         self.successResultOf(run_until_done(self.reactor, work))
@@ -152,7 +152,7 @@ class SendingTests(BatchCase):
 
 class PacingTests(BatchCase):
     def heard_before_answer(self, line, number):
-        """Send lines to a server that does not answer; return how many of them are read."""
+        """Send lines to a server that does not answer; return the number of lines read."""
         work = self.start(*[line + b"\n"] * number, server=Gated)
         done = Deferred.fromCoroutine(work)
         self.reactor.settle()
@@ -165,31 +165,31 @@ class PacingTests(BatchCase):
         return read
 
     def test_many_lines(self):
-        """Of many lines no more are read than may wait, until the server answers."""
+        """Reading pauses at the limit on waiting lines, until the server answers."""
         self.assertLess(self.heard_before_answer(b"x", 5_000), 2_500)
 
     def test_long_lines(self):
-        """Of long lines too, however few they are."""
+        """Reading also pauses at the limit on waiting bytes, with few but long lines."""
         self.assertLess(self.heard_before_answer(b"x" * 100_000, 100), 50)
 
 
 class FaultTests(BatchCase):
     def test_not_utf_8(self):
-        """A line that is not UTF-8 is named by its number, and the others are sent."""
+        """An error names the number of a line that is not UTF-8; the other lines are sent."""
         status = self.send(b"one\n\xff\nthree\n")
         self.assertEqual(status, Status.USAGE)
         self.assertEqual(self.reactor.server.heard, ["one", "three"])
         self.assertEqual(self.complaints, ["line 2 was not sent: it is not UTF-8"])
 
     def test_mark(self):
-        """A byte order mark is not sent; a file that consists of it holds nothing."""
+        """A byte order mark is not sent; a file with nothing else holds no lines."""
         self.assertEqual(self.send(b"\xef\xbb", b"\xbfone\n"), Status.DONE)
         self.assertEqual(self.reactor.server.heard, ["one"])
         self.assertEqual(self.send(b"\xef\xbb\xbfexit\ntwo\n"), Status.DONE)
         self.assertEqual(self.reactor.server.heard, [])
 
     def test_other_encodings(self):
-        """Of text in UTF-16 nothing is sent, and one line says so; the end is clean."""
+        """Text in UTF-16 is not sent, and one line says so; the end is clean."""
         for encoding in ("utf-16-le", "utf-16-be"):
             data = "\ufeffone\ntwo\n".encode(encoding)
             for pieces in ((data,), (data[:1], data[1:])):
@@ -202,14 +202,14 @@ class FaultTests(BatchCase):
                 self.assertEqual(self.reactor.server.sessions, {})
 
     def test_too_long(self):
-        """A line that is longer than the server takes is named by its number."""
+        """An error names the number of a line over the server's limit."""
         status = self.send(b"12345\n123456\n1\n", max_content=5)
         self.assertEqual(status, Status.USAGE)
         self.assertEqual(self.reactor.server.heard, ["12345", "1"])
         self.assertEqual(self.complaints, ["line 2 was not sent: the server's limit is 5 bytes"])
 
     def test_refused_line(self):
-        """A line that the server refuses is named by its number, with the server's reason."""
+        """An error names the number of a refused line, and the server's reason."""
         status = self.send(b"one\ntwo\n", server=Strict)
         self.assertEqual(status, Status.LOST)
         self.assertEqual(len(self.complaints), 2)
@@ -217,7 +217,7 @@ class FaultTests(BatchCase):
             self.assertRegex(complaint, rf"\Aline {number} was refused: not that \(not-allowed\)\Z")
 
     def test_output_closed(self):
-        """When nobody reads what is shown, that is told, and the session ends cleanly."""
+        """If standard output is closed, an error says so, and the session ends cleanly."""
         work = self.start(*[b"x\n"] * 10, server=Gated)
         done = Deferred.fromCoroutine(work)
         self.reactor.settle()
@@ -233,12 +233,12 @@ class FaultTests(BatchCase):
 
 class EndTests(BatchCase):
     def test_nobody_there(self):
-        """Where nobody listens, that is what it fails with."""
+        """If no server listens, the batch fails with that error."""
         work = self.start(b"one\n", server=None)
         self.failureResultOf(run_until_done(self.reactor, work), ConnectError)
 
     def test_refused(self):
-        """A session that is refused is what it fails with; nothing is read."""
+        """If the session is refused, the batch fails with that error, and reads nothing."""
         work = self.start(b"one\n", name="server")
         failure = self.failureResultOf(run_until_done(self.reactor, work), SessionRefused)
         self.assertEqual(failure.value.code, "name-taken")
@@ -246,7 +246,7 @@ class EndTests(BatchCase):
         self.assertTrue(self.streams.transport.disconnecting)
 
     def test_lost(self):
-        """A session that ends while lines may still come is what it fails with."""
+        """If the session ends while lines may still come, the batch fails with that error."""
         work = self.start(b"one\n", b"never ends")
         self.streams.read = lambda: self.streams.protocol.dataReceived(b"one\n")
         done = Deferred.fromCoroutine(work)
@@ -260,7 +260,7 @@ class EndTests(BatchCase):
         self.assertTrue(self.streams.transport.disconnecting)
 
     def test_lost_before_receipts(self):
-        """A session that ends before all receipts came is what it fails with, once."""
+        """If the session ends before all receipts, the batch fails, once."""
         done = Deferred.fromCoroutine(self.start(b"one\ntwo\n", server=Gated))
         self.reactor.settle()
         self.reactor.server.shut_down()
@@ -269,7 +269,7 @@ class EndTests(BatchCase):
         self.assertEqual(self.complaints, [])
 
     def test_cancelled(self):
-        """Where a signal ends it, it says goodbye first."""
+        """If a signal ends it, the client says goodbye first."""
         reasons: list[Any] = []
         ends: list[Any] = []
         self.patch(Session, "ended", lambda session, reason: reasons.append(reason.code))
@@ -284,7 +284,7 @@ class EndTests(BatchCase):
         self.assertTrue(self.streams.transport.disconnecting)
 
     def test_bad_endpoint(self):
-        """An endpoint string that is none is a matter of configuration."""
+        """An invalid endpoint string is a configuration error."""
         work = Batch(CommandReactor(), "bogus", Login(), self.fail)
         done = Deferred.fromCoroutine(work.run(0, as_json=False))
         self.failureResultOf(done, ConfigurationError)

@@ -27,7 +27,7 @@ def luminance(colour):
 
 class PaletteTests(SynchronousTestCase):
     def test_contrast(self):
-        """Each colour has a contrast of 4:1 at least with black and with white."""
+        """Each colour has a contrast of at least 4:1 with black and with white."""
         for colour in PALETTE:
             self.assertGreaterEqual((luminance(colour) + 0.05) / 0.05, 4)
             self.assertGreaterEqual(1.05 / (luminance(colour) + 0.05), 4)
@@ -46,38 +46,38 @@ class InkTests(SynchronousTestCase):
         self.assertEqual(here, f"\x1b[38;5;{PALETTE[1]}malice\x1b[39m")
 
     def test_spelling(self):
-        """Spellings of a name that count as the same have the same colour."""
+        """Spellings of a name that count as the same name have the same colour."""
         ink = ink_for(XTERM, is_terminal=True)
         colours = {ink.name(name).partition("m")[0] for name in ("Zoë", "zoë", "zoe\u0308")}
         self.assertEqual(len(colours), 1)
 
     def test_all_are_used(self):
-        """Names are spread over all of the colours."""
+        """Names are spread over all colours."""
         ink = ink_for(XTERM, is_terminal=True)
         used = {ink.name(f"guest-{number}").partition("m")[0] for number in range(200)}
         self.assertEqual(used, {f"\x1b[38;5;{colour}" for colour in PALETTE})
 
     @given(st.text())
     def test_name(self, name):
-        """A name is as it was, between the codes that set and reset its colour."""
+        """A name is unchanged, between the codes that set and reset its colour."""
         written = Ink("31", "32").name(name)
         self.assertRegex(written, re.compile(r"\A\x1b\[3[12]m.*\x1b\[39m\Z", re.DOTALL))
         self.assertEqual(written[5:-5], name)
         self.assertEqual(PLAIN.name(name), name)
 
     def test_earlier(self):
-        """What was said earlier is dimmed, if there are colours."""
+        """Earlier messages are dimmed, if there are colours."""
         self.assertEqual(Ink("31").earlier("so"), "\x1b[2mso\x1b[0m")
         self.assertEqual(PLAIN.earlier("so"), "so")
 
 
 class ChoiceTests(SynchronousTestCase):
     def choose(self, is_terminal=True, **environment):
-        """Return how a name is written in an environment."""
+        """Return a name as the ink of an environment writes it."""
         return ink_for(environment, is_terminal=is_terminal).name("al")
 
     def test_none(self):
-        """There are no colours away from a terminal, on a dumb one, or where none are wanted."""
+        """There are no colours without a terminal, on a dumb terminal, or with NO_COLOR."""
         for environment in (
             {"TERM": "xterm", "is_terminal": False},
             {"TERM": "dumb"},
@@ -89,10 +89,10 @@ class ChoiceTests(SynchronousTestCase):
             self.assertEqual(self.choose(**environment), "al")
 
     def test_empty_no_color(self):
-        """An empty NO_COLOR means nothing, as no-color.org has it."""
+        """An empty NO_COLOR means nothing, as no-color.org says."""
         self.assertIn("\x1b[38;5;", self.choose(TERM="xterm-256color", NO_COLOR=""))
 
     def test_many_or_few(self):
-        """A terminal that does not say that it has 256 colours gets some of the eight."""
+        """A terminal that does not announce 256 colours gets the basic colours."""
         self.assertIn("\x1b[38;5;", self.choose(TERM="xterm", COLORTERM="truecolor"))
         self.assertRegex(self.choose(TERM="xterm"), r"\A\x1b\[3[1256]mal\x1b\[39m\Z")

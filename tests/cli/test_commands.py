@@ -1,4 +1,4 @@
-"""What is typed at a terminal: something to say, or a command."""
+"""Lines typed at a terminal: messages and commands."""
 
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
@@ -13,17 +13,17 @@ from tests.cli.wiring import CommandReactor
 
 class SayingTests(CommandsCase):
     def test_say(self):
-        """What begins with no slash is said in the current room, with its spaces."""
+        """A line without a slash is sent to the current room, with its spaces."""
         for line in ("hello", " /who", "a /who", "  two  "):
             self.assertEqual(self.alice.type(line), [f"alice: {line}"])
 
     def test_literal_slash(self):
-        """What begins with two slashes is said with one."""
+        """A line that begins with two slashes is sent with one slash."""
         for line in ("//", "//etc", "///", "//help me"):
             self.assertEqual(self.alice.type(line), [f"alice: {line[1:]}"])
 
     def test_unknown(self):
-        """What is no command is told, with the two ways on, and nothing is said."""
+        """An unknown command is reported, with two suggestions, and nothing is sent."""
         for line in ("/smile", "/smile at bob", "/", "/ who", "/whoami", "/\t"):
             self.assertIn("see /help, or begin a message with //", self.alice.mistype(line))
         self.assertIn("no command /smile;", self.alice.mistype("/smile at bob"))
@@ -36,7 +36,7 @@ class SayingTests(CommandsCase):
 
 class ArgumentsTests(CommandsCase):
     def test_missing(self):
-        """An argument that is missing is told with what the command takes."""
+        """An error about a missing argument shows the command's arguments."""
         for line in (
             "/join",
             "/name ",
@@ -52,7 +52,7 @@ class ArgumentsTests(CommandsCase):
             self.assertEqual(self.alice.mistype(line), f"too few arguments: {usage}")
 
     def test_too_much(self):
-        """So is one that is too much."""
+        """So does an error about too many arguments."""
         for line in ("/join a b", "/leave a b", "/rooms x", "/who a b", "/help x", "/quit now"):
             name = line.split()[0]
             usage = f"{name} {COMMANDS[name[1:]].arguments}".strip()
@@ -60,7 +60,7 @@ class ArgumentsTests(CommandsCase):
         self.assertFalse(self.alice.talk.is_over)
 
     def test_no_names(self):
-        """What is no name of a room or of a person is told before the server is asked."""
+        """An invalid name of a room or a person is reported without asking the server."""
         long = "x" * 65
         for line in (f"/join {long}", f"/leave {long}", f"/who {long}"):
             self.assertIn("a room's name has 1 to 64 characters", self.alice.mistype(line))
@@ -68,7 +68,7 @@ class ArgumentsTests(CommandsCase):
             self.assertIn("a name has 1 to 32 characters", self.alice.mistype(line))
 
     def test_no_connection(self):
-        """A command that needs a connection is not done without one."""
+        """A command that needs a connection is not carried out without a connection."""
         self.reactor.server.shut_down()
         self.reactor.settle()
         for line in ("/join a", "/leave", "/rooms", "/who", "/topic", "/name al", "/kick bob"):
@@ -76,7 +76,7 @@ class ArgumentsTests(CommandsCase):
         self.assertEqual(self.alice.talk.rooms, ["lobby"])
 
     def test_lost_meanwhile(self):
-        """A command whose answer does not come before the connection is lost is told."""
+        """A command is reported if the connection is lost before its answer."""
         talk = self.alice.talk
         self.reactor.callLater(0, talk.service.client.transport.abortConnection)
         self.assertIn(
@@ -86,20 +86,20 @@ class ArgumentsTests(CommandsCase):
 
 class RoomsTests(CommandsCase):
     def test_join(self):
-        """One speaks in the room that one went into last."""
+        """Lines go to the room that was joined last."""
         self.assertEqual(self.alice.type("/join ops"), ["* you are in ops, 1 here"])
         self.assertEqual(self.alice.type("hello"), ["[ops] alice: hello"])
         self.assertEqual(self.alice.talk.rooms, ["lobby", "ops"])
         self.assertEqual(self.bob.lines, [])
 
     def test_join_again(self):
-        """To join a room that one is in is to speak there."""
+        """Joining a room again makes it the current room."""
         self.alice.type("/join ops")
         self.assertEqual(self.alice.type("/join LOBBY"), ["* your lines go to lobby now"])
         self.assertEqual(self.alice.type("hello"), ["[lobby] alice: hello"])
 
     def test_said_at_once(self):
-        """What is typed right after a join is said in that room, however long it takes."""
+        """A line typed right after a join goes to that room, however long the join takes."""
         doing = [
             Deferred.fromCoroutine(commands.act_on(self.alice.talk, line))
             for line in ("/join ops", "hello")
@@ -109,7 +109,7 @@ class RoomsTests(CommandsCase):
         self.assertEqual(self.alice.lines, ["* you are in ops, 1 here", "[ops] alice: hello"])
 
     def test_join_refused(self):
-        """Who is not let in speaks where they spoke before."""
+        """After a refused join, lines go to the room before."""
         self.reactor = CommandReactor(policy=Policy(max_rooms=2))
         alice = Talker(self.reactor, "alice", "lobby", "ops")
         alice.type("/join ops")
@@ -117,7 +117,7 @@ class RoomsTests(CommandsCase):
         self.assertEqual(alice.type("hello"), ["[ops] alice: hello"])
 
     def test_leave(self):
-        """One leaves the current room, or the one that is named, and is told where one is."""
+        """A person leaves the current room, or a named room, and the new current room is shown."""
         self.alice.type("/join ops")
         self.alice.type("/join attic")
         self.assertEqual(
@@ -129,18 +129,18 @@ class RoomsTests(CommandsCase):
         self.assertEqual(self.alice.type("hello"), ["alice: hello"])
 
     def test_leave_the_last(self):
-        """Who is in no room is told how to get into one, and says nothing."""
+        """A person in no room is told how to enter a room, and cannot send."""
         self.assertEqual(self.alice.type("/leave"), ["* you left lobby; /join ROOM enters another"])
         for line in ("hello", "/leave", "/who", "/topic", "/history"):
             self.assertIn("you are in no room; enter one with /join ROOM", self.alice.mistype(line))
         self.assertEqual(self.bob.lines, ["* alice left"])
 
     def test_leave_elsewhere(self):
-        """A room that one is not in cannot be left."""
+        """A person cannot leave a room without being in it."""
         self.assertEqual(self.alice.type("/leave ops"), ["* /leave: you are not in that room"])
 
     def test_who(self):
-        """One is told who is in the current room, or in another."""
+        """The people in the current room, or in another room, are listed."""
         self.bob.type("/join ops")
         self.assertEqual(self.alice.type("/who"), ["* 2 in lobby: alice, bob"])
         self.assertEqual(self.alice.type("/who ops"), ["* 1 in ops: bob"])
@@ -148,12 +148,12 @@ class RoomsTests(CommandsCase):
         self.assertTrue(nobody.startswith("* /who: "))
 
     def test_who_of_many(self):
-        """Of very many names, some are shown, and how many more there are."""
+        """Of very many names, some are shown, with the number of the others."""
         self.patch(commands, "_MAX_LISTED", 1)
         self.assertEqual(self.alice.type("/who"), ["* 2 in lobby: alice and 1 more"])
 
     def test_rooms(self):
-        """One is told which rooms there are, how many are there, and about what they are."""
+        """The rooms are listed, with their members and topics."""
         self.bob.type("/join ops")
         self.bob.type("/topic tea")
         self.alice.lines.clear()
@@ -163,13 +163,13 @@ class RoomsTests(CommandsCase):
         )
 
     def test_many_rooms(self):
-        """Of very many rooms, some are shown, and how many more there are."""
+        """Of very many rooms, some are shown, with the number of the others."""
         self.patch(commands, "_MAX_LISTED", 1)
         self.bob.type("/join ops")
         self.assertEqual(self.alice.type("/rooms")[1:], ["*   lobby, 2 there", "*   and 1 more"])
 
     def test_no_rooms(self):
-        """Where there are none, that is told."""
+        """If there are no rooms, a note says so."""
         self.reactor = CommandReactor(policy=Policy(rooms=()))
         alice = Talker(self.reactor, "alice")
         self.assertEqual(alice.lines, ["* you are alice"])
@@ -178,35 +178,35 @@ class RoomsTests(CommandsCase):
 
 class TopicTests(CommandsCase):
     def test_set(self):
-        """A topic is any text; everyone is told of it, oneself too."""
+        """A topic is any text; everyone in the room sees the change, its author too."""
         self.assertEqual(self.alice.type("/topic tea  time"), ["* alice set the topic: tea  time"])
         self.assertEqual(self.bob.lines, ["* alice set the topic: tea  time"])
 
     def test_show(self):
-        """Without a text, one is told what it is."""
+        """Without a text, the topic is shown."""
         self.assertEqual(self.bob.type("/topic"), ["* lobby has no topic"])
         self.alice.type("/topic tea")
         self.assertEqual(self.bob.type("/topic"), ["* the topic of lobby: tea"])
 
     def test_same(self):
-        """A topic that is the topic already is told to be."""
+        """Setting the same topic again is reported."""
         self.alice.type("/topic tea")
         self.assertEqual(self.alice.type("/topic tea"), ["* that is the topic already"])
 
     def test_none(self):
-        """A topic is taken away with a dash."""
+        """A dash clears the topic."""
         self.alice.type("/topic tea")
         self.assertEqual(self.alice.type("/topic -"), ["* alice cleared the topic"])
 
     def test_no_topic(self):
-        """What cannot be a topic is told before the server is asked."""
+        """An invalid topic is reported without asking the server."""
         for topic in ("x" * 257, "two\nlines"):
             self.assertIn("one line of up to 256", self.alice.mistype(f"/topic {topic}"))
 
 
 class HelpTests(CommandsCase):
     def test_help(self):
-        """Every command is listed with what it takes and what it does."""
+        """Every command is listed with its arguments and its description."""
         lines = self.alice.type("/help")
         self.assertEqual(len(lines), len(COMMANDS) + 1)
         for line, (name, command) in zip(lines, COMMANDS.items(), strict=False):
@@ -216,18 +216,18 @@ class HelpTests(CommandsCase):
         self.assertIn("//text", lines[-1])
 
     def test_width(self):
-        """With the time, it fits a terminal of 80 columns."""
+        """With the time, the help fits a terminal of 80 columns."""
         for line in self.alice.type("/help"):
             self.assertLessEqual(len(f"12:34 {line}"), 80)
 
     def test_quit(self):
-        """Who quits is done."""
+        """`/quit` ends the conversation."""
         self.assertEqual(self.alice.type("/quit"), [])
         self.assertTrue(self.alice.talk.is_over)
 
 
 class Refusing(ChatFactory):
-    """A server that knows no commands."""
+    """A server without commands."""
 
     def command_received(self, session, message):
         raise RequestError("unknown-command", "there are none")
@@ -235,7 +235,7 @@ class Refusing(ChatFactory):
 
 class OtherServerTests(SynchronousTestCase):
     def test_no_commands(self):
-        """A server without commands can be talked to, and what it says of them is shown."""
+        """A server without commands can be used; its refusals are shown."""
         alice = Talker(CommandReactor(Refusing), "alice")
         self.assertEqual(alice.type("hello")[-1:], ["alice: hello"])
         self.assertEqual(alice.type("/who"), ["* /who: there are none"])

@@ -1,4 +1,4 @@
-"""What is typed at a terminal about people: to them, with them, and against them."""
+"""Commands about people: messages, names, history, kicks and bans."""
 
 import time
 
@@ -7,7 +7,7 @@ from tests.cli.talking import CommandsCase, Talker
 
 class PeopleTests(CommandsCase):
     def test_msg(self):
-        """A direct message is seen by two, and by each as theirs."""
+        """Sender and receiver see a direct message, each with `you` for themselves."""
         carol = Talker(self.reactor, "carol")
         self.alice.lines.clear()
         self.assertEqual(self.alice.type("/msg bob it is  tea"), ["you → bob: it is  tea"])
@@ -15,7 +15,7 @@ class PeopleTests(CommandsCase):
         self.assertEqual(carol.lines, ["* you are carol, in lobby"])
 
     def test_msg_to_nobody(self):
-        """A message to a name that nobody has is kept, and that is told."""
+        """A message to a name without a session is kept, and a note says so."""
         self.assertEqual(
             self.alice.type("/msg carol hello"),
             [
@@ -25,14 +25,14 @@ class PeopleTests(CommandsCase):
         )
 
     def test_name(self):
-        """One takes another name; the others are told who is who."""
+        """A person takes another name; the others see both names."""
         self.assertEqual(self.bob.type("/name robert"), ["* you are robert now"])
         self.assertEqual(self.alice.lines, ["* bob is now called robert"])
         self.assertEqual(self.alice.type("/name ROBERT"), ["* /name: the name ROBERT is in use"])
         self.assertEqual(self.bob.type("/msg alice hi"), ["you → alice: hi"])
 
     def test_messages_after_a_new_name(self):
-        """Direct messages to a new name arrive, however many there were with the old one."""
+        """Direct messages to a new name arrive, even after many to the old name."""
         for number in range(3):
             self.alice.type(f"/msg bob {number}")
         self.bob.type("/name robert")
@@ -44,14 +44,14 @@ class PeopleTests(CommandsCase):
 
 class HistoryTests(CommandsCase):
     def test_history(self):
-        """The last 20 messages of the current room are shown, marked as earlier ones."""
+        """The last 20 messages of the current room are shown, marked as earlier messages."""
         self.say(25)
         title, *lines = self.alice.type("/history")
         self.assertEqual(title, "* the last 20 messages in lobby:")
         self.assertEqual(lines, [f"| bob: line {number}" for number in range(5, 25)])
 
     def test_number(self):
-        """Or as many as are asked for, and are there."""
+        """Another number of messages can be given."""
         self.say(3)
         title, *lines = self.alice.type("/history 2")
         self.assertEqual(title, "* the last 2 messages in lobby:")
@@ -60,7 +60,7 @@ class HistoryTests(CommandsCase):
         self.assertEqual(self.alice.type("/history 1")[0], "* the last message in lobby:")
 
     def test_with(self):
-        """Or those with someone, whichever of both said them."""
+        """Direct messages with another person are shown, in both directions."""
         self.alice.type("/msg bob one")
         self.bob.type("/msg alice two")
         self.say(1)
@@ -72,7 +72,7 @@ class HistoryTests(CommandsCase):
         self.assertEqual(self.alice.type("/history with bob 1")[1:], ["| bob → you: two"])
 
     def test_with_after_a_new_name(self):
-        """Those with someone whom one knows by another name are shown once."""
+        """Direct messages with a renamed person are shown once."""
         self.alice.type("/msg robert one")
         self.bob.type("/name robert")
         self.assertEqual(
@@ -81,12 +81,12 @@ class HistoryTests(CommandsCase):
         )
 
     def test_nothing(self):
-        """Where there are none, that is told."""
+        """If there are no messages, a note says so."""
         self.assertEqual(self.alice.type("/history"), ["* there are no messages in lobby"])
         self.assertEqual(self.alice.type("/history with eve"), ["* there are no messages with eve"])
 
     def test_no_numbers(self):
-        """What is no number of messages, or is in the wrong place, is told."""
+        """An invalid or misplaced number of messages is reported."""
         for number in ("0", "501", "-1", "x", "1.5", "²", "٣"):
             problem = self.alice.mistype(f"/history {number}")
             self.assertEqual(problem, f"/history shows 1 to 500 messages, not {number}")
@@ -96,25 +96,25 @@ class HistoryTests(CommandsCase):
 
 class OperatorTests(CommandsCase):
     def test_kick(self):
-        """Who is kicked is told why, and leaves."""
+        """A kicked person sees the reason, and the conversation ends."""
         shown = self.alice.type("/kick Bob be nice")
         self.assertIn("* 1 session of Bob ended", shown)
         self.assertIn("* be nice (kicked)", self.bob.lines)
         self.assertEqual(self.bob.ends, ["kicked"])
 
     def test_kick_nobody(self):
-        """That nobody was there to be kicked is told."""
+        """A kick of a name without sessions is reported."""
         self.assertEqual(self.alice.type("/kick eve"), ["* no sessions of eve ended"])
 
     def test_not_an_operator(self):
-        """Who is no operator may do nothing of the kind."""
+        """Only operators may kick and ban."""
         for line in ("/kick alice", "/ban alice", "/unban alice"):
             (shown,) = self.bob.type(line)
             self.assertTrue(shown.startswith(f"* {line.split()[0]}: "), shown)
         self.assertEqual(self.alice.ends, [])
 
     def bans(self):
-        """Return the bans that are in force."""
+        """Return the bans in force."""
         return self.successResultOf(self.asked(self.alice.client.bans()))
 
     def asked(self, answer):
@@ -122,7 +122,7 @@ class OperatorTests(CommandsCase):
         return answer
 
     def test_ban(self):
-        """Who is banned leaves, and does not come back."""
+        """A banned person is disconnected, and cannot return."""
         shown = self.alice.type("/ban bob")
         self.assertIn("* bob is banned for good; 1 session ended", shown)
         self.assertEqual(self.bob.ends, ["banned"])
@@ -131,7 +131,7 @@ class OperatorTests(CommandsCase):
         self.assertEqual((ban.name, ban.address, ban.until), ("bob", None, None))
 
     def test_durations(self):
-        """A ban lasts as long as is said."""
+        """A ban lasts for its duration."""
         for duration, seconds in (("90s", 90), ("10m", 600), ("2h", 7_200), ("7d", 604_800)):
             self.patch(time, "time", lambda: 1_000.0)
             self.assertIn(f"for {duration};", self.alice.type(f"/ban eve {duration}")[-1])
@@ -139,14 +139,14 @@ class OperatorTests(CommandsCase):
             self.assertEqual(ban.until, 1_000.0 + seconds)
 
     def test_no_durations(self):
-        """What is no duration is told, and nobody is banned."""
+        """An invalid duration is reported, and nobody is banned."""
         for duration in ("10", "m", "10x", "1h30m", "-1d", "1.5h", "1000000d", "10 m", "\u0661d"):
             line = f"/ban bob {duration}"
             self.assertRegex(self.alice.mistype(line), "not a duration|too many")
         self.assertEqual(self.bans(), [])
 
     def test_addresses(self):
-        """What is an IP address, or a user of the server's machine, is banned as that."""
+        """An IP address, or a user of the server's machine, is banned as an address."""
         for target, address in (
             ("192.0.2.1", "192.0.2.1"),
             ("2001:DB8:0::1", "2001:db8::1"),
@@ -161,13 +161,13 @@ class OperatorTests(CommandsCase):
             self.assertEqual(self.bans(), [])
 
     def test_networks(self):
-        """What looks like an address and is none is no name either."""
+        """An invalid address is not taken for a name."""
         for target in ("10.0.0.0/8", "300.1.1.1", "2001:db8::/32", "12:"):
             self.assertIn("is not an address", self.alice.mistype(f"/ban {target}"))
         self.assertEqual(self.bans(), [])
 
     def test_bans(self):
-        """The bans that are in force are listed, with their ends and who made them."""
+        """The bans in force are listed, with their ends and their operators."""
         self.assertEqual(self.alice.type("/bans"), ["* nobody is banned"])
         self.alice.type("/ban bob")
         self.alice.type("/ban 192.0.2.1 1h")
@@ -176,7 +176,7 @@ class OperatorTests(CommandsCase):
         self.assertRegex(address, r"^\* 192\.0\.2\.1 is banned until \d{4}-\d\d-\d\d .*, by alice$")
 
     def test_unban(self):
-        """Who is banned no more may come back; who was not banned cannot be unbanned."""
+        """After an unban a person may return; a name without a ban cannot be unbanned."""
         self.alice.type("/ban bob 1h")
         self.assertEqual(self.alice.type("/unban Bob"), ["* Bob is no longer banned"])
         self.assertEqual(Talker(self.reactor, "bob").ends, [])

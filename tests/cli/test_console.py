@@ -17,7 +17,7 @@ class ConsoleTests(SynchronousTestCase):
         self.joined = []
 
     def connect(self, name="alice", key=None, rooms=()):
-        """Connect a client; return it and what it shows."""
+        """Connect a client; return it and its display."""
         display = Recorder()
         factory = ConsoleFactory(
             self.reactor,
@@ -31,7 +31,7 @@ class ConsoleTests(SynchronousTestCase):
         return self.successResultOf(connected), display.shown
 
     def test_welcome(self):
-        """The welcome is shown first, with what the server gave the client."""
+        """The welcome is shown first, with the name and the rooms from the server."""
         client, shown = self.connect()
         welcome = {
             "event": "welcome",
@@ -45,14 +45,14 @@ class ConsoleTests(SynchronousTestCase):
         self.assertEqual((room["room"], room["seq"]), ("lobby", 0))
 
     def test_rooms(self):
-        """It is in the rooms that were asked for, and the welcome tells them."""
+        """The client is in the requested rooms, and the welcome lists them."""
         _, shown = self.connect(rooms=("ops", "attic"))
         self.assertEqual(shown[0]["room"], "ops")
         self.assertEqual([room["room"] for room in shown[0]["rooms"]], ["ops", "attic"])
         self.assertEqual(self.joined, ["ops", "attic"])
 
     def test_messages(self):
-        """What it says itself is shown like what others say, in the order of the room."""
+        """The client's own messages are shown like those of others, in the room's order."""
         alice, shown = self.connect("alice")
         bob, _ = self.connect("bob")
         del shown[:]
@@ -64,7 +64,7 @@ class ConsoleTests(SynchronousTestCase):
         self.assertLess(shown.index(("alice", "one")), shown.index(("alice", "three")))
 
     def test_messages_are_not_kept(self):
-        """What is shown does not wait for an iteration as well."""
+        """Shown messages are not also kept for an iteration."""
         alice, _ = self.connect("alice")
         bob, _ = self.connect("bob")
         bob.send("hello")
@@ -72,7 +72,7 @@ class ConsoleTests(SynchronousTestCase):
         self.assertNoResult(Deferred.fromCoroutine(alice.__anext__()))
 
     def test_events(self):
-        """What happens is shown."""
+        """Events are shown."""
         _, shown = self.connect("alice")
         del shown[:]
         bob, _ = self.connect("bob")
@@ -87,7 +87,7 @@ class ConsoleTests(SynchronousTestCase):
         )
 
     def test_error(self):
-        """What the server does not like, without its being an answer to anything, is shown."""
+        """An error that answers no request is shown."""
         client, shown = self.connect()
         del shown[:]
         client.connection.send(MessageType.CHUNK, {"id": "c1"})
@@ -100,7 +100,7 @@ class ConsoleTests(SynchronousTestCase):
         self.assertIn("7", error["message"])
 
     def test_lost(self):
-        """Why a session ended is shown, and told to who made the client."""
+        """The reason of a session's end is shown, and told to the factory's owner."""
         client, shown = self.connect()
         self.reactor.server.shut_down()
         self.reactor.settle()
@@ -118,7 +118,7 @@ class ConsoleTests(SynchronousTestCase):
         self.assertEqual(end_reason.code, "shutting-down")
 
     def test_goodbye(self):
-        """An end that was asked for is told, but not shown."""
+        """A requested end is told, but not shown."""
         client, shown = self.connect()
         del shown[:]
         client.disconnect()
@@ -127,7 +127,7 @@ class ConsoleTests(SynchronousTestCase):
         self.assertEqual([end.code for _, end in self.ends], ["goodbye"])
 
     def test_refused(self):
-        """A session that was refused is told, but not shown: whoever waits for it will say so."""
+        """A refused session is told, but not shown: its waiter reports it."""
         self.connect("alice")
         _, shown = self.connect("alice")
         self.assertEqual(shown, [])
@@ -135,7 +135,7 @@ class ConsoleTests(SynchronousTestCase):
         self.assertIsInstance(end_reason, SessionRefused)
 
     def test_nobody_to_tell(self):
-        """Nobody needs to be told of the end."""
+        """The callbacks of the factory are optional."""
         display = Recorder()
         factory = ConsoleFactory(self.reactor, display, Login())
         client_endpoint(self.reactor, ENDPOINT).connect(factory)

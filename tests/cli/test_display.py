@@ -1,4 +1,4 @@
-"""What is shown of what is received."""
+"""The output for received messages and events."""
 
 import base64
 import json
@@ -15,9 +15,9 @@ from chatd.cli.display import JsonDisplay, TextDisplay, plain
 from tests.cli.wiring import said
 
 KNOWN_EVENTS = ["welcome", "joined", "left", "renamed", "topic", "absent", "error", "disconnected"]
-HARMLESS = re.compile("[\t\u200c\u200d]")  # a tab, and what joins letters or emoji
+HARMLESS = re.compile("[\t\u200c\u200d]")  # a tab, and the joiners of letters and emoji
 HELD = 1_000_000.0
-"""The time that it is, in most of these tests."""
+"""The current time in most of these tests."""
 
 
 class JsonDisplayTests(SynchronousTestCase):
@@ -26,12 +26,12 @@ class JsonDisplayTests(SynchronousTestCase):
         self.display = JsonDisplay(self.lines.append)
 
     def shown(self):
-        """Return the object of the one line that was shown."""
+        """Return the object of the only shown line."""
         (line,) = self.lines
         return json.loads(line)
 
     def test_message(self):
-        """A message is shown with all that is known of it."""
+        """A message is shown with all its fields."""
         self.display.message(said("hello", content_type="text/x-log", time=1.5))
         self.assertEqual(
             self.shown(),
@@ -48,14 +48,14 @@ class JsonDisplayTests(SynchronousTestCase):
         )
 
     def test_direct_message(self):
-        """A direct message is shown with who it is to, and in no room."""
+        """A direct message is shown with its receiver, and without a room."""
         self.display.message(said("psst", room=None, to="alice"))
         shown = self.shown()
         self.assertEqual((shown["from"], shown["to"], shown["room"]), ("bob", "alice", None))
         self.assertEqual(shown["text"], "psst")
 
     def test_bytes(self):
-        """What is not UTF-8 is shown in base64 instead."""
+        """Content that is not UTF-8 is shown in base64 instead."""
         self.display.message(said(b"\xff\xfe"))
         shown = self.shown()
         self.assertEqual(shown["base64"], "//4=")
@@ -67,7 +67,7 @@ class JsonDisplayTests(SynchronousTestCase):
         self.assertEqual(self.lines, ['{"event":"joined","room":"lobby","name":"bob"}'])
 
     def test_controls(self):
-        """What controls a terminal or splits a line is escaped, and is the same once decoded."""
+        """Characters that control a terminal or split a line are escaped, and decode again."""
         text = "\x1b[2J \x7f \x85 \x9b31m \u2028 \u202e \u2066"
         self.display.message(said(text))
         self.assertTrue(self.lines[0].isprintable())
@@ -75,7 +75,7 @@ class JsonDisplayTests(SynchronousTestCase):
 
     @given(st.binary(max_size=200))
     def test_any_content(self, content):
-        """Any content is one line, from which it can be read again."""
+        """Any content is one line, from which it can be decoded again."""
         lines: list[Any] = []
         JsonDisplay(lines.append).message(said(content))
         (line,) = lines
@@ -91,17 +91,17 @@ class TextDisplayTests(SynchronousTestCase):
         self.display = TextDisplay(self.lines.append)
 
     def test_message(self):
-        """A message is shown with who said it."""
+        """A message is shown with its sender."""
         self.display.message(said("hello"))
         self.assertEqual(self.lines, ["bob: hello"])
 
     def test_several_lines(self):
-        """Further lines of a message are indented, so that nobody can be made to seem to speak."""
+        """Further lines of a message are indented, so that they cannot imitate a sender."""
         self.display.message(said("one\nalice: two\r\n\nfour"))
         self.assertEqual(self.lines, ["bob: one", "  alice: two", "  ", "  four"])
 
     def test_too_much(self):
-        """Of what is too much for a terminal the beginning is shown, and how much it is."""
+        """A message that is too long for a terminal is cut, and its length is shown."""
         for content in ("\n" * 1_000_000, "x" * 1_000_000):
             self.lines.clear()
             self.display.message(said(content))
@@ -110,7 +110,7 @@ class TextDisplayTests(SynchronousTestCase):
             self.assertEqual(self.lines[-1], "  [cut; 1000000 bytes in all]")
 
     def test_time_that_no_calendar_has(self):
-        """A time that cannot be shown is not."""
+        """An impossible time is shown as dashes."""
         display = TextDisplay(self.lines.append, with_time=True)
         for unix_time in (1e300, -1e300, 1e17):
             display.message(said("hello", time=unix_time))
@@ -122,17 +122,17 @@ class TextDisplayTests(SynchronousTestCase):
         self.assertEqual(self.lines, ["bob: "])
 
     def test_not_text(self):
-        """What is not text is shown by its type and length."""
+        """Content that is not text is shown by its type and length."""
         self.display.message(said(b"\x89PNG", content_type="image/png"))
         self.assertEqual(self.lines, ["bob: [image/png, 4 bytes]"])
 
     def test_text_that_is_not_utf_8(self):
-        """Text that is not UTF-8 is shown as far as it can be read."""
+        """Text that is not UTF-8 is shown as far as it can be decoded."""
         self.display.message(said(b"caf\xe9"))
         self.assertEqual(self.lines, ["bob: caf\ufffd"])
 
     def test_events(self):
-        """Events are told in words."""
+        """Events are shown in words."""
         for event in (
             {"event": "welcome", "name": "alice", "room": "lobby", "session_id": "1"},
             {"event": "joined", "name": "bob", "room": "lobby"},
@@ -161,32 +161,32 @@ class TextDisplayTests(SynchronousTestCase):
         )
 
     def test_unknown_event(self):
-        """An event that it has no words for is not shown."""
+        """An event without words is not shown."""
         self.display.event({"event": "married", "name": "bob"})
         self.assertEqual(self.lines, [])
 
     def test_event_without_its_fields(self):
-        """An event that lacks what its words need does no harm."""
+        """An event that lacks fields does no harm."""
         for name in KNOWN_EVENTS:
             self.display.event({"event": name})
         self.display.event({"event": "left", "name": "bob"})
         self.assertEqual(self.lines[-1], "* bob left")
 
     def test_braces(self):
-        """Braces in what was received mean nothing."""
+        """Braces in received text have no effect."""
         self.display.event({"event": "joined", "name": "{room}", "room": "lobby"})
         self.display.message(said("{0} {name} %s"))
         self.assertEqual(self.lines, ["* {room} joined", "bob: {0} {name} %s"])
 
     def test_time_of_a_message(self):
-        """With the time, a message begins with when it was said, here."""
+        """With the time, a message begins with its local time."""
         display = TextDisplay(self.lines.append, with_time=True, unix_time=lambda: HELD)
         display.message(said("one\ntwo", time=HELD))
         clock = time.strftime("%H:%M", time.localtime(HELD))
         self.assertEqual(self.lines, [f"{clock} bob: one", f"{clock}   two"])
 
     def test_day_of_a_message(self):
-        """What was said on another day is shown with that."""
+        """A message of another day is shown with its date."""
         display = TextDisplay(self.lines.append, with_time=True, unix_time=lambda: HELD)
         for days in (-400, -1, 1):
             display.message(said("hello", time=HELD + days * 86_400))
@@ -195,14 +195,14 @@ class TextDisplayTests(SynchronousTestCase):
             self.assertEqual(line, time.strftime("%Y-%m-%d %H:%M bob: hello", then))
 
     def test_time_of_a_note(self):
-        """With the time, a note begins with when it is shown."""
+        """With the time, a note begins with the current time."""
         display = TextDisplay(self.lines.append, with_time=True, unix_time=lambda: HELD)
         display.note("so it is")
         clock = time.strftime("%H:%M", time.localtime(HELD))
         self.assertEqual(self.lines, [f"{clock} * so it is"])
 
     def test_welcome_to_rooms(self):
-        """A welcome tells all the rooms that it is to, or that it is to none."""
+        """A welcome names all its rooms, or none."""
         for rooms in ([], [{"room": "lobby"}], [{"room": "lobby"}, {"room": "{0}"}]):
             self.display.event({"event": "welcome", "name": "al", "room": None, "rooms": rooms})
         self.assertEqual(
@@ -210,7 +210,7 @@ class TextDisplayTests(SynchronousTestCase):
         )
 
     def test_direct_messages(self):
-        """A direct message says from whom to whom it is, where oneself is `you`."""
+        """A direct message shows sender and receiver, with `you` for the person here."""
         for sender, to in (("bob", "alice"), ("Alice", "bob"), ("alice", "alice")):
             self.display.message(said("psst", sender=sender, room=None, to=to), "alice")
         self.display.message(said("psst", room=None, to="carol"))
@@ -220,7 +220,7 @@ class TextDisplayTests(SynchronousTestCase):
         )
 
     def test_earlier(self):
-        """What was said earlier is marked, each line of it, and does not repeat its room."""
+        """Each line of an earlier message is marked, and does not repeat the room."""
         display = TextDisplay(self.lines.append, with_rooms=lambda: True)
         display.message(said("one\ntwo"), is_earlier=True)
         self.assertEqual(self.lines, ["| bob: one", "|   two"])
@@ -233,7 +233,7 @@ class RoomsTests(SynchronousTestCase):
         self.display = TextDisplay(self.lines.append, with_rooms=lambda: self.rooms > 1)
 
     def test_several(self):
-        """In several rooms, it is told which one each line is about."""
+        """In several rooms, each line names its room."""
         self.display.message(said("one\ntwo", room="ops"))
         self.display.message(said("psst", room=None, to="carol"))
         for event in (
@@ -259,7 +259,7 @@ class RoomsTests(SynchronousTestCase):
         )
 
     def test_fewer_later(self):
-        """That is as it is when the line is shown."""
+        """That depends on the rooms at the time of showing."""
         self.rooms = 1
         self.display.message(said("one", room="ops"))
         self.rooms = 2
@@ -273,7 +273,7 @@ class ColourTests(SynchronousTestCase):
         self.display = TextDisplay(self.lines.append, with_rooms=lambda: True, ink=Ink("31"))
 
     def test_names(self):
-        """Who says something is coloured, and nothing else is; `you` is nobody's name."""
+        """Only the sender's name is coloured; `you` is not a name."""
         self.display.message(said("hello bob", room="ops"))
         self.display.message(said("psst", room=None, to="alice"), "alice")
         self.assertEqual(
@@ -282,13 +282,13 @@ class ColourTests(SynchronousTestCase):
         )
 
     def test_earlier(self):
-        """What was said earlier is dimmed as a whole, and its names are not coloured."""
+        """An earlier message is dimmed as a whole, and its names are not coloured."""
         self.display.message(said("hello"), is_earlier=True)
         self.assertEqual(self.lines, ["\x1b[2m| bob: hello\x1b[0m"])
 
     @given(st.text(max_size=100), st.text(max_size=40), st.text(max_size=40), st.booleans())
     def test_any_names(self, text, sender, place, is_direct):
-        """Whatever is said by and to whomever, no control but those of the colours is shown."""
+        """For any sender and receiver, no control characters but colours are shown."""
         lines: list[Any] = []
         display = TextDisplay(lines.append, with_rooms=lambda: True, ink=Ink("31"))
         where = {"room": None, "to": place} if is_direct else {"room": place}
@@ -301,7 +301,7 @@ class ColourTests(SynchronousTestCase):
 
     @given(st.text(max_size=100), st.text(max_size=40))
     def test_any_text(self, text, sender):
-        """Whatever is said under whatever name, nothing but text, tabs and joiners is shown."""
+        """For any text and name, only text, tabs and joiners are shown."""
         lines: list[Any] = []
         display = TextDisplay(lines.append)
         display.message(said(text.encode("utf-8", "replace"), sender=sender))
@@ -313,7 +313,7 @@ class ColourTests(SynchronousTestCase):
 
 class PlainTests(SynchronousTestCase):
     def test_plain(self):
-        """What can control a terminal is shown as U+FFFD; letters of any script are kept."""
+        """Characters that can control a terminal become U+FFFD; letters of any script are kept."""
         self.assertEqual(plain("a\tж語🙂 é"), "a\tж語🙂 é")
         for control in ("\x1b", "\n", "\r", "\x07", "\x7f", "\x9b", "\u2028", "\u202e", "\0"):
             self.assertEqual(plain(f"a{control}b"), "a\ufffdb")

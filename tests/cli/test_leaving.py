@@ -1,4 +1,4 @@
-"""What a signal does to a command, in this process and with a reactor in memory."""
+"""The effect of a signal on a command, in this process and with a reactor in memory."""
 
 import io
 import signal
@@ -21,13 +21,13 @@ NUMBERS = {
 
 class SignalCase(SynchronousTestCase):
     def setUp(self):
-        for number in NUMBERS:  # whatever is ignored where the tests were started
+        for number in NUMBERS:  # the tests may run with ignored signals
             self.addCleanup(signal.signal, number, signal.signal(number, signal.SIG_DFL))
 
 
 class RaisingTests(SignalCase):
     def test_raised(self):
-        """A signal is raised where the command is, with its status; the handlers are put back."""
+        """A signal is raised in the command, with its status; the old signal handlers return."""
         for number, status in NUMBERS.items():
             with self.assertRaises(Signalled) as raised, raise_at_signals():
                 signal.raise_signal(number)
@@ -35,14 +35,14 @@ class RaisingTests(SignalCase):
             self.assertIs(signal.getsignal(number), signal.SIG_DFL)
 
     def test_ignored(self):
-        """A signal that is ignored, as `nohup` has it, goes on being ignored."""
+        """An ignored signal, as with `nohup`, stays ignored."""
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         with raise_at_signals():
             signal.raise_signal(signal.SIGHUP)
         self.assertIs(signal.getsignal(signal.SIGHUP), signal.SIG_IGN)
 
     def test_failure_on_the_way(self):
-        """What fails because of the signal does not hide it; any other failure is passed on."""
+        """A failure because of the signal does not hide it; other failures pass."""
         with self.assertRaises(Signalled) as raised, raise_at_signals():
             try:
                 signal.raise_signal(signal.SIGHUP)
@@ -55,7 +55,7 @@ class RaisingTests(SignalCase):
 
 class RunningTests(SignalCase):
     def run_until_done(self, work, *numbers):
-        """Run work, and send signals one after another; return the status and the complaints."""
+        """Run work, and send signals one by one; return the status and the errors."""
         complaints = io.StringIO()
         self.patch(sys, "stderr", complaints)
         self.reactor = CommandReactor(None)
@@ -65,7 +65,7 @@ class RunningTests(SignalCase):
         return run_reactor(self.reactor, work, ENDPOINT), complaints.getvalue()
 
     def test_done(self):
-        """The status is that of the work, or of its failure, which is told in one line."""
+        """The status is that of the work, or of its failure, which is reported in one line."""
 
         async def work():
             return Status.REFUSED
@@ -79,7 +79,7 @@ class RunningTests(SignalCase):
         )
 
     def test_signalled(self):
-        """A signal ends what is done, which may say goodbye first; its status says which it was."""
+        """A signal ends the work, which may say goodbye; the status names the signal."""
         for number, status in NUMBERS.items():
             ends: list[Any] = []
             work = self.waiting(ends, 0.5)
@@ -89,21 +89,21 @@ class RunningTests(SignalCase):
             self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_for_too_long(self):
-        """A goodbye that nobody hears is not waited for long."""
+        """A goodbye without an answer does not wait long."""
         ends: list[Any] = []
         told = self.run_until_done(self.waiting(ends, 30), signal.SIGTERM)
         self.assertEqual((told, ends), ((Status.TERMINATED, ""), ["cancelled", "gave up"]))
         self.assertLess(self.reactor.seconds(), 2)
 
     def test_signalled_again(self):
-        """A second signal ends the goodbye; the status is that of the first."""
+        """A second signal ends the goodbye; the status is that of the first signal."""
         ends: list[Any] = []
         told = self.run_until_done(self.waiting(ends, 30), signal.SIGHUP, signal.SIGTERM)
         self.assertEqual((told, ends), ((Status.HUNG_UP, ""), ["cancelled", "gave up"]))
         self.assertLess(self.reactor.seconds(), 1)
 
     def test_too_late(self):
-        """A signal that comes when all is done changes nothing."""
+        """A signal after the end of the work changes nothing."""
 
         async def work():
             self.reactor.callLater(0, signal.raise_signal, signal.SIGTERM)
@@ -112,7 +112,7 @@ class RunningTests(SignalCase):
         self.assertEqual(self.run_until_done(work), (Status.DONE, ""))
 
     def test_fails_to_leave(self):
-        """What fails while the command ends is not told: it was to end."""
+        """A failure during the end is not reported: the command was to end."""
 
         async def work():
             try:
@@ -123,7 +123,7 @@ class RunningTests(SignalCase):
         self.assertEqual(self.run_until_done(work, signal.SIGINT), (Status.INTERRUPTED, ""))
 
     def waiting(self, ends, goodbye_s):
-        """Return work that waits for ever, and then takes so long to say goodbye."""
+        """Return work that waits for ever, and then takes some time to say goodbye."""
 
         async def work():
             try:

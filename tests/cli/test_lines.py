@@ -32,7 +32,7 @@ def next_of(lines):
 
 class ReadingTests(SynchronousTestCase):
     def all_of(self, lines):
-        """Return all lines, which must have ended."""
+        """Return all lines; reading must have ended."""
 
         async def collect():
             return [LONG if isinstance(line, LineTooLong) else line async for line in lines]
@@ -40,7 +40,7 @@ class ReadingTests(SynchronousTestCase):
         return self.successResultOf(Deferred.fromCoroutine(collect()))
 
     def lines_of(self, *pieces, max_line=MAX_LINE):
-        """Return the lines that pieces of a stream make up."""
+        """Return the lines of a stream that arrives in pieces."""
         lines, _ = make_lines(max_line)
         for piece in pieces:
             lines.dataReceived(piece)
@@ -48,7 +48,7 @@ class ReadingTests(SynchronousTestCase):
         return self.all_of(lines)
 
     def test_lines(self):
-        """Lines come without their ends, and the last one needs none."""
+        """Lines come without their line ends, and the last line needs no line end."""
         for stream, expected in (
             (b"", []),
             (b"one", [b"one"]),
@@ -64,7 +64,7 @@ class ReadingTests(SynchronousTestCase):
 
     @given(st.lists(st.text("ab\r\n", max_size=12).map(str.encode), max_size=12))
     def test_any_pieces(self, pieces):
-        """However a stream is cut, its lines are the same."""
+        """The pieces of a stream do not change its lines."""
         *whole, rest = b"".join(pieces).split(b"\n")
         expected = [line.removesuffix(b"\r") for line in whole]
         if rest:
@@ -72,7 +72,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(self.lines_of(*pieces), expected)
 
     def test_mark(self):
-        """A byte order mark at the beginning is no part of the first line, however it is cut."""
+        """A byte order mark at the beginning is not part of the first line, in any pieces."""
         mark = b"\xef\xbb\xbf"
         for stream, expected in (
             (mark, []),
@@ -88,7 +88,7 @@ class ReadingTests(SynchronousTestCase):
             self.assertEqual(self.lines_of(*pieces), expected)
 
     def test_other_encodings(self):
-        """Text that begins with another mark fails, however it is cut, and has no lines."""
+        """Text with another byte order mark fails, in any pieces, and has no lines."""
         for encoding in ("UTF-16-LE", "UTF-16-BE", "UTF-32-LE", "UTF-32-BE"):
             for text in ("\ufeffone\ntwo\n", "\ufeff"):
                 stream = text.encode(encoding)
@@ -103,19 +103,19 @@ class ReadingTests(SynchronousTestCase):
                     self.failureResultOf(next_of(lines), ConfigurationError)
 
     def test_longest(self):
-        """A line may be as long as the limit, its end not counted."""
+        """A line may be as long as the limit, without its line end."""
         line = b"x" * MAX_LINE
         self.assertEqual(self.lines_of(line + b"\r\n" + line), [line, line])
 
     def test_too_long(self):
-        """A longer line is told, and the lines around it are whole."""
+        """A longer line is marked as too long, and the lines around it are whole."""
         stream = b"one\n" + b"x" * (MAX_LINE + 1) + b"\ntwo\n" + b"y" * 10 * MAX_LINE
         expected = [b"one", LONG, b"two", LONG]
         self.assertEqual(self.lines_of(stream), expected)
         self.assertEqual(self.lines_of(*(bytes([byte]) for byte in stream)), expected)
 
     def test_too_long_is_not_kept(self):
-        """Of a line that is over the limit no more is kept than the limit."""
+        """Of a line over the limit, no more than the limit is kept."""
         lines, _ = make_lines()
         piece = bytes(MIB)
         tracemalloc.start()
@@ -126,7 +126,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertLess(peak_bytes, 10 * MIB)
 
     def test_wait(self):
-        """Who asks for a line before it is there gets it when it is."""
+        """A wait for a line ends when the line comes."""
         lines, _ = make_lines()
         line = next_of(lines)
         lines.dataReceived(b"on")
@@ -135,14 +135,14 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(line), b"one")
 
     def test_wait_for_end(self):
-        """Who asks for a line that does not come is told of the end."""
+        """A wait for a line ends with the iteration if no line comes."""
         lines, _ = make_lines()
         line = next_of(lines)
         lines.readConnectionLost()
         self.failureResultOf(line, StopAsyncIteration)
 
     def test_stop_reading(self):
-        """When reading is stopped, what was not asked for yet is dropped, and so is what comes."""
+        """After the end of reading, waiting and later lines are dropped."""
         lines, _ = make_lines()
         lines.dataReceived(b"one\ntwo\nthr")
         self.assertEqual(self.successResultOf(next_of(lines)), b"one")
@@ -152,7 +152,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(self.all_of(lines), [])
 
     def test_lost(self):
-        """When the streams are gone, nothing comes any more."""
+        """When the streams are gone, no more lines come."""
         lines, _ = make_lines()
         line = next_of(lines)
         lines.connectionLost()
@@ -161,7 +161,7 @@ class ReadingTests(SynchronousTestCase):
 
 class PacingTests(SynchronousTestCase):
     def test_nothing_before_start(self):
-        """Nothing is read before it is asked for."""
+        """Nothing is read before `start`."""
         lines = StandardLines()
         transport = StringTransport()
         lines.makeConnection(transport)
@@ -170,7 +170,7 @@ class PacingTests(SynchronousTestCase):
         self.assertEqual(transport.producerState, "producing")
 
     def test_many_lines(self):
-        """When many lines wait nothing more is read, until half of them are taken."""
+        """Reading pauses when many lines wait, until half of them are taken."""
         lines, transport = make_lines()
         lines.dataReceived(b"x\n" * 999)
         self.assertEqual(transport.producerState, "producing")
@@ -184,7 +184,7 @@ class PacingTests(SynchronousTestCase):
         self.assertGreaterEqual(taken, 500)
 
     def test_long_lines(self):
-        """When much waits nothing more is read, however few lines it is."""
+        """Reading pauses when many bytes wait, with few lines too."""
         lines, transport = make_lines(max_line=MIB)
         pieces = 0
         while transport.producerState == "producing" and pieces < 500:
@@ -198,7 +198,7 @@ class PacingTests(SynchronousTestCase):
 
 
 class Source:
-    """A source of what is written, which can be paused."""
+    """A source of output that can be paused."""
 
     def __init__(self):
         self.calls = []
@@ -215,18 +215,18 @@ class WritingTests(SynchronousTestCase):
         self.lines, self.transport = make_lines()
 
     def test_write(self):
-        """A line is written as UTF-8 with its end."""
+        """A line is written as UTF-8, with its line end."""
         self.lines.write_line("caf\xe9")
         self.lines.write_line("")
         self.assertEqual(self.transport.value(), b"caf\xc3\xa9\n\n")
 
     def test_lone_surrogates(self):
-        """What has no place in UTF-8 is written as a question mark."""
+        """Characters that UTF-8 cannot encode are written as question marks."""
         self.lines.write_line("\ud800!")
         self.assertEqual(self.transport.value(), b"?!\n")
 
     def test_nobody_reads(self):
-        """When nobody reads what is written, no more of it is, and reading ends."""
+        """When standard output is closed, writing and reading end."""
         line = next_of(self.lines)
         self.lines.writeConnectionLost()
         self.lines.write_line("to nobody")
@@ -235,7 +235,7 @@ class WritingTests(SynchronousTestCase):
         self.failureResultOf(line, StopAsyncIteration)
 
     def test_slow_down(self):
-        """A source is paused and resumed as what is written is read or not."""
+        """A source is paused and resumed with the reader of standard output."""
         source = Source()
         self.lines.slow_down(source)
         self.assertTrue(self.transport.streaming)
@@ -244,14 +244,14 @@ class WritingTests(SynchronousTestCase):
         self.assertEqual(source.calls, ["pause", "resume"])
 
     def test_slow_down_no_more(self):
-        """A source is not stopped with what is written: the connection still has to be closed."""
+        """The end of output does not stop a source: its connection must still be closed."""
         source = Source()
         self.lines.slow_down(source)
         self.transport.producer.stopProducing()
         self.assertEqual(source.calls, ["resume"])
 
     def test_close(self):
-        """Closing waits until all is written."""
+        """Closing waits until all output is written."""
         self.lines.slow_down(Source())
         self.lines.write_line("the last words")
         closed = self.lines.close()
@@ -263,13 +263,13 @@ class WritingTests(SynchronousTestCase):
         self.assertFalse(self.lines.is_writable)
 
     def test_close_when_lost(self):
-        """Closing what is gone is done at once."""
+        """Closing streams that are gone is immediate."""
         self.lines.connectionLost()
         self.successResultOf(self.lines.close())
         self.assertFalse(self.transport.disconnecting)
 
     def test_close_when_nobody_reads(self):
-        """Closing what nobody reads is done at once: no end of it will be told."""
+        """Closing is immediate if the reader has gone: Twisted reports no end."""
         self.lines.slow_down(Source())
         self.lines.writeConnectionLost()
         self.successResultOf(self.lines.close())

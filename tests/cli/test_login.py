@@ -1,4 +1,4 @@
-"""Who connects: passwords from files and from a terminal."""
+"""Passwords, from files and from a terminal."""
 
 import getpass
 import os
@@ -13,7 +13,7 @@ from chatd.cli.login import Login, ask_password, read_password_file
 
 class LoginTests(SynchronousTestCase):
     def test_secrets(self):
-        """Neither the key nor the password is in what is logged of a login."""
+        """A logged login shows neither the key nor the password."""
         shown = repr(Login(key=b"k" * 32, name="alice", password="open sesame"))
         self.assertIn("alice", shown)
         self.assertNotIn("kkk", shown)
@@ -27,20 +27,20 @@ class FileTests(SynchronousTestCase):
         self.path = Path(directory.name) / "password"
 
     def read(self, data, mode=0o600):
-        """Read a file of some bytes."""
+        """Read a file with given bytes."""
         self.path.write_bytes(data)
         self.path.chmod(mode)
         return read_password_file(str(self.path))
 
     def refuse(self, data, **options):
-        """Read a file that is refused; return why, which does not tell what it holds."""
+        """Read a file that is refused; return the error, which must not quote the file."""
         error = self.assertRaises(ConfigurationError, self.read, data, **options)
         self.assertNotIn("sesame", str(error))
         self.assertIsNone(error.__cause__)
         return str(error)
 
     def test_one_line(self):
-        """The password is the one line, with or without its end, and with its spaces."""
+        """The password is the only line, with or without its line end, and with its spaces."""
         for data in (
             b" open sesame\xc3\xa9",
             b" open sesame\xc3\xa9\n",
@@ -49,26 +49,26 @@ class FileTests(SynchronousTestCase):
             self.assertEqual(self.read(data), " open sesame\xe9")
 
     def test_not_one_line(self):
-        """A file of no line or of several is none of a password."""
+        """A file with no line or several lines is refused."""
         for data in (b"", b"\n", b"open\nsesame\n", b"\nsesame"):
             self.assertIn("must hold one line", self.refuse(data))
 
     def test_not_utf_8(self):
-        """Nor is one that is not text."""
+        """A file that is not UTF-8 is refused."""
         self.assertIn("not UTF-8 text", self.refuse(b"sesame\xff\n"))
 
     def test_mark(self):
-        """A byte order mark is no part of it; a file in another encoding is called that."""
+        """A byte order mark is not part of the password; an error names another encoding."""
         self.assertEqual(self.read(b"\xef\xbb\xbfopen sesame\r\n"), "open sesame")
         self.assertIn("UTF-16", self.refuse("\ufeffopen sesame\n".encode("utf-16-le")))
 
     def test_others_can_read(self):
-        """A file that others can read or write is refused, as a key file is."""
+        """A file that other users can read or write is refused, like a key file."""
         for mode in (0o640, 0o604, 0o620):
             self.assertIn(f"chmod 600 {self.path}", self.refuse(b"sesame\n", mode=mode))
 
     def test_no_file(self):
-        """A file that is not there is told."""
+        """A missing file is reported."""
         error = self.assertRaises(ConfigurationError, read_password_file, str(self.path))
         self.assertIn("No such file", str(error))
 
@@ -88,7 +88,7 @@ class AskTests(SynchronousTestCase):
         return ask_password("alice")
 
     def test_answer(self):
-        """What is typed is the password."""
+        """The typed line is the password."""
         self.assertEqual(self.ask(" open sesame "), " open sesame ")
 
     def test_no_answer(self):
@@ -98,6 +98,6 @@ class AskTests(SynchronousTestCase):
             self.assertEqual(str(error), "no password was given")
 
     def test_no_terminal(self):
-        """Without a terminal nobody is asked, and the other way is told."""
+        """Without a terminal nobody is asked, and the error names the other option."""
         error = self.assertRaises(ConfigurationError, self.ask, "x", is_terminal=False)
         self.assertIn("--password-file", str(error))

@@ -19,7 +19,7 @@ from tests.cli.wiring import ENDPOINT, LOST, CommandCase, CommandReactor, Stream
 
 class UsageTests(CommandCase):
     def test_usage(self):
-        """What is asked in a wrong way is told in one line, with where to look."""
+        """A usage error is one line that refers to the help."""
         for arguments, command in (
             ([], "chatd"),
             (["bogus"], "chatd"),
@@ -36,7 +36,7 @@ class UsageTests(CommandCase):
             self.assertRegex(complaint, rf"\A{command}: .*; see {command} --help\n\Z")
 
     def test_empty_paths(self):
-        """An empty path of a file is told with the option or the argument that it was for."""
+        """An error about an empty path names its option or argument."""
         for arguments, what in (
             (["connect", ENDPOINT, "--file", ""], "--file"),
             (["connect", ENDPOINT, "--key-file", ""], "--key-file"),
@@ -52,7 +52,7 @@ class UsageTests(CommandCase):
             )
 
     def test_given_password(self):
-        """A password that is given as an argument is refused, and not repeated."""
+        """A password given as an argument is refused, and not repeated."""
         for options in (
             ["--password=sesame"],
             ["--password", "sesame"],
@@ -67,7 +67,7 @@ class UsageTests(CommandCase):
             self.assertEqual(complaint.count("\n"), 1)
 
     def test_version(self):
-        """The version is told."""
+        """`--version` prints the version."""
         self.assertEqual(self.run_command("--version"), (0, f"chatd {__version__}\n", ""))
 
     def test_help(self):
@@ -83,7 +83,7 @@ class UsageTests(CommandCase):
             self.assertIn(option, output)
 
     def test_wrong_values(self):
-        """What is wrong with a name or a file is told before anything is connected."""
+        """A fault in a name or a file is reported before connecting."""
         self.patch(os, "isatty", lambda descriptor: False)
         nowhere = self.directory / "nowhere"
         for options, why in (
@@ -108,7 +108,7 @@ class UsageTests(CommandCase):
 
 class KeygenTests(CommandCase):
     def test_keygen(self):
-        """A key file is made, which nobody else can read."""
+        """A key file is made that other users cannot read."""
         path = self.directory / "key"
         status, output, _ = self.run_command("keygen", path)
         self.assertEqual(status, Status.DONE)
@@ -117,7 +117,7 @@ class KeygenTests(CommandCase):
         self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
 
     def test_existing_file(self):
-        """A file that is there is left as it is."""
+        """An existing file is left unchanged."""
         path = self.directory / "key"
         path.write_text("precious")
         status, _, complaint = self.run_command("keygen", path)
@@ -128,7 +128,7 @@ class KeygenTests(CommandCase):
 
 class ConnectTests(CommandCase):
     def connect(self, *options, inputs=(b"",), server=True, **server_options):
-        """Run `chatd connect` against a server in memory, with what is read."""
+        """Run `chatd connect` with some input against a server in memory."""
         if not server:
             server_options["server_class"] = None
         self.reactor = CommandReactor(**server_options)
@@ -145,7 +145,7 @@ class ConnectTests(CommandCase):
         )
 
     def test_file(self):
-        """With --file, that file is what is read from."""
+        """With --file, the lines of that file are sent."""
         path = self.directory / "lines"
         path.write_bytes(b"one\n")
         sources = []
@@ -163,7 +163,7 @@ class ConnectTests(CommandCase):
         self.assertEqual(sources, [b"one\n"])
 
     def test_options(self):
-        """The key, the rooms and JSON are passed on."""
+        """The key, the rooms and --json take effect."""
         key_file = self.directory / "key"
         options = ["--key-file", key_file, "--room", "attic", "--room", "ops", "--json"]
         key = write_key_file(key_file)
@@ -174,26 +174,26 @@ class ConnectTests(CommandCase):
         self.assertEqual((message["room"], message["text"]), ("attic", "one"))
 
     def test_nobody_there(self):
-        """Where nobody listens, that is told in one line."""
+        """If no server listens, one line says so."""
         status, _, complaint = self.connect(server=False)
         self.assertEqual(status, Status.LOST)
         self.assertRegex(complaint, rf"\Achatd: cannot connect to {ENDPOINT}: .*running\?\n\Z")
 
     def test_refused(self):
-        """A name that is in use has a status of its own."""
+        """A name in use has its own exit status."""
         status, _, complaint = self.connect("--name", "server")
         self.assertEqual(status, Status.REFUSED)
         self.assertEqual(complaint, "chatd: the name server is in use\n")
 
     def test_bad_endpoint(self):
-        """An endpoint string that is none is a matter of usage."""
+        """An invalid endpoint string is a usage error."""
         status, _, complaint = self.run_command("connect", "bogus:x", reactor=CommandReactor())
         self.assertEqual(status, Status.USAGE)
         self.assertRegex(complaint, r"\Achatd: bad endpoint 'bogus:x': .*\n\Z")
 
 
 class AtTerminal:
-    """Stands in for the interactive client, and does what a test wants it to."""
+    """Stands in for the interactive client, and does what a test sets."""
 
     def __init__(self, outcome):
         self.outcome = outcome
@@ -221,14 +221,14 @@ class TerminalTests(CommandCase):
         return self.run_command("connect", ENDPOINT, *options, reactor=self.reactor)
 
     def test_terminal(self):
-        """At a terminal the interactive client runs, on asyncio's loop, and gives the status."""
+        """At a terminal the interactive client runs, on asyncio's loop, and returns the status."""
         for status in (Status.DONE, Status.INTERRUPTED, Status.REFUSED):
             self.assertEqual(self.converse(status, "--room", "attic"), (status, "", ""))
             self.assertEqual(self.installed, ["asyncio"])
             self.assertEqual(self.terminal.made, (ENDPOINT, Login(rooms=("attic",))))
 
     def test_password(self):
-        """The password comes from a file, or is asked for before anything is connected."""
+        """The password comes from a file, or from a prompt, before connecting."""
         path = self.directory / "password"
         path.write_text("open sesame\n")
         path.chmod(0o600)
@@ -242,7 +242,7 @@ class TerminalTests(CommandCase):
             self.assertEqual(self.terminal.made[1], Login(name="al", password=password))
 
     def test_signal_where_a_password_is_asked_for(self):
-        """A signal there ends the command, after the prompt's line, before anything is done."""
+        """A signal at the prompt ends its line and the command."""
         number = signal.SIGTERM
         self.addCleanup(signal.signal, number, signal.signal(number, signal.SIG_DFL))
         self.patch(getpass, "getpass", lambda prompt: signal.raise_signal(number))
@@ -253,11 +253,11 @@ class TerminalTests(CommandCase):
         self.assertIs(signal.getsignal(number), signal.SIG_DFL)
 
     def test_error(self):
-        """What the interactive client fails with is told in one line."""
+        """An error of the interactive client is reported in one line."""
         self.assertEqual(self.converse(LOST), (Status.LOST, "", "chatd: the connection was lost\n"))
 
     def test_no_terminal(self):
-        """With --json, --file, or no terminal at either end, the lines are sent instead."""
+        """With --json, --file, or an end without a terminal, the lines of the input are sent."""
         path = self.directory / "lines"
         path.write_bytes(b"")
         for options, tty in (
@@ -267,6 +267,6 @@ class TerminalTests(CommandCase):
             ([], (1,)),
         ):
             status, _, complaint = self.converse(Status.DONE, *options, tty=tty)
-            self.assertEqual(status, Status.LOST)  # as nobody is there
+            self.assertEqual(status, Status.LOST)  # no server listens
             self.assertIn("cannot connect", complaint)
             self.assertIsNone(self.terminal.made)

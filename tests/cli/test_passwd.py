@@ -24,8 +24,8 @@ class PasswdCase(SynchronousTestCase):
     """Runs the command in this process.
 
     Attributes:
-        directory: A directory of the test's own.
-        path: The password file, which is not there at first.
+        directory: The test's own directory.
+        path: The password file, which is missing at first.
     """
 
     def setUp(self):
@@ -35,7 +35,7 @@ class PasswdCase(SynchronousTestCase):
         self.path = self.directory / "users"
 
     def passwd(self, name="alice", path=None):
-        """Run the command; return its status, its output and its complaints."""
+        """Run the command; return its status, its output and its errors."""
         output, complaints = io.StringIO(), io.StringIO()
         self.patch(sys, "stdout", output)
         self.patch(sys, "stderr", complaints)
@@ -43,7 +43,7 @@ class PasswdCase(SynchronousTestCase):
         return status, output.getvalue(), complaints.getvalue()
 
     def redirect(self, descriptor, source):
-        """Make a standard stream another, until the test ends."""
+        """Replace a standard stream until the test ends."""
         saved = os.dup(descriptor)
         self.addCleanup(os.close, saved)
         self.addCleanup(os.dup2, saved, descriptor)
@@ -51,7 +51,7 @@ class PasswdCase(SynchronousTestCase):
         os.close(source)
 
     def assert_refused(self, result, why):
-        """One line, status 2, and nothing of the password."""
+        """Check for one line, status 2, and no trace of the password."""
         status, output, complaint = result
         self.assertEqual((status, output), (Status.USAGE, ""))
         self.assertRegex(complaint, rf"\Achatd: .*{why}.*\n\Z")
@@ -60,7 +60,7 @@ class PasswdCase(SynchronousTestCase):
 
 class PipeTests(PasswdCase):
     def pipe(self, data, name="alice", path=None):
-        """Run the command with what comes from a pipe."""
+        """Run the command with input from a pipe."""
         reader, writer = os.pipe()
         os.write(writer, data)
         os.close(writer)
@@ -68,7 +68,7 @@ class PipeTests(PasswdCase):
         return self.passwd(name, path)
 
     def test_new_file(self):
-        """A new file is made, and what was done is told."""
+        """A new file is made, and the output says so."""
         status, output, complaint = self.pipe(SECRET.encode() + b"\nmore\n")
         self.assertEqual((status, complaint), (Status.DONE, ""))
         self.assertEqual(
@@ -78,7 +78,7 @@ class PipeTests(PasswdCase):
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
 
     def test_existing_file(self):
-        """An account is added, or its password is changed, and that is told."""
+        """An account is added, or its password is changed, and the output says which."""
         self.pipe(b"first")
         _, output, _ = self.pipe(b"second\r\n", "bob")
         self.assertEqual(output, f"added bob to {self.path}\n")
@@ -89,7 +89,7 @@ class PipeTests(PasswdCase):
         self.assertEqual(loaded.verify("bob", "second"), "bob")
 
     def test_bad_password(self):
-        """A password that is empty, too long or no text is refused."""
+        """A password that is empty, too long or not text is refused."""
         for data, why in (
             (b"", "empty"),
             (b"\n" + SECRET.encode(), "empty"),
@@ -100,7 +100,7 @@ class PipeTests(PasswdCase):
         self.assertFalse(self.path.exists())
 
     def test_mark(self):
-        """A byte order mark is no part of the password; other encodings are refused."""
+        """A byte order mark is not part of the password; other encodings are refused."""
         self.pipe(b"\xef\xbb\xbf" + SECRET.encode() + b"\r\n")
         self.assertEqual(load_passwords(self.path).verify("alice", SECRET), "alice")
         data = f"\ufeff{SECRET}\n".encode("utf-16-le")
@@ -114,7 +114,7 @@ class PipeTests(PasswdCase):
         self.assertFalse(self.path.exists())
 
     def test_bad_file(self):
-        """A file that cannot be used is named, before a password is read."""
+        """An error names an unusable file, before a password is read."""
         self.path.write_text("")
         self.path.chmod(0o644)
         self.assert_refused(self.pipe(b"x"), f"chmod 600 {self.path}")
@@ -125,7 +125,7 @@ class PipeTests(PasswdCase):
         self.assert_refused(self.pipe(b"x", path=nowhere), f"cannot write .*{nowhere}: No such")
 
     def test_closed_input(self):
-        """Where there is nothing to read, there is no password."""
+        """Without input there is no password."""
         self.redirect(0, os.open(os.devnull, os.O_RDONLY))
         self.assert_refused(self.passwd(), "empty")
         self.redirect(0, os.open(self.directory, os.O_RDONLY))
@@ -134,7 +134,7 @@ class PipeTests(PasswdCase):
 
 class TerminalTests(PasswdCase):
     def type(self, *answers, tty=(0, 1), name="alice"):
-        """Run the command at a terminal where each prompt is answered, or interrupted."""
+        """Run the command at a terminal, and answer or interrupt each prompt."""
         self.prompts: list[Any] = []
         waiting = list(answers)
 
@@ -152,7 +152,7 @@ class TerminalTests(PasswdCase):
         return result
 
     def test_twice(self):
-        """A password is asked for twice."""
+        """The command asks for the password twice."""
         status, output, complaint = self.type(SECRET, SECRET)
         self.assertEqual((status, complaint), (Status.DONE, ""))
         self.assertIn("added alice", output)
@@ -160,7 +160,7 @@ class TerminalTests(PasswdCase):
         self.assertEqual(load_passwords(self.path).verify("alice", SECRET), "alice")
 
     def test_mismatch(self):
-        """Two passwords that differ are refused."""
+        """Two different passwords are refused."""
         self.assert_refused(self.type(SECRET, SECRET + "x"), "differ; nothing was changed")
         self.assertFalse(self.path.exists())
 
@@ -169,17 +169,17 @@ class TerminalTests(PasswdCase):
         self.assert_refused(self.type(""), "empty")
 
     def test_bad_name(self):
-        """A bad name is told before a password is asked for."""
+        """A bad name is reported before asking for a password."""
         self.assert_refused(self.type(name="two words"), "1 to 32 characters")
 
     def test_end(self):
-        """Ctrl+D changes nothing, and says so."""
+        """Ctrl+D changes nothing, and an error says so."""
         self.assert_refused(self.type(EOFError()), "no password was given; nothing was changed")
         self.assert_refused(self.type(SECRET, EOFError()), "no password was given")
         self.assertFalse(self.path.exists())
 
     def test_interrupted(self):
-        """Ctrl+C changes nothing, and ends the line of the prompt where that can be seen."""
+        """Ctrl+C changes nothing, and ends the prompt's line if standard error is a terminal."""
         interrupted = Signalled(signal.SIGINT)
         self.assertEqual(self.type(interrupted), (Status.INTERRUPTED, "", ""))
         result = self.type(SECRET, interrupted, tty=(0, 1, 2))

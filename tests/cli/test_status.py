@@ -1,4 +1,4 @@
-"""The exit statuses, and the lines that go with them."""
+"""The exit statuses, and their error lines."""
 
 import errno
 import os
@@ -34,7 +34,7 @@ class StatusTests(SynchronousTestCase):
         self.assertEqual(list(map(int, Status)), [0, 1, 2, 3, 129, 130, 143])
 
     def test_signals(self):
-        """A command that a signal ended has the status by which a shell tells it."""
+        """A command that a signal ended has the status by which a shell reports it."""
         for number, status in (
             (signal.SIGHUP, Status.HUNG_UP),
             (signal.SIGINT, Status.INTERRUPTED),
@@ -45,7 +45,7 @@ class StatusTests(SynchronousTestCase):
 
 class ExplainTests(SynchronousTestCase):
     def test_refusals(self):
-        """Who is refused or banned, whatever for, gets a status of its own."""
+        """Every refusal, and every ban, has the same exit status."""
         for code in (
             "key-required",
             "key-unexpected",
@@ -62,14 +62,14 @@ class ExplainTests(SynchronousTestCase):
             self.assertEqual(explained, (Status.REFUSED, "because"))
 
     def test_password_required(self):
-        """Where a password is required, the options that give one are told too."""
+        """If a password is required, the line names the options for it."""
         status, line = explain(SessionRefused("auth-required", "a password is required"), THERE)
         self.assertEqual(status, Status.REFUSED)
         self.assertTrue(line.startswith("a password is required (--name, "))
         self.assertIn("--password-file", line)
 
     def test_untrusted_certificate(self):
-        """Where a server's certificate is not trusted, how to trust it is told too."""
+        """If a certificate is not trusted, the line says how to trust it."""
         lost = SessionEnded("connection-lost", "lost: TLS: certificate verify failed")
         status, line = explain(lost, THERE)
         self.assertEqual(status, Status.LOST)
@@ -77,39 +77,39 @@ class ExplainTests(SynchronousTestCase):
         self.assertIn("trustRoots=DIRECTORY", line)
 
     def test_banned_later(self):
-        """Who is banned while there is a session is refused as well."""
+        """A ban during a session counts as a refusal too."""
         explained = explain(SessionEnded("banned", "because"), THERE)
         self.assertEqual(explained, (Status.REFUSED, "because"))
 
     def test_other_ends(self):
-        """Any other end of a session is a lost connection, and its reason the line."""
+        """Any other end of a session is a lost connection, and its reason is the line."""
         for code in ("shutting-down", "connection-lost", "kicked", "heartbeat-timeout"):
             explained = explain(SessionEnded(code, "because"), THERE)
             self.assertEqual(explained, (Status.LOST, "because"))
 
     def test_end_without_a_reason(self):
-        """An end for which no reason was given is told by its code."""
+        """An end without a reason is reported by its code."""
         self.assertEqual(explain(SessionEnded("kicked", ""), THERE), (Status.LOST, "kicked"))
 
     def test_configuration(self):
-        """What a person configured wrongly is a matter of usage."""
+        """A configuration error is a usage error."""
         error = ConfigurationError("bad endpoint")
         self.assertEqual(explain(error, THERE), (Status.USAGE, "bad endpoint"))
 
     def test_other_errors(self):
-        """Any other error of chatd's is told in its own words."""
+        """Any other error of chatd is reported by its own text."""
         for error in (LocalProtocolError("too long"), RequestError("bad-request", "too odd")):
             self.assertEqual(explain(error, THERE), (Status.LOST, str(error)))
 
     def test_no_such_host(self):
-        """A host that is not known is told with the endpoint."""
+        """The line about an unknown host names the endpoint."""
         self.assertEqual(
             explain(DNSLookupError("address lookup failed"), THERE),
             (Status.LOST, f"cannot connect to {THERE}: there is no such host"),
         )
 
     def test_cannot_connect(self):
-        """Where nobody listens, the system's word for it is told, with what to look at."""
+        """If no server listens, the line has the system's error and a hint."""
         self.assertEqual(
             explain(RefusedError(osError=111), THERE),
             (
@@ -119,13 +119,13 @@ class ExplainTests(SynchronousTestCase):
         )
 
     def test_cannot_connect_for_no_known_reason(self):
-        """Where the system has no word for it, Twisted's is told."""
+        """Without an error from the system, the line has Twisted's."""
         status, line = explain(TCPTimedOutError(), THERE)
         self.assertEqual(status, Status.LOST)
         self.assertTrue(line.startswith(f"cannot connect to {THERE}: TCP connection timed out"))
 
     def test_server_is_not_the_question(self):
-        """Whether the server runs is asked where it may be that it does not, and only there."""
+        """Only errors that a stopped server can cause ask if it runs."""
         for error, why in (
             (UnknownHostError(errno.ENOENT), "No such file or directory; is the server running?"),
             (ConnectError(errno.EACCES), "Permission denied"),
@@ -138,7 +138,7 @@ class ExplainTests(SynchronousTestCase):
             self.assertEqual(explain(error, THERE), told)
 
     def test_internal(self):
-        """What nobody has foreseen is told with its type, in one line all the same."""
+        """An unforeseen error is reported with its type, in one line."""
         self.assertEqual(
             explain(ValueError("oops"), THERE), (Status.LOST, "internal error: ValueError: oops")
         )

@@ -1,4 +1,4 @@
-"""The standard streams, closed, full, or with nobody who reads them."""
+"""Standard streams that are closed, full, or without a reader."""
 
 import io
 import os
@@ -14,7 +14,7 @@ WRONG = ["connect", ENDPOINT, "--name", "two words"]
 
 class StreamCase(CommandCase):
     def exit_status(self, *arguments):
-        """Run the command with the streams that are there; return its status."""
+        """Run the command with the current streams; return its status."""
         try:
             return main(list(arguments))
         except SystemExit as exit:
@@ -23,7 +23,7 @@ class StreamCase(CommandCase):
 
 class StandardStreamsTests(StreamCase):
     def test_encoding(self):
-        """What the terminal's encoding does not have is shown as something else."""
+        """Characters that the terminal's encoding lacks are replaced."""
         written = io.BytesIO()
         output = io.TextIOWrapper(written, encoding="latin-1")
         self.patch(sys, "stdout", output)
@@ -32,7 +32,7 @@ class StandardStreamsTests(StreamCase):
         self.assertIn(b"/?; give a copy", written.getvalue())
 
     def test_closed_stream(self):
-        """A standard stream that is closed is not mistaken for the next file that is opened."""
+        """The next file to be opened does not get the number of a closed standard stream."""
         saved = os.dup(0)
         self.addCleanup(os.close, saved)
         self.addCleanup(os.dup2, saved, 0)
@@ -42,7 +42,7 @@ class StandardStreamsTests(StreamCase):
         self.assertTrue(os.path.samestat(os.fstat(0), os.stat(os.devnull)))
 
     def test_closed_output(self):
-        """Where standard output or error was closed, what is told goes nowhere else."""
+        """With standard output or error closed, its text does not go elsewhere."""
         for name, descriptor in (("stdout", 1), ("stderr", 2)):
             self.close(descriptor)
             self.patch(sys, name, None)
@@ -62,7 +62,7 @@ class StandardStreamsTests(StreamCase):
 
 
 class FullStreamsTests(StreamCase):
-    """Streams to which nothing can be written."""
+    """Streams that cannot be written."""
 
     def setUp(self):
         super().setUp()
@@ -77,23 +77,23 @@ class FullStreamsTests(StreamCase):
         return stream
 
     def test_full_output(self):
-        """What is done is done, whether that can be told or not; that it cannot is told."""
+        """If the output cannot be written, the work is still done, and an error says so."""
         self.patch(sys, "stdout", self.stream("/dev/full"))
         self.assertEqual(self.exit_status("keygen", str(self.directory / "key")), Status.DONE)
         self.assertEqual(
             self.complaints.getvalue(),
             "chatd: cannot write to standard output: No space left on device\n",
         )
-        sys.stdout.flush()  # as Python does at its end: nothing is left that fails
+        sys.stdout.flush()  # as Python does at exit: no failing output is left
 
     def test_asked_for(self):
-        """Where the help or the version was all that was asked for, nothing was done."""
+        """If help or version cannot be written, the command has failed."""
         for option in ("--help", "--version"):
             self.patch(sys, "stdout", self.stream("/dev/full"))
             self.assertEqual(self.exit_status(option), Status.LOST)
 
     def test_nobody_reads(self):
-        """A reader that has gone wanted no more: that is no failure."""
+        """A reader that has gone is not a failure."""
         for arguments in (["keygen", str(self.directory / "key")], ["--help"]):
             reader, writer = os.pipe()
             os.close(reader)
@@ -102,7 +102,7 @@ class FullStreamsTests(StreamCase):
         self.assertEqual(self.complaints.getvalue(), "")
 
     def test_full_error(self):
-        """A complaint that cannot be written changes no status."""
+        """An error that cannot be written does not change the status."""
         for arguments in (WRONG, ["bogus"]):
             self.patch(sys, "stderr", self.stream("/dev/full"))
             self.assertEqual(self.exit_status(*arguments), Status.USAGE)

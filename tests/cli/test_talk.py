@@ -1,4 +1,4 @@
-"""The rooms that someone at a terminal is in, what is said there, and what a reconnect changes."""
+"""The rooms and messages of a person at a terminal, also after a reconnect."""
 
 from typing import Any
 
@@ -14,21 +14,21 @@ from tests.cli.wiring import CommandReactor
 
 
 class Silent(ChatFactory):
-    """A server that hears what is said, and never answers."""
+    """A server that receives messages, and never answers."""
 
     def message_received(self, session, message):
         return Deferred()
 
 
 class Strict(ChatFactory):
-    """A server that takes nothing."""
+    """A server that refuses every message."""
 
     def message_received(self, session, message):
         raise RequestError("not-allowed", "not that")
 
 
 class Slow(ChatFactory):
-    """A server that takes its time over histories."""
+    """A server that answers `history` late."""
 
     gate = None
 
@@ -44,25 +44,25 @@ class TalkCase(SynchronousTestCase):
         self.reactor = CommandReactor()
 
     def talker(self, name, *rooms):
-        """Return someone who talks, with what was shown of the beginning forgotten."""
+        """Return a talker, with the lines shown at the beginning forgotten."""
         talker = Talker(self.reactor, name, *rooms)
         talker.lines.clear()
         return talker
 
     def lose(self, talker):
-        """Cut a connection, from which the client comes back in 2 s."""
+        """Cut a connection; the client reconnects after 2 s."""
         talker.client.transport.abortConnection()
         self.reactor.settle()
 
     def come_back(self):
-        """Let the time pass until everyone has come back."""
+        """Let time pass until everyone has reconnected."""
         self.reactor.advance(2)
         self.reactor.settle()
 
 
 class JoiningTests(TalkCase):
     def test_last_messages(self):
-        """Who comes into a room is shown the last ten messages, marked as earlier ones."""
+        """Connecting shows the last ten messages of the room, marked as earlier messages."""
         bob = self.talker("bob")
         for number in range(12):
             bob.type(f"line {number}")
@@ -73,7 +73,7 @@ class JoiningTests(TalkCase):
         )
 
     def test_by_command(self):
-        """So is who joins a room later, who is told its topic too."""
+        """So does a later join, with the room's topic."""
         bob = self.talker("bob", "ops")
         bob.type("/topic tea")
         bob.type("hello")
@@ -84,7 +84,7 @@ class JoiningTests(TalkCase):
         )
 
     def test_several_rooms(self):
-        """Who comes into several rooms at once is shown that of each of them."""
+        """Connecting to several rooms shows the messages of each."""
         bob = self.talker("bob", "ops", "attic")
         bob.type("/topic tea")
         for line in ("in ops", "/join attic", "in the attic"):
@@ -103,7 +103,7 @@ class JoiningTests(TalkCase):
         )
 
     def test_very_many_rooms(self):
-        """Who wants to be in more rooms than a greeting can hold is in all of them."""
+        """A client that asks for more rooms than a greeting can hold gets all of them."""
         rooms = [f"r{number}" for number in range(25)]
         alice = Talker(self.reactor, "alice", *rooms)
         self.assertEqual(alice.talk.rooms, rooms)
@@ -111,7 +111,7 @@ class JoiningTests(TalkCase):
         self.assertEqual(alice.type("hello"), ["[r0] alice: hello"])
 
     def test_said_meanwhile(self):
-        """What is said while earlier messages are on their way is shown after them, once."""
+        """New messages during the fetch of earlier messages are shown after them, once."""
         self.reactor = CommandReactor(Slow)
         bob = self.talker("bob")
         bob.type("one")
@@ -128,7 +128,7 @@ class JoiningTests(TalkCase):
         )
 
     def test_lost_meanwhile(self):
-        """What was said meanwhile is shown even if the connection is lost before."""
+        """These messages are shown even if the connection is lost before."""
         self.reactor = CommandReactor(Slow)
         bob = self.talker("bob")
         bob.type("one")
@@ -139,7 +139,7 @@ class JoiningTests(TalkCase):
         self.assertIn("bob: two", alice.lines)
 
     def test_server_without_commands(self):
-        """A server that tells nothing of rooms can be talked to all the same."""
+        """A server without commands for rooms can be used."""
 
         class Terse(ChatFactory):
             def command_received(self, session, message):
@@ -152,10 +152,10 @@ class JoiningTests(TalkCase):
 
 
 class DirectTests(TalkCase):
-    """The direct messages that were said while one was away."""
+    """The direct messages that came while the person was away."""
 
     def test_while_away(self):
-        """They are shown to who connects, but not those that were answered, nor one's own."""
+        """Connecting shows them, but neither answered messages nor the person's own."""
         alice, dave = (Talker(self.reactor, name) for name in ("alice", "dave"))
         alice.type("/msg zoe one")
         alice.type("/msg zoe two")
@@ -181,12 +181,12 @@ class DirectTests(TalkCase):
 
 class PlaceTests(TalkCase):
     def test_first(self):
-        """In the first room alone, it goes without saying where one speaks."""
+        """In the first room alone, the prompt does not name the room."""
         self.assertIsNone(self.talker("alice").talk.room_to_tell)
         self.assertIsNone(self.talker("bob", "ops").talk.room_to_tell)
 
     def test_several(self):
-        """In several rooms, it is told where one speaks."""
+        """In several rooms, the prompt names the room."""
         alice = self.talker("alice", "ops", "attic")
         self.assertEqual(alice.talk.room_to_tell, "ops")
         alice.type("/join attic")
@@ -195,7 +195,7 @@ class PlaceTests(TalkCase):
         self.assertIsNone(alice.talk.room_to_tell)
 
     def test_another(self):
-        """In another room than the first it is, too."""
+        """In a room other than the first, it does so too."""
         alice = self.talker("alice")
         alice.type("/join ops")
         alice.type("/leave lobby")
@@ -204,7 +204,7 @@ class PlaceTests(TalkCase):
         self.assertEqual(alice.talk.room_to_tell, "(no room)")
 
     def test_spelling(self):
-        """A room goes by the name by which it is known there."""
+        """A room has the server's spelling of its name."""
         self.talker("bob", "Ops")
         alice = self.talker("alice")
         alice.type("/join OPS")
@@ -213,7 +213,7 @@ class PlaceTests(TalkCase):
 
 class ReconnectTests(TalkCase):
     def test_missed(self):
-        """What was said meanwhile is shown after a reconnect, in its order, once."""
+        """Missed messages are shown after a reconnect, in order, once."""
         alice, bob = self.talker("alice"), self.talker("bob")
         bob.type("before")
         self.lose(alice)
@@ -230,7 +230,7 @@ class ReconnectTests(TalkCase):
         self.assertEqual(said, ["bob: one", "bob: three", "bob: four"])
 
     def test_rooms(self):
-        """One is in the same rooms again, and speaks where one spoke."""
+        """After a reconnect, the rooms and the current room are the same."""
         alice = self.talker("alice", "lobby", "ops", "attic")
         alice.type("/join ops")
         alice.type("/leave attic")
@@ -241,7 +241,7 @@ class ReconnectTests(TalkCase):
         self.assertEqual(alice.type("hello"), ["[ops] alice: hello"])
 
     def test_name(self):
-        """One has the name again that one took."""
+        """After a reconnect, a new name is kept."""
         alice = self.talker("alice")
         alice.type("/name al")
         self.lose(alice)
@@ -250,7 +250,7 @@ class ReconnectTests(TalkCase):
         self.assertEqual(alice.lines, ["* connected again; you are al"])
 
     def test_forgotten(self):
-        """Where the server does not have all that was missed, that is told of the room."""
+        """If the server lacks some missed messages, a note names the room."""
         self.reactor = CommandReactor(store=None)
         alice = self.talker("alice")
         alice.type("before")
@@ -269,7 +269,7 @@ class ReconnectTests(TalkCase):
         )
 
     def test_nothing_to_forget(self):
-        """Where nothing was said in the room of a new server, nothing can be missing."""
+        """In a room without messages on a new server, none can be missing."""
         alice = self.talker("alice")
         alice.type("before")
         self.reactor.restart(store=MemoryStore(unix_time=self.reactor.seconds))
@@ -278,7 +278,7 @@ class ReconnectTests(TalkCase):
         self.assertEqual(alice.lines, ["* connected again; you are alice"])
 
     def test_shut_out(self):
-        """A room that does not let one in again is told, and left."""
+        """A room that refuses the client after a reconnect is reported, and left."""
         alice = self.talker("alice", "lobby", "ops")
         self.reactor.restart(policy=Policy(max_rooms=1))
         self.come_back()
@@ -288,7 +288,7 @@ class ReconnectTests(TalkCase):
 
 class KeptTests(TalkCase):
     def test_sent_later(self):
-        """What is typed without a connection is kept, which is told, and said later."""
+        """Without a connection a message is kept, which a note says, and sent later."""
         alice, bob = self.talker("alice"), self.talker("bob")
         self.lose(alice)
         for line in ("one", "/msg bob two"):
@@ -303,7 +303,7 @@ class KeptTests(TalkCase):
         self.assertIn("you → bob: two", alice.lines)
 
     def test_no_receipt(self):
-        """What had no receipt when the connection was lost is sent again, and said once."""
+        """A message without a receipt is sent again after a reconnect, and shown once."""
         self.reactor = CommandReactor(Silent)
         alice = self.talker("alice")
         alice.type("hello")
@@ -314,7 +314,7 @@ class KeptTests(TalkCase):
         self.assertNotIn("not confirmed", "".join(alice.lines))
 
     def test_never_sent(self):
-        """What cannot be sent any more because one leaves is told."""
+        """A message that was not sent before leaving is reported."""
         alice = self.talker("alice")
         self.lose(alice)
         alice.type("hello")
@@ -322,7 +322,7 @@ class KeptTests(TalkCase):
         self.assertIn("* not confirmed: hello (the connection was lost)", alice.lines)
 
     def test_never_confirmed(self):
-        """So is what had no receipt when the server ends the session for good."""
+        """So is a message without a receipt when the server ends the session for good."""
         self.reactor = CommandReactor(Silent)
         alice = self.talker("alice")
         alice.type("hello")
@@ -335,7 +335,7 @@ class KeptTests(TalkCase):
         )
 
     def test_refused(self):
-        """What the server refuses is shown with its reason, but not all of what is very long."""
+        """A refused message is shown with the reason, but a very long message is cut."""
         self.reactor = CommandReactor(Strict)
         alice = self.talker("alice")
         self.assertEqual(alice.type("hello"), ["* refused: hello (not that)"])
@@ -344,7 +344,7 @@ class KeptTests(TalkCase):
         self.assertTrue(shown.endswith("x… (not that)"))
 
     def test_too_long(self):
-        """What is longer than the server takes stays to be typed on, or is told later."""
+        """A message over the server's limit stays at the prompt, or is reported later."""
         self.reactor = CommandReactor(max_content=10)
         alice = self.talker("alice")
         self.assertTrue(alice.mistype("12345678901").startswith("not sent: content of 11 bytes"))
@@ -357,20 +357,20 @@ class KeptTests(TalkCase):
 
 class LeavingTests(TalkCase):
     def wait(self, talker):
-        """Wait for receipts; return the Deferred of that."""
+        """Wait for receipts; return the Deferred."""
         waiting = Deferred.fromCoroutine(talker.talk.wait_for_receipts())
         self.reactor.settle()
         return waiting
 
     def test_receipts(self):
-        """Who leaves waits for the receipts of what was said last."""
+        """Leaving waits for the receipts of the last messages."""
         alice = self.talker("alice")
         alice.talk.say("hello")
         self.successResultOf(self.wait(alice))
         self.assertEqual(alice.lines, ["alice: hello"])
 
     def test_nothing(self):
-        """Where all is confirmed, or there is no connection, there is nothing to wait for."""
+        """If all is confirmed, or there is no connection, leaving does not wait."""
         alice = self.talker("alice")
         self.successResultOf(self.wait(alice))
         self.lose(alice)
@@ -378,7 +378,7 @@ class LeavingTests(TalkCase):
         self.successResultOf(self.wait(alice))
 
     def test_not_for_long(self):
-        """A server that does not answer is not waited for any longer than a few seconds."""
+        """Leaving waits for a silent server only a few seconds."""
         self.reactor = CommandReactor(Silent)
         alice = self.talker("alice")
         alice.type("hello")
@@ -389,7 +389,7 @@ class LeavingTests(TalkCase):
         self.assertIs(self.successResultOf(waiting), False)
 
     def test_no_connection(self):
-        """What cannot be sent any more is not confirmed."""
+        """A message that cannot be sent any more is not confirmed."""
         alice = self.talker("alice")
         self.lose(alice)
         alice.type("hello")

@@ -1,4 +1,4 @@
-"""The interactive client, with its keys typed and its lines shown in memory."""
+"""The interactive client, with typed keys and shown lines in memory."""
 
 import os
 import re
@@ -26,7 +26,7 @@ from tests.cli.wiring import CommandReactor
 
 
 class Strict(ChatFactory):
-    """A server that takes nothing."""
+    """A server that refuses every message."""
 
     def message_received(self, session, message):
         raise RequestError("not-allowed", "not that")
@@ -34,7 +34,7 @@ class Strict(ChatFactory):
 
 class TypingTests(TerminalCase):
     def test_say(self):
-        """A line is sent, and shown when it was received."""
+        """A line is sent, and shown when the server has received it."""
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
@@ -46,7 +46,7 @@ class TypingTests(TerminalCase):
         self.assertEqual(self.sessions(), {})
 
     def test_hear(self):
-        """What the server says is shown, and what is being typed is kept."""
+        """Messages from the server are shown, and the typed line is kept."""
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
@@ -60,7 +60,7 @@ class TypingTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_nothing_typed(self):
-        """A line of nothing but spaces is not sent."""
+        """A line of spaces is not sent."""
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
@@ -72,7 +72,7 @@ class TypingTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_interrupt(self):
-        """Ctrl+C leaves with a status of its own, and says goodbye."""
+        """Ctrl+C leaves with its own status, and says goodbye."""
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
@@ -82,7 +82,7 @@ class TypingTests(TerminalCase):
         self.assertEqual(self.sessions(), {})
 
     def test_cancelled(self):
-        """Where a signal ends it while a line is typed, the prompt ends first, with a goodbye."""
+        """If a signal ends it at the prompt, the prompt ends first, then it says goodbye."""
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
@@ -98,15 +98,15 @@ class TypingTests(TerminalCase):
         self.assertNotIn("alice: half", self.screen.getvalue())
 
     def test_suspended(self):
-        """Ctrl+Z lets the shell go on, and what was typed is typed on afterwards."""
-        self.assertNotIn("> half", self.suspend("xterm"))  # which is drawn again as a whole
+        """Ctrl+Z suspends the client, and keeps the typed line."""
+        self.assertNotIn("> half", self.suspend("xterm"))  # prompt_toolkit redraws it there
 
     def test_suspended_at_a_dumb_terminal(self):
-        """Where nothing is drawn, the prompt and what was typed are written again."""
+        """On a dumb terminal, the prompt and the typed line are written again."""
         self.assertIn("> half", self.suspend("dumb"))
 
     def suspend(self, kind):
-        """Suspend a conversation at a kind of terminal; return what is written at the prompt."""
+        """Suspend a conversation on a kind of terminal; return the prompt's output."""
         stops: list[Any] = []
         written: list[Any] = []
         self.patch(os, "environ", {**os.environ, "TERM": kind})
@@ -126,7 +126,7 @@ class TypingTests(TerminalCase):
         return written
 
     def test_not_done(self):
-        """What is not done is told, and stays to be typed on."""
+        """A line that is not carried out is reported, and stays at the prompt."""
         self.reactor = CommandReactor(max_content=10)
 
         async def script(it):
@@ -160,7 +160,7 @@ class TypingTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_failed_command(self):
-        """A fault of the client's own ends nothing; it is logged, and told in one line."""
+        """An internal error ends nothing; it is logged, and reported in one line."""
 
         async def fail(talk):
             raise ZeroDivisionError("oops")
@@ -179,7 +179,7 @@ class TypingTests(TerminalCase):
 
 class PromptTests(TerminalCase):
     def test_rooms(self):
-        """The prompt tells in which room one speaks, where that does not go without saying."""
+        """The prompt names the room, except in the first and only room."""
         prompts = []
 
         async def script(it):
@@ -202,7 +202,7 @@ class PromptTests(TerminalCase):
         self.assertEqual(prompts, ["> ", "ops> ", "> ", "(no room)> "])
 
     def test_long_or_odd_name(self):
-        """A room's name leaves space to type in, and controls nothing."""
+        """A room's name leaves space to type, and cannot control the terminal."""
         prompts = []
 
         async def script(it):
@@ -219,7 +219,7 @@ class PromptTests(TerminalCase):
         self.assertEqual(prompts, ["x" * 19 + "…> ", "\ufffd[2J> "])
 
     def test_colours(self):
-        """At a terminal that has colours, names are shown in theirs."""
+        """On a terminal with colours, names have their colours."""
         self.patch(os, "isatty", lambda descriptor: True)
         for environment, shown in (
             ({"TERM": "xterm-256color", "NO_COLOR": ""}, r"\x1b\[38;5;\d+malice\x1b\[39m: hello"),
@@ -243,20 +243,20 @@ class FirstAttemptTests(TerminalCase):
         """Type nothing."""
 
     def test_nobody_there(self):
-        """Where nobody listens at first, that is what it fails with."""
+        """If no server listens at first, the client fails with that error."""
         self.reactor = CommandReactor(None)
         self.assertRaises(ConnectError, self.converse, self.wait)
         self.assertEqual(self.screen.getvalue(), "")
 
     def test_refused(self):
-        """A refusal at first is what it fails with; nothing is tried again."""
+        """If the first session is refused, the client fails with that error, without a retry."""
         error = self.assertRaises(SessionRefused, self.converse, self.wait, name="server")
         self.assertEqual(error.code, "name-taken")
         self.assertEqual(self.screen.getvalue(), "")
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_bad_endpoint(self):
-        """An endpoint string that is none is refused at once."""
+        """An invalid endpoint string is refused at once."""
         self.assertRaises(ConfigurationError, Terminal, self.reactor, "bogus", Login())
 
 
@@ -265,19 +265,19 @@ AGAIN = "* connected again; you are alice"
 
 class ReconnectTests(TerminalCase):
     async def lose(self, it):
-        """Have the server stop, and put a new one in its place that is not reached yet."""
+        """Stop the server, and replace it by a new server that is not reachable yet."""
         await it.shown("* you are alice, in lobby")
         self.reactor.server.shut_down()
         await it.shown("* not connected; reconnecting")
         self.reactor.server = ChatFactory(self.reactor)
 
     async def come_back(self, it):
-        """Let the time pass until the next attempt."""
+        """Let time pass until the next attempt."""
         self.reactor.advance(2)
         await it.shown(AGAIN)
 
     def test_connects_again(self):
-        """A connection that is lost is told, and made again after a while."""
+        """A lost connection is reported, and the client reconnects later."""
 
         async def script(it):
             await self.lose(it)
@@ -290,7 +290,7 @@ class ReconnectTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_told_once(self):
-        """However many attempts it takes, that they are made is told once for each loss."""
+        """The note about reconnecting is shown once for each loss, for any number of attempts."""
         missing = "* not connected; reconnecting"
 
         async def script(it):
@@ -309,7 +309,7 @@ class ReconnectTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_sent_later(self):
-        """A line that cannot be sent now is sent when there is a connection again."""
+        """A line that cannot be sent now is sent after the reconnect."""
 
         async def script(it):
             await self.lose(it)
@@ -322,7 +322,7 @@ class ReconnectTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_leave_meanwhile(self):
-        """One can leave while there is no connection."""
+        """Leaving works without a connection."""
 
         async def script(it):
             await self.lose(it)
@@ -331,7 +331,7 @@ class ReconnectTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_leave_at_once(self):
-        """What is said right before one leaves is confirmed first."""
+        """Leaving waits for the receipt of the last message."""
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
@@ -342,7 +342,7 @@ class ReconnectTests(TerminalCase):
         self.assertNotIn("not confirmed", self.screen.getvalue())
 
     def test_still_taken(self):
-        """A name that an old session still holds is tried again until it is free."""
+        """While an old session holds the name, the client retries until it is free."""
 
         async def script(it):
             await self.lose(it)
@@ -361,7 +361,7 @@ class ReconnectTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_key_is_refused(self):
-        """A refusal that will not pass ends the conversation, with its reason and status."""
+        """A permanent refusal ends the conversation, with its reason and status."""
 
         async def script(it):
             await self.lose(it)
@@ -372,7 +372,7 @@ class ReconnectTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.REFUSED)
 
     def test_ended_for_good(self):
-        """A session that the server ends for good is the end, and its reason decides how."""
+        """If the server ends the session for good, its reason decides the status."""
         for code, status in (("kicked", Status.LOST), ("banned", Status.REFUSED)):
 
             async def script(it, code=code):

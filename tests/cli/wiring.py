@@ -1,4 +1,4 @@
-"""What the command's tests share: a reactor in memory with a server in it, and standard streams."""
+"""Parts for the command's tests: a reactor in memory with a server, and standard streams."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def said(text, *, sender="bob", content_type=None, time=0.0, id="m1", seq=7, roo
 
 
 class Recorder:
-    """A display that keeps what it is to show."""
+    """A display that records its calls."""
 
     def __init__(self):
         self.shown = []
@@ -46,12 +46,12 @@ class Recorder:
 
 
 class CommandReactor(MemoryReactorClock):
-    """A reactor without a network: whoever connects reaches its server, if it has one.
+    """A reactor without a network: every connection reaches its server, if it has one.
 
-    `run` lets time pass until it is stopped, and fails when that takes more than a minute of it.
+    `run` lets time pass until it is stopped, and fails after a minute of that time.
 
     Attributes:
-        server: The factory of the server, or None for a place where nobody listens.
+        server: The factory of the server, or None if no server listens.
     """
 
     def __init__(self, server_class=ChatFactory, **options):
@@ -67,7 +67,7 @@ class CommandReactor(MemoryReactorClock):
         return connector
 
     def restart(self, server_class=ChatFactory, **options):
-        """Stop the server, and put one in its place that has what the old one kept."""
+        """Stop the server, and replace it by a server with the same stored messages."""
         self.server.shut_down()
         self.settle()
         options.setdefault("store", self.server.store)
@@ -83,7 +83,7 @@ class CommandReactor(MemoryReactorClock):
         self._pumps.append(iosim.connect(server, ends[0], client, ends[1], greet=False, clock=self))
 
     def settle(self):
-        """Do what is due, and move what was sent, until nothing moves."""
+        """Run due calls, and deliver sent data, until nothing is left."""
         is_moving = True
         while is_moving:
             is_moving = any(call.getTime() <= self.seconds() for call in self.getDelayedCalls())
@@ -92,7 +92,7 @@ class CommandReactor(MemoryReactorClock):
                 is_moving = bool(pump.pump()) or is_moving
 
     def pass_until(self, is_done):
-        """Let time pass until something is so."""
+        """Let time pass until a condition holds."""
         deadline = self.seconds() + _PATIENCE_S
         self.settle()
         while not is_done():
@@ -113,10 +113,10 @@ class CommandReactor(MemoryReactorClock):
 class Streams:
     """Stands in for Twisted's `StandardIO`, and for the file or the pipe behind it.
 
-    An instance is called like that class, by which a protocol is connected to it.
+    Calling an instance, like that class, connects a protocol to it.
 
     Attributes:
-        written: The lines that were written.
+        written: The written lines.
     """
 
     def __init__(self, *inputs):
@@ -134,7 +134,7 @@ class Streams:
         return self.transport.value().decode().splitlines()
 
     def read(self):
-        """Give the protocol what there is to read, as long as it does not pause."""
+        """Give the protocol its input, as long as it does not pause."""
         while self._inputs and self.transport.producerState == "producing":
             self.protocol.dataReceived(self._inputs.pop(0))
             if not self._inputs:
@@ -142,7 +142,7 @@ class Streams:
 
 
 class StreamsTransport(StringTransport):
-    """The transport of standard streams: it reads on in a turn of its own, and closes so too."""
+    """The transport of standard streams: it reads and closes in later reactor turns."""
 
     def __init__(self, streams, clock):
         super().__init__()
@@ -160,7 +160,7 @@ class StreamsTransport(StringTransport):
 
 
 def run_until_done(reactor, coroutine):
-    """Run a coroutine, let time pass until it is done, and return the Deferred of its result."""
+    """Run a coroutine, let time pass until it is done, and return its Deferred."""
     results = []
     done = Deferred.fromCoroutine(coroutine)
 
@@ -180,7 +180,7 @@ class CommandCase(SynchronousTestCase):
     """Runs the command in this process.
 
     Attributes:
-        directory: A directory of the test's own.
+        directory: The test's own directory.
     """
 
     def setUp(self):
@@ -189,8 +189,8 @@ class CommandCase(SynchronousTestCase):
         self.directory = Path(directory.name)
 
     def run_command(self, *arguments, reactor=None):
-        """Run the command; return its status, its output and its complaints."""
-        import twisted.internet.reactor  # imported first, or there is nothing to put back
+        """Run the command; return its status, its output and its errors."""
+        import twisted.internet.reactor  # imported first, so that there is a reactor to restore
 
         output, complaints = io.StringIO(), io.StringIO()
         self.patch(sys, "stdout", output)
@@ -198,6 +198,6 @@ class CommandCase(SynchronousTestCase):
         self.patch(twisted.internet, "reactor", reactor)
         try:
             status = main(list(map(str, arguments)))
-        except SystemExit as exit:  # argparse's way
+        except SystemExit as exit:  # argparse exits
             status = int(exit.code or 0)
         return status, output.getvalue(), complaints.getvalue()
