@@ -1,4 +1,4 @@
-"""Cases without tests, which the tests of the client extend."""
+"""Base classes without tests, which the client's tests extend."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ClientCase(SynchronousTestCase):
         self.pump()
 
     def lose(self, client: ChatClient) -> None:
-        """Let a client's connection break; what it has not sent is lost."""
+        """Break a client's connection; unsent data is lost."""
         client.transport.loseConnection()
         self.pump()
 
@@ -48,7 +48,7 @@ class ClientCase(SynchronousTestCase):
 
 
 class CommandsCase(SynchronousTestCase):
-    """Alice, who is an operator, and bob, in the lobby of a server in memory."""
+    """Alice, an operator, and bob, in the lobby of a server in memory."""
 
     def setUp(self) -> None:
         self.server = MemoryServer(policy=Policy(operators=("alice",), max_rooms=2_000))
@@ -56,7 +56,7 @@ class CommandsCase(SynchronousTestCase):
         self.bob = self.server.connect("bob")
 
     def result(self, asked: Deferred[Any]) -> Any:
-        """Return what the server answers."""
+        """Return the server's answer."""
         self.server.pump()
         return self.successResultOf(asked)
 
@@ -66,7 +66,7 @@ class CommandsCase(SynchronousTestCase):
         return self.failureResultOf(asked, RequestError).value.code
 
     def say(self, client: ChatClient, *texts: str, **options: str) -> list[Message]:
-        """Say something, and return the receipts."""
+        """Send messages, and return the receipts."""
         return [self.result(client.send(text, **options)) for text in texts]
 
 
@@ -95,5 +95,5 @@ class NetworkCase(SynchronousTestCase):
         return Deferred.fromCoroutine(connect(self.reactor, ENDPOINT, **options))
 
     def names(self) -> list[str]:
-        """Return the names of those who are connected."""
+        """Return the names of the connected clients."""
         return [session.name for session in self.factory.sessions.values()]

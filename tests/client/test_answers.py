@@ -14,14 +14,14 @@ LOST = SessionEnded("connection-lost", "the connection was lost", retry=True)
 
 
 class PendingAnswersTests(SynchronousTestCase):
-    """What waits, without a connection."""
+    """Pending answers, without a connection."""
 
     def setUp(self) -> None:
         self.progress = Progress()
         self.answers = PendingAnswers(self.progress)
 
     def keep(self, id: str) -> Deferred[Message]:
-        """Keep a message until its receipt comes, as a client that comes back does."""
+        """Keep a message until its receipt comes, as a client that reconnects does."""
         return self.progress.keep(Message.chat("hello", id=id))
 
 
@@ -29,19 +29,19 @@ class AnswerTests(PendingAnswersTests):
     """The answers to messages and commands."""
 
     def test_taken(self) -> None:
-        """An answer is taken by the id of its frame, and once."""
+        """An answer is taken by the id of its frame, and only once."""
         one, two = self.answers.add("one"), self.answers.add("two")
         self.assertIs(self.answers.take("two"), two)
         self.assertIsNone(self.answers.take("two"))
         self.assertIs(self.answers.take("one"), one)
 
     def test_nothing_waits(self) -> None:
-        """An answer without an id, or with one that nobody waits for, is nobody's."""
+        """An answer without an id, or with an unknown id, has no receiver."""
         self.assertIsNone(self.answers.take(None))
         self.assertIsNone(self.answers.take("one"))
 
     def test_check(self) -> None:
-        """An id that waits is refused, and one that no server takes; others are not."""
+        """An id that waits is refused, and so is an id over the limit; other ids are accepted."""
         self.answers.check("i" * MAX_ID)
         self.assertRaises(LocalProtocolError, self.answers.check, "i" * (MAX_ID + 1))
         self.answers.check("one")
@@ -51,7 +51,7 @@ class AnswerTests(PendingAnswersTests):
         self.answers.check("one")
 
     def test_contains(self) -> None:
-        """Ids that wait are known."""
+        """Waiting ids are contained."""
         self.answers.add("one")
         self.assertIn("one", self.answers)
         self.assertNotIn("two", self.answers)
@@ -65,7 +65,7 @@ class AnswerTests(PendingAnswersTests):
         self.answers.check("one")
 
     def test_forgotten(self) -> None:
-        """What is forgotten is taken by nothing; neither is a message that was kept."""
+        """A forgotten answer cannot be taken, nor can a forgotten message."""
         self.answers.add("one", self.keep("one"))
         self.answers.forget("one")
         self.assertIsNone(self.answers.take("one"))
@@ -73,23 +73,23 @@ class AnswerTests(PendingAnswersTests):
 
 
 class KeptTests(PendingAnswersTests):
-    """The answers that wait longer than a connection."""
+    """Answers that outlive a connection."""
 
     def test_taken(self) -> None:
-        """A kept message whose answer is taken is not kept any longer."""
+        """A kept message is no longer kept when its answer is taken."""
         kept = self.keep("one")
         self.assertIs(self.answers.add("one", kept), kept)
         self.assertIs(self.answers.take("one"), kept)
         self.assertEqual(self.progress.unconfirmed, {})
 
     def test_of_an_earlier_connection(self) -> None:
-        """The receipt of what an earlier connection sent may come before it is sent again."""
+        """The receipt of an earlier connection's message may come before a resend."""
         kept = self.keep("one")
         self.assertIs(self.answers.take("one"), kept)
         self.assertEqual(self.progress.unconfirmed, {})
 
     def test_cancelled(self) -> None:
-        """The receipt of a kept message that was cancelled is nobody's, and the id is free."""
+        """The receipt of a cancelled message has no receiver, and its id is free."""
         kept = self.keep("one")
         self.answers.add("one", kept)
         kept.cancel()
@@ -98,7 +98,7 @@ class KeptTests(PendingAnswersTests):
         self.assertIsNone(self.answers.take("one"))
 
     def test_not_failed(self) -> None:
-        """The end of the connection fails what it alone waits for, and nothing that is kept."""
+        """The end of the connection fails only answers that cannot come in the next."""
         kept, command = self.keep("one"), self.answers.add("two")
         self.answers.add("one", kept)
         self.answers.fail(LOST)
@@ -118,7 +118,7 @@ class PingTests(PendingAnswersTests):
         self.assertEqual((self.successResultOf(one), self.successResultOf(two)), (2.0, 0.5))
 
     def test_unasked(self) -> None:
-        """A pong without its ping, or a second one, is ignored."""
+        """A pong without a ping, or a second pong, is ignored."""
         ping = self.answers.add_ping(1, 10.0)
         self.answers.take_pong(7, 11.0)
         self.assertNoResult(ping)
@@ -140,7 +140,7 @@ class FailTests(PendingAnswersTests):
     """The end of the connection."""
 
     def test_all(self) -> None:
-        """All that waits fails with the reason, and waits no more."""
+        """All pending answers fail with the reason, and are forgotten."""
         waiting = [self.answers.add("one"), self.answers.add_ping(1, 10.0)]
         self.answers.fail(LOST)
         for answer in waiting:

@@ -1,4 +1,4 @@
-"""Tests of what a client asks, and how it is answered."""
+"""Tests of a client's requests and their answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.fakes.peers import pong
 
 
 class SendTests(ClientCase):
-    """`send` gives back the receipt."""
+    """`send` returns the receipt."""
 
     def test_receipt(self) -> None:
         """The receipt is the message as the server ordered it."""
@@ -31,7 +31,7 @@ class SendTests(ClientCase):
         self.assertAlmostEqual(receipt.time, 2.5)
 
     def test_many(self) -> None:
-        """Each of many messages that are sent at once gets its own receipt."""
+        """Each of many messages sent at once gets its own receipt."""
         sending = [self.alice.send(str(number).encode()) for number in range(100)]
         self.pump()
         receipts = [self.successResultOf(receipt) for receipt in sending]
@@ -39,7 +39,7 @@ class SendTests(ClientCase):
         self.assertEqual([receipt.seq for receipt in receipts], list(range(1, 101)))
 
     def test_refused(self) -> None:
-        """What the server refuses fails, and the session goes on."""
+        """A refused message fails, and the session goes on."""
         sending = self.alice.send("hello", id="m1", room="cellar")
         self.pump()
         error = self.failureResultOf(sending, RequestError).value
@@ -49,7 +49,7 @@ class SendTests(ClientCase):
         self.successResultOf(again)
 
     def test_too_much(self) -> None:
-        """A content over the server's limit is refused at once, and nothing waits for it."""
+        """Content over the server's limit is refused at once, and nothing waits for it."""
         self.assertEqual(self.alice.max_content, 20 * 1024 * 1024)
         too_much = bytes(self.alice.max_content + 1)
         self.assertRaises(LocalProtocolError, self.alice.send, too_much, id="m1")
@@ -58,7 +58,7 @@ class SendTests(ClientCase):
         self.successResultOf(sending)
 
     def test_id_too_long(self) -> None:
-        """An id that no server takes is refused at once: nothing would ever answer it."""
+        """An id over the limit is refused at once: no server would answer it."""
         self.assertRaises(LocalProtocolError, self.alice.send, "hello", id="i" * 300)
 
     def test_same_id_waits(self) -> None:
@@ -80,7 +80,7 @@ class SendTests(ClientCase):
         self.assertNoResult(self.next_of(self.bob))
 
     def test_same_id_of_another(self) -> None:
-        """Another's message under the same id is not taken for the receipt."""
+        """Another client's message with the same id is not taken for the receipt."""
         sending = self.alice.send("mine", id="m1")
         self.bob.send("not yours", id="m1")
         self.bob.flush()
@@ -89,7 +89,7 @@ class SendTests(ClientCase):
         self.assertEqual(self.successResultOf(self.next_of(self.alice)), "not yours")
 
     def test_cancelled(self) -> None:
-        """Who no longer waits for a receipt is not told, and can send the id again."""
+        """A cancelled wait for a receipt does not fire, and the id can be sent again."""
         sending = self.alice.send("hello", id="m1")
         sending.cancel()
         self.failureResultOf(sending, CancelledError)
@@ -98,7 +98,7 @@ class SendTests(ClientCase):
         self.assertEqual(self.successResultOf(again).seq, 1)
 
     def test_cancelled_is_not_iterated(self) -> None:
-        """What this client says is not iterated, even where it no longer waits for the receipt."""
+        """The client's own message is not iterated, even after a cancelled wait."""
         sending = self.alice.send("hello")
         sending.cancel()
         self.failureResultOf(sending, CancelledError)
@@ -106,14 +106,14 @@ class SendTests(ClientCase):
         self.assertNoResult(self.next_of(self.alice))
 
     def test_after_the_end(self) -> None:
-        """After the end nothing can be sent; the failure says why."""
+        """After the session's end, sending fails with the reason."""
         self.server.session_of(self.alice).end("enough", "that was enough", retry=True)
         self.pump()
         error = self.failureResultOf(self.alice.send("hello"), SessionEnded).value
         self.assertEqual((error.code, error.retry), ("enough", True))
 
     def test_before_the_beginning(self) -> None:
-        """Before the welcome nothing can be sent."""
+        """Before the welcome, sending is refused."""
         client = ChatClientFactory(Clock()).buildProtocol(None)
         for ask in (lambda: client.send("hello"), client.ping, lambda: client.command("dance")):
             with self.assertRaises(LocalProtocolError):
@@ -136,7 +136,7 @@ class AnswerTests(ClientCase):
     factory_class = AnsweringFactory
 
     def test_reply_is_the_receipt(self) -> None:
-        """What a server answers to a message is what `send` gives back."""
+        """The server's reply to a message is the result of `send`."""
         sending = self.alice.send("hello")
         self.pump()
         answer = self.successResultOf(sending)
@@ -144,13 +144,13 @@ class AnswerTests(ClientCase):
         self.assertNoResult(self.next_of(self.alice))
 
     def test_command(self) -> None:
-        """A command fires with the fields of its RESULT."""
+        """A command's Deferred fires with the fields of its RESULT."""
         adding = self.alice.command("add", numbers=[1, 2, 3])
         self.pump()
         self.assertEqual(self.successResultOf(adding)["sum"], 6)
 
     def test_command_fails(self) -> None:
-        """A command that fails at the server fails here, and its log says why."""
+        """A command that fails at the server fails here, and the server's log says why."""
         adding = self.alice.command("add", numbers="none")
         self.pump()
         error = self.failureResultOf(adding, RequestError).value
@@ -158,7 +158,7 @@ class AnswerTests(ClientCase):
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
 
     def test_result_for_nobody(self) -> None:
-        """The RESULT of a command that was cancelled is dropped."""
+        """The RESULT of a cancelled command is dropped."""
         adding = self.alice.command("add", numbers=[1])
         adding.cancel()
         self.failureResultOf(adding, CancelledError)
@@ -167,22 +167,22 @@ class AnswerTests(ClientCase):
 
 
 class CommandTests(ClientCase):
-    """`command` on a server that knows none."""
+    """`command` on a server without commands."""
 
     def test_unknown(self) -> None:
-        """A command that the server does not know fails."""
+        """An unknown command fails."""
         asking = self.alice.command("dance")
         self.pump()
         error = self.failureResultOf(asking, RequestError).value
         self.assertEqual(error.code, "unknown-command")
 
     def test_not_sendable(self) -> None:
-        """A field that is no JSON value is refused at once."""
+        """A field that is not a JSON value is refused at once."""
         self.assertRaises(LocalProtocolError, self.alice.command, "dance", partner=object())
 
 
 class PingTests(ClientCase):
-    """`ping` gives back the time of the round trip."""
+    """`ping` returns the round-trip time."""
 
     def test_round_trip(self) -> None:
         """The time is measured with the clock."""
@@ -194,7 +194,7 @@ class PingTests(ClientCase):
         self.assertEqual(self.successResultOf(pinging), 0.25)
 
     def test_many(self) -> None:
-        """Each of several pings is answered for itself."""
+        """Each of several pings gets its own answer."""
         first = self.alice.ping()
         self.alice.flush()
         self.server.clock.advance(1)
@@ -203,14 +203,14 @@ class PingTests(ClientCase):
         self.assertEqual((self.successResultOf(first), self.successResultOf(second)), (1, 0))
 
     def test_pong_that_nobody_asked_for(self) -> None:
-        """A pong without its ping is ignored."""
+        """A pong without a ping is ignored."""
         pinging = self.alice.ping()
         self.tell(self.alice, pong(77))
         self.successResultOf(pinging)
         self.assertTrue(self.alice.is_active)
 
     def test_cancelled(self) -> None:
-        """Who no longer waits for the pong is not told."""
+        """A cancelled ping does not fire."""
         pinging = self.alice.ping()
         pinging.cancel()
         self.failureResultOf(pinging, CancelledError)
@@ -218,6 +218,6 @@ class PingTests(ClientCase):
         self.assertTrue(self.alice.is_active)
 
     def test_after_the_end(self) -> None:
-        """After the end there is nobody to ping."""
+        """After the session's end, a ping fails."""
         self.lose(self.alice)
         self.failureResultOf(self.alice.ping(), SessionEnded)

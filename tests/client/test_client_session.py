@@ -1,4 +1,4 @@
-"""Tests of a client's session: its beginning, what it is told, and its end."""
+"""Tests of a client's session: its beginning, its messages, and its end."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tests.fakes.peers import Peer
 
 
 class IterationTests(ClientCase):
-    """A client is iterated for what others say."""
+    """Iterating a client yields the messages of others."""
 
     def test_others_only(self) -> None:
-        """What others and the server say is iterated, in order; what the client says is not."""
+        """Messages of others and of the server are iterated, in order; the client's own are not."""
         for client, text in ((self.bob, "one"), (self.alice, "mine"), (self.bob, "two")):
             client.send(text)
             self.pump()
@@ -32,7 +32,7 @@ class IterationTests(ClientCase):
         self.assertNoResult(self.next_of(self.alice))
 
     def test_ends_cleanly(self) -> None:
-        """The iteration ends with a session that ends cleanly, after what came before."""
+        """The iteration ends after the earlier messages when a session ends cleanly."""
 
         async def listen() -> list[str]:
             return [message.text async for message in self.alice]
@@ -46,7 +46,7 @@ class IterationTests(ClientCase):
         self.assertEqual(self.successResultOf(listening), ["one", "two"])
 
     def test_raises(self) -> None:
-        """The iteration raises where the session is lost."""
+        """The iteration raises if the session is lost."""
         listening = self.next_of(self.alice)
         self.lose(self.alice)
         self.assertEqual(
@@ -54,14 +54,14 @@ class IterationTests(ClientCase):
         )
 
     def test_not_read_at_all(self) -> None:
-        """A program that never iterates is not ended for it."""
+        """A program that never iterates keeps its session."""
         for _ in range(3):
             self.bob.send(bytes(MAX_UNREAD // 2))
             self.pump()
         self.assertTrue(self.alice.is_active)
 
     def test_not_read_in_time(self) -> None:
-        """A program that does not iterate as fast as others speak is ended, and told so."""
+        """The session of a program that iterates too slowly ends, with the reason."""
         listening = self.next_of(self.alice)
         self.bob.send("one")
         self.pump()
@@ -74,7 +74,7 @@ class IterationTests(ClientCase):
         self.assertNotIn("alice", [one.name for one in self.server.factory.sessions.values()])
 
     def test_largest_message(self) -> None:
-        """A message as large as the server allows reaches who waits for it."""
+        """A message at the server's limit reaches a waiting program."""
         listening = self.next_of(self.alice)
         self.bob.send(b"x" * (MAX_UNREAD + 1))
         self.pump()
@@ -83,10 +83,10 @@ class IterationTests(ClientCase):
 
 
 class EndTests(ClientCase):
-    """When the session ends, everyone who waits is told."""
+    """When the session ends, all waiting Deferreds end."""
 
     def test_all_that_wait(self) -> None:
-        """All that was asked and not answered fails with the reason of the end."""
+        """All unanswered requests fail with the reason of the end."""
         asked = [self.alice.send("hello"), self.alice.command("dance"), self.alice.ping()]
         asked.append(self.next_of(self.alice))
         self.lose(self.alice)
@@ -95,7 +95,7 @@ class EndTests(ClientCase):
             self.assertEqual((error.code, error.retry), ("connection-lost", True))
 
     def test_ended_by_the_server(self) -> None:
-        """The reason is the one that the server gave."""
+        """The reason is the server's reason."""
         ended = self.alice.when_ended()
         self.server.session_of(self.alice).end("enough", "that was enough", retry=True)
         self.pump()
@@ -104,7 +104,7 @@ class EndTests(ClientCase):
         self.assertFalse(self.alice.is_active)
 
     def test_disconnect(self) -> None:
-        """What was said before a disconnect is sent; it fires when the connection is closed."""
+        """Messages before a disconnect are sent; it fires when the connection is closed."""
         sending = self.alice.send("last words")
         ended = self.alice.disconnect()
         self.assertNoResult(ended)
@@ -123,12 +123,12 @@ class EndTests(ClientCase):
         self.assertEqual([end.code for end in ends], ["goodbye"] * 3)
 
     def test_disconnect_after_it_was_lost(self) -> None:
-        """A disconnect from a session that was lost fires with why it was."""
+        """A disconnect of a lost session fires with the reason of the loss."""
         self.lose(self.alice)
         self.assertEqual(self.successResultOf(self.alice.disconnect()).code, "connection-lost")
 
     def test_when_ended_cancelled(self) -> None:
-        """Who no longer waits for the end is not told, and others are."""
+        """A cancelled wait for the end does not fire, and others do."""
         cancelled, other = self.alice.when_ended(), self.alice.when_ended()
         cancelled.cancel()
         self.failureResultOf(cancelled, CancelledError)
@@ -136,7 +136,7 @@ class EndTests(ClientCase):
         self.successResultOf(other)
 
     def test_context(self) -> None:
-        """A client that is left as a context is disconnected, however it is left."""
+        """A client as a context is disconnected at its end, also after an exception."""
 
         async def use() -> None:
             async with self.alice as client:
@@ -150,13 +150,13 @@ class EndTests(ClientCase):
         self.assertEqual(self.alice.connection.end_reason.code, "goodbye")
 
     def test_silent_server(self) -> None:
-        """A server from which nothing is heard for three intervals is left."""
+        """The client leaves a server that is silent for three intervals."""
         for _ in range(5 * 50):
-            self.server.clock.advance(0.1)  # and nothing is pumped
+            self.server.clock.advance(0.1)  # without delivering anything
         self.assertEqual(self.alice.connection.end_reason.code, "heartbeat-timeout")
 
     def test_quiet_conversation(self) -> None:
-        """A session in which nobody speaks is kept by its heartbeats."""
+        """Heartbeats keep a session without messages."""
         self.server.advance(120)
         self.assertTrue(self.alice.is_active)
 
@@ -183,7 +183,7 @@ class EstablishmentTests(SynchronousTestCase):
         self.clock.advance(0)
 
     def test_before_the_greeting(self) -> None:
-        """Who asks before the greeting waits for the welcome."""
+        """A wait that begins before the greeting lasts until the welcome."""
         waiting = self.client.when_established()
         self.assertIsNone(self.client.session_id)
         self.greet()
@@ -193,7 +193,7 @@ class EstablishmentTests(SynchronousTestCase):
         self.assertIs(self.successResultOf(waiting), self.client)
 
     def test_after_the_greeting(self) -> None:
-        """Who asks after the greeting waits for the welcome, too."""
+        """So does a wait that begins after the greeting."""
         self.greet()
         waiting = self.client.when_established()
         self.assertFalse(self.client.is_active)
@@ -202,13 +202,13 @@ class EstablishmentTests(SynchronousTestCase):
         self.assertEqual((self.client.name, self.client.room), ("alice", None))
 
     def test_after_the_welcome(self) -> None:
-        """Who asks after the welcome is told at once."""
+        """A wait that begins after the welcome ends at once."""
         self.greet()
         self.welcome()
         self.assertIs(self.successResultOf(self.client.when_established()), self.client)
 
     def test_refused(self) -> None:
-        """Who waits where the server refuses is told so, and so is who asks later."""
+        """If the server refuses the client, waits fail, also later ones."""
         waiting = self.client.when_established()
         self.greet()
         self.end("name-taken")
@@ -217,7 +217,7 @@ class EstablishmentTests(SynchronousTestCase):
         self.failureResultOf(self.client.when_established(), SessionRefused)
 
     def test_ended(self) -> None:
-        """Who asks after the end of an established session is told of the end."""
+        """A wait that begins after the session's end fails with the end."""
         self.greet()
         self.welcome()
         self.end("shutting-down")
@@ -226,20 +226,20 @@ class EstablishmentTests(SynchronousTestCase):
         self.assertNotIsInstance(error, SessionRefused)
 
     def test_lost(self) -> None:
-        """Who waits where the connection is lost is told so."""
+        """If the connection is lost, a wait fails."""
         waiting = self.client.when_established()
         self.server.transport.lose()
         self.assertEqual(self.failureResultOf(waiting, SessionEnded).value.code, "connection-lost")
 
     def test_too_slow(self) -> None:
-        """Who waits where the server says nothing is told after ten seconds."""
+        """If the server is silent, a wait fails after ten seconds."""
         waiting = self.client.when_established()
         self.clock.advance(10)
         error = self.failureResultOf(waiting, SessionEnded).value
         self.assertEqual(error.code, "handshake-timeout")
 
     def test_cancelled(self) -> None:
-        """Who no longer waits is not told, and others are."""
+        """A cancelled wait does not fire, and others do."""
         cancelled, other = self.client.when_established(), self.client.when_established()
         cancelled.cancel()
         self.failureResultOf(cancelled, CancelledError)
@@ -248,7 +248,7 @@ class EstablishmentTests(SynchronousTestCase):
         self.successResultOf(other)
 
     def test_disconnect_before_the_welcome(self) -> None:
-        """A client that leaves before it is welcomed tells who waits, and says goodbye."""
+        """A disconnect before the welcome fails waits, and says goodbye."""
         waiting = self.client.when_established()
         self.greet()
         self.server.take()

@@ -1,4 +1,4 @@
-"""Tests of the commands of a client: each against a server, and against one that talks nonsense."""
+"""Tests of a client's commands, against a server."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from chatd.client.results import BanInfo, Joined, RoomInfo
 from tests.client.cases import CommandsCase
 
 LONG = "x" * 50
-"""What makes names so long that a list of a thousand needs several answers."""
+"""Makes names so long that a list of a thousand needs several answers."""
 
 
 class RoomTests(CommandsCase):
-    """Going into rooms and out of them."""
+    """Joining and leaving rooms."""
 
     def test_join(self) -> None:
-        """Who joins is told where the room stands; nothing of what was said before."""
+        """A join returns the room's place, without earlier messages."""
         first = self.result(self.bob.join("Cellar"))
         self.assertEqual((first.room, first.seq, first.members, first.topic), ("Cellar", 0, 1, ""))
         _, two = self.say(self.bob, "one", "two", room="cellar")
@@ -33,7 +33,7 @@ class RoomTests(CommandsCase):
         self.assertEqual(self.taken(self.alice), [])
 
     def test_join_after(self) -> None:
-        """Who says where it left off is told what was said since, and whether that is all."""
+        """A join after a place brings the messages since, and tells if these are all."""
         self.result(self.bob.join("cellar"))
         receipts = self.say(self.bob, "one", "two", "three", room="cellar")
         epoch = self.result(self.bob.join("cellar")).epoch
@@ -42,7 +42,7 @@ class RoomTests(CommandsCase):
         self.assertEqual(self.taken(self.alice), ["two", "three"])
 
     def test_join_in_another_epoch(self) -> None:
-        """Where the epoch is another, all that is kept is told."""
+        """If the epoch differs, all stored messages are delivered."""
         self.result(self.bob.join("cellar"))
         self.say(self.bob, "one", "two", room="cellar")
         joined = self.result(self.alice.join("cellar", after=40, epoch="another"))
@@ -52,18 +52,18 @@ class RoomTests(CommandsCase):
         self.assertEqual(self.taken(self.alice), ["three"])
 
     def test_bad_room(self) -> None:
-        """What is no room's name is refused."""
+        """An invalid room name is refused."""
         self.assertEqual(self.error(self.alice.join("a b")), "bad-room")
 
     def test_leave(self) -> None:
-        """Who has left a room hears nothing of it, and cannot leave it again."""
+        """After leaving a room a client gets none of its messages, and cannot leave it again."""
         self.assertIsNone(self.result(self.alice.leave("LOBBY")))
         self.say(self.bob, "is anybody there?")
         self.assertEqual(self.taken(self.alice), [])
         self.assertEqual(self.error(self.alice.leave("lobby")), "not-in-room")
 
     def test_topic(self) -> None:
-        """A topic is set, asked for, and removed; only from inside."""
+        """Members of a room can set, get and clear its topic; others cannot."""
         self.assertEqual(self.result(self.alice.topic("lobby")), "")
         self.assertEqual(self.result(self.alice.topic("lobby", "wine")), "wine")
         self.assertEqual(self.result(self.bob.topic("lobby")), "wine")
@@ -72,7 +72,7 @@ class RoomTests(CommandsCase):
         self.assertEqual(self.error(self.bob.topic("cellar")), "not-in-room")
 
     def taken(self, client: ChatClient) -> list[str]:
-        """Return what there is for who iterates a client."""
+        """Return the messages that wait for a client's iteration."""
         texts = []
         while (taking := Deferred.fromCoroutine(client.__anext__())).called:
             texts.append(self.successResultOf(taking).text)
@@ -81,10 +81,10 @@ class RoomTests(CommandsCase):
 
 
 class ListTests(CommandsCase):
-    """Lists come whole, however many answers they take."""
+    """Lists are complete, for any number of answers."""
 
     def test_who(self) -> None:
-        """Who is in a room."""
+        """The people in a room."""
         self.assertEqual(self.result(self.alice.who("lobby")), ["alice", "bob"])
         self.assertEqual(self.error(self.alice.who("cellar")), "no-such-room")
 
@@ -97,7 +97,7 @@ class ListTests(CommandsCase):
         self.assertEqual(self.result(self.alice.who("lobby")), [*names, "alice", "bob"])
 
     def test_rooms(self) -> None:
-        """Which rooms there are, also those in which nobody is but something is kept."""
+        """The rooms, including empty rooms with stored messages."""
         self.result(self.bob.join("Cellar"))
         self.result(self.bob.topic("cellar", "wine"))
         self.say(self.bob, "hello", room="cellar")
@@ -118,7 +118,7 @@ class ListTests(CommandsCase):
         self.assertEqual([room.room for room in rooms], [*names, "lobby"])
 
     def test_conversations(self) -> None:
-        """With whom direct messages were exchanged."""
+        """The exchanges of direct messages."""
         self.assertEqual(self.result(self.alice.conversations()), [])
         second = self.say(self.bob, "one", "two", to="Alice")[1]
         (conversation,) = self.result(self.alice.conversations())
@@ -126,7 +126,7 @@ class ListTests(CommandsCase):
         self.assertEqual(self.result(self.bob.conversations())[0].other, "alice")
 
     def test_bans(self) -> None:
-        """Who is banned, and the whole of each ban."""
+        """The bans, with all their fields."""
         self.result(self.alice.ban("Mallory", until=1e9))
         self.result(self.alice.ban(address="192.0.2.1"))
         self.assertEqual(
@@ -146,13 +146,13 @@ class ListTests(CommandsCase):
 
 
 class _Named:
-    """Someone of whom only the name matters."""
+    """A member that only has a name."""
 
     def __init__(self, name: str) -> None:
         self.name = self.key = name
 
     def deliver(self, frames: bytes) -> None:
-        """Be told nothing."""
+        """Ignore a message."""
 
 
 class NameTests(CommandsCase):
@@ -166,17 +166,17 @@ class NameTests(CommandsCase):
         self.assertEqual(self.result(receipt).sender, "alicia")
 
     def test_refused(self) -> None:
-        """A name that another has, or that is none, is refused, and nothing changes."""
+        """A name that is taken or invalid is refused, and nothing changes."""
         self.assertEqual(self.error(self.alice.rename("Bob")), "name-taken")
         self.assertEqual(self.error(self.alice.rename("a b")), "bad-name")
         self.assertEqual(self.alice.name, "alice")
 
 
 class OperatorTests(CommandsCase):
-    """What operators may."""
+    """The commands for operators."""
 
     def test_kick(self) -> None:
-        """The sessions of a name are ended, with the reason that is given."""
+        """The sessions of a name end, with the given reason."""
         ended = self.bob.when_ended()
         self.assertEqual(self.result(self.alice.kick("BOB", reason="spam")), 1)
         end = self.successResultOf(ended)
@@ -184,7 +184,7 @@ class OperatorTests(CommandsCase):
         self.assertEqual(self.result(self.alice.kick("bob")), 0)
 
     def test_kick_by_address(self) -> None:
-        """So are those from an address."""
+        """So do the sessions from an address."""
         self.server.connect("carol")
         self.assertEqual(self.result(self.alice.kick(address="192.0.2.1")), 0)
         ended = self.bob.when_ended()
@@ -193,7 +193,7 @@ class OperatorTests(CommandsCase):
         self.assertEqual(self.successResultOf(ended).code, "kicked")
 
     def test_ban_and_unban(self) -> None:
-        """Who is banned is put out, and let in again when the ban is lifted."""
+        """A banned client is disconnected, and can return after the ban is lifted."""
         ended = self.bob.when_ended()
         self.assertEqual(self.result(self.alice.ban("bob")), 1)
         self.assertEqual(self.successResultOf(ended).code, "banned")
@@ -204,13 +204,13 @@ class OperatorTests(CommandsCase):
         self.assertEqual(self.error(self.alice.unban("bob")), "bad-request")
 
     def test_ban_of_an_address(self) -> None:
-        """An address can be banned, and the ban be lifted."""
+        """An address can be banned, and the ban can be lifted."""
         self.assertEqual(self.result(self.alice.ban(address="192.0.2.1")), 0)
         self.assertIsNone(self.result(self.alice.unban(address="192.0.2.1")))
         self.assertEqual(self.result(self.alice.bans()), [])
 
     def test_only_operators(self) -> None:
-        """Nobody else may."""
+        """The commands are refused to others."""
         for asked in (
             self.bob.kick("alice"),
             self.bob.ban("alice"),
@@ -220,7 +220,7 @@ class OperatorTests(CommandsCase):
             self.assertEqual(self.error(asked), "not-allowed")
 
     def test_a_name_or_an_address(self) -> None:
-        """One of the two is to be given."""
+        """Exactly one of name and address must be given."""
         for asked in (self.alice.kick(), self.alice.ban("bob", address="192.0.2.1")):
             self.assertEqual(self.error(asked), "bad-request")
         self.assertEqual(self.error(self.alice.ban("bob", until=-1.0)), "bad-request")

@@ -1,4 +1,4 @@
-"""Tests of reading history: what is read is no news, and what is news is told all the same."""
+"""Tests of reading history: its messages are not news, and news still arrives."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tests.fakes.handserver import answer_commands, direct, hand_peer, noting, t
 
 
 class HistoryTests(CommandsCase):
-    """Reading what was said."""
+    """Reading earlier messages."""
 
     def carol(self) -> ChatClient:
-        """Connect one who notes what she is told."""
+        """Connect a client that notes its messages."""
         self.heard: list[str] = []
         return self.server.connect("carol", protocol=noting(self.heard))
 
@@ -27,7 +27,7 @@ class HistoryTests(CommandsCase):
         return [message.text for message in self.result(asked).messages]
 
     def test_newest(self) -> None:
-        """Without a place the newest are read, as they were delivered."""
+        """Without a place, the newest messages are read, as they were delivered."""
         receipts = self.say(self.alice, *map(str, range(5)))
         history = self.result(self.bob.history("lobby", limit=3))
         self.assertEqual(history.messages, receipts[2:])
@@ -35,7 +35,7 @@ class HistoryTests(CommandsCase):
         self.assertEqual(history.epoch, self.server.factory.hub.roster.rooms["lobby"].epoch)
 
     def test_after_and_before(self) -> None:
-        """From a place on the oldest are read, and up to a place the newest."""
+        """After a place the oldest messages are read, before a place the newest."""
         self.say(self.alice, *map(str, range(5)))
         self.assertEqual(self.texts(self.bob.history("lobby", after=1, limit=2)), ["1", "2"])
         self.assertEqual(self.texts(self.bob.history("lobby", before=4, limit=2)), ["1", "2"])
@@ -43,12 +43,12 @@ class HistoryTests(CommandsCase):
         self.assertEqual((len(everything.messages), everything.complete), (5, True))
 
     def test_nothing(self) -> None:
-        """Where there is nothing, that is complete."""
+        """An empty history is complete."""
         history = self.result(self.bob.history("lobby"))
         self.assertEqual((history.messages, history.complete), ([], True))
 
     def test_refused(self) -> None:
-        """What cannot be asked is refused."""
+        """An invalid request is refused."""
         for asked in (
             self.bob.history(),
             self.bob.history("lobby", other="alice"),
@@ -59,14 +59,14 @@ class HistoryTests(CommandsCase):
         self.assertEqual(self.error(self.bob.history("cellar")), "not-in-room")
 
     def test_not_news(self) -> None:
-        """What is read of a room is not told as news, nor given to who iterates."""
+        """A room's history reaches neither the hooks nor the iteration."""
         self.say(self.alice, "one", "two")
         carol = self.carol()
         self.assertEqual(self.texts(carol.history("lobby")), ["one", "two"])
         self.assertEqual(self.heard, [])
 
     def test_direct_messages_are_not_news(self) -> None:
-        """Nor are direct messages that are read."""
+        """Nor do direct messages from the history."""
         self.say(self.alice, "one", "two", to="carol")
         carol = self.carol()
         self.assertEqual(self.texts(carol.history(other="alice")), ["one", "two"])
@@ -75,7 +75,7 @@ class HistoryTests(CommandsCase):
         self.assertEqual(self.heard, ["three"])
 
     def test_news_meanwhile(self) -> None:
-        """What is said while history is read is told as news, in order, and is no part of it."""
+        """New messages during the reading are news, in order, and not part of the page."""
         self.say(self.alice, "old", to="carol")
         carol = self.carol()
         reading = [carol.history(other="alice", before=2), carol.history("lobby")]
@@ -92,7 +92,7 @@ class HistoryTests(CommandsCase):
         self.assertLess(self.heard.index("new"), self.heard.index("newer"))
 
     def test_lost_while_reading(self) -> None:
-        """Where the session ends first, reading fails; what answers it is no news, all else is."""
+        """If the session ends, reading fails; its messages are not news, all others are."""
         heard: list[str] = []
         peer, client = hand_peer(self, heard)
         reading = client.history(other="bob")
@@ -105,7 +105,7 @@ class HistoryTests(CommandsCase):
         self.assertEqual(heard, ["two"])
 
     def test_refused_while_news_come(self) -> None:
-        """Where reading is refused, what came meanwhile is news."""
+        """If reading is refused, messages that came meanwhile are news."""
         heard: list[str] = []
         peer, client = hand_peer(self, heard)
         reading = client.history(other="bob")
@@ -116,7 +116,7 @@ class HistoryTests(CommandsCase):
         self.assertEqual(heard, ["one"])
 
     def test_forgotten(self) -> None:
-        """Where the oldest are forgotten, it goes on with those that are kept."""
+        """If the oldest messages are gone, the page begins with the oldest stored message."""
         store = MemoryStore(Retention(max_messages=2), unix_time=lambda: 0.0)
         self.server = MemoryServer(store=store)
         alice = self.server.connect("alice")

@@ -1,4 +1,4 @@
-"""Tests of the commands of a client, against a server that talks nonsense."""
+"""Tests of a client's commands, against a server with malformed answers."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ NONSENSE: dict[str, tuple[Callable[[ClientCommands], Deferred[Any]], Iterable[di
 
 
 class NonsenseTests(SynchronousTestCase):
-    """A server by hand, whose answers make no sense."""
+    """A server by hand, with malformed answers."""
 
     def setUp(self) -> None:
         self.heard: list[str] = []
         self.peer, self.client = hand_peer(self, self.heard)
 
     def answer(self, asked: Deferred[Any], *answers: dict[str, Any]) -> list[dict[str, Any]]:
-        """Answer commands, the last answer again and again; return the commands."""
+        """Answer commands, repeating the last answer; return the commands."""
         left = list(answers)
         turn(self.peer)
         return answer_commands(self.peer, lambda _: left.pop(0) if len(left) > 1 else left[0])
 
     def test_any(self) -> None:
-        """Each is told as `bad-request` to who asked, and the session goes on."""
+        """Each malformed answer fails with `bad-request`, and the session goes on."""
         for command, (ask, answers) in NONSENSE.items():
             for answer in answers:
                 asked = ask(self.client)
@@ -67,7 +67,7 @@ class NonsenseTests(SynchronousTestCase):
         self.assertEqual((self.client.is_active, self.client.name), (True, "alice"))
 
     def test_list_without_an_end(self) -> None:
-        """A list that goes on where it was is given up."""
+        """A list that does not advance fails."""
         for again in ("b", "a", ""):
             asked = self.client.who("r")
             pages: list[dict[str, Any]] = [
@@ -80,7 +80,7 @@ class NonsenseTests(SynchronousTestCase):
             self.assertIn("does not advance", error.message)
 
     def test_more_than_was_told(self) -> None:
-        """An answer of fewer messages than it says is none, and neither is one of others."""
+        """An answer with a wrong count of messages fails, and so do foreign messages."""
         for count, has_ref in ((7, True), (1, False)):
             asked = self.client.history("r")
             turn(self.peer)
@@ -92,10 +92,10 @@ class NonsenseTests(SynchronousTestCase):
             answer_commands(self.peer, answer)
             error = self.failureResultOf(asked, RequestError).value
             self.assertIn("its count of messages is wrong", error.message)
-        self.assertEqual(self.heard, ["one"])  # what answers nothing is news
+        self.assertEqual(self.heard, ["one"])  # a message that answers nothing is news
 
     def test_more_than_was_asked_for(self) -> None:
-        """A server that sends more than a page holds is given up, at the first message too many."""
+        """A server that sends more than a page is left at the first extra message."""
         asked = self.client.history("r", limit=2)
         turn(self.peer)
         (command,) = self.peer.take()
@@ -108,7 +108,7 @@ class NonsenseTests(SynchronousTestCase):
         self.assertEqual((error.code, error.retry), ("slow-consumer", True))
 
     def test_cancelled(self) -> None:
-        """What answers a history that nobody waits for is no news, and is forgotten."""
+        """Messages that answer a cancelled history are not news, and are dropped."""
         asked = self.client.history("r")
         turn(self.peer)
         asked.cancel()
@@ -122,7 +122,7 @@ class NonsenseTests(SynchronousTestCase):
         self.assertEqual((self.heard, len(self.client._pages)), ([], 0))
 
     def test_what_is_not_known(self) -> None:
-        """Fields that are not known, and those left out that may be, do no harm."""
+        """Unknown fields, and missing optional fields, do no harm."""
         asked = self.client.join("r")
         self.answer(asked, {**GOOD_ROOM, "colour": "red"})
         self.assertEqual(self.successResultOf(asked), JOINED)
@@ -134,7 +134,7 @@ class NonsenseTests(SynchronousTestCase):
         )
 
     def test_lost_between_pages(self) -> None:
-        """A list that is cut short by the end of the session fails with that."""
+        """A list that the session's end interrupts fails with that end."""
         asked = self.client.list_rooms()
         turn(self.peer)
         page = {"rooms": [], "next": "b"}
@@ -144,10 +144,10 @@ class NonsenseTests(SynchronousTestCase):
 
 
 class AloneTests(SynchronousTestCase):
-    """`ClientCommands` is nothing without a client."""
+    """`ClientCommands` needs a client."""
 
     def test_needs_a_client(self) -> None:
-        """What sends and what is told is the client's part."""
+        """The client must implement sending and the hooks."""
         requests = ClientCommands(Progress())
         self.assertRaises(NotImplementedError, requests.command, "who")
         self.assertRaises(NotImplementedError, requests.tell_joined, JOINED)

@@ -1,4 +1,4 @@
-"""Tests of connecting with `connect`, and of the factory that builds the clients."""
+"""Tests of `connect`, and of the factory that builds the clients."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from tests.fakes.peers import (
 
 
 class ConnectTests(NetworkCase):
-    """`connect` gives a client whose session is active, or says why there is none."""
+    """`connect` returns a client with an active session, or fails with the reason."""
 
     def test_connected(self) -> None:
-        """It fires when the client was welcomed, and not before."""
+        """It fires at the client's welcome, and not before."""
         connecting = self.connect(name="alice")
         self.assertNoResult(connecting)
         self.network.accept()
@@ -44,14 +44,14 @@ class ConnectTests(NetworkCase):
         self.assertEqual(self.names(), ["alice"])
 
     def test_endpoint_object(self) -> None:
-        """An endpoint may be given instead of a string."""
+        """It takes an endpoint instead of a string."""
         endpoint = TCP4ClientEndpoint(self.reactor, "localhost", 9999)
         connecting = Deferred.fromCoroutine(connect(self.reactor, endpoint))
         self.network.accept()
         self.assertRegex(self.successResultOf(connecting).name, "^guest-")
 
     def test_subclass(self) -> None:
-        """What is built may be a subclass of the client."""
+        """It builds a subclass of the client."""
 
         class MyClient(ChatClient):
             pass
@@ -61,18 +61,18 @@ class ConnectTests(NetworkCase):
         self.assertIsInstance(self.successResultOf(connecting), MyClient)
 
     def test_nobody_listens(self) -> None:
-        """Where nobody listens it fails as the endpoint does."""
+        """If no server listens, it fails with the endpoint's error."""
         connecting = self.connect()
         self.network.refuse()
         self.failureResultOf(connecting, ConnectError)
 
     def test_bad_endpoint(self) -> None:
-        """A string that is no endpoint is a mistake in the configuration."""
+        """An invalid endpoint string is a configuration error."""
         connecting = Deferred.fromCoroutine(connect(self.reactor, "localhost:9999"))
         self.failureResultOf(connecting, ConfigurationError)
 
     def test_fails_to_begin(self) -> None:
-        """A client that cannot begin fails the attempt, and its connection is closed."""
+        """If a client fails at its beginning, the attempt fails, and the connection is closed."""
 
         class Broken(ChatClient):
             def connectionMade(self) -> None:
@@ -86,7 +86,7 @@ class ConnectTests(NetworkCase):
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_fails_before_the_welcome(self) -> None:
-        """So does one that fails when it is welcomed."""
+        """So it is with a client that fails at its welcome."""
 
         class Broken(ChatClient):
             def handshake_done(self) -> None:
@@ -101,7 +101,7 @@ class ConnectTests(NetworkCase):
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_endpoint_that_fails(self) -> None:
-        """An endpoint that fails in a way that no network does is a mistake, told at once."""
+        """An endpoint's error that no network causes is a configuration error."""
         connecting = Deferred.fromCoroutine(connect(self.reactor, RaisingEndpoint()))
         error = self.failureResultOf(connecting, ConfigurationError).value
         self.assertEqual(
@@ -109,7 +109,7 @@ class ConnectTests(NetworkCase):
         )
 
     def test_no_key_at_all(self) -> None:
-        """A key of another length is a mistake in the configuration, and nobody is called."""
+        """A key of the wrong length is a configuration error, without a connection."""
         self.failureResultOf(self.connect(key=b"too short"), ConfigurationError)
         self.assertEqual(self.network.attempts, 0)
 
@@ -121,7 +121,7 @@ class ConnectTests(NetworkCase):
         self.assertEqual(self.names(), [])
 
     def test_cancelled_while_waiting(self) -> None:
-        """Cancelled while it waits for the welcome, it closes the connection."""
+        """Cancelled before the welcome, it closes the connection."""
         connecting = self.connect()
         self.network.accept_in_silence()
         self.assertNoResult(connecting)
@@ -132,10 +132,10 @@ class ConnectTests(NetworkCase):
 
 
 class RefusalTests(NetworkCase):
-    """A client that is not let in is told why."""
+    """A refused client gets the reason."""
 
     def refusal(self, **options: object) -> SessionRefused:
-        """Connect, and return the error that it fails with."""
+        """Connect, and return the error."""
         connecting = self.connect(**options)
         self.network.accept()
         error = self.failureResultOf(connecting, SessionRefused).value
@@ -143,20 +143,20 @@ class RefusalTests(NetworkCase):
         return error
 
     def test_key_unexpected(self) -> None:
-        """A client with a key is told that the server has none."""
+        """A client with a key learns that the server has no key."""
         error = self.refusal(key=KEY)
         self.assertEqual((error.code, error.retry), ("key-unexpected", False))
 
     def test_bad_name(self) -> None:
-        """A client with an impossible name is told so."""
+        """A client with an invalid name is refused with that reason."""
         self.assertEqual(self.refusal(name="al ice").code, "bad-name")
 
     def test_name_taken(self) -> None:
-        """A client with the name of another is told so."""
+        """A client with a taken name is refused with that reason."""
         self.assertEqual(self.refusal(name="Server").code, "name-taken")
 
     def test_shutting_down(self) -> None:
-        """A client that comes as the server goes is told to come back."""
+        """A client that connects during a shutdown is invited to retry."""
         factory: Any = self.factory
         greeting = factory.buildProtocol
 
@@ -171,18 +171,18 @@ class RefusalTests(NetworkCase):
 
 
 class KeyRefusalTests(NetworkCase):
-    """A server with a key lets in who has the same one."""
+    """A server with a key accepts only clients with the same key."""
 
     key = KEY
 
     def test_same_key(self) -> None:
-        """A client with the same key is let in."""
+        """A client with the same key is accepted."""
         connecting = self.connect(key=KEY, name="alice")
         self.network.accept()
         self.assertTrue(self.successResultOf(connecting).is_active)
 
     def test_key_required(self) -> None:
-        """A client without a key is told that it needs one."""
+        """A client without a key learns that the server requires a key."""
         connecting = self.connect()
         self.network.accept()
         error = self.failureResultOf(connecting, SessionRefused).value
@@ -190,7 +190,7 @@ class KeyRefusalTests(NetworkCase):
         self.assertIn("--key-file", error.reason)
 
     def test_wrong_key(self) -> None:
-        """A client with another key is told so."""
+        """A client with another key is refused with that reason."""
         connecting = self.connect(key=OTHER_KEY)
         self.network.accept()
         error = self.failureResultOf(connecting, SessionRefused).value
@@ -198,7 +198,7 @@ class KeyRefusalTests(NetworkCase):
 
 
 class FactoryTests(SynchronousTestCase):
-    """All clients of one factory are watched over by one loop."""
+    """One loop watches all clients of a factory."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -220,7 +220,7 @@ class FactoryTests(SynchronousTestCase):
         return server
 
     def test_answer_to_the_greeting(self) -> None:
-        """The name and the password that were given are sent where nobody can listen."""
+        """The name and the password are sent over a private transport."""
         for transport_class in (TlsTransport, UnixTransport):
             (answer,) = self.welcomed(transport_class=transport_class).take()
             self.assertEqual(
@@ -229,12 +229,12 @@ class FactoryTests(SynchronousTestCase):
             )
 
     def test_password_in_the_clear(self) -> None:
-        """The password is not sent in the clear over TCP, whatever the server asks for."""
+        """The password is not sent in the clear over TCP, even if the server asks for it."""
         (answer,) = self.welcomed().take()
         self.assertEqual((answer.header.name, answer.header.password), ("alice", None))
 
     def test_password_with_a_key(self) -> None:
-        """With a key it is, since that encrypts."""
+        """With a key it is sent, since the key encrypts it."""
         for key, password in ((KEY, "open sesame"), (None, None)):
             shown: list[Applicant] = []
 
@@ -254,12 +254,12 @@ class FactoryTests(SynchronousTestCase):
             self.assertEqual([applicant.password for applicant in shown], [password])
 
     def test_password_that_is_not_asked_for(self) -> None:
-        """Nor is it sent where the server does not ask for it."""
+        """It is not sent if the server does not ask for it."""
         (answer,) = self.welcomed(auth=False, transport_class=TlsTransport).take()
         self.assertIsNone(answer.header.password)
 
     def test_one_loop(self) -> None:
-        """Any number of clients needs one call of the clock, and none when the last has gone."""
+        """Any number of clients needs one delayed call, and none after the last client."""
         servers = [self.welcomed() for _ in range(20)]
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         for server in servers:
@@ -267,7 +267,7 @@ class FactoryTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_silent_server(self) -> None:
-        """A server from which nothing is heard for three of its intervals is left."""
+        """A client leaves a server that is silent for three intervals."""
         server = self.welcomed(heartbeat=1.0)
         for _ in range(4 * 50):
             self.clock.advance(1 / 50 + 1e-9)
@@ -275,7 +275,7 @@ class FactoryTests(SynchronousTestCase):
         self.assertEqual(server.transport.ends, ["half-close"])
 
     def test_another_interval(self) -> None:
-        """After all have gone the interval of the next server counts."""
+        """After all clients have left, the next server's interval counts."""
         self.welcomed(heartbeat=1000.0).transport.lose()
         server = self.welcomed(heartbeat=1.0)
         for _ in range(4 * 50):
@@ -283,7 +283,7 @@ class FactoryTests(SynchronousTestCase):
         self.assertFalse(server.protocol.is_active)
 
     def test_lost_before_the_welcome(self) -> None:
-        """A client that was never welcomed leaves nothing behind."""
+        """A client without a welcome leaves nothing behind."""
         server = Peer(self.factory.buildProtocol(None), Codec())
         server.transport.lose()
         self.assertEqual(self.clock.getDelayedCalls(), [])

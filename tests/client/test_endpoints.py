@@ -1,4 +1,4 @@
-"""Tests of where a client connects to: what is refused at once, and how an attempt fails."""
+"""Tests of client endpoints: errors before connecting, and failures of an attempt."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ClientEndpointTests(EndpointCase):
     """`client_endpoint`."""
 
     def test_tcp(self) -> None:
-        """A TCP endpoint connects to the host and the port that it names."""
+        """A TCP endpoint connects to its host and port."""
         self.assertNoResult(
             client_endpoint(self.reactor, "tcp:example.org:9999").connect(Factory())
         )
@@ -57,16 +57,16 @@ class ClientEndpointTests(EndpointCase):
         self.assertEqual((host, port), ("example.org", 9999))
 
     def test_unix(self) -> None:
-        """A UNIX endpoint connects to the path that it names."""
+        """A UNIX endpoint connects to its path."""
         self.assertNoResult(client_endpoint(self.reactor, "unix:/run/chat.sock").connect(Factory()))
         self.assertEqual(self.reactor.unixClients[0][0], "/run/chat.sock")
 
     def test_bad_strings(self) -> None:
-        """Whatever is mistyped is told in one line."""
+        """Any mistake in a string is reported in one line."""
         self.check_refused(client_endpoint, NO_CLIENTS)
 
     def test_no_pem(self) -> None:
-        """A file that holds no key or certificate is told in one line."""
+        """A file without a key or certificate is reported in one line."""
         path = self.pem_file()
         self.check_refused(
             client_endpoint,
@@ -84,16 +84,16 @@ class ClientEndpointTests(EndpointCase):
     )
     @settings(max_examples=60)
     def test_any_string(self, kind: str, rest: str) -> None:
-        """Any string makes an endpoint, or is told in one line."""
+        """Any string makes an endpoint, or an error of one line."""
         fault = self.fault_of(client_endpoint, kind + rest)
         self.assertTrue(fault is None or fault.startswith("made "), fault)
 
     def test_abstract_name(self) -> None:
-        """A name in the abstract namespace is no path, and nobody looks for a file there."""
+        """A name in the abstract namespace is not a path: no file is needed there."""
         self.assertNoResult(client_endpoint(self.reactor, "unix:\0chatd").connect(Factory()))
 
     def test_socket_that_is_there(self) -> None:
-        """A path at which there is a socket is taken, also one of the greatest length."""
+        """The path of a socket is accepted, also with the greatest length."""
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         path = os.path.join(directory.name, "")
@@ -109,7 +109,7 @@ class ClientEndpointTests(EndpointCase):
         )
 
     def test_ipv6(self) -> None:
-        """An IPv6 address is taken with its colons escaped; otherwise that is what is told."""
+        """An IPv6 address needs escaped colons; otherwise the error shows how to escape them."""
         self.assertNoResult(client_endpoint(self.reactor, "tcp:\\:\\:1:9999").connect(Factory()))
         self.assertEqual(self.reactor.tcpClients[0][:2], ("::1", 9999))
         for bad, right in (
@@ -123,23 +123,23 @@ class ClientEndpointTests(EndpointCase):
             self.assertIn(f"a backslash before each colon: '{right}';", str(error))
 
     def test_ipv6_over_tls(self) -> None:
-        """With `tls:` there must be a name, which the certificate is of."""
+        """`tls:` needs a host name, as in the certificate."""
         for bad in ("tls:[::1]:9999", "tls:\\:\\:1:9999"):
             error = self.assertRaises(ConfigurationError, client_endpoint, self.reactor, bad)
             self.assertIn("tls: takes a host name, not an IPv6 address", str(error))
 
     def test_not_ipv6(self) -> None:
-        """What is no IPv6 address, or could not be one with a port, is not taken for one."""
+        """Text that is not an IPv6 address, or with a bad port, does not get that hint."""
         for bad in ("tcp:a:b:9999", "tcp:[::1]:0", "tcp:[::1]", "tcp::::::9999"):
             error = self.assertRaises(ConfigurationError, client_endpoint, self.reactor, bad)
             self.assertNotIn("backslash", str(error))
 
 
 class EndpointObjectTests(EndpointCase):
-    """`client_endpoint`, of endpoints that are made already."""
+    """`client_endpoint` with endpoint objects."""
 
     def test_bad_endpoints(self) -> None:
-        """What is wrong with one is told as with a string, under the name of its class."""
+        """Faults are reported as with a string, under the name of the class."""
         nowhere: Any = b"a..b"  # Twisted takes bytes, too
         for endpoint, why in (
             (UNIXClientEndpoint(self.reactor, "/" + "x" * 107), "its path has 108 bytes"),
@@ -153,18 +153,18 @@ class EndpointObjectTests(EndpointCase):
             self.assertIn(f"bad endpoint '{type(endpoint).__name__}': {why}", str(error))
 
     def test_not_known(self) -> None:
-        """An endpoint that does not tell where it connects to is taken, and not checked."""
+        """An endpoint without known attributes is accepted without a check."""
         for kind in (UNIXClientEndpoint, TCP4ClientEndpoint):
             endpoint = kind.__new__(kind)
             self.assertIsNotNone(client_endpoint(self.reactor, endpoint))
 
     def test_none_at_all(self) -> None:
-        """What does not connect is no endpoint."""
+        """An object that cannot connect is not an endpoint."""
         error = self.assertRaises(ConfigurationError, client_endpoint, self.reactor, b"tcp:h:9")
         self.assertIn("bad endpoint 'bytes': it does not connect to anything", str(error))
 
     def test_checked_already(self) -> None:
-        """One that was returned is returned again as it is."""
+        """A returned endpoint is returned unchanged."""
         endpoint = client_endpoint(self.reactor, "tcp:localhost:9999")
         self.assertIs(client_endpoint(self.reactor, endpoint), endpoint)
 
@@ -174,7 +174,7 @@ class FailingEndpoint:
     """An endpoint whose attempts fail.
 
     Args:
-        error: What they fail with.
+        error: The error of each attempt.
     """
 
     def __init__(self, error: Exception) -> None:
@@ -188,12 +188,12 @@ class FailureTests(EndpointCase):
     """How an attempt to connect fails."""
 
     def failure_of(self, error: Exception) -> Exception:
-        """Return what an attempt fails with whose endpoint fails with an error."""
+        """Return the failure of an attempt whose endpoint fails with an error."""
         attempt = client_endpoint(self.reactor, FailingEndpoint(error)).connect(Factory())
         return self.failureResultOf(attempt).value
 
     def test_faults(self) -> None:
-        """What no network raises is a mistake in the configuration, and the cause is kept."""
+        """An error that no network causes is a configuration error, chained to its cause."""
         for fault in (
             TypeError("not\nthat"),
             UnicodeError("not that"),
@@ -209,12 +209,12 @@ class FailureTests(EndpointCase):
             self.assertIs(error.__cause__, fault)
 
     def test_what_may_pass(self) -> None:
-        """What the network or the system says is passed on: it may be otherwise next time."""
+        """An error of the network or the system is passed on: it may be temporary."""
         for error in (ConnectError(), TimeoutError(), OSError("no"), Exception("busy")):
             self.assertIs(self.failure_of(error), error)
 
     def test_no_answer(self) -> None:
-        """An attempt that nobody answers says how long that was waited for."""
+        """The failure of an attempt without an answer names the timeout."""
         attempt = client_endpoint(self.reactor, "tcp:192.0.2.1:9:timeout=7").connect(Factory())
         ((_, _, factory, timeout_s, _),) = self.reactor.tcpClients
         self.assertEqual(timeout_s, 7)

@@ -19,17 +19,17 @@ C = TypeVar("C", bound=ChatClient)
 
 
 def connected(server: MemoryServer, name: str, kind: type[C]) -> C:
-    """Connect a client of a kind."""
+    """Connect a client of a class."""
     client = server.connect(name, protocol=kind)
     assert isinstance(client, kind)
     return client
 
 
 class DefaultTests(SynchronousTestCase):
-    """What is not overridden."""
+    """The default hooks."""
 
     def test_nothing(self) -> None:
-        """It does nothing, and nothing is waited for."""
+        """They do nothing, and return no awaitable."""
         hooks = ClientHooks()
         end = SessionEnded("goodbye", "the client is leaving")
         for told in (
@@ -51,7 +51,7 @@ class DefaultTests(SynchronousTestCase):
 
 
 class OverridingClient(ChatClient):
-    """Notes what it is told."""
+    """Notes the calls of its hooks."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -68,10 +68,10 @@ class OverridingClient(ChatClient):
 
 
 class OverridingTests(ClientCase):
-    """A subclass may act on what arrives."""
+    """A subclass can override the hooks."""
 
     def test_message_received(self) -> None:
-        """It is told of all messages, and which of them are receipts."""
+        """It gets all messages, and learns which are receipts."""
         carol = connected(self.server, "carol", OverridingClient)
         carol.send("mine")
         self.bob.send("another's")
@@ -79,19 +79,19 @@ class OverridingTests(ClientCase):
         self.assertEqual(sorted(carol.told), [("another's", False), ("mine", True)])
 
     def test_event_received(self) -> None:
-        """It is told of what the server says unasked."""
+        """It gets the server's events."""
         carol = connected(self.server, "carol", OverridingClient)
         self.server.connect("dave")
         self.assertEqual(carol.told, [{"event": "joined", "room": "lobby", "name": "dave"}])
 
     def test_error_received(self) -> None:
-        """It is told of an ERROR that answers nothing."""
+        """It gets an ERROR that answers no request."""
         carol = connected(self.server, "carol", OverridingClient)
         self.tell(carol, Message(MessageType.ERROR, Error(code="bad-day", ref="what")))
         self.assertEqual(carol.told, ["bad-day"])
 
     def test_not_overridden(self) -> None:
-        """What is not overridden ignores events and logs errors."""
+        """Without an override, events are ignored and errors are logged."""
         self.tell(self.alice, Message(MessageType.EVENT, {"event": "eclipse"}))
         with capturedLogs() as events:
             self.tell(self.alice, Message(MessageType.ERROR, Error(code="bad-day")))
@@ -100,7 +100,7 @@ class OverridingTests(ClientCase):
 
 
 class FailingClient(ChatClient):
-    """A client whose methods fail."""
+    """A client whose hooks fail."""
 
     def message_received(self, message: Message, is_receipt: bool) -> None:
         raise KeyError(message.text)
@@ -110,10 +110,10 @@ class FailingClient(ChatClient):
 
 
 class FailingClientTests(ClientCase):
-    """What a program does wrong when it is told something."""
+    """Failures of hooks."""
 
     def test_message_received_fails(self) -> None:
-        """A method that fails is logged; the receipt comes, and the session goes on."""
+        """A hook's failure is logged; the receipt comes, and the session goes on."""
         client = connected(self.server, "carol", FailingClient)
         sending = client.send("hello")
         self.pump()
@@ -122,7 +122,7 @@ class FailingClientTests(ClientCase):
         self.assertTrue(client.is_active)
 
     def test_async_fails(self) -> None:
-        """So is one that is async."""
+        """So is the failure of an async hook."""
         client = connected(self.server, "carol", FailingClient)
         self.server.connect("dave")
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
@@ -130,7 +130,7 @@ class FailingClientTests(ClientCase):
 
 
 class RememberingClient(ChatClient):
-    """A client that remembers its beginning and its end."""
+    """A client that notes its beginning and its end."""
 
     told: tuple[str, ...] = ()
 
@@ -142,10 +142,10 @@ class RememberingClient(ChatClient):
 
 
 class HookTests(ClientCase):
-    """What a program is told of its session."""
+    """The hooks of a session's beginning and end."""
 
     def test_beginning_and_end(self) -> None:
-        """It is told once of the beginning and once of the end."""
+        """Each of the two is called once."""
         client = connected(self.server, "carol", RememberingClient)
         self.assertEqual(client.told, ("carol is in lobby",))
         client.disconnect()
@@ -153,6 +153,6 @@ class HookTests(ClientCase):
         self.assertEqual(client.told, ("carol is in lobby", "goodbye"))
 
     def test_refused(self) -> None:
-        """Who is refused is told of the end alone."""
+        """A refused client only gets the end."""
         client = connected(self.server, "alice", RememberingClient)
         self.assertEqual(client.told, ("name-taken",))

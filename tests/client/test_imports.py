@@ -1,4 +1,4 @@
-"""Tests of how the modules of the client import each other."""
+"""Tests of the imports between the client's modules."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PACKAGE = "chatd.client."
 
 
 def imports() -> dict[str, set[str]]:
-    """Return which modules of the package each of them imports, if only for types."""
+    """Return the package's modules that each module imports, imports for types included."""
     (folder,) = chatd.client.__path__
     found: dict[str, set[str]] = {}
     for path in Path(folder).glob("*.py"):
@@ -26,7 +26,7 @@ def imports() -> dict[str, set[str]]:
 
 
 def reachable(found: dict[str, set[str]], start: str) -> set[str]:
-    """Return the modules that a module imports, at once or through others."""
+    """Return the modules that a module imports, directly or indirectly."""
     reached: set[str] = set()
     left = [*found[start]]
     while left:
@@ -41,7 +41,7 @@ class CircleTests(SynchronousTestCase):
     """Modules import each other in one direction."""
 
     def test_objects_know_no_client(self) -> None:
-        """The objects that a client is made of know neither it nor its session."""
+        """The parts of a client import neither the client nor its session."""
         found = imports()
         for name in ("answers", "hooks", "inbox", "milestone", "pages", "progress", "resume"):
             self.assertEqual(reachable(found, name) & {"client", "factory", "session"}, set(), name)

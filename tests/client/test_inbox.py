@@ -1,4 +1,4 @@
-"""Tests of the inbox: what has arrived for a program and was not taken yet."""
+"""Tests of the inbox: received messages that the program has not taken yet."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ class InboxTests(SynchronousTestCase):
 
 
 class TakeTests(InboxTests):
-    """Messages are taken in the order in which they came."""
+    """Messages are taken in the order of their arrival."""
 
     def test_in_order(self) -> None:
-        """What is there is taken at once, the oldest first."""
+        """Waiting messages are taken at once, the oldest first."""
         self.put("one", "two")
         self.assertEqual(self.successResultOf(self.take()), "one")
         self.assertEqual(self.successResultOf(self.take()), "two")
 
     def test_waits(self) -> None:
-        """Where there is nothing the program waits for what comes next."""
+        """Without messages, the program waits for the next message."""
         taking = self.take()
         self.assertNoResult(taking)
         self.put("one")
         self.assertEqual(self.successResultOf(taking), "one")
 
     def test_two_that_wait(self) -> None:
-        """Of two that wait each is given a message of its own."""
+        """Two waiting takers get different messages."""
         first, second = self.take(), self.take()
         self.put("one")
         self.assertEqual(self.successResultOf(first), "one")
@@ -56,10 +56,10 @@ class TakeTests(InboxTests):
 
 
 class CancelTests(InboxTests):
-    """A program may stop waiting, at a timeout of its own for example."""
+    """A program may stop waiting, for example at its own timeout."""
 
     def test_nothing_is_lost(self) -> None:
-        """What comes after a cancelled wait is there for the next one who asks."""
+        """A message after a cancelled wait is there for the next taker."""
         taking = self.take()
         taking.cancel()
         self.failureResultOf(taking, CancelledError)
@@ -67,7 +67,7 @@ class CancelTests(InboxTests):
         self.assertEqual(self.successResultOf(self.take()), "one")
 
     def test_waits_again(self) -> None:
-        """After a cancelled wait one can wait again."""
+        """After a cancelled wait, a new wait works."""
         taking = self.take()
         taking.cancel()
         self.failureResultOf(taking, CancelledError)
@@ -77,7 +77,7 @@ class CancelTests(InboxTests):
         self.assertEqual(self.successResultOf(again), "one")
 
     def test_another_goes_on_waiting(self) -> None:
-        """Who waits, too, is not disturbed."""
+        """Another taker's wait is not affected."""
         first, second = self.take(), self.take()
         first.cancel()
         self.failureResultOf(first, CancelledError)
@@ -87,10 +87,10 @@ class CancelTests(InboxTests):
 
 
 class CloseTests(InboxTests):
-    """After the session's end there is what was there before it, and then the end."""
+    """After the session's end, the earlier messages come first, and then the end."""
 
     def test_clean_end(self) -> None:
-        """After a clean end the taking ends."""
+        """After a clean end, the iteration stops."""
         self.put("one")
         self.inbox.close(GOODBYE)
         self.assertEqual(self.successResultOf(self.take()), "one")
@@ -98,7 +98,7 @@ class CloseTests(InboxTests):
         self.failureResultOf(self.take(), StopAsyncIteration)
 
     def test_lost(self) -> None:
-        """After a session that was lost the taking raises why."""
+        """After a lost session, taking raises the reason."""
         self.put("one")
         self.inbox.close(LOST)
         self.assertEqual(self.successResultOf(self.take()), "one")
@@ -108,7 +108,7 @@ class CloseTests(InboxTests):
             self.assertIsNot(error, LOST)
 
     def test_end_while_waiting(self) -> None:
-        """All who wait are told of the end."""
+        """All waiting takers learn of the end."""
         first, second = self.take(), self.take()
         self.inbox.close(LOST)
         self.failureResultOf(first, SessionEnded)
@@ -116,10 +116,10 @@ class CloseTests(InboxTests):
 
 
 class BoundTests(InboxTests):
-    """What waits is bounded."""
+    """The size of the inbox is limited."""
 
     def fill(self) -> None:
-        """Put as many messages of a mebibyte as surely fit."""
+        """Put as many messages of one mebibyte as certainly fit."""
         for number in range(MAX_UNREAD // MIB - 1):
             self.assertTrue(self.inbox.put(self.large(number)))
 
@@ -127,7 +127,7 @@ class BoundTests(InboxTests):
         return Message.chat(bytes([number]) * MIB)
 
     def test_not_read_at_all(self) -> None:
-        """Where nothing was ever taken the oldest are dropped: the program does not want them."""
+        """Before the first take, the oldest are dropped: the program does not want them."""
         self.fill()
         for number in range(100, 120):
             self.assertTrue(self.inbox.put(self.large(number)))
@@ -135,7 +135,7 @@ class BoundTests(InboxTests):
         self.assertEqual([message.content[0] for message in kept], list(range(113, 120)))
 
     def test_not_read_in_time(self) -> None:
-        """Where messages are taken nothing is dropped: it is said that it is too much."""
+        """After it nothing is dropped: `put` returns False at the limit."""
         self.put("one")
         self.successResultOf(self.take())
         self.fill()
@@ -144,7 +144,7 @@ class BoundTests(InboxTests):
         self.assertEqual(first.content[0], 0)
 
     def test_reading_makes_room(self) -> None:
-        """What is taken counts no more."""
+        """Taken messages no longer count."""
         self.put("one")
         self.successResultOf(self.take())
         for _ in range(3):
@@ -153,21 +153,21 @@ class BoundTests(InboxTests):
                 self.successResultOf(self.take())
 
     def test_small_messages_count(self) -> None:
-        """Messages without a content count, too, for the space they take."""
+        """Messages without content count too, for their overhead."""
         self.put("one")
         self.successResultOf(self.take())
         empty = Message.chat(b"", id="1")
         self.assertIn(False, (self.inbox.put(empty) for _ in range(MAX_UNREAD // 256)))
 
     def test_largest_message(self) -> None:
-        """A message over the bound is given to who waits for it: the bound is for those behind."""
+        """A message over the limit reaches a waiting taker: the limit is for later messages."""
         taking = Deferred.fromCoroutine(self.inbox.take())
         message = Message.chat(bytes(MAX_UNREAD + 1))
         self.assertTrue(self.inbox.put(message))
         self.assertIs(self.successResultOf(taking), message)
 
     def test_largest_message_before_anyone_asks(self) -> None:
-        """A message over the bound is kept for who has not begun to take."""
+        """A message over the limit is kept before the first take."""
         message = Message.chat(bytes(MAX_UNREAD + 1))
         self.assertTrue(self.inbox.put(message))
         self.assertIs(self.successResultOf(Deferred.fromCoroutine(self.inbox.take())), message)

@@ -1,4 +1,4 @@
-"""Tests of what happens once in a session, and of the Deferreds that wait for it."""
+"""Tests of events that happen once in a session, and the Deferreds that wait for them."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ LOST = SessionEnded("connection-lost", "the connection was lost", retry=True)
 
 
 class MilestoneTests(SynchronousTestCase):
-    """A milestone fires all that wait for it."""
+    """A milestone fires all waiting Deferreds."""
 
     def setUp(self) -> None:
         self.milestone: Milestone[str] = Milestone()
 
     def test_before_and_after(self) -> None:
-        """A Deferred that waits fires when it happens, and a later one at once."""
+        """A waiting Deferred fires with the event, and a later Deferred at once."""
         before = self.milestone.wait()
         self.assertNoResult(before)
         self.assertFalse(self.milestone.is_reached)
@@ -28,7 +28,7 @@ class MilestoneTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(self.milestone.wait()), "done")
 
     def test_an_outcome_for_each(self) -> None:
-        """Each Deferred fires with an outcome of its own."""
+        """Each Deferred fires with its own outcome."""
         waiting = [self.milestone.wait(), self.milestone.wait()]
         outcomes = iter(("one", "two", "three"))
         self.milestone.reach(lambda: next(outcomes))
@@ -36,20 +36,20 @@ class MilestoneTests(SynchronousTestCase):
         self.assertEqual(list(map(self.successResultOf, waiting)), ["one", "two", "three"])
 
     def test_fails(self) -> None:
-        """The Deferreds that wait fail where it will not happen."""
+        """The waiting Deferreds fail if the event will not happen."""
         waiting = self.milestone.wait()
         self.milestone.fail(LOST)
         self.assertIs(self.failureResultOf(waiting, SessionEnded).value, LOST)
         self.assertFalse(self.milestone.is_reached)
 
     def test_reached_before_it_fails(self) -> None:
-        """What has happened stays so."""
+        """A reached milestone stays reached."""
         self.milestone.reach(lambda: "done")
         self.milestone.fail(LOST)
         self.assertEqual(self.successResultOf(self.milestone.wait()), "done")
 
     def test_cancelled(self) -> None:
-        """A cancelled Deferred fires no more, and the others do; so it is where they fail."""
+        """A cancelled Deferred does not fire, and the others fire or fail."""
         for end in (lambda: self.milestone.fail(LOST), lambda: self.milestone.reach(str)):
             cancelled, other = self.milestone.wait(), self.milestone.wait()
             cancelled.cancel()
@@ -59,7 +59,7 @@ class MilestoneTests(SynchronousTestCase):
             other.addErrback(lambda _: None)
 
     def test_asked_while_it_happens(self) -> None:
-        """A Deferred that is asked for while the others fire, fires too."""
+        """A Deferred that is requested while the others fire also fires."""
         again = self.milestone.wait().addCallback(lambda _: self.milestone.wait())
         self.milestone.reach(lambda: "done")
         self.assertEqual(self.successResultOf(again), "done")

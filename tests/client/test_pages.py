@@ -9,7 +9,7 @@ from chatd.wire.messages import Message
 
 
 class PageTests(SynchronousTestCase):
-    """A page holds what was asked for."""
+    """A page holds the requested messages."""
 
     def test_in_order(self) -> None:
         """It keeps the messages in the order of their arrival."""
@@ -20,7 +20,7 @@ class PageTests(SynchronousTestCase):
         self.assertEqual((page.messages, page.is_over), (messages, False))
 
     def test_too_many_messages(self) -> None:
-        """A message more than was asked for is too much."""
+        """A message more than requested is too much."""
         page = Page(1)
         page.add(Message.chat("one"))
         self.assertFalse(page.is_over)
@@ -28,7 +28,7 @@ class PageTests(SynchronousTestCase):
         self.assertTrue(page.is_over)
 
     def test_too_many_bytes(self) -> None:
-        """A byte more than a page may have is too much, however few the messages are."""
+        """A byte over the limit is too much, even in few messages."""
         page = Page(500)
         page.add(Message.chat(bytes(MAX_PAGE_BYTES)))
         self.assertFalse(page.is_over)
@@ -37,14 +37,14 @@ class PageTests(SynchronousTestCase):
 
 
 class PagesTests(SynchronousTestCase):
-    """Pages are found by the ids of the commands that asked for them."""
+    """Pages are found by the ids of their commands."""
 
     def setUp(self) -> None:
         self.pages = Pages()
         self.one, self.two = self.pages.begin("one", 10), self.pages.begin("two", 20)
 
     def test_found(self) -> None:
-        """Each page is found by its own command's id."""
+        """Each page is found by the id of its own command."""
         self.assertIs(self.pages.get("one"), self.one)
         self.assertIs(self.pages.get("two"), self.two)
         self.assertEqual(len(self.pages), 2)
@@ -55,14 +55,14 @@ class PagesTests(SynchronousTestCase):
         self.assertIsNone(self.pages.get("three"))
 
     def test_ended(self) -> None:
-        """A page whose command was answered is found no more; the others stay."""
+        """The page of an answered command is not found; the others stay."""
         self.pages.end("one")
         self.assertIsNone(self.pages.get("one"))
         self.assertIs(self.pages.get("two"), self.two)
         self.assertEqual(len(self.pages), 1)
 
     def test_other_answers(self) -> None:
-        """The answer to a command that reads no page, or to none, changes nothing."""
+        """The answer to any other command, or to none, changes nothing."""
         self.pages.end("three")
         self.pages.end(None)
         self.assertEqual(len(self.pages), 2)

@@ -1,4 +1,4 @@
-"""Tests of what a client's commands give back, as it is read from a server's answer."""
+"""Tests of the results of a client's commands, as read from a server's answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ResultTests(SynchronousTestCase):
     """The results are read from the fields of an answer."""
 
     def test_least(self) -> None:
-        """What a server need not tell has a default."""
+        """Optional fields have defaults."""
         joined = msgspec.convert(ROOM, Joined)
         self.assertEqual((joined.last_id, joined.members, joined.topic), (None, 0, ""))
         self.assertFalse(joined.recovered)
@@ -23,7 +23,7 @@ class ResultTests(SynchronousTestCase):
         self.assertEqual(msgspec.convert({}, BanInfo), BanInfo())
 
     def test_unknown_fields(self) -> None:
-        """A field of a newer server is ignored."""
+        """A newer server's field is ignored."""
         for fields, result in (
             (ROOM, Joined),
             ({"room": "r"}, RoomInfo),
@@ -34,7 +34,7 @@ class ResultTests(SynchronousTestCase):
             self.assertEqual(msgspec.convert({**fields, "colour": "red"}, result), expected)
 
     def test_conversation(self) -> None:
-        """The other of a conversation is called `with` in the answer."""
+        """The other name of a conversation is the field `with` of the answer."""
         fields = {"with": "bob", "epoch": "e", "seq": 1}
         self.assertEqual(msgspec.convert(fields, Conversation).other, "bob")
         with self.assertRaises(msgspec.ValidationError):

@@ -1,4 +1,4 @@
-"""Tests of coming back: under the same name, into the rooms, with what was missed there."""
+"""Tests of resuming: with the same name and rooms, and the missed messages."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tests.fakes.peers import hand_client
 
 
 class BackTests(LastingTests):
-    """A client that was lost comes back as if nothing had happened."""
+    """A client resumes after a lost connection."""
 
     def test_missed(self) -> None:
-        """What was missed is told once and in order, to `message_received` and who iterates."""
+        """Missed messages arrive once and in order, at the hook and in the iteration."""
         bob = self.hand()
         self.start()
         self.say(bob, "one")
@@ -31,7 +31,7 @@ class BackTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two", "three", "four"])
 
     def test_said_while_coming_back(self) -> None:
-        """What is said while the client is let in has its place between the missed and the new."""
+        """Messages during the reconnect come between the missed and the new messages."""
         bob = self.hand()
         self.start()
         self.lose()
@@ -52,7 +52,7 @@ class BackTests(LastingTests):
         self.assertEqual(self.taken(), ["missed", "meanwhile", "new"])
 
     def test_again_and_again(self) -> None:
-        """However often the connection is lost, nothing is missed or told twice."""
+        """After any number of losses, no message is missed or delivered twice."""
         bob = self.hand()
         self.start()
         for number in range(5):
@@ -64,7 +64,7 @@ class BackTests(LastingTests):
         self.assertEqual(self.taken(), expected)
 
     def test_more_than_a_page(self) -> None:
-        """It may be more than the server reads at once."""
+        """More messages than a page of the server's can be missed."""
         bob = self.hand()
         self.start()
         self.lose()
@@ -73,7 +73,7 @@ class BackTests(LastingTests):
         self.assertEqual(self.taken(), list(map(str, range(999))))
 
     def test_name(self) -> None:
-        """A guest comes back under the name that the server gave it."""
+        """A guest gets its name from the server back."""
         self.clients = self.make_clients()
         self.service = self.make_service(ENDPOINT)
         name = self.start().name
@@ -82,7 +82,7 @@ class BackTests(LastingTests):
         self.assertEqual(self.come_back().name, name)
 
     def test_new_name(self) -> None:
-        """One that took another name comes back under that."""
+        """A renamed client gets its new name back."""
         renamed = self.start().rename("alicia")
         self.network.pump()
         self.successResultOf(renamed)
@@ -90,7 +90,7 @@ class BackTests(LastingTests):
         self.assertEqual(self.come_back().name, "alicia")
 
     def test_name_in_use(self) -> None:
-        """As long as another has its name, the client tries again."""
+        """While another client has its name, the client retries."""
         self.start()
         self.lose()
         other = hand_client(self.server, "alice")
@@ -101,7 +101,7 @@ class BackTests(LastingTests):
         self.assertEqual(self.come_back().name, "alice")
 
     def test_rooms(self) -> None:
-        """The client is in the rooms that it was in, those that it joined included."""
+        """The client is in its earlier rooms, later joins included."""
         bob = self.hand("bob", "cellar", "attic")
         client = self.start()
         changes: list[Deferred[Any]] = [
@@ -127,7 +127,7 @@ class BackTests(LastingTests):
         return session
 
     def test_told_of_rooms(self) -> None:
-        """The program is told of each room at the beginning and when the client is back."""
+        """The hook gets each room at the beginning, and after a reconnect."""
         self.hand()
         self.start()
         self.assertEqual(self.clients.joined, [("lobby", False)])
@@ -136,7 +136,7 @@ class BackTests(LastingTests):
         self.assertEqual(self.clients.joined, [("lobby", False), ("lobby", True)])
 
     def test_ready_when_inside(self) -> None:
-        """Who waits for the client is given it when it is in its rooms."""
+        """A wait for the client ends when it is in its rooms."""
         self.start()
         self.lose()
         members = self.service.whenConnected().addCallback(
@@ -148,7 +148,7 @@ class BackTests(LastingTests):
         self.assertEqual(self.successResultOf(members), ["alice"])
 
     def test_room_that_refuses(self) -> None:
-        """A room that is refused is told as an error, and not asked for again."""
+        """A refused room is reported as an error, and not requested again."""
         self.network.restart(policy=Policy(max_rooms=3))
         client = self.start()
         for room in ("cellar", "attic"):
@@ -163,7 +163,7 @@ class BackTests(LastingTests):
         self.assertEqual(self.clients.errors, ["too-many-rooms"])
 
     def test_lost_while_coming_back(self) -> None:
-        """Lost again before it is in its rooms, it misses nothing the next time."""
+        """A loss before the client is in its rooms causes no missed messages."""
         bob = self.hand("bob", "cellar")
         client = self.start()
         client.join("cellar")
@@ -179,7 +179,7 @@ class BackTests(LastingTests):
         self.assertEqual(sorted(self.taken()), ["in the cellar", "in the lobby"])
 
     def test_lost_in_the_first_session(self) -> None:
-        """Lost while the first session begins, it misses nothing that was said after that."""
+        """Nor does a loss while the first session begins."""
         bob = self.hand()
         self.service.startService()
         with self.deaf_server():
@@ -193,10 +193,10 @@ class BackTests(LastingTests):
 
 
 class EpochTests(LastingTests):
-    """A server that was started anew, and has forgotten all, has another order."""
+    """A restarted server without stored messages has another epoch."""
 
     def test_told_anew(self) -> None:
-        """All that is there is told, and the program that something may be missing."""
+        """All its messages are delivered, and the hook learns that some may be missing."""
         bob = self.hand()
         self.start()
         self.say(bob, "old", "older")
@@ -209,7 +209,7 @@ class EpochTests(LastingTests):
         self.assertEqual(self.clients.joined, [("lobby", False), ("lobby", False)])
 
     def test_nothing_there_yet(self) -> None:
-        """Where nothing was said since, what is said in a further absence is not missed."""
+        """Without messages there, later missed messages are still delivered."""
         bob = self.hand()
         self.start()
         self.say(bob, "old", "older")
@@ -222,7 +222,7 @@ class EpochTests(LastingTests):
         self.assertEqual(self.taken(), ["old", "older", "new"])
 
     def test_more_there_than_before(self) -> None:
-        """It is the epoch that counts, not how far the order has come."""
+        """The epoch counts, not the place."""
         bob = self.hand()
         self.start()
         self.say(bob, "old")
@@ -234,7 +234,7 @@ class EpochTests(LastingTests):
 
 
 class StoreTests(LastingTests):
-    """A store that does not work for some time keeps nobody out for longer."""
+    """A temporary failure of the store has no lasting effect."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -242,7 +242,7 @@ class StoreTests(LastingTests):
         self.network.restart(store=self.store)
 
     def test_room_that_cannot_be_read(self) -> None:
-        """A room that cannot be read now is asked for again when the client comes back."""
+        """A room that cannot be read now is requested again after a reconnect."""
         self.hand()
         self.start()
         self.lose()
@@ -265,7 +265,7 @@ class ManyRoomsTests(LastingTests):
     rooms = tuple(f"room{number:02}" for number in range(25))
 
     def test_all(self) -> None:
-        """The client is in all of them, from the beginning and again."""
+        """The client is in all of them, at the beginning and after a reconnect."""
         bob = self.hand("bob", *self.rooms)
         self.start()
         self.assertEqual([room for room, _ in self.clients.joined], list(self.rooms))
@@ -278,7 +278,7 @@ class ManyRoomsTests(LastingTests):
         self.assertEqual(self.taken(), ["first", "last", "first again", "last again"])
 
     def test_lost_while_joining(self) -> None:
-        """Where the session ends meanwhile, that is no failure."""
+        """The session's end meanwhile is not a failure."""
         self.service.startService()
         self.network.accept_welcome()
         self.lose()
@@ -288,12 +288,12 @@ class ManyRoomsTests(LastingTests):
 
 
 class NoRoomsTests(LastingTests):
-    """A client that chose to be in no room."""
+    """A client that chose no rooms."""
 
     rooms = ()
 
     def test_none(self) -> None:
-        """It is in none, from the beginning and again."""
+        """It is in no room, at the beginning and after a reconnect."""
         for client in (self.start, self.back):
             self.assertIsNone(client().room)
             self.assertEqual(self.clients.joined, [])

@@ -1,4 +1,4 @@
-"""Tests of coming back with a client by hand: `resume` needs no more than its interface."""
+"""Tests of resuming with a client by hand: `resume` needs only its interface."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ LOST = SessionEnded("connection-lost", "the connection was lost", retry=True)
 
 
 class HandClient:
-    """A client by hand: it answers what the test says, and notes what it is asked and told.
+    """A client by hand, with given answers; it notes its calls.
 
     Attributes:
-        answers: What each command answers, in turn; an exception fails.
-        asked: What it was asked.
-        told: What it was told.
+        answers: The answers to each command, in order; an exception makes the command fail.
+        asked: The commands that it was given.
+        told: The calls of its hooks.
     """
 
     def __init__(self, *answers: object) -> None:
@@ -58,7 +58,7 @@ class HandClient:
 
 
 class ResumeTests(SynchronousTestCase):
-    """A client by hand, which has been in a room."""
+    """A client by hand, which was in a room."""
 
     def setUp(self) -> None:
         self.progress = Progress()
@@ -71,10 +71,10 @@ class ResumeTests(SynchronousTestCase):
 
 
 class RejoinTests(ResumeTests):
-    """`rejoin` brings a client back into its rooms."""
+    """`rejoin` joins a client's rooms again."""
 
     def test_new_room(self) -> None:
-        """A room that the server tells the place of needs no `join`."""
+        """A room with a place in the welcome needs no `join`."""
         client = HandClient()
         rooms = [{"room": "Lobby", "epoch": "e", "seq": 4, "last_id": "m4"}]
         self.run_with(rejoin(client, self.progress, rooms))
@@ -83,7 +83,7 @@ class RejoinTests(ResumeTests):
         self.assertEqual(client.asked, [])
 
     def test_known_room(self) -> None:
-        """A room that it has been in is joined where it left off."""
+        """A room from the last session is joined at the client's position."""
         self.progress.joined("lobby", "e", 4, "m4")
         client = HandClient(Joined(room="lobby", epoch="e", seq=6))
         rooms = [{"room": "lobby", "epoch": "e", "seq": 6}]
@@ -92,7 +92,7 @@ class RejoinTests(ResumeTests):
         self.assertEqual(client.asked, [("join", place)])
 
     def test_refused(self) -> None:
-        """A room that refuses it is left, but not one that cannot be read now; both are told."""
+        """A room that refuses it is left, unless it cannot be read now; both are reported."""
         not_stored = RequestError("not-stored", "no")
         self.progress.joined("a", "e", 4)
         self.progress.joined("b", "e", 4)
@@ -102,7 +102,7 @@ class RejoinTests(ResumeTests):
         self.assertEqual(list(self.progress.rooms), ["b"])
 
     def test_lost(self) -> None:
-        """The end of the session ends it."""
+        """The session's end ends it."""
         self.progress.joined("a", "e", 4)
         coming_back = Deferred.fromCoroutine(rejoin(HandClient(LOST), self.progress, []))
         self.failureResultOf(coming_back, SessionEnded)
@@ -110,10 +110,10 @@ class RejoinTests(ResumeTests):
 
 
 class CatchUpTests(ResumeTests):
-    """`catch_up` fetches the direct messages that were missed."""
+    """`catch_up` fetches the missed direct messages."""
 
     def test_news(self) -> None:
-        """A client that is back reads what it has not; one that is new takes note only."""
+        """A client that is back fetches them; a new client only notes the positions."""
         conversation = Conversation(other="bob", epoch="e", seq=2, last_id="two")
         page = self.page(direct("one"), direct("two", 2))
         client = HandClient([conversation], page)
@@ -125,14 +125,14 @@ class CatchUpTests(ResumeTests):
         self.assertTrue(self.progress.direct["bob"].is_at("e", 2, "two"))
 
     def test_nothing_missed(self) -> None:
-        """A conversation that it has read is not fetched."""
+        """A conversation without new messages is not fetched."""
         self.progress.direct["bob"] = Position("bob", "e", 2, "two")
         client = HandClient([Conversation(other="bob", epoch="e", seq=2, last_id="two")])
         self.run_with(catch_up(client, self.progress, is_back=True))
         self.assertEqual([command for command, _ in client.asked], ["conversations"])
 
     def test_refused(self) -> None:
-        """A server that knows no conversations is an error that the program is told."""
+        """If the server lacks conversations, the program gets the error."""
         client = HandClient(REFUSED)
         self.run_with(catch_up(client, self.progress, is_back=True))
         self.assertEqual(client.told, [REFUSED])
@@ -142,7 +142,7 @@ class FetchTests(ResumeTests):
     """`fetch` reads page by page."""
 
     def test_refused(self) -> None:
-        """A refusal ends it; from then on the gap may be filled again."""
+        """A refusal ends it; afterwards the gap may be fetched again."""
         position = Position("bob", "e", 1, "one")
         client = HandClient(REFUSED)
         self.run_with(fetch(client, position))

@@ -1,4 +1,4 @@
-"""Tests of direct messages: those that were missed are fetched, and each is told once."""
+"""Tests of missed direct messages: each is fetched and delivered once."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class MissedTests(LastingTests):
         self.bob = self.hand()
 
     def tell(self, *texts: str) -> None:
-        """Let bob say something to alice."""
+        """Let bob send messages to alice."""
         self.say(self.bob, *texts, to="alice")
 
     def test_fetched(self) -> None:
-        """They are told once and in order, between what was there before and what comes."""
+        """They are delivered once and in order, between the earlier and the new messages."""
         self.start()
         self.tell("one")
         self.lose()
@@ -34,7 +34,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two", "three", "four"])
 
     def test_more_than_a_page(self) -> None:
-        """They may be more than the server gives at once."""
+        """There may be more than fit in one page of the server."""
         self.start()
         self.tell("first")
         self.lose()
@@ -43,7 +43,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["first", *map(str, range(999))])
 
     def test_first_words(self) -> None:
-        """The first words of someone that were missed are told from the beginning."""
+        """A missed first conversation is delivered from its beginning."""
         self.start()
         self.lose()
         self.tell("one", "two")
@@ -52,7 +52,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two", "three"])
 
     def test_before_the_first_session(self) -> None:
-        """What was said to the name before the program began is not told."""
+        """Messages to the name from before the program began are not delivered."""
         self.tell("old", "older")
         self.start()
         self.assertEqual(self.taken(), [])
@@ -63,7 +63,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["new", "newer"])
 
     def test_in_the_first_session(self) -> None:
-        """What comes before the first session is all set up is told, and not lost after it."""
+        """Messages during the setup of the first session are delivered once."""
         self.tell("old")
         self.service.startService()
         with self.deaf_server():
@@ -75,7 +75,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two"])
 
     def test_own_words(self) -> None:
-        """What the client itself said to others is not told as theirs."""
+        """The client's own messages to others are not delivered as theirs."""
         self.start()
         sending = self.service.send("mine", to="BOB")
         self.network.pump()
@@ -86,7 +86,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.heard(), ["mine", "theirs"])
 
     def test_several(self) -> None:
-        """Each conversation has a place of its own."""
+        """Each conversation has its own position."""
         carol = self.hand("carol")
         self.start()
         self.tell("b1")
@@ -98,7 +98,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["b1", "c1", "b2", "c2", "c3"])
 
     def test_new_name(self) -> None:
-        """Under another name other messages are missed, and none of those from before."""
+        """With another name, only messages to that name are missed, and no older ones."""
         self.say(self.bob, "for alicia", to="alicia")
         client = self.start()
         self.tell("for alice")
@@ -112,7 +112,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["for alicia again"])
 
     def test_forgotten(self) -> None:
-        """Where the oldest are not kept any more, those are told that are."""
+        """If the oldest messages are gone, the stored messages are delivered."""
         store = MemoryStore(Retention(max_messages=2), unix_time=self.reactor.seconds)
         self.network.restart(store=store)
         self.bob = self.hand()
@@ -125,7 +125,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["first", "3", "4", "last"])
 
     def test_read_is_no_news(self) -> None:
-        """What the program reads itself is not told, nor does it hinder what is."""
+        """Messages that the program reads from the history are not news."""
         self.tell("old", "older")
         client = self.start()
         reading = client.history(other="bob")
@@ -136,7 +136,7 @@ class MissedTests(LastingTests):
 
 
 class EpochTests(LastingTests):
-    """A server that was started anew has another order of direct messages, too."""
+    """A restarted server has another epoch of direct messages, too."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -148,7 +148,7 @@ class EpochTests(LastingTests):
         self.bob = self.hand()
 
     def test_all_that_is_there(self) -> None:
-        """All that is there in the new one is told, however far the old one had come."""
+        """All messages of the new epoch are delivered, whatever the old position."""
         for texts in (["new"], ["a", "b", "c", "d"]):
             self.say(self.bob, *texts, to="alice")
             self.come_back()
@@ -158,7 +158,7 @@ class EpochTests(LastingTests):
             self.bob = self.hand()
 
     def test_nothing_there_yet(self) -> None:
-        """Where nothing is there yet, what is said then is told, and what is missed later."""
+        """Without messages there, new and later missed messages are delivered."""
         self.come_back()
         self.say(self.bob, "new", to="alice")
         self.assertEqual(self.taken(), ["new"])
@@ -169,7 +169,7 @@ class EpochTests(LastingTests):
 
 
 class StoreTests(LastingTests):
-    """A store that cannot be read for some time."""
+    """A store with a temporary failure."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -182,7 +182,7 @@ class StoreTests(LastingTests):
         self.say(self.bob, "two", to="alice")
 
     def break_store(self, *methods: str) -> None:
-        """Let what the store is asked fail."""
+        """Make the store's reads fail."""
         for method in methods:
             setattr(self.store, method, self.broken)
 
@@ -190,7 +190,7 @@ class StoreTests(LastingTests):
         raise StoreError("the disk is on fire")
 
     def test_missed_later(self) -> None:
-        """The client is told of the error, goes on, and fetches what it missed the next time."""
+        """The client gets the error, goes on, and fetches the messages the next time."""
         for method in ("conversations", "read"):
             with self.subTest(method):
                 self.break_store(method)
@@ -204,10 +204,10 @@ class StoreTests(LastingTests):
 
 
 class BegunAnewTests(LastingTests):
-    """Direct messages of which nothing was kept any more begin anew while the client is there."""
+    """Direct messages with a new epoch while the client is connected."""
 
     def test_told(self) -> None:
-        """They are told all the same, once each, though their places were there before."""
+        """They are delivered, once each, though their places are not new."""
         clock = self.network.reactor
         store = MemoryStore(Retention(max_age_s=10), unix_time=clock.seconds)
         self.network.restart(store=store)

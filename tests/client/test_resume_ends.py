@@ -1,4 +1,4 @@
-"""Tests of the end of a client that comes back: who waits is told that it will not."""
+"""Tests of the end of a client that reconnects: all waiting Deferreds end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fakes.networks import RETRY_S, LastingTests
 
 
 class EndTests(LastingTests):
-    """Bob is there; the service ends."""
+    """Bob is connected; the service ends."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -44,7 +44,7 @@ class StopTests(EndTests):
     """`stopService` ends all waiting."""
 
     def test_sends(self) -> None:
-        """What waits for a connection fails."""
+        """Messages that wait for a connection fail."""
         self.start()
         self.lose()
         sending = self.service.send("hello")
@@ -52,7 +52,7 @@ class StopTests(EndTests):
         self.assertEqual(self.code_of(sending), "goodbye")
 
     def test_sends_on_their_way(self) -> None:
-        """What is on its way gets its receipt if it comes first, and fails otherwise."""
+        """Sent messages get their receipts if these come first, and fail otherwise."""
         client = self.start()
         arrived = client.send("hello")
         self.network.pump()
@@ -63,7 +63,7 @@ class StopTests(EndTests):
         self.assertEqual(self.code_of(lost), "goodbye")
 
     def test_iteration(self) -> None:
-        """The iteration ends, after what was there."""
+        """The iteration ends after the remaining messages."""
         self.start()
         self.say(self.bob, "one")
         self.assertEqual(self.successResultOf(self.next_of(self.service)), "one")
@@ -72,7 +72,7 @@ class StopTests(EndTests):
         self.failureResultOf(waiting, StopAsyncIteration)
 
     def test_busy_reader(self) -> None:
-        """Who was busy when the service stopped is given the rest, and then the end."""
+        """A busy reader gets the remaining messages, and then the end."""
         self.start()
         self.say(self.bob, "one", "two")
         self.assertEqual(self.successResultOf(self.next_of(self.service)), "one")
@@ -81,7 +81,7 @@ class StopTests(EndTests):
         self.failureResultOf(self.next_of(self.service), StopAsyncIteration)
 
     def test_loop(self) -> None:
-        """`async for` does it all."""
+        """`async for` handles the end."""
         texts: list[str] = []
 
         async def read() -> None:
@@ -99,7 +99,7 @@ class StopTests(EndTests):
         self.assertEqual(texts, ["one", "two"])
 
     def test_started_again(self) -> None:
-        """Started again it goes on: what was missed is told, what is said is sent."""
+        """After a new start, missed messages arrive, and new messages are sent."""
         self.start()
         self.stop()
         self.say(self.bob, "missed")
@@ -110,7 +110,7 @@ class StopTests(EndTests):
         self.assertEqual(self.taken(), ["missed"])
 
     def test_started_again_at_once(self) -> None:
-        """Started again before the old connection is closed, it goes on all the same."""
+        """A new start before the old connection is closed works too."""
         self.start()
         waiting = self.next_of(self.service)
         stopping = self.service.stopService()
@@ -129,7 +129,7 @@ class GiveUpTests(EndTests):
     """A server that does not want the client back ends all waiting, too."""
 
     def test_session_ended(self) -> None:
-        """Who waits is told why, and so is who asks later; what was there is taken first."""
+        """All waits fail with the reason, later waits too; remaining messages come first."""
         self.start()
         self.say(self.bob, "one", "two")
         self.assertEqual(self.successResultOf(self.next_of(self.service)), "one")
@@ -148,7 +148,7 @@ class GiveUpTests(EndTests):
         self.assertEqual(self.network.attempts, 0)
 
     def test_sends(self) -> None:
-        """What has no receipt fails."""
+        """Messages without a receipt fail."""
         client = self.start()
         self.end(retry=True)
         sending = [client.send("never there"), self.service.send("waits")]
@@ -157,13 +157,13 @@ class GiveUpTests(EndTests):
         self.assertEqual(self.code_of(sending[1]), "banned")
 
     def refuse_for_good(self) -> None:
-        """Let the server refuse the client when it comes back."""
+        """Let the server refuse the client after a reconnect."""
         self.server.bans.replace([Ban(name="alice")])
         self.network.advance(RETRY_S)
         self.network.accept()
 
     def test_refused(self) -> None:
-        """A refusal that lasts ends it: who waits for a connection or a message is told."""
+        """A permanent refusal fails the waits for a connection and for receipts."""
         self.start()
         waiting = self.next_of(self.service)
         self.lose()
@@ -175,7 +175,7 @@ class GiveUpTests(EndTests):
         self.assertEqual(self.network.attempts, 0)
 
     def test_clean(self) -> None:
-        """A goodbye of the server's ends the iteration, which has no error to tell."""
+        """A goodbye from the server ends the iteration without an error."""
         self.start()
         waiting = self.next_of(self.service)
         self.end("goodbye")
@@ -183,7 +183,7 @@ class GiveUpTests(EndTests):
         self.assertEqual(self.code_of(self.service.send("hello")), "goodbye")
 
     def test_started_again(self) -> None:
-        """Stopped and started again, it tries again."""
+        """After a stop and a new start, it tries again."""
         self.start()
         self.end()
         self.stop()
@@ -197,7 +197,7 @@ class GiveUpTests(EndTests):
         self.assertEqual(self.taken(), ["one"])
 
     def test_connections_that_fail(self) -> None:
-        """A server that is not there is not one that refuses: what waits goes on waiting."""
+        """A server that is down does not refuse: the waits go on."""
         sending = self.service.send("hello")
         self.service.startService()
         once = self.service.whenConnected(failAfterFailures=1)
@@ -212,10 +212,10 @@ class GiveUpTests(EndTests):
 
 
 class FloodTests(EndTests):
-    """A program that does not take what is there in time."""
+    """A program that takes its messages too slowly."""
 
     def test_too_much(self) -> None:
-        """It is left out until it does, and misses nothing."""
+        """It is disconnected until it takes them, and misses nothing."""
         self.start()
         self.say(self.bob, "first")
         self.assertEqual(self.successResultOf(self.next_of(self.service)), "first")
@@ -232,7 +232,7 @@ class FloodTests(EndTests):
         self.assertEqual([ord(text[0]) for text in texts], list(range(9)))
 
     def test_cancelled_wait(self) -> None:
-        """Who stops waiting for a message leaves it to the next."""
+        """After a cancelled wait, the next wait gets the message."""
         self.start()
         waiting = self.next_of(self.service)
         waiting.cancel()

@@ -1,4 +1,4 @@
-"""Tests of direct messages that do not come in order: what is missing is fetched first."""
+"""Tests of direct messages out of order: missing messages are fetched first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.fakes.networks import RETRY_S, LastingTests
 
 
 class GapTests(LastingTests):
-    """A server by hand, of whose direct messages some do not come."""
+    """A server by hand that leaves out some direct messages."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -20,7 +20,7 @@ class GapTests(LastingTests):
         self.begin([])
 
     def begin(self, conversations: list[dict[str, Any]]) -> None:
-        """Let the client be welcomed, and told of conversations."""
+        """Welcome the client, and list its conversations."""
         welcome(self.by_hand.peer)
         answer_commands(self.by_hand.peer, lambda _: {"conversations": conversations})
 
@@ -29,7 +29,7 @@ class GapTests(LastingTests):
         self.reactor.advance(0)
 
     def asked(self, *messages: Message, **fields: Any) -> list[dict[str, Any]]:
-        """Answer `history` with messages, and return what was asked for."""
+        """Answer `history` with messages, and return the request."""
 
         def answer(header: dict[str, Any]) -> dict[str, Any]:
             self.by_hand.peer.send(*answering(header, messages))
@@ -40,14 +40,14 @@ class GapTests(LastingTests):
         return [{name: header[name] for name in ("with", "after")} for header in headers]
 
     def test_new(self) -> None:
-        """At the first message with someone its epoch is asked for, and nothing told twice."""
+        """The first message with a name triggers a fetch of its epoch, and is delivered once."""
         self.tell(direct("one", 1))
         self.assertEqual(self.asked(), [{"with": "bob", "after": 1}])
         self.assertEqual(self.clients.progress.direct["bob"].epoch, "e")
         self.assertEqual(self.taken(), ["one"])
 
     def test_gap(self) -> None:
-        """What comes too early is not told before what is missing was fetched."""
+        """A message after a gap is delivered after the missing messages."""
         self.tell(direct("one", 1))
         self.asked()
         self.tell(direct("three", 3), direct("four", 4))
@@ -58,7 +58,7 @@ class GapTests(LastingTests):
         self.assertEqual(self.taken(), ["two", "three", "four", "five"])
 
     def test_gap_that_stays(self) -> None:
-        """What is not kept any more cannot be fetched; the rest is told."""
+        """Messages that are no longer stored stay missing; the others are delivered."""
         self.tell(direct("one", 1))
         self.asked()
         self.tell(direct("four", 4))
@@ -66,7 +66,7 @@ class GapTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "three", "four"])
 
     def test_gap_that_cannot_be_filled(self) -> None:
-        """Where it cannot be fetched now, the next message tries again."""
+        """If a fetch fails now, the next message triggers another."""
         self.tell(direct("one", 1))
         self.asked()
         self.tell(direct("three", 3))
@@ -77,7 +77,7 @@ class GapTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two", "three", "four"])
 
     def test_gap_of_pages(self) -> None:
-        """It is fetched page after page; a page with nothing on it is the last."""
+        """A gap is fetched page by page; an empty page is the last."""
         self.tell(direct("one", 1))
         self.asked()
         self.tell(direct("three", 3))
@@ -93,7 +93,7 @@ class GapTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two", "three"])
 
     def test_lost_while_fetching(self) -> None:
-        """Where the session ends meanwhile, that is no failure, and the next one fetches it."""
+        """The session's end meanwhile is not a failure; the next session fetches."""
         self.tell(direct("one", 1))
         self.asked()
         self.tell(direct("three", 3))
@@ -115,7 +115,7 @@ class GapTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two", "three"])
 
     def test_epoch_that_was_not_learnt(self) -> None:
-        """An epoch that could not be asked for in time is learnt when the client comes back."""
+        """An epoch that was not learnt in time is learnt after a reconnect."""
         self.tell(direct("one", 1))
         for epoch, told in (("e", []), ("f", [direct("other", 1)])):
             self.by_hand.peer.transport.lose()
@@ -135,7 +135,7 @@ class GapTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "other"])
 
     def test_answer_that_makes_no_sense(self) -> None:
-        """An answer that makes no sense is told as an error; the session goes on."""
+        """A malformed answer is reported as an error; the session goes on."""
         self.tell(direct("one", 1))
         answer_commands(self.by_hand.peer, lambda _: {"count": "many"})
         self.assertEqual(self.clients.errors, ["bad-request"])

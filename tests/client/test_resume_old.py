@@ -1,4 +1,4 @@
-"""Tests of coming back to a server that tells of no places, or nonsense."""
+"""Tests of resuming with a server without places, or with malformed places."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.fakes.networks import RETRY_S, LastingTests
 
 
 class OldServerTests(LastingTests):
-    """A server that tells of no places, and knows none of the commands."""
+    """A server without places and commands."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -15,12 +15,12 @@ class OldServerTests(LastingTests):
         self.service = self.make_service(self.by_hand)
 
     def begin(self) -> None:
-        """Greet and welcome the client, and refuse what it asks."""
+        """Greet and welcome the client, and refuse its commands."""
         welcome(self.by_hand.peer)
         self.commands = answer_commands(self.by_hand.peer, lambda _: "unknown-command")
 
     def test_usable(self) -> None:
-        """The client works with it: it is in the room, and told what is said."""
+        """The client works with it: it is in the room, and gets messages."""
         self.service.startService()
         self.begin()
         self.assertIs(self.successResultOf(self.service.whenConnected()), self.service.client)
@@ -30,7 +30,7 @@ class OldServerTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two"])
 
     def test_back(self) -> None:
-        """Back there, it takes whatever comes for news: there is no place to go by."""
+        """After a reconnect, every message is news: there are no places to compare."""
         self.service.startService()
         self.begin()
         self.by_hand.peer.send(said("one", 7))
@@ -42,7 +42,7 @@ class OldServerTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two"])
 
     def test_odd_welcomes(self) -> None:
-        """What a welcome tells of rooms that makes no sense is taken for no place."""
+        """A malformed place in a welcome counts as none."""
         for rooms in ("lobby", [5], [{"epoch": "e", "seq": 1}], [{"room": "lobby", "seq": "1"}]):
             by_hand = HandServer()
             self.clients = self.make_clients(name="alice")
@@ -57,7 +57,7 @@ class OldServerTests(LastingTests):
             by_hand.peer.transport.lose()
 
     def test_failure_of_the_client(self) -> None:
-        """A failure within ends the session, and the client comes back."""
+        """An internal failure ends the session, and the client reconnects."""
         self.service.startService()
         peer = self.by_hand.peer
         self.service.client.conversations = lambda: 1 / 0

@@ -1,4 +1,4 @@
-"""A server whose store was put back from a copy, unnoticed: clients are told all that is kept."""
+"""A server with a store restored from a backup: clients get all stored messages."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.fakes.networks import LastingTests
 
 
 class RestoredTests(LastingTests):
-    """Alice has heard more than the server that she comes back to has ever said."""
+    """Alice has later messages than the server that she returns to."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -19,22 +19,22 @@ class RestoredTests(LastingTests):
         self.start()
 
     def say_to_both(self, *texts: str) -> None:
-        """Let bob say something in the lobby and to alice."""
+        """Let bob send a message to the lobby and to alice."""
         for text in texts:
             self.say(self.bob, text)
             self.say(self.bob, f"to alice: {text}", to="alice")
 
     def copied(self) -> MemoryStore:
-        """Copy the store, as it is now."""
+        """Copy the current store."""
         return deepcopy(self.store, {id(self.reactor): self.reactor})
 
     def put_back(self, copy: MemoryStore) -> None:
-        """Start a server with a copy of the store, under the epochs of then."""
+        """Start a server with a copy of the store, with its old epochs."""
         self.network.restart(store=copy)
         self.bob = self.hand()
 
     def missed(self) -> tuple[list[str], list[str]]:
-        """Return what alice was told in the lobby, and directly."""
+        """Return the messages that alice got in the lobby, and directly."""
         taken = self.taken()
         direct = [text for text in taken if text.startswith("to alice: ")]
         said = [text for text in taken if text not in direct]
@@ -57,22 +57,22 @@ class RestoredTests(LastingTests):
         self.say_to_both(*texts)
 
     def test_more_was_said_since(self) -> None:
-        """What was said since is not taken for the rest of what alice has."""
+        """Messages since the restore are not taken for a continuation of alice's."""
         self.put_back_and_say("n4", "n5", "n6", "n7")
         self.assert_missed("a1", "a2", "a3", "n4", "n5", "n6", "n7")
 
     def test_as_much_was_said_since(self) -> None:
-        """Nor is it where the last places are the same."""
+        """Nor are they if the last places are equal."""
         self.put_back_and_say("n4", "n5", "n6")
         self.assert_missed("a1", "a2", "a3", "n4", "n5", "n6")
 
     def test_less_was_said_since(self) -> None:
-        """Nor where the server has not come as far."""
+        """Nor are they if the server's last place is lower."""
         self.put_back_and_say("n4")
         self.assert_missed("a1", "a2", "a3", "n4")
 
     def test_heard_nothing(self) -> None:
-        """A client that heard nothing in its first session knows the last message of then."""
+        """A client without messages in its first session knows the last message's id."""
         self.say_to_both("a1", "a2", "a3")
         copy = self.copied()
         self.say_to_both("b4")
@@ -87,7 +87,7 @@ class RestoredTests(LastingTests):
         self.assert_missed("a1", "a2", "a3", "n4", "n5")
 
     def test_nothing_is_missed(self) -> None:
-        """Where alice heard no more than is in the copy, she is told what follows, and once."""
+        """If all of alice's messages are in the copy, she gets those after them, once."""
         self.say_to_both("a1", "a2", "a3")
         self.assertEqual(len(self.taken()), 6)
         self.put_back(self.copied())

@@ -1,4 +1,4 @@
-"""Tests of what was said and has no receipt: it waits for the next session, and is sent once."""
+"""Tests of messages without a receipt: they wait for the next session, and are sent once."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.fakes.networks import RETRY_S, LastingTests
 
 
 class SendingTests(LastingTests):
-    """Bob is there, and hears what alice says."""
+    """Bob is connected, and gets alice's messages."""
 
     def setUp(self) -> None:
         super().setUp()
         self.bob = self.hand()
 
     def bob_hears(self) -> list[str]:
-        """Return what bob was told since the last time."""
+        """Return bob's messages since the last call."""
         self.network.pump()
         return self.bob.take_texts()
 
@@ -31,15 +31,15 @@ class SendingTests(LastingTests):
         return receipt.text, receipt.seq
 
     def error(self, sending: Deferred[Message]) -> str:
-        """Return the code of the end of the session that a send failed with."""
+        """Return the code of the session's end that failed a send."""
         return self.failureResultOf(sending, SessionEnded).value.code
 
 
 class WithoutConnectionTests(SendingTests):
-    """What is said while there is no connection waits for one."""
+    """Messages without a connection wait for a connection."""
 
     def test_while_away(self) -> None:
-        """It is sent when the client is back, in the order in which it was said."""
+        """They are sent after a reconnect, in their order."""
         self.start()
         self.lose()
         sending = [self.service.send(text) for text in ("one", "two", "three")]
@@ -51,7 +51,7 @@ class WithoutConnectionTests(SendingTests):
         self.assertEqual(receipts, [("one", 1), ("two", 2), ("three", 3)])
 
     def test_place(self) -> None:
-        """What names no room goes to the one that was the first then, whatever is first later."""
+        """A message without a room goes to the room that was the first at that time."""
         self.start()
         self.assertEqual(self.service.client.room, "lobby")
         self.lose()
@@ -62,7 +62,7 @@ class WithoutConnectionTests(SendingTests):
         self.assertEqual(self.bob_hears(), ["one"])
 
     def test_before_the_first(self) -> None:
-        """So it is before the service was ever connected or started."""
+        """So it is before the service is connected or started."""
         before = self.service.send("before")
         self.service.startService()
         connecting = self.service.send("connecting")
@@ -71,7 +71,7 @@ class WithoutConnectionTests(SendingTests):
         self.assertEqual((self.receipt(before)[1], self.receipt(connecting)[1]), (1, 2))
 
     def test_after_what_was_missed(self) -> None:
-        """It comes after what others said meanwhile."""
+        """They come after the missed messages of others."""
         self.start()
         self.lose()
         sending = self.service.send("mine")
@@ -82,7 +82,7 @@ class WithoutConnectionTests(SendingTests):
         self.assertEqual(self.receipt(sending), ("mine", 2))
 
     def test_while_coming_back(self) -> None:
-        """What is said before the client is in its rooms waits until it is, in its turn."""
+        """Messages before the client is in its rooms wait, and keep their order."""
         self.start()
         self.lose()
         first = self.service.send("first")
@@ -95,7 +95,7 @@ class WithoutConnectionTests(SendingTests):
         self.assertEqual((self.receipt(first)[1], self.receipt(sending)[1]), (1, 2))
 
     def test_cancelled(self) -> None:
-        """What is cancelled meanwhile is not sent."""
+        """A message cancelled meanwhile is not sent."""
         self.start()
         self.lose()
         one, two = self.service.send("one"), self.service.send("two")
@@ -106,7 +106,7 @@ class WithoutConnectionTests(SendingTests):
         self.assertEqual(self.receipt(two), ("two", 1))
 
     def test_refused(self) -> None:
-        """What the server refuses then fails, and the rest is sent."""
+        """A message that the server refuses then fails, and the others are sent."""
         there, here = self.service.send("there", room="cellar"), self.service.send("here")
         self.start()
         self.assertEqual(self.bob_hears(), ["here"])
@@ -114,7 +114,7 @@ class WithoutConnectionTests(SendingTests):
         self.assertEqual(self.receipt(here), ("here", 1))
 
     def test_cannot_be_sent(self) -> None:
-        """What this server does not take fails, and the rest is sent."""
+        """A message over this server's limit fails, and the others are sent."""
         self.network.restart(max_content=10)
         self.bob = self.hand()
         large, long = self.service.send("x" * 11), self.service.send("x", id="i" * 65)
@@ -126,7 +126,7 @@ class WithoutConnectionTests(SendingTests):
         self.assertEqual(self.receipt(good), ("good", 1))
 
     def test_misuse(self) -> None:
-        """An id that waits, or too many that do, are the caller's mistake."""
+        """An id that waits, or too many waiting messages, are the caller's mistake."""
         self.service.send("one", id="m1").addErrback(lambda _: None)
         self.assertRaises(LocalProtocolError, self.service.send, "two", id="m1")
         for number in range(MAX_UNCONFIRMED - 1):
@@ -138,10 +138,10 @@ class WithoutConnectionTests(SendingTests):
 
 
 class LostTests(SendingTests):
-    """What was said when the connection was lost is sent again, if it has to be."""
+    """After a lost connection, messages are sent again if necessary."""
 
     def test_did_not_arrive(self) -> None:
-        """What never arrived is sent again under its id, by whichever `send` it was said."""
+        """A lost message is sent again under its id, from either `send`."""
         client = self.start()
         sending = [client.send("one", id="m1"), self.service.send("two", id="m2")]
         self.lose()
@@ -152,7 +152,7 @@ class LostTests(SendingTests):
         self.assertEqual([self.receipt(each) for each in sending], [("one", 1), ("two", 2)])
 
     def test_arrived(self) -> None:
-        """What arrived is not sent again: its copy comes with what was missed."""
+        """A message that arrived is not sent again: its copy comes with the missed messages."""
         self.start()
         sending = self.service.send("one")
         self.network.deliver_and_lose()
@@ -165,7 +165,7 @@ class LostTests(SendingTests):
         self.assertEqual((self.clients.heard, self.taken()), ([("alice", "one")], []))
 
     def count_said(self) -> list[str]:
-        """Return a list that the texts are added to that the server is told."""
+        """Return a list to which the server's received texts are added."""
         said: list[str] = []
         receive = self.server.message_received
 
@@ -177,7 +177,7 @@ class LostTests(SendingTests):
         return said
 
     def test_some_arrived(self) -> None:
-        """Of many only those are sent again that did not arrive, and each is answered once."""
+        """Of many messages, only the lost ones are sent again, and each gets one receipt."""
         client = self.start()
         arrived = [client.send(f"a{number}") for number in range(3)]
         self.network.deliver_and_lose()
@@ -190,7 +190,7 @@ class LostTests(SendingTests):
         self.assertEqual(self.heard(), ["a0", "a1", "a2", "bob's", "b0", "b1", "b2"])
 
     def test_copy_that_is_not_told(self) -> None:
-        """Where the client is not told its copy, it is sent again and answered with that."""
+        """If its copy does not come, a message is sent again, and answered by it."""
         client = self.start()
         self.successResultOf(self.pumped(client.join("cellar")))
         sending = client.send("one", room="cellar", id="m1")
@@ -200,7 +200,7 @@ class LostTests(SendingTests):
         self.assertEqual(self.failureResultOf(sending, RequestError).value.code, "not-in-room")
         sending = self.service.send("one", id="m2")
         self.network.deliver_and_lose()
-        self.clients.progress.rooms["lobby"].seq = None  # it comes in without what it missed
+        self.clients.progress.rooms["lobby"].seq = None  # it rejoins without its missed messages
         self.come_back()
         self.assertEqual(self.receipt(sending), ("one", 1))
         self.assertEqual(self.bob_hears(), ["one"])
@@ -210,7 +210,7 @@ class LostTests(SendingTests):
         return asked
 
     def test_again_and_again(self) -> None:
-        """However often the connection is lost, it is said once and answered once."""
+        """After any number of losses, a message is delivered once, with one receipt."""
         self.start()
         sending = [self.service.send(str(number)) for number in range(4)]
         for _ in range(3):
@@ -223,7 +223,7 @@ class LostTests(SendingTests):
         self.assertEqual([self.receipt(each)[1] for each in sending], list(range(1, 8)))
 
     def test_forgotten_by_the_server(self) -> None:
-        """A server that was started anew takes it for new."""
+        """For a restarted server, the message is new."""
         self.start()
         sending = self.service.send("one")
         self.network.deliver_and_lose()
@@ -234,7 +234,7 @@ class LostTests(SendingTests):
         self.assertEqual(self.receipt(sending), ("one", 1))
 
     def test_direct(self) -> None:
-        """The same goes for direct messages."""
+        """The same holds for direct messages."""
         self.start()
         arrived = self.service.send("one", to="bob")
         self.network.deliver_and_lose()
@@ -246,7 +246,7 @@ class LostTests(SendingTests):
         self.assertEqual(self.heard(), ["one", "two"])
 
     def test_cancelled(self) -> None:
-        """What is cancelled on its way is not sent again, and its receipt harms nobody."""
+        """A cancelled message is not sent again, and its receipt does no harm."""
         client = self.start()
         for text in ("one", "again"):
             one = client.send(text, id="m1")
@@ -264,7 +264,7 @@ class LostTests(SendingTests):
         self.assertEqual(self.bob_hears(), ["one"])
 
     def test_too_much(self) -> None:
-        """What is over the limit is refused at once, and nothing waits for it."""
+        """Content over the limit is refused at once, and nothing waits for it."""
         client = self.start()
         too_much = bytes(client.max_content + 1)
         self.assertRaises(LocalProtocolError, client.send, too_much, id="m1")
@@ -293,14 +293,14 @@ class ByHandTests(LastingTests):
         welcome(self.by_hand.peer)
 
     def test_reply(self) -> None:
-        """A reply has no place, and is the receipt of what was said under its id."""
+        """A reply has no place, and is the receipt of the message with its id."""
         answer_commands(self.by_hand.peer, lambda _: {"conversations": []})
         self.by_hand.peer.send(Message.chat("hello yourself", id="m1"))
         self.assertEqual(self.successResultOf(self.sending).text, "hello yourself")
         turn(self.by_hand.peer)
 
     def test_left_at_an_error(self) -> None:
-        """A program that leaves while it is told of an error sends nothing more."""
+        """A program that leaves in an error's hook sends nothing more."""
         self.clients.on_error = lambda client: client.disconnect()
         commands = answer_commands(self.by_hand.peer, lambda _: "unknown-command")
         self.assertEqual((len(commands), self.clients.errors), (1, ["unknown-command"]))

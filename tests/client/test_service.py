@@ -1,4 +1,4 @@
-"""Tests of the service that connects a client again and again."""
+"""Tests of the service that keeps a client connected."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ServiceTests(NetworkCase):
         )
 
     def retry_s(self, attempt: int) -> float:
-        """Note the attempt, and wait as long as ever."""
+        """Note the attempt, and return a constant delay."""
         self.attempts.append(attempt)
         return RETRY_S
 
@@ -51,7 +51,7 @@ class ServiceTests(NetworkCase):
         return self.successResultOf(self.service.whenConnected())
 
     def stop(self) -> None:
-        """Stop the service, and check that it is gone and nothing is left."""
+        """Stop the service, and check that nothing is left."""
         stopping = self.service.stopService()
         self.network.pump()
         self.successResultOf(stopping)
@@ -60,7 +60,7 @@ class ServiceTests(NetworkCase):
         self.assertEqual((self.network.attempts, self.reactor.getDelayedCalls()), (0, []))
 
     def test_connected(self) -> None:
-        """It gives the client when its session is active, to who asks before and after."""
+        """Waits for the client end when its session is active, early and late waits."""
         waiting = self.service.whenConnected()
         client = self.start()
         self.assertTrue(client.is_active)
@@ -77,7 +77,7 @@ class ServiceTests(NetworkCase):
         self.assertTrue(self.successResultOf(ended).is_clean)
 
     def test_connects_again(self) -> None:
-        """A client that was lost is replaced by a new one, after the time of the policy."""
+        """A new client replaces a lost client, after the policy's delay."""
         first = self.start()
         first.transport.loseConnection()
         self.network.pump()
@@ -94,7 +94,7 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_ended_by_the_server(self) -> None:
-        """A client that the server ended is replaced, too."""
+        """So it is when the server ended the session."""
         self.start()
         (session,) = self.factory.sessions.values()
         session.end("enough", "that was enough", retry=True)
@@ -105,7 +105,7 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_not_wanted_back(self) -> None:
-        """A server that does not want the client back is not connected to again."""
+        """The service does not reconnect if the server does not want the client back."""
         self.start()
         (session,) = self.factory.sessions.values()
         session.end("banned", "go away")
@@ -117,7 +117,7 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_a_steady_session(self) -> None:
-        """The backoff goes on after a session that was lost at once, not after one that lasted."""
+        """The backoff continues after a short session, and not after a long session."""
         for lasts_s in (0.0, 0.0, 20.0, 0.0):
             if not self.service.running:
                 self.start()
@@ -131,7 +131,7 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_nobody_listens(self) -> None:
-        """Where nobody listens it tries again, and counts how often it did."""
+        """If no server listens, it retries, and counts the attempts."""
         self.service.startService()
         for _ in range(3):
             self.network.refuse()
@@ -142,7 +142,7 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_refused(self) -> None:
-        """Where the server refuses the session it tries again, until it is let in."""
+        """If the server refuses the session, it retries until the server accepts."""
         other = hand_client(self.factory, "alice")
         self.service.startService()
         waiting = self.service.whenConnected()
@@ -157,7 +157,7 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_who_waits_for_one_attempt(self) -> None:
-        """Who waits for one attempt only is told why it failed."""
+        """A wait for one attempt fails with its error."""
         other = hand_client(self.factory, "alice")
         self.service.startService()
         waiting = self.service.whenConnected(failAfterFailures=1)
@@ -168,7 +168,7 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_lost_before_the_welcome(self) -> None:
-        """A connection that is lost before the welcome is an attempt that failed."""
+        """A connection lost before the welcome is a failed attempt."""
         self.service.startService()
         waiting = self.service.whenConnected(failAfterFailures=1)
         self.network.accept_in_silence()
@@ -182,7 +182,7 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_stopped_as_soon_as_connected(self) -> None:
-        """Who waits for the client may stop the service when it comes."""
+        """A callback of the wait may stop the service."""
         stopping = self.service.whenConnected().addCallback(lambda _: self.service.stopService())
         self.service.startService()
         self.network.accept()
@@ -190,7 +190,7 @@ class ServiceTests(NetworkCase):
         self.assertEqual(self.names(), [])
 
     def test_stopped_while_connecting(self) -> None:
-        """It can be stopped while it connects; who waits is told."""
+        """It can be stopped while it connects; the waits fail."""
         self.service.startService()
         waiting = self.service.whenConnected()
         stopping = self.service.stopService()
@@ -198,7 +198,7 @@ class ServiceTests(NetworkCase):
         self.failureResultOf(waiting, CancelledError)
 
     def test_stopped_while_waiting_to_try_again(self) -> None:
-        """It can be stopped while it waits to try again."""
+        """It can be stopped while it waits to retry."""
         self.service.startService()
         self.network.refuse()
         self.stop()
@@ -210,7 +210,7 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_connected_after_it_was_stopped(self) -> None:
-        """A connection that comes although its attempt was cancelled is closed."""
+        """A connection that comes despite a cancelled attempt is closed."""
         endpoint = StubbornEndpoint()
         clients = ChatClientFactory(self.reactor, name="alice")
         service = ChatClientService(self.reactor, endpoint, clients, self.retry_s)
@@ -226,7 +226,7 @@ class ServiceTests(NetworkCase):
         self.assertEqual((self.attempts, self.reactor.getDelayedCalls()), ([], []))
 
     def test_stopped_by_who_waits(self) -> None:
-        """A program that is told that an attempt failed may stop the service at once."""
+        """An errback of a failed attempt may stop the service at once."""
         self.service.startService()
         waiting = self.service.whenConnected(failAfterFailures=1)
         stopping = waiting.addErrback(lambda _: self.service.stopService())
@@ -235,14 +235,14 @@ class ServiceTests(NetworkCase):
         self.assertEqual((self.attempts, self.reactor.getDelayedCalls()), ([1], []))
 
     def test_started_again(self) -> None:
-        """It can be started again after it was stopped."""
+        """It can be started again after a stop."""
         first = self.start()
         self.stop()
         self.assertIsNot(self.start(), first)
         self.stop()
 
     def test_started_again_at_once(self) -> None:
-        """It can be started again before the old connection is closed; there is one new one."""
+        """Started again before the old connection is closed, it makes one new one."""
         self.start()
         self.service.stopService()
         self.service.startService()
@@ -253,7 +253,7 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_started_twice(self) -> None:
-        """A second start of a service that runs changes nothing."""
+        """A second start of a running service changes nothing."""
         client = self.start()
         self.service.startService()
         self.assertEqual(self.network.attempts, 0)
@@ -261,7 +261,7 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_bad_endpoint(self) -> None:
-        """A string that is no endpoint is a mistake in the configuration."""
+        """An invalid endpoint string is a configuration error."""
         self.assertRaises(
             ConfigurationError,
             ChatClientService,
@@ -271,7 +271,7 @@ class ServiceTests(NetworkCase):
         )
 
     def test_endpoint_that_fails(self) -> None:
-        """An endpoint to which no attempt can succeed is tried once; all who wait are told."""
+        """An endpoint that can never succeed is tried once; all waits fail."""
         clients = ChatClientFactory(self.reactor, name="alice")
         service = ChatClientService(self.reactor, RaisingEndpoint(), clients, self.retry_s)
         early, unsent = service.whenConnected(), service.send("hello")
@@ -285,7 +285,7 @@ class ServiceTests(NetworkCase):
         self.successResultOf(service.stopService())
 
     def test_endpoint_object(self) -> None:
-        """An endpoint may be given instead of a string, and the policy may be left to Twisted."""
+        """It takes an endpoint instead of a string, and Twisted's policy by default."""
         endpoint = TCP4ClientEndpoint(self.reactor, "localhost", 9999)
         self.service = ChatClientService(
             self.reactor, endpoint, ChatClientFactory(self.reactor, name="alice")

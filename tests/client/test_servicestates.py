@@ -36,7 +36,7 @@ ALLOWED = {
 
 
 class TableTests(SynchronousTestCase):
-    """The table says which state may follow which."""
+    """The table of transitions."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -63,17 +63,17 @@ class TableTests(SynchronousTestCase):
                     self.assertEqual(str(caught.exception), told)
 
     def test_identity(self) -> None:
-        """Two states are the same only if they are one object, whatever they hold."""
+        """Two states are the same only if they are the same object."""
         attempt: Deferred[None] = Deferred()
         self.assertNotEqual(Connecting(attempt), Connecting(attempt))
         self.assertNotEqual(Stopped(), Stopped())
 
 
 class LeaveTests(SynchronousTestCase):
-    """A state that is left waits for nothing any more."""
+    """Leaving a state cancels its attempt or timer."""
 
     def test_attempt(self) -> None:
-        """An attempt is cancelled; one that has come to its end is left alone."""
+        """An attempt is cancelled, unless it is over."""
         attempt: Deferred[None] = Deferred()
         Connecting(attempt).leave()
         self.failureResultOf(attempt, CancelledError)
@@ -83,7 +83,7 @@ class LeaveTests(SynchronousTestCase):
         self.successResultOf(attempt)
 
     def test_timer(self) -> None:
-        """A timer is stopped; one that has ended the waiting is left alone."""
+        """A timer is stopped, unless it has fired."""
         clock, rings = Clock(), list[str]()
         Waiting(clock.callLater(1, rings.append, "one")).leave()
         over = Waiting(clock.callLater(1, rings.append, "two"))
@@ -92,7 +92,7 @@ class LeaveTests(SynchronousTestCase):
         self.assertEqual((rings, clock.getDelayedCalls()), (["two"], []))
 
     def test_others(self) -> None:
-        """The others have nothing to cancel: a client that is connected stays so."""
+        """The other states have nothing to cancel: a connected client stays connected."""
         client = ChatClientFactory(Clock()).buildProtocol(None)
         for state in (Stopped(), Connected(client, 0.0), GivenUp(ConfigurationError("no"))):
             state.leave()
@@ -100,10 +100,10 @@ class LeaveTests(SynchronousTestCase):
 
 
 class GivenUpTests(SynchronousTestCase):
-    """A service that has given up tells why, again and again."""
+    """A service that has given up returns the reason, any number of times."""
 
     def test_session(self) -> None:
-        """The end of a session is told with all it says, as a new exception."""
+        """The end of a session is returned with all fields, as a new exception."""
         reason = SessionRefused("banned", "you are banned")
         again = GivenUp(reason).again()
         self.assertIsInstance(again, SessionRefused)
@@ -111,7 +111,7 @@ class GivenUpTests(SynchronousTestCase):
         self.assertEqual(str(again), str(reason))
 
     def test_configuration(self) -> None:
-        """So is an endpoint to which no attempt can succeed."""
+        """So is the error of an endpoint that can never succeed."""
         reason = ConfigurationError("not here")
         again = GivenUp(reason).again()
         self.assertIsInstance(again, ConfigurationError)

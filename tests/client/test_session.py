@@ -1,4 +1,4 @@
-"""Tests of a client's side of a session, with a server and a factory by hand."""
+"""Tests of the client's side of a session, with a server and a factory by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.fakes.peers import Peer
 
 
 class Owner:
-    """What a session needs of a factory, and nothing else."""
+    """The interface that a session needs of its factory, and nothing else."""
 
     key = None
 
@@ -44,7 +44,7 @@ class Owner:
 
 
 class NotingSession(ClientSession):
-    """Notes what the program is told."""
+    """Notes the calls of its hooks."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -64,7 +64,7 @@ class NotingSession(ClientSession):
 
 
 class SessionTests(SynchronousTestCase):
-    """A session that a server by hand speaks to."""
+    """A session with a server by hand."""
 
     def setUp(self) -> None:
         self.owner = Owner()
@@ -79,7 +79,7 @@ class SessionTests(SynchronousTestCase):
         self.peer = Peer(self.session, Codec())
 
     def welcome(self, name: str = "alice") -> None:
-        """Welcome the session, and forget what the program is told of that."""
+        """Welcome the session, and forget the hooks' calls for that."""
         welcome(self.peer, name)
         answer_commands(self.peer, lambda _: {"conversations": []})
         self.session.told.clear()
@@ -89,7 +89,7 @@ class BeginningTests(SessionTests):
     """The beginning of a session."""
 
     def test_welcome(self) -> None:
-        """A welcome makes the session active; the owner watches over it until it ends."""
+        """A welcome makes the session active; the owner watches it until it ends."""
         self.assertEqual((self.session.is_active, self.owner.watched), (False, []))
         welcome(self.peer)
         self.assertEqual((self.session.is_active, self.owner.watched), (True, [self.session]))
@@ -99,11 +99,11 @@ class BeginningTests(SessionTests):
         self.assertEqual(self.session.told[1:], [("ended", "connection-lost")])
 
     def test_before_the_welcome(self) -> None:
-        """Nothing can be asked before it."""
+        """Requests before the welcome are refused."""
         self.assertRaises(LocalProtocolError, self.session.command, "dance")
 
     def test_name(self) -> None:
-        """A name is kept for the next connection, if there will be one."""
+        """A name is kept for the next connection, if there will be another."""
         self.welcome(name="guest-1")
         self.assertEqual(self.owner.names, [])
         self.peer.transport.lose()
@@ -114,19 +114,19 @@ class BeginningTests(SessionTests):
 
 
 class ArrivalTests(SessionTests):
-    """What arrives is given to whatever waits for it."""
+    """A received frame goes to the Deferred, page or hook that waits for it."""
 
     def setUp(self) -> None:
         super().setUp()
         self.welcome()
 
     def test_news(self) -> None:
-        """Another's message is news, and what the program has already is not."""
+        """Another client's message is news, unless the program has it already."""
         self.peer.send(said("one", 1), said("one", 1), said("two", 2))
         self.assertEqual(self.session.told, [("one", False), ("two", False)])
 
     def test_page(self) -> None:
-        """A message that answers a `history` is on its page, and is no news."""
+        """A message that answers a `history` is on its page, and not news."""
         reading = self.session.history("lobby")
         turn(self.peer)
 
@@ -140,7 +140,7 @@ class ArrivalTests(SessionTests):
         self.assertEqual(self.session.told, [])
 
     def test_result(self) -> None:
-        """A RESULT is given to the command with its id, and ignored if there is none."""
+        """A RESULT goes to the command with its id, and is ignored if there is none."""
         asked = self.session.command("add")
         turn(self.peer)
         self.peer.send(Message(MessageType.RESULT, {"id": "another", "sum": 1}))
@@ -169,7 +169,7 @@ class ArrivalTests(SessionTests):
         self.assertEqual(self.successResultOf(asked), "tea")
 
     def test_error(self) -> None:
-        """An ERROR is given to the command with its id, and told if there is none."""
+        """An ERROR goes to the command with its id, and to the hook if there is none."""
         asked = self.session.command("add")
         turn(self.peer)
         for ref in (None, "another"):
@@ -181,14 +181,14 @@ class ArrivalTests(SessionTests):
 
 
 class BackTests(SessionTests):
-    """A session that goes on where another ended."""
+    """A session that continues where another session ended."""
 
     def setUp(self) -> None:
         super().setUp()
         self.owner.progress.be_kept()
 
     def test_sent_again(self) -> None:
-        """What has no receipt is sent when the client is in its rooms."""
+        """Messages without a receipt are sent when the client is in its rooms."""
         receipt = self.owner.progress.keep(Message.chat("hello", id="m1"))
         self.welcome()
         self.peer.send(said("m1", 1, sender="alice"))
@@ -196,7 +196,7 @@ class BackTests(SessionTests):
         self.assertEqual(self.session.told, [("m1", True)])
 
     def test_cancelled_meanwhile(self) -> None:
-        """A program may cancel the other messages when one cannot be sent: they are not."""
+        """If a message cannot be sent, its errback may cancel the others."""
         one = self.owner.progress.keep(Message.chat("one", id="i" * 300))
         two = self.owner.progress.keep(Message.chat("two", id="m2"))
         one.addErrback(lambda _: two.cancel())
@@ -211,7 +211,7 @@ class BackTests(SessionTests):
         self.assertEqual(self.peer.take(), [])
 
     def test_gap(self) -> None:
-        """The direct messages before an early one are fetched first."""
+        """Missing direct messages before an early message are fetched first."""
         self.welcome()
         self.peer.send(direct("one", 1), direct("three", 3))
         turn(self.peer)
