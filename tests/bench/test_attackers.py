@@ -1,4 +1,4 @@
-"""Those who mean harm: what each sends to a server, and what the server makes of it."""
+"""The attackers: the data that each kind sends, and its effect on a server."""
 
 import socket
 
@@ -30,13 +30,13 @@ KEYS = (None, bytes(range(32)))
 
 
 def task(key, **options):
-    """A task against nobody."""
+    """Return a task without a server."""
     given = {"host": "127.0.0.1", "port": 1, "count": 0, "wave": 10, "hold_s": 0.0, **options}
     return Attack(key=key, **given)
 
 
 class Victim:
-    """A server without a socket, and the attacker before it."""
+    """A server without a socket, and its attacker."""
 
     def __init__(self, case, kind, key, number):
         self.attacker = kind(number, task(key))
@@ -49,7 +49,7 @@ class Victim:
         self.has_goodbye = False
 
     def converse(self):
-        """Let both say what they have to say, until there is nothing more."""
+        """Let both sides talk until neither has anything to send."""
         while True:
             data = self.session.data_to_send()
             if data and self.attacker.is_reading:
@@ -60,7 +60,7 @@ class Victim:
                 return
 
     def take(self):
-        """Take what the attacker has to send; return how much that was."""
+        """Take the attacker's data; return its length."""
         data = bytes(self.attacker.to_send)
         self.attacker.to_send = memoryview(b"")
         self.sent += data
@@ -80,31 +80,31 @@ class Victim:
 
 class AttackersTests(SynchronousTestCase):
     def victims(self, kind, number=0):
-        """What became of a server with a key, and of one without."""
+        """The results with a server with a key, and with a server without."""
         for key in KEYS:
             victim = Victim(self, kind, key, number)
             victim.converse()
             yield victim
 
     def test_silent(self):
-        """One says nothing, whatever it is told."""
+        """A silent attacker sends nothing."""
         for victim in self.victims(Attacker):
             self.assertEqual(victim.sent, b"")
             self.assertFalse(victim.session.is_over)
 
     def test_babbler(self):
-        """One says nonsense, in which the server finds a fault."""
+        """A babbler sends nonsense, which the server reports as an error."""
         for victim in self.victims(Babbler):
             self.assertEqual(len(victim.sent), 16 * 1024)
             self.assertEqual(len(victim.faults), 1)
 
     def test_boaster(self):
-        """One announces more than is taken: with a key only after the handshake."""
+        """A boaster announces a frame over the limit, with a key after the handshake."""
         for victim in self.victims(Boaster):
             self.assertEqual(victim.faults, ["too-large"])
 
     def test_quitter(self):
-        """One hangs up inside the handshake, or inside its first frame: there is no fault yet."""
+        """A quitter hangs up in the handshake or in its first frame, without any error."""
         for number in (0, len(KINDS)):
             for victim in self.victims(Quitter, number):
                 self.assertTrue(victim.attacker.is_over)
@@ -115,7 +115,7 @@ class AttackersTests(SynchronousTestCase):
                 self.assertIn("cut inside a frame", victim.session.end_reason.reason)
 
     def test_dripper(self):
-        """One sends a byte at a time, when it is due, and never the last."""
+        """A dripper sends a byte at a time, when it is due, and never the last byte."""
         for victim in self.victims(Dripper):
             sent = 0
             for step in range(1_000):
@@ -129,7 +129,7 @@ class AttackersTests(SynchronousTestCase):
             self.assertFalse(victim.session.is_over)
 
     def test_flooder_who_reads(self):
-        """One floods with what a session survives, and says goodbye."""
+        """A reading flooder sends frames that a session survives, and says goodbye."""
         for kind in (4, 5, 6):
             for victim in self.victims(Flooder, kind * len(KINDS)):
                 self.assertTrue(victim.has_goodbye, kind)
@@ -137,7 +137,7 @@ class AttackersTests(SynchronousTestCase):
                 self.assertGreater(len(victim.sent), FLOOD * 64)
 
     def test_flooder_who_does_not(self):
-        """One floods again and again, and reads nothing once it is welcome."""
+        """A flooder that does not read floods several times after its welcome."""
         for kind in (0, 1, 2):
             for victim in self.victims(Flooder, kind * len(KINDS)):
                 self.assertFalse(victim.attacker.is_reading)
@@ -145,7 +145,7 @@ class AttackersTests(SynchronousTestCase):
                 self.assertGreater(len(victim.sent), FLOODS_UNREAD * FLOOD * 64)
 
     def test_damaged(self):
-        """One sends a frame that is damaged, which ends its session."""
+        """A damaged frame ends the flooder's session."""
         for kind in (3, 7):
             for victim in self.victims(Flooder, kind * len(KINDS)):
                 self.assertEqual(victim.faults, ["bad-crc"])
@@ -154,8 +154,8 @@ class AttackersTests(SynchronousTestCase):
 
 class AssaultTests(SynchronousTestCase):
     def test_nobody_there(self):
-        """Against a port where nobody listens, all are over at once and nobody was answered."""
-        with socket.socket() as taken:  # bound, and so nobody else's, but not listening
+        """If no server listens, all attackers end at once without an answer."""
+        with socket.socket() as taken:  # bound, so that no other process has it, but not listening
             taken.bind(("127.0.0.1", 0))
             port = taken.getsockname()[1]
             outcome = attack(task(None, port=port, count=14, wave=7, hold_s=30.0))

@@ -1,4 +1,4 @@
-"""The peers' protocols: what is said can be parsed, and joining ends with the peer's last word."""
+"""The peers' protocols: messages can be parsed, and joining ends with the peer's last answer."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ CONTENTS = [b"%08x%b" % (FIRST + number, CONTENT[8:]) for number in range(COUNT)
 
 
 class NoDelayTransport(StringTransport):
-    """A transport in memory that takes the option that the floor sets."""
+    """A transport in memory that takes the floor's socket option."""
 
     no_delay = False
 
@@ -32,7 +32,7 @@ class NoDelayTransport(StringTransport):
 
 
 class ScriptedPeer:
-    """One end of a socket pair, which answers what it is told, piece by piece."""
+    """An end of a socket pair that gives scripted answers, piece by piece."""
 
     def __init__(self, case, script):
         self.link, self._far = socket.socketpair()
@@ -44,7 +44,7 @@ class ScriptedPeer:
         case.addCleanup(self._far.close)
 
     def run(self, call):
-        """Answer while `call` is made, and hear it to its end."""
+        """Answer during `call`, and read to its end."""
         thread = threading.Thread(target=self._answer)
         thread.start()
         try:
@@ -53,11 +53,11 @@ class ScriptedPeer:
             thread.join(5)
 
     def say(self, data):
-        """Say something unasked."""
+        """Send data unasked."""
         self._far.sendall(data)
 
     def left(self):
-        """What the line has not read."""
+        """The data that the line has not read."""
         self.link.setblocking(False)
         try:
             return self.link.recv(65536)
@@ -76,7 +76,7 @@ class ScriptedPeer:
 
 class DialectTestCase(SynchronousTestCase):
     def line(self, dialect, link=None):
-        """A line in #r0, by default one that is never read or written."""
+        """A line in #r0, by default without a connection."""
         if link is None:
             link, far = socket.socketpair()
             self.addCleanup(link.close)
@@ -91,7 +91,7 @@ class DialectTestCase(SynchronousTestCase):
         return line, peer
 
     def pieces(self, dialect):
-        """What says `CONTENTS`, cut into equal lengths."""
+        """The encoding of `CONTENTS`, cut into equal lengths."""
         data = self.line(dialect).encode(FIRST, COUNT, CONTENT)
         size, rest = divmod(len(data), COUNT)
         self.assertEqual(rest, 0)
@@ -105,7 +105,7 @@ class FloorLineTests(DialectTestCase):
         self.assertEqual(self.pieces(FloorLine), expected)
 
     def test_join(self):
-        """The room is the first frame, and the answer is read whole."""
+        """The room is the first frame, and the whole answer is read."""
         answers = [b"\x00\x00\x00", b"\x02o", b"k"]
         _, peer = self.joined(FloorLine, (b"#r0", answers))
         self.assertEqual(peer.asked, [b"\x00\x00\x00\x03#r0"])
@@ -123,7 +123,7 @@ class FloorTests(SynchronousTestCase):
         return floor, transport
 
     def test_says_to_the_room(self):
-        """What one says reaches everyone in its room, itself too, and nobody else."""
+        """A message reaches everyone in its room, the sender included, and nobody else."""
         clients = [self.client() for _ in range(3)]
         for (floor, _), room in zip(clients, (b"#a", b"#a", b"#b"), strict=True):
             floor.dataReceived(b"\x00\x00\x00\x02" + room)
@@ -133,19 +133,19 @@ class FloorTests(SynchronousTestCase):
         self.assertEqual(heard, [ok + said, ok + said, ok])
 
     def test_no_delay(self):
-        """Small strings are sent at once."""
+        """Small strings are sent without delay."""
         _, transport = self.client()
         self.assertTrue(transport.no_delay)
 
     def test_leaves(self):
-        """Whoever has hung up is in no room."""
+        """A closed connection is in no room."""
         floor, _ = self.client()
         floor.dataReceived(b"\x00\x00\x00\x02#a")
         floor.connectionLost()
         self.assertEqual(self.rooms, {b"#a": []})
 
     def test_leaves_without_a_room(self):
-        """A connection that said nothing can end."""
+        """A connection without a room can end."""
         floor, _ = self.client()
         floor.connectionLost()
         self.assertEqual(self.rooms, {})
@@ -160,7 +160,7 @@ class NatsLineTests(DialectTestCase):
         self.assertEqual(self.pieces(NatsLine), expected)
 
     def test_join(self):
-        """A PONG follows the subscription, and it is read whole."""
+        """A PONG follows the subscription, and all of it is read."""
         answers = [self.INFO, b"PON", b"G\r", b"\n"]
         _, peer = self.joined(NatsLine, (b"PING\r\n", answers))
         connect, subscribe, ping, _ = peer.asked[0].split(b"\r\n")
@@ -169,7 +169,7 @@ class NatsLineTests(DialectTestCase):
         self.assertEqual(peer.left(), b"")
 
     def test_begin_waits_for_the_ping(self):
-        """The server's own ping is not counted, and the link blocks as it did before."""
+        """The server's ping is not counted, and the link blocks again."""
         line, peer = self.joined(NatsLine, (b"PING\r\n", [self.INFO + b"PONG\r\n"]))
         peer.say(b"PING\r\n")
         peer.link.setblocking(False)
@@ -178,15 +178,15 @@ class NatsLineTests(DialectTestCase):
         self.assertEqual((peer.left(), line.stream_bytes), (b"", 0))
 
     def test_begin_after_the_ping(self):
-        """A ping that was taken before is not waited for."""
+        """After an earlier ping, there is no wait."""
         line = self.line(NatsLine)
         line.feed(memoryview(b"PING\r\n"))
         line.begin()
         self.assertEqual(line.stream_bytes, 0)
 
     def test_begin_without_a_ping(self):
-        """A ping that never comes is not waited for beyond its time."""
-        line = self.line(NatsLine)  # which has joined long ago
+        """The wait for a missing ping ends in time."""
+        line = self.line(NatsLine)  # it joined long ago
         line.begin()
         line.begin()
         self.assertEqual(line.stream_bytes, 0)
@@ -199,14 +199,14 @@ class RedisLineTests(DialectTestCase):
         self.assertEqual(self.pieces(RedisLine), [b"%b%b\r\n" % (head, c) for c in CONTENTS])
 
     def test_join(self):
-        """A member subscribes, and the answer is read whole."""
+        """A member subscribes, and the whole answer is read."""
         answers = [b"*3\r\n$9\r\nsubscribe\r\n$3\r\n#r0\r\n", b":1\r", b"\n"]
         _, peer = self.joined(RedisLine, (b"#r0\r\n", answers))
         self.assertEqual(peer.asked, [b"*2\r\n$9\r\nSUBSCRIBE\r\n$3\r\n#r0\r\n"])
         self.assertEqual(peer.left(), b"")
 
     def test_join_to_speak(self):
-        """A speaker subscribes to nothing, since it could not publish then."""
+        """A speaker does not subscribe, since it could not publish then."""
         _, peer = self.joined(RedisLine, (b"PING\r\n", [b"+PONG\r\n"]), speaks=True)
         self.assertEqual(peer.asked, [b"*1\r\n$4\r\nPING\r\n"])
         self.assertFalse(RedisLine.HEARS_ITSELF)
@@ -225,23 +225,23 @@ class IrcLineTests(DialectTestCase):
         self.assertEqual(self.pieces(IrcLine), expected)
 
     def test_encode_long(self):
-        """What a server would cut short is refused."""
+        """A message that a server would truncate is refused."""
         with pytest.raises(ValueError, match="400 bytes do not fit"):
             self.line(IrcLine).encode(0, 1, payload(400))
 
     def test_encode_lines(self):
-        """What a server would take for several messages is refused."""
+        """A message that a server would read as several is refused."""
         with pytest.raises(ValueError, match="line's end"):
             self.line(IrcLine).encode(0, 1, b"12345678two\r\nlines")
 
     def test_join(self):
-        """A pong follows all that a join is answered with, and it is read whole."""
+        """A pong follows all answers to a join, and all of it is read."""
         _, peer = self.joined(IrcLine, *self.SCRIPT)
         self.assertEqual(peer.asked[0], b"NICK m0x1\r\nUSER m0x1 0 * :m0x1\r\n")
         self.assertEqual(peer.left(), b"")
 
     def test_join_to_speak(self):
-        """A speaker is in the channel, and yet does not hear itself."""
+        """A speaker is in the channel, but does not get its own messages."""
         _, peer = self.joined(IrcLine, *self.SCRIPT, speaks=True)
         self.assertEqual(peer.asked[1], b"JOIN #r0\r\n")
         self.assertFalse(IrcLine.HEARS_ITSELF)
@@ -260,7 +260,7 @@ class MqttLineTests(DialectTestCase):
         self.assertEqual(len(data), 3 + 4 + 400)
 
     def test_join(self):
-        """The session is a clean one, and the subscription's answer is read whole."""
+        """The session is clean, and the whole answer to the subscription is read."""
         _, peer = self.joined(
             MqttLine,
             (b"m0x1", [b"\x20\x02", b"\x00\x00"]),

@@ -1,4 +1,4 @@
-"""What is found out about a server that was attacked: tracebacks, and who still listens."""
+"""The state of a server after an attack: its tracebacks, and its listener."""
 
 import socket
 import tempfile
@@ -21,13 +21,13 @@ class TracebackTests(SynchronousTestCase):
         self.path = Path(directory.name)
 
     def test_none(self):
-        """Where there is no log, or none in it, there is none."""
+        """Without a log, or with an empty log, there are no tracebacks."""
         self.assertEqual(count_tracebacks(self.path), 0)
         (self.path / "chatd.log").write_text("ended: SessionEnded('no Traceback here')\n")
         self.assertEqual(count_tracebacks(self.path), 0)
 
     def test_all_logs(self):
-        """They are counted in every log: in one that was rotated, and in what was printed."""
+        """Tracebacks are counted in every log: in rotated logs, and in the output."""
         (self.path / "chatd.log").write_text(TRACEBACK * 2)
         (self.path / "chatd.log.1").write_text(TRACEBACK)
         (self.path / "output.log").write_text("Traceback (most recent call last):\n")
@@ -48,20 +48,20 @@ class ListenerTests(SynchronousTestCase):
         self.listener = Listener(self.link, "listener", "#pair")
 
     def test_counts_messages(self):
-        """Messages are counted, and what else is told is not."""
+        """Messages are counted, and other frames are not."""
         self.listener.event_received(Message.chat("one", id="1"))
         self.listener.event_received(Message(MessageType.EVENT, {"event": "joined"}))
         self.listener.event_received(Message.chat("two", id="2"))
         self.assertEqual(self.listener.heard, 2)
 
     def test_cut_off(self):
-        """One that is hung up on ends, and knows that it was cut off."""
+        """A disconnected listener ends, and notes that it was cut off."""
         self.far.close()
         self.listener.listen()
         self.assertTrue(self.listener.is_cut_off)
 
     def test_leaves(self):
-        """One that is to leave ends."""
+        """A listener that is told to leave ends."""
         self.listener.is_leaving = True
         self.listener.listen()
         self.assertFalse(self.listener.is_cut_off)

@@ -1,4 +1,4 @@
-"""The idle crowd and the probe: pings are answered, losses counted, and round trips summed up."""
+"""The idle crowd and the probe: pings are answered, losses counted, round trips summarized."""
 
 import socket
 
@@ -19,7 +19,7 @@ HEARTBEAT_S = 5.0
 
 
 class FarEnd:
-    """The server's end of a socket pair: it admits, and keeps what it is told."""
+    """The server's end of a socket pair: it welcomes the client, and keeps its messages."""
 
     def __init__(self, case):
         self.link, self._far = socket.socketpair()
@@ -32,13 +32,13 @@ class FarEnd:
         self.events = []
 
     def send(self):
-        """Send what is queued."""
+        """Send the queued data."""
         data = self.session.data_to_send()
         if data:
             self._far.sendall(data)
 
     def hear(self):
-        """Take what has arrived, and answer it."""
+        """Take received data, and answer it."""
         try:
             self.session.receive_data(self._far.recv(65536))
         except BlockingIOError:
@@ -52,14 +52,14 @@ class FarEnd:
         self.send()
 
     def say_back(self):
-        """Send each message that was heard back, as a room does."""
+        """Send each received message back, as a room does."""
         for message in self.events:
             self.session.send(message.type, message.header, message.content)
         self.events.clear()
         self.send()
 
     def hang_up(self):
-        """Close."""
+        """Close the connection."""
         self._far.close()
 
 
@@ -81,7 +81,7 @@ class IdleTestCase(SynchronousTestCase):
 
 class SummaryTests(SynchronousTestCase):
     def test_percentiles(self):
-        """A percentile is the smallest value that so many are no larger than."""
+        """A percentile is the smallest value that so many values do not exceed."""
         summary = summarize([number / 1000 for number in range(200, 0, -1)])
         self.assertEqual(summary.count, 200)
         self.assertAlmostEqual(summary.p50, 100)
@@ -89,12 +89,12 @@ class SummaryTests(SynchronousTestCase):
         self.assertAlmostEqual(summary.longest, 200)
 
     def test_one(self):
-        """One round trip is all the percentiles at once."""
+        """A single round trip is every percentile."""
         summary = summarize([0.25])
         self.assertEqual((summary.p50, summary.p99, summary.longest), (250, 250, 250))
 
     def test_one_slow_one(self):
-        """One of a hundred is in no percentile, but it is the longest."""
+        """One slow round trip of a hundred is in no percentile, but it is the longest."""
         summary = summarize([0.001] * 99 + [0.5])
         self.assertEqual((summary.p99, summary.longest), (1, 500))
 
@@ -105,13 +105,13 @@ class IdleCrowdTests(IdleTestCase):
         self.addCleanup(self.crowd.close)
 
     def add(self):
-        """A session of the crowd, and its far end."""
+        """Add a session to the crowd; return its far end."""
         line, far = self.joined()
         self.crowd.add(line)
         return line, far
 
     def test_answers_pings(self):
-        """Each ping has its pong, and the server never takes the session for silent."""
+        """Each ping gets its pong, so the server never ends the session for silence."""
         ends = [self.add()[1] for _ in range(3)]
         for beat in range(1, 8):
             for far in ends:
@@ -126,7 +126,7 @@ class IdleCrowdTests(IdleTestCase):
         self.assertEqual((self.crowd.answered, self.crowd.lost), (21, 0))
 
     def test_half_a_ping(self):
-        """A ping that comes in pieces is answered once."""
+        """A ping in pieces is answered once."""
         line, far = self.add()
         far.session.send_ping()
         ping = far.session.data_to_send()
@@ -137,7 +137,7 @@ class IdleCrowdTests(IdleTestCase):
         self.assertEqual(far.events, [PongReceived(1)])
 
     def test_hung_up(self):
-        """A session that is cut off is lost, once, and the others go on."""
+        """A disconnected session is lost, once, and the others go on."""
         (_, far), (_, other) = self.add(), self.add()
         far.hang_up()
         other.session.send_ping()
@@ -163,11 +163,11 @@ class ProbeTests(IdleTestCase):
         self.probe, self.far = self.joined(Probe, now=lambda: self.now_s)
 
     def arrive(self):
-        """Let the probe take what has arrived."""
+        """Let the probe read the data that has arrived."""
         self.probe.feed(memoryview(self.probe.link.recv(65536)))
 
     def test_round_trips(self):
-        """Each message is timed from when it was said, though the next one is said meanwhile."""
+        """Each message is timed from its sending, even if the next is sent meanwhile."""
         self.probe.say()
         self.now_s = INTERVAL_S
         self.probe.say()
@@ -178,7 +178,7 @@ class ProbeTests(IdleTestCase):
         self.assertEqual(self.probe.latencies_s, [0.25, 0.25 - INTERVAL_S])
 
     def test_pings_are_answered(self):
-        """A ping is no round trip, and has its pong."""
+        """A ping is not a round trip, and gets its pong."""
         self.far.session.send_ping()
         self.far.send()
         self.arrive()
@@ -187,7 +187,7 @@ class ProbeTests(IdleTestCase):
         self.assertEqual(self.probe.latencies_s, [])
 
     def test_refused(self):
-        """A message that is refused fails, and is not taken for fast."""
+        """A refused message fails, and does not count as fast."""
         self.probe.say()
         self.far.session.send(MessageType.ERROR, {"code": "not-stored", "ref": "00000000"})
         self.far.send()
@@ -195,7 +195,7 @@ class ProbeTests(IdleTestCase):
             self.arrive()
 
     def test_content(self):
-        """Each message is small, and has an id of its own."""
+        """Each message is small, and has its own id."""
         self.probe.say()
         self.probe.say()
         self.far.hear()

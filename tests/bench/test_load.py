@@ -1,4 +1,4 @@
-"""The load: what is said is counted and checked, and what goes wrong is told."""
+"""The load: messages are counted and checked, and faults are reported."""
 
 import os
 import selectors
@@ -16,7 +16,7 @@ CONTENT = payload(100)
 
 
 class RoomLine(Line):
-    """A line that names its room, and then says contents alone."""
+    """A line that names its room, and then sends only contents."""
 
     def join(self):
         self.link.sendall(b"+%b\n" % self.room.encode())
@@ -26,7 +26,7 @@ class RoomLine(Line):
 
 
 class DeafSpeakerLine(RoomLine):
-    """A line that does not hear itself, and so is one more connection."""
+    """A line that does not get its own messages, and so needs another connection."""
 
     HEARS_ITSELF: ClassVar[bool] = False
 
@@ -35,7 +35,7 @@ class DeafSpeakerLine(RoomLine):
 
 
 class RoomServer:
-    """Says what it hears to everyone in the room; it works only while `turn` is called."""
+    """Sends each message to everyone in the room; it works only during `turn`."""
 
     def __init__(self, case):
         self._selector = selectors.DefaultSelector()
@@ -45,16 +45,16 @@ class RoomServer:
         self.port = self._listening.getsockname()[1]
         self._selector.register(self._listening, selectors.EVENT_READ)
         self._case = case
-        self._rooms = {}  # of each link, once it is known
-        self._unsent = {}  # to each member
+        self._rooms = {}  # by link, once known
+        self._unsent = {}  # by member
         self.links = []
         self.heard = b""
-        self.most = 0  # bytes heard in one turn
+        self.most = 0  # bytes received in one turn
         self.is_silent = False
         self.excess = b""
 
     def turn(self):
-        """Do all that there is to do now."""
+        """Do all pending work."""
         heard = len(self.heard)
         while ready := self._selector.select(0.01):
             for key, _ in ready:
@@ -94,7 +94,7 @@ class RoomServer:
 
 
 class InTurnCrowd(Crowd):
-    """A crowd that lets its server work before it reads, and so needs no thread to do it."""
+    """A crowd that lets its server work before it reads, so that it needs no thread."""
 
     server: ClassVar[RoomServer | None] = None
 
@@ -108,7 +108,7 @@ class LoadTestCase(SynchronousTestCase):
         self.server = RoomServer(self)
 
     def crowd(self, rooms=1, members=1, line=RoomLine):
-        """A crowd that knows what a delivery is."""
+        """A crowd that knows the length of a delivery."""
         self.patch(InTurnCrowd, "server", self.server)
         crowd = InTurnCrowd(line, "127.0.0.1", self.server.port, rooms=rooms, members=members)
         self.addCleanup(crowd.close)
@@ -123,38 +123,38 @@ class LoadTestCase(SynchronousTestCase):
         )
 
     def contents(self, count):
-        """What is said, message by message."""
+        """The sent contents, message by message."""
         return b"".join(b"%08x%b" % (number, CONTENT[8:]) for number in range(count))
 
 
 class CrowdTests(LoadTestCase):
     def test_learns(self):
-        """Each member learns how long a delivery is."""
+        """Each member learns the length of a delivery."""
         crowd = self.crowd(rooms=2, members=3)
         self.assertEqual([line.delivery_bytes for line in crowd.lines], [100] * 6)
 
     def test_watches(self):
-        """In each room one member is watched, and it speaks where it hears itself."""
+        """In each room one member is watched, and speaks if it gets its own messages."""
         crowd = self.crowd(rooms=2, members=3)
         watched = [line.name for line in crowd.lines if line.is_watched]
         self.assertEqual(watched, ["m0x0", "m1x0"])
         self.assertEqual([flow.speaker.name for flow in crowd.flows], watched)
 
     def test_speaker(self):
-        """Where a speaker does not hear itself it is one more line, and no member."""
+        """A speaker that does not get its own messages is another line, and not a member."""
         crowd = self.crowd(rooms=2, members=3, line=DeafSpeakerLine)
         self.assertEqual([flow.speaker.name for flow in crowd.flows], ["s0", "s1"])
         self.assertEqual(len(crowd.lines), 2 * (3 + 1))
         self.assertEqual([line.stream_bytes for line in crowd.lines[-2:]], [0, 0])
 
     def test_close(self):
-        """A crowd that is closed hangs up everywhere."""
+        """Closing a crowd closes all connections."""
         crowd = self.crowd(members=3)
         crowd.close()
         self.assertEqual([line.link.fileno() for line in crowd.lines], [-1] * 3)
 
     def test_disconnected(self):
-        """Whoever is disconnected is named."""
+        """An error names a disconnected member."""
         crowd = self.crowd()
         self.server.links[0].shutdown(socket.SHUT_WR)
         with pytest.raises(ConnectionError, match="m0x0 was disconnected"):
@@ -163,7 +163,7 @@ class CrowdTests(LoadTestCase):
 
 class JoinAllTests(SynchronousTestCase):
     def test_all_join(self):
-        """Everyone joins, also where they are more than join at a time."""
+        """All lines join, also if they are more than may join at the same time."""
         joined = []
 
         class JoiningLine(Line):
@@ -171,25 +171,25 @@ class JoinAllTests(SynchronousTestCase):
                 joined.append(self.name)
 
         names = [f"m{number}" for number in range(2 * load.JOINING + 1)]
-        link: Any = None  # nothing is said
+        link: Any = None  # no data is sent
         join_all([JoiningLine(link, name, "#r0") for name in names])
         self.assertEqual(sorted(joined), sorted(names))
 
     def test_refused(self):
-        """Whoever may not join is no secret."""
+        """A refused join is reported."""
 
         class RefusedLine(Line):
             def join(self):
                 raise ConnectionError(f"{self.name} is refused")
 
-        link: Any = None  # nothing is said
+        link: Any = None  # no data is sent
         with pytest.raises(ConnectionError, match="m0 is refused"):
             join_all([RefusedLine(link, "m0", "#r0")])
 
 
 class PipelineTests(LoadTestCase):
     def test_counts(self):
-        """Every message of every room is counted once, and every delivery of it."""
+        """Every message and every delivery of all rooms is counted once."""
         crowd = self.crowd(rooms=2, members=3)
         told = iter([1.0, 3.5])
         self.patch(load, "cpu_seconds", lambda pid: next(told))
@@ -200,39 +200,39 @@ class PipelineTests(LoadTestCase):
         self.assertEqual(sample.latencies_s, ())
 
     def test_everyone_hears_everything(self):
-        """A run ends when the last member has heard the last message."""
+        """A run ends when the last member has the last message."""
         crowd = self.crowd(rooms=2, members=3)
         self.pipeline(crowd)
         self.assertEqual([line.stream_bytes for line in crowd.lines], [700] * 6)
 
     def test_in_order(self):
-        """What is said is numbered from 0, chunk after chunk, the last one shorter."""
+        """Messages are numbered from 0, in chunks, of which the last is shorter."""
         crowd = self.crowd()
         self.pipeline(crowd)
         self.assertEqual(self.server.heard, self.contents(7))
 
     def test_speaker(self):
-        """A speaker that does not hear itself is not waited for."""
+        """The run does not wait for a speaker that does not get its own messages."""
         crowd = self.crowd(members=2, line=DeafSpeakerLine)
         sample = self.pipeline(crowd)
         self.assertEqual((sample.messages, sample.deliveries), (7, 14))
 
     def test_window(self):
-        """No more is under way than the window allows."""
+        """No more messages are under way than the window allows."""
         crowd = self.crowd()
         self.pipeline(crowd, messages=30, chunk=3, window=6)
         self.assertLessEqual(self.server.most, 6 * 100)
         self.assertEqual(self.server.heard, self.contents(30))
 
     def test_again(self):
-        """A second run counts from nothing."""
+        """A second run counts from zero."""
         crowd = self.crowd(members=2)
         self.pipeline(crowd, messages=9)
         sample = self.pipeline(crowd, messages=4)
         self.assertEqual((sample.messages, sample.deliveries), (4, 8))
 
     def test_more_than_a_socket_takes(self):
-        """What a socket does not take at once is sent later."""
+        """Data that the socket does not take at once is sent later."""
         crowd = self.crowd()
         speaker = crowd.flows[0].speaker
         speaker.link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
@@ -241,7 +241,7 @@ class PipelineTests(LoadTestCase):
         self.assertEqual(self.server.heard, self.contents(3000))
 
     def test_stall(self):
-        """A run in which nothing arrives is told, and does not go on for ever."""
+        """A run without any data fails, and does not go on for ever."""
         crowd = self.crowd()
         self.patch(load, "STALL_S", 0)
         self.server.is_silent = True
@@ -249,7 +249,7 @@ class PipelineTests(LoadTestCase):
             self.pipeline(crowd)
 
     def test_check(self):
-        """A delivery that is not as long as it should be is told."""
+        """A delivery of the wrong length is reported."""
         crowd = self.crowd()
         self.server.excess = b"?"
         with pytest.raises(AssertionError, match="bytes of 100 arrived"):
@@ -262,7 +262,7 @@ class RoundTripsTests(LoadTestCase):
         return round_trips(crowd, os.getpid(), messages=messages, content=CONTENT)
 
     def test_counts(self):
-        """Each round trip is timed for itself."""
+        """Each round trip is timed separately."""
         crowd = self.crowd()
         sample = self.round_trips(crowd)
         self.assertEqual((sample.messages, sample.deliveries), (5, 5))
@@ -271,14 +271,14 @@ class RoundTripsTests(LoadTestCase):
         self.assertLessEqual(sum(sample.latencies_s), sample.seconds)
 
     def test_one_at_a_time(self):
-        """Nothing is said before the message ahead of it has come back."""
+        """No message is sent before the previous message has come back."""
         crowd = self.crowd()
         self.round_trips(crowd)
         self.assertEqual(self.server.most, 100)
         self.assertEqual(self.server.heard, self.contents(5))
 
     def test_for_all(self):
-        """A round trip may be asked to last until everyone in one of the rooms has the message."""
+        """A round trip can last until everyone in a room has the message."""
         crowd = self.crowd(rooms=2, members=3)
         sample = round_trips(crowd, os.getpid(), messages=5, content=CONTENT, room=1, for_all=True)
         self.assertEqual((sample.messages, sample.deliveries), (5, 15))
@@ -286,7 +286,7 @@ class RoundTripsTests(LoadTestCase):
         self.assertEqual(self.server.heard, self.contents(5))
 
     def test_more_than_a_socket_takes(self):
-        """What a socket does not take at once is sent before the answer is waited for."""
+        """Data that the socket does not take is sent before the wait for an answer."""
         crowd = self.crowd()
         content = payload(1_000_000)
         for line in crowd.lines:
@@ -296,7 +296,7 @@ class RoundTripsTests(LoadTestCase):
         self.assertEqual(len(self.server.heard), len(content))
 
     def test_check(self):
-        """A delivery that is not as long as it should be is told."""
+        """A delivery of the wrong length is reported."""
         crowd = self.crowd()
         self.server.excess = b"?"
         with pytest.raises(AssertionError, match="bytes of 100 arrived"):

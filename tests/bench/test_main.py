@@ -1,4 +1,4 @@
-"""The command line: what cannot be measured is refused, and told in one line."""
+"""The command line: impossible measurements are refused, with an error of one line."""
 
 import contextlib
 import io
@@ -19,7 +19,7 @@ from bench.peers import PEERS
 
 class RefusalTests(SynchronousTestCase):
     def refused(self, *arguments):
-        """The last line of what is told, with status 2."""
+        """Return the last line of the error, after checking for status 2."""
         told = io.StringIO()
         with contextlib.redirect_stderr(told), pytest.raises(SystemExit) as caught:
             program.main(arguments)
@@ -31,17 +31,17 @@ class RefusalTests(SynchronousTestCase):
         return errors[0].removeprefix("python -m bench: error: ")
 
     def test_measure(self):
-        """A measure that there is not is named, and so are those that there are."""
+        """An error about an unknown measure lists the measures."""
         expected = f"there is no measure 'speed'; there are {', '.join(MEASURES)}"
         self.assertEqual(self.refused("fan-out-1", "speed"), expected)
 
     def test_peer(self):
-        """A peer that there is not is named, and so are those that there are."""
+        """An error about an unknown peer lists the peers."""
         expected = f"there is no peer 'postgres'; there are {', '.join(PEERS)}"
         self.assertEqual(self.refused("--peers", "chatd,postgres"), expected)
 
     def test_rounds(self):
-        """Nothing can be measured in no round, or in no time, or in no end of it."""
+        """The number of rounds and the length of a run must be positive and finite."""
         for rounds in ("0", "-1"):
             self.assertEqual(
                 self.refused("--rounds", rounds), "--rounds: at least one round is needed"
@@ -51,18 +51,18 @@ class RefusalTests(SynchronousTestCase):
             self.assertEqual(said, "--seconds: a run takes more than 0 and up to 60 seconds")
 
     def test_soak_seconds(self):
-        """A soak has a shortest and a longest time."""
+        """A soak has a minimum and a maximum length."""
         for seconds in ("0", "2.9", "nan", "inf", "604801"):
             said = self.refused("--soak-seconds", seconds)
             self.assertEqual(said, "--soak-seconds: a soak takes 3 to 604800 seconds")
 
     def test_not_a_number(self):
-        """What is no number is told with its option."""
+        """An error about a bad number names its option."""
         self.assertIn("--rounds", self.refused("--rounds", "many"))
 
     def test_nowhere_to_write(self):
-        """A file that cannot be made is told before anything is measured."""
-        self.patch(program, "find_spec", lambda _: object())  # as where matplotlib is installed
+        """A file that cannot be written is reported before measuring."""
+        self.patch(program, "find_spec", lambda _: object())  # as if matplotlib were installed
         with tempfile.TemporaryDirectory() as directory:
             file = Path(directory) / "file"
             file.touch()
@@ -74,7 +74,7 @@ class RefusalTests(SynchronousTestCase):
                 self.assertIn(f"{path} cannot be written", self.refused(option, path))
 
     def test_without_matplotlib(self):
-        """Where plots cannot be drawn, that is told before anything is measured."""
+        """Missing matplotlib is reported before measuring."""
         self.patch(program, "find_spec", lambda _: None)
         said = self.refused("--plots", "plots")
         self.assertEqual(said, "--plots needs matplotlib: install chatd with its extra, bench")
@@ -98,7 +98,7 @@ class MainTests(SynchronousTestCase):
         self.patch(program, "missing_peers", lambda names: [n for n in names if n == "ngircd"])
 
     def run_main(self, *arguments):
-        """What is printed."""
+        """Return the output."""
         told = io.StringIO()
         with contextlib.redirect_stdout(told):
             self.assertEqual(program.main(arguments), 0)
@@ -111,17 +111,17 @@ class MainTests(SynchronousTestCase):
         self.assertEqual([names for names, _ in self.taken], [["chatd", "floor"]])
 
     def test_not_reached(self):
-        """How fast it was is told, and is no failure."""
+        """A target that is not reached is reported, and is not a failure."""
         told = self.run_main("--peers", "chatd,floor")
         self.assertIn("chatd 1.00 × floor, asked for ≥ 2: NOT reached\n", told)
 
     def test_notes(self):
-        """A note is told once."""
+        """A note is printed once."""
         told = self.run_main("--peers", "floor")
         self.assertEqual(told.count("note: the driver was the limit\n"), 1)
 
     def test_effort(self):
-        """How much is done is what was asked for."""
+        """The effort follows the options."""
         self.run_main("--rounds", "2", "--seconds", "0.5")
         self.run_main("--quick")
         efforts = [effort for _, effort in self.taken]
@@ -129,7 +129,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(efforts[1], program.QUICK)
 
     def test_soak_seconds(self):
-        """How long a soak takes can be asked for, with a quick run too."""
+        """The length of a soak can be set, with a quick run too."""
         self.run_main("--soak-seconds", "7")
         self.run_main("--quick", "--soak-seconds", "5")
         efforts = [effort for _, effort in self.taken]
@@ -137,7 +137,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(efforts[1], replace(program.QUICK, soak_s=5.0))
 
     def test_json(self):
-        """Every figure is written where it was asked for."""
+        """Every figure is written to the given file."""
         self.run_main("--peers", "floor,ngircd", "--rounds", "2", "--json", str(self.path))
         told = json.loads(self.path.read_text())
         figures = told["measures"]["fan-out-10"]["figures"]
@@ -145,7 +145,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(told["missing"], ["ngircd"])
 
     def test_nobody_takes_part(self):
-        """A measure in which nobody who was asked for takes part is told, and passed over."""
+        """A measure without any chosen peer is reported, and skipped."""
         told = io.StringIO()
         with contextlib.redirect_stdout(told):
             self.assertEqual(program.main(("fan-out-10", "--peers", "chatd-sqlite")), 0)

@@ -1,4 +1,4 @@
-"""The peers: what they are told when they are started, and which of them are missing."""
+"""The peers: their configuration, their start, and missing peers."""
 
 import base64
 import os
@@ -34,7 +34,7 @@ class PeersTestCase(SynchronousTestCase):
         self.asked = []
 
     def install(self, *programs):
-        """Let only these programs be found."""
+        """Make only these programs available."""
 
         def which(program, path=None):
             self.asked.append(program)
@@ -43,12 +43,12 @@ class PeersTestCase(SynchronousTestCase):
         self.patch(shutil, "which", which)
 
     def prepared(self, name):
-        """How a peer is started, when all are installed."""
+        """Return the launch of a peer, with all programs installed."""
         self.install(*DAEMONS.values())
         return PEERS[name].prepare(self.work, 4000)
 
     def text(self, name):
-        """What was written into a file."""
+        """Return the content of a written file."""
         return (self.work / name).read_text()
 
 
@@ -61,19 +61,19 @@ class InstalledTests(PeersTestCase):
         self.assertEqual(set(self.asked), {"redis-server", "nats-server"})
 
     def test_python_is_always_there(self):
-        """What runs in Python needs no program."""
+        """A peer in Python needs no program."""
         self.install()
         for name in ("chatd", "chatd-clear", "chatd-sqlite", "floor"):
             self.assertTrue(PEERS[name].is_installed(), name)
 
     def test_missing_peers_are_named(self):
-        """Those that are missing are named, in the order asked."""
+        """The missing peers are returned, in the given order."""
         self.install("nats-server", "ngircd")
         self.assertEqual(missing_peers(PEERS), ["redis", "inspircd", "mosquitto"])
         self.assertEqual(missing_peers(["floor", "nats"]), [])
 
     def test_start_of_a_missing_peer(self):
-        """A peer that is not installed says so when it is started."""
+        """Starting a peer that is not installed fails with that reason."""
         self.install()
         for name, program in DAEMONS.items():
             with pytest.raises(FileNotFoundError, match=program):
@@ -87,7 +87,7 @@ class InstalledTests(PeersTestCase):
 
 class VersionTests(PeersTestCase):
     def test_version_in(self):
-        """Of what a program prints only its first number is kept."""
+        """Only the first number of a program's output is kept."""
         printed = {
             "nats-server": ("nats-server: v2.9.10\n", "nats-server 2.9.10"),
             "redis-server": ("Redis server v=7.0.15 sha=00000000:0\n", "redis-server 7.0.15"),
@@ -100,21 +100,21 @@ class VersionTests(PeersTestCase):
             self.assertEqual(version_in(program, text), expected)
 
     def test_python(self):
-        """What runs in Python is versioned by its package."""
+        """The version of a peer in Python is its package's."""
         self.assertRegex(PEERS["chatd"].version(), r"^chatd \d")
         self.assertRegex(PEERS["floor"].version(), r"^Twisted \d")
 
 
 class ChatdTests(PeersTestCase):
     def options(self, name):
-        """What chatd makes of its command line, and how it is started."""
+        """Return chatd's parsed options, and its launch."""
         launch = self.prepared(name)
         options = Options()
         options.parseOptions(launch.command[launch.command.index("chatd") + 1 :])
         return options, launch
 
     def test_key(self):
-        """The key that clients are given is the one in the key file."""
+        """The clients' key is the key in the key file."""
         options, launch = self.options("chatd")
         self.assertEqual(load_key(options["key-file"]), launch.key)
         self.assertNotIn(base64.urlsafe_b64encode(launch.key).decode(), " ".join(launch.command))
@@ -128,20 +128,20 @@ class ChatdTests(PeersTestCase):
         self.assertEqual(list(self.work.iterdir()), [])
 
     def test_sqlite(self):
-        """What is kept is kept in the directory of the run."""
+        """Messages are stored in the directory of the run."""
         options, _ = self.options("chatd-sqlite")
         self.assertEqual(options["data"], str(self.work / "data"))
         self.assertEqual(options["durability"], "normal")
 
     def test_unprotected(self):
-        """Nobody is slowed down, unless that is what is measured."""
+        """Protection from floods is off, unless it is measured."""
         options, _ = self.options("chatd")
         self.assertEqual((options["message-rate"], options["command-rate"]), (0, 0))
         command = peers.prepare_chatd(self.work, 4000, has_key=False, is_protected=True).command
         self.assertFalse([word for word in command if word.endswith("-rate")])
 
     def test_further_options(self):
-        """A measure can give further options."""
+        """A measure can add options."""
         more = ("--presence-limit", "0")
         launch = peers.prepare_chatd(self.work, 4000, has_key=False, options=more)
         options = Options()
@@ -149,7 +149,7 @@ class ChatdTests(PeersTestCase):
         self.assertEqual(options["presence-limit"], 0)
 
     def test_silent(self):
-        """No heartbeat falls into a measure."""
+        """No heartbeat occurs during a measure."""
         options, _ = self.options("chatd")
         self.assertGreaterEqual(options["heartbeat"], 3600)
 
@@ -161,7 +161,7 @@ class ConfigTests(PeersTestCase):
         self.assertEqual(self.prepared("floor").command, command)
 
     def test_nats(self):
-        """Who reads slowly is neither cut off nor pinged."""
+        """Slow readers are neither disconnected nor pinged."""
         launch = self.prepared("nats")
         config = str(self.work / "nats.conf")
         command = ["/opt/nats-server", "-a", "127.0.0.1", "-p", "4000", "-c", config]
@@ -170,7 +170,7 @@ class ConfigTests(PeersTestCase):
             self.assertIn(option, self.text("nats.conf"))
 
     def test_redis(self):
-        """Nothing is written to disk, and no subscriber is cut off."""
+        """Nothing is written to disk, and no subscriber is disconnected."""
         command = " ".join(self.prepared("redis").command)
         for option in (
             "--bind 127.0.0.1",
@@ -182,7 +182,7 @@ class ConfigTests(PeersTestCase):
             self.assertIn(option, command)
 
     def test_inspircd(self):
-        """There is no fake lag, and everyone may come from one address."""
+        """There is no fake lag, and all clients may come from the same address."""
         launch = self.prepared("inspircd")
         self.assertEqual(launch.command[:3], ["/opt/inspircd", "--nofork", "--config"])
         text = self.text("inspircd.conf")
@@ -191,7 +191,7 @@ class ConfigTests(PeersTestCase):
         self.assertIn(f'logdir="{self.work}"', text)
 
     def test_inspircd_as_root(self):
-        """It is told that root is meant only where it is root."""
+        """It gets the option to run as root only if it runs as root."""
         self.patch(os, "geteuid", lambda: 0)
         self.assertIn("--runasroot", self.prepared("inspircd").command)
         self.patch(os, "geteuid", lambda: 1000)
@@ -207,7 +207,7 @@ class ConfigTests(PeersTestCase):
             self.assertIn(option, text.splitlines())
 
     def test_mosquitto(self):
-        """Nothing is dropped, and nobody is asked for a password."""
+        """Nothing is dropped, and no password is required."""
         launch = self.prepared("mosquitto")
         config = str(self.work / "mosquitto.conf")
         self.assertEqual(launch.command, ["/opt/mosquitto", "-c", config])
@@ -222,7 +222,7 @@ class ConfigTests(PeersTestCase):
 
 
 class FakeProcess:
-    """A process that ends when it is told to, or only when it is killed."""
+    """A process that ends when it is terminated, or only when it is killed."""
 
     pid = 7
 
@@ -245,7 +245,7 @@ class FakeProcess:
 
 class ServerTests(SynchronousTestCase):
     def test_context_manager(self):
-        """Leaving the block ends the process by its own handle."""
+        """The end of the context ends the process by its own handle."""
         process: Any = FakeProcess(is_stubborn=False)
         with Server(process, "127.0.0.1", 4000) as server:
             self.assertEqual(server.pid, 7)
@@ -259,7 +259,7 @@ class ServerTests(SynchronousTestCase):
         self.assertEqual(process.calls, ["terminate", "wait 5.0", "kill", "wait None"])
 
     def test_key_is_not_shown(self):
-        """A key is in no representation."""
+        """No representation shows the key."""
         process: Any = FakeProcess(is_stubborn=False)
         server = Server(process, "127.0.0.1", 4000, b"secret")
         self.assertNotIn("secret", repr(server))

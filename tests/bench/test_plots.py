@@ -1,4 +1,4 @@
-"""The pictures: one for each theme, of what there are figures of."""
+"""The pictures: one for each theme, for the available figures."""
 
 import re
 import tempfile
@@ -28,7 +28,7 @@ GROWTH = {"growth": {"1 × 1": {"chatd": [6000.0]}, "10 × 1000": {"chatd": [90.
 
 
 class PlotsTests(SynchronousTestCase):
-    if not has_plots:  # not in setUp: trial would go on noting what later tests log
+    if not has_plots:  # not in setUp: trial would also record what later tests log
         skip = "matplotlib is not installed"
 
     def setUp(self):
@@ -37,17 +37,17 @@ class PlotsTests(SynchronousTestCase):
         self.directory = Path(directory.name) / "plots"
 
     def drawn(self, results):
-        """The names of the files that are drawn."""
+        """Return the names of the drawn files."""
         plots.draw(results, self.directory)
         return sorted(path.name for path in self.directory.iterdir())
 
     def words(self, name):
-        """What is written in a picture."""
+        """Return the text in a picture."""
         tree = ElementTree.fromstring((self.directory / name).read_text())
         return [element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")]
 
     def test_files(self):
-        """Each picture is drawn for both themes, into a directory that is made."""
+        """Each picture is drawn for both themes, into a new directory."""
         self.assertEqual(
             self.drawn(FAN_OUT | GROWTH),
             ["fan-out-dark.svg", "fan-out-light.svg", "growth-dark.svg", "growth-light.svg"],
@@ -76,7 +76,7 @@ class PlotsTests(SynchronousTestCase):
             self.assertIn(word, words)
 
     def test_colours(self):
-        """A theme has its own colours, and its page shows through."""
+        """A theme has its own colours, and a transparent background."""
         self.drawn(FAN_OUT)
         for theme in plots.THEMES:
             text = (self.directory / f"fan-out-{theme.name}.svg").read_text()
@@ -92,21 +92,21 @@ class PlotsTests(SynchronousTestCase):
         self.assertEqual([(self.directory / name).read_bytes() for name in names], before)
 
     def test_missing_room(self):
-        """A room that was not measured has no panel."""
+        """A room without figures has no panel."""
         self.drawn({"fan-out-10": FAN_OUT["fan-out-10"]})
         rooms = [word for word in self.words("fan-out-light.svg") if word.startswith("room of")]
         self.assertEqual(rooms, ["room of 10"])
 
     def test_missing_peer(self):
-        """A peer that was measured in one room only is told of in the others."""
+        """A peer with figures for only one room is marked in the others."""
         one = {"fan-out-1": {"fan-out-1": {"chatd-sqlite": [1e5]}}}
         self.drawn(FAN_OUT | one)
         words = self.words("fan-out-light.svg")
         self.assertIn(PEERS["chatd-sqlite"].label, words)
-        self.assertEqual(words.count("not measured"), 4)  # and two peers in the room of one
+        self.assertEqual(words.count("not measured"), 4)  # two of them in the room of one
 
     def test_nothing(self):
-        """Without a figure nothing is drawn."""
+        """Without figures nothing is drawn."""
         nothing: tuple[dict[str, Any], ...] = (
             {},
             {"growth": {}, "fan-out-1": {}},

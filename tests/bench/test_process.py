@@ -1,4 +1,4 @@
-"""What is known of a process: its open files, its memory while it runs, and where it runs."""
+"""A process: its open files, its memory, and its cores."""
 
 import os
 import tempfile
@@ -12,7 +12,7 @@ from bench.process import MIB, PeakWatch, apart, open_descriptors
 
 class DescriptorsTests(SynchronousTestCase):
     def test_counts(self):
-        """A file that is opened is counted as long as it is."""
+        """A file is counted while it is open."""
         before = open_descriptors(os.getpid())
         with tempfile.TemporaryFile():
             self.assertEqual(open_descriptors(os.getpid()), before + 1)
@@ -26,7 +26,7 @@ class PeakWatchTests(SynchronousTestCase):
         self.patch(process, "resident_bytes", self.resident_bytes)
 
     def resident_bytes(self, pid):
-        """One figure after the other, and then the process is gone."""
+        """Return one figure after the other; then the process is gone."""
         self.assertEqual(pid, 7)
         figure = next(self.figures, None)
         if figure is None:
@@ -34,13 +34,13 @@ class PeakWatchTests(SynchronousTestCase):
         return figure
 
     def test_keeps_the_most(self):
-        """The most that was seen is kept, also when the process ends meanwhile."""
+        """The largest figure is kept, also when the process ends meanwhile."""
         with PeakWatch(7) as watch:
             watch._thread.join()  # it ends with the process
         self.assertEqual(watch.peak_bytes, 30 * MIB)
 
     def test_before(self):
-        """What was there at the beginning is the least."""
+        """The memory at the beginning is the least."""
         self.figures = iter([50 * MIB, 30 * MIB])
         with PeakWatch(7) as watch:
             watch._thread.join()
@@ -54,19 +54,19 @@ class ApartTests(SynchronousTestCase):
         self.patch(os, "sched_setaffinity", lambda pid, cores: self.cores.update({pid: set(cores)}))
 
     def test_apart(self):
-        """The others have one core, this process the rest, and all of them at the end."""
+        """The others get one core, this process the rest, and all cores at the end."""
         with apart([7]):
             self.assertEqual(self.cores, {7: {1}, 0: {2, 3}})
         self.assertEqual(self.cores[0], {1, 2, 3})
 
     def test_one_core(self):
-        """Where there is one core, all share it."""
+        """With a single core, all processes share it."""
         self.cores[0] = {4}
         with apart([7]):
             self.assertEqual(self.cores, {7: {4}, 0: {4}})
 
     def test_failure(self):
-        """The cores come back also where the measure fails."""
+        """The cores are restored also if the measure fails."""
         with pytest.raises(ValueError, match="some"), apart([7]):
             raise ValueError("some")
         self.assertEqual(self.cores[0], {1, 2, 3})

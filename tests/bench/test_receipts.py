@@ -1,4 +1,4 @@
-"""Tests of `bench.receipts`: what was confirmed and is not kept as it was is found."""
+"""Tests of `bench.receipts`: confirmed messages that the history lacks or misplaces are found."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ HISTORY = [Receipt("r", seq, f"m{seq}") for seq in range(1, 6)] + [Receipt("s", 
 
 
 class CompareTests(SynchronousTestCase):
-    """The history is to hold each receipt once, at its place, and nothing is to be left out."""
+    """The history must hold each confirmed message once, at its place, without gaps."""
 
     def found(self, history: list[Receipt], receipts: list[Receipt] = HISTORY) -> Findings:
         return compare(receipts, history)
 
     def test_all_well(self) -> None:
-        """Nothing is found where all is there; what nobody has a receipt of may be there too."""
+        """A complete history has no faults; it may hold messages without a receipt."""
         none = Findings(missing=0, duplicates=0, misplaced=0, gaps=0)
         self.assertEqual(self.found(HISTORY), none)
         self.assertEqual(self.found([*HISTORY, Receipt("r", 6, "m6")]), none)
 
     def test_missing(self) -> None:
-        """What was confirmed and is not there is missing, and leaves a gap."""
+        """A confirmed message that the history lacks is missing, and leaves a gap."""
         found = self.found(HISTORY[:2] + HISTORY[3:])
         self.assertEqual((found.missing, found.gaps), (1, 1))
 
     def test_missing_at_the_end(self) -> None:
-        """At the end it leaves no gap, and is missing all the same."""
+        """At the end it leaves no gap, but is missing too."""
         found = self.found(HISTORY[:4] + HISTORY[5:])
         self.assertEqual((found.missing, found.gaps), (1, 0))
 
     def test_duplicate(self) -> None:
-        """What is there twice is found."""
+        """A message that is there twice is found."""
         self.assertEqual(self.found([*HISTORY, Receipt("r", 6, "m5")]).duplicates, 1)
 
     def test_misplaced(self) -> None:
-        """What is at another place than was confirmed is found."""
+        """A message at another place than its receipt says is found."""
         moved = [*HISTORY[:4], Receipt("r", 6, "m5"), Receipt("r", 5, "m6"), HISTORY[5]]
         self.assertEqual(self.found(moved).misplaced, 1)
 
     def test_two_at_a_place(self) -> None:
-        """So are two messages at one place."""
+        """Two messages at the same place are found."""
         self.assertEqual(self.found([*HISTORY, Receipt("r", 5, "other")]).gaps, 1)
 
 
 class LedgerTests(SynchronousTestCase):
-    """What clients note is counted."""
+    """The clients' notes are counted."""
 
     def test_notes(self) -> None:
-        """Receipts are kept, ends and refusals counted by what they were."""
+        """Receipts are kept, ends and refusals counted by kind."""
         ledger = Ledger()
         ledger.confirm(HISTORY[0])
         for end in ("left", "left", "died"):

@@ -1,4 +1,4 @@
-"""What is told of the figures: a table, verdicts, and JSON."""
+"""The report: a table, verdicts, and JSON."""
 
 import json
 
@@ -14,7 +14,7 @@ FIGURES = {
 
 
 def told(*targets, figures=FIGURES):
-    """The verdicts on a measure that has only these targets."""
+    """Return the verdicts on a measure with these targets."""
     measure = Measure("some", "some", "some", ("chatd",), lambda *_: figures, targets)
     return list(verdicts(measure, figures))
 
@@ -30,39 +30,39 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(table(FIGURES), expected)
 
     def test_labels(self):
-        """A peer is called by its label."""
+        """A peer is shown by its label."""
         self.assertIn("  chatd, no key  ", table({"p50": {"chatd-clear": [1.0]}}))
 
     def test_nothing(self):
-        """Where nothing was measured there is no row."""
+        """Without figures there is no row."""
         self.assertEqual(table({}), "")
 
 
 class VerdictTests(SynchronousTestCase):
     def test_reached(self):
-        """A ratio that is just what was asked for is reached."""
+        """A ratio equal to the target is reached."""
         said = told(Target("fan-out-10", "chatd", ("floor",), 2.0))
         self.assertEqual(said, ["  fan-out-10: chatd 2.00 × floor, asked for ≥ 2: reached"])
 
     def test_not_reached(self):
-        """A ratio that falls short is told with what was asked for."""
+        """A ratio that falls short is shown with its target."""
         said = told(Target("fan-out-10", "chatd", ("floor",), 2.5))
         self.assertEqual(said, ["  fan-out-10: chatd 2.00 × floor, asked for ≥ 2.5: NOT reached"])
 
     def test_at_most(self):
-        """Where less is better, more than was asked for is not reached."""
+        """With an upper bound, a higher ratio is not reached."""
         figures = {"p50": {"chatd": [30.0], "floor": [20.0]}}
         for ratio, word in ((1.5, "reached"), (1.4, "NOT reached")):
             said = told(Target("p50", "chatd", ("floor",), ratio, is_most=True), figures=figures)
             self.assertEqual(said, [f"  p50: chatd 1.50 × floor, asked for ≤ {ratio:g}: {word}"])
 
     def test_bound(self):
-        """A plain bound is compared with the figure itself."""
+        """An absolute bound is compared with the figure itself."""
         said = told(Target("server CPU", "chatd", (), 0.5, is_most=True))
         self.assertEqual(said, ["  server CPU: chatd 0.50, asked for ≤ 0.5: reached"])
 
     def test_best_of_several(self):
-        """Beside several peers the best one counts, and a missing one does not."""
+        """The best of several peers counts, and a missing peer does not."""
         figures = {"fan-out-10": {"chatd": [3.0], "floor": [1.0], "nats": [4.0]}}
         target = Target("fan-out-10", "chatd", ("floor", "nats", "redis"), 0.75)
         self.assertEqual(
@@ -74,7 +74,7 @@ class VerdictTests(SynchronousTestCase):
         )
 
     def test_missing(self):
-        """Nothing is said where chatd, or all that it is compared with, was not measured."""
+        """There is no verdict if chatd, or all of its references, were not measured."""
         targets = (
             Target("fan-out-10", "chatd", ("ngircd",), 2.0),
             Target("fan-out-10", "chatd-sqlite", ("chatd",), 0.5),
@@ -89,14 +89,14 @@ class JsonTests(SynchronousTestCase):
         self.told = json.loads(as_json({"fan-out-10": FIGURES}, ["redis", "nats"]))
 
     def test_figures(self):
-        """Every figure of every round is in it."""
+        """It holds every figure of every round."""
         measure = self.told["measures"]["fan-out-10"]
         self.assertEqual(measure["figures"], FIGURES)
         self.assertEqual(measure["title"], MEASURES["fan-out-10"].title)
         self.assertEqual(measure["unit"], "deliveries/s")
 
     def test_targets(self):
-        """What was asked for is in it, and whether it was met; null where a figure is missing."""
+        """It holds the targets, and whether they are met; null if a figure is missing."""
         floor, ngircd = self.told["measures"]["fan-out-10"]["targets"]
         self.assertEqual(
             (floor["of"], floor["beside"], floor["asked"], floor["reached"], floor["met"]),
@@ -105,7 +105,7 @@ class JsonTests(SynchronousTestCase):
         self.assertEqual((ngircd["reached"], ngircd["met"]), (None, None))
 
     def test_where(self):
-        """The machine is in it, the versions of what was measured, and what is missing."""
+        """It holds the machine, the versions of the peers, and the missing peers."""
         self.assertEqual(self.told["machine"], machine())
         self.assertEqual(list(self.told["versions"]), ["chatd", "floor"])
         self.assertEqual(self.told["missing"], ["nats", "redis"])

@@ -1,4 +1,4 @@
-"""The soak: what is left of a daemon is counted, and what clients are told is noted."""
+"""The soak: the daemon's remaining objects are counted, and the clients' messages noted."""
 
 import socket
 
@@ -19,19 +19,19 @@ EMPTY = Counts(
 
 
 def rest(descriptors=16, **more):
-    """What a daemon holds."""
+    """Return a daemon's remaining objects and memory."""
     fields = {name: getattr(EMPTY, name) for name in Counts.__struct_fields__}
     return Rest(Counts(**{**fields, **more}), descriptors, 0, 0)
 
 
 class RestTests(SynchronousTestCase):
     def test_nothing_is_left(self):
-        """Where there is as much as at the base, or less, nothing is left."""
+        """As much as at the base, or less, is no growth."""
         self.assertFalse(any(rest().beyond(rest()).values()))
         self.assertFalse(any(rest(descriptors=15, timers=0).beyond(rest()).values()))
 
     def test_what_is_left(self):
-        """What there is more of is counted, by what it is; objects are not."""
+        """Growth is counted by kind, except for objects."""
         left = rest(descriptors=18, timers=2, sessions=3, objects=90_000).beyond(rest())
         self.assertEqual(
             {what: count for what, count in left.items() if count},
@@ -41,7 +41,7 @@ class RestTests(SynchronousTestCase):
 
 class CountTests(SynchronousTestCase):
     def test_counts(self):
-        """Sessions, their connections and their rooms are counted while they are there."""
+        """Sessions, their connections and their rooms are counted while they exist."""
         server = MemoryServer()
         before = count_objects(server.factory)
         client = server.connect("alice")
@@ -66,25 +66,25 @@ class SoakLineTests(SynchronousTestCase):
         )
 
     def hear(self, id, sender):
-        """Tell of a message."""
+        """Receive a message."""
         header = ChatHeader(id=id, room="#r0", sender=sender, seq=7)
         self.line.event_received(Message(MessageType.MESSAGE, header))
 
     def test_receipt(self):
-        """What it said itself, and waits for, is confirmed, once."""
+        """The receipt of an own waiting message is noted, once."""
         for _ in range(2):
             self.hear("1", "v1")
         self.assertEqual(self.ledger.receipts, [Receipt("#r0", 7, "1")])
         self.assertEqual(list(self.waiting), ["2"])
 
     def test_of_others(self):
-        """What somebody else said under the same id is no receipt."""
+        """Another client's message with the same id is not a receipt."""
         self.hear("1", "v2")
         self.assertEqual(self.ledger.receipts, [])
         self.assertEqual(list(self.waiting), ["1", "2"])
 
     def test_refused(self):
-        """What is refused is counted, and not waited for; so is a command."""
+        """A refused message is counted, and no longer waits; so is a command."""
         for ref in ("2", "c1"):
             error = Error(code="not-stored", ref=ref)
             self.line.event_received(Message(MessageType.ERROR, error))
@@ -93,12 +93,12 @@ class SoakLineTests(SynchronousTestCase):
         self.assertEqual(self.line.results["c1"], {})
 
     def test_result(self):
-        """A RESULT is kept for whoever asked."""
+        """A RESULT is kept under its command's id."""
         self.line.event_received(Message(MessageType.RESULT, {"id": "c1", "count": 3}))
         self.assertEqual(self.line.results["c1"]["count"], 3)
 
     def test_hung_up(self):
-        """One that is hung up on is told so while it waits."""
+        """A wait fails when the connection is closed."""
         self.far.close()
         with pytest.raises(ConnectionError):
             self.line.read_until_true(lambda: False)

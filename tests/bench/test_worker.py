@@ -1,4 +1,4 @@
-"""Workers: each gets its task, and its answer comes back."""
+"""Workers: each gets its task, and returns its answer."""
 
 import io
 import sys
@@ -40,14 +40,14 @@ class TaskTests(SynchronousTestCase):
 
 class StartedTests(SynchronousTestCase):
     def test_answer(self):
-        """A module that is started answers; nobody at all is welcome at once."""
+        """A started module answers; zero logins end at once."""
         task = ConnectTask(host="127.0.0.1", port=1, key=None, count=0)
         with started("bench.logins", task) as process:
             answer = answer_of(process, Logins)
         self.assertEqual((answer.welcomed_s, answer.refused), (0.0, 0))
 
     def test_failure(self):
-        """A module that fails is told, and leaves no process."""
+        """A module that fails is reported, and leaves no process."""
         task = ConnectTask(host="127.0.0.1", port=1, key=None, count=0)
         failed = pytest.raises(RuntimeError, match="a worker failed")
         with failed, started("bench.no_such_module", task) as process:
@@ -55,7 +55,7 @@ class StartedTests(SynchronousTestCase):
         self.assertIsNotNone(process.poll())
 
     def test_killed(self):
-        """A module is ended when it is not waited for."""
+        """A module without a waiter is killed."""
         task = ConnectTask(host="127.0.0.1", port=1, key=None, count=0)
         with pytest.raises(ValueError, match="some"), started("bench.probe", task) as process:
             raise ValueError("some")
