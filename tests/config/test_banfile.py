@@ -116,7 +116,7 @@ class BanFileTests(StoreCase):
         self.assertEqual(self.file.load(), BANS)
 
     def test_invalid(self):
-        """A file that is not a list of bans is refused, and the error has the place of the fault."""
+        """A file that is not a list of bans is refused, and the error names the place."""
         self.assertIn("byte 2", self.refusal(b"[{]"))
         self.assertIn("truncated", self.refusal(b""))
         self.assertIn("utf-8", self.refusal(b'[{"name": "\xff"}]').lower())
