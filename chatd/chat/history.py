@@ -263,4 +263,4 @@ def _stream_of(roster: Roster[M], member: M, fields: HistoryFields) -> tuple[str
         return room.stream, {"room": room.name}
     if fields.other is not None and fields.room is None:
         return direct_stream(member.key, fold_known(fields.other)), {"with": fields.other}
-    raise RequestError(ErrorCode.BAD_REQUEST, "give a room or with, and not both")
+    raise RequestError(ErrorCode.BAD_REQUEST, "give either room or with")

@@ -149,7 +149,7 @@ class Names:
         return name
 
     def claim_like(self, name: str, guest: str) -> str:
-        """Give out a name; if it is in use, one with a number behind it, or else a guest name."""
+        """Give out a name; if it is in use, the name with a number, or else a guest name."""
         for number in range(1, 100):
             try:
                 return self.claim(name if number == 1 else f"{name}-{number}", guest)

@@ -67,7 +67,7 @@ M = TypeVar("M", bound=Member)
 
 
 class Room(Generic[M]):
-    """A room with members, or one that is held.
+    """A room with members or holds.
 
     Attributes:
         key: The folded name.

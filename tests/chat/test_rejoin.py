@@ -37,7 +37,7 @@ class RejoinTests(ResumeCase):
         self.chat.command(self.bob, "join", room="lobby", after=5)
         told = self.hear(self.bob)
         self.assertEqual([is_result(each) for each in told], [False, True, False])
-        self.assertEqual(seqs(told), [6, 6])  # once live, and once on the page
+        self.assertEqual(seqs(told), [6, 6])  # once live, once on the page
 
     def test_meanwhile(self):
         """A message that arrives while a member catches up is on a page, and comes only once."""

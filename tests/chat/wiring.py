@@ -229,7 +229,7 @@ class ResumeCase(ChatCase):
         self.epoch = self.hub.roster.rooms["lobby"].epoch
 
     def join(self, **fields):
-        """Let bob join; return the RESULT, which comes first, and the places of what follows."""
+        """Let bob join; return the RESULT, which comes first, and the places of the messages."""
         self.bob.take()
         self.successResultOf(self.chat.command(self.bob, "join", room="lobby", **fields))
         result, *missed = self.hear(self.bob)

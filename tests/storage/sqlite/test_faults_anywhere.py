@@ -87,7 +87,7 @@ class AnywhereTests(StoreCase):
         stands = self.stands(streams)
         database.let_go()
         streams, database = self.make_streams(retention)
-        self.assertEqual(self.stands(streams), stands, "what was in mind was not in the database")
+        self.assertEqual(self.stands(streams), stands, "the cached states were not in the database")
         (check,) = database.connection.execute("PRAGMA integrity_check").fetchone()
         self.assertEqual(check, "ok")
         database.let_go()
