@@ -1,4 +1,4 @@
-"""What every test on real sockets is held to, and the files and sockets that it is given."""
+"""Rules for every test on real sockets, and fixtures with its files and sockets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fakes.pems import write_certificate
 
 @pytest.fixture(scope="session", autouse=True)
 def frozen_modules() -> Iterator[None]:
-    """Keep what was imported out of every collection: only what a test leaves is looked at."""
+    """Keep imported modules out of every collection: only a test's remains matter."""
     gc.collect()
     gc.freeze()
     yield
@@ -28,10 +28,10 @@ def frozen_modules() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def heeded_signals() -> Iterator[None]:
-    """Let what a test starts heed signals.
+    """Let processes that a test starts react to signals.
 
-    What is ignored here, a process that is started ignores too: in the background and under nohup,
-    and after a daemon's service was stopped in this process, which then ignores SIGHUP.
+    A child process ignores the signals that this process ignores: some in the background and under
+    nohup, and SIGHUP after a daemon's service was stopped in this process.
     """
     handlers: dict[int, Any] = {
         signal.SIGINT: signal.default_int_handler,
@@ -48,21 +48,21 @@ def heeded_signals() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def logged_failures(request: pytest.FixtureRequest) -> Iterator[list[Failure]]:
-    """Fail a test in which a failure is logged; one that expects some takes them from the list."""
+    """Fail a test that logs a failure; a test that expects some takes them from the list."""
     failures: list[Failure] = []
-    if isinstance(request.instance, SynchronousTestCase):  # which does so by itself
+    if isinstance(request.instance, SynchronousTestCase):  # it does so itself
         yield failures
         return
 
     @provider(ILogObserver)
     def observe(event: LogEvent) -> None:
-        failure = event.get("log_failure", event.get("failure"))  # of the new log, or the old
+        failure = event.get("log_failure", event.get("failure"))  # new log, old log
         if failure is not None:
             failures.append(failure)
 
     globalLogPublisher.addObserver(observe)
     yield failures
-    gc.collect()  # a Deferred logs the failure that nobody took when it is collected
+    gc.collect()  # a Deferred logs its unhandled failure when it is collected
     globalLogPublisher.removeObserver(observe)
     if failures:
         pytest.fail("logged:\n" + "\n".join(failure.getTraceback() for failure in failures))
@@ -70,13 +70,13 @@ def logged_failures(request: pytest.FixtureRequest) -> Iterator[list[Failure]]:
 
 @pytest.fixture
 def endpoint(tmp_path: Path) -> str:
-    """Return the endpoint string of a socket that is not there yet."""
+    """Return the endpoint string of a socket that does not exist yet."""
     return f"unix:{tmp_path}/chat.sock"
 
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Return a directory that is not there yet."""
+    """Return a directory that does not exist yet."""
     return tmp_path / "data"
 
 

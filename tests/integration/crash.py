@@ -1,4 +1,4 @@
-"""A daemon that is killed again and again while it is spoken to, and what must hold all the same.
+"""A daemon that is killed again and again during a conversation, and its promises.
 
 By hand, for as long as you like: ``python -m tests.integration.crash --kills 100``
 """
@@ -23,7 +23,7 @@ from tests.integration.processes import Process, daemon
 SENDERS = 4
 BURST = 20
 MAX_LIFE_S = 0.4
-"""How long the daemon lives at most until it is killed again."""
+"""Longest life of the daemon before it is killed again, in seconds."""
 RETRY_S = 0.02
 
 
@@ -32,19 +32,19 @@ class Talk:
 
     Args:
         reactor: The reactor.
-        directory: Where the daemon keeps its files.
-        durability: The daemon's.
+        directory: The directory for the daemon's files.
+        durability: The daemon's option.
 
     Attributes:
-        receipts: Every receipt ever given, by the body of its message.
-        heard: What a reader heard that stayed connected as far as it could.
-        heard_in_turns: What one heard that was away now and then.
+        receipts: All receipts, by the body of the message.
+        heard: The messages of a reader that stayed connected as far as possible.
+        heard_in_turns: The messages of a reader that was away now and then.
     """
 
     def __init__(self, reactor, directory: Path, durability: str = "normal") -> None:
         self.reactor = reactor
         self.endpoint = f"unix:{directory}/chat.sock"
-        keep = ("--keep-messages", "10000000")  # all of it
+        keep = ("--keep-messages", "10000000")  # the whole history
         self.options = ("--data", directory / "data", "--durability", durability, *keep)
         self.receipts: dict[str, chatd.Message] = {}
         self.heard: list[chatd.Message] = []
@@ -52,17 +52,17 @@ class Talk:
         self.is_over = False
 
     def service(self, name: str) -> ChatClientService:
-        """Make a client that comes back."""
+        """Return a client service that reconnects."""
         factory = ChatClientFactory(self.reactor, name=name)
         return ChatClientService(self.reactor, self.endpoint, factory, lambda _: RETRY_S)
 
     async def run(self, kills: int) -> list[chatd.Message]:
-        """Let them talk while the daemon is killed some times, and return the whole history."""
+        """Let the clients talk while the daemon is killed several times; return the history."""
         senders = [self.service(f"sender{number}") for number in range(SENDERS)]
         steady, away = self.service("steady"), self.service("away")
         with ExitStack() as running:
             running.enter_context(self.start())
-            # The readers first, so that they hear everything from the first message on.
+            # The readers first, so that they get every message from the first on.
             for reader in (steady, away):
                 reader.startService()
                 await reader.whenConnected()
@@ -86,14 +86,14 @@ class Talk:
         return history
 
     def start(self, *, is_killed: bool = True):
-        """Run the daemon for the time of a context, and kill it in the end."""
+        """Run the daemon within the context, and kill it at the end."""
         stack = ExitStack()
         process: Process = stack.enter_context(daemon(*self.options, endpoint=self.endpoint))
         stack.callback(process.send_signal, signal.SIGKILL if is_killed else signal.SIGTERM)
         return stack
 
     async def send(self, sender: ChatClientService) -> None:
-        """Send bursts until it is over, and wait for the receipts of each."""
+        """Send bursts until the talk is over, and wait for the receipts of each."""
         number = 0
         name = sender.client.name if sender.client is not None else str(id(sender))
         while not self.is_over:
@@ -103,12 +103,12 @@ class Talk:
             self.receipts.update(zip(bodies, receipts, strict=True))
 
     async def read(self, reader: ChatClientService, heard: list[chatd.Message]) -> None:
-        """Note what is heard until the service stops."""
+        """Note received messages until the service stops."""
         async for message in reader:
             heard.append(message)
 
     async def read_in_turns(self, reader: ChatClientService) -> None:
-        """The same, but away now and then: the connection is lost while others speak."""
+        """Do the same, but lose the connection now and then while others send."""
         async for message in reader:
             self.heard_in_turns.append(message)
             client = reader.client
@@ -116,7 +116,7 @@ class Talk:
                 client.transport.abortConnection()
 
     async def read_all(self) -> list[chatd.Message]:
-        """Read the whole history, by a client that knows nothing of it."""
+        """Read the whole history, with a new client."""
         client = await chatd.connect(self.reactor, self.endpoint, name="historian")
         messages: list[chatd.Message] = []
         is_complete = False
@@ -129,12 +129,12 @@ class Talk:
         return messages
 
     async def wait_for(self, condition) -> None:
-        """Wait until something is so, a turn of the reactor after the other."""
+        """Wait until a condition holds, one reactor turn after the other."""
         while not condition():
             await deferLater(self.reactor, 0)
 
     def check(self, history: list[chatd.Message]) -> None:
-        """Check that nothing that was confirmed is lost, doubled or out of its place."""
+        """Check that no confirmed message is lost, doubled or out of place."""
         assert [message.seq for message in history] == list(range(1, len(history) + 1))
         ids = [message.id for message in history]
         assert len(set(ids)) == len(ids), "an id is there twice"
@@ -154,7 +154,7 @@ def _last(messages: list[chatd.Message]) -> int | None:
 
 
 def main() -> None:
-    """Run it by hand."""
+    """Run the test by hand."""
     from twisted.internet.task import react
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

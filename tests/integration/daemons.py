@@ -1,4 +1,4 @@
-"""A daemon that is a process: its port, its clients, how it ends, and why it does not start."""
+"""A daemon as a process: its port, its clients, its end, and its refusal to start."""
 
 import signal
 
@@ -10,12 +10,12 @@ from chatd import SessionRefused
 
 
 def tcp_port(process):
-    """Return the port that a daemon was given by the system."""
+    """Return the port that the system gave a daemon."""
     return int(process.output.wait_for(r"starting on (\d+)")[1])
 
 
 def stop(process):
-    """Stop a daemon, which must end as it was asked to and say nothing of a failure."""
+    """Stop a daemon, which must end with the expected status and without logging a failure."""
     process.send_signal(signal.SIGTERM)
     assert process.wait() == -signal.SIGTERM
     assert "Traceback" not in process.output.text + process.errors.text
@@ -26,14 +26,14 @@ async def connect(endpoint, name=None, **options):
 
 
 async def refusal(endpoint, name=None, **options):
-    """Connect, be refused, and return the code."""
+    """Connect, expect a refusal, and return its code."""
     with pytest.raises(SessionRefused) as caught:
         await connect(endpoint, name, **options)
     return caught.value.code
 
 
 def complaint_of(completed):
-    """Return the one line that a process ended with, which must not be a success."""
+    """Return the last line of a failed process, its only error."""
     output = completed.stdout + completed.stderr
     assert completed.returncode != 0
     assert "Traceback" not in output

@@ -1,8 +1,8 @@
-"""A server that is killed at one step of what it does, then at another, and what must hold after.
+"""A server that is killed at one step after another, and its promises afterwards.
 
-A step is a line of chatd's that is run, or an instruction that SQLite carries out. Each time a
-process is forked, says and hears the same, and kills itself at its step as ``kill -9`` would; then
-its directory is opened again, and what is there is compared with what anybody was told.
+A step is a line of chatd's code, or an instruction of SQLite. Each time, a forked process sends and
+receives the same messages, and kills itself at its step as ``kill -9`` would. Then the test opens
+its directory again, and compares the stored messages with those that were delivered.
 
 By hand, at every step, or even at every instruction of Python's::
 
@@ -56,15 +56,15 @@ TURNS: Sequence[Sequence[tuple[str, str, str | None]]] = (
     (("alice", "large", None), ("carol", "c2", None)),
     (("bob", "b4", None), ("bob", "b5", "alice"), ("alice", "a5", "bob")),
 )
-"""What is said: in each turn of the reactor by whom, what, and to whom; None for the lobby."""
+"""The messages of each reactor turn: sender, text, and receiver, which is None for the lobby."""
 
 
 class Steps:
-    """Counts the steps that are done, and kills this process at one of them.
+    """Counts steps, and kills this process at one of them.
 
     Args:
-        fatal: The number of the step, from 1 on; 0 for none.
-        are_instructions: Whether each instruction of Python's is a step, instead of each line.
+        fatal: The number of the step at which to kill, from 1 on; 0 for none.
+        are_instructions: Whether each Python instruction is a step, instead of each line.
     """
 
     def __init__(self, fatal: int, *, are_instructions: bool = False) -> None:
@@ -74,7 +74,7 @@ class Steps:
         self.count = 0
 
     def begin(self) -> None:
-        """Count from now on."""
+        """Start counting."""
         connect = sqlite3.connect
 
         def connect_and_count(*arguments, **options) -> sqlite3.Connection:
@@ -86,7 +86,7 @@ class Steps:
         sys.settrace(self._enter)
 
     def end(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         sys.settrace(None)
 
     def _enter(self, frame: FrameType, event: str, argument: object) -> Callable[..., Any] | None:
@@ -110,36 +110,36 @@ class Steps:
 
 @dataclass
 class Heard:
-    """What the clients of a server were told.
+    """The frames that the clients of a server received.
 
     Attributes:
-        frames: All of it, by the clients' names.
+        frames: The frames, by the clients' names.
     """
 
     frames: dict[str, list[Message]] = field(default_factory=lambda: {name: [] for name in NAMES})
 
     @property
     def messages(self) -> list[Message]:
-        """What anybody was told that was said, as often as it was told."""
+        """The received messages of all clients, repetitions included."""
         told = [frame for frames in self.frames.values() for frame in frames]
         return [frame for frame in told if frame.type == MessageType.MESSAGE]
 
     def receipts(self, name: str) -> set[str]:
-        """The ids of what a client said and has the receipt of."""
+        """The ids of a client's messages that have a receipt."""
         messages = self.messages_to(name)
         return {message.id or "" for message in messages if message.sender == name}
 
     def messages_to(self, name: str) -> list[Message]:
-        """What a client was told that was said."""
+        """The messages that a client received."""
         return [frame for frame in self.frames[name] if frame.type == MessageType.MESSAGE]
 
     def results(self) -> set[str]:
-        """The commands that were answered."""
+        """The answered commands."""
         frames = [frame for frames in self.frames.values() for frame in frames]
         return {fields_of(frame)["id"] for frame in frames if frame.type == MessageType.RESULT}
 
     def epochs(self) -> set[str]:
-        """The epochs of the lobby that clients were welcomed with."""
+        """The epochs of the lobby in the clients' welcomes."""
         frames = [frame for frames in self.frames.values() for frame in frames]
         return {
             room["epoch"]
@@ -150,7 +150,7 @@ class Heard:
 
 
 def read_heard(path: Path) -> Heard:
-    """Read what `Server` wrote down of what it told."""
+    """Read the log that `Server` wrote of its sent frames."""
     heard = Heard()
     streams = dict.fromkeys(NAMES, b"")
     data = path.read_bytes() if path.exists() else b""
@@ -167,12 +167,12 @@ def read_heard(path: Path) -> Heard:
 
 
 class Server:
-    """A server on a database, and its clients by hand; all in this thread.
+    """A server on a database, with its clients by hand; all in this thread.
 
     Args:
-        directory: Where it keeps its files.
-        retention: How much is kept.
-        log: Where it writes down whatever it tells, at the moment at which it does.
+        directory: The directory for its files.
+        retention: The limits on stored messages.
+        log: The file to which it writes each frame at the moment of sending.
     """
 
     def __init__(self, directory: Path, retention: Retention, log: Path) -> None:
@@ -190,7 +190,7 @@ class Server:
         self._clients: dict[str, Peer] = {}
 
     def start(self) -> None:
-        """Open the store, and let the clients in."""
+        """Open the store, and log the clients in."""
         self.store.open()
         bans = Bans(save=self._save_bans, lock=DeferredLock(), unix_time=self.clock.seconds)
         self._factory = ChatFactory(
@@ -217,7 +217,7 @@ class Server:
         return Noting
 
     def say(self, turn: Sequence[tuple[str, str, str | None]]) -> None:
-        """Let clients say something in one turn."""
+        """Let clients send messages in one turn."""
         for name, id, to in turn:
             content = id.encode().ljust(LARGE if id == "large" else 0, b".")
             self._clients[name].send(Message.chat(content, id=id, to=to))
@@ -237,13 +237,13 @@ class Server:
         self.close()
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the open files."""
         wait(self.store.close())
         os.close(self._log)
 
 
 def wait(coroutine) -> Any:
-    """Return what a coroutine returns that waits for nothing."""
+    """Return the result of a coroutine that does not wait."""
     results: list[Any] = []
     Deferred.fromCoroutine(coroutine).addBoth(results.append)
     (result,) = results
@@ -254,21 +254,21 @@ def wait(coroutine) -> Any:
 
 @dataclass(frozen=True)
 class Scene:
-    """What is done until the end, or until the process is killed.
+    """The actions until the end, or until the process is killed.
 
     Attributes:
-        keep: How many messages are kept of each stream.
+        keep: The number of messages kept in each stream.
     """
 
     keep: int
 
     @property
     def retention(self) -> Retention:
-        """How much is kept."""
+        """The limits on stored messages."""
         return Retention(max_messages=self.keep)
 
     def act(self, directory: Path, log: Path, turns: Sequence[Any] = TURNS) -> None:
-        """Do it."""
+        """Carry out the actions."""
         server = Server(directory, self.retention, log)
         server.start()
         for number, turn in enumerate(turns):
@@ -284,7 +284,7 @@ class Scene:
         server.stop()
 
     def check(self, directory: Path, log: Path) -> str:
-        """Check what is there after it was killed, go on, and check again; sum it up."""
+        """Check the state after the kill, continue, and check again; return a summary."""
         heard = read_heard(log)
         server = Server(directory, self.retention, log)
         server.store.open()
@@ -314,7 +314,7 @@ class Scene:
         return f"{sum(counts)} stored, {len(heard.messages)} told"
 
     def _check_going_on(self, directory: Path, log: Path, heard: Heard) -> None:
-        """Say again, under the same ids, what has no receipt; all is there once, in order."""
+        """Resend messages without a receipt with the same ids; check that all are there once."""
         rest = [[said for said in turn if said[1] not in heard.receipts(said[0])] for turn in TURNS]
         log.unlink(missing_ok=True)
         self.act(directory, log, rest)
@@ -333,7 +333,7 @@ class Scene:
         check_tables(directory / "chatd.db")
 
     def _check_stream(self, server: Server, key: str, said: Sequence[str]) -> list[Message]:
-        """Check that a stream holds what was said in it, as far as it goes, and return it."""
+        """Check that a stream holds a beginning of its messages, and return them."""
         page = wait(server.store.read(key, after=0, limit=1000, max_bytes=10**9))
         messages = page.messages
         assert page.is_complete
@@ -351,12 +351,12 @@ SCENES = (Scene(keep=1000), Scene(keep=4))
 
 
 def all_said() -> list[tuple[str, str, str | None]]:
-    """What is said in all turns."""
+    """Return the messages of all turns."""
     return [said for turn in TURNS for said in turn]
 
 
 def whole_turns() -> list[list[int]]:
-    """How many messages the lobby and the direct messages may have: those of whole turns."""
+    """Return the possible lengths of the lobby and the direct messages: whole turns."""
     counts = [[0, 0]]
     for turn in TURNS:
         direct = sum(to is not None for _, _, to in turn)
@@ -365,7 +365,7 @@ def whole_turns() -> list[list[int]]:
 
 
 def check_tables(path: Path) -> None:
-    """Check that a database is whole, and that what it says of its streams fits."""
+    """Check that a database is intact, and that its tables of streams fit the messages."""
     connection = sqlite3.connect(path)
     try:
         (result,) = connection.execute("PRAGMA integrity_check").fetchone()
@@ -384,10 +384,10 @@ def check_tables(path: Path) -> None:
 
 
 def run_until(scene: Scene, fatal: int, directory: Path, *, are_instructions: bool) -> int:
-    """Act in a process of its own, to be killed at a step; return how many steps were done.
+    """Act in a new process, to be killed at a step; return the number of its steps.
 
     Returns:
-        The number; 0 where it was killed.
+        The number of steps; 0 if the process was killed.
     """
     reading, writing = os.pipe()
     process = os.fork()
@@ -416,7 +416,7 @@ def run_until(scene: Scene, fatal: int, directory: Path, *, are_instructions: bo
 
 
 def kill(scene: Scene, fatal: int, *, are_instructions: bool = False) -> str:
-    """Let the server be killed at a step, check all that must hold, and sum it up."""
+    """Let the server be killed at a step, check all promises, and return a summary."""
     with tempfile.TemporaryDirectory(prefix="chatd-") as name:
         directory = Path(name)
         run_until(scene, fatal, directory, are_instructions=are_instructions)
@@ -440,7 +440,7 @@ def spread(count: int, points: int, seed: int) -> list[int]:
 
 
 def main() -> None:
-    """Kill a server at each of the steps that were asked for."""
+    """Kill a server at each of the chosen steps."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--points", type=int, default=60, help="how many steps, of each scene")
     parser.add_argument("--every", type=int, help="every so many steps instead")

@@ -1,15 +1,15 @@
-"""Programs in a mount namespace of their own."""
+"""Programs in their own mount namespace."""
 
 import subprocess
 
 import pytest
 
 OWN_MOUNTS = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c")
-"""What runs a shell that may mount what it likes, seen by itself and its children alone."""
+"""Runs a shell that may mount anything; only it and its children see the mounts."""
 
 
 def mounting(script_, data, *program):
-    """Return a program that is run when a shell has mounted something for it alone."""
+    """Return a command that runs a program after a shell has mounted something for it."""
     try:
         completed = subprocess.run(
             [*OWN_MOUNTS, script_, data], capture_output=True, check=False, timeout=20

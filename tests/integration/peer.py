@@ -23,7 +23,7 @@ MAC_BYTES = 32
 MOST_IN_RECORD = 65535 - 16
 """Bytes of plaintext in a Noise message of full length: the rest is its tag."""
 TIMEOUT_S = 30.0
-"""When a read that nothing answers fails; only a broken daemon is waited for so long."""
+"""Time after which a read without an answer fails, in seconds; only a broken daemon needs it."""
 
 
 class Type(enum.IntEnum):
@@ -42,7 +42,7 @@ class Type(enum.IntEnum):
 
 
 class Frame(NamedTuple):
-    """One frame, opened."""
+    """One decoded frame."""
 
     type: int
     header: dict[str, Any]
@@ -54,18 +54,18 @@ class Closed(EOFError):
 
 
 class Refused(Exception):
-    """The daemon is not the one that this peer was told to expect."""
+    """The daemon is not the expected daemon."""
 
 
 def derive(key: bytes, info: bytes) -> bytes:
-    """HKDF-SHA256 (RFC 5869) without a salt, for 32 bytes: one block."""
+    """Derive 32 bytes by HKDF-SHA256 (RFC 5869) without a salt: one block."""
     return hmac.digest(hmac.digest(bytes(32), key, "sha256"), info + b"\x01", "sha256")
 
 
 def frame(
     type_: int, header: dict[str, Any] | bytes, content: bytes = b"", *, key: bytes = NO_KEY
 ) -> bytes:
-    """Encode one frame, length prefix and all; a header of bytes goes as it is."""
+    """Encode one frame, with its length prefix; a header of bytes is used unchanged."""
     head = header if isinstance(header, bytes) else json.dumps(header).encode()
     sums = zlib.crc32(head), zlib.crc32(content)
     prelude = PRELUDE.pack(MAGIC, 1, type_, len(head), sums[0], len(content), sums[1])
@@ -75,7 +75,7 @@ def frame(
 
 
 def opened(envelope: bytes, *, key: bytes = NO_KEY) -> Frame:
-    """Check every field of an envelope, and give what it holds."""
+    """Check every field of an envelope, and return its content."""
     magic, version, type_, head_size, head_crc, size, crc = PRELUDE.unpack_from(envelope)
     start = PRELUDE.size + MAC_BYTES
     head, content = envelope[start : start + head_size], envelope[start + head_size :]
@@ -94,13 +94,13 @@ class Peer:
     """One connection to a daemon on a UNIX socket.
 
     Args:
-        path: Where the daemon listens.
-        key: The shared key, for a daemon that has one; it also turns on the secure channel.
+        path: The daemon's socket.
+        key: The shared key, for a daemon with a key; it also turns on the secure channel.
 
     Attributes:
         init: The header of SESSION_INIT.
         welcome: The header of the welcome.
-        name: The name that the welcome gave.
+        name: The name from the welcome.
     """
 
     def __init__(self, path: str, key: bytes | None = None) -> None:
@@ -120,7 +120,7 @@ class Peer:
             raise
 
     def _meet(self, key: bytes | None) -> None:
-        """Tell by the first eight bytes what the daemon is; do the handshake if it has a key."""
+        """Find the daemon's kind from the first eight bytes; do the handshake if it has a key."""
         first = self._read(len(PREAMBLE))
         if key is None:
             if first == PREAMBLE:
@@ -144,7 +144,7 @@ class Peer:
         self._channel = channel
 
     def close(self) -> None:
-        """Close the socket, without a word."""
+        """Close the socket without a goodbye."""
         self.socket.close()
 
     # Bytes.
@@ -165,7 +165,7 @@ class Peer:
         return self._read(*RECORD_LENGTH.unpack(self._read(RECORD_LENGTH.size)))
 
     def _take(self, size: int) -> bytes:
-        """Give the next bytes of the frame stream, whether it runs in records or not."""
+        """Return the next bytes of the frame stream, with or without records."""
         while len(self._arrived) < size:
             if self._channel is None:
                 self._arrived += self._read(size - len(self._arrived))
@@ -176,7 +176,7 @@ class Peer:
         return taken
 
     def sealed(self, data: bytes, most: int = MOST_IN_RECORD) -> list[bytes]:
-        """Give what carries a piece of the frame stream: records, or the bytes as they are."""
+        """Return the bytes that carry a piece of the frame stream, in records with a key."""
         pieces = [data[start : start + most] for start in range(0, len(data), most)]
         if self._channel is None:
             return pieces
@@ -198,7 +198,7 @@ class Peer:
         self.write(self.encoded(type_, header, content))
 
     def receive(self) -> Frame:
-        """Give the next frame, whatever it is.
+        """Return the next frame, of any type.
 
         Raises:
             Closed: The daemon has closed the connection.
@@ -207,9 +207,9 @@ class Peer:
         return opened(self._take(size), key=self.key)
 
     def expect(self, type_: int, **fields: object) -> Frame:
-        """Give the next frame of a type with these header fields.
+        """Return the next frame of a type with these header fields.
 
-        A ping is answered on the way and events are passed over: they come when they like.
+        Pings are answered meanwhile, and events are skipped: both may come at any time.
         """
         while True:
             got = self.receive()
@@ -226,7 +226,7 @@ class Peer:
         self.send(Type.HEARTBEAT, {"n": ping.header["n"]}, b"pong")
 
     def rest(self) -> list[Frame]:
-        """Give all that comes until the daemon closes, but events and heartbeats."""
+        """Return all frames until the daemon closes, except events and heartbeats."""
         frames: list[Any] = []
         while True:
             try:
@@ -239,7 +239,7 @@ class Peer:
     # Sessions.
 
     def begin(self) -> dict[str, Any]:
-        """Take SESSION_INIT, and give its header."""
+        """Receive SESSION_INIT, and return its header."""
         got = self.receive()
         assert got.type == Type.SESSION_INIT, got
         self.init = got.header
@@ -251,7 +251,7 @@ class Peer:
         self.send(Type.SESSION_ACK, {"session_id": self.init["session_id"], **fields})
 
     def establish(self, name: str) -> None:
-        """Go through the whole handshake of the session."""
+        """Do the whole handshake of the session."""
         self.begin()
         self.acknowledge(name=name)
         got = self.receive()

@@ -1,4 +1,4 @@
-"""The daemon as a process of its own, and the test case of those who talk to it as a stranger."""
+"""The daemon as a process, and the base class of tests with a foreign peer."""
 
 import atexit
 import base64
@@ -30,12 +30,12 @@ def end_with_the_tests():
 threading.Thread(target=end_with_the_tests, daemon=True).start()
 run()
 """
-"""``twistd``, which also ends when the tests' process is gone, however that came about."""
+"""``twistd``, which also ends when the tests' process is gone for any reason."""
 _names = itertools.count(1)
 
 
 class Daemon:
-    """One ``twistd chatd`` on a UNIX socket in a directory of its own.
+    """A ``twistd chatd`` on a UNIX socket in its own directory.
 
     Args:
         options: Options of the command line besides the endpoint and the key.
@@ -63,7 +63,7 @@ class Daemon:
         self._wait_until_it_listens()
 
     def _wait_until_it_listens(self) -> None:
-        """Try to connect until it works; the pauses end early if the process does."""
+        """Try to connect until it works; a pause ends early if the process ends."""
         while not self._accepts():
             try:
                 self.process.wait(0.02)
@@ -80,7 +80,7 @@ class Daemon:
             return True
 
     def log(self) -> str:
-        """Give all that the daemon has logged."""
+        """Return the daemon's whole log."""
         return (self.directory / "log").read_text()
 
     def stop(self) -> None:
@@ -99,14 +99,14 @@ class Daemon:
 
 @functools.cache
 def shared_daemon(key: bytes | None, *options: str) -> Daemon:
-    """Give the daemon with this key and these options, which runs until the tests end."""
+    """Return the daemon with this key and these options, which runs until the tests end."""
     daemon = Daemon(*options, key=key)
     atexit.register(daemon.stop)
     return daemon
 
 
 class PeerTestCase(SynchronousTestCase):
-    """Peers of a daemon that is shared by all tests with the same key and options."""
+    """Peers of a daemon that all tests with the same key and options share."""
 
     key: bytes | None = None
     options: tuple[str, ...] = ()
@@ -116,30 +116,30 @@ class PeerTestCase(SynchronousTestCase):
         self._logged = len(self.daemon.log())
 
     def tearDown(self):
-        """Look whether the daemon is alive, and has met nothing that it did not expect."""
+        """Check that the daemon runs, and has logged no unexpected failure."""
         self.assertIsNone(self.daemon.process.poll())
         log = self.daemon.log()[self._logged :]
         self.assertNotIn("Traceback", log)
         self.assertNotIn("#critical", log)
 
     def name(self):
-        """Give a name that nobody has used before."""
+        """Return an unused name."""
         return f"peer-{next(_names)}"
 
     def connect(self):
-        """Give a peer that has met the daemon, and nothing more."""
+        """Return a peer that has met the daemon, without a session."""
         peer = Peer(self.daemon.path, self.key)
         self.addCleanup(peer.close)
         return peer
 
     def join(self, name=None):
-        """Give a peer whose session is established."""
+        """Return a peer with an established session."""
         peer = self.connect()
         peer.establish(name or self.name())
         return peer
 
     def assert_refused(self, peer, code):
-        """One ERROR, then DISCONNECT, both with this code, and the connection is closed."""
+        """Check for one ERROR and a DISCONNECT, both with this code, and the end."""
         last = peer.rest()
         self.assertEqual([got.type for got in last], [Type.ERROR, Type.DISCONNECT])
         self.assertEqual([got.header["code"] for got in last], [code, code])
@@ -153,4 +153,4 @@ if TYPE_CHECKING:
 else:
 
     class PeerMixin:
-        """What is mixed into a `PeerTestCase`: to mypy it is that case, to the runners nothing."""
+        """The base of mixins for a `PeerTestCase`: that case for mypy, nothing for the runners."""

@@ -1,4 +1,4 @@
-"""What tests that start processes share: daemons and commands, and waiting for what they say."""
+"""Daemons and commands as processes, and waiting for their output."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 DEADLINE_S = 20
-"""How long anything that is waited for may take."""
+"""Limit on every wait, in seconds."""
 
 
 def script(name: str) -> str:
-    """Return the path of a command that is installed with chatd, or else its bare name."""
+    """Return the path of a command that is installed with chatd, or its bare name."""
     path = Path(sysconfig.get_path("scripts")) / name
     return str(path) if path.exists() else name
 
 
 def run_command(*arguments: str | Path, **options) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end; its output, and any input, is text."""
+    """Run a command to its end; its input and output are text."""
     name, *rest = arguments
     return subprocess.run(
         [script(str(name)), *rest],
@@ -38,13 +38,13 @@ def run_command(*arguments: str | Path, **options) -> subprocess.CompletedProces
 
 
 class Output:
-    """What is written to a descriptor, kept as it comes, so that a text in it can be waited for.
+    """The output on a descriptor, kept as it comes, so that a test can wait for a text in it.
 
     Args:
-        descriptor: What to read from; closed at its end.
+        descriptor: The descriptor to read from; closed at its end.
 
     Attributes:
-        is_at_end: Whether nobody can write to it any more.
+        is_at_end: Whether all writers have closed it.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -57,7 +57,7 @@ class Output:
 
     @property
     def text(self) -> str:
-        """All that was written until now."""
+        """The output so far."""
         return self._data.decode("utf-8", "replace")
 
     def wait_for(self, pattern: str) -> re.Match[str]:
@@ -71,7 +71,7 @@ class Output:
         return match
 
     def wait_for_end(self) -> str:
-        """Wait until nobody can write any more, and return all that was written."""
+        """Wait until all writers have closed it, and return the whole output."""
         self._reader.join(DEADLINE_S)
         assert self.is_at_end, f"no end, but: {self.text}"
         return self.text
@@ -84,7 +84,7 @@ class Output:
         while not is_at_end:
             try:
                 data = self._read_some()
-            except OSError:  # of a terminal that nobody has open any more
+            except OSError:  # a terminal that no process has open any more
                 data = b""
             is_at_end = not data
             if is_at_end:
@@ -103,8 +103,8 @@ class Process:
         options: Passed on to `subprocess.Popen`.
 
     Attributes:
-        output: What it writes to standard output.
-        errors: What it writes to standard error.
+        output: Its standard output.
+        errors: Its standard error.
     """
 
     def __init__(self, *arguments: str | Path, **options) -> None:
@@ -137,21 +137,21 @@ class Process:
         self.errors.wait_for_end()
 
     def write(self, data: bytes) -> None:
-        """Write to its standard input."""
+        """Write to the command's standard input."""
         standard_input: Any = self._process.stdin
         standard_input.write(data)
         standard_input.flush()
 
     def close_input(self) -> None:
-        """End its standard input."""
+        """Close the command's standard input."""
         self._process.stdin.close()
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal."""
+        """Send the command a signal."""
         self._process.send_signal(number)
 
     def wait(self) -> int:
-        """Wait until it ends, and return its status."""
+        """Wait until the command ends, and return its status."""
         return self._process.wait(DEADLINE_S)
 
 
@@ -162,22 +162,22 @@ FOREGROUND = ("twistd", "-n", "--pidfile=")
 def daemon(
     *options: str | Path, endpoint: str, program: tuple[str, ...] = FOREGROUND
 ) -> Iterator[Process]:
-    """Run the daemon in the foreground, listening on an endpoint before anything else is done."""
+    """Run the daemon in the foreground; return when it listens on an endpoint."""
     with Process(*program, "chatd", "--endpoint", endpoint, *options) as process:
         process.output.wait_for(re.escape(f"listening on {endpoint}"))
         yield process
 
 
 class Daemonized:
-    """A daemon that has left its terminal, and is killed with the context if it still runs.
+    """A daemon that has left its terminal; the context's end kills it if it still runs.
 
     Args:
-        directory: Where it keeps its files.
+        directory: The directory for its files.
         options: The options of `twistd chatd`.
-        program: The options of `twistd` that come before them.
+        program: The options of `twistd` before them.
 
     Attributes:
-        pid_file: Holds its process id while it runs.
+        pid_file: The file with its process id while it runs.
         log_file: Its log.
     """
 
@@ -208,14 +208,14 @@ class Daemonized:
 
     @property
     def log(self) -> str:
-        """What it has logged."""
+        """The daemon's log."""
         return self.log_file.read_text()
 
     def terminate(self) -> None:
-        """Ask it to stop."""
+        """Ask the daemon to stop."""
         assert self._pid is not None
         os.kill(self._pid, signal.SIGTERM)
 
     def wait(self) -> None:
-        """Wait until it ends."""
+        """Wait until the daemon ends."""
         self._running.wait_for_end()

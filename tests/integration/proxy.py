@@ -1,8 +1,8 @@
-"""A proxy between clients and a server, which does to what passes whatever a network can do.
+"""A proxy between clients and a server that imitates every fault of a network.
 
-A `Script` decides, from a seed, what becomes of each piece that passes: it is cut into smaller
-ones, held back for some turns of the reactor, doubled, damaged or cut off, or the connection is
-reset. `Script.disturb` does no more than decide, so that the same faults can be had in memory.
+A `Script` decides, from a seed, what happens to each piece of data: it is cut into smaller pieces,
+held back for some reactor turns, doubled, damaged or cut off, or the connection is reset.
+`Script.disturb` only decides, so that tests in memory can use the same faults.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ __all__ = ["Fault", "Link", "Proxy", "Script", "Step", "running_proxy"]
 
 
 class Fault(Enum):
-    """What ends a connection, or damages what passes."""
+    """An event that ends a connection, or damages its data."""
 
     RESET = "reset"
-    """Both sides lose the connection at once; what was held back is gone."""
+    """Both sides lose the connection at once; held-back data is lost."""
     TRUNCATE = "truncate"
     """A part of a piece passes, and then the connection is closed in both directions."""
     DOUBLE = "double"
@@ -47,12 +47,12 @@ MAX_TURNS = 3
 
 
 class Step:
-    """What is to be done with a link next.
+    """The next action on a link.
 
     Attributes:
-        data: What passes.
-        turns: For how many turns of the reactor it is held back first.
-        fault: What ends the link after it, if anything.
+        data: The data that passes.
+        turns: The number of reactor turns for which it is held back first.
+        fault: The fault that ends the link afterwards, or None.
     """
 
     __slots__ = ("data", "fault", "turns")
@@ -64,16 +64,16 @@ class Step:
 
 
 class Script:
-    """Decides what becomes of what passes.
+    """Decides what happens to data that passes.
 
     Args:
-        seed: What the faults are chosen by.
-        faults: Those that there may be.
-        number: How many there are at most; after them everything passes, in pieces.
-        chance: How likely one is, for each piece that arrives.
+        seed: The seed of the random choices.
+        faults: The possible faults.
+        number: Limit on the number of faults; after them everything passes, in pieces.
+        chance: The probability of a fault, for each piece of data.
 
     Attributes:
-        done: The faults that there were.
+        done: The faults so far.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Script:
         self.done: list[Fault] = []
 
     def disturb(self, data: bytes, *, to_server: bool) -> list[Step]:
-        """Decide what becomes of a piece that goes one way, here whichever that is."""
+        """Decide what happens to a piece of data in one direction."""
         random_ = self._random
         fault = None
         if len(self.done) < self._number and random_.random() < self._chance:
@@ -118,36 +118,36 @@ class _End(Protocol):
     """One end of a link.
 
     Attributes:
-        other: The other end, once it is there.
+        other: The other end, once it is connected.
     """
 
     def __init__(self, link: Link) -> None:
         self.link = link
         self.other: _End | None = None
-        self.queue: deque[Step] = deque()  # what is to pass to the other end
-        self.is_closed = False  # whether its peer says nothing more
+        self.queue: deque[Step] = deque()  # steps towards the other end
+        self.is_closed = False  # whether its peer sends no more data
         self.is_gone = False
 
     def connectionMade(self) -> None:
-        """Take note of it."""
+        """Note the connection."""
         self.transport.setTcpNoDelay(True)
         self.link.end_made(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Take what arrived."""
+        """Take received data."""
         self.link.arrived(self, data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Take note of it."""
+        """Note the connection's end."""
         self.is_gone = self.is_closed = True
         self.link.end_lost(self)
 
 
 class Link:
-    """One connection through the proxy: one from a client, one to the server.
+    """A pair of connections through the proxy: from a client, and to the server.
 
     Attributes:
-        is_black_hole: Whether what arrives vanishes, as does the news that an end is gone.
+        is_black_hole: Whether received data is dropped, and the news of an end's close too.
     """
 
     def __init__(self, proxy: Proxy) -> None:
@@ -159,11 +159,11 @@ class Link:
 
     @property
     def is_over(self) -> bool:
-        """Whether both ends are gone."""
+        """Whether both ends are closed."""
         return all(end.is_gone or end.transport is None for end in (self.near, self.far))
 
     def swallow(self) -> None:
-        """Let whatever is sent vanish from now on: neither side learns that the other is gone."""
+        """Drop all data from now on: neither side learns that the other is gone."""
         self.is_black_hole = True
         self.near.queue.clear()
         self.far.queue.clear()
@@ -177,7 +177,7 @@ class Link:
                 transport.abortConnection()
 
     def close(self) -> None:
-        """Close both ends, once what was passed on is sent."""
+        """Close both ends after the passed data is sent."""
         for end in (self.near, self.far):
             end.queue.clear()
             if end.transport is not None and not end.is_gone:
@@ -204,7 +204,7 @@ class Link:
     # From the proxy
 
     def pass_on(self) -> bool:
-        """Do what is due in this turn; say whether there is more to do."""
+        """Do the due actions of this turn; return whether there are more."""
         for end in (self.near, self.far):
             other = end.other
             assert other is not None
@@ -238,11 +238,11 @@ class Proxy:
     Args:
         reactor: The reactor.
         there: The client endpoint string of the server.
-        script: What becomes of what passes.
+        script: Decides what happens to the data.
 
     Attributes:
         script: The same; it may be changed.
-        links: The connections that there were, the oldest first.
+        links: All links so far, the oldest first.
         endpoint: The client endpoint string of the proxy itself.
     """
 
@@ -268,7 +268,7 @@ class Proxy:
         self.endpoint = f"tcp:127.0.0.1:{host.port}"
 
     async def stop(self) -> None:
-        """Listen no more, and reset what is left; return when all of it is gone."""
+        """Stop listening, and reset the remaining links; return when all are gone."""
         await self._port.stopListening()
         await gatherResults(self._connecting, consumeErrors=True)
         for link in self.links:
@@ -298,12 +298,12 @@ class Proxy:
         self._connecting.append(connecting)
 
     def wake(self) -> None:
-        """Pass on what is there, turn by turn, until nothing is left."""
+        """Pass waiting data on, turn by turn, until nothing is left."""
         if not self._loop.running:
             self._loop.start(0)
 
     def check_over(self) -> None:
-        """Tell who stops the proxy when all is gone."""
+        """Wake the waiter of `stop` when all links are gone."""
         if self._over is not None and all(link.is_over for link in self.links):
             over, self._over = self._over, None
             over.callback(None)
@@ -327,12 +327,12 @@ class _EndFactory(Factory):
 
 @asynccontextmanager
 async def running_proxy(reactor, there: str, script: Script | None = None) -> AsyncIterator[Proxy]:
-    """Run a proxy for the time of a context.
+    """Run a proxy within a context.
 
     Args:
         reactor: The reactor.
         there: The client endpoint string of the server.
-        script: What becomes of what passes; everything passes as it is cut where there is none.
+        script: Decides what happens to the data; without a script, all data passes unchanged.
     """
     proxy = Proxy(reactor, there, Script(0) if script is None else script)
     await proxy.start()

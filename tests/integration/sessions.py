@@ -1,4 +1,4 @@
-"""What the tests of sessions on real sockets share: a server of either kind, and its clients."""
+"""Servers on TCP and on UNIX sockets, and their clients, for the tests of sessions."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ with_and_without_key = pytest.mark.parametrize("key", [None, KEY], ids=["clear",
 
 
 class Behaviour:
-    """Tests that a subclass runs on one kind of sockets."""
+    """Tests that a subclass runs on one kind of socket."""
 
     sockets: ClassVar[Sockets]
 
     def serve(self, key: bytes | None = None, factory_class=ChatFactory, **options):
-        """Run a server for the time of a context."""
+        """Run a server within a context."""
         factory = factory_class(reactor, key=key, **options)
         return running_server(reactor, factory, self.sockets)
 
 
 async def connect(server, name: str | None = None, **options) -> Any:
-    """Connect a client, of the class that `protocol` names, with the server's key."""
+    """Connect a client, of the class `protocol`, with the server's key."""
     return await chatd.connect(reactor, server.endpoint, name=name, **options)
 
 
@@ -41,7 +41,7 @@ async def connect_many(server, number: int, **options) -> list[ChatClient]:
 
 
 async def all_of(coroutines) -> list[Any]:
-    """Run coroutines at once, and return what they return."""
+    """Run coroutines at once, and return their results."""
     return await gatherResults(list(map(Deferred.fromCoroutine, coroutines)), consumeErrors=True)
 
 
@@ -51,7 +51,7 @@ async def leave(*clients: ChatClient) -> None:
 
 
 async def settle(asked: Sequence[Deferred[Any]]) -> None:
-    """Wait until each answer has come, or the session has ended before."""
+    """Wait until each answer has come, or the session has ended."""
     for answer in asked:
         with suppress(SessionEnded):
             await answer
@@ -77,7 +77,7 @@ class Witness(ChatClient):
             waiter.callback(None)
 
     async def next_event(self) -> dict[Any, Any]:
-        """Return the oldest event that was not returned yet."""
+        """Return the oldest event that was not returned before."""
         while not self._events:
             self._waiter = Deferred()
             await self._waiter
@@ -85,7 +85,7 @@ class Witness(ChatClient):
 
 
 class Watched(Session):
-    """A session whose end can be waited for."""
+    """A session whose end a test can wait for."""
 
     __slots__ = ("end_reason",)
 

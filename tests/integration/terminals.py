@@ -1,4 +1,4 @@
-"""A terminal for the tests of what is used at one: keys go in, and a screen's text comes out."""
+"""A terminal for tests: it takes keys, and returns the text of its screen."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ CTRL_D = "\x04"
 CTRL_Z = "\x1a"
 
 _ROWS, _COLUMNS = 24, 100
-# This terminal does not tell where its cursor is, nor is it asked.
+# This terminal cannot report its cursor's position, so prompt_toolkit must not ask for it.
 _ENVIRONMENT = {
     "TERM": "xterm",
     "COLORTERM": "",
     "NO_COLOR": "",
     "PROMPT_TOOLKIT_NO_CPR": "1",
 }
-# Who begins a session gets the first terminal that it opens as its own: signals come from it.
+# The first terminal that a session leader opens becomes its own, and sends it signals.
 _AT = 'exec <"$0" >"$0" 2>&1; exec "$@"'
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 
 
 class Screen(Output):
-    """What is written to a terminal, without what only moves its cursor or sets its colours."""
+    """The output to a terminal, without cursor movements and colours."""
 
     def __init__(self, descriptor: int) -> None:
         self._closing, self._close = os.pipe()
         super().__init__(descriptor)
 
     def close(self) -> None:
-        """Read no more."""
+        """Stop reading."""
         os.write(self._close, b".")
         self.wait_for_end()
 
     def wait_for_raw(self, pattern: str) -> None:
-        """Wait until a regular expression is found in all that was written."""
+        """Wait until a regular expression matches the raw output."""
         with self._grown:
             is_there = self._grown.wait_for(lambda: re.search(pattern, self.raw_text), DEADLINE_S)
         assert is_there, f"{pattern!r} was not written, but: {self.raw_text!r}"
@@ -56,7 +56,7 @@ class Screen(Output):
 
     @property
     def raw_text(self) -> str:
-        """All that was written, as it was."""
+        """The raw output so far."""
         return super().text
 
     def _read_some(self) -> bytes:
@@ -70,15 +70,15 @@ class Screen(Output):
 
 
 class TerminalProcess:
-    """A command at a terminal of its own, which is ended with the context.
+    """A command at its own terminal, which is ended with the context.
 
     Args:
         name: The command's name.
         arguments: Its arguments.
-        environment: What it finds in its environment, besides what this process does.
+        environment: Environment variables to add to those of this process.
 
     Attributes:
-        screen: What it shows.
+        screen: The terminal's screen.
     """
 
     def __init__(self, name: str, *arguments: str, **environment: str) -> None:
@@ -113,25 +113,25 @@ class TerminalProcess:
         os.write(self._keyboard, keys.encode())
 
     def send_signal(self, number: int) -> None:
-        """Send the command a signal, from elsewhere."""
+        """Send the command a signal from outside the terminal."""
         self._process.send_signal(number)
 
     def hang_up(self) -> None:
-        """Take the terminal away."""
+        """Close the terminal."""
         self.screen.close()
         keyboard, self._keyboard = self._keyboard, os.open(os.devnull, os.O_RDONLY)
         os.close(keyboard)
 
     @property
     def is_as_usual(self) -> bool:
-        """Whether the terminal shows what is typed, and gives it out by the line."""
+        """Whether the terminal echoes typed keys, and passes them on by the line."""
         usual = termios.ECHO | termios.ICANON | termios.ISIG
         return termios.tcgetattr(self._keyboard)[3] & usual == usual
 
     def wait_for_prompt(self) -> None:
-        """Wait until the command itself reads each key."""
+        """Wait until the command reads each key itself."""
         deadline = time.monotonic() + DEADLINE_S
-        while self.is_as_usual:  # nothing tells of that but the terminal's state
+        while self.is_as_usual:  # only the terminal's state shows that
             assert time.monotonic() < deadline, self.screen.text
             os.sched_yield()
 
@@ -144,5 +144,5 @@ PROMPT = "(?m)^>"
 
 
 def alice_at(endpoint, *options, **environment):
-    """Run the client as alice, for the time of a context."""
+    """Run the client as alice, within a context."""
     return TerminalProcess("chatd", "connect", endpoint, "--name", "alice", *options, **environment)

@@ -1,4 +1,4 @@
-"""Sockets that are handed over as systemd does: served, and left as they were."""
+"""Sockets that are passed as systemd does: the daemon serves them, and leaves their files."""
 
 import signal
 import socket
@@ -23,11 +23,11 @@ for place, copy in enumerate(copies, 3):
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(copies)), LISTEN_FDNAMES=names)
 os.execv(command[0], command)
 """
-"""Hands sockets over to a command: their numbers, their names, and the command."""
+"""Passes sockets to a command: their numbers, their names, and the command."""
 
 
 def daemon(sockets, *options, start=Process):
-    """Start a daemon with sockets that have names."""
+    """Start a daemon with named sockets."""
     name, *twistd = FOREGROUND
     numbers = [each.fileno() for each in sockets.values()]
     given = ",".join(map(str, numbers)), ":".join(sockets)
@@ -42,7 +42,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def unix_socket(path):
-    """Return a socket that systemd would have made, for the daemon's group."""
+    """Return a socket as systemd makes it, for the daemon's group."""
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(str(path))
         path.chmod(0o660)
@@ -51,7 +51,7 @@ def unix_socket(path):
 
 
 async def test_unix(unix_socket, path):
-    """A UNIX socket is served by one daemon after the other; its file stays, and its mode."""
+    """Several daemons in turn serve a UNIX socket; its file and its mode stay."""
     for _ in range(2):
         with daemon({"chat": unix_socket}, "--endpoint", "systemd:domain=UNIX:index=0") as process:
             client = await chatd.connect(reactor, f"unix:{path}")
@@ -64,7 +64,7 @@ async def test_unix(unix_socket, path):
 
 
 async def test_by_name(unix_socket, path):
-    """Several are told apart by their names, and one that was not asked for is left alone."""
+    """Sockets are told apart by their names, and an unrequested socket is left alone."""
     with (
         socket.create_server(("127.0.0.1", 0)) as tcp,
         socket.create_server(("127.0.0.1", 0)) as other,
@@ -92,7 +92,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("endpoint", "expected"), REFUSED.values(), ids=REFUSED)
 def test_refused(unix_socket, endpoint, expected):
-    """What cannot be had is told in one line."""
+    """A socket that is not available is reported in one line."""
     options = ("--socket-mode", "600") if expected == "SocketMode=" else ()
     sockets = {"chat": unix_socket}
     completed = daemon(sockets, "--endpoint", endpoint, *options, start=run_command)

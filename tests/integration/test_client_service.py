@@ -1,4 +1,4 @@
-"""Twisted's own `ClientService` keeps a client connected, too."""
+"""Twisted's own `ClientService` also keeps a client connected."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from chatd.testing import running_server
 
 
 async def test_connects_again():
-    """A client that the server sends away to come back comes back, and speaks."""
+    """A client that the server disconnects with `retry` reconnects, and can send."""
     async with running_server(reactor, ChatFactory(reactor), "unix") as server:
         service = ClientService(
             client_endpoint(reactor, server.endpoint),

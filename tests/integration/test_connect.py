@@ -15,26 +15,26 @@ MANY = [f"line {number}" for number in range(10_000)]
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory):
-    """Return the endpoint string of a daemon, which takes contents of up to 1,000 bytes."""
+    """Return the endpoint string of a daemon with a limit of 1,000 bytes of content."""
     endpoint = f"unix:{tmp_path_factory.mktemp('daemon')}/chat.sock"
     with daemon("--max-content", "1000", endpoint=endpoint):
         yield endpoint
 
 
 def connect(endpoint, *options, lines=()):
-    """Run `chatd connect` with lines in a pipe."""
+    """Run `chatd connect` with lines from a pipe."""
     return run_command("chatd", "connect", endpoint, *options, input="".join(lines))
 
 
 def shown(completed):
-    """Return the lines that a command showed, which must have gone well."""
+    """Return the output lines of a successful command."""
     assert completed.stderr == ""
     assert completed.returncode == 0
     return completed.stdout.splitlines()
 
 
 def test_pipe(endpoint):
-    """Each line of a pipe is sent and its receipt shown, the last one without an end too."""
+    """Each line of a pipe is sent and its receipt shown, also a last line without an end."""
     completed = connect(endpoint, "--name", "alice", lines=["one\n", "two\r\n", "\n", "four"])
 
     assert shown(completed) == [
@@ -47,7 +47,7 @@ def test_pipe(endpoint):
 
 
 def test_file(endpoint, tmp_path):
-    """Each line of a file is sent, and nothing of what is in the pipe."""
+    """Each line of a file is sent, and nothing from the pipe."""
     file = tmp_path / "lines"
     file.write_text("from the file\nto the end\n")
     completed = connect(endpoint, "--file", file, "--name", "al", lines=["from the pipe\n"])
@@ -56,19 +56,19 @@ def test_file(endpoint, tmp_path):
 
 
 def test_exit(endpoint):
-    """What follows a line `exit` is not sent, nor is that line."""
+    """Lines after a line `exit` are not sent, nor is that line."""
     completed = connect(endpoint, "--name", "alice", lines=["one\n", "exit\n", "two\n"])
 
     assert shown(completed)[1:] == ["alice: one"]
 
 
 def test_nothing_to_send(endpoint):
-    """An empty pipe is no fault: there is a session, and it ends."""
+    """An empty pipe is not an error: a session begins and ends."""
     assert shown(connect(endpoint, "--name", "alice")) == ["* you are alice, in lobby"]
 
 
 def test_json(endpoint):
-    """With --json everything received is one JSON object a line."""
+    """With --json, each received message or event is one JSON object a line."""
     completed = connect(endpoint, "--json", "--name", "alice", lines=["hello\n"])
     welcome, message = map(json.loads, shown(completed))
 
@@ -88,7 +88,7 @@ def test_json(endpoint):
 
 
 async def test_others(endpoint):
-    """What others say and do is shown as it comes, before the input ends."""
+    """Messages and events of others are shown as they come, before the input ends."""
     with Process("chatd", "connect", endpoint, "--json", "--name", "bob") as process:
         process.output.wait_for("welcome")
         alice = await chatd.connect(reactor, endpoint, name="alice")
@@ -123,7 +123,7 @@ def test_many_lines(endpoint, tmp_path, from_file):
 
 
 def test_closed_input(endpoint):
-    """A standard input that is closed is like an empty one."""
+    """A closed standard input is like an empty input."""
     closed = ["sh", "-c", 'exec "$@" <&-', "sh", script("chatd"), "connect", endpoint]
     completed = run_command(*closed)
 
@@ -131,7 +131,7 @@ def test_closed_input(endpoint):
 
 
 def test_closed_output(endpoint):
-    """A standard output that is closed hinders nothing: it was not asked for."""
+    """A closed standard output is not an error: the output was not wanted."""
     closed = ["sh", "-c", 'exec "$@" >&-', "sh", script("chatd"), "connect", endpoint]
     completed = run_command(*closed, input="one\ntwo\n")
 
@@ -139,7 +139,7 @@ def test_closed_output(endpoint):
 
 
 def test_output_that_nobody_reads_on(endpoint):
-    """When a reader like `head` has seen enough, the command ends, and says so in one line."""
+    """When a reader like `head` has gone, the command ends with one line."""
     lines = "".join(f"{line}\n" for line in MANY)
     piped = '"$@" | head -n 2; exit "${PIPESTATUS[0]}"'
     completed = run_command(
@@ -154,7 +154,7 @@ def test_output_that_nobody_reads_on(endpoint):
 
 
 def test_not_utf_8(endpoint):
-    """Lines that are not UTF-8 are named by their numbers and not sent; the others are."""
+    """Errors name the numbers of lines that are not UTF-8; the other lines are sent."""
     lines = ["one\n", "\udcff\udcfe\n", "three\n", "fou\udce9\n"]
     completed = connect(endpoint, "--name", "alice", lines=lines)
 
@@ -168,7 +168,7 @@ def test_not_utf_8(endpoint):
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
 def test_other_encodings(endpoint, tmp_path, encoding):
-    """Of a file or a pipe that begins with the mark of UTF-16 or UTF-32 nothing is sent."""
+    """Nothing of a file or a pipe with the mark of UTF-16 or UTF-32 is sent."""
     file = tmp_path / "lines"
     file.write_bytes("\ufeffone\ntwo\n".encode(encoding))
     piped = file.read_bytes().decode("utf-8", "surrogateescape")
@@ -194,7 +194,7 @@ def test_mark(endpoint, tmp_path):
 
 
 def test_too_long(endpoint):
-    """Lines that are longer than the server takes are named by their numbers; others are sent."""
+    """Errors name the numbers of lines over the server's limit; the other lines are sent."""
     lines = ["x" * 1000 + "\n", "y" * 1001 + "\n", "three\n"]
     completed = connect(endpoint, "--name", "al", lines=lines)
 
@@ -204,7 +204,7 @@ def test_too_long(endpoint):
 
 
 def test_rooms(endpoint):
-    """Lines are said in the first of the rooms, as they are; one is in the others as well."""
+    """Lines go to the first room, unchanged; the client is in the other rooms as well."""
     rooms = ["--room", "attic", "--room", "ops"]
     completed = connect(endpoint, "--name", "alice", *rooms, lines=["hello\n", "/who\n"])
 
@@ -216,7 +216,7 @@ def test_rooms(endpoint):
 
 
 async def test_direct_message(endpoint):
-    """With --json a direct message has who it is to, and no room."""
+    """With --json, a direct message has a receiver, and no room."""
     with Process("chatd", "connect", endpoint, "--json", "--name", "bob") as process:
         process.output.wait_for("welcome")
         alice = await chatd.connect(reactor, endpoint, name="alice")
@@ -228,7 +228,7 @@ async def test_direct_message(endpoint):
 
 
 def test_password(tmp_path):
-    """A password is read from a file, and decides who one is; a wrong one has its own status."""
+    """A password comes from a file, and gives the account; a wrong one has its own status."""
     accounts, right, wrong = tmp_path / "accounts", tmp_path / "right", tmp_path / "wrong"
     run_command("chatd", "passwd", accounts, "alice", input="open sesame\n")
     for file, password in ((right, "open sesame\n"), (wrong, "sesame\n")):
@@ -246,7 +246,7 @@ def test_password(tmp_path):
 
 
 def test_keygen(tmp_path):
-    """A key file is made for its owner alone, and is the one key that its server takes."""
+    """A key file is made for its owner alone, and its server accepts no other key."""
     key_file, other = tmp_path / "key", tmp_path / "other"
     assert run_command("chatd", "keygen", key_file).returncode == 0
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600
@@ -261,7 +261,7 @@ def test_keygen(tmp_path):
 
 
 def test_keygen_does_not_overwrite(tmp_path):
-    """A file that is there is not overwritten."""
+    """An existing file is not overwritten."""
     (tmp_path / "key").write_text("precious")
     completed = run_command("chatd", "keygen", tmp_path / "key")
 

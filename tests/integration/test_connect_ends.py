@@ -1,4 +1,4 @@
-"""`chatd connect` as a process: how it ends when something is wrong, and what it says."""
+"""`chatd connect` as a process: its end and its output if something is wrong."""
 
 import os
 import signal
@@ -26,7 +26,7 @@ USAGE = {
 
 @pytest.mark.parametrize(("arguments", "expected"), USAGE.values(), ids=USAGE)
 def test_usage(arguments, expected):
-    """What is asked in a wrong way is told in one line."""
+    """A usage error is one line."""
     completed = run_command("chatd", *arguments, input="")
 
     assert completed.returncode == 2
@@ -38,7 +38,7 @@ def test_usage(arguments, expected):
 
 @pytest.mark.parametrize("option", ["--version", "--help"])
 def test_asked(option):
-    """The version and the help are no faults."""
+    """The version and the help are not errors."""
     completed = run_command("chatd", option)
 
     assert completed.returncode == 0
@@ -47,7 +47,7 @@ def test_asked(option):
 
 
 def test_no_server(endpoint):
-    """Where nobody listens, that is told in one line."""
+    """If no server listens, one line says so."""
     completed = run_command("chatd", "connect", endpoint, input="hello\n")
 
     assert completed.returncode == 1
@@ -58,7 +58,7 @@ def test_no_server(endpoint):
 
 
 async def test_name_taken(endpoint):
-    """A name that is in use is refused."""
+    """A taken name is refused."""
     with daemon(endpoint=endpoint):
         alice = await chatd.connect(reactor, endpoint, name="alice")
         completed = run_command("chatd", "connect", endpoint, "--name", "alice", input="hello\n")
@@ -75,7 +75,7 @@ async def test_name_taken(endpoint):
     ids=["stopped", "killed"],
 )
 def test_server_goes(endpoint, number, why):
-    """A connection that is lost ends the command, whose input has not ended."""
+    """A lost connection ends the command, even before the end of its input."""
     with daemon(endpoint=endpoint) as server, Process("chatd", "connect", endpoint) as process:
         process.output.wait_for("you are")
         server.send_signal(number)
@@ -89,7 +89,7 @@ each_signal = pytest.mark.parametrize("number", STATUSES, ids=lambda number: num
 
 
 def end(process, number):
-    """Send a command a signal, and check that it ends in silence."""
+    """Send a command a signal, and check that it ends without output."""
     process.send_signal(number)
     assert process.wait() == STATUSES[number]
     assert process.errors.wait_for_end() == ""
@@ -109,7 +109,7 @@ def test_signalled(endpoint, number, options):
 
 @each_signal
 def test_signalled_while_connecting(endpoint, number):
-    """There need not be a session for that, nor a server that says anything."""
+    """A signal ends it without a session too, or with a silent server."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(endpoint.removeprefix("unix:"))
         listening.listen()
@@ -122,7 +122,7 @@ def test_signalled_while_connecting(endpoint, number):
 
 @each_signal
 def test_signalled_while_waiting_for_receipts(endpoint, tmp_path, number):
-    """Nor need the server listen."""
+    """A signal ends it even if the server does not read."""
     lines = tmp_path / "lines"
     os.mkfifo(lines)
     with daemon(endpoint=endpoint) as server:
@@ -140,7 +140,7 @@ FULL = {"closed": ">&-", "full": "> /dev/full", "unread": "| true"}
 
 @pytest.mark.parametrize("where", FULL.values(), ids=FULL)
 def test_output_that_goes_nowhere(tmp_path, where):
-    """A command that did what it was to do succeeds, whether that can be told or not."""
+    """A command that did its work succeeds, even if it cannot say so."""
     accounts = tmp_path / "accounts"
     for arguments, made in (
         (["keygen", tmp_path / "key"], tmp_path / "key"),
@@ -157,7 +157,7 @@ def test_output_that_goes_nowhere(tmp_path, where):
 @pytest.mark.parametrize("arguments", [["connect", "bogus"], ["bogus"]], ids=["error", "usage"])
 @pytest.mark.parametrize("where", ["2>&-", "2> /dev/full"], ids=["closed", "full"])
 def test_errors_that_go_nowhere(arguments, where):
-    """What is wrong is told to nobody but standard error, and the status says it."""
+    """Errors go only to standard error, and the status tells them too."""
     command = ["bash", "-c", f'"$@" {where}', "bash", script("chatd"), *arguments]
     completed = run_command(*command)
     assert (completed.returncode, completed.stdout) == (2, "")
@@ -174,7 +174,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("address", "why"), WRONG.values(), ids=WRONG)
 def test_wrong_address(address, why):
-    """An address to which nobody can connect is told at once, in one line."""
+    """An impossible address is reported at once, in one line."""
     completed = run_command("chatd", "connect", address, input="hello\n")
     assert (completed.returncode, completed.stdout) == (2, "")
     assert len(completed.stderr.splitlines()) == 1
@@ -183,14 +183,14 @@ def test_wrong_address(address, why):
 
 
 def test_no_answer():
-    """Where nobody answers, how long that was waited for is told, and nothing is asked."""
+    """Without an answer, the error names the timeout, and has no hint."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)
         there = listening.getsockname()
         address = f"tcp:127.0.0.1:{there[1]}:timeout=1"
         with ExitStack() as waiting:
-            for _ in range(4):  # more than may wait to be accepted: the next is not answered
+            for _ in range(4):  # more than the backlog: the next is not answered
                 other = waiting.enter_context(socket.socket())
                 other.setblocking(False)
                 other.connect_ex(there)

@@ -1,4 +1,4 @@
-"""The daemon is killed at random moments, and nothing that it confirmed is lost or doubled."""
+"""The daemon is killed at random moments, and no confirmed message is lost or doubled."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from tests.integration.crash import Talk
 async def test_kill(tmp_path):
     """Four senders, bursts of 20, six kills: every receipt is in the history exactly once.
 
-    Two readers hear the whole history once and in order: one that comes back after each kill, and
-    one whose connection is also lost again and again while the others speak.
+    Two readers get the whole history once and in order: one reconnects after each kill, and the
+    other also loses its connection again and again while the others send.
     """
     talk = Talk(reactor, tmp_path)
     talk.check(await talk.run(kills=6))

@@ -15,7 +15,7 @@ from tests.integration.sessions import all_of, leave
 
 
 async def say_hello(endpoint, key=None):
-    """Connect, say something and leave."""
+    """Connect, send a message and leave."""
     client = await chatd.connect(reactor, endpoint, key=key)
     assert (await client.send("hello")).text == "hello"
     await leave(client)
@@ -25,7 +25,7 @@ async def say_hello(endpoint, key=None):
     "program", [FOREGROUND, ("twist", "--log-format=text")], ids=["twistd", "twist"]
 )
 async def test_foreground(endpoint, tmp_path, program):
-    """The daemon serves from the foreground, and stops with SIGTERM or SIGINT."""
+    """The daemon serves from the foreground, and SIGTERM or SIGINT stops it."""
     for stop in (signal.SIGTERM, signal.SIGINT):
         with daemon(endpoint=endpoint, program=program) as process:
             await say_hello(endpoint)
@@ -35,7 +35,7 @@ async def test_foreground(endpoint, tmp_path, program):
 
 
 async def test_daemonized(endpoint, tmp_path):
-    """The daemon serves from the background, and leaves its log, but no pid file and no socket."""
+    """The daemon serves from the background, and leaves its log, but no pid file or socket."""
     with Daemonized(tmp_path, "--endpoint", endpoint) as process:
         assert process.started.returncode == 0
         assert process.started.stdout == process.started.stderr == ""
@@ -48,7 +48,7 @@ async def test_daemonized(endpoint, tmp_path):
 
 
 async def test_several_endpoints(endpoint, tmp_path):
-    """One daemon serves one chat on TCP and UNIX at once, with one key."""
+    """A daemon serves a chat on TCP and UNIX sockets at once, with the same key."""
     key_file = tmp_path / "key"
     key = write_key_file(key_file)
     tcp = "tcp:0:interface=127.0.0.1"
@@ -65,7 +65,7 @@ async def test_several_endpoints(endpoint, tmp_path):
 
 
 async def test_options(endpoint):
-    """The heartbeat and the largest content are told to the clients."""
+    """The clients learn the heartbeat and the limit of content."""
     with daemon("--heartbeat", "2.5", "--max-content", "1000", endpoint=endpoint):
         client = await chatd.connect(reactor, endpoint)
         assert client.max_content == 1000
@@ -74,7 +74,7 @@ async def test_options(endpoint):
 
 
 async def test_everyone_is_told(endpoint, tmp_path):
-    """At SIGTERM every client is told to come back, before the process ends."""
+    """At SIGTERM every client is told to reconnect, before the process ends."""
     with daemon(endpoint=endpoint) as process:
         clients = await all_of(chatd.connect(reactor, endpoint) for _ in range(20))
         process.send_signal(signal.SIGTERM)
@@ -87,7 +87,7 @@ async def test_everyone_is_told(endpoint, tmp_path):
 
 
 async def test_killed(endpoint, tmp_path):
-    """A daemon that was killed leaves its socket behind, and can be started again all the same."""
+    """A killed daemon leaves its socket behind, and can still be started again."""
     with daemon(endpoint=endpoint) as process:
         client = await chatd.connect(reactor, endpoint)
         process.send_signal(signal.SIGKILL)
@@ -118,7 +118,7 @@ async def test_storm():
 
 @pytest.mark.parametrize("has_key", [False, True], ids=["clear", "key"])
 def test_open_to_others(endpoint, tmp_path, has_key):
-    """The log warns of an endpoint that is open beyond the machine, unless there is a key."""
+    """The log warns of an endpoint that other machines can reach, unless there is a key."""
     options = ["--endpoint", "tcp:0:interface=localhost", "--endpoint", endpoint]
     if has_key:
         write_key_file(tmp_path / "key")

@@ -1,4 +1,4 @@
-"""The daemon as a process, when it cannot start: one line, a status, and nothing left behind."""
+"""The daemon as a process that cannot start: one line, a status, and nothing left behind."""
 
 import os
 import re
@@ -22,7 +22,7 @@ from tests.integration.processes import (
 
 @pytest.fixture
 def taken():
-    """Return the endpoint string of a port that is in use."""
+    """Return the endpoint string of a port in use."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"tcp:{server.getsockname()[1]}:interface=127.0.0.1"
 
@@ -42,7 +42,7 @@ BAD_OPTIONS = {
 
 @pytest.mark.parametrize(("options", "expected"), BAD_OPTIONS.values(), ids=BAD_OPTIONS)
 def test_bad_option(options, expected, tmp_path):
-    """An option that is wrong is refused in one line."""
+    """A wrong option is refused in one line."""
     completed = run_command(*FOREGROUND, "chatd", *options, cwd=tmp_path)
 
     assert completed.returncode == 1
@@ -52,7 +52,7 @@ def test_bad_option(options, expected, tmp_path):
 
 @pytest.mark.parametrize("program", [("twist",), ("twistd",)], ids=["twist", "twistd"])
 def test_bad_option_of_any_program(program, tmp_path):
-    """It is so however the daemon is started; one that would go to the background stays."""
+    """So it is with every program that starts the daemon, in the background too."""
     completed = run_command(*program, "chatd", "--endpoint", "bogus", cwd=tmp_path)
 
     assert "bad endpoint 'bogus'" in complaint_of(completed)
@@ -64,7 +64,7 @@ UNWRITABLE = "/proc/self"
 
 @pytest.mark.parametrize("program", [("twistd", "-n"), ("twistd",)], ids=["foreground", "daemon"])
 def test_no_pid_file(program):
-    """In a directory that cannot be written to, one line says so, and what to give twistd."""
+    """In a directory that cannot be written, one line says so and names twistd's option."""
     completed = run_command(*program, "chatd", "--endpoint", "tcp:0", cwd=UNWRITABLE)
 
     assert completed.returncode == 1
@@ -72,7 +72,7 @@ def test_no_pid_file(program):
 
 
 def test_no_log_file():
-    """Without a place for its log, too, a daemon ends with one line."""
+    """If its log cannot be written either, the daemon ends with one line."""
     completed = run_command("twistd", "--pidfile=", "chatd", "--endpoint", "tcp:0", cwd=UNWRITABLE)
 
     assert completed.returncode == 1
@@ -80,7 +80,7 @@ def test_no_log_file():
 
 
 def test_second_daemon(tmp_path):
-    """A daemon that runs is still protected from a second one with the same pid file."""
+    """A running daemon is protected from a second daemon with the same pid file."""
     (tmp_path / "twistd.pid").write_text(str(os.getpid()))
     completed = run_command("twistd", "-n", "chatd", "--endpoint", "tcp:0", cwd=tmp_path)
 
@@ -89,11 +89,11 @@ def test_second_daemon(tmp_path):
 
 
 CONTAINER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
-"""Runs a process as the first of its own, as a container does."""
+"""Runs a process as the first process of its own namespace, as a container does."""
 
 
 def has_containers():
-    """Say whether this user may do so."""
+    """Return whether this user may do that."""
     try:
         return (
             subprocess.run([*CONTAINER, "true"], capture_output=True, check=False).returncode == 0
@@ -104,7 +104,7 @@ def has_containers():
 
 @pytest.mark.skipif(not has_containers(), reason="needs unshare, and the right to use it")
 def test_killed_in_a_container(tmp_path):
-    """A daemon that was killed as process 1 is started again as process 1, by the same command."""
+    """A daemon killed as process 1 can start again as process 1, by the same command."""
     program = (*CONTAINER, script("twistd"), "-n", "chatd", "--endpoint", f"unix:{tmp_path}/{{}}")
     for number in range(2):
         command = [part.format(number) for part in program]
@@ -118,7 +118,7 @@ def test_killed_in_a_container(tmp_path):
 
 
 def test_data_in_a_file(tmp_path):
-    """A file in the place of the data directory is told as what it is, and left alone."""
+    """A file instead of the data directory is reported, and left alone."""
     path = tmp_path / "notes"
     path.write_text("precious")
     endpoint = f"unix:{tmp_path}/chat.sock"
@@ -132,7 +132,7 @@ def test_data_in_a_file(tmp_path):
 
 
 def test_open_key_file(tmp_path):
-    """A key file that others can read is refused, with what to do about it."""
+    """A key file that others can read is refused, with a hint."""
     key_file = tmp_path / "key"
     write_key_file(key_file)
     key_file.chmod(0o640)
@@ -143,14 +143,14 @@ def test_open_key_file(tmp_path):
 
 @pytest.mark.parametrize("program", [FOREGROUND, ("twist",)], ids=["twistd", "twist"])
 def test_port_in_use(taken, program):
-    """A port that is in use is refused in one line that names the endpoint."""
+    """A port in use is refused in one line that names the endpoint."""
     completed = run_command(*program, "chatd", "--endpoint", taken)
 
     assert f"chatd: cannot listen on {taken}: Address already in use" in complaint_of(completed)
 
 
 def test_port_in_use_in_the_background(taken, tmp_path):
-    """A port that is in use is told at the terminal before the daemon leaves it, and logged."""
+    """A port in use is reported at the terminal, and logged."""
     with Daemonized(tmp_path, "--endpoint", taken) as process:
         output = process.started.stdout + process.started.stderr
         assert process.started.returncode != 0
@@ -176,7 +176,7 @@ def test_socket_in_use(tmp_path):
 
 
 def test_file_in_the_place_of_a_socket(tmp_path):
-    """A file in the place of the socket is told as what it is, and left alone."""
+    """A file instead of the socket is reported, and left alone."""
     path = tmp_path / "notes"
     path.write_text("precious")
     completed = run_command(*FOREGROUND, "chatd", "--endpoint", f"unix:{path}", cwd=tmp_path)
@@ -188,7 +188,7 @@ def test_file_in_the_place_of_a_socket(tmp_path):
 
 
 def test_second_endpoint_in_use(taken, tmp_path):
-    """Where one of several endpoints cannot be listened on, nothing is left of the others."""
+    """If one of several endpoints fails, nothing is left of the others."""
     endpoint = f"unix:{tmp_path}/chat.sock"
     completed = run_command(*FOREGROUND, "chatd", "--endpoint", endpoint, "--endpoint", taken)
     assert f"cannot listen on {taken}" in complaint_of(completed)

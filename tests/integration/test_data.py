@@ -1,4 +1,4 @@
-"""The daemon as a process that keeps what is said, and lets in who has a password."""
+"""The daemon as a process with stored messages, and with accounts."""
 
 import pathlib
 import re
@@ -26,7 +26,7 @@ TCP = "tcp:0:interface=127.0.0.1"
 
 
 async def test_kept(endpoint, data):
-    """What was said, the topic, the epoch and direct messages are there after a restart."""
+    """Messages, the topic, the epoch and direct messages survive a restart."""
     with daemon("--data", data, endpoint=endpoint) as process:
         alice = await connect(endpoint, "alice", rooms=["Cellar"])
         said = [await alice.send(text) for text in ("one", "two")]
@@ -55,7 +55,7 @@ async def test_kept(endpoint, data):
 
 
 async def test_come_back(endpoint, data):
-    """A client is back after a restart, misses nothing, and what it said is there once."""
+    """A client reconnects after a restart, misses nothing, and its messages are there once."""
     factory = ChatClientFactory(reactor, name="alice")
     service = ChatClientService(reactor, endpoint, factory, lambda _: 0.02)
     with daemon("--data", data, endpoint=endpoint) as process:
@@ -74,7 +74,7 @@ async def test_come_back(endpoint, data):
 
 
 async def test_not_kept(endpoint):
-    """In memory nothing is, and the room has another epoch."""
+    """Without --data nothing survives, and the room has another epoch."""
     epochs = []
     for _ in range(2):
         with daemon(endpoint=endpoint) as process:
@@ -87,7 +87,7 @@ async def test_not_kept(endpoint):
 
 
 async def test_bans(endpoint, data):
-    """Who is banned stays banned over a restart, until the ban is lifted."""
+    """A ban survives a restart, until it is lifted."""
     options = ("--data", data, "--operator", "alice")
     with daemon(*options, endpoint=endpoint) as process:
         process.output.wait_for("anyone who takes the name alice may kick and ban")
@@ -109,7 +109,7 @@ async def test_bans(endpoint, data):
 
 
 def passwords_of(tmp_path, kind):
-    """Return the options of a daemon that knows alice's password."""
+    """Return the options of a daemon with alice's account."""
     if kind == "memory":
         return ("--auth", "memory:Alice:open sesame")
     set_password(tmp_path / "passwords", "Alice", "open sesame", hasher=CHEAP)
@@ -118,7 +118,7 @@ def passwords_of(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
 async def test_passwords(endpoint, tmp_path, kind):
-    """Over a UNIX socket who has the password is let in, and nobody else."""
+    """Over a UNIX socket only clients with the password are accepted."""
     options = passwords_of(tmp_path, kind)
     with daemon(*options, "--operator", "alice", endpoint=endpoint) as process:
         alice = await connect(endpoint, "Alice", password="open sesame")
@@ -137,7 +137,7 @@ async def test_passwords(endpoint, tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
 async def test_passwords_over_tcp(tmp_path, kind):
-    """In the clear over TCP nobody is let in, and no password is sent."""
+    """In the clear over TCP no client is accepted, and no password is sent."""
     options = passwords_of(tmp_path, kind)
     with daemon(*options, endpoint=TCP) as process:
         tcp = f"tcp:127.0.0.1:{tcp_port(process)}"
@@ -148,7 +148,7 @@ async def test_passwords_over_tcp(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
 async def test_passwords_with_a_key(tmp_path, kind):
-    """With a key they are as good over TCP as anywhere."""
+    """With a key, passwords work over TCP too."""
     key = write_key_file(tmp_path / "key")
     options = (*passwords_of(tmp_path, kind), "--key-file", tmp_path / "key")
     with daemon(*options, endpoint=TCP) as process:
@@ -161,7 +161,7 @@ async def test_passwords_with_a_key(tmp_path, kind):
 
 
 async def test_guests(endpoint, tmp_path):
-    """Where guests are allowed beside accounts they have guests' names."""
+    """If guests are allowed beside accounts, they get guest names."""
     options = (*passwords_of(tmp_path, "memory"), "--auth", "anonymous")
     with daemon(*options, endpoint=endpoint):
         guest, bob = await connect(endpoint), await connect(endpoint, "guest-bob")
@@ -173,7 +173,7 @@ async def test_guests(endpoint, tmp_path):
 
 @pytest.mark.parametrize("program", [FOREGROUND, ("twist",)], ids=["twistd", "twist"])
 def test_in_use(endpoint, tmp_path, data, program):
-    """A second daemon does not start on a directory that is in use; the first goes on."""
+    """A second daemon does not start on a directory in use; the first goes on."""
     other = f"unix:{tmp_path}/other.sock"
     with daemon("--data", data, endpoint=endpoint):
         completed = run_command(*program, "chatd", "--endpoint", other, "--data", data)
@@ -193,7 +193,7 @@ def test_in_use(endpoint, tmp_path, data, program):
 @pytest.mark.parametrize("program", [FOREGROUND, ("twist",)], ids=["twistd", "twist"])
 @pytest.mark.parametrize("name", ["chatd.db", "bans.json"])
 def test_corrupt(endpoint, data, name, program):
-    """Files that are none of the daemon's end it in one line, and are left as they are."""
+    """Corrupt files end the daemon with one line, and are left unchanged."""
     data.mkdir()
     content = b"this was never a file of chatd's. " * 100
     (data / name).write_bytes(content)
@@ -217,7 +217,7 @@ def test_directory_that_cannot_be_made(endpoint, tmp_path):
 
 
 async def test_socket_is_let_go(tmp_path):
-    """Where the store cannot be opened the socket is gone, in a program that goes on."""
+    """If the store cannot be opened, the socket is closed, in a program that goes on."""
 
     class BrokenStore(MemoryStore):
         def open(self):
@@ -236,14 +236,14 @@ async def test_socket_is_let_go(tmp_path):
 
 
 async def turns(is_waiting, number=100):
-    """Let turns of the reactor pass as long as something is waited for, and not for ever."""
+    """Let reactor turns pass until a Deferred fires, up to a limit."""
     while is_waiting() and number:
         number -= 1
         await deferLater(reactor, 0)
 
 
 async def test_locked(endpoint, data):
-    """While another program holds the database senders are told so; then all goes on."""
+    """While another program locks the database, senders get an error; then all goes on."""
     with daemon("--data", data, endpoint=endpoint) as process:
         alice, bob = await connect(endpoint, "alice"), await connect(endpoint, "bob")
         assert (await alice.send("before")).seq == 1

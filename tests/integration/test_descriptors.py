@@ -1,4 +1,4 @@
-"""A daemon that runs out of file descriptors: sessions go on, and those who come wait."""
+"""A daemon without free file descriptors: sessions go on, and new connections wait."""
 
 import resource
 import signal
@@ -21,19 +21,19 @@ DEADLINE_S = 20
 
 
 def limited(number):
-    """Return what lets a process open so many files only."""
+    """Return a command prefix that limits the open files of a process."""
     return {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (number, number))}
 
 
 async def let_in(endpoint, name):
-    """Connect a client, which must not have to wait for the end of those who say nothing."""
+    """Connect a client, which must not wait for the end of silent connections."""
     connecting = Deferred.fromCoroutine(chatd.connect(reactor, endpoint, name=name))
     return await connecting.addTimeout(DEADLINE_S, reactor)
 
 
 @pytest.mark.parametrize("kind", ["unix", "tcp"])
 async def test_out_of_descriptors(tmp_path, kind):
-    """Established sessions go on, and who had to wait is greeted when others have gone."""
+    """Established sessions go on, and waiting clients are greeted when others leave."""
     path = f"{tmp_path}/chat.sock"
     address: Any
     endpoint = f"unix:{path}" if kind == "unix" else "tcp:0:interface=127.0.0.1"
@@ -67,7 +67,7 @@ async def test_out_of_descriptors(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["unix", "tcp"])
 async def test_flood_of_one_address(tmp_path, kind):
-    """Who comes from elsewhere is welcomed, however many silent connections of one address come."""
+    """A flood of silent connections from one address does not shut others out."""
     path = f"{tmp_path}/chat.sock"
     endpoints = ("--endpoint", f"unix:{path}", "--endpoint", "tcp:0:interface=127.0.0.1")
     # By themselves those of the flood do not go while anybody waits here.
@@ -104,7 +104,7 @@ async def test_flood_of_one_address(tmp_path, kind):
 
 @pytest.mark.parametrize("program", [FOREGROUND, ("twist",)], ids=["twistd", "twist"])
 def test_too_few(tmp_path, program):
-    """A daemon that could serve nobody does not start, and says why in one line."""
+    """A daemon that could not serve any client does not start, and says why in one line."""
     options = ("--endpoint", f"unix:{tmp_path}/chat.sock", "--data", tmp_path / "data")
     completed = run_command(*program, "chatd", *options, **limited(24))
     assert completed.returncode == 1
@@ -115,7 +115,7 @@ def test_too_few(tmp_path, program):
 
 
 def test_ordinary_machines(tmp_path):
-    """On a machine with fewer than the usual bounds would take, a start warns of nothing."""
+    """On a machine with less than the default limits need, a start warns of nothing."""
     endpoint = f"unix:{tmp_path}/chat.sock"
     with Process(*FOREGROUND, "chatd", "--endpoint", endpoint, **limited(4096)) as process:
         process.output.wait_for(r"room for \d+ connections: there are 4096 file descriptors")
@@ -125,7 +125,7 @@ def test_ordinary_machines(tmp_path):
 
 
 def test_select(tmp_path):
-    """With a reactor of few descriptors, the warning names the reactor and its limit."""
+    """With a reactor for few descriptors, the warning names it, and its limit."""
     endpoint = f"unix:{tmp_path}/chat.sock"
     program = ("twistd", "-n", "--pidfile=", "--reactor=select", "chatd")
     with Process(*program, "--endpoint", endpoint, **limited(4096)) as process:

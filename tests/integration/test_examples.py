@@ -1,4 +1,4 @@
-"""Every example runs, as a program of its own, and does what it says."""
+"""Every example runs as its own program, and does what its docstring says."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def run(*command, typed=""):
 
 
 def test_codec():
-    """A message goes to bytes and back, and damage is noticed."""
+    """A message is encoded and decoded, and damage is noticed."""
     output, _, status = run(sys.executable, EXAMPLES / "codec.py")
     assert status == 0
     assert output == "98 bytes hold 'hello' for lobby\nbad-crc: the content is damaged\n"
 
 
 def test_echo_server(endpoint):
-    """What is sent comes back, from the server."""
+    """A message comes back from the server."""
     with running("echo_server.py", endpoint, "listening on"):
         output, _, status = run(BIN / "chatd", "connect", endpoint, typed="one\ntwo\n")
     assert status == 0
@@ -70,7 +70,7 @@ def test_echo_server(endpoint):
 
 
 def test_moderated_server(endpoint):
-    """A forbidden word is refused, the rest is delivered, and both are told of the warning."""
+    """A forbidden word is refused, other messages arrive, and all learn of the warning."""
     with running("moderated_server.py", endpoint, "listening on"):
         connect = (BIN / "chatd", "connect", endpoint, "--name", "mallory")
         output, errors, status = run(*connect, typed="a spoiler\nhello\n")
@@ -99,14 +99,14 @@ def test_client_and_bot(endpoint):
 
 
 def test_over_process():
-    """The client starts a daemon, talks to it over its standard streams, and ends it."""
+    """The client starts a daemon, talks over its standard streams, and ends it."""
     output, errors, status = run(sys.executable, EXAMPLES / "over_process.py")
     assert (status, errors) == (0, "")
     assert output == "message 1 was said in lobby\nthe session ended: goodbye\n"
 
 
 def test_every_example_is_listed():
-    """The README says of every example how to run it."""
+    """The README says how to run every example."""
     readme = (EXAMPLES.parent / "README.md").read_text()
     for example in EXAMPLES.glob("*.py"):
         assert re.search(rf"(?m)^\| .*`{re.escape(example.name)}`.* \|", readme), example.name

@@ -1,4 +1,4 @@
-"""A daemon whose wall clock jumps while it is spoken to."""
+"""A daemon whose wall clock jumps during a conversation."""
 
 import mmap
 import signal
@@ -21,7 +21,7 @@ HOUR_S = 3_600.0
 YEAR_S = 365 * 24 * HOUR_S
 HEARTBEAT_S = 0.1
 PINGS = 8
-"""More than the intervals in which a silent session would be ended."""
+"""More than the number of intervals after which a silent session ends."""
 SHIFT = struct.Struct("d")
 TWISTD = """
 import mmap, struct, sys, time
@@ -34,15 +34,15 @@ time.time = lambda: unshifted() + struct.unpack("d", shift)[0]
 from twisted.scripts.twistd import run
 run()
 """
-"""``twistd``, whose wall clock is off by as much as a file says."""
+"""``twistd`` with a wall clock that a file shifts."""
 
 
 class Shifted:
     """A daemon whose wall clock can be set.
 
     Attributes:
-        endpoint: Where it listens.
-        process: It.
+        endpoint: The daemon's endpoint string.
+        process: The daemon's process.
     """
 
     def __init__(self, directory):
@@ -56,7 +56,7 @@ class Shifted:
 
     @contextmanager
     def running(self, *options):
-        """Run it for the time of a context."""
+        """Run the daemon within a context."""
         options = ("--heartbeat", str(HEARTBEAT_S), *options)
         with daemon(*options, endpoint=self.endpoint, program=self._program) as self.process:
             yield
@@ -82,7 +82,7 @@ def shifted(tmp_path):
 
 
 class Listener(ChatClient):
-    """A client that can wait until it has been sent something some times more."""
+    """A client that can wait for further data."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -96,14 +96,14 @@ class Listener(ChatClient):
             self._enough.callback(None)
 
     async def hear(self, number):
-        """Wait until something has arrived some times more, and fail where the session ends."""
+        """Wait for a number of further arrivals, and fail if the session ends."""
         self._left, self._enough = number, Deferred()
         _, index = await DeferredList([self._enough, self.when_ended()], fireOnOneCallback=True)
         assert index == 0, f"the session has ended: {self.connection.end_reason!r}"
 
 
 async def test_forward(shifted):
-    """A year forward: sessions and heartbeats go on, and so do the places of what is said."""
+    """A year forward: sessions, heartbeats and the places of messages go on."""
     with shifted.running():
         alice = await shifted.connect("alice", protocol=Listener)
         bob = await shifted.connect("bob")
@@ -119,7 +119,7 @@ async def test_forward(shifted):
 
 
 async def test_back(shifted):
-    """An hour back: sessions and heartbeats go on, and who comes is let in."""
+    """An hour back: sessions and heartbeats go on, and new clients are accepted."""
     with shifted.running():
         alice = await shifted.connect("alice", protocol=Listener)
         await alice.hear(1)
@@ -132,7 +132,7 @@ async def test_back(shifted):
 
 
 async def test_kept(shifted, tmp_path):
-    """An hour back and forward again: nothing that was said is lost, before or after a restart."""
+    """An hour back and forward again: no message is lost, before or after a restart."""
     options = ("--data", tmp_path / "data", "--keep-days", "1")
     with shifted.running(*options):
         alice = await shifted.connect("alice")
@@ -152,7 +152,7 @@ async def test_kept(shifted, tmp_path):
 
 
 async def test_ban(shifted):
-    """A ban ends at the time that it names, however that comes."""
+    """A ban ends at its time, however the clock gets there."""
     with shifted.running("--operator", "alice"):
         alice = await shifted.connect("alice")
         await alice.ban("mallory", until=time.time() + HOUR_S)

@@ -27,8 +27,8 @@ class Crowd:
     """Connections to a daemon, all made at once.
 
     Args:
-        port: Where the daemon listens on this machine.
-        number: How many.
+        port: The daemon's port on this machine.
+        number: The number of connections.
     """
 
     def __init__(self, port: int, number: int) -> None:
@@ -42,7 +42,7 @@ class Crowd:
             self._selector.register(member, selectors.EVENT_READ)
 
     def take(self) -> list[tuple[socket.socket, Frame]]:
-        """Wait until each has been told one thing more, and return what."""
+        """Wait until each connection has received another frame, and return the frames."""
         told = []
         waiting = set(self._sockets)
         while waiting:
@@ -63,7 +63,7 @@ class Crowd:
         return told
 
     def acknowledge(self, greetings: list[Any]) -> None:
-        """Answer the greetings: let each be let in, into no room."""
+        """Answer the greetings: log each connection in, without a room."""
         for member, greeting in greetings:
             header = {"session_id": greeting.header["session_id"], "rooms": []}
             member.sendall(frame(Type.SESSION_ACK, header))
@@ -76,13 +76,13 @@ class Crowd:
 
 
 def is_whole(data: bytearray) -> bool:
-    """Say whether there is a whole frame."""
+    """Return whether there is a whole frame."""
     return len(data) >= LENGTH.size and len(data) >= LENGTH.size + LENGTH.unpack_from(data)[0]
 
 
 @contextmanager
 def descriptors_for(number: int):
-    """Let this process and those it starts have so many connections open."""
+    """Raise the limit on open files for so many connections, for child processes too."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = number + SPARE_DESCRIPTORS
     if soft != resource.RLIM_INFINITY and soft < needed:
@@ -94,7 +94,7 @@ def descriptors_for(number: int):
 
 
 def come_and_go(directory: Path, number: int, times: int) -> list[float]:
-    """Let a crowd come to a daemon and leave it, some times; return how long each was greeted."""
+    """Let a crowd connect and leave several times; return the times to the greetings."""
     unix, tcp = f"unix:{directory}/chat.sock", "tcp:0:interface=127.0.0.1"
     program = ("twistd", "-n", f"--pidfile={directory}/pid")
     took_s = []
@@ -133,12 +133,12 @@ def come_and_go(directory: Path, number: int, times: int) -> list[float]:
 
 
 def test_crowd(tmp_path):
-    """A thousand at once are greeted, let in and forgotten; and a second thousand, too."""
+    """A thousand at once are greeted, logged in and forgotten; and a second thousand, too."""
     assert len(come_and_go(tmp_path, CROWD, 2)) == 2
 
 
 def main() -> None:
-    """Let a crowd come by hand."""
+    """Run a crowd by hand."""
     number = int(sys.argv[1]) if len(sys.argv) > 1 else CROWD
     with tempfile.TemporaryDirectory(prefix="chatd-") as directory:
         for took_s in come_and_go(Path(directory), number, 3):

@@ -1,4 +1,4 @@
-"""A daemon whose disk is full, or cannot be written, or holds damaged files."""
+"""A daemon whose disk is full, cannot be written, or holds damaged files."""
 
 import errno
 import pathlib
@@ -22,19 +22,19 @@ LARGE = b"y" * 100_000
 FOREGROUND = ("twistd", "-n")
 PAGE = 4096
 LOG_BYTES = 512 * 1024
-"""How much of a log there is already: more than a database will have."""
+"""Length of an existing log, in bytes: more than a database will have."""
 
 
 @pytest.fixture
 def data(tmp_path):
-    """Return a directory that is there, and empty."""
+    """Return an empty directory."""
     directory = tmp_path / "data"
     directory.mkdir()
     return directory
 
 
 class LimitedFiles:
-    """A disk on which no file grows any more, as far as a daemon can see."""
+    """A disk on which no file can grow, for the daemon."""
 
     def __init__(self, tmp_path, data):
         self._pid_file = tmp_path / "pid"
@@ -42,12 +42,12 @@ class LimitedFiles:
         self.program = (*FOREGROUND, f"--pidfile={self._pid_file}")
 
     def fill(self):
-        """Let no file become larger than the largest is."""
+        """Limit files to the length of the largest."""
         largest = max(path.stat().st_size for path in self._data.iterdir())
         self._limit(largest)
 
     def free(self):
-        """Let them grow again."""
+        """Lift the limit."""
         self._limit(resource.RLIM_INFINITY)
 
     def _limit(self, size):
@@ -71,7 +71,7 @@ class FullDisk:
         return pathlib.Path(f"/proc/{pid}/root/{self._data}/ballast")
 
     def fill(self):
-        """Fill it."""
+        """Fill the disk."""
         written = PAGE
         with self._ballast.open("wb", buffering=0) as file:
             while written == PAGE:
@@ -83,13 +83,13 @@ class FullDisk:
                     written = 0
 
     def free(self):
-        """Make room again."""
+        """Free space again."""
         self._ballast.unlink()
 
 
 @pytest.mark.parametrize("disk_class", [LimitedFiles, FullDisk])
 async def test_full(tmp_path, data, endpoint, disk_class):
-    """Senders are told that it is not stored, and nobody else anything; then all goes on."""
+    """Senders learn that their messages are not stored, and nobody gets them; then all goes on."""
     disk = disk_class(tmp_path, data)
     with daemon("--data", data, endpoint=endpoint, program=disk.program) as process:
         alice = await chatd.connect(reactor, endpoint, name="alice")
@@ -127,7 +127,7 @@ async def test_full(tmp_path, data, endpoint, disk_class):
 
 
 async def test_full_to_its_end(tmp_path, data, endpoint):
-    """A daemon whose disk stays full ends as it is asked to, and what was confirmed is there."""
+    """A daemon with a full disk stops normally, and confirmed messages are there."""
     disk = LimitedFiles(tmp_path, data)
     with daemon("--data", data, endpoint=endpoint, program=disk.program) as process:
         alice = await chatd.connect(reactor, endpoint, name="alice")
@@ -147,7 +147,7 @@ async def test_full_to_its_end(tmp_path, data, endpoint):
 
 
 async def test_log_full(tmp_path, data, endpoint):
-    """A log that cannot be written costs its lines, and nothing else; later ones are there."""
+    """A log that cannot be written loses only its lines; later lines are there."""
     log = tmp_path / "chatd.log"
     log.write_bytes(b"a line of before\n" * (LOG_BYTES // 17))
     with Daemonized(tmp_path, "--endpoint", endpoint, "--data", data) as running:
@@ -172,7 +172,7 @@ async def test_log_full(tmp_path, data, endpoint):
 
 
 def test_full_at_the_start(data, endpoint):
-    """A daemon that cannot make its database ends in one line, and starts when it can."""
+    """A daemon that cannot make its database ends with one line, and can start later."""
     shell = 'ulimit -f 8; exec "$0" "$@"'
     program = ("sh", "-c", shell, script("twistd"), "-n", "--pidfile=")
     completed = run_command(*program, "chatd", "--endpoint", endpoint, "--data", data)
@@ -185,7 +185,7 @@ def test_full_at_the_start(data, endpoint):
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["new", "used"])
 def test_read_only(data, endpoint, is_new):
-    """A directory on a disk that cannot be written is refused in one line, and is as it was."""
+    """A directory on a read-only disk is refused in one line, and is unchanged."""
     if not is_new:
         with daemon("--data", data, endpoint=endpoint) as process:
             assert run_command("chatd", "connect", endpoint, input="hello\n").returncode == 0
@@ -201,13 +201,13 @@ def test_read_only(data, endpoint, is_new):
 
 
 def files_of(directory):
-    """Return what is in the files of a directory."""
+    """Return the contents of the files in a directory."""
     return {path.name: path.read_bytes() for path in directory.iterdir()}
 
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """Return what is in the directory of a daemon that was killed, and what it had confirmed."""
+    """Return the contents of a killed daemon's directory, and its confirmed messages."""
     directory = tmp_path_factory.mktemp("killed")
     data, endpoint = directory / "data", f"unix:{directory}/chat.sock"
     lines = [f"line {number} {'.' * 500}" for number in range(100)]
@@ -220,7 +220,7 @@ def killed(tmp_path_factory):
 
 
 async def test_damaged_index(killed, tmp_path, endpoint):
-    """A damaged index of the write-ahead log, and garbage at its end, cost nothing."""
+    """A damaged index of the write-ahead log, and garbage at its end, lose nothing."""
     data, lines = killed
     shutil.copytree(data, tmp_path / "data")
     (tmp_path / "data" / "chatd.db-shm").write_bytes(b"garbage" * 1000)
@@ -235,7 +235,7 @@ async def test_damaged_index(killed, tmp_path, endpoint):
 
 
 async def test_damaged_page(killed, tmp_path, endpoint):
-    """Where a page of the database is damaged, who asks for it is told; all others go on."""
+    """If a page of the database is damaged, its readers get errors; all others go on."""
     data, lines = killed
     shutil.copytree(data, tmp_path / "data")
     path = tmp_path / "data" / "chatd.db"

@@ -1,4 +1,4 @@
-"""The server is killed at steps all over what it does; what was told is there, once, in order."""
+"""The server is killed at many steps; delivered messages are there, once, in order."""
 
 import subprocess
 import sys
@@ -10,10 +10,10 @@ DEADLINE_S = 100
 
 
 def test_kill_at_steps():
-    """At lines of chatd's and at instructions of SQLite's, from the opening to the close.
+    """At lines of chatd and at instructions of SQLite, from the opening to the close.
 
-    Nothing that anybody was told is lost, nothing is half stored, and what is said again under
-    the same ids is there once.
+    No delivered message is lost, nothing is half stored, and messages that are sent again with the
+    same ids are there once.
     """
     completed = subprocess.run(
         [sys.executable, "-W", "error", "-m", "tests.integration.kill", "--points", str(POINTS)],

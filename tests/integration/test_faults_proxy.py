@@ -19,17 +19,17 @@ SENDERS = 3
 MESSAGES = 120
 BURST = 6
 FAULTS = 14
-"""How often a connection is lost."""
+"""Number of lost connections."""
 SEEDS = 16
 MOST = 30
-"""How many messages each says at most until something is damaged, and after it."""
+"""Limit on each sender's messages before the damage, and after it."""
 LONG = 3_000
 """How long each is: together longer than a record, whose length may be damaged."""
 
 
 @asynccontextmanager
 async def network(key, script):
-    """Run a server and a proxy before it."""
+    """Run a server behind a proxy."""
     async with (
         running_server(reactor, ChatFactory(reactor, key=key)) as server,
         running_proxy(reactor, server.endpoint, script) as proxy,
@@ -39,7 +39,7 @@ async def network(key, script):
 
 @with_and_without_key
 async def test_in_pieces(key):
-    """What is cut anywhere and delayed arrives whole and in order."""
+    """Data that is cut and delayed arrives whole and in order."""
     async with network(key, Script(1)) as (_, proxy):
         alice = await connect(proxy, "alice", key=key)
         bob = await connect(proxy, "bob", key=key)
@@ -53,7 +53,7 @@ async def test_in_pieces(key):
 @with_and_without_key
 @pytest.mark.parametrize("seed", range(3))
 async def test_coming_back(key, seed):
-    """Over connections that are reset and cut off, each message is told to each once, in order."""
+    """Over connections that are reset and cut, each message arrives once, in order."""
     script = Script(seed, [Fault.RESET, Fault.TRUNCATE], FAULTS, chance=0.08)
     async with network(key, script) as (server, proxy):
         talk = Talk(proxy, key)
@@ -75,11 +75,11 @@ async def test_coming_back(key, seed):
 
 
 class Talk:
-    """Senders and a reader that come back whenever their connection is lost.
+    """Senders and a reader that reconnect whenever their connection is lost.
 
     Attributes:
-        names: The senders'.
-        heard: What the reader heard.
+        names: The names of the senders.
+        heard: The messages that the reader received.
     """
 
     def __init__(self, proxy, key):
@@ -96,7 +96,7 @@ class Talk:
         }
 
     async def run(self):
-        """Let them talk, and return the receipts when the reader has heard as much."""
+        """Let them talk, and return the receipts when the reader has all messages."""
         self._services["reader"].startService()
         await self._services["reader"].whenConnected()
         reading = Deferred.fromCoroutine(self._read())
@@ -127,16 +127,16 @@ CODES = {
     "clear": {"bad-length", "bad-magic", "bad-version", "bad-crc", "bad-mac", "too-large"},
     "key": {"bad-record"},
 }
-"""What damage may be called, without a key and with one."""
+"""The possible codes for damage, without a key and with a key."""
 
 
 @with_and_without_key
 @pytest.mark.parametrize("fault", [Fault.DAMAGE, Fault.DOUBLE], ids=lambda fault: fault.value)
 async def test_damage(key, fault):
-    """What is damaged ends the connection with the right words; nothing wrong is ever told.
+    """Damage ends the connection with the right code; no damaged message is delivered.
 
-    Without a key a piece that passes twice may be whole frames: that is no damage, and nothing is
-    told twice for it.
+    Without a key, a piece that passes twice may consist of whole frames: that is not damage, and no
+    message is delivered twice.
     """
     ends = []
     for seed in range(SEEDS):
@@ -165,10 +165,10 @@ async def test_damage(key, fault):
 
 
 class Heard:
-    """What a client hears until its session ends.
+    """The messages that a client receives until its session ends.
 
     Attributes:
-        end: Fires when it has.
+        end: Fires when the session has ended.
     """
 
     def __init__(self, client):
@@ -181,17 +181,17 @@ class Heard:
                 self.texts.append(message.text)
 
     def check(self, said):
-        """Check that it is what was said, each once and in order; its end may be missing."""
+        """Check that these are the sent messages, once and in order; the last may be missing."""
         assert self.texts == [text for text in said if text in set(self.texts)]
 
 
 def is_whole(data):
-    """Say whether there is a whole frame at the beginning."""
+    """Return whether there is a whole frame at the beginning."""
     return len(data) >= LENGTH.size and len(data) >= LENGTH.size + LENGTH.unpack_from(data)[0]
 
 
 class Doubling(Script):
-    """Lets each frame pass twice, whole."""
+    """Passes each whole frame twice."""
 
     def __init__(self):
         super().__init__(0)
@@ -209,7 +209,7 @@ class Doubling(Script):
 
 
 async def test_doubled_frames():
-    """Frames that are good, and come twice, are told once; there, here and to one alone."""
+    """Valid frames that come twice are delivered once, in each direction."""
     said = [str(number) for number in range(20)]
     async with network(None, Doubling()) as (server, proxy):
         clients = ChatClientFactory(reactor, name="alice")

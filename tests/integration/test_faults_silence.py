@@ -1,4 +1,4 @@
-"""Half-open connections: a network that swallows everything, news of the end included."""
+"""Half-open connections: a network that drops everything, even the news of an end."""
 
 from contextlib import asynccontextmanager
 
@@ -22,7 +22,7 @@ INTERVAL_S = 0.05
 
 @asynccontextmanager
 async def network(key):
-    """Run a server and a proxy before it."""
+    """Run a server behind a proxy."""
     factory = WatchedFactory(reactor, key=key, heartbeat_s=INTERVAL_S)
     async with (
         running_server(reactor, factory) as server,
@@ -58,7 +58,7 @@ async def test_both_sides(key):
 
 @with_and_without_key
 async def test_comes_back(key):
-    """A client that stays connected comes back, and nothing is missed or told twice."""
+    """A client service reconnects, and no message is missed or delivered twice."""
     async with network(key) as (server, proxy):
         clients = ChatClientFactory(reactor, key=key, name="alice")
         service = ChatClientService(reactor, proxy.endpoint, clients, lambda _: 0.01)

@@ -1,4 +1,4 @@
-"""Clients that vanish while they are being answered: nothing of them is left, and nothing fails."""
+"""Clients that vanish while the server answers: nothing remains of them, and nothing fails."""
 
 import os
 import re
@@ -37,18 +37,18 @@ MIB = 1024 * 1024
 LARGE = 6 * MIB
 MUCH = Retention(max_bytes=100 * MIB)
 RESET = struct.pack("ii", 1, 0)
-"""What makes `close` reset a TCP connection (socket(7), SO_LINGER)."""
+"""Makes `close` reset a TCP connection (socket(7), SO_LINGER)."""
 
 
 async def until(condition):
-    """Let turns of the reactor pass until something is so."""
+    """Let reactor turns pass until a condition holds."""
     while not condition():
         await deferLater(reactor, 0)
 
 
 @asynccontextmanager
 async def serve(key=None, **options):
-    """Run a server over TCP, of which nothing is left in the end but what was there at first."""
+    """Run a server over TCP, and check that it leaves no objects behind."""
     factory = WatchedFactory(reactor, key=key, **options)
     async with running_server(reactor, factory) as server:
         yield server
@@ -75,7 +75,7 @@ async def vanish(server, client):
 
 
 def is_stalled(server, client):
-    """Say whether a server holds back what a client does not read."""
+    """Return whether a server holds data back for a client that does not read."""
     return len(server.factory.sessions[client.session_id].protocol._outbuffer) > 0
 
 
@@ -96,7 +96,7 @@ async def test_during_a_history(key):
 
 @with_and_without_key
 async def test_during_a_join(key):
-    """While it is told what it missed in a room, page by page."""
+    """While it gets its missed messages of a room, page by page."""
     async with serve(key, store=MemoryStore(MUCH)) as server:
         bob = await connect(server, "bob", key=key, rooms=["cellar"])
         for _ in range(4):
@@ -115,7 +115,7 @@ async def test_during_a_join(key):
 
 @with_and_without_key
 async def test_during_a_transaction(key):
-    """While what it said is being stored: that is told to the others, and there once."""
+    """While its message is being stored: the others get it, and it is there once."""
     store = GatedStore()
     async with serve(key, store=store) as server:
         alice, bob = [await connect(server, name, key=key) for name in ("alice", "bob")]
@@ -136,7 +136,7 @@ async def test_during_a_transaction(key):
 
 @pytest.mark.parametrize("is_right", [True, False], ids=["right", "wrong"])
 async def test_during_its_admission(is_right):
-    """While its password is checked, whatever comes of that."""
+    """While its password is checked, with any result."""
     checker = SlowChecker()
     accounts = Accounts(reactor, [checker])
     async with serve(KEY, accounts=accounts) as server:
@@ -153,7 +153,7 @@ async def test_during_its_admission(is_right):
 
 @pytest.mark.parametrize("is_reset", [True, False], ids=["reset", "closed"])
 async def test_while_it_waits_for_its_check(is_reset):
-    """While others' passwords are checked: its own is not, though its end was not read yet."""
+    """While others' passwords are checked: its own is not, its end unread."""
     checker = SlowChecker()
     accounts = Accounts(reactor, [checker], max_checks=1)
     async with serve(KEY, accounts=accounts) as server:
@@ -180,7 +180,7 @@ async def test_while_it_waits_for_its_check(is_reset):
 
 
 class Stranger(Protocol):
-    """Resets its connection when it is told something."""
+    """Resets its connection at a given frame."""
 
     def connectionMade(self):
         self.is_gone: Deferred[Any] = Deferred()
@@ -196,7 +196,7 @@ class Stranger(Protocol):
 @with_and_without_key
 @pytest.mark.parametrize("answer", [b"", b"\x00", b"\x00\x30" + bytes(20)], ids=len)
 async def test_after_the_greeting(key, answer):
-    """When it was greeted: before it answers, and in the middle of the answer."""
+    """After the greeting: before its answer, and in the middle of the answer."""
     async with serve(key) as server:
         factory: Any = Factory.forProtocol(Stranger)
         factory.noisy = False
@@ -207,7 +207,7 @@ async def test_after_the_greeting(key, answer):
 
 
 async def test_daemon(tmp_path):
-    """Of a daemon's vanished clients no descriptor is left, and no word of a failure."""
+    """A daemon's vanished clients leave no descriptor and no failure in the log."""
     options = ("--data", tmp_path / "data", "--heartbeat", "60")
     program = ("twistd", "-n", f"--pidfile={tmp_path}/pid")
     endpoint = "tcp:0:interface=127.0.0.1"
@@ -236,12 +236,12 @@ async def test_daemon(tmp_path):
 
 
 def count_descriptors(pid):
-    """Count what a process has open."""
+    """Return the number of open files of a process."""
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def reset_on_greeting(port):
-    """Connect, be greeted, and reset the connection."""
+    """Connect, wait for the greeting, and reset the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=20) as stranger:
         assert stranger.recv(1)
         stranger.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)

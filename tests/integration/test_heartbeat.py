@@ -22,7 +22,7 @@ INTERVAL_S = 0.05
 
 
 class Listener(ChatClient):
-    """A client that counts how often something arrives."""
+    """A client that counts arrivals."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -38,7 +38,7 @@ class Listener(ChatClient):
 
 
 class SilentServer(Protocol):
-    """Welcomes a client, and never says anything again."""
+    """Welcomes a client, and then sends nothing."""
 
     def connectionMade(self):
         greeting = SessionInit(session_id="silent", heartbeat=INTERVAL_S)
@@ -61,7 +61,7 @@ class SilentServer(Protocol):
 class HeartbeatBehaviour(Behaviour):
     @with_and_without_key
     async def test_quiet_session(self, key):
-        """A session in which nobody speaks is kept alive by heartbeats, beyond three intervals."""
+        """Heartbeats keep a session without messages alive, beyond three intervals."""
         async with self.serve(key, heartbeat_s=INTERVAL_S) as server:
             client: Any = await connect(server, key=key, protocol=Listener)
             await client.has_heard
@@ -72,7 +72,7 @@ class HeartbeatBehaviour(Behaviour):
 
     @with_and_without_key
     async def test_ping(self, key):
-        """A client's ping is answered, and says how long the round trip took."""
+        """A client's ping is answered, and gives the round-trip time."""
         async with self.serve(key) as server:
             client = await connect(server, key=key)
             assert await client.ping() > 0
@@ -80,7 +80,7 @@ class HeartbeatBehaviour(Behaviour):
 
     @with_and_without_key
     async def test_silent_client(self, key):
-        """A client that does not answer is told so, and its session ends."""
+        """A client that does not answer gets that reason, and its session ends."""
         async with self.serve(key, WatchedFactory, heartbeat_s=INTERVAL_S) as server:
             client = await connect(server, "alice", key=key)
             session = await server.wait_for_session("alice")
@@ -92,7 +92,7 @@ class HeartbeatBehaviour(Behaviour):
             assert (end_reason.code, end_reason.retry) == ("heartbeat-timeout", True)
 
     async def test_silent_server(self, tmp_path):
-        """A client ends a session whose server has fallen silent, and says why."""
+        """A client ends a session with a silent server, with that reason."""
         factory: Any = Factory.forProtocol(SilentServer)
         factory.noisy = False
         factory.was_greeted = False

@@ -1,4 +1,4 @@
-"""Who is on the other side of real sockets."""
+"""The identity of the peer on real sockets."""
 
 import os
 import pwd
@@ -23,7 +23,7 @@ pytestmark = [
 
 
 class Identifying(Protocol):
-    """Identifies its peer when the first bytes come, and closes."""
+    """Identifies its peer at the first bytes, and closes."""
 
     def dataReceived(self, data):
         self.factory.identified.callback(identify(self.transport))
@@ -31,7 +31,7 @@ class Identifying(Protocol):
 
 
 class Speaking(Protocol):
-    """Says something, and waits for the end."""
+    """Sends data, and waits for the end."""
 
     def __init__(self, data):
         self.data = data
@@ -45,7 +45,7 @@ class Speaking(Protocol):
 
 
 async def identity_of_client(server, client, data=b"hello"):
-    """Connect a client to a server, and return whom the server takes it for.
+    """Connect a client to a server, and return the client's identity there.
 
     Args:
         server: The server's endpoint string.
@@ -74,7 +74,7 @@ async def test_tcp():
 
 @pytest.mark.skipif(not has_ipv6(), reason="needs IPv6")
 async def test_tcp6():
-    """A client on IPv6 has that address; one on IPv4 has its own on an IPv6 socket too."""
+    """A client on IPv6 has its IPv6 address; on the same socket, an IPv4 client has its own."""
     identity = await identity_of_client(r"tcp:0:interface=\:\:1", r"tcp:\:\:1:{}".format)
     assert identity == Identity("::1", None, is_clear_tcp=True)
     identity = await identity_of_client(r"tcp:0:interface=\:\:", "tcp:127.0.0.1:{}".format)
@@ -82,7 +82,7 @@ async def test_tcp6():
 
 
 async def test_unix(tmp_path):
-    """A client on a UNIX socket is the user that the system says it is."""
+    """A client on a UNIX socket is the user that the system reports."""
     socket = f"unix:{tmp_path}/socket"
     assert await identity_of_client(socket, socket) == ME
 
@@ -96,7 +96,7 @@ async def test_tls(certificates):
 
 
 async def test_haproxy(tmp_path):
-    """A client behind a proxy has the address that the proxy tells, and is not its user."""
+    """A client behind a proxy has the address from the proxy, and not the proxy's user."""
     header = b"PROXY TCP4 198.51.100.9 192.0.2.1 5555 9999\r\nhello"
     expected = Identity("198.51.100.9", None, is_clear_tcp=True)
     identity = await identity_of_client(

@@ -1,4 +1,4 @@
-"""Much at once: many messages, many clients, large contents, and those who do not read."""
+"""High load: many messages, many clients, large contents, and clients that do not read."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ MIB = 1024 * 1024
 
 
 class OneAtATime(ChatFactory):
-    """Counts the messages that are handled at the same time; each takes a turn of the reactor."""
+    """Counts the messages in progress at the same time; each takes a reactor turn."""
 
     most_at_once = 0
     _at_once = 0
@@ -51,7 +51,7 @@ class LoadBehaviour(Behaviour):
 
     @with_and_without_key
     async def test_many_clients(self, key):
-        """50 clients that speak at once all hear the same, in the same order."""
+        """50 clients that send at once all get the same messages, in the same order."""
         async with self.serve(key) as server:
             clients = await connect_many(server, 50, key=key)
             receipts = await gatherResults([client.send(client.name) for client in clients])
@@ -66,7 +66,7 @@ class LoadBehaviour(Behaviour):
 
     @with_and_without_key
     async def test_large_content(self, key):
-        """3 MiB of bytes of every value arrive as they were sent."""
+        """3 MiB of bytes of every value arrive unchanged."""
         content = bytes(range(256)) * (3 * MIB // 256)
         async with self.serve(key) as server:
             alice, bob = await all_of(connect(server, name, key=key) for name in ("alice", "bob"))
@@ -80,7 +80,7 @@ class LoadBehaviour(Behaviour):
 
     @with_and_without_key
     async def test_slow_reader(self, key):
-        """A client that does not read is cut off, with words to come back; the others hear all."""
+        """A client that does not read is disconnected with `retry`; the others miss nothing."""
         async with self.serve(key, WatchedFactory) as server:
             alice, bob, slow = await all_of(
                 connect(server, name, key=key) for name in ("alice", "bob", "slow")
@@ -98,7 +98,7 @@ class LoadBehaviour(Behaviour):
             await leave(alice, bob)
 
     async def test_flood(self):
-        """A client that says more than is handled is slowed down, and nothing of it is lost."""
+        """A client that sends too fast is slowed down, and loses nothing."""
         async with self.serve(factory_class=OneAtATime) as server:
             client = await connect(server)
             receipts = await gatherResults([client.send(str(number)) for number in range(300)])
@@ -108,7 +108,7 @@ class LoadBehaviour(Behaviour):
             await leave(client)
 
     async def test_over_the_limit(self):
-        """A content over the server's limit is refused where it is sent; the session goes on."""
+        """Content over the server's limit is refused locally; the session goes on."""
         async with self.serve(max_content=1000) as server:
             client = await connect(server)
             assert client.max_content == 1000

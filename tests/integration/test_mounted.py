@@ -1,4 +1,4 @@
-"""Files that are mounted by themselves, as containers get them: they cannot be replaced."""
+"""Files that are mounted individually, as in containers: they cannot be replaced."""
 
 import json
 import signal
@@ -21,7 +21,7 @@ READ_ONLY = (
 
 @pytest.fixture
 def directory(tmp_path):
-    """Return a directory with a file, and with the place where it is to be mounted."""
+    """Return a directory with a file, and with its mount point."""
     (tmp_path / "there").mkdir()
     (tmp_path / "there" / "file").touch()
     (tmp_path / "kept").touch(0o600)
@@ -30,7 +30,7 @@ def directory(tmp_path):
 
 @pytest.mark.parametrize("mount", [MOUNTED, READ_ONLY], ids=["mounted", "read-only directory"])
 def test_passwords(directory, mount):
-    """`chatd passwd` changes a password file of which only what is in it can be changed."""
+    """`chatd passwd` changes such a password file in place."""
     path = directory / "kept"
     set_password(path, "bob", "first", hasher=CHEAP)
     before = path.stat()

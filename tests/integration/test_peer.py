@@ -1,14 +1,14 @@
-"""A stranger's peer talks to the daemon, with a key and without."""
+"""A foreign peer talks to the daemon, with a key and without."""
 
 from tests.integration.peer import Type
 from tests.integration.peer_case import KEY, PeerMixin, PeerTestCase
 
 
 class SessionPromises(PeerMixin):
-    """What is promised of a session, whatever carries it."""
+    """The promises about sessions, over any carrier."""
 
     def test_session_init(self):
-        """The daemon speaks first, and says who it is and what its limits are."""
+        """The daemon sends the first frame, with its identity and its limits."""
         init = self.connect().begin()
         self.assertEqual(set(init), {"session_id", "server", "heartbeat", "max_content", "auth"})
         self.assertEqual(init["heartbeat"], 5.0)
@@ -17,7 +17,7 @@ class SessionPromises(PeerMixin):
         self.assertTrue(init["server"].startswith("chatd"))
 
     def test_welcome(self):
-        """The welcome repeats the session's id and name, and tells the room and where it stands."""
+        """The welcome repeats the session's id and name, and gives the room and its place."""
         peer = self.join("welcome-me")
         self.assertEqual(set(peer.welcome), {"event", "session_id", "name", "room", "rooms"})
         (standing,) = peer.welcome["rooms"]
@@ -38,7 +38,7 @@ class SessionPromises(PeerMixin):
         )
 
     def test_name_is_optional(self):
-        """Who acknowledges without a name gets one."""
+        """An acknowledgement without a name gets a name."""
         peer = self.connect()
         peer.begin()
         peer.acknowledge()
@@ -46,14 +46,14 @@ class SessionPromises(PeerMixin):
         self.assertTrue(welcome["name"])
 
     def test_unknown_fields_of_the_acknowledgement(self):
-        """Header fields that nobody knows are ignored in SESSION_ACK."""
+        """Unknown header fields in SESSION_ACK are ignored."""
         peer = self.connect()
         peer.begin()
         peer.acknowledge(name=self.name(), hat="red", nested={"a": [1, None]})
         peer.expect(Type.EVENT, event="welcome")
 
     def test_name_taken(self):
-        """A name that is in use is refused with ERROR, DISCONNECT and the end."""
+        """A taken name is refused with ERROR, DISCONNECT and the end."""
         taken = self.join().name
         late = self.connect()
         late.begin()
@@ -61,7 +61,7 @@ class SessionPromises(PeerMixin):
         self.assert_refused(late, "name-taken")
 
     def test_name_is_free_again(self):
-        """A name can be had once its session has ended."""
+        """A name is free once its session has ended."""
         watcher, leaver = self.join(), self.join()
         leaver.close()
         watcher.expect(Type.EVENT, event="left", name=leaver.name)
@@ -76,7 +76,7 @@ class SessionPromises(PeerMixin):
         self.assert_refused(peer, "bad-session")
 
     def test_message_before_acknowledgement(self):
-        """A message from who has not acknowledged is an error that ends nothing."""
+        """A message before the acknowledgement is an error that ends nothing."""
         peer = self.connect()
         peer.begin()
         peer.send(Type.MESSAGE, {"id": "early"}, b"hello?")
@@ -86,7 +86,7 @@ class SessionPromises(PeerMixin):
         peer.expect(Type.EVENT, event="welcome")
 
     def test_joined_and_left(self):
-        """Two peers see each other come and go, in events that name peer and room."""
+        """Two peers see each other join and leave, in events that name peer and room."""
         first = self.join()
         second = self.join()
         joined = first.expect(Type.EVENT, event="joined", name=second.name).header
@@ -98,7 +98,7 @@ class SessionPromises(PeerMixin):
         self.assertNotIn("session_id", joined | left)
 
     def test_left_without_a_word(self):
-        """Who is gone in the middle of a frame has left like any other."""
+        """A peer that vanishes in the middle of a frame has left like any other."""
         watcher, leaver = self.join(), self.join()
         leaver.write(leaver.encoded(Type.MESSAGE, {"id": "half"}, b"half a frame")[:-5])
         leaver.close()
@@ -106,10 +106,10 @@ class SessionPromises(PeerMixin):
 
 
 class MessagePromises(PeerMixin):
-    """What is promised of messages, whatever carries them."""
+    """The promises about messages, over any carrier."""
 
     def test_receipt(self):
-        """The sender's copy is its receipt: who, where, in which place, when."""
+        """The sender's copy is its receipt, with sender, room, place and time."""
         peer = self.join()
         receipt = peer.say("first", "größer".encode())
         expected = {"id", "room", "from", "seq", "time", "content_type"}
@@ -122,7 +122,7 @@ class MessagePromises(PeerMixin):
         self.assertEqual(receipt.content, "größer".encode())
 
     def test_everyone_gets_the_same(self):
-        """Every member gets the message as the sender gets it back."""
+        """Every member gets the same message as the sender."""
         others = [self.join(), self.join()]
         sender = self.join()
         receipt = sender.say("same", b"\x00\xff", content_type="application/x-thing; a=b")
@@ -131,13 +131,13 @@ class MessagePromises(PeerMixin):
             self.assertEqual(other.expect(Type.MESSAGE), receipt)
 
     def test_room_by_name(self):
-        """A message may name the room that the welcome named."""
+        """A message may name the room of the welcome."""
         peer = self.join()
         room = peer.welcome["room"]
         self.assertEqual(peer.say("there", room=room).header["room"], room)
 
     def test_byte_by_byte(self):
-        """A frame that comes in pieces of one byte is a frame all the same."""
+        """A frame may come in pieces of one byte."""
         peer = self.join()
         data = peer.encoded(Type.MESSAGE, {"id": "drop-by-drop"}, b"slowly")
         for byte in b"".join(peer.sealed(data)):
@@ -146,7 +146,7 @@ class MessagePromises(PeerMixin):
         self.assertEqual((receipt.header["id"], receipt.content), ("drop-by-drop", b"slowly"))
 
     def test_500_at_once(self):
-        """Frames that come in one write are answered one by one and in order."""
+        """Frames in a single write are answered individually and in order."""
         peer = self.join()
         data = b"".join(peer.encoded(Type.MESSAGE, {"id": f"m{n}"}, b"%d" % n) for n in range(500))
         peer.write(data)
@@ -157,20 +157,20 @@ class MessagePromises(PeerMixin):
         self.assertEqual([got.header["seq"] for got in receipts], list(range(first, first + 500)))
 
     def test_3_mib(self):
-        """Content of 3 MiB comes back, and to the others, as it was."""
+        """Content of 3 MiB arrives unchanged, at the sender and at the others."""
         other, peer = self.join(), self.join()
         content = bytes(range(256)) * (12 * 1024)
         self.assertEqual(peer.say("big", content).content, content)
         self.assertEqual(other.expect(Type.MESSAGE, id="big").content, content)
 
     def test_unknown_fields_of_a_message(self):
-        """Header fields that nobody knows are ignored, and not passed on."""
+        """Unknown header fields are ignored, and not passed on."""
         receipt = self.join().say("odd", b"x", hat="red", seq=7, session_id="mine")
         self.assertNotIn("hat", receipt.header)
         self.assertNotIn("session_id", receipt.header)
 
     def test_unknown_type(self):
-        """A type that nobody knows is answered with an error, and the session goes on."""
+        """A frame of unknown type is answered with an error, and the session goes on."""
         peer = self.join()
         for type_ in (0, 11, 65535):
             peer.send(type_, {"id": "what"}, b"?")
@@ -179,7 +179,7 @@ class MessagePromises(PeerMixin):
         peer.say("on")
 
     def test_types_that_only_the_server_sends(self):
-        """A type that is the server's is answered with an error, and the session goes on."""
+        """So is a frame of a type that only servers send."""
         peer = self.join()
         for type_, header in ((Type.SESSION_INIT, peer.init), (Type.EVENT, peer.welcome)):
             peer.send(type_, header)
@@ -190,7 +190,7 @@ class MessagePromises(PeerMixin):
         peer.say("on")
 
     def test_same_id_again(self):
-        """An id sent again gets the first receipt again, and nobody else gets the message."""
+        """A repeated id gets the first receipt again, and nobody else gets the message."""
         other, peer = self.join(), self.join()
         first = peer.say("twice", b"once")
         self.assertEqual(peer.say("twice", b"once"), first)
@@ -200,7 +200,7 @@ class MessagePromises(PeerMixin):
         self.assertEqual(other.expect(Type.MESSAGE), after)
 
     def test_same_id_after_coming_back(self):
-        """Who comes back under the same name gets the first receipt for the same id."""
+        """After a reconnect under the same name, so does the same id."""
         watcher, peer = self.join(), self.join()
         first = peer.say("unsure", b"did it arrive?")
         peer.close()
@@ -209,7 +209,7 @@ class MessagePromises(PeerMixin):
         self.assertEqual(self.join(peer.name).say("unsure", b"did it arrive?"), first)
 
     def test_longest_id(self):
-        """An id has 64 characters at most; a longer one is an error that ends nothing."""
+        """An id has at most 64 characters; a longer id is an error that ends nothing."""
         peer = self.join()
         peer.say("ä" * 64)
         peer.send(Type.MESSAGE, {"id": "i" * 65})
@@ -217,14 +217,14 @@ class MessagePromises(PeerMixin):
         peer.say("on")
 
     def test_unknown_room(self):
-        """A message to a room that is not there is answered with an error that names it."""
+        """A message to an unknown room is answered with an error that names it."""
         peer = self.join()
         peer.send(Type.MESSAGE, {"id": "lost", "room": "nowhere-at-all"})
         self.assertEqual(peer.expect(Type.ERROR).header["ref"], "lost")
         peer.say("on")
 
     def test_unknown_command(self):
-        """A command that nobody knows is answered with an error that names it."""
+        """An unknown command is answered with an error that names it."""
         peer = self.join()
         peer.send(Type.COMMAND, {"id": "c1", "command": "make-tea", "sugar": 2})
         self.assertEqual(peer.expect(Type.ERROR).header["ref"], "c1")
@@ -232,7 +232,7 @@ class MessagePromises(PeerMixin):
 
 
 class PlainPeerTests(SessionPromises, MessagePromises, PeerTestCase):
-    """Without a key: frames right away."""
+    """Without a key: frames from the start."""
 
 
 class SealedPeerTests(SessionPromises, MessagePromises, PeerTestCase):

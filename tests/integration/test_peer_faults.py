@@ -1,4 +1,4 @@
-"""A stranger's peer breaks the rules: what is refused, how, and who notices."""
+"""A foreign peer breaks the rules: refusals, their form, and their effect on others."""
 
 import random
 import socket
@@ -23,14 +23,14 @@ GARBAGE = {
 
 
 class FaultPromises(PeerMixin):
-    """What is promised of faults in frames, whatever carries them."""
+    """The promises about faults in frames, over any carrier."""
 
     def assert_answered_and_closed(self, data):
-        """Check what comes of bytes that are no frame."""
+        """Check the answer to bytes that are not a frame."""
         raise NotImplementedError
 
     def test_each_field_flipped(self):
-        """Each flipped field is refused by its name, and another session sees only who left."""
+        """Each flipped field is refused by its name; another session only sees the leaving."""
         bystander = self.join()
         seq = bystander.say("before").header["seq"]
         data = bystander.encoded(Type.MESSAGE, HEADER, CONTENT)
@@ -48,7 +48,7 @@ class FaultPromises(PeerMixin):
                 self.assertEqual(bystander.say(f"after {offset}").header["seq"], seq)
 
     def test_header_that_is_no_object(self):
-        """A header that is signed, but is no JSON object in UTF-8, ends the connection."""
+        """A signed header that is not a JSON object in UTF-8 ends the connection."""
         for name, header in BAD_HEADERS.items():
             peer = self.join()
             peer.send(Type.MESSAGE, header)
@@ -56,7 +56,7 @@ class FaultPromises(PeerMixin):
                 self.assert_refused(peer, "bad-header")
 
     def test_header_over_the_limit(self):
-        """A header of 64 KiB is read; one of a byte more is refused."""
+        """A header of 64 KiB is read; a header of a byte more is refused."""
         peer = self.join()
         peer.send(Type.MESSAGE, b'{"id": "most"}'.ljust(64 * 1024))
         peer.expect(Type.MESSAGE, id="most")
@@ -64,13 +64,13 @@ class FaultPromises(PeerMixin):
         self.assert_refused(peer, "too-large")
 
     def test_frame_over_the_limit(self):
-        """A frame that cannot be within the limits is refused at its length prefix."""
+        """A frame over the limits is refused at its length prefix."""
         peer = self.join()
         peer.write(LENGTH.pack(64 + 64 * 1024 + peer.init["max_content"] + 1))
         self.assert_refused(peer, "too-large")
 
     def test_refused_at_its_start(self):
-        """Nothing is buffered for a frame whose first bytes show that it will be refused."""
+        """No buffer is kept for a frame whose first bytes show that it will be refused."""
         data = self.connect().encoded(Type.MESSAGE, HEADER, bytes(1024 * 1024))
         for field in ("magic", "version", "header length", "content length"):
             peer = self.join()
@@ -79,7 +79,7 @@ class FaultPromises(PeerMixin):
                 self.assert_refused(peer, FIELDS[field].code)
 
     def test_answer_to_a_long_header(self):
-        """What an error repeats of a frame never makes the error too long to be sent."""
+        """An error never becomes too long by quoting a frame."""
         peer = self.join()
         most = "x" * (64 * 1024 - 40)
         for type_, header in (
@@ -94,7 +94,7 @@ class FaultPromises(PeerMixin):
         peer.say("on")
 
     def test_8_kib_before_the_session(self):
-        """Before the session a frame of 8 KiB is read; a longer one is refused at its prefix."""
+        """Before the session a frame of 8 KiB is read; a longer frame is refused."""
         peer = self.connect()
         peer.begin()
         size = LENGTH.size + 8 * 1024 - HEADER_START
@@ -107,7 +107,7 @@ class FaultPromises(PeerMixin):
         self.assert_refused(late, "too-large")
 
     def test_cut_short(self):
-        """A peer that is gone in the middle of a handshake is forgotten."""
+        """A peer that vanishes in the middle of a handshake is forgotten."""
         peer = self.connect()
         peer.begin()
         data = peer.encoded(Type.SESSION_ACK, {"session_id": peer.init["session_id"]})
@@ -125,7 +125,7 @@ class FaultPromises(PeerMixin):
                 self.join()
 
     def answer_to(self, data):
-        """Give all that the daemon says to these bytes until it closes."""
+        """Return the daemon's whole answer to these bytes, until it closes."""
         with socket.socket(socket.AF_UNIX) as stranger:
             stranger.settimeout(TIMEOUT_S)
             stranger.connect(self.daemon.path)
@@ -140,7 +140,7 @@ class PlainFaultTests(FaultPromises, PeerTestCase):
     """Without a key."""
 
     def assert_answered_and_closed(self, data):
-        """SESSION_INIT, one ERROR and DISCONNECT are the whole answer."""
+        """Check that SESSION_INIT, one ERROR and DISCONNECT are the whole answer."""
         answer = self.answer_to(data)
         types = []
         while answer:
@@ -162,7 +162,7 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
     key = KEY
 
     def assert_answered_and_closed(self, data):
-        """The preamble and the daemon's handshake message are the whole answer."""
+        """Check that preamble and handshake message are the whole answer."""
         answer = self.answer_to(data)
         self.assertEqual(answer[: len(PREAMBLE)], PREAMBLE)
         self.assertEqual(len(answer), len(PREAMBLE) + 2 + 48)
@@ -176,13 +176,13 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
         self.assert_answered_and_closed(plain.encoded(Type.SESSION_ACK, {"session_id": ""}))
 
     def test_client_with_another_key(self):
-        """A client with another key sees it; whatever it answers is refused."""
+        """A client with another key notices; any answer of its is refused."""
         with self.assertRaisesRegex(Refused, "another key"):
             Peer(self.daemon.path, bytes(32))
         self.assert_answered_and_closed(b"\x00\x30" + random.Random(3).randbytes(48))
 
     def test_envelope_of_another_key(self):
-        """Inside the channel, too, a frame has to be signed with the key."""
+        """Inside the channel, too, a frame must be signed with the key."""
         peer = self.join()
         peer.key = bytes(32)
         peer.send(Type.MESSAGE, HEADER)
@@ -190,12 +190,12 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
         self.assert_refused(peer, "bad-mac")
 
     def message(self, peer, id_="m"):
-        """Give one record that holds one message."""
+        """Return a record that holds one message."""
         (record,) = peer.sealed(peer.encoded(Type.MESSAGE, {"id": id_}))
         return record
 
     def assert_record_refused(self, tamper):
-        """What a function sends in the place of good records ends only this connection."""
+        """Check that a function's bad records end only this connection."""
         bystander, peer = self.join(), self.join()
         peer.socket.sendall(tamper(peer))
         self.assert_refused(peer, "bad-record")
@@ -203,7 +203,7 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
         bystander.say("on")
 
     def test_replayed(self):
-        """A record that comes a second time ends the connection."""
+        """A repeated record ends the connection."""
         peer = self.join()
         record = self.message(peer)
         peer.socket.sendall(record)
@@ -221,7 +221,7 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
         self.assert_record_refused(tamper)
 
     def test_left_out(self):
-        """A record after one that never came ends the connection."""
+        """A record after a missing record ends the connection."""
 
         def tamper(peer):
             self.message(peer, "lost")
@@ -230,7 +230,7 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
         self.assert_record_refused(tamper)
 
     def test_truncated(self):
-        """A record cut short, with a length that fits what is left, ends the connection."""
+        """A record cut short, with a matching length, ends the connection."""
         for size in (0, 1, 15, 16, 90):
 
             def tamper(peer, size=size):
@@ -240,7 +240,7 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
                 self.assert_record_refused(tamper)
 
     def test_flipped(self):
-        """One flipped bit anywhere in a record ends the connection."""
+        """A flipped bit anywhere in a record ends the connection."""
         for offset in (2, 40, -1):
 
             def tamper(peer, offset=offset):
@@ -250,6 +250,6 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
                 self.assert_record_refused(tamper)
 
     def test_record_of_another_connection(self):
-        """A record sealed for one connection is worth nothing on another."""
+        """A record of another connection is refused."""
         other = self.join()
         self.assert_record_refused(lambda peer: self.message(other))

@@ -1,4 +1,4 @@
-"""A stranger's peer is silent, slow, too big, or there when the daemon ends."""
+"""A foreign peer that is silent, slow, over a limit, or connected when the daemon stops."""
 
 import select
 import signal
@@ -11,12 +11,12 @@ from tests.integration.peer_case import KEY, Daemon, PeerMixin, PeerTestCase
 
 
 class HeartbeatPromises(PeerMixin):
-    """What is promised of heartbeats, whatever carries them."""
+    """The promises about heartbeats, over any carrier."""
 
     options = ("--heartbeat", "0.4")
 
     def test_silent_peer(self):
-        """Who is silent for three intervals is told so and disconnected; who answers stays."""
+        """A peer that is silent for three intervals is disconnected; an answering peer stays."""
         answering, silent = self.join(), self.join()
         self.assertEqual(silent.init["heartbeat"], 0.4)
         answering.expect(Type.EVENT, event="left", name=silent.name)
@@ -38,7 +38,7 @@ class HeartbeatPromises(PeerMixin):
         self.assertRaises(Closed, silent.receive)
 
     def test_client_pings(self):
-        """A ping of the client's is answered with a pong of the same number."""
+        """A client's ping is answered with a pong of the same number."""
         peer = self.join()
         for n in (0, 77, 2**40):
             peer.send(Type.HEARTBEAT, {"n": n}, b"ping")
@@ -52,7 +52,7 @@ class PlainHeartbeatTests(HeartbeatPromises, PeerTestCase):
     """Without a key."""
 
     def test_any_frame_is_a_sign_of_life(self):
-        """Who sends messages, but no pong, is not silent."""
+        """A peer that sends messages without pongs is not silent."""
         talking, silent = self.join(), self.join()
         left = {"event": "left", "name": silent.name}
         said = 0
@@ -73,12 +73,12 @@ class SealedHeartbeatTests(HeartbeatPromises, PeerTestCase):
 
 
 class ContentLimitTests(PeerTestCase):
-    """The operator's limit of content."""
+    """The operator's limit on content."""
 
     options = ("--max-content", "1000")
 
     def test_limit(self):
-        """The limit is told; content as long is delivered, and a byte more is refused."""
+        """The limit is announced; content at the limit is delivered, a byte more is refused."""
         peer = self.join()
         self.assertEqual(peer.init["max_content"], 1000)
         self.assertEqual(peer.say("most", bytes(1000)).content, bytes(1000))
@@ -87,12 +87,12 @@ class ContentLimitTests(PeerTestCase):
 
 
 class SlowPeerTests(PeerTestCase):
-    """A member that does not read, at a daemon that does not ping while a test lasts."""
+    """A member that does not read, with a daemon that does not ping during the test."""
 
     options = ("--heartbeat", "600")
 
     def test_slow_consumer(self):
-        """A member that does not read is disconnected and may come back; others miss nothing."""
+        """A member that does not read is disconnected with `retry`; others miss nothing."""
         sender, reader, slow = self.join(), self.join(), self.join()
         left = {"event": "left", "room": slow.welcome["room"], "name": slow.name}
         seqs: list[int] = []
@@ -110,7 +110,7 @@ class SlowPeerTests(PeerTestCase):
         self.assertEqual((last.header["code"], last.header["retry"]), ("slow-consumer", True))
 
     def test_flooding_sender(self):
-        """A sender that does not read its receipts is read no more, and loses nothing."""
+        """The daemon stops reading from a sender that does not read, and loses nothing."""
         peer = self.join()
         count, content = 32, bytes(1024 * 1024)
         unsent = memoryview(
@@ -132,7 +132,7 @@ class ShutdownTests(SynchronousTestCase):
     """The end of the daemon."""
 
     def check(self, key):
-        """Start a daemon, end it, and look what its peers are told."""
+        """Start a daemon, stop it, and check the frames that its peers get."""
         daemon = Daemon(key=key)
         self.addCleanup(daemon.stop)
         peers = [Peer(daemon.path, key) for _ in range(3)]
@@ -152,9 +152,9 @@ class ShutdownTests(SynchronousTestCase):
         self.assertNotIn("Traceback", daemon.log())
 
     def test_shutting_down(self):
-        """Every client is told that the daemon stops, and that it may come back."""
+        """Every client learns that the daemon stops, and that it may reconnect."""
         self.check(None)
 
     def test_shutting_down_with_a_key(self):
-        """Every client is told, inside its channel, that the daemon stops."""
+        """Every client learns, inside its channel, that the daemon stops."""
         self.check(KEY)

@@ -1,4 +1,4 @@
-"""A stranger's peer in rooms, in direct messages, and back after it was away."""
+"""A foreign peer in rooms, with direct messages, and after a reconnect."""
 
 import socket
 from typing import Any
@@ -13,7 +13,7 @@ def with_ref(said: Frame, ref: str) -> Frame:
 
 
 class RoomPromises(PeerMixin):
-    """What is promised of rooms and of what is kept in them."""
+    """The promises about rooms and stored messages."""
 
     def ask(self, peer: Peer, command: str, **fields: object) -> dict[Any, Any]:
         """Give a command, and return the header of its RESULT."""
@@ -21,7 +21,7 @@ class RoomPromises(PeerMixin):
         return peer.expect(Type.RESULT, id=f"do-{command}").header
 
     def begin_nowhere(self, name: str) -> Peer:
-        """Return an established peer that is in no room."""
+        """Return an established peer without a room."""
         peer = self.connect()
         peer.begin()
         peer.acknowledge(name=name, rooms=[])
@@ -31,7 +31,7 @@ class RoomPromises(PeerMixin):
         return peer
 
     def test_made_by_being_joined(self):
-        """A room is there once someone joins it, and has its own order."""
+        """A join creates a room, with its own order."""
         first, second = self.join(), self.join()
         room = f"Room-{first.name}"
         told = self.ask(first, "join", room=room)
@@ -44,7 +44,7 @@ class RoomPromises(PeerMixin):
         self.assertEqual(first.expect(Type.MESSAGE), receipt)
 
     def test_comes_back(self):
-        """Who was away is told what it missed, then what is said, without gap or duplicate."""
+        """A peer that was away gets its missed messages, then new ones, without gap or repeat."""
         here, away = self.join(), self.join()
         room = f"room-{here.name}"
         for peer in (here, away):
@@ -61,7 +61,7 @@ class RoomPromises(PeerMixin):
         self.assertEqual([back.expect(Type.MESSAGE) for _ in range(4)], [*answers, after])
 
     def test_history(self):
-        """What is kept is read as it was delivered, right before the RESULT."""
+        """Stored messages are read as they were delivered, right before the RESULT."""
         peer = self.join()
         room = f"room-{peer.name}"
         self.ask(peer, "join", room=room)
@@ -83,7 +83,7 @@ class RoomPromises(PeerMixin):
         self.assertEqual(third.expect(Type.MESSAGE).header["id"], "first")
 
     def test_nobody_of_that_name(self):
-        """A message to a name that nobody has is kept, and the sender told so."""
+        """A message to a name without a session is kept, and the sender is told."""
         peer = self.join()
         nobody = self.name()
         peer.say("psst", to=nobody)
@@ -91,7 +91,7 @@ class RoomPromises(PeerMixin):
         self.assertEqual((absent["name"], absent["ref"]), (nobody, "psst"))
 
     def test_to_a_room_and_a_name(self):
-        """A message to both is refused."""
+        """A message to both a room and a name is refused."""
         peer = self.join()
         peer.send(Type.MESSAGE, {"id": "both", "room": peer.welcome["room"], "to": peer.name})
         refusal = peer.expect(Type.ERROR).header
@@ -99,7 +99,7 @@ class RoomPromises(PeerMixin):
         peer.say("on")
 
     def test_in_order(self):
-        """Commands and messages are done, and answered, in the order in which they were sent."""
+        """Commands and messages are carried out and answered in the order of sending."""
         peer = self.join()
         room = f"room-{peer.name}"
         sent = [
@@ -119,7 +119,7 @@ class RoomPromises(PeerMixin):
         self.assertEqual(answers, [(kind, str(n)) for n, kind in enumerate(kinds, 1)])
 
     def test_half_closed(self):
-        """Who closes its sending half is still sent all that it is owed."""
+        """A peer that closes its sending half still gets all answers."""
         peer = self.join()
         room = f"room-{peer.name}"
         peer.write(
@@ -136,7 +136,7 @@ class RoomPromises(PeerMixin):
 
 
 class PlainRoomTests(RoomPromises, PeerTestCase):
-    """Without a key, kept in memory."""
+    """Without a key, stored in memory."""
 
 
 class SealedRoomTests(RoomPromises, PeerTestCase):
@@ -146,6 +146,6 @@ class SealedRoomTests(RoomPromises, PeerTestCase):
 
 
 class DiskRoomTests(RoomPromises, PeerTestCase):
-    """Kept on disk, by a thread of its own."""
+    """Stored on disk, by a thread."""
 
     options = ("--data", "data")

@@ -1,4 +1,4 @@
-"""A client of a daemon that is a process of its own, over that one's standard streams."""
+"""A client of a daemon in its own process, over the daemon's standard streams."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ class Spawning:
     """A reactor that starts processes, and keeps them.
 
     Attributes:
-        processes: Each process, and what fires when it has ended.
+        processes: Each process, with a Deferred that fires when it has ended.
     """
 
     def __init__(self):
@@ -49,7 +49,7 @@ class Spawning:
 
 @asynccontextmanager
 async def daemon(*options):
-    """Give an endpoint that starts a daemon for each connection; all are ended with the context."""
+    """Return an endpoint that starts a daemon for each connection; the context ends all."""
     spawning = Spawning()
     command = [*DAEMON, *map(str, options)]
     try:
@@ -68,7 +68,7 @@ def key_file(request, tmp_path):
 
 
 async def test_connect(key_file):
-    """A session over the pipes of a process is like any other, with a key and without."""
+    """A session over the pipes of a process is like any other, with and without a key."""
     options, key = ([], None) if key_file is None else (["-k", key_file], chatd.load_key(key_file))
     async with daemon(*options) as there:
         client = await chatd.connect(reactor, there, key=key, name="alice")
@@ -81,7 +81,7 @@ async def test_connect(key_file):
 
 
 async def test_service():
-    """A service starts a new process where the last one is gone."""
+    """A service starts a new process when the last has ended."""
     async with daemon() as there:
         clients = chatd.ChatClientFactory(reactor, name="alice")
         service = chatd.ChatClientService(reactor, there, clients, lambda attempt: 0.01)
@@ -97,7 +97,7 @@ async def test_service():
 
 
 async def test_client_that_cannot_begin(logged_failures):
-    """A client that fails when it is connected fails the attempt, and leaves the process alone."""
+    """A client that fails at its connection fails the attempt, not the process."""
 
     class Broken(chatd.ChatClient):
         def connectionMade(self):
@@ -111,7 +111,7 @@ async def test_client_that_cannot_begin(logged_failures):
 
 
 async def test_process_that_ends_at_once():
-    """A process that says nothing and ends is a connection that is lost."""
+    """A process that ends without output is a lost connection."""
     there = ProcessEndpoint(reactor, sys.executable, [sys.executable, "-c", ""], env=None)
     with pytest.raises(chatd.SessionEnded, match="connection-lost"):
         await chatd.connect(reactor, there)

@@ -1,4 +1,4 @@
-"""A client that stays connected: to a server that comes back, and to one that is not there yet."""
+"""A client service with a server that restarts, and with a server that starts later."""
 
 import socket
 from contextlib import asynccontextmanager
@@ -15,16 +15,16 @@ from tests.integration.sessions import connect, leave
 
 
 def free_port():
-    """Return a port that nobody listens on."""
+    """Return a port on which no server listens."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
 
 
 class Place:
-    """Where a server is, was and will be again.
+    """The address of a server that runs now, before or later.
 
     Attributes:
-        endpoint: The client endpoint string that reaches it.
+        endpoint: The client endpoint string of the server.
         key: The shared key, or None.
     """
 
@@ -35,7 +35,7 @@ class Place:
 
     @asynccontextmanager
     async def server(self):
-        """Run a server for the time of a context, and yield its factory."""
+        """Run a server within a context, and yield its factory."""
         service = make_service(reactor, self._settings)
         service.startService()
         try:
@@ -45,7 +45,7 @@ class Place:
 
     @asynccontextmanager
     async def client(self, key=None, attempted=lambda number: None):
-        """Keep a client connected for the time of a context, and yield its service."""
+        """Keep a client connected within a context, and yield its service."""
 
         def delay(attempt):
             attempted(attempt)
@@ -62,7 +62,7 @@ class Place:
 
 class ReconnectBehaviour:
     def place_in(self, directory, key_file):
-        """Return a place in a directory, on the sockets of a subclass."""
+        """Return a place in a directory, for the subclass's kind of socket."""
         raise NotImplementedError
 
     @pytest.fixture(params=["clear", "key"])
@@ -71,7 +71,7 @@ class ReconnectBehaviour:
         return self.place_in(tmp_path, tmp_path / "key" if request.param == "key" else None)
 
     async def test_restarted_server(self, place):
-        """A client is connected again, under its name, to a server that was restarted."""
+        """A client reconnects, under its name, to a restarted server."""
         async with place.client() as service:
             async with place.server():
                 first = await service.whenConnected()
@@ -86,7 +86,7 @@ class ReconnectBehaviour:
                 assert (await second.send("after")).text == "after"
 
     async def test_lost_connection(self, place):
-        """A client whose connection was cut is connected again."""
+        """A client reconnects after its connection was cut."""
         async with place.server() as factory, place.client() as service:
             first = await service.whenConnected()
             first.transport.abortConnection()
@@ -97,7 +97,7 @@ class ReconnectBehaviour:
             assert list(factory.sessions) == [second.session_id]
 
     async def test_server_comes_later(self, place):
-        """A client that was started before its server is connected when that is there."""
+        """A client that starts before its server connects when the server is there."""
         tried_twice: Deferred[Any] = Deferred()
 
         def attempted(number):
@@ -110,7 +110,7 @@ class ReconnectBehaviour:
                 assert (await service.whenConnected()).is_active
 
     async def test_stop_says_goodbye(self, place):
-        """A client whose service is stopped leaves cleanly, and does not come back."""
+        """A client whose service stops leaves cleanly, and does not reconnect."""
         async with place.server() as factory:
             async with place.client() as service:
                 client = await service.whenConnected()
@@ -121,14 +121,14 @@ class ReconnectBehaviour:
             await leave(other)
 
     async def test_refused(self, place):
-        """A client that is refused says why to who waits for no more than one failure."""
+        """A wait for a single attempt fails with the reason of the refusal."""
         async with place.server() as factory, place.client(key=bytes(32)) as service:
             with pytest.raises(SessionRefused, match="key"):
                 await service.whenConnected(failAfterFailures=1)
             assert not factory.sessions
 
     async def test_tries_again_when_refused(self, place):
-        """A client whose name is taken is connected when it is free again."""
+        """A client whose name is taken connects when the name is free again."""
         async with place.server():
             other = await connect(place, "alice", key=place.key)
             async with place.client() as service:

@@ -1,4 +1,4 @@
-"""A daemon whose directory is put back from a copy, as docs/how-to/backup.md says."""
+"""A daemon whose directory is restored from a backup, as docs/how-to/backup.md says."""
 
 import shutil
 import sqlite3
@@ -15,7 +15,7 @@ from tests.integration.sessions import leave
 
 
 def back_up(data, copy):
-    """Copy the database of a daemon that runs, as SQLite's ``.backup`` does."""
+    """Copy the database of a running daemon, as SQLite's ``.backup`` does."""
     copy.mkdir(mode=0o700)
     with (
         closing(sqlite3.connect(data / "chatd.db")) as source,
@@ -31,14 +31,14 @@ async def say(alice, *texts):
 
 
 async def take(client, count):
-    """Return what a client is told next, in rooms and directly."""
+    """Return a client's next messages, in rooms and direct."""
     taken = [(await client.__anext__()).text for _ in range(count)]
     return sorted(taken)
 
 
 @pytest.mark.parametrize("is_running", [True, False], ids=["running", "stopped"])
 async def test_restore(endpoint, data, tmp_path, is_running):
-    """Who remembers more than was put back is told all that is kept, in rooms and directly."""
+    """A client with later messages than the backup gets all stored messages."""
     copy = tmp_path / "copy"
     carol = ChatClientService(
         reactor, endpoint, ChatClientFactory(reactor, name="carol"), lambda _: 0.02

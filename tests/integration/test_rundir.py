@@ -1,4 +1,4 @@
-"""A daemon that runs in another directory than the one in which its command was given."""
+"""A daemon that runs in another directory than its command."""
 
 import os
 import signal
@@ -14,14 +14,14 @@ ANEW = [f"{what}: read again" for what in ("key file", "operators", "bans")]
 
 
 def prepare(directory):
-    """Make the files that the options name, and the directory to run in."""
+    """Make the files of the options, and the directory to run in."""
     write_key_file(directory / "key")
     (directory / "operators").write_text("alice\n")
     (directory / "run").mkdir()
 
 
 def check(directory):
-    """Check that all is where the command was given, and that the daemon answers there."""
+    """Check that all files are in the command's directory, and that the daemon answers there."""
     for name in ("chat.sock", "other.sock"):
         sent = run_command(
             *("chatd", "connect", f"unix:{name}", "--key-file", "key"),
@@ -34,7 +34,7 @@ def check(directory):
 
 
 def test_in_the_foreground(tmp_path):
-    """Relative paths are those of the directory of the command, at SIGHUP and at the end, too."""
+    """Relative paths belong to the command's directory, at SIGHUP and at the end too."""
     prepare(tmp_path)
     with Process(*FOREGROUND, "--rundir", "run", "chatd", *OPTIONS, cwd=tmp_path) as process:
         process.output.wait_for("listening on unix:mode=600:address=other.sock")
@@ -48,7 +48,7 @@ def test_in_the_foreground(tmp_path):
 
 
 def test_in_the_background(tmp_path):
-    """It is so, too, where the daemon leaves its terminal."""
+    """So it is when the daemon leaves its terminal."""
     prepare(tmp_path)
     with Daemonized(tmp_path, *OPTIONS, program=("--rundir", "run")) as process:
         assert process.started.returncode == 0, process.started.stderr

@@ -27,7 +27,7 @@ from tests.integration.sessions import (
 class SessionBehaviour(Behaviour):
     @with_and_without_key
     async def test_connect(self, key):
-        """A client is given a session id, its name and a room, and the server knows it by them."""
+        """A client gets a session id, its name and a room, by which the server knows it."""
         async with self.serve(key) as server:
             client = await connect(server, "alice", key=key)
             session = await server.wait_for_session("alice")
@@ -40,7 +40,7 @@ class SessionBehaviour(Behaviour):
             await leave(client)
 
     async def test_unnamed(self):
-        """A client that asks for no name is given one: its login, where the system tells it."""
+        """A client without a name gets its login name if the system reports it, or another."""
         async with self.serve() as server:
             clients = [await connect(server), await connect(server)]
 
@@ -62,7 +62,7 @@ class SessionBehaviour(Behaviour):
         ],
     )
     async def test_keys_differ(self, server_key, client_key, code):
-        """A client that does not hold the server's key is refused and told what to do."""
+        """A client without the server's key is refused with a hint."""
         async with self.serve(server_key) as server:
             with pytest.raises(SessionRefused, match="key") as refusal:
                 await connect(server, key=client_key)
@@ -72,7 +72,7 @@ class SessionBehaviour(Behaviour):
 
     @with_and_without_key
     async def test_name_taken(self, key):
-        """A name that is in use is refused, and is free again when its client has left."""
+        """A taken name is refused, and is free again when its client has left."""
         async with self.serve(key) as server:
             first = await connect(server, "alice", key=key)
             with pytest.raises(SessionRefused) as refusal:
@@ -86,7 +86,7 @@ class SessionBehaviour(Behaviour):
 
     @with_and_without_key
     async def test_exchange(self, key):
-        """What anyone says reaches everyone, in one order, and is the receipt of who said it."""
+        """Messages reach everyone, in one order, and the sender's copy is its receipt."""
         async with self.serve(key) as server:
             alice, bob, carol = clients = await all_of(
                 connect(server, name, key=key) for name in ("alice", "bob", "carol")
@@ -107,7 +107,7 @@ class SessionBehaviour(Behaviour):
             await leave(*clients)
 
     async def test_presence(self):
-        """Those who are there are told who joins and who leaves."""
+        """Members learn of joins and leaves."""
         async with self.serve() as server:
             alice = await connect(server, "alice", protocol=Witness)
             bob = await connect(server, "bob")
@@ -130,7 +130,7 @@ class SessionBehaviour(Behaviour):
             assert not server.factory.sessions
 
     async def test_disconnect_says_everything_first(self):
-        """What was said before the goodbye still reaches the others."""
+        """Messages before the goodbye still reach the others."""
         async with self.serve() as server:
             alice, bob = await all_of(connect(server, name) for name in ("alice", "bob"))
             said = [alice.send(str(number)) for number in range(100)]
@@ -143,7 +143,7 @@ class SessionBehaviour(Behaviour):
 
     @with_and_without_key
     async def test_ended_by_server(self, key):
-        """A session that the server ends tells its client why, and whether to come back."""
+        """If the server ends a session, its client learns why, and whether to reconnect."""
         async with self.serve(key) as server:
             client = await connect(server, "alice", key=key)
             session = await server.wait_for_session("alice")
@@ -155,7 +155,7 @@ class SessionBehaviour(Behaviour):
                 await client.__anext__()
 
     async def test_connection_lost(self):
-        """A connection that is cut ends the session on both sides as lost, to be tried again."""
+        """A cut connection ends the session on both sides as lost, with `retry`."""
         async with self.serve(factory_class=WatchedFactory) as server:
             client = await connect(server, "alice")
             session = await server.wait_for_session("alice")
@@ -170,7 +170,7 @@ class SessionBehaviour(Behaviour):
 
     @with_and_without_key
     async def test_stop(self, key):
-        """A server that stops tells its client to come back, and nobody listens any more."""
+        """A server that stops tells its client to reconnect, and stops listening."""
         async with self.serve(key) as server:
             client = await connect(server, "alice", key=key)
             await server.service.stopService()
@@ -182,7 +182,7 @@ class SessionBehaviour(Behaviour):
 
     @with_and_without_key
     async def test_stop_tells_everyone(self, key):
-        """A server that stops tells each of many clients, those who just spoke too."""
+        """A server that stops tells each of many clients, also recent senders."""
         async with self.serve(key) as server:
             clients = await connect_many(server, 30, key=key)
             said = [client.send("last words") for client in clients]
@@ -193,7 +193,7 @@ class SessionBehaviour(Behaviour):
             await settle(said)
 
     async def test_stop_without_clients(self):
-        """A server that nobody was connected to stops too."""
+        """A server without clients stops too."""
         async with self.serve() as server:
             await server.service.stopService()
             with pytest.raises(ConnectError):
@@ -208,7 +208,7 @@ class TestUnix(SessionBehaviour):
     sockets = "unix"
 
     async def test_socket_is_removed(self):
-        """The socket is there while the server runs, and its directory is gone after."""
+        """The socket exists while the server runs, and its directory is gone after."""
         async with self.serve() as server:
             assert server.path.is_socket()
             await server.service.stopService()

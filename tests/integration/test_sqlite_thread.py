@@ -19,7 +19,7 @@ FAR = 2.0**40  # a time that does not become too old
 
 @pytest.fixture
 def store(tmp_path, running_reactor):
-    """A store that is open, in a directory of its own; the test closes it."""
+    """Return an open store in its own directory; the test closes it."""
     store = SqliteStore(
         tmp_path / "data",
         Retention(),
@@ -31,7 +31,7 @@ def store(tmp_path, running_reactor):
 
 
 async def test_off_the_reactor(store, monkeypatch):
-    """The database is used in one thread, which is not the reactor's; answers come in that."""
+    """The database is used in a separate thread; answers come in the reactor's thread."""
     threads = set()
     transaction = Database.transaction
 
@@ -50,7 +50,7 @@ async def test_off_the_reactor(store, monkeypatch):
 
 
 async def test_in_order(store):
-    """What is said is stored as it is asked, and answers come in the order of what is done."""
+    """Messages are stored in the order of the calls, and the answers keep that order."""
     answered = []
 
     def ask(name, coroutine):
@@ -81,7 +81,7 @@ async def test_in_order(store):
 
 
 async def test_close_waits(store, tmp_path, running_reactor):
-    """What is asked before the store is closed is done, and answered before the closing is."""
+    """Calls before the close are carried out and answered before the close."""
     done = []
     pages = []
     asked = []
@@ -109,7 +109,7 @@ async def test_close_waits(store, tmp_path, running_reactor):
 
 
 async def test_expire_lets_others_in(store, monkeypatch):
-    """An append that is asked while old messages are dropped does not wait for all of them."""
+    """An append during the removal of old messages does not wait for all of it."""
     await store.append(entries(*range(3_000), time=1.0))
     order = []
     expire_some = SqliteStreams.expire_some
@@ -129,7 +129,7 @@ async def test_expire_lets_others_in(store, monkeypatch):
 
 
 async def test_failure(store, running_reactor):
-    """An error comes to who has asked, and those who ask later are answered."""
+    """An error reaches its caller, and later calls are answered."""
     failing = Deferred.fromCoroutine(store.append([entry("\ud800")]))
     fine = Deferred.fromCoroutine(store.append([entry("1", time=FAR)]))
     with pytest.raises(UnicodeEncodeError):
@@ -139,7 +139,7 @@ async def test_failure(store, running_reactor):
 
 
 async def test_thread(running_reactor):
-    """What is given to the thread before it is started runs when it is; it ends when told."""
+    """Calls before the thread's start run after it; the thread ends when told."""
     run = StoreThread(running_reactor)
     early = run(threading.current_thread)
     run.start()

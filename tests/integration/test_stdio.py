@@ -43,14 +43,14 @@ class NearPeer(Peer):
         self._output.flush()
 
     def end_input(self):
-        """Say nothing more, and read on."""
+        """Close the sending side, and read on."""
         if self._near is None:
             self._output.close()
         else:
             self._near.shutdown(socket.SHUT_WR)
 
     def vanish(self):
-        """Say and read nothing more, as if killed."""
+        """Stop sending and reading, as if killed."""
         self._output.close()
         self._input.close()
 
@@ -59,8 +59,8 @@ class StdioDaemon:
     """A daemon whose peer is this test, killed with the context if it still runs.
 
     Args:
-        directory: Where its log goes.
-        carrier: What its standard input and output are: `pipes`, or one `socket` for both.
+        directory: The directory for its log.
+        carrier: The kind of its standard input and output: `pipes`, or one `socket` for both.
         options: More options of the daemon.
     """
 
@@ -91,7 +91,7 @@ class StdioDaemon:
         self.process.stderr.close()
 
     def wait(self):
-        """Wait until it ends by itself; return its status, having looked at what it has logged."""
+        """Wait until the daemon ends by itself; check its log, and return its status."""
         status = self.process.wait(DEADLINE_S)
         assert self.process.stderr.read() == b""
         assert "Traceback" not in self.log
@@ -103,14 +103,14 @@ class StdioDaemon:
 
 
 def say_many(peer, count):
-    """Say a lot at once, without waiting for any answer."""
+    """Send many messages at once, without waiting for answers."""
     said = [peer.encoded(Type.MESSAGE, {"id": str(n)}, b"hello" * 100) for n in range(count)]
     peer.write(b"".join(said))
 
 
 @pytest.mark.parametrize("carrier", ["pipes", "socket"])
 def test_end_of_input(tmp_path, carrier):
-    """At the end of its input it answers all that was said, and ends with status 0."""
+    """At the end of its input it answers all messages, and ends with status 0."""
     with StdioDaemon(tmp_path, carrier=carrier) as daemon:
         daemon.peer.establish("alice")
         say_many(daemon.peer, 100)
@@ -123,7 +123,7 @@ def test_end_of_input(tmp_path, carrier):
 
 @pytest.mark.parametrize("carrier", ["pipes", "socket"])
 def test_peer_vanishes(tmp_path, carrier):
-    """It ends with status 0, too, where the peer has gone before it said who it is, or after."""
+    """It also ends with status 0 if the peer vanishes, before or after its login."""
     with StdioDaemon(tmp_path, carrier=carrier) as daemon:
         daemon.peer.vanish()
         assert daemon.wait() == 0
@@ -134,7 +134,7 @@ def test_peer_vanishes(tmp_path, carrier):
 
 
 def test_last_words(tmp_path):
-    """What a peer said in its last moment is stored, though nobody is there for the answer."""
+    """A peer's last message is stored, even if the peer has gone."""
     data = tmp_path / "data"
     with StdioDaemon(tmp_path, "--data", data) as daemon:
         daemon.peer.establish("alice")
@@ -147,7 +147,7 @@ def test_last_words(tmp_path):
 
 
 def test_goodbye(tmp_path):
-    """The peer is told when the daemon is stopped, and sees the end."""
+    """When the daemon is stopped, the peer is told, and sees the end."""
     with StdioDaemon(tmp_path) as daemon:
         daemon.peer.establish("alice")
         daemon.process.send_signal(signal.SIGTERM)
@@ -158,12 +158,12 @@ def test_goodbye(tmp_path):
 
 
 def test_beside_others(tmp_path):
-    """With other endpoints it goes on with those when the peer has gone."""
+    """With other endpoints, the daemon goes on with those when the peer has gone."""
     endpoint = f"unix:{tmp_path}/chat.sock"
     with StdioDaemon(tmp_path, "--endpoint", endpoint) as daemon:
         daemon.peer.establish("alice")
         daemon.peer.end_input()
-        assert daemon.peer.rest() == []  # the end of its output, which nobody else holds open
+        assert daemon.peer.rest() == []  # the end of its output, which no other process holds open
         sent = run_command("chatd", "connect", endpoint, "--name", "bob", input="still there\n")
         assert sent.returncode == 0, sent.stderr
         daemon.process.send_signal(signal.SIGTERM)
@@ -172,7 +172,7 @@ def test_beside_others(tmp_path):
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-"])
 def test_closed(tmp_path, closed):
-    """Where there is no standard input or output, the daemon says so in one line."""
+    """Without standard input and output, the daemon says so in one line."""
     twistd = f"{script('twistd')} -n --pidfile= --logfile={tmp_path}/log"
     completed = run_command("sh", "-c", f"exec {twistd} chatd --endpoint stdio: {closed}")
     assert completed.returncode == 1

@@ -26,7 +26,7 @@ def bob_at(endpoint):
 
 
 async def test_say(endpoint):
-    """A line that is typed is sent, and shown when it was received, with the time."""
+    """A typed line is sent, and shown with the time when the server has received it."""
     bob = await bob_at(endpoint)
     with alice_at(endpoint) as alice:
         alice.screen.wait_for(PROMPT)
@@ -37,7 +37,7 @@ async def test_say(endpoint):
 
 
 async def test_hear(endpoint):
-    """What others say and do is shown above the line that is being typed, which is kept."""
+    """Messages and events of others are shown above the typed line, which is kept."""
     with alice_at(endpoint) as alice:
         alice.screen.wait_for(PROMPT)
         alice.type("a dra")
@@ -53,7 +53,7 @@ async def test_hear(endpoint):
 
 
 async def test_control_characters(endpoint):
-    """What others say cannot control the terminal."""
+    """Messages of others cannot control the terminal."""
     with alice_at(endpoint) as alice:
         alice.screen.wait_for(PROMPT)
         bob = await bob_at(endpoint)
@@ -64,7 +64,7 @@ async def test_control_characters(endpoint):
 
 
 async def test_rooms(endpoint):
-    """Who goes into a room sees what was said there, and the prompt tells where one speaks."""
+    """Joining a room shows its latest messages, and the prompt names the room."""
     bob = await chatd.connect(reactor, endpoint, name="bob", rooms=["ops"])
     await bob.send("said before")
     with alice_at(endpoint, "--room", "lobby") as alice:
@@ -94,8 +94,8 @@ async def test_rooms(endpoint):
     ids=["few", "many", "none", "dumb"],
 )
 def test_colours(endpoint, tmp_path, environment, shown):
-    """Names are coloured where the terminal has colours and the person wants them."""
-    room = tmp_path.name  # in which nothing was said before
+    """Names are coloured if the terminal has colours and NO_COLOR is not set."""
+    room = tmp_path.name  # a room without earlier messages
     with alice_at(endpoint, "--room", room, **environment) as alice:
         alice.screen.wait_for(">")
         alice.type("hello" + ENTER)
@@ -106,7 +106,7 @@ def test_colours(endpoint, tmp_path, environment, shown):
 
 
 def test_password(tmp_path):
-    """A password that is asked for is not shown when it is typed."""
+    """A password is not shown while it is typed."""
     accounts = tmp_path / "accounts"
     run_command("chatd", "passwd", accounts, "alice", input="open sesame\n")
     endpoint = f"unix:{tmp_path}/chat.sock"
@@ -140,7 +140,7 @@ async def test_leave(endpoint, keys, status):
 
 
 def test_connects_again(tmp_path):
-    """A connection that is lost is told and made again; what is typed meanwhile is sent then."""
+    """After a lost connection, the client reconnects, and sends lines typed meanwhile."""
     endpoint = f"unix:{tmp_path}/chat.sock"
     with daemon(endpoint=endpoint) as server, alice_at(endpoint) as alice:
         alice.screen.wait_for(PROMPT)
@@ -160,7 +160,7 @@ def test_connects_again(tmp_path):
 
 
 def test_no_server(tmp_path):
-    """Where nobody listens at first, that is told, and not tried again."""
+    """If no server listens at first, an error says so, without a retry."""
     with alice_at(f"unix:{tmp_path}/chat.sock") as alice:
         assert alice.wait() == 1
         said = alice.screen.wait_for_end()
@@ -169,7 +169,7 @@ def test_no_server(tmp_path):
 
 
 async def test_refused(endpoint):
-    """A name that is taken at first is told, and not tried again."""
+    """A taken name at first is reported, without a retry."""
     other = await chatd.connect(reactor, endpoint, name="alice")
     with alice_at(endpoint) as alice:
         assert alice.wait() == 3

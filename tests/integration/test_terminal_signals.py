@@ -1,4 +1,4 @@
-"""Signals to `chatd connect` at a terminal: it says goodbye, and leaves the terminal as it was."""
+"""Signals to `chatd connect` at a terminal: it says goodbye, and restores the terminal."""
 
 import signal
 import socket
@@ -15,7 +15,7 @@ GOODBYE = r"alice: ended: SessionEnded\('goodbye"
 
 @pytest.fixture
 def silent(endpoint):
-    """Return a socket at the endpoint, of a server that says nothing."""
+    """Return a socket at the endpoint, of a silent server."""
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(endpoint.removeprefix("unix:"))
         listening.listen()
@@ -24,7 +24,7 @@ def silent(endpoint):
 
 
 def end(terminal, number):
-    """Send a signal to a command, and check how it ends."""
+    """Send a signal to a command, and check its end."""
     terminal.send_signal(number)
     assert terminal.wait() == STATUSES[number]
     assert "Traceback" not in terminal.screen.text
@@ -35,7 +35,7 @@ def end(terminal, number):
 @each_signal
 @pytest.mark.parametrize("kind", ["xterm", "dumb"])
 def test_at_a_prompt(endpoint, number, kind):
-    """A signal while a line is typed ends the command; the server is told."""
+    """A signal at the prompt ends the command; the server is told."""
     with daemon(endpoint=endpoint) as server, alice_at(endpoint, TERM=kind) as alice:
         alice.screen.wait_for(PROMPT)
         alice.type("half a line")
@@ -55,31 +55,31 @@ def test_while_connecting(endpoint, silent, number):
 
 @each_signal
 def test_while_reconnecting(endpoint, number):
-    """A signal while there is no session any more ends the command."""
+    """A signal during a reconnect ends the command."""
     with daemon(endpoint=endpoint) as server, alice_at(endpoint) as alice:
         alice.screen.wait_for(PROMPT)
         server.send_signal(signal.SIGKILL)
-        alice.screen.wait_for("trying again until it works")
+        alice.screen.wait_for("not connected; reconnecting")
         end(alice, number)
 
 
 @each_signal
 def test_while_waiting_for_receipts(endpoint, number):
-    """A signal while the last receipts are waited for ends the command."""
+    """A signal during the wait for the last receipts ends the command."""
     with daemon(endpoint=endpoint) as server, alice_at(endpoint) as alice:
         alice.screen.wait_for(PROMPT)
         server.send_signal(signal.SIGSTOP)
         alice.type("hello" + ENTER + "exit")
         alice.screen.wait_for(r"> exit")
         alice.type(ENTER)
-        alice.screen.wait_for_raw(r"(?s)exit.*\x1b\[\?2004l")  # nothing is to be typed any more
+        alice.screen.wait_for_raw(r"(?s)exit.*\x1b\[\?2004l")  # the prompt has ended
         end(alice, number)
 
 
 @each_signal
 @pytest.mark.parametrize("command", ["connect", "passwd"])
 def test_where_a_password_is_asked_for(tmp_path, endpoint, number, command):
-    """A signal while a password is typed ends the command, and the line of its prompt."""
+    """A signal at the password prompt ends its line and the command."""
     arguments = {
         "connect": ("connect", endpoint, "--name", "alice", "--password"),
         "passwd": ("passwd", str(tmp_path / "accounts"), "alice"),
@@ -93,7 +93,7 @@ def test_where_a_password_is_asked_for(tmp_path, endpoint, number, command):
 
 @pytest.mark.parametrize("kind", ["xterm", "dumb"])
 def test_terminal_is_gone(endpoint, kind):
-    """Where the terminal hangs up, the server is told."""
+    """If the terminal hangs up, the server is told."""
     with daemon(endpoint=endpoint) as server, alice_at(endpoint, TERM=kind) as alice:
         alice.screen.wait_for(PROMPT)
         alice.hang_up()
@@ -103,7 +103,7 @@ def test_terminal_is_gone(endpoint, kind):
 
 @pytest.mark.parametrize("kind", ["xterm", "dumb"])
 def test_suspended(endpoint, kind):
-    """Ctrl+Z gives the terminal back, as it was; `fg` comes back to the line that was typed."""
+    """Ctrl+Z restores the terminal; `fg` returns to the typed line."""
     with (
         daemon(endpoint=endpoint),
         TerminalProcess("bash", "--norc", "--noediting", "-i", TERM=kind, PS1="shell: ") as shell,

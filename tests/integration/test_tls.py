@@ -1,4 +1,4 @@
-"""Sessions inside TLS, as Twisted's endpoints make it."""
+"""Sessions inside TLS, with Twisted's endpoints."""
 
 import re
 import signal
@@ -30,7 +30,7 @@ pytestmark = [
 
 @asynccontextmanager
 async def serving(listen, key_file=None):
-    """Run a server for the time of a context, and yield its service and port."""
+    """Run a server within a context, and yield its service and port."""
     service = make_service(reactor, Settings(endpoints=[listen], key_file=key_file))
     service.startService()
     try:
@@ -43,7 +43,7 @@ async def serving(listen, key_file=None):
 @pytest.mark.parametrize("client_string", [ssl_client, tls_client])
 @pytest.mark.parametrize("has_key", [False, True], ids=["clear", "key"])
 async def test_exchange(certificates, tmp_path, client_string, has_key):
-    """Clients talk through TLS as they do without, with a key and without one."""
+    """Clients talk through TLS as without it, with a key and without."""
     key_file = tmp_path / "key" if has_key else None
     key = write_key_file(key_file) if key_file else None
     async with serving(ssl_server(certificates), key_file) as (_, port):
@@ -58,7 +58,7 @@ async def test_exchange(certificates, tmp_path, client_string, has_key):
 
 
 async def test_shutdown(certificates):
-    """A server that stops tells those who are connected through TLS."""
+    """A server that stops tells its clients through TLS."""
     async with serving(ssl_server(certificates)) as (service, port):
         there = ssl_client(certificates, port)
         clients = [await chatd.connect(reactor, there) for _ in range(3)]
@@ -70,7 +70,7 @@ async def test_shutdown(certificates):
 
 @pytest.mark.parametrize("client_string", [ssl_client, tls_client])
 async def test_untrusted_certificate(certificates, tmp_path, client_string):
-    """A server whose certificate is not trusted is not spoken to."""
+    """A client refuses a server whose certificate is not trusted."""
     write_certificate(tmp_path / "another.pem")
     async with serving(ssl_server(certificates)) as (service, port):
         with pytest.raises(chatd.SessionEnded, match=r"lost: TLS: certificate verify failed$"):
@@ -80,7 +80,7 @@ async def test_untrusted_certificate(certificates, tmp_path, client_string):
 
 @pytest.mark.parametrize("client_string", [ssl_client, tls_client])
 async def test_certificate_of_another_host(certificates, client_string):
-    """Nor is one whose certificate is trusted, and another host's."""
+    """A client refuses a trusted certificate of another host."""
     async with serving(ssl_server(certificates)) as (service, port):
         there = client_string(certificates, port).replace("localhost", "chat.example")
         with pytest.raises(
@@ -91,7 +91,7 @@ async def test_certificate_of_another_host(certificates, client_string):
 
 
 async def test_server_without_tls(certificates):
-    """Who speaks TLS to a server that does not gets no session, and does not wait for one."""
+    """A TLS client of a server without TLS fails at once."""
     async with serving("tcp:0:interface=127.0.0.1") as (service, port):
         with pytest.raises(chatd.SessionEnded):
             await chatd.connect(reactor, ssl_client(certificates, port))
@@ -116,7 +116,7 @@ ENDPOINTS = {
 
 
 def served(port, host):
-    """Return the certificate that whoever connects now is shown, as PEM."""
+    """Return the certificate that the server shows a new connection, as PEM."""
     return ssl.get_server_certificate((host, port)).encode()
 
 
@@ -127,7 +127,7 @@ def shown_by(path):
 
 @pytest.mark.parametrize("kind", ENDPOINTS)
 async def test_renewed(certificates, tmp_path, kind):
-    """After SIGHUP who comes is shown the new certificate; who is there stays."""
+    """After SIGHUP, new connections get the new certificate; existing connections stay."""
     if kind == "tls" and not has_ipv6():
         pytest.skip("needs IPv6")
     pem = certificates / "localhost.pem"
@@ -158,7 +158,7 @@ async def test_renewed(certificates, tmp_path, kind):
 
 
 async def test_not_renewed_by_itself(certificates):
-    """A file that changes is not looked at before SIGHUP: it may not be whole yet."""
+    """A changed file is not read before SIGHUP: it may be incomplete."""
     async with serving(ssl_server(certificates)) as (_, port):
         there = ssl_client(certificates, port)
         (certificates / "localhost.pem").rename(certificates / "old.crt")

@@ -1,4 +1,4 @@
-"""A daemon that is looked after while it runs: files that change, signals, modes."""
+"""Maintenance of a running daemon: changed files, signals, modes."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from tests.integration.sessions import leave
 
 
 async def test_new_key(endpoint, tmp_path):
-    """SIGHUP takes the new key for those who come, and ends nobody's session."""
+    """SIGHUP loads the new key for new connections, and ends no session."""
     path = tmp_path / "key"
     old_key = write_key_file(path)
     with daemon("--key-file", path, endpoint=endpoint) as process:
@@ -51,7 +51,7 @@ EARLY = (
 
 
 async def test_early(endpoint, tmp_path):
-    """SIGHUP may come as soon as anyone can know that the daemon is there."""
+    """SIGHUP is safe as soon as the daemon's existence can be known."""
     operators = tmp_path / "operators"
     operators.write_text("alice\n")
     with daemon("--operator-file", operators, endpoint=endpoint, program=EARLY) as process:
@@ -67,7 +67,7 @@ def mode_of(path):
 
 @pytest.mark.parametrize(("options", "mode"), [((), 0o666), (("--socket-mode", "660"), 0o660)])
 def test_socket_mode(endpoint, tmp_path, options, mode):
-    """The socket is for those it is to be for; what is kept is for nobody else."""
+    """The socket has the mode of its option; the data is for the daemon alone."""
     with Daemonized(
         tmp_path, "--endpoint", endpoint, "--data", tmp_path / "data", *options
     ) as process:

@@ -20,13 +20,13 @@ STAYS = "not read again, nothing changes"
 
 
 def renew(path):
-    """Put a new key in the place of another, and return it."""
+    """Replace a key by a new key, and return it."""
     path.unlink()
     return write_key_file(path)
 
 
 async def connect_at_last(endpoint, key, name):
-    """Connect with a key that the daemon is about to take."""
+    """Connect with a key that the daemon is about to load."""
     while True:
         try:
             return await chatd.connect(reactor, endpoint, name=name, key=key)
@@ -36,7 +36,7 @@ async def connect_at_last(endpoint, key, name):
 
 
 async def test_in_the_background(endpoint, tmp_path):
-    """A daemon without a terminal takes the new key, too, from a path that was relative."""
+    """A daemon without a terminal loads the new key, too, from a relative path."""
     path = tmp_path / "key"
     old_key = write_key_file(path)
     with Daemonized(tmp_path, "--endpoint", endpoint, "--key-file", "key") as process:
@@ -58,7 +58,7 @@ async def test_in_the_background(endpoint, tmp_path):
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=["twistd", "twist"])
 async def test_wrong_files(endpoint, tmp_path, program):
-    """Of files that are wrong each is told in a line; who is here stays, who comes comes in."""
+    """Each faulty file is reported in a line; sessions go on, and new clients can connect."""
     key_file, operators, data = tmp_path / "key", tmp_path / "operators", tmp_path / "data"
     key = write_key_file(key_file)
     operators.write_text("alice\n")
@@ -84,7 +84,7 @@ async def test_wrong_files(endpoint, tmp_path, program):
 
 
 async def test_operators_and_bans(endpoint, tmp_path):
-    """A name that is written down is an operator's, or banned, from then on."""
+    """A name added to a file is an operator's, or banned, from then on."""
     operators, data = tmp_path / "operators", tmp_path / "data"
     operators.write_text("# nobody\n")
     options = ("--operator-file", operators, "--data", data)
@@ -105,7 +105,7 @@ async def test_operators_and_bans(endpoint, tmp_path):
 
 
 async def test_passwords(endpoint, tmp_path):
-    """An account that was added or changed is known; who is in with the old password stays."""
+    """A new or changed account takes effect; sessions with the old password stay."""
     path = tmp_path / "passwords"
     set_password(path, "alice", "open sesame", hasher=CHEAP)
     with daemon("--password-file", path, endpoint=endpoint) as process:
@@ -125,7 +125,7 @@ async def test_passwords(endpoint, tmp_path):
 
 
 async def test_often(endpoint, tmp_path):
-    """Keys that change while everyone speaks cost nobody a message, nor a place in the order."""
+    """Key changes during a conversation lose no message and no place in the order."""
     path = tmp_path / "key"
     key = write_key_file(path)
     with daemon("--key-file", path, endpoint=endpoint) as process:

@@ -17,13 +17,13 @@ OPENED = "log: reopened"
 
 
 async def wait_for(path, text, endpoint):
-    """Go to and fro with a daemon until something is in its log; the test's deadline ends it."""
+    """Connect to a daemon again and again until a text is in its log, or the test times out."""
     while not (path.is_file() and text in path.read_text()):
         await leave(await chatd.connect(reactor, endpoint))
 
 
 async def connect_at_last(endpoint):
-    """Connect to a daemon that is about to listen; the test's deadline ends it."""
+    """Connect to a daemon that is about to listen, or time out."""
     while True:
         try:
             return await leave(await chatd.connect(reactor, endpoint))
@@ -32,7 +32,7 @@ async def connect_at_last(endpoint):
 
 
 async def test_renamed(endpoint, tmp_path):
-    """After SIGHUP all goes to a new log, what SIGHUP does too, and nothing to the old one."""
+    """After SIGHUP all lines go to a new log, those about SIGHUP too."""
     key_file = tmp_path / "key"
     chatd.write_key_file(key_file)
     old = tmp_path / "old.log"
@@ -57,7 +57,7 @@ async def test_renamed(endpoint, tmp_path):
 
 
 async def test_cannot_be_opened(endpoint, tmp_path):
-    """Where the new log cannot be opened, the old one says so, and has what is logged after it."""
+    """If the new log cannot be opened, the old log says so, and is used on."""
     old = tmp_path / "old.log"
     with Daemonized(tmp_path, "--endpoint", endpoint) as process:
         process.log_file.rename(old)
@@ -71,7 +71,7 @@ async def test_cannot_be_opened(endpoint, tmp_path):
 
 
 async def test_twist(endpoint, tmp_path):
-    """So it is with `twist`, from a path that was relative."""
+    """So it is with `twist`, with a relative path."""
     log, old = tmp_path / "twist.log", tmp_path / "old.log"
     program = ("twist", "--log-format=text", "--log-file=twist.log", "chatd")
     with Process(*program, "--endpoint", endpoint, cwd=tmp_path) as process:
@@ -87,7 +87,7 @@ async def test_twist(endpoint, tmp_path):
 
 @pytest.mark.parametrize("program", [FOREGROUND, ("twist", "--log-format=text")])
 async def test_no_file(endpoint, tmp_path, program):
-    """Where the log is the standard output, SIGHUP reads the rest anew, and says nothing of it."""
+    """With a log on standard output, SIGHUP reloads the other files without a word about it."""
     operators = tmp_path / "operators"
     operators.touch()
     with daemon("--operator-file", operators, endpoint=endpoint, program=program) as process:

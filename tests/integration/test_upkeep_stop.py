@@ -1,4 +1,4 @@
-"""A daemon that is told to stop: nobody new, a word to everyone, and an end in its time."""
+"""A daemon that is told to stop: no new clients, a goodbye to all, and an end in time."""
 
 import re
 import signal
@@ -31,7 +31,7 @@ MUCH = b"x" * 1024 * 1024
 
 @pytest.fixture
 def peers(tmp_path):
-    """Return what connects a peer that speaks and reads only when it is told to."""
+    """Return a function that connects a peer which sends and reads only when told to."""
     connected = []
 
     def connect(name):
@@ -46,7 +46,7 @@ def peers(tmp_path):
 
 
 def check_end(process, number):
-    """Check that a process ends by a signal, and said nothing of a failure."""
+    """Check that a process ends by a signal, without a failure in its output."""
     assert process.wait() == -number
     log = process.output.wait_for_end() + process.errors.wait_for_end()
     assert "Traceback" not in log
@@ -54,7 +54,7 @@ def check_end(process, number):
 
 
 def refused(path, port):
-    """Say which of two sockets is listened on no more."""
+    """Return which of two sockets is no longer listened on."""
     codes = []
     for family, address in ((socket.AF_UNIX, path), (socket.AF_INET, ("127.0.0.1", port))):
         with socket.socket(family) as one:
@@ -64,7 +64,7 @@ def refused(path, port):
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=["twistd", "twist"])
 def test_nobody_new(endpoint, tmp_path, peers, program):
-    """While someone is waited for, nobody else is let in, on any endpoint."""
+    """During the wait for a client, no new client is accepted, on any endpoint."""
     path, tcp = f"{tmp_path}/chat.sock", "tcp:0:interface=127.0.0.1"
     options = ("--endpoint", tcp, *FOR_EVER)
     with daemon(*options, endpoint=endpoint, program=program) as process:
@@ -81,7 +81,7 @@ def test_nobody_new(endpoint, tmp_path, peers, program):
 
 
 def stall(peers, name="stalled"):
-    """Connect a peer for whom more waits than the system's buffers hold, and who reads none."""
+    """Connect a peer that reads nothing, with more data waiting than the system's buffers hold."""
     stalled = peers(name)
     speaker = peers("speaker")
     for number in range(4):
@@ -91,7 +91,7 @@ def stall(peers, name="stalled"):
 
 @pytest.mark.parametrize("grace", ["0", "0.5"])
 def test_who_does_not_read(endpoint, peers, grace):
-    """One for whom much waits, and who reads nothing, is not waited for after the grace."""
+    """The daemon does not wait for such a peer after the grace time."""
     with daemon("--grace", grace, endpoint=endpoint, program=PATIENT) as process:
         stalled, _ = stall(peers)
         process.send_signal(signal.SIGTERM)
@@ -102,7 +102,7 @@ def test_who_does_not_read(endpoint, peers, grace):
 @pytest.mark.parametrize("first", STOPS)
 @pytest.mark.parametrize("second", STOPS)
 def test_in_a_hurry(endpoint, peers, first, second):
-    """Told twice, in whichever way, it does not wait for such a one, nor for others."""
+    """Told twice, in any way, it waits neither for such a peer nor for others."""
     with daemon(*FOR_EVER, endpoint=endpoint, program=PATIENT) as process:
         _, speaker = stall(peers)
         process.send_signal(first)
@@ -123,7 +123,7 @@ def test_often(endpoint, peers):
 
 
 def test_hang_up_meanwhile(endpoint, tmp_path, peers):
-    """SIGHUP is no reason to end at once: the files are read, and those who are here waited for."""
+    """SIGHUP meanwhile does not end it early: files are read, and clients waited for."""
     operators = tmp_path / "operators"
     operators.write_text("alice\n")
     with daemon(*FOR_EVER, "--operator-file", operators, endpoint=endpoint) as process:
@@ -138,7 +138,7 @@ def test_hang_up_meanwhile(endpoint, tmp_path, peers):
 
 @pytest.mark.parametrize("kept", [False, True], ids=["memory", "data"])
 async def test_last_words(endpoint, tmp_path, kept):
-    """What was received before the stop is answered; what is answered is kept."""
+    """Messages received before the stop are answered, and answered messages are stored."""
     options = ("--data", tmp_path / "data") if kept else ()
     with daemon(*options, endpoint=endpoint) as process:
         alice = await chatd.connect(reactor, endpoint, name="alice")
@@ -161,7 +161,7 @@ async def test_last_words(endpoint, tmp_path, kept):
 
 
 def test_without_anybody(endpoint, tmp_path, peers):
-    """Without clients it ends at once, however long it may take, and leaves no socket."""
+    """Without clients it ends at once, and leaves no socket."""
     with daemon(*FOR_EVER, endpoint=endpoint, program=PATIENT) as process:
         gone = peers("gone")
         gone.send(Type.DISCONNECT, {})
@@ -173,7 +173,7 @@ def test_without_anybody(endpoint, tmp_path, peers):
 
 
 def test_no_time_at_all(endpoint, tmp_path, peers):
-    """A daemon that waits for nobody closes its store all the same, and says nothing against it."""
+    """A daemon without grace time still closes its store, and logs no failure."""
     with daemon("--grace", "0", "--data", tmp_path / "data", endpoint=endpoint) as process:
         peers("stubborn")
         process.send_signal(signal.SIGTERM)

@@ -4,7 +4,7 @@ import socket
 
 
 def has_ipv6():
-    """Say whether this machine has an IPv6 loopback address."""
+    """Return whether this machine has an IPv6 loopback address."""
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
