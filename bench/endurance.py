@@ -50,7 +50,7 @@ ENDURANCE = (
     ),
     Measure(
         "hostile",
-        "connections that mean harm, beside a conversation",
+        "hostile connections, beside a conversation",
         "MiB, ms, number",
         ("chatd", "chatd-clear"),
         hostile,

@@ -43,7 +43,7 @@ class IrcLine(Line):
         if len(head) + 8 + len(rest) + 2 + _PREFIX_BYTES > MAX_LINE_BYTES:
             raise ValueError(f"{len(content)} bytes do not fit into a line of IRC")
         if set(rest) & set(b"\r\n\0"):
-            raise ValueError("a line of IRC holds neither a line's end nor a zero")
+            raise ValueError("an IRC line cannot contain a line end or a NUL byte")
         return b"".join(
             b"%b%08x%b\r\n" % (head, number, rest) for number in range(first, first + count)
         )

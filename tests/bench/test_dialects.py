@@ -231,7 +231,7 @@ class IrcLineTests(DialectTestCase):
 
     def test_encode_lines(self):
         """A message that a server would read as several is refused."""
-        with pytest.raises(ValueError, match="line's end"):
+        with pytest.raises(ValueError, match="line end"):
             self.line(IrcLine).encode(0, 1, b"12345678two\r\nlines")
 
     def test_join(self):

@@ -37,6 +37,6 @@ def complaint_of(completed):
     output = completed.stdout + completed.stderr
     assert completed.returncode != 0
     assert "Traceback" not in output
-    # Twisted's own lines are its usage and, before the complaint, its log.
+    # Twisted adds its usage and, before the error, its log.
     lines = [line for line in output.splitlines() if line and not line.startswith("Usage: ")]
     return lines[-1]

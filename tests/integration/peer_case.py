@@ -24,7 +24,7 @@ import os, signal, threading
 from twisted.scripts.twistd import run
 
 def end_with_the_tests():
-    os.read(0, 1)  # returns when whoever holds the other end of the pipe is gone
+    os.read(0, 1)  # returns when the process at the other end of the pipe is gone
     os.kill(os.getpid(), signal.SIGTERM)
 
 threading.Thread(target=end_with_the_tests, daemon=True).start()

@@ -95,7 +95,7 @@ async def test_killed(endpoint, tmp_path):
         assert (end_reason.code, end_reason.retry) == ("connection-lost", True)
         process.wait()
     assert [path.name for path in tmp_path.iterdir()] == ["chat.sock"]
-    # A lock as Twisted makes it: its process runs, as one with the same number does in a container.
+    # A lock as Twisted makes it, with a process id that another process has now, as in a container.
     lock = tmp_path / "chat.sock.lock"
     lock.symlink_to(str(os.getpid()))
 
@@ -128,7 +128,7 @@ def test_open_to_others(endpoint, tmp_path, has_key):
         process.send_signal(signal.SIGTERM)
         log = process.output.wait_for_end()
 
-    # How many file descriptors there are, and whether that is told, is the machine's affair.
+    # Warnings about the number of file descriptors depend on the machine.
     warnings = [line for line in log.splitlines() if "ListeningService#warn]" in line]
     assert len(warnings) == (0 if has_key else 1)
     assert all("tcp:0 is open beyond this machine" in warning for warning in warnings)

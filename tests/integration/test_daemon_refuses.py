@@ -154,8 +154,8 @@ def test_port_in_use_in_the_background(taken, tmp_path):
     with Daemonized(tmp_path, "--endpoint", taken) as process:
         output = process.started.stdout + process.started.stderr
         assert process.started.returncode != 0
-        assert f"cannot listen on {taken}" in output  # of which Twisted tells 100 characters
-        process.wait()  # its log may come after what it tells the terminal
+        assert f"cannot listen on {taken}" in output  # Twisted shows 100 characters of it
+        process.wait()  # it may log after its line at the terminal
         assert f"cannot listen on {taken}: Address already in use" in process.log
         assert "Traceback" not in output + process.log
     assert list(tmp_path.iterdir()) == [process.log_file]

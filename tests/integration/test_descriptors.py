@@ -70,7 +70,7 @@ async def test_flood_of_one_address(tmp_path, kind):
     """A flood of silent connections from one address does not shut others out."""
     path = f"{tmp_path}/chat.sock"
     endpoints = ("--endpoint", f"unix:{path}", "--endpoint", "tcp:0:interface=127.0.0.1")
-    # By themselves those of the flood do not go while anybody waits here.
+    # The flood's connections do not end by themselves during this wait.
     options = (*endpoints, "--handshake-timeout", "60")
     with (
         ExitStack() as flood,

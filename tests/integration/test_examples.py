@@ -114,7 +114,7 @@ def test_every_example_is_listed():
 
 def test_tests(monkeypatch):
     """The example of tests passes."""
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)  # which are for the tests of chatd
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)  # these options are for chatd's own tests
     output, errors, status = run(
         sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "test_echo.py"
     )

@@ -118,13 +118,13 @@ def come_and_go(directory: Path, number: int, times: int) -> list[float]:
                 welcomes = [got.header for _, got in crowd.take()]
                 assert {welcome["event"] for welcome in welcomes} == {"welcome"}
                 assert len({welcome["name"] for welcome in welcomes}) == number
-            # The daemon answers after what it has done before: so it is waited for.
+            # The daemon answers after its earlier work, so this also waits for that.
             while len(os.listdir(descriptors)) > before:
                 witness.say("wait")
         witness.send(Type.COMMAND, {"id": "who", "command": "who", "room": "lobby"})
         assert witness.expect(Type.RESULT, id="who").header["names"] == ["witness"]
         witness.close()
-        process.output.wait_for("witness: ended")  # after all the others, and so is its line
+        process.output.wait_for("witness: ended")  # its line comes after all others
         assert process.output.text.count(": ended: ") == number * times + 1
     written = process.output.text + process.errors.text
     assert "Traceback" not in written

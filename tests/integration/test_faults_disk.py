@@ -241,7 +241,7 @@ async def test_damaged_page(killed, tmp_path, endpoint):
     path = tmp_path / "data" / "chatd.db"
     with daemon("--data", path.parent, endpoint=endpoint) as process:
         await leave(await chatd.connect(reactor, endpoint))
-        process.send_signal(signal.SIGTERM)  # then all is in the database itself
+        process.send_signal(signal.SIGTERM)  # a clean end empties the write-ahead log
         process.wait()
     content = bytearray(path.read_bytes())
     place = content.index(b"line 40 ")

@@ -24,7 +24,7 @@ SEEDS = 16
 MOST = 30
 """Limit on each sender's messages before the damage, and after it."""
 LONG = 3_000
-"""How long each is: together longer than a record, whose length may be damaged."""
+"""Length of each message: together longer than a record, whose length may be damaged."""
 
 
 @asynccontextmanager

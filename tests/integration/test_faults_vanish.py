@@ -167,7 +167,7 @@ async def test_while_it_waits_for_its_check(is_reset):
         if is_reset:
             mallory.transport.abortConnection()
         else:
-            mallory.transport.write(bytes(1000))  # which is not read either
+            mallory.transport.write(bytes(1000))  # the server does not read this either
             mallory.transport.loseConnection()
         await gone
         checker.answer(b"alice")

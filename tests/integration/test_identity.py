@@ -15,7 +15,7 @@ from tests.integration.tls import has_ipv6, ssl_client, ssl_server
 
 ME = Identity(f"uid:{os.getuid()}", pwd.getpwuid(os.getuid()).pw_name, is_clear_tcp=False)
 
-# Twisted reads certificates with what pyOpenSSL would rather have replaced.
+# Twisted reads certificates with functions that pyOpenSSL has deprecated.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*pyOpenSSL:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:X509:DeprecationWarning"),

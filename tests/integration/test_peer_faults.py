@@ -35,7 +35,7 @@ class FaultPromises(PeerMixin):
         seq = bystander.say("before").header["seq"]
         data = bystander.encoded(Type.MESSAGE, HEADER, CONTENT)
         fields = fields_of(data, len(CONTENT))
-        places = [(0, "too-large"), (3, "bad-length")]  # of the length itself
+        places = [(0, "too-large"), (3, "bad-length")]  # bytes of the length itself
         places += [(field.start, field.code) for field in fields.values()]
         places += [(field.end - 1, field.code) for field in fields.values()]
         for offset, code in places:

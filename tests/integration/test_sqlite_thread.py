@@ -14,7 +14,7 @@ from chatd.storage.sqlite.streams import SqliteStreams
 from chatd.storage.values import Retention
 from tests.storage.stores import LOBBY, entries, entry
 
-FAR = 2.0**40  # a time that does not become too old
+FAR = 2.0**40  # a time that never expires
 
 
 @pytest.fixture

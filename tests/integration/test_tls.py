@@ -21,7 +21,7 @@ from tests.integration.tls import has_ipv6, ssl_client, ssl_server, tls_client
 
 MIB = 1024 * 1024
 
-# Twisted reads certificates with what pyOpenSSL would rather have replaced.
+# Twisted reads certificates with functions that pyOpenSSL has deprecated.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*pyOpenSSL:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:X509:DeprecationWarning"),

@@ -96,7 +96,7 @@ def test_who_does_not_read(endpoint, peers, grace):
         stalled, _ = stall(peers)
         process.send_signal(signal.SIGTERM)
         check_end(process, signal.SIGTERM)
-        assert stalled.receive().type == Type.EVENT  # that the speaker came: it read none till now
+        assert stalled.receive().type == Type.EVENT  # the speaker's join: its first frame read
 
 
 @pytest.mark.parametrize("first", STOPS)
