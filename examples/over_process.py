@@ -27,7 +27,7 @@ async def converse(reactor: IReactorProcess, *command: str) -> None:
     there = ProcessEndpoint(reactor, program, [program, *arguments], env=None)
     client = await chatd.connect(reactor, there, name="parent")
     receipt = await client.send("is anybody there?")
-    print(f"message {receipt.seq} was said in {receipt.room}")
+    print(f"message {receipt.seq} in {receipt.room} is confirmed")
     daemon = cast(IProcessTransport, client.transport)
     ended = client.disconnect()
     with suppress(ProcessExitedAlready):  # this client was its only client

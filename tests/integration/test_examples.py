@@ -93,7 +93,7 @@ def test_client_and_bot(endpoint):
         output, errors, status = run(sys.executable, EXAMPLES / "client.py", endpoint)
     assert (status, errors) == (0, "")
     first, second, third = output.splitlines()
-    assert first.endswith(" was said in lobby")
+    assert first.endswith(" in lobby is confirmed")
     assert second.startswith("the server is ")
     assert third == "moderator says: welcome, example; no spoilers, please"
 
@@ -102,7 +102,7 @@ def test_over_process():
     """The client starts a daemon, talks over its standard streams, and ends it."""
     output, errors, status = run(sys.executable, EXAMPLES / "over_process.py")
     assert (status, errors) == (0, "")
-    assert output == "message 1 was said in lobby\nthe session ended: goodbye\n"
+    assert output == "message 1 in lobby is confirmed\nthe session ended: goodbye\n"
 
 
 def test_every_example_is_listed():
