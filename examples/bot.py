@@ -17,7 +17,7 @@ class GreetingBot(chatd.ChatClient):
     def message_received(self, message: chatd.Message, is_receipt: bool) -> None:
         """Answer the greetings of others."""
         if not is_receipt and message.text == "hello":
-            answer = self.send(f"hello, {message.sender}")
+            answer = self.reply(message, f"hello, {message.sender}")
             answer.addErrback(lambda failure: self.log.warn("not sent: {f}", f=failure.value))
 
 

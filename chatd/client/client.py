@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
+from chatd.chat.names import fold
 from chatd.client.session import ClientSession
 from chatd.connection.client import ClientConnection
 from chatd.errors import ErrorCode, LocalProtocolError, SessionEnded
@@ -99,6 +100,33 @@ class ChatClient(ClientSession):
         except LocalProtocolError:
             self._answers.forget(message.id)
             raise
+
+    def reply(
+        self,
+        message: Message,
+        content: str | bytes,
+        *,
+        id: str | None = None,
+        content_type: str | None = None,
+    ) -> Deferred[Message]:
+        """Answer a message in its room, or directly if it is a direct one.
+
+        Args:
+            message: A message that this client received.
+            content: See `send`.
+            id: See `send`.
+            content_type: See `send`.
+
+        Returns:
+            See `send`.
+
+        Raises:
+            LocalProtocolError: See `send`.
+        """
+        to = message.to
+        if to is not None and fold(message.sender or "") != fold(self.name):
+            to = message.sender  # else it is this client's own, and goes to the same receiver
+        return self.send(content, id=id, room=message.room, to=to, content_type=content_type)
 
     def ping(self) -> Deferred[float]:
         """Send a ping.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock
 
 from chatd.client.factory import ChatClientFactory
@@ -179,6 +179,40 @@ class CommandTests(ClientCase):
     def test_not_sendable(self) -> None:
         """A field that is not a JSON value is refused at once."""
         self.assertRaises(LocalProtocolError, self.alice.command, "dance", partner=object())
+
+
+class ReplyTests(ClientCase):
+    """Answering a message where it came from."""
+
+    def receipt_of(self, sending: Deferred[Message]) -> Message:
+        self.pump()
+        return self.successResultOf(sending)
+
+    def test_in_its_room(self) -> None:
+        """The answer to a message of a room goes to that room, not to the first one."""
+        for client in (self.alice, self.bob):
+            client.join("tea")
+        said = self.receipt_of(self.bob.send("hello", room="tea"))
+        answer = self.receipt_of(self.alice.reply(said, "hello, bob"))
+        self.assertEqual((answer.room, answer.to), ("tea", None))
+
+    def test_direct(self) -> None:
+        """The answer to a direct message goes to its sender alone."""
+        said = self.receipt_of(self.bob.send("hello", to="alice"))
+        answer = self.receipt_of(self.alice.reply(said, "hello, bob", id="a1"))
+        self.assertEqual((answer.room, answer.to, answer.id), (None, "bob", "a1"))
+
+    def test_own(self) -> None:
+        """The answer to one's own direct message goes to the same receiver."""
+        said = self.receipt_of(self.bob.send("hello", to="alice"))
+        again = self.receipt_of(self.bob.reply(said, "are you there?"))
+        self.assertEqual(again.to, "alice")
+
+    def test_of_no_room(self) -> None:
+        """A message of the server to this session alone is answered as `send` sends."""
+        said = Message.chat("hello", id="m1")
+        answer = self.receipt_of(self.alice.reply(said, "hello, server"))
+        self.assertEqual((answer.room, answer.to), ("lobby", None))
 
 
 class PingTests(ClientCase):
