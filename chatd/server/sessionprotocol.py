@@ -8,6 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.chat.names import MAX_NAME
 from chatd.connection.server import ServerConnection
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.server.admission import RETRIED, Applicant
@@ -142,10 +143,17 @@ class SessionProtocol(ChatProtocol):
             await work
         self._engine.registry.active(session)
 
-    def _refuse_admission(self, failure: Failure, _: SessionAck) -> None:
+    def _refuse_admission(self, failure: Failure, ack: SessionAck) -> None:
         if failure.check(CancelledError) and not self._is_there():
             return  # no client is left to refuse; an open connection ends at its next read
         error = self._told_of(failure, "admission")
+        self.log.info(
+            "{who}: refused: code={code} address={address} name={name!r}",
+            who=self,
+            code=error.code,
+            address=identify(self.stream).address,
+            name=(ack.name or "")[:MAX_NAME],
+        )
         self.connection.refuse(error.code, error.message, retry=error.code in RETRIED)
         self.flush()  # now: reading goes on to the end of the connection only after this
 

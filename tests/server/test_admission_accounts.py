@@ -9,6 +9,7 @@ from twisted.cred.checkers import (
     InMemoryUsernamePasswordDatabaseDontUse,
 )
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 
 from chatd.client.factory import ChatClientFactory
 from chatd.server.accounts import Accounts
@@ -51,6 +52,18 @@ class AccountTests(AdmissionCase):
         for _ in range(3):
             self.assertEqual(self.welcome("Alice", password=SECRET)["name"], "Alice")
         self.assertEqual(len(self.factory.hub.roster.sessions_of("alice")), 3)
+
+    def test_logged(self) -> None:
+        """The log has the code, the address and the name of each refusal, and no password."""
+        with capturedLogs() as events:
+            self.refusal("alice\nbob" + "x" * 100, password="guess")
+            self.refusal("alice", password="guess")
+        lines = [formatEvent(event) or "" for event in events if "code" in event]
+        self.assertEqual(len(lines), 2)
+        self.assertIn("refused: code=bad-name address=192.0.2.1 name='alice\\nbobxx", lines[0])
+        self.assertLess(len(lines[0]), 200)
+        self.assertTrue(lines[1].endswith("code=auth-failed address=192.0.2.1 name='alice'"))
+        self.assertNotIn("guess", "".join(lines))
 
     def test_wrong(self) -> None:
         """A wrong login is refused, with the same text for every reason."""
