@@ -24,4 +24,6 @@ class GreetingBot(chatd.ChatClient):
 application = Application("bot")
 endpoint = os.environ.get("ENDPOINT", "tcp:localhost:9999")
 bots = chatd.ChatClientFactory(reactor, name="bot", protocol=GreetingBot)
-chatd.ChatClientService(reactor, endpoint, bots).setServiceParent(application)
+service = chatd.ChatClientService(reactor, endpoint, bots)
+service.setServiceParent(application)
+service.when_given_up().addCallback(lambda _: reactor.callWhenRunning(reactor.stop))

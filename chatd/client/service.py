@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from chatd.client.client import ChatClient
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import ChatClientFactory
+from chatd.client.milestone import Milestone
 from chatd.client.servicestates import (
     Connected,
     Connecting,
@@ -84,6 +85,7 @@ class ChatClientService(Service):
         self._state: ServiceState = Stopped()
         self._failures = 0
         self._waiters: list[tuple[Deferred[ChatClient], int | None]] = []
+        self._gave_up: Milestone[SessionEnded | ConfigurationError] = Milestone()
 
     def whenConnected(self, failAfterFailures: int | None = None) -> Deferred[ChatClient]:
         """Wait for a client whose session is active.
@@ -106,6 +108,17 @@ class ChatClientService(Service):
         waiting: Deferred[ChatClient] = Deferred()
         self._waiters.append((waiting, failAfterFailures))
         return waiting
+
+    def when_given_up(self) -> Deferred[SessionEnded | ConfigurationError]:
+        """Wait until the service gives up; it stays running, and does nothing any more.
+
+        A program that only runs for the service can stop then, so that its supervisor sees it.
+
+        Returns:
+            A Deferred that fires with the reason: the server does not want the client back, or no
+            attempt can succeed. It does not fire if the service is stopped before.
+        """
+        return self._gave_up.wait()
 
     def send(
         self,
@@ -146,6 +159,8 @@ class ChatClientService(Service):
             super().startService()
             self._factory.progress.be_kept()
             self._failures = 0
+            if self._gave_up.is_reached:
+                self._gave_up = Milestone()
             self._connect()
 
     def stopService(self) -> Deferred[None]:
@@ -189,6 +204,7 @@ class ChatClientService(Service):
     def _established(self, client: ChatClient, connecting: Connecting) -> None:
         connected = Connected(client, self._reactor.seconds())
         self._enter(connected)
+        self.log.info("connected as {name}", name=client.name)
         client.when_ended().addCallback(self._lost, connected)
         for waiter in self._take_waiters():
             waiter.callback(client)
@@ -196,6 +212,7 @@ class ChatClientService(Service):
     def _lost(self, end: SessionEnded, connected: Connected) -> None:
         if self._state is not connected:  # the service was stopped
             return
+        self.log.info("the session ended: {reason}", reason=end)
         if self._reactor.seconds() - connected.since >= _STEADY_S:
             self._failures = 0
         if end.retry:
@@ -223,17 +240,20 @@ class ChatClientService(Service):
     def _wait_to_retry(self) -> None:
         self._failures += 1
         delay_s = self._retry_policy(self._failures)
+        self.log.info("reconnecting in {delay:.1f} s", delay=delay_s)
         self._enter(Waiting(self._reactor.callLater(delay_s, self._connect)))
 
     def _give_up(self, end: SessionEnded | ConfigurationError) -> None:
         """Stop reconnecting: the server refuses this client, or no attempt can succeed."""
-        self._enter(GivenUp(end))
-        self.log.info("will not reconnect: {reason!r}", reason=end)
+        given_up = GivenUp(end)
+        self._enter(given_up)
+        self.log.error("will not reconnect: {reason}", reason=end)
         for waiter in self._take_waiters():
             waiter.errback(end)
         if not isinstance(end, SessionEnded):
             end = SessionEnded(ErrorCode.CONNECTION_LOST, str(end))
         self._factory.progress.close(end)
+        self._gave_up.reach(given_up.again)
 
     def _take_waiters(self) -> list[Deferred[ChatClient]]:
         waiters, self._waiters = self._waiters, []

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint
 from twisted.internet.interfaces import IProtocol, IProtocolFactory
+from twisted.logger import LogLevel, capturedLogs, formatEvent
 
 from chatd.client.client import ChatClient
 from chatd.client.factory import ChatClientFactory
@@ -114,6 +115,54 @@ class ServiceTests(NetworkCase):
         self.assertEqual(lost.code, "banned")
         self.network.advance(10 * RETRY_S)
         self.assertEqual((self.network.attempts, self.attempts), (0, []))
+        self.stop()
+
+    def test_given_up(self) -> None:
+        """`when_given_up` fires with the reason, and the log has that as an error."""
+        self.start()
+        waiting = self.service.when_given_up()
+        self.assertNoResult(waiting)
+        (session,) = self.factory.sessions.values()
+        with capturedLogs() as events:
+            session.end("banned", "go away")
+            self.network.pump()
+        for told in (waiting, self.service.when_given_up()):
+            self.assertEqual(str(self.successResultOf(told)), "banned: go away")
+        errors = [formatEvent(each) for each in events if each["log_level"] is LogLevel.error]
+        self.assertEqual(errors, ["will not reconnect: banned: go away"])
+        self.stop()
+
+    def test_given_up_and_started_again(self) -> None:
+        """After a new start the service has not given up; a stop is no giving up."""
+        self.start()
+        (session,) = self.factory.sessions.values()
+        session.end("banned", "go away")
+        self.network.pump()
+        self.stop()
+        self.start()
+        waiting = self.service.when_given_up()
+        self.stop()
+        self.assertNoResult(waiting)
+
+    def test_logged(self) -> None:
+        """The log says that the session ended, when the service tries again, and its success."""
+        with capturedLogs() as events:
+            self.start()
+            (session,) = self.factory.sessions.values()
+            session.end("restart", "come back", retry=True)
+            self.network.pump()
+            self.network.advance(RETRY_S)
+            self.network.accept()
+        lines = [formatEvent(each) for each in events if "service" in each["log_namespace"]]
+        self.assertEqual(
+            lines,
+            [
+                "connected as alice",
+                "the session ended: restart: come back",
+                "reconnecting in 2.0 s",
+                "connected as alice",
+            ],
+        )
         self.stop()
 
     def test_a_steady_session(self) -> None:
