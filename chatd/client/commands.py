@@ -9,12 +9,16 @@ from uuid import uuid4
 import msgspec
 from twisted.internet.defer import Deferred
 
+from chatd.chat.names import fold
 from chatd.client.pages import Pages
 from chatd.client.progress import Progress
 from chatd.client.results import BanInfo, Conversation, History, Joined, RoomInfo
 from chatd.errors import ErrorCode, RequestError
 
 __all__ = ["ClientCommands"]
+
+MAX_LISTED = 100_000
+"""Limit on the items of a list that takes several commands."""
 
 T = TypeVar("T")
 
@@ -89,6 +93,9 @@ class ClientCommands:
 
         def joined(result: dict[str, Any]) -> Joined:
             answer = _convert(result, Joined)
+            if fold(answer.room) != fold(room):
+                text = "the server's answer is malformed: it is for another room"
+                raise RequestError(ErrorCode.BAD_REQUEST, text)
             seq, id = answer.seq, answer.last_id
             if after is not None:  # without `recovered`, all stored messages follow
                 seq, id = (after, after_id) if answer.recovered else (0, None)
@@ -258,6 +265,8 @@ class ClientCommands:
         while True:
             result = await self.command(command, **fields, **position)
             items += _convert(result.get(field), list[item_type])  # type: ignore[valid-type]
+            if len(items) > MAX_LISTED:
+                raise RequestError(ErrorCode.BAD_REQUEST, "the server's list is too long")
             after = _convert(result, _Next).next
             if after is None:
                 return items

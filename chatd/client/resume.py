@@ -17,6 +17,9 @@ from chatd.wire.messages import Message
 
 __all__ = ["Resumable", "catch_up", "fetch", "rejoin"]
 
+_TEMPORARY = frozenset({ErrorCode.NOT_STORED, ErrorCode.INTERNAL_ERROR})
+"""Refusals of a `join` that another session may not meet."""
+
 
 class Resumable(Protocol):
     """The interface that resuming needs of a client: three commands, and ways to tell a program."""
@@ -65,11 +68,13 @@ async def rejoin(client: Resumable, progress: Progress, rooms: Sequence[Mapping[
 
     Raises:
         SessionEnded: The session ended first.
+        RequestError: A room cannot be joined now: try again with another session.
     """
     inside = _enter(client, progress, rooms)
     positions = [position for key, position in progress.rooms.items() if key not in inside]
     # Wait for all, even if the session ends and all of them fail: no failure stays unhandled.
     joining = DeferredList([_join(client, position) for position in positions], consumeErrors=True)
+    temporary: RequestError | None = None
     for position, (is_joined, joined) in zip(positions, await joining, strict=True):
         if is_joined:
             continue
@@ -77,9 +82,13 @@ async def rejoin(client: Resumable, progress: Progress, rooms: Sequence[Mapping[
         assert error is not None
         if not isinstance(error, RequestError):
             raise error
-        if error.code != ErrorCode.NOT_STORED:  # a temporary failure: the client stays in the room
+        if error.code in _TEMPORARY:
+            temporary = error
+        else:
             progress.left(position.name)
         client.tell_error(error)
+    if temporary is not None:
+        raise temporary
 
 
 def _enter(client: Resumable, progress: Progress, rooms: Sequence[Mapping[str, Any]]) -> set[str]:
@@ -93,7 +102,7 @@ def _enter(client: Resumable, progress: Progress, rooms: Sequence[Mapping[str, A
         name, epoch, seq = told["room"], told.get("epoch"), told.get("seq")
         last_id = told.get("last_id")
         id = last_id if isinstance(last_id, str) else None
-        if isinstance(epoch, str) and isinstance(seq, int):
+        if isinstance(epoch, str) and type(seq) is int and seq >= 0:
             there = progress.rooms.get(fold(name))
             if there is not None and there.seq is not None:
                 continue  # only a `join` brings the missed messages
@@ -159,7 +168,7 @@ async def fetch(client: Resumable, position: Position) -> None:
     Raises:
         SessionEnded: The session ended first.
     """
-    is_complete = False
+    is_complete = has_restarted = False
     position.is_filling = True
     try:
         while not is_complete:
@@ -173,6 +182,10 @@ async def fetch(client: Resumable, position: Position) -> None:
             )
             position.epoch = page.epoch
             if not page.recovered:  # another epoch, or the oldest messages are gone
+                if has_restarted:
+                    text = "the server's answer is malformed: its history does not advance"
+                    raise RequestError(ErrorCode.BAD_REQUEST, text)
+                has_restarted = True
                 position.move_to((page.messages[0].seq or 1) - 1 if page.messages else 0, None)
             for message in page.messages:
                 client.receive_message(message)

@@ -224,8 +224,11 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         self._call(self.established)
 
     def _not_resumed(self, failure: Failure) -> None:
-        """End a session that cannot continue where the last session ended."""
-        if not failure.check(SessionEnded):
+        """End a session that cannot go on where the last one ended; the next one may."""
+        error = failure.value
+        if isinstance(error, RequestError):
+            self.end_session(error.code, error.message, retry=True)
+        elif not isinstance(error, SessionEnded):
             self._log_failure(failure, "resuming")
             self.end_session(ErrorCode.INTERNAL_ERROR, self.failed_reason, retry=True)
 

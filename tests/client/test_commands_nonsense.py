@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.client import commands
 from chatd.client.commands import ClientCommands
 from chatd.client.progress import Progress
 from chatd.client.results import Conversation, Joined
@@ -15,11 +16,12 @@ from chatd.errors import RequestError, SessionEnded
 from tests.fakes.handserver import answer_commands, direct, hand_peer, turn
 
 GOOD_ROOM = {"room": "r", "epoch": "e", "seq": 1}
+OTHER_ROOM = {**GOOD_ROOM, "room": "other"}
 JOINED = Joined(room="r", epoch="e", seq=1)
 NONSENSE: dict[str, tuple[Callable[[ClientCommands], Deferred[Any]], Iterable[dict[str, Any]]]] = {
     "join": (
         lambda client: client.join("r"),
-        ({}, {"room": "r"}, {**GOOD_ROOM, "seq": "1"}, {**GOOD_ROOM, "room": 5}),
+        ({}, {"room": "r"}, {**GOOD_ROOM, "seq": "1"}, {**GOOD_ROOM, "room": 5}, OTHER_ROOM),
     ),
     "who": (
         lambda client: client.who("r"),
@@ -65,6 +67,18 @@ class NonsenseTests(SynchronousTestCase):
                 self.assertEqual(error.code, "bad-request", (command, answer))
                 self.assertIn("the server's answer is malformed", error.message)
         self.assertEqual((self.client.is_active, self.client.name), (True, "alice"))
+
+    def test_list_that_is_too_long(self) -> None:
+        """A list that goes on and on fails, before it fills the memory."""
+        self.patch(commands, "MAX_LISTED", 3)
+        asked = self.client.who("r")
+        pages: list[dict[str, Any]] = [
+            {"names": ["a", "b"], "next": "b"},
+            {"names": ["c", "d"], "next": "d"},
+        ]
+        self.answer(asked, *pages)
+        error = self.failureResultOf(asked, RequestError).value
+        self.assertIn("too long", error.message)
 
     def test_list_without_an_end(self) -> None:
         """A list that does not advance fails."""

@@ -92,14 +92,25 @@ class RejoinTests(ResumeTests):
         self.assertEqual(client.asked, [("join", place)])
 
     def test_refused(self) -> None:
-        """A room that refuses it is left, unless it cannot be read now; both are reported."""
-        not_stored = RequestError("not-stored", "no")
+        """A room that refuses it is left, and that is reported."""
         self.progress.joined("a", "e", 4)
-        self.progress.joined("b", "e", 4)
-        client = HandClient(REFUSED, not_stored)
+        client = HandClient(REFUSED)
         self.run_with(rejoin(client, self.progress, []))
-        self.assertEqual(client.told, [REFUSED, not_stored])
-        self.assertEqual(list(self.progress.rooms), ["b"])
+        self.assertEqual(client.told, [REFUSED])
+        self.assertEqual(list(self.progress.rooms), [])
+
+    def test_refused_for_now(self) -> None:
+        """If a room cannot be joined now, the session cannot go on; the room is kept."""
+        for code in ("not-stored", "internal-error"):
+            self.progress = Progress()
+            self.progress.joined("a", "e", 4)
+            self.progress.joined("b", "e", 4)
+            error = RequestError(code, "no")
+            client = HandClient(REFUSED, error)
+            coming_back = Deferred.fromCoroutine(rejoin(client, self.progress, []))
+            self.assertIs(self.failureResultOf(coming_back, RequestError).value, error)
+            self.assertEqual(client.told, [REFUSED, error])
+            self.assertEqual(list(self.progress.rooms), ["b"])
 
     def test_lost(self) -> None:
         """The session's end ends it."""
@@ -123,6 +134,14 @@ class CatchUpTests(ResumeTests):
         self.run_with(catch_up(client, self.progress, is_back=False))
         self.assertEqual(client.told, [])
         self.assertTrue(self.progress.direct["bob"].is_at("e", 2, "two"))
+
+    def test_history_that_does_not_advance(self) -> None:
+        """A history that begins anew twice is malformed: the client does not read it for ever."""
+        self.progress.direct["bob"] = Position("bob", "e", 1, "one")
+        again = History([direct("one"), direct("two", 2)], "e", False, recovered=False)
+        client = HandClient([Conversation(other="bob", epoch="f", seq=9)], again, again)
+        self.run_with(catch_up(client, self.progress, is_back=True))
+        self.assertIn("does not advance", str(client.told[-1]))
 
     def test_nothing_missed(self) -> None:
         """A conversation without new messages is not fetched."""

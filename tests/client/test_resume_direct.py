@@ -9,7 +9,7 @@ from chatd.storage.memory import MemoryStore
 from chatd.storage.values import Retention
 from chatd.wire.messages import Message
 from tests.chat.slowstore import SlowStore
-from tests.fakes.networks import LastingTests
+from tests.fakes.networks import RETRY_S, LastingTests
 
 
 class MissedTests(LastingTests):
@@ -191,16 +191,26 @@ class StoreTests(LastingTests):
 
     def test_missed_later(self) -> None:
         """The client gets the error, goes on, and fetches the messages the next time."""
-        for method in ("conversations", "read"):
-            with self.subTest(method):
-                self.break_store(method)
-                self.come_back()
-                self.assertIn("not-stored", self.clients.errors)
-                self.assertNotIn("two", self.taken())
-                delattr(self.store, method)
-                self.lose()
+        self.break_store("conversations")
+        self.come_back()
+        self.assertIn("not-stored", self.clients.errors)
+        self.assertEqual(self.taken(), ["one"])
+        delattr(self.store, "conversations")
+        self.lose()
         self.come_back()
         self.assertEqual(self.taken(), ["two"])
+
+    def test_rooms_too(self) -> None:
+        """If the rooms cannot be read either, the session ends, and the next one fetches all."""
+        self.break_store("read")
+        self.network.advance(RETRY_S)
+        self.network.accept()
+        self.network.pump()
+        self.assertIn("not-stored", self.clients.errors)
+        self.assertFalse(self.service.client is not None and self.service.client.is_active)
+        delattr(self.store, "read")
+        self.come_back()
+        self.assertEqual(self.taken(), ["one", "two"])
 
 
 class BegunAnewTests(LastingTests):
