@@ -159,7 +159,8 @@ class Roster(Generic[M]):
     def close(self, room: Room[M]) -> None:
         """Give up a hold of a room; the room goes if it is empty and has no other hold."""
         room.holds -= 1
-        self._drop_if_unneeded(room)
+        if not room.members:
+            self._drop_if_unneeded(room)
 
     async def open_all(self, names: Iterable[str]) -> list[Room[M]]:
         """Open rooms, each of them once; all of them, or none.
