@@ -121,5 +121,6 @@ class GroupCommit(Generic[M]):
         except Exception as error:  # from any store: authors must get their answers
             self._failed(error)
             text = "the server cannot store the message now; try again later"
-            return [RequestError(ErrorCode.NOT_STORED, text, ref=entry.id) for entry in entries]
+            ids = [entry.header.id for entry in entries]
+            return [RequestError(ErrorCode.NOT_STORED, text, ref=id_) for id_ in ids]
         return outcomes

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Generic
 
+from msgspec.structs import replace
+
 from chatd.chat import presence
 from chatd.chat.commits import GroupCommit, Pending, Start
 from chatd.chat.interfaces import Delivery
@@ -115,17 +117,18 @@ class Hub(Generic[M]):
         room: str | None,
         to: str | None,
     ) -> Entry:
-        return Entry(
-            stream,
-            speaker.key,
-            header.id,
-            room,
-            to,
-            speaker.name,
-            self.unix_time(),
-            header.content_type or DEFAULT_CONTENT_TYPE,
-            message.content,
+        """Return a message as the store takes it; what clients must not set is set anew."""
+        accepted = replace(
+            header,
+            room=room,
+            to=to,
+            sender=speaker.name,
+            seq=None,
+            time=self.unix_time(),
+            content_type=header.content_type or DEFAULT_CONTENT_TYPE,
+            ref=None,
         )
+        return Entry(stream, speaker.key, accepted, message.content)
 
     # Stored messages
 
@@ -184,4 +187,4 @@ class Hub(Generic[M]):
 
 
 def _failure_of(pending: Pending[Any]) -> RequestError:
-    return RequestError(ErrorCode.INTERNAL_ERROR, "the server failed", ref=pending.entry.id)
+    return RequestError(ErrorCode.INTERNAL_ERROR, "the server failed", ref=pending.entry.header.id)

@@ -9,6 +9,7 @@ from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
 from chatd.chat.names import fold
+from chatd.client.sending import Sending
 from chatd.client.session import ClientSession
 from chatd.connection.client import ClientConnection
 from chatd.errors import ErrorCode, LocalProtocolError, SessionEnded
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ChatClient"]
 
 
-class ChatClient(ClientSession):
+class ChatClient(ClientSession, Sending):
     """A client's session.
 
     `connect` makes one. Iterate it for the messages of others::
@@ -57,38 +58,8 @@ class ChatClient(ClientSession):
         """The server's limit for the content of a message, in bytes."""
         return self.connection.max_content
 
-    def send(
-        self,
-        content: str | bytes,
-        *,
-        id: str | None = None,
-        room: str | None = None,
-        to: str | None = None,
-        content_type: str | None = None,
-    ) -> Deferred[Message]:
-        """Send a message to a room or to a name.
-
-        Args:
-            content: Text, sent as UTF-8, or bytes; at most `max_content` bytes.
-            id: Up to 64 characters; a new UUID if None. The server answers a repeated id with the
-                first receipt, and does not deliver the message twice.
-            room: The room; the first room that this client is in if None.
-            to: The receiver's name, for a direct message instead of one in a room.
-            content_type: The media type of the content; plain text in UTF-8 if None.
-
-        Returns:
-            A Deferred that fires with the receipt, the message as the server stored and ordered it,
-            with its `seq` and `time`. It fails with `RequestError` if the server refuses the
-            message, and with `SessionEnded` if the session ends first. With a `ChatClientService`
-            it waits for the next session instead, which sends the message again if necessary.
-
-        Raises:
-            LocalProtocolError: The content is over the limit, or a message with this id still waits
-                for its receipt.
-        """
-        if self._progress.is_kept and to is None and room is None:
-            room = self.room  # sent again, it must go to the same room
-        message = Message.chat(content, id=id, room=room, to=to, content_type=content_type)
+    def send_message(self, message: Message) -> Deferred[Message]:
+        """See `Sending`."""
         assert message.id is not None
         if not self._progress.is_kept or self._check_over():
             return self._ask(message.id, message)
@@ -100,6 +71,10 @@ class ChatClient(ClientSession):
         except LocalProtocolError:
             self._answers.forget(message.id)
             raise
+
+    def _usual_room(self) -> str | None:
+        """See `Sending`; sent again in another session, a message must go to the same room."""
+        return self.room if self._progress.is_kept else None
 
     def reply(
         self,

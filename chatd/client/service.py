@@ -16,6 +16,7 @@ from chatd.client.client import ChatClient
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import ChatClientFactory
 from chatd.client.milestone import Milestone
+from chatd.client.sending import Sending
 from chatd.client.servicestates import (
     Connected,
     Connecting,
@@ -35,7 +36,7 @@ _STEADY_S = 10.0
 """Length of a session, in seconds, after which the backoff starts from the beginning."""
 
 
-class ChatClientService(Service):
+class ChatClientService(Service, Sending):
     """Keeps a client connected: reconnects, with backoff, whenever the connection is lost.
 
     Use it like `twisted.application.internet.ClientService`. Here an attempt succeeds only when the
@@ -120,30 +121,22 @@ class ChatClientService(Service):
         """
         return self._gave_up.wait()
 
-    def send(
-        self,
-        content: str | bytes,
-        *,
-        id: str | None = None,
-        room: str | None = None,
-        to: str | None = None,
-        content_type: str | None = None,
-    ) -> Deferred[Message]:
-        """Send a message, at once or as soon as there is a session; see `ChatClient.send`.
+    def send_message(self, message: Message) -> Deferred[Message]:
+        """See `Sending`; the message is sent at once, or as soon as there is a session.
 
         Raises:
-            LocalProtocolError: The content is over the server's limit, a message with this id still
-                waits for its receipt, or too many messages wait.
+            LocalProtocolError: As `Sending.send`, or too many messages wait.
         """
         if isinstance(self._state, GivenUp):
             return fail(self._state.again())
         client = self.client
         if client is not None and client.is_active:
-            return client.send(content, id=id, room=room, to=to, content_type=content_type)
-        if room is None and to is None and client is not None:
-            room = client.room  # the next session may begin with another
-        message = Message.chat(content, id=id, room=room, to=to, content_type=content_type)
+            return client.send_message(message)
         return self._factory.progress.keep(message)
+
+    def _usual_room(self) -> str | None:
+        """See `Sending`; the next session may begin with another room."""
+        return None if self.client is None else self.client.room
 
     def __aiter__(self) -> ChatClientService:
         return self

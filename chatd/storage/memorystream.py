@@ -113,7 +113,7 @@ class MemoryStream:
 
     def append(self, entry: Entry) -> Outcome:
         """Give a message its place; call `trim` when all are appended."""
-        key = (entry.author, entry.id)
+        key = (entry.author, entry.header.id)
         earlier = self.kept.get(key)
         if earlier is not None:
             return repeat(entry, earlier)
@@ -124,8 +124,9 @@ class MemoryStream:
         size = len(entry.content)
         self.bytes += size
         weight = size + MESSAGE_BYTES
-        if entry.content_type is not DEFAULT_CONTENT_TYPE:
-            weight += _CHARACTER_BYTES * len(entry.content_type)
+        content_type = entry.header.content_type
+        if content_type is not DEFAULT_CONTENT_TYPE:
+            weight += _CHARACTER_BYTES * len(content_type or "")
         self.weight += weight
         self._total.bytes += weight
         return Stored(message, True)

@@ -54,24 +54,15 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         stream: The key of the stream.
-        author: The folded name of the author; the author and the `id` identify the message.
-        id: The id that the author gave the message.
-        room: The room's name as members see it, or None for a direct message.
-        to: The recipient's name as it is shown, or None for a message to a room.
-        sender: The author's name as it is shown.
-        time: The time of the message, in Unix seconds.
-        content_type: The media type of the content.
+        author: The folded name of the author; the author and the header's `id` identify the
+            message.
+        header: The header as members get it, all but the `seq`.
         content: The content.
     """
 
     stream: str
     author: str
-    id: str
-    room: str | None
-    to: str | None
-    sender: str
-    time: float
-    content_type: str
+    header: ChatHeader
     content: bytes
 
 
@@ -94,23 +85,14 @@ Outcome = Stored | RequestError
 
 def place(entry: Entry, seq: int) -> Message:
     """Return the message that an entry becomes at a place."""
-    header = ChatHeader(
-        id=entry.id,
-        room=entry.room,
-        to=entry.to,
-        sender=entry.sender,
-        seq=seq,
-        time=entry.time,
-        content_type=entry.content_type,
-    )
-    return Message(MESSAGE_TYPE, header, entry.content)
+    return Message(MESSAGE_TYPE, msgspec.structs.replace(entry.header, seq=seq), entry.content)
 
 
 def repeat(entry: Entry, earlier: Message) -> Outcome:
     """Return the outcome of an entry with the author and the id of an earlier message."""
-    if (earlier.content, earlier.content_type) == (entry.content, entry.content_type):
+    if (earlier.content, earlier.content_type) == (entry.content, entry.header.content_type):
         return Stored(earlier, False)
-    return RequestError(ErrorCode.ID_REUSED, "another message has this id", ref=entry.id)
+    return RequestError(ErrorCode.ID_REUSED, "another message has this id", ref=entry.header.id)
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):

@@ -80,7 +80,7 @@ class BatchTests(JournalCase):
         """The server sets the header of a delivered message, except the sender's own fields."""
         sent = Message.chat(b"\xff\0", id="m1", room="LOBBY", content_type="image/png")
         header: Any = sent.header
-        forged = msgspec.structs.replace(header, sender="bob", seq=99, time=1.0)
+        forged = msgspec.structs.replace(header, sender="bob", seq=99, time=1.0, ref="9")
         self.hub.say(self.ann, Message(sent.type, forged, sent.content))
         self.say_all(self.ann, "two")
         self.chat.finish()
@@ -88,6 +88,7 @@ class BatchTests(JournalCase):
         header = said.header
         told = (header.id, header.room, header.to, header.sender, header.seq, header.time)
         self.assertEqual(told, ("m1", "lobby", None, "ann", 1, self.chat.now))
+        self.assertEqual(header.ref, None)
         self.assertEqual((header.content_type, said.content), ("image/png", b"\xff\0"))
         self.assertEqual(second.header.content_type, DEFAULT_CONTENT_TYPE)
 

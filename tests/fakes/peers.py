@@ -244,7 +244,7 @@ class GatedStore(MemoryStore):
 
     async def append(self, entries: Sequence[Entry]) -> list[Outcome]:
         """Append on the test's command."""
-        self.batches.append([entry.id for entry in entries])
+        self.batches.append([entry.header.id for entry in entries])
         gate: Deferred[None] = Deferred()
         self._gates.append(gate)
         await gate

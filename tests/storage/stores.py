@@ -14,6 +14,7 @@ from chatd.storage.sqlite.store import SqliteStore
 from chatd.storage.sqlite.streams import SqliteStreams
 from chatd.storage.streamkeys import direct_stream, room_stream
 from chatd.storage.values import Entry, Retention
+from chatd.wire.messages import ChatHeader
 
 LOBBY = room_stream("lobby")
 DIRECT = direct_stream("ann", "bob")
@@ -26,7 +27,10 @@ def entry(id, content=b"hello", *, stream=LOBBY, author="ann", time=NOW, content
     """Return an entry, with defaults for the fields that a test does not set."""
     room = stream.removeprefix("room ").title() if stream.startswith("room ") else None
     to = None if room else "Bob"
-    return Entry(stream, author, id, room, to, author.title(), time, content_type, content)
+    header = ChatHeader(
+        id=id, room=room, to=to, sender=author.title(), time=time, content_type=content_type
+    )
+    return Entry(stream, author, header, content)
 
 
 def entries(*ids, **fields):

@@ -1,11 +1,13 @@
 """The contract of every store for appending: an order, and each message once."""
 
+from typing import Any
+
 import msgspec
 
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.streamkeys import room_stream
-from chatd.storage.values import Retention, Stored
-from chatd.wire.messages import MessageType
+from chatd.storage.values import Entry, Retention, Stored
+from chatd.wire.messages import ChatHeader, MessageType
 from tests.storage.contract import ContractCase, ContractMixin, InMemory, InSqlite
 from tests.storage.stores import DIRECT, LOBBY, NOW, TEXT, entries, entry
 
@@ -38,6 +40,15 @@ class AppendingContract(ContractMixin):
         page = store.page()
         self.assertEqual(page.messages, [first.message, second.message])
         self.assertEqual(page.head, msgspec.structs.replace(head, seq=2, oldest=1, last_id="2"))
+
+    def test_header(self):
+        """Every field of the header is kept; `seq` is the place, and `ref` is never stored."""
+        store = self.store_with()
+        fields: dict[str, Any] = dict.fromkeys(ChatHeader.__struct_fields__, "x") | {"time": NOW}
+        header = ChatHeader(**fields | {"seq": None, "ref": None})
+        store.append([Entry(LOBBY, "ann", header, b"hello")])
+        (message,) = store.page().messages
+        self.assertEqual(message.header, msgspec.structs.replace(header, seq=1))
 
     def test_append_begins(self):
         """The first message of a stream begins the stream."""

@@ -10,7 +10,7 @@ from chatd.storage.streamkeys import direct_stream, room_stream
 from chatd.storage.values import Retention
 from tests.storage.stores import DIRECT, LOBBY, PLENTY, Calls, StoreCase, entries, entry
 
-SMALL = MESSAGE_BYTES + 4 * len(entry("1").content_type)
+SMALL = MESSAGE_BYTES + 4 * len(entry("1").header.content_type)
 """The bytes that a message with an empty content takes."""
 
 

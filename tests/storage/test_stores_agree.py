@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from chatd.storage.sqlite import retention as sqlite_retention
 from chatd.storage.streamkeys import direct_stream, room_stream
 from chatd.storage.values import DirectHead, Entry, Head, Page, Retention
+from chatd.wire.messages import ChatHeader
 from tests.storage.stores import NOW, TEXT, Calls, StoreCase
 
 ROOMS = [room_stream("a"), room_stream("b")]
@@ -112,4 +113,5 @@ class AgreementTests(StoreCase):
         """Return an entry; a late entry has an earlier time, as if the clock was set back."""
         room = stream[-1] if stream in ROOMS else None
         time = self.now - 3 if is_late else self.now
-        return Entry(stream, author, str(id), room, None, author, time, TEXT, b"x" * size)
+        header = ChatHeader(id=str(id), room=room, sender=author, time=time, content_type=TEXT)
+        return Entry(stream, author, header, b"x" * size)

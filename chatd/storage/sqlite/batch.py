@@ -8,6 +8,7 @@ from chatd.storage.sqlite.messagetable import Row, row_of
 from chatd.storage.sqlite.streamstate import StreamState
 from chatd.storage.sqlite.tables import Tables
 from chatd.storage.values import Entry, Outcome, Stored, place, repeat
+from chatd.wire.messages import Message
 
 __all__ = ["Batch"]
 
@@ -42,8 +43,9 @@ class Batch:
         outcomes: list[Outcome] = []
         for entry in entries:
             stream = self.staged.get(entry.stream) or self._stage(entry.stream)
-            rows.append(_next_row(stream, entry))
-            outcomes.append(Stored(place(entry, stream.seq), True))
+            message = _place_next(stream, entry)
+            rows.append(row_of(stream, entry.author, message))
+            outcomes.append(Stored(message, True))
         self._tables.messages.insert(rows)
         return outcomes
 
@@ -62,8 +64,9 @@ class Batch:
                     outcomes.append(repeat(entry, earlier))
                     continue
                 messages.delete(stream, earlier.seq)
-            messages.insert([_next_row(stream, entry)])
-            outcomes.append(Stored(place(entry, stream.seq), True))
+            message = _place_next(stream, entry)
+            messages.insert([row_of(stream, entry.author, message)])
+            outcomes.append(Stored(message, True))
         return outcomes
 
     def save(self, added: int) -> int:
@@ -91,9 +94,9 @@ class Batch:
         return stream
 
 
-def _next_row(stream: StreamState, entry: Entry) -> Row:
-    """Give an entry the next place in a stream."""
+def _place_next(stream: StreamState, entry: Entry) -> Message:
+    """Give an entry the next place in a stream, and return its message."""
     stream.seq += 1
-    stream.last_id = entry.id
+    stream.last_id = entry.header.id
     stream.bytes += len(entry.content)
-    return row_of(stream, entry)
+    return place(entry, stream.seq)

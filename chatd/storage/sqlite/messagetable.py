@@ -26,23 +26,42 @@ _INSERT = "INSERT INTO messages VALUES "
 _PLACES = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _INSERT_MANY = _INSERT + ", ".join([_PLACES] * INSERT_ROWS)
 
-Row = tuple[int | None, int, str, str, str, str | None, str | None, float, str, bytes]
+Row = tuple[
+    int | None,
+    int | None,
+    str,
+    str,
+    str | None,
+    str | None,
+    str | None,
+    float | None,
+    str | None,
+    bytes,
+]
 """A row of `messages`."""
 
 
-def row_of(stream: StreamState, entry: Entry) -> Row:
-    """Return the row of an entry's message at a stream's last place."""
+def row_of(stream: StreamState, author: str, message: Message) -> Row:
+    """Return the row of a message that has its place in a stream.
+
+    Args:
+        stream: The stream.
+        author: The folded name of the author.
+        message: The message.
+    """
+    header = message.header
+    assert isinstance(header, ChatHeader)
     return (
         stream.id,
-        stream.seq,
-        entry.author,
-        entry.id,
-        entry.sender,
-        entry.room,
-        entry.to,
-        entry.time,
-        entry.content_type,
-        entry.content,
+        header.seq,
+        author,
+        header.id,
+        header.sender,
+        header.room,
+        header.to,
+        header.time,
+        header.content_type,
+        message.content,
     )
 
 
@@ -76,7 +95,7 @@ class MessageTable:
         """Return a stream's message with the author and id of an entry, kept or not, or None."""
         row = self._execute(
             f"SELECT {_COLUMNS} FROM messages WHERE stream = ? AND author = ? AND id = ?",
-            (stream.id, entry.author, entry.id),
+            (stream.id, entry.author, entry.header.id),
         ).fetchone()
         return None if row is None else _message(row)
 

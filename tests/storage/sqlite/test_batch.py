@@ -34,4 +34,4 @@ class ManyTests(SqliteCase):
             streams, _ = self.make_streams()
             said = [entry(str(number), bytes(size)) for number in range(count)]
             streams.append(said)
-            self.assertEqual(self.ids_in(streams, after=0), [each.id for each in said])
+            self.assertEqual(self.ids_in(streams, after=0), [each.header.id for each in said])

@@ -1,0 +1,58 @@
+"""`Sending`: the method `send`, which clients and their services have in common."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from twisted.internet.defer import Deferred
+
+from chatd.wire.messages import Message
+
+__all__ = ["Sending"]
+
+
+class Sending:
+    """Sends messages to rooms and to names."""
+
+    def send(
+        self,
+        content: str | bytes,
+        *,
+        id: str | None = None,
+        room: str | None = None,
+        to: str | None = None,
+        content_type: str | None = None,
+    ) -> Deferred[Message]:
+        """Send a message to a room or to a name.
+
+        Args:
+            content: Text, sent as UTF-8, or bytes; at most the server's `max_content` bytes.
+            id: Up to 64 characters; a new UUID if None. The server answers a repeated id with the
+                first receipt, and does not deliver the message twice.
+            room: The room; the first room that the client is in if None.
+            to: The receiver's name, for a direct message instead of one in a room.
+            content_type: The media type of the content; plain text in UTF-8 if None.
+
+        Returns:
+            A Deferred that fires with the receipt, the message as the server stored and ordered it,
+            with its `seq` and `time`. It fails with `RequestError` if the server refuses the
+            message, and with `SessionEnded` if the session ends first. With a `ChatClientService`
+            it waits for the next session instead, which sends the message again if necessary.
+
+        Raises:
+            LocalProtocolError: The content is over the limit, a message with this id still waits
+                for its receipt, or a service has too many messages that wait.
+        """
+        if room is None and to is None:
+            room = self._usual_room()
+        return self.send_message(
+            Message.chat(content, id=id, room=room, to=to, content_type=content_type)
+        )
+
+    @abstractmethod
+    def send_message(self, message: Message) -> Deferred[Message]:
+        """Send a MESSAGE that `Message.chat` made; see `send`."""
+
+    @abstractmethod
+    def _usual_room(self) -> str | None:
+        """Return the room of a message that names none; None leaves it to the server."""
