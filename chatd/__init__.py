@@ -40,8 +40,9 @@ from chatd.server.limits import Limits
 from chatd.server.session import Session
 from chatd.storage.interface import IMessageStore
 from chatd.storage.memory import MemoryStore
-from chatd.storage.sqlite.store import Durability, SqliteStore, StoreThread
-from chatd.storage.values import Retention
+from chatd.storage.runner import StoreThread
+from chatd.storage.sqlite.store import SqliteStore
+from chatd.storage.values import Durability, Retention
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Message, MessageType
 

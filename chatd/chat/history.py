@@ -143,10 +143,9 @@ async def join(
     """
     room = await roster.open(name)
     try:
-        if room.key not in member.rooms and len(member.rooms) >= roster.max_rooms:
-            raise RequestError(
-                ErrorCode.TOO_MANY_ROOMS, f"a session is in {roster.max_rooms} rooms at most"
-            )
+        most = roster.policy.max_rooms
+        if room.key not in member.rooms and len(member.rooms) >= most:
+            raise RequestError(ErrorCode.TOO_MANY_ROOMS, f"a session is in {most} rooms at most")
         if since is None:
             roster.enter(member, room)
             answer(_standing(room, recovered=False))

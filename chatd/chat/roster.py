@@ -10,7 +10,8 @@ from chatd.chat import presence
 from chatd.chat.commits import Start
 from chatd.chat.interfaces import Delivery
 from chatd.chat.names import MAX_ROOM, Names, check_name, check_room, fold
-from chatd.chat.rooms import MAX_ROOMS, PRESENCE_LIMIT, M, Room
+from chatd.chat.policy import Policy
+from chatd.chat.rooms import M, Room
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import IMessageStore
 from chatd.storage.streamkeys import room_stream
@@ -26,14 +27,14 @@ class Roster(Generic[M]):
         store: Opens and releases the rooms' streams.
         delivery: Delivers messages to members.
         start: Runs a coroutine; see `chatd.chat.commits.Start`.
-        presence_limit: See `chatd.chat.rooms.PRESENCE_LIMIT`.
-        max_rooms: The most rooms that a session may be in.
+        policy: The operator's settings of the chat.
         has_accounts: Whether the server has accounts; see `chatd.chat.names.Names`.
 
     Attributes:
         names: The names in use.
         rooms: The open rooms, by their folded names.
         here: The members, by their folded names and ids.
+        policy: The operator's settings of the chat.
     """
 
     def __init__(
@@ -42,8 +43,7 @@ class Roster(Generic[M]):
         delivery: Delivery[M],
         start: Start,
         *,
-        presence_limit: int = PRESENCE_LIMIT,
-        max_rooms: int = MAX_ROOMS,
+        policy: Policy,
         has_accounts: bool = False,
     ) -> None:
         self.store = store
@@ -51,8 +51,7 @@ class Roster(Generic[M]):
         self.names = Names(has_accounts=has_accounts)
         self.rooms: dict[str, Room[M]] = {}
         self.here: dict[str, dict[str, M]] = {}
-        self.max_rooms = max_rooms
-        self._presence_limit = presence_limit
+        self.policy = policy
         self._start = start
         self._coming: Counter[str] = Counter()  # the calls that are opening a room, by its key
 
@@ -172,9 +171,10 @@ class Roster(Generic[M]):
         rooms: dict[str, Room[M]] = {}
         try:
             for name in names:
-                if len(rooms) == self.max_rooms and fold(check_room(name)) not in rooms:
+                most = self.policy.max_rooms
+                if len(rooms) == most and fold(check_room(name)) not in rooms:
                     raise RequestError(
-                        ErrorCode.TOO_MANY_ROOMS, f"a session is in {self.max_rooms} rooms at most"
+                        ErrorCode.TOO_MANY_ROOMS, f"a session is in {most} rooms at most"
                     )
                 room = await self.open(name)
                 if room.key in rooms:
@@ -260,7 +260,7 @@ class Roster(Generic[M]):
         return room
 
     def _tells_presence(self, room: Room[M]) -> bool:
-        return 1 < len(room.members) <= self._presence_limit
+        return 1 < len(room.members) <= self.policy.presence_limit
 
     def _drop_if_unneeded(self, room: Room[M]) -> None:
         is_needed = room.is_needed or room.key in self._coming

@@ -27,11 +27,6 @@ class BanFile:
         # Links are followed: replacing a link by a file would leave the link's target unchanged.
         self._path = None if path is None else Path(os.path.realpath(path))
 
-    @property
-    def is_kept(self) -> bool:
-        """Whether bans are saved in a file."""
-        return self._path is not None
-
     def load(self) -> list[Ban]:
         """Return the bans in the file.
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import DeferredLock
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.threads import deferToThreadPool
 
-from chatd.chat.moderation import Ban, Bans
+from chatd.chat.moderation import Bans
 from chatd.config.banfile import BanFile
 from chatd.config.keyfile import load_key
 from chatd.config.operatorfile import load_operators
@@ -25,18 +24,11 @@ from chatd.daemon.reloading import Reloading
 from chatd.daemon.rereading import RereadingService
 from chatd.daemon.service import ChatService
 from chatd.daemon.settings import Settings
+from chatd.daemon.stores import make_keepers
 from chatd.server.accounts import Accounts
 from chatd.server.attempts import Attempts
 from chatd.server.checkers import PasswordFileChecker
 from chatd.server.factory import ChatFactory
-from chatd.storage.interface import IMessageStore
-from chatd.storage.memory import MEMORY_RETENTION, MemoryStore
-from chatd.storage.sqlite.store import (
-    SQLITE_RETENTION,
-    SqliteStore,
-    StoreRunner,
-    StoreThread,
-)
 
 __all__ = ["make_service"]
 
@@ -59,8 +51,7 @@ def make_service(
     Raises:
         ConfigurationError: An endpoint string or the key file is wrong.
     """
-    run = StoreThread(reactor)
-    store, ban_file = _keepers(settings, run)
+    store, ban_file, save_bans = make_keepers(reactor, settings)
     passwords = _password_checker(reactor, settings)
     accounts = _accounts(reactor, settings, passwords)
     listed = _operator_reader(settings)
@@ -71,7 +62,7 @@ def make_service(
         max_content=settings.max_content,
         store=store,
         accounts=accounts,
-        bans=Bans(save=_saving(ban_file, run), lock=DeferredLock(), unix_time=time.time),
+        bans=Bans(save=save_bans, lock=DeferredLock(), unix_time=time.time),
         policy=replace(settings.policy, operators=(*settings.policy.operators, *listed())),
         limits=settings.limits,
     )
@@ -127,30 +118,6 @@ def _stop(reactor: Any) -> None:  # noqa: ANN401
     """Stop the daemon, unless it is stopping already."""
     with suppress(ReactorNotRunning):
         reactor.stop()
-
-
-def _keepers(settings: Settings, run: StoreRunner) -> tuple[IMessageStore, BanFile]:
-    """Make the store of messages, and the file of bans."""
-    if settings.data is None:
-        return MemoryStore(settings.keep or MEMORY_RETENTION), BanFile(None)
-    data = Path(absolute_path(settings.data))
-    store = SqliteStore(
-        data,
-        settings.keep or SQLITE_RETENTION,
-        durability=settings.durability,
-        run=run,
-    )
-    return store, BanFile(data / "bans.json")
-
-
-def _saving(ban_file: BanFile, run: StoreRunner) -> Callable[[list[Ban]], Awaitable[None]]:
-    """Return a function that saves bans in the store's thread, which runs while it is open."""
-
-    async def save(bans: list[Ban]) -> None:
-        if ban_file.is_kept:
-            await run(partial(ban_file.save, bans))
-
-    return save
 
 
 def _password_checker(reactor: Any, settings: Settings) -> PasswordFileChecker | None:  # noqa: ANN401

@@ -12,6 +12,7 @@ from twisted.python import usage
 from chatd.chat.policy import Policy
 from chatd.chat.rooms import LOBBY, MAX_ROOMS, PRESENCE_LIMIT
 from chatd.daemon.settings import DEFAULT_ENDPOINT, Settings
+from chatd.daemon.stores import usual_retention
 from chatd.daemon.values import (
     DAY_S,
     as_count,
@@ -26,8 +27,8 @@ from chatd.server.attempts import BURST as LOGINS_PER_MINUTE
 from chatd.server.factory import GRACE_S, HEARTBEAT_S
 from chatd.server.limits import MIN_FIRST_FRAME, Limits
 from chatd.storage.memory import MEMORY_RETENTION
-from chatd.storage.sqlite.store import SQLITE_RETENTION, Durability
-from chatd.storage.values import Retention
+from chatd.storage.sqlite.store import SQLITE_RETENTION
+from chatd.storage.values import Durability, Retention
 from chatd.wire.envelope import MAX_CONTENT
 from chatd.wire.messages import (
     MAX_HEARTBEAT_S,
@@ -241,7 +242,7 @@ def _check(options: Mapping[str, Any]) -> None:
 
 def _retention(options: Mapping[str, Any]) -> Retention:
     """Return the store's default retention, changed by the operator's options."""
-    usual = MEMORY_RETENTION if options["data"] is None else SQLITE_RETENTION
+    usual = usual_retention(options["data"])
     given = {
         "max_messages": options["keep-messages"],
         "max_age_s": options["keep-days"],

@@ -9,11 +9,10 @@ from pathlib import Path
 from twisted.cred.checkers import ICredentialsChecker
 
 from chatd.chat.policy import Policy
+from chatd.daemon.stores import StoreSettings
 from chatd.server.attempts import BURST as LOGINS_PER_MINUTE
 from chatd.server.factory import GRACE_S, HEARTBEAT_S
 from chatd.server.limits import Limits
-from chatd.storage.sqlite.store import Durability
-from chatd.storage.values import Retention
 from chatd.wire.envelope import MAX_CONTENT
 
 __all__ = ["DEFAULT_ENDPOINT", "Settings"]
@@ -21,18 +20,15 @@ __all__ = ["DEFAULT_ENDPOINT", "Settings"]
 DEFAULT_ENDPOINT = "tcp:9999:interface=localhost"
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The operator's settings.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(StoreSettings):
+    """The operator's settings, with those of the store.
 
     Attributes:
         endpoints: Twisted server endpoint strings to listen on.
         key_file: Path of the key file, or None for no key.
         heartbeat_s: Seconds between two pings.
         max_content: Longest content of a message, in bytes.
-        data: The directory for messages and bans; None for memory.
-        durability: What a power cut may cost, with `data`.
-        keep: How much of each room is kept; None for the store's default.
         policy: The other settings of the chat.
         password_file: Path of a password file, or None.
         checkers: Further checkers of logins. Without any and without a password file, clients need
@@ -48,9 +44,6 @@ class Settings:
     key_file: str | Path | None = None
     heartbeat_s: float = HEARTBEAT_S
     max_content: int = MAX_CONTENT
-    data: str | Path | None = None
-    durability: Durability = Durability.FULL
-    keep: Retention | None = None
     policy: Policy = field(default_factory=Policy)
     password_file: str | Path | None = None
     checkers: Sequence[ICredentialsChecker] = ()

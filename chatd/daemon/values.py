@@ -8,7 +8,7 @@ from collections.abc import Callable
 from twisted.python import usage
 
 from chatd.errors import RequestError
-from chatd.storage.sqlite.store import Durability
+from chatd.storage.values import Durability
 
 __all__ = [
     "DAY_S",

@@ -112,8 +112,7 @@ class Engine(Generic[S]):
             store,
             delivery,
             start,
-            presence_limit=policy.presence_limit,
-            max_rooms=policy.max_rooms,
+            policy=policy,
             has_accounts=has_accounts,
         )
         self.hub: Hub[S] = Hub(

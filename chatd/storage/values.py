@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import Enum
 
 import msgspec
 
@@ -11,6 +12,7 @@ from chatd.wire.messages import MESSAGE_TYPE, ChatHeader, Message
 
 __all__ = [
     "DirectHead",
+    "Durability",
     "Entry",
     "Head",
     "Outcome",
@@ -47,6 +49,18 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigurationError(
                 "a retention has at least 1 message, more than 0 seconds and at least 0 bytes"
             )
+
+
+class Durability(str, Enum):
+    """The failures that an answered append survives.
+
+    In either case it survives the end of the process, even a crash.
+    """
+
+    FULL = "full"
+    """Power cuts too: each transaction waits for the disk."""
+    NORMAL = "normal"
+    """All but a power cut, which may lose the last moments; then every stream gets a new epoch."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):

@@ -9,6 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.chat.commands import Commands
 from chatd.chat.hub import Hub
 from chatd.chat.moderation import Bans, Operators
+from chatd.chat.policy import Policy
 from chatd.chat.roster import Roster
 from chatd.errors import RequestError, SessionEnded
 from chatd.storage.memory import MEMORY_RETENTION
@@ -36,7 +37,8 @@ class Chat:
         store_class=SlowStore,
         operators=(),
         needs_account=False,
-        **roster_options,
+        has_accounts=False,
+        **policy,
     ):
         self.now = NOW
         self.store = store_class(retention, unix_time=lambda: self.now)
@@ -45,7 +47,13 @@ class Chat:
         self.failures = []
         self.notes: list[Any] = []
         self.saved = []
-        self.roster = Roster(self.store, self.delivery, self._start, **roster_options)
+        self.roster = Roster(
+            self.store,
+            self.delivery,
+            self._start,
+            policy=Policy(**policy),
+            has_accounts=has_accounts,
+        )
         self.hub = Hub(
             self.roster,
             self.store,

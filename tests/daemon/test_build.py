@@ -28,9 +28,8 @@ from chatd.daemon.service import ChatService
 from chatd.daemon.settings import DEFAULT_ENDPOINT, Settings
 from chatd.errors import RequestError, StartupError, StoreError
 from chatd.server.factory import ChatFactory
-from chatd.storage.sqlite.store import Durability
 from chatd.storage.streamkeys import room_stream
-from chatd.storage.values import Page, Retention
+from chatd.storage.values import Durability, Page, Retention
 from chatd.wire.channel import PREAMBLE
 from chatd.wire.messages import Message
 from tests.daemon.cases import MakeServiceCase, hang_up
@@ -96,7 +95,7 @@ class SettingsTests(MakeServiceCase):
     def test_policy(self) -> None:
         """The chat follows its policy."""
         service = self.make(policy=Policy(rooms=("hall",), max_rooms=3))
-        self.assertEqual(service.factory.hub.roster.max_rooms, 3)
+        self.assertEqual(service.factory.hub.roster.policy.max_rooms, 3)
 
     def test_unproven_operators(self) -> None:
         """With operators and without accounts, the log warns of the consequence."""

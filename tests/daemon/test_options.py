@@ -58,7 +58,7 @@ class BoundsTests(SynchronousTestCase):
         service: Any = makeService(options)
         factory = service.factory
         self.assertEqual((factory.limits.max_sessions, service._grace_s), (3, 0.5))
-        self.assertEqual(factory.hub.roster.max_rooms, 2)
+        self.assertEqual(factory.hub.roster.policy.max_rooms, 2)
         attempts = factory.engine.admission._accounts._attempts
         taken = [attempts.take("here", now) for now in (0, 0, 0, 30)]
         self.assertEqual(taken, [0, 0, 30, 0])

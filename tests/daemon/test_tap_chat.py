@@ -17,7 +17,8 @@ from chatd.daemon.options import settings_of
 from chatd.daemon.settings import Settings
 from chatd.daemon.tap import Options, makeService
 from chatd.storage.memory import MEMORY_RETENTION
-from chatd.storage.sqlite.store import SQLITE_RETENTION, Durability
+from chatd.storage.sqlite.store import SQLITE_RETENTION
+from chatd.storage.values import Durability
 from tests.daemon.cases import OptionsCase
 from tests.fakes.passwords import CHEAP
 

@@ -164,8 +164,8 @@ PEOPLE = (
         "The server sets the sender of each message; the client cannot.",
         "tests/chat/test_commits.py::BatchTests::test_header",
         "chatd/chat/hub.py",
-        "            speaker.name,\n            self.unix_time(),\n",
-        "            header.sender or speaker.name,\n            self.unix_time(),\n",
+        "            sender=speaker.name,\n",
+        "            sender=header.sender or speaker.name,\n",
     ),
     Defence(
         "Keys, passwords and contents appear in no log, traceback or error to a peer.",

@@ -35,9 +35,9 @@ from chatd.chat.moderation import Ban, Bans
 from chatd.chat.policy import Policy
 from chatd.config.banfile import BanFile
 from chatd.server.factory import ChatFactory
-from chatd.storage.sqlite.store import Durability, SqliteStore
+from chatd.storage.sqlite.store import SqliteStore
 from chatd.storage.streamkeys import direct_stream, room_stream
-from chatd.storage.values import Retention
+from chatd.storage.values import Durability, Retention
 from chatd.wire.codec import Codec
 from chatd.wire.messages import MessageType
 from tests.fakes.handserver import fields_of

@@ -7,11 +7,11 @@ from twisted.internet.defer import Deferred, gatherResults
 from twisted.python.threadable import isInIOThread
 
 from chatd.errors import StoreError
+from chatd.storage.runner import StoreThread
 from chatd.storage.sqlite.database import Database
-from chatd.storage.sqlite.runs import Durability
-from chatd.storage.sqlite.store import SqliteStore, StoreThread
+from chatd.storage.sqlite.store import SqliteStore
 from chatd.storage.sqlite.streams import SqliteStreams
-from chatd.storage.values import Retention
+from chatd.storage.values import Durability, Retention
 from tests.storage.stores import LOBBY, entries, entry
 
 FAR = 2.0**40  # a time that never expires

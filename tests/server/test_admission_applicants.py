@@ -8,6 +8,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.moderation import Ban, Bans
+from chatd.chat.policy import Policy
 from chatd.chat.roster import Roster
 from chatd.errors import RequestError, StoreError
 from chatd.server.accounts import Accounts
@@ -43,7 +44,7 @@ class ApplicantTests(SynchronousTestCase):
             self.store,
             Recorder(),
             start,
-            max_rooms=2,
+            policy=Policy(max_rooms=2),
             has_accounts=accounts is not None,
         )
         return Admission(

@@ -9,11 +9,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.storage.memory import MemoryStore
 from chatd.storage.sqlite.database import Database
-from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.store import SqliteStore
 from chatd.storage.sqlite.streams import SqliteStreams
 from chatd.storage.streamkeys import direct_stream, room_stream
-from chatd.storage.values import Entry, Retention
+from chatd.storage.values import Durability, Entry, Retention
 from chatd.wire.messages import ChatHeader
 
 LOBBY = room_stream("lobby")

@@ -13,8 +13,9 @@ from typing import TypeVar
 
 from chatd.errors import ConfigurationError, StoreError
 from chatd.storage.sqlite.directory import Directory, why
-from chatd.storage.sqlite.runs import Durability, RunNotes, read_boot_id
+from chatd.storage.sqlite.runs import RunNotes, read_boot_id
 from chatd.storage.sqlite.schema import MIGRATIONS, migrate, roll_back
+from chatd.storage.values import Durability
 
 __all__ = ["BUSY_TIMEOUT_S", "Database"]
 

@@ -4,27 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping
-from enum import Enum
 from pathlib import Path
 
 from chatd.storage.sqlite.mark import Mark
+from chatd.storage.values import Durability
 
-__all__ = ["Durability", "RunNotes", "read_boot_id"]
+__all__ = ["RunNotes", "read_boot_id"]
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
-
-
-class Durability(str, Enum):
-    """The failures that an answered append survives.
-
-    In either case it survives the end of the process, even a crash. See
-    https://www.sqlite.org/pragma.html#pragma_synchronous.
-    """
-
-    FULL = "full"
-    """Power cuts too: each transaction waits for the disk."""
-    NORMAL = "normal"
-    """All but a power cut, which may lose the last moments; then every stream gets a new epoch."""
 
 
 def read_boot_id() -> str:

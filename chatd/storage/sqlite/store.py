@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from twisted.internet.defer import CancelledError, DeferredSemaphore
-from twisted.internet.interfaces import IReactorFromThreads
-from twisted.internet.threads import deferToThreadPool
 from twisted.logger import Logger
-from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer
 
 from chatd.errors import StoreError
 from chatd.storage.interface import IMessageStore
+from chatd.storage.runner import StoreRunner
 from chatd.storage.sqlite.database import Database
-from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.streams import SqliteStreams
-from chatd.storage.values import DirectHead, Entry, Head, Outcome, Page, Retention, StreamPosition
+from chatd.storage.values import (
+    DirectHead,
+    Durability,
+    Entry,
+    Head,
+    Outcome,
+    Page,
+    Retention,
+    StreamPosition,
+)
 
-__all__ = ["SQLITE_RETENTION", "Durability", "SqliteStore", "StoreRunner", "StoreThread"]
+__all__ = ["SQLITE_RETENTION", "SqliteStore"]
 
 SQLITE_RETENTION = Retention()
 """The default retention of a stream on SQLite."""
@@ -31,56 +36,6 @@ MAX_READERS = 2
 """The most reads that wait for the database at once, and so the most that an append waits for."""
 
 T = TypeVar("T")
-
-
-class StoreRunner(Protocol):
-    """Runs functions that block, one at a time and in order; the results come in the same order."""
-
-    def start(self) -> None:
-        """Begin to run functions, also those that were given earlier."""
-
-    def stop(self) -> None:
-        """End; afterwards no function is running."""
-
-    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
-        """Run a function."""
-
-
-class _DaemonThread(threading.Thread):
-    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401  (as Thread's)
-        super().__init__(*arguments, **options, daemon=True)
-
-
-class StoreThread:
-    """A `StoreRunner` with a thread of its own.
-
-    Args:
-        reactor: The reactor whose thread gets the results.
-    """
-
-    def __init__(self, reactor: IReactorFromThreads) -> None:
-        self._reactor = reactor
-        self._pool = _new_pool()
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._pool.start()
-
-    def stop(self) -> None:
-        """Wait until the thread has ended; then another thread may be started."""
-        pool, self._pool = self._pool, _new_pool()
-        pool.stop()
-
-    def __call__(self, function: Callable[[], T], /) -> Awaitable[T]:
-        """Run a function in the thread; the Deferred fires in the reactor's thread."""
-        return deferToThreadPool(self._reactor, self._pool, function)
-
-
-def _new_pool() -> ThreadPool:
-    pool = ThreadPool(1, 1, "chatd-store")
-    # A daemon that cannot start does not stop the thread; its process must end all the same.
-    pool.threadFactory = _DaemonThread
-    return pool
 
 
 @implementer(IMessageStore)

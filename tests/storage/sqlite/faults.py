@@ -7,9 +7,8 @@ from typing import Any
 
 from chatd.errors import ConfigurationError, StoreError
 from chatd.storage.sqlite.database import Database
-from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.streams import SqliteStreams
-from chatd.storage.values import Retention
+from chatd.storage.values import Durability, Retention
 from tests.storage.stores import LOBBY, NOW, StoreCase, entry
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from chatd.errors import ConfigurationError
 from chatd.storage.sqlite.database import Database
-from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.schema import MIGRATIONS
+from chatd.storage.values import Durability
 from tests.storage.stores import SqliteCase, entries
 
 

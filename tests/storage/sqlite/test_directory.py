@@ -7,8 +7,8 @@ from pathlib import Path
 from twisted.internet.defer import Deferred
 
 from chatd.storage.sqlite.mark import PREFIX
-from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.store import SqliteStore
+from chatd.storage.values import Durability
 from tests.storage.stores import (
     AtOnce,
     SqliteCase,

@@ -4,9 +4,9 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
-from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.store import MAX_READERS, SqliteStore
 from chatd.storage.streamkeys import direct_stream, room_stream
+from chatd.storage.values import Durability
 from tests.storage.stores import LOBBY, AtOnce, StoreCase, entries, entry
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from chatd.storage.sqlite.database import Database
 from chatd.storage.sqlite.mark import PREFIX
-from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.schema import MIGRATIONS
+from chatd.storage.values import Durability
 from tests.storage.sqlite.marks import MarkCase, over
 from tests.storage.stores import DIRECT, LOBBY, NOW
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from chatd.storage.sqlite import runs
 from chatd.storage.sqlite.database import Database
-from chatd.storage.sqlite.runs import Durability, read_boot_id
+from chatd.storage.sqlite.runs import read_boot_id
+from chatd.storage.values import Durability
 from tests.storage.stores import LOBBY, SqliteCase, entries
 
 

@@ -7,9 +7,8 @@ from twisted.internet.defer import Deferred
 
 from chatd.errors import StoreError
 from chatd.storage.sqlite.mark import PREFIX
-from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.store import SqliteStore
-from chatd.storage.values import Retention
+from chatd.storage.values import Durability, Retention
 from tests.storage.stores import LOBBY, AtOnce, SqliteCase, entries
 
 

@@ -11,9 +11,9 @@ from twisted.internet.defer import Deferred
 
 from chatd.errors import ConfigurationError, StoreError
 from chatd.storage.sqlite.database import Database
-from chatd.storage.sqlite.runs import Durability
 from chatd.storage.sqlite.schema import MIGRATIONS
 from chatd.storage.streamkeys import room_stream
+from chatd.storage.values import Durability
 from tests.storage.stores import LOBBY, StoreCase, entries, entry
 
 DEN = room_stream("den")

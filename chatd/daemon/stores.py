@@ -1,0 +1,78 @@
+"""The daemon's store: the settings of it, and `make_keepers`, which makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chatd.chat.moderation import Ban
+from chatd.config.banfile import BanFile
+from chatd.config.ownfile import absolute_path
+from chatd.storage.interface import IMessageStore
+from chatd.storage.memory import MEMORY_RETENTION, MemoryStore
+from chatd.storage.runner import StoreThread
+from chatd.storage.sqlite.store import SQLITE_RETENTION, SqliteStore
+from chatd.storage.values import Durability, Retention
+
+__all__ = ["Keepers", "StoreSettings", "make_keepers", "usual_retention"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """The operator's settings for what is kept.
+
+    Attributes:
+        data: The directory for messages and bans; None for memory.
+        durability: What a power cut may cost, with `data`.
+        keep: How much of each room is kept; None for the store's default.
+    """
+
+    data: str | Path | None = None
+    durability: Durability = Durability.FULL
+    keep: Retention | None = None
+
+
+class Keepers(NamedTuple):
+    """The objects that keep the messages and the bans.
+
+    Attributes:
+        store: Keeps the messages.
+        ban_file: Keeps the bans.
+        save_bans: Saves the bans while the store is open.
+    """
+
+    store: IMessageStore
+    ban_file: BanFile
+    save_bans: Callable[[list[Ban]], Awaitable[None]]
+
+
+def usual_retention(data: str | Path | None) -> Retention:
+    """Return how much of each room the store keeps by default.
+
+    Args:
+        data: See `StoreSettings`.
+    """
+    return MEMORY_RETENTION if data is None else SQLITE_RETENTION
+
+
+def make_keepers(reactor: Any, settings: StoreSettings) -> Keepers:  # noqa: ANN401
+    """Make the store of messages, and the file of bans."""
+    keep = settings.keep or usual_retention(settings.data)
+    if settings.data is None:
+        return Keepers(MemoryStore(keep), BanFile(None), _save_nothing)
+    data = Path(absolute_path(settings.data))
+    run = StoreThread(reactor)
+    store = SqliteStore(data, keep, durability=settings.durability, run=run)
+    ban_file = BanFile(data / "bans.json")
+
+    async def save_bans(bans: list[Ban]) -> None:
+        await run(partial(ban_file.save, bans))  # the store's thread runs while it is open
+
+    return Keepers(store, ban_file, save_bans)
+
+
+async def _save_nothing(bans: list[Ban]) -> None:
+    """Keep the bans in memory alone."""
