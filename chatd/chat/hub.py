@@ -182,7 +182,7 @@ class Hub(Generic[M]):
     def _tell_if_absent(self, author: M, message: Message) -> None:
         assert message.to is not None
         assert message.id is not None
-        if not self.roster.here.get(fold(message.to)):
+        if not self.roster.sessions_of(message.to):
             self._delivery.tell(author, (presence.absent(message.to, message.id),))
 
 

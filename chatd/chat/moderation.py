@@ -14,7 +14,53 @@ from chatd.chat.names import fold, fold_known
 from chatd.chat.rooms import Member
 from chatd.errors import ErrorCode, RequestError
 
-__all__ = ["Ban", "Bans", "Lock", "Operators", "check_target"]
+__all__ = ["Ban", "Bans", "Lock", "Operators", "Target"]
+
+
+class Target(msgspec.Struct, frozen=True):
+    """The sessions that a kick or a ban is about: those of a name, or those of a site.
+
+    Attributes:
+        name: The folded name, or None.
+        address: An address of the site in the form that members have, or None; see `site_of`.
+    """
+
+    name: str | None = None
+    address: str | None = None
+
+    @classmethod
+    def of(cls, name: str | None, address: str | None) -> Target:
+        """Return the target that an operator's command gives.
+
+        Raises:
+            RequestError: `bad-request`: both or neither are given, or the address is none; or
+                `bad-name`.
+        """
+        if name is not None and address is None:
+            return cls(name=fold_known(name))
+        if address is not None and name is None:
+            plain = plain_address(address)
+            if plain is not None:
+                return cls(address=plain)
+            raise RequestError(
+                ErrorCode.BAD_REQUEST, "an address is an IP address, or uid: and a user's number"
+            )
+        raise RequestError(ErrorCode.BAD_REQUEST, "give a name, or an address")
+
+    def __str__(self) -> str:
+        """Return the name or the address."""
+        return self.name or self.address or ""
+
+    @property
+    def key(self) -> tuple[str | None, str | None]:
+        """The name and the site, by which targets are compared."""
+        return self.name, self.address and site_of(self.address)
+
+    def is_of(self, member: Member) -> bool:
+        """Return whether a member is meant."""
+        if self.name is not None:
+            return member.key == self.name
+        return self.key == (None, site_of(member.address))
 
 
 class Ban(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,6 +86,12 @@ class Ban(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.name is None and self.address is None:
             raise ValueError("A ban needs a name or an address")
+
+    @property
+    def targets(self) -> list[Target]:
+        """The name, the address, or both."""
+        name = [] if self.name is None else [Target(name=self.name)]
+        return name if self.address is None else [*name, Target(address=self.address)]
 
 
 class Lock(Protocol):
@@ -99,10 +151,8 @@ class Bans:
         ]
         self._of = defaultdict(list)
         for ban in self._bans:
-            if ban.name is not None:
-                self._of[ban.name, None].append(ban)
-            if ban.address is not None:
-                self._of[None, site_of(ban.address)].append(ban)
+            for target in ban.targets:
+                self._of[target.key].append(ban)
 
     def in_force(self) -> list[Ban]:
         """Return the bans that have not ended."""
@@ -136,15 +186,15 @@ class Bans:
             await self._save([*bans, ban])
             self.replace([*bans, ban])
 
-    async def remove(self, name: str | None, address: str | None) -> bool:
-        """Lift a ban, and return whether there was one.
+    async def remove(self, target: Target) -> bool:
+        """Lift the ban of a name or of a site, and return whether there was one.
 
         Raises:
             StoreError: The change cannot be saved; then the ban stays in force.
         """
         async with self._lock:
             bans = self.in_force()
-            rest = [ban for ban in bans if _key(ban) != (name, address and site_of(address))]
+            rest = [ban for ban in bans if _key(ban) != target.key]
             if len(rest) == len(bans):
                 return False
             await self._save(rest)
@@ -172,7 +222,7 @@ def _is_in_force(ban: Ban, now: float) -> bool:
 
 
 def _key(ban: Ban) -> tuple[str | None, str | None]:
-    return ban.name, ban.address and site_of(ban.address)
+    return Target(ban.name, ban.address).key
 
 
 class Operators:
@@ -201,22 +251,3 @@ class Operators:
         is_proven = member.has_account or not self._needs_account
         if member.key not in self._keys or not is_proven:
             raise RequestError(ErrorCode.NOT_ALLOWED, "only operators may do that")
-
-
-def check_target(name: str | None, address: str | None) -> tuple[str | None, str | None]:
-    """Return the folded name or the address that a command is about, and None for the other.
-
-    Raises:
-        RequestError: `bad-request`: both or neither are given, or the address is none; or
-            `bad-name`.
-    """
-    if name is not None and address is None:
-        return fold_known(name), None
-    if address is not None and name is None:
-        plain = plain_address(address)
-        if plain is not None:
-            return None, plain
-        raise RequestError(
-            ErrorCode.BAD_REQUEST, "an address is an IP address, or uid: and a user's number"
-        )
-    raise RequestError(ErrorCode.BAD_REQUEST, "give a name, or an address")

@@ -7,10 +7,9 @@ from typing import Annotated, Any, Generic
 
 import msgspec
 
-from chatd.chat.addresses import site_of
 from chatd.chat.history import Answer
 from chatd.chat.lists import ListFields, items_after
-from chatd.chat.moderation import Ban, Bans, Operators, check_target
+from chatd.chat.moderation import Ban, Bans, Operators, Target
 from chatd.chat.names import MAX_TOPIC
 from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
@@ -73,37 +72,42 @@ class OperatorCommands(Generic[M]):
 
     async def _kick(self, member: M, fields: _Kick, answer: Answer[M]) -> None:
         self._operators.check(member)
-        name, address = check_target(fields.name, fields.address)
+        target = Target.of(fields.name, fields.address)
         reason = fields.reason or "an operator ended the session"
         if not reason.isprintable():
             raise RequestError(ErrorCode.BAD_REQUEST, "a reason is one line of text")
-        kicked = self._end(name, address, ErrorCode.KICKED, reason)
-        self._note(f"{member.name} kicked {name or address} ({kicked} sessions): {reason}")
+        kicked = self._end(target, ErrorCode.KICKED, reason)
+        self._note(f"{member.name} kicked {target} ({kicked} sessions): {reason}")
         answer({"kicked": kicked})
 
     async def _ban(self, member: M, fields: _Ban, answer: Answer[M]) -> None:
         self._operators.check(member)
-        name, address = check_target(fields.name, fields.address)
-        site = None if address is None else site_of(address)
-        if (name, site) in ((member.key, None), (None, site_of(member.address))):
+        target = Target.of(fields.name, fields.address)
+        if target.is_of(member):
             raise RequestError(ErrorCode.BAD_REQUEST, "you cannot ban yourself")
         now = self._unix_time()
         if fields.until is not None and fields.until <= now:
             raise RequestError(ErrorCode.BAD_REQUEST, "the ban ends in the past")
         await self._bans.add(
-            Ban(name=name, address=address, until=fields.until, by=member.name, made=now)
+            Ban(
+                name=target.name,
+                address=target.address,
+                until=fields.until,
+                by=member.name,
+                made=now,
+            )
         )
-        kicked = self._end(name, address, ErrorCode.BANNED, "you are banned from this server")
+        kicked = self._end(target, ErrorCode.BANNED, "you are banned from this server")
         how_long = "for good" if fields.until is None else f"for {fields.until - now:.0f} s"
-        self._note(f"{member.name} banned {name or address} {how_long}")
+        self._note(f"{member.name} banned {target} {how_long}")
         answer({"kicked": kicked})
 
     async def _unban(self, member: M, fields: _Target, answer: Answer[M]) -> None:
         self._operators.check(member)
-        name, address = check_target(fields.name, fields.address)
-        if not await self._bans.remove(name, address):
-            raise RequestError(ErrorCode.BAD_REQUEST, f"{name or address} is not banned")
-        self._note(f"{member.name} unbanned {name or address}")
+        target = Target.of(fields.name, fields.address)
+        if not await self._bans.remove(target):
+            raise RequestError(ErrorCode.BAD_REQUEST, f"{target} is not banned")
+        self._note(f"{member.name} unbanned {target}")
         answer({})
 
     async def _list_bans(self, member: M, fields: ListFields, answer: Answer[M]) -> None:
@@ -115,13 +119,9 @@ class OperatorCommands(Generic[M]):
         bans, rest = items_after(found.items(), fields.after)
         answer({"bans": bans, **rest})
 
-    def _end(self, name: str | None, address: str | None, code: str, reason: str) -> int:
-        if name is not None:
-            members = self._roster.sessions_of(name)
-        else:
-            site = site_of(address or "")
-            everyone = (each for here in self._roster.here.values() for each in here.values())
-            members = [each for each in everyone if site_of(each.address) == site]
+    def _end(self, target: Target, code: str, reason: str) -> int:
+        everyone = (each for here in self._roster.here.values() for each in here.values())
+        members = [each for each in everyone if target.is_of(each)]
         for each in members:
             self._roster.delivery.end(each, code, reason)
         return len(members)

@@ -5,7 +5,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.moderation import Ban, Bans, Operators, check_target
+from chatd.chat.moderation import Ban, Bans, Operators, Target
 from chatd.chat.rooms import Member
 from chatd.errors import ConfigurationError, RequestError, StoreError
 from tests.chat.wiring import HERE, NOW, THERE, ModerationCase, codes, is_result
@@ -168,5 +168,5 @@ class BansTests(SynchronousTestCase):
 
     def test_target(self):
         """A name is folded; an address gets the form that members have."""
-        self.assertEqual(check_target("Zoe\u0308", None), ("zo\u00eb", None))
-        self.assertEqual(check_target(None, "::FFFF"), (None, "::ffff"))
+        self.assertEqual(Target.of("Zoe\u0308", None), Target(name="zo\u00eb"))
+        self.assertEqual(Target.of(None, "::FFFF"), Target(address="::ffff"))
