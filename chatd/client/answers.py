@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
 from chatd.client.progress import Progress
 from chatd.errors import LocalProtocolError, SessionEnded
-from chatd.wire.messages import MAX_ID
+from chatd.wire.messages import MAX_ID, Message
 
 __all__ = ["PendingAnswers"]
+
+T = TypeVar("T")
 
 
 class PendingAnswers:
@@ -25,12 +27,12 @@ class PendingAnswers:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._answers: dict[str, Deferred[Any]] = {}
-        self._commands: set[str] = set()  # the ids of those that are answered by a result
+        self._receipts: dict[str, Deferred[Message]] = {}
+        self._results: dict[str, Deferred[dict[str, Any]]] = {}
         self._pings: dict[int, tuple[Deferred[float], float]] = {}
 
     def __contains__(self, id: str) -> bool:
-        return id in self._answers
+        return id in self._receipts or id in self._results
 
     # Messages and commands
 
@@ -42,13 +44,9 @@ class PendingAnswers:
         """
         if len(id) > MAX_ID:
             raise LocalProtocolError(f"an id has at most {MAX_ID} characters, not {len(id)}")
-        waiting = self._answers.get(id)
+        waiting: Deferred[Any] | None = self._receipts.get(id) or self._results.get(id)
         if waiting is not None and not waiting.called:  # called: it was cancelled
             raise LocalProtocolError(f"message {id} was sent already, and waits for its receipt")
-
-    def is_of_command(self, id: str | None) -> bool:
-        """Return whether the frame with this id is a command that waits for its result."""
-        return id in self._commands
 
     def add(
         self, id: str, answer: Deferred[Any] | None = None, *, is_command: bool = False
@@ -65,27 +63,37 @@ class PendingAnswers:
         """
         if answer is None:
             answer = Deferred(lambda _: self.forget(id))
-        self._answers[id] = answer
-        if is_command:
-            self._commands.add(id)
+        waiting: dict[str, Deferred[Any]] = self._results if is_command else self._receipts
+        waiting[id] = answer
         return answer
 
-    def take(self, id: str | None) -> Deferred[Any] | None:
-        """Return the Deferred that waits for the answer to a frame, and forget it.
+    def take_receipt(self, id: str | None) -> Deferred[Message] | None:
+        """Return the Deferred that waits for a receipt, and forget it.
 
-        The frame may be a message that only an earlier connection sent.
+        The message may be one that only an earlier connection sent.
 
         Returns:
-            The Deferred, or None if nothing waits for that answer.
+            The Deferred, or None if no message with this id waits.
         """
-        if id is None:
+        if id is None or id in self._results:
             return None
         kept = self._progress.unconfirmed.pop(id, None)
-        answer = self._answers.pop(id, None)
-        self._commands.discard(id)
+        answer = self._receipts.pop(id, None)
         if answer is None and kept is not None:
             answer = kept.answer
-        return None if answer is None or answer.called else answer  # called: it was cancelled
+        return _unless_cancelled(answer)
+
+    def take_result(self, id: str | None) -> Deferred[dict[str, Any]] | None:
+        """Return the Deferred that waits for the result of a command, and forget it.
+
+        Returns:
+            The Deferred, or None if no command with this id waits.
+        """
+        return None if id is None else _unless_cancelled(self._results.pop(id, None))
+
+    def take(self, id: str | None) -> Deferred[Any] | None:
+        """Return the Deferred that waits for either, and forget it; None if there is none."""
+        return self.take_result(id) or self.take_receipt(id)
 
     def forget(self, id: str) -> None:
         """Stop waiting for the answer to a frame."""
@@ -124,10 +132,15 @@ class PendingAnswers:
         """Fail all answers, except those that the next connection may bring."""
         kept = self._progress.unconfirmed
         failing: list[Deferred[Any]] = [
-            answer for id, answer in self._answers.items() if id not in kept
+            answer for id, answer in self._receipts.items() if id not in kept
         ]
+        failing += self._results.values()
         failing += [pong for pong, _ in self._pings.values()]
-        self._answers, self._commands, self._pings = {}, set(), {}
+        self._receipts, self._results, self._pings = {}, {}, {}
         for answer in failing:
             if not answer.called:  # called: it was cancelled, perhaps by the errback of another
                 answer.errback(reason)
+
+
+def _unless_cancelled(answer: Deferred[T] | None) -> Deferred[T] | None:
+    return None if answer is None or answer.called else answer

@@ -141,8 +141,8 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         answer = None
         # Another client's message may have the same id: only a message of this client is a receipt.
         is_own = message.seq is not None and fold(message.sender or "") == fold(self.name)
-        if (message.seq is None or is_own) and not self._answers.is_of_command(message.id):
-            answer = self._answers.take(message.id)
+        if message.seq is None or is_own:
+            answer = self._answers.take_receipt(message.id)
         is_news, gap = self._progress.take(message, self.name)
         if is_news:
             self._call(self.message_received, message, is_own or answer is not None)
@@ -263,15 +263,14 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
     def _act_on_result(self, result: dict[str, Any]) -> None:
         command_id = result["id"]
         self._pages.end(command_id)
-        is_command = self._answers.is_of_command(command_id)
-        answer = self._answers.take(command_id)
-        if answer is None:
-            return
-        if is_command:
+        answer = self._answers.take_result(command_id)
+        if answer is not None:
             answer.callback(result)
-        else:
+            return
+        receipt = self._answers.take_receipt(command_id)
+        if receipt is not None:
             text = "the server's answer is not understood: it has a result for a message"
-            answer.errback(RequestError(ErrorCode.BAD_REQUEST, text, ref=command_id))
+            receipt.errback(RequestError(ErrorCode.BAD_REQUEST, text, ref=command_id))
 
     def _act_on_error(self, error: RequestError) -> None:
         self._pages.end(error.ref)

@@ -11,8 +11,10 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+
+from chatd.transport.timer import Timer
 
 __all__ = ["RETRY_S", "SPARED", "Acceptor", "room_for_more"]
 
@@ -44,11 +46,10 @@ class Acceptor:
         port: Any,  # noqa: ANN401
         make_room: Callable[[], bool],
     ) -> None:
-        self._clock = clock
         self._port = port
         self._make_room = make_room
         self._socket: socket.socket = port.socket
-        self._retry: IDelayedCall | None = None
+        self._retry = Timer(clock)
         self._is_full = False
         self._has_made_room = False  # for the next connection
         port.socket = self
@@ -62,7 +63,7 @@ class Acceptor:
         Raises:
             OSError: EAGAIN if there is no connection or no room, or another error of the system.
         """
-        if self._retry is not None:
+        if self._retry.is_running:
             raise _again()
         if not self._has_room():
             if self._is_anybody_waiting():
@@ -84,9 +85,7 @@ class Acceptor:
 
     def close(self) -> None:
         """Close the socket, and cancel the next attempt."""
-        if self._retry is not None:
-            self._retry.cancel()
-            self._retry = None
+        self._retry.stop()
         self._socket.close()
 
     def _has_room(self) -> bool:
@@ -121,11 +120,7 @@ class Acceptor:
 
     def _shut(self) -> None:
         self._port.stopReading()
-        self._retry = self._clock.callLater(RETRY_S, self._open)
-
-    def _open(self) -> None:
-        self._retry = None
-        self._port.startReading()
+        self._retry.start(RETRY_S, self._port.startReading)
 
 
 def room_for_more() -> float:

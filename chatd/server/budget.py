@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import deque
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.internet.interfaces import IReactorTime
+
+from chatd.transport.timer import Timer
 
 __all__ = ["MOST_S", "CommandBudget"]
 
@@ -25,11 +27,10 @@ class CommandBudget:
     """
 
     def __init__(self, clock: IReactorTime, most_s: float = MOST_S) -> None:
-        self._clock = clock
         self._most_s = most_s
         self._spent_s = 0.0
         self._waiting: deque[Deferred[None]] = deque()
-        self._call: IDelayedCall | None = None
+        self._next_turn = Timer(clock)
 
     def ask(self) -> Deferred[None] | None:
         """Ask to begin a command.
@@ -50,11 +51,10 @@ class CommandBudget:
             self._see_to_the_next()
 
     def _see_to_the_next(self) -> None:
-        if self._call is None:
-            self._call = self._clock.callLater(0, self._begin_turn)
+        if not self._next_turn.is_running:
+            self._next_turn.start(0, self._begin_turn)
 
     def _begin_turn(self) -> None:
-        self._call = None
         self._spent_s = 0.0
         while self._waiting and self._spent_s < self._most_s:
             self._waiting.popleft().callback(None)
