@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any, TypeVar
 from uuid import uuid4
 
@@ -10,6 +10,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from chatd.chat.names import fold
+from chatd.client.historypages import HistoryPages
 from chatd.client.pages import Pages
 from chatd.client.progress import Progress
 from chatd.client.results import BanInfo, Conversation, History, Joined, RoomInfo
@@ -179,6 +180,43 @@ class ClientCommands:
         asked = self._give(command_id, "history", fields)
         page = self._pages.begin(command_id, limit)
         return asked.addCallback(read)
+
+    def history_pages(
+        self,
+        room: str | None = None,
+        *,
+        other: str | None = None,
+        before: int | None = None,
+        epoch: str | None = None,
+        limit: int = 100,
+    ) -> AsyncIterator[History]:
+        """Iterate over all stored messages of a room, or with another name, page by page.
+
+        The newest page comes first; within a page, the messages are in order. No page is empty. A
+        page is read when the program asks for it, so stop whenever you have enough::
+
+            async for page in client.history_pages("lobby"):
+                for message in reversed(page.messages):
+                    print(message.sender, message.text)
+
+        Args:
+            room: A room that this client is in. Give either `room` or `other`.
+            other: The name of the other person in an exchange of direct messages.
+            before: A `seq`: begin with the messages before it; None to begin with the newest.
+            epoch: With `before`, the epoch of that `seq`. If the server has another epoch, the
+                iteration fails.
+            limit: Limit on the number of messages in a page, 1 to 500.
+
+        Returns:
+            The pages. The last page is `complete`. The iteration fails with `RequestError` if the
+            server refuses, or if the messages get another epoch meanwhile, and with `SessionEnded`
+            if the session ends.
+        """
+
+        def read(before: int | None) -> Deferred[History]:
+            return self.history(room, other=other, before=before, limit=limit)
+
+        return HistoryPages(read, before, epoch)
 
     def conversations(self) -> Deferred[list[Conversation]]:
         """Return a Deferred that fires with this client's exchanges of direct messages."""
