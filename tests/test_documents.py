@@ -10,8 +10,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
 from chatd import testing
+from chatd.cli.browsing import FIRST_PAGE
 from chatd.cli.commands import COMMANDS
+from chatd.cli.display import MAX_SHOWN_BYTES
 from chatd.cli.main import _parser
+from chatd.cli.searching import MAX_FOUND, MAX_SEARCHED, MAX_SEARCHED_BYTES
 from chatd.cli.status import Status
 from chatd.daemon.tap import Options
 from chatd.daemon.values import DAY_S
@@ -108,6 +111,17 @@ class ClientTests(SynchronousTestCase):
         cells = first_cells(section(CLIENT, "At a terminal"))
         listed = [re.findall(r"^`/([a-z]+)", each) for each in cells]
         self.assertEqual(listed, [[name] for name in COMMANDS])
+
+    def test_bounds(self) -> None:
+        """The page has the size of a page of history, and the bounds of a search."""
+        text = " ".join(section(CLIENT, "At a terminal").split())
+        for bound in (
+            f"{FIRST_PAGE} without N",
+            f"After {MAX_FOUND} messages that it found, {MAX_SEARCHED:,} messages or "
+            f"{MAX_SEARCHED_BYTES >> 20} MiB it stops",
+            f"the first {MAX_SHOWN_BYTES >> 10} KiB",
+        ):
+            self.assertIn(bound, text)
 
     def test_exit_statuses(self) -> None:
         """The table has each exit status."""

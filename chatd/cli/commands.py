@@ -8,15 +8,15 @@ from collections.abc import Callable, Coroutine
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 
-from chatd.chat.history import MAX_PAGE
 from chatd.chat.names import MAX_TOPIC, check_name, check_room
+from chatd.cli import browsingcommands
+from chatd.cli.arguments import checked as _checked
+from chatd.cli.display import date_and_time
 from chatd.cli.talk import NotDone, Talk
 from chatd.errors import RequestError, SessionEnded
 
 __all__ = ["COMMANDS", "Command", "act_on"]
 
-_HISTORY = 20
-"""Number of messages that `/history` shows by default."""
 _MAX_LISTED = 100
 """Limit on the names or rooms in a list."""
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
@@ -61,6 +61,7 @@ async def act_on(talk: Talk, line: str) -> None:
     if command is None:
         raise NotDone(f"there is no command /{typed}; see /help, or begin a message with //")
     arguments = _split(name, command, rest)
+    talk.browsing.stop_search()
     try:
         await command.run(talk, *arguments)
     except RequestError as error:
@@ -141,28 +142,6 @@ async def _name(talk: Talk, name: str) -> None:
     talk.display.note(f"you are {name} now")
 
 
-async def _history(talk: Talk, *words: str) -> None:
-    other, usage = None, f"wrong arguments: /history {COMMANDS['history'].arguments}"
-    if words and words[0].casefold() == "with":
-        if len(words) == 1:
-            raise NotDone(usage)
-        other = _checked(check_name, words[1])
-        words = words[2:]
-    if len(words) > 1:
-        raise NotDone(usage)
-    number = words[0] if words else str(_HISTORY)
-    if not number.isascii() or not number.isdecimal() or not 0 < int(number) <= MAX_PAGE:
-        raise NotDone(f"/history shows 1 to {MAX_PAGE} messages, not {number}")
-    room = talk.need_room() if other is None else None
-    page = await talk.client.history(room, other=other, limit=int(number))
-    where = f"in {room}" if other is None else f"with {other}"
-    if not page.messages:
-        talk.display.note(f"there are no messages {where}")
-        return
-    many = f"{len(page.messages)} messages" if len(page.messages) > 1 else "message"
-    talk.earlier(f"the last {many} {where}", page.messages)
-
-
 async def _kick(talk: Talk, target: str, reason: str = "") -> None:
     kicked = await talk.client.kick(**_target(target), reason=reason)
     talk.display.note(f"{_sessions(kicked)} of {target} ended")
@@ -187,15 +166,8 @@ async def _bans(talk: Talk) -> None:
     for ban in bans:
         until = "for good"
         if ban.until is not None:
-            until = f"until {_date(ban.until)}"
+            until = f"until {date_and_time(ban.until)}"
         talk.display.note(f"{ban.name or ban.address} is banned {until}, by {ban.by}")
-
-
-def _date(unix_time: float) -> str:
-    try:
-        return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_time))
-    except (OverflowError, ValueError, OSError):  # too far away for the calendar
-        return "an unknown date"
 
 
 async def _help(talk: Talk) -> None:
@@ -218,7 +190,14 @@ COMMANDS = {
     "msg": Command("NAME text", "send a direct message", _msg),
     "topic": Command("[text]", "show or set the topic; - clears it", _topic),
     "name": Command("NAME", "take another name", _name),
-    "history": Command("[with NAME] [N]", "show earlier messages", _history),
+    "history": Command(
+        browsingcommands.HISTORY,
+        "show earlier messages; again: go on",
+        browsingcommands.history,
+    ),
+    "search": Command(
+        browsingcommands.SEARCH, "find messages; without a text: go on", browsingcommands.search
+    ),
     "kick": Command("NAME [reason]", "end all sessions of NAME (operators)", _kick),
     "ban": Command("NAME-or-ADDRESS [DURATION]", "ban, such as for 10m, 2h, 7d (operators)", _ban),
     "unban": Command("NAME-or-ADDRESS", "lift a ban (operators)", _unban),
@@ -227,13 +206,6 @@ COMMANDS = {
     "quit": Command("", "leave; so does the line exit, or Ctrl+D", _quit),
 }
 """The commands by their names."""
-
-
-def _checked(check: Callable[[str], str], name: str) -> str:
-    try:
-        return check(name)
-    except RequestError as error:
-        raise NotDone(error.message) from error
 
 
 def _target(who: str) -> dict[str, Any]:

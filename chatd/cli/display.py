@@ -15,7 +15,7 @@ from chatd.chat.names import fold
 from chatd.cli.colours import PLAIN, Ink
 from chatd.wire.messages import Message
 
-__all__ = ["Display", "JsonDisplay", "TextDisplay", "plain"]
+__all__ = ["Display", "JsonDisplay", "TextDisplay", "date_and_time", "plain"]
 
 MAX_SHOWN_BYTES = 64 * 1024
 """Limit on the shown content of a message, in bytes."""
@@ -118,13 +118,21 @@ class TextDisplay:
         self._ink = ink
         self._unix_time = unix_time
 
-    def message(self, message: Message, me: str = "", *, is_earlier: bool = False) -> None:
+    def message(
+        self,
+        message: Message,
+        me: str = "",
+        *,
+        is_earlier: bool = False,
+        with_date: bool = False,
+    ) -> None:
         """Show a message with its sender, and its room or receiver.
 
         Args:
             message: The message.
             me: The name of the person at the terminal; direct messages show it as `you`.
             is_earlier: Whether to mark it as an earlier message.
+            with_date: Whether its time has the date even if that is today.
         """
         if message.content_type.startswith("text/"):
             text = message.content[:MAX_SHOWN_BYTES].decode("utf-8", "replace")
@@ -138,7 +146,7 @@ class TextDisplay:
         if len(message.content) > MAX_SHOWN_BYTES or len(rest) >= MAX_SHOWN_LINES:
             lines.append((f"  [cut; {len(message.content)} bytes in all]",))
         for line in lines:
-            self._show(message.time, *line, is_earlier=is_earlier)
+            self._show(message.time, *line, is_earlier=is_earlier, with_date=with_date)
 
     def event(self, event: dict[str, Any]) -> None:
         """Show an event in words; an event without words here is not shown."""
@@ -163,7 +171,13 @@ class TextDisplay:
         is_mine, is_to_me = (fold(name) == fold(me) for name in (sender, message.to))
         return "you" if is_mine else sender, " → ", "you" if is_to_me else _Name(message.to)
 
-    def _show(self, unix_time: float | None, *parts: str, is_earlier: bool = False) -> None:
+    def _show(
+        self,
+        unix_time: float | None,
+        *parts: str,
+        is_earlier: bool = False,
+        with_date: bool = False,
+    ) -> None:
         """Show a line; received text is made harmless here, and only here."""
         ink = PLAIN if is_earlier else self._ink
         shown = (
@@ -171,7 +185,8 @@ class TextDisplay:
         )
         line = ("| " if is_earlier else "") + "".join(shown)
         if self._with_time:
-            line = f"{_when(unix_time, self._unix_time())} {line}"
+            when = date_and_time(unix_time) if with_date else _when(unix_time, self._unix_time())
+            line = f"{when} {line}"
         self._write(self._ink.earlier(line) if is_earlier else line)
 
 
@@ -191,6 +206,14 @@ def _when(unix_time: float | None, now: float) -> str:
         return time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M", then)
     except (OverflowError, ValueError, OSError):  # too far away for the calendar
         return "--:--"
+
+
+def date_and_time(unix_time: float | None) -> str:
+    """Return the date and the time of day, to the minute."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_time))
+    except (OverflowError, ValueError, OSError):  # too far away for the calendar
+        return "an unknown date"
 
 
 def plain(text: str) -> str:

@@ -11,9 +11,11 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
 
 from chatd.chat.names import fold
+from chatd.cli.browsing import Browsing
 from chatd.cli.console import ConsoleClient, ConsoleFactory
 from chatd.cli.display import TextDisplay
 from chatd.cli.login import Login
+from chatd.cli.places import Place
 from chatd.client.results import Joined
 from chatd.client.service import ChatClientService
 from chatd.errors import LocalProtocolError, RequestError, SessionEnded
@@ -53,6 +55,7 @@ class Talk:
     Attributes:
         service: Keeps the client connected.
         display: Shows messages, events and notes.
+        browsing: Knows how far back the person has read and searched.
         is_over: Whether the conversation is to end.
     """
 
@@ -67,6 +70,7 @@ class Talk:
         retry_policy: Callable[[int], float],
     ) -> None:
         self.display = display
+        self.browsing = Browsing()
         self.is_over = False
         self._reactor = reactor
         self._factory = ConsoleFactory(
@@ -246,6 +250,7 @@ class Talk:
         """Introduce a joined room; after a reconnect, tell if messages may be missing instead."""
         is_back = not client.is_resumed and self._factory.progress.was_connected
         if not is_back:
+            self.browsing.begin_again(Place(joined.room, None))
             Deferred.fromCoroutine(self._introduce(client, joined)).addErrback(self._not_shown)
         elif not joined.recovered and joined.seq > 0:
             self.display.note(f"some messages in {joined.room} may be missing here")

@@ -1,4 +1,4 @@
-"""Commands about people: messages, names, history, kicks and bans."""
+"""Commands about people: messages, names, kicks and bans."""
 
 import time
 
@@ -40,58 +40,6 @@ class PeopleTests(CommandsCase):
         self.alice.type("/msg robert one")
         self.alice.type("/msg robert two")
         self.assertEqual(self.bob.lines, ["alice → you: one", "alice → you: two"])
-
-
-class HistoryTests(CommandsCase):
-    def test_history(self):
-        """The last 20 messages of the current room are shown, marked as earlier messages."""
-        self.say(25)
-        title, *lines = self.alice.type("/history")
-        self.assertEqual(title, "* the last 20 messages in lobby:")
-        self.assertEqual(lines, [f"| bob: line {number}" for number in range(5, 25)])
-
-    def test_number(self):
-        """Another number of messages can be given."""
-        self.say(3)
-        title, *lines = self.alice.type("/history 2")
-        self.assertEqual(title, "* the last 2 messages in lobby:")
-        self.assertEqual(lines, ["| bob: line 1", "| bob: line 2"])
-        self.assertEqual(self.alice.type("/history 500")[0], "* the last 3 messages in lobby:")
-        self.assertEqual(self.alice.type("/history 1")[0], "* the last message in lobby:")
-
-    def test_with(self):
-        """Direct messages with another person are shown, in both directions."""
-        self.alice.type("/msg bob one")
-        self.bob.type("/msg alice two")
-        self.say(1)
-        lines = self.alice.type("/history with Bob")
-        self.assertEqual(
-            lines,
-            ["* the last 2 messages with Bob:", "| you → bob: one", "| bob → you: two"],
-        )
-        self.assertEqual(self.alice.type("/history with bob 1")[1:], ["| bob → you: two"])
-
-    def test_with_after_a_new_name(self):
-        """Direct messages with a renamed person are shown once."""
-        self.alice.type("/msg robert one")
-        self.bob.type("/name robert")
-        self.assertEqual(
-            self.bob.type("/history with alice"),
-            ["* the last message with alice:", "| alice → you: one"],
-        )
-
-    def test_nothing(self):
-        """If there are no messages, a note says so."""
-        self.assertEqual(self.alice.type("/history"), ["* there are no messages in lobby"])
-        self.assertEqual(self.alice.type("/history with eve"), ["* there are no messages with eve"])
-
-    def test_no_numbers(self):
-        """An invalid or misplaced number of messages is reported."""
-        for number in ("0", "501", "-1", "x", "1.5", "²", "٣"):
-            problem = self.alice.mistype(f"/history {number}")
-            self.assertEqual(problem, f"/history shows 1 to 500 messages, not {number}")
-        for words in ("with", "1 2", "1 with bob", "of bob"):
-            self.assertIn("/history [with NAME] [N]", self.alice.mistype(f"/history {words}"))
 
 
 class OperatorTests(CommandsCase):

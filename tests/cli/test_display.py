@@ -194,6 +194,14 @@ class TextDisplayTests(SynchronousTestCase):
             then = time.localtime(HELD + days * 86_400)
             self.assertEqual(line, time.strftime("%Y-%m-%d %H:%M bob: hello", then))
 
+    def test_date_of_a_message(self):
+        """A message can be shown with its date although that is today."""
+        display = TextDisplay(self.lines.append, with_time=True, unix_time=lambda: HELD)
+        display.message(said("hello", time=HELD), is_earlier=True, with_date=True)
+        display.message(said("hello", time=1e300), is_earlier=True, with_date=True)
+        date = time.strftime("%Y-%m-%d %H:%M", time.localtime(HELD))
+        self.assertEqual(self.lines, [f"{date} | bob: hello", "an unknown date | bob: hello"])
+
     def test_time_of_a_note(self):
         """With the time, a note begins with the current time."""
         display = TextDisplay(self.lines.append, with_time=True, unix_time=lambda: HELD)

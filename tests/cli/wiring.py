@@ -84,12 +84,16 @@ class CommandReactor(MemoryReactorClock):
 
     def settle(self):
         """Run due calls, and deliver sent data, until nothing is left."""
-        is_moving = True
-        while is_moving:
-            is_moving = any(call.getTime() <= self.seconds() for call in self.getDelayedCalls())
-            self.advance(0)
-            for pump in self._pumps:
-                is_moving = bool(pump.pump()) or is_moving
+        while self.settle_once():
+            pass
+
+    def settle_once(self):
+        """Run due calls, and deliver sent data, once; return whether there was anything to do."""
+        is_moving = any(call.getTime() <= self.seconds() for call in self.getDelayedCalls())
+        self.advance(0)
+        for pump in self._pumps:
+            is_moving = bool(pump.pump()) or is_moving
+        return is_moving
 
     def pass_until(self, is_done):
         """Let time pass until a condition holds."""

@@ -1,0 +1,149 @@
+"""`Browsing`: how far back a person has read and searched."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from twisted.internet.defer import CancelledError, Deferred, DeferredLock
+
+from chatd.cli.places import Place
+from chatd.cli.searching import Search, Show
+from chatd.client.client import ChatClient
+from chatd.errors import SessionEnded
+from chatd.wire.messages import Message
+
+__all__ = ["FIRST_PAGE", "MAX_MARKS", "Browsing"]
+
+FIRST_PAGE = 20
+"""Number of messages in a page, unless the person gives another number."""
+MAX_MARKS = 100
+"""Limit on the rooms and conversations in which the last page is known."""
+
+
+class _Mark(NamedTuple):
+    """The page that a person was shown last in a place.
+
+    Attributes:
+        epoch: The epoch of the messages.
+        before: The `seq` of the first message; None if the server keeps no earlier messages.
+        limit: The number of messages in a page.
+    """
+
+    epoch: str
+    before: int | None
+    limit: int
+
+
+class Browsing:
+    """Knows the page that a person was shown last in each place, and runs one search at a time."""
+
+    def __init__(self) -> None:
+        self._marks: dict[tuple[bool, str], _Mark] = {}
+        self._lock = DeferredLock()
+        self._running: Deferred[None] | None = None
+        self.search: Search | None = None
+        """The latest search, which can go on where it stopped."""
+
+    # Pages
+
+    def begin_again(self, place: Place) -> None:
+        """Begin with the newest page of a place next time."""
+        self._marks.pop(place.key, None)
+
+    async def page(
+        self, client: ChatClient, place: Place, limit: int | None
+    ) -> tuple[str, list[Message]]:
+        """Read the page before the page that was read last.
+
+        Args:
+            client: The client.
+            place: The place to read in.
+            limit: The number of messages to read, the newest ones; None to go on.
+
+        Returns:
+            A title, and the messages, in order.
+
+        Raises:
+            RequestError: The server refuses.
+            SessionEnded: The session ended first.
+        """
+        await self._lock.acquire()  # the next call goes on from the page that this call reads
+        try:
+            if limit is not None:
+                self.begin_again(place)
+            return await self._page(client, place, limit or FIRST_PAGE)
+        finally:
+            self._lock.release()
+
+    async def _page(
+        self, client: ChatClient, place: Place, limit: int
+    ) -> tuple[str, list[Message]]:
+        mark = self._marks.get(place.key)
+        before = None if mark is None else mark.before
+        if mark is not None:
+            limit = mark.limit
+            if before is None:
+                return _no_earlier(place, limit), []
+        room, other = place
+        page = await client.history(room, other=other, before=before, limit=limit)
+        if mark is not None and page.epoch != mark.epoch:  # that page is not kept any more
+            before = None
+            page = await client.history(room, other=other, limit=limit)
+        messages = page.messages
+        if not messages:
+            empty = f"there are no messages {place}"
+            return empty if before is None else _no_earlier(place, limit), []
+        self.begin_again(place)  # the mark that was set last is the last in the dictionary
+        if len(self._marks) >= MAX_MARKS:
+            del self._marks[next(iter(self._marks))]
+        first = None if page.complete else messages[0].seq
+        self._marks[place.key] = _Mark(page.epoch, first, limit)
+        is_newest, is_oldest = before is None, first is None
+        return _title(place, len(messages), is_newest=is_newest, is_oldest=is_oldest), messages
+
+    # Searching
+
+    async def find(self, client: ChatClient, search: Search, show: Show) -> str:
+        """Search, or let a search go on.
+
+        Args:
+            client: The client.
+            search: The search; it replaces the earlier search.
+            show: Called with each message that was found.
+
+        Returns:
+            How far it searched.
+
+        Raises:
+            RequestError: The server refuses.
+            SessionEnded: The session ended first, on this side.
+        """
+        self.stop_search()
+        self.search = search
+        self._running = running = Deferred.fromCoroutine(search.run(client, show))
+        try:
+            await running
+        except CancelledError:
+            return f"the search was stopped: {search.summary}"
+        except SessionEnded as end:
+            if end.is_clean:
+                raise
+            return f"the connection was lost: {search.summary}"
+        return search.summary
+
+    def stop_search(self) -> None:
+        """Stop the search that is running, if there is one."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.cancel()
+
+
+def _title(place: Place, number: int, *, is_newest: bool, is_oldest: bool) -> str:
+    many = f"{number} messages" if number > 1 else "message"
+    title = f"the last {many} {place}" if is_newest else f"the {many} {place} before those"
+    return f"{title}; the server keeps no earlier ones" if is_oldest else title
+
+
+def _no_earlier(place: Place, limit: int) -> str:
+    again = f"/history {limit}" if place.room else f"/history with {place.other} {limit}"
+    return f"the server keeps no messages {place} before those; {again} shows the last again"

@@ -1,0 +1,76 @@
+"""The commands `/history` and `/search`."""
+
+from __future__ import annotations
+
+from chatd.chat.history import MAX_PAGE
+from chatd.chat.names import check_name
+from chatd.cli.arguments import checked
+from chatd.cli.places import Place
+from chatd.cli.searching import Search
+from chatd.cli.talk import NotDone, Talk
+from chatd.wire.messages import Message
+
+__all__ = ["HISTORY", "SEARCH", "history", "search"]
+
+HISTORY = "[with NAME] [N]"
+"""The arguments of `/history`."""
+SEARCH = "[with NAME] [text]"
+"""The arguments of `/search`."""
+
+
+async def history(talk: Talk, *words: str) -> None:
+    """Show the page before the page that was shown last, or the newest N messages.
+
+    Raises:
+        NotDone: The arguments are wrong, or there is no connection.
+    """
+    usage = f"wrong arguments: /history {HISTORY}"
+    other, rest = _other(words, usage)
+    if len(rest) > 1:
+        raise NotDone(usage)
+    limit = None if not rest else _limit(rest[0])
+    place = Place(talk.need_room() if other is None else None, other)
+    title, messages = await talk.browsing.page(talk.client, place, limit)
+    if messages:
+        talk.earlier(title, messages)
+    else:
+        talk.display.note(title)
+
+
+async def search(talk: Talk, *words: str) -> None:
+    """Show the messages that have a text, the newest first; without a text, go on.
+
+    Raises:
+        NotDone: The arguments are wrong, or there is no connection.
+    """
+    usage = f"wrong arguments: /search {SEARCH}"
+    other, rest = _other(words, usage)
+    text = " ".join(rest)
+    if text:
+        place = Place(talk.need_room() if other is None else None, other)
+        searching = Search(place, text)
+    elif other is not None or talk.browsing.search is None:
+        raise NotDone(usage)
+    else:
+        searching = talk.browsing.search
+    client = talk.client
+
+    def show(message: Message) -> None:
+        talk.display.message(message, client.name, is_earlier=True, with_date=True)
+
+    talk.display.note(await talk.browsing.find(client, searching, show))
+
+
+def _other(words: tuple[str, ...], usage: str) -> tuple[str | None, tuple[str, ...]]:
+    """Return the name after a leading `with`, or None, and the other words."""
+    if not words or words[0].casefold() != "with":
+        return None, words
+    if len(words) == 1:
+        raise NotDone(usage)
+    return checked(check_name, words[1]), words[2:]
+
+
+def _limit(number: str) -> int:
+    if not number.isascii() or not number.isdecimal() or not 0 < int(number) <= MAX_PAGE:
+        raise NotDone(f"/history shows 1 to {MAX_PAGE} messages, not {number}")
+    return int(number)

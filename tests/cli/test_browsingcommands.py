@@ -1,0 +1,366 @@
+"""The commands `/history` and `/search`."""
+
+from twisted.internet.defer import Deferred
+
+from chatd import ChatFactory
+from chatd.cli import browsing, searching
+from chatd.cli.commands import act_on
+from chatd.storage.memory import MemoryStore
+from chatd.storage.values import Retention
+from tests.cli.talking import CommandsCase, Talker
+
+FIRST = "the server keeps no earlier ones"
+ALL = "all that the server keeps"
+
+
+def said(*numbers):
+    """Return the shown lines of bob's messages."""
+    return [f"| bob: line {number}" for number in range(*numbers)]
+
+
+class HistoryTests(CommandsCase):
+    def test_pages(self):
+        """Each `/history` shows the page before the last, until nothing is left."""
+        self.say(45)
+        for title, numbers in (
+            ("* the last 20 messages in lobby:", (25, 45)),
+            ("* the 20 messages in lobby before those:", (5, 25)),
+            (f"* the 5 messages in lobby before those; {FIRST}:", (0, 5)),
+        ):
+            self.assertEqual(self.alice.type("/history"), [title, *said(*numbers)])
+        for _ in range(2):
+            self.assertEqual(
+                self.alice.type("/history"),
+                [
+                    "* the server keeps no messages in lobby before those; "
+                    "/history 20 shows the last again"
+                ],
+            )
+
+    def test_number(self):
+        """A number begins with the newest messages again, and is the size of the next pages."""
+        self.say(5)
+        for line, title, numbers in (
+            ("/history 2", "* the last 2 messages in lobby:", (3, 5)),
+            ("/history", "* the 2 messages in lobby before those:", (1, 3)),
+            ("/history", f"* the message in lobby before those; {FIRST}:", (0, 1)),
+            ("/history 3", "* the last 3 messages in lobby:", (2, 5)),
+            ("/history 1", "* the last message in lobby:", (4, 5)),
+            ("/history 500", f"* the last 5 messages in lobby; {FIRST}:", (0, 5)),
+        ):
+            self.assertEqual(self.alice.type(line), [title, *said(*numbers)])
+        self.assertIn("/history 500 shows the last again", self.alice.type("/history")[0])
+
+    def test_full_last_page(self):
+        """A last page that is full is marked as the last."""
+        self.say(4)
+        self.assertNotIn(FIRST, self.alice.type("/history 2")[0])
+        self.assertIn(FIRST, self.alice.type("/history")[0])
+
+    def test_new_messages_meanwhile(self):
+        """Messages that come between two pages change nothing."""
+        self.say(4)
+        self.alice.type("/history 2")
+        self.say(3)
+        self.assertEqual(self.alice.type("/history")[1:], said(0, 2))
+
+    def test_with(self):
+        """Direct messages with another person are shown, in both directions, page by page."""
+        self.alice.type("/msg bob one")
+        self.bob.type("/msg alice two")
+        self.say(1)
+        self.assertEqual(
+            self.alice.type("/history with Bob 1"),
+            ["* the last message with Bob:", "| bob → you: two"],
+        )
+        self.assertEqual(
+            self.alice.type("/history WITH bob"),
+            [f"* the message with bob before those; {FIRST}:", "| you → bob: one"],
+        )
+        self.assertEqual(
+            self.alice.type("/history with bob"),
+            [
+                "* the server keeps no messages with bob before those; "
+                "/history with bob 1 shows the last again"
+            ],
+        )
+
+    def test_with_after_a_new_name(self):
+        """Direct messages with a renamed person are shown once."""
+        self.alice.type("/msg robert one")
+        self.bob.type("/name robert")
+        self.assertEqual(
+            self.bob.type("/history with alice"),
+            [f"* the last message with alice; {FIRST}:", "| alice → you: one"],
+        )
+
+    def test_own_new_name(self):
+        """Under another name a person has other direct messages, and reads them from the newest."""
+        for number in range(3):
+            self.bob.type(f"/msg alice {number}")
+        self.bob.type("/msg alicia hello")
+        self.alice.type("/history with bob 1")
+        self.alice.type("/name alicia")
+        self.assertEqual(
+            self.alice.type("/history with bob"),
+            [f"* the last message with bob; {FIRST}:", "| bob → you: hello"],
+        )
+
+    def test_rooms(self):
+        """Each room has its own page, also after switching to and fro."""
+        self.alice.type("/join ops")
+        self.bob.type("/join ops")
+        self.say(4, room="ops")
+        self.say(6)
+        self.assertEqual(self.alice.type("/history 1")[1:], said(3, 4))
+        self.alice.type("/join lobby")
+        self.assertEqual(self.alice.type("/history 2")[1:], said(4, 6))
+        self.alice.type("/join ops")
+        self.assertEqual(self.alice.type("/history")[1:], said(2, 3))
+        self.alice.type("/join LOBBY")
+        self.assertEqual(self.alice.type("/history")[1:], said(2, 4))
+
+    def test_join_again(self):
+        """After leaving a room and joining it, its newest messages come first."""
+        self.say(4)
+        self.alice.type("/history 1")
+        self.alice.type("/leave lobby")
+        self.alice.type("/join lobby")
+        self.assertEqual(
+            self.alice.type("/history"), [f"* the last 4 messages in lobby; {FIRST}:", *said(4)]
+        )
+
+    def test_nothing(self):
+        """If there are no messages, a note says so."""
+        for _ in range(2):
+            for line, place in (("/history", "in lobby"), ("/history with eve", "with eve")):
+                self.assertEqual(self.alice.type(line), [f"* there are no messages {place}"])
+
+    def test_deleted_meanwhile(self):
+        """If the server deletes the messages before a page, a note says so."""
+        store = MemoryStore(Retention(max_messages=4), unix_time=self.reactor.seconds)
+        self.reactor.restart(store=store)
+        self.reactor.pass_until(lambda: self.alice.talk.is_connected)
+        self.say(4)
+        self.alice.type("/history 2")
+        self.say(4)
+        (note,) = self.alice.type("/history")
+        self.assertIn("the server keeps no messages in lobby before those", note)
+
+    def test_typed_twice_at_once(self):
+        """Two commands that are typed before the first answer show two pages."""
+        self.say(4)
+        self.alice.type("/history 1")
+        before = len(self.alice.lines)
+        for _ in range(2):
+            Deferred.fromCoroutine(act_on(self.alice.talk, "/history"))
+        self.reactor.settle()
+        self.assertEqual(
+            [line for line in self.alice.lines[before:] if line.startswith("|")],
+            [*said(2, 3), *said(1, 2)],
+        )
+
+    def test_restarted_server(self):
+        """After a reconnect, the pages go on if the server still keeps them; otherwise anew."""
+        self.say(4)
+        self.alice.type("/history 1")
+        self.reactor.restart()
+        self.reactor.pass_until(lambda: self.alice.talk.is_connected)
+        self.assertEqual(self.alice.type("/history")[1:], said(2, 3))
+        self.reactor.restart(ChatFactory, store=None)
+        self.reactor.pass_until(lambda: self.alice.talk.is_connected)
+        self.assertEqual(self.alice.type("/history"), ["* there are no messages in lobby"])
+        self.alice.type("hello")
+        self.assertEqual(
+            self.alice.type("/history"),
+            [f"* the last message in lobby; {FIRST}:", "| alice: hello"],
+        )
+
+    def test_many_places(self):
+        """Only the last pages of some places are known; the oldest is forgotten."""
+        self.patch(browsing, "MAX_MARKS", 2)
+        for number in range(2):
+            for name in ("ann", "bea", "cat"):
+                self.alice.type(f"/msg {name} {number}")
+        for name in ("ann", "bea", "ann", "cat"):
+            self.alice.type(f"/history with {name} 1")
+        self.assertIn("before those", self.alice.type("/history with cat")[0])
+        self.assertIn("before those", self.alice.type("/history with ann")[0])
+        self.assertIn("the last 2", self.alice.type("/history with bea")[0])
+
+    def test_no_numbers(self):
+        """An invalid or misplaced number of messages is reported."""
+        for number in ("0", "501", "-1", "x", "1.5", "²", "٣"):
+            problem = self.alice.mistype(f"/history {number}")
+            self.assertEqual(problem, f"/history shows 1 to 500 messages, not {number}")
+        for words in ("with", "1 2", "1 with bob", "of bob"):
+            self.assertIn("/history [with NAME] [N]", self.alice.mistype(f"/history {words}"))
+
+
+class SearchTests(CommandsCase):
+    def test_found(self):
+        """The messages with the text are shown, the newest first, and how far it searched."""
+        for line in ("Tea is ready", "coffee", "no TEA left", "steady"):
+            self.bob.type(line)
+        self.alice.lines.clear()
+        self.assertEqual(
+            self.alice.type("/search tea"),
+            [
+                "| bob: steady",
+                "| bob: no TEA left",
+                "| bob: Tea is ready",
+                f"* “tea”: 3 found; searched 4 messages in lobby, {ALL}",
+            ],
+        )
+
+    def test_text_of_several_words(self):
+        """The text may have several words; the kind and the number of spaces do not matter."""
+        self.bob.type("the\tbuild   is done")
+        self.alice.lines.clear()
+        self.assertEqual(
+            self.alice.type("/search  the  build is"),
+            [
+                "| bob: the build is done",
+                f"* “the build is”: 1 found; searched 1 message in lobby, {ALL}",
+            ],
+        )
+
+    def test_with(self):
+        """The direct messages with a person are searched, in both directions."""
+        self.alice.type("/msg bob tea?")
+        self.bob.type("/msg alice no tea")
+        self.bob.type("tea")
+        self.alice.lines.clear()
+        self.assertEqual(
+            self.alice.type("/search with Bob tea"),
+            [
+                "| bob → you: no tea",
+                "| you → bob: tea?",
+                f"* “tea”: 2 found; searched 2 messages with Bob, {ALL}",
+            ],
+        )
+
+    def test_nothing_found(self):
+        """If nothing is found, or there are no messages, a note says so."""
+        self.assertEqual(self.alice.type("/search tea"), ["* there are no messages in lobby"])
+        self.say(3)
+        self.assertEqual(
+            self.alice.type("/search tea"),
+            [f"* “tea”: nothing found; searched 3 messages in lobby, {ALL}"],
+        )
+
+    def test_goes_on(self):
+        """Without a text, a search goes on where it stopped, and counts on."""
+        self.patch(searching, "MAX_FOUND", 2)
+        self.say(5)
+        shown = self.alice.type("/search LINE")
+        self.assertEqual(shown[:2], ["| bob: line 4", "| bob: line 3"])
+        self.assertRegex(
+            shown[2],
+            r"^\* “LINE”: 2 found; searched 2 messages in lobby, "
+            r"back to \d{4}-\d\d-\d\d \d\d:\d\d; /search goes on from there$",
+        )
+        self.say(1)
+        shown = self.alice.type("/search")
+        self.assertEqual(shown[:2], ["| bob: line 2", "| bob: line 1"])
+        self.assertIn("4 found; searched 4 messages", shown[2])
+        done = f"* “LINE”: 5 found; searched 5 messages in lobby, {ALL}"
+        self.assertEqual(self.alice.type("/search"), ["| bob: line 0", done])
+        self.assertEqual(self.alice.type("/search"), [done])
+
+    def test_wrong_arguments(self):
+        """A search needs a text, unless one can go on."""
+        for line in ("/search", "/search with", "/search with bob"):
+            problem = self.alice.mistype(line)
+            self.assertEqual(problem, "wrong arguments: /search [with NAME] [text]")
+        self.assertIn("a name has 1 to 32", self.alice.mistype(f"/search with {'x' * 33} tea"))
+
+    def test_no_room(self):
+        """A person in no room can search direct messages only."""
+        self.alice.type("/leave")
+        self.assertIn("you are in no room", self.alice.mistype("/search tea"))
+        self.assertIn("no messages with eve", self.alice.type("/search with eve tea")[0])
+
+    def test_refused(self):
+        """A refusal is shown: here the search goes on in a room that the person left."""
+        self.alice.type("/join ops")
+        self.alice.type("hello")
+        self.patch(searching, "MAX_FOUND", 1)
+        self.alice.type("/search hello")
+        self.alice.talk.browsing.search.is_over = False
+        self.alice.type("/leave")
+        self.assertEqual(self.alice.type("/search"), ["* /search: you are not in that room"])
+
+
+class InterruptedTests(CommandsCase):
+    """A search that is interrupted between two pages."""
+
+    def setUp(self):
+        super().setUp()
+        self.patch(searching, "MAX_PAGE", 2)
+        self.say(6)
+
+    def begin(self):
+        """Let alice search; return when she has one page of three."""
+        Deferred.fromCoroutine(act_on(self.alice.talk, "/search line"))
+        while not self.alice.lines:
+            self.reactor.settle_once()
+        self.assertEqual(len(self.alice.lines), 2)
+
+    def test_by_a_command(self):
+        """A command stops the search, which tells how far it came, and can go on."""
+        self.begin()
+        stopped, answer = self.alice.type("/who")
+        self.assertEqual(answer, "* 2 in lobby: alice, bob")
+        self.assertIn("* the search was stopped: “line”: 2 found; searched 2 messages", stopped)
+        self.assertIn("/search goes on from there", stopped)
+        shown = self.alice.type("/search")
+        self.assertEqual(shown[:4], [f"| bob: line {number}" for number in (3, 2, 1, 0)])
+
+    def test_by_another_search(self):
+        """So does another search."""
+        self.begin()
+        shown = self.alice.type("/search line 5")
+        self.assertEqual(shown[-2], "| bob: line 5")
+        self.assertIn("1 found; searched 6 messages", shown[-1])
+
+    def test_not_by_a_message(self):
+        """A message does not stop the search."""
+        self.begin()
+        self.alice.type("hello")
+        self.assertIn(f"* “line”: 6 found; searched 6 messages in lobby, {ALL}", self.alice.lines)
+
+    def test_at_once(self):
+        """A search that is stopped before its first page says so."""
+        Deferred.fromCoroutine(act_on(self.alice.talk, "/search line"))
+        self.alice.type("/who")
+        self.assertEqual(self.alice.lines[0], "* the search was stopped: nothing is searched yet")
+
+    def test_by_the_end_of_the_connection(self):
+        """If the connection is lost, the search tells how far it came, and can go on later."""
+        self.begin()
+        self.alice.client.transport.abortConnection()
+        self.reactor.settle()
+        (note,) = [line for line in self.alice.lines if "search" in line]
+        self.assertIn(
+            "* the connection was lost: “line”: 4 found; searched 4 messages in lobby, back", note
+        )
+        self.reactor.pass_until(lambda: self.alice.talk.is_connected)
+        self.assertIn("6 found; searched 6 messages", self.alice.type("/search")[-1])
+
+    def test_by_leaving(self):
+        """A person who leaves is told that the search has no answer."""
+        self.begin()
+        self.successResultOf(self.alice.leave())
+        self.assertEqual(
+            self.alice.lines[2:], ["* /search: the connection was lost before the server answered"]
+        )
+
+
+class OldServerTests(CommandsCase):
+    def test_reads_on(self):
+        """A person who comes later can search and read what others said before."""
+        self.say(3)
+        carol = Talker(self.reactor, "carol")
+        self.assertIn("3 found; searched 3 messages", carol.type("/search line")[-1])
+        self.assertEqual(carol.type("/history 1")[1:], said(2, 3))

@@ -1,0 +1,159 @@
+"""Tests of searching: which messages have a text, and how far a search goes."""
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli import searching
+from chatd.cli.display import MAX_SHOWN_BYTES
+from chatd.cli.places import Place
+from chatd.cli.searching import MAX_EXCERPT, Search, excerpt
+from chatd.testing import MemoryServer
+from tests.cli.wiring import said
+
+
+class ExcerptTests(SynchronousTestCase):
+    def test_found(self):
+        """A message has a text in any case, Unicode form and white space."""
+        for content, text in (
+            ("Tea", "tea"),
+            ("tea", "TEA"),
+            ("green TEA pot", "n tea p"),
+            ("one\n\ttwo", "one two"),
+            ("one two", " one   two "),
+            ("Straße", "STRASSE"),
+            ("STRASSE", "straße"),
+            ("ΣΊΣΥΦΟΣ", "σίσυφος"),
+            ("caf\u00e9", "CAFE\u0301"),
+            ("cafe\u0301", "caf\u00e9"),
+            ("a\u00a0b", "a b"),
+        ):
+            self.assertEqual(excerpt(said(content), text), _composed(content), (content, text))
+
+    def test_not_found(self):
+        """A message without the text, or without a text, is not found."""
+        self.assertIsNone(excerpt(said("coffee"), "tea"))
+        self.assertIsNone(excerpt(said(""), "tea"))
+        self.assertIsNone(excerpt(said("tea", content_type="image/png"), "tea"))
+        self.assertIsNotNone(excerpt(said("tea", content_type="text/html"), "tea"))
+
+    def test_not_shown(self):
+        """The part that is not shown is not searched, and a cut character does no harm."""
+        long = "é" * (MAX_SHOWN_BYTES // 2 - 1) + "x"
+        self.assertIsNotNone(excerpt(said(f"{long}y"), "xy"))
+        self.assertIsNone(excerpt(said(f"{long}yz"), "xyz"))
+        self.assertIsNotNone(excerpt(said(f"{long}é"), "x"))
+
+    def test_long(self):
+        """Of a long message, the part around the text is shown."""
+        begin = excerpt(said("tea" + "x" * 300), "tea")
+        self.assertEqual(begin, "tea" + "x" * (MAX_EXCERPT - 3) + "…")
+        middle = excerpt(said("x" * 300 + "tea" + "y" * 300), "tea")
+        self.assertEqual(middle, "…" + "x" * 60 + "tea" + "y" * (MAX_EXCERPT - 63) + "…")
+        end = excerpt(said("x" * 300 + "tea"), "tea")
+        self.assertEqual(end, "…" + "x" * 60 + "tea")
+
+    def test_long_with_long_folds(self):
+        """Characters that become several when folded do not move that part."""
+        part = excerpt(said("ß" * 300 + "TEA" + "ß" * 300), "tea")
+        self.assertEqual(part, "…" + "ß" * 60 + "TEA" + "ß" * (MAX_EXCERPT - 63) + "…")
+
+    def test_hostile_bytes(self):
+        """Content that is not UTF-8 is searched all the same."""
+        self.assertEqual(excerpt(said(b"\xff tea"), "TEA"), "\ufffd tea")
+
+
+def _composed(content):
+    return " ".join(content.replace("e\u0301", "\u00e9").split())
+
+
+class SearchTests(SynchronousTestCase):
+    def setUp(self):
+        self.server = MemoryServer()
+        self.alice = self.server.connect("alice")
+        self.found = []
+
+    def say(self, *texts):
+        for text in texts:
+            self.alice.send(text)
+        self.server.pump()
+
+    def run_search(self, search):
+        """Let a search run; return what it found."""
+        self.found.clear()
+        done = Deferred.fromCoroutine(
+            search.run(self.alice, lambda message: self.found.append(message.text))
+        )
+        self.server.pump()
+        self.successResultOf(done)
+        return self.found
+
+    def test_keeps_the_header(self):
+        """A shown message has its sender, its room and its time."""
+        self.say("tea  time")
+        shown: list[Any] = []
+        search = Search(Place("lobby", None), "tea")
+        done = Deferred.fromCoroutine(search.run(self.alice, shown.append))
+        self.server.pump()
+        self.successResultOf(done)
+        (message,) = shown
+        self.assertEqual((message.sender, message.room), ("alice", "lobby"))
+        self.assertEqual((message.text, message.seq), ("tea time", 1))
+
+    def test_bound_on_messages(self):
+        """After many messages a search stops at the end of the page, and can go on."""
+        self.patch(searching, "MAX_PAGE", 2)
+        self.patch(searching, "MAX_SEARCHED", 3)
+        self.say("tea", *"abcde")
+        search = Search(Place("lobby", None), "tea")
+        self.assertEqual(self.run_search(search), [])
+        self.assertIn("nothing found; searched 4 messages in lobby, back to", search.summary)
+        self.assertEqual(self.run_search(search), ["tea"])
+        self.assertIn("1 found; searched 6 messages in lobby, all", search.summary)
+        self.assertTrue(search.is_over)
+
+    def test_bound_on_bytes(self):
+        """So it does after many bytes."""
+        self.patch(searching, "MAX_PAGE", 2)
+        self.patch(searching, "MAX_SEARCHED_BYTES", 4)
+        self.say("tea", "aa", "bb", "cc")
+        search = Search(Place("lobby", None), "tea")
+        self.assertEqual(self.run_search(search), [])
+        self.assertFalse(search.is_over)
+        self.assertEqual(self.run_search(search), ["tea"])
+        self.assertTrue(search.is_over)
+
+    def test_bound_at_the_last_message(self):
+        """A search that finds enough with the oldest message is over."""
+        self.patch(searching, "MAX_FOUND", 2)
+        self.say("tea", "tea")
+        search = Search(Place("lobby", None), "tea")
+        self.run_search(search)
+        self.assertTrue(search.is_over)
+
+    def test_deleted_meanwhile(self):
+        """A search whose remaining messages were deleted is over."""
+        self.patch(searching, "MAX_FOUND", 1)
+        self.say("one", "two")
+        search = Search(Place("lobby", None), "two")
+        self.run_search(search)
+        self.assertFalse(search.is_over)
+        for stream in self.server.factory.store._streams.values():
+            stream.drop(1)
+        self.assertEqual(self.run_search(search), [])
+        self.assertTrue(search.is_over)
+
+    def test_long_text(self):
+        """A summary repeats only the beginning of a long text."""
+        self.say("hello")
+        search = Search(Place("lobby", None), "x" * 300)
+        self.run_search(search)
+        self.assertTrue(search.summary.startswith("“" + "x" * 39 + "…”: nothing found"))
+
+    def test_many(self):
+        """Large numbers are readable."""
+        self.say(*["tea"] * 1_000)
+        search = Search(Place("lobby", None), "coffee")
+        self.run_search(search)
+        self.assertIn("searched 1,000 messages", search.summary)
