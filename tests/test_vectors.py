@@ -1,6 +1,7 @@
 """Tests that the code agrees with docs/reference/protocol.md and its test vectors."""
 
 import base64
+import inspect
 import json
 import re
 import tempfile
@@ -14,6 +15,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from noise.connection import Keypair, NoiseConnection
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.chat import presence
+from chatd.chat.away import MAX_AWAY
 from chatd.chat.commands import Commands
 from chatd.chat.history import DEFAULT_LIMIT, MAX_PAGE, PAGE_BYTES
 from chatd.chat.names import MAX_NAME, MAX_ROOM, MAX_TOPIC
@@ -260,6 +263,21 @@ class PageTests(SynchronousTestCase):
         }
         self.assertEqual({**listed, "command": set()}, {**expected, "command": set()})
 
+    def test_events(self):
+        """The table has each event of the chat with all of its fields, and the welcome."""
+        table = section("EVENT", "###").split("Further fields are the event's:")[1]
+        listed = {
+            event: set(re.findall(r"`([a-z_]+)`", fields)) for event, fields, _ in rows(table)
+        }
+        del listed["event"]
+        welcome = {"session_id", "name", "room", "rooms"}
+        made = {}
+        for make in (getattr(presence, name) for name in presence.__all__ if name != "event"):
+            header = make(**dict.fromkeys(inspect.signature(make).parameters, "x")).header
+            event = header.pop("event")
+            made[f"`{event}`"] = set(header)
+        self.assertEqual(listed, {"`welcome`": welcome, **made})
+
     def test_error_codes(self):
         """The tables have each code; codes that are never sent have their own table."""
         sent, local = section("Errors").split("never go over the wire")
@@ -299,6 +317,7 @@ class PageTests(SynchronousTestCase):
             "name of a room": f"1 to {MAX_ROOM} characters",
             "rooms of a session": f"{MAX_ROOMS}, and {messages.MAX_FIRST_ROOMS} in SESSION_ACK",
             "topic": f"{MAX_TOPIC} characters",
+            "`text` of `away`": f"{MAX_AWAY} characters",
             "`content_type`": f"1 to {messages.MAX_CONTENT_TYPE} characters",
             "name": f"1 to {MAX_NAME} characters",
             "`heartbeat`": f"{messages.MIN_HEARTBEAT_S} to {messages.MAX_HEARTBEAT_S:,.0f} seconds",

@@ -11,11 +11,13 @@ command                 fields                                     RESULT
 ``history``             ``room | with, after? | before?, limit?,   the messages, then ``room | with,
                         epoch?, after_id?``                        epoch, count, complete,
                                                                    recovered?``
-``who``                 ``room, after?``                           ``room, members, names, next?``
+``who``                 ``room, after?``                           ``room, members, names, away?,
+                                                                   next?``
 ``rooms``               ``after?``                                 ``rooms, next?``
 ``conversations``       ``after?``                                 ``conversations, next?``
 ``topic``               ``room, topic?``                           ``room, topic``
 ``name``                ``name``                                   ``name``
+``away``                ``text?``                                  ``text``
 ``kick``                ``name | address, reason?``                ``kicked``
 ``ban``                 ``name | address, until?``                 ``kicked``
 ``unban``               ``name | address``                         nothing
@@ -34,6 +36,7 @@ from typing import Any, Generic
 import msgspec
 
 from chatd.chat import presence
+from chatd.chat.away import MAX_AWAY, away_of
 from chatd.chat.history import Answer, HistoryFields, JoinFields, history, join
 from chatd.chat.lists import MAX_LISTED, ListFields, items_after
 from chatd.chat.moderation import Bans, Operators
@@ -62,6 +65,10 @@ class _Topic(msgspec.Struct):
 
 class _Name(msgspec.Struct):
     name: str
+
+
+class _Away(msgspec.Struct):
+    text: str | None = None
 
 
 class Commands(Generic[M]):
@@ -97,6 +104,7 @@ class Commands(Generic[M]):
             "conversations": (ListFields, self._conversations),
             "topic": (_Topic, self._topic),
             "name": (_Name, self._name),
+            "away": (_Away, self._away),
             **OperatorCommands(roster, bans, operators, note, unix_time).by_name,
         }
 
@@ -145,8 +153,17 @@ class Commands(Generic[M]):
         room = self._roster.rooms.get(fold(check_room(fields.room)))
         if room is None or not room.count:
             raise RequestError(ErrorCode.NO_SUCH_ROOM, "nobody is in a room of that name")
-        names, rest = items_after(room.names(), fields.after)
-        answer({"room": room.name, "members": room.count, "names": names, **rest})
+        part, rest = items_after(room.names(), fields.after, self._with_away)
+        result = {"room": room.name, "members": room.count, "names": [name for name, _ in part]}
+        texts = {name: text for _, away in part for name, text in away.items()}
+        if texts:
+            result["away"] = texts
+        answer({**result, **rest})
+
+    def _with_away(self, name: str) -> tuple[str, dict[str, str]]:
+        """Return a name, and the away text of that name if it has one."""
+        away = away_of(self._roster.sessions_of(name))
+        return name, {} if away is None else {name: away.text}
 
     async def _rooms(self, _: M, fields: ListFields, answer: Answer[M]) -> None:
         after, here = fields.after, self._roster.rooms
@@ -180,11 +197,7 @@ class Commands(Generic[M]):
         room = self._roster.room_of(member, fields.room)
         topic = fields.topic
         if topic is not None and topic != room.topic:
-            if len(topic) > MAX_TOPIC or not topic.isprintable():
-                raise RequestError(
-                    ErrorCode.BAD_REQUEST,
-                    f"a topic has at most {MAX_TOPIC} characters, none of them a control character",
-                )
+            _check_line(topic, MAX_TOPIC, "a topic")
             await self._roster.store.set_topic(room.stream, topic)
             room.topic = topic
             changed = presence.topic_set(room.name, topic, member.name)
@@ -195,3 +208,25 @@ class Commands(Generic[M]):
         name = check_name(fields.name)
         self._bans.check(name, member.address)
         answer({"name": self._roster.rename(member, name)})
+
+    async def _away(self, member: M, fields: _Away, answer: Answer[M]) -> None:
+        text = fields.text or ""
+        _check_line(text, MAX_AWAY, "an away text")
+        if text:
+            self._roster.away.begin(member, text)
+        else:
+            self._roster.away.end(self._roster.sessions_of(member.name))
+        answer({"text": text})
+
+
+def _check_line(text: str, longest: int, what: str) -> None:
+    """Check that a text fits in one line.
+
+    Raises:
+        RequestError: `bad-request`.
+    """
+    if len(text) > longest or not text.isprintable():
+        raise RequestError(
+            ErrorCode.BAD_REQUEST,
+            f"{what} has at most {longest} characters, none of them a control character",
+        )

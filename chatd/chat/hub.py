@@ -175,15 +175,21 @@ class Hub(Generic[M]):
             elif not outcome.is_new:
                 self._delivery.tell(author, (outcome.message,))
             elif pending.room is None:
-                self._tell_if_absent(author, outcome.message)
+                self._tell_if_unread(author, outcome.message)
         if pending.done is not None:
             pending.done(outcome)
 
-    def _tell_if_absent(self, author: M, message: Message) -> None:
+    def _tell_if_unread(self, author: M, message: Message) -> None:
+        """Tell the author of a direct message that the receiver is not connected, or away."""
         assert message.to is not None
         assert message.id is not None
-        if not self.roster.sessions_of(message.to):
+        sessions = self.roster.sessions_of(message.to)
+        if not sessions:
             self._delivery.tell(author, (presence.absent(message.to, message.id),))
+            return
+        away = self.roster.away.news(author, fold(message.to), sessions)
+        if away is not None:
+            self._delivery.tell(author, (presence.away(message.to, away.text, message.id),))
 
 
 def _failure_of(pending: Pending[Any]) -> RequestError:

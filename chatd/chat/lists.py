@@ -5,7 +5,7 @@ A part that is not the last has `next`. The member gives its value as `after` to
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -30,12 +30,17 @@ class ListFields(msgspec.Struct):
     after: str = ""
 
 
-def items_after(items: Iterable[tuple[str, Any]], after: str) -> tuple[list[Any], dict[str, str]]:
+def items_after(
+    items: Iterable[tuple[str, Any]],
+    after: str,
+    complete: Callable[[Any], Any] = lambda value: value,
+) -> tuple[list[Any], dict[str, str]]:
     """Return the part of a list that follows a key and fits in one RESULT.
 
     Args:
         items: Keys and values, in any order.
         after: The key that the part follows.
+        complete: Makes each value of the part from its value in `items`, and only those.
 
     Returns:
         The values in the order of their keys, and the field `next` if values are left.
@@ -43,7 +48,8 @@ def items_after(items: Iterable[tuple[str, Any]], after: str) -> tuple[list[Any]
     part: list[Any] = []
     size = 0
     last = after
-    for key, value in sorted((item for item in items if item[0] > after), key=lambda item: item[0]):
+    for key, item in sorted((item for item in items if item[0] > after), key=lambda item: item[0]):
+        value = complete(item)
         size += len(msgspec.json.encode(value)) + 1
         if size > LIST_BYTES:
             return part, {"next": last}

@@ -1,4 +1,4 @@
-"""Presence: the EVENTs that tell a room of arrivals, departures, new names and new topics."""
+"""Presence: the EVENTs about arrivals, departures, new names, new topics, and people away."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from chatd.wire.messages import Message, MessageType
 
-__all__ = ["absent", "event", "joined", "left", "renamed", "topic_set"]
+__all__ = ["absent", "away", "event", "joined", "left", "renamed", "topic_set"]
 
 
 def event(event: str, /, **fields: Any) -> Message:  # noqa: ANN401  (JSON values)
@@ -44,3 +44,14 @@ def absent(name: str, ref: str) -> Message:
         ref: The message's id.
     """
     return event("absent", name=name, ref=ref)
+
+
+def away(name: str, text: str, ref: str) -> Message:
+    """Return the EVENT that the person that a direct message is for is away.
+
+    Args:
+        name: The name that the message is for.
+        text: The away text.
+        ref: The message's id.
+    """
+    return event("away", name=name, text=text, ref=ref)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Generic, TypeVar
 
 from chatd.chat.answers import Answers
+from chatd.chat.away import Away
 from chatd.chat.names import fold
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Head
@@ -33,16 +34,21 @@ class Member:
         rooms: The rooms that the member is in, by their folded names. The first is the room of
             messages that name none.
         answers: The order of the answers to the member's messages and commands.
+        away: The session's away text, or None.
+        told_away: The away texts that the session was told of: the number of the last one of each
+            folded name. None if there is none.
     """
 
     __slots__ = (
         "address",
         "answers",
+        "away",
         "has_account",
         "id",
         "key",
         "name",
         "rooms",
+        "told_away",
     )
 
     def __init__(self, id: str, name: str) -> None:
@@ -51,6 +57,8 @@ class Member:
         self.has_account = False
         self.rooms: dict[str, Room[Any]] = {}
         self.answers = Answers()
+        self.away: Away | None = None
+        self.told_away: dict[str, int] | None = None
         self.rename(name)
 
     def rename(self, name: str) -> None:

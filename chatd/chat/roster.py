@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Generic
 
 from chatd.chat import presence
+from chatd.chat.away import AwayTexts
 from chatd.chat.commits import Start
 from chatd.chat.interfaces import Delivery
 from chatd.chat.names import MAX_ROOM, Names, check_name, check_room, fold
@@ -35,6 +36,7 @@ class Roster(Generic[M]):
         rooms: The open rooms, by their folded names.
         here: The members, by their folded names and ids.
         policy: The operator's settings of the chat.
+        away: The away texts of the members.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Roster(Generic[M]):
         self.rooms: dict[str, Room[M]] = {}
         self.here: dict[str, dict[str, M]] = {}
         self.policy = policy
+        self.away = AwayTexts()
         self._start = start
         self._coming: Counter[str] = Counter()  # the calls that are opening a room, by its key
 

@@ -21,5 +21,9 @@ class EventTests(SynchronousTestCase):
                 {"event": "topic", "room": "tea", "topic": "Earl Grey", "name": "ann"},
             ),
             (presence.absent("ann", "m1"), {"event": "absent", "name": "ann", "ref": "m1"}),
+            (
+                presence.away("ann", "lunch", "m1"),
+                {"event": "away", "name": "ann", "text": "lunch", "ref": "m1"},
+            ),
         ):
             self.assertEqual(event, Message(MessageType.EVENT, header))

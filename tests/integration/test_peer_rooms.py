@@ -90,6 +90,23 @@ class RoomPromises(PeerMixin):
         absent = peer.expect(Type.EVENT, event="absent").header
         self.assertEqual((absent["name"], absent["ref"]), (nobody, "psst"))
 
+    def test_away(self):
+        """A sender of a direct message is told that the receiver is away; `who` tells it, too."""
+        one, other = self.join(), self.join()
+        room = f"room-{other.name}"
+        self.ask(other, "join", room=room)
+        self.assertEqual(self.ask(other, "away", text="at lunch")["text"], "at lunch")
+        one.say("m1", to=other.name)
+        away = one.expect(Type.EVENT, event="away").header
+        self.assertEqual(
+            away, {"event": "away", "name": other.name, "text": "at lunch", "ref": "m1"}
+        )
+        other.expect(Type.MESSAGE, id="m1")
+        who = self.ask(one, "who", room=room)
+        self.assertEqual((who["names"], who["away"]), ([other.name], {other.name: "at lunch"}))
+        self.assertEqual(self.ask(other, "away")["text"], "")
+        self.assertNotIn("away", self.ask(one, "who", room=room))
+
     def test_to_a_room_and_a_name(self):
         """A message to both a room and a name is refused."""
         peer = self.join()
