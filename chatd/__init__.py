@@ -7,7 +7,8 @@ The public names are here; everything else may change.
   `Policy` has the operator's settings, `Limits` the limits for peers.
 - `IMessageStore`: the interface of message stores; `MemoryStore` and `SqliteStore` (with
   `Durability` and a `StoreThread`) implement it. `Retention` limits what they keep.
-- `Joined`, `History`, `RoomInfo`, `Conversation`, `BanInfo`: the results of a client's commands.
+- `Joined`, `History`, `RoomInfo`, `PersonInfo`, `Conversation`, `BanInfo`: the results of a
+  client's commands.
 - `Codec`, `Message`, `MessageType`: encode and decode messages.
 - `generate_key`, `load_key`, `write_key_file`: the shared key.
 - `ChatError` and its subclasses: see `chatd.errors`.
@@ -19,7 +20,7 @@ from chatd.chat.policy import Policy
 from chatd.client.client import ChatClient
 from chatd.client.connect import connect
 from chatd.client.factory import ChatClientFactory
-from chatd.client.results import BanInfo, Conversation, History, Joined, RoomInfo
+from chatd.client.results import BanInfo, Conversation, History, Joined, PersonInfo, RoomInfo
 from chatd.client.service import ChatClientService
 from chatd.config.keyfile import generate_key, load_key, write_key_file
 from chatd.daemon.service import ChatService
@@ -68,6 +69,7 @@ __all__ = [
     "MemoryStore",
     "Message",
     "MessageType",
+    "PersonInfo",
     "Policy",
     "RemoteProtocolError",
     "RequestError",

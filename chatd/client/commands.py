@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import msgspec
 from twisted.internet.defer import Deferred
 
 from chatd.chat.names import fold
-from chatd.client.historypages import HistoryPages
-from chatd.client.pages import Pages
+from chatd.client.fields import convert as _convert
+from chatd.client.fields import given as _given
+from chatd.client.historycommands import HistoryCommands
 from chatd.client.progress import Progress
-from chatd.client.results import BanInfo, Conversation, History, Joined, RoomInfo
+from chatd.client.results import BanInfo, Conversation, Joined, PersonInfo, RoomInfo
 from chatd.errors import ErrorCode, RequestError
 
 __all__ = ["ClientCommands"]
@@ -24,13 +25,6 @@ MAX_LISTED = 100_000
 T = TypeVar("T")
 
 
-class _HistoryResult(msgspec.Struct):
-    epoch: str = ""
-    count: Annotated[int, msgspec.Meta(ge=0)] = 0
-    complete: bool = False
-    recovered: bool = False
-
-
 class _Renamed(msgspec.Struct):
     name: str
 
@@ -39,11 +33,16 @@ class _Kicked(msgspec.Struct):
     kicked: int
 
 
+class _Who(msgspec.Struct):
+    names: list[str]
+    away: dict[str, str] | None = None
+
+
 class _Next(msgspec.Struct):
     next: str | None = None
 
 
-class ClientCommands:
+class ClientCommands(HistoryCommands):
     """The commands of a chatd server, as methods of its client.
 
     Every Deferred here fails with `RequestError` if the server refuses the command or its answer is
@@ -51,8 +50,8 @@ class ClientCommands:
     """
 
     def __init__(self, progress: Progress) -> None:
+        super().__init__()
         self._progress = progress
-        self._pages = Pages()
 
     def command(self, command: str, /, **fields: object) -> Deferred[dict[str, Any]]:
         """Give the server a command.
@@ -116,6 +115,16 @@ class ClientCommands:
         """Return a Deferred that fires with the names of the people in a room."""
         return self._list("who", "names", str, room=room)
 
+    def people(self, room: str) -> Deferred[list[PersonInfo]]:
+        """Return a Deferred that fires with the people in a room, and who of them is away."""
+
+        def people_of(result: dict[str, Any]) -> list[PersonInfo]:
+            answer = _convert(result, _Who)
+            away = answer.away or {}
+            return [PersonInfo(name=name, away=away.get(name, "")) for name in answer.names]
+
+        return Deferred.fromCoroutine(self._list_all("who", people_of, {"room": room}))
+
     def list_rooms(self) -> Deferred[list[RoomInfo]]:
         """Return a Deferred that fires with the rooms of the server."""
         return self._list("rooms", "rooms", RoomInfo)
@@ -133,90 +142,7 @@ class ClientCommands:
         asked = self.command("topic", **_given(room=room, topic=topic))
         return asked.addCallback(lambda result: str(result.get("topic", "")))
 
-    # Earlier messages
-
-    def history(
-        self,
-        room: str | None = None,
-        *,
-        other: str | None = None,
-        after: int | None = None,
-        before: int | None = None,
-        epoch: str | None = None,
-        after_id: str | None = None,
-        limit: int = 100,
-    ) -> Deferred[History]:
-        """Read earlier messages of a room, or direct messages with another name.
-
-        With `after`, these are the oldest messages after that place; otherwise they are the newest
-        messages, before `before` if it is given.
-
-        Args:
-            room: A room that this client is in. Give either `room` or `other`.
-            other: The name of the other person in an exchange of direct messages.
-            after: A `seq`, or None; 0 for the oldest stored message on.
-            before: A `seq`, or None.
-            epoch: With `after`, the epoch of that `seq`.
-            after_id: With `after`, the id of that message. If the server has another epoch or id
-                there, the answer is not `recovered`, and begins with the oldest stored message.
-            limit: Limit on the number of messages, 1 to 500.
-
-        Returns:
-            A Deferred that fires with the messages. They reach neither the hooks nor the iteration.
-        """
-        place = {"with": other, "after": after, "before": before, "after_id": after_id}
-        fields = _given(room=room, epoch=epoch, limit=limit, **place)
-
-        def read(result: dict[str, Any]) -> History:
-            answer = _convert(result, _HistoryResult)
-            if answer.count != len(page.messages):
-                raise RequestError(
-                    ErrorCode.BAD_REQUEST,
-                    "the server's answer is malformed: its count of messages is wrong",
-                )
-            return History(page.messages, answer.epoch, answer.complete, answer.recovered)
-
-        command_id = uuid4().hex
-        asked = self._give(command_id, "history", fields)
-        page = self._pages.begin(command_id, limit)
-        return asked.addCallback(read)
-
-    def history_pages(
-        self,
-        room: str | None = None,
-        *,
-        other: str | None = None,
-        before: int | None = None,
-        epoch: str | None = None,
-        limit: int = 100,
-    ) -> AsyncIterator[History]:
-        """Iterate over all stored messages of a room, or with another name, page by page.
-
-        The newest page comes first; within a page, the messages are in order. No page is empty. A
-        page is read when the program asks for it, so stop whenever you have enough::
-
-            async for page in client.history_pages("lobby"):
-                for message in reversed(page.messages):
-                    print(message.sender, message.text)
-
-        Args:
-            room: A room that this client is in. Give either `room` or `other`.
-            other: The name of the other person in an exchange of direct messages.
-            before: A `seq`: begin with the messages before it; None to begin with the newest.
-            epoch: With `before`, the epoch of that `seq`. If the server has another epoch, the
-                iteration fails.
-            limit: Limit on the number of messages in a page, 1 to 500.
-
-        Returns:
-            The pages. The last page is `complete`. The iteration fails with `RequestError` if the
-            server refuses, or if the messages get another epoch meanwhile, and with `SessionEnded`
-            if the session ends.
-        """
-
-        def read(before: int | None) -> Deferred[History]:
-            return self.history(room, other=other, before=before, limit=limit)
-
-        return HistoryPages(read, before, epoch)
+    # Direct messages
 
     def conversations(self) -> Deferred[list[Conversation]]:
         """Return a Deferred that fires with this client's exchanges of direct messages."""
@@ -233,6 +159,20 @@ class ClientCommands:
             return name
 
         return self.command("name", name=name).addCallback(renamed)
+
+    def away(self, text: str = "") -> Deferred[str]:
+        """Mark this client's name as away, or no longer.
+
+        Whoever sends a direct message to the name is told the text once. It ends with the session.
+
+        Args:
+            text: One line of up to 256 characters; empty if the person is back.
+
+        Returns:
+            A Deferred that fires with the text.
+        """
+        asked = self.command("away", text=text)
+        return asked.addCallback(lambda result: str(result.get("text", "")))
 
     def kick(
         self, name: str | None = None, *, address: str | None = None, reason: str = ""
@@ -273,12 +213,6 @@ class ClientCommands:
 
     # Implemented by the client
 
-    def _give(
-        self, command_id: str, command: str, fields: Mapping[str, object]
-    ) -> Deferred[dict[str, Any]]:
-        """Send a command with an id."""
-        raise NotImplementedError
-
     def tell_joined(self, joined: Joined) -> None:
         """Act on having joined a room."""
         raise NotImplementedError
@@ -293,16 +227,23 @@ class ClientCommands:
         self, command: str, field: str, item_type: type[T], **fields: object
     ) -> Deferred[list[T]]:
         """Return a Deferred that fires with a list, which may take several commands to get."""
-        return Deferred.fromCoroutine(self._list_all(command, field, item_type, fields))
+
+        def items_of(result: dict[str, Any]) -> list[T]:
+            return _convert(result.get(field), list[item_type])  # type: ignore[valid-type]
+
+        return Deferred.fromCoroutine(self._list_all(command, items_of, fields))
 
     async def _list_all(
-        self, command: str, field: str, item_type: type[T], fields: dict[str, object]
+        self,
+        command: str,
+        items_of: Callable[[dict[str, Any]], list[T]],
+        fields: dict[str, object],
     ) -> list[T]:
         items: list[T] = []
         position: dict[str, object] = {}
         while True:
             result = await self.command(command, **fields, **position)
-            items += _convert(result.get(field), list[item_type])  # type: ignore[valid-type]
+            items += items_of(result)
             if len(items) > MAX_LISTED:
                 raise RequestError(ErrorCode.BAD_REQUEST, "the server's list is too long")
             after = _convert(result, _Next).next
@@ -311,17 +252,3 @@ class ClientCommands:
             if after <= str(position.get("after", "")):
                 raise RequestError(ErrorCode.BAD_REQUEST, "the server's list does not advance")
             position = {"after": after}
-
-
-def _given(**fields: object) -> dict[str, object]:
-    """Return the fields that are not None."""
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _convert(result: object, wanted: type[T]) -> T:
-    try:
-        return msgspec.convert(result, wanted)
-    except msgspec.ValidationError as error:
-        raise RequestError(
-            ErrorCode.BAD_REQUEST, f"the server's answer is malformed: {error}"
-        ) from error

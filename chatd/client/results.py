@@ -8,7 +8,7 @@ import msgspec
 
 from chatd.wire.messages import Message
 
-__all__ = ["BanInfo", "Conversation", "History", "Joined", "RoomInfo"]
+__all__ = ["BanInfo", "Conversation", "History", "Joined", "PersonInfo", "RoomInfo"]
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +45,18 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
     room: str
     members: int = 0
     topic: str = ""
+
+
+class PersonInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """A person in the list of a room's people.
+
+    Attributes:
+        name: The person's name.
+        away: The text of a person who is away, or empty.
+    """
+
+    name: str
+    away: str = ""
 
 
 @dataclass(frozen=True, slots=True)

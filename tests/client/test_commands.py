@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 
 from chatd.client.client import ChatClient
-from chatd.client.results import BanInfo, Joined, RoomInfo
+from chatd.client.results import BanInfo, Joined, PersonInfo, RoomInfo
 from tests.client.cases import CommandsCase
 
 LONG = "x" * 50
@@ -170,6 +170,56 @@ class NameTests(CommandsCase):
         self.assertEqual(self.error(self.alice.rename("Bob")), "name-taken")
         self.assertEqual(self.error(self.alice.rename("a b")), "bad-name")
         self.assertEqual(self.alice.name, "alice")
+
+
+class AwayTests(CommandsCase):
+    """Being away."""
+
+    def events_of_alice(self) -> list[dict[str, Any]]:
+        """Record the events that alice gets from now on."""
+        events: list[dict[str, Any]] = []
+        self.patch(self.alice, "event_received", events.append)
+        return events
+
+    def test_away(self) -> None:
+        """A sender of direct messages is told once, by an event."""
+        events = self.events_of_alice()
+        self.assertEqual(self.result(self.bob.away("lunch")), "lunch")
+        one, _ = self.say(self.alice, "one", "two", to="bob")
+        self.assertEqual(events, [{"event": "away", "name": "bob", "text": "lunch", "ref": one.id}])
+
+    def test_back(self) -> None:
+        """Without a text, the person is back."""
+        events = self.events_of_alice()
+        self.result(self.bob.away("lunch"))
+        self.assertEqual(self.result(self.bob.away()), "")
+        self.say(self.alice, "one", to="bob")
+        self.assertEqual(events, [])
+
+    def test_refused(self) -> None:
+        """A text that is too long is refused."""
+        self.assertEqual(self.error(self.bob.away("x" * 257)), "bad-request")
+
+    def test_people(self) -> None:
+        """The people in a room are listed with their texts."""
+        self.result(self.bob.away("lunch"))
+        self.assertEqual(
+            self.result(self.alice.people("lobby")),
+            [PersonInfo(name="alice"), PersonInfo(name="bob", away="lunch")],
+        )
+        self.assertEqual(self.result(self.alice.who("lobby")), ["alice", "bob"])
+        self.assertEqual(self.error(self.alice.people("cellar")), "no-such-room")
+
+    def test_many_people(self) -> None:
+        """More people than fit in one answer come in several."""
+        clients = [self.server.connect(f"c{number:03}") for number in range(60)]
+        for client in clients:
+            self.result(client.away("\U0001f600" * 256))
+        people = self.result(self.alice.people("lobby"))
+        self.assertEqual(
+            [each.name for each in people], ["alice", "bob", *(c.name for c in clients)]
+        )
+        self.assertTrue(all(each.away for each in people[2:]))
 
 
 class OperatorTests(CommandsCase):

@@ -11,13 +11,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client import commands
 from chatd.client.commands import ClientCommands
 from chatd.client.progress import Progress
-from chatd.client.results import Conversation, Joined
+from chatd.client.results import Conversation, Joined, PersonInfo
 from chatd.errors import RequestError, SessionEnded
 from tests.fakes.handserver import answer_commands, direct, hand_peer, turn
 
 GOOD_ROOM = {"room": "r", "epoch": "e", "seq": 1}
 OTHER_ROOM = {**GOOD_ROOM, "room": "other"}
 JOINED = Joined(room="r", epoch="e", seq=1)
+COMMANDS = {"people": "who"}
+"""The command of each method that has another name."""
 NONSENSE: dict[str, tuple[Callable[[ClientCommands], Deferred[Any]], Iterable[dict[str, Any]]]] = {
     "join": (
         lambda client: client.join("r"),
@@ -26,6 +28,10 @@ NONSENSE: dict[str, tuple[Callable[[ClientCommands], Deferred[Any]], Iterable[di
     "who": (
         lambda client: client.who("r"),
         ({}, {"names": None}, {"names": "alice"}, {"names": [1]}, {"names": ["a"], "next": 5}),
+    ),
+    "people": (
+        lambda client: client.people("r"),
+        ({}, {"names": "a"}, {"names": ["a"], "away": ["a"]}, {"names": ["a"], "away": {"a": 5}}),
     ),
     "rooms": (lambda client: client.list_rooms(), ({}, {"rooms": ["r"]}, {"rooms": [{}]})),
     "conversations": (
@@ -58,7 +64,8 @@ class NonsenseTests(SynchronousTestCase):
 
     def test_any(self) -> None:
         """Each malformed answer fails with `bad-request`, and the session goes on."""
-        for command, (ask, answers) in NONSENSE.items():
+        for method, (ask, answers) in NONSENSE.items():
+            command = COMMANDS.get(method, method)
             for answer in answers:
                 asked = ask(self.client)
                 (header,) = self.answer(asked, answer)
@@ -146,6 +153,13 @@ class NonsenseTests(SynchronousTestCase):
         self.assertEqual(
             self.successResultOf(conversations), [Conversation(other="bob", epoch="e", seq=1)]
         )
+
+    def test_nobody_away(self) -> None:
+        """An old server tells nothing of people who are away, nor does a null."""
+        for answer in ({"names": ["a"]}, {"names": ["a"], "away": None}):
+            asked = self.client.people("r")
+            self.answer(asked, answer)
+            self.assertEqual(self.successResultOf(asked), [PersonInfo(name="a")])
 
     def test_lost_between_pages(self) -> None:
         """A list that the session's end interrupts fails with that end."""
