@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from chatd.chat.names import MAX_TOPIC, check_name, check_room
 from chatd.cli import browsingcommands
 from chatd.cli.arguments import checked as _checked
+from chatd.cli.awaycommand import away, name_of
 from chatd.cli.display import date_and_time
 from chatd.cli.talk import NotDone, Talk
 from chatd.errors import RequestError, SessionEnded
@@ -113,10 +114,10 @@ async def _rooms(talk: Talk) -> None:
 
 async def _who(talk: Talk, room: str | None = None) -> None:
     room = talk.need_room() if room is None else _checked(check_room, room)
-    names = await talk.client.who(room)
-    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
-    listed = ", ".join(names[:_MAX_LISTED]) + more
-    talk.display.note(f"{len(names)} in {room}: {listed}")
+    people = await talk.client.people(room)
+    more = f" and {len(people) - _MAX_LISTED} more" if len(people) > _MAX_LISTED else ""
+    listed = ", ".join(map(name_of, people[:_MAX_LISTED])) + more
+    talk.display.note(f"{len(people)} in {room}: {listed}")
 
 
 async def _msg(talk: Talk, name: str, text: str) -> None:
@@ -189,6 +190,7 @@ COMMANDS = {
     "who": Command("[ROOM]", "list the people in a room", _who),
     "msg": Command("NAME text", "send a direct message", _msg),
     "topic": Command("[text]", "show or set the topic; - clears it", _topic),
+    "away": Command("[text]", "be away; without a text: be back", away),
     "name": Command("NAME", "take another name", _name),
     "history": Command(
         browsingcommands.HISTORY,

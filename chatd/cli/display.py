@@ -34,6 +34,7 @@ _WORDS = {
     "no-topic": "{name} cleared the topic{its}",
     "renamed": "{old_name} is now called {name}",
     "absent": "{name} is not connected; the server keeps the message for that name",
+    "away": "{name} is away: {text}",
     "error": "{message} ({code})",
     "disconnected": "{reason} ({code})",
 }

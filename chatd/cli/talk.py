@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
 
 from chatd.chat.names import fold
+from chatd.cli.awaytext import AwayText
 from chatd.cli.browsing import Browsing
 from chatd.cli.console import ConsoleClient, ConsoleFactory
 from chatd.cli.display import TextDisplay
@@ -56,6 +57,7 @@ class Talk:
         service: Keeps the client connected.
         display: Shows messages, events and notes.
         browsing: Knows how far back the person has read and searched.
+        away: Marks the person as away.
         is_over: Whether the conversation is to end.
     """
 
@@ -71,6 +73,7 @@ class Talk:
     ) -> None:
         self.display = display
         self.browsing = Browsing()
+        self.away = AwayText(display)
         self.is_over = False
         self._reactor = reactor
         self._factory = ConsoleFactory(
@@ -304,3 +307,4 @@ class Talk:
             Deferred.fromCoroutine(self._show_direct(self.client)).addErrback(self._not_shown)
         else:
             self.display.note(f"connected again; you are {event['name']}")
+            Deferred.fromCoroutine(self.away.use_again(self.client)).addErrback(self._not_shown)

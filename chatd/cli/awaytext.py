@@ -1,0 +1,43 @@
+"""`AwayText`: the text of a person at a terminal who is away."""
+
+from __future__ import annotations
+
+from chatd.cli.display import TextDisplay
+from chatd.client.client import ChatClient
+from chatd.errors import RequestError, SessionEnded
+
+__all__ = ["AwayText"]
+
+
+class AwayText:
+    """Marks a person as away, in each session anew: the server's text ends with the session.
+
+    Args:
+        display: Shows notes.
+    """
+
+    def __init__(self, display: TextDisplay) -> None:
+        self._display = display
+        self._text = ""
+
+    async def use(self, client: ChatClient, text: str) -> None:
+        """Mark the person as away with a text, or as back with an empty text.
+
+        Raises:
+            RequestError: The server refuses.
+            SessionEnded: The session ended first.
+        """
+        await client.away(text)
+        self._text = text
+        self._display.note(f"you are away: {text}" if text else "you are not away any more")
+
+    async def use_again(self, client: ChatClient) -> None:
+        """Mark a person who was away in the last session as away in a new session."""
+        if self._text:
+            try:
+                await client.away(self._text)
+            except RequestError as error:
+                self._text = ""
+                self._display.note(f"you are not away any more: {error.message}")
+            except SessionEnded:
+                pass  # the next session is marked
