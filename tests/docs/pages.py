@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 _FENCE = re.compile(r"^```([a-z]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^( *)```([^`\n]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _ANY_FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`\n]*`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)|(?:srcset|src)=\"([^\"]+)\"")
@@ -40,6 +42,17 @@ def first_cells(text: str) -> list[str]:
 def fences(text: str, language: str) -> list[str]:
     """Return the blocks of code in a language."""
     return [code for each, code in _FENCE.findall(text) if each == language]
+
+
+def blocks(text: str) -> list[tuple[str, str]]:
+    """Return the language and the code of each block, also of a block inside of a list."""
+    return [(language, textwrap.dedent(code)) for _, language, code in _BLOCK.findall(text)]
+
+
+def block(name: str, words: str) -> str:
+    """Return the code of the only block of a page that contains some words."""
+    (code,) = [code for _, code in blocks(page(name)) if words in code]
+    return code
 
 
 def links(text: str) -> list[str]:

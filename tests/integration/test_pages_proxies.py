@@ -1,0 +1,109 @@
+"""The page on proxies: HAProxy and nginx take its configurations, and pass clients on."""
+
+import os
+import signal
+import socket
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from twisted.internet import reactor
+
+import chatd
+from tests.docs.pages import block
+from tests.fakes.pems import write_certificate
+from tests.integration.daemons import stop, tcp_port
+from tests.integration.onpage import with_words
+from tests.integration.processes import Process, daemon, run_command
+from tests.integration.sessions import leave
+from tests.integration.tls import tls_client
+from tests.integration.tools import tool
+
+PAGE = "docs/how-to/proxies.md"
+HAPROXY = block(PAGE, "defaults\n")
+HAPROXY_TLS = block(PAGE, "crt /etc/haproxy/chat.pem")
+NGINX = block(PAGE, "stream {")
+NGINX_TLS = block(PAGE, "ssl_certificate ")
+STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+BACKEND = "haproxy:tcp:0:interface=127.0.0.1"
+# Twisted reads certificates with functions that pyOpenSSL has deprecated.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*pyOpenSSL:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:X509:DeprecationWarning"),
+]
+
+
+@contextmanager
+def haproxy(directory, port, front, is_tls):
+    """Run HAProxy with the page's configuration, on a socket that is open already."""
+    program = tool("haproxy")
+    text = HAPROXY
+    if is_tls:
+        before, _, backend = text.partition("frontend chat\n")
+        text = before + HAPROXY_TLS + "\nbackend chatd" + backend.partition("\nbackend chatd")[2]
+    words = {"bind :9999": f"bind fd@{front.fileno()}", "127.0.0.1:9998": f"127.0.0.1:{port}"}
+    if is_tls:
+        words["/etc/haproxy/chat.pem"] = str(directory / "localhost.pem")
+    config = directory / "haproxy.cfg"
+    config.write_text(with_words(text, words))
+    fds = [front.fileno()]
+    checked = run_command(program, "-c", "-f", config, pass_fds=fds)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    with Process(program, "-db", "-f", config, pass_fds=fds) as process:
+        yield process
+
+
+@contextmanager
+def nginx(directory, port, front, is_tls):
+    """Run nginx with the page's configuration, on a socket that is open already."""
+    program = tool("nginx")
+    text = NGINX
+    words = {"listen 9999": "listen {}:{}".format(*front.getsockname())}
+    words["127.0.0.1:9998"] = f"127.0.0.1:{port}"
+    if is_tls:
+        text = text.replace("        listen 9999;\n", NGINX_TLS)
+        pem = str(directory / "localhost.pem")
+        words |= {"/etc/nginx/chat.crt": pem, "/etc/nginx/chat.key": pem}
+    load = f"load_module {STREAM_MODULE};\n" if STREAM_MODULE.exists() else ""
+    around = f"{load}daemon off;\npid {directory}/nginx.pid;\nerror_log stderr info;\nevents {{}}\n"
+    config = directory / "nginx.conf"
+    config.write_text(around + with_words(text, words))
+    command = (program, "-e", "stderr", "-p", str(directory), "-c", str(config))
+    checked = run_command(*command, "-t")
+    assert checked.returncode == 0, checked.stderr
+    # nginx takes the socket over as if from a former nginx.
+    environment = {**os.environ, "NGINX": f"{front.fileno()};"}
+    with Process(*command, env=environment, pass_fds=[front.fileno()]) as process:
+        try:
+            yield process
+        finally:  # ends its workers too
+            process.send_signal(signal.SIGTERM)
+            assert process.wait() == 0, process.errors.text
+
+
+@pytest.fixture
+def front():
+    """Return a socket that listens on a free port, for the proxy."""
+    with socket.create_server(("127.0.0.1", 0)) as made:
+        made.setblocking(False)
+        yield made
+
+
+@pytest.mark.parametrize("is_tls", [False, True], ids=["tcp", "tls"])
+@pytest.mark.parametrize("proxy", [haproxy, nginx])
+async def test_proxy(tmp_path, front, proxy, is_tls):
+    """The proxy passes a session on, and chatd knows the client's address, not the proxy's."""
+    write_certificate(tmp_path / "localhost.pem")
+    key = chatd.write_key_file(tmp_path / "key")
+    with (
+        daemon("--key-file", tmp_path / "key", endpoint=BACKEND) as process,
+        proxy(tmp_path, tcp_port(process), front, is_tls),
+    ):
+        port = front.getsockname()[1]
+        there = tls_client(tmp_path, port) if is_tls else f"tcp:127.0.0.1:{port}"
+        client = await chatd.connect(reactor, there, key=key, name="alice")
+        assert (await client.send("hello")).text == "hello"
+        own_port = client.transport.getHost().port
+        process.output.wait_for(rf"established from .*host='127\.0\.0\.1', port={own_port}\)")
+        await leave(client)
+        stop(process)

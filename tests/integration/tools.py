@@ -1,0 +1,21 @@
+"""The programs of other projects with which tests check what the pages say about them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+_SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"
+
+
+def tool(name: str) -> str:
+    """Return the path of a program; skip the test without it, except in CI, where it must be."""
+    path = shutil.which(name, path=f"{os.environ['PATH']}:{_SYSTEM}")
+    if path is None:
+        reason = f"needs the program {name}: .ci/tools installs it on Debian"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return path
