@@ -136,6 +136,11 @@ class Process:
         self.output.wait_for_end()
         self.errors.wait_for_end()
 
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
     def write(self, data: bytes) -> None:
         """Write to the command's standard input."""
         standard_input: Any = self._process.stdin
