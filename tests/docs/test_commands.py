@@ -1,0 +1,143 @@
+"""The commands for developers on the pages: they name what there is, and a release can be made."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from configparser import ConfigParser
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import ROOT, block, page, section
+
+CONTRIBUTING = "CONTRIBUTING.md"
+MEASURE = "docs/how-to/measure.md"
+TEST = "docs/how-to/test-your-service.md"
+EDITABLE = r"python3 -m venv \.venv && \.venv/bin/pip install -e '\.\[(\w+)\]'"
+
+
+def extras() -> dict[str, list[str]]:
+    """Return the requirements of each extra of the package."""
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    return {name: text.split() for name, text in config["options.extras_require"].items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "follows"),
+    [
+        (CONTRIBUTING, ".venv/bin/nox\n", ".venv/bin/nox"),
+        (MEASURE, "-m bench", ".venv/bin/python -m bench"),
+    ],
+)
+def test_set_up(name, words, follows):
+    """The page installs an extra that exists, which brings what the next line starts."""
+    install, then = block(name, words).splitlines()
+    found = re.fullmatch(EDITABLE, install)
+    assert found is not None
+    assert found[1] in extras()
+    assert then == follows
+    assert follows != ".venv/bin/nox" or "nox" in extras()[found[1]]
+
+
+def test_bench_options():
+    """`python -m bench --help` names each option and each measure on the page."""
+    shown = subprocess.run(
+        [sys.executable, "-m", "bench", "--help"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for name in re.findall(r"^\| `(--\w+)", page(MEASURE), re.MULTILINE):
+        assert name in shown
+    (measures,) = re.findall(r"`python -m bench ([a-z ]+)`", page(MEASURE))
+    for name in measures.split():
+        assert name in shown
+
+
+def test_test_requirements():
+    """What the page on tests installs is what chatd's own tests need."""
+    _, _, *named = block(TEST, "pip install pytest").split()
+    assert set(named) <= set(extras()["test"])
+
+
+def test_example_command():
+    """The command of the page on tests is the command that the test of the examples runs."""
+    _, *command = block(TEST, "python -m pytest").split()
+    assert command == ["-m", "pytest", "examples/test_echo.py"]
+    assert 'EXAMPLES / "test_echo.py"' in page("tests/integration/test_examples.py")
+
+
+class Clone:
+    """A repository with the files of the project, in which a release can be made.
+
+    Args:
+        directory: Where to make it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.path = directory / "clone"
+        self.path.mkdir()
+        for name in ("pyproject.toml", "CHANGELOG.md"):
+            shutil.copy(ROOT / name, self.path)
+        for name in ("changelog.d", "chatd"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, self.path / name, ignore=ignored)
+        self.run("git init -q && git add . && git commit -qm before")
+
+    def run(self, command: str) -> str:
+        """Run a command as a reader of the page does."""
+        name = "git -c user.name=a -c user.email=a@example.org -c commit.gpgsign=false"
+        scripts = Path(sys.executable).parent
+        command = command.replace("git ", f"{name} ").replace(".venv/bin", str(scripts))
+        done = subprocess.run(
+            ["bash", "-ec", command], cwd=self.path, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.mark.skipif(find_spec("towncrier") is None, reason="needs the extra dev")
+def test_release(tmp_path):
+    """The commands write a fragment, gather the changelog, commit and tag."""
+    clone = Clone(tmp_path)
+    clone.run(block(CONTRIBUTING, "towncrier create"))
+    (fragment,) = clone.path.glob("changelog.d/*sheep*")
+    assert fragment.name == "+sheep.added.md"
+    assert fragment.read_text().strip() == "The daemon counts sheep."
+    clone.run("git add .")
+    clone.run(block(CONTRIBUTING, "towncrier build"))
+    assert not list(clone.path.glob("changelog.d/+*"))
+    assert "## 0.2.0, " in (clone.path / "CHANGELOG.md").read_text()
+    assert "The daemon counts sheep." in (clone.path / "CHANGELOG.md").read_text()
+    assert clone.run("git log -1 --format=%s").strip() == "Release 0.2.0"
+    assert clone.run("git status --short") == ""
+    clone.run(block(CONTRIBUTING, "git tag"))
+    assert clone.run("git tag -n").split() == ["0.2.0", "chatd", "0.2.0"]
+
+
+def test_build_and_upload():
+    """The release is built and checked as the session `wheel` does it, which CI runs."""
+    clone, install, build, check = block(CONTRIBUTING, "git clone --branch").splitlines()
+    tag = block(CONTRIBUTING, "git tag").split()[3]
+    assert clone == f"git clone --branch {tag} . ../chatd-{tag} && cd ../chatd-{tag}"
+    session = page("noxfile.py").split("def wheel(")[1]
+    packages = re.findall(r'session\.install\("(\w+)", "(\w+)"\)', session)[0]
+    assert install == f"python3 -m venv .venv && .venv/bin/pip install {' '.join(packages)}"
+    assert build == ".venv/bin/python -m build"
+    assert check == ".venv/bin/twine check --strict dist/*"
+    assert '"-m", "build"' in session
+    assert '"twine", "check", "--strict"' in session
+    used, wheel = block(CONTRIBUTING, ".ci/wheel").split()
+    assert f'"{used}"' in session
+    assert wheel == f"dist/chatd-{tag}-py3-none-any.whl"
+    push, upload = block(CONTRIBUTING, "twine upload").splitlines()
+    assert push == f"git push origin main {tag}"
+    assert upload == ".venv/bin/twine upload dist/*"
+    assert "## Make a release" in page(CONTRIBUTING)
+    assert f"For release {tag}" in section(page(CONTRIBUTING), "Make a release")

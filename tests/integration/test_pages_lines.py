@@ -1,0 +1,74 @@
+"""The lines of the daemon's log and its errors that pages show."""
+
+import re
+import shutil
+import sqlite3
+
+import chatd
+from tests.docs.pages import block
+from tests.integration.daemons import complaint_of, stop, tcp_port
+from tests.integration.onpage import ENVIRONMENT
+from tests.integration.processes import FOREGROUND, daemon, run_command
+
+UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4}"
+
+
+def test_refused_login(tmp_path):
+    """The log has the line of the page on accounts for a wrong password."""
+    (tmp_path / "password").write_text("right\n")
+    (tmp_path / "wrong").write_text("wrong\n")
+    for name in ("password", "wrong"):
+        (tmp_path / name).chmod(0o600)
+    chatd.write_key_file(tmp_path / "key")
+    made = run_command("chatd", "passwd", tmp_path / "passwd", "alice", input="right\n")
+    assert made.returncode == 0, made.stderr
+    line = block("docs/how-to/accounts.md", "refused: code=").strip()
+    line = re.sub(UUID, "ID", line).replace("192.0.2.1", "127.0.0.1")
+    options = ("--key-file", tmp_path / "key", "--password-file", tmp_path / "passwd")
+    with daemon(*options, endpoint="tcp:0:interface=127.0.0.1") as process:
+        command = f"connect tcp:127.0.0.1:{tcp_port(process)} --name alice".split()
+        files = ("--key-file", tmp_path / "key", "--password-file", tmp_path / "wrong")
+        refused = run_command("chatd", *command, *files, input="", env=ENVIRONMENT)
+        assert refused.returncode != 0
+        process.output.wait_for(re.escape(line).replace("ID", UUID))
+        stop(process)
+
+
+def test_copied_directory(tmp_path, data, endpoint):
+    """The log has the line of the page on backups when the directory is a copy."""
+    with daemon("--data", data, endpoint=endpoint) as process:
+        run_command("chatd", "connect", endpoint, input="kept\n")
+        stop(process)
+    copy = tmp_path / "copy"
+    shutil.copytree(data, copy)
+    (_, text, _) = block("docs/how-to/backup.md", "not as its last run").split("…")
+    with daemon("--data", copy, endpoint=endpoint) as process:
+        process.output.wait_for(re.escape(f"{copy}{text}".rstrip()))
+        stop(process)
+
+
+def test_newer_database(data, endpoint):
+    """A daemon refuses a newer database with the line of the page on upgrades."""
+    with daemon("--data", data, endpoint=endpoint) as process:
+        run_command("chatd", "connect", endpoint, input="kept\n")
+        stop(process)
+    with sqlite3.connect(data / "chatd.db") as connection:
+        (known,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute(f"PRAGMA user_version = {known + 1}")
+    connection.close()
+    refused = run_command(*FOREGROUND, "chatd", "--endpoint", endpoint, "--data", data)
+    line = block("docs/how-to/upgrade.md", "newer chatd (schema").strip()
+    versions = f"schema {known + 1}, known up to {known}"
+    assert complaint_of(refused).endswith(re.sub(r"schema \d+, known up to \d+", versions, line))
+
+
+def test_behind_a_proxy(tmp_path):
+    """The endpoint of the page on proxies takes only connections that begin with a header."""
+    text = block("docs/how-to/proxies.md", "--endpoint haproxy:tcp:9998")
+    (endpoint,) = re.findall(r"--endpoint (\S+)", text)
+    with daemon(endpoint=endpoint.replace("9998", "0")) as process:
+        there = f"tcp:127.0.0.1:{tcp_port(process)}"
+        refused = run_command("chatd", "connect", there, input="")
+        assert refused.returncode != 0
+        process.send_signal(15)
+        process.wait()
