@@ -16,7 +16,7 @@ from chatd.daemon.tap import Options
 from tests.docs.pages import ROOT, block, page
 from tests.integration.onpage import ENVIRONMENT, with_words
 from tests.integration.processes import Process, run_command, script
-from tests.integration.tools import tool
+from tests.integration.tools import tool_of_root
 
 PAGE = "docs/how-to/containers.md"
 DOCKERFILE = block(PAGE, "FROM python:")
@@ -80,7 +80,7 @@ def test_python():
 
 def test_image_commands(tmp_path):
     """The commands make the daemon's user and a data directory of that user's, and run twistd."""
-    useradd = tool("useradd")
+    useradd = tool_of_root("useradd")
     (tmp_path / "etc").mkdir()
     before, _, rest = IMAGE["RUN"].partition(" && ")
     assert before.split() == ["pip", "install", "--no-cache-dir", IMAGE["COPY"].split()[1]]

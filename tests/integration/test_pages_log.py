@@ -4,6 +4,7 @@ import getpass
 import grp
 import os
 import re
+import signal
 import subprocess
 from datetime import datetime, timedelta
 
@@ -70,3 +71,16 @@ def test_rotated(endpoint, tmp_path):
     assert not (tmp_path / "chatd.log.1").exists()
     assert (tmp_path / "chatd.log.2").exists()
     assert (tmp_path / "other.log.1").exists()
+
+
+def test_twistd_rotates(endpoint, tmp_path):
+    """At SIGUSR1 twistd moves its logs on by one number, and removes none."""
+    with Daemonized(tmp_path, "--endpoint", endpoint) as process:
+        for number in (1, 2):
+            os.kill(int(process.pid_file.read_text()), signal.SIGUSR1)
+            while not (tmp_path / f"chatd.log.{number}").exists():
+                run_command("chatd", "connect", endpoint, input="")
+        assert "listening on" in (tmp_path / "chatd.log.2").read_text()
+        process.terminate()
+        process.wait()
+        assert "Server Shut Down" in process.log

@@ -21,7 +21,7 @@ from tests.integration.onpage import (
 )
 from tests.integration.processes import Process
 from tests.integration.sessions import leave
-from tests.integration.tools import tool
+from tests.integration.tools import tool, tool_of_root
 
 PAGE = "docs/how-to/systemd.md"
 SERVICE = block(PAGE, "Description=chatd, a chat and message daemon")
@@ -133,7 +133,7 @@ async def test_tried_inetd(tmp_path):
 
 def test_installing(tmp_path):
     """The commands that install make a user and a key file that this user owns."""
-    useradd = tool("useradd")
+    useradd = tool_of_root("useradd")
     environment, *rest = block(PAGE, "python3 -m venv /opt/chatd").splitlines()
     assert environment == "python3 -m venv /opt/chatd && /opt/chatd/bin/pip install ."
     (tmp_path / "etc").mkdir()

@@ -19,3 +19,10 @@ def tool(name: str) -> str:
             pytest.fail(reason)
         pytest.skip(reason)
     return path
+
+
+def tool_of_root(name: str) -> str:
+    """Return the path of a program that only root can use; skip the test for other users."""
+    if os.getuid() != 0:
+        pytest.skip(f"only root can run {name}")
+    return tool(name)

@@ -1,0 +1,178 @@
+"""The numbers in the pages' sentences are those of the code, of the options, and of the tables."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from configparser import ConfigParser
+
+from twisted.python.logfile import LogFile
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+import chatd
+from chatd.chat.commits import MAX_BATCH
+from chatd.chat.names import GUEST, MAX_NAME
+from chatd.connection.keepalive import SILENT_INTERVALS
+from chatd.daemon.process import SELECT
+from chatd.daemon.service import HURRY_S
+from chatd.daemon.tap import Options
+from chatd.daemon.values import DAY_S
+from chatd.server.accounts import MAX_CHECKS
+from chatd.server.attempts import BURST, INTERVAL_S
+from chatd.server.factory import GRACE_S, HEARTBEAT_S
+from chatd.server.limits import Limits
+from chatd.server.throttle import BURST_S
+from chatd.storage.memorystream import MESSAGE_BYTES
+from chatd.storage.sqlite.database import BUSY_TIMEOUT_S
+from chatd.storage.sqlite.store import SQLITE_RETENTION
+from chatd.transport.closing import CLOSE_TIMEOUT_S
+from chatd.transport.lifecycle import READ_BYTES
+from tests.docs.pages import ROOT, block, page, section
+from tests.integration.onpage import read_unit
+
+WORDS = {2: "two", 3: "three", 5: "5", 6: "six", 10: "ten"}
+LIMITS = Limits()
+ROTATED_AT = inspect.signature(LogFile).parameters["rotateLength"].default
+README = "README.md"
+PERFORMANCE = "docs/explanation/performance.md"
+DAEMON = "docs/reference/daemon.md"
+BOUNDS = "docs/reference/bounds.md"
+SYSTEMD = "docs/how-to/systemd.md"
+
+SENTENCES = [
+    (README, f"by default after {SQLITE_RETENTION.max_age_s / DAY_S:g} days"),
+    (README, f"when a room has more than {SQLITE_RETENTION.max_messages:,}"),
+    (README, f"up to {LIMITS.max_sessions:,} sessions by default"),
+    (PERFORMANCE, f"The default bound is {LIMITS.max_sessions:,} sessions"),
+    (PERFORMANCE, f"after {MAX_BATCH:,} messages"),
+    (PERFORMANCE, f"Reading {READ_BYTES // 1024} KiB at a time"),
+    ("docs/explanation/design.md", f"in one transaction, {MAX_BATCH:,} at most"),
+    ("docs/explanation/design.md", f"{WORDS[SILENT_INTERVALS].title()} silent intervals end"),
+    ("docs/explanation/delivery.md", f"the same, after {WORDS[int(BUSY_TIMEOUT_S)]} seconds"),
+    ("docs/explanation/delivery.md", f"A message counts {MESSAGE_BYTES:,} bytes in addition"),
+    (DAEMON, f"{WORDS[SILENT_INTERVALS]} silent intervals end a session"),
+    (DAEMON, "gives the store one second" if HURRY_S == 1 else ""),
+    (BOUNDS, f"does not read that within {CLOSE_TIMEOUT_S:g} seconds"),
+    (BOUNDS, f"a burst may hold {WORDS[int(BURST_S)]} seconds' worth"),
+    (BOUNDS, f"reading pauses for up to {BURST_S:g} s"),
+    (BOUNDS, f"With `twistd --reactor select` there are at most {SELECT:,}"),
+    ("docs/reference/client.md", f"1 to {MAX_NAME} characters without spaces"),
+    ("docs/reference/codes.md", f"{WORDS[SILENT_INTERVALS]} heartbeat intervals were silent"),
+    ("docs/how-to/accounts.md", f"may try {WORDS[BURST]} wrong passwords at once"),
+    ("docs/how-to/accounts.md", f"one more every {WORDS[int(INTERVAL_S)]} seconds"),
+    ("docs/how-to/accounts.md", f"checks {WORDS[MAX_CHECKS]} passwords at a time"),
+    ("docs/how-to/accounts.md", f"Their names begin with `{GUEST}`"),
+    ("docs/how-to/containers.md", f"chatd's `--grace`, which is {GRACE_S:g}"),
+    ("docs/how-to/log-rotation.md", f"when it reaches {ROTATED_AT:,} bytes"),
+    ("docs/how-to/proxies.md", f"one each {HEARTBEAT_S:g} seconds (`--heartbeat`)"),
+    ("docs/how-to/proxies.md", f"must be longer than {WORDS[SILENT_INTERVALS]} of them"),
+    ("docs/how-to/ssh.md", f"after {WORDS[SILENT_INTERVALS]} silent heartbeats"),
+    (
+        "docs/explanation/security.md",
+        f"A connection without a session ends after {LIMITS.handshake_timeout_s:g} seconds",
+    ),
+    (SYSTEMD, f"{LIMITS.max_sessions} sessions, and {LIMITS.max_unestablished} connections"),
+    (SYSTEMD, f"as long again to close its store: {2 * GRACE_S:g} by default"),
+    ("SECURITY.md", "(`chatd --version`)"),
+]
+"""Sentences, each on its page, with the numbers of the code."""
+
+RANGES = [
+    ("heartbeat", "0.01", "86400"),
+    ("grace", "0", "3600"),
+    ("handshake-timeout", "0.01", "3600"),
+    ("max-content", "4", None),
+    ("max-first-frame", "512", None),
+]
+"""Options with the least and the greatest value that the tables give."""
+
+
+def words_of(name: str) -> str:
+    """Return a page with single spaces between all words."""
+    return " ".join(page(name).split())
+
+
+def rates() -> dict[str, list[float]]:
+    """Return the rows of the table of deliveries, by the server's name."""
+    text = page(PERFORMANCE).split("Millions of deliveries")[1].split("One message at a time")[0]
+    rows = re.findall(r"^\| ([\w, ]+?) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|$", text, re.MULTILINE)
+    return {name: [float(figure) for figure in figures] for name, *figures in rows}
+
+
+class SentenceTests(SynchronousTestCase):
+    """Sentences with numbers that the code defines."""
+
+    def test_numbers(self) -> None:
+        """Each sentence is on its page, with the number of the code."""
+        for name, sentence in SENTENCES:
+            self.assertTrue(sentence)
+            self.assertIn(sentence, words_of(name), name)
+
+    def test_ranges(self) -> None:
+        """Each option takes the least and the greatest value of its row, and no other."""
+        pages = words_of(DAEMON) + words_of(BOUNDS)
+        for name, least, greatest in RANGES:
+            said = f"{least} to {greatest}" if greatest else f"{least} "
+            (row,) = re.findall(rf"\| `--{name} .*?\|.*?\|", pages)
+            self.assertIn(said, row)
+            for value in filter(None, (least, greatest)):
+                Options().parseOptions([f"--{name}", value])
+            below = "-1" if least == "0" else str(float(least) / 2)
+            for value in (below, f"{greatest}1" if greatest else below):
+                with self.assertRaises(UsageError, msg=f"{name} {value}"):
+                    Options().parseOptions([f"--{name}", value])
+
+    def test_descriptors(self) -> None:
+        """The service's file descriptors are enough for the default bounds."""
+        service = read_unit(block(SYSTEMD, "LimitNOFILE=65536"))["Service"]
+        needed = LIMITS.max_sessions + LIMITS.max_unestablished
+        self.assertGreater(int(service["LimitNOFILE"]), needed)
+
+    def test_coverage(self) -> None:
+        """CONTRIBUTING.md gives the bound on coverage of the configuration."""
+        config = ConfigParser()
+        config.read(ROOT / "setup.cfg")
+        bound = config["coverage:report"]["fail_under"]
+        self.assertIn(
+            f"which branches the tests reach, {bound} % at least", words_of("CONTRIBUTING.md")
+        )
+
+    def test_methods(self) -> None:
+        """The commands that the page on bots lists are methods of the client."""
+        (listed,) = re.findall(
+            r"Each command is a method: (.*?)\. `send", words_of("docs/tour/first-bot.md")
+        )
+        for name in re.findall(r"`(\w+)`", listed):
+            self.assertTrue(inspect.isfunction(getattr(chatd.ChatClient, name)), name)
+
+
+class PerformanceTests(SynchronousTestCase):
+    """Sentences about figures agree with the tables of figures."""
+
+    def test_ratios(self) -> None:
+        """What the first paragraphs say of the peers follows from the table."""
+        table, text = rates(), words_of(PERFORMANCE)
+        own = table["chatd"]
+        self.assertIn(f"{own[2] / table['Redis'][2]:.2f} of what Redis delivers", text)
+        for name in ("NATS", "InspIRCd", "ngIRCd", "Mosquitto"):
+            self.assertGreater(own[2], table[name][2], name)
+        ratios = [table[name][1] / own[1] for name in ("NATS", "Redis", "InspIRCd")]
+        self.assertIn("3 to 4.5 times faster", text)
+        self.assertTrue(all(2.95 <= ratio < 4.55 for ratio in ratios), ratios)
+        self.assertIn(f"NATS {table['NATS'][0] / own[0]:.0f} times", text)
+
+    def test_idle_sessions(self) -> None:
+        """The memory of 10,000 sessions follows from that of one."""
+        text = words_of(PERFORMANCE)
+        (each,) = re.findall(r"login, ms of the server's CPU \|.*?\| chatd \| ([\d.]+) ", text)
+        (total,) = re.findall(r"10,000 idle sessions take (\d+) MiB", text)
+        self.assertEqual(int(total), round(float(each) * 10_000 / 1024))
+        self.assertIn(f"An idle session takes {float(each):.1f} KiB", words_of(README))
+
+    def test_readme(self) -> None:
+        """README's rate is that of the table: messages to a room of 100, and deliveries."""
+        deliveries = rates()["chatd"][2]
+        text = section(page(README), "Is it for you?")
+        self.assertIn(f"{int(deliveries)} million deliveries", text)
+        self.assertIn(f"{int(deliveries) * 10_000:,} messages a second", text)
