@@ -34,7 +34,7 @@ pytestmark = [
 
 
 @contextmanager
-def haproxy(directory, port, front, is_tls):
+def haproxy(directory, port, front, is_tls, options="send-proxy-v2"):
     """Run HAProxy with the page's configuration, on a socket that is open already."""
     program = tool("haproxy")
     text = HAPROXY
@@ -42,6 +42,7 @@ def haproxy(directory, port, front, is_tls):
         before, _, backend = text.partition("frontend chat\n")
         text = before + HAPROXY_TLS + "\nbackend chatd" + backend.partition("\nbackend chatd")[2]
     words = {"bind :9999": f"bind fd@{front.fileno()}", "127.0.0.1:9998": f"127.0.0.1:{port}"}
+    words["send-proxy-v2"] = options
     if is_tls:
         words["/etc/haproxy/chat.pem"] = str(directory / "localhost.pem")
     config = directory / "haproxy.cfg"
@@ -106,4 +107,13 @@ async def test_proxy(tmp_path, front, proxy, is_tls):
         own_port = client.transport.getHost().port
         process.output.wait_for(rf"established from .*host='127\.0\.0\.1', port={own_port}\)")
         await leave(client)
+        stop(process)
+
+
+def test_health_check(tmp_path, front):
+    """Chatd logs each of HAProxy's health checks as not established."""
+    with daemon(endpoint=BACKEND) as process:
+        port = tcp_port(process)
+        with haproxy(tmp_path, port, front, False, "send-proxy-v2 check inter 10ms"):
+            process.output.wait_for("not established from ")
         stop(process)
