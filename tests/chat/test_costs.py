@@ -29,7 +29,7 @@ class CrowdTests(ChatCase):
         return sum(len(person.take()) for person in self.people)
 
     def test_joining(self):
-        """Joining costs the same as in an empty room, and no other member is told."""
+        """Joining costs the same as in an empty room, and no other member gets an event."""
         self.store.asked.clear()
         late = self.chat.arrive("late", rooms=())
         self.counts()
@@ -43,7 +43,7 @@ class CrowdTests(ChatCase):
         self.assertEqual(self.told(), 0)
 
     def test_leaving(self):
-        """Leaving or vanishing costs one step, and no other member is told."""
+        """Leaving or vanishing costs one step, and no other member gets an event."""
         self.store.asked.clear()
         self.ask(self.people[-1], "leave", room="lobby")
         self.assertEqual(self.counts(), Counter({"deliver_early": 1, "tell": 1}))

@@ -60,13 +60,13 @@ class PresenceTests(ChatCase):
         self.chat.end_turn()
 
     def test_joined(self):
-        """The members of a room are told of a new member; the new member itself is not."""
+        """The members of a room get an event about a new member; the new member gets none."""
         bob = self.chat.arrive("bob")
         self.assertEqual(self.hear(self.ann), [presence.joined("lobby", "bob")])
         self.assertEqual(bob.take(), [])
 
     def test_left(self):
-        """The members that stay are told of a member that leaves or vanishes."""
+        """The members that stay get an event about a member that leaves or vanishes."""
         bob, cat = self.chat.arrive("bob"), self.chat.arrive("cat")
         self.hear(self.ann)
         bob.take()
@@ -77,7 +77,7 @@ class PresenceTests(ChatCase):
         self.assertEqual(bob.take(), [])
 
     def test_silent(self):
-        """When all members depart, no member is told."""
+        """When all members depart, no member gets an event."""
         bob = self.chat.arrive("bob")
         self.hear(self.ann)
         self.hub.roster.depart(bob, is_silent=True)
@@ -125,7 +125,7 @@ class PresenceTests(ChatCase):
 
 class PresenceLimitTests(ChatCase):
     def test_limit(self):
-        """Up to the limit, members are told of arrivals, departures and renames; above, not."""
+        """Members get events about arrivals, departures and renames only up to the limit."""
         chat = self.make_chat(presence_limit=3)
         ann, bob, cat = (chat.arrive(name) for name in ("ann", "bob", "cat"))
         chat.end_turn()
@@ -153,7 +153,7 @@ class RenameTests(ChatCase):
         self.ann.take()
 
     def test_told_once(self):
-        """Each member that shares rooms is told once; the renamed member gets the RESULT."""
+        """Each member that shares rooms gets one event; the renamed member gets the RESULT."""
         cat = self.chat.arrive("cat", rooms=("coffee",))
         dan = self.chat.arrive("dan", rooms=("cocoa",))
         self.chat.end_turn()
@@ -165,7 +165,7 @@ class RenameTests(ChatCase):
         self.assertNotIn(renamed[0], self.ann.take())
 
     def test_of_two(self):
-        """The only other member of a room is told, too."""
+        """The only other member of a room gets the event, too."""
         self.ask(self.ann, "name", name="anna")
         self.assertEqual(self.hear(self.bob), [presence.renamed("ann", "anna")])
 
@@ -188,13 +188,13 @@ class RenameTests(ChatCase):
         self.assertEqual(self.ask(self.bob, "name", name="Ann"), {"name": "Ann"})
 
     def test_other_spelling(self):
-        """A member can take another spelling of its own name; the others are told."""
+        """A member can take another spelling of its own name; the others get an event."""
         self.assertEqual(self.ask(self.ann, "name", name="ANN"), {"name": "ANN"})
         self.assertEqual(self.hear(self.bob), [presence.renamed("ann", "ANN")])
         self.assert_refused("name-taken", self.bob, "name", name="ann")
 
     def test_same(self):
-        """If a member takes the name that it has, no member is told."""
+        """If a member takes the name that it has, no member gets an event."""
         self.ask(self.ann, "name", name="ann")
         self.assertEqual(self.hear(self.bob), [])
 
@@ -264,7 +264,7 @@ class DirectTests(ChatCase):
         self.assertEqual((result["count"], texts(dan.take())), (1, ["psst"]))
 
     def test_refused(self):
-        """A message both to a room and to a name is refused, and so is one to a bad name."""
+        """The hub refuses a message both to a room and to a name, and a message to a bad name."""
         self.chat.say(self.ann, "psst", to="bob", room="lobby")
         self.chat.say(self.ann, "psst", to="b b")
         self.assertEqual(codes(self.hear(self.ann)), ["bad-request", "bad-name"])

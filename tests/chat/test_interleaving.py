@@ -145,7 +145,7 @@ class Interleaving:
             self.chat.delivery.drain_next()
 
     def _ear(self):
-        """Return a random person; replace a person that is gone by a new one of the same name."""
+        """Return a random person; a new person takes the name of a person that is gone."""
         name = self.random.choice(NAMES)
         if name not in self.ears:
             ear = Ear(self.chat.arrive(name, rooms=()), self.record)
@@ -171,7 +171,7 @@ class Interleaving:
             run()
 
     def check(self):
-        """Check the messages of all persons, and forget those who are gone."""
+        """Check the messages of all persons, and forget the persons that are gone."""
         for ear in [*self.ears.values(), self.keeper]:
             ear.listen()
         self.ears = {name: ear for name, ear in self.ears.items() if not ear.person.is_over}

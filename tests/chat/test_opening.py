@@ -94,7 +94,7 @@ class TopicTests(ChatCase):
         self.ann.take()
 
     def test_set(self):
-        """A new topic is told to a room's members once, and to a later member in its RESULT."""
+        """A room's members get a new topic once; a later member gets it in its RESULT."""
         self.assertEqual(self.ask(self.ann, "topic", room="Lobby")["topic"], "")
         result = self.ask(self.ann, "topic", room="LOBBY", topic="All the tea")
         self.assertEqual(result, {"room": "lobby", "topic": "All the tea"})
@@ -104,7 +104,7 @@ class TopicTests(ChatCase):
         self.assertEqual(self.ask(cat, "join", room="lobby")["topic"], "All the tea")
 
     def test_same(self):
-        """If a member sets the topic that the room has, no member is told."""
+        """If a member sets the topic that the room has, no member gets an event."""
         self.ask(self.ann, "topic", room="lobby", topic="tea")
         self.bob.take()
         self.assertEqual(self.ask(self.ann, "topic", room="lobby", topic="tea")["topic"], "tea")

@@ -15,7 +15,7 @@ class RejoinTests(ResumeCase):
         self.ann.take()
 
     def test_without_a_place(self):
-        """A member that joins again gets the state of the room, and no other member is told."""
+        """A member that joins again gets the state of the room; no other member gets an event."""
         result, missed = self.join()
         self.assertEqual((result["seq"], result["members"], missed), (5, 2, []))
         self.assertEqual(self.hear(self.ann), [])
@@ -50,7 +50,7 @@ class RejoinTests(ResumeCase):
         self.assertEqual(seqs(self.bob.take()), [4, 5, 6])
 
     def test_leaves_by_vanishing(self):
-        """A member that vanishes while it catches up has left, and the others are told."""
+        """A member that vanishes while it catches up has left, and the others get an event."""
         self.store.page = 2
         self.delivery.is_slow = True
         cat = self.chat.arrive("cat")
@@ -128,7 +128,7 @@ class UnorderedTests(ResumeCase):
         self.assertEqual(seqs(self.hear(self.bob)), [7])
 
     def test_others_come_meanwhile(self):
-        """A member that catches up is told of arrivals and departures at once."""
+        """A member that catches up gets arrivals and departures at once."""
         self.store.is_slow = False
         self.join()
         self.store.is_slow = True

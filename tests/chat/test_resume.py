@@ -62,7 +62,7 @@ class RecoveredTests(ResumeCase):
         self.assertEqual([each.ref for each in self.hear(self.bob)], [None])
 
     def test_goes_on(self):
-        """New messages follow, and the others are told of the arrival."""
+        """New messages follow, and the others get an event about the arrival."""
         self.ann.take()
         self.join(after=4)
         self.chat.say(self.ann, "six")
@@ -77,7 +77,7 @@ class RecoveredTests(ResumeCase):
         self.assertNotIn("lobby", self.bob.rooms)
 
     def test_second_session(self):
-        """A name with a second session counts once in the RESULT, and no member is told."""
+        """A name with a second session counts once in the RESULT; no member gets an event."""
         one = self.chat.arrive("dan", account=True)
         self.chat.end_turn()
         self.ann.take()
@@ -161,7 +161,7 @@ class PagesTests(ResumeCase):
         self.assertEqual(seqs(self.hear(self.bob)), [7])
 
     def test_vanished_in_the_middle(self):
-        """A member that vanishes while it catches up leaves no state behind; no member is told."""
+        """A member that vanishes while it catches up leaves no state; no member gets an event."""
         self.hear(self.ann)
         done = self.chat.command(self.bob, "join", room="lobby", after=0)
         self.delivery.vanish(self.bob)

@@ -24,7 +24,7 @@ BANS = [
 
 class BanTests(StoreCase):
     def test_of_somebody(self):
-        """A ban is of a name, an address or both, and never of neither."""
+        """A ban has a name, an address or both."""
         self.assertIsNone(Ban(name="eve").until)
         self.assertIsNone(Ban(address="::1").name)
         with pytest.raises(ValueError, match="a name or an address"):

@@ -218,7 +218,7 @@ class OwnerTests(FileCase):
         self.assertEqual(self.refusal(0o440, group=0, user=0), f"chmod 600 {self.path}")
 
     def test_remedies(self) -> None:
-        """A user that can chmod the file is told so; others learn how containers set its mode."""
+        """A user that can run `chmod` gets that advice; others learn how containers set modes."""
         for user in (0, 1000):
             self.assertEqual(self.refusal(0o644, owner=1000, user=user), f"chmod 600 {self.path}")
         for user, options in (

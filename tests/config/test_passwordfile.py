@@ -57,7 +57,7 @@ class CheckAccountTests(SynchronousTestCase):
         self.assertEqual(check_account("a:b#c"), "a:b#c")
 
     def test_bad(self):
-        """A name that no member can have is refused, and so is one that begins like a comment."""
+        """A name that no member can have is refused, and a name that begins like a comment too."""
         for name in ("", "two words", "x" * 33, "a\nb", "#alice"):
             with self.assertRaises(ConfigurationError):
                 check_account(name)
@@ -189,7 +189,7 @@ class VerifyTests(PasswordFileTestCase):
             self.assertIsNone(loaded.verify(name, password), (name, password))
 
     def test_composed(self):
-        """A password is the same from a keyboard that composes characters and one that does not."""
+        """A password is the same from keyboards that compose characters and from others."""
         self.set("alice", COMPOSED)
         self.assertEqual(self.load().verify("alice", DECOMPOSED), "alice")
 

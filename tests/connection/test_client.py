@@ -306,7 +306,7 @@ class KeyMismatchTests(SynchronousTestCase):
             self.assertEqual(pair.server.end_reason.code, "connection-lost")
 
     def test_key_required(self):
-        """A client without a key is told to use the server's key file."""
+        """A client without a key gets an error that asks for the server's key file."""
         self.check_mismatch(KEY, None, "key-required", "--key-file")
 
     def test_key_unexpected(self):
@@ -314,7 +314,7 @@ class KeyMismatchTests(SynchronousTestCase):
         self.check_mismatch(None, KEY, "key-unexpected", "without")
 
     def test_wrong_key(self):
-        """A client with another key is told that the keys differ."""
+        """A client with another key gets an error that says that the keys differ."""
         self.check_mismatch(KEY, OTHER_KEY, "wrong-key", "same key file")
 
     def test_no_server(self):

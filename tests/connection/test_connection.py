@@ -53,7 +53,7 @@ class FaultCases(SideCases):
             self.assertEqual(peer.hear(), [])
 
     def test_told_when_acted_on(self):
-        """The peer is told of a fault after the owner has acted on it, and not before."""
+        """The peer learns of a fault only after the owner has acted on it."""
         peer = self.at(State.ESTABLISHED)
         hello, fault = peer.say_fault(HELLO)
         self.assertEqual((hello, fault.error.code), (HELLO, "bad-length"))

@@ -64,7 +64,7 @@ async def test_unix(unix_socket, path):
 
 
 async def test_by_name(unix_socket, path):
-    """Sockets are told apart by their names, and an unrequested socket is left alone."""
+    """The daemon finds sockets by their names, and does not touch an unrequested socket."""
     with (
         socket.create_server(("127.0.0.1", 0)) as tcp,
         socket.create_server(("127.0.0.1", 0)) as other,

@@ -74,7 +74,7 @@ async def test_options(endpoint):
 
 
 async def test_everyone_is_told(endpoint, tmp_path):
-    """At SIGTERM every client is told to reconnect, before the process ends."""
+    """At SIGTERM the daemon asks every client to reconnect, before the process ends."""
     with daemon(endpoint=endpoint) as process:
         clients = await all_of(chatd.connect(reactor, endpoint) for _ in range(20))
         process.send_signal(signal.SIGTERM)

@@ -52,7 +52,7 @@ def test_bad_option(options, expected, tmp_path):
 
 @pytest.mark.parametrize("program", [("twist",), ("twistd",)], ids=["twist", "twistd"])
 def test_bad_option_of_any_program(program, tmp_path):
-    """So it is with every program that starts the daemon, in the background too."""
+    """Every program that starts the daemon reports a bad option, in the background too."""
     completed = run_command(*program, "chatd", "--endpoint", "bogus", cwd=tmp_path)
 
     assert "bad endpoint 'bogus'" in complaint_of(completed)

@@ -33,7 +33,7 @@ async def network(key):
 
 @with_and_without_key
 async def test_both_sides(key):
-    """Both sides notice, the others are told, and the name is free again."""
+    """Both sides notice, the others get an event, and the name is free again."""
     async with network(key) as (server, proxy):
         bob = await connect(server, "bob", key=key, protocol=Witness)
         alice = await connect(proxy, "alice", key=key)

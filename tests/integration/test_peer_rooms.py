@@ -83,7 +83,7 @@ class RoomPromises(PeerMixin):
         self.assertEqual(third.expect(Type.MESSAGE).header["id"], "first")
 
     def test_nobody_of_that_name(self):
-        """A message to a name without a session is kept, and the sender is told."""
+        """The server keeps a message to a name without a session, and tells the sender."""
         peer = self.join()
         nobody = self.name()
         peer.say("psst", to=nobody)

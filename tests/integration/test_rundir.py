@@ -48,7 +48,7 @@ def test_in_the_foreground(tmp_path):
 
 
 def test_in_the_background(tmp_path):
-    """So it is when the daemon leaves its terminal."""
+    """A daemon that leaves its terminal finds its relative paths, too."""
     prepare(tmp_path)
     with Daemonized(tmp_path, *OPTIONS, program=("--rundir", "run")) as process:
         assert process.started.returncode == 0, process.started.stderr

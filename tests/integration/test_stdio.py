@@ -147,7 +147,7 @@ def test_last_words(tmp_path):
 
 
 def test_goodbye(tmp_path):
-    """When the daemon is stopped, the peer is told, and sees the end."""
+    """A daemon that stops tells its peer, and the peer sees the end."""
     with StdioDaemon(tmp_path) as daemon:
         daemon.peer.establish("alice")
         daemon.process.send_signal(signal.SIGTERM)

@@ -35,7 +35,7 @@ def end(terminal, number):
 @each_signal
 @pytest.mark.parametrize("kind", ["xterm", "dumb"])
 def test_at_a_prompt(endpoint, number, kind):
-    """A signal at the prompt ends the command; the server is told."""
+    """A signal at the prompt ends the command, which says goodbye to the server."""
     with daemon(endpoint=endpoint) as server, alice_at(endpoint, TERM=kind) as alice:
         alice.screen.wait_for(PROMPT)
         alice.type("half a line")
@@ -93,7 +93,7 @@ def test_where_a_password_is_asked_for(tmp_path, endpoint, number, command):
 
 @pytest.mark.parametrize("kind", ["xterm", "dumb"])
 def test_terminal_is_gone(endpoint, kind):
-    """If the terminal hangs up, the server is told."""
+    """If the terminal hangs up, the client says goodbye to the server."""
     with daemon(endpoint=endpoint) as server, alice_at(endpoint, TERM=kind) as alice:
         alice.screen.wait_for(PROMPT)
         alice.hang_up()

@@ -71,7 +71,7 @@ async def test_cannot_be_opened(endpoint, tmp_path):
 
 
 async def test_twist(endpoint, tmp_path):
-    """So it is with `twist`, with a relative path."""
+    """`twist` reopens its log too, with a relative path."""
     log, old = tmp_path / "twist.log", tmp_path / "old.log"
     program = ("twist", "--log-format=text", "--log-file=twist.log", "chatd")
     with Process(*program, "--endpoint", endpoint, cwd=tmp_path) as process:

@@ -1,4 +1,4 @@
-"""A daemon that is told to stop: no new clients, a goodbye to all, and an end in time."""
+"""A daemon that gets a signal to stop takes no new clients, says goodbye, and ends in time."""
 
 import re
 import signal
@@ -102,7 +102,7 @@ def test_who_does_not_read(endpoint, peers, grace):
 @pytest.mark.parametrize("first", STOPS)
 @pytest.mark.parametrize("second", STOPS)
 def test_in_a_hurry(endpoint, peers, first, second):
-    """Told twice, in any way, it waits neither for such a peer nor for others."""
+    """After a second signal, of any kind, the daemon waits for no peer."""
     with daemon(*FOR_EVER, endpoint=endpoint, program=PATIENT) as process:
         _, speaker = stall(peers)
         process.send_signal(first)
@@ -112,7 +112,7 @@ def test_in_a_hurry(endpoint, peers, first, second):
 
 
 def test_often(endpoint, peers):
-    """However often it is told, it ends once."""
+    """However many signals the daemon gets, it ends once."""
     with daemon(*FOR_EVER, endpoint=endpoint, program=PATIENT) as process:
         stubborn = peers("stubborn")
         process.send_signal(signal.SIGTERM)

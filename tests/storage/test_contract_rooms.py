@@ -108,7 +108,7 @@ class RoomsContract(ContractMixin):
         self.assertEqual(store.head().oldest, 2)
 
     def test_conversations(self):
-        """Each name has its own conversations, including the one with itself."""
+        """Each name has its own conversations, also with itself."""
         store = self.store_with(Retention(max_age_s=10))
         names = [("ann", "bob"), ("cy", "ann"), ("ann", "ann"), ("bob", "cy")]
         store.append([entry("1", stream=direct_stream(*pair)) for pair in names])

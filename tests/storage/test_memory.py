@@ -31,7 +31,7 @@ class MemoryStoreTests(StoreCase):
         self.assertEqual(store.ids(), ["b", "c"])
 
     def test_max_streams(self):
-        """If there are too many streams, the one with the longest silence is forgotten."""
+        """If there are too many streams, the store drops the stream with the longest silence."""
         store = Calls(self, self.make_memory(max_streams=2))
         for stream in (LOBBY, DIRECT, LOBBY):
             store.append([entry(str(self.now), stream=stream)])

@@ -245,7 +245,7 @@ class HandshakeTimeoutTests(ProtocolCase):
     """The handshake has a time limit."""
 
     def test_too_slow(self) -> None:
-        """A peer that is not established in time is told, and the connection is closed."""
+        """A peer that is not established in time gets the reason, and the connection closes."""
         self.peer.take()
         self.clock.advance(HANDSHAKE_TIMEOUT_S - 0.01)
         self.assertEqual(self.peer.count_writes(), 0)
@@ -333,7 +333,7 @@ class FailureTests(SynchronousTestCase):
         self.check_failed()
 
     def test_cannot_act(self) -> None:
-        """A failure to act on received bytes ends the session, and the peer is told."""
+        """A failure to act on received bytes ends the session, and the peer gets the reason."""
         peer = self.connect()
         peer.take()
         self.protocol.failing = ("act_on",)

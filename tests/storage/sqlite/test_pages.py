@@ -12,7 +12,7 @@ from tests.storage.stores import LOBBY, AtOnce, StoreCase, entries, entry
 
 class LookUpTests(StoreCase):
     def test_pages_cost_what_they_hold(self):
-        """A page of a long list takes the database as many steps as one of a short list."""
+        """A page of a long list takes the database as many steps as a page of a short list."""
         streams, database = self.make_streams()
         steps: list[Any] = []
 

@@ -24,7 +24,7 @@ class UpgradeTests(StoreCase):
         self.downgrade(database.path)
 
     def downgrade(self, path):
-        """Replace a database by one of the version before, with the same rows."""
+        """Replace a database by a database of the version before, with the same rows."""
         older = path.with_name("older.db")
         with closing(sqlite3.connect(older, isolation_level=None)) as connection:
             migrate(connection, VERSION_BEFORE)
