@@ -197,7 +197,7 @@ class SameIdTests(JournalCase):
         self.assertEqual(self.hub.roster.rooms["lobby"].seq, 1)
 
     def test_again_in_the_same_batch(self):
-        """The same holds while the first message is not stored yet."""
+        """A message sent again gets the first receipt, also before the first message is stored."""
         for _ in range(3):
             self.say("hello")
         self.chat.finish()

@@ -232,7 +232,7 @@ class DirectTests(ChatCase):
             self.assertEqual(self.cat.take(), [])
 
     def test_header(self):
-        """It has the sender's name and the recipient's own spelling, and no room."""
+        """A direct message has the sender's name, the recipient's own spelling, and no room."""
         self.chat.say(self.ann, "psst", to="BOB", id="m1")
         (said,) = self.hear(self.ann)
         header = said.header

@@ -202,7 +202,7 @@ class OwnerTests(FileCase):
             self.assertEqual(self.read(mode, group=0), b"x")
 
     def test_open_to_more(self) -> None:
-        """It is refused if others may read it or the group may do more, whatever its owner."""
+        """A file that others may read, or its group write or execute, is refused, of any owner."""
         for mode in (0o444, 0o644, 0o660, 0o450, 0o441, 0o460, 0o442, 0o404):
             for owner in (0, 1000, 2000):
                 self.refusal(mode, owner=owner)
@@ -295,7 +295,7 @@ class OverwriteTests(FileCase):
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o640)
 
     def test_directory_that_cannot_be_written(self) -> None:
-        """So is a file whose directory is another user's, or on a disk that is read-only."""
+        """A file in another user's directory, or on a read-only disk, is overwritten."""
         for number in (errno.EROFS, errno.EACCES, errno.EPERM):
             self.refuse("mkstemp", number)
             self.check(b"%d" % number)

@@ -393,13 +393,13 @@ class MachineTests(SynchronousTestCase):
         run_state_machine_as_test(ServerMachine, settings=bounded)
 
     def test_client(self):
-        """So does a client without a key."""
+        """A client without a key keeps all rules, after any calls and any bytes."""
         run_state_machine_as_test(ClientMachine, settings=bounded)
 
     def test_secure_server(self):
-        """So does a server with a key."""
+        """A server with a key keeps all rules, after any calls and any bytes."""
         run_state_machine_as_test(SecureServerMachine, settings=bounded)
 
     def test_secure_client(self):
-        """So does a client with a key."""
+        """A client with a key keeps all rules, after any calls and any bytes."""
         run_state_machine_as_test(SecureClientMachine, settings=bounded)

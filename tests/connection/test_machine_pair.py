@@ -238,7 +238,7 @@ class PairMachine(RuleBasedStateMachine):
 
 
 class DamagingMachine(PairMachine):
-    """The same, with one changed byte."""
+    """A server and a client without a key; the network changes one byte."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -290,7 +290,7 @@ class SecurePairMachine(PairMachine):
 
 
 class SecureDamagingMachine(DamagingMachine):
-    """The same, with one changed byte."""
+    """A server and a client with a key; the network changes one byte."""
 
     key = KEY
 
@@ -309,7 +309,7 @@ class PairTests(SynchronousTestCase):
         run_state_machine_as_test(PairMachine, settings=bounded)
 
     def test_pieces_with_a_key(self):
-        """The same holds for records."""
+        """All records arrive once and in order, however the bytes are cut."""
         run_state_machine_as_test(SecurePairMachine, settings=bounded)
 
     def test_damage(self):
@@ -317,5 +317,5 @@ class PairTests(SynchronousTestCase):
         run_state_machine_as_test(DamagingMachine, settings=bounded)
 
     def test_damage_with_a_key(self):
-        """The same holds for records."""
+        """Damage is found and reported with the right code, and no damaged record arrives."""
         run_state_machine_as_test(SecureDamagingMachine, settings=bounded)

@@ -168,7 +168,7 @@ def test_not_utf_8(endpoint):
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
 def test_other_encodings(endpoint, tmp_path, encoding):
-    """Nothing of a file or a pipe with the mark of UTF-16 or UTF-32 is sent."""
+    """The client sends nothing of a file or a pipe with the mark of UTF-16 or UTF-32."""
     file = tmp_path / "lines"
     file.write_bytes("\ufeffone\ntwo\n".encode(encoding))
     piped = file.read_bytes().decode("utf-8", "surrogateescape")

@@ -206,7 +206,7 @@ def test_corrupt(endpoint, data, name, program):
 
 
 def test_directory_that_cannot_be_made(endpoint, tmp_path):
-    """So does a directory that cannot be made."""
+    """A directory that the daemon cannot make ends it with one line."""
     (tmp_path / "file").touch()
     options = ("--endpoint", endpoint, "--data", tmp_path / "file" / "data")
     completed = run_command(*FOREGROUND, "chatd", *options)

@@ -46,7 +46,7 @@ def test_passwords(directory, mount):
 
 
 async def test_bans(directory):
-    """So does a daemon with its bans."""
+    """A daemon changes its mounted file of bans in place."""
     (directory / "there" / "file").rename(directory / "there" / "bans.json")
     (directory / "kept").write_text("[]")
     endpoint = f"unix:{directory}/chat.sock"

@@ -179,7 +179,7 @@ class MessagePromises(PeerMixin):
         peer.say("on")
 
     def test_types_that_only_the_server_sends(self):
-        """So is a frame of a type that only servers send."""
+        """A frame of a type that only servers send gets an error, and the session goes on."""
         peer = self.join()
         for type_, header in ((Type.SESSION_INIT, peer.init), (Type.EVENT, peer.welcome)):
             peer.send(type_, header)

@@ -110,7 +110,7 @@ def say_many(peer, count):
 
 @pytest.mark.parametrize("carrier", ["pipes", "socket"])
 def test_end_of_input(tmp_path, carrier):
-    """At the end of its input it answers all messages, and ends with status 0."""
+    """At the end of its input the daemon answers all messages, and ends with status 0."""
     with StdioDaemon(tmp_path, carrier=carrier) as daemon:
         daemon.peer.establish("alice")
         say_many(daemon.peer, 100)
@@ -123,7 +123,7 @@ def test_end_of_input(tmp_path, carrier):
 
 @pytest.mark.parametrize("carrier", ["pipes", "socket"])
 def test_peer_vanishes(tmp_path, carrier):
-    """It also ends with status 0 if the peer vanishes, before or after its login."""
+    """The daemon also ends with status 0 if the peer vanishes, before or after its login."""
     with StdioDaemon(tmp_path, carrier=carrier) as daemon:
         daemon.peer.vanish()
         assert daemon.wait() == 0

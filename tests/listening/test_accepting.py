@@ -177,7 +177,7 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual(self.may_go, 1)
 
     def test_makes_room_again_and_again(self) -> None:
-        """However many come, it is logged once, until there is room without aborting any."""
+        """The log has one line for any number of connections, until there is room for all."""
         self.may_go = 9
         with capturedLogs() as events:
             for _ in range(5):
@@ -198,7 +198,7 @@ class DoorTests(SynchronousTestCase):
         self.assertTrue(self.port.is_reading)
 
     def test_told_once(self) -> None:
-        """However long it lasts, a line is logged at its beginning and a line at its end."""
+        """The log has a line when the descriptors run out, and a line when some are free."""
         with capturedLogs() as events:
             for _ in range(5):
                 self.accept(OSError(errno.EMFILE, "none left"))

@@ -198,7 +198,7 @@ class PortTests(SynchronousTestCase):
         self.assertIn(self.port, self.reactor.readers)
 
     def test_pace(self) -> None:
-        """After that, the port accepts as many in a turn as before."""
+        """When descriptors are free again, the port accepts as many in a turn as before."""
         for _ in range(3):
             self.look()
             self.reactor.advance(RETRY_S)
@@ -229,7 +229,7 @@ class PortTests(SynchronousTestCase):
 
 
 class UnixPortTests(PortTests):
-    """The same on a UNIX socket."""
+    """The tests of the port, on a UNIX socket."""
 
     def listen(self) -> Port:
         self.address = f"\0chatd-{os.getpid()}-{id(self)}"

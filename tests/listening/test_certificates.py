@@ -287,7 +287,7 @@ class WhyTests(SynchronousTestCase):
     """`why_refused`."""
 
     def test_words(self) -> None:
-        """It gives OpenSSL's reasons, another error's text, or at least its class."""
+        """The text has OpenSSL's reasons, another error's text, or at least its class."""
         queue = [("PEM routines", "", "no start line"), ("x", "y", "bad end line")]
         for kind in (SSL.Error, crypto.Error):
             self.assertRegex(why_refused(kind(queue)), "not PEM: no start line; bad end line$")

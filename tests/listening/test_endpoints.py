@@ -98,7 +98,7 @@ class ServerEndpointTests(EndpointCase):
         self.assertEqual(self.mode_of("unix:mode=600:address=chat.sock"), 0o600)
 
     def test_relative_to_a_strange_directory(self) -> None:
-        """That holds for a directory with special characters, too."""
+        """A relative path also starts at a directory with special characters."""
         with tempfile.TemporaryDirectory() as directory:
             here = Path(directory).resolve() / "a:b=c\\d"
             here.mkdir()
@@ -163,7 +163,7 @@ class ServerEndpointTests(EndpointCase):
         self.assertEqual(self.backlog_of("tcp:9999"), BACKLOG)
 
     def test_backlog_of_a_socket(self) -> None:
-        """The same goes for a UNIX socket with any name."""
+        """The queue of a UNIX socket with any name is longer than Twisted's."""
         self.listen("unix:/run/a\\:backlog\\=5")
         self.listen("unix:/run/a:backlog=5")
         self.assertEqual(

@@ -171,7 +171,7 @@ class EndingTests(StdioCase):
         )
 
     def test_output_goes_while_it_closes(self) -> None:
-        """It also ends if the client goes while data is pending."""
+        """The connection also ends if the client goes while data is pending."""
         transport = self.serve()
         transport.write(b"unheard")
         transport.loseConnection()
@@ -202,7 +202,7 @@ class EndingTests(StdioCase):
         self.assert_ended(transport, ConnectionAborted)
 
     def test_once(self) -> None:
-        """It ends once, for however many reasons."""
+        """The connection ends once, for any number of reasons."""
         transport = self.serve()
         transport.abortConnection()
         transport.connectionLost(Failure(ConnectionDone()))

@@ -84,7 +84,7 @@ class ListeningTests(UnixCase):
     """A socket is made with its mode, and removed at the end."""
 
     def test_listens(self) -> None:
-        """It accepts connections from its first moment, and there is no other file."""
+        """A socket accepts connections from its first moment; no other file is in the directory."""
         port = self.listen(mode=0o640)
         self.assertTrue(self.is_served())
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o640)
@@ -194,7 +194,7 @@ class LeftBehindTests(UnixCase):
         self.assertTrue(os.path.samestat(self.path.stat(), before))
 
     def test_own(self) -> None:
-        """That also holds for a socket of the same process."""
+        """A socket that the same process listens on is left alone."""
         self.listen()
         self.assertEqual(self.refusal(), "another program listens there already")
         self.assertTrue(self.is_served())
@@ -359,7 +359,7 @@ class AdoptedTests(UnixCase):
     """A socket that another process has made is left as it is."""
 
     def test_left_alone(self) -> None:
-        """It is served; its mode, queue, file and other use by its maker stay."""
+        """The port serves the socket; its mode, queue, file and its maker's use of it stay."""
         made = self.make_socket(is_served=True)
         self.path.chmod(0o660)
         port = adopt_unix(self.reactor, made.fileno(), self.factory)

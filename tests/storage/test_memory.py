@@ -90,7 +90,7 @@ class MemoryStoreTests(StoreCase):
         self.assertEqual(calls.ids(), [str(number) for number in range(10, 20)])
 
     def test_long_texts(self):
-        """So do the texts that a sender chooses beside the content."""
+        """The texts that a sender chooses beside the content count too."""
         calls = Calls(self, self.make_memory(max_bytes=10 * SMALL + 100))
         for number in range(4):
             calls.append([entry(str(number), b"", stream=LOBBY, content_type="x" * 2000)])

@@ -318,7 +318,7 @@ class HandOverTests(SynchronousTestCase):
         self.room = FakeRoom(self.one, self.other)
 
     def test_at_once(self) -> None:
-        """It gets them at once, and later messages at the end of the turn, in one write."""
+        """The receiver gets those messages at once, and later messages in one write at the end."""
         self.turn.broadcast(self.room, b"1")
         self.turn.broadcast(self.room, b"2")
         self.turn.deliver_early(self.one)
@@ -348,7 +348,7 @@ class HandOverTests(SynchronousTestCase):
         self.assertEqual(self.one.deliveries, [b"1"])
 
     def test_of_all_rooms(self) -> None:
-        """It gets the messages of all its rooms, and of no other room."""
+        """The receiver gets the messages of all its rooms, and of no other room."""
         also, not_in = FakeRoom(self.one), FakeRoom(self.other)
         for room, frame in ((self.room, b"1"), (also, b"2"), (not_in, b"3"), (self.room, b"4")):
             self.turn.broadcast(room, frame)

@@ -345,7 +345,7 @@ class FailureTests(SynchronousTestCase):
         self.check_failed()
 
     def test_cannot_act_later(self) -> None:
-        """So does a failure after waiting for other work."""
+        """A failure after a wait for other work ends the session, and the peer gets the reason."""
         peer = self.connect()
         peer.take()
         peer.send(ack(peer, "alice"))

@@ -123,7 +123,7 @@ class OwingTests(ProtocolCase):
         self.assertEqual(self.end_codes(), ["goodbye"])
 
     def test_half_closed(self) -> None:
-        """So it does after the peer closed its sending half."""
+        """Once the peer closed its sending half, answers are sent as they come, then it closes."""
         self.protocol.readConnectionLost()
         self.deliver("first")
         self.end_turn()

@@ -38,7 +38,7 @@ class HungUpTests(SynchronousTestCase):
         self.assertTrue(has_hung_up(self.transport))
 
     def test_tcp(self) -> None:
-        """The same holds for TCP."""
+        """A TCP peer that has closed its sending half has hung up."""
         with (
             socket.create_server(("127.0.0.1", 0)) as port,
             socket.create_connection(port.getsockname()) as peer,

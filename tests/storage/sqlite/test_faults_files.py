@@ -59,7 +59,7 @@ class DatabaseFileTests(FilesCase):
         self.assertGreaterEqual(refused, pages // 2)
 
     def test_zeros(self):
-        """So is a database with a page that was never written."""
+        """The store refuses a database with a page of zeros, or all its messages are right."""
         pages = (self.good / "chatd.db").stat().st_size // PAGE
         for page in range(1, pages, 3):
             path = self.copy(self.good)

@@ -25,7 +25,7 @@ class OpenTests(FilesCase):
                 self.assertIn(self.told(path), (None, self.said))
 
     def test_gone(self):
-        """The same for a file that is missing."""
+        """If the file is missing, opening fails, or every confirmed message is there."""
         path = self.copy(self.killed)
         path.unlink()
         self.assertIn(self.told(path), (None, self.said))

@@ -38,7 +38,7 @@ class ClosedTests(SqliteCase):
             self.assert_not_open(store)
 
     def test_parts_closed(self):
-        """So do its parts, and closing them again is allowed."""
+        """The parts of a closed store answer with an error; closing them again is allowed."""
         streams, database = self.make_streams()
         for _ in range(2):
             streams.close()
