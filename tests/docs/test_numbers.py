@@ -11,6 +11,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
+from chatd import testing
 from chatd.chat.commits import MAX_BATCH
 from chatd.chat.names import GUEST, MAX_NAME
 from chatd.connection.keepalive import SILENT_INTERVALS
@@ -28,7 +29,7 @@ from chatd.storage.sqlite.database import BUSY_TIMEOUT_S
 from chatd.storage.sqlite.store import SQLITE_RETENTION
 from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.transport.lifecycle import READ_BYTES
-from tests.docs.pages import ROOT, block, page, section
+from tests.docs.pages import ROOT, block, first_cells, page, section
 from tests.integration.onpage import read_unit
 
 WORDS = {2: "two", 3: "three", 5: "5", 6: "six", 10: "ten"}
@@ -146,6 +147,22 @@ class SentenceTests(SynchronousTestCase):
         for name in re.findall(r"`(\w+)`", listed):
             self.assertTrue(inspect.isfunction(getattr(chatd.ChatClient, name)), name)
 
+    def test_names(self) -> None:
+        """The methods and arguments that the pages on services list exist."""
+        calls = " ".join(first_cells(page("docs/how-to/test-your-service.md")))
+        found = re.findall(r"`(\w+)\(", calls)
+        self.assertIn("pump", found)
+        for name in found:
+            self.assertTrue(callable(getattr(testing.MemoryServer, name)), name)
+        text = words_of("docs/tour/own-service.md")
+        (said,) = re.findall(r"The arguments of `ChatFactory` are (.*?)\. See", text)
+        arguments = inspect.signature(chatd.ChatFactory).parameters
+        self.assertLessEqual({"key", "store", "limits", "policy"}, set(arguments))
+        for name in re.findall(r"`(?:a )?chatd\.(\w+)`", said):
+            self.assertIn(name, chatd.__all__)
+        for name in ("established", "ended", "reply", "send"):
+            self.assertTrue(callable(getattr(chatd.Session, name)), name)
+
 
 class PerformanceTests(SynchronousTestCase):
     """Sentences about figures agree with the tables of figures."""
@@ -161,6 +178,24 @@ class PerformanceTests(SynchronousTestCase):
         self.assertIn("3 to 4.5 times faster", text)
         self.assertTrue(all(2.95 <= ratio < 4.55 for ratio in ratios), ratios)
         self.assertIn(f"NATS {table['NATS'][0] / own[0]:.0f} times", text)
+
+    def test_aims(self) -> None:
+        """The table of aims has exactly the missed ones in bold."""
+        rows = re.findall(r"\| ([≥≤]) ([\d.]+) \| (\**)([\d.]+)\**", page(PERFORMANCE))
+        self.assertGreater(len(rows), 10)
+        for sign, aim, bold, reached in rows:
+            is_met = float(reached) >= float(aim) if sign == "≥" else float(reached) <= float(aim)
+            self.assertEqual(is_met, not bold, f"{sign} {aim}: {reached}")
+
+    def test_login(self) -> None:
+        """A login costs what the table says, and more than with any of the peers."""
+        text = (
+            page(PERFORMANCE).split("| login, ms of the server's CPU |")[1].split("What a del")[0]
+        )
+        costs = dict(re.findall(r"^\| ([\w, ]+?) \| [\d.]+ \| ([\d.]+) \|$", text, re.MULTILINE))
+        self.assertIn(f"A login costs {float(costs['chatd']):.2f} ms of CPU", words_of(PERFORMANCE))
+        for name in ("NATS", "Redis", "InspIRCd", "ngIRCd", "Mosquitto"):
+            self.assertGreater(float(costs["chatd"]), float(costs[name]), name)
 
     def test_idle_sessions(self) -> None:
         """The memory of 10,000 sessions follows from that of one."""

@@ -1,6 +1,7 @@
 """The page on proxies: HAProxy and nginx take its configurations, and pass clients on."""
 
 import os
+import re
 import signal
 import socket
 from contextlib import contextmanager
@@ -10,13 +11,15 @@ import pytest
 from twisted.internet import reactor
 
 import chatd
-from tests.docs.pages import block
+from chatd.config.passwordfile import set_password
+from tests.docs.pages import block, page
+from tests.fakes.passwords import CHEAP
 from tests.fakes.pems import write_certificate
 from tests.integration.daemons import stop, tcp_port
 from tests.integration.onpage import with_words
 from tests.integration.processes import Process, daemon, run_command
 from tests.integration.sessions import leave
-from tests.integration.tls import tls_client
+from tests.integration.tls import ssl_server, tls_client
 from tests.integration.tools import tool
 
 PAGE = "docs/how-to/proxies.md"
@@ -34,14 +37,14 @@ pytestmark = [
 
 
 @contextmanager
-def haproxy(directory, port, front, is_tls, options="send-proxy-v2"):
+def haproxy(directory, backend, front, is_tls, options="send-proxy-v2"):
     """Run HAProxy with the page's configuration, on a socket that is open already."""
     program = tool("haproxy")
     text = HAPROXY
     if is_tls:
-        before, _, backend = text.partition("frontend chat\n")
-        text = before + HAPROXY_TLS + "\nbackend chatd" + backend.partition("\nbackend chatd")[2]
-    words = {"bind :9999": f"bind fd@{front.fileno()}", "127.0.0.1:9998": f"127.0.0.1:{port}"}
+        before, _, after = text.partition("frontend chat\n")
+        text = before + HAPROXY_TLS + "\nbackend chatd" + after.partition("\nbackend chatd")[2]
+    words = {"bind :9999": f"bind fd@{front.fileno()}", "127.0.0.1:9998": backend}
     words["send-proxy-v2"] = options
     if is_tls:
         words["/etc/haproxy/chat.pem"] = str(directory / "localhost.pem")
@@ -55,12 +58,12 @@ def haproxy(directory, port, front, is_tls, options="send-proxy-v2"):
 
 
 @contextmanager
-def nginx(directory, port, front, is_tls):
+def nginx(directory, backend, front, is_tls):
     """Run nginx with the page's configuration, on a socket that is open already."""
     program = tool("nginx")
     text = NGINX
     words = {"listen 9999": "listen {}:{}".format(*front.getsockname())}
-    words["127.0.0.1:9998"] = f"127.0.0.1:{port}"
+    words["127.0.0.1:9998"] = backend
     if is_tls:
         text = text.replace("        listen 9999;\n", NGINX_TLS)
         pem = str(directory / "localhost.pem")
@@ -82,6 +85,11 @@ def nginx(directory, port, front, is_tls):
             assert process.wait() == 0, process.errors.text
 
 
+def address_of(process):
+    """Return the address on which a daemon listens."""
+    return f"127.0.0.1:{tcp_port(process)}"
+
+
 @pytest.fixture
 def front():
     """Return a socket that listens on a free port, for the proxy."""
@@ -98,7 +106,7 @@ async def test_proxy(tmp_path, front, proxy, is_tls):
     key = chatd.write_key_file(tmp_path / "key")
     with (
         daemon("--key-file", tmp_path / "key", endpoint=BACKEND) as process,
-        proxy(tmp_path, tcp_port(process), front, is_tls),
+        proxy(tmp_path, address_of(process), front, is_tls),
     ):
         port = front.getsockname()[1]
         there = tls_client(tmp_path, port) if is_tls else f"tcp:127.0.0.1:{port}"
@@ -113,7 +121,54 @@ async def test_proxy(tmp_path, front, proxy, is_tls):
 def test_health_check(tmp_path, front):
     """Chatd logs each of HAProxy's health checks as not established."""
     with daemon(endpoint=BACKEND) as process:
-        port = tcp_port(process)
-        with haproxy(tmp_path, port, front, False, "send-proxy-v2 check inter 10ms"):
+        with haproxy(tmp_path, address_of(process), front, False, "send-proxy-v2 check inter 10ms"):
             process.output.wait_for("not established from ")
+        stop(process)
+
+
+async def test_unix_socket(tmp_path, front):
+    """The proxy also reaches chatd on a UNIX socket, with the address of the client."""
+    (there,) = re.findall(r"`haproxy:unix:(\S+):mode=660`", page(PAGE))
+    path = with_words(there, {"/run/chatd": str(tmp_path)})
+    with (
+        daemon(endpoint=f"haproxy:unix:{path}:mode=660") as process,
+        haproxy(tmp_path, f"unix@{path}", front, False),
+    ):
+        client = await chatd.connect(reactor, f"tcp:127.0.0.1:{front.getsockname()[1]}")
+        own_port = client.transport.getHost().port
+        process.output.wait_for(rf"established from .*host='127\.0\.0\.1', port={own_port}\)")
+        await leave(client)
+        stop(process)
+
+
+async def test_tls_at_chatd(certificates, tmp_path, front):
+    """If the proxy passes TLS on, chatd takes passwords, and sees the proxy, not the client."""
+    set_password(tmp_path / "passwd", "alice", "secret", hasher=CHEAP)
+    options = ("--password-file", tmp_path / "passwd")
+    with (
+        daemon(*options, endpoint=ssl_server(certificates)) as process,
+        haproxy(tmp_path, address_of(process), front, False, ""),
+    ):
+        there = tls_client(certificates, front.getsockname()[1])
+        client = await chatd.connect(reactor, there, name="alice", password="secret")
+        own_port = client.transport.getHost().port
+        peer = process.output.wait_for(r"alice: established from .*port=(\d+)\)")
+        assert int(peer[1]) != own_port
+        await leave(client)
+        stop(process)
+
+
+@pytest.mark.parametrize("kind", ["ssl", "tls"])
+async def test_header_inside_of_tls(certificates, tmp_path, front, kind):
+    """An endpoint `haproxy:ssl:` or `haproxy:tls:` does not take what HAProxy sends."""
+    endpoint = {
+        "ssl": f"haproxy:{ssl_server(certificates)}",
+        "tls": f"haproxy:tls:{certificates}:0:interface=127.0.0.1",
+    }[kind]
+    with (
+        daemon(endpoint=endpoint) as process,
+        haproxy(tmp_path, address_of(process), front, False),
+    ):
+        with pytest.raises(chatd.SessionEnded):
+            await chatd.connect(reactor, tls_client(certificates, front.getsockname()[1]))
         stop(process)

@@ -10,7 +10,7 @@ import pytest
 
 from tests.docs.pages import ROOT, block
 from tests.integration.onpage import ENVIRONMENT, SCRIPTS, with_words
-from tests.integration.processes import DEADLINE_S, Process, daemon
+from tests.integration.processes import DEADLINE_S, Process, daemon, run_command
 from tests.integration.terminals import TerminalProcess
 from tests.integration.tools import tool
 
@@ -61,7 +61,7 @@ def test_client_there(ssh, endpoint, tmp_path):
 
 
 def test_forwarded_socket(ssh, endpoint, tmp_path):
-    """Ssh brings the socket here, and the client here connects to it."""
+    """The client here connects through the socket that ssh brings, as the user on that machine."""
     near = tmp_path / "near.sock"
     words = {"/tmp/chat.sock": str(near), "/run/chatd/chat.sock": str(tmp_path / "chat.sock")}
     forward, connect = with_words(block(PAGE, "ssh -N -L"), words).splitlines()
@@ -70,18 +70,13 @@ def test_forwarded_socket(ssh, endpoint, tmp_path):
         command = shlex.split(forward.removesuffix(" &").replace("ssh ", "ssh -v ", 1))
         with Process(*command, env=ssh) as tunnel:
             tunnel.errors.wait_for("Entering interactive session")
-            said = subprocess.run(
-                shlex.split(connect),
-                env=ssh,
-                input="hello\n",
-                capture_output=True,
-                text=True,
-                timeout=DEADLINE_S,
-                check=False,
-            )
+            said = run_command(*shlex.split(connect), input="hello\n", env=ssh)
             assert (said.returncode, said.stderr) == (0, "")
             assert said.stdout == "* you are alice, in lobby\nalice: hello\n"
             process.output.wait_for(r"alice: established from ")
+            unnamed = with_words(connect, {" --name alice": ""})
+            said = run_command(*shlex.split(unnamed), input="", env=ssh)
+            assert said.stdout == f"* you are {getpass.getuser()}, in lobby\n"
 
 
 def test_daemon_for_one_connection(ssh, tmp_path):
