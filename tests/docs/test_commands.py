@@ -141,3 +141,11 @@ def test_build_and_upload():
     assert upload == ".venv/bin/twine upload dist/*"
     assert "## Make a release" in page(CONTRIBUTING)
     assert f"For release {tag}" in section(page(CONTRIBUTING), "Make a release")
+
+
+def test_paths():
+    """Each path in CONTRIBUTING.md exists."""
+    folders = "chatd|tests|docs|examples|changelog\\.d|\\.ci|\\.github"
+    named = re.findall(rf"`((?:{folders})/[\w./-]*)`", page(CONTRIBUTING))
+    assert len(named) > 20
+    assert [path for path in named if not (ROOT / path).exists()] == []

@@ -1,4 +1,4 @@
-"""The lines of the daemon's log and its errors that pages show."""
+"""The daemon of the README's first command, and the lines of log and errors that pages show."""
 
 import re
 import shutil
@@ -7,10 +7,24 @@ import sqlite3
 import chatd
 from tests.docs.pages import block
 from tests.integration.daemons import complaint_of, stop, tcp_port
-from tests.integration.onpage import ENVIRONMENT
-from tests.integration.processes import FOREGROUND, daemon, run_command
+from tests.integration.onpage import ENVIRONMENT, with_words
+from tests.integration.processes import FOREGROUND, Process, daemon, run_command
 
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4,12}){4}"
+
+
+def test_first_command(tmp_path):
+    """The README's first command installs chatd and starts a daemon that serves this machine."""
+    command = block("README.md", ".venv/bin/twistd -n chatd").strip()
+    environment, install, serve = command.split(" && ")
+    assert environment == "python3 -m venv .venv"
+    assert install == ".venv/bin/pip install ."
+    words = {".venv/bin/": "", "tcp:9999": "tcp:0"}
+    with Process(*with_words(serve, words).split(), cwd=tmp_path) as process:
+        there = f"tcp:localhost:{tcp_port(process)}"
+        said = run_command("chatd", "connect", there, "--name", "bob", input="hello\n")
+        assert said.stdout == "* you are bob, in lobby\nbob: hello\n"
+        stop(process)
 
 
 def test_refused_login(tmp_path):
