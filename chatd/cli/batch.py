@@ -1,41 +1,64 @@
-"""The client without a terminal: each line of a file or a pipe is a message."""
+"""The client without a terminal: it sends the lines of a file or a pipe, or only listens."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import stat
+import uuid
+from collections.abc import Awaitable, Callable
+from enum import Enum
 from typing import Any, cast
 
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
 from chatd.cli.colours import PLAIN, Ink
 from chatd.cli.console import ConsoleClient, ConsoleFactory
-from chatd.cli.display import Display, JsonDisplay, TextDisplay
+from chatd.cli.display import Display, JsonDisplay, QuietDisplay, TextDisplay
 from chatd.cli.lines import LineTooLong, StandardLines
+from chatd.cli.links import LastingLink, Link, SingleLink
 from chatd.cli.login import Login
-from chatd.cli.status import Status
+from chatd.cli.status import Status, explain
+from chatd.cli.tally import Tally
 from chatd.client.endpoints import client_endpoint
-from chatd.errors import ConfigurationError, RequestError, SessionEnded
-from chatd.wire.messages import Message
+from chatd.client.results import Joined
+from chatd.errors import ConfigurationError, LocalProtocolError, RequestError, SessionEnded
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "Output"]
 
 WINDOW = 1_000
 """Limit on messages that wait for their receipts."""
+LASTING_WINDOW = 200
+"""The same for a client that reconnects.
+
+A room in memory remembers 1,000 messages by default. With fewer of its own on the way, the server
+still knows all of them, though others wrote meanwhile.
+"""
 WINDOW_BYTES = 1024 * 1024
 """Limit on the content of these messages, in bytes."""
 
 
+class Output(Enum):
+    """The form of the output."""
+
+    TEXT = "text"
+    JSON = "json"
+    NOTHING = "nothing"
+    """Errors only."""
+
+
 class Batch:
-    """Sends lines, waits for the receipts of all of them, and disconnects cleanly.
+    """Sends lines and waits for their receipts, or listens; then disconnects cleanly.
 
     Args:
         reactor: The reactor.
         endpoint: The endpoint string to connect to.
         login: The key, the name, the password and the rooms; lines go to the first room.
         complain: Shows an error, one line.
+        output: The form of received messages and events.
+        ink: The colours of names in text output.
+        reconnects: Whether to reconnect if the connection is lost.
     """
 
     def __init__(
@@ -44,90 +67,188 @@ class Batch:
         endpoint: str,
         login: Login,
         complain: Callable[[str], None],
+        *,
+        output: Output = Output.TEXT,
+        ink: Ink = PLAIN,
+        reconnects: bool = False,
     ) -> None:
         self._reactor = reactor
         self._endpoint = endpoint
+        self._there = client_endpoint(reactor, endpoint)
         self._login = login
         self._room = login.rooms[0] if login.rooms else None
         self._complain = complain
+        self._output = output
+        self._ink = ink
+        self._window = LASTING_WINDOW if reconnects else WINDOW
+        self._is_lasting = reconnects
+        self._is_sending = False
         self._status = Status.DONE
-        self._in_flight = 0
-        self._in_flight_bytes = 0
+        self._tally = Tally()
         self._progress: Deferred[None] | None = None
+        # A new one for each run, so that the lines of a file that is sent again are new messages.
+        self._run_id = uuid.uuid4().hex
 
-    async def run(
-        self, source: int, what: str = "standard input", *, as_json: bool, ink: Ink = PLAIN
-    ) -> Status:
+    async def run(self, source: int, what: str = "standard input") -> Status:
         """Connect, send all lines, and disconnect.
 
         Args:
             source: The file descriptor to read lines from.
             what: The name of the source in error messages.
-            as_json: Whether to print received messages and events as JSON.
-            ink: The colours of names in text output.
 
         Returns:
             The command's exit status.
 
         Raises:
-            SessionEnded: The session could not be established, or was lost.
+            SessionEnded: The session could not be established.
             twisted.internet.error.ConnectError: No server listens there.
         """
-        there = client_endpoint(self._reactor, self._endpoint)
-        lines = StandardLines(what)
-        display: Display = (
-            JsonDisplay(lines.write_line)
-            if as_json
-            else TextDisplay(
-                lines.write_line, with_rooms=lambda: len(factory.progress.rooms) > 1, ink=ink
-            )
-        )
-        factory = ConsoleFactory(self._reactor, display, self._login)
-        client = cast(ConsoleClient, await there.connect(factory))
-        sink = os.dup(1)
+        return await self._with_link(source, StandardLines(what), self._send_all)
+
+    async def follow(self) -> Status:
+        """Connect, and show what is received until the session ends for good; send nothing.
+
+        Returns:
+            The command's exit status.
+
+        Raises:
+            SessionEnded: The session could not be established.
+            twisted.internet.error.ConnectError: No server listens there.
+        """
+        nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            # The stubs describe Windows, where StandardIO takes no descriptors.
-            cast(Any, StandardIO)(lines, stdin=source, stdout=sink, reactor=self._reactor)
-            lines.slow_down(client.stream)
-            await client.when_established()
-            client.when_ended().addCallback(lambda _: lines.stop_reading())
-            try:
-                await self._send_all(client, lines)
-            except ConfigurationError as error:  # the source is not UTF-8
-                self._refuse(str(error))
-            if not lines.is_writable:
-                self._complain("standard output was closed; the lines after that were not sent")
-                self._status = Status.LOST
-            await client.disconnect()
-        except CancelledError:  # a signal, at any of the awaits above
-            await client.disconnect()
-            raise
+            return await self._with_link(nothing, StandardLines(), self._listen)
         finally:
-            await lines.close()
-            for shared in (source, sink):  # other programs may use the same terminal or pipe
-                os.set_blocking(shared, True)
-            os.close(sink)
+            os.close(nothing)
+
+    async def _with_link(
+        self,
+        source: int,
+        lines: StandardLines,
+        work: Callable[[Link, StandardLines, ConsoleClient], Awaitable[None]],
+    ) -> Status:
+        """Do some work with a link to the server and with the standard streams."""
+
+        def connected(client: ConsoleClient) -> None:
+            if lines.transport is None:  # the first time; without a server, nothing is read
+                # The stubs describe Windows, where StandardIO takes no descriptors.
+                cast(Any, StandardIO)(lines, stdin=source, stdout=sink, reactor=self._reactor)
+            lines.slow_down(client.stream)
+
+        factory = ConsoleFactory(
+            self._reactor,
+            self._display(lines, lambda: len(factory.progress.rooms) > 1),
+            self._login,
+            connected=connected,
+            room_joined=lambda client, joined: self._rejoined(client, joined, factory),
+        )
+        link: Link = (
+            LastingLink(self._reactor, self._there, factory)
+            if self._is_lasting
+            else SingleLink(self._there, factory)
+        )
+        sink = os.open(os.devnull, os.O_WRONLY) if self._output is Output.NOTHING else os.dup(1)
+        try:
+            client = await link.open()
+            link.when_over().addCallback(lambda _: self._stop(lines))
+            await work(link, lines, client)
+        finally:
+            try:
+                await link.close()  # after a signal, too
+            finally:
+                await self._close(lines, source, sink)
         return self._status
 
-    async def _send_all(self, client: ConsoleClient, lines: StandardLines) -> None:
+    async def _close(self, lines: StandardLines, source: int, sink: int) -> None:
+        """Write the rest of the output, and leave the streams as they were."""
+        if lines.transport is not None:
+            await lines.close()
+        for shared in (source, sink):  # other programs may use the same terminal or pipe
+            os.set_blocking(shared, True)
+        os.close(sink)
+
+    def _display(self, lines: StandardLines, with_rooms: Callable[[], bool]) -> Display:
+        if self._output is Output.NOTHING:
+            return QuietDisplay(self._complain)
+        if self._output is Output.JSON:
+            return JsonDisplay(lines.write_line)
+        return TextDisplay(lines.write_line, with_rooms=with_rooms, ink=self._ink)
+
+    def _stop(self, lines: StandardLines) -> None:
+        """Stop reading and waiting: nothing more can be sent or received."""
+        lines.stop_reading()
+        self._go_on()
+
+    def _rejoined(self, client: ConsoleClient, joined: Joined, factory: ConsoleFactory) -> None:
+        """Tell if a server does not have all messages that it had before the client came back."""
+        if client.is_resumed or not factory.progress.was_connected or joined.recovered:
+            return
+        if self._is_sending and (joined.seq or self._tally.confirmed):
+            self._complain(
+                f"the server has lost messages of {joined.room}: confirmed lines may be among "
+                "them, and lines without a confirmation may arrive twice"
+            )
+        elif joined.seq:
+            self._complain(f"some messages in {joined.room} may be missing here")
+
+    # Listening
+
+    async def _listen(self, link: Link, lines: StandardLines, _: ConsoleClient) -> None:
+        """Wait until the session ends for good, or nobody reads the output any more."""
+        await anext(lines, None)  # no line comes, because reading was not started
+        if link.end is not None:
+            self._status, why = explain(link.end, self._endpoint)
+            self._complain(why)
+        elif not _is_pipe(1):  # a reader such as head may have enough
+            self._complain("cannot write to standard output")
+            self._status = Status.LOST
+
+    # Sending
+
+    async def _send_all(self, link: Link, lines: StandardLines, client: ConsoleClient) -> None:
         """Send each line, and wait for the receipts of all of them."""
+        self._is_sending = True
+        self._room = self._room or client.room  # for all sessions of the link
+        try:
+            has_more = await self._send_lines(link, lines, client.max_content)
+        except ConfigurationError as error:  # the source is not UTF-8
+            self._refuse(str(error))
+            return
+        await self._wait_while(lambda: link.end is None and self._tally.waiting > 0)
+        why = None
+        if not lines.is_writable:
+            why, self._status = "standard output was closed", Status.LOST
+        elif link.end is not None:
+            self._status, why = explain(link.end, self._endpoint)
+        if why is not None:
+            self._complain(f"{why}: {self._tally.report(has_more=has_more)}")
+
+    async def _send_lines(self, link: Link, lines: StandardLines, max_content: int) -> bool:
+        """Send lines until there are no more or the link is over.
+
+        Returns:
+            Whether lines may be left.
+        """
         number = 0
-        lines.start(client.max_content)
+        lines.start(max_content)
         async for line in lines:
             number += 1
             if line == b"exit":
                 lines.stop_reading()
-                break
-            if self._is_sendable(line, number, client.max_content):
-                assert isinstance(line, bytes)
-                await self._wait_while(
-                    lambda: self._in_flight >= WINDOW or self._in_flight_bytes >= WINDOW_BYTES
-                )
-                self._send(client, line, number)
-        await self._wait_while(lambda: self._in_flight > 0)
-        end_reason = client.connection.end_reason
-        if end_reason is not None:
-            raise end_reason
+                return False
+            if not self._is_sendable(line, number, max_content):
+                self._tally.pass_over(number)
+                continue
+            assert isinstance(line, bytes)
+            await self._wait_while(lambda: link.end is None and self._is_window_full)
+            if link.end is not None or not lines.is_writable:
+                return True
+            self._send(link, line, number)
+        return link.end is not None or not lines.is_writable
+
+    @property
+    def _is_window_full(self) -> bool:
+        return self._tally.waiting >= self._window or self._tally.waiting_bytes >= WINDOW_BYTES
 
     def _is_sendable(self, line: bytes | LineTooLong, number: int, max_content: int) -> bool:
         if isinstance(line, LineTooLong):
@@ -140,24 +261,26 @@ class Batch:
             return False
         return True
 
-    def _send(self, client: ConsoleClient, line: bytes, number: int) -> None:
-        size = len(line)
-        self._in_flight += 1
-        self._in_flight_bytes += size
-        receipt = client.send(line, room=self._room)
-        receipt.addErrback(self._not_received, number)
-        receipt.addCallback(self._answered, size)
+    def _send(self, link: Link, line: bytes, number: int) -> None:
+        self._tally.sent(number, len(line))
+        receipt = maybeDeferred(link.send, line, id=f"{self._run_id}:{number}", room=self._room)
+        receipt.addCallbacks(
+            lambda _: self._tally.answered(number, is_confirmed=True),
+            self._not_received,
+            errbackArgs=(number,),
+        )
+        receipt.addCallback(lambda _: self._go_on())
 
     def _not_received(self, failure: Failure, number: int) -> None:
-        failure.trap(RequestError, SessionEnded)
+        failure.trap(RequestError, LocalProtocolError, ConfigurationError, SessionEnded)
         error = failure.value
-        if isinstance(error, RequestError):
-            self._complain(f"line {number} was refused: {error.message} ({error.code})")
+        if isinstance(error, (RequestError, LocalProtocolError)):
+            self._tally.answered(number, is_confirmed=False)
             self._status = Status.LOST
+            why = f"{error.message} ({error.code})" if isinstance(error, RequestError) else error
+            self._complain(f"line {number} was refused: {why}")
 
-    def _answered(self, _: Message | None, size: int) -> None:
-        self._in_flight -= 1
-        self._in_flight_bytes -= size
+    def _go_on(self) -> None:
         progress, self._progress = self._progress, None
         if progress is not None:
             progress.callback(None)
@@ -170,3 +293,8 @@ class Batch:
     def _refuse(self, why: str) -> None:
         self._complain(why)
         self._status = Status.USAGE
+
+
+def _is_pipe(descriptor: int) -> bool:
+    mode = os.fstat(descriptor).st_mode
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)

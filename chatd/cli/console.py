@@ -26,6 +26,11 @@ class ConsoleClient(ChatClient):
     is_resumed = False
     """Whether the client is in its rooms, those of an earlier session included."""
 
+    def connectionMade(self) -> None:
+        """Tell the factory's owner."""
+        super().connectionMade()
+        self.factory.connected(self)
+
     def act_on(self, event: Event) -> None:
         """Show the welcome before the events that follow it."""
         if isinstance(event, Welcomed):
@@ -79,6 +84,7 @@ class ConsoleFactory(ChatClientFactory):
         clock: The reactor.
         display: Shows received messages and events.
         login: The key, the name, the password and the rooms.
+        connected: Called with a client that has connected, before its session begins.
         room_joined: Called with a client and the room that it has joined.
         client_ended: Called with a client and the reason of its session's end.
     """
@@ -89,6 +95,7 @@ class ConsoleFactory(ChatClientFactory):
         display: Display,
         login: Login,
         *,
+        connected: Callable[[ConsoleClient], None] = lambda _: None,
         room_joined: Callable[[ConsoleClient, Joined], None] = lambda *_: None,
         client_ended: Callable[[ConsoleClient, SessionEnded], None] = lambda *_: None,
     ) -> None:
@@ -101,5 +108,6 @@ class ConsoleFactory(ChatClientFactory):
             protocol=ConsoleClient,
         )
         self.display = display
+        self.connected = connected
         self.room_joined = room_joined
         self.client_ended = client_ended

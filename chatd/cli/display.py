@@ -15,7 +15,7 @@ from chatd.chat.names import fold
 from chatd.cli.colours import PLAIN, Ink
 from chatd.wire.messages import Message
 
-__all__ = ["Display", "JsonDisplay", "TextDisplay", "date_and_time", "plain"]
+__all__ = ["Display", "JsonDisplay", "QuietDisplay", "TextDisplay", "date_and_time", "plain"]
 
 MAX_SHOWN_BYTES = 64 * 1024
 """Limit on the shown content of a message, in bytes."""
@@ -85,6 +85,25 @@ class JsonDisplay:
         """Show an event with its fields, its name first."""
         line = msgspec.json.encode({"event": event["event"], **event}).decode()
         self._write(_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", line))
+
+
+class QuietDisplay:
+    """Shows nothing but errors that answer no request.
+
+    Args:
+        complain: Shows an error, one line.
+    """
+
+    def __init__(self, complain: Write) -> None:
+        self._complain = complain
+
+    def message(self, message: Message, me: str = "") -> None:
+        """Show nothing."""
+
+    def event(self, event: dict[str, Any]) -> None:
+        """Show an error; its text may come from the server."""
+        if event["event"] == "error":
+            self._complain(_WORDS["error"].format_map(event))
 
 
 class _Name(str):

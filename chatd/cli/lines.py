@@ -69,6 +69,7 @@ class StandardLines(Protocol):
         self._wakes: Deferred[None] | None = None
         self._closed: Deferred[None] = Deferred()
         self._is_closed = False
+        self._has_brake = False
         self.is_writable = True
 
     # Reading
@@ -160,8 +161,15 @@ class StandardLines(Protocol):
             self._stream.write(line.encode("utf-8", "replace") + b"\n")
 
     def slow_down(self, source: StreamTransport) -> None:
-        """Pause a source of lines while standard output is not read."""
+        """Pause a source of lines, instead of the last one, while standard output is not read."""
+        self._slow_down_no_more()
+        self._has_brake = True
         self._stream.registerProducer(_Brake(source), True)
+
+    def _slow_down_no_more(self) -> None:
+        if self._has_brake:
+            self._has_brake = False
+            self._stream.unregisterProducer()
 
     def writeConnectionLost(self) -> None:
         """Stop reading and writing: standard output was closed."""
@@ -175,7 +183,7 @@ class StandardLines(Protocol):
             A Deferred that fires with None when standard output is closed.
         """
         if not self._is_closed:
-            self._stream.unregisterProducer()
+            self._slow_down_no_more()
             self._stream.loseConnection()
         if not self.is_writable:  # then Twisted does not call connectionLost
             return succeed(None)

@@ -7,8 +7,8 @@ import os
 import re
 import stat
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatd._version import __version__
 from chatd.chat.names import check_name, check_room
@@ -21,6 +21,9 @@ from chatd.cli.streams import complain, flush_standard_streams, open_standard_st
 from chatd.config.keyfile import load_key, write_key_file
 from chatd.errors import ConfigurationError, RequestError
 from chatd.transport.clock import go_by_monotonic_time
+
+if TYPE_CHECKING:
+    from chatd.cli.batch import Batch
 
 __all__ = ["main"]
 
@@ -112,7 +115,8 @@ def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has 
         description=(
             "Talk to a server. At a terminal, type lines; /help lists the commands, and /quit, "
             "'exit' or Ctrl+D leaves. From a pipe, or with --file, each line is a message to the "
-            "first room, and the command ends when the server has confirmed all of them."
+            "first room, and the command ends when the server has confirmed all of them. With "
+            "--follow, it sends nothing."
         ),
     )
     connect.add_argument(
@@ -139,9 +143,20 @@ def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has 
     password.add_argument(
         "--password", action="store_true", help="ask for the password of NAME at the terminal"
     )
-    connect.add_argument("--file", metavar="FILE", type=_path, help="send the lines of this file")
-    connect.add_argument(
+    source = connect.add_mutually_exclusive_group()
+    source.add_argument("--file", metavar="FILE", type=_path, help="send the lines of this file")
+    source.add_argument(
+        "--follow", action="store_true", help="only show what is received; send and read nothing"
+    )
+    output = connect.add_mutually_exclusive_group()
+    output.add_argument(
         "--json", action="store_true", help="print messages and events as one JSON object a line"
+    )
+    output.add_argument("--quiet", action="store_true", help="print nothing but errors")
+    connect.add_argument(
+        "--reconnect",
+        action="store_true",
+        help="go on by itself after a lost connection, as it always does at a terminal",
     )
     connect.set_defaults(run=_connect, parser=connect)
 
@@ -160,12 +175,19 @@ def _keygen(options: argparse.Namespace) -> Status:
 
 
 def _connect(options: argparse.Namespace) -> Status:
+    if options.follow and options.quiet:
+        options.parser.error("argument --quiet: not allowed with argument --follow")
     login = _login(options)
-    if options.file is None and not options.json and os.isatty(0) and os.isatty(1):
+    is_batch = options.file is not None or options.follow or options.json or options.quiet
+    if not is_batch and os.isatty(0) and os.isatty(1):
         return _converse(options, login)
+    if options.follow:
+        return _run_batch(options, login, lambda batch: batch.follow())
     source = _open_source(options.file)
     try:
-        return _send_batch(options, login, source)
+        return _run_batch(
+            options, login, lambda batch: batch.run(source, options.file or "standard input")
+        )
     finally:
         os.close(source)
 
@@ -206,19 +228,25 @@ def _converse(options: argparse.Namespace, login: Login) -> Status:
     return run_reactor(reactor, Terminal(reactor, options.endpoint, login).run, options.endpoint)
 
 
-def _send_batch(options: argparse.Namespace, login: Login, source: int) -> Status:
+def _run_batch(
+    options: argparse.Namespace, login: Login, work: Callable[[Batch], Awaitable[Status]]
+) -> Status:
     from twisted.internet import reactor  # noqa: PLC0415  (where the program starts)
 
-    from chatd.cli.batch import Batch  # noqa: PLC0415  (imports the reactor's stdio)
+    from chatd.cli.batch import Batch, Output  # noqa: PLC0415  (imports the reactor's stdio)
 
     go_by_monotonic_time(reactor)
-    batch = Batch(reactor, options.endpoint, login, complain)
-    ink = ink_for(os.environ, is_terminal=os.isatty(1))
-    return run_reactor(
+    output = Output.JSON if options.json else Output.NOTHING if options.quiet else Output.TEXT
+    batch = Batch(
         reactor,
-        lambda: batch.run(source, options.file or "standard input", as_json=options.json, ink=ink),
         options.endpoint,
+        login,
+        complain,
+        output=output,
+        ink=ink_for(os.environ, is_terminal=os.isatty(1)),
+        reconnects=options.reconnect,
     )
+    return run_reactor(reactor, lambda: work(batch), options.endpoint)
 
 
 def _open_source(path: str | None) -> int:

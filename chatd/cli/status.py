@@ -65,7 +65,7 @@ def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:
     """
     if isinstance(error, SessionEnded):
         status = Status.REFUSED if error.code in _REFUSALS else Status.LOST
-        reason = error.reason or error.code
+        reason = error.reason or f"the server ended the session ({error.code})"
         if error.code == ErrorCode.AUTH_REQUIRED:
             reason += _TO_LOG_IN
         elif error.code == ErrorCode.CONNECTION_LOST and UNTRUSTED in reason:

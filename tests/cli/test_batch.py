@@ -1,5 +1,6 @@
 """Sending the lines of a file or a pipe."""
 
+import json
 import os
 from typing import Any
 
@@ -12,11 +13,10 @@ from chatd import (
     ConfigurationError,
     RequestError,
     Session,
-    SessionEnded,
     SessionRefused,
 )
 from chatd.cli import batch
-from chatd.cli.batch import Batch
+from chatd.cli.batch import LASTING_WINDOW, WINDOW, Batch, Output
 from chatd.cli.colours import PLAIN, Ink
 from chatd.cli.login import Login
 from chatd.cli.status import Status
@@ -50,6 +50,14 @@ class Gated(Listed):
         super().message_received(session, message)
 
 
+class Mute(Listed):
+    """A server that stores messages, and loses the connection before their receipts."""
+
+    def message_received(self, session, message):
+        super().message_received(session, message)
+        session.end("shutting-down", "the server is shutting down", retry=True)
+
+
 class Strict(ChatFactory):
     """A server that refuses every message."""
 
@@ -66,7 +74,16 @@ class BatchCase(SynchronousTestCase):
     """
 
     def start(
-        self, *inputs, ink=PLAIN, server=Listed, as_json=False, rooms=(), name="alice", **options
+        self,
+        *inputs,
+        ink=PLAIN,
+        server=Listed,
+        output=Output.TEXT,
+        rooms=(),
+        name="alice",
+        reconnects=False,
+        follow=False,
+        **options,
     ):
         """Make a batch with a given input, and return the coroutine that runs it."""
         self.reactor = CommandReactor(server, **options)
@@ -76,8 +93,16 @@ class BatchCase(SynchronousTestCase):
         self.source = os.open(os.devnull, os.O_RDONLY)
         self.addCleanup(os.close, self.source)
         login = Login(key=options.get("key"), name=name, rooms=rooms)
-        work = Batch(self.reactor, ENDPOINT, login, self.complaints.append)
-        return work.run(self.source, as_json=as_json, ink=ink)
+        work = Batch(
+            self.reactor,
+            ENDPOINT,
+            login,
+            self.complaints.append,
+            output=output,
+            ink=ink,
+            reconnects=reconnects,
+        )
+        return work.follow() if follow else work.run(self.source)
 
     def send(self, *inputs, **options):
         """Run a batch to its end, and return its status."""
@@ -105,7 +130,7 @@ class SendingTests(BatchCase):
 
     def test_json(self):
         """With JSON, received messages and events are printed as JSON."""
-        self.send(b"one\n", as_json=True)
+        self.send(b"one\n", output=Output.JSON)
         self.assertEqual(len(self.streams.written), 2)
         self.assertTrue(all(line.startswith('{"event":') for line in self.streams.written))
 
@@ -226,7 +251,8 @@ class FaultTests(BatchCase):
         self.reactor.pass_until(lambda: done.called)
         self.assertEqual(self.successResultOf(done), Status.LOST)
         self.assertEqual(
-            self.complaints, ["standard output was closed; the lines after that were not sent"]
+            self.complaints,
+            ["standard output was closed: 10 lines are confirmed, no other line is left"],
         )
         self.assertEqual(self.reactor.server.sessions, {})
 
@@ -246,7 +272,7 @@ class EndTests(BatchCase):
         self.assertTrue(self.streams.transport.disconnecting)
 
     def test_lost(self):
-        """If the session ends while lines may still come, the batch fails with that error."""
+        """If the session ends while lines may still come, an error names the next line."""
         work = self.start(b"one\n", b"never ends")
         self.streams.read = lambda: self.streams.protocol.dataReceived(b"one\n")
         done = Deferred.fromCoroutine(work)
@@ -254,19 +280,73 @@ class EndTests(BatchCase):
         self.assertNoResult(done)
         self.reactor.server.shut_down()
         self.reactor.pass_until(lambda: done.called)
-        failure = self.failureResultOf(done, SessionEnded)
-        self.assertEqual(failure.value.code, "shutting-down")
+        self.assertEqual(self.successResultOf(done), Status.LOST)
+        self.assertEqual(
+            self.complaints,
+            ["the server is shutting down: 1 line is confirmed, the next is line 2"],
+        )
         self.assertIn("alice: one", self.streams.written)
         self.assertTrue(self.streams.transport.disconnecting)
 
     def test_lost_before_receipts(self):
-        """If the session ends before all receipts, the batch fails, once."""
+        """If the session ends before all receipts, an error names the lines without one."""
         done = Deferred.fromCoroutine(self.start(b"one\ntwo\n", server=Gated))
         self.reactor.settle()
         self.reactor.server.shut_down()
         self.reactor.pass_until(lambda: done.called)
-        self.failureResultOf(done, SessionEnded)
-        self.assertEqual(self.complaints, [])
+        self.assertEqual(self.successResultOf(done), Status.LOST)
+        self.assertEqual(
+            self.complaints,
+            [
+                "the server is shutting down: no line is confirmed, "
+                "lines 1-2 were sent but not confirmed, no other line is left"
+            ],
+        )
+
+    def test_lost_with_a_full_window(self):
+        """A line that waits for room in the window counts as not sent."""
+        work = self.start(b"x\n" * 3 * WINDOW, server=Gated)
+        done = Deferred.fromCoroutine(work)
+        self.reactor.settle()
+        self.reactor.server.shut_down()
+        self.reactor.pass_until(lambda: done.called)
+        self.assertEqual(self.successResultOf(done), Status.LOST)
+        self.assertEqual(
+            self.complaints,
+            [
+                "the server is shutting down: no line is confirmed, "
+                f"lines 1-{WINDOW} were sent but not confirmed, the next is line {WINDOW + 1}"
+            ],
+        )
+
+    def test_ended_by_the_server(self):
+        """If the server ends the session for good, the error names its reason and the lines."""
+        work = self.start(b"one\n", b"never ends")
+        self.streams.read = lambda: self.streams.protocol.dataReceived(b"one\n")
+        done = Deferred.fromCoroutine(work)
+        self.reactor.settle()
+        (session,) = self.reactor.server.sessions.values()
+        session.end("goodbye", "")
+        self.reactor.pass_until(lambda: done.called)
+        self.assertEqual(self.successResultOf(done), Status.LOST)
+        self.assertEqual(
+            self.complaints,
+            ["the server ended the session (goodbye): 1 line is confirmed, the next is line 2"],
+        )
+
+    def test_output_closed_in_between(self):
+        """If standard output is closed while lines may still come, the error names the next."""
+        work = self.start(b"one\n", b"never ends")
+        self.streams.read = lambda: self.streams.protocol.dataReceived(b"one\n")
+        done = Deferred.fromCoroutine(work)
+        self.reactor.settle()
+        self.streams.protocol.writeConnectionLost()
+        self.reactor.pass_until(lambda: done.called)
+        self.assertEqual(self.successResultOf(done), Status.LOST)
+        self.assertEqual(
+            self.complaints,
+            ["standard output was closed: 1 line is confirmed, the next is line 2"],
+        )
 
     def test_cancelled(self):
         """If a signal ends it, the client says goodbye first."""
@@ -285,6 +365,217 @@ class EndTests(BatchCase):
 
     def test_bad_endpoint(self):
         """An invalid endpoint string is a configuration error."""
-        work = Batch(CommandReactor(), "bogus", Login(), self.fail)
-        done = Deferred.fromCoroutine(work.run(0, as_json=False))
-        self.failureResultOf(done, ConfigurationError)
+        with self.assertRaises(ConfigurationError):
+            Batch(CommandReactor(), "bogus", Login(), self.fail)
+
+
+class QuietTests(BatchCase):
+    def test_lines(self):
+        """A quiet command sends the lines, and shows nothing."""
+        self.assertEqual(self.send(b"one\n", output=Output.NOTHING), Status.DONE)
+        self.assertEqual(self.reactor.server.heard, ["one"])
+        self.assertEqual((self.streams.written, self.complaints), ([], []))
+
+    def test_errors(self):
+        """It shows errors: refused lines, and a room that cannot be entered."""
+        self.send(b"one\n", output=Output.NOTHING, server=Strict)
+        self.assertEqual(self.complaints, ["line 1 was refused: not that (not-allowed)"])
+        self.assertEqual(self.streams.written, [])
+
+
+class FollowTests(BatchCase):
+    def follow(self, *, rooms=("lobby",), **options):
+        """Begin to follow, and return the Deferred of the status."""
+        work = self.start(b"not read\n", follow=True, rooms=rooms, **options)
+        done = Deferred.fromCoroutine(work)
+        self.reactor.settle()
+        self.assertNoResult(done)
+        return done
+
+    def end(self, done):
+        """Let the command end, and return its status."""
+        self.reactor.pass_until(lambda: done.called)
+        return self.successResultOf(done)
+
+    def test_shows_what_is_received(self):
+        """It shows messages, sends nothing, does not read the input, and tells of the end."""
+        done = self.follow()
+        self.reactor.server.send_to_room("lobby", "news")
+        self.reactor.settle()
+        self.assertEqual(self.streams.written, ["* you are alice, in lobby", "server: news"])
+        self.assertEqual(self.reactor.server.heard, [])
+        self.reactor.server.shut_down()
+        self.assertEqual(self.end(done), Status.LOST)
+        self.assertEqual(self.complaints, ["the server is shutting down"])
+
+    def test_json(self):
+        """With JSON, it prints one object a line."""
+        done = self.follow(output=Output.JSON)
+        self.reactor.server.send_to_room("lobby", "news")
+        self.reactor.settle()
+        self.assertEqual(json.loads(self.streams.written[-1])["text"], "news")
+        self.reactor.server.shut_down()
+        self.assertEqual(self.end(done), Status.LOST)
+
+    def test_cancelled(self):
+        """A signal ends it, after a goodbye."""
+        ends: list[Any] = []
+        done = self.follow().addErrback(ends.append)
+        done.cancel()
+        self.reactor.pass_until(lambda: ends)
+        self.assertIsNotNone(ends[0].check(CancelledError))
+        self.assertEqual(self.reactor.server.sessions, {})
+
+    def test_output_closed(self):
+        """If the reader of a pipe has enough, the work is done; any other output is missed."""
+        for is_pipe, expected in ((True, Status.DONE), (False, Status.LOST)):
+            done = self.follow()
+            self.patch(batch, "_is_pipe", lambda _, is_pipe=is_pipe: is_pipe)
+            self.streams.protocol.writeConnectionLost()
+            self.assertEqual(self.end(done), expected)
+        self.assertEqual(self.complaints, ["cannot write to standard output"])
+
+    def test_reconnect(self):
+        """It can go on after a lost connection, and shows what it missed."""
+        done = self.follow(reconnects=True)
+        self.reactor.server.send_to_room("lobby", "one")
+        self.reactor.restart()
+        self.reactor.server.send_to_room("lobby", "two")
+        self.reactor.pass_until(lambda: "server: two" in self.streams.written)
+        self.assertEqual(self.streams.written.count("server: one"), 1)
+        done.addErrback(lambda failure: failure.trap(CancelledError))
+        done.cancel()
+        self.reactor.settle()
+        self.assertEqual(self.complaints, [])
+
+    def test_gap(self):
+        """If the server has lost messages, an error says so."""
+        done = self.follow(reconnects=True)
+        self.reactor.server.send_to_room("lobby", "one")
+        self.reactor.restart(store=None)
+        self.reactor.server.send_to_room("lobby", "two")
+        self.reactor.pass_until(lambda: self.complaints)
+        self.assertEqual(self.complaints, ["some messages in lobby may be missing here"])
+        done.addErrback(lambda failure: failure.trap(CancelledError))
+        done.cancel()
+        self.reactor.settle()
+
+
+class ReconnectTests(BatchCase):
+    def begin(self, *inputs, server=Gated, is_open=False, **options):
+        """Begin to send lines, from a source that may stay open; return the status's Deferred."""
+        work = self.start(*inputs, server=server, reconnects=True, **options)
+        if is_open:
+            self.streams.read = lambda: self.streams.protocol.dataReceived(inputs[0])
+        done = Deferred.fromCoroutine(work)
+        self.reactor.settle()
+        self.assertNoResult(done)
+        return done
+
+    def end(self, done):
+        """Let the command end, and return its status."""
+        self.reactor.pass_until(lambda: done.called)
+        return self.successResultOf(done)
+
+    def test_lost(self):
+        """After a lost connection all lines arrive once, in order, the unconfirmed ones too."""
+        lines = [str(number) for number in range(3 * LASTING_WINDOW)]
+        done = self.begin("\n".join(lines).encode())
+        self.reactor.restart(Listed)
+        self.assertEqual(self.end(done), Status.DONE)
+        self.assertEqual(self.reactor.server.heard, lines)
+        self.assertEqual(self.complaints, [])
+
+    def test_stored_without_a_receipt(self):
+        """A line that the server had stored is not stored again."""
+        done = self.begin(b"one\ntwo\n", server=Mute)
+        self.reactor.restart(Listed)
+        self.assertEqual(self.end(done), Status.DONE)
+        shown = [line for line in self.streams.written if not line.startswith("*")]
+        self.assertEqual(shown, ["alice: one", "alice: two"])
+
+    def test_ids(self):
+        """An id is that of the run and the line, so that a second run sends new messages."""
+        ids = []
+        for _ in range(2):
+            self.send(b"same\nsame\n", output=Output.JSON)
+            shown = map(json.loads, self.streams.written[1:])
+            ids += [message["id"].split(":") for message in shown]
+        self.assertEqual([line for _, line in ids], ["1", "2", "1", "2"])
+        self.assertEqual(len({run for run, _ in ids}), 2)
+
+    def test_nobody_there_at_first(self):
+        """If there is no server at first, it fails at once: the endpoint may be wrong."""
+        work = self.start(b"one\n", server=None, reconnects=True)
+        self.failureResultOf(run_until_done(self.reactor, work), ConnectError)
+
+    def test_not_wanted_back(self):
+        """It gives up if the server does not want the client back."""
+        done = self.begin(b"one\ntwo\n")
+        (session,) = self.reactor.server.sessions.values()
+        session.end("kicked", "enough")
+        self.assertEqual(self.end(done), Status.LOST)
+        self.assertEqual(
+            self.complaints,
+            [
+                "enough: no line is confirmed, lines 1-2 were sent but not confirmed, "
+                "no other line is left"
+            ],
+        )
+
+    def test_gives_up(self):
+        """It gives up when lines wait and no receipt has come for ten minutes."""
+        done = self.begin(b"one\ntwo\n")
+        self.reactor.server.shut_down()
+        self.reactor.server = None
+        self.reactor.settle()
+        for _ in range(598):
+            self.reactor.advance(1)
+            self.reactor.settle()
+        self.assertNoResult(done)
+        self.assertEqual(self.end(done), Status.LOST)
+        self.assertEqual(
+            self.complaints,
+            [
+                "the server has confirmed nothing for 10 minutes: no line is confirmed, "
+                "lines 1-2 were sent but not confirmed, no other line is left"
+            ],
+        )
+
+    def test_idle(self):
+        """As long as no line waits, it reconnects without end."""
+        done = self.begin(b"one\n", server=Listed, is_open=True)
+        self.reactor.server.shut_down()
+        server, self.reactor.server = self.reactor.server, None
+        for _ in range(2_000):
+            self.reactor.advance(1)
+            self.reactor.settle()
+        self.assertNoResult(done)
+        self.reactor.server = Listed(self.reactor, store=server.store)
+        self.streams.protocol.dataReceived(b"two\n")
+        self.streams.protocol.readConnectionLost()
+        self.assertEqual(self.end(done), Status.DONE)
+        self.assertEqual(self.reactor.server.heard, ["two"])
+
+    def test_forgotten(self):
+        """If the server has lost messages, an error tells what that may mean."""
+        done = self.begin(b"one\n", server=Listed, is_open=True)
+        self.reactor.restart(Listed, store=None)
+        self.reactor.pass_until(lambda: self.complaints)
+        self.assertEqual(
+            self.complaints,
+            [
+                "the server has lost messages of lobby: confirmed lines may be among them, and "
+                "lines without a confirmation may arrive twice"
+            ],
+        )
+        self.streams.protocol.readConnectionLost()
+        self.assertEqual(self.end(done), Status.DONE)
+
+    def test_lower_limit(self):
+        """A line that is too long for the server that is there now is refused; the others go."""
+        done = self.begin(b"123456\none\n")
+        self.reactor.restart(Listed, max_content=5)
+        self.assertEqual(self.end(done), Status.LOST)
+        self.assertEqual(self.reactor.server.heard, ["one"])
+        self.assertRegex(self.complaints[0], r"\Aline 1 was refused: .*5")

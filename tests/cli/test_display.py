@@ -11,13 +11,24 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.cli.colours import Ink
-from chatd.cli.display import JsonDisplay, TextDisplay, plain
+from chatd.cli.display import JsonDisplay, QuietDisplay, TextDisplay, plain
 from tests.cli.wiring import said
 
 KNOWN_EVENTS = ["welcome", "joined", "left", "renamed", "topic", "absent", "error", "disconnected"]
 HARMLESS = re.compile("[\t\u200c\u200d]")  # a tab, and the joiners of letters and emoji
 HELD = 1_000_000.0
 """The current time in most of these tests."""
+
+
+class QuietDisplayTests(SynchronousTestCase):
+    def test_errors_only(self):
+        """Nothing is shown but errors."""
+        shown: list[str] = []
+        display = QuietDisplay(shown.append)
+        display.message(said("hello"))
+        for event in KNOWN_EVENTS:
+            display.event({"event": event, "code": "bad-room", "message": "no such room"})
+        self.assertEqual(shown, ["no such room (bad-room)"])
 
 
 class JsonDisplayTests(SynchronousTestCase):

@@ -10,8 +10,9 @@ from typing import Any
 from twisted.internet import asyncioreactor
 from twisted.internet.defer import Deferred
 
-from chatd import __version__, load_key, write_key_file
+from chatd import ChatFactory, __version__, load_key, write_key_file
 from chatd.cli import batch, terminal
+from chatd.cli.links import LastingLink
 from chatd.cli.login import Login
 from chatd.cli.status import Status
 from tests.cli.wiring import ENDPOINT, LOST, CommandCase, CommandReactor, Streams
@@ -30,6 +31,9 @@ class UsageTests(CommandCase):
             (["keygen"], "chatd keygen"),
             (["keygen", "a", "b"], "chatd keygen"),
             (["passwd", "a", "b", "c"], "chatd passwd"),
+            (["connect", ENDPOINT, "--json", "--quiet"], "chatd connect"),
+            (["connect", ENDPOINT, "--follow", "--quiet"], "chatd connect"),
+            (["connect", ENDPOINT, "--follow", "--file", "a"], "chatd connect"),
         ):
             status, output, complaint = self.run_command(*arguments)
             self.assertEqual((status, output), (Status.USAGE, ""))
@@ -173,6 +177,37 @@ class ConnectTests(CommandCase):
         self.assertEqual([room["room"] for room in welcome["rooms"]], ["attic", "ops"])
         self.assertEqual((message["room"], message["text"]), ("attic", "one"))
 
+    def test_quiet(self):
+        """With --quiet, lines are sent, and nothing is shown."""
+        self.assertEqual(self.connect("--quiet", inputs=[b"one\n"]), (Status.DONE, "", ""))
+        self.assertEqual(self.streams.written, [])
+
+    def test_reconnect(self):
+        """With --reconnect, the command goes on after a lost connection."""
+        made = []
+
+        def make(*arguments):
+            made.append(arguments)
+            return LastingLink(*arguments)
+
+        self.patch(batch, "LastingLink", make)
+        status, _, complaint = self.connect("--reconnect", inputs=[b"one\n"])
+        self.assertEqual((status, complaint, len(made)), (Status.DONE, "", 1))
+        self.assertIn("one", self.streams.written[-1])
+
+    def test_follow(self):
+        """With --follow, the input is not read; the server's end is the command's end."""
+
+        class Leaving(ChatFactory):
+            def buildProtocol(self, addr):
+                self.clock.callLater(1, self.shut_down)
+                return super().buildProtocol(addr)
+
+        status, _, complaint = self.connect("--follow", inputs=[b"one\n"], server_class=Leaving)
+        self.assertEqual(status, Status.LOST)
+        self.assertEqual(complaint, "chatd: the server is shutting down\n")
+        self.assertNotIn("one", "".join(self.streams.written))
+
     def test_nobody_there(self):
         """If no server listens, one line says so."""
         status, _, complaint = self.connect(server=False)
@@ -257,11 +292,13 @@ class TerminalTests(CommandCase):
         self.assertEqual(self.converse(LOST), (Status.LOST, "", "chatd: the connection was lost\n"))
 
     def test_no_terminal(self):
-        """With --json, --file, or an end without a terminal, the lines of the input are sent."""
+        """With an option for scripts, or an end without a terminal, no person converses."""
         path = self.directory / "lines"
         path.write_bytes(b"")
         for options, tty in (
             (["--json"], (0, 1)),
+            (["--quiet"], (0, 1)),
+            (["--follow"], (0, 1)),
             (["--file", path], (0, 1)),
             ([], (0,)),
             ([], (1,)),

@@ -89,7 +89,10 @@ class ExplainTests(SynchronousTestCase):
 
     def test_end_without_a_reason(self):
         """An end without a reason is reported by its code."""
-        self.assertEqual(explain(SessionEnded("kicked", ""), THERE), (Status.LOST, "kicked"))
+        self.assertEqual(
+            explain(SessionEnded("kicked", ""), THERE),
+            (Status.LOST, "the server ended the session (kicked)"),
+        )
 
     def test_configuration(self):
         """A configuration error is a usage error."""

@@ -81,7 +81,9 @@ def test_server_goes(endpoint, number, why):
         server.send_signal(number)
 
         assert process.wait() == 1
-        assert process.errors.wait_for_end() == f"chatd: {why}\n"
+        assert process.errors.wait_for_end() == (
+            f"chatd: {why}: no line is confirmed, the next is line 1\n"
+        )
 
 
 STATUSES = {signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGTERM: 143}
