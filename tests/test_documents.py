@@ -14,6 +14,7 @@ from chatd.cli.browsing import FIRST_PAGE
 from chatd.cli.commands import COMMANDS
 from chatd.cli.display import MAX_SHOWN_BYTES
 from chatd.cli.main import _parser
+from chatd.cli.profiles import KEYS
 from chatd.cli.searching import MAX_FOUND, MAX_SEARCHED, MAX_SEARCHED_BYTES
 from chatd.cli.status import Status
 from chatd.daemon.tap import Options
@@ -98,13 +99,20 @@ class ClientTests(SynchronousTestCase):
     def test_commands(self) -> None:
         """The table has each subcommand of `chatd`."""
         listed = re.findall(r"`chatd ([a-z]+)", " ".join(first_cells(section(CLIENT, "Commands"))))
-        self.assertEqual(sorted(listed), sorted(_subcommands()))
+        self.assertEqual(set(listed), set(_subcommands()))
 
     def test_options(self) -> None:
         """The table has each option of `chatd connect`, and no others."""
         listed = re.findall(r"`(--[a-z-]+)", " ".join(first_cells(section(CLIENT, "Options"))))
         options = _subcommands()["connect"]._option_string_actions
         self.assertEqual({*listed, "--help"}, {name for name in options if name.startswith("--")})
+
+    def test_profiles(self) -> None:
+        """The table has each key of a profile, and the example uses each."""
+        text = section(CLIENT, "Profiles")
+        self.assertEqual(first_cells(text), [f"`{key}`" for key in KEYS])
+        (example,) = fences(text, "toml")
+        self.assertEqual(re.findall(r"(?m)^(\w+) =", example), list(KEYS))
 
     def test_typed_commands(self) -> None:
         """The table has each command of the terminal, in the order of `/help`."""

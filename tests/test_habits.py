@@ -83,7 +83,10 @@ class BoundsTests(SynchronousTestCase):
         self.assertTrue(lines)
         for reason, requirement in zip(lines[::2], lines[1::2], strict=True):
             self.assertRegex(reason, r"^    # .+\.$")
-            self.assertRegex(requirement, r"^    [a-z0-9-]+(\[[a-z]+\])? >= [0-9.]+$")
+            self.assertRegex(
+                requirement,
+                r"^    [a-z0-9-]+(\[[a-z]+\])? >= [0-9.]+(; python_version < \"[0-9.]+\")?$",
+            )
 
 
 class FragmentTests(SynchronousTestCase):

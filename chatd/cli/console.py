@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from chatd.cli.display import Display
@@ -58,6 +59,11 @@ class ConsoleClient(ChatClient):
     def room_joined(self, joined: Joined) -> None:
         """Tell the factory's owner."""
         self.factory.room_joined(self, joined)
+        self.factory.rooms_changed()
+
+    def leave(self, room: str) -> Deferred[None]:
+        """Leave a room, and tell the factory."""
+        return super().leave(room).addCallback(lambda _: self.factory.rooms_changed())
 
     def error_received(self, error: RequestError) -> None:
         """Show an error."""
@@ -107,7 +113,12 @@ class ConsoleFactory(ChatClientFactory):
             rooms=login.rooms or None,
             protocol=ConsoleClient,
         )
+        self._login = login
         self.display = display
         self.connected = connected
         self.room_joined = room_joined
         self.client_ended = client_ended
+
+    def rooms_changed(self) -> None:
+        """Tell the rooms that the client is in."""
+        self._login.rooms_changed([room.name for room in self.progress.rooms.values()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import sys
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -17,6 +18,10 @@ _WHAT = "password file"
 _MAX_FILE_BYTES = 4096
 
 
+def _ignore(_: Sequence[str]) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
     """The key, the name, the password and the rooms that a client connects with.
@@ -26,12 +31,14 @@ class Login:
         name: The name to ask for; None for the server's choice.
         password: The password of that name, or None.
         rooms: The rooms to join; empty for the server's choice.
+        rooms_changed: Called with all rooms of the client when it has joined or left some.
     """
 
     key: bytes | None = field(default=None, repr=False)
     name: str | None = None
     password: str | None = field(default=None, repr=False)
     rooms: tuple[str, ...] = ()
+    rooms_changed: Callable[[Sequence[str]], None] = _ignore
 
 
 def read_password_file(path: str) -> str:

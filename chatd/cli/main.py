@@ -11,15 +11,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatd._version import __version__
-from chatd.chat.names import check_name, check_room
 from chatd.cli.colours import ink_for
+from chatd.cli.destination import Destination, find_destination
+from chatd.cli.directories import configuration_file
+from chatd.cli.display import plain
 from chatd.cli.leaving import Signalled, raise_at_signals, run_reactor
-from chatd.cli.login import Login, ask_password, read_password_file
 from chatd.cli.passwd import passwd
+from chatd.cli.profiles import read_profiles
 from chatd.cli.status import Status
 from chatd.cli.streams import complain, flush_standard_streams, open_standard_streams, tell, write
-from chatd.config.keyfile import load_key, write_key_file
-from chatd.errors import ConfigurationError, RequestError
+from chatd.config.keyfile import write_key_file
+from chatd.errors import ConfigurationError
 from chatd.transport.clock import go_by_monotonic_time
 
 if TYPE_CHECKING:
@@ -105,6 +107,13 @@ def _parser() -> argparse.ArgumentParser:
     accounts.add_argument("file", metavar="FILE", type=_path, help="the password file")
     accounts.add_argument("name", metavar="NAME", help="the account's name")
     accounts.set_defaults(run=passwd, parser=accounts)
+
+    profiles = commands.add_parser(
+        "profiles",
+        help="list the profiles",
+        description="List the profiles in chatd.toml, each with its endpoint.",
+    )
+    profiles.set_defaults(run=_profiles, parser=profiles)
     return parser
 
 
@@ -122,7 +131,10 @@ def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has 
     connect.add_argument(
         "endpoint",
         metavar="ENDPOINT",
-        help="the server's endpoint, such as tcp:localhost:9999 or unix:/tmp/chat.sock",
+        help=(
+            "the server's endpoint, such as tcp:localhost:9999 or unix:/tmp/chat.sock, or the name "
+            "of a profile in chatd.toml"
+        ),
     )
     connect.add_argument("--name", metavar="NAME", help="the name to ask for")
     connect.add_argument(
@@ -177,46 +189,28 @@ def _keygen(options: argparse.Namespace) -> Status:
 def _connect(options: argparse.Namespace) -> Status:
     if options.follow and options.quiet:
         options.parser.error("argument --quiet: not allowed with argument --follow")
-    login = _login(options)
+    destination = find_destination(options, os.environ)
     is_batch = options.file is not None or options.follow or options.json or options.quiet
     if not is_batch and os.isatty(0) and os.isatty(1):
-        return _converse(options, login)
+        return _converse(destination.remembering(os.environ, complain))
     if options.follow:
-        return _run_batch(options, login, lambda batch: batch.follow())
+        return _run_batch(options, destination, lambda batch: batch.follow())
     source = _open_source(options.file)
     try:
         return _run_batch(
-            options, login, lambda batch: batch.run(source, options.file or "standard input")
+            options, destination, lambda batch: batch.run(source, options.file or "standard input")
         )
     finally:
         os.close(source)
 
 
-def _login(options: argparse.Namespace) -> Login:
-    key = None if options.key_file is None else load_key(options.key_file)
-    name = None if options.name is None else _checked("--name", options.name, check_name)
-    rooms = tuple(_checked("--room", room, check_room) for room in options.room)
-    if options.password_file is None and not options.password:
-        return Login(key=key, name=name, rooms=rooms)
-    if name is None:
-        raise ConfigurationError("a password belongs to a name: give the name with --name")
-    password = (
-        ask_password(name)
-        if options.password_file is None
-        else read_password_file(options.password_file)
-    )
-    return Login(key=key, name=name, password=password, rooms=rooms)
+def _profiles(_: argparse.Namespace) -> Status:
+    for profile in read_profiles(configuration_file(os.environ)).values():
+        tell(plain(f"{profile.title} {profile.endpoint}"))
+    return Status.DONE
 
 
-def _checked(option: str, name: str, check: Callable[[str], str]) -> str:
-    """Check a name or room from an option, and return it; an error names the option."""
-    try:
-        return check(name)
-    except RequestError as error:
-        raise ConfigurationError(f"{option} {name!r}: {error.message}") from error
-
-
-def _converse(options: argparse.Namespace, login: Login) -> Status:
+def _converse(destination: Destination) -> Status:
     from twisted.internet import asyncioreactor  # noqa: PLC0415  (before any reactor)
 
     asyncioreactor.install()
@@ -225,28 +219,33 @@ def _converse(options: argparse.Namespace, login: Login) -> Status:
     from chatd.cli.terminal import Terminal  # noqa: PLC0415  (needs that reactor)
 
     go_by_monotonic_time(reactor)
-    return run_reactor(reactor, Terminal(reactor, options.endpoint, login).run, options.endpoint)
+    destination.check(reactor)
+    endpoint = destination.endpoint
+    return run_reactor(reactor, Terminal(reactor, endpoint, destination.login).run, endpoint)
 
 
 def _run_batch(
-    options: argparse.Namespace, login: Login, work: Callable[[Batch], Awaitable[Status]]
+    options: argparse.Namespace,
+    destination: Destination,
+    work: Callable[[Batch], Awaitable[Status]],
 ) -> Status:
     from twisted.internet import reactor  # noqa: PLC0415  (where the program starts)
 
     from chatd.cli.batch import Batch, Output  # noqa: PLC0415  (imports the reactor's stdio)
 
     go_by_monotonic_time(reactor)
+    destination.check(reactor)
     output = Output.JSON if options.json else Output.NOTHING if options.quiet else Output.TEXT
     batch = Batch(
         reactor,
-        options.endpoint,
-        login,
+        destination.endpoint,
+        destination.login,
         complain,
         output=output,
         ink=ink_for(os.environ, is_terminal=os.isatty(1)),
         reconnects=options.reconnect,
     )
-    return run_reactor(reactor, lambda: work(batch), options.endpoint)
+    return run_reactor(reactor, lambda: work(batch), destination.endpoint)
 
 
 def _open_source(path: str | None) -> int:

@@ -15,6 +15,7 @@ class ConsoleTests(SynchronousTestCase):
         self.reactor = CommandReactor()
         self.ends = []
         self.joined = []
+        self.rooms = []
 
     def connect(self, name="alice", key=None, rooms=()):
         """Connect a client; return it and its display."""
@@ -22,7 +23,7 @@ class ConsoleTests(SynchronousTestCase):
         factory = ConsoleFactory(
             self.reactor,
             display,
-            Login(key=key, name=name, rooms=rooms),
+            Login(key=key, name=name, rooms=rooms, rooms_changed=self.rooms.append),
             room_joined=lambda client, joined: self.joined.append(joined.room),
             client_ended=lambda client, end: self.ends.append((client, end)),
         )
@@ -50,6 +51,19 @@ class ConsoleTests(SynchronousTestCase):
         self.assertEqual(shown[0]["room"], "ops")
         self.assertEqual([room["room"] for room in shown[0]["rooms"]], ["ops", "attic"])
         self.assertEqual(self.joined, ["ops", "attic"])
+
+    def test_rooms_changed(self):
+        """The login is told all rooms whenever the client has joined or left a room."""
+        client, _ = self.connect(rooms=("ops",))
+        for command, room, rooms in (
+            (client.join, "Attic", ["ops", "Attic"]),
+            (client.leave, "OPS", ["Attic"]),
+            (client.leave, "attic", []),
+        ):
+            done = command(room)
+            self.reactor.settle()
+            self.successResultOf(done)
+            self.assertEqual(self.rooms[-1], rooms)
 
     def test_messages(self):
         """The client's own messages are shown like those of others, in the room's order."""

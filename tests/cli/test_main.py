@@ -227,6 +227,72 @@ class ConnectTests(CommandCase):
         self.assertRegex(complaint, r"\Achatd: bad endpoint 'bogus:x': .*\n\Z")
 
 
+class ProfilesTests(CommandCase):
+    def setUp(self):
+        super().setUp()
+        self.patch(
+            os,
+            "environ",
+            {
+                **os.environ,
+                "XDG_CONFIG_HOME": str(self.directory),
+                "XDG_STATE_HOME": str(self.directory),
+            },
+        )
+        self.file = self.directory / "chatd" / "chatd.toml"
+        self.file.parent.mkdir()
+
+    def test_list(self):
+        """`profiles` lists the profiles with their endpoints."""
+        self.assertEqual(self.run_command("profiles"), (Status.DONE, "", ""))
+        self.file.write_text('[work]\nendpoint = "tcp:a:1"\n[home]\nendpoint = "tcp:\\u001b:2"\n')
+        listed = "work tcp:a:1\nhome tcp:\ufffd:2\n"
+        self.assertEqual(self.run_command("profiles"), (Status.DONE, listed, ""))
+
+    def test_fault(self):
+        """A mistake in the file is one line, for each command that reads it."""
+        self.file.write_text("[work]\nendpoint = 1\n")
+        for arguments in (["profiles"], ["connect", "work"]):
+            status, output, complaint = self.run_command(*arguments)
+            self.assertEqual((status, output), (Status.USAGE, ""))
+            self.assertRegex(
+                complaint, rf"\Achatd: {self.file}: profile work: endpoint takes .*\n\Z"
+            )
+
+    def test_bad_endpoint(self):
+        """The same holds for an endpoint that is invalid."""
+        self.file.write_text('[work]\nendpoint = "bogus:x"\n')
+        status, _, complaint = self.run_command("connect", "work", reactor=CommandReactor())
+        self.assertEqual(status, Status.USAGE)
+        self.assertRegex(
+            complaint,
+            rf"\Achatd: {self.file}: profile work: endpoint: bad endpoint 'bogus:x': .*\n\Z",
+        )
+
+    def test_pipe(self):
+        """A pipe uses a profile, with its rooms: those of the last time are for a terminal."""
+        profile = f'[work]\nendpoint = "{ENDPOINT}"\nname = "al"\nrooms = ["ops"]\nrejoin = true\n'
+        self.file.write_text(profile)
+        (self.file.parent / "work.rooms.json").write_text('{"rooms": ["attic"]}')
+        streams = Streams(b"one\n")
+        self.patch(batch, "StandardIO", streams)
+        status, _, complaint = self.run_command("connect", "work", reactor=CommandReactor())
+        self.assertEqual((status, complaint), (Status.DONE, ""))
+        self.assertEqual(streams.written, ["* you are al, in ops", "al: one"])
+
+    def test_terminal(self):
+        """A terminal uses the rooms of the last time."""
+        self.file.write_text('[work]\nendpoint = "tcp:a:1"\nrooms = ["ops"]\nrejoin = true\n')
+        (self.file.parent / "work.rooms.json").write_text('{"rooms": ["attic"]}')
+        client = AtTerminal(Status.DONE)
+        self.patch(os, "isatty", lambda descriptor: True)
+        self.patch(asyncioreactor, "install", lambda: None)
+        self.patch(terminal, "Terminal", client)
+        status, _, complaint = self.run_command("connect", "work", reactor=CommandReactor(None))
+        self.assertEqual((status, complaint), (Status.DONE, ""))
+        self.assertEqual((client.made[0], client.made[1].rooms), ("tcp:a:1", ("attic",)))
+
+
 class AtTerminal:
     """Stands in for the interactive client, and does what a test sets."""
 

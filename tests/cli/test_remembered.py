@@ -1,0 +1,74 @@
+"""Remembering rooms from one time to the next."""
+
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli.remembered import RememberedRooms
+
+
+class RememberedTests(SynchronousTestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.directory = Path(directory.name, "state", "chatd")
+        self.file = self.directory / "work.rooms.json"
+        self.complaints: list[str] = []
+
+    def remembered(self):
+        return RememberedRooms(self.directory, "work", self.complaints.append)
+
+    def test_nothing(self):
+        """At first no rooms are known."""
+        self.assertIsNone(self.remembered().load())
+        self.assertEqual(self.complaints, [])
+
+    def test_round_trip(self):
+        """Saved rooms are loaded the next time, in order, also none; only the owner can read."""
+        for rooms in (("ops", "café"), ()):
+            self.remembered().save(rooms)
+            self.assertEqual(self.remembered().load(), rooms)
+        self.assertEqual(stat.S_IMODE(self.file.stat().st_mode), 0o600)
+        self.assertEqual(stat.S_IMODE(self.directory.stat().st_mode), 0o700)
+        self.assertEqual(os.listdir(self.directory), ["work.rooms.json"])
+
+    def test_unchanged(self):
+        """Rooms that are known are not written again."""
+        remembered = self.remembered()
+        remembered.save(["ops"])
+        before = self.file.stat().st_ino
+        remembered.save(["ops"])
+        self.assertEqual(self.file.stat().st_ino, before)
+
+    def test_damaged(self):
+        """A file without rooms is reported in one line, and the rooms are not known."""
+        self.directory.mkdir(parents=True)
+        for content in (b"", b"{}", b'{"rooms": [1]}', b'{"rooms": ["two words"]}', b"\xff"):
+            self.complaints.clear()
+            self.file.write_bytes(content)
+            self.assertIsNone(self.remembered().load())
+            (complaint,) = self.complaints
+            start = f"cannot read the rooms of the last time, {self.file}: "
+            self.assertTrue(complaint.startswith(start), complaint)
+
+    def test_unreadable(self):
+        """A file that cannot be read is reported in one line."""
+        self.file.mkdir(parents=True)
+        self.assertIsNone(self.remembered().load())
+        self.assertEqual(
+            self.complaints,
+            [f"cannot read the rooms of the last time, {self.file}: Is a directory"],
+        )
+
+    def test_unwritable(self):
+        """If rooms cannot be written, one line says so, once."""
+        self.directory.parent.write_text("a file where the directory should be")
+        remembered = self.remembered()
+        remembered.save(["ops"])
+        remembered.save(["ops", "lobby"])
+        self.assertEqual(
+            self.complaints, [f"cannot remember your rooms in {self.file}: Not a directory"]
+        )
