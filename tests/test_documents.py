@@ -14,9 +14,10 @@ from chatd.cli.browsing import FIRST_PAGE
 from chatd.cli.commands import COMMANDS
 from chatd.cli.display import MAX_SHOWN_BYTES
 from chatd.cli.main import _parser
+from chatd.cli.manual import DAEMON_ENDS
 from chatd.cli.profiles import KEYS
 from chatd.cli.searching import MAX_FOUND, MAX_SEARCHED, MAX_SEARCHED_BYTES
-from chatd.cli.status import Status
+from chatd.cli.status import MEANINGS, Status
 from chatd.daemon.tap import Options
 from chatd.daemon.values import DAY_S
 from chatd.errors import ErrorCode
@@ -91,6 +92,8 @@ class DaemonTests(SynchronousTestCase):
         listed = first_cells(section(DAEMON, "Exit status"))
         ends = [str(128 + number) for number in (signal.SIGINT, signal.SIGTERM)]
         self.assertEqual(listed, ["0", "1", *ends])
+        rows = [f"| {status} | {meaning} |" for status, meaning in DAEMON_ENDS.items()]
+        self.assertIn("\n".join(rows), section(DAEMON, "Exit status").replace("`", ""))
 
 
 class ClientTests(SynchronousTestCase):
@@ -133,8 +136,10 @@ class ClientTests(SynchronousTestCase):
 
     def test_exit_statuses(self) -> None:
         """The table has each exit status."""
-        listed = [int(cell) for cell in first_cells(section(CLIENT, "Exit status"))]
-        self.assertEqual(listed, [int(status) for status in Status])
+        rows = [f"| {int(status)} | {meaning} |" for status, meaning in MEANINGS.items()]
+        listed = [line for line in section(CLIENT, "Exit status").splitlines() if "|" in line]
+        self.assertEqual(listed[2:], rows)
+        self.assertEqual(list(MEANINGS), list(Status))
 
 
 class CodesTests(SynchronousTestCase):

@@ -18,8 +18,10 @@ from chatd.cli.display import plain
 from chatd.cli.leaving import Signalled, raise_at_signals, run_reactor
 from chatd.cli.passwd import passwd
 from chatd.cli.profiles import read_profiles
+from chatd.cli.shells import SHELLS
 from chatd.cli.status import Status
 from chatd.cli.streams import complain, flush_standard_streams, open_standard_streams, tell, write
+from chatd.cli.syntax import PAGES, Command, commands_of
 from chatd.config.keyfile import write_key_file
 from chatd.errors import ConfigurationError
 from chatd.transport.clock import go_by_monotonic_time
@@ -114,6 +116,26 @@ def _parser() -> argparse.ArgumentParser:
         description="List the profiles in chatd.toml, each with its endpoint.",
     )
     profiles.set_defaults(run=_profiles, parser=profiles)
+
+    completion = commands.add_parser(
+        "completion",
+        help="print the completion for a shell",
+        description="Print the script with which a shell completes the command line.",
+    )
+    completion.add_argument("shell", choices=list(SHELLS), help="the shell")
+    completion.set_defaults(
+        run=lambda options: _print(SHELLS[options.shell](commands_of(parser))), parser=completion
+    )
+
+    manual = commands.add_parser(
+        "manual",
+        help="print a manual page",
+        description="Print a manual page: chatd.1 of this command, or chatd.8 of the daemon.",
+    )
+    manual.add_argument("page", choices=PAGES, help="the page")
+    manual.set_defaults(
+        run=lambda options: _manual(options.page, commands_of(parser)), parser=manual
+    )
     return parser
 
 
@@ -202,6 +224,17 @@ def _connect(options: argparse.Namespace) -> Status:
         )
     finally:
         os.close(source)
+
+
+def _manual(page: str, commands: Sequence[Command]) -> Status:
+    # Imported here: it would slow the start of the other commands.
+    from chatd.cli.manual import page_of  # noqa: PLC0415
+
+    return _print(page_of(page, commands))
+
+
+def _print(text: str) -> Status:
+    return Status.DONE if tell(text, end="") else Status.LOST
 
 
 def _profiles(_: argparse.Namespace) -> Status:

@@ -11,7 +11,7 @@ from twisted.internet.error import ConnectError, DNSLookupError
 from chatd.errors import ChatError, ConfigurationError, ErrorCode, SessionEnded
 from chatd.transport.loss import UNTRUSTED
 
-__all__ = ["Status", "explain"]
+__all__ = ["MEANINGS", "Status", "explain"]
 
 _REFUSALS = frozenset(
     {
@@ -54,6 +54,22 @@ class Status(IntEnum):
     def of_signal(cls, number: int) -> Status:
         """Return the status of a command that a signal ended, by the convention of shells."""
         return cls(128 + number)
+
+
+MEANINGS = {
+    Status.DONE: "done: the server has confirmed everything that was sent",
+    Status.LOST: "the client could not connect or lost the connection, a message was refused or "
+    "not confirmed, or an operator ended the session",
+    Status.USAGE: "an option, an address, a file or a line of it is wrong; the other lines are "
+    "sent",
+    Status.REFUSED: "the server refused the key, the password or the name, or the name or address "
+    "is banned",
+    Status.HUNG_UP: "SIGHUP, as when the terminal closes. For 129, 130 and 143, the client first "
+    "ends its session",
+    Status.INTERRUPTED: "SIGINT, or Ctrl+C",
+    Status.TERMINATED: "SIGTERM",
+}
+"""What each exit status means, for the manual."""
 
 
 def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:

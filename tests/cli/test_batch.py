@@ -9,6 +9,7 @@ from twisted.internet.error import ConnectError
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import (
+    ChatClientFactory,
     ChatFactory,
     ConfigurationError,
     RequestError,
@@ -20,6 +21,7 @@ from chatd.cli.batch import LASTING_WINDOW, WINDOW, Batch, Output
 from chatd.cli.colours import PLAIN, Ink
 from chatd.cli.login import Login
 from chatd.cli.status import Status
+from chatd.client.endpoints import client_endpoint
 from tests.cli.wiring import ENDPOINT, CommandReactor, Streams, run_until_done
 
 KEY = bytes(range(32))
@@ -493,6 +495,31 @@ class ReconnectTests(BatchCase):
         self.assertEqual(self.end(done), Status.DONE)
         shown = [line for line in self.streams.written if not line.startswith("*")]
         self.assertEqual(shown, ["alice: one", "alice: two"])
+
+    def test_name_taken(self):
+        """If another client takes the name meanwhile, the lines wait until it is free again."""
+        done = self.begin(b"one\n")
+        self.reactor.restart(Listed)
+        other: Deferred[Any] = client_endpoint(self.reactor, ENDPOINT).connect(
+            ChatClientFactory(self.reactor, name="alice")
+        )
+        self.reactor.settle()
+        for _ in range(30):
+            self.reactor.advance(1)
+            self.reactor.settle()
+        self.assertNoResult(done)
+        self.assertEqual(self.reactor.server.heard, [])
+        self.successResultOf(other).disconnect()
+        self.assertEqual(self.end(done), Status.DONE)
+        self.assertEqual(self.reactor.server.heard, ["one"])
+
+    def test_given_name(self):
+        """A client that asked for no name keeps the name from the server."""
+        done = self.begin(b"one\n", name=None)
+        (session,) = self.reactor.server.sessions.values()
+        self.reactor.restart(Listed)
+        self.assertEqual(self.end(done), Status.DONE)
+        self.assertEqual(self.streams.written[-1], f"{session.name}: one")
 
     def test_ids(self):
         """An id is that of the run and the line, so that a second run sends new messages."""
