@@ -45,6 +45,9 @@ class Reader:
         (directory / "examples").symlink_to(ROOT / "examples")
         self._environment = {
             "ENDPOINT": self._endpoint,
+            "HOME": str(directory),
+            "XDG_CONFIG_HOME": "",
+            "XDG_STATE_HOME": "",
             "NO_COLOR": "1",
             "PATH": f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}",
             "PYTHONDONTWRITEBYTECODE": "1",
@@ -61,7 +64,7 @@ class Reader:
 
     def do(self, step: Step) -> None:
         """Do a step, and compare what is shown."""
-        command = self._here(step.command)
+        command = self.here(step.command)
         if command == "^C":
             self._interrupt()
         elif _IS_SERVICE.match(command):
@@ -81,7 +84,7 @@ class Reader:
         assert self._terminal is not None, "the page types to a client that is not there"
         return self._terminal
 
-    def _here(self, command: str) -> str:
+    def here(self, command: str) -> str:
         """Return a command with endpoints and paths of this test."""
         for word, other in self._replaced.items():
             command = command.replace(word, other)

@@ -23,6 +23,7 @@ TYPED = [
 ]
 BACKUP = "docs/how-to/backup.md"
 FILES = "docs/reference/files.md"
+PROFILES = "docs/how-to/profiles.md"
 HAS_SQLITE = shutil.which("sqlite3") is not None
 # A fresh clone for each; .ci/run does the same.
 INSTALLING = "python3 -m venv"
@@ -98,8 +99,19 @@ def test_view(directory):
         reader.do(Step(f"{code.strip()} | cut -d '|' -f 2-", shown=["bob|one"]))
 
 
+def test_profiles(directory):
+    """Each command of the page shows what the page shows, with the profile of the page."""
+    (profile,) = fences(page(PROFILES), "toml")
+    with Reader(directory, {"~": str(directory)}) as reader:
+        for number, step in enumerate(steps(page(PROFILES))):
+            reader.do(step)
+            if number == 1:  # the directory and the key are there
+                path = directory / ".config/chatd/chatd.toml"
+                path.write_text(reader.here(profile))
+
+
 def test_every_page():
     """No other page has commands that could be typed here."""
     for name in page_names():
-        if name not in [*TYPED, BACKUP, FILES]:
+        if name not in [*TYPED, BACKUP, FILES, PROFILES]:
             assert not [step for step in steps(page(name)) if step.command], name
