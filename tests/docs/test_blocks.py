@@ -11,6 +11,7 @@ from tests.docs.pages import ROOT, blocks, page, page_names
 DOCUMENTS = "tests/test_documents.py"
 VECTORS = "tests/test_vectors.py"
 TRANSCRIPTS = "tests/docs/test_transcripts.py"
+CLIENT = "tests/docs/test_client_page.py"
 COMMANDS = "tests/docs/test_commands.py"
 DRAWINGS = "tests/docs/test_drawings.py"
 FORMULAS = "tests/docs/test_formulas.py"
@@ -59,6 +60,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("ini", f"{SYSTEMD}::test_other_services"),
     ],
     "docs/how-to/measure.md": [("text", f"{COMMANDS}::test_set_up")],
+    "docs/how-to/profiles.md": [("toml", f"{TRANSCRIPTS}::test_profiles")],
     "docs/how-to/proxies.md": [
         ("text", f"{LINES}::test_behind_a_proxy"),
         *[("text", f"{PROXIES}::test_proxy")] * 4,
@@ -82,6 +84,12 @@ HELD: dict[str, list[tuple[str, str]]] = {
     ],
     "docs/how-to/upgrade.md": [("text", f"{LINES}::test_newer_database")],
     "docs/reference/api.md": [("text", f"{DOCUMENTS}::test_errors_are_drawn")],
+    "docs/reference/client.md": [
+        ("toml", f"{CLIENT}::test_profile"),
+        ("text", f"{CLIENT}::test_completion"),
+        ("text", f"{CLIENT}::test_manual"),
+        ("text", f"{CLIENT}::test_lost"),
+    ],
     "docs/reference/protocol.md": [
         ("", f"{DRAWINGS}::test_layers"),
         *[("", f"{FORMULAS}::test_handshake")] * 5,

@@ -1,0 +1,67 @@
+"""The blocks of the client's page that are not typed at a terminal: files, scripts, an error."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from chatd.cli.profiles import KEYS, read_profiles
+from chatd.cli.tally import Tally
+from tests.docs.pages import block, fences, page
+
+CLIENT = "docs/reference/client.md"
+BASH = ".local/share/bash-completion/completions"
+
+
+def type_at_home(home: Path, commands: str) -> None:
+    """Run commands of a shell in an empty home directory."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        ["sh", "-e", "-c", commands],
+        env={**os.environ, "HOME": str(home), "PATH": path},
+        cwd=home,
+        check=True,
+        timeout=60,
+    )
+
+
+def test_profile(tmp_path):
+    """The profile on the page is read, and has every key."""
+    (profile,) = fences(page(CLIENT), "toml")
+    file = tmp_path / "chatd.toml"
+    file.write_text(profile, encoding="utf-8")
+    assert set(re.findall(r"^(\w+) =", profile, re.MULTILINE)) == set(KEYS)
+    assert read_profiles(file)["work"].rooms == ("ops", "lobby")
+
+
+def test_completion(tmp_path):
+    """The commands for completion write a script for each shell."""
+    for directory in (BASH, ".zfunc", ".config/fish/completions"):
+        (tmp_path / directory).mkdir(parents=True)
+    type_at_home(tmp_path, block(CLIENT, "chatd completion bash"))
+    scripts = (f"{BASH}/chatd", ".zfunc/_chatd", ".config/fish/completions/chatd.fish")
+    for script in scripts:
+        assert "chatd" in (tmp_path / script).read_text(encoding="utf-8")
+
+
+def test_manual(tmp_path):
+    """The commands for the manual write both pages, in the format of `man`."""
+    type_at_home(tmp_path, block(CLIENT, "chatd manual chatd.8 >"))
+    for number in (1, 8):
+        text = (tmp_path / f".local/share/man/man{number}/chatd.{number}").read_text("utf-8")
+        assert text.startswith(f'.TH "CHATD" "{number}"')
+
+
+def test_lost():
+    """A lost connection is told in the words of the page."""
+    line = block(CLIENT, "sent but not confirmed")
+    ((confirmed, last),) = re.findall(r"(\d+) lines are .*-(\d+) were", line)
+    tally = Tally()
+    for number in range(1, int(last) + 1):
+        tally.sent(number, 1)
+        if number <= int(confirmed):
+            tally.answered(number, is_confirmed=True)
+    assert line == f"chatd: the connection was lost: {tally.report(has_more=True)}\n"
