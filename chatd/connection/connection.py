@@ -51,6 +51,8 @@ class Connection(Outgoing):
 
     Attributes:
         end_reason: The reason of the session's end; None until it ends.
+        end_trigger: The first trigger of its end: this side, the peer or the transport; None until
+            it ends.
         handshake_timeout_s: Maximum time until the session is established, in seconds.
     """
 
@@ -61,6 +63,7 @@ class Connection(Outgoing):
         "_liveness",
         "_reader",
         "end_reason",
+        "end_trigger",
         "handshake_timeout_s",
     )
 
@@ -86,6 +89,7 @@ class Connection(Outgoing):
         self._is_read_out = True
         self._fault: RemoteProtocolError | None = None
         self.end_reason: SessionEnded | None = None
+        self.end_trigger: Trigger | None = None
         self._open_if_ready()
 
     @property
@@ -290,6 +294,7 @@ class Connection(Outgoing):
     def _finish(self, trigger: Trigger, end_reason: SessionEnded) -> None:
         self.state = advance(self.state, trigger)
         self.end_reason = end_reason
+        self.end_trigger = self.end_trigger or trigger
         self._reader.discard()  # nothing more is read
         self._channel.discard()
 

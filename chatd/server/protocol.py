@@ -19,6 +19,7 @@ from chatd.connection.events import (
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.server.inwork import InWork
 from chatd.server.pace import Pace
+from chatd.server.sessionlog import logged_code
 from chatd.server.sessionprotocol import SessionProtocol
 from chatd.transport.hooks import call_hook
 from chatd.transport.protocol import HOLD_PENDING
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ServerProtocol"]
 
-MAX_LOGGED_CODE = 64
-"""How much of the code of a client's ERROR is logged, in characters."""
 MAX_SAID_IN_TURN = 1_000
 """How many messages all clients may send in a turn; then the turn ends early."""
 
@@ -141,9 +140,6 @@ class ServerProtocol(SessionProtocol):
         if isinstance(event, AdmissionAsked):
             return self.ask_admission(event.ack)
         if isinstance(event, Faulted):
-            self.log.warn(
-                "{who}: {code}: {error}", who=self, code=event.error.code, error=event.error
-            )
             self._deliver_early()
             self.connection.end_faulty()
             self._turn.add(self)
@@ -153,8 +149,8 @@ class ServerProtocol(SessionProtocol):
         """Log the code of a client's first ERROR; its text may quote a message."""
         if not self._has_noted_error:
             self._has_noted_error = True
-            code = getattr(error.header, "code", "")[:MAX_LOGGED_CODE]
-            self.log.debug("{who}: client's error: {code!r}", who=self, code=code)
+            code = logged_code(getattr(error.header, "code", ""))
+            self.log.debug("{who}: client's error: code={code}", who=self, code=code)
 
     def _pace_answers(self) -> Deferred[None] | None:
         """Pause after many answers, for other clients' turn; before a session, end instead."""

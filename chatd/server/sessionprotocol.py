@@ -8,15 +8,15 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.chat.names import MAX_NAME
 from chatd.connection.server import ServerConnection
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.server.admission import RETRIED, Applicant
 from chatd.server.session import Session
+from chatd.server.sessionlog import SessionLog
 from chatd.transport.hooks import FAILED, call_hook
-from chatd.transport.identity import identify
+from chatd.transport.identity import LOCAL, identify
 from chatd.transport.protocol import ChatProtocol
-from chatd.transport.streams import has_hung_up, peer_of
+from chatd.transport.streams import has_hung_up
 from chatd.wire.messages import SessionAck
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class SessionProtocol(ChatProtocol):
     """
 
     log = Logger()
+    _session_log = SessionLog()
     connection: ServerConnection
 
     def __init__(self, factory: ChatFactory) -> None:
@@ -45,10 +46,13 @@ class SessionProtocol(ChatProtocol):
         self.factory: ChatFactory = factory
         self.session: Session | None = None
         self._engine = factory.engine
+        self._address = LOCAL
+        self._wanted_name: str | None = None
 
     def connectionMade(self) -> None:
         """Greet the client."""
         identity = identify(self.transport)
+        self._address = identity.address
         takes_passwords = self._engine.admission.takes_passwords(identity)
         self.connection = self._engine.greeter.greet(takes_passwords=takes_passwords)
         self._engine.shedder.connected(self, identity.address)
@@ -72,17 +76,11 @@ class SessionProtocol(ChatProtocol):
         """Remove the session from the chat, and call its `ended`."""
         session = self.session
         self._engine.shedder.ended(self, is_gone=self.is_gone)
+        self._log_end(end_reason)
         if session is None:
-            self.log.info(
-                "{who}: not established from {peer}: {reason!r}",
-                who=self,
-                peer=peer_of(self.stream),
-                reason=end_reason,
-            )
             self._engine.admission.withdraw(self.connection.session_id)
             return
         self._engine.registry.remove(session, is_silent=self._engine.shutdown.is_under_way)
-        self.log.info("{who}: ended: {reason!r}", who=self, reason=end_reason)
         call_hook(self.log_failure, "ended", session.ended, end_reason)
 
     def end_session(self, code: str, reason: str, *, retry: bool = False) -> None:
@@ -114,6 +112,7 @@ class SessionProtocol(ChatProtocol):
 
     def ask_admission(self, ack: SessionAck) -> Deferred[None] | None:
         """Admit or refuse a client; return a Deferred, or None if that is done at once."""
+        self._wanted_name = ack.name
         return call_hook(self._refuse_admission, ack, self._admit, ack)
 
     async def _admit(self, ack: SessionAck) -> None:
@@ -137,23 +136,16 @@ class SessionProtocol(ChatProtocol):
         self.connection.admit(session.name, [room.standing() for room in admitted.rooms])
         self._engine.registry.add(session, admitted.rooms)
         self.handshake_done()
-        self.log.info("{who}: established from {peer}", who=self, peer=session.peer)
+        self._session_log.established(self, session.address, session.name)
         work = call_hook(self.log_failure, "established", session.established)
         if work is not None:
             await work
         self._engine.registry.active(session)
 
-    def _refuse_admission(self, failure: Failure, ack: SessionAck) -> None:
+    def _refuse_admission(self, failure: Failure, _: SessionAck) -> None:
         if failure.check(CancelledError) and not self._is_there():
             return  # no client is left to refuse; an open connection ends at its next read
         error = self._told_of(failure, "admission")
-        self.log.info(
-            "{who}: refused: code={code} address={address} name={name!r}",
-            who=self,
-            code=error.code,
-            address=identify(self.stream).address,
-            name=(ack.name or "")[:MAX_NAME],
-        )
         self.connection.refuse(error.code, error.message, retry=error.code in RETRIED)
         self.flush()  # now: reading goes on to the end of the connection only after this
 
@@ -165,6 +157,22 @@ class SessionProtocol(ChatProtocol):
         return not (self.connection.is_over or has_hung_up(self.stream))
 
     # Within
+
+    def _log_end(self, end_reason: SessionEnded) -> None:
+        session = self.session
+        self._session_log.over(
+            self,
+            end_reason,
+            self.connection.end_trigger,
+            address=self._known_address() if session is None else session.address,
+            name=(self._wanted_name or "") if session is None else session.name,
+            was_established=session is not None,
+        )
+
+    def _known_address(self) -> str:
+        """Return the client's address, also after the connection is closed."""
+        address = identify(self.stream).address  # a proxy may have told it after the beginning
+        return self._address if address == LOCAL else address  # a closed socket tells no user
 
     def _deliver_early(self) -> None:
         if self.session is not None:

@@ -23,7 +23,7 @@ class TracebackTests(SynchronousTestCase):
     def test_none(self):
         """Without a log, or with an empty log, there are no tracebacks."""
         self.assertEqual(count_tracebacks(self.path), 0)
-        (self.path / "chatd.log").write_text("ended: SessionEnded('no Traceback here')\n")
+        (self.path / "chatd.log").write_text("ended: code=goodbye reason='no Traceback here'\n")
         self.assertEqual(count_tracebacks(self.path), 0)
 
     def test_all_logs(self):

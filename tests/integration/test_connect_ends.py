@@ -106,7 +106,7 @@ def test_signalled(endpoint, number, options):
         with Process(*connect) as process:
             process.output.wait_for("bob")
             end(process, number)
-        server.output.wait_for(r"bob: ended: SessionEnded\('goodbye")
+        server.output.wait_for(r"bob: ended: code=goodbye ")
 
 
 @each_signal

@@ -10,7 +10,7 @@ from tests.integration.terminals import CTRL_D, CTRL_Z, ENTER, PROMPT, TerminalP
 
 STATUSES = {signal.SIGHUP: 129, signal.SIGINT: 130, signal.SIGTERM: 143}
 each_signal = pytest.mark.parametrize("number", STATUSES, ids=lambda number: number.name)
-GOODBYE = r"alice: ended: SessionEnded\('goodbye"
+GOODBYE = r"alice: ended: code=goodbye "
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.logger import capturedLogs, formatEvent
 
 from chatd.errors import RequestError
 from chatd.server.session import Session
@@ -161,15 +161,16 @@ class HostileTests(ServerCase):
         self.client = hand_client(self.factory)
 
     def test_fault_in_the_bytes(self) -> None:
-        """Damaged bytes are reported to the client, logged as a warning, and end the session."""
+        """Damaged bytes are reported to the client, logged, and end the session."""
         with capturedLogs() as events:
             self.client.protocol.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
+            told = self.told(self.client)
         self.assertEqual(
-            self.told(self.client),
+            told,
             [(MessageType.ERROR, "too-large", None), (MessageType.DISCONNECT, "too-large", None)],
         )
-        (warning,) = (event for event in events if event["log_level"] is LogLevel.warn)
-        self.assertIn("too-large", formatEvent(warning))
+        (line,) = map(formatEvent, events)
+        self.assertIn("ended: code=too-large ", line)
 
     def test_error_from_the_client(self) -> None:
         """A client's ERROR is logged, and not answered."""

@@ -1,0 +1,78 @@
+"""The log lines about the beginning and the end of each session.
+
+`docs/reference/log.md` has their format, which programs such as fail2ban read. Names, codes and
+reasons can come from the client: they are escaped and cut, so a client cannot forge a line.
+"""
+
+from __future__ import annotations
+
+import re
+
+from twisted.logger import Logger
+
+from chatd.chat.names import MAX_NAME
+from chatd.connection.states import Trigger
+from chatd.errors import SessionEnded
+
+__all__ = ["MAX_LOGGED_CODE", "MAX_LOGGED_REASON", "SessionLog", "logged_code"]
+
+MAX_LOGGED_CODE = 64
+"""How much of a code is logged, in characters."""
+MAX_LOGGED_REASON = 200
+"""How much of a reason is logged, in characters."""
+
+_CODE = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
+
+
+def logged_code(code: str) -> str:
+    """Return a code for the log: as it is if it has the form of chatd's codes, else in quotes."""
+    return code if _CODE.fullmatch(code) else repr(code[:MAX_LOGGED_CODE])
+
+
+class SessionLog:
+    """Logs one line when a session begins, and one when a connection or a session ends."""
+
+    log = Logger()
+
+    def established(self, who: object, address: str, name: str) -> None:
+        """Log that a session has begun."""
+        self.log.info(
+            "{who}: established: address={address} name={name!r}",
+            who=who,
+            address=address,
+            name=name,
+        )
+
+    def over(
+        self,
+        who: object,
+        end: SessionEnded,
+        trigger: Trigger | None,
+        *,
+        address: str,
+        name: str,
+        was_established: bool,
+    ) -> None:
+        """Log the end of a session, or of a connection that never had one.
+
+        Args:
+            who: The session.
+            end: The reason of the end.
+            trigger: The trigger of the end.
+            address: The client's address, in the form that `/ban` takes.
+            name: The client's name, or the name that it asked for; empty if there is none.
+            was_established: Whether the session was established.
+        """
+        if was_established:
+            what = "ended"
+        else:
+            what = "refused" if trigger is Trigger.ENDED else "not established"
+        self.log.info(
+            "{who}: {what}: code={code} address={address} name={name!r} reason={reason!r}",
+            who=who,
+            what=what,
+            code=logged_code(end.code),
+            address=address,
+            name=name[:MAX_NAME],
+            reason=end.reason[:MAX_LOGGED_REASON],
+        )
