@@ -1,14 +1,16 @@
-"""The files of a TLS endpoint string: their paths, and checks that `tls:` can serve them."""
+"""The files of a TLS endpoint string: their paths, and checks that they can be served."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -18,24 +20,16 @@ from twisted.internet.endpoints import quoteStringArgument
 
 from chatd.config.ownfile import read_regular_file, why
 from chatd.errors import ConfigurationError
+from chatd.listening.endpointstrings import read_arguments
 
-__all__ = ["PemDirectory", "TlsString", "read_tls_string"]
+__all__ = ["PemDirectory", "TlsString", "check_files", "read_tls_string"]
 
-_ARGUMENTS = {
-    "ssl": (
-        *("port", "privateKey", "certKey", "sslmethod", "interface", "backlog"),
-        *("extraCertChain", "dhParameters"),
-    ),
-    "tls": ("path", "port", "backlog", "interface"),
-}
-"""The names of the arguments of Twisted's server endpoints, in order of position."""
+T = TypeVar("T")
+
 _FILES = ("privateKey", "certKey", "extraCertChain", "dhParameters")
 _USUAL_KEY = "server.pem"
 """The file that Twisted reads if an `ssl:` string names no key."""
 
-_WORD = re.compile(r"(?:^|:)((?:\\.|[^\\:])*)", re.DOTALL)
-_NAMED = re.compile(r"((?:\\.|[^\\=])*)=(.*)", re.DOTALL)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 
 
@@ -45,12 +39,12 @@ class TlsString:
 
     Attributes:
         text: The string, with absolute paths.
-        files: The paths of its files, for `ssl:`.
+        files: The paths of its files, for `ssl:`, by the names of the arguments.
         directory: The path of its directory, for `tls:`; None for `ssl:`.
     """
 
     text: str
-    files: tuple[str, ...]
+    files: Mapping[str, str]
     directory: str | None
 
 
@@ -58,26 +52,87 @@ def read_tls_string(description: str) -> TlsString:
     """Find the files in an `ssl:` or `tls:` server endpoint string.
 
     Args:
-        description: The string; Twisted must accept it.
+        description: The string.
+
+    Raises:
+        ValueError: An argument is wrong.
     """
-    kind, *words = _WORD.findall(description)
-    names = iter(_ARGUMENTS[kind])
-    arguments: dict[str, str] = {}
-    for word in words:
-        named = _NAMED.fullmatch(word)
-        name, value = (named[1], named[2]) if named else (next(names), word)
-        arguments[name] = value
+    kind = description.partition(":")[0]
+    arguments = read_arguments(description)
     if kind == "ssl":
         arguments.setdefault("privateKey", _USUAL_KEY)
     paths = {
-        name: os.path.abspath(_ESCAPED.sub(r"\1", arguments[name]))
-        for name in ("path", *_FILES)
-        if name in arguments
+        name: os.path.abspath(arguments[name]) for name in ("path", *_FILES) if name in arguments
     }
-    arguments |= {name: quoteStringArgument(path) for name, path in paths.items()}
-    text = ":".join([kind, *(f"{name}={value}" for name, value in arguments.items())])
+    given = {**arguments, **paths}.items()
+    text = ":".join([kind, *(f"{name}={quoteStringArgument(value)}" for name, value in given)])
     directory = paths.pop("path", None)
-    return TlsString(text, tuple(paths.values()), directory)
+    return TlsString(text, paths, directory)
+
+
+def check_files(files: Mapping[str, str]) -> None:
+    """Check that OpenSSL can serve the files of an `ssl:` endpoint, and name the file at fault.
+
+    Args:
+        files: See `TlsString`.
+
+    Raises:
+        ConfigurationError: A file cannot be read, is damaged, or lacks what its argument takes; or
+            the key belongs to another certificate.
+    """
+    key_path = files["privateKey"]
+    key: PrivateKeyTypes = _only(key_path, "privateKey", "private key", _load_key)
+    path = files.get("certKey", key_path)
+    certificate: x509.Certificate = _only(
+        path, "certKey", "certificate", x509.load_pem_x509_certificate
+    )
+    if _bytes_of(certificate.public_key()) != _bytes_of(key.public_key()):
+        raise ConfigurationError(f"the key in {key_path} does not match the certificate in {path}")
+    if "extraCertChain" in files:
+        load = x509.load_pem_x509_certificate
+        _only(files["extraCertChain"], "extraCertChain", "certificate", load)
+    if "dhParameters" in files:
+        _only(files["dhParameters"], "dhParameters", "DH parameters", bytes)
+
+
+def _only(path: str, argument: str, what: str, load: Callable[[bytes], T]) -> T:
+    """Return the first object of a kind in a PEM file.
+
+    Args:
+        path: The file.
+        argument: The argument that names it.
+        what: The kind of the object.
+        load: Reads an object from a PEM block.
+    """
+    label = what.upper().encode()  # as in `BEGIN EC PRIVATE KEY` and `BEGIN CERTIFICATE`
+    data = _read_pem(path)
+    for block in _BLOCK.finditer(data):
+        if block[1].endswith(label):
+            try:
+                return load(block[0])
+            except Exception as error:  # the libraries may raise anything for damaged files
+                raise ConfigurationError(
+                    f"{path}: its {what} is damaged, or of an unsupported kind"
+                ) from error
+    state = "is cut short" if label + b"-----" in data else "is missing"
+    raise ConfigurationError(f"{path}: its {what} {state}; {argument}= takes a PEM file with it")
+
+
+def _read_pem(path: str) -> bytes:
+    """Return the content of a PEM file."""
+    try:
+        data = read_regular_file(path)[0]  # OpenSSL would wait at a pipe
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {why(error)}") from error
+    if b"ENCRYPTED" in data:  # OpenSSL would ask at the terminal, and wait for the answer
+        raise ConfigurationError(
+            f"{path}: the key has a passphrase; use a key without a passphrase"
+        )
+    return data
+
+
+def _load_key(block: bytes) -> PrivateKeyTypes:
+    return load_pem_private_key(block, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +145,12 @@ class PemDirectory:
     Attributes:
         hosts: The names of the hosts.
         strays: The files of keys without a certificate.
+        blanks: The files with neither a key nor a certificate.
     """
 
     hosts: frozenset[str]
     strays: tuple[str, ...]
+    blanks: tuple[str, ...]
 
     @classmethod
     def read(cls, directory: str) -> PemDirectory:
@@ -104,21 +161,25 @@ class PemDirectory:
                 certificate that names a host.
         """
         if not os.path.isdir(directory):
-            raise ConfigurationError(f"{directory} is not a directory")
+            raise ConfigurationError(
+                f"{directory} is not a directory; tls: takes a directory of files *.pem"
+            )
         keys: list[tuple[str, bytes]] = []
         hosts_of: dict[bytes, set[str]] = {}
+        blanks = []
         for path in sorted(Path(directory).rglob("*.pem")):
-            if path.is_file():
-                _read_blocks(str(path), keys, hosts_of)
+            if path.is_file() and not _read_blocks(str(path), keys, hosts_of):
+                blanks.append(str(path))
         hosts = frozenset(host for _, public in keys for host in hosts_of.get(public, ()))
         strays = tuple(path for path, public in keys if public not in hosts_of)
+        found = cls(hosts, strays, tuple(blanks))
         if not hosts and strays:
-            raise ConfigurationError(f"no certificate matches the key in {strays[0]}")
+            raise ConfigurationError(found._why_stray())
         if not hosts:
             raise ConfigurationError(
                 f"the files *.pem in {directory} have no key with a certificate that names a host"
             )
-        return cls(hosts, strays)
+        return found
 
     def check_successor(self, new: PemDirectory) -> None:
         """Check that the present content of the directory may replace this content.
@@ -129,18 +190,30 @@ class PemDirectory:
         lost = sorted(self.hosts - new.hosts)
         if lost and new.strays:
             raise ConfigurationError(
-                f"no certificate matches the key in {new.strays[0]}; there is no certificate for "
-                f"{', '.join(lost)}"
+                f"{new._why_stray()}; there is no certificate for {', '.join(lost)}"
             )
 
+    def _why_stray(self) -> str:
+        """Return why a key has no certificate: perhaps a file has lost its content."""
+        why = f"no certificate matches the key in {self.strays[0]}"
+        if self.blanks:
+            why += f"; {self.blanks[0]} has neither a key nor a certificate"
+        return why
 
-def _read_blocks(path: str, keys: list[tuple[str, bytes]], hosts_of: dict[bytes, set[str]]) -> None:
-    """Add the keys and certificates of a file to `keys` and `hosts_of`."""
+
+def _read_blocks(path: str, keys: list[tuple[str, bytes]], hosts_of: dict[bytes, set[str]]) -> bool:
+    """Add the keys and certificates of a file to `keys` and `hosts_of`.
+
+    Returns:
+        Whether there are any.
+    """
+    count = 0
     try:
         data = read_regular_file(path)[0]
     except OSError as error:
         raise ConfigurationError(f"{path}: {why(error)}") from error
     for block in _BLOCK.finditer(data):
+        count += 1
         try:
             if b"CERTIFICATE" in block[1]:
                 certificate = x509.load_pem_x509_certificate(block[0])
@@ -150,6 +223,9 @@ def _read_blocks(path: str, keys: list[tuple[str, bytes]], hosts_of: dict[bytes,
                 keys.append((path, _bytes_of(load_pem_private_key(block[0], None).public_key())))
         except Exception as error:  # the libraries may raise anything for damaged files
             raise ConfigurationError(f"{path}: damaged, or of an unsupported kind") from error
+    if count < data.count(b"-----BEGIN "):
+        raise ConfigurationError(f"{path}: damaged: a key or a certificate is cut short")
+    return count > 0
 
 
 def _bytes_of(key: PublicKeyTypes) -> bytes:

@@ -26,9 +26,8 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
-from chatd.config.ownfile import read_regular_file, why
 from chatd.errors import ConfigurationError
-from chatd.listening.certificatefiles import PemDirectory, read_tls_string
+from chatd.listening.certificatefiles import PemDirectory, check_files, read_tls_string
 from chatd.transport.endpoints import why_refused
 
 __all__ = ["Certificates", "RenewableEndpoint"]
@@ -161,15 +160,8 @@ class RenewableEndpoint:
             self._served.current = now.factory if now.contexts is None else now.contexts
 
     def _read(self, factory: IProtocolFactory | None) -> _Listening:
-        for path in self._string.files:
-            try:
-                data = read_regular_file(path)[0]  # Twisted would wait at a pipe
-            except OSError as error:
-                raise ConfigurationError(f"{path}: {why(error)}") from error
-            if b"ENCRYPTED" in data:  # OpenSSL would ask at the terminal, and wait for the answer
-                raise ConfigurationError(
-                    f"{path}: the key has a passphrase; use a key without a passphrase"
-                )
+        if self._string.directory is None:
+            check_files(self._string.files)
         recorder = _Recorder()
         endpoint = serverFromString(recorder, self._string.text)
         if getattr(endpoint, "clock", self) is None:  # if None, TLS imports the global reactor

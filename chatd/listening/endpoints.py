@@ -5,27 +5,28 @@ from __future__ import annotations
 import os
 import re
 import socket
-from contextlib import suppress
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import (
-    StandardIOEndpoint,
     serverFromString,
 )
 from twisted.internet.interfaces import (
     IListeningPort,
     IProtocolFactory,
     IStreamServerEndpoint,
+    IStreamServerEndpointStringParser,
 )
+from twisted.plugin import getPlugins
 from twisted.protocols.haproxy import proxyEndpoint
 from zope.interface import implementer
 
 from chatd.listening.activation import adopted_endpoint
 from chatd.listening.certificates import Certificates
+from chatd.listening.endpointstrings import KINDS, read_arguments
 from chatd.listening.stdio import StdioEndpoint
 from chatd.listening.unix import UnixPort, adopt_unix, listen_unix
-from chatd.transport.endpoints import MAX_PORT, MAX_SOCKET_PATH, bad_endpoint
+from chatd.transport.endpoints import MAX_SOCKET_PATH, bad_endpoint
 
 __all__ = [
     "BACKLOG",
@@ -41,16 +42,7 @@ SOCKET_MODE = 0o666
 """The mode of a UNIX socket: all users of the machine may connect, as over TCP on loopback."""
 
 _HAPROXY = "haproxy:"
-_TAKES_BACKLOG = re.compile(r"(tcp|tcp6|ssl|tls|unix):")
-_TAKES_MODE = re.compile(r"unix:")
-_OF_NO_PATH = re.compile(r"unix:(address=)?(:|$)")
-_OF_UNIX = re.compile(r"unix:")
 _OF_STDIO = re.compile(r"(haproxy:)?stdio(:|$)")
-_OF_SYSTEMD = re.compile(r"systemd:")
-_HAS_MODE = re.compile(r"(?<!\\)(?:\\\\)*:mode=")
-_HAS_BACKLOG = re.compile(r"(?<!\\)(?:\\\\)*:backlog=")
-_SERVER_PORT = re.compile(r"(?:tcp6?|ssl):(?:port=)?(-?\d+)(?::|$)")
-_IS_TLS = re.compile(r"(ssl|tls):")
 # The text before a relative path: the path is the first argument without a name, or `address=`.
 _BEFORE_RELATIVE_PATH = re.compile(
     r"(?:haproxy:)?unix:(?:[^:\\=]+=(?:[^:\\]|\\.)*:)*?"
@@ -181,28 +173,42 @@ def _made_endpoint(
         certificates: See `server_endpoint`.
         called: The operator's string.
     """
-    _check_port(description)
-    if _OF_NO_PATH.match(description):
-        raise ValueError("it has no path")
-    if _OF_SYSTEMD.match(description):
+    kind = description.partition(":")[0]
+    arguments = _checked(kind, description)
+    if kind == "systemd":
         return adopted_endpoint(_UnixReactor(reactor), description, socket_mode)
     description = _from_here(description)
-    listener = _UnixReactor(reactor) if _OF_UNIX.match(description) else reactor
-    endpoint = serverFromString(listener, description)
     mode = SOCKET_MODE if socket_mode is None else socket_mode
-    for takes, has, argument in (
-        (_TAKES_MODE, _HAS_MODE, f"mode={mode:o}"),
-        (_TAKES_BACKLOG, _HAS_BACKLOG, f"backlog={BACKLOG}"),
-    ):
-        if takes.match(description) and not has.search(description):
-            with suppress(TypeError):  # the string has the argument already, by position
-                endpoint = serverFromString(listener, f"{description}:{argument}")
-                description = f"{description}:{argument}"
-    if certificates is not None and _IS_TLS.match(description):
-        endpoint = certificates.endpoint(reactor, description, called)
-    if isinstance(endpoint, StandardIOEndpoint):
+    for argument, ours in (("mode", f"{mode:o}"), ("backlog", str(BACKLOG))):
+        if argument in arguments and arguments[argument] is None:
+            description = f"{description}:{argument}={ours}"
+    if kind in ("ssl", "tls"):
+        certificates = Certificates() if certificates is None else certificates
+        return certificates.endpoint(reactor, description, called)
+    if kind == "stdio":
         return StdioEndpoint(reactor)
-    return cast(IStreamServerEndpoint, endpoint)
+    listener = _UnixReactor(reactor) if kind == "unix" else reactor
+    return cast(IStreamServerEndpoint, serverFromString(listener, description))
+
+
+def _checked(kind: str, description: str) -> dict[str, str | None]:
+    """Return all arguments of a string, None for each that is not given; none for plugins' kinds.
+
+    Raises:
+        ValueError: The kind or an argument is wrong.
+    """
+    if kind in KINDS:
+        return {**dict.fromkeys(KINDS[kind].arguments), **read_arguments(description)}
+    if kind == "haproxy":
+        raise ValueError("haproxy: is given twice")
+    if kind not in map(str.lower, _kinds_of_plugins()):
+        raise ValueError(f"{kind!r} is no kind of endpoint; the kinds are {', '.join(KINDS)}")
+    return {}
+
+
+def _kinds_of_plugins() -> list[str]:
+    """Return the kinds that plugins of Twisted add."""
+    return [str(plugin.prefix) for plugin in getPlugins(IStreamServerEndpointStringParser)]
 
 
 def _from_here(description: str) -> str:
@@ -218,9 +224,3 @@ def _from_here(description: str) -> str:
         return description
     quoted = re.sub(r"[\\:=]", r"\\\g<0>", directory)
     return f"{before[0]}{quoted}{description[before.end() :]}"
-
-
-def _check_port(description: str) -> None:
-    port = _SERVER_PORT.match(description)
-    if port is not None and not 0 <= int(port[1]) <= MAX_PORT:
-        raise ValueError(f"{port[1]} is not a port")

@@ -90,9 +90,18 @@ class SslTests(CertificateCase):
         """Unusable files are refused, with the reason in a line."""
         renew = self.listen_on()
         self.pem.write_text("damaged")
-        self.assertIn("a file is damaged or not PEM: ", self.refusal(renew))
-        self.pem.write_bytes(make_pair()[0] + make_pair()[1])
-        self.assertIn("keys do not match", self.refusal(renew))
+        missing = f"{self.pem}: its private key is missing; privateKey= takes a PEM file with it"
+        self.assertEqual(self.refusal(renew), missing)
+        key, certificate = make_pair()
+        self.pem.write_bytes(make_pair()[0] + certificate)
+        self.assertEqual(
+            self.refusal(renew),
+            f"the key in {self.pem} does not match the certificate in {self.pem}",
+        )
+        self.pem.write_bytes(key + certificate[:-20])
+        self.assertIn(f"{self.pem}: its certificate is cut short; certKey= ", self.refusal(renew))
+        self.pem.write_bytes(key + certificate.replace(b"MII", b"..."))
+        self.assertIn(f"{self.pem}: its certificate is damaged", self.refusal(renew))
         self.pem.write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
         self.assertIn(f"{self.pem}: the key has a passphrase", self.refusal(renew))
         self.pem.unlink()
@@ -129,8 +138,12 @@ class SslTests(CertificateCase):
         """A bad chain, or a method that OpenSSL lacks, is refused at the start."""
         chain = self.directory / "chain.pem"
         chain.write_text("nothing")
-        for argument in (f"extraCertChain={chain}", "dhParameters=/no/such/file"):
-            self.assertRaises(ConfigurationError, self.listen_on, argument)
+        for argument, what in (
+            ("extraCertChain", "certificate"),
+            ("dhParameters", "DH parameters"),
+        ):
+            error = self.assertRaises(ConfigurationError, self.listen_on, f"{argument}={chain}")
+            self.assertIn(f"{chain}: its {what} is missing; {argument}= takes a PEM", str(error))
 
     def test_another_directory(self) -> None:
         """The paths stay the same when the daemon changes its directory."""
@@ -197,6 +210,19 @@ class TlsTests(CertificateCase):
         """Unusable files are refused, with the reason and the file's name."""
         self.pem.write_bytes(b"".join((make_pair()[0], make_pair()[1])))
         self.assertEqual(self.refusal(), f"no certificate matches the key in {self.pem}")
+        key, certificate = make_pair()
+        self.pem.write_bytes(key + certificate[:-20])
+        self.assertEqual(
+            self.refusal(), f"{self.pem}: damaged: a key or a certificate is cut short"
+        )
+        self.pem.write_bytes(key)
+        (self.directory / "cert.pem").touch()
+        self.assertEqual(
+            self.refusal(),
+            f"no certificate matches the key in {self.pem}; {self.directory}/cert.pem has neither "
+            "a key nor a certificate",
+        )
+        (self.directory / "cert.pem").unlink()
         self.pem.write_text("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n")
         self.assertIn(f"{self.pem}: damaged", self.refusal())
         self.pem.write_text("nothing")
@@ -204,7 +230,7 @@ class TlsTests(CertificateCase):
         self.pem.unlink()
         self.assertIn(f"*.pem in {self.directory} have no key", self.refusal())
         self.directory.rmdir()
-        self.assertEqual(self.refusal(), f"{self.directory} is not a directory")
+        self.assertIn(f"{self.directory} is not a directory; tls: takes ", self.refusal())
         self.directory.mkdir()
 
     def test_cannot_be_read(self) -> None:

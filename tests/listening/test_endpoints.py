@@ -26,7 +26,7 @@ NO_SERVERS = [
     *("tcp:65536", "tcp:-1", "tcp6:99999999999999999999", "tcp6:", "tcp6:x", "TCP:9999"),
     *("unix", "unix:/x:mode=zzz", "unix:/x:mode=999", "unix:/x:lockfile=x", "unix:a=b", "unix:"),
     *("unix::mode=600", "unix:address=", "haproxy:unix:"),
-    *("ssl", "ssl:x", "ssl:9999:privateKey=/no/such/file", "ssl:9999:sslmethod=BOGUS"),
+    *("ssl", "ssl:x", "ssl:9999:sslmethod=BOGUS"),
     *("systemd", "systemd:domain=INET", "systemd:domain=INET:index=x", "systemd:index=0"),
     *("haproxy", "haproxy:", "haproxy:tcp:x", "nonsense:1", "udp:9999", "onion:1"),
     *("non\nsense:1", "tcp:99\n99", "tcp:9999:bo\ngus=1"),
@@ -199,12 +199,16 @@ class ServerEndpointTests(EndpointCase):
         self.check_refused(server_endpoint, NO_SERVERS)
 
     def test_no_pem(self) -> None:
-        """A file without a key or certificate is refused in one line."""
+        """A file without a key is refused, and so is a file that is missing."""
         path = self.pem_file()
-        self.check_refused(
-            server_endpoint,
-            [f"ssl:9999:privateKey={path}", f"ssl:9999:privateKey={path}:certKey={path}"],
-        )
+        for file, said in (
+            (path, f"{path}: its private key is missing"),
+            ("/no/such/file", "/no/such/file: No such file or directory"),
+        ):
+            error = self.assertRaises(
+                ConfigurationError, server_endpoint, self.reactor, f"ssl:9999:privateKey={file}"
+            )
+            self.assertIn(said, str(error))
 
     def test_what_was_given_is_told(self) -> None:
         """The error shows the operator's string, without additions."""
