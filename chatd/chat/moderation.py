@@ -232,6 +232,9 @@ class Operators:
         names: The names.
         needs_account: Whether an operator must have logged in to the account of the name. Without
             accounts, any member with the name is an operator.
+
+    Attributes:
+        names: The names, as they were given.
     """
 
     def __init__(self, names: Iterable[str] = (), *, needs_account: bool) -> None:
@@ -240,7 +243,8 @@ class Operators:
 
     def replace(self, names: Iterable[str]) -> None:
         """Replace the names with others."""
-        self._keys = frozenset(map(fold, names))
+        self.names = tuple(names)
+        self._keys = frozenset(map(fold, self.names))
 
     def check(self, member: Member) -> None:
         """Refuse a member that is not an operator.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -28,20 +28,47 @@ class BanFile:
         self._path = None if path is None else Path(os.path.realpath(path))
 
     def load(self) -> list[Ban]:
-        """Return the bans in the file.
+        """Return the bans in the file; none if there is no file or no directory for it.
+
+        The store reports a directory that it cannot use.
 
         Raises:
             ConfigurationError: The file cannot be read, or it is not a list of bans. An unknown
                 field is refused, because a typing error must not lift a ban.
         """
-        if self._path is None:
+        directory = None if self._path is None else self._path.parent
+        if directory is None or not (os.path.isdir(directory) and os.access(directory, os.X_OK)):
             return []
+        return self._read() or []
+
+    def load_again(self, in_force: Collection[Ban]) -> list[Ban]:
+        """Return the bans in the file, which must be there if bans are in force.
+
+        Args:
+            in_force: The bans in force.
+
+        Raises:
+            ConfigurationError: See `load`; or the file is missing, which must not lift the bans in
+                force.
+        """
+        bans = self._read()
+        if bans is None and in_force:
+            raise ConfigurationError(
+                f"there is no {self._path}, and bans are in force; put it back, or write [] into "
+                "it to lift all bans"
+            )
+        return bans or []
+
+    def _read(self) -> list[Ban] | None:
+        """Return the bans in the file; None if there is no file."""
+        if self._path is None:
+            return None
         try:
             data, _ = read_regular_file(self._path)
             text = strip_mark(data, f"the ban file {self._path}")
             return msgspec.json.decode(text, type=list[Ban])
-        except (FileNotFoundError, NotADirectoryError):  # the store reports the latter
-            return []
+        except FileNotFoundError:
+            return None
         except (OSError, msgspec.DecodeError, ValueError) as error:  # the last if not UTF-8
             raise ConfigurationError(
                 f"cannot read the bans in {self._path}: {why(error)}"

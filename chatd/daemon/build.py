@@ -9,6 +9,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IAnonymous
 from twisted.internet.defer import DeferredLock
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.threads import deferToThreadPool
@@ -19,6 +21,7 @@ from chatd.config.keyfile import load_key
 from chatd.config.operatorfile import load_operators
 from chatd.config.ownfile import absolute_path
 from chatd.daemon.memory import MemoryService
+from chatd.daemon.operatoraccounts import OperatorAccounts
 from chatd.daemon.process import DescriptorService
 from chatd.daemon.reloading import Reloading
 from chatd.daemon.rereading import RereadingService
@@ -85,6 +88,10 @@ def make_service(
         reloading.add(f"certificates of {endpoint}", renew)
     needed = None if accounts is None else accounts.check_files
     RereadingService(reads, needed).setServiceParent(service)
+    if passwords is not None and not any(_knows_accounts(each) for each in settings.checkers):
+        check = OperatorAccounts(factory.operators, lambda: passwords.accounts)
+        check.setServiceParent(service)
+        reloading.add_check(check.check)
     DescriptorService(reactor, settings.limits).setServiceParent(service)
     MemoryService(reactor, lambda: factory.engine.connections.departures).setServiceParent(service)
     return service
@@ -110,8 +117,14 @@ def _add_files(
         reads["operators"], given = listed, settings.policy.operators
         reloading.add("operators", lambda: factory.operators.replace((*given, *listed())))
     if settings.data is not None:
-        reloading.add("bans", lambda: factory.bans.reload(ban_file.load))
+        bans = factory.bans
+        reloading.add("bans", lambda: bans.reload(lambda: ban_file.load_again(bans.in_force())))
     return reads
+
+
+def _knows_accounts(checker: ICredentialsChecker) -> bool:
+    """Return whether a checker has accounts, whose names it does not tell."""
+    return list(checker.credentialInterfaces) != [IAnonymous]
 
 
 def _stop(reactor: Any) -> None:  # noqa: ANN401

@@ -1,8 +1,9 @@
 """The daemon's log file, which can be reopened after `logrotate` or an operator renamed it.
 
 Twisted's log files can be reopened, but `twistd` gives no access to its own. So the daemon makes
-the file, and gives its observer to `twistd` as the application's `ILogObserver`. Everything else is
-as in `twistd`: the file rotates by itself at 1,000,000 bytes, and at SIGUSR1.
+the file, and gives its observer to `twistd` as the application's `ILogObserver`. A new file is not
+readable for everyone. Everything else is as in `twistd`: the file rotates by itself at 1,000,000
+bytes, and at SIGUSR1.
 """
 
 from __future__ import annotations
@@ -80,7 +81,8 @@ class LogService(MultiService):
         """
         if isinstance(parent, Componentized):
             try:
-                self._file = ReopenableLog.fromFullPath(self._path)
+                mode = None if os.path.exists(self._path) else _mode_of_new()
+                self._file = ReopenableLog.fromFullPath(self._path, defaultMode=mode)
             except OSError as error:
                 raise StartupError(
                     f"chatd: {_cannot_open(self._path, error)}; give twistd another with "
@@ -163,6 +165,13 @@ def _is_regular(file: TextIO) -> bool:
     """Return whether this is a file at a path, neither standard output nor a pipe."""
     is_standard = file in (sys.stdout, sys.stderr)
     return not is_standard and stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+
+
+def _mode_of_new() -> int:
+    """Return the mode of a new log: it has names and addresses, which are not for everyone."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return 0o640 & ~mask
 
 
 def _cannot_open(path: str, error: OSError) -> str:

@@ -27,6 +27,7 @@ class Reloading:
 
     def __init__(self, steps: Mapping[str, Step] = MappingProxyType({})) -> None:
         self._steps: list[tuple[str, Step, str]] = []
+        self._checks: list[Callable[[], None]] = []
         for what, step in steps.items():
             self.add(what, step)
 
@@ -40,10 +41,16 @@ class Reloading:
         """
         self._steps.append((what, step, done))
 
+    def add_check(self, check: Callable[[], None]) -> None:
+        """Add a check of the files together; it runs when all steps have begun."""
+        self._checks.append(check)
+
     def __call__(self) -> None:
         """Take all steps, and log the result of each."""
         for what, step, done in self._steps:
             Deferred.fromCoroutine(self._take(what, step, done))
+        for check in self._checks:
+            check()
 
     async def _take(self, what: str, step: Step, done: str) -> None:
         try:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from twisted.python import usage
 
 from chatd.errors import RequestError
+from chatd.listening.endpointstrings import mode_of
 from chatd.storage.values import Durability
 
 __all__ = [
@@ -28,7 +29,6 @@ _MIN_SECONDS = 0.01
 _MAX_SECONDS = 3_600.0
 _MIN_RATE = 0.01
 _MAX_RATE = 1e9
-_MODES = range(0o1000)
 
 
 def as_count(option: str, least: int = 1, most: int = _MAX_COUNT) -> Callable[[str], int]:
@@ -112,14 +112,11 @@ def as_durability(name: str) -> Durability:
 
 
 def as_mode(text: str) -> int:
-    """Convert an octal number to a file's mode."""
+    """Convert an octal number to a socket's mode."""
     try:
-        mode = int(text, 8)
-    except ValueError:
-        mode = -1
-    if mode not in _MODES:
-        raise usage.UsageError(f"--socket-mode {text}: it takes an octal mode such as 660")
-    return mode
+        return mode_of(text)
+    except ValueError as error:
+        raise usage.UsageError(f"--socket-mode {text}: {error}") from error
 
 
 def _number(text: str) -> float:

@@ -72,7 +72,7 @@ class ListeningService(Service):
         self._listen()
 
     def startService(self) -> None:
-        """Listen, unless `privilegedStartService` did.
+        """Listen, unless `privilegedStartService` did; log that only now, when clients are served.
 
         Raises:
             StartupError: The port cannot be bound.
@@ -80,6 +80,8 @@ class ListeningService(Service):
         super().startService()
         if self._listening is None:
             self._listen()
+        elif self._port is not None:
+            self._tell(self._port)
 
     def stopService(self) -> Deferred[None]:
         """Stop listening.
@@ -133,6 +135,11 @@ class ListeningService(Service):
             port.ended.addCallback(lambda _: self._note_end(port))
         if isinstance(port, Port):
             Acceptor(self._clock, port, self._factory.engine.shedder.make_room)
+        if self.running:
+            self._tell(port)
+
+    def _tell(self, port: IListeningPort) -> None:
+        """Log the address of the port, and probable mistakes of the operator."""
         host = port.getHost() if hasattr(port, "getHost") else None
         self.log.info("listening on {endpoint} ({host})", endpoint=self._description, host=host)
         if not self._factory.has_key:
@@ -157,10 +164,14 @@ class ListeningService(Service):
                 endpoint=self._description,
             )
         elif not asks_passwords and _is_beyond_the_machine(getattr(host, "host", None)):
+            threat, more = ("connect", "") if is_tls else ("connect and listen in", ", over TLS")
             self.log.warn(
-                "{endpoint} is open beyond this machine and there is no key: anyone can connect "
-                "and listen in; make a key with 'chatd keygen PATH' and give it with --key-file",
+                "{endpoint} is open beyond this machine and there is no key: anyone can {threat}; "
+                "make a key with 'chatd keygen PATH' and give it with --key-file, or require "
+                "accounts with --password-file{more}",
                 endpoint=self._description,
+                threat=threat,
+                more=more,
             )
 
 

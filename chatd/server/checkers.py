@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,11 @@ class PasswordFileChecker:
         self._run_in_thread = run_in_thread
         self._hasher = hasher
         self._passwords = load_passwords(path, hasher=hasher)
+
+    @property
+    def accounts(self) -> Collection[str]:
+        """The names of the accounts; `in` finds a name in any spelling."""
+        return self._passwords
 
     def reload(self) -> None:
         """Read the file again.

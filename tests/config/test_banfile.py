@@ -91,6 +91,22 @@ class BanFileTests(StoreCase):
         """A missing file has no bans."""
         self.assertEqual(self.file.load(), [])
 
+    def test_missing_although_needed(self):
+        """Once bans are in force, a missing file is refused."""
+        self.assertEqual(self.file.load_again([]), [])
+        with pytest.raises(ConfigurationError, match=r"there is no .*; put it back, or write"):
+            self.file.load_again(BANS)
+        self.file.save(BANS)
+        self.assertEqual(self.file.load_again(BANS), BANS)
+
+    def test_directory_that_cannot_be_entered(self):
+        """A directory that cannot be used is the store's to report at the start."""
+        for directory in (self.directory / ("x" * 300), self.path):
+            self.path.touch(0o777)
+            self.assertEqual(BanFile(directory / "bans.json").load(), [])
+        with pytest.raises(ConfigurationError, match="Not a directory"):
+            BanFile(self.path / "bans.json").load_again([])
+
     def test_nowhere(self):
         """Without a path no ban is saved."""
         file = BanFile(None)

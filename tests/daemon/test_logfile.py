@@ -210,6 +210,23 @@ class LogServiceTests(LogFileTests):
         self.assertRegex(self.old.read_text(), r"before\n$")
         self.assertRegex(self.path.read_text(), r"^[^\n]*after\n$")
 
+    def test_mode(self) -> None:
+        """Only the owner and the group may read a new file, if the umask allows; old modes stay."""
+        for umask, mode in ((0o022, 0o640), (0o077, 0o600), (0, 0o640)):
+            self.addCleanup(os.umask, os.umask(umask))
+            self.path.unlink(missing_ok=True)
+            self.service = LogService(self.reactor, str(self.path))
+            self.join()
+            self.assertEqual(self.mode_of(self.path), mode)
+            log: Any = self.service._file
+            for renew in (log.rotate, self.service.reopen):
+                renew()
+                self.assertEqual(self.mode_of(self.path), mode)
+        self.path.chmod(0o604)
+        self.service = LogService(self.reactor, str(self.path))
+        self.join()
+        self.assertEqual(self.mode_of(self.path), 0o604)
+
     def test_another_parent(self) -> None:
         """In a parent that is not an application, it opens no file."""
         parent = MultiService()

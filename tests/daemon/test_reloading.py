@@ -7,8 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from twisted.cred.checkers import (
+    AllowAnonymousAccess,
+    InMemoryUsernamePasswordDatabaseDontUse,
+)
 from twisted.logger import capturedLogs, formatEvent
 
+from chatd.chat.policy import Policy
 from chatd.config.passwordfile import set_password
 from chatd.daemon.reloading import Reloading
 from chatd.daemon.service import ChatService
@@ -91,6 +96,52 @@ class ReloadTests(MakeServiceCase):
         self.assertEqual(len(service.factory.sessions), 1)
         peer.transport.lose()
         settle(service.factory)
+
+    def test_no_bans_any_more(self) -> None:
+        """A ban file that has gone lifts no ban; an empty list does."""
+        service = self.serve()
+        file = self.directory / "data" / "bans.json"
+        file.write_text(json.dumps([{"name": "mallory"}]))
+        self.reload(service)
+        file.unlink()
+        (line,) = (line for line in self.reload(service) if line.startswith("bans: "))
+        self.assertIn(f"nothing changes: there is no {file}, and bans are in force; put it", line)
+        self.assertEqual([ban.name for ban in service.factory.bans.in_force()], ["mallory"])
+        file.write_text("[]")
+        self.reload(service)
+        self.assertEqual(service.factory.bans.in_force(), [])
+        file.unlink()
+        self.assertIn("bans: read again", self.reload(service))
+
+    def test_operators_without_account(self) -> None:
+        """An operator without an account is warned of once, at the start and when it is new."""
+        password_file, operator_file = (
+            self.files[each] for each in ("password_file", "operator_file")
+        )
+        operator_file.write_text("ALICE\n")
+        with capturedLogs() as events:
+            service = self.serve(
+                password_file=password_file,
+                operator_file=operator_file,
+                policy=Policy(operators=("alcie",)),
+                checkers=[AllowAnonymousAccess()],
+            )
+        warnings = [line for line in map(formatEvent, events) if "no account" in (line or "")]
+        self.assertEqual(len(warnings), 1)
+        self.assertIn("operator 'alcie' has no account, so nobody can kick and ban", warnings[0])
+        self.assertNotIn("no account", "".join(self.reload(service)))
+        operator_file.write_text("bob\n")
+        self.assertIn("operator 'bob' has no account", "".join(self.reload(service)))
+
+    def test_other_accounts(self) -> None:
+        """If another checker has accounts too, nothing is known about a name."""
+        with capturedLogs() as events:
+            self.serve(
+                password_file=self.files["password_file"],
+                policy=Policy(operators=("somebody",)),
+                checkers=[InMemoryUsernamePasswordDatabaseDontUse(somebody=b"x")],
+            )
+        self.assertNotIn("no account", "".join(map(str, map(formatEvent, events))))
 
     def test_a_failure(self) -> None:
         """Any other failure is logged, and the other files are read."""

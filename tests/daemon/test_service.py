@@ -87,6 +87,21 @@ class ListeningTests(ListenerTests):
         self.assertEqual(self.endpoint.factories, [self.factory])
         self.assertIs(service.port, port)
 
+    def test_logged(self) -> None:
+        """It logs that it listens when the service is started, and clients are served."""
+        slow: Deferred[FakePort] = Deferred()
+        for listening in (succeed(FakePort()), slow):
+            service = self.service_on(listening)
+            with capturedLogs() as events:
+                service.privilegedStartService()
+            self.assertEqual(events, [])
+            with capturedLogs() as events:
+                service.startService()
+                if listening is slow:
+                    self.assertEqual(events, [])
+                    slow.callback(FakePort())
+            self.assertEqual(formatEvent(events[0]), f"listening on tcp:9999 ({ANYWHERE})")
+
     def test_starts_without_privileges(self) -> None:
         """It also listens in a start without the privileged step."""
         port = FakePort()
@@ -315,7 +330,7 @@ class OpenServerTests(SynchronousTestCase):
             IPv6Address("TCP", "fe80::1%eth0", 9999),
         ):
             (warning,) = self.warnings_on(host)
-            self.assertIn("chatd keygen", warning)
+            self.assertIn("no key: anyone can connect and listen in; make a key", warning)
 
     def test_within_the_machine(self) -> None:
         """Loopback addresses and UNIX sockets get no warning."""
@@ -346,7 +361,7 @@ class OpenServerTests(SynchronousTestCase):
             self.assertEqual(self.warnings_on(ANYWHERE, where=where, auth=ALICE), [])
             for auth in ("", f"{ALICE} anonymous"):
                 (warning,) = self.warnings_on(ANYWHERE, where=where, auth=auth)
-                self.assertIn("chatd keygen", warning)
+                self.assertIn("no key: anyone can connect; make a key", warning)
 
 
 class ChatServiceTests(SynchronousTestCase):
