@@ -6,6 +6,7 @@ import ipaddress
 import os
 import re
 import stat
+from contextlib import suppress
 from typing import Any, cast
 
 from OpenSSL import SSL
@@ -24,11 +25,14 @@ from twisted.internet.interfaces import IProtocol, IProtocolFactory, IStreamClie
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from chatd.config.ownfile import read_regular_file, why
 from chatd.errors import ConfigurationError
 from chatd.transport.endpoints import MAX_PORT, MAX_SOCKET_PATH, bad_endpoint
+from chatd.transport.endpointstrings import CLIENT_KINDS, read_arguments
 
 __all__ = ["client_endpoint"]
 
+_AUTHORITIES = ("trustRoots", "caCertsDir")
 _EXAMPLE = "tcp:localhost:9999 or unix:/tmp/chat.sock"
 _IPV6 = re.compile(r"(tcp|ssl|tls):([\[\]\\0-9a-f:.]+(?:%\w+)?[\]\\]*):(\d+)", re.IGNORECASE)
 _HAS_HOST = (TCP4ClientEndpoint, TCP6ClientEndpoint, SSL4ClientEndpoint)
@@ -97,15 +101,59 @@ def client_endpoint(
     if isinstance(endpoint, _Destination):
         return endpoint
     name = endpoint if isinstance(endpoint, str) else type(endpoint).__name__
+    fault: Exception | None = None
     try:
+        if isinstance(endpoint, str):
+            fault = _fault_of(endpoint)
         there: Any = clientFromString(reactor, endpoint) if isinstance(endpoint, str) else endpoint
         if not callable(getattr(there, "connect", None)):
             raise ValueError("it does not connect to anything")
         _check(_innermost(there))
     except Exception as error:  # the parsers are plugins, which raise anything
         hint = _how_to_write_ipv6(name)
-        raise bad_endpoint(name, ValueError(hint) if hint else error, _EXAMPLE) from error
+        told = ValueError(hint) if hint else fault or error
+        raise bad_endpoint(name, told, _EXAMPLE) from error
     return cast(IStreamClientEndpoint, _Destination(there, name))
+
+
+def _fault_of(description: str) -> ValueError | None:
+    """Return why Twisted will probably refuse a string, in better words; None if it is right.
+
+    Raises:
+        ConfigurationError: Its authorities cannot be used: Twisted would trust nobody.
+    """
+    kind = description.partition(":")[0].lower()
+    if kind not in CLIENT_KINDS:
+        return None
+    try:
+        arguments = read_arguments(kind + description[len(kind) :], CLIENT_KINDS)
+    except ValueError as error:
+        return error
+    for argument in _AUTHORITIES:
+        if argument in arguments:
+            _check_authorities(argument, arguments[argument])
+    return None
+
+
+def _check_authorities(argument: str, directory: str) -> None:
+    """Check that each file `*.pem` in a directory has a certificate, and that there is one.
+
+    Twisted ignores other files, and files that it cannot read.
+    """
+    takes = f"{argument}={directory}: it takes a directory of certificates, files *.pem"
+    try:
+        paths = [os.path.join(directory, name) for name in os.listdir(directory)]
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{takes}: {why(error)}") from error
+    found = False
+    for path in paths:
+        if path.lower().endswith(".pem"):
+            with suppress(OSError):
+                if b"CERTIFICATE-----" not in read_regular_file(path)[0]:
+                    raise ConfigurationError(f"{takes}, and {path} has no certificate")
+                found = True
+    if not found:
+        raise ConfigurationError(f"{takes}, and there is none in {directory}")
 
 
 def _innermost(endpoint: Any) -> Any:  # noqa: ANN401

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from twisted.python import usage
 
 from chatd.errors import RequestError
-from chatd.listening.endpointstrings import mode_of
 from chatd.storage.values import Durability
+from chatd.transport.endpointstrings import mode_of
 
 __all__ = [
     "DAY_S",

@@ -20,7 +20,7 @@ from twisted.internet.endpoints import quoteStringArgument
 
 from chatd.config.ownfile import read_regular_file, why
 from chatd.errors import ConfigurationError
-from chatd.listening.endpointstrings import read_arguments
+from chatd.transport.endpointstrings import SERVER_KINDS, read_arguments
 
 __all__ = ["PemDirectory", "TlsString", "check_files", "read_tls_string"]
 
@@ -58,7 +58,7 @@ def read_tls_string(description: str) -> TlsString:
         ValueError: An argument is wrong.
     """
     kind = description.partition(":")[0]
-    arguments = read_arguments(description)
+    arguments = read_arguments(description, SERVER_KINDS)
     if kind == "ssl":
         arguments.setdefault("privateKey", _USUAL_KEY)
     paths = {

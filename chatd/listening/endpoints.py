@@ -23,10 +23,10 @@ from zope.interface import implementer
 
 from chatd.listening.activation import adopted_endpoint
 from chatd.listening.certificates import Certificates
-from chatd.listening.endpointstrings import KINDS, read_arguments
 from chatd.listening.stdio import StdioEndpoint
 from chatd.listening.unix import UnixPort, adopt_unix, listen_unix
 from chatd.transport.endpoints import MAX_SOCKET_PATH, bad_endpoint
+from chatd.transport.endpointstrings import SERVER_KINDS, read_arguments
 
 __all__ = [
     "BACKLOG",
@@ -197,12 +197,17 @@ def _checked(kind: str, description: str) -> dict[str, str | None]:
     Raises:
         ValueError: The kind or an argument is wrong.
     """
-    if kind in KINDS:
-        return {**dict.fromkeys(KINDS[kind].arguments), **read_arguments(description)}
+    if kind in SERVER_KINDS:
+        return {
+            **dict.fromkeys(SERVER_KINDS[kind].arguments),
+            **read_arguments(description, SERVER_KINDS),
+        }
     if kind == "haproxy":
         raise ValueError("haproxy: is given twice")
     if kind not in map(str.lower, _kinds_of_plugins()):
-        raise ValueError(f"{kind!r} is no kind of endpoint; the kinds are {', '.join(KINDS)}")
+        raise ValueError(
+            f"{kind!r} is no kind of endpoint; the kinds are {', '.join(SERVER_KINDS)}"
+        )
     return {}
 
 

@@ -27,6 +27,7 @@ from zope.interface import implementer
 from chatd.client.endpoints import client_endpoint
 from chatd.errors import ConfigurationError
 from chatd.transport.endpoints import MAX_SOCKET_PATH
+from tests.fakes.pems import write_certificate
 from tests.listening.cases import EndpointCase
 
 NO_CLIENTS = [
@@ -34,7 +35,7 @@ NO_CLIENTS = [
     *("tcp", "tcp:", "tcp:9999", "tcp:localhost", "tcp:localhost:", "tcp:localhost:abc", "tcp:::"),
     *("tcp:localhost:9999:bogus=1", "tcp:localhost:9999:timeout=x", "tcp:h:1:2:3:4:5"),
     *("tcp:localhost:65536", "tcp:localhost:-1", "unix", "unix:/x:timeout=x", "unix:/x:lockfile=x"),
-    *("ssl", "ssl:localhost", "ssl:localhost:9999:caCertsDir=/no/such/directory"),
+    *("ssl", "ssl:localhost"),
     *("tls", "tls:localhost", "tls:localhost:x", "tls::9999", "tls:..:9999", "tls:\udcff:1"),
     *("tcp::9999", "ssl::9999", "tcp:localhost:0", "tcp:port=0:host=localhost", "tls:localhost:0"),
     *("tcp:a..b:9999", "tcp:.:9999", "ssl:.localhost:9999", "tcp:\udcff:9999"),
@@ -65,6 +66,45 @@ class ClientEndpointTests(EndpointCase):
         """Any mistake in a string is reported in one line."""
         self.check_refused(client_endpoint, NO_CLIENTS)
 
+    def test_wrong_argument(self) -> None:
+        """The error names the wrong argument, and what it takes."""
+        for description, said in {
+            "tcp:localhost": "it has no port",
+            "tcp:localhost:0": "port=0: it takes a number from 1 to 65535",
+            "TCP:localhost:abc": "port=abc: it takes a number from 1 to 65535",
+            "tcp:localhost:9999:timeout=x": "timeout=x: it takes a number from 0 to",
+            "tls:localhost:9999:x=1": "it takes no x=, only host=, port=, timeout=, bindAddress=",
+            "unix:/x:lockfile=x": "lockfile=x: it takes a number from 0 to 1",
+        }.items():
+            error = self.assertRaises(
+                ConfigurationError, client_endpoint, self.reactor, description
+            )
+            self.assertIn(f"{description!r}: {said}", str(error))
+
+    def test_authorities(self) -> None:
+        """Authorities are a directory with certificates; all else is refused, with the reason."""
+        no_certificate = Path(self.pem_file())
+        directory = no_certificate.parent
+        (directory / "pipe.pem").mkdir()
+        for path, reason in (
+            (no_certificate, ": Not a directory"),
+            (directory, f", and {no_certificate} has no certificate"),
+            (directory / "pipe.pem", f", and there is none in {directory}/pipe.pem"),
+            (directory / "x", ": No such file or directory"),
+            ("", ": No such file or directory"),
+            ("a\0b", ": embedded null"),
+        ):
+            for where in ("tls:localhost:9999:trustRoots", "ssl:localhost:9999:caCertsDir"):
+                error = self.assertRaises(
+                    ConfigurationError, client_endpoint, self.reactor, f"{where}={path}"
+                )
+                takes = f"={path}: it takes a directory of certificates, files *.pem{reason}"
+                self.assertIn(takes, str(error))
+                self.assertEqual(len(str(error).splitlines()), 1)
+        write_certificate(directory / "authority.PEM")
+        no_certificate.unlink()
+        client_endpoint(self.reactor, f"tls:localhost:9999:trustRoots={directory}")
+
     def test_no_pem(self) -> None:
         """A file without a key or certificate is reported in one line."""
         path = self.pem_file()
@@ -72,9 +112,7 @@ class ClientEndpointTests(EndpointCase):
             client_endpoint,
             [
                 f"ssl:localhost:9999:certKey={path}",
-                f"ssl:localhost:9999:caCertsDir={Path(path).parent}",
                 f"tls:localhost:9999:certificate={path}",
-                f"tls:localhost:9999:trustRoots={Path(path).parent}",
             ],
         )
 

@@ -170,7 +170,7 @@ WRONG = {
     "directory": ("unix:/", "/ is a directory"),
     "label": ("tcp:a..b:9999", "a..b is not a host name"),
     "ipv6": ("tcp:[::1]:9999", r"'tcp:\:\:1:9999'"),
-    "port": ("tcp:localhost:0", "0 is not a port"),
+    "port": ("tcp:localhost:0", "port=0: it takes a number from 1 to 65535"),
 }
 
 

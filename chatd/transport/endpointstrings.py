@@ -1,7 +1,7 @@
-"""The arguments of server endpoint strings, checked before Twisted parses the string.
+"""The arguments of endpoint strings: their names, and what each takes.
 
 Twisted's parsers convert the arguments without a check, and raise the errors of Python's own
-functions. Kinds of endpoints that are not in `KINDS` are plugins' and are left to them.
+functions. Kinds of endpoints that are not in these tables are plugins' and are left to them.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from OpenSSL import SSL
 
 from chatd.transport.endpoints import MAX_PORT, MAX_SOCKET_PATH
 
-__all__ = ["KINDS", "Kind", "mode_of", "read_arguments"]
+__all__ = ["CLIENT_KINDS", "SERVER_KINDS", "Kind", "mode_of", "read_arguments"]
 
-_MAX_BACKLOG = 2**31 - 1
+_MAX_INT = 2**31 - 1
 """The largest number that listen(2) takes."""
 _MODES = range(0o1000)
 _ANY_WRITE = 0o222
@@ -37,41 +37,26 @@ class Kind:
     Attributes:
         arguments: The names of its arguments, in order of position, as in Twisted's parser.
         needs: The arguments that a string must have.
+        checks: The checks of arguments that take something else in other kinds.
     """
 
     arguments: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    checks: Mapping[str, Callable[[str], None]] = field(default_factory=dict)
 
 
-KINDS: Mapping[str, Kind] = {
-    "tcp": Kind(("port", "interface", "backlog"), ("port",)),
-    "tcp6": Kind(("port", "backlog", "interface"), ("port",)),
-    "unix": Kind(("address", "mode", "backlog", "lockfile"), ("address",)),
-    "ssl": Kind(
-        (
-            *("port", "privateKey", "certKey", "sslmethod", "interface", "backlog"),
-            *("extraCertChain", "dhParameters"),
-        ),
-        ("port",),
-    ),
-    "tls": Kind(("path", "port", "backlog", "interface"), ("path",)),
-    "systemd": Kind(("domain", "index", "name"), ("domain",)),
-    "stdio": Kind(()),
-}
-"""The kinds of Twisted's server endpoints that the daemon's page describes."""
-
-
-def read_arguments(description: str) -> dict[str, str]:
-    """Return the arguments of a server endpoint string by their names, without backslashes.
+def read_arguments(description: str, kinds: Mapping[str, Kind]) -> dict[str, str]:
+    """Return the arguments of an endpoint string by their names, without backslashes.
 
     Args:
-        description: The string, whose kind is in `KINDS`.
+        description: The string, whose kind is one of `kinds`.
+        kinds: `SERVER_KINDS` or `CLIENT_KINDS`.
 
     Raises:
         ValueError: An argument is wrong; the text names it and says what it takes.
     """
     name, _, _ = description.partition(":")
-    kind = KINDS[name]
+    kind = kinds[name]
     rest = description.removeprefix(name)
     words = _words_of(rest)
     hint = _OF_COLONS if "::" in rest else ""
@@ -94,8 +79,9 @@ def read_arguments(description: str) -> dict[str, str]:
         if argument not in arguments:
             raise ValueError(f"it has no {argument}")
     for argument, value in arguments.items():
-        if argument in _CHECKS:
-            _CHECKS[argument](value)
+        check = kind.checks.get(argument) or _CHECKS.get(argument)
+        if check is not None:
+            check(value)
     if name == "systemd" and ("index" in arguments) == ("name" in arguments):
         raise ValueError("it takes index= or name=, one of the two")
     return arguments
@@ -189,17 +175,60 @@ def _check_domain(name: str) -> None:
 
 _CHECKS: Mapping[str, Callable[[str], None]] = {
     "port": _number("port", 0, MAX_PORT),
-    "backlog": _number("backlog", 1, _MAX_BACKLOG),
+    "backlog": _number("backlog", 1, _MAX_INT),
+    "timeout": _number("timeout", 0, _MAX_INT),
     "lockfile": _number("lockfile", 0, 1),
-    "index": _number("index", 0, _MAX_BACKLOG),
+    "index": _number("index", 0, _MAX_INT),
     "mode": _check_mode,
     "address": _check_address,
-    "path": _path("path", "a directory"),
     "privateKey": _path("privateKey", "a PEM file with a key"),
     "certKey": _path("certKey", "a PEM file with a certificate"),
+    "certificate": _path("certificate", "a PEM file with a certificate"),
     "extraCertChain": _path("extraCertChain", "a PEM file with certificates"),
     "dhParameters": _path("dhParameters", "a PEM file with parameters"),
     "sslmethod": _check_method,
     "domain": _check_domain,
 }
 """The check of each argument; arguments of the same name take the same in all kinds."""
+
+SERVER_KINDS: Mapping[str, Kind] = {
+    "tcp": Kind(("port", "interface", "backlog"), ("port",)),
+    "tcp6": Kind(("port", "backlog", "interface"), ("port",)),
+    "unix": Kind(("address", "mode", "backlog", "lockfile"), ("address",)),
+    "ssl": Kind(
+        (
+            *("port", "privateKey", "certKey", "sslmethod", "interface", "backlog"),
+            *("extraCertChain", "dhParameters"),
+        ),
+        ("port",),
+    ),
+    "tls": Kind(
+        ("path", "port", "backlog", "interface"), ("path",), {"path": _path("path", "a directory")}
+    ),
+    "systemd": Kind(("domain", "index", "name"), ("domain",)),
+    "stdio": Kind(()),
+}
+"""The kinds of Twisted's server endpoints."""
+
+_CLIENT_CHECKS = {"port": _number("port", 1, MAX_PORT)}
+CLIENT_KINDS: Mapping[str, Kind] = {
+    "tcp": Kind(("host", "port", "timeout", "bindAddress"), ("host", "port"), _CLIENT_CHECKS),
+    "unix": Kind(("path", "lockfile", "timeout"), ("path",)),
+    "ssl": Kind(
+        (
+            *("host", "port", "timeout", "bindAddress", "certKey", "privateKey", "caCertsDir"),
+            "hostname",
+        ),
+        ("host", "port"),
+        _CLIENT_CHECKS,
+    ),
+    "tls": Kind(
+        (
+            *("host", "port", "timeout", "bindAddress", "certificate", "privateKey", "trustRoots"),
+            "endpoint",
+        ),
+        ("host", "port"),
+        _CLIENT_CHECKS,
+    ),
+}
+"""The kinds of Twisted's client endpoints."""

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError
 from chatd.listening.endpoints import server_endpoint
-from chatd.listening.endpointstrings import KINDS, mode_of, read_arguments
+from chatd.transport.endpointstrings import SERVER_KINDS, mode_of, read_arguments
 
 PORTS = "it takes a number from 0 to 65535"
 WRONG = {
@@ -90,7 +90,7 @@ class RightTests(SynchronousTestCase):
             "tls:certificates": {"path": "certificates"},
             "systemd:domain=UNIX:name=x": {"domain": "UNIX", "name": "x"},
         }.items():
-            self.assertEqual(read_arguments(description), arguments)
+            self.assertEqual(read_arguments(description, SERVER_KINDS), arguments)
 
     def test_twisted(self) -> None:
         """Twisted's parsers take the same arguments in the same places."""
@@ -98,7 +98,7 @@ class RightTests(SynchronousTestCase):
         for plugin in getPlugins(IStreamServerEndpointStringParser):
             parse = getattr(plugin, "_actualParseStreamServer", None)
             parsers[plugin.prefix] = parse or getattr(plugin, "_parseServer", None)
-        for name, kind in KINDS.items():
+        for name, kind in SERVER_KINDS.items():
             _, *takes = inspect.signature(parsers[name]).parameters
             self.assertEqual((name, tuple(takes)), (name, kind.arguments))
 
