@@ -33,7 +33,8 @@ def write_key_file(path: str | Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError as error:
-        raise ConfigurationError(f"{path} exists already; a key is never overwritten") from error
+        what = "is a directory" if os.path.isdir(path) else "exists already"
+        raise ConfigurationError(f"{path} {what}; give a path where nothing is yet") from error
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot write the {_WHAT} {path}: {why(error)}") from error
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getopt
 from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
@@ -12,6 +13,7 @@ from twisted.python import usage
 
 from chatd._version import __version__
 from chatd.chat.names import check_name, check_room
+from chatd.config.ownfile import read_regular_file, why
 from chatd.daemon.build import make_service
 from chatd.daemon.logfile import LogService, log_of
 from chatd.daemon.options import FLAGS, PARAMETERS, settings_of
@@ -19,7 +21,7 @@ from chatd.daemon.pidfile import check_pid_file
 from chatd.daemon.process import allow_all_descriptors
 from chatd.daemon.settings import DEFAULT_ENDPOINT
 from chatd.daemon.values import as_name
-from chatd.errors import ConfigurationError
+from chatd.errors import ConfigurationError, StartupError
 from chatd.listening.endpoints import is_stdio
 from chatd.transport.clock import go_by_monotonic_time
 
@@ -66,6 +68,8 @@ class Options(usage.Options, AuthOptionMixin):
 
     def opt_auth(self, description: str) -> None:
         """Require accounts, checked by one of Twisted's methods; may be given several times."""
+        if description.startswith("file:"):
+            _check_file_of("--auth", description.removeprefix("file:"))
         try:
             super().opt_auth(description)
         except usage.UsageError as error:
@@ -95,12 +99,19 @@ class Options(usage.Options, AuthOptionMixin):
 
         Raises:
             UsageError: An option is wrong.
+            StartupError: An option is wrong, and standard output is a session's: twistd would
+                print a usage error there.
         """
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
             self._is_refused = True
-            raise usage.UsageError(" ".join(str(error).split())) from error
+            text = " ".join(str(error).split())
+            if isinstance(error.__context__, getopt.GetoptError):
+                text += "; --help lists the options"
+            if any(_names_stdio(each) for each in options or ()):
+                raise StartupError(f"twistd chatd: {text}") from error
+            raise usage.UsageError(text) from error
 
     def getUsage(self, width: int | None = None) -> str:
         """Return the help; return nothing after an error.
@@ -124,6 +135,24 @@ class Options(usage.Options, AuthOptionMixin):
                 check_pid_file(program["pidfile"])
         except ConfigurationError as error:
             raise usage.UsageError(str(error)) from error
+
+
+def _names_stdio(argument: str) -> bool:
+    """Return whether an argument names an endpoint on standard input and output."""
+    return is_stdio(argument.removeprefix("--endpoint=").removeprefix("-e"))
+
+
+def _check_file_of(option: str, path: str) -> None:
+    """Check a file before Twisted does, which prints a line of its own.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    try:
+        if path.strip():  # Twisted says that the path is missing
+            read_regular_file(path, 0)
+    except OSError as error:
+        raise usage.UsageError(f"{option} file:{path}: {why(error)}") from error
 
 
 def _check_standard_output(program: Mapping[str, Any]) -> None:

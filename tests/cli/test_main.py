@@ -126,7 +126,9 @@ class KeygenTests(CommandCase):
         path.write_text("precious")
         status, _, complaint = self.run_command("keygen", path)
         self.assertEqual(status, Status.USAGE)
-        self.assertEqual(complaint, f"chatd: {path} exists already; a key is never overwritten\n")
+        self.assertEqual(
+            complaint, f"chatd: {path} exists already; give a path where nothing is yet\n"
+        )
         self.assertEqual(path.read_text(), "precious")
 
 

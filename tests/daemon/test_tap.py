@@ -19,6 +19,7 @@ from zope.interface.verify import verifyObject
 from chatd import __version__
 from chatd.daemon.service import ChatService
 from chatd.daemon.tap import Options, makeService
+from chatd.errors import StartupError
 from chatd.wire.messages import (
     MAX_HEARTBEAT_S,
     MAX_MAX_CONTENT,
@@ -48,12 +49,15 @@ class StandardOutputTests(SynchronousTestCase):
     """Standard input and output belong to a session; twistd must not use them."""
 
     def refusal(self, *of_twistd: str, endpoint: str = "stdio:") -> str:
-        """Return the error for an endpoint with some of twistd's options; empty for none."""
+        """Return the error for an endpoint with some of twistd's options; empty for none.
+
+        twistd would print a usage error to standard output, so there is another.
+        """
         options = ServerOptions()
         try:
             options.parseOptions([*of_twistd, "chatd", "--endpoint", endpoint])
-        except usage.UsageError as error:
-            return str(error)
+        except StartupError as error:
+            return str(error.code)
         return ""
 
     def test_log(self) -> None:
@@ -66,9 +70,19 @@ class StandardOutputTests(SynchronousTestCase):
                 self.assertIn("--logfile FILE", said)
         self.assertEqual(self.refusal("--nodaemon", endpoint="unix:/stdio:mode=666"), "")
 
+    def test_any_error(self) -> None:
+        """No error of a daemon on standard output is printed there."""
+        for wrong in (["--bogus"], ["--heartbeat", "0"], ["x"], ["--key-file", "/no/such/key"]):
+            for endpoint in (["--endpoint=stdio:"], ["-estdio:"], ["-e", "haproxy:stdio:"]):
+                error = self.assertRaises(StartupError, Options().parseOptions, [*endpoint, *wrong])
+                self.assertRegex(str(error.code), r"\Atwistd chatd: [^\n]+\Z")
+            self.assertRaises(usage.UsageError, Options().parseOptions, wrong)
+
     def test_background(self) -> None:
         """A daemon in the background has no standard input."""
-        self.assertEqual(self.refusal("--logfile=log"), "stdio: needs twistd's --nodaemon")
+        self.assertEqual(
+            self.refusal("--logfile=log"), "twistd chatd: stdio: needs twistd's --nodaemon"
+        )
         self.assertEqual(self.refusal(endpoint="tcp:0"), "")
 
     def test_other_program(self) -> None:
@@ -279,6 +293,12 @@ class MistakesTests(OptionsCase):
             ("--heartbeat", "5", "extra"),
             ("--version=1",),
         )
+
+    def test_way_out(self) -> None:
+        """An unknown or incomplete option is refused with the way to the list of all options."""
+        for mistake in (["--bogus"], ["--max", "5"], ["--endpoint"], ["--no-room=1"], ["-x"]):
+            error = self.assertRaises(usage.UsageError, Options().parseOptions, mistake)
+            self.assertRegex(str(error), r"; --help lists the options\Z")
 
     def test_stray_argument(self) -> None:
         """The first stray argument is reported, and how options begin."""
