@@ -61,7 +61,10 @@ _LIMITS: dict[str, tuple[Callable[[str], Callable[[str], float]], str]] = {
         as_count,
         "Sessions of one address; an IPv6 address counts as its first 64 bits.",
     ),
-    "max_unestablished": (as_count, "Connections without a session."),
+    "max_unestablished": (
+        as_count,
+        "Connections that wait for a session; as many that were refused may still be open.",
+    ),
     "handshake_timeout_s": (as_seconds, "Seconds from connection to session."),
     "max_first_frame": (
         partial(as_count, least=MIN_FIRST_FRAME),

@@ -87,7 +87,8 @@ class DescriptorService(Service):
                 f"{int(most - room) + FEWEST} to serve clients (ulimit -n)"
             )
         limits, usual = self._limits, Limits()
-        if room >= limits.max_sessions + limits.max_unestablished:
+        # Beside the connections that wait for a session, as many refused ones may still be open.
+        if room >= limits.max_sessions + 2 * limits.max_unestablished:
             return
         if self._is_select:
             self._warn(
@@ -117,5 +118,5 @@ class DescriptorService(Service):
             most=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
             room=int(room),
             sessions=self._limits.max_sessions,
-            unestablished=self._limits.max_unestablished,
+            unestablished=2 * self._limits.max_unestablished,
         )

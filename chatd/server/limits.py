@@ -35,10 +35,10 @@ class Limits:
         max_sessions_per_address: How many sessions an address may have. An IPv6 address counts as
             its first 64 bits; all loopback addresses count as one; on a UNIX socket, each user of
             the machine counts as an address.
-        max_unestablished: How many connections may be open without a session. For each further
-            connection, the oldest of the address that has most of them gets `overloaded`; the new
-            connection counts for its address. If no address has more than one, the oldest of all
-            does.
+        max_unestablished: How many connections may wait for a session. For each further connection,
+            the oldest of the address that has most of them gets `overloaded`; the new connection
+            counts for its address. If no address has more than one, the oldest of all does. Beside
+            them, as many refused connections may still be open, to read why.
         handshake_timeout_s: How long a connection may have no session, in seconds; then it gets
             `handshake-timeout`.
         max_first_frame: Longest frame before the session, in bytes.
