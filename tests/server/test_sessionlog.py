@@ -298,10 +298,11 @@ class Fail2banTests(LineCase):
         self.filter = re.compile(found[1].replace("<ADDR>", address))
 
     def caught(self, act: Callable[[], object]) -> list[str]:
-        """Return the addresses that the filter finds in an action's lines, with any time before."""
+        """Return the addresses that the filter finds in an action's lines, with any beginning."""
         found: set[tuple[str, ...]] = set()
         lines = self.lines_of(act)
-        for before in ("", " ", "2026-11-28T10:33:07+0000 "):
+        time = "2026-11-28T10:33:07+0000 "
+        for before in ("", " ", time, f"host twistd[12]: {time}"):  # a file's, and the journal's
             matches = [self.filter.search(before + line.partition(" ")[2]) for line in lines]
             found.add(tuple(match["ip"] for match in matches if match is not None))
         (addresses,) = found
