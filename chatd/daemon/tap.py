@@ -125,7 +125,10 @@ class Options(usage.Options, AuthOptionMixin):
         from twisted.internet import reactor  # noqa: PLC0415  (where the program starts)
 
         program = {} if self.parent is None else self.parent  # the options of twistd or twist
-        if any(map(is_stdio, self["endpoints"])):
+        count = sum(map(is_stdio, self["endpoints"]))
+        if count > 1:
+            raise usage.UsageError("--endpoint stdio: can be given only once")
+        if count:
             _check_standard_output(program)
         self["log"] = log_of(reactor, program)
         reopen_log = None if self["log"] is None else self["log"].reopen

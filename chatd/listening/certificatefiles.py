@@ -112,10 +112,10 @@ def _only(path: str, argument: str, what: str, load: Callable[[bytes], T]) -> T:
                 return load(block[0])
             except Exception as error:  # the libraries may raise anything for damaged files
                 raise ConfigurationError(
-                    f"{path}: its {what} is damaged, or of an unsupported kind"
+                    f"{path}: damaged, or of an unsupported kind: its {what}"
                 ) from error
-    state = "is cut short" if label + b"-----" in data else "is missing"
-    raise ConfigurationError(f"{path}: its {what} {state}; {argument}= takes a PEM file with it")
+    fault = f"cut short: its {what}" if label + b"-----" in data else f"it has no {what}"
+    raise ConfigurationError(f"{path}: {fault}; {argument}= takes a PEM file with it")
 
 
 def _read_pem(path: str) -> bytes:

@@ -203,11 +203,10 @@ def _checked(kind: str, description: str) -> dict[str, str | None]:
             **read_arguments(description, SERVER_KINDS),
         }
     if kind == "haproxy":
-        raise ValueError("haproxy: is given twice")
+        raise ValueError("haproxy: takes one other endpoint after it, as in haproxy:tcp:9999")
     if kind not in map(str.lower, _kinds_of_plugins()):
-        raise ValueError(
-            f"{kind!r} is no kind of endpoint; the kinds are {', '.join(SERVER_KINDS)}"
-        )
+        kinds = ", ".join((*SERVER_KINDS, "haproxy"))
+        raise ValueError(f"{kind!r} is no kind of endpoint; the kinds are {kinds}")
     return {}
 
 

@@ -124,8 +124,9 @@ class ListeningService(Service):
         if failures:
             reason = failures[0].value
             assert reason is not None
+            port = _port_of(reason, self._description)
             raise StartupError(
-                f"chatd: cannot listen on {self._description}: {_why(reason)}"
+                f"chatd: cannot listen on {self._description}{port}: {_why(reason)}"
             ) from reason
 
     def _listens(self, port: IListeningPort) -> None:
@@ -183,6 +184,13 @@ def _is_beyond_the_machine(host: str | None) -> bool:
         return not ipaddress.ip_address(host.partition("%")[0]).is_loopback
     except ValueError:
         return False
+
+
+def _port_of(reason: BaseException, description: str) -> str:
+    """Return the port that is in use or not allowed, if the description does not have it."""
+    port = getattr(reason, "port", None)
+    is_told = not isinstance(port, int) or str(port) in description
+    return "" if is_told else f", port {port}"
 
 
 def _why(reason: BaseException) -> str:

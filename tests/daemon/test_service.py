@@ -288,6 +288,14 @@ class BindingTests(ListenerTests):
             self.startup_error(in_use), "chatd: cannot listen on tcp:9999: Address already in use"
         )
 
+    def test_default_port(self) -> None:
+        """A port that the endpoint's string does not have is named."""
+        refused = CannotListenError("", 443, OSError(13, "Permission denied"))
+        self.assertEqual(
+            self.startup_error(refused),
+            "chatd: cannot listen on tcp:9999, port 443: Permission denied",
+        )
+
     def test_other_reasons(self) -> None:
         """Any other reason is reported with its text, or with its class if it has none."""
         self.assertIn("no such port", self.startup_error(OverflowError("no such port")))

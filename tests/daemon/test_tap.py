@@ -85,6 +85,12 @@ class StandardOutputTests(SynchronousTestCase):
         )
         self.assertEqual(self.refusal(endpoint="tcp:0"), "")
 
+    def test_twice(self) -> None:
+        """Only one session can have standard input and output."""
+        endpoints = ["--endpoint", "stdio:", "-e", "haproxy:stdio:"]
+        error = self.assertRaises(StartupError, Options().parseOptions, endpoints)
+        self.assertIn("stdio: can be given only once", str(error))
+
     def test_other_program(self) -> None:
         """Another program's options are ignored."""
         options = Options()

@@ -90,7 +90,7 @@ class SslTests(CertificateCase):
         """Unusable files are refused, with the reason in a line."""
         renew = self.listen_on()
         self.pem.write_text("damaged")
-        missing = f"{self.pem}: its private key is missing; privateKey= takes a PEM file with it"
+        missing = f"{self.pem}: it has no private key; privateKey= takes a PEM file with it"
         self.assertEqual(self.refusal(renew), missing)
         key, certificate = make_pair()
         self.pem.write_bytes(make_pair()[0] + certificate)
@@ -99,9 +99,11 @@ class SslTests(CertificateCase):
             f"the key in {self.pem} does not match the certificate in {self.pem}",
         )
         self.pem.write_bytes(key + certificate[:-20])
-        self.assertIn(f"{self.pem}: its certificate is cut short; certKey= ", self.refusal(renew))
+        self.assertIn(f"{self.pem}: cut short: its certificate; certKey= ", self.refusal(renew))
         self.pem.write_bytes(key + certificate.replace(b"MII", b"..."))
-        self.assertIn(f"{self.pem}: its certificate is damaged", self.refusal(renew))
+        self.assertIn(
+            f"{self.pem}: damaged, or of an unsupported kind: its certificate", self.refusal(renew)
+        )
         self.pem.write_text("-----BEGIN ENCRYPTED PRIVATE KEY-----\n")
         self.assertIn(f"{self.pem}: the key has a passphrase", self.refusal(renew))
         self.pem.unlink()
@@ -143,7 +145,7 @@ class SslTests(CertificateCase):
             ("dhParameters", "DH parameters"),
         ):
             error = self.assertRaises(ConfigurationError, self.listen_on, f"{argument}={chain}")
-            self.assertIn(f"{chain}: its {what} is missing; {argument}= takes a PEM", str(error))
+            self.assertIn(f"{chain}: it has no {what}; {argument}= takes a PEM", str(error))
 
     def test_another_directory(self) -> None:
         """The paths stay the same when the daemon changes its directory."""

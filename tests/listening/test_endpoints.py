@@ -202,7 +202,7 @@ class ServerEndpointTests(EndpointCase):
         """A file without a key is refused, and so is a file that is missing."""
         path = self.pem_file()
         for file, said in (
-            (path, f"{path}: its private key is missing"),
+            (path, f"{path}: it has no private key"),
             ("/no/such/file", "/no/such/file: No such file or directory"),
         ):
             error = self.assertRaises(
