@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import getopt
-from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import NoReturn
 
 from twisted.application.service import IService
 from twisted.cred.credentials import IAnonymous, IUsernamePassword
@@ -19,6 +19,7 @@ from chatd.daemon.logfile import LogService, log_of
 from chatd.daemon.options import FLAGS, PARAMETERS, settings_of
 from chatd.daemon.pidfile import check_pid_file
 from chatd.daemon.process import allow_all_descriptors
+from chatd.daemon.program import check_program, check_standard_output
 from chatd.daemon.settings import DEFAULT_ENDPOINT
 from chatd.daemon.values import as_name
 from chatd.errors import ConfigurationError, StartupError
@@ -129,7 +130,8 @@ class Options(usage.Options, AuthOptionMixin):
         if count > 1:
             raise usage.UsageError("--endpoint stdio: can be given only once")
         if count:
-            _check_standard_output(program)
+            check_standard_output(program)
+        check_program(program)
         self["log"] = log_of(reactor, program)
         reopen_log = None if self["log"] is None else self["log"].reopen
         try:
@@ -156,26 +158,6 @@ def _check_file_of(option: str, path: str) -> None:
             read_regular_file(path, 0)
     except OSError as error:
         raise usage.UsageError(f"{option} file:{path}: {why(error)}") from error
-
-
-def _check_standard_output(program: Mapping[str, Any]) -> None:
-    """Check that twistd leaves standard input and output to a session.
-
-    Args:
-        program: The options of twistd; those of another program are ignored.
-
-    Raises:
-        UsageError: twistd would use standard input or output itself.
-    """
-    if "nodaemon" not in program:
-        return
-    if not program["nodaemon"]:
-        raise usage.UsageError("stdio: needs twistd's --nodaemon")
-    if not (program["syslog"] or program["logger"]) and program["logfile"] in (None, "", "-"):
-        raise usage.UsageError(
-            "stdio: is for the session, and twistd would write its log there: give twistd "
-            "--logfile FILE"
-        )
 
 
 def makeService(options: Options) -> IService:

@@ -103,6 +103,29 @@ def a_logger() -> None:
     """Stand for an operator's own observer."""
 
 
+class OfTwistdTests(SynchronousTestCase):
+    """Options of twistd that it uses late, and without a check of its own."""
+
+    def parse(self, *of_twistd: str) -> None:
+        ServerOptions().parseOptions([*of_twistd, "chatd", "--endpoint", "tcp:0"])
+
+    def test_wrong(self) -> None:
+        """Directories that are none and unknown users are refused in one line."""
+        for arguments, said in (
+            (["--rundir=/no/such"], "twistd's --rundir /no/such: it takes an existing directory"),
+            (["--chroot=/dev/null"], "twistd's --chroot /dev/null: it takes an existing directory"),
+            (["--uid=4294967290"], "twistd's --uid 4294967290: there is no such user; give "),
+            (["--uid=99999999999"], "twistd's --uid 99999999999: there is no such user; give "),
+        ):
+            error = self.assertRaises(usage.UsageError, self.parse, "--pidfile=", *arguments)
+            self.assertIn(said, str(error))
+
+    def test_right(self) -> None:
+        """Directories, known users, and a user with a group are taken."""
+        for arguments in (["--rundir=/"], ["--uid=0"], ["--uid=4294967290", "--gid=0"]):
+            self.parse("--pidfile=", *arguments)
+
+
 class GoodOptionsTests(OptionsCase):
     """Values are taken."""
 
