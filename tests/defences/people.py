@@ -171,8 +171,15 @@ PEOPLE = (
         "Keys, passwords and contents appear in no log, traceback or error to a peer.",
         "tests/test_secrets.py::LogTests::test_client_error",
         "chatd/server/protocol.py",
-        'self.log.debug("{who}: client\'s error: {code!r}", who=self, code=code)',
-        'self.log.debug("{who}: client\'s error: {code!r}", who=self, code=event.header)',
+        'self.log.debug("{who}: client\'s error: code={code}", who=self, code=code)',
+        'self.log.debug("{who}: client\'s error: code={code}", who=self, code=error.header)',
+    ),
+    Defence(
+        "A client cannot forge a line of the log, or fill a line with its own text.",
+        "tests/server/test_sessionlog.py::EndedTests::test_own_words",
+        "chatd/server/sessionlog.py",
+        "name={name!r} reason={reason!r}",
+        "name={name!r} reason={reason}",
     ),
     Defence(
         "Peers get no details of the server's failures.",
