@@ -161,7 +161,7 @@ class Accounts:
         if account.name is not None and fold(account.name).startswith(GUEST):
             # Any guest could take the same name.
             self.log.warn(
-                "refused the account {name}: names that begin with {guest} are for guests",
+                "refused the account {name!r}: names that begin with {guest} are for guests",
                 name=account.name,
                 guest=GUEST,
             )

@@ -91,6 +91,19 @@ class LineCase(AdmissionCase):
         peer.transport.lose()
 
 
+class PageTests(LineCase):
+    """`docs/reference/log.md`."""
+
+    def test_example(self) -> None:
+        """Its examples have the format that the other tests hold."""
+        sessions, example, operators = fences(page("docs/reference/log.md"), "text")
+        self.assertRegex(example, LINE)
+        words = [line.split(": ")[1] for line in sessions.splitlines()]
+        self.assertEqual(words, ["established", "ended", "refused", "not established"])
+        self.assertIn("code=CODE address=ADDRESS name=NAME reason=REASON", sessions)
+        self.assertEqual(len(operators.splitlines()), 4)
+
+
 class RefusedTests(LineCase):
     """A connection that the server ends before its session."""
 
