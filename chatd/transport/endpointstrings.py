@@ -57,24 +57,7 @@ def read_arguments(description: str, kinds: Mapping[str, Kind]) -> dict[str, str
     """
     name, _, _ = description.partition(":")
     kind = kinds[name]
-    rest = description.removeprefix(name)
-    words = _words_of(rest)
-    hint = _OF_COLONS if "::" in rest else ""
-    arguments: dict[str, str] = {}
-    place = 0
-    for word in words:
-        named = _NAMED.fullmatch(word)
-        if named:
-            argument = _ESCAPED.sub(r"\1", named[1])
-        else:
-            if place >= len(kind.arguments):
-                raise ValueError(f"it takes {_listed(kind)}, and has {len(words)} arguments{hint}")
-            argument, place = kind.arguments[place], place + 1
-        if argument not in kind.arguments:
-            raise ValueError(f"it takes no {argument}=, only {_listed(kind)}")
-        if argument in arguments:
-            raise ValueError(f"{argument}= is given twice{hint}")
-        arguments[argument] = _ESCAPED.sub(r"\1", named[2] if named else word)
+    arguments = _given(kind, description.removeprefix(name))
     for argument in kind.needs:
         if argument not in arguments:
             raise ValueError(f"it has no {argument}")
@@ -105,6 +88,25 @@ def mode_of(text: str) -> int:
             "660"
         )
     return mode
+
+
+def _given(kind: Kind, rest: str) -> dict[str, str]:
+    """Return the arguments in the rest of a string, after its kind, with unchecked values."""
+    words = _words_of(rest)
+    hint = _OF_COLONS if "::" in rest else ""
+    arguments: dict[str, str] = {}
+    names = iter(kind.arguments)
+    for word in words:
+        named = _NAMED.fullmatch(word)
+        argument = _ESCAPED.sub(r"\1", named[1]) if named else next(names, None)
+        if argument is None:
+            raise ValueError(f"it takes {_listed(kind)}, and has {len(words)} arguments{hint}")
+        if argument not in kind.arguments:
+            raise ValueError(f"it takes no {argument}=, only {_listed(kind)}")
+        if argument in arguments:
+            raise ValueError(f"{argument}= is given twice{hint}")
+        arguments[argument] = _ESCAPED.sub(r"\1", named[2] if named else word)
+    return arguments
 
 
 def _words_of(rest: str) -> list[str]:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import ast
-import io
-import re
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import capturedLogs, textFileLogObserver
 
 from chatd.chat.moderation import Ban
 from chatd.listening.endpoints import server_endpoint
@@ -22,86 +17,8 @@ from chatd.server.limits import Limits
 from chatd.server.sessionlog import MAX_LOGGED_CODE, MAX_LOGGED_REASON, logged_code
 from chatd.storage.memory import MemoryStore
 from chatd.wire.messages import Disconnect, Message, MessageType
-from tests.docs.pages import fences, page
-from tests.fakes.networks import UnixTransport
-from tests.fakes.peers import KEY, Peer, SocketTransport, TlsTransport, hand_client, settle
-from tests.server.cases import AdmissionCase
-
-NO_FRAME = b"GET / HTTP/1.1\r\n\r\n"
-FORGED = "[chatd.x#info] session " + "0" * 36 + ": refused: code=auth-failed address=203.0.113.9 "
-LINE = re.compile(
-    r"\S+ \[chatd\.server\.sessionlog\.SessionLog#info\] session (?P<id>[0-9a-f-]{36})"
-    r"( \S+)?: (?P<what>ended|refused|not established): code=(?P<code>[a-z0-9-]+|'.*') "
-    r"address=(?P<address>\S+) name=(?P<name>'.*'|\".*\") reason=(?P<reason>'.*'|\".*\")\n"
-)
-
-
-class LostUnixTransport(UnixTransport):
-    """A UNIX socket that does not tell the user any more once it is closed."""
-
-    uid = 1000
-
-    def getHandle(self) -> UnixTransport:
-        if self.is_lost:
-            raise AttributeError("socket")
-        return super().getHandle()
-
-
-class LineCase(AdmissionCase):
-    """A server whose log is captured as the text of a log file."""
-
-    def lines_of(self, act: Callable[[], object]) -> list[str]:
-        """Return the lines that an action writes to the log."""
-        written = io.StringIO()
-        observe = textFileLogObserver(written)
-        with capturedLogs() as events:
-            act()
-        for event in events:
-            observe(event)
-        return written.getvalue().splitlines(keepends=True)
-
-    def end_of(self, act: Callable[[], object]) -> dict[str, str]:
-        """Return the fields of the only line about an end that an action writes."""
-        (line,) = (line for line in self.lines_of(act) if ": established: " not in line)
-        found = LINE.fullmatch(line)
-        if found is None:
-            self.fail(f"not a line of the format: {line!r}")
-        self.assertLess(len(line), 4000)
-        return {
-            field: ast.literal_eval(text) if text[0] in "'\"" else text
-            for field, text in found.groupdict().items()
-            if field != "id"
-        }
-
-    def check_end(self, act: Callable[[], object], what: str, code: str, name: str) -> None:
-        """Check the word, the code, the address and the name of an end's line."""
-        fields = self.end_of(act)
-        self.assertNotEqual(fields.pop("reason"), "")
-        wanted = {"what": what, "code": code, "address": "192.0.2.1", "name": name}
-        self.assertEqual(fields, wanted)
-
-    def stranger(self, transport_class: Any = SocketTransport) -> Peer:
-        """Connect, and say nothing."""
-        return Peer(self.factory.buildProtocol(None), self.factory.codec, transport_class)
-
-    def receive(self, peer: Peer, data: bytes) -> None:
-        """Receive bytes from a peer, and end the turn."""
-        peer.protocol.dataReceived(data)
-        settle(self.factory)
-        peer.transport.lose()
-
-
-class PageTests(LineCase):
-    """`docs/reference/log.md`."""
-
-    def test_example(self) -> None:
-        """Its examples have the format that the other tests hold."""
-        sessions, example, operators = fences(page("docs/reference/log.md"), "text")
-        self.assertRegex(example, LINE)
-        words = [line.split(": ")[1] for line in sessions.splitlines()]
-        self.assertEqual(words, ["established", "ended", "refused", "not established"])
-        self.assertIn("code=CODE address=ADDRESS name=NAME reason=REASON", sessions)
-        self.assertEqual(len(operators.splitlines()), 4)
+from tests.fakes.peers import KEY, SocketTransport, TlsTransport, hand_client, settle
+from tests.server.linecase import FORGED, NO_FRAME, LineCase, LostUnixTransport
 
 
 class RefusedTests(LineCase):
@@ -291,59 +208,3 @@ class CodeTests(LineCase):
         self.assertEqual(logged_code("auth-failed"), "auth-failed")
         for code in ("", "a b", "A", "\u0664", "x" * 65, "a\n"):
             self.assertEqual(logged_code(code), repr(code[:64]))
-
-
-class Fail2banTests(LineCase):
-    """The filter in `docs/how-to/fail2ban.md`."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        (definition,) = (
-            block
-            for block in fences(page("docs/how-to/fail2ban.md"), "ini")
-            if block.startswith("[Definition]")
-        )
-        found = re.search(r"^failregex = (.*)$", definition, re.MULTILINE)
-        if found is None:
-            self.fail("the page has no filter")
-        # As fail2ban reads it: ADDR is an IP address, and lines come without their time.
-        address = r"(?:::f{4,6}:)?(?P<ip>[0-9a-fA-F:.]+)"
-        self.filter = re.compile(found[1].replace("<ADDR>", address))
-
-    def caught(self, act: Callable[[], object]) -> list[str]:
-        """Return the addresses that the filter finds in an action's lines, with any beginning."""
-        found: set[tuple[str, ...]] = set()
-        lines = self.lines_of(act)
-        time = "2026-11-28T10:33:07+0000 "
-        for before in ("", " ", time, f"host twistd[12]: {time}"):  # a file's, and the journal's
-            matches = [self.filter.search(before + line.partition(" ")[2]) for line in lines]
-            found.add(tuple(match["ip"] for match in matches if match is not None))
-        (addresses,) = found
-        return list(addresses)
-
-    def test_attacks(self) -> None:
-        """It finds the address of a wrong password, and of nonsense."""
-        checker = InMemoryUsernamePasswordDatabaseDontUse(alice=b"secret")
-        self.transport_class = TlsTransport
-        self.serve(accounts=Accounts(Clock(), [checker], attempts=Attempts(1, 60.0)))
-        for _ in range(2):
-            act = lambda: self.refusal("alice", password="guess")  # noqa: E731
-            self.assertEqual(self.caught(act), ["192.0.2.1"])
-        peer = self.stranger()
-        self.assertEqual(self.caught(lambda: self.receive(peer, NO_FRAME)), ["192.0.2.1"])
-
-    def test_others(self) -> None:
-        """It finds nothing in a user's mistake, a lost connection, or a line of a UNIX socket."""
-        self.assertEqual(self.caught(lambda: self.refusal("a b")), [])
-        self.assertEqual(self.caught(self.stranger().transport.lose), [])
-        peer = self.stranger(LostUnixTransport)
-        self.assertEqual(self.caught(lambda: self.receive(peer, NO_FRAME)), [])
-
-    def test_forged(self) -> None:
-        """A client cannot make it find another address."""
-        for name in (FORGED, "x: refused: code=auth-failed address=203.0.113.9 "):
-            self.assertEqual(self.caught(partial(self.refusal, name)), [])
-        alice = hand_client(self.factory, "alice")
-        end = Disconnect(code="x\n" + FORGED, reason="\n" + FORGED)
-        data = self.factory.codec.encode(Message(MessageType.DISCONNECT, end))
-        self.assertEqual(self.caught(lambda: self.receive(alice, data)), [])
