@@ -86,6 +86,7 @@ class ClientEndpointTests(EndpointCase):
         no_certificate = Path(self.pem_file())
         directory = no_certificate.parent
         (directory / "pipe.pem").mkdir()
+        (directory / "notes.txt").touch()
         for path, reason in (
             (no_certificate, ": Not a directory"),
             (directory, f", and {no_certificate} has no certificate"),

@@ -192,7 +192,16 @@ class MistakesTests(ChatOptionsTests):
     def test_auth(self) -> None:
         """Methods that are unknown, unusable or incomplete are refused."""
         missing = self.directory / "missing"
-        bad = ["", "bogus", "sshkey", "memory:alice", "file", "bo\ngus", f"file:{self.directory}"]
+        bad = [
+            "",
+            "bogus",
+            "sshkey",
+            "memory:alice",
+            "file",
+            "file:",
+            "bo\ngus",
+            f"file:{self.directory}",
+        ]
         self.patch(theFileCheckerFactory, "errorOutput", printed := io.StringIO())
         self.check_refused(*(("--auth", way) for way in bad))
         self.assertEqual(

@@ -198,6 +198,12 @@ class ServerEndpointTests(EndpointCase):
         """Mistyped strings are refused in one line."""
         self.check_refused(server_endpoint, NO_SERVERS)
 
+    def test_plugins(self) -> None:
+        """A kind that a plugin adds is left to Twisted, which may refuse it in its own words."""
+        self.patch(endpoints, "_kinds_of_plugins", lambda: ["Onion"])
+        error = self.assertRaises(ConfigurationError, server_endpoint, self.reactor, "onion:x")
+        self.assertIn("Unknown endpoint type: 'onion'", str(error))
+
     def test_no_pem(self) -> None:
         """A file without a key is refused, and so is a file that is missing."""
         path = self.pem_file()
