@@ -17,8 +17,10 @@ DRAWINGS = "tests/docs/test_drawings.py"
 FORMULAS = "tests/docs/test_formulas.py"
 CERTIFICATES = "tests/integration/test_pages_certificates.py"
 CONTAINERS = "tests/integration/test_pages_containers.py"
+FAIL2BAN = "tests/integration/test_pages_fail2ban.py"
 LINES = "tests/integration/test_pages_lines.py"
 LOG = "tests/integration/test_pages_log.py"
+LOG_PAGE = "tests/server/test_sessionlog_page.py"
 PROXIES = "tests/integration/test_pages_proxies.py"
 SSH = "tests/integration/test_pages_ssh.py"
 SYSTEMD = "tests/integration/test_pages_systemd.py"
@@ -49,6 +51,12 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("dockerfile", f"{CONTAINERS}::test_image_commands"),
         ("text", f"{CONTAINERS}::test_mounts"),
         ("text", f"{CONTAINERS}::test_daemon"),
+    ],
+    "docs/how-to/fail2ban.md": [
+        ("ini", f"{FAIL2BAN}::test_filter"),
+        ("ini", f"{FAIL2BAN}::test_jail"),
+        ("ini", f"{FAIL2BAN}::test_jail"),
+        ("text", f"{FAIL2BAN}::test_filter"),
     ],
     "docs/how-to/keys-and-tls.md": [
         ("text", f"{CERTIFICATES}::test_endpoints_of_keys"),
@@ -90,6 +98,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("text", f"{CLIENT}::test_manual"),
         ("text", f"{CLIENT}::test_lost"),
     ],
+    "docs/reference/log.md": [("text", f"{LOG_PAGE}::test_example")] * 3,
     "docs/reference/protocol.md": [
         ("", f"{DRAWINGS}::test_layers"),
         *[("", f"{FORMULAS}::test_handshake")] * 5,

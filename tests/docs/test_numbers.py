@@ -73,7 +73,7 @@ SENTENCES = [
         "docs/explanation/security.md",
         f"A connection without a session ends after {LIMITS.handshake_timeout_s:g} seconds",
     ),
-    (SYSTEMD, f"{LIMITS.max_sessions} sessions, and {LIMITS.max_unestablished} connections"),
+    (SYSTEMD, f"{LIMITS.max_sessions} sessions, {LIMITS.max_unestablished} connections"),
     (SYSTEMD, f"as long again to close its store: {2 * GRACE_S:g} by default"),
     ("SECURITY.md", "(`chatd --version`)"),
 ]
