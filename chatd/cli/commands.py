@@ -14,6 +14,7 @@ from chatd.cli.arguments import checked as _checked
 from chatd.cli.awaycommand import away, name_of
 from chatd.cli.display import date_and_time
 from chatd.cli.talk import NotDone, Talk
+from chatd.cli.typed import command_in, message_in
 from chatd.errors import RequestError, SessionEnded
 
 __all__ = ["COMMANDS", "Command", "act_on"]
@@ -41,7 +42,7 @@ class Command(NamedTuple):
 
 
 async def act_on(talk: Talk, line: str) -> None:
-    """Carry out a typed line: a command if it begins with one slash, otherwise a message.
+    """Carry out a typed line, which is a command or a message; see `chatd.cli.typed`.
 
     A mistake in the line, or a state that forbids it, is raised before the first await. Later
     failures are shown as notes.
@@ -53,15 +54,15 @@ async def act_on(talk: Talk, line: str) -> None:
     Raises:
         NotDone: The line was not carried out.
     """
-    if line.startswith("//") or not line.startswith("/"):
-        talk.say(line.removeprefix("/"))
+    typed = command_in(line)
+    if typed is None:
+        talk.say(message_in(line))
         return
-    typed, _, rest = line[1:].partition(" ")
-    name = typed.casefold()
-    command = COMMANDS.get(name)
+    command = COMMANDS.get(typed.name)
     if command is None:
-        raise NotDone(f"there is no command /{typed}; see /help, or begin a message with //")
-    arguments = _split(name, command, rest)
+        raise NotDone(f"there is no command /{typed.typed}; see /help, or begin a message with //")
+    name = typed.name
+    arguments = _split(name, command, typed.rest)
     talk.browsing.stop_search()
     try:
         await command.run(talk, *arguments)

@@ -34,10 +34,7 @@ MAX_REPEATED = 1_000
 
 
 class NotDone(Exception):
-    """A typed line was not carried out; the text says why, in one line.
-
-    The line stays at the prompt for correction.
-    """
+    """A typed line was not carried out; the text says why, in one line."""
 
 
 class Talk:

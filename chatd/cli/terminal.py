@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 from typing import Any
 
-from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app_or_none, run_in_terminal
-from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.patch_stdout import patch_stdout
-from prompt_toolkit.utils import is_dumb_terminal
 from twisted.application.internet import backoffPolicy
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.cli.colours import ink_for
-from chatd.cli.commands import act_on
+from chatd.cli.commands import COMMANDS, act_on
 from chatd.cli.console import ConsoleClient
 from chatd.cli.display import TextDisplay, plain
 from chatd.cli.login import Login
+from chatd.cli.prompt import Interrupted, LinePrompt
 from chatd.cli.status import Status, explain
 from chatd.cli.talk import NotDone, Talk
 from chatd.client.endpoints import client_endpoint
@@ -33,10 +28,6 @@ _MAX_PROMPT = 20
 """Limit on the shown part of a room's name in the prompt, in characters."""
 
 _backoff = backoffPolicy(initialDelay=1.0, maxDelay=30.0)
-
-
-class _Interrupted(Exception):
-    """Ctrl+C was typed; a KeyboardInterrupt would stop asyncio's loop."""
 
 
 class Terminal:
@@ -59,11 +50,8 @@ class Terminal:
         login: Login,
     ) -> None:
         self._endpoint = endpoint
-        self._prompt: PromptSession[str] = PromptSession(
-            erase_when_done=True, key_bindings=self._key_bindings()
-        )
+        self._prompt = LinePrompt(self._ask, is_command=COMMANDS.__contains__)
         self._status = Status.DONE
-        self._draft = ""
         self._was_connected = False
         self._is_lost = False
         display = TextDisplay(
@@ -107,34 +95,28 @@ class Terminal:
 
     async def _converse(self) -> None:
         while not self._talk.is_over:
-            draft, self._draft = self._draft, ""
-            asking = self._prompt.prompt_async(self._ask, default=draft, handle_sigint=False)
-            typing = asyncio.ensure_future(asking)
             try:
-                line: str = await Deferred.fromFuture(typing)
+                line = await self._prompt.read_line()
             except EOFError:
                 return
-            except asyncio.CancelledError as error:  # the prompt has restored the terminal
-                raise CancelledError from error
-            except _Interrupted:
+            except Interrupted:
                 self._status = Status.INTERRUPTED
                 return
             if line.strip() == "exit":
                 return
             if line.strip() and not self._talk.is_over:
                 doing = Deferred.fromCoroutine(act_on(self._talk, line))
-                doing.addErrback(self._not_done, line)
+                doing.addErrback(self._not_done)
 
     def _ask(self) -> str:
         """Return the prompt."""
         room = plain(self._talk.room_to_tell or "")
         return f"{room[: _MAX_PROMPT - 1]}…> " if len(room) > _MAX_PROMPT else f"{room}> "
 
-    def _not_done(self, failure: Failure, line: str) -> None:
-        """Show why a line was not carried out, and put it back at the prompt."""
+    def _not_done(self, failure: Failure) -> None:
+        """Show why a line was not carried out; the Up key brings it back."""
         if failure.check(NotDone):
             self._talk.display.note(str(failure.value))
-            self._draft = line
         else:
             self.log.failure("a command failed", failure)
             self._talk.display.note(
@@ -160,28 +142,4 @@ class Terminal:
             if was_refused:
                 self._talk.display.note(why)
             self._talk.is_over = True
-            app = get_app_or_none()  # a dumb terminal has its own app
-            # No app runs between two lines, and an app can exit only once.
-            if app is not None and app.is_running and not app.is_done:
-                app.exit(exception=EOFError())
-
-    def _key_bindings(self) -> KeyBindings:
-        bindings = KeyBindings()
-
-        @bindings.add("c-c")
-        def interrupt(event: KeyPressEvent) -> None:
-            event.app.exit(exception=_Interrupted())
-
-        @bindings.add("c-z")
-        def suspend(event: KeyPressEvent) -> None:
-            run_in_terminal(self._suspend)
-
-        return bindings
-
-    def _suspend(self) -> None:
-        """Suspend the client as Ctrl+Z does elsewhere, and show the prompt when it resumes."""
-        os.kill(0, signal.SIGTSTP)  # the whole pipeline
-        if is_dumb_terminal():  # prompt_toolkit does not redraw there
-            typed = self._prompt.default_buffer.text
-            self._prompt.output.write(f"{self._ask()}{typed}")
-            self._prompt.output.flush()
+            self._prompt.close()

@@ -22,8 +22,9 @@ ENTER = "\r"
 CTRL_C = "\x03"
 CTRL_D = "\x04"
 CTRL_Z = "\x1a"
-BACKSPACE = "\x7f"
+ALT_ENTER = "\x1b\r"
 HOME = "\x01"
+UP = "\x1b[A"
 _PATIENCE_S = 20
 _TIME = re.compile(r"\A(?:\d{4}-\d\d-\d\d )?\d\d:\d\d ")
 
@@ -51,6 +52,15 @@ class Conversation:
     def prompt(self):
         """The prompt."""
         return self.terminal._ask()
+
+    @property
+    def typed(self):
+        """The typed line."""
+        return self.terminal._prompt._session.default_buffer.text
+
+    def write_prompt_to(self, written):
+        """Let the prompt write to a list."""
+        self.terminal._prompt._session.output.write = written.append
 
     def type(self, keys):
         """Press keys."""

@@ -14,12 +14,13 @@ from chatd.cli.login import Login
 from chatd.cli.status import Status
 from chatd.cli.terminal import Terminal
 from tests.cli.conversation import (
-    BACKSPACE,
+    ALT_ENTER,
     CTRL_C,
     CTRL_D,
     CTRL_Z,
     ENTER,
     HOME,
+    UP,
     TerminalCase,
 )
 from tests.cli.wiring import CommandReactor
@@ -64,7 +65,11 @@ class TypingTests(TerminalCase):
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
-            it.type(ENTER + "  " + ENTER + "something" + ENTER)
+            it.type("  ")
+            await it.until(lambda: it.typed)
+            it.type(ENTER)
+            await it.until(lambda: not it.typed)
+            it.type("something" + ENTER)
             await it.shown("alice: something")
             self.assertEqual(self.reactor.server.hub.roster.rooms["lobby"].seq, 1)
             it.type(" exit " + ENTER)
@@ -72,14 +77,45 @@ class TypingTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_interrupt(self):
-        """Ctrl+C leaves with its own status, and says goodbye."""
+        """Ctrl+C clears a half-typed line; at an empty line it leaves with its own status."""
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
             it.type("half a line" + CTRL_C)
+            await it.until(lambda: not it.typed)
+            it.type("a line" + ENTER)
+            await it.shown("alice: a line")
+            it.type(CTRL_C)
 
         self.assertEqual(self.converse(script), Status.INTERRUPTED)
         self.assertEqual(self.sessions(), {})
+
+    def test_interrupt_at_a_dumb_terminal(self):
+        """On a dumb terminal, Ctrl+C does the same, and a new prompt is written."""
+        written: list[Any] = []
+        self.patch(os, "environ", {**os.environ, "TERM": "dumb"})
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.write_prompt_to(written)
+            it.type("half" + CTRL_C)
+            await it.until(lambda: "\r\n> " in written)
+            it.type(CTRL_C)
+
+        self.assertEqual(self.converse(script), Status.INTERRUPTED)
+
+    def test_several_lines(self):
+        """Alt+Enter starts a new line in a message; Enter sends all of it."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type("one" + ALT_ENTER + "two" + ENTER)
+            await it.shown("alice: one")
+            await it.shown("  two")
+            self.assertEqual(self.reactor.server.hub.roster.rooms["lobby"].seq, 1)
+            it.type("exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
 
     def test_cancelled(self):
         """If a signal ends it at the prompt, the prompt ends first, then it says goodbye."""
@@ -114,7 +150,7 @@ class TypingTests(TerminalCase):
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
-            it.terminal._prompt.output.write = written.append
+            it.write_prompt_to(written)
             it.type("half" + CTRL_Z)
             await it.until(lambda: stops)
             it.type(" and half" + ENTER)
@@ -126,23 +162,22 @@ class TypingTests(TerminalCase):
         return written
 
     def test_not_done(self):
-        """A line that is not carried out is reported, and stays at the prompt."""
+        """A line that is not carried out is reported and cleared; the Up key brings it back."""
         self.reactor = CommandReactor(max_content=10)
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
             it.type("12345678901" + ENTER)
             await it.until(lambda: it.lines[-1].startswith("* not sent: content of 11 bytes"))
-            it.type(BACKSPACE + ENTER)
-            await it.shown("alice: 1234567890")
+            it.type("next" + ENTER)
+            await it.shown("alice: next")
             it.type("/smile" + ENTER)
             await it.until(lambda: it.lines[-1].startswith("* there is no command /smile;"))
+            await it.until(lambda: not it.typed)
+            it.type(UP)
+            await it.until(lambda: it.typed == "/smile")
             it.type(HOME + "/" + ENTER)
             await it.shown("alice: /smile")
-            it.type("/join" + ENTER)
-            await it.shown("* too few arguments: /join ROOM")
-            it.type(" ops" + ENTER)
-            await it.shown("* you are in ops, 1 here")
             it.type("exit" + ENTER)
 
         self.assertEqual(self.converse(script), Status.DONE)
@@ -175,6 +210,84 @@ class TypingTests(TerminalCase):
 
         self.assertEqual(self.converse(script), Status.DONE)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class PasteTests(TerminalCase):
+    """Pasted lines, which are text."""
+
+    def paste(self, keys, *, sent, typed):
+        """Paste at an empty line, and press Enter; compare the typed and the sent text."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type(keys)
+            await it.until(lambda: it.typed == typed)
+            self.assertEqual(len(it.lines), 1)
+            it.type(ENTER)
+            await it.until(lambda: len(it.lines) > 1)
+            self.assertEqual(it.lines[1:], sent)
+            self.assertEqual(self.reactor.server.hub.roster.rooms["lobby"].seq, 1)
+            it.type("exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+        self.reactor = CommandReactor()
+        self.clear_screen()
+
+    def test_bracketed(self):
+        """A paste waits at the prompt, and is sent as a message when Enter is pressed."""
+        for pasted, typed in (
+            ("/quit\rexit\r", "//quit\nexit"),
+            ("/quit\r\nexit\r\n", "//quit\nexit"),
+            ("// no\n# yes", "/// no\n# yes"),
+        ):
+            first, *rest = typed.removeprefix("/").splitlines()
+            sent = [f"alice: {first}", *(f"  {line}" for line in rest)]
+            self.paste(f"\x1b[200~{pasted}\x1b[201~", sent=sent, typed=typed)
+
+    def test_path(self):
+        """A path is no command."""
+        self.paste(
+            "\x1b[200~/etc/hosts is empty\x1b[201~",
+            sent=["alice: /etc/hosts is empty"],
+            typed="/etc/hosts is empty",
+        )
+
+    def test_not_bracketed(self):
+        """On a terminal without bracketed paste, several lines at once are a paste too."""
+        self.paste(
+            "/whome\rexit\rand on\r",
+            sent=["alice: /whome", "  exit", "  and on"],
+            typed="//whome\nexit\nand on",
+        )
+
+    def test_long(self):
+        """A paste that needs several reads is one paste, wherever the reads end."""
+        lines = [f"{'x' * 12}\texit" if number % 2 else "exit" for number in range(400)]
+        size = len("\n".join(lines))
+        self.paste(
+            "".join(f"{line}\r" for line in lines),
+            sent=[
+                "alice: exit",
+                *(f"  {line}" for line in [*lines[1:200], f"[cut; {size} bytes in all]"]),
+            ],
+            typed="\n".join(lines),
+        )
+
+    def test_at_a_dumb_terminal(self):
+        """A dumb terminal shows the pasted text too."""
+        written: list[Any] = []
+        self.patch(os, "environ", {**os.environ, "TERM": "dumb"})
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.write_prompt_to(written)
+            it.type("one\rtwo\r")
+            await it.until(lambda: "\r\n> one\r\ntwo" in written)
+            it.type(ENTER)
+            await it.shown("  two")
+            it.type(CTRL_D)
+
+        self.assertEqual(self.converse(script), Status.DONE)
 
 
 class PromptTests(TerminalCase):
@@ -335,7 +448,11 @@ class ReconnectTests(TerminalCase):
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
-            it.type("goodbye" + ENTER + "/quit" + ENTER)
+            it.type("goodbye")
+            await it.until(lambda: it.typed)
+            it.type(ENTER)
+            await it.until(lambda: not it.typed)
+            it.type("/quit" + ENTER)
             await it.shown("alice: goodbye")
 
         self.assertEqual(self.converse(script), Status.DONE)

@@ -18,6 +18,8 @@ ENTER = "\r"
 CTRL_C = "\x03"
 CTRL_D = "\x04"
 CTRL_Z = "\x1a"
+HOME = "\x01"
+UP = "\x1b[A"
 
 _ROWS, _COLUMNS = 24, 100
 # This terminal cannot report its cursor's position, so prompt_toolkit must not ask for it.

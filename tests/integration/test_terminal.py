@@ -9,7 +9,7 @@ from twisted.internet import reactor
 import chatd
 from tests.integration.processes import daemon, run_command
 from tests.integration.sessions import Witness, leave
-from tests.integration.terminals import CTRL_C, CTRL_D, ENTER, PROMPT, alice_at
+from tests.integration.terminals import CTRL_C, CTRL_D, ENTER, HOME, PROMPT, UP, alice_at
 
 
 @pytest.fixture(scope="module")
@@ -77,8 +77,41 @@ async def test_rooms(endpoint):
         await bob.send("psst", to="alice")
         alice.screen.wait_for("bob → you: psst\n")
         alice.type("/smile" + ENTER)
-        alice.screen.wait_for(r"\* there is no command /smile; .*\n(?s:.*)ops>.*/smile")
-        alice.type("\x15/quit" + ENTER)
+        alice.screen.wait_for(r"\* there is no command /smile; ")
+        alice.type("/quit" + ENTER)
+        assert alice.wait() == 0
+    await leave(bob)
+
+
+@pytest.mark.parametrize("kind", ["xterm", "dumb"])
+async def test_paste(endpoint, kind):
+    """A paste is one message, with or without the marks of bracketed paste, and never leaves."""
+    bob = await bob_at(endpoint)
+    with alice_at(endpoint, TERM=kind) as alice:
+        alice.screen.wait_for(PROMPT)
+        for start, name, end in (("\x1b[200~", "quit", "\x1b[201~"), ("", "who", "")):
+            alice.type(f"{start}/{name}\rexit\r{end}")
+            alice.screen.wait_for(f"//{name}\\s+exit")
+            alice.type(ENTER)
+            assert (await bob.__anext__()).text == f"/{name}\nexit"
+        alice.type("exit" + ENTER)
+        assert alice.wait() == 0
+    await leave(bob)
+
+
+async def test_mistyped(endpoint):
+    """A mistyped command is cleared from the line, and comes back with the Up key."""
+    bob = await bob_at(endpoint)
+    with alice_at(endpoint) as alice:
+        alice.screen.wait_for(PROMPT)
+        alice.type("/whome too" + ENTER)
+        alice.screen.wait_for(r"\* there is no command /whome; ")
+        alice.type("hello" + ENTER)
+        assert (await bob.__anext__()).text == "hello"
+        alice.screen.wait_for("alice: hello")
+        alice.type(UP + UP + HOME + "/" + ENTER)
+        assert (await bob.__anext__()).text == "/whome too"
+        alice.type("exit" + ENTER)
         assert alice.wait() == 0
     await leave(bob)
 

@@ -69,8 +69,10 @@ def test_while_waiting_for_receipts(endpoint, number):
     with daemon(endpoint=endpoint) as server, alice_at(endpoint) as alice:
         alice.screen.wait_for(PROMPT)
         server.send_signal(signal.SIGSTOP)
-        alice.type("hello" + ENTER + "exit")
-        alice.screen.wait_for(r"> exit")
+        alice.type("hello" + ENTER)
+        alice.screen.wait_for_raw(r"(?s)\x1b\[\?2004l.*\x1b\[\?2004h")  # the next prompt is there
+        alice.type("exit")
+        alice.screen.wait_for("exit")
         alice.type(ENTER)
         alice.screen.wait_for_raw(r"(?s)exit.*\x1b\[\?2004l")  # the prompt has ended
         end(alice, number)

@@ -1,0 +1,138 @@
+"""The keys of the interactive client."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from prompt_toolkit.buffer import Buffer
+from prompt_toolkit.document import Document
+from prompt_toolkit.input import Input
+from prompt_toolkit.key_binding import KeyBindings, KeyPress, KeyPressEvent
+from prompt_toolkit.keys import Keys
+
+from chatd.cli.pasting import PasteFinder, escape_paste
+
+__all__ = ["Interrupted", "KeyActions", "PasteFindingInput", "key_bindings"]
+
+_MAX_READ = 1_000_000
+"""Number of waiting keys at which reading stops, and what was read is used."""
+
+
+class Interrupted(Exception):
+    """Ctrl+C was typed; a KeyboardInterrupt would stop asyncio's loop."""
+
+
+class KeyActions(Protocol):
+    """The actions of keys that do more than edit the line."""
+
+    def is_command(self, name: str) -> bool:
+        """Return whether a command has this name."""
+
+    def suspend(self) -> None:
+        """Suspend the client."""
+
+    def rewrite_line(self) -> None:
+        """Write the line again, if the terminal cannot redraw it."""
+
+
+def key_bindings(actions: KeyActions) -> KeyBindings:
+    """Return the bindings of the keys."""
+    bindings = KeyBindings()
+
+    # Eager, because prompt_toolkit's own bindings come last on a dumb terminal.
+    @bindings.add("c-c", eager=True)
+    def interrupt(event: KeyPressEvent) -> None:
+        if not event.current_buffer.text:
+            event.app.exit(exception=Interrupted())
+            return
+        event.current_buffer.reset()
+        actions.rewrite_line()
+
+    @bindings.add("c-z", eager=True)
+    def suspend(event: KeyPressEvent) -> None:
+        actions.suspend()
+
+    @bindings.add("escape", "enter")
+    def start_line(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    @bindings.add(Keys.BracketedPaste, eager=True)
+    def paste(event: KeyPressEvent) -> None:
+        before = event.current_buffer.document.text_before_cursor
+        _insert(
+            event.current_buffer,
+            escape_paste(event.data, at_start=not before, is_command=actions.is_command),
+        )
+        actions.rewrite_line()
+
+    return bindings
+
+
+def _insert(buffer: Buffer, text: str) -> None:
+    buffer.save_to_undo_stack()
+    before = buffer.document.text_before_cursor + text
+    buffer.document = Document(before + buffer.document.text_after_cursor, len(before))
+
+
+class PasteFindingInput(Input):
+    """An input that finds pasted lines on terminals without bracketed paste.
+
+    Args:
+        keys: The input that reads the keys.
+    """
+
+    def __init__(self, keys: Input) -> None:
+        self._keys = keys
+        self._finder = PasteFinder()
+
+    def read_keys(self) -> list[KeyPress]:
+        """Read all keys that are waiting; a paste is one key."""
+        presses = self._keys.read_keys()
+        while 1 < len(presses) < _MAX_READ and self._is_more_waiting():
+            presses += self._keys.read_keys()
+        return self._finder.find(presses, _paste)
+
+    def _is_more_waiting(self) -> bool:
+        return not self.closed and bool(select.select([self.fileno()], [], [], 0)[0])
+
+    # As the other input does it
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self._keys.fileno()
+
+    def typeahead_hash(self) -> str:
+        """Return the place of keys that were typed too early."""
+        return self._keys.typeahead_hash()
+
+    def flush_keys(self) -> list[KeyPress]:
+        """Return the keys that wait for the rest of a sequence."""
+        return self._keys.flush_keys()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the input is at its end."""
+        return self._keys.closed
+
+    def raw_mode(self) -> AbstractContextManager[None]:
+        """Return a context in which each key is read at once."""
+        return self._keys.raw_mode()
+
+    def cooked_mode(self) -> AbstractContextManager[None]:
+        """Return a context in which the terminal edits lines."""
+        return self._keys.cooked_mode()
+
+    def attach(self, input_ready_callback: Callable[[], None]) -> AbstractContextManager[None]:
+        """Return a context in which a callback is called when keys wait."""
+        return self._keys.attach(input_ready_callback)
+
+    def detach(self) -> AbstractContextManager[None]:
+        """Return a context in which no callback is called."""
+        return self._keys.detach()
+
+
+def _paste(text: str) -> KeyPress:
+    return KeyPress(Keys.BracketedPaste, text)

@@ -1,0 +1,72 @@
+"""The line at which a person types."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import get_app_or_none, get_app_session, run_in_terminal
+from prompt_toolkit.utils import is_dumb_terminal
+from twisted.internet.defer import CancelledError, Deferred
+
+from chatd.cli.keys import Interrupted, PasteFindingInput, key_bindings
+
+__all__ = ["Interrupted", "LinePrompt"]
+
+
+class LinePrompt:
+    """The line at which a person types.
+
+    Args:
+        ask: Returns the text before the line.
+        is_command: Returns whether a command has this name.
+    """
+
+    def __init__(self, ask: Callable[[], str], *, is_command: Callable[[str], bool]) -> None:
+        self.is_command = is_command
+        self._ask = ask
+        self._session: PromptSession[str] = PromptSession(
+            erase_when_done=True,
+            key_bindings=key_bindings(self),
+            input=PasteFindingInput(get_app_session().input),
+        )
+
+    async def read_line(self) -> str:
+        """Return the next line; it has several lines if it was pasted or typed with Alt+Enter.
+
+        Raises:
+            EOFError: The person pressed Ctrl+D, or `close` was called.
+            Interrupted: The person pressed Ctrl+C at an empty line.
+            twisted.internet.defer.CancelledError: The caller was cancelled.
+        """
+        typing = asyncio.ensure_future(self._session.prompt_async(self._ask, handle_sigint=False))
+        try:
+            return await Deferred.fromFuture(typing)
+        except asyncio.CancelledError as error:  # the prompt has restored the terminal
+            raise CancelledError from error
+
+    def close(self) -> None:
+        """Let `read_line` raise EOFError, if it waits for a line."""
+        app = get_app_or_none()  # a dumb terminal has its own app
+        # No app runs between two lines, and an app can exit only once.
+        if app is not None and app.is_running and not app.is_done:
+            app.exit(exception=EOFError())
+
+    def suspend(self) -> None:
+        """Suspend the client as Ctrl+Z does elsewhere, and show the line when it resumes."""
+
+        def stop() -> None:
+            os.kill(0, signal.SIGTSTP)  # the whole pipeline
+            self.rewrite_line(before="")
+
+        run_in_terminal(stop)
+
+    def rewrite_line(self, before: str = "\r\n") -> None:
+        """Write the line again on a terminal that prompt_toolkit does not redraw."""
+        if is_dumb_terminal():
+            typed = self._session.default_buffer.text.replace("\n", "\r\n")
+            self._session.output.write(f"{before}{self._ask()}{typed}")
+            self._session.output.flush()
