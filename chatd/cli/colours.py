@@ -39,6 +39,10 @@ class Ink:
         """Return the line of an earlier message, dimmed."""
         return f"\x1b[2m{line}\x1b[0m" if self._name_codes else line
 
+    def for_you(self, line: str) -> str:
+        """Return the line of a message that is meant for the person, in bold."""
+        return f"\x1b[1m{line}\x1b[22m" if self._name_codes else line
+
 
 PLAIN = Ink()
 """Writes text without colours."""

@@ -12,7 +12,10 @@ from typing import Any, Protocol
 import msgspec
 
 from chatd.chat.names import fold
+from chatd.cli.attention import Bell, is_for
 from chatd.cli.colours import PLAIN, Ink
+from chatd.cli.days import Days, time_of_day
+from chatd.cli.typed import action_in
 from chatd.wire.messages import Message
 
 __all__ = ["Display", "JsonDisplay", "QuietDisplay", "TextDisplay", "date_and_time", "plain"]
@@ -121,6 +124,9 @@ class TextDisplay:
         with_rooms: Returns whether each line names its room.
         ink: The colours of names.
         unix_time: Returns the time for events and notes, in Unix seconds.
+
+    Attributes:
+        bell: Rings for messages that are meant for the person.
     """
 
     def __init__(
@@ -137,6 +143,8 @@ class TextDisplay:
         self._with_rooms = with_rooms
         self._ink = ink
         self._unix_time = unix_time
+        self._days = Days(unix_time())
+        self.bell = Bell()
 
     def message(
         self,
@@ -148,25 +156,36 @@ class TextDisplay:
     ) -> None:
         """Show a message with its sender, and its room or receiver.
 
+        A message that is meant for the person stands out and rings the bell, if it is new.
+
         Args:
             message: The message.
             me: The name of the person at the terminal; direct messages show it as `you`.
             is_earlier: Whether to mark it as an earlier message.
-            with_date: Whether its time has the date even if that is today.
+            with_date: Whether its time has the date.
         """
         if message.content_type.startswith("text/"):
             text = message.content[:MAX_SHOWN_BYTES].decode("utf-8", "replace")
         else:
             text = f"[{message.content_type}, {len(message.content)} bytes]"
+        is_for_you = not is_earlier and is_for(message, text, me)
         first, *rest = text.splitlines() or [""]
         with_room = self._with_rooms() and not is_earlier  # the title names it
-        head = self._head(message, me, with_room=with_room)
-        lines: list[tuple[str, ...]] = [(*head, f": {first}")]
+        lines: list[tuple[str, ...]] = [self._first_line(message, first, me, with_room=with_room)]
         lines += [(f"  {line}",) for line in rest[: MAX_SHOWN_LINES - 1]]
         if len(message.content) > MAX_SHOWN_BYTES or len(rest) >= MAX_SHOWN_LINES:
             lines.append((f"  [cut; {len(message.content)} bytes in all]",))
+        ring = self.bell.ring(self._unix_time()) if is_for_you else ""
         for line in lines:
-            self._show(message.time, *line, is_earlier=is_earlier, with_date=with_date)
+            self._show(
+                message.time,
+                *line,
+                is_earlier=is_earlier,
+                with_date=with_date,
+                is_for_you=is_for_you,
+                ring=ring,
+            )
+            ring = ""
 
     def event(self, event: dict[str, Any]) -> None:
         """Show an event in words; an event without words here is not shown."""
@@ -183,13 +202,25 @@ class TextDisplay:
         """Show a line that is not a message."""
         self._show(self._unix_time(), f"* {text}")
 
-    def _head(self, message: Message, me: str, *, with_room: bool) -> tuple[str, ...]:
+    def new_day(self) -> None:
+        """Show the date, if the day has changed since the last line."""
+        self._show_day(self._unix_time())
+
+    def _first_line(
+        self, message: Message, text: str, me: str, *, with_room: bool
+    ) -> tuple[str, ...]:
         sender = _Name(message.sender or "")
-        if message.to is None:
-            place = f"[{message.room}] " if message.room and with_room else ""
-            return place, sender
-        is_mine, is_to_me = (fold(name) == fold(me) for name in (sender, message.to))
-        return "you" if is_mine else sender, " → ", "you" if is_to_me else _Name(message.to)
+        action = action_in(text)
+        if message.to is not None:
+            is_mine, is_to_me = (fold(name) == fold(me) for name in (sender, message.to))
+            head = "you" if is_mine else sender, " → ", "you" if is_to_me else _Name(message.to)
+            return (
+                (*head, f": {text}") if action is None else (*head, ": ** ", sender, f" {action}")
+            )
+        place = f"[{message.room}] " if message.room and with_room else ""
+        return (
+            (place, sender, f": {text}") if action is None else (place, "** ", sender, f" {action}")
+        )
 
     def _show(
         self,
@@ -197,6 +228,8 @@ class TextDisplay:
         *parts: str,
         is_earlier: bool = False,
         with_date: bool = False,
+        is_for_you: bool = False,
+        ring: str = "",
     ) -> None:
         """Show a line; received text is made harmless here, and only here."""
         ink = PLAIN if is_earlier else self._ink
@@ -204,10 +237,20 @@ class TextDisplay:
             ink.name(plain(part)) if isinstance(part, _Name) else plain(part) for part in parts
         )
         line = ("| " if is_earlier else "") + "".join(shown)
+        if is_for_you:
+            line = self._ink.for_you(line)
         if self._with_time:
-            when = date_and_time(unix_time) if with_date else _when(unix_time, self._unix_time())
-            line = f"{when} {line}"
-        self._write(self._ink.earlier(line) if is_earlier else line)
+            if with_date:
+                line = f"{date_and_time(unix_time)} {line}"
+            else:
+                self._show_day(unix_time)
+                line = f"{time_of_day(unix_time)} {line}"
+        self._write(ring + (self._ink.earlier(line) if is_earlier else line))
+
+    def _show_day(self, unix_time: float | None) -> None:
+        line = self._days.line_before(unix_time)
+        if line is not None:
+            self._write(self._ink.earlier(line))
 
 
 def _in_rooms(welcome: Mapping[str, Any]) -> str:
@@ -216,16 +259,6 @@ def _in_rooms(welcome: Mapping[str, Any]) -> str:
     if not rooms and welcome.get("room"):
         rooms = [str(welcome["room"])]
     return f", in {', '.join(rooms)}" if rooms else ""
-
-
-def _when(unix_time: float | None, now: float) -> str:
-    """Return the time of day, preceded by the date if it is not today."""
-    try:
-        then = time.localtime(unix_time)
-        is_today = then[:3] == time.localtime(now)[:3]
-        return time.strftime("%H:%M" if is_today else "%Y-%m-%d %H:%M", then)
-    except (OverflowError, ValueError, OSError):  # too far away for the calendar
-        return "--:--"
 
 
 def date_and_time(unix_time: float | None) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 from prompt_toolkit.patch_stdout import patch_stdout
 from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.cli.colours import ink_for
 from chatd.cli.commands import COMMANDS, act_on
 from chatd.cli.console import ConsoleClient
+from chatd.cli.days import seconds_to_midnight
 from chatd.cli.display import TextDisplay, plain
 from chatd.cli.login import Login
 from chatd.cli.prompt import Interrupted, LinePrompt
@@ -49,7 +52,9 @@ class Terminal:
         endpoint: str,
         login: Login,
     ) -> None:
+        self._reactor = reactor
         self._endpoint = endpoint
+        self._midnight: IDelayedCall | None = None
         self._prompt = LinePrompt(self._ask, is_command=COMMANDS.__contains__)
         self._status = Status.DONE
         self._was_connected = False
@@ -85,12 +90,15 @@ class Terminal:
             await service.whenConnected(failAfterFailures=1)
             self._was_connected = True
             with patch_stdout(raw=True):  # received text has been through plain()
+                self._wait_for_midnight()
                 await self._converse()
                 is_confirmed = await self._talk.wait_for_receipts()
                 if self._status is Status.DONE and not is_confirmed:
                     self._status = Status.LOST
             return self._status
         finally:
+            if self._midnight is not None:
+                self._midnight.cancel()
             await service.stopService()
 
     async def _converse(self) -> None:
@@ -107,6 +115,13 @@ class Terminal:
             if line.strip() and not self._talk.is_over:
                 doing = Deferred.fromCoroutine(act_on(self._talk, line))
                 doing.addErrback(self._not_done)
+
+    def _wait_for_midnight(self) -> None:
+        """Show the date now if the day has changed, and whenever another day begins."""
+        self._talk.display.new_day()
+        # A second more, in case that the reactor's clock is ahead.
+        wait_s = seconds_to_midnight(time.time()) + 1
+        self._midnight = self._reactor.callLater(wait_s, self._wait_for_midnight)
 
     def _ask(self) -> str:
         """Return the prompt."""

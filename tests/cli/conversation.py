@@ -26,7 +26,8 @@ ALT_ENTER = "\x1b\r"
 HOME = "\x01"
 UP = "\x1b[A"
 _PATIENCE_S = 20
-_TIME = re.compile(r"\A(?:\d{4}-\d\d-\d\d )?\d\d:\d\d ")
+_TIME = re.compile(r"\A\d\d:\d\d ")
+_DATE = re.compile(r"-- \w+, \d\d \w+ \d{4} --")
 
 
 class Conversation:
@@ -44,9 +45,15 @@ class Conversation:
         self.done = Deferred.fromCoroutine(self.terminal.run())
 
     @property
+    def screen(self):
+        """The shown lines as they are."""
+        return self._screen.getvalue()
+
+    @property
     def lines(self):
-        """The shown lines, without their times, which must be there."""
-        return [_TIME.split(line)[1] for line in self._screen.getvalue().splitlines()]
+        """The shown lines without dates, and without their times, which must be there."""
+        lines = self._screen.getvalue().splitlines()
+        return [_TIME.split(line)[1] for line in lines if not _DATE.search(line)]
 
     @property
     def prompt(self):

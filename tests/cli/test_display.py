@@ -197,13 +197,66 @@ class TextDisplayTests(SynchronousTestCase):
         self.assertEqual(self.lines, [f"{clock} bob: one", f"{clock}   two"])
 
     def test_day_of_a_message(self):
-        """A message of another day is shown with its date."""
-        display = TextDisplay(self.lines.append, with_time=True, unix_time=lambda: HELD)
-        for days in (-400, -1, 1):
-            display.message(said("hello", time=HELD + days * 86_400))
-        for line, days in zip(self.lines, (-400, -1, 1), strict=True):
-            then = time.localtime(HELD + days * 86_400)
-            self.assertEqual(line, time.strftime("%Y-%m-%d %H:%M bob: hello", then))
+        """A date is shown before messages of another day, and when the day changes."""
+        now = [HELD]
+        display = TextDisplay(self.lines.append, with_time=True, unix_time=lambda: now[0])
+        display.message(said("today", time=HELD))
+        display.message(said("one\ntwo", time=HELD - 86_400), is_earlier=True)
+        display.note("so it is")
+        display.new_day()
+        now[0] += 86_400
+        display.new_day()
+        display.new_day()
+        day = {days: time.localtime(HELD + days * 86_400) for days in (-1, 0, 1)}
+        date = {days: time.strftime("-- %a, %d %b %Y --", day[days]) for days in day}
+        clock = time.strftime("%H:%M", day[0])
+        before = time.strftime("%H:%M", day[-1])
+        self.assertEqual(
+            self.lines,
+            [
+                f"{clock} bob: today",
+                date[-1],
+                f"{before} | bob: one",
+                f"{before} |   two",
+                date[0],
+                f"{clock} * so it is",
+                date[1],
+            ],
+        )
+
+    def test_actions(self):
+        """A message that begins with `/me ` tells what its sender does."""
+        self.display.message(said("/me waves\n/me too"))
+        self.display.message(said("/me waves", room=None, to="alice"), "alice")
+        self.display.message(said("/me waves", room=None, to="bob"), "bob")
+        self.display.message(said("/me waves", content_type="image/png"))
+        self.assertEqual(
+            self.lines,
+            [
+                "** bob waves",
+                "  /me too",
+                "bob → you: ** bob waves",
+                "you → you: ** bob waves",
+                "bob: [image/png, 9 bytes]",
+            ],
+        )
+
+    def test_bell(self):
+        """The bell rings once for messages that are meant for the person, if it is on."""
+        now = [HELD]
+        display = TextDisplay(self.lines.append, unix_time=lambda: now[0])
+        mention = said("hello Alice\nhow are you?")
+        display.message(mention, "alice")
+        display.bell.is_on = True
+        display.message(said("hello"), "alice")
+        display.message(mention, "alice", is_earlier=True)
+        self.assertNotIn("\a", "".join(self.lines))
+        self.lines.clear()
+        for later_s in (0, 0.9, 0.1):
+            now[0] += later_s
+            display.message(mention, "alice")
+        first, rest = "bob: hello Alice", "  how are you?"
+        self.assertEqual(self.lines, [f"\a{first}", rest, first, rest, f"\a{first}", rest])
 
     def test_date_of_a_message(self):
         """A message can be shown with its date although that is today."""
@@ -297,7 +350,23 @@ class ColourTests(SynchronousTestCase):
         self.display.message(said("psst", room=None, to="alice"), "alice")
         self.assertEqual(
             self.lines,
-            ["[ops] \x1b[31mbob\x1b[39m: hello bob", "\x1b[31mbob\x1b[39m → you: psst"],
+            [
+                "[ops] \x1b[31mbob\x1b[39m: hello bob",
+                "\x1b[1m\x1b[31mbob\x1b[39m → you: psst\x1b[22m",
+            ],
+        )
+
+    def test_for_you(self):
+        """A message that is meant for the person is bold, each line; another is not."""
+        self.display.message(said("hello alice\ntea?"), "alice")
+        self.display.message(said("hello", sender="alice", room=None, to="bob"), "alice")
+        self.assertEqual(
+            self.lines,
+            [
+                "\x1b[1m[lobby] \x1b[31mbob\x1b[39m: hello alice\x1b[22m",
+                "\x1b[1m  tea?\x1b[22m",
+                "you → \x1b[31mbob\x1b[39m: hello",
+            ],
         )
 
     def test_earlier(self):

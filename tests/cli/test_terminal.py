@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 from typing import Any
 
 from twisted.internet.defer import CancelledError
@@ -210,6 +211,27 @@ class TypingTests(TerminalCase):
 
         self.assertEqual(self.converse(script), Status.DONE)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class MidnightTests(TerminalCase):
+    def test_date(self):
+        """At midnight the date is shown, each day."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            days = [0.0]
+            self.patch(it.terminal._talk.display, "_unix_time", lambda: time.time() + days[0])
+            for number in (1, 2):
+                days[0] += 86_400
+                wait_s = it.terminal._midnight.getTime() - self.reactor.seconds()
+                self.assertLessEqual(wait_s, 25 * 3_600 + 1)
+                it.terminal._midnight.reset(0)
+                self.reactor.advance(0)
+                self.assertEqual(len(re.findall("(?m)^-- .* --$", it.screen)), number)
+            it.type("exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
 
 class PasteTests(TerminalCase):

@@ -1,0 +1,44 @@
+"""Times of day, and the line that tells of another day."""
+
+import os
+import time
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli.days import Days, seconds_to_midnight, time_of_day
+
+NOON = 1_743_246_000.0
+"""Noon of 29 March 2025 in Berlin, the day before clocks changed."""
+HOUR = 3_600
+
+
+class DaysTests(SynchronousTestCase):
+    def setUp(self):
+        self.addCleanup(self.set_zone, os.environ.get("TZ"))
+        self.set_zone("CET-1CEST,M3.5.0,M10.5.0/3")
+
+    def set_zone(self, zone):
+        os.environ.pop("TZ", None)
+        if zone is not None:
+            os.environ["TZ"] = zone
+        time.tzset()
+
+    def test_line(self):
+        """A line is shown once when the day is another, also when it is an earlier day."""
+        days = Days(NOON)
+        self.assertIsNone(days.line_before(NOON + 11 * HOUR))
+        self.assertEqual(days.line_before(NOON + 12 * HOUR), "-- Sun, 30 Mar 2025 --")
+        self.assertIsNone(days.line_before(NOON + 13 * HOUR))
+        self.assertEqual(days.line_before(NOON), "-- Sat, 29 Mar 2025 --")
+
+    def test_no_calendar(self):
+        """A time that no calendar has is of no other day."""
+        self.assertIsNone(Days(NOON).line_before(1e300))
+        self.assertEqual(time_of_day(1e300), "--:--")
+        self.assertEqual(time_of_day(NOON), "12:00")
+
+    def test_midnight(self):
+        """Midnight comes when the local day ends, also on a day of 23 hours."""
+        self.assertEqual(seconds_to_midnight(NOON), 12 * HOUR)
+        self.assertEqual(seconds_to_midnight(NOON + 12 * HOUR), 23 * HOUR)
+        self.assertEqual(seconds_to_midnight(NOON + 12 * HOUR - 1), 1)
