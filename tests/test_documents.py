@@ -10,14 +10,17 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
 from chatd import testing
+from chatd.cli.aliases import ALIASES
 from chatd.cli.browsing import FIRST_PAGE
 from chatd.cli.commands import COMMANDS
 from chatd.cli.display import MAX_SHOWN_BYTES
 from chatd.cli.main import _parser
 from chatd.cli.manual import DAEMON_ENDS
+from chatd.cli.places import Place, Unread
 from chatd.cli.profiles import KEYS
 from chatd.cli.searching import MAX_FOUND, MAX_SEARCHED, MAX_SEARCHED_BYTES
 from chatd.cli.status import MEANINGS, Status
+from chatd.cli.statusline import Standing, status_line
 from chatd.daemon.tap import Options
 from chatd.daemon.values import DAY_S
 from chatd.errors import ErrorCode
@@ -87,6 +90,26 @@ class DaemonTests(SynchronousTestCase):
                 self.assertIn(f"| {match[2]} |", rows[match[1]].replace("`", ""), match[1])
         self.assertGreater(defaults, 20)
 
+    def test_short_names(self) -> None:
+        """The table has each short name of a command."""
+        rows = re.findall(r"^\| `/([a-z]+)` \| (.*) \|$", section(CLIENT, "Short names"), re.M)
+        listed = {short: name for name, cell in rows for short in re.findall(r"`/([a-z]+)`", cell)}
+        self.assertEqual(listed, ALIASES)
+
+    def test_status_line(self) -> None:
+        """The page shows the status line as the client does."""
+        unread = [Unread(2, Place("ops"), 4, False), Unread(3, Place(None, "bob"), 1, True)]
+        standing = Standing(
+            endpoint="tcp:localhost:9999",
+            protection="encrypted",
+            is_connected=True,
+            place=(1, "lobby"),
+            members=3,
+            topic="tea at four",
+            unread=unread,
+        )
+        self.assertIn(f"{status_line(standing, 100)}\n", fences(CLIENT, "text"))
+
     def test_exit_statuses(self) -> None:
         """The table has the shell's exit statuses for the signals that end the daemon."""
         listed = first_cells(section(DAEMON, "Exit status"))
@@ -125,7 +148,7 @@ class ClientTests(SynchronousTestCase):
 
     def test_bounds(self) -> None:
         """The page has the size of a page of history, and the bounds of a search."""
-        text = " ".join(section(CLIENT, "At a terminal").split())
+        text = " ".join(CLIENT.split())
         for bound in (
             f"{FIRST_PAGE} without N",
             f"After {MAX_FOUND} messages that it found, {MAX_SEARCHED:,} messages or "
@@ -133,6 +156,26 @@ class ClientTests(SynchronousTestCase):
             f"the first {MAX_SHOWN_BYTES >> 10} KiB",
         ):
             self.assertIn(bound, text)
+
+    def test_short_names(self) -> None:
+        """The table has each short name of a command."""
+        rows = re.findall(r"^\| `/([a-z]+)` \| (.*) \|$", section(CLIENT, "Short names"), re.M)
+        listed = {short: name for name, cell in rows for short in re.findall(r"`/([a-z]+)`", cell)}
+        self.assertEqual(listed, ALIASES)
+
+    def test_status_line(self) -> None:
+        """The page shows the status line as the client does."""
+        unread = [Unread(2, Place("ops"), 4, False), Unread(3, Place(None, "bob"), 1, True)]
+        standing = Standing(
+            endpoint="tcp:localhost:9999",
+            protection="encrypted",
+            is_connected=True,
+            place=(1, "lobby"),
+            members=3,
+            topic="tea at four",
+            unread=unread,
+        )
+        self.assertIn(f"{status_line(standing, 100)}\n", fences(CLIENT, "text"))
 
     def test_exit_statuses(self) -> None:
         """The table has each exit status."""

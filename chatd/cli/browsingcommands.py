@@ -29,7 +29,7 @@ async def history(talk: Talk, *words: str) -> None:
     if len(rest) > 1:
         raise NotDone(usage)
     limit = None if not rest else _limit(rest[0])
-    place = Place(talk.need_room() if other is None else None, other)
+    place = _place(talk, other)
     title, messages = await talk.browsing.page(talk.client, place, limit)
     if messages:
         talk.earlier(title, messages)
@@ -47,7 +47,7 @@ async def search(talk: Talk, *words: str) -> None:
     other, rest = _other(words, usage)
     text = " ".join(rest)
     if text:
-        place = Place(talk.need_room() if other is None else None, other)
+        place = _place(talk, other)
         searching = Search(place, text)
     elif other is not None or talk.browsing.search is None:
         raise NotDone(usage)
@@ -59,6 +59,12 @@ async def search(talk: Talk, *words: str) -> None:
         talk.display.message(message, client.name, is_earlier=True, with_date=True)
 
     talk.display.note(await talk.browsing.find(client, searching, show))
+
+
+def _place(talk: Talk, other: str | None) -> Place:
+    """Return the conversation with a person; without a name, the current place."""
+    other = talk.companion if other is None else other
+    return Place(talk.need_room()) if other is None else Place(None, other)
 
 
 def _other(words: tuple[str, ...], usage: str) -> tuple[str | None, tuple[str, ...]]:

@@ -10,14 +10,25 @@ from typing import Any, NamedTuple
 
 from chatd.chat.names import MAX_TOPIC, check_name, check_room
 from chatd.cli import browsingcommands
+from chatd.cli.aliases import ALIASES, full_name
 from chatd.cli.arguments import checked as _checked
 from chatd.cli.awaycommand import away, name_of
 from chatd.cli.display import date_and_time
+from chatd.cli.helptext import command_help, list_commands
+from chatd.cli.placecommands import (
+    GOTO,
+    QUERY,
+    act,
+    close_conversation,
+    go_to,
+    query,
+    set_bell,
+)
 from chatd.cli.talk import NotDone, Talk
 from chatd.cli.typed import command_in, message_in
 from chatd.errors import RequestError, SessionEnded
 
-__all__ = ["COMMANDS", "Command", "act_on"]
+__all__ = ["COMMANDS", "Command", "act_on", "is_command"]
 
 _MAX_LISTED = 100
 """Limit on the names or rooms in a list."""
@@ -34,11 +45,13 @@ class Command(NamedTuple):
             for the rest of the line, and brackets mark optional arguments.
         help: A short description.
         run: Carries the command out, with its arguments.
+        more: Further sentences for `/help` about this command.
     """
 
     arguments: str
     help: str
     run: Callable[..., Coroutine[Any, Any, None]]
+    more: str = ""
 
 
 async def act_on(talk: Talk, line: str) -> None:
@@ -58,10 +71,10 @@ async def act_on(talk: Talk, line: str) -> None:
     if typed is None:
         talk.say(message_in(line))
         return
-    command = COMMANDS.get(typed.name)
+    name = full_name(typed.name)
+    command = COMMANDS.get(name)
     if command is None:
         raise NotDone(f"there is no command /{typed.typed}; see /help, or begin a message with //")
-    name = typed.name
     arguments = _split(name, command, typed.rest)
     talk.browsing.stop_search()
     try:
@@ -96,10 +109,12 @@ async def _join(talk: Talk, room: str) -> None:
 
 
 async def _leave(talk: Talk, room: str | None = None) -> None:
+    if close_conversation(talk, (talk.companion or "") if room is None else room.removeprefix("@")):
+        return
     room = talk.need_room() if room is None else _checked(check_room, room)
     await talk.client.leave(room)
-    current = talk.current
-    rest = "/join ROOM enters another" if current is None else f"your lines go to {current} now"
+    place = talk.places.current
+    rest = "/join ROOM enters another" if place is None else f"your lines go to {place.name} now"
     talk.display.note(f"you left {room}; {rest}")
 
 
@@ -172,12 +187,16 @@ async def _bans(talk: Talk) -> None:
         talk.display.note(f"{ban.name or ban.address} is banned {until}, by {ban.by}")
 
 
-async def _help(talk: Talk) -> None:
-    usages = {name: f"/{name} {command.arguments}" for name, command in COMMANDS.items()}
-    width = max(map(len, usages.values()))
-    for name, command in COMMANDS.items():
-        talk.display.note(f"{usages[name]:{width}} {command.help}")
-    talk.display.note(f"{'//text':{width}} send /text as a message")
+async def _help(talk: Talk, command: str | None = None) -> None:
+    if command is None:
+        lines = list_commands(COMMANDS)
+    else:
+        name = full_name(command.removeprefix("/").casefold())
+        if name not in COMMANDS:
+            raise NotDone(f"there is no command {command}; /help lists all")
+        lines = command_help(name, COMMANDS, ALIASES)
+    for line in lines:
+        talk.display.note(line)
 
 
 async def _quit(talk: Talk) -> None:
@@ -186,10 +205,13 @@ async def _quit(talk: Talk) -> None:
 
 COMMANDS = {
     "join": Command("ROOM", "enter a room; your lines go there", _join),
-    "leave": Command("[ROOM]", "leave a room", _leave),
+    "leave": Command("[PLACE]", "leave a room or a conversation", _leave),
+    "goto": Command("PLACE", "go to a room or conversation", go_to, GOTO),
     "rooms": Command("", "list the rooms", _rooms),
     "who": Command("[ROOM]", "list the people in a room", _who),
     "msg": Command("NAME text", "send a direct message", _msg),
+    "query": Command("[NAME] [text]", "talk with NAME alone, until /leave", query, QUERY),
+    "me": Command("text", "tell what you do: /me waves", act),
     "topic": Command("[text]", "show or set the topic; - clears it", _topic),
     "away": Command("[text]", "be away; without a text: be back", away),
     "name": Command("NAME", "take another name", _name),
@@ -205,10 +227,16 @@ COMMANDS = {
     "ban": Command("NAME-or-ADDRESS [DURATION]", "ban, such as for 10m, 2h, 7d (operators)", _ban),
     "unban": Command("NAME-or-ADDRESS", "lift a ban (operators)", _unban),
     "bans": Command("", "list the bans (operators)", _bans),
-    "help": Command("", "list the commands", _help),
+    "bell": Command("[on|off]", "ring at direct messages and mentions", set_bell),
+    "help": Command("[COMMAND]", "list the commands, or explain one", _help),
     "quit": Command("", "leave; so does the line exit, or Ctrl+D", _quit),
 }
 """The commands by their names."""
+
+
+def is_command(name: str) -> bool:
+    """Return whether a command has this name."""
+    return full_name(name) in COMMANDS
 
 
 def _target(who: str) -> dict[str, Any]:

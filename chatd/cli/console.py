@@ -45,8 +45,9 @@ class ConsoleClient(ChatClient):
         super().act_on(event)
 
     def established(self) -> None:
-        """Note that the client is in its rooms."""
+        """Note that the client is in its rooms, and tell the factory's owner."""
         self.is_resumed = True
+        self.factory.established(self)
 
     def message_received(self, message: Message, is_receipt: bool) -> None:
         """Show a message."""
@@ -92,6 +93,7 @@ class ConsoleFactory(ChatClientFactory):
         login: The key, the name, the password and the rooms.
         connected: Called with a client that has connected, before its session begins.
         room_joined: Called with a client and the room that it has joined.
+        established: Called with a client that is in its rooms.
         client_ended: Called with a client and the reason of its session's end.
     """
 
@@ -103,6 +105,7 @@ class ConsoleFactory(ChatClientFactory):
         *,
         connected: Callable[[ConsoleClient], None] = lambda _: None,
         room_joined: Callable[[ConsoleClient, Joined], None] = lambda *_: None,
+        established: Callable[[ConsoleClient], None] = lambda _: None,
         client_ended: Callable[[ConsoleClient, SessionEnded], None] = lambda *_: None,
     ) -> None:
         super().__init__(
@@ -117,6 +120,7 @@ class ConsoleFactory(ChatClientFactory):
         self.display = display
         self.connected = connected
         self.room_joined = room_joined
+        self.established = established
         self.client_ended = client_ended
 
     def rooms_changed(self) -> None:

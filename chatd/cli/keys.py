@@ -37,6 +37,12 @@ class KeyActions(Protocol):
     def rewrite_line(self) -> None:
         """Write the line again, if the terminal cannot redraw it."""
 
+    def complete(self, before: str, step: int) -> str:
+        """Return the text that completes the text before the cursor; a negative step goes back."""
+
+    def go_to(self, number: int | None) -> None:
+        """Go to the place with a number; to the next one with unread messages if None."""
+
 
 def key_bindings(actions: KeyActions) -> KeyBindings:
     """Return the bindings of the keys."""
@@ -62,18 +68,44 @@ def key_bindings(actions: KeyActions) -> KeyBindings:
     @bindings.add(Keys.BracketedPaste, eager=True)
     def paste(event: KeyPressEvent) -> None:
         before = event.current_buffer.document.text_before_cursor
-        _insert(
-            event.current_buffer,
-            escape_paste(event.data, at_start=not before, is_command=actions.is_command),
-        )
+        text = escape_paste(event.data, at_start=not before, is_command=actions.is_command)
+        _replace(event.current_buffer, before + text)
         actions.rewrite_line()
 
+    _add_completion(bindings, actions)
+    _add_places(bindings, actions)
     return bindings
 
 
-def _insert(buffer: Buffer, text: str) -> None:
+def _add_completion(bindings: KeyBindings, actions: KeyActions) -> None:
+    for key, step in (("tab", 1), ("s-tab", -1)):
+
+        @bindings.add(key, eager=True)
+        def complete(event: KeyPressEvent, step: int = step) -> None:
+            buffer = event.current_buffer
+            before = buffer.document.text_before_cursor
+            completed = actions.complete(before, step)
+            if completed != before:
+                _replace(buffer, completed)
+                actions.rewrite_line()
+
+
+def _add_places(bindings: KeyBindings, actions: KeyActions) -> None:
+    # Eager, because Alt and a digit begins the count of a command in prompt_toolkit.
+    for digit in "1234567890":
+
+        @bindings.add("escape", digit, eager=True)
+        def go_to(event: KeyPressEvent, number: int = int(digit) or 10) -> None:
+            actions.go_to(number)
+
+    @bindings.add("escape", "a", eager=True)
+    def go_to_unread(event: KeyPressEvent) -> None:
+        actions.go_to(None)
+
+
+def _replace(buffer: Buffer, before: str) -> None:
+    """Replace the text before the cursor."""
     buffer.save_to_undo_stack()
-    before = buffer.document.text_before_cursor + text
     buffer.document = Document(before + buffer.document.text_after_cursor, len(before))
 
 

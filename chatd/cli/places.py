@@ -1,16 +1,22 @@
-"""`Place`: where messages are said."""
+"""The rooms and conversations of a person at a terminal, which have numbers and unread messages."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from chatd.chat.names import fold
 
-__all__ = ["Place"]
+__all__ = ["MAX_CONVERSATIONS", "Place", "Places", "Unread"]
+
+MAX_CONVERSATIONS = 100
+"""Limit on the open conversations; the oldest is closed first."""
+
+_Key = tuple[bool, str]
 
 
 class Place(NamedTuple):
-    """A room, or the direct messages with a person.
+    """A room, or a conversation: the direct messages with a person.
 
     Attributes:
         room: The room's name, or None.
@@ -18,12 +24,148 @@ class Place(NamedTuple):
     """
 
     room: str | None
-    other: str | None
+    other: str | None = None
 
     @property
-    def key(self) -> tuple[bool, str]:
+    def key(self) -> _Key:
         """The same value for all spellings of the place."""
-        return self.room is not None, fold(self.room or self.other or "")
+        return self.is_person, fold(self.name)
+
+    @property
+    def is_person(self) -> bool:
+        """Whether it is a conversation."""
+        return self.room is None
+
+    @property
+    def name(self) -> str:
+        """The name of the room or of the person."""
+        return self.room or self.other or ""
+
+    @property
+    def title(self) -> str:
+        """The name as shown: that of a person has an at sign."""
+        return f"@{self.name}" if self.is_person else self.name
 
     def __str__(self) -> str:
-        return f"with {self.other}" if self.room is None else f"in {self.room}"
+        return f"with {self.other}" if self.is_person else f"in {self.room}"
+
+
+class Unread(NamedTuple):
+    """The unread messages of a place.
+
+    Attributes:
+        number: The place's number.
+        place: The place.
+        messages: The number of messages.
+        is_for_you: Whether any of them is meant for the person.
+    """
+
+    number: int
+    place: Place
+    messages: int
+    is_for_you: bool
+
+
+class Places:
+    """The rooms and conversations of a person, and the place that typed lines go to.
+
+    Args:
+        rooms: Returns the rooms that the person is in.
+    """
+
+    def __init__(self, rooms: Callable[[], Iterable[str]]) -> None:
+        self._rooms = rooms
+        self._conversations: dict[_Key, Place] = {}
+        self._order: list[_Key] = []
+        self._visited: list[_Key] = []
+        self._unread: dict[_Key, tuple[int, bool]] = {}
+
+    @property
+    def all(self) -> list[Place]:
+        """The places, in the order in which the person came to them."""
+        there = {place.key: place for place in map(Place, self._rooms())} | self._conversations
+        self._order = [key for key in self._order if key in there]
+        self._order += [key for key in there if key not in self._order]
+        return [there[key] for key in self._order]
+
+    @property
+    def current(self) -> Place | None:
+        """The place that typed lines go to: the last visited that is still there, or the first."""
+        places = self.all
+        there = {place.key: place for place in places}
+        self._visited = [key for key in self._visited if key in there]
+        if self._visited:
+            return there[self._visited[-1]]
+        return places[0] if places else None
+
+    def enter(self, place: Place) -> None:
+        """Make a place the current one."""
+        self._visited = [key for key in self._visited if key != place.key] + [place.key]
+        self._unread.pop(place.key, None)
+
+    def open(self, name: str) -> Place:
+        """Return the conversation with a person, and open it if necessary."""
+        place = self._conversations.setdefault(Place(None, name).key, Place(None, name))
+        if len(self._conversations) > MAX_CONVERSATIONS:
+            del self._conversations[next(iter(self._conversations))]
+        return place
+
+    def close(self, place: Place) -> None:
+        """Close a conversation."""
+        self._conversations.pop(place.key, None)
+        self._unread.pop(place.key, None)
+
+    def renamed(self, old_name: str, name: str) -> None:
+        """Note that a person has another name."""
+        old, new = Place(None, old_name), Place(None, name)
+        if old.key not in self._conversations or (
+            old.key != new.key and new.key in self._conversations
+        ):
+            return
+        self._conversations = {
+            new.key if key == old.key else key: new if key == old.key else place
+            for key, place in self._conversations.items()
+        }
+        self._order = [new.key if key == old.key else key for key in self._order]
+        self._visited = [new.key if key == old.key else key for key in self._visited]
+        if old.key in self._unread:
+            self._unread[new.key] = self._unread.pop(old.key)
+
+    def find(self, text: str) -> Place | None:
+        """Return the place with a title, a name or a number; a number comes last."""
+        places = self.all
+        for names in ([place.title for place in places], [place.name for place in places]):
+            for place, name in zip(places, names, strict=True):
+                if fold(name) == fold(text):
+                    return place
+        return self.at(int(text)) if text.isascii() and text.isdecimal() else None
+
+    def at(self, number: int) -> Place | None:
+        """Return the place with a number; the first is 1."""
+        places = self.all
+        return places[number - 1] if 0 < number <= len(places) else None
+
+    def heard(self, place: Place, *, is_for_you: bool) -> None:
+        """Count a message of a place as unread, unless typed lines go there."""
+        current = self.current
+        if current is None or current.key != place.key:
+            count, was_for_you = self._unread.get(place.key, (0, False))
+            self._unread[place.key] = count + 1, was_for_you or is_for_you
+
+    @property
+    def unread(self) -> list[Unread]:
+        """The places with unread messages."""
+        places = self.all
+        there = {place.key for place in places}
+        self._unread = {key: unread for key, unread in self._unread.items() if key in there}
+        return [
+            Unread(number, place, *self._unread[place.key])
+            for number, place in enumerate(places, 1)
+            if place.key in self._unread
+        ]
+
+    @property
+    def next_unread(self) -> Place | None:
+        """The place to read next: one with a message that is meant for the person, or the first."""
+        unread = sorted(self.unread, key=lambda each: not each.is_for_you)
+        return unread[0].place if unread else None

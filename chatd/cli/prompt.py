@@ -12,6 +12,7 @@ from prompt_toolkit.application import get_app_or_none, get_app_session, run_in_
 from prompt_toolkit.utils import is_dumb_terminal
 from twisted.internet.defer import CancelledError, Deferred
 
+from chatd.cli.completion import TabKey, Words
 from chatd.cli.keys import Interrupted, PasteFindingInput, key_bindings
 
 __all__ = ["Interrupted", "LinePrompt"]
@@ -22,15 +23,30 @@ class LinePrompt:
 
     Args:
         ask: Returns the text before the line.
+        status: Returns the status line for a width in columns.
+        words: Returns the words that complete a line.
         is_command: Returns whether a command has this name.
+        go_to: Goes to the place with a number, or to the next one with unread messages.
     """
 
-    def __init__(self, ask: Callable[[], str], *, is_command: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        ask: Callable[[], str],
+        *,
+        status: Callable[[int], str],
+        words: Callable[[], Words],
+        is_command: Callable[[str], bool],
+        go_to: Callable[[int | None], None],
+    ) -> None:
         self.is_command = is_command
         self._ask = ask
+        self._words = words
+        self._go_to = go_to
+        self._tab = TabKey()
         self._session: PromptSession[str] = PromptSession(
             erase_when_done=True,
             key_bindings=key_bindings(self),
+            bottom_toolbar=lambda: status(self._session.output.get_size().columns),
             input=PasteFindingInput(get_app_session().input),
         )
 
@@ -54,6 +70,19 @@ class LinePrompt:
         # No app runs between two lines, and an app can exit only once.
         if app is not None and app.is_running and not app.is_done:
             app.exit(exception=EOFError())
+
+    def redraw(self) -> None:
+        """Show the status line as it is now."""
+        self._session.app.invalidate()
+
+    def complete(self, before: str, step: int) -> str:
+        """Complete the text before the cursor."""
+        return self._tab.press(before, self._words(), step=step)
+
+    def go_to(self, number: int | None) -> None:
+        """Go to another place."""
+        self._go_to(number)
+        self.rewrite_line()
 
     def suspend(self) -> None:
         """Suspend the client as Ctrl+Z does elsewhere, and show the line when it resumes."""

@@ -11,12 +11,16 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
 
 from chatd.chat.names import fold
+from chatd.cli.attention import is_for
 from chatd.cli.awaytext import AwayText
 from chatd.cli.browsing import Browsing
 from chatd.cli.console import ConsoleClient, ConsoleFactory
 from chatd.cli.display import TextDisplay
+from chatd.cli.introductions import Introductions
 from chatd.cli.login import Login
-from chatd.cli.places import Place
+from chatd.cli.people import learn_people
+from chatd.cli.places import Place, Places
+from chatd.cli.roomstates import RoomStates
 from chatd.client.results import Joined
 from chatd.client.service import ChatClientService
 from chatd.errors import LocalProtocolError, RequestError, SessionEnded
@@ -24,8 +28,6 @@ from chatd.wire.messages import Message
 
 __all__ = ["NotDone", "Talk"]
 
-RECENT = 10
-"""Number of latest messages shown after joining a room."""
 RECEIPTS_S = 5.0
 """Time that leaving waits for the last receipts, in seconds."""
 
@@ -53,9 +55,12 @@ class Talk:
     Attributes:
         service: Keeps the client connected.
         display: Shows messages, events and notes.
+        places: The rooms and conversations.
+        states: The topics and the people of the rooms.
+        changed: Called when `places` or `states` changed, or the connection.
         browsing: Knows how far back the person has read and searched.
         away: Marks the person as away.
-        is_over: Whether the conversation is to end.
+        is_over: Whether the person is leaving.
     """
 
     def __init__(
@@ -74,14 +79,24 @@ class Talk:
         self.is_over = False
         self._reactor = reactor
         self._factory = ConsoleFactory(
-            reactor, self, login, room_joined=self.room_joined, client_ended=client_ended
+            reactor,
+            self,
+            login,
+            room_joined=self.room_joined,
+            established=self._established,
+            client_ended=client_ended,
         )
         self.service = ChatClientService(reactor, endpoint, self._factory, retry_policy)
+        self.places = Places(lambda: self.rooms)
+        self.states = RoomStates()
+        self.changed: Callable[[], None] = lambda: None
+        self._introductions = Introductions(
+            display, self.earlier, self.states, lambda: self.needs_room_names
+        )
         self._was_welcomed = False
+        self._was_established = False
         self._first: str | None = None
-        self._current: str | None = None
         self._joining: list[str] = []
-        self._held: dict[str, list[Message]] = {}
         self._unconfirmed = 0
         self._all_confirmed: Deferred[None] | None = None
 
@@ -113,13 +128,15 @@ class Talk:
 
     @property
     def current(self) -> str | None:
-        """The room that typed lines go to, if there is one."""
-        rooms = self.rooms
-        if self._current is not None:
-            for room in rooms:
-                if fold(room) == fold(self._current):
-                    return room
-        return rooms[0] if rooms else None
+        """The room that typed lines go to; None if they go to a person, or nowhere."""
+        place = self.places.current
+        return None if place is None or place.is_person else place.name
+
+    @property
+    def companion(self) -> str | None:
+        """The person that typed lines go to; None if they go to a room, or nowhere."""
+        place = self.places.current
+        return place.name if place is not None and place.is_person else None
 
     @property
     def needs_room_names(self) -> bool:
@@ -129,6 +146,8 @@ class Talk:
     @property
     def room_to_tell(self) -> str | None:
         """The room that the prompt shows; None if it is the first and only room."""
+        if self.companion is not None:
+            return f"@{self.companion}"
         current = self.current
         if current is None:
             return "(no room)"
@@ -139,12 +158,20 @@ class Talk:
         """Return the current room.
 
         Raises:
-            NotDone: The person is in no room.
+            NotDone: Typed lines go to no room.
         """
+        if self.companion is not None:
+            raise NotDone(f"your lines go to {self.companion}; /goto PLACE goes to a room")
         current = self.current
         if current is None:
             raise NotDone("you are in no room; enter one with /join ROOM")
         return current
+
+    def go_to(self, place: Place) -> None:
+        """Let typed lines go to a place that exists."""
+        self.places.enter(place)
+        self.display.note(f"your lines go to {place.name} now")
+        self.changed()
 
     async def enter(self, room: str) -> None:
         """Make a room the current room, and join it if necessary.
@@ -154,21 +181,21 @@ class Talk:
             RequestError: The server refuses the join.
             SessionEnded: The session ended first.
         """
-        before = self._current
         inside = self._factory.progress.rooms.get(fold(room))
         if inside is not None:
-            self._current = inside.name
-            self.display.note(f"your lines go to {inside.name} now")
+            self.go_to(Place(inside.name))
             return
         client = self.client
         # The next line is meant for that room; the server handles the join before it.
-        self._current = room
         self._joining.append(room)
+        before = self.places.current
+        self.places.enter(Place(room))
         try:
             await client.join(room)
         except (RequestError, SessionEnded):
-            if self._current == room:
-                self._current = before
+            current = self.places.current
+            if before is not None and current is not None and current.key == Place(room).key:
+                self.places.enter(before)
             raise
         finally:
             self._joining.remove(room)
@@ -180,11 +207,12 @@ class Talk:
 
         Args:
             text: The message.
-            to: The receiver's name; None for the current room.
+            to: The receiver's name; None for the current room or conversation.
 
         Raises:
             NotDone: The message cannot be sent.
         """
+        to = self.companion if to is None else to
         room = self.need_room() if to is None else None
         try:
             receipt = self.service.send(text, room=room, to=to)
@@ -225,14 +253,16 @@ class Talk:
 
     def message(self, message: Message, me: str) -> None:
         """Show a message, after the earlier messages of its room."""
-        held = self._held.get(fold(message.room)) if message.room is not None else None
-        if held is None:
+        self._note_message(message, me)
+        if not self._introductions.take(message):
             self.display.message(message, me)
-        else:
-            held.append(message)
 
     def event(self, event: dict[str, Any]) -> None:
         """Show an event."""
+        self.states.take(event)
+        if event["event"] == "renamed":
+            self.places.renamed(str(event.get("old_name", "")), str(event.get("name", "")))
+        self.changed()
         if event["event"] == "welcome":
             if "name" in event and "room" in event:
                 self._welcomed(event)
@@ -248,60 +278,48 @@ class Talk:
 
     def room_joined(self, client: ConsoleClient, joined: Joined) -> None:
         """Introduce a joined room; after a reconnect, tell if messages may be missing instead."""
+        state = self.states.joined(joined.room)
+        state.topic, state.members = joined.topic, joined.members or None
+        learning = Deferred.fromCoroutine(learn_people(client, joined.room, state))
+        learning.addCallbacks(lambda _: self.changed(), self._not_learnt)
         is_back = not client.is_resumed and self._factory.progress.was_connected
         if not is_back:
-            self.browsing.begin_again(Place(joined.room, None))
-            Deferred.fromCoroutine(self._introduce(client, joined)).addErrback(self._not_shown)
+            self.browsing.begin_again(Place(joined.room))
+            self._introductions.introduce(client, joined)
         elif not joined.recovered and joined.seq > 0:
             self.display.note(f"some messages in {joined.room} may be missing here")
 
-    async def _introduce(self, client: ConsoleClient, joined: Joined) -> None:
-        """Show a room's topic and latest messages; hold new messages back meanwhile."""
-        room, key = joined.room, fold(joined.room)
-        held = self._held.setdefault(key, [])
-        topic = joined.topic
-        try:
-            if joined.members:
-                about = f"; topic: {topic}" if topic else ""
-                self.display.note(f"you are in {room}, {joined.members} here{about}")
-            else:  # the welcome has neither members nor topic
-                topic = await client.topic(room)
-                its = f" of {room}" if self.needs_room_names else ""
-                if topic:
-                    self.display.note(f"the topic{its}: {topic}")
-            if joined.seq:
-                page = await client.history(room, before=joined.seq + 1, limit=RECENT)
-                if page.messages:
-                    self.earlier(f"earlier messages in {room}", page.messages)
-        except (RequestError, SessionEnded):
-            pass  # the introduction is optional
-        finally:
-            self._held.pop(key, None)
-            for message in held:
-                self.display.message(message, client.name)
-            held.clear()
+    def _established(self, client: ConsoleClient) -> None:
+        if not self._was_established:
+            self._was_established = True
+            self._introductions.show_direct(client)
 
-    async def _show_direct(self, client: ConsoleClient) -> None:
-        """Show the unanswered direct messages: some may have come while the person was away."""
-        with suppress(RequestError, SessionEnded):  # showing them is optional
-            for conversation in (await client.conversations())[:RECENT]:
-                page = await client.history(other=conversation.other, limit=RECENT)
-                unanswered: list[Message] = []
-                for message in page.messages:
-                    is_own = fold(message.sender or "") == fold(client.name)
-                    unanswered = [] if is_own else [*unanswered, message]
-                if unanswered:
-                    self.earlier(f"earlier messages from {unanswered[-1].sender}", unanswered)
+    def _note_message(self, message: Message, me: str) -> None:
+        """Count a message as unread, and note who wrote it."""
+        sender = message.sender or ""
+        is_own = fold(sender) == fold(me)
+        if message.room is not None:
+            place = Place(message.room)
+            self.states.of(message.room).add(sender)
+        elif message.to is not None:
+            place = self.places.open(message.to if is_own else sender)
+        else:  # from the server to this session alone
+            return
+        if not is_own:
+            self.places.heard(place, is_for_you=is_for(message, message.text, me))
+        self.changed()
 
-    def _not_shown(self, failure: Failure) -> None:
-        self.service.log.failure("showing earlier messages failed", failure)
+    def _not_learnt(self, failure: Failure) -> None:
+        self.service.log.failure("listing the people of a room failed", failure)
+
+    def _not_marked(self, failure: Failure) -> None:
+        self.service.log.failure("marking the person as away again failed", failure)
 
     def _welcomed(self, event: dict[str, Any]) -> None:
         if not self._was_welcomed:
             self._was_welcomed = True
             self._first = event["room"]
             self.display.event(event)
-            Deferred.fromCoroutine(self._show_direct(self.client)).addErrback(self._not_shown)
         else:
             self.display.note(f"connected again; you are {event['name']}")
-            Deferred.fromCoroutine(self.away.use_again(self.client)).addErrback(self._not_shown)
+            Deferred.fromCoroutine(self.away.use_again(self.client)).addErrback(self._not_marked)

@@ -13,15 +13,19 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.cli.aliases import ALIASES
 from chatd.cli.colours import ink_for
-from chatd.cli.commands import COMMANDS, act_on
+from chatd.cli.commands import COMMANDS, act_on, is_command
+from chatd.cli.completion import Words
 from chatd.cli.console import ConsoleClient
 from chatd.cli.days import seconds_to_midnight
 from chatd.cli.display import TextDisplay, plain
 from chatd.cli.login import Login
 from chatd.cli.prompt import Interrupted, LinePrompt
 from chatd.cli.status import Status, explain
+from chatd.cli.statusline import Standing, protection_of, status_line
 from chatd.cli.talk import NotDone, Talk
+from chatd.cli.words import words_for
 from chatd.client.endpoints import client_endpoint
 from chatd.errors import ErrorCode, SessionEnded, SessionRefused
 
@@ -55,7 +59,14 @@ class Terminal:
         self._reactor = reactor
         self._endpoint = endpoint
         self._midnight: IDelayedCall | None = None
-        self._prompt = LinePrompt(self._ask, is_command=COMMANDS.__contains__)
+        self._protection = protection_of(endpoint, has_key=login.key is not None)
+        self._prompt = LinePrompt(
+            self._ask,
+            status=self._status_line,
+            words=self._words,
+            is_command=is_command,
+            go_to=self._go_to,
+        )
         self._status = Status.DONE
         self._was_connected = False
         self._is_lost = False
@@ -73,6 +84,7 @@ class Terminal:
             client_ended=self._client_ended,
             retry_policy=self._delay,
         )
+        self._talk.changed = self._prompt.redraw
 
     async def run(self) -> Status:
         """Converse until the person leaves or the server ends the session for good.
@@ -127,6 +139,34 @@ class Terminal:
         """Return the prompt."""
         room = plain(self._talk.room_to_tell or "")
         return f"{room[: _MAX_PROMPT - 1]}…> " if len(room) > _MAX_PROMPT else f"{room}> "
+
+    def _status_line(self, width: int) -> str:
+        talk = self._talk
+        place = talk.places.current
+        room = None if talk.current is None else talk.states.of(talk.current)
+        standing = Standing(
+            endpoint=self._endpoint,
+            protection=self._protection,
+            is_connected=talk.is_connected,
+            place=None if place is None else (talk.places.all.index(place) + 1, place.title),
+            members=None if room is None else room.members,
+            topic="" if room is None else room.topic,
+            unread=talk.places.unread,
+        )
+        return status_line(standing, width)
+
+    def _words(self) -> Words:
+        talk = self._talk
+        client = talk.service.client
+        arguments = {name: command.arguments for name, command in COMMANDS.items()}
+        arguments |= {short: arguments[name] for short, name in ALIASES.items()}
+        return words_for(talk.places, talk.states, client.name if client else "", arguments)
+
+    def _go_to(self, number: int | None) -> None:
+        places = self._talk.places
+        place = places.next_unread if number is None else places.at(number)
+        if place is not None:
+            self._talk.go_to(place)
 
     def _not_done(self, failure: Failure) -> None:
         """Show why a line was not carried out; the Up key brings it back."""

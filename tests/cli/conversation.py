@@ -24,10 +24,18 @@ CTRL_D = "\x04"
 CTRL_Z = "\x1a"
 ALT_ENTER = "\x1b\r"
 HOME = "\x01"
+LEFT = "\x1b[D"
+SHIFT_TAB = "\x1b[Z"
+TAB = "\t"
 UP = "\x1b[A"
 _PATIENCE_S = 20
 _TIME = re.compile(r"\A\d\d:\d\d ")
 _DATE = re.compile(r"-- \w+, \d\d \w+ \d{4} --")
+
+
+def alt(key):
+    """Return what Alt and a key send."""
+    return f"\x1b{key}"
 
 
 class Conversation:

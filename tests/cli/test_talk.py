@@ -9,6 +9,7 @@ from chatd import ChatFactory, RequestError
 from chatd.chat.policy import Policy
 from chatd.cli.talk import RECEIPTS_S
 from chatd.storage.memory import MemoryStore
+from chatd.wire.messages import Message, MessageType
 from tests.cli.talking import Talker
 from tests.cli.wiring import CommandReactor
 
@@ -177,6 +178,90 @@ class DirectTests(TalkCase):
             [line for line in again.lines if "messages from" in line],
             ["* earlier messages from alice:"],
         )
+
+    def test_after_the_rooms(self):
+        """They are shown after the messages of the rooms, however late these come."""
+        self.reactor = CommandReactor(Slow)
+        bob = self.talker("bob", "lobby", "ops")
+        for line in ("in the lobby", "/msg alice one", "/goto ops", "in ops"):
+            bob.type(line)
+        gate: Deferred[Any] = Deferred()
+        self.reactor.server.gate = gate
+        alice = self.talker("alice", "lobby", "ops")
+        self.assertEqual(alice.lines, [])
+        gate.callback(None)
+        self.reactor.settle()
+        self.assertEqual(alice.lines[-2:], ["* earlier messages from bob:", "| bob → you: one"])
+        self.assertEqual(len(alice.lines), 6)
+
+    def test_meanwhile(self):
+        """A direct message that comes meanwhile is shown once."""
+        self.reactor = CommandReactor(Slow)
+        bob = self.talker("bob")
+        bob.type("/msg alice one")
+        bob.type("hello")
+        gate: Deferred[Any] = Deferred()
+        self.reactor.server.gate = gate
+        alice = self.talker("alice")
+        bob.type("/msg alice two")
+        self.assertEqual(alice.lines, ["bob → you: two"])
+        gate.callback(None)
+        self.reactor.settle()
+        self.assertEqual([line for line in alice.lines if "one" in line], ["| bob → you: one"])
+        self.assertEqual([line for line in alice.lines if "two" in line], ["bob → you: two"])
+
+
+class StateTests(TalkCase):
+    """What is known of the rooms."""
+
+    def state(self, talker, room="lobby"):
+        state = talker.talk.states.of(room)
+        return state.topic, state.members, sorted(state.names)
+
+    def test_learnt(self):
+        """Topic, number of members and names are known at once, and follow the events."""
+        bob = self.talker("bob")
+        bob.type("/topic tea")
+        alice = self.talker("alice")
+        self.assertEqual(self.state(alice), ("tea", 2, ["alice", "bob"]))
+        self.assertEqual(self.state(bob), ("tea", 2, ["alice", "bob"]))
+        bob.type("/name rob")
+        bob.type("/topic -")
+        self.assertEqual(self.state(alice), ("", 2, ["alice", "rob"]))
+        bob.leave()
+        self.assertEqual(self.state(alice), ("", 1, ["alice"]))
+
+    def test_after_a_reconnect(self):
+        """They are learnt again after a reconnect."""
+        alice, bob = self.talker("alice"), self.talker("bob")
+        self.lose(alice)
+        bob.type("/topic tea")
+        bob.type("/name rob")
+        self.come_back()
+        self.assertEqual(self.state(alice), ("tea", 2, ["alice", "rob"]))
+
+    def test_told(self):
+        """The owner is told of each change."""
+        alice, bob = self.talker("alice"), self.talker("bob", "ops")
+        changes: list[Any] = []
+        alice.talk.changed = lambda: changes.append(self.state(alice)[1])
+        bob.type("/join lobby")
+        self.assertEqual(changes[-1], 2)
+
+    def test_odd_answer(self):
+        """A server that answers nonsense leaves them unknown."""
+
+        class Odd(ChatFactory):
+            async def command_received(self, session, message):
+                if message.header["command"] == "who":
+                    answer = {"id": message.header["id"], "members": "many", "names": 7}
+                    self.hub.roster.delivery.tell(session, (Message(MessageType.RESULT, answer),))
+                else:
+                    answered: Any = super().command_received(session, message)
+                    await answered
+
+        self.reactor = CommandReactor(Odd)
+        self.assertEqual(self.state(self.talker("alice")), ("", None, []))
 
 
 class PlaceTests(TalkCase):

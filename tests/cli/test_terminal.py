@@ -12,6 +12,7 @@ from twisted.internet.error import ConnectError
 from chatd import ChatFactory, ConfigurationError, RequestError, SessionRefused
 from chatd.cli import commands
 from chatd.cli.login import Login
+from chatd.cli.places import Place
 from chatd.cli.status import Status
 from chatd.cli.terminal import Terminal
 from tests.cli.conversation import (
@@ -21,8 +22,12 @@ from tests.cli.conversation import (
     CTRL_Z,
     ENTER,
     HOME,
+    LEFT,
+    SHIFT_TAB,
+    TAB,
     UP,
     TerminalCase,
+    alt,
 )
 from tests.cli.wiring import CommandReactor
 
@@ -213,6 +218,72 @@ class TypingTests(TerminalCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
+class KeyTests(TerminalCase):
+    def test_tab(self):
+        """Tab completes the text before the cursor, and again goes on; Shift+Tab goes back."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            for name in ("bob", "bert"):
+                it.terminal._talk.states.of("lobby").add(name)
+            for keys, typed in (
+                ("/na" + TAB, "/name "),
+                (CTRL_C + "/na" + TAB + TAB, "/names "),
+                (CTRL_C + "b!" + LEFT + TAB, "bert: !"),
+                (TAB, "bob: !"),
+                (SHIFT_TAB, "bert: !"),
+                (CTRL_C + "x" + TAB, "x"),
+            ):
+                it.type(keys)
+                await it.until(lambda typed=typed: it.typed == typed)
+            it.type(CTRL_C)
+            await it.until(lambda: not it.typed)
+            it.type(CTRL_D)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
+    def test_places(self):
+        """Alt and a digit goes to a place, and Alt+A to one with unread messages."""
+
+        async def script(it):
+            await it.until(lambda: len(it.terminal._talk.rooms) == 11)
+            it.type("half" + alt("2"))
+            await it.shown("* your lines go to r2 now")
+            self.reactor.server.send_to_room("r11", "read me")
+            await it.shown("[r11] server: read me")
+            it.type(alt("0"))
+            await it.shown("* your lines go to r10 now")
+            it.type(alt("a"))
+            await it.shown("* your lines go to r11 now")
+            count = len(it.lines)
+            it.type(alt("a") + alt("1"))
+            await it.shown("* your lines go to r1 now")
+            self.assertEqual(len(it.lines), count + 1)
+            self.assertEqual(it.typed, "half")
+            it.type(CTRL_C)
+            await it.until(lambda: not it.typed)
+            it.type(CTRL_D)
+
+        rooms = [f"r{number}" for number in range(1, 12)]
+        self.converse(script, rooms=rooms)
+
+    def test_status(self):
+        """The status line tells the place, and of the connection."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            line = it.terminal._status_line(80)
+            self.assertEqual(line, " 1:lobby (1) | unix:/where/the/server/is, not encrypted")
+            it.type("/query bob" + ENTER)
+            await it.until(lambda: it.terminal._status_line(80).startswith(" 2:@bob | "))
+            self.reactor.server.shut_down()
+            await it.shown("* not connected; reconnecting")
+            self.assertIn("not connected to unix:", it.terminal._status_line(80))
+            it.type(CTRL_D)
+
+        self.converse(script)
+
+
 class MidnightTests(TerminalCase):
     def test_date(self):
         """At midnight the date is shown, each day."""
@@ -343,10 +414,9 @@ class PromptTests(TerminalCase):
         async def script(it):
             await it.until(lambda: it.lines)
             prompts.append(it.prompt)
-            it.terminal._talk._current = "b"
             it.terminal._talk._factory.progress.joined("b", None, None)
             it.terminal._talk._factory.progress.rooms["b"].name = "\x1b[2J"
-            it.terminal._talk._current = "\x1b[2J"
+            it.terminal._talk.places.enter(Place("\x1b[2J"))
             prompts.append(it.prompt)
             it.type(CTRL_D)
 

@@ -96,6 +96,7 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("toml", f"{CLIENT}::test_profile"),
         ("text", f"{CLIENT}::test_completion"),
         ("text", f"{CLIENT}::test_manual"),
+        ("text", f"{DOCUMENTS}::test_status_line"),
         ("text", f"{CLIENT}::test_lost"),
     ],
     "docs/reference/log.md": [("text", f"{LOG_PAGE}::test_example")] * 3,

@@ -1,0 +1,122 @@
+"""Showing what was said before: the latest messages of joined rooms, and missed direct messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatd.chat.names import fold
+from chatd.cli.console import ConsoleClient
+from chatd.cli.display import TextDisplay
+from chatd.cli.roomstates import RoomStates
+from chatd.client.results import Joined
+from chatd.errors import RequestError, SessionEnded
+from chatd.wire.messages import Message
+
+__all__ = ["RECENT", "Introductions"]
+
+RECENT = 10
+"""Number of latest messages shown after joining a room."""
+
+
+class Introductions:
+    """Shows joined rooms, and the direct messages that came while the person was away.
+
+    Args:
+        display: Shows messages and notes.
+        earlier: Shows earlier messages under a title.
+        states: The states of the rooms, which get the topics.
+        needs_room_names: Returns whether a note about a topic must name the room.
+    """
+
+    log = Logger()
+
+    def __init__(
+        self,
+        display: TextDisplay,
+        earlier: Callable[[str, Iterable[Message]], None],
+        states: RoomStates,
+        needs_room_names: Callable[[], bool],
+    ) -> None:
+        self._display = display
+        self._earlier = earlier
+        self._states = states
+        self._needs_room_names = needs_room_names
+        self._held: dict[str, list[Message]] = {}
+        self._running: set[Deferred[Any]] = set()
+        self._direct: set[str | None] | None = None
+
+    def take(self, message: Message) -> bool:
+        """Hold a new message back if its room is being introduced; return whether it is held."""
+        if message.room is None:
+            if self._direct is not None:
+                self._direct.add(message.id)
+            return False
+        held = self._held.get(fold(message.room))
+        if held is None:
+            return False
+        held.append(message)
+        return True
+
+    def introduce(self, client: ConsoleClient, joined: Joined) -> None:
+        """Show a room's topic and latest messages; hold new messages back meanwhile."""
+        self._start(self._introduce(client, joined))
+
+    def show_direct(self, client: ConsoleClient) -> None:
+        """Show the unanswered direct messages after the rooms that are being introduced."""
+        self._direct = set()
+        self._start(self._show_direct(client, DeferredList(list(self._running))))
+
+    def _start(self, showing: Any) -> None:  # noqa: ANN401  (a coroutine)
+        running = Deferred.fromCoroutine(showing)
+        running.addErrback(self._not_shown)
+        self._running.add(running)
+        running.addCallback(lambda _: self._running.discard(running))
+
+    async def _introduce(self, client: ConsoleClient, joined: Joined) -> None:
+        room, key = joined.room, fold(joined.room)
+        held = self._held.setdefault(key, [])
+        topic = joined.topic
+        try:
+            if joined.members:
+                about = f"; topic: {topic}" if topic else ""
+                self._display.note(f"you are in {room}, {joined.members} here{about}")
+            else:  # the welcome has neither members nor topic
+                topic = self._states.of(room).topic = await client.topic(room)
+                its = f" of {room}" if self._needs_room_names() else ""
+                if topic:
+                    self._display.note(f"the topic{its}: {topic}")
+            if joined.seq:
+                page = await client.history(room, before=joined.seq + 1, limit=RECENT)
+                if page.messages:
+                    self._earlier(f"earlier messages in {room}", page.messages)
+        except (RequestError, SessionEnded):
+            pass  # the introduction is optional
+        finally:
+            self._held.pop(key, None)
+            for message in held:
+                self._display.message(message, client.name)
+            held.clear()
+
+    async def _show_direct(self, client: ConsoleClient, rooms: Deferred[Any]) -> None:
+        await rooms
+        with suppress(RequestError, SessionEnded):  # showing them is optional
+            for conversation in (await client.conversations())[:RECENT]:
+                page = await client.history(other=conversation.other, limit=RECENT)
+                unanswered: list[Message] = []
+                for message in page.messages:
+                    is_own = fold(message.sender or "") == fold(client.name)
+                    unanswered = [] if is_own else [*unanswered, message]
+                shown = self._direct or ()
+                unanswered = [message for message in unanswered if message.id not in shown]
+                if unanswered:
+                    self._earlier(f"earlier messages from {unanswered[-1].sender}", unanswered)
+        self._direct = None
+
+    def _not_shown(self, failure: Failure) -> None:
+        self.log.failure("showing earlier messages failed", failure)

@@ -1,0 +1,66 @@
+"""The commands for rooms and conversations, for actions, and for the bell."""
+
+from __future__ import annotations
+
+from chatd.chat.names import check_name
+from chatd.cli.places import Place
+from chatd.cli.talk import NotDone, Talk
+from chatd.cli.typed import ACTION
+from chatd.errors import RequestError
+
+__all__ = ["GOTO", "QUERY", "act", "close_conversation", "go_to", "query", "set_bell"]
+
+GOTO = "PLACE is the name or the number in the status line; Alt and the number do the same."
+QUERY = "Without NAME, it closes the conversation. /msg sends a single direct message."
+
+
+async def go_to(talk: Talk, text: str) -> None:
+    """Let typed lines go to a place, by its name, title or number."""
+    place = talk.places.find(text)
+    if place is None:
+        raise NotDone(f"you are not in {text}; enter it with /join, or see /query")
+    talk.go_to(place)
+
+
+async def query(talk: Talk, name: str | None = None, text: str = "") -> None:
+    """Open a conversation with a person; without a name, close the current one."""
+    if name is None:
+        if talk.companion is None:
+            raise NotDone("there is no conversation to close; open one with /query NAME")
+        close_conversation(talk, talk.companion)
+        return
+    try:
+        place = talk.places.open(check_name(name))
+    except RequestError as error:
+        raise NotDone(error.message) from error
+    talk.go_to(place)
+    if text:
+        talk.say(text)
+
+
+def close_conversation(talk: Talk, name: str) -> bool:
+    """Close the conversation with a person; return whether there was one."""
+    place = Place(None, name)
+    if all(each.key != place.key for each in talk.places.all):
+        return False
+    talk.places.close(place)
+    current = talk.places.current
+    rest = "/join ROOM enters a room" if current is None else f"your lines go to {current.name} now"
+    talk.display.note(f"the conversation with {name} is closed; {rest}")
+    talk.changed()
+    return True
+
+
+async def act(talk: Talk, text: str) -> None:
+    """Send an action."""
+    talk.say(f"{ACTION}{text}")
+
+
+async def set_bell(talk: Talk, choice: str | None = None) -> None:
+    """Turn the bell on or off, or tell whether it is on."""
+    if choice not in (None, "on", "off"):
+        raise NotDone("/bell is on or off")
+    if choice is not None:
+        talk.display.bell.is_on = choice == "on"
+    state = "on" if talk.display.bell.is_on else "off"
+    talk.display.note(f"the bell for direct messages and mentions is {state}")

@@ -1,0 +1,96 @@
+"""What the client knows of its rooms: topics, numbers of members, and names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chatd.chat.names import fold
+
+__all__ = ["MAX_PEOPLE", "RoomState", "RoomStates"]
+
+MAX_PEOPLE = 2_000
+"""Limit on the known names of a room."""
+
+
+class RoomState:
+    """The state of a room.
+
+    Attributes:
+        topic: The topic, or empty.
+        members: The number of members; None while it is unknown.
+    """
+
+    def __init__(self) -> None:
+        self.topic = ""
+        self.members: int | None = None
+        self._people: dict[str, str] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The known names in the room, the latest speaker first."""
+        return list(reversed(self._people.values()))
+
+    def add(self, name: str) -> None:
+        """Note a name that is in the room; it counts as the latest speaker."""
+        self._people.pop(fold(name), None)
+        if len(self._people) >= MAX_PEOPLE:
+            del self._people[next(iter(self._people))]
+        self._people[fold(name)] = name
+
+    def list(self, names: Iterable[str]) -> None:
+        """Note the names that are in the room; those that spoke stay the latest speakers."""
+        spoke, self._people = self._people, {}
+        for name in names:
+            if fold(name) not in spoke:
+                self.add(name)
+        for name in spoke.values():
+            self.add(name)
+
+    def remove(self, name: str) -> None:
+        """Note that a name has left the room."""
+        self._people.pop(fold(name), None)
+
+    def rename(self, old_name: str, name: str) -> None:
+        """Note that a member has another name."""
+        old = fold(old_name)
+        if old in self._people:
+            people = [name if key == old else each for key, each in self._people.items()]
+            self._people = {fold(each): each for each in people}
+
+
+class RoomStates:
+    """The states of the rooms of a client."""
+
+    def __init__(self) -> None:
+        self._states: dict[str, RoomState] = {}
+
+    def of(self, room: str) -> RoomState:
+        """Return the state of a room."""
+        return self._states.setdefault(fold(room), RoomState())
+
+    def joined(self, room: str) -> RoomState:
+        """Forget the earlier state of a room, and return a new one."""
+        state = self._states[fold(room)] = RoomState()
+        return state
+
+    def take(self, event: Mapping[str, Any]) -> None:
+        """Note what an event tells of a room."""
+        what = event.get("event")
+        if what == "renamed":
+            for state in self._states.values():
+                state.rename(str(event.get("old_name", "")), str(event.get("name", "")))
+            return
+        if what not in ("joined", "left", "topic"):
+            return
+        state = self.of(str(event.get("room", "")))
+        if what == "topic":
+            state.topic = str(event.get("topic", ""))
+            return
+        name = str(event.get("name", ""))
+        if what == "joined":
+            state.add(name)
+        else:
+            state.remove(name)
+        if state.members is not None:
+            state.members = max(0, state.members + (1 if what == "joined" else -1))

@@ -1,0 +1,39 @@
+"""The words that complete a line, from what the client knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chatd.chat.names import fold
+from chatd.cli.completion import Words
+from chatd.cli.places import Places
+from chatd.cli.roomstates import RoomStates
+
+__all__ = ["words_for"]
+
+
+def words_for(places: Places, states: RoomStates, me: str, commands: Mapping[str, str]) -> Words:
+    """Return the words that complete a line; the people of the current place come first.
+
+    Args:
+        places: The rooms and conversations.
+        states: The states of the rooms.
+        me: The person's own name, which completes nothing.
+        commands: The arguments of each command, by name.
+    """
+    there = places.all
+    current = places.current
+    nearest = sorted(there, key=lambda place: place != current)
+    names: dict[str, str] = {}
+    for place in nearest:
+        found = [place.name] if place.is_person else states.of(place.name).names
+        for name in found:
+            names.setdefault(fold(name), name)
+    names.pop(fold(me), None)
+    return Words(
+        commands=commands,
+        rooms=[place.name for place in there if not place.is_person],
+        places=[place.title for place in there],
+        names=list(names.values()),
+        writers=[place.name for place in reversed(there) if place.is_person],
+    )

@@ -1,0 +1,138 @@
+"""Rooms and conversations: their numbers, the current place, and unread messages."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli.places import MAX_CONVERSATIONS, Place, Places
+
+
+class PlacesCase(SynchronousTestCase):
+    def setUp(self):
+        self.rooms = ["lobby", "Ops"]
+        self.places = Places(lambda: self.rooms)
+
+    def titles(self):
+        return [place.title for place in self.places.all]
+
+    def current(self):
+        place = self.places.current
+        return None if place is None else place.title
+
+
+class NumberTests(PlacesCase):
+    def test_order(self):
+        """Places are numbered in the order in which they were opened."""
+        self.places.open("bob")
+        self.assertEqual(self.titles(), ["lobby", "Ops", "@bob"])
+        self.rooms = ["lobby", "attic"]
+        self.assertEqual(self.titles(), ["lobby", "@bob", "attic"])
+        self.assertEqual(self.places.at(2), Place(None, "bob"))
+        for number in (0, 4, -1):
+            self.assertIsNone(self.places.at(number))
+
+    def test_find(self):
+        """A place is found by its title, its name or its number, in this order."""
+        self.rooms = ["lobby", "bob", "1"]
+        self.places.open("Bob")
+        for text, title in (
+            ("LOBBY", "lobby"),
+            ("bob", "bob"),
+            ("@bob", "@Bob"),
+            ("1", "1"),
+            ("4", "@Bob"),
+        ):
+            place = self.places.find(text)
+            self.assertEqual(place and place.title, title)
+        for text in ("attic", "5", "0", "²", ""):
+            self.assertIsNone(self.places.find(text), text)
+
+    def test_by_name_of_a_person(self):
+        """A person is found without the at sign if no room has the name."""
+        self.places.open("bob")
+        self.assertEqual(self.places.find("BOB"), Place(None, "bob"))
+
+
+class CurrentTests(PlacesCase):
+    def test_first(self):
+        """At first lines go to the first room; without a room they go nowhere."""
+        self.assertEqual(self.current(), "lobby")
+        self.rooms = []
+        self.assertIsNone(self.current())
+
+    def test_back(self):
+        """When the current place is gone, lines go to the last place before it."""
+        bob = self.places.open("bob")
+        for place in (Place("Ops"), bob, Place("lobby"), bob):
+            self.places.enter(place)
+        self.assertEqual(self.current(), "@bob")
+        self.places.close(bob)
+        self.assertEqual(self.current(), "lobby")
+        self.rooms = ["Ops"]
+        self.assertEqual(self.current(), "Ops")
+
+    def test_spelling(self):
+        """A place may be entered in any spelling."""
+        self.places.enter(Place("OPS"))
+        self.assertEqual(self.current(), "Ops")
+
+    def test_renamed(self):
+        """A conversation goes on under the person's new name, with its number."""
+        bob = self.places.open("bob")
+        self.places.open("carol")
+        self.places.enter(bob)
+        self.places.renamed("BOB", "rob")
+        self.assertEqual(self.titles(), ["lobby", "Ops", "@rob", "@carol"])
+        self.assertEqual(self.current(), "@rob")
+        self.places.enter(Place("lobby"))
+        self.places.heard(self.places.open("rob"), is_for_you=True)
+        self.places.renamed("rob", "bob")
+        self.assertEqual([each.place.title for each in self.places.unread], ["@bob"])
+
+    def test_renamed_to_another(self):
+        """If there is a conversation under the new name, the old one stays as it is."""
+        for name in ("bob", "carol"):
+            self.places.open(name)
+        for old_name, name in (("bob", "carol"), ("dave", "erin")):
+            self.places.renamed(old_name, name)
+            self.assertEqual(self.titles(), ["lobby", "Ops", "@bob", "@carol"])
+
+    def test_very_many(self):
+        """The oldest conversations are closed."""
+        for number in range(MAX_CONVERSATIONS + 1):
+            self.places.open(f"p{number}")
+        self.assertEqual(len(self.places.all), 2 + MAX_CONVERSATIONS)
+        self.assertNotIn("@p0", self.titles())
+
+
+class UnreadTests(PlacesCase):
+    def test_count(self):
+        """Messages count as unread until the person goes there."""
+        bob = self.places.open("bob")
+        for place, is_for_you in (
+            (Place("lobby"), True),
+            (Place("ops"), True),
+            (Place("ops"), False),
+            (bob, False),
+        ):
+            self.places.heard(place, is_for_you=is_for_you)
+        self.assertEqual(self.places.unread, [(2, Place("Ops"), 2, True), (3, bob, 1, False)])
+        self.places.enter(Place("Ops"))
+        self.assertEqual(self.places.unread, [(3, bob, 1, False)])
+        self.places.close(bob)
+        self.assertEqual(self.places.unread, [])
+
+    def test_left(self):
+        """A room that was left has no unread messages, also when it is entered again."""
+        self.places.heard(Place("ops"), is_for_you=False)
+        self.rooms = ["lobby"]
+        self.assertEqual(self.places.unread, [])
+        self.rooms = ["lobby", "ops"]
+        self.assertEqual(self.places.unread, [])
+
+    def test_next(self):
+        """A message that is meant for the person is read first."""
+        self.assertIsNone(self.places.next_unread)
+        self.places.heard(Place("ops"), is_for_you=False)
+        self.assertEqual(self.places.next_unread, Place("Ops"))
+        bob = self.places.open("bob")
+        self.places.heard(bob, is_for_you=True)
+        self.assertEqual(self.places.next_unread, bob)

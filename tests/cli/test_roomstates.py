@@ -1,0 +1,71 @@
+"""The topics, the numbers of members, and the names of rooms."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli.roomstates import MAX_PEOPLE, RoomStates
+
+
+class RoomStatesTests(SynchronousTestCase):
+    def setUp(self):
+        self.states = RoomStates()
+        self.lobby = self.states.joined("Lobby")
+        self.lobby.members = 3
+        self.lobby.list(["bob", "alice", "carol"])
+
+    def take(self, event, **fields):
+        self.states.take({"event": event, **fields})
+
+    def test_people(self):
+        """Names come and go; a joined room is known in any spelling."""
+        self.take("joined", room="LOBBY", name="dave")
+        self.take("left", room="lobby", name="Bob")
+        self.take("left", room="lobby", name="nobody")
+        self.assertIs(self.states.of("lobby"), self.lobby)
+        self.assertEqual(self.lobby.names, ["dave", "carol", "alice"])
+        self.assertEqual(self.lobby.members, 2)
+
+    def test_unknown_number(self):
+        """An unknown number of members stays unknown, and none is below zero."""
+        self.take("joined", room="ops", name="bob")
+        self.assertIsNone(self.states.of("ops").members)
+        self.lobby.members = 0
+        self.take("left", room="lobby", name="bob")
+        self.assertEqual(self.lobby.members, 0)
+
+    def test_speakers(self):
+        """The latest speaker is the first name, also after the names are listed again."""
+        self.lobby.add("bob")
+        self.assertEqual(self.lobby.names[0], "bob")
+        self.lobby.list(["alice", "bob", "carol", "zoe"])
+        self.assertEqual(self.lobby.names[0], "bob")
+        self.assertCountEqual(self.lobby.names, ["alice", "bob", "carol", "zoe"])
+
+    def test_renamed(self):
+        """A member has its new name in all rooms, and keeps its place."""
+        self.take("renamed", old_name="ALICE", name="al")
+        self.take("renamed", old_name="nobody", name="somebody")
+        self.assertEqual(self.lobby.names, ["carol", "al", "bob"])
+
+    def test_topic(self):
+        """The topic is that of the last event."""
+        self.take("topic", room="lobby", topic="tea", name="bob")
+        self.assertEqual(self.lobby.topic, "tea")
+        self.take("topic", room="lobby", topic="", name="bob")
+        self.assertEqual(self.lobby.topic, "")
+
+    def test_other_events(self):
+        """Other events, and events without their fields, change nothing."""
+        for event in ("absent", "joined", "left", "topic", "renamed"):
+            self.take(event)
+        self.assertEqual(self.lobby.names, ["carol", "alice", "bob"])
+
+    def test_joined_again(self):
+        """Joining a room again forgets what was known."""
+        self.assertIsNot(self.states.joined("lobby"), self.lobby)
+        self.assertEqual(self.states.of("lobby").names, [])
+
+    def test_very_many(self):
+        """A limited number of names is known: the latest speakers."""
+        self.lobby.list(f"p{number}" for number in range(MAX_PEOPLE + 10))
+        self.assertEqual(len(self.lobby.names), MAX_PEOPLE)
+        self.assertIn("bob", self.lobby.names)

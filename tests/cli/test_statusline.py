@@ -1,0 +1,102 @@
+"""The status line."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli.places import Place, Unread
+from chatd.cli.statusline import Standing, protection_of, status_line, width_of
+
+HERE: dict[str, Any] = {
+    "endpoint": "tcp:localhost:9999",
+    "protection": "encrypted",
+    "is_connected": True,
+    "place": (2, "ops"),
+    "members": 3,
+    "topic": "tea at four",
+    "unread": [Unread(1, Place("lobby"), 4, False), Unread(3, Place(None, "bob"), 1, True)],
+}
+
+
+class StatusLineTests(SynchronousTestCase):
+    def line(self, width=100, **fields):
+        return status_line(Standing(**{**HERE, **fields}), width)
+
+    def test_all(self):
+        """With enough space, everything is told."""
+        self.assertEqual(
+            self.line(),
+            " 2:ops (3) | tea at four | new 1:lobby 4, 3:@bob 1! | tcp:localhost:9999, encrypted",
+        )
+
+    def test_little(self):
+        """What is not there is left out."""
+        self.assertEqual(
+            self.line(place=None, members=None, topic="", unread=()),
+            " (no room) | tcp:localhost:9999, encrypted",
+        )
+        self.assertEqual(
+            self.line(60, members=None, unread=(), place=(1, "@bob"), topic=""),
+            " 1:@bob | tcp:localhost:9999, encrypted",
+        )
+
+    def test_not_connected(self):
+        """A lost connection is told, as long as there is any space."""
+        self.assertTrue(
+            self.line(is_connected=False).endswith(" | not connected to tcp:localhost:9999")
+        )
+        self.assertEqual(self.line(30, is_connected=False), " 2:ops (3) | not connected")
+        self.assertEqual(self.line(16, is_connected=False), " not connected")
+
+    def test_narrow(self):
+        """In a narrow window, the least important parts go first; the topic is cut."""
+        for width, line in (
+            (66, " 2:ops (3) | tea at four | new 1:lobby 4, 3:@bob 1! | encrypted"),
+            (40, " 2:ops (3) | new 1:lobby 4, 3:@bob 1!"),
+            (62, " 2:ops (3) | tea at f… | new 1:lobby 4, 3:@bob 1! | encrypted"),
+            (24, " 2:ops (3) | new 1,3!"),
+            (20, " 2:ops (3)"),
+            (8, " "),
+        ):
+            found = self.line(width)
+            self.assertLessEqual(width_of(found), width, width)
+            self.assertEqual(found, line, width)
+
+    def test_long_name(self):
+        """The name of the current place is cut before it is left out."""
+        self.assertEqual(self.line(20, place=(1, "x" * 64)), f" 1:{'x' * 15}…")
+
+    def test_controls(self):
+        """Names and topics cannot control the terminal."""
+        self.assertNotIn("\x1b", self.line(place=(1, "\x1b[2J"), topic="\x1b[31m"))
+
+    @given(
+        st.integers(0, 120),
+        st.text(max_size=20),
+        st.text(max_size=40),
+        st.booleans(),
+        st.integers(0, 5),
+    )
+    def test_any_width(self, width, title, topic, is_connected, unread):
+        """The line always fits."""
+        line = self.line(
+            width,
+            place=(1, title),
+            topic=topic,
+            is_connected=is_connected,
+            unread=[Unread(each + 2, Place(title), 1, False) for each in range(unread)],
+        )
+        self.assertLessEqual(width_of(line), max(width, 1))
+
+    def test_width(self):
+        """Wide characters take two columns, combining marks none."""
+        self.assertEqual([width_of(text) for text in ("ab", "語", "e\u0301", "")], [2, 2, 1, 0])
+
+    def test_protection(self):
+        """A key file or TLS encrypts; `ssl:` does not check the server."""
+        self.assertEqual(protection_of("tcp:a:1", has_key=True), "encrypted")
+        self.assertEqual(protection_of("tls:a:1", has_key=False), "encrypted")
+        self.assertEqual(protection_of("ssl:a:1", has_key=False), "encrypted, server unknown")
+        self.assertEqual(protection_of("unix:/a", has_key=False), "not encrypted")
