@@ -12,8 +12,11 @@ from chatd.cli.places import Unread
 __all__ = ["Standing", "protection_of", "status_line", "width_of"]
 
 _BETWEEN = " | "
+_ORDER = ("place", "topic", "unread", "connection")
 _LEAST = 8
-"""Width of the least part of a topic that is worth showing, in columns."""
+"""Width of the least part of a text that is worth showing, in columns."""
+_TOPIC = 30
+"""Width of a topic for which the endpoint is left out, in columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,29 +58,60 @@ def status_line(standing: Standing, width: int) -> str:
     """Return the status line for a terminal.
 
     If there is too little space, the most important parts stay: a lost connection, the current
-    place, unread messages, and the connection. The topic gets the space that is left.
+    place, unread messages, and how the connection is protected. The topic gets the space that is
+    left, and comes before the endpoint.
 
     Args:
         standing: What to tell.
         width: The width of the terminal, in columns.
     """
-    left = max(0, width - 2)  # a space at each end
-    parts: dict[str, str] = {}
-    choices = [
-        ("connection", _connection(standing) if not standing.is_connected else []),
-        ("place", [_place(standing)]),
-        ("unread", _unread(standing.unread)),
-        ("connection", _connection(standing) if standing.is_connected else []),
-        ("topic", [plain(standing.topic)]),
-    ]
-    for name, variants in choices:
-        between = len(_BETWEEN) if parts else 0
-        text = _fitting(variants, left - between, may_cut=name == "topic" or not parts)
+    line = _Line(max(0, width - 2))  # a space at each end
+    endpoint, topic = plain(standing.endpoint), plain(standing.topic)
+    if not standing.is_connected:
+        line.add("connection", f"not connected to {endpoint}", "not connected")
+    line.add("place", _place(standing))
+    line.add("unread", *_unread(standing.unread))
+    if standing.is_connected:
+        with_endpoint = f"{endpoint}, {standing.protection}"
+        topic_width = min(width_of(topic), _TOPIC)
+        if line.has_space_for(with_endpoint, topic_width):
+            line.add("connection", with_endpoint)
+        else:
+            line.add("connection", standing.protection)
+    line.add("topic", topic, may_cut=True)
+    return f" {line}"
+
+
+class _Line:
+    """The parts of a status line.
+
+    Args:
+        left: The width that is left, in columns.
+    """
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+        self._parts: dict[str, str] = {}
+
+    def __str__(self) -> str:
+        return _BETWEEN.join(self._parts[name] for name in _ORDER if name in self._parts)
+
+    @property
+    def _between(self) -> int:
+        return len(_BETWEEN) if self._parts else 0
+
+    def has_space_for(self, text: str, more: int) -> bool:
+        """Return whether a part fits, and after it a part of `more` columns, if there is one."""
+        after = len(_BETWEEN) + more if more else 0
+        return self._between + width_of(text) + after <= self._left
+
+    def add(self, name: str, *variants: str, may_cut: bool = False) -> None:
+        """Add the first variant of a part that fits; the first part may be cut."""
+        left = self._left - self._between
+        text = _fitting(variants, left, may_cut=may_cut or not self._parts)
         if text:
-            parts[name] = text
-            left -= width_of(text) + between
-    order = ("place", "topic", "unread", "connection")
-    return " " + _BETWEEN.join(parts[name] for name in order if name in parts)
+            self._left = left - width_of(text)
+            self._parts[name] = text
 
 
 def _place(standing: Standing) -> str:
@@ -96,12 +130,6 @@ def _unread(unread: Sequence[Unread]) -> list[str]:
     ]
     short = [f"{number}{'!' if is_for_you else ''}" for number, _, _, is_for_you in unread]
     return [f"new {', '.join(each)}", f"new {','.join(short)}"] if each else []
-
-
-def _connection(standing: Standing) -> list[str]:
-    if not standing.is_connected:
-        return [f"not connected to {plain(standing.endpoint)}", "not connected"]
-    return [f"{plain(standing.endpoint)}, {standing.protection}", standing.protection]
 
 
 def _fitting(variants: Sequence[str], width: int, *, may_cut: bool) -> str:

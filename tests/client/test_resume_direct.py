@@ -42,6 +42,15 @@ class MissedTests(LastingTests):
         self.come_back()
         self.assertEqual(self.taken(), ["first", *map(str, range(999))])
 
+    def test_after_the_rooms(self) -> None:
+        """They are delivered after the missed messages of the rooms."""
+        self.start()
+        self.lose()
+        self.tell("direct")
+        self.bob.send(*(Message.chat(str(number), room="lobby") for number in range(999)))
+        self.come_back()
+        self.assertEqual(self.taken(), [*map(str, range(999)), "direct"])
+
     def test_first_words(self) -> None:
         """A missed first conversation is delivered from its beginning."""
         self.start()

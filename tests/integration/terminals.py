@@ -19,25 +19,33 @@ CTRL_C = "\x03"
 CTRL_D = "\x04"
 CTRL_Z = "\x1a"
 HOME = "\x01"
+TAB = "\t"
 UP = "\x1b[A"
 
 _ROWS, _COLUMNS = 24, 100
-# This terminal cannot report its cursor's position, so prompt_toolkit must not ask for it.
+# Without a status line, and so without a need to know the cursor's position; REPORTING asks for it.
 _ENVIRONMENT = {
     "TERM": "xterm",
     "COLORTERM": "",
     "NO_COLOR": "",
     "PROMPT_TOOLKIT_NO_CPR": "1",
 }
+REPORTING = {"PROMPT_TOOLKIT_NO_CPR": ""}
+"""Makes the client ask for the cursor's position, and show the status line."""
+_WHERE, _THERE = b"\x1b[6n", b"\x1b[1;1R"
 # The first terminal that a session leader opens becomes its own, and sends it signals.
 _AT = 'exec <"$0" >"$0" 2>&1; exec "$@"'
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r")
 
 
 class Screen(Output):
-    """The output to a terminal, without cursor movements and colours."""
+    """The output to a terminal, without cursor movements and colours.
+
+    It reports the cursor's position to a command that asks for it, and never moves it.
+    """
 
     def __init__(self, descriptor: int) -> None:
+        self._unanswered = b""
         self._closing, self._close = os.pipe()
         super().__init__(descriptor)
 
@@ -63,7 +71,13 @@ class Screen(Output):
 
     def _read_some(self) -> bytes:
         readable, _, _ = select.select([self._descriptor, self._closing], [], [])
-        return b"" if self._closing in readable else super()._read_some()
+        if self._closing in readable:
+            return b""
+        data = super()._read_some()
+        *questions, self._unanswered = (self._unanswered + data).split(_WHERE)
+        os.write(self._descriptor, _THERE * len(questions))
+        self._unanswered = self._unanswered[1 - len(_WHERE) :]
+        return data
 
     def _read(self) -> None:
         super()._read()

@@ -9,7 +9,17 @@ from twisted.internet import reactor
 import chatd
 from tests.integration.processes import daemon, run_command
 from tests.integration.sessions import Witness, leave
-from tests.integration.terminals import CTRL_C, CTRL_D, ENTER, HOME, PROMPT, UP, alice_at
+from tests.integration.terminals import (
+    CTRL_C,
+    CTRL_D,
+    ENTER,
+    HOME,
+    PROMPT,
+    REPORTING,
+    TAB,
+    UP,
+    alice_at,
+)
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +121,43 @@ async def test_mistyped(endpoint):
         alice.screen.wait_for("alice: hello")
         alice.type(UP + UP + HOME + "/" + ENTER)
         assert (await bob.__anext__()).text == "/whome too"
+        alice.type("exit" + ENTER)
+        assert alice.wait() == 0
+    await leave(bob)
+
+
+async def test_status_line(endpoint, tmp_path):
+    """The status line shows the room, its topic, unread messages and the connection."""
+    first, second = (f"{tmp_path.name}-{number}" for number in (1, 2))
+    bob = await chatd.connect(reactor, endpoint, name="bob", rooms=[first, second])
+    await bob.topic(first, "tea")
+    with alice_at(endpoint, "--room", first, "--room", second, **REPORTING) as alice:
+        alice.screen.wait_for(rf" 1:{first} \(2\) \| tea \| .*not encrypted")
+        await bob.send("psst, alice", room=second)
+        alice.screen.wait_for(rf" 1:{first} \(2\) \| tea \| new 2:{second} 1! \| ")
+        alice.type("\x1b2")
+        alice.screen.wait_for(rf"\* your lines go to {second} now(?s:.*) 2:{second} \(2\) \| ")
+        alice.type("bo" + TAB + "hello" + ENTER)
+        assert (await bob.__anext__()).text == "bob: hello"
+        alice.type("/quit" + ENTER)
+        assert alice.wait() == 0
+    await leave(bob)
+
+
+@pytest.mark.parametrize("kind", ["xterm", "dumb"])
+async def test_attention(endpoint, kind):
+    """A direct message rings the bell, if the person wants it, and is bold where there is bold."""
+    bob = await bob_at(endpoint)
+    with alice_at(endpoint, TERM=kind) as alice:
+        alice.screen.wait_for(PROMPT)
+        await bob.send("psst", to="alice")
+        alice.screen.wait_for("bob → you: psst\n")
+        assert "\a" not in alice.screen.raw_text
+        alice.type("/bell on" + ENTER)
+        alice.screen.wait_for("mentions is on\n")
+        await bob.send("tea, alice?")
+        bold = r"\x1b\[1m" if kind == "xterm" else ""
+        alice.screen.wait_for_raw(rf"\a\d\d:\d\d {bold}(\x1b\[\d+m)?bob(\x1b\[39m)?: tea, alice\?")
         alice.type("exit" + ENTER)
         assert alice.wait() == 0
     await leave(bob)
