@@ -9,14 +9,19 @@ from typing import Protocol
 
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.document import Document
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import Condition, has_focus
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPress, KeyPressEvent
 from prompt_toolkit.keys import Keys
+from prompt_toolkit.utils import is_dumb_terminal
 
 from chatd.cli.pasting import PasteFinder, escape_paste
 
 __all__ = ["Interrupted", "KeyActions", "PasteFindingInput", "key_bindings"]
 
+_at_line = has_focus(DEFAULT_BUFFER)
+_is_dumb = Condition(is_dumb_terminal)
 _MAX_READ = 1_000_000
 """Number of waiting keys at which reading stops, and what was read is used."""
 
@@ -48,8 +53,9 @@ def key_bindings(actions: KeyActions) -> KeyBindings:
     """Return the bindings of the keys."""
     bindings = KeyBindings()
 
-    # Eager, because prompt_toolkit's own bindings come last on a dumb terminal.
-    @bindings.add("c-c", eager=True)
+    # Eager, because prompt_toolkit's own bindings come last on a dumb terminal. The line is not
+    # typed at while the person searches for an earlier line.
+    @bindings.add("c-c", eager=True, filter=_at_line)
     def interrupt(event: KeyPressEvent) -> None:
         if not event.current_buffer.text:
             event.app.exit(exception=Interrupted())
@@ -65,22 +71,37 @@ def key_bindings(actions: KeyActions) -> KeyBindings:
     def start_line(event: KeyPressEvent) -> None:
         event.current_buffer.insert_text("\n")
 
-    @bindings.add(Keys.BracketedPaste, eager=True)
+    @bindings.add(Keys.BracketedPaste, eager=True, filter=_at_line)
     def paste(event: KeyPressEvent) -> None:
         before = event.current_buffer.document.text_before_cursor
         text = escape_paste(event.data, at_start=not before, is_command=actions.is_command)
         _replace(event.current_buffer, before + text)
         actions.rewrite_line()
 
+    _add_history(bindings, actions)
     _add_completion(bindings, actions)
     _add_places(bindings, actions)
     return bindings
 
 
+def _add_history(bindings: KeyBindings, actions: KeyActions) -> None:
+    """Write the lines that the Up and Down keys bring back, where prompt_toolkit does not."""
+
+    @bindings.add("up", eager=True, filter=_is_dumb)
+    def earlier(event: KeyPressEvent) -> None:
+        event.current_buffer.auto_up()
+        actions.rewrite_line()
+
+    @bindings.add("down", eager=True, filter=_is_dumb)
+    def later(event: KeyPressEvent) -> None:
+        event.current_buffer.auto_down()
+        actions.rewrite_line()
+
+
 def _add_completion(bindings: KeyBindings, actions: KeyActions) -> None:
     for key, step in (("tab", 1), ("s-tab", -1)):
 
-        @bindings.add(key, eager=True)
+        @bindings.add(key, eager=True, filter=_at_line)
         def complete(event: KeyPressEvent, step: int = step) -> None:
             buffer = event.current_buffer
             before = buffer.document.text_before_cursor

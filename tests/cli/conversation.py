@@ -18,6 +18,8 @@ from chatd.cli.login import Login
 from chatd.cli.terminal import Terminal
 from tests.cli.wiring import ENDPOINT, CommandReactor
 
+CTRL_R = "\x12"
+DOWN = "\x1b[B"
 ENTER = "\r"
 CTRL_C = "\x03"
 CTRL_D = "\x04"
@@ -72,6 +74,11 @@ class Conversation:
     def typed(self):
         """The typed line."""
         return self.terminal._prompt._session.default_buffer.text
+
+    @property
+    def is_searching(self):
+        """Whether the person searches for an earlier line."""
+        return self.terminal._prompt._session.app.layout.is_searching
 
     def write_prompt_to(self, written):
         """Let the prompt write to a list."""

@@ -19,7 +19,9 @@ from tests.cli.conversation import (
     ALT_ENTER,
     CTRL_C,
     CTRL_D,
+    CTRL_R,
     CTRL_Z,
+    DOWN,
     ENTER,
     HOME,
     LEFT,
@@ -109,6 +111,39 @@ class TypingTests(TerminalCase):
             it.type(CTRL_C)
 
         self.assertEqual(self.converse(script), Status.INTERRUPTED)
+
+    def test_interrupt_a_search(self):
+        """Ctrl+C ends the search for an earlier line, and does not leave."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type("hello" + ENTER)
+            await it.shown("alice: hello")
+            it.type(CTRL_R)
+            await it.until(lambda: it.is_searching)
+            it.type(CTRL_C)
+            await it.until(lambda: not it.is_searching)
+            it.type("exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
+    def test_history_at_a_dumb_terminal(self):
+        """A dumb terminal shows the lines that the Up and Down keys bring back."""
+        written: list[Any] = []
+        self.patch(os, "environ", {**os.environ, "TERM": "dumb"})
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type("hello" + ENTER)
+            await it.shown("alice: hello")
+            it.write_prompt_to(written)
+            it.type(UP)
+            await it.until(lambda: "\r\n> hello" in written)
+            it.type(DOWN)
+            await it.until(lambda: "\r\n> " in written)
+            it.type(CTRL_D)
+
+        self.assertEqual(self.converse(script), Status.DONE)
 
     def test_several_lines(self):
         """Alt+Enter starts a new line in a message; Enter sends all of it."""
