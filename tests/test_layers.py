@@ -46,6 +46,26 @@ IMPURE = {
     "zope",
 }
 
+# The modules of the command line that only compute: the prompt draws what they return.
+COMPUTING = {
+    f"chatd.cli.{name}"
+    for name in (
+        "aliases",
+        "attention",
+        "completion",
+        "helptext",
+        "pasting",
+        "places",
+        "roomstates",
+        "statusline",
+        "typed",
+        "words",
+    )
+}
+# The modules that draw at a terminal; no others may use its library.
+DRAWING = {f"chatd.cli.{name}" for name in ("keys", "prompt", "terminal")}
+TERMINAL = "prompt_toolkit"
+
 REACTOR = "twisted.internet.reactor"
 
 
@@ -96,7 +116,11 @@ def faults_in(module, source, *, is_package=False):
                 faults.append(f"{module} is below {name}")
             if target != layer and RANKS.get(target) == RANKS[layer]:
                 faults.append(f"{module} is beside {name}")
-            if layer in PURE and any(is_within(name, each) for each in IMPURE):
+            if is_within(name, TERMINAL) and module not in DRAWING:
+                faults.append(f"{module} draws at a terminal")
+            if (layer in PURE or module in COMPUTING) and any(
+                is_within(name, each) for each in IMPURE
+            ):
                 faults.append(f"{module} is pure, and {name} is not")
     for node in walk_module_level(tree):
         if any(is_within(name, REACTOR) for name in names_imported(node, package)):
@@ -194,6 +218,18 @@ class CircleTests(SynchronousTestCase):
 
 class CheckerTests(SynchronousTestCase):
     """The check itself finds each kind of fault."""
+
+    def test_terminal(self):
+        """Few modules use the terminal's library, and those that compute use no reactor."""
+        source = "from prompt_toolkit import PromptSession"
+        self.assert_faulty("chatd.cli.talk", source)
+        self.assert_faulty("chatd.cli.places", source, "from twisted.internet import defer")
+        self.assertEqual(faults_in("chatd.cli.prompt", source), [])
+
+    def test_computing(self):
+        """The modules of the command line that only compute exist."""
+        names = {name for name, _, _ in modules()}
+        self.assertLessEqual(COMPUTING | DRAWING, names)
 
     def assert_faulty(self, module, *sources, is_package=False):
         for source in sources:
