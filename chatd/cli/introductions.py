@@ -31,6 +31,7 @@ class Introductions:
         display: Shows messages and notes.
         earlier: Shows earlier messages under a title.
         states: The states of the rooms, which get the topics.
+        opened: Called with the name of each person whose messages are shown.
         needs_room_names: Returns whether a note about a topic must name the room.
     """
 
@@ -41,11 +42,13 @@ class Introductions:
         display: TextDisplay,
         earlier: Callable[[str, Iterable[Message]], None],
         states: RoomStates,
+        opened: Callable[[str], object],
         needs_room_names: Callable[[], bool],
     ) -> None:
         self._display = display
         self._earlier = earlier
         self._states = states
+        self._opened = opened
         self._needs_room_names = needs_room_names
         self._held: dict[str, list[Message]] = {}
         self._running: set[Deferred[Any]] = set()
@@ -115,7 +118,9 @@ class Introductions:
                 shown = self._direct or ()
                 unanswered = [message for message in unanswered if message.id not in shown]
                 if unanswered:
-                    self._earlier(f"earlier messages from {unanswered[-1].sender}", unanswered)
+                    sender = unanswered[-1].sender or ""
+                    self._opened(sender)
+                    self._earlier(f"earlier messages from {sender}", unanswered)
         self._direct = None
 
     def _not_shown(self, failure: Failure) -> None:

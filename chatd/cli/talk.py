@@ -91,7 +91,11 @@ class Talk:
         self.states = RoomStates()
         self.changed: Callable[[], None] = lambda: None
         self._introductions = Introductions(
-            display, self.earlier, self.states, lambda: self.needs_room_names
+            display,
+            self.earlier,
+            self.states,
+            self.places.open,
+            lambda: self.needs_room_names,
         )
         self._was_welcomed = False
         self._was_established = False

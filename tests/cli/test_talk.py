@@ -7,6 +7,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import ChatFactory, RequestError
 from chatd.chat.policy import Policy
+from chatd.cli import talk
+from chatd.cli.console import ConsoleClient
 from chatd.cli.talk import RECEIPTS_S
 from chatd.storage.memory import MemoryStore
 from chatd.wire.messages import Message, MessageType
@@ -166,6 +168,9 @@ class DirectTests(TalkCase):
             [line for line in zoe.lines if "messages from" in line],
             ["* earlier messages from alice:", "* earlier messages from dave:"],
         )
+        self.assertEqual(
+            [place.title for place in zoe.talk.places.all], ["lobby", "@alice", "@dave"]
+        )
         shown = "\n".join(zoe.lines)
         for text in ("one", "two", "hello"):
             self.assertIn(text, shown)
@@ -247,6 +252,18 @@ class StateTests(TalkCase):
         alice.talk.changed = lambda: changes.append(self.state(alice)[1])
         bob.type("/join lobby")
         self.assertEqual(changes[-1], 2)
+
+    def test_failures(self):
+        """An error of the client itself is logged, and it goes on."""
+
+        async def fail(*arguments):
+            raise ZeroDivisionError
+
+        self.patch(talk, "learn_people", fail)
+        self.patch(ConsoleClient, "topic", fail)
+        alice = self.talker("alice")
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+        self.assertEqual(alice.type("hello"), ["alice: hello"])
 
     def test_odd_answer(self):
         """A server that answers nonsense leaves them unknown."""
