@@ -15,6 +15,7 @@ __all__ = ["PasteFinder", "Press", "escape_paste"]
 
 _ENTER = ("c-m", "c-j")
 _TAB = "c-i"
+_REPORT = "<cursor-position-response>"
 _ESCAPE = "escape"  # Alt and a key arrive as Escape and that key
 
 
@@ -46,12 +47,15 @@ class PasteFinder:
     def find(self, presses: Iterable[P], paste: Callable[[str], P]) -> list[P]:
         """Return the keys, with one paste in place of each run of pasted lines.
 
+        The terminal's reports of the cursor's position come first: they may arrive in between.
+
         Args:
             presses: All keys that were waiting to be read.
             paste: Makes a paste of a text.
         """
-        found: list[P] = []
-        for is_text, run in _runs(presses):
+        presses = list(presses)
+        found = [press for press in presses if press.key == _REPORT]
+        for is_text, run in _runs(press for press in presses if press.key != _REPORT):
             if is_text and self._is_pasted(run):
                 self._is_in_paste = True
                 found.append(paste("".join(map(_character, run))))

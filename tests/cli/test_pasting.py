@@ -42,7 +42,7 @@ class FinderTests(SynchronousTestCase):
         """A line, Enter several times, and keys that are not text stay as they are."""
         for text in ("a", "exit\r", "\r\r", "exit\r\r", "a\tb", "\r"):
             self.assertEqual(self.find(*keys(text)), keys(text))
-        mixed = [*keys("a\r"), UP, *keys("b\r"), REPORT, *keys("c\n")]
+        mixed = [*keys("a\r"), UP, *keys("b\r"), UP, *keys("c\n")]
         self.assertEqual(self.find(*mixed), mixed)
         self.assertEqual(self.find(), [])
 
@@ -61,6 +61,14 @@ class FinderTests(SynchronousTestCase):
         """Only the text is a paste, not the keys and reports beside it."""
         self.assertEqual(self.find(REPORT, *keys("a\rb"), UP), [REPORT, paste("a\nb"), UP])
 
+    def test_reports(self):
+        """A report of the cursor's position neither splits a paste nor ends it."""
+        self.assertEqual(
+            self.find(*keys("a\r"), REPORT, *keys("exit\r")), [REPORT, paste("a\nexit\n")]
+        )
+        self.assertEqual(self.find(REPORT), [REPORT])
+        self.assertEqual(self.find(*keys("exit\r")), [paste("exit\n")])
+
     def test_alt_enter(self):
         """Alt+Enter, which arrives as Escape and Enter, is typed."""
         typed = [*keys("a"), ESCAPE, *keys("\rb\r")]
@@ -75,7 +83,7 @@ class FinderTests(SynchronousTestCase):
 
     def test_end_of_a_paste(self):
         """Enter alone, or a key that is not text, ends the paste."""
-        for end in (keys("\r"), [UP], [REPORT, UP]):
+        for end in (keys("\r"), [UP]):
             self.find(*keys("a\rb"))
             self.assertEqual(self.find(*end), end)
             self.assertEqual(self.find(*keys("exit\r")), keys("exit\r"))
