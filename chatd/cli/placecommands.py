@@ -10,8 +10,8 @@ from chatd.errors import RequestError
 
 __all__ = ["GOTO", "QUERY", "act", "close_conversation", "go_to", "query", "set_bell"]
 
-GOTO = "PLACE is the name or the number in the status line; Alt and the number do the same."
-QUERY = "Without NAME, it closes the conversation. /msg sends a single direct message."
+GOTO = "PLACE is a name or a number; Alt and the number do the same"
+QUERY = "without NAME: close the conversation; /msg sends one message"
 
 
 async def go_to(talk: Talk, text: str) -> None:

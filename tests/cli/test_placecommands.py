@@ -149,10 +149,10 @@ class OtherTests(PlaceCase):
         self.assertIn("there is no command whome;", self.alice.mistype("/help whome"))
 
     def test_help_fits(self):
-        """With the time, the help of each command fits a terminal of 100 columns."""
+        """With the time, the help of each command fits a terminal of 80 columns."""
         for name in COMMANDS:
             for line in self.alice.type(f"/help {name}"):
-                self.assertLessEqual(len(f"12:34 {line}"), 100)
+                self.assertLessEqual(len(f"12:34 {line}"), 80)
 
     def test_short_names(self):
         """Each short name stands for a command, and is none itself."""
