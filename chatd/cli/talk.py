@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any, cast
 
-from twisted.internet.defer import Deferred, TimeoutError
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
 
@@ -20,6 +19,7 @@ from chatd.cli.introductions import Introductions
 from chatd.cli.login import Login
 from chatd.cli.people import learn_people
 from chatd.cli.places import Place, Places
+from chatd.cli.receipts import Receipts
 from chatd.cli.roomstates import RoomStates
 from chatd.client.results import Joined
 from chatd.client.service import ChatClientService
@@ -27,12 +27,6 @@ from chatd.errors import LocalProtocolError, RequestError, SessionEnded
 from chatd.wire.messages import Message
 
 __all__ = ["NotDone", "Talk"]
-
-RECEIPTS_S = 5.0
-"""Time that leaving waits for the last receipts, in seconds."""
-
-MAX_REPEATED = 1_000
-"""Limit on the text that a note about an unsent message repeats, in characters."""
 
 
 class NotDone(Exception):
@@ -77,7 +71,6 @@ class Talk:
         self.browsing = Browsing()
         self.away = AwayText(display)
         self.is_over = False
-        self._reactor = reactor
         self._factory = ConsoleFactory(
             reactor,
             self,
@@ -101,8 +94,7 @@ class Talk:
         self._was_established = False
         self._first: str | None = None
         self._joining: list[str] = []
-        self._unconfirmed = 0
-        self._all_confirmed: Deferred[None] | None = None
+        self._receipts = Receipts(reactor, display)
 
     # Rooms
 
@@ -222,36 +214,13 @@ class Talk:
             receipt = self.service.send(text, room=room, to=to)
         except LocalProtocolError as error:
             raise NotDone(f"not sent: {error}") from error
-        self._unconfirmed += 1
-        receipt.addErrback(self._not_received, text).addCallback(self._confirmed)
+        self._receipts.expect(receipt, text)
         if not self.is_connected:
             self.display.note("not connected; your message is sent after the client reconnects")
 
     async def wait_for_receipts(self) -> bool:
-        """Wait for the outstanding receipts, up to `RECEIPTS_S`; return whether all came."""
-        if self._unconfirmed and self.is_connected:
-            self._all_confirmed = Deferred()
-            self._all_confirmed.addTimeout(RECEIPTS_S, self._reactor)
-            with suppress(TimeoutError):
-                await self._all_confirmed
-        return not self._unconfirmed
-
-    def _not_received(self, failure: Failure, text: str) -> None:
-        error = failure.value
-        if len(text) > MAX_REPEATED:
-            text = f"{text[:MAX_REPEATED]}…"
-        if isinstance(error, RequestError):
-            self.display.note(f"refused: {text} ({error.message})")
-        elif isinstance(error, SessionEnded):  # the message may have been delivered
-            self.display.note(f"not confirmed: {text} (the connection was lost)")
-        else:
-            self.display.note(f"not sent: {text} ({error})")
-
-    def _confirmed(self, _: object) -> None:
-        self._unconfirmed -= 1
-        confirmed = self._all_confirmed
-        if confirmed is not None and not self._unconfirmed and not confirmed.called:
-            confirmed.callback(None)
+        """Wait a while for the outstanding receipts; return whether all came."""
+        return await self._receipts.wait(is_connected=self.is_connected)
 
     # Showing
 

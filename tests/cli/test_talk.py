@@ -9,7 +9,7 @@ from chatd import ChatFactory, RequestError
 from chatd.chat.policy import Policy
 from chatd.cli import talk
 from chatd.cli.console import ConsoleClient
-from chatd.cli.talk import RECEIPTS_S
+from chatd.cli.receipts import RECEIPTS_S
 from chatd.storage.memory import MemoryStore
 from chatd.wire.messages import Message, MessageType
 from tests.cli.talking import Talker
