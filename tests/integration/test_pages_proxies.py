@@ -28,6 +28,9 @@ HAPROXY_TLS = block(PAGE, "crt /etc/haproxy/chat.pem")
 NGINX = block(PAGE, "stream {")
 NGINX_TLS = block(PAGE, "ssl_certificate ")
 STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+OWN_ADDRESS = "127.0.0.2"
+"""The address from which clients connect; the proxies connect from 127.0.0.1."""
+FROM = f"bindAddress={OWN_ADDRESS}"
 BACKEND = "haproxy:tcp:0:interface=127.0.0.1"
 # Twisted reads certificates with functions that pyOpenSSL has deprecated.
 pytestmark = [
@@ -109,11 +112,11 @@ async def test_proxy(tmp_path, front, proxy, is_tls):
         proxy(tmp_path, address_of(process), front, is_tls),
     ):
         port = front.getsockname()[1]
-        there = tls_client(tmp_path, port) if is_tls else f"tcp:127.0.0.1:{port}"
+        tls = rf"{tls_client(tmp_path, port)}\:{FROM}"
+        there = tls if is_tls else f"tcp:127.0.0.1:{port}:{FROM}"
         client = await chatd.connect(reactor, there, key=key, name="alice")
         assert (await client.send("hello")).text == "hello"
-        own_port = client.transport.getHost().port
-        process.output.wait_for(rf"established from .*host='127\.0\.0\.1', port={own_port}\)")
+        process.output.wait_for(rf"established: address={re.escape(OWN_ADDRESS)} ")
         await leave(client)
         stop(process)
 
@@ -122,7 +125,7 @@ def test_health_check(tmp_path, front):
     """Chatd logs each of HAProxy's health checks as not established."""
     with daemon(endpoint=BACKEND) as process:
         with haproxy(tmp_path, address_of(process), front, False, "send-proxy-v2 check inter 10ms"):
-            process.output.wait_for("not established from ")
+            process.output.wait_for("not established: code=")
         stop(process)
 
 
@@ -134,9 +137,8 @@ async def test_unix_socket(tmp_path, front):
         daemon(endpoint=f"haproxy:unix:{path}:mode=660") as process,
         haproxy(tmp_path, f"unix@{path}", front, False),
     ):
-        client = await chatd.connect(reactor, f"tcp:127.0.0.1:{front.getsockname()[1]}")
-        own_port = client.transport.getHost().port
-        process.output.wait_for(rf"established from .*host='127\.0\.0\.1', port={own_port}\)")
+        client = await chatd.connect(reactor, f"tcp:127.0.0.1:{front.getsockname()[1]}:{FROM}")
+        process.output.wait_for(rf"established: address={re.escape(OWN_ADDRESS)} ")
         await leave(client)
         stop(process)
 
@@ -149,11 +151,9 @@ async def test_tls_at_chatd(certificates, tmp_path, front):
         daemon(*options, endpoint=ssl_server(certificates)) as process,
         haproxy(tmp_path, address_of(process), front, False, ""),
     ):
-        there = tls_client(certificates, front.getsockname()[1])
+        there = rf"{tls_client(certificates, front.getsockname()[1])}\:{FROM}"
         client = await chatd.connect(reactor, there, name="alice", password="secret")
-        own_port = client.transport.getHost().port
-        peer = process.output.wait_for(r"alice: established from .*port=(\d+)\)")
-        assert int(peer[1]) != own_port
+        process.output.wait_for(r"alice: established: address=127\.0\.0\.1 ")
         await leave(client)
         stop(process)
 

@@ -73,7 +73,7 @@ def test_forwarded_socket(ssh, endpoint, tmp_path):
             said = run_command(*shlex.split(connect), input="hello\n", env=ssh)
             assert (said.returncode, said.stderr) == (0, "")
             assert said.stdout == "* you are alice, in lobby\nalice: hello\n"
-            process.output.wait_for(r"alice: established from ")
+            process.output.wait_for(r"alice: established: ")
             unnamed = with_words(connect, {" --name alice": ""})
             said = run_command(*shlex.split(unnamed), input="", env=ssh)
             assert said.stdout == f"* you are {getpass.getuser()}, in lobby\n"
