@@ -205,7 +205,7 @@ class Message(msgspec.Struct, frozen=True, gc=False):
         content: The content, any bytes.
 
     The properties from `id` to `ref` read the header of a MESSAGE. For other types they are None,
-    and `content_type` is `DEFAULT_CONTENT_TYPE`.
+    and `content_type` is `DEFAULT_CONTENT_TYPE`. `command` and `fields` read that of a COMMAND.
     """
 
     type: int
@@ -282,6 +282,22 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     def ref(self) -> str | None:
         """The id of the command that the message answers."""
         return self.header.ref if isinstance(self.header, ChatHeader) else None
+
+    @property
+    def command(self) -> str | None:
+        """The name of a COMMAND; None for other types."""
+        header = self.header
+        if self.type != MessageType.COMMAND or not isinstance(header, dict):
+            return None
+        return str(header["command"])
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The arguments of a COMMAND, by name; empty for other types."""
+        header = self.header
+        if self.type != MessageType.COMMAND or not isinstance(header, dict):
+            return {}
+        return {name: value for name, value in header.items() if name not in ("id", "command")}
 
     def with_ref(self, ref: str | None) -> Message:
         """Return a copy of this MESSAGE that answers a command, or no command if `ref` is None."""

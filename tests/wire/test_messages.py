@@ -293,6 +293,13 @@ class MessageTests(SynchronousTestCase):
         """Bytes that are not UTF-8 become replacement characters."""
         self.assertEqual(Message.chat(b"a\xff").text, "a�")
 
+    def test_command(self):
+        """A command has a name and fields, and other messages have neither."""
+        asked = Message(MessageType.COMMAND, {"id": "1", "command": "roll", "sides": 6})
+        self.assertEqual((asked.command, asked.fields), ("roll", {"sides": 6}))
+        for other in (Message.chat("x"), Message(MessageType.RESULT, {"id": "1", "sides": 6})):
+            self.assertEqual((other.command, other.fields), (None, {}))
+
     def test_as_content(self):
         """Text becomes UTF-8; bytes stay unchanged."""
         self.assertEqual(as_content("é"), as_content(b"\xc3\xa9"))
