@@ -17,22 +17,41 @@ On real sockets, everything is cleaned up even if the test fails::
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, cast
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.test.iosim import IOPump, connect, makeFakeClient, makeFakeServer
 
-from chatd.client.client import ChatClient
+from chatd.chat.moderation import Bans
+from chatd.chat.policy import Policy
+from chatd.client.client import ChatClient, ClientT
 from chatd.client.factory import ChatClientFactory
 from chatd.daemon.service import ChatService
+from chatd.errors import ErrorCode, LocalProtocolError, SessionRefused
+from chatd.server.accounts import Accounts
 from chatd.server.factory import ChatFactory
-from chatd.server.session import Session
+from chatd.server.limits import Limits
+from chatd.server.session import SessionT
+from chatd.storage.interface import IMessageStore
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar, Unpack  # no dependency: type checkers know it
+
+    FactoryT = TypeVar("FactoryT", bound=ChatFactory[Any])
+    FactoryT_co = TypeVar(
+        "FactoryT_co", bound=ChatFactory[Any], covariant=True, default=ChatFactory
+    )
+else:
+    from typing import TypeVar
+
+    FactoryT = TypeVar("FactoryT", bound=ChatFactory)
+    FactoryT_co = TypeVar("FactoryT_co", bound=ChatFactory, covariant=True)
 
 __all__ = ["MemoryServer", "RunningServer", "Sockets", "running_server"]
 
@@ -40,16 +59,31 @@ Sockets = Literal["tcp", "unix"]
 """The kinds of sockets that `running_server` can listen on."""
 
 
-class MemoryServer:
+class FactoryOptions(TypedDict, total=False):
+    """The arguments of `ChatFactory` that a `MemoryServer` passes on."""
+
+    heartbeat_s: float
+    max_content: int
+    name: str
+    store: IMessageStore | None
+    accounts: Accounts | None
+    bans: Bans | None
+    policy: Policy
+    limits: Limits
+
+
+class MemoryServer(Generic[FactoryT_co]):
     """A server without a network, whose clients are connected in memory.
 
-    Nothing happens by itself: `pump` delivers sent data, `advance` lets time pass.
+    Nothing happens by itself: `pump` delivers sent data, `advance` lets time pass. Each heartbeat
+    adds one to the client's `heartbeats`.
 
     Args:
-        factory: Makes the server's factory, from the clock and `options`; `ChatFactory` or a
-            subclass.
+        factory: Makes the server's factory; `ChatFactory` or a subclass. It is called with the
+            clock, `key`, `unix_time`, and the other arguments that are given here. If your factory
+            takes arguments of its own: `functools.partial(YourFactory, greeting="hello")`.
         key: The shared key of the server, and of its clients unless they are given another key.
-        options: Passed on to `factory`.
+        options: The other arguments of `ChatFactory`.
 
     Attributes:
         clock: The clock of the server and its clients; the times of messages come from it too.
@@ -58,28 +92,52 @@ class MemoryServer:
 
     def __init__(
         self,
-        factory: Callable[..., ChatFactory] = ChatFactory,
+        factory: Callable[..., FactoryT_co] = ChatFactory,  # type: ignore[assignment]  # the type's default
         *,
         key: bytes | None = None,
-        **options: Any,  # noqa: ANN401
+        **options: Unpack[FactoryOptions],
     ) -> None:
         self.clock = Clock()
         self.key = key
         self.factory = factory(self.clock, key=key, unix_time=self.clock.seconds, **options)
         self._pumps: list[IOPump] = []
 
-    def connect(self, name: str | None = None, **options: Any) -> ChatClient:  # noqa: ANN401
-        """Connect a client, and pump until its session is active or has ended.
+    def connect(
+        self,
+        name: str | None = None,
+        *,
+        key: bytes | Literal["the server's"] | None = "the server's",
+        password: str | None = None,
+        rooms: Iterable[str] | None = None,
+        protocol: type[ClientT] = ChatClient,  # type: ignore[assignment]  # the type's default
+    ) -> ClientT:
+        """Connect a client, and pump.
+
+        Its session is then active, unless the server waits for something: a store or an account.
+        `when_established` waits too.
 
         Args:
-            name: The name to ask for.
-            options: Passed on to `ChatClientFactory`; its key is the server's unless given.
+            name: The name to ask for; None for the server's choice.
+            key: The client's key; None for none.
+            password: The password of the name.
+            rooms: The rooms to join; None for the server's choice.
+            protocol: The class of the client.
+
+        Raises:
+            SessionRefused: The server refused this client; its `code` says why.
         """
-        options.setdefault("key", self.key)
-        client_factory = ChatClientFactory(self.clock, name=name, **options)
+        client_factory = ChatClientFactory(
+            self.clock,
+            key=self.key if isinstance(key, str) else key,
+            name=name,
+            password=password,
+            rooms=rooms,
+            protocol=protocol,
+        )
         server = self.factory.buildProtocol(None)
+        if server is None:
+            raise SessionRefused(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry=True)
         client = client_factory.buildProtocol(None)
-        assert server is not None, "the server is shutting down"
         self._pumps.append(
             connect(
                 server,
@@ -91,12 +149,21 @@ class MemoryServer:
             )
         )
         self.pump()
+        end = client.connection.end_reason
+        if isinstance(end, SessionRefused):
+            raise end.again()
         return client
 
-    def session_of(self, client: ChatClient) -> Session:
-        """Return the server's session of an active client."""
-        assert client.session_id is not None, "the client was not greeted"
-        return self.factory.sessions[client.session_id]
+    def session_of(self: MemoryServer[ChatFactory[SessionT]], client: ChatClient) -> SessionT:
+        """Return the server's session of an active client.
+
+        Raises:
+            LocalProtocolError: The client has no session, or its session is over.
+        """
+        session = self.factory.sessions.get(client.session_id or "")
+        if session is None:
+            raise LocalProtocolError("the server has no session of this client")
+        return session
 
     def pump(self) -> None:
         """Deliver everything that was sent, and the answers to it, until nothing is left."""
@@ -122,7 +189,7 @@ class MemoryServer:
 
 
 @dataclass(frozen=True, slots=True)
-class RunningServer:
+class RunningServer(Generic[FactoryT_co]):
     """A server on a real socket.
 
     Attributes:
@@ -133,11 +200,13 @@ class RunningServer:
     """
 
     endpoint: str
-    factory: ChatFactory
+    factory: FactoryT_co
     service: ChatService
     path: Path | None
 
-    def wait_for_session(self, name: str) -> Deferred[Session]:
+    def wait_for_session(
+        self: RunningServer[ChatFactory[SessionT]], name: str
+    ) -> Deferred[SessionT]:
         """Wait until the session of a client is active.
 
         Args:
@@ -152,9 +221,9 @@ class RunningServer:
 @asynccontextmanager
 async def running_server(
     reactor: Any,  # noqa: ANN401
-    factory: ChatFactory,
+    factory: FactoryT,
     sockets: Sockets = "tcp",
-) -> AsyncIterator[RunningServer]:
+) -> AsyncIterator[RunningServer[FactoryT]]:
     """Run a server on a free port of this machine, or on a UNIX socket in a new directory.
 
     When the context ends, even by an exception, the server disconnects its clients with a reason,

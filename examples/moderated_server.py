@@ -2,8 +2,8 @@
 
 Run it: twistd -ny moderated_server.py
 
-It shows a session class with hooks, extra information on a session, an `async` method, how to
-refuse a message, and how to send messages to one session and to a room.
+It shows a session class with hooks and data of its own, `async` methods, a command of its own, how
+to refuse a message, and how to send messages to one session and to a room.
 """
 
 import os
@@ -20,29 +20,34 @@ FORBIDDEN = "spoiler"
 class Visitor(chatd.Session):
     """A session that counts its refused messages."""
 
+    warnings = 0
+
     def established(self) -> None:
         """Greet this session alone."""
-        self.extra["warnings"] = 0
         self.send(f"welcome, {self.name}; no spoilers, please")
 
     def ended(self, reason: chatd.SessionEnded) -> None:
         """Tell everyone else how many warnings this session got."""
-        warnings = self.extra["warnings"]
-        self.factory.send_to_room("lobby", f"{self.name} left after {warnings} warnings")
+        self.factory.send_to_room("lobby", f"{self.name} left after {self.warnings} warnings")
 
 
-class ModeratedFactory(chatd.ChatFactory):
+class ModeratedFactory(chatd.ChatFactory[Visitor]):
     """Checks each message before everyone gets it."""
 
-    session_class = Visitor
-
-    async def message_received(self, session: chatd.Session, message: chatd.Message) -> None:
+    async def message_received(self, session: Visitor, message: chatd.Message) -> None:
         """Check a message, which takes some time, and deliver or refuse it."""
-        await deferLater(reactor, 0.01)
+        await deferLater(self.clock, 0.01)
         if FORBIDDEN in message.text:
-            session.extra["warnings"] += 1
+            session.warnings += 1
             raise chatd.RequestError("moderated", "no spoilers, please")
         self.publish(session, message)
+
+    async def command_received(self, session: Visitor, command: chatd.Message) -> None:
+        """Answer the command `warnings`; chatd answers all others."""
+        if command.command == "warnings":
+            session.send_result(command, warnings=session.warnings)
+        else:
+            await super().command_received(session, command)
 
 
 application = Application("moderated")

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import chatd
 from chatd.connection.events import Event
 from chatd.daemon.reloading import Reloading
-from chatd.errors import ConfigurationError, StoreError
+from chatd.errors import ConfigurationError, SessionRefused, StoreError
 from chatd.server.accounts import Accounts
 from chatd.server.keyring import Keyring
 from chatd.storage.memory import MemoryStore
@@ -108,8 +108,9 @@ class LogTests(LogCase):
         """A wrong password is neither logged nor sent to a client."""
         self.serve()
         for name, password in (("bob", PASSWORD), ("alice", f"{PASSWORD}!")):
-            self.assertFalse(self.server.connect(name, password=password).connection.is_established)
-        self.assert_kept_secret()
+            with self.assertRaises(SessionRefused) as refused:
+                self.server.connect(name, password=password)
+            self.assert_kept_secret(str(refused.exception))
 
     def test_store_that_fails(self) -> None:
         """Messages that a store failed to store are not logged."""

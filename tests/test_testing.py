@@ -6,10 +6,12 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.client import ChatClient
+from chatd.errors import LocalProtocolError, SessionRefused
 from chatd.server.factory import ChatFactory
 from chatd.server.session import Session
 from chatd.testing import MemoryServer
 from chatd.wire.messages import Message
+from tests.chat.slowstore import SlowStore
 from tests.fakes.peers import KEY, OTHER_KEY
 
 
@@ -42,20 +44,44 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertEqual(len(server.factory.sessions), 2)
 
     def test_refused_client(self) -> None:
-        """A refused client is returned, with its reason."""
+        """The refusal of a client is raised, as by `chatd.connect`."""
         server = MemoryServer()
         server.connect("alice")
-        refused = server.connect("alice")
-        self.assertFalse(refused.is_active)
-        self.assertEqual(self.successResultOf(refused.when_ended()).code, "name-taken")
+        refused = self.assertRaises(SessionRefused, server.connect, "alice")
+        self.assertEqual(refused.code, "name-taken")
+
+    def test_ended_by_its_hook(self) -> None:
+        """A client whose session ends at once is returned: it was not refused."""
+
+        class LeavingClient(ChatClient):
+            def established(self) -> None:
+                self.disconnect()
+
+        client = MemoryServer().connect("alice", protocol=LeavingClient)
+        self.assertEqual(self.successResultOf(client.when_ended()).code, "goodbye")
+
+    def test_slow_server(self) -> None:
+        """A client that the server has not answered yet is returned, and may be waited for."""
+        store = SlowStore(unix_time=lambda: 0.0)
+        store.is_slow = True
+        server = MemoryServer(store=store)
+        client = server.connect("alice")
+        waiting = client.when_established()
+        self.assertNoResult(waiting)
+        store.is_slow = False
+        while store.owes_answers:
+            store.answer_next()
+        server.pump()
+        self.assertIs(self.successResultOf(waiting), client)
 
     def test_key(self) -> None:
         """A client has the server's key, unless it is given another key or None."""
         server = MemoryServer(key=KEY)
         self.assertTrue(server.connect().is_active)
         for key, code in ((OTHER_KEY, "wrong-key"), (None, "key-required")):
-            refused = server.connect(key=key)
-            self.assertEqual(self.successResultOf(refused.when_ended()).code, code)
+            with self.assertRaises(SessionRefused) as refused:
+                server.connect(key=key)
+            self.assertEqual(refused.exception.code, code)
 
     def test_options(self) -> None:
         """Options go to the server's factory; the options of `connect` go to the client."""
@@ -77,11 +103,59 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertEqual(server.session_of(bob).id, bob.session_id)
 
     def test_session_of_a_stranger(self) -> None:
-        """A client that was not greeted has no session, and the error says so."""
-        server = MemoryServer(key=KEY)
-        refused = server.connect(key=None)
-        error = self.assertRaises(AssertionError, server.session_of, refused)
-        self.assertIn("greeted", str(error))
+        """A client whose session is over has none on the server, and the error says so."""
+        server = MemoryServer()
+        gone = server.connect("alice")
+        gone.disconnect()
+        server.pump()
+        error = self.assertRaises(LocalProtocolError, server.session_of, gone)
+        self.assertIn("no session", str(error))
+
+    def test_own_classes(self) -> None:
+        """Clients, factories and sessions have the classes that they were given, typed so too."""
+
+        class Visitor(Session):
+            warnings = 0
+
+        class WarningFactory(ChatFactory[Visitor]):
+            greeting = "hello"
+
+            async def message_received(self, session: Visitor, message: Message) -> None:
+                session.warnings += 1
+                await super().message_received(session, message)
+
+            async def command_received(self, session: Visitor, command: Message) -> None:
+                if command.command == "warnings":
+                    session.send_result(command, warnings=session.warnings, **command.fields)
+                else:
+                    await super().command_received(session, command)
+
+        class Caller(ChatClient):
+            calls = 0
+
+        server = MemoryServer(WarningFactory)
+        caller = server.connect("alice", protocol=Caller)
+        sent = caller.send("hello")
+        asked = caller.command("warnings", since=3)
+        known = caller.who("lobby")
+        server.pump()
+        self.assertEqual(self.successResultOf(sent).text, "hello")
+        result = self.successResultOf(asked)
+        self.assertEqual((result["warnings"], result["since"]), (1, 3))
+        self.assertEqual(self.successResultOf(known), ["alice"])
+        # A type checker knows each of these attributes.
+        found = (server.factory.greeting, server.session_of(caller).warnings, caller.calls)
+        self.assertEqual(found, ("hello", 1, 0))
+
+    def test_a_heartbeat(self) -> None:
+        """A test sees each heartbeat."""
+        server = MemoryServer(heartbeat_s=5.0)
+        client = server.connect("alice")
+        self.assertEqual(client.heartbeats, 0)
+        server.advance(5)
+        self.assertEqual(client.heartbeats, 1)
+        server.advance(10)
+        self.assertEqual(client.heartbeats, 3)
 
     def test_nothing_moves_by_itself(self) -> None:
         """Sent frames arrive in `pump`, and not before."""
@@ -133,5 +207,5 @@ class MemoryServerTests(SynchronousTestCase):
         """No client can connect to a server that is shutting down, and the error says so."""
         server = MemoryServer()
         self.successResultOf(server.factory.shut_down())
-        error = self.assertRaises(AssertionError, server.connect, "alice")
-        self.assertIn("shutting down", str(error))
+        error = self.assertRaises(SessionRefused, server.connect, "alice")
+        self.assertEqual(error.code, "shutting-down")

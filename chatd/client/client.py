@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
@@ -13,12 +12,17 @@ from chatd.client.sending import Sending
 from chatd.client.session import ClientSession
 from chatd.connection.client import ClientConnection
 from chatd.errors import ErrorCode, LocalProtocolError, SessionEnded
+from chatd.transport.hooks import DONE, HookResult
 from chatd.wire.messages import Message
 
 if TYPE_CHECKING:
-    from chatd.client.factory import ChatClientFactory
+    from typing_extensions import Self, TypeVar  # no dependency: type checkers know it
 
-__all__ = ["ChatClient"]
+    from chatd.client.factory import ChatClientFactory
+else:
+    from typing import TypeVar
+
+__all__ = ["ChatClient", "ClientT"]
 
 
 class ChatClient(ClientSession, Sending):
@@ -39,12 +43,13 @@ class ChatClient(ClientSession, Sending):
         factory: The factory that built it.
         name: The name that the server gave this client.
         room: The first room that this client is in, if any.
+        heartbeats: How many of the server's pings this client has answered.
     """
 
     log = Logger()
-    factory: ChatClientFactory
+    factory: ChatClientFactory[Any]
 
-    def __init__(self, connection: ClientConnection, factory: ChatClientFactory) -> None:
+    def __init__(self, connection: ClientConnection, factory: ChatClientFactory[Any]) -> None:
         super().__init__(connection, factory)
 
     @property
@@ -127,7 +132,7 @@ class ChatClient(ClientSession, Sending):
             self.end_session(ErrorCode.GOODBYE, "the client is leaving")
         return self._ended.wait()
 
-    def when_established(self) -> Deferred[ChatClient]:
+    def when_established(self) -> Deferred[Self]:
         """Wait for the welcome.
 
         Returns:
@@ -148,19 +153,19 @@ class ChatClient(ClientSession, Sending):
         """
         return self._ended.wait()
 
-    def __aiter__(self) -> ChatClient:
+    def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Message:
         return await self._inbox.take()
 
-    async def __aenter__(self) -> ChatClient:
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *exception: object) -> None:
         await self.disconnect()
 
-    def message_received(self, message: Message, is_receipt: bool) -> Awaitable[None] | None:
+    def message_received(self, message: Message, is_receipt: bool) -> HookResult:
         """Act on a message; by default, keep the messages of others for the iteration.
 
         Args:
@@ -169,4 +174,10 @@ class ChatClient(ClientSession, Sending):
         """
         if not is_receipt and not self._inbox.put(message):
             self.end_session(ErrorCode.SLOW_CONSUMER, "messages are not read in time", retry=True)
-        return None
+        return DONE
+
+
+if TYPE_CHECKING:
+    ClientT = TypeVar("ClientT", bound=ChatClient, default=ChatClient)
+else:  # Python 3.10 to 3.12 have no defaults
+    ClientT = TypeVar("ClientT", bound=ChatClient)

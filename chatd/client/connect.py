@@ -8,7 +8,7 @@ from typing import Any, cast
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IStreamClientEndpoint
 
-from chatd.client.client import ChatClient
+from chatd.client.client import ChatClient, ClientT
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import ChatClientFactory
 from chatd.errors import SessionEnded
@@ -24,8 +24,8 @@ async def connect(
     name: str | None = None,
     password: str | None = None,
     rooms: Iterable[str] | None = None,
-    protocol: type[ChatClient] = ChatClient,
-) -> ChatClient:
+    protocol: type[ClientT] = ChatClient,  # type: ignore[assignment]  # the type's default
+) -> ClientT:
     """Connect to a server and wait for its welcome.
 
     Args:
@@ -54,7 +54,7 @@ async def connect(
     factory = ChatClientFactory(
         reactor, key=key, name=name, password=password, rooms=rooms, protocol=protocol
     )
-    client = cast(ChatClient, await there.connect(factory))
+    client = cast(ClientT, await there.connect(factory))
     try:
         return await client.when_established()
     except SessionEnded:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Generic
 
 from twisted.internet.interfaces import (
     IAddress,
@@ -10,7 +11,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 
-from chatd.client.client import ChatClient
+from chatd.client.client import ChatClient, ClientT
 from chatd.client.progress import Progress
 from chatd.client.session import ClientSession
 from chatd.connection.client import ClientConnection
@@ -24,8 +25,8 @@ from chatd.wire.messages import MAX_FIRST_ROOMS
 __all__ = ["ChatClientFactory"]
 
 
-class ChatClientFactory(Factory):
-    """Builds a `ChatClient` for each connection.
+class ChatClientFactory(Factory, Generic[ClientT]):
+    """Builds a `ChatClient`, or one of a subclass, for each connection.
 
     Args:
         clock: The reactor, or a test's clock.
@@ -53,7 +54,7 @@ class ChatClientFactory(Factory):
         name: str | None = None,
         password: str | None = None,
         rooms: Iterable[str] | None = None,
-        protocol: type[ChatClient] = ChatClient,
+        protocol: type[ClientT] = ChatClient,  # type: ignore[assignment]  # the type's default
     ) -> None:
         self.clock = clock
         self.key = key
@@ -68,7 +69,7 @@ class ChatClientFactory(Factory):
 
     def buildProtocol(  # type: ignore[override]  # older Twisteds have no Factory[ChatClient]
         self, addr: IAddress | None
-    ) -> ChatClient:
+    ) -> ClientT:
         """Build the protocol of a new connection."""
         channel: Channel = (
             ClearChannel(expects_server=True)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import Any
 
 from twisted.logger import Logger
 
 from chatd.client.results import Joined
 from chatd.errors import RequestError, SessionEnded
+from chatd.transport.hooks import DONE, HookResult
 from chatd.wire.messages import Message
 
 __all__ = ["ClientHooks"]
@@ -23,45 +23,45 @@ class ClientHooks:
 
     log = Logger()
 
-    def established(self) -> Awaitable[None] | None:
+    def established(self) -> HookResult:
         """Act on the beginning: the server has welcomed this client, and it is in its rooms."""
-        return None
+        return DONE
 
-    def ended(self, reason: SessionEnded) -> Awaitable[None] | None:
+    def ended(self, reason: SessionEnded) -> HookResult:
         """Act on the session's end; called exactly once, for any reason.
 
         Args:
             reason: The reason; `connection-lost` if neither side gave a reason.
         """
-        return None
+        return DONE
 
-    def message_received(self, message: Message, is_receipt: bool) -> Awaitable[None] | None:
+    def message_received(self, message: Message, is_receipt: bool) -> HookResult:
         """Act on a message.
 
         Args:
             message: The message.
             is_receipt: Whether it is the receipt of a message that this client sent.
         """
-        return None
+        return DONE
 
-    def event_received(self, event: dict[str, Any]) -> Awaitable[None] | None:
+    def event_received(self, event: dict[str, Any]) -> HookResult:
         """Act on an event from the server, such as `joined`; ignore it by default.
 
         Args:
             event: The EVENT's header; `event` is its name.
         """
-        return None
+        return DONE
 
-    def room_joined(self, joined: Joined) -> Awaitable[None] | None:
+    def room_joined(self, joined: Joined) -> HookResult:
         """Act on having joined a room: at the beginning of a session, and after `join`.
 
         Args:
             joined: The room's state. After a reconnect, its `recovered` tells whether the client
                 gets all messages that it missed.
         """
-        return None
+        return DONE
 
-    def error_received(self, error: RequestError) -> Awaitable[None] | None:
+    def error_received(self, error: RequestError) -> HookResult:
         """Act on an ERROR that answers no request of this client; log it by default."""
         self.log.warn("the server reported an error: {error}", error=error)
-        return None
+        return DONE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic
 
 from twisted.application.internet import backoffPolicy
 from twisted.application.service import Service
@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from chatd.client.client import ChatClient
+from chatd.client.client import ClientT
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import ChatClientFactory
 from chatd.client.milestone import Milestone
@@ -36,7 +36,7 @@ _STEADY_S = 10.0
 """Length of a session, in seconds, after which the backoff starts from the beginning."""
 
 
-class ChatClientService(Service, Sending):
+class ChatClientService(Service, Sending, Generic[ClientT]):
     """Keeps a client connected: reconnects, with backoff, whenever the connection is lost.
 
     Use it like `twisted.application.internet.ClientService`. Here an attempt succeeds only when the
@@ -74,10 +74,10 @@ class ChatClientService(Service, Sending):
         self,
         reactor: Any,  # noqa: ANN401
         endpoint: str | IStreamClientEndpoint,
-        factory: ChatClientFactory,
+        factory: ChatClientFactory[ClientT],
         retry_policy: Callable[[int], float] | None = None,
     ) -> None:
-        self.client: ChatClient | None = None
+        self.client: ClientT | None = None
         self._reactor = reactor
         self._endpoint = client_endpoint(reactor, endpoint)
         self._factory = factory
@@ -85,10 +85,10 @@ class ChatClientService(Service, Sending):
         self._retry_policy = retry_policy or backoffPolicy()
         self._state: ServiceState = Stopped()
         self._failures = 0
-        self._waiters: list[tuple[Deferred[ChatClient], int | None]] = []
+        self._waiters: list[tuple[Deferred[ClientT], int | None]] = []
         self._gave_up: Milestone[SessionEnded | ConfigurationError] = Milestone()
 
-    def whenConnected(self, failAfterFailures: int | None = None) -> Deferred[ChatClient]:
+    def whenConnected(self, failAfterFailures: int | None = None) -> Deferred[ClientT]:
         """Wait for a client whose session is active.
 
         Args:
@@ -101,12 +101,12 @@ class ChatClientService(Service, Sending):
             back, with `ConfigurationError` if no attempt can succeed, and with `CancelledError` if
             the service stops first.
         """
-        state = self._state
-        if isinstance(state, Connected) and state.client.is_active:
-            return succeed(state.client)
+        state, client = self._state, self.client
+        if isinstance(state, Connected) and client is not None and client.is_active:
+            return succeed(client)
         if isinstance(state, GivenUp):
             return fail(state.again())
-        waiting: Deferred[ChatClient] = Deferred()
+        waiting: Deferred[ClientT] = Deferred()
         self._waiters.append((waiting, failAfterFailures))
         return waiting
 
@@ -138,7 +138,7 @@ class ChatClientService(Service, Sending):
         """See `Sending`; the next session may begin with another room."""
         return None if self.client is None else self.client.room
 
-    def __aiter__(self) -> ChatClientService:
+    def __aiter__(self) -> ChatClientService[ClientT]:
         return self
 
     async def __anext__(self) -> Message:
@@ -190,11 +190,11 @@ class ChatClientService(Service, Sending):
         )
         attempt.callback(None)
 
-    def _connected(self, client: ChatClient) -> Deferred[ChatClient]:
+    def _connected(self, client: ClientT) -> Deferred[ClientT]:
         self.client = client
         return client.when_established()
 
-    def _established(self, client: ChatClient, connecting: Connecting) -> None:
+    def _established(self, client: ClientT, connecting: Connecting) -> None:
         connected = Connected(client, self._reactor.seconds())
         self._enter(connected)
         self.log.info("connected as {name}", name=client.name)
@@ -248,6 +248,6 @@ class ChatClientService(Service, Sending):
         self._factory.progress.close(end)
         self._gave_up.reach(given_up.again)
 
-    def _take_waiters(self) -> list[Deferred[ChatClient]]:
+    def _take_waiters(self) -> list[Deferred[ClientT]]:
         waiters, self._waiters = self._waiters, []
         return [waiter for waiter, _ in waiters]

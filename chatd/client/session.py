@@ -68,6 +68,7 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         factory: The factory that built it.
         name: The name that the server gave this client.
         room: The first room that this client is in, if any.
+        heartbeats: How many of the server's pings this client has answered.
     """
 
     log = Logger()
@@ -80,6 +81,7 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         self.factory = factory
         self.name = ""
         self.room: str | None = None
+        self.heartbeats = 0
         self._answers = PendingAnswers(factory.progress)
         self._established: Milestone[None] = Milestone()
         self._ended: Milestone[SessionEnded] = Milestone()
@@ -108,7 +110,10 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
             self.factory.add(self)
             resumed = Deferred.fromCoroutine(self._resume(event.rooms))
             resumed.addCallbacks(lambda _: self._ready(), self._not_resumed)
-        elif isinstance(event, PingReceived | RequestFaulted):
+        elif isinstance(event, PingReceived):
+            self.heartbeats += 1
+            self.connection.answer(event)
+        elif isinstance(event, RequestFaulted):
             self.connection.answer(event)
         elif isinstance(event, PongReceived):
             self._answers.take_pong(event.n, self._clock.seconds())

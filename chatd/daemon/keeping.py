@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
@@ -29,7 +31,9 @@ class KeepingService(Service):
 
     log = Logger()
 
-    def __init__(self, clock: IReactorTime, factory: ChatFactory, ban_file: BanFile | None) -> None:
+    def __init__(
+        self, clock: IReactorTime, factory: ChatFactory[Any], ban_file: BanFile | None
+    ) -> None:
         self._factory = factory
         self._ban_file = ban_file
         self._loop = looping_call(clock, self._expire)

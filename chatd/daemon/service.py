@@ -60,7 +60,7 @@ class ChatService(MultiService):
     def __init__(
         self,
         reactor: Any,  # noqa: ANN401
-        factory: ChatFactory,
+        factory: ChatFactory[Any],
         endpoints: Sequence[str] | str = DEFAULT_ENDPOINT,
         *,
         ban_file: BanFile | None = None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.address import IPv4Address, IPv6Address
@@ -44,7 +45,7 @@ class ListeningService(Service):
         clock: IReactorTime,
         description: str,
         endpoint: IStreamServerEndpoint,
-        factory: ChatFactory,
+        factory: ChatFactory[Any],
         ended: Callable[[], None] = lambda: None,
     ) -> None:
         self.has_ended = False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
-from typing import ClassVar
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, get_args, get_origin
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IAddress, IReactorTime
@@ -19,9 +19,10 @@ from chatd.server.engine import Engine
 from chatd.server.keyring import Keyring
 from chatd.server.limits import Limits
 from chatd.server.protocol import ServerProtocol
-from chatd.server.session import Session
+from chatd.server.session import Session, SessionT
 from chatd.storage.interface import IMessageStore
 from chatd.storage.memory import MemoryStore
+from chatd.transport.hooks import DONE, HookResult
 from chatd.wire.codec import Codec
 from chatd.wire.envelope import MAX_CONTENT
 from chatd.wire.messages import Message
@@ -34,10 +35,11 @@ GRACE_S = 10.0
 """Seconds that a shutdown may take, unless the operator sets another time."""
 
 
-class ChatFactory(Factory):
+class ChatFactory(Factory, Generic[SessionT]):
     """A chat server: it builds the protocol for each connection, and holds the sessions.
 
-    Override `message_received` to build another message service on the same sessions.
+    Override `message_received` to build another message service on the same sessions. For a session
+    class of your own, subclass `ChatFactory[YourSession]`; otherwise, subclass `ChatFactory`.
 
     Args:
         clock: The reactor, or a test's clock.
@@ -66,11 +68,25 @@ class ChatFactory(Factory):
         ConfigurationError: The key does not have 32 bytes, or a number is out of its range.
     """
 
-    session_class: ClassVar[type[Session]] = Session
-    """The class of each client's session: `Session` or a subclass."""
+    session_class: type[SessionT] = Session  # type: ignore[assignment]  # the type's default
+    """The class of each client's session: that of `ChatFactory[YourSession]`, or `Session`."""
 
     log = Logger()
     noisy = False  # Twisted's own log lines at start and stop
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401
+        """Make sessions of the class that `ChatFactory[YourSession]` names."""
+        super().__init_subclass__(**kwargs)
+        if "session_class" in vars(cls):
+            return
+        for base in vars(cls).get("__orig_bases__", ()):
+            origin, given = get_origin(base), get_args(base)
+            if not isinstance(origin, type) or not issubclass(origin, ChatFactory):
+                continue
+            if len(given) == 1 and isinstance(given[0], type):
+                cls.session_class = given[0]
+            elif not any(isinstance(each, TypeVar) for each in given):
+                raise TypeError(f"{cls.__name__} must set session_class: its base is {base}")
 
     def __init__(  # noqa: PLR0913  (each is one of the operator's settings, with a default)
         self,
@@ -95,7 +111,7 @@ class ChatFactory(Factory):
         self.bans = bans
         self._keyring = Keyring(key, max_content)
         self._unproven_operators = policy.operators if accounts is None else ()
-        self.engine: Engine[Session] = Engine(
+        self.engine: Engine[SessionT] = Engine(
             clock,
             self._keyring,
             heartbeat_s=heartbeat_s,
@@ -124,9 +140,7 @@ class ChatFactory(Factory):
 
     # Override these
 
-    def message_received(
-        self, session: Session, message: Message
-    ) -> Awaitable[None] | Deferred[None] | None:
+    def message_received(self, session: SessionT, message: Message) -> HookResult:
         """Act on a MESSAGE; by default, deliver it to everyone in its room.
 
         Publish the message, reply to it or raise `RequestError`: the client's `send` waits for an
@@ -144,15 +158,17 @@ class ChatFactory(Factory):
                 Any other exception is logged, and the client gets `internal-error`.
         """
         self.publish(session, message)
-        return None
+        return DONE
 
-    def command_received(
-        self, session: Session, command: Message
-    ) -> Awaitable[None] | Deferred[None] | None:
-        """Act on a COMMAND, whose header is a dictionary; may be `async` like `message_received`.
+    def command_received(self, session: SessionT, command: Message) -> HookResult:
+        """Act on a COMMAND; may be `async` like `message_received`.
 
-        By default, run the commands of `chatd.chat.commands`. Answer commands of your own with
+        By default, run chatd's own commands. Answer commands of your own with
         `Session.send_result`, and call this method for all others.
+
+        Args:
+            session: The client's session.
+            command: Its `command` is the name of the command, its `fields` are the arguments.
 
         Raises:
             RequestError: `unknown-command`, or another reason for refusing the command.
@@ -162,7 +178,7 @@ class ChatFactory(Factory):
 
     # Call these
 
-    def publish(self, session: Session, message: Message) -> None:
+    def publish(self, session: SessionT, message: Message) -> None:
         """Deliver a session's message to everyone in its room, and the receipt to the sender.
 
         A message to a name goes to all sessions of the sender's name and of that name instead. The
@@ -208,7 +224,7 @@ class ChatFactory(Factory):
         self.codec.encode(message)  # a message that cannot be sent must not take a place
         return Deferred.fromCoroutine(self.engine.speaker.say(room, message))
 
-    def when_active(self, name: str) -> Deferred[Session]:
+    def when_active(self, name: str) -> Deferred[SessionT]:
         """Wait for a client.
 
         Args:

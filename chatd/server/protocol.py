@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
@@ -39,7 +39,7 @@ class ServerProtocol(SessionProtocol):
 
     log = Logger()
 
-    def __init__(self, factory: ChatFactory) -> None:
+    def __init__(self, factory: ChatFactory[Any]) -> None:
         super().__init__(factory)
         self._in_work = InWork(factory.limits)
         self._pace = Pace(factory.clock, factory.limits)

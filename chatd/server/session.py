@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from chatd.errors import ErrorCode, SessionEnded
 from chatd.server.served import ServedMember
+from chatd.transport.hooks import DONE, HookResult
 from chatd.transport.streams import peer_of
 from chatd.wire.messages import Message, MessageType
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
+    from typing_extensions import TypeVar  # no dependency: type checkers know it
 
     from chatd.server.factory import ChatFactory
     from chatd.server.sessionprotocol import SessionProtocol
 
-__all__ = ["Session"]
+else:
+    from typing import TypeVar
+
+__all__ = ["Session", "SessionT"]
 
 
 class Session(ServedMember):
     """A client's session on the server, from the welcome to the end.
 
-    Subclass it to keep more data with a session, or to act on its beginning and end. Set the
-    `session_class` of your factory to the subclass.
+    Subclass it to keep more data with a session, or to act on its beginning and end. A subclass of
+    `ChatFactory[YourSession]` makes sessions of that class.
+
+    To use your factory's own attributes in the subclass, annotate its `factory`::
+
+        class YourSession(chatd.Session):
+            factory: YourFactory
 
     Attributes:
         id: The session's UUID.
@@ -50,17 +59,17 @@ class Session(ServedMember):
 
     # Override these
 
-    def established(self) -> Awaitable[None] | None:
+    def established(self) -> HookResult:
         """Act on the beginning of the session, after the welcome. May be `async`."""
-        return None
+        return DONE
 
-    def ended(self, reason: SessionEnded) -> Awaitable[None] | None:
+    def ended(self, reason: SessionEnded) -> HookResult:
         """Act on the end of the session, for any reason; called exactly once. May be `async`.
 
         Args:
             reason: The reason, with its `code`; `connection-lost` if neither side sent a reason.
         """
-        return None
+        return DONE
 
     # Call these
 
@@ -70,7 +79,7 @@ class Session(ServedMember):
         return self.protocol.connection.is_established
 
     @property
-    def factory(self) -> ChatFactory:
+    def factory(self) -> ChatFactory[Any]:
         """The session's factory."""
         return self.protocol.factory
 
@@ -145,3 +154,9 @@ class Session(ServedMember):
         if end is not None:
             raise end.again()
         self.answers.then(lambda: self.protocol.send_frame(frame))
+
+
+if TYPE_CHECKING:
+    SessionT = TypeVar("SessionT", bound=Session, default=Session)
+else:  # Python 3.10 to 3.12 have no defaults
+    SessionT = TypeVar("SessionT", bound=Session)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
@@ -39,11 +39,11 @@ class SessionProtocol(ChatProtocol):
     _session_log = SessionLog()
     connection: ServerConnection
 
-    def __init__(self, factory: ChatFactory) -> None:
+    def __init__(self, factory: ChatFactory[Any]) -> None:
         # One message of any allowed size may wait on top of `max_waiting`.
         max_pending = factory.limits.max_waiting + factory.codec.max_frame
         super().__init__(None, factory.engine.turn, factory.clock, max_pending)
-        self.factory: ChatFactory = factory
+        self.factory: ChatFactory[Any] = factory
         self.session: Session | None = None
         self._engine = factory.engine
         self._address = LOCAL

@@ -4,18 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-__all__ = ["FAILED", "Hook", "call_hook", "start", "wait"]
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+__all__ = ["DONE", "FAILED", "Done", "Hook", "HookResult", "call_hook", "start", "wait"]
 
 FAILED = "the server failed; see its log"
 """The text for a client after an exception that was not raised on purpose."""
 
 T = TypeVar("T")
 Hook = Callable[..., "Awaitable[None] | Deferred[None] | None"]
+HookResult: TypeAlias = "Awaitable[None] | Any"
+"""What an overridable method returns: None if it is plain, an awaitable if it is `async`.
+
+No type includes None and can be awaited. `Any` allows both: None as the result of an override, and
+`await super().message_received(...)` in an `async` override.
+"""
+
+
+class Done:
+    """The result of a plain method that an `async` override may await; its work is done."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        yield from ()
+
+
+DONE = Done()
+"""What the library's own plain hooks return; it costs no more than None."""
 
 
 def call_hook(
@@ -34,7 +56,7 @@ def call_hook(
     """
     try:
         result = hook(*args)
-        if result is None:
+        if result is None or result is DONE:
             return None
         deferred = result if isinstance(result, Deferred) else start(result)
     except Exception:

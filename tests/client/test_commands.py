@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from chatd.client.client import ChatClient
 from chatd.client.results import BanInfo, Joined, PersonInfo, RoomInfo
+from chatd.errors import SessionRefused
 from tests.client.cases import CommandsCase
 
 LONG = "x" * 50
@@ -247,8 +248,9 @@ class OperatorTests(CommandsCase):
         ended = self.bob.when_ended()
         self.assertEqual(self.result(self.alice.ban("bob")), 1)
         self.assertEqual(self.successResultOf(ended).code, "banned")
-        refused = self.server.connect("bob")
-        self.assertEqual(refused.connection.end_reason.code, "banned")
+        with self.assertRaises(SessionRefused) as refused:
+            self.server.connect("bob")
+        self.assertEqual(refused.exception.code, "banned")
         self.assertIsNone(self.result(self.alice.unban("bob")))
         self.assertTrue(self.server.connect("bob").is_active)
         self.assertEqual(self.error(self.alice.unban("bob")), "bad-request")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
 
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -10,26 +10,17 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.client import ChatClient
 from chatd.client.hooks import ClientHooks
 from chatd.client.results import Joined
-from chatd.errors import RequestError, SessionEnded
-from chatd.testing import MemoryServer
+from chatd.errors import RequestError, SessionEnded, SessionRefused
+from chatd.transport.hooks import DONE
 from chatd.wire.messages import Error, Message, MessageType
 from tests.client.cases import ClientCase
-
-C = TypeVar("C", bound=ChatClient)
-
-
-def connected(server: MemoryServer, name: str, kind: type[C]) -> C:
-    """Connect a client of a class."""
-    client = server.connect(name, protocol=kind)
-    assert isinstance(client, kind)
-    return client
 
 
 class DefaultTests(SynchronousTestCase):
     """The default hooks."""
 
     def test_nothing(self) -> None:
-        """They do nothing, and return no awaitable."""
+        """They do nothing, which an `async` override may await."""
         hooks = ClientHooks()
         end = SessionEnded("goodbye", "the client is leaving")
         for told in (
@@ -39,12 +30,12 @@ class DefaultTests(SynchronousTestCase):
             hooks.event_received({"event": "eclipse"}),
             hooks.room_joined(Joined(room="r", epoch="e", seq=1)),
         ):
-            self.assertIsNone(told)
+            self.assertIs(told, DONE)
 
     def test_error(self) -> None:
         """An error is logged."""
         with capturedLogs() as events:
-            self.assertIsNone(ClientHooks().error_received(RequestError("bad-day", "no")))
+            self.assertIs(ClientHooks().error_received(RequestError("bad-day", "no")), DONE)
         self.assertEqual(
             [formatEvent(event) for event in events], ["the server reported an error: bad-day: no"]
         )
@@ -72,7 +63,7 @@ class OverridingTests(ClientCase):
 
     def test_message_received(self) -> None:
         """It gets all messages, and learns which are receipts."""
-        carol = connected(self.server, "carol", OverridingClient)
+        carol = self.server.connect("carol", protocol=OverridingClient)
         carol.send("mine")
         self.bob.send("another's")
         self.pump()
@@ -80,13 +71,13 @@ class OverridingTests(ClientCase):
 
     def test_event_received(self) -> None:
         """It gets the server's events."""
-        carol = connected(self.server, "carol", OverridingClient)
+        carol = self.server.connect("carol", protocol=OverridingClient)
         self.server.connect("dave")
         self.assertEqual(carol.told, [{"event": "joined", "room": "lobby", "name": "dave"}])
 
     def test_error_received(self) -> None:
         """It gets an ERROR that answers no request."""
-        carol = connected(self.server, "carol", OverridingClient)
+        carol = self.server.connect("carol", protocol=OverridingClient)
         self.tell(carol, Message(MessageType.ERROR, Error(code="bad-day", ref="what")))
         self.assertEqual(carol.told, ["bad-day"])
 
@@ -114,7 +105,7 @@ class FailingClientTests(ClientCase):
 
     def test_message_received_fails(self) -> None:
         """A hook's failure is logged; the receipt comes, and the session goes on."""
-        client = connected(self.server, "carol", FailingClient)
+        client = self.server.connect("carol", protocol=FailingClient)
         sending = client.send("hello")
         self.pump()
         self.assertEqual(self.successResultOf(sending).text, "hello")
@@ -123,7 +114,7 @@ class FailingClientTests(ClientCase):
 
     def test_async_fails(self) -> None:
         """So is the failure of an async hook."""
-        client = connected(self.server, "carol", FailingClient)
+        client = self.server.connect("carol", protocol=FailingClient)
         self.server.connect("dave")
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
         self.assertTrue(client.is_active)
@@ -146,7 +137,7 @@ class HookTests(ClientCase):
 
     def test_beginning_and_end(self) -> None:
         """Each of the two is called once."""
-        client = connected(self.server, "carol", RememberingClient)
+        client = self.server.connect("carol", protocol=RememberingClient)
         self.assertEqual(client.told, ("carol is in lobby",))
         client.disconnect()
         self.pump()
@@ -154,5 +145,13 @@ class HookTests(ClientCase):
 
     def test_refused(self) -> None:
         """A refused client only gets the end."""
-        client = connected(self.server, "alice", RememberingClient)
-        self.assertEqual(client.told, ("name-taken",))
+        made: list[RememberingClient] = []
+
+        class RefusedClient(RememberingClient):
+            def __init__(self, *args: Any) -> None:
+                super().__init__(*args)
+                made.append(self)
+
+        with self.assertRaises(SessionRefused):
+            self.server.connect("alice", protocol=RefusedClient)
+        self.assertEqual([client.told for client in made], [("name-taken",)])

@@ -8,7 +8,7 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.client import ChatClient
-from chatd.errors import ConfigurationError
+from chatd.errors import ConfigurationError, SessionRefused
 from chatd.server.keyring import Keyring
 from chatd.testing import MemoryServer
 from chatd.wire.codec import Codec
@@ -81,8 +81,9 @@ class UseKeyTests(SynchronousTestCase):
         """New clients need the new key."""
         self.server.connect("alice")
         self.server.factory.use_key(OTHER_KEY)
-        late = self.server.connect("bob", key=KEY)
-        self.assertEqual(late.connection.end_reason.code, "wrong-key")
+        with self.assertRaises(SessionRefused) as late:
+            self.server.connect("bob", key=KEY)
+        self.assertEqual(late.exception.code, "wrong-key")
         self.assertTrue(self.server.connect("cat", key=OTHER_KEY).connection.is_established)
 
     def test_everything_else(self) -> None:

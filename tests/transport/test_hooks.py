@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.transport.hooks import call_hook, start
+from chatd.transport.hooks import DONE, call_hook, start
 
 
 class HookTests(SynchronousTestCase):
@@ -41,6 +41,16 @@ class PlainHookTests(HookTests):
         """The hook gets its arguments, and there is nothing to wait for."""
         self.assertIsNone(self.call(lambda *args: self.steps.extend(args), 1, "two"))
         self.assertEqual(self.steps, [1, "two"])
+        self.assertEqual(self.failures, [])
+
+    def test_result_of_a_plain_default(self) -> None:
+        """A plain method of the library and an `async` override that awaits it both are done."""
+
+        async def override() -> None:
+            await DONE
+
+        self.assertIsNone(self.call(lambda: DONE))
+        self.assertIsNone(self.call(override))
         self.assertEqual(self.failures, [])
 
     def test_failure_is_told(self) -> None:
