@@ -3,6 +3,7 @@
 The public names are here; everything else may change.
 
 - `connect`, `ChatClient`, `ChatClientService`, `ChatClientFactory`: talk to a server.
+- `asyncio_reactor`: the reactor of a program that runs under asyncio.
 - `ChatFactory`, `Session`: subclass the factory to write a server. `ChatService` runs a server;
   `Policy` has the operator's settings, `Limits` the limits for peers.
 - `IMessageStore`: the interface of message stores; `MemoryStore` and `SqliteStore` (with
@@ -44,6 +45,7 @@ from chatd.storage.memory import MemoryStore
 from chatd.storage.runner import StoreThread
 from chatd.storage.sqlite.store import SqliteStore
 from chatd.storage.values import Durability, Retention
+from chatd.transport.eventloop import asyncio_reactor
 from chatd.wire.codec import Codec
 from chatd.wire.messages import Message, MessageType
 
@@ -82,6 +84,7 @@ __all__ = [
     "StoreThread",
     "WireError",
     "__version__",
+    "asyncio_reactor",
     "connect",
     "generate_key",
     "load_key",

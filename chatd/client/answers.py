@@ -8,6 +8,7 @@ from twisted.internet.defer import Deferred
 
 from chatd.client.progress import Progress
 from chatd.errors import LocalProtocolError, SessionEnded
+from chatd.transport.promise import Promise
 from chatd.wire.messages import MAX_ID, Message
 
 __all__ = ["PendingAnswers"]
@@ -62,7 +63,7 @@ class PendingAnswers:
             The Deferred that fires with the answer.
         """
         if answer is None:
-            answer = Deferred(lambda _: self.forget(id))
+            answer = Promise(lambda _: self.forget(id))
         waiting: dict[str, Deferred[Any]] = self._results if is_command else self._receipts
         waiting[id] = answer
         return answer
@@ -111,7 +112,7 @@ class PendingAnswers:
         Returns:
             A Deferred that fires with the seconds from `now` to the pong.
         """
-        pong: Deferred[float] = Deferred()
+        pong: Deferred[float] = Promise()
         self._pings[n] = pong, now
         return pong
 

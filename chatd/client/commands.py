@@ -16,6 +16,7 @@ from chatd.client.historycommands import HistoryCommands
 from chatd.client.progress import Progress
 from chatd.client.results import BanInfo, Conversation, Joined, PersonInfo, RoomInfo
 from chatd.errors import ErrorCode, RequestError
+from chatd.transport.promise import promised
 
 __all__ = ["ClientCommands"]
 
@@ -231,7 +232,7 @@ class ClientCommands(HistoryCommands):
         def items_of(result: dict[str, Any]) -> list[T]:
             return _convert(result.get(field), list[item_type])  # type: ignore[valid-type]
 
-        return Deferred.fromCoroutine(self._list_all(command, items_of, fields))
+        return promised(Deferred.fromCoroutine(self._list_all(command, items_of, fields)))
 
     async def _list_all(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ from chatd.client.client import ChatClient, ClientT
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import ChatClientFactory
 from chatd.errors import SessionEnded
+from chatd.transport.promise import promised
 
 __all__ = ["connect"]
 
@@ -28,8 +30,10 @@ async def connect(
 ) -> ClientT:
     """Connect to a server and wait for its welcome.
 
+    Coroutines of Twisted and of asyncio can await this, and all that the client returns.
+
     Args:
-        reactor: The reactor.
+        reactor: The reactor; in an asyncio program, that of `asyncio_reactor`.
         endpoint: An endpoint, such as a `twisted.internet.endpoints.ProcessEndpoint`, or a string
             such as `tcp:localhost:9999` or `unix:/run/chat.sock`.
         key: The shared key, 32 bytes, or None for none; see `chatd.load_key`.
@@ -47,6 +51,7 @@ async def connect(
             endpoint can succeed.
         twisted.internet.error.ConnectError: No server listens there, or none answers in time.
         OSError: There is no such host, or the program of a process cannot be run.
+        LocalProtocolError: asyncio awaits this, but the reactor does not run in its event loop.
         SessionRefused: The server refused this client; its `code` says why.
         SessionEnded: The session ended before it was established.
     """
@@ -54,12 +59,12 @@ async def connect(
     factory = ChatClientFactory(
         reactor, key=key, name=name, password=password, rooms=rooms, protocol=protocol
     )
-    client = cast(ClientT, await there.connect(factory))
+    client = cast(ClientT, await promised(there.connect(factory), reactor))
     try:
         return await client.when_established()
     except SessionEnded:
         await client.when_ended()  # so that nothing is left open
         raise
-    except CancelledError:
+    except (CancelledError, asyncio.CancelledError):
         client.disconnect()
         raise

@@ -7,6 +7,7 @@ from collections import deque
 from twisted.internet.defer import Deferred
 
 from chatd.errors import SessionEnded
+from chatd.transport.promise import Promise
 from chatd.wire.messages import Message
 
 __all__ = ["MAX_UNREAD", "Inbox"]
@@ -70,7 +71,7 @@ class Inbox:
                     raise StopAsyncIteration
                 raise self._end_reason.again()
             if self._taker is None or self._taker.called:  # called: that wait was cancelled
-                self._taker = Deferred()
+                self._taker = Promise()
             await self._taker
         message = self._messages.popleft()
         self._bytes -= _size(message)

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from twisted.internet.defer import Deferred
 
 from chatd.errors import SessionEnded
+from chatd.transport.promise import Promise
 
 __all__ = ["Milestone"]
 
@@ -28,7 +29,7 @@ class Milestone(Generic[T]):
 
     def wait(self) -> Deferred[T]:
         """Return a Deferred that fires when the event happens, at once if it has happened."""
-        waiting: Deferred[T] = Deferred()
+        waiting: Deferred[T] = Promise()
         if self._outcome is None:
             self._waiting.append(waiting)
         else:

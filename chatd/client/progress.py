@@ -14,6 +14,7 @@ from twisted.internet.defer import Deferred
 from chatd.chat.names import fold
 from chatd.client.inbox import Inbox
 from chatd.errors import LocalProtocolError, SessionEnded
+from chatd.transport.promise import Promise
 from chatd.wire.messages import Message
 
 __all__ = ["MAX_DIRECT", "MAX_UNCONFIRMED", "Position", "Progress", "Unconfirmed"]
@@ -189,7 +190,7 @@ class Progress:
         def forget(_: object) -> None:
             self.unconfirmed.pop(id, None)
 
-        kept = self.unconfirmed[id] = Unconfirmed(message, Deferred(forget))
+        kept = self.unconfirmed[id] = Unconfirmed(message, Promise(forget))
         return kept.answer
 
     def close(self, end: SessionEnded) -> None:

@@ -27,6 +27,7 @@ from chatd.client.servicestates import (
     check_follows,
 )
 from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
+from chatd.transport.promise import Promise, promised
 from chatd.wire.messages import Message
 
 __all__ = ["ChatClientService"]
@@ -106,7 +107,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             return succeed(client)
         if isinstance(state, GivenUp):
             return fail(state.again())
-        waiting: Deferred[ClientT] = Deferred()
+        waiting: Deferred[ClientT] = Promise(reactor=self._reactor)
         self._waiters.append((waiting, failAfterFailures))
         return waiting
 
@@ -168,7 +169,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         for waiter in self._take_waiters():
             waiter.errback(CancelledError())
         gone: Deferred[Any] = succeed(None) if self.client is None else self.client.disconnect()
-        return gone.addCallback(lambda _: self._gone())
+        return promised(gone.addCallback(lambda _: self._gone()))
 
     def _gone(self) -> None:
         if not self.running:  # otherwise it was started again meanwhile

@@ -24,6 +24,7 @@ from chatd.listening.certificates import Certificates
 from chatd.listening.endpoints import server_endpoint
 from chatd.listening.service import ListeningService
 from chatd.server.factory import GRACE_S, ChatFactory
+from chatd.transport.promise import promised
 
 __all__ = ["ChatService"]
 
@@ -140,7 +141,7 @@ class ChatService(MultiService):
         Returns:
             A Deferred that fires with None when all of that is done.
         """
-        return Deferred.fromCoroutine(self._stop(maybeDeferred(super().stopService)))
+        return promised(Deferred.fromCoroutine(self._stop(maybeDeferred(super().stopService))))
 
     async def _stop(self, stopped_listening: Deferred[Any]) -> None:
         """Take each step, also if an earlier step failed."""

@@ -23,6 +23,7 @@ from chatd.server.session import Session, SessionT
 from chatd.storage.interface import IMessageStore
 from chatd.storage.memory import MemoryStore
 from chatd.transport.hooks import DONE, HookResult
+from chatd.transport.promise import promised
 from chatd.wire.codec import Codec
 from chatd.wire.envelope import MAX_CONTENT
 from chatd.wire.messages import Message
@@ -222,7 +223,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         """
         message = Message.chat(content, id=id, content_type=content_type)
         self.codec.encode(message)  # a message that cannot be sent must not take a place
-        return Deferred.fromCoroutine(self.engine.speaker.say(room, message))
+        return promised(Deferred.fromCoroutine(self.engine.speaker.say(room, message)))
 
     def when_active(self, name: str) -> Deferred[SessionT]:
         """Wait for a client.
@@ -265,7 +266,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         """
         end = SessionEnded(ErrorCode.SHUTTING_DOWN, "the server is shutting down", retry=True)
         self.engine.registry.close(end)
-        return self.engine.shutdown.begin(end, grace_s)
+        return promised(self.engine.shutdown.begin(end, grace_s))
 
     def cut_off(self) -> None:
         """If the server is shutting down, abort all connections and stop waiting."""

@@ -15,6 +15,7 @@ from chatd.errors import SessionEnded
 from chatd.server.connections import Closable, Connections
 from chatd.server.served import S
 from chatd.transport.heartbeat import HeartbeatWheel
+from chatd.transport.promise import Promise
 
 __all__ = ["SessionRegistry"]
 
@@ -75,7 +76,7 @@ class SessionRegistry(Generic[S]):
         for session in self.sessions.values():
             if session.key == key and session.id in self._active:
                 return succeed(session)
-        waiter: Deferred[S] = Deferred(lambda _: self._forget(key, waiter))
+        waiter: Deferred[S] = Promise(lambda _: self._forget(key, waiter))
         self._waiting.setdefault(key, []).append(waiter)
         return waiter
 

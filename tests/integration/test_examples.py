@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -103,6 +106,45 @@ def test_over_process():
     output, errors, status = run(sys.executable, EXAMPLES / "over_process.py")
     assert (status, errors) == (0, "")
     assert output == "message 1 in lobby is confirmed\nthe session ended: goodbye\n"
+
+
+def test_web_hook(endpoint):
+    """A POST becomes a message, anything else is refused, and Ctrl+C ends the program."""
+    with (
+        running("moderated_server.py", endpoint, "listening on"),
+        subprocess.Popen(
+            [sys.executable, str(EXAMPLES / "web_hook.py"), endpoint, "0"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as hook,
+    ):
+        address = f"http://127.0.0.1:{hook.stdout.readline().split()[-1]}/"
+        answers = [posted(address, each) for each in (b"build 512 is done", b"a spoiler", None)]
+        hook.send_signal(signal.SIGINT)
+        assert hook.communicate(timeout=TIMEOUT_S) == ("", "")
+    assert re.fullmatch(r"200 message \d+ in lobby\n", answers[0])
+    assert answers[1:] == ["503 moderated: no spoilers, please\n", "400 POST a text\n"]
+
+
+def posted(address, body):
+    """POST a body, or GET if there is none, and return the answer with its status."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(address, data=body, timeout=TIMEOUT_S) as answer:
+            return f"{answer.status} {answer.read().decode()}"
+    except urllib.error.HTTPError as error:
+        with error:
+            return f"{error.code} {error.read().decode()}"
+
+
+def test_web_hook_without_a_server(tmp_path):
+    """The asyncio program says in one line that there is no server."""
+    endpoint = f"unix:{tmp_path}/none"
+    output, errors, status = run(sys.executable, EXAMPLES / "web_hook.py", endpoint, "0")
+    assert (output, status) == ("", 1)
+    assert errors.startswith("web_hook.py: An error occurred while connecting")
+    assert errors.count("\n") == 1
 
 
 def test_every_example_is_listed():

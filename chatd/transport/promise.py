@@ -1,0 +1,88 @@
+"""`Promise`: a Deferred that coroutines of Twisted and of asyncio can await.
+
+A coroutine is driven by Twisted (`Deferred.fromCoroutine`) or by an asyncio task, and no function
+can tell by which. But a task refuses a Deferred: it raises a RuntimeError where the coroutine waits
+("Task got bad yield"). A promise takes this as the sign, and waits as an `asyncio.Future` instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from chatd.errors import LocalProtocolError
+
+__all__ = ["Promise", "promised"]
+
+T = TypeVar("T")
+
+
+class Promise(Deferred[T]):
+    """A Deferred that coroutines of Twisted and of asyncio can await.
+
+    Args:
+        canceller: See `Deferred`.
+        reactor: The reactor whose work it waits for, if known: asyncio can only wait for a reactor
+            that runs in its own event loop.
+    """
+
+    def __init__(
+        self, canceller: Callable[[Deferred[Any]], None] | None = None, reactor: object = None
+    ) -> None:
+        super().__init__(canceller)
+        self._reactor = reactor
+
+    def __iter__(self) -> Generator[Any, None, T]:
+        try:
+            return (yield from super().__iter__())
+        except (RuntimeError, asyncio.CancelledError) as error:
+            if self._has_failed_with(error):
+                raise
+            if isinstance(error, asyncio.CancelledError):  # before the task refused this Deferred
+                self.asFuture(asyncio.get_running_loop()).cancel()
+                raise
+        loop = asyncio.get_running_loop()
+        future = self.asFuture(loop)
+        if not runs_in(self._reactor, loop):
+            future.cancel()
+            raise LocalProtocolError(
+                "asyncio waits for a reactor that does not run in its event loop; use the reactor "
+                "of `async with chatd.asyncio_reactor() as reactor:`"
+            )
+        return (yield from future)
+
+    __await__ = __iter__
+
+    def _has_failed_with(self, error: BaseException) -> bool:
+        result = getattr(self, "result", None)
+        return isinstance(result, Failure) and result.value is error
+
+
+def promised(waiting: Deferred[T], reactor: object = None) -> Promise[T]:
+    """Return a promise of the result of a Deferred; cancelling it cancels the Deferred.
+
+    Args:
+        waiting: The Deferred, or the result of `Deferred.fromCoroutine`.
+        reactor: See `Promise`.
+    """
+    promise: Promise[T] = Promise(lambda _: waiting.cancel(), reactor)
+
+    def fired(result: T | Failure) -> None:
+        if not promise.called:  # called: it was cancelled
+            promise.callback(result)
+
+    waiting.addBoth(fired)
+    return promise
+
+
+def runs_in(reactor: object, loop: asyncio.AbstractEventLoop) -> bool:
+    """Return whether a reactor runs in an event loop of asyncio; True if it is not known."""
+    if reactor is None:
+        return True
+    is_of_asyncio = isinstance(reactor, AsyncioSelectorReactor)
+    return is_of_asyncio and getattr(reactor, "_asyncioEventloop", loop) is loop

@@ -1,0 +1,152 @@
+"""Tests of chatd in programs under asyncio, each a process, as a process has one reactor."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from tests.fakes.pems import write_certificate
+
+TIMEOUT_S = 30
+
+SERVED = """
+import asyncio, sys
+import chatd
+from chatd.testing import running_server
+
+async def talk(endpoint, reactor):
+    async with await chatd.connect(reactor, endpoint, name="alice") as alice:
+        bob = await asyncio.wait_for(chatd.connect(reactor, endpoint, name="bob"), 10)
+        receipt, names = await asyncio.gather(alice.send("hello"), alice.who("lobby"))
+        assert (receipt.text, names) == ("hello", ["alice", "bob"])
+        async for message in bob:
+            assert message.text == "hello"
+            break
+        try:
+            await bob.command("dance")
+        except chatd.RequestError as error:
+            assert error.code == "unknown-command"
+        assert await bob.ping() >= 0
+        await bob.disconnect()
+
+async def serve_and_talk(sockets):
+    async with chatd.asyncio_reactor() as reactor:
+        factory = chatd.ChatFactory(reactor)
+        async with running_server(reactor, factory, sockets) as server:
+            await talk(server.endpoint, reactor)
+            assert (await factory.send_to_room("lobby", "bye")).text == "bye"
+"""
+
+
+def run(program, *arguments):
+    """Run a program to its end, with all checks of asyncio; return its status and its errors."""
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", SERVED + textwrap.dedent(program), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("sockets", ["tcp", "unix"])
+def test_client_and_server(sockets):
+    """A client and a server work under `asyncio.run`, also a second time in a process."""
+    program = """
+        for _ in range(2):
+            asyncio.run(serve_and_talk(sys.argv[1]))
+        assert "twisted.internet.reactor" not in sys.modules
+    """
+    assert run(program, sockets) == (0, "")
+
+
+def test_host_name():
+    """A host's name is looked up, which takes a thread."""
+    program = """
+        async def main():
+            async with chatd.asyncio_reactor() as reactor:
+                async with running_server(reactor, chatd.ChatFactory(reactor)) as server:
+                    await talk(server.endpoint.replace("127.0.0.1", "localhost"), reactor)
+
+        asyncio.run(main())
+    """
+    assert run(program) == (0, "")
+
+
+def test_tls(tmp_path):
+    """A session over TLS works, which needs Twisted's global reactor."""
+    write_certificate(tmp_path / "localhost.pem")
+    program = """
+        async def main(directory):
+            async with chatd.asyncio_reactor() as reactor:
+                factory = chatd.ChatFactory(reactor)
+                here = f"ssl:0:interface=127.0.0.1:privateKey={directory}/localhost.pem"
+                service = chatd.ChatService(reactor, factory, here)
+                service.startService()
+                port = service.listeners[0].port.getHost().port
+                await talk(f"tls:localhost:{port}:trustRoots={directory}", reactor)
+                await service.stopService()
+
+        asyncio.run(main(sys.argv[1]))
+    """
+    status, errors = run(program, str(tmp_path))
+    # Twisted reads certificates with functions that pyOpenSSL has deprecated.
+    assert (status, "Traceback" in errors) == (0, False), errors
+
+
+def test_wrong_reactor():
+    """With a reactor outside of the event loop, one line says what to use instead."""
+    program = """
+        from twisted.internet import reactor
+
+        asyncio.run(talk("tcp:127.0.0.1:9", reactor))
+    """
+    status, errors = run(program)
+    assert status == 1
+    assert errors.splitlines()[-1].endswith(
+        "asyncio waits for a reactor that does not run in its event loop; use the reactor of "
+        "`async with chatd.asyncio_reactor() as reactor:`"
+    )
+
+
+def test_under_the_asyncio_reactor():
+    """A program that Twisted's asyncio reactor runs has one reactor, which goes on."""
+    program = """
+        from twisted.internet import asyncioreactor
+
+        asyncioreactor.install()
+        from twisted.internet import reactor
+
+        async def main():
+            async with chatd.asyncio_reactor() as given:
+                assert given is reactor
+            async with running_server(reactor, chatd.ChatFactory(reactor), "unix") as server:
+                await talk(server.endpoint, reactor)
+
+        def begin():
+            task = asyncio.ensure_future(main())
+            task.add_done_callback(lambda done: (reactor.stop(), done.result()))
+
+        reactor.callWhenRunning(begin)
+        reactor.run()
+    """
+    assert run(program) == (0, "")
+
+
+def test_stopped_by_the_program():
+    """A program may stop the reactor itself; the event loop goes on."""
+    program = """
+        async def main():
+            async with chatd.asyncio_reactor() as reactor:
+                reactor.callLater(1000, print)
+                reactor.stop()
+                while reactor.running:
+                    await asyncio.sleep(0)
+
+        asyncio.run(main())
+    """
+    assert run(program) == (0, "")

@@ -1,0 +1,98 @@
+"""Tests of the reactor in asyncio's event loop, in this process; sockets are tested in others."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import twisted.internet
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import LocalProtocolError
+from chatd.transport.eventloop import asyncio_reactor
+
+REACTOR = "twisted.internet.reactor"
+
+
+class AsyncioReactorTests(SynchronousTestCase):
+    """A reactor for the time of a context."""
+
+    def setUp(self) -> None:
+        self.addCleanup(self.install, sys.modules.get(REACTOR))
+        self.install(None)
+
+    def install(self, reactor: Any) -> None:
+        """Have a reactor as Twisted's, in place of the test runner's; None for none."""
+        sys.modules.pop(REACTOR, None)
+        vars(twisted.internet).pop("reactor", None)
+        if reactor is not None:
+            sys.modules[REACTOR] = reactor
+            vars(twisted.internet)["reactor"] = reactor
+
+    def test_context(self) -> None:
+        """It runs, is Twisted's reactor meanwhile, and leaves nothing; it may begin again."""
+
+        async def main() -> None:
+            async with asyncio_reactor() as reactor:
+                self.assertIs(sys.modules[REACTOR], reactor)
+                self.assertTrue(reactor.running)
+                called = asyncio.get_running_loop().create_future()
+                reactor.callLater(0, called.set_result, 3)
+                self.assertEqual(await called, 3)
+                reactor.callLater(1000, called.set_result, 4)
+            self.assertFalse(reactor.running)
+            self.assertEqual(reactor.getDelayedCalls(), [])
+
+        for _ in range(2):
+            asyncio.run(main())
+            self.assertNotIn(REACTOR, sys.modules)
+            self.assertFalse(hasattr(twisted.internet, "reactor"))
+
+    def test_failure(self) -> None:
+        """It is closed if the context fails."""
+
+        async def main() -> None:
+            async with asyncio_reactor():
+                raise ValueError("no")
+
+        with self.assertRaises(ValueError):
+            asyncio.run(main())
+        self.assertNotIn(REACTOR, sys.modules)
+
+    def test_stopped(self) -> None:
+        """The program may stop it; the event loop goes on, and the context ends as always."""
+
+        async def main() -> None:
+            async with asyncio_reactor() as reactor:
+                reactor.stop()
+                while reactor.running:
+                    await asyncio.sleep(0)
+
+        asyncio.run(main())
+        self.assertNotIn(REACTOR, sys.modules)
+
+    def test_nested(self) -> None:
+        """Within a context, another gives the same reactor, and does not end it."""
+
+        async def main() -> None:
+            async with asyncio_reactor() as outer:
+                async with asyncio_reactor() as inner:
+                    self.assertIs(inner, outer)
+                self.assertTrue(outer.running)
+
+        asyncio.run(main())
+
+    def test_another_reactor(self) -> None:
+        """A program that has another reactor is told so."""
+        clock = Clock()
+        self.install(clock)
+
+        async def main() -> None:
+            async with asyncio_reactor():
+                self.fail("it must not begin")
+
+        with self.assertRaisesRegex(LocalProtocolError, "Twisted's reactor is Clock, which"):
+            asyncio.run(main())
+        self.assertIs(sys.modules[REACTOR], clock)

@@ -1,0 +1,183 @@
+"""Tests of the Deferred that coroutines of Twisted and of asyncio await."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import LocalProtocolError
+from chatd.transport.promise import Promise, promised, runs_in
+
+
+async def wait(promise: Awaitable[Any]) -> Any:
+    """Wait in a coroutine, whoever drives it."""
+    return await promise
+
+
+class TwistedTests(SynchronousTestCase):
+    """Twisted drives the coroutine, as with any Deferred."""
+
+    def setUp(self) -> None:
+        self.promise: Promise[int] = Promise()
+        self.waiting = Deferred.fromCoroutine(wait(self.promise))
+
+    def test_result(self) -> None:
+        """The coroutine gets the result."""
+        self.assertNoResult(self.waiting)
+        self.promise.callback(3)
+        self.assertEqual(self.successResultOf(self.waiting), 3)
+
+    def test_failure(self) -> None:
+        """The coroutine gets the failure, also one that a task could have raised."""
+        for error in (ValueError("no"), RuntimeError("no"), asyncio.CancelledError()):
+            self.setUp()
+            self.promise.errback(error)
+            self.assertIs(self.failureResultOf(self.waiting).value, error)
+
+    def test_cancel(self) -> None:
+        """Cancelling the coroutine cancels the promise."""
+        self.waiting.cancel()
+        self.failureResultOf(self.waiting, CancelledError)
+
+
+class AsyncioTests(SynchronousTestCase):
+    """An asyncio task drives the coroutine."""
+
+    def outcome_of(
+        self, promise: Promise[Any], act: Callable[[asyncio.Task[Any]], object], turns: int
+    ) -> Any:
+        """Wait in a task, act after some turns of the loop, and return the result or the error.
+
+        Args:
+            promise: What the task waits for.
+            act: Called with the task.
+            turns: After how many turns.
+        """
+
+        async def main() -> Any:
+            task = asyncio.ensure_future(wait(promise))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            act(task)
+            try:
+                return await task
+            except (Exception, asyncio.CancelledError) as error:
+                return error
+
+        return asyncio.run(main())
+
+    def test_result(self) -> None:
+        """The task gets the result whenever it comes, also before it refused the Deferred."""
+        for turns in range(5):
+            promise: Promise[int] = Promise()
+
+            def fire(_: object, promise: Promise[int] = promise) -> None:
+                promise.callback(3)
+
+            self.assertEqual(self.outcome_of(promise, fire, turns), 3)
+
+    def test_failure(self) -> None:
+        """The task gets the failure, also one like a task's refusal."""
+        for turns in range(5):
+            for error in (ValueError("no"), RuntimeError("Task got bad yield")):
+                promise: Promise[int] = Promise()
+
+                def fail(
+                    _: object, promise: Promise[int] = promise, error: Exception = error
+                ) -> None:
+                    promise.errback(error)
+
+                self.assertIs(self.outcome_of(promise, fail, turns), error)
+
+    def test_cancel(self) -> None:
+        """Cancelling the task cancels the promise, at any time."""
+        for turns in range(1, 5):
+            cancelled: list[object] = []
+            promise: Promise[int] = Promise(cancelled.append)
+            outcome = self.outcome_of(promise, asyncio.Task.cancel, turns)
+            self.assertIsInstance(outcome, asyncio.CancelledError)
+            self.assertEqual(cancelled, [promise])
+
+    def test_wait_for_and_gather(self) -> None:
+        """Asyncio's functions take promises."""
+
+        async def main() -> Any:
+            one, two, never = Promise[int](), Promise[int](), Promise[int]()
+            both = asyncio.gather(one, two)
+            await asyncio.sleep(0)
+            two.callback(2)
+            one.callback(1)
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(never, 0)
+            return await both
+
+        self.assertEqual(asyncio.run(main()), [1, 2])
+
+    def test_reactor_elsewhere(self) -> None:
+        """If the reactor does not run in the event loop, the task is told so, and does not hang."""
+        cancelled: list[object] = []
+        promise: Promise[int] = Promise(cancelled.append, reactor=Clock())
+        error = self.outcome_of(promise, repr, 0)
+        self.assertIsInstance(error, LocalProtocolError)
+        self.assertIn("chatd.asyncio_reactor()", str(error))
+        self.assertEqual(cancelled, [promise])
+
+    def test_reactor_of_another_loop(self) -> None:
+        """A reactor runs in its own event loop only."""
+        one, other = asyncio.new_event_loop(), asyncio.new_event_loop()
+        reactor = AsyncioSelectorReactor(one)
+        self.assertTrue(runs_in(reactor, one))
+        self.assertFalse(runs_in(reactor, other))
+        reactor.removeReader(reactor.waker)
+        reactor.waker.connectionLost(None)
+        one.close()
+        other.close()
+
+
+class PromisedTests(SynchronousTestCase):
+    """The promise of a Deferred's result."""
+
+    def test_result_and_failure(self) -> None:
+        """It fires and fails as the Deferred does."""
+        there: Deferred[int] = Deferred()
+        promise = promised(there)
+        self.assertNoResult(promise)
+        there.callback(3)
+        self.assertEqual(self.successResultOf(promise), 3)
+        broken: Deferred[int] = Deferred()
+        promise = promised(broken)
+        broken.errback(ValueError("no"))
+        self.failureResultOf(promise, ValueError)
+
+    def test_cancel(self) -> None:
+        """Cancelling it cancels the Deferred, even if that fires later all the same."""
+        there: Deferred[int] = Deferred(lambda _: None)
+        promise = promised(there)
+        promise.cancel()
+        self.failureResultOf(promise, CancelledError)
+        stubborn: Deferred[int] = Deferred(lambda deferred: deferred.callback(3))
+        promise = promised(stubborn)
+        promise.cancel()
+        self.assertEqual(self.successResultOf(promise), 3)
+
+    def test_fires_after_the_cancel(self) -> None:
+        """A Deferred that waits for another when it is cancelled is ignored afterwards."""
+        inner: Deferred[int] = Deferred(lambda _: None)
+
+        async def stubborn() -> int:
+            try:
+                return await inner
+            except CancelledError:
+                return await later
+
+        later: Deferred[int] = Deferred()
+        promise = promised(Deferred.fromCoroutine(stubborn()))
+        promise.cancel()
+        self.failureResultOf(promise, CancelledError)
+        later.callback(3)
