@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
+from chatd.client.backlog import Backlog
 from chatd.client.progress import Progress
 from chatd.errors import LocalProtocolError, SessionEnded
 from chatd.transport.promise import Promise
@@ -24,11 +25,15 @@ class PendingAnswers:
 
     Args:
         progress: Keeps the messages that still wait after the connection is lost.
+
+    Attributes:
+        backlog: The senders that wait until fewer messages are without a receipt.
     """
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._receipts: dict[str, Deferred[Message]] = {}
+        self.backlog = Backlog(self._receipts)
         self._results: dict[str, Deferred[dict[str, Any]]] = {}
         self._pings: dict[int, tuple[Deferred[float], float]] = {}
 
@@ -99,6 +104,7 @@ class PendingAnswers:
     def forget(self, id: str) -> None:
         """Stop waiting for the answer to a frame."""
         self.take(id)
+        self.backlog.check()
 
     # Pings
 
@@ -137,10 +143,12 @@ class PendingAnswers:
         ]
         failing += self._results.values()
         failing += [pong for pong, _ in self._pings.values()]
-        self._receipts, self._results, self._pings = {}, {}, {}
+        self._receipts.clear()
+        self._results, self._pings = {}, {}
         for answer in failing:
             if not answer.called:  # called: it was cancelled, perhaps by the errback of another
                 answer.errback(reason)
+        self.backlog.fail(reason)
 
 
 def _unless_cancelled(answer: Deferred[T] | None) -> Deferred[T] | None:

@@ -108,6 +108,21 @@ class ChatClient(ClientSession, Sending):
             to = message.sender  # else it is this client's own, and goes to the same receiver
         return self.send(content, id=id, room=message.room, to=to, content_type=content_type)
 
+    def when_ready_to_send(self) -> Deferred[None]:
+        """Wait until fewer than 5,000 messages wait for their receipts.
+
+        Returns:
+            A Deferred that fires with None. It fails with `SessionEnded` if the session ends first;
+            with a `ChatClientService`, it waits for the next session instead.
+        """
+        return (self._progress if self._progress.is_kept else self._answers).backlog.wait()
+
+    def flush(self) -> None:
+        """Let senders go on that wait for receipts, and write the queued frames."""
+        self._answers.backlog.check()
+        self._progress.backlog.check()
+        super().flush()
+
     def ping(self) -> Deferred[float]:
         """Send a ping.
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from twisted.internet.defer import Deferred
 
 from chatd.chat.names import fold
+from chatd.client.backlog import MAX_UNCONFIRMED, Backlog
 from chatd.client.inbox import Inbox
 from chatd.errors import LocalProtocolError, SessionEnded
 from chatd.transport.promise import Promise
@@ -21,8 +22,6 @@ __all__ = ["MAX_DIRECT", "MAX_UNCONFIRMED", "Position", "Progress", "Unconfirmed
 
 MAX_DIRECT = 10_000
 """Limit on the exchanges of direct messages whose position is known."""
-MAX_UNCONFIRMED = 10_000
-"""Limit on the messages that wait for a connection or a receipt."""
 
 
 class Position:
@@ -89,6 +88,7 @@ class Progress:
         rooms: The positions in the rooms that the client is in, by the rooms' folded names.
         direct: The positions in direct messages, by the folded names of the other people.
         unconfirmed: The sent messages without a receipt, by id.
+        backlog: The senders that wait until fewer messages are without a receipt.
         inbox: The messages that the program has not taken yet; None if each connection has its own
             inbox.
         was_connected: Whether there was a session before.
@@ -100,6 +100,7 @@ class Progress:
         self.rooms = {fold(room): Position(room) for room in self._chosen or ()}
         self.direct: dict[str, Position] = {}
         self.unconfirmed: dict[str, Unconfirmed] = {}
+        self.backlog = Backlog(self.unconfirmed)
         self.inbox: Inbox | None = None
         self.was_connected = False
 
@@ -108,6 +109,7 @@ class Progress:
         self.is_kept = True
         if self.inbox is None or self.inbox.is_closed:
             self.inbox = Inbox()
+            self.backlog = Backlog(self.unconfirmed)
 
     def first_rooms(self, limit: int) -> list[str] | None:
         """Return the rooms to ask for in the greeting; None for the server's choice.
@@ -185,19 +187,25 @@ class Progress:
         if id in self.unconfirmed:
             raise LocalProtocolError(f"message {id} was sent already, and waits for its receipt")
         if len(self.unconfirmed) >= MAX_UNCONFIRMED:
-            raise LocalProtocolError(f"{MAX_UNCONFIRMED} messages wait for their receipts already")
+            raise LocalProtocolError(
+                f"{MAX_UNCONFIRMED} messages wait for their receipts already; await "
+                "when_ready_to_send() before each send"
+            )
 
         def forget(_: object) -> None:
             self.unconfirmed.pop(id, None)
+            self.backlog.check()
 
         kept = self.unconfirmed[id] = Unconfirmed(message, Promise(forget))
         return kept.answer
 
     def close(self, end: SessionEnded) -> None:
         """Fail all waiting messages: there will be no further connection."""
-        waiting, self.unconfirmed = self.unconfirmed, {}
-        for kept in waiting.values():
+        waiting = list(self.unconfirmed.values())
+        self.unconfirmed.clear()
+        for kept in waiting:
             if not kept.answer.called:  # called: it was cancelled by another's errback
                 kept.answer.errback(end.again())
+        self.backlog.fail(end)
         if self.inbox is not None:
             self.inbox.close(end)

@@ -25,6 +25,8 @@ class Sending:
     ) -> Deferred[Message]:
         """Send a message to a room or to a name.
 
+        To send many messages, await `when_ready_to_send` before each.
+
         Args:
             content: Text, sent as UTF-8, or bytes; at most the server's `max_content` bytes.
             id: Up to 64 characters; a new UUID if None. The server answers a repeated id with the
@@ -52,6 +54,14 @@ class Sending:
     @abstractmethod
     def send_message(self, message: Message) -> Deferred[Message]:
         """Send a MESSAGE that `Message.chat` made; see `send`."""
+
+    @abstractmethod
+    def when_ready_to_send(self) -> Deferred[None]:
+        """Wait until few messages are unconfirmed.
+
+        Returns:
+            A Deferred that fires with None, and fails if nothing can be sent any more.
+        """
 
     @abstractmethod
     def _usual_room(self) -> str | None:

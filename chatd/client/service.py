@@ -125,6 +125,9 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     def send_message(self, message: Message) -> Deferred[Message]:
         """See `Sending`; the message is sent at once, or as soon as there is a session.
 
+        At most 10,000 messages wait for a session or their receipts. To send many, or for a long
+        time without a session, await `when_ready_to_send` before each.
+
         Raises:
             LocalProtocolError: As `Sending.send`, or too many messages wait.
         """
@@ -138,6 +141,17 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
     def _usual_room(self) -> str | None:
         """See `Sending`; the next session may begin with another room."""
         return None if self.client is None else self.client.room
+
+    def when_ready_to_send(self) -> Deferred[None]:
+        """Wait until fewer than 5,000 messages wait for a session or their receipts.
+
+        Returns:
+            A Deferred that fires with None. It fails with the reason if the service gives up, and
+            with `SessionEnded` if it is stopped.
+        """
+        if isinstance(self._state, GivenUp):
+            return fail(self._state.again())
+        return self._factory.progress.backlog.wait()
 
     def __aiter__(self) -> ChatClientService[ClientT]:
         return self

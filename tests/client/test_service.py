@@ -128,6 +128,8 @@ class ServiceTests(NetworkCase):
             self.network.pump()
         for told in (waiting, self.service.when_given_up()):
             self.assertEqual(str(self.successResultOf(told)), "banned: go away")
+        for refused in (self.service.send("x"), self.service.when_ready_to_send()):
+            self.assertEqual(str(self.failureResultOf(refused).value), "banned: go away")
         errors = [formatEvent(each) for each in events if each["log_level"] is LogLevel.error]
         self.assertEqual(errors, ["will not reconnect: banned: go away"])
         self.stop()
