@@ -1,12 +1,14 @@
 """A bot that stays: it answers greetings, and reconnects when the server comes back.
 
-Run it: twistd -ny bot.py
+Run it: python bot.py ENDPOINT
 """
 
-import os
+import sys
 
-from twisted.application.service import Application
-from twisted.internet import reactor
+from twisted.internet import task
+from twisted.internet.base import ReactorBase
+from twisted.internet.defer import Deferred
+from twisted.logger import globalLogBeginner, textFileLogObserver
 
 import chatd
 
@@ -21,9 +23,16 @@ class GreetingBot(chatd.ChatClient):
             answer.addErrback(lambda failure: self.log.warn("not sent: {f}", f=failure.value))
 
 
-application = Application("bot")
-endpoint = os.environ.get("ENDPOINT", "tcp:localhost:9999")
-bots = chatd.ChatClientFactory(reactor, name="bot", protocol=GreetingBot)
-service = chatd.ChatClientService(reactor, endpoint, bots)
-service.setServiceParent(application)
-service.when_given_up().addCallback(lambda _: reactor.callWhenRunning(reactor.stop))
+async def main(reactor: ReactorBase, endpoint: str) -> None:
+    """Run the bot until it is stopped, or end with status 1 if the server does not want it."""
+    factory = chatd.ChatClientFactory(reactor, name="bot", protocol=GreetingBot)
+    service = chatd.ChatClientService(reactor, endpoint, factory)
+    reactor.addSystemEventTrigger("before", "shutdown", service.stopService)
+    service.startService()
+    reason = await service.when_given_up()
+    raise SystemExit(f"bot.py: {reason}")
+
+
+if __name__ == "__main__":
+    globalLogBeginner.beginLoggingTo([textFileLogObserver(sys.stdout)], redirectStandardIO=False)
+    task.react(lambda *args: Deferred.fromCoroutine(main(*args)), sys.argv[1:])

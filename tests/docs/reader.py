@@ -20,7 +20,7 @@ _CHANGING = re.compile(
 )
 _PORT = re.compile(r"tcp:(?:localhost:)?9999(?::interface=localhost)?")
 _IS_TALK = re.compile(r"chatd connect [^|<]*$")
-_IS_SERVICE = re.compile(r"twistd (?:--\S+ )*-n")
+_IS_SERVICE = re.compile(r"twistd (?:--\S+ )*-n|python examples/bot.py")
 
 
 class Reader:

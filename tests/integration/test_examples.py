@@ -90,15 +90,29 @@ def test_client_and_bot(endpoint):
     """The client gets its receipt, and the server's greeting; the bot joins before it."""
     with (
         running("moderated_server.py", endpoint, "listening on") as server,
-        running("bot.py", endpoint, "Loaded"),
+        subprocess.Popen([sys.executable, str(EXAMPLES / "bot.py"), endpoint]) as bot,
     ):
         assert any(" bot: established" in line for line in server.stdout)
         output, errors, status = run(sys.executable, EXAMPLES / "client.py", endpoint)
+        bot.terminate()
+        assert bot.wait(TIMEOUT_S) == 0
     assert (status, errors) == (0, "")
     first, second, third = output.splitlines()
     assert first.endswith(" in lobby is confirmed")
     assert second.startswith("the server is ")
     assert third == "moderator says: welcome, example; no spoilers, please"
+
+
+def test_bot_that_is_not_wanted(endpoint, tmp_path):
+    """A bot that the server sends away for good ends with status 1 and the reason."""
+    server = tmp_path / "server.py"
+    text = (EXAMPLES / "moderated_server.py").read_text()
+    server.write_text(text.replace("self.send(f", 'self.end("banned", f'))
+    with running(server, endpoint, "listening on"):
+        output, errors, status = run(sys.executable, EXAMPLES / "bot.py", endpoint)
+    reason = "banned: welcome, bot; no spoilers, please\n"
+    assert (status, errors) == (1, f"bot.py: {reason}")
+    assert f"#error] will not reconnect: {reason}" in output
 
 
 def test_over_process():
