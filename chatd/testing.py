@@ -28,6 +28,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.test.iosim import IOPump, connect, makeFakeClient, makeFakeServer
 
+from chatd.arguments import wrong_type
 from chatd.chat.moderation import Bans
 from chatd.chat.policy import Policy
 from chatd.client.client import ChatClient, ClientT
@@ -97,6 +98,8 @@ class MemoryServer(Generic[FactoryT_co]):
         key: bytes | None = None,
         **options: Unpack[FactoryOptions],
     ) -> None:
+        if not callable(factory):
+            raise wrong_type("factory", factory, "a class such as ChatFactory, or a function")
         self.clock = Clock()
         self.key = key
         self.factory = factory(self.clock, key=key, unix_time=self.clock.seconds, **options)

@@ -26,7 +26,7 @@ ROWS = [
     {"storage"},
     {"connection"},
     {"wire"},
-    {"errors", "_version"},
+    {"arguments", "errors", "_version"},
 ]
 RANKS = {layer: len(ROWS) - place for place, row in enumerate(ROWS) for layer in row}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatd.arguments import check_names
 from chatd.chat.names import check_name, check_room
 from chatd.chat.rooms import LOBBY, MAX_ROOMS, PRESENCE_LIMIT
 from chatd.errors import ConfigurationError, RequestError
@@ -32,6 +33,8 @@ class Policy:
     max_rooms: int = MAX_ROOMS
 
     def __post_init__(self) -> None:
+        check_names("rooms", self.rooms)
+        check_names("operators", self.operators)
         try:
             for room in self.rooms:
                 check_room(room)

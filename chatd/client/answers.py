@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
+from chatd.arguments import check_type
 from chatd.client.backlog import Backlog
 from chatd.client.progress import Progress
 from chatd.errors import LocalProtocolError, SessionEnded
@@ -48,6 +49,7 @@ class PendingAnswers:
         Raises:
             LocalProtocolError: The id is too long, or another frame with this id waits.
         """
+        check_type("the id", id, str, "text")
         if len(id) > MAX_ID:
             raise LocalProtocolError(f"an id has at most {MAX_ID} characters, not {len(id)}")
         waiting: Deferred[Any] | None = self._receipts.get(id) or self._results.get(id)

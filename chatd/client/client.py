@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.defer import Deferred, fail
 from twisted.logger import Logger
 
+from chatd.arguments import check_type
 from chatd.chat.names import fold
 from chatd.client.sending import Sending
 from chatd.client.session import ClientSession
@@ -103,6 +104,7 @@ class ChatClient(ClientSession, Sending):
         Raises:
             LocalProtocolError: See `send`.
         """
+        check_type("the message", message, Message, "the Message that this client answers")
         to = message.to
         if to is not None and fold(message.sender or "") != fold(self.name):
             to = message.sender  # else it is this client's own, and goes to the same receiver

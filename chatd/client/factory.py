@@ -11,6 +11,7 @@ from twisted.internet.interfaces import (
 )
 from twisted.internet.protocol import Factory
 
+from chatd.arguments import check_names, check_type
 from chatd.client.client import ChatClient, ClientT
 from chatd.client.progress import Progress
 from chatd.client.session import ClientSession
@@ -56,6 +57,12 @@ class ChatClientFactory(Factory, Generic[ClientT]):
         rooms: Iterable[str] | None = None,
         protocol: type[ClientT] = ChatClient,  # type: ignore[assignment]  # the type's default
     ) -> None:
+        check_names("rooms", rooms)
+        check_type("the name", name, (str, type(None)), "text")
+        check_type("the password", password, (str, type(None)), "text")
+        if not callable(protocol):
+            name = type(protocol).__name__
+            raise TypeError(f"protocol must be a class, such as {name}, not an object of it")
         self.clock = clock
         self.key = key
         self.progress = Progress(rooms)

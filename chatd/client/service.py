@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from chatd.arguments import check_type
 from chatd.client.client import ClientT
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import ChatClientFactory
@@ -78,6 +79,8 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         factory: ChatClientFactory[ClientT],
         retry_policy: Callable[[int], float] | None = None,
     ) -> None:
+        wanted = "a ChatClientFactory, such as ChatClientFactory(reactor)"
+        check_type("the factory", factory, ChatClientFactory, wanted)
         self.client: ClientT | None = None
         self._reactor = reactor
         self._endpoint = client_endpoint(reactor, endpoint)

@@ -15,6 +15,7 @@ from twisted.internet.defer import (
 )
 from twisted.logger import Logger
 
+from chatd.arguments import check_type
 from chatd.config.banfile import BanFile
 from chatd.daemon.keeping import KeepingService
 from chatd.daemon.settings import DEFAULT_ENDPOINT
@@ -70,6 +71,8 @@ class ChatService(MultiService):
         reload: Callable[[], None] | None = None,
         finish: Callable[[], None] | None = None,
     ) -> None:
+        wanted = "a ChatFactory, such as ChatFactory(reactor)"
+        check_type("the factory", factory, ChatFactory, wanted)
         super().__init__()
         self._finish = finish
         self._reactor = reactor
@@ -77,6 +80,7 @@ class ChatService(MultiService):
         self._closing: Deferred[None] | None = None
         self._is_hurried = False
         descriptions = [endpoints] if isinstance(endpoints, str) else endpoints
+        check_type("endpoints", descriptions, Sequence, "an endpoint string or a list of them")
         self.factory = factory
         self.certificates = Certificates()
         self.listeners = tuple(

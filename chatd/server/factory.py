@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
+from chatd.arguments import check_type, wrong_type
 from chatd.chat.moderation import Ban, Bans
 from chatd.chat.policy import Policy
 from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
@@ -104,6 +105,12 @@ class ChatFactory(Factory, Generic[SessionT]):
         policy: Policy = Policy(),  # noqa: B008  (frozen)
         limits: Limits = Limits(),  # noqa: B008  (frozen)
     ) -> None:
+        if not callable(getattr(clock, "callLater", None)):
+            raise wrong_type("the clock", clock, "the reactor or a Clock")
+        check_type("policy", policy, Policy, "a Policy")
+        check_type("limits", limits, Limits, "a Limits")
+        if store is not None and not IMessageStore.providedBy(store):
+            raise wrong_type("store", store, "a message store, such as MemoryStore()")
         self.clock = clock
         self.limits = limits
         self.store = MemoryStore(unix_time=unix_time) if store is None else store
@@ -193,6 +200,8 @@ class ChatFactory(Factory, Generic[SessionT]):
                 `bad-name`; `bad-request`: it is for a room and a name.
             LocalProtocolError: The content exceeds the limit.
         """
+        if not isinstance(message, Message):
+            raise wrong_type("the message", message, "a Message (send_to_room takes text)")
         self.codec.check_content(message.content)
         self.hub.say(session, message)
         self.engine.turn.schedule()
@@ -235,6 +244,7 @@ class ChatFactory(Factory, Generic[SessionT]):
             A Deferred that fires with the client's session when the session is active and its
             `established` is done. It fails with `SessionEnded` if the server shuts down first.
         """
+        check_type("the name", name, str, "text")
         return self.engine.registry.when_active(name)
 
     def use_key(self, key: bytes) -> None:

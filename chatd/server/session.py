@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from chatd.arguments import check_type, wrong_type
 from chatd.errors import ErrorCode, SessionEnded
 from chatd.server.served import ServedMember
 from chatd.transport.hooks import DONE, HookResult
@@ -120,6 +121,7 @@ class Session(ServedMember):
             SessionEnded: The session is over.
             LocalProtocolError: The content exceeds the limit.
         """
+        check_type("the message", message, Message, "the Message that the session sent")
         self.send(content, id=message.id, content_type=content_type)
 
     def send_result(self, command: Message, /, **fields: object) -> None:
@@ -133,7 +135,10 @@ class Session(ServedMember):
             SessionEnded: The session is over.
             LocalProtocolError: The fields cannot be sent as a header.
         """
-        assert isinstance(command.header, dict), "only a command has a result"
+        wanted = "the COMMAND that the session sent"
+        check_type("the command", command, Message, wanted)
+        if not isinstance(command.header, dict):
+            raise wrong_type("the command", command.header, wanted)
         header = {**fields, "id": command.header["id"]}
         self._send(self.encoder.encode_parts(MessageType.RESULT, header))
 

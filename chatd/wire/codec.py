@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from chatd.arguments import check_type, wrong_type
 from chatd.errors import (
     ConfigurationError,
     ErrorCode,
@@ -106,7 +107,10 @@ class Codec:
 
         Raises:
             LocalProtocolError: The content exceeds the limit.
+            TypeError: The content is not bytes.
         """
+        if not isinstance(content, bytes):
+            raise wrong_type("the content", content, "bytes (Message.chat takes text too)")
         if len(content) > self.max_content:
             raise LocalProtocolError(
                 f"content of {len(content)} bytes exceeds the limit of {self.max_content}"
@@ -119,6 +123,8 @@ class Codec:
             LocalProtocolError: The header or the content exceeds its limit, or the type or the
                 header cannot be encoded.
         """
+        if not isinstance(message, Message):
+            raise wrong_type("the message", message, 'a Message, such as Message.chat("hello")')
         self.check_content(message.content)
         try:
             header = _encode_header(message.header)
@@ -137,6 +143,7 @@ class Codec:
             WireError: The bytes are faulty: length, magic, version, CRC, MAC or JSON.
             RequestError: A header field is missing or has the wrong type.
         """
+        check_type("the frame", frame, bytes, "bytes")
         length = int.from_bytes(frame[:LENGTH_BYTES], "big")
         if length != len(frame) - LENGTH_BYTES:
             raise FrameLengthError("not exactly one frame")

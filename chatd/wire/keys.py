@@ -5,6 +5,7 @@ from __future__ import annotations
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from chatd.arguments import check_type
 from chatd.errors import ConfigurationError
 
 __all__ = ["KEY_BYTES", "mac_key", "noise_psk"]
@@ -31,6 +32,7 @@ def noise_psk(key: bytes) -> bytes:
 
 
 def _derive(key: bytes, info: bytes) -> bytes:
+    check_type("the key", key, bytes, f"{KEY_BYTES} bytes, as chatd.load_key returns them")
     if len(key) != KEY_BYTES:
         raise ConfigurationError(f"a key has {KEY_BYTES} bytes, not {len(key)}")
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=info).derive(key)

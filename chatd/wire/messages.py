@@ -13,6 +13,7 @@ from uuid import uuid4
 
 import msgspec
 
+from chatd.arguments import check_type
 from chatd.errors import LocalProtocolError
 
 __all__ = [
@@ -310,8 +311,12 @@ def as_content(content: str | bytes) -> bytes:
 
     Raises:
         LocalProtocolError: The text has lone surrogates, which UTF-8 cannot hold.
+        TypeError: The content is neither text nor bytes.
     """
+    if not isinstance(content, str):
+        check_type("the content", content, bytes, "text or bytes")
+        return content
     try:
-        return content.encode() if isinstance(content, str) else content
+        return content.encode()
     except UnicodeEncodeError as error:
         raise LocalProtocolError(f"the text cannot be sent: {error}") from error

@@ -1,0 +1,162 @@
+"""Tests that the public functions name a wrong type in one line, at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+import chatd
+from chatd.testing import MemoryServer
+
+ENDPOINT = "tcp:localhost:9999"
+
+
+class ArgumentTests(SynchronousTestCase):
+    """What a program gives by mistake is named, with what is wanted instead."""
+
+    def setUp(self) -> None:
+        self.clock: Any = MemoryReactorClock()
+        self.server = MemoryServer()
+        self.client: Any = self.server.connect("alice")
+        self.session: Any = self.server.session_of(self.client)
+
+    def check(self, *mistakes: tuple[Callable[[], object], str]) -> None:
+        for mistake, told in mistakes:
+            error = self.assertRaises(TypeError, mistake)
+            self.assertEqual(str(error), told)
+
+    def test_codec(self) -> None:
+        """A codec encodes messages and decodes bytes."""
+        codec: Any = chatd.Codec()
+        text: Any = "hello"
+        message = chatd.Message(4, chatd.Message.chat("hello").header, text)
+        self.check(
+            (
+                lambda: codec.encode("hello"),
+                'the message must be a Message, such as Message.chat("hello"), not str',
+            ),
+            (
+                lambda: codec.encode(message),
+                "the content must be bytes (Message.chat takes text too), not str",
+            ),
+            (lambda: codec.decode("hello"), "the frame must be bytes, not str"),
+        )
+
+    def test_content(self) -> None:
+        """Content is text or bytes."""
+        wanted = "the content must be text or bytes, not dict"
+        content: Any = {"a": 1}
+        self.check(
+            (lambda: chatd.Message.chat(content), wanted),
+            (lambda: self.client.send(content), wanted),
+            (lambda: self.session.send(content), wanted),
+            (lambda: self.server.factory.send_to_room("lobby", content), wanted),
+        )
+
+    def test_key(self) -> None:
+        """A key is bytes, not the path of a key file."""
+        wanted = "the key must be 32 bytes, as chatd.load_key returns them, not str"
+        key: Any = "team.key"
+        self.check(
+            (lambda: chatd.Codec(key), wanted),
+            (lambda: chatd.ChatFactory(self.clock, key=key), wanted),
+            (lambda: chatd.ChatClientFactory(self.clock, key=key), wanted),
+        )
+
+    def test_names(self) -> None:
+        """A list of names is not a string, which has letters."""
+        rooms: Any = "lobby"
+        name: Any = b"alice"
+        self.check(
+            (
+                lambda: chatd.ChatClientFactory(self.clock, rooms=rooms),
+                'rooms must be a list of names, such as ["lobby"], not str',
+            ),
+            (
+                lambda: chatd.Policy(operators=rooms),
+                'operators must be a list of names, such as ["lobby"], not str',
+            ),
+            (
+                lambda: chatd.ChatClientFactory(self.clock, name=name),
+                "the name must be text, not bytes",
+            ),
+            (
+                lambda: chatd.ChatClientFactory(self.clock, password=name),
+                "the password must be text, not bytes",
+            ),
+            (
+                lambda: self.server.factory.when_active(self.session),
+                "the name must be text, not Session",
+            ),
+            (lambda: self.client.send("hello", id=1), "the id must be text, not int"),
+        )
+
+    def test_messages(self) -> None:
+        """An answer is to a message or a command."""
+        text: Any = "hello"
+        self.check(
+            (
+                lambda: self.client.reply("hello", "yes"),
+                "the message must be the Message that this client answers, not str",
+            ),
+            (
+                lambda: self.session.reply("hello", "yes"),
+                "the message must be the Message that the session sent, not str",
+            ),
+            (
+                lambda: self.session.send_result("roll", sides=6),
+                "the command must be the COMMAND that the session sent, not str",
+            ),
+            (
+                lambda: self.session.send_result(chatd.Message.chat("roll"), sides=6),
+                "the command must be the COMMAND that the session sent, not ChatHeader",
+            ),
+            (
+                lambda: self.server.factory.publish(self.session, text),
+                "the message must be a Message (send_to_room takes text), not str",
+            ),
+        )
+
+    def test_parts_of_a_client(self) -> None:
+        """A client's factory takes a class, and its service takes the factory."""
+        self.check(
+            (
+                lambda: chatd.ChatClientFactory(self.clock, protocol=self.client),
+                "protocol must be a class, such as ChatClient, not an object of it",
+            ),
+            (
+                lambda: chatd.ChatClientService(self.clock, ENDPOINT, self.client),
+                "the factory must be a ChatClientFactory, such as ChatClientFactory(reactor), "
+                "not ChatClient",
+            ),
+        )
+
+    def test_parts_of_a_server(self) -> None:
+        """A server's parts are checked where they are given."""
+        factory: Any = chatd.ChatFactory
+        wrong: Any = {}
+        self.check(
+            (
+                lambda: chatd.ChatService(self.clock, factory, ENDPOINT),
+                "the factory must be a ChatFactory, such as ChatFactory(reactor), "
+                "not the class ChatFactory",
+            ),
+            (
+                lambda: chatd.ChatService(self.clock, self.server.factory, wrong),
+                "endpoints must be an endpoint string or a list of them, not dict",
+            ),
+            (lambda: factory(ENDPOINT), "the clock must be the reactor or a Clock, not str"),
+            (lambda: factory(self.clock, limits=wrong), "limits must be a Limits, not dict"),
+            (lambda: factory(self.clock, policy=wrong), "policy must be a Policy, not dict"),
+            (
+                lambda: factory(self.clock, store=wrong),
+                "store must be a message store, such as MemoryStore(), not dict",
+            ),
+            (
+                lambda: MemoryServer(factory(self.clock)),
+                "factory must be a class such as ChatFactory, or a function, not ChatFactory",
+            ),
+        )
