@@ -30,6 +30,7 @@ from chatd.server.served import S
 from chatd.server.shedding import LoadShedder
 from chatd.server.shutdown import Shutdown
 from chatd.server.speaker import Speaker
+from chatd.server.unanswered import UnansweredLog
 from chatd.storage.interface import IMessageStore
 from chatd.transport.flush import Turn
 
@@ -72,6 +73,7 @@ class Engine(Generic[S]):
         note: Callable[[str], None],
     ) -> None:
         self.failures = FailureLog()
+        self.unanswered = UnansweredLog()
         self.turn = Turn(clock, self._store_what_was_said)
         roster = self._make_chat(store, policy, unix_time, has_accounts=accounts is not None)
         self.speaker: Speaker[S] = Speaker(self.hub, self.turn, name)

@@ -203,6 +203,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         if not isinstance(message, Message):
             raise wrong_type("the message", message, "a Message (send_to_room takes text)")
         self.codec.check_content(message.content)
+        session.protocol.unanswered = None
         self.hub.say(session, message)
         self.engine.turn.schedule()
 

@@ -87,10 +87,7 @@ class ServerProtocol(SessionProtocol):
         client's earlier messages have their answers.
         """
         if isinstance(event, Message) and event.type == MESSAGE_TYPE:
-            self._pace.count_message()
-            hook = self.factory.message_received
-            work = call_hook(self._refuse, event, hook, self.session, event)
-            return self._until_answered() if work is None and self._waits_for_much(event) else work
+            return self._act_on_message(event)
         if isinstance(event, PingReceived):
             self._deliver_early()
             self.connection.answer(event)
@@ -162,6 +159,17 @@ class ServerProtocol(SessionProtocol):
         self.end_session(ErrorCode.OVERLOADED, reason)
         return None
 
+    def _act_on_message(self, message: Message) -> Deferred[None] | None:
+        self._pace.count_message()
+        self.unanswered = message.id
+        hook = self.factory.message_received
+        work = call_hook(self._refuse, message, hook, self.session, message)
+        if work is not None:
+            return work.addCallback(self._note_unanswered)
+        if self.unanswered is not None:
+            self._note_unanswered(None)
+        return self._until_answered() if self._waits_for_much(message) else None
+
     def _act_on_command(self, command: Message) -> Deferred[None] | None:
         hook, began = self.factory.command_received, self._clock.seconds()
         work = call_hook(self._refuse, command, hook, self.session, command)
@@ -207,8 +215,15 @@ class ServerProtocol(SessionProtocol):
             self._engine.hub.refuse(self.session, error)
         self._turn.add(self)
 
+    def _note_unanswered(self, _: None) -> None:
+        """Note if the service is done with a message and has not answered it."""
+        if self.unanswered is not None and not self.connection.is_over:
+            self._engine.unanswered.note(self.factory.message_received)
+        self.unanswered = None
+
     def _refuse(self, failure: Failure, message: Message) -> None:
         """Answer a hook's exception with an ERROR."""
+        self.unanswered = None
         if failure.check(SessionEnded):  # the hook sent to a session that is gone
             return
         is_command = message.type == MessageType.COMMAND

@@ -103,6 +103,8 @@ class Session(ServedMember):
             SessionEnded: The session is over.
             LocalProtocolError: The content exceeds the limit.
         """
+        if id is not None and id == self.protocol.unanswered:
+            self.protocol.unanswered = None
         self._send(
             self.encoder.encode(self.factory.engine.speaker.compose(content, id, content_type))
         )

@@ -33,6 +33,7 @@ class SessionProtocol(ChatProtocol):
 
     Attributes:
         session: The established session; None before.
+        unanswered: The id of the message that the service acts on, until it has an answer.
     """
 
     log = Logger()
@@ -45,6 +46,7 @@ class SessionProtocol(ChatProtocol):
         super().__init__(None, factory.engine.turn, factory.clock, max_pending)
         self.factory: ChatFactory[Any] = factory
         self.session: Session | None = None
+        self.unanswered: str | None = None
         self._engine = factory.engine
         self._address = LOCAL
         self._wanted_name: str | None = None

@@ -1,0 +1,103 @@
+"""Tests that a service which does not answer a message is named in the log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.errors import RequestError
+from chatd.server.factory import ChatFactory
+from chatd.server.session import Session
+from chatd.testing import MemoryServer
+from chatd.wire.messages import Message
+
+Act = Callable[[ChatFactory, Session, Message], Any]
+
+
+class ActingFactory(ChatFactory):
+    """A service that does what the test says."""
+
+    act: Act
+
+    def message_received(self, session: Session, message: Message) -> Any:
+        return self.act(self, session, message)
+
+
+class UnansweredTests(SynchronousTestCase):
+    """`message_received` publishes, replies or refuses; or the log names it."""
+
+    def warnings(self, act: Act, count: int = 1) -> list[str]:
+        """Send some messages to a service, and return the warnings of its log."""
+        self.server = MemoryServer(ActingFactory)
+        self.server.factory.act = act
+        self.client = self.server.connect("alice")
+        with capturedLogs() as events:
+            self.sending = [self.client.send("hello") for _ in range(count)]
+            for each in self.sending:
+                each.addErrback(lambda _: None)
+            self.server.pump()
+        return [formatEvent(each) for each in events if each["log_level"] is LogLevel.warn]
+
+    def test_forgotten(self) -> None:
+        """A service that does nothing is named once, plain or async."""
+
+        async def forget(factory: ChatFactory, session: Session, message: Message) -> None:
+            return
+
+        for act in (lambda *_: None, forget):
+            self.assertEqual(
+                self.warnings(act, count=3),
+                [
+                    "ActingFactory.message_received has not answered a message: publish it, reply "
+                    "to it or raise RequestError, or the sender waits for ever (this is logged "
+                    "once)"
+                ],
+            )
+            self.assertNoResult(self.sending[0])
+
+    def test_answered(self) -> None:
+        """A service that answers in one of the three ways is not named, plain or async."""
+
+        def refuse(factory: ChatFactory, session: Session, message: Message) -> None:
+            raise RequestError("no", "no")
+
+        async def publish(factory: ChatFactory, session: Session, message: Message) -> None:
+            factory.publish(session, message)
+
+        async def inherit(factory: ChatFactory, session: Session, message: Message) -> None:
+            await ChatFactory.message_received(factory, session, message)
+
+        acts: list[Act] = [
+            lambda factory, session, message: factory.publish(session, message),
+            lambda factory, session, message: session.reply(message, "yes"),
+            lambda factory, session, message: session.send("yes", id=message.id),
+            refuse,
+            publish,
+            inherit,
+        ]
+        for act in acts:
+            self.assertEqual(self.warnings(act, count=2), [])
+            self.assertTrue(all(each.called for each in self.sending))
+
+    def test_another_message(self) -> None:
+        """A message to the session that answers nothing is no answer."""
+        warnings = self.warnings(lambda factory, session, message: session.send("hello too"))
+        self.assertEqual(len(warnings), 1)
+
+    def test_not_done(self) -> None:
+        """A service that takes its time is named when it is done."""
+        gate: Deferred[None] = Deferred()
+        self.assertEqual(self.warnings(lambda *_: gate), [])
+        with capturedLogs() as events:
+            gate.callback(None)
+        self.assertEqual([each["log_level"] for each in events], [LogLevel.warn])
+
+    def test_end_of_the_session(self) -> None:
+        """A service that ends the session owes no answer."""
+        act: Act = lambda factory, session, message: session.end("enough", "enough")  # noqa: E731
+        self.assertEqual(self.warnings(act), [])
+        self.assertFalse(self.client.is_active)
