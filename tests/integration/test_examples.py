@@ -44,11 +44,12 @@ def running(example, endpoint, is_ready):
     assert "Traceback" not in "".join(log)
 
 
-def run(*command, typed=""):
+def run(*command, typed="", cwd=None):
     """Run a command to its end, and return its output and its exit status."""
     done = subprocess.run(
         [str(part) for part in command],
         input=typed,
+        cwd=cwd,
         capture_output=True,
         text=True,
         timeout=TIMEOUT_S,
@@ -168,11 +169,20 @@ def test_every_example_is_listed():
         assert re.search(rf"(?m)^\| .*`{re.escape(example.name)}`.* \|", readme), example.name
 
 
-def test_tests(monkeypatch):
-    """The example of tests passes."""
+@pytest.mark.parametrize(("tests", "count"), [("test_echo.py", 5), ("test_moderated.py", 2)])
+def test_pytest(monkeypatch, tests, count):
+    """The examples of tests pass under pytest."""
     monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)  # these options are for chatd's own tests
     output, errors, status = run(
-        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / "test_echo.py"
+        sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", EXAMPLES / tests
     )
     assert status == 0, output + errors
-    assert "4 passed" in output
+    assert f"{count} passed" in output
+
+
+def test_trial(tmp_path):
+    """The example of tests for trial passes, in its directory."""
+    trial = (sys.executable, "-m", "twisted.trial", "--temp-directory", tmp_path / "trial")
+    output, errors, status = run(*trial, "test_echo", cwd=EXAMPLES)
+    assert status == 0, output + errors
+    assert "successes=5" in output
