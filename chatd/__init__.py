@@ -5,7 +5,8 @@ The public names are here; everything else may change.
 - `connect`, `ChatClient`, `ChatClientService`, `ChatClientFactory`: talk to a server.
 - `asyncio_reactor`: the reactor of a program that runs under asyncio.
 - `ChatFactory`, `Session`: subclass the factory to write a server. `ChatService` runs a server;
-  `Policy` has the operator's settings, `Limits` the limits for peers.
+  `Policy` has the operator's settings, `Limits` the limits for peers, `FactoryOptions` the types
+  of the factory's arguments.
 - `IMessageStore`: the interface of message stores; `MemoryStore` and `SqliteStore` (with
   `Durability` and a `StoreThread`) implement it. `Retention` limits what they keep.
 - `Joined`, `History`, `RoomInfo`, `PersonInfo`, `Conversation`, `BanInfo`: the results of a
@@ -38,6 +39,7 @@ from chatd.errors import (
     WireError,
 )
 from chatd.server.factory import ChatFactory
+from chatd.server.factoryoptions import FactoryOptions
 from chatd.server.limits import Limits
 from chatd.server.session import Session
 from chatd.storage.interface import IMessageStore
@@ -62,6 +64,7 @@ __all__ = [
     "Conversation",
     "Durability",
     "ErrorCode",
+    "FactoryOptions",
     "History",
     "IMessageStore",
     "Joined",

@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, cast
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
@@ -29,17 +29,13 @@ from twisted.internet.task import Clock
 from twisted.test.iosim import IOPump, connect, makeFakeClient, makeFakeServer
 
 from chatd.arguments import wrong_type
-from chatd.chat.moderation import Bans
-from chatd.chat.policy import Policy
 from chatd.client.client import ChatClient, ClientT
 from chatd.client.factory import ChatClientFactory
 from chatd.daemon.service import ChatService
 from chatd.errors import ErrorCode, LocalProtocolError, SessionRefused
-from chatd.server.accounts import Accounts
 from chatd.server.factory import ChatFactory
-from chatd.server.limits import Limits
+from chatd.server.factoryoptions import FactoryOptions
 from chatd.server.session import SessionT
-from chatd.storage.interface import IMessageStore
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar, Unpack  # no dependency: type checkers know it
@@ -60,19 +56,6 @@ Sockets = Literal["tcp", "unix"]
 """The kinds of sockets that `running_server` can listen on."""
 
 
-class FactoryOptions(TypedDict, total=False):
-    """The arguments of `ChatFactory` that a `MemoryServer` passes on."""
-
-    heartbeat_s: float
-    max_content: int
-    name: str
-    store: IMessageStore | None
-    accounts: Accounts | None
-    bans: Bans | None
-    policy: Policy
-    limits: Limits
-
-
 class MemoryServer(Generic[FactoryT_co]):
     """A server without a network, whose clients are connected in memory.
 
@@ -81,10 +64,10 @@ class MemoryServer(Generic[FactoryT_co]):
 
     Args:
         factory: Makes the server's factory; `ChatFactory` or a subclass. It is called with the
-            clock, `key`, `unix_time`, and the other arguments that are given here. If your factory
-            takes arguments of its own: `functools.partial(YourFactory, greeting="hello")`.
-        key: The shared key of the server, and of its clients unless they are given another key.
-        options: The other arguments of `ChatFactory`.
+            clock and the options. If your factory takes arguments of its own, give
+            `functools.partial(YourFactory, greeting="hello")`.
+        options: The keyword arguments of `ChatFactory`. Clients have the server's `key`, unless
+            they are given another. The times of messages come from the clock.
 
     Attributes:
         clock: The clock of the server and its clients; the times of messages come from it too.
@@ -94,15 +77,14 @@ class MemoryServer(Generic[FactoryT_co]):
     def __init__(
         self,
         factory: Callable[..., FactoryT_co] = ChatFactory,  # type: ignore[assignment]  # the type's default
-        *,
-        key: bytes | None = None,
         **options: Unpack[FactoryOptions],
     ) -> None:
         if not callable(factory):
             raise wrong_type("factory", factory, "a class such as ChatFactory, or a function")
         self.clock = Clock()
-        self.key = key
-        self.factory = factory(self.clock, key=key, unix_time=self.clock.seconds, **options)
+        self.key = options.get("key")
+        options.setdefault("unix_time", self.clock.seconds)
+        self.factory = factory(self.clock, **options)
         self._pumps: list[IOPump] = []
 
     def connect(

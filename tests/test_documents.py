@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import signal
 
@@ -255,6 +256,29 @@ class ApiTests(SynchronousTestCase):
         public = [*(f"chatd.{name}" for name in chatd.__all__ if name != "__version__")]
         public += [f"chatd.testing.{name}" for name in testing.__all__ if name != "Sockets"]
         self.assertEqual(sorted(listed), sorted(public))
+
+    def test_arguments_are_typed(self) -> None:
+        """No public function or method hides its arguments behind any keywords."""
+        number = 0
+        for module in (chatd, testing):
+            for name in module.__all__:
+                public = getattr(module, name)
+                for method in vars(public).values() if isinstance(public, type) else [public]:
+                    if inspect.isfunction(method) and not method.__name__.startswith("__init_sub"):
+                        number += 1
+                        for each in inspect.signature(method).parameters.values():
+                            if each.kind is each.VAR_KEYWORD:
+                                self.assertNotEqual(each.annotation, "Any", f"{name}: {method}")
+        self.assertGreater(number, 100)
+
+    def test_factory_options(self) -> None:
+        """The typed options are the keyword arguments of the factory."""
+        arguments = inspect.signature(chatd.ChatFactory).parameters.values()
+        options = {
+            each.name: each.annotation for each in arguments if each.kind is each.KEYWORD_ONLY
+        }
+        typed = chatd.FactoryOptions.__annotations__
+        self.assertEqual({name: each.__forward_arg__ for name, each in typed.items()}, options)
 
     def test_errors_are_drawn(self) -> None:
         """Each public error is in the tree of the errors."""
