@@ -18,7 +18,8 @@ class ClientHooks:
     """The methods of a `ChatClient` that a program overrides.
 
     Each may be plain or `async`; the client does not wait for an `async` hook. The failure of a
-    hook is logged, and the session goes on.
+    hook is logged, and the session goes on. A refused request is logged in one line, and the end of
+    the session is no failure of a hook that waits in it.
     """
 
     log = Logger()

@@ -290,7 +290,10 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         call_hook(self._log_failure, getattr(hook, "__name__", repr(hook)), hook, *args)
 
     def _log_failure(self, failure: Failure, about: str) -> None:
-        self.log.failure("{about} failed", failure=failure, about=about)
+        if failure.check(RequestError):
+            self.log.warn("{about}: {error}", about=about, error=failure.value)
+        elif not (failure.check(SessionEnded) and self.connection.is_over):
+            self.log.failure("{about} failed", failure=failure, about=about)
 
     def _end_reason(self) -> SessionEnded:
         reason = self.connection.end_reason

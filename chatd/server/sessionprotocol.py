@@ -107,7 +107,9 @@ class SessionProtocol(ChatProtocol):
             self._turn.add(self)
 
     def log_failure(self, failure: Failure, about: str) -> None:
-        """Log an unexpected failure."""
+        """Log an unexpected failure; that the session ended meanwhile is none."""
+        if failure.check(SessionEnded) and self.connection.is_over:
+            return
         self.log.failure("{who}: {about} failed", failure=failure, who=self, about=about)
 
     # Admission

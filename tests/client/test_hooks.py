@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -118,6 +119,44 @@ class FailingClientTests(ClientCase):
         self.server.connect("dave")
         self.assertEqual(len(self.flushLoggedErrors(LookupError)), 1)
         self.assertTrue(client.is_active)
+
+
+class AnsweringClient(ChatClient):
+    """A client whose hook waits for the server's answer."""
+
+    async def message_received(self, message: Message, is_receipt: bool) -> None:
+        if not is_receipt:
+            await self.command(message.text)
+
+
+class AnsweringClientTests(ClientCase):
+    """Hooks that wait for an answer and do not get it."""
+
+    def warnings(self) -> list[str]:
+        """Let a hook ask, and return what is logged."""
+        with capturedLogs() as events:
+            self.alice.send("dance").addErrback(lambda _: None)
+            self.pump()
+        lines = [formatEvent(each) for each in events]
+        return [each for each in lines if each.startswith("message_received")]
+
+    def test_refused(self) -> None:
+        """A refusal is logged in one line."""
+        self.server.connect("carol", protocol=AnsweringClient)
+        self.assertEqual(
+            self.warnings(), ["message_received: unknown-command: there is no command dance"]
+        )
+
+    def test_session_ends(self) -> None:
+        """A session that ends meanwhile is no failure of the hook."""
+        carol = self.server.connect("carol", protocol=AnsweringClient)
+        self.server.session_of(carol).protocol.act_on = lambda event: Deferred()
+        self.assertEqual(self.warnings(), [])
+        with capturedLogs() as events:
+            self.server.session_of(carol).protocol.end_session("kicked", "kicked")
+            self.pump()
+        self.assertFalse(carol.is_active)
+        self.assertEqual([each for each in events if "log_failure" in each], [])
 
 
 class RememberingClient(ChatClient):

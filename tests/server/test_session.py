@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from twisted.internet.defer import Deferred
+from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import LocalProtocolError, SessionEnded
 from chatd.server.factory import ChatFactory
 from chatd.server.session import Session
+from chatd.testing import MemoryServer
 from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.wire.messages import Message, MessageType
 from tests.fakes.peers import (
@@ -319,3 +323,32 @@ class KnowingTests(SessionTests):
         """Its repr shows its name and its id."""
         session = self.session_of(hand_client(self.factory))
         self.assertEqual(repr(session), f"<SteppingSession alice {session.id}>")
+
+
+class SlowVisitor(Session):
+    """A session whose hook takes its time."""
+
+    gate: ClassVar[Deferred[None]]
+
+    async def established(self) -> None:
+        await self.gate
+        self.send("welcome")
+
+
+class SlowVisitorTests(SynchronousTestCase):
+    """A hook that is not done when the session ends."""
+
+    def test_session_ends(self) -> None:
+        """That the session is over is no failure of its hook, so nothing is logged."""
+
+        class SlowFactory(ChatFactory[SlowVisitor]):
+            pass
+
+        SlowVisitor.gate = Deferred()
+        server = MemoryServer(SlowFactory)
+        client = server.connect("alice")
+        client.disconnect()
+        server.pump()
+        with capturedLogs() as events:
+            SlowVisitor.gate.callback(None)
+        self.assertEqual(events, [])
