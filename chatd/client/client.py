@@ -38,7 +38,8 @@ class ChatClient(ClientSession, Sending):
     The iteration leaves the client's own messages out: `send` returns each of them as its receipt.
 
     Subclass it to react to more: `ClientHooks` has the methods to override. `ClientCommands` has
-    the commands.
+    the commands. chatd needs methods such as `tick` and `flush` itself: a type checker tells if a
+    method of yours has the name of another.
 
     Attributes:
         factory: The factory that built it.
