@@ -110,7 +110,8 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             return succeed(client)
         if isinstance(state, GivenUp):
             return fail(state.again())
-        waiting: Deferred[ClientT] = Promise(reactor=self._reactor)
+        waiting: Promise[ClientT] = Promise()
+        waiting.reactor = self._reactor
         self._waiters.append((waiting, failAfterFailures))
         return waiting
 

@@ -161,7 +161,7 @@ class ServerProtocol(SessionProtocol):
 
     def _act_on_message(self, message: Message) -> Deferred[None] | None:
         self._pace.count_message()
-        self.unanswered = message.id
+        self.unanswered = message
         hook = self.factory.message_received
         work = call_hook(self._refuse, message, hook, self.session, message)
         if work is not None:

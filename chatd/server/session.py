@@ -103,7 +103,8 @@ class Session(ServedMember):
             SessionEnded: The session is over.
             LocalProtocolError: The content exceeds the limit.
         """
-        if id is not None and id == self.protocol.unanswered:
+        unanswered = self.protocol.unanswered
+        if unanswered is not None and unanswered.id == id:
             self.protocol.unanswered = None
         self._send(
             self.encoder.encode(self.factory.engine.speaker.compose(content, id, content_type))

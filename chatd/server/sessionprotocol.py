@@ -17,7 +17,7 @@ from chatd.transport.hooks import FAILED, call_hook
 from chatd.transport.identity import LOCAL, identify
 from chatd.transport.protocol import ChatProtocol
 from chatd.transport.streams import has_hung_up
-from chatd.wire.messages import SessionAck
+from chatd.wire.messages import Message, SessionAck
 
 if TYPE_CHECKING:
     from chatd.server.factory import ChatFactory
@@ -33,7 +33,7 @@ class SessionProtocol(ChatProtocol):
 
     Attributes:
         session: The established session; None before.
-        unanswered: The id of the message that the service acts on, until it has an answer.
+        unanswered: The message that the service acts on, until it has an answer.
     """
 
     log = Logger()
@@ -46,7 +46,7 @@ class SessionProtocol(ChatProtocol):
         super().__init__(None, factory.engine.turn, factory.clock, max_pending)
         self.factory: ChatFactory[Any] = factory
         self.session: Session | None = None
-        self.unanswered: str | None = None
+        self.unanswered: Message | None = None
         self._engine = factory.engine
         self._address = LOCAL
         self._wanted_name: str | None = None

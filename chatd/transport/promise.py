@@ -8,7 +8,7 @@ can tell by which. But a task refuses a Deferred: it raises a RuntimeError where
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any, TypeVar
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
@@ -25,17 +25,12 @@ T = TypeVar("T")
 class Promise(Deferred[T]):
     """A Deferred that coroutines of Twisted and of asyncio can await.
 
-    Args:
-        canceller: See `Deferred`.
+    Attributes:
         reactor: The reactor whose work it waits for, if known: asyncio can only wait for a reactor
             that runs in its own event loop.
     """
 
-    def __init__(
-        self, canceller: Callable[[Deferred[Any]], None] | None = None, reactor: object = None
-    ) -> None:
-        super().__init__(canceller)
-        self._reactor = reactor
+    reactor: object = None
 
     def __iter__(self) -> Generator[Any, None, T]:
         try:
@@ -48,7 +43,7 @@ class Promise(Deferred[T]):
                 raise
         loop = asyncio.get_running_loop()
         future = self.asFuture(loop)
-        if not runs_in(self._reactor, loop):
+        if not runs_in(self.reactor, loop):
             future.cancel()
             raise LocalProtocolError(
                 "asyncio waits for a reactor that does not run in its event loop; use the reactor "
@@ -70,7 +65,8 @@ def promised(waiting: Deferred[T], reactor: object = None) -> Promise[T]:
         waiting: The Deferred, or the result of `Deferred.fromCoroutine`.
         reactor: See `Promise`.
     """
-    promise: Promise[T] = Promise(lambda _: waiting.cancel(), reactor)
+    promise: Promise[T] = Promise(lambda _: waiting.cancel())
+    promise.reactor = reactor
 
     def fired(result: T | Failure) -> None:
         if not promise.called:  # called: it was cancelled

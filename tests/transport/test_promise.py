@@ -122,7 +122,8 @@ class AsyncioTests(SynchronousTestCase):
     def test_reactor_elsewhere(self) -> None:
         """If the reactor does not run in the event loop, the task is told so, and does not hang."""
         cancelled: list[object] = []
-        promise: Promise[int] = Promise(cancelled.append, reactor=Clock())
+        promise: Promise[int] = Promise(cancelled.append)
+        promise.reactor = Clock()
         error = self.outcome_of(promise, repr, 0)
         self.assertIsInstance(error, LocalProtocolError)
         self.assertIn("chatd.asyncio_reactor()", str(error))
