@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import isfuture
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -95,7 +96,8 @@ def _go_on(
         failure: BaseException | None = None
         result = None
         try:
-            result = yield awaited
+            # A hook may wait for asyncio's futures too, if the reactor runs in asyncio's loop.
+            result = yield Deferred.fromFuture(awaited) if isfuture(awaited) else awaited
         except BaseException as error:
             failure = error  # thrown below, outside of this handler
         try:

@@ -98,6 +98,35 @@ def test_tls(tmp_path):
     assert (status, "Traceback" in errors) == (0, False), errors
 
 
+def test_hooks():
+    """The methods of clients and services may wait for tasks of asyncio."""
+    program = """
+        class Bot(chatd.ChatClient):
+            async def message_received(self, message, is_receipt):
+                text = await asyncio.ensure_future(asyncio.sleep(0, f"you said {message.text}"))
+                if not is_receipt:
+                    await self.reply(message, text)
+
+        class SlowFactory(chatd.ChatFactory):
+            async def message_received(self, session, message):
+                await asyncio.ensure_future(asyncio.sleep(0))
+                await super().message_received(session, message)
+
+        async def main():
+            async with chatd.asyncio_reactor() as reactor:
+                async with running_server(reactor, SlowFactory(reactor), "unix") as server:
+                    async with await chatd.connect(reactor, server.endpoint, name="alice") as alice:
+                        await chatd.connect(reactor, server.endpoint, name="bot", protocol=Bot)
+                        await alice.send("hello")
+                        async for message in alice:
+                            assert message.text == "you said hello"
+                            break
+
+        asyncio.run(main())
+    """
+    assert run(program) == (0, "")
+
+
 def test_wrong_reactor():
     """With a reactor outside of the event loop, one line says what to use instead."""
     program = """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from asyncio import CancelledError
 from contextvars import ContextVar
@@ -12,6 +13,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.transport.hooks import DONE, call_hook, start
+from chatd.transport.promise import promised
 
 
 class HookTests(SynchronousTestCase):
@@ -52,6 +54,25 @@ class PlainHookTests(HookTests):
         self.assertIsNone(self.call(lambda: DONE))
         self.assertIsNone(self.call(override))
         self.assertEqual(self.failures, [])
+
+    def test_asyncio(self) -> None:
+        """In asyncio's event loop, a hook may wait for asyncio, and gets its errors and results."""
+
+        async def hook() -> None:
+            await asyncio.sleep(0)
+            self.steps.append(await asyncio.ensure_future(asyncio.sleep(0, "slept")))
+            await self.gate_of_asyncio
+
+        async def main() -> None:
+            self.gate_of_asyncio = asyncio.get_running_loop().create_future()
+            done = self.call(hook)
+            self.assertEqual(self.steps, [])
+            self.gate_of_asyncio.set_exception(ValueError("no"))
+            await promised(done)
+
+        asyncio.run(main())
+        self.assertEqual(self.steps, ["slept"])
+        self.assertEqual(self.failures, [(ValueError, "the hook")])
 
     def test_failure_is_told(self) -> None:
         """An exception is reported with the subject of the call."""
