@@ -13,6 +13,7 @@ from chatd.client.client import ChatClient, ClientT
 from chatd.client.endpoints import client_endpoint
 from chatd.client.factory import ChatClientFactory
 from chatd.errors import SessionEnded
+from chatd.transport.eventloop import check_runs
 from chatd.transport.promise import promised
 
 __all__ = ["connect"]
@@ -51,15 +52,16 @@ async def connect(
             endpoint can succeed.
         twisted.internet.error.ConnectError: No server listens there, or none answers in time.
         OSError: There is no such host, or the program of a process cannot be run.
-        LocalProtocolError: asyncio awaits this, but the reactor does not run in its event loop.
+        LocalProtocolError: asyncio runs, and the reactor does not run in its event loop.
         SessionRefused: The server refused this client; its `code` says why.
         SessionEnded: The session ended before it was established.
     """
+    check_runs(reactor)
     there = client_endpoint(reactor, endpoint)
     factory = ChatClientFactory(
         reactor, key=key, name=name, password=password, rooms=rooms, protocol=protocol
     )
-    client = cast(ClientT, await promised(there.connect(factory), reactor))
+    client = cast(ClientT, await promised(there.connect(factory)))
     try:
         return await client.when_established()
     except SessionEnded:

@@ -28,6 +28,7 @@ from chatd.client.servicestates import (
     check_follows,
 )
 from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
+from chatd.transport.eventloop import check_runs
 from chatd.transport.promise import Promise, promised
 from chatd.wire.messages import Message
 
@@ -110,8 +111,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             return succeed(client)
         if isinstance(state, GivenUp):
             return fail(state.again())
-        waiting: Promise[ClientT] = Promise()
-        waiting.reactor = self._reactor
+        waiting: Deferred[ClientT] = Promise()
         self._waiters.append((waiting, failAfterFailures))
         return waiting
 
@@ -166,7 +166,12 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         return await inbox.take()
 
     def startService(self) -> None:
-        """Connect."""
+        """Connect.
+
+        Raises:
+            LocalProtocolError: asyncio runs, and the reactor does not run in its event loop.
+        """
+        check_runs(self._reactor)
         if not self.running:
             super().startService()
             self._factory.progress.be_kept()

@@ -25,6 +25,7 @@ from chatd.listening.certificates import Certificates
 from chatd.listening.endpoints import server_endpoint
 from chatd.listening.service import ListeningService
 from chatd.server.factory import GRACE_S, ChatFactory
+from chatd.transport.eventloop import check_runs
 from chatd.transport.promise import promised
 
 __all__ = ["ChatService"]
@@ -103,8 +104,10 @@ class ChatService(MultiService):
         """Handle signals, and listen, before the daemon gives up its privileges.
 
         Raises:
+            LocalProtocolError: asyncio runs, and the reactor does not run in its event loop.
             StartupError: A port cannot be bound.
         """
+        check_runs(self._reactor)
         with self._all_or_nothing():
             self._signals.startService()  # before any client or script can see the daemon
             super().privilegedStartService()
@@ -113,8 +116,10 @@ class ChatService(MultiService):
         """Open the store; listen and handle signals unless `privilegedStartService` did.
 
         Raises:
+            LocalProtocolError: asyncio runs, and the reactor does not run in its event loop.
             StartupError: The store cannot be opened, or a port cannot be bound.
         """
+        check_runs(self._reactor)
         with self._all_or_nothing():
             if not self._signals.running:
                 self._signals.startService()

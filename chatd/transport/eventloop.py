@@ -1,4 +1,4 @@
-"""`asyncio_reactor`: a Twisted reactor in asyncio's running event loop."""
+"""Reactors in asyncio's event loop: `asyncio_reactor` runs one, `check_runs` looks for it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import twisted.internet
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.base import ReactorBase
 from twisted.internet.main import CONNECTION_LOST, installReactor
 
 from chatd.errors import LocalProtocolError
-from chatd.transport.promise import runs_in
 
-__all__ = ["asyncio_reactor"]
+__all__ = ["asyncio_reactor", "check_runs"]
 
 _REACTOR = "twisted.internet.reactor"
 
@@ -40,7 +40,7 @@ async def asyncio_reactor() -> AsyncIterator[Any]:
     """
     loop = asyncio.get_running_loop()
     installed: Any = sys.modules.get(_REACTOR)
-    if installed is not None and not (runs_in(installed, loop) and installed.running):
+    if installed is not None and not (_is_in(installed, loop) and installed.running):
         raise LocalProtocolError(
             f"Twisted's reactor is {type(installed).__name__}, which does not run in asyncio's "
             "event loop; a program under asyncio must not import twisted.internet.reactor"
@@ -53,6 +53,31 @@ async def asyncio_reactor() -> AsyncIterator[Any]:
         yield reactor
     finally:
         await reactor.close()
+
+
+def check_runs(reactor: object) -> None:
+    """Check that a reactor can run: if asyncio runs in this thread, only one in its loop can.
+
+    Args:
+        reactor: A reactor, or a test's clock, which always passes.
+
+    Raises:
+        LocalProtocolError: The reactor does not run in asyncio's running event loop.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if isinstance(reactor, ReactorBase) and not _is_in(reactor, loop):
+        raise LocalProtocolError(
+            f"{type(reactor).__name__} does not run in asyncio's event loop; use the reactor of "
+            "`async with chatd.asyncio_reactor() as reactor:`"
+        )
+
+
+def _is_in(reactor: object, loop: asyncio.AbstractEventLoop) -> bool:
+    is_of_asyncio = isinstance(reactor, AsyncioSelectorReactor)
+    return is_of_asyncio and getattr(reactor, "_asyncioEventloop", loop) is loop
 
 
 class _LoopReactor(AsyncioSelectorReactor):

@@ -11,11 +11,8 @@ import asyncio
 from collections.abc import Generator
 from typing import Any, TypeVar
 
-from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
-
-from chatd.errors import LocalProtocolError
 
 __all__ = ["Promise", "promised"]
 
@@ -23,14 +20,7 @@ T = TypeVar("T")
 
 
 class Promise(Deferred[T]):
-    """A Deferred that coroutines of Twisted and of asyncio can await.
-
-    Attributes:
-        reactor: The reactor whose work it waits for, if known: asyncio can only wait for a reactor
-            that runs in its own event loop.
-    """
-
-    reactor: object = None
+    """A Deferred that coroutines of Twisted and of asyncio can await."""
 
     def __iter__(self) -> Generator[Any, None, T]:
         try:
@@ -41,15 +31,7 @@ class Promise(Deferred[T]):
             if isinstance(error, asyncio.CancelledError):  # before the task refused this Deferred
                 self.asFuture(asyncio.get_running_loop()).cancel()
                 raise
-        loop = asyncio.get_running_loop()
-        future = self.asFuture(loop)
-        if not runs_in(self.reactor, loop):
-            future.cancel()
-            raise LocalProtocolError(
-                "asyncio waits for a reactor that does not run in its event loop; use the reactor "
-                "of `async with chatd.asyncio_reactor() as reactor:`"
-            )
-        return (yield from future)
+        return (yield from self.asFuture(asyncio.get_running_loop()))
 
     __await__ = __iter__
 
@@ -58,15 +40,13 @@ class Promise(Deferred[T]):
         return isinstance(result, Failure) and result.value is error
 
 
-def promised(waiting: Deferred[T], reactor: object = None) -> Promise[T]:
+def promised(waiting: Deferred[T]) -> Promise[T]:
     """Return a promise of the result of a Deferred; cancelling it cancels the Deferred.
 
     Args:
         waiting: The Deferred, or the result of `Deferred.fromCoroutine`.
-        reactor: See `Promise`.
     """
     promise: Promise[T] = Promise(lambda _: waiting.cancel())
-    promise.reactor = reactor
 
     def fired(result: T | Failure) -> None:
         if not promise.called:  # called: it was cancelled
@@ -74,11 +54,3 @@ def promised(waiting: Deferred[T], reactor: object = None) -> Promise[T]:
 
     waiting.addBoth(fired)
     return promise
-
-
-def runs_in(reactor: object, loop: asyncio.AbstractEventLoop) -> bool:
-    """Return whether a reactor runs in an event loop of asyncio; True if it is not known."""
-    if reactor is None:
-        return True
-    is_of_asyncio = isinstance(reactor, AsyncioSelectorReactor)
-    return is_of_asyncio and getattr(reactor, "_asyncioEventloop", loop) is loop

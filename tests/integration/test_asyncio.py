@@ -127,17 +127,28 @@ def test_hooks():
     assert run(program) == (0, "")
 
 
-def test_wrong_reactor():
+CONNECT = "await talk('tcp:127.0.0.1:9', reactor)"
+KEEP = (
+    "chatd.ChatClientService(reactor, 'tcp:x:9', chatd.ChatClientFactory(reactor)).startService()"
+)
+SERVE = "chatd.ChatService(reactor, chatd.ChatFactory(reactor), 'tcp:0').startService()"
+
+
+@pytest.mark.parametrize("line", [CONNECT, KEEP, SERVE])
+def test_wrong_reactor(line):
     """With a reactor outside of the event loop, one line says what to use instead."""
-    program = """
+    program = f"""
         from twisted.internet import reactor
 
-        asyncio.run(talk("tcp:127.0.0.1:9", reactor))
+        async def main():
+            {line}
+
+        asyncio.run(main())
     """
     status, errors = run(program)
     assert status == 1
     assert errors.splitlines()[-1].endswith(
-        "asyncio waits for a reactor that does not run in its event loop; use the reactor of "
+        " does not run in asyncio's event loop; use the reactor of "
         "`async with chatd.asyncio_reactor() as reactor:`"
     )
 

@@ -7,11 +7,13 @@ import sys
 from typing import Any
 
 import twisted.internet
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.selectreactor import SelectReactor
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import LocalProtocolError
-from chatd.transport.eventloop import asyncio_reactor
+from chatd.transport.eventloop import asyncio_reactor, check_runs
 
 REACTOR = "twisted.internet.reactor"
 
@@ -96,3 +98,47 @@ class AsyncioReactorTests(SynchronousTestCase):
         with self.assertRaisesRegex(LocalProtocolError, "Twisted's reactor is Clock, which"):
             asyncio.run(main())
         self.assertIs(sys.modules[REACTOR], clock)
+
+
+class CheckRunsTests(SynchronousTestCase):
+    """Whether a reactor can run where asyncio may run."""
+
+    def reactor(self, made: Any) -> Any:
+        """Have a reactor for the time of the test."""
+
+        def close() -> None:
+            made.removeReader(made.waker)
+            made.waker.connectionLost(None)
+
+        self.addCleanup(close)
+        return made
+
+    def check(self, *reactors: object) -> None:
+        """Check reactors while asyncio runs."""
+
+        async def main() -> None:
+            for reactor in reactors:
+                check_runs(reactor)
+
+        asyncio.run(main())
+
+    def test_without_asyncio(self) -> None:
+        """If asyncio does not run, any reactor can."""
+        check_runs(self.reactor(SelectReactor()))
+
+    def test_clock(self) -> None:
+        """A test's clock runs anywhere."""
+        self.check(Clock(), None)
+
+    def test_outside(self) -> None:
+        """Reactors outside of the event loop, or in another, cannot run, and the error helps."""
+        other = asyncio.new_event_loop()
+        self.addCleanup(other.close)
+        for reactor in (SelectReactor(), AsyncioSelectorReactor(other)):
+            with self.assertRaises(LocalProtocolError) as raised:
+                self.check(self.reactor(reactor))
+            self.assertEqual(
+                str(raised.exception),
+                f"{type(reactor).__name__} does not run in asyncio's event loop; use the reactor "
+                "of `async with chatd.asyncio_reactor() as reactor:`",
+            )

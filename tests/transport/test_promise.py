@@ -6,13 +6,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.errors import LocalProtocolError
-from chatd.transport.promise import Promise, promised, runs_in
+from chatd.transport.promise import Promise, promised
 
 
 async def wait(promise: Awaitable[Any]) -> Any:
@@ -118,27 +115,6 @@ class AsyncioTests(SynchronousTestCase):
             return await both
 
         self.assertEqual(asyncio.run(main()), [1, 2])
-
-    def test_reactor_elsewhere(self) -> None:
-        """If the reactor does not run in the event loop, the task is told so, and does not hang."""
-        cancelled: list[object] = []
-        promise: Promise[int] = Promise(cancelled.append)
-        promise.reactor = Clock()
-        error = self.outcome_of(promise, repr, 0)
-        self.assertIsInstance(error, LocalProtocolError)
-        self.assertIn("chatd.asyncio_reactor()", str(error))
-        self.assertEqual(cancelled, [promise])
-
-    def test_reactor_of_another_loop(self) -> None:
-        """A reactor runs in its own event loop only."""
-        one, other = asyncio.new_event_loop(), asyncio.new_event_loop()
-        reactor = AsyncioSelectorReactor(one)
-        self.assertTrue(runs_in(reactor, one))
-        self.assertFalse(runs_in(reactor, other))
-        reactor.removeReader(reactor.waker)
-        reactor.waker.connectionLost(None)
-        one.close()
-        other.close()
 
 
 class PromisedTests(SynchronousTestCase):
