@@ -124,7 +124,7 @@ class ClientCommands(HistoryCommands):
             away = answer.away or {}
             return [PersonInfo(name=name, away=away.get(name, "")) for name in answer.names]
 
-        return Deferred.fromCoroutine(self._list_all("who", people_of, {"room": room}))
+        return promised(Deferred.fromCoroutine(self._list_all("who", people_of, {"room": room})))
 
     def list_rooms(self) -> Deferred[list[RoomInfo]]:
         """Return a Deferred that fires with the rooms of the server."""

@@ -87,11 +87,14 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("text", f"{SYSTEMD}::test_tried_sockets"),
     ],
     "docs/how-to/test-your-service.md": [
-        ("text", f"{COMMANDS}::test_test_requirements"),
-        ("text", f"{COMMANDS}::test_example_command"),
+        ("text", f"{COMMANDS}::test_example_commands"),
+        ("text", f"{COMMANDS}::test_example_commands"),
     ],
     "docs/how-to/upgrade.md": [("text", f"{LINES}::test_newer_database")],
-    "docs/reference/api.md": [("text", f"{DOCUMENTS}::test_errors_are_drawn")],
+    "docs/reference/api.md": [
+        ("text", f"{COMMANDS}::test_types"),
+        ("text", f"{DOCUMENTS}::test_errors_are_drawn"),
+    ],
     "docs/reference/client.md": [
         ("toml", f"{CLIENT}::test_profile"),
         ("text", f"{CLIENT}::test_completion"),

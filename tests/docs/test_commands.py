@@ -14,6 +14,7 @@ import pytest
 
 from tests.docs.pages import ROOT, block, page, section
 
+API = "docs/reference/api.md"
 CONTRIBUTING = "CONTRIBUTING.md"
 MEASURE = "docs/how-to/measure.md"
 TEST = "docs/how-to/test-your-service.md"
@@ -61,16 +62,33 @@ def test_bench_options():
 
 
 def test_test_requirements():
-    """What the page on tests installs is what chatd's own tests need."""
-    _, _, *named = block(TEST, "pip install pytest").split()
-    assert set(named) <= set(extras()["test"])
+    """The extra that the page on tests installs brings what the page says."""
+    (extra,) = re.findall(r"`pip install 'chatd\[(\w+)\]'`", page(TEST))
+    assert extras()[extra] == ["pytest", "pytest-twisted"]
 
 
-def test_example_command():
-    """The command of the page on tests is the command that the test of the examples runs."""
-    _, *command = block(TEST, "python -m pytest").split()
-    assert command == ["-m", "pytest", "examples/test_echo.py"]
-    assert 'EXAMPLES / "test_echo.py"' in page("tests/integration/test_examples.py")
+def test_example_commands():
+    """The commands of the page on tests are those that the test of the examples runs."""
+    enter, _, trial = block(TEST, "twisted.trial").strip().partition(" && ")
+    assert enter == "cd examples"
+    assert trial == "python -m twisted.trial test_echo"
+    assert block(TEST, "python -m pytest") == "python -m pytest examples/test_moderated.py\n"
+    run = page("tests/integration/test_examples.py")
+    assert '("test_moderated.py", 2)' in run
+    assert 'run(*trial, "test_echo", cwd=EXAMPLES)' in run
+
+
+@pytest.mark.skipif(find_spec("mypy") is None, reason="needs the extra dev")
+def test_types(tmp_path):
+    """The examples are clean under the configuration of mypy in the reference of the API."""
+    config = tmp_path / "mypy.ini"
+    config.write_text(block(API, "[mypy]"))
+    examples = set((ROOT / "examples").glob("*.py")) - {ROOT / "examples/test_moderated.py"}
+    command = ["mypy", "--config-file", config, "--cache-dir", tmp_path / "cache", *examples]
+    done = subprocess.run(
+        [sys.executable, "-m", *map(str, command)], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.startswith("Success"), done.stdout
 
 
 class Clone:
