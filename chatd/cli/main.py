@@ -80,6 +80,8 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         command.error("--password takes no value; it asks for the password")
     if unknown and getattr(options, "password", False):
         command.error("too many arguments, or an unknown argument; --password takes no value")
+    if options.run is passwd and (options.name is None) != options.list:
+        command.error("give a NAME" if options.name is None else "--list takes no NAME")
     if unknown:
         command.error(f"unrecognized arguments: {' '.join(unknown)}")
     return options
@@ -98,17 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     keygen.add_argument("path", metavar="PATH", type=_path, help="the file to make")
     keygen.set_defaults(run=_keygen, parser=keygen)
 
-    accounts = commands.add_parser(
-        "passwd",
-        help="set the password of an account",
-        description=(
-            "Set the password of an account in a password file. A missing file is made with mode "
-            "0600. At a terminal, asks for the password twice; from a pipe, reads one line."
-        ),
-    )
-    accounts.add_argument("file", metavar="FILE", type=_path, help="the password file")
-    accounts.add_argument("name", metavar="NAME", help="the account's name")
-    accounts.set_defaults(run=passwd, parser=accounts)
+    _add_passwd(commands)
 
     profiles = commands.add_parser(
         "profiles",
@@ -193,6 +185,23 @@ def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has 
         help="go on by itself after a lost connection, as it always does at a terminal",
     )
     connect.set_defaults(run=_connect, parser=connect)
+
+
+def _add_passwd(commands: Any) -> None:  # noqa: ANN401  (see `_add_connect`)
+    accounts = commands.add_parser(
+        "passwd",
+        help="set the password of an account, or delete or list accounts",
+        description=(
+            "Set the password of an account in a password file. A missing file is made with mode "
+            "0600. At a terminal, asks for the password twice; from a pipe, reads one line."
+        ),
+    )
+    accounts.add_argument("file", metavar="FILE", type=_path, help="the password file")
+    accounts.add_argument("name", metavar="NAME", nargs="?", help="the account's name")
+    action = accounts.add_mutually_exclusive_group()
+    action.add_argument("--delete", action="store_true", help="delete the account instead")
+    action.add_argument("--list", action="store_true", help="list the accounts instead")
+    accounts.set_defaults(run=passwd, parser=accounts)
 
 
 def _path(text: str) -> str:

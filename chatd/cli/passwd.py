@@ -1,4 +1,4 @@
-"""`chatd passwd`: sets the password of an account in a password file."""
+"""`chatd passwd`: sets passwords in a password file, and deletes and lists its accounts."""
 
 from __future__ import annotations
 
@@ -19,27 +19,56 @@ _MAX_LINE = 64 * 1024
 
 
 def passwd(options: argparse.Namespace) -> Status:
-    """Ask for a password, twice at a terminal, and set it.
+    """Set the password of an account, or delete an account, or list the accounts.
 
     Args:
-        options: The `file`, and the `name` of the account.
+        options: The `file`; the `name` of the account, or None; and whether to `delete` the account
+            or to `list` all.
 
     Raises:
         ConfigurationError: The file, the name or the password cannot be used.
     """
-    # Imported here: argon2 would slow the start of the other commands.
+    if options.list:
+        return _list(options.file)
+    if options.delete:
+        return _delete(options.file, options.name)
+    return _set(options.file, options.name)
+
+
+# argon2 is imported in the functions: it would slow the start of the other commands.
+
+
+def _set(file: str, name: str) -> Status:
+    """Ask for a password, twice at a terminal, and set it."""
     from chatd.config.passwordfile import check_account, load_passwords, set_password  # noqa: PLC0415
 
-    name = check_account(options.name)
-    is_new_file = not os.path.exists(options.file)
-    accounts = () if is_new_file else load_passwords(options.file)
+    name = check_account(name)
+    is_new_file = not os.path.exists(file)
+    accounts = () if is_new_file else load_passwords(file)
     password = _ask(name) if os.isatty(0) else _read_line()
     is_new = name not in accounts
-    name = set_password(options.file, name, password)
+    name = set_password(file, name, password)
     done = f"added {name} to" if is_new else f"changed the password of {name} in"
     advice = "; give it to the server with --password-file" if is_new_file else ""
-    tell(plain(f"{done} {options.file}{advice}"))
+    tell(plain(f"{done} {file}{advice}"))
     return Status.DONE
+
+
+def _delete(file: str, name: str) -> Status:
+    from chatd.config.passwordfile import delete_account  # noqa: PLC0415
+
+    name, left = delete_account(file, name)
+    advice = "" if left else "; no account is left, and a running server keeps those that it has"
+    tell(plain(f"deleted {name} from {file}{advice}"))
+    return Status.DONE
+
+
+def _list(file: str) -> Status:
+    from chatd.config.passwordfile import load_passwords  # noqa: PLC0415
+
+    names = sorted(load_passwords(file))
+    is_told = not names or tell("\n".join(map(plain, names)))
+    return Status.DONE if is_told else Status.LOST
 
 
 def _ask(name: str) -> str:

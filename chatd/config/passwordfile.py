@@ -12,40 +12,38 @@ A name may hold colons; the hash holds none.
 
 from __future__ import annotations
 
-import base64
 import fcntl
 import os
-import re
-import secrets
-import unicodedata
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from argon2 import PasswordHasher
-from argon2.exceptions import HashingError, VerificationError, VerifyMismatchError
 
 from chatd.chat.names import GUEST, check_name, fold
 from chatd.config.ownfile import read_trusted_file, replace_private_file, strip_mark, why
+from chatd.config.passwordhash import (
+    MAX_PASSWORD,
+    check_password,
+    decoy,
+    hash_password,
+    matches,
+    parameters_of,
+    secret_of,
+)
 from chatd.errors import ConfigurationError, RequestError
 
-__all__ = ["MAX_PASSWORD", "Passwords", "check_account", "load_passwords", "set_password"]
-
-MAX_PASSWORD = 1024
-"""Longest password, in bytes of UTF-8; a client's first frame, which holds it, is limited."""
+__all__ = [
+    "MAX_PASSWORD",
+    "Passwords",
+    "check_account",
+    "delete_account",
+    "load_passwords",
+    "set_password",
+]
 
 _WHAT = "password file"
-_HASH = re.compile(
-    r"(\$argon2id\$v=19\$m=([1-9][0-9]{0,9}),t=([1-9][0-9]{0,9}),p=([1-9][0-9]{0,7})\$)"
-    r"([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)"
-)
-# Sources: RFC 9106 section 3.1 for the hash and the memory; the reference implementation for the
-# salt.
-_MIN_SALT_BYTES = 8
-_MIN_HASH_BYTES = 4
-_MIN_KIB_PER_LANE = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class Passwords(Collection[str]):
 
     def __init__(self, accounts: dict[str, _Account], hasher: PasswordHasher) -> None:
         self._accounts = accounts
-        self._decoy = _decoy([account.hash for account in accounts.values()], hasher)
+        self._decoy = decoy([account.hash for account in accounts.values()], hasher)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and fold(name) in self._accounts
@@ -95,10 +93,10 @@ class Passwords(Collection[str]):
         """
         account = self._accounts.get(fold(name))
         try:
-            secret = _secret(password)
+            secret = secret_of(password)
         except ConfigurationError:  # no account has such a password
             return None
-        is_right = _matches(self._decoy if account is None else account.hash, secret)
+        is_right = matches(self._decoy if account is None else account.hash, secret)
         return account.name if account is not None and is_right else None
 
 
@@ -162,79 +160,61 @@ def set_password(
             written, users other than its owner may read or write it, or a line is not an account.
     """
     name = check_account(name)
-    secret = _secret(password)
-    if not secret:
-        raise ConfigurationError("a password cannot be empty")
-    try:
-        encoded = (hasher or PasswordHasher()).hash(secret)
-    except HashingError as error:
-        raise ConfigurationError(f"cannot hash a password: {error}") from error
+    check_password(password)
+    encoded = hash_password(password, hasher)
+    with _edited(path, is_made=True) as (lines, accounts):
+        account = accounts.get(fold(name))
+        if account is None:
+            lines.append(f"{name}:{encoded}")
+            return name
+        lines[account.line - 1] = f"{account.name}:{encoded}"
+        return account.name
+
+
+def delete_account(path: str | Path, name: str) -> tuple[str, int]:
+    """Delete an account from a password file, which changes as `set_password` changes it.
+
+    Args:
+        path: The file.
+        name: The account.
+
+    Returns:
+        The name as the file spelled it, and how many accounts are left.
+
+    Raises:
+        ConfigurationError: The file has no such account, or cannot be read or written; see
+            `set_password`.
+    """
+    with _edited(path) as (lines, accounts):
+        account = accounts.get(fold(name))
+        if account is None:
+            raise ConfigurationError(f"{path} has no account {name}")
+        del lines[account.line - 1]
+        return account.name, len(accounts) - 1
+
+
+@contextmanager
+def _edited(
+    path: str | Path, *, is_made: bool = False
+) -> Iterator[tuple[list[str], dict[str, _Account]]]:
+    """Give the lines and the accounts of a file to the code within; then write the lines.
+
+    If the code within fails, the file is unchanged. No other chatd writes the file meanwhile.
+
+    Args:
+        path: The file.
+        is_made: Whether to make the file if there is none.
+    """
     try:
         target = os.path.realpath(path)  # a link stays a link
         with _only_writer_in(os.path.dirname(target)):
             status = os.stat(target) if os.path.exists(target) else None
-            lines, mark = ([], b"") if status is None else _read_lines(path)
-            account = _parse(path, lines).get(fold(name))
-            if account is None:
-                lines.append(f"{name}:{encoded}")
-            else:
-                name = account.name
-                lines[account.line - 1] = f"{name}:{encoded}"
+            lines, mark = ([], b"") if is_made and status is None else _read_lines(path)
+            yield lines, _parse(path, lines)
             text = "".join(f"{line}\n" for line in lines)
             replace_private_file(target, mark + text.encode(), status)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot write the {_WHAT} {path}: {why(error)}") from error
-    return name
-
-
-def _secret(password: str) -> bytes:
-    """Return the bytes of a password that are hashed."""
-    try:
-        if len(password.encode()) <= MAX_PASSWORD:  # composing a longer text takes time
-            return unicodedata.normalize("NFC", password).encode()
-    except UnicodeEncodeError:
-        # Not chained: that error holds the password.
-        raise ConfigurationError("a password is text in UTF-8") from None
-    raise ConfigurationError(f"a password has up to {MAX_PASSWORD} bytes")
-
-
-def _matches(encoded: str, secret: bytes) -> bool:
-    """Return whether a hash is that of a password; argon2 compares in constant time."""
-    try:
-        return PasswordHasher().verify(encoded, secret)
-    except VerifyMismatchError:
-        return False
-    except VerificationError as error:
-        raise ConfigurationError(f"cannot verify a password: {error}") from error
-
-
-def _decoy(hashes: Iterable[str], hasher: PasswordHasher) -> str:
-    """Return a hash that matches no password, and takes as long to verify as most others do."""
-    usual = Counter(_parameters(encoded) for encoded in hashes).most_common(1)
-    costs = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
-    prefix = usual[0][0] if usual else f"$argon2id$v=19${costs}$"
-    salt, digest = (
-        base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (16, 32)
-    )
-    return f"{prefix}{salt}${digest}"
-
-
-def _parameters(encoded: str) -> str:
-    """Return the beginning of a hash: the version and the costs.
-
-    Raises:
-        ValueError: The text is not an argon2id hash, or nothing can match it.
-    """
-    match = _HASH.fullmatch(encoded)
-    if match is None:
-        raise ValueError("no argon2id hash")
-    prefix, memory_kib, _, lanes, salt, digest = match.groups()
-    for text, min_bytes in ((salt, _MIN_SALT_BYTES), (digest, _MIN_HASH_BYTES)):
-        if len(base64.b64decode(text + "=" * (-len(text) % 4))) < min_bytes:
-            raise ValueError("cut short")
-    if int(memory_kib) < _MIN_KIB_PER_LANE * int(lanes):
-        raise ValueError("too little memory")
-    return prefix
 
 
 def _read_lines(path: str | Path) -> tuple[list[str], bytes]:
@@ -260,7 +240,7 @@ def _parse(path: str | Path, lines: Iterable[str]) -> dict[str, _Account]:
         name, _, rest = text.rpartition(":$argon2id$")
         try:
             account = _Account(check_name(name), f"$argon2id${rest}", number)
-            _parameters(account.hash)
+            parameters_of(account.hash)
         except (RequestError, ValueError) as error:
             raise ConfigurationError(
                 f"{path}, line {number}: not an account; make one with: chatd passwd FILE NAME"

@@ -10,12 +10,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.cli import passwd as passwd_module
 from chatd.cli.leaving import Signalled
 from chatd.cli.main import main
 from chatd.cli.status import Status
-from chatd.config.passwordfile import load_passwords
+from chatd.config.passwordfile import load_passwords, set_password
+from tests.fakes.passwords import CHEAP
 
 SECRET = "correct horse"
 
@@ -35,11 +38,15 @@ class PasswdCase(SynchronousTestCase):
         self.path = self.directory / "users"
 
     def passwd(self, name="alice", path=None):
+        """Set a password; return the status, the output and the errors."""
+        return self.run_with(str(path or self.path), name)
+
+    def run_with(self, *arguments):
         """Run the command; return its status, its output and its errors."""
         output, complaints = io.StringIO(), io.StringIO()
         self.patch(sys, "stdout", output)
         self.patch(sys, "stderr", complaints)
-        status = main(["passwd", str(path or self.path), name])
+        status = main(["passwd", *arguments])
         return status, output.getvalue(), complaints.getvalue()
 
     def redirect(self, descriptor, source):
@@ -185,3 +192,60 @@ class TerminalTests(PasswdCase):
         result = self.type(SECRET, interrupted, tty=(0, 1, 2))
         self.assertEqual(result, (Status.INTERRUPTED, "", "\n"))
         self.assertFalse(self.path.exists())
+
+
+class AccountsTests(PasswdCase):
+    """Deleting and listing accounts."""
+
+    def setUp(self):
+        super().setUp()
+        for name in ("bob", "alice"):
+            set_password(self.path, name, SECRET, hasher=CHEAP)
+
+    def test_list(self):
+        """The accounts are listed in order, a name a line."""
+        result = self.run_with("--list", str(self.path))
+        self.assertEqual(result, (Status.DONE, "alice\nbob\n", ""))
+
+    def test_list_nobody(self):
+        """A file without accounts gives no line."""
+        self.path.write_text("# nobody\n")
+        self.assertEqual(self.run_with("--list", str(self.path)), (Status.DONE, "", ""))
+
+    def test_list_unwritable(self):
+        """If the list cannot be written, the status says so."""
+        self.patch(passwd_module, "tell", lambda _: False)
+        self.assertEqual(self.run_with("--list", str(self.path))[0], Status.LOST)
+
+    def test_delete(self):
+        """An account is deleted, and the output says so."""
+        result = self.run_with("--delete", str(self.path), "ALICE")
+        self.assertEqual(result, (Status.DONE, f"deleted alice from {self.path}\n", ""))
+        self.assertEqual(list(load_passwords(self.path)), ["bob"])
+
+    def test_delete_last(self):
+        """The output says that a running server ignores a file without accounts."""
+        self.run_with("--delete", str(self.path), "alice")
+        _, output, _ = self.run_with("--delete", str(self.path), "bob")
+        self.assertIn("no account is left, and a running server keeps those that it has", output)
+
+    def test_mistakes(self):
+        """A missing account and a missing file are one line each."""
+        self.assert_refused(self.run_with("--delete", str(self.path), "carol"), "no account carol")
+        nowhere = str(self.directory / "nowhere")
+        for arguments in (("--delete", nowhere, "alice"), ("--list", nowhere)):
+            self.assert_refused(self.run_with(*arguments), "cannot read .*nowhere: No such file")
+
+    def test_wrong_arguments(self):
+        """A name is needed, except for the list."""
+        for arguments, why in (
+            ([str(self.path)], "give a NAME"),
+            (["--delete", str(self.path)], "give a NAME"),
+            (["--list", str(self.path), "alice"], "--list takes no NAME"),
+        ):
+            complaints = io.StringIO()
+            self.patch(sys, "stderr", complaints)
+            with pytest.raises(SystemExit) as caught:
+                main(["passwd", *arguments])
+            self.assertEqual(caught.value.code, Status.USAGE)
+            self.assertRegex(complaints.getvalue(), rf"\Achatd passwd: {why}; see .*\n\Z")

@@ -12,8 +12,14 @@ import pytest
 from argon2 import PasswordHasher
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.config import passwordfile
-from chatd.config.passwordfile import MAX_PASSWORD, check_account, load_passwords, set_password
+from chatd.config import passwordhash
+from chatd.config.passwordfile import (
+    MAX_PASSWORD,
+    check_account,
+    delete_account,
+    load_passwords,
+    set_password,
+)
 from chatd.errors import ConfigurationError
 from tests.fakes.passwords import CHEAP
 
@@ -204,7 +210,7 @@ class VerifyTests(PasswordFileTestCase):
                 verified.append(hash)
                 return super().verify(hash, password)
 
-        self.patch(passwordfile, "PasswordHasher", Recording)
+        self.patch(passwordhash, "PasswordHasher", Recording)
         self.assertIsNone(loaded.verify(name, SECRET + "?"))
         return verified
 
@@ -412,3 +418,39 @@ class SetTests(PasswordFileTestCase):
         for writer in writers:
             writer.join()
         self.assertEqual(sorted(self.load()), sorted(names))
+
+
+class DeleteTests(PasswordFileTestCase):
+    def test_delete(self):
+        """The account's line goes; the other lines, the mark and the mode stay."""
+        self.write(f"\ufeff# the team\nZo\u00eb:{HASH}\n\nb:{HASH}\n", 0o400)
+        self.assertEqual(delete_account(self.path, "ZOE\u0308"), (COMPOSED, 1))
+        self.assertEqual(self.path.read_text("utf-8"), f"\ufeff# the team\n\nb:{HASH}\n")
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o400)
+        self.assertEqual(delete_account(self.path, "b"), ("b", 0))
+
+    def test_unknown(self):
+        """An account that the file does not have is an error, and the file is unchanged."""
+        self.write(f"a:{HASH}\n")
+        text = self.refusal_of(delete_account, self.path, "b")
+        self.assertEqual(text, f"{self.path} has no account b")
+        self.assertEqual(list(self.load()), ["a"])
+
+    def test_no_file(self):
+        """A missing file is an error, and no file is made."""
+        text = self.refusal_of(delete_account, self.path, "b")
+        self.assertEqual(
+            text, f"cannot read the password file {self.path}: No such file or directory"
+        )
+        self.assertFalse(self.path.exists())
+
+    def test_full_disk(self):
+        """If the file cannot be written, it keeps the account."""
+        self.write(f"a:{HASH}\n")
+
+        def fail(*_):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        self.patch(os, "fsync", fail)
+        self.assertIn("No space left", self.refusal_of(delete_account, self.path, "a"))
+        self.assertEqual(list(self.load()), ["a"])

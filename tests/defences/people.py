@@ -54,8 +54,8 @@ PEOPLE = (
         "checking most known names.",
         "tests/config/test_passwordfile.py::VerifyTests::test_unknown_name",
         "chatd/config/passwordfile.py",
-        "_matches(self._decoy if account is None else account.hash, secret)",
-        "account is not None and _matches(account.hash, secret)",
+        "matches(self._decoy if account is None else account.hash, secret)",
+        "account is not None and matches(account.hash, secret)",
     ),
     Defence(
         "Passwords are not accepted over TCP in the clear.",
