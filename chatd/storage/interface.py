@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Sequence
 
 from zope.interface import Interface
 
+from chatd.storage.privateroom import PrivateRoom
 from chatd.storage.values import DirectHead, Entry, Head, Outcome, Page, StreamPosition
 
 __all__ = ["IMessageStore"]
@@ -109,6 +110,18 @@ class IMessageStore(Interface):
             after: The folded name after which to begin.
             limit: The most conversations.
         """
+
+    def private_rooms() -> Awaitable[list[PrivateRoom]]:
+        """Return all private rooms, in the order of their folded names."""
+
+    def keep_private(room: PrivateRoom) -> Awaitable[None]:
+        """Keep a private room in place of the one with the same key, if there is one.
+
+        When the call is answered, it is kept as surely as a message.
+        """
+
+    def drop_private(key: str) -> Awaitable[None]:
+        """Forget a private room; do nothing if there is none with this key."""
 
     def expire() -> Awaitable[None]:
         """Drop the messages that are too old; called now and then."""

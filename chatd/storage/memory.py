@@ -11,6 +11,7 @@ from zope.interface import implementer
 
 from chatd.storage.interface import IMessageStore
 from chatd.storage.memorystream import MemoryStream, Total
+from chatd.storage.privateroom import PrivateRoom
 from chatd.storage.streamkeys import ROOM_PREFIX, direct_names, is_room
 from chatd.storage.values import (
     DirectHead,
@@ -64,6 +65,7 @@ class MemoryStore:
         self._idle: OrderedDict[str, None] = OrderedDict()
         # The keys of direct streams, by the two folded names in either order.
         self._direct: dict[str, dict[str, str]] = {}
+        self._private: dict[str, PrivateRoom] = {}
 
     def open(self) -> None:
         """Do nothing: memory needs no preparation."""
@@ -136,6 +138,18 @@ class MemoryStore:
         """See `IMessageStore`."""
         direct = self._direct.get(author, {})
         return [DirectHead(*kept) for kept in self._kept(direct, after, limit)]
+
+    async def private_rooms(self) -> list[PrivateRoom]:
+        """See `IMessageStore`."""
+        return [room for _, room in sorted(self._private.items())]
+
+    async def keep_private(self, room: PrivateRoom) -> None:
+        """See `IMessageStore`."""
+        self._private[room.key] = room
+
+    async def drop_private(self, key: str) -> None:
+        """See `IMessageStore`."""
+        self._private.pop(key, None)
 
     async def expire(self) -> None:
         """See `IMessageStore`."""

@@ -2,18 +2,22 @@
 
 An operator finds these with the ``sqlite3`` command:
 
-============  ====================================================================================
-``meta``      One row for each note of the last run, see `chatd.storage.sqlite.runs`.
-              ``removed`` is the number of messages that were ever appended to streams that are
-              gone.
-``streams``   One row for each room, and for each pair of names with direct messages (``one`` and
-              ``other``, folded). ``seq`` is the place of the last message, ``oldest`` that of the
-              oldest that is kept, ``bytes`` the size of the contents between them. If ``key`` is
-              NULL, the stream is gone, and its last messages are being deleted.
-``messages``  The messages, by stream and ``seq``. Those before their stream's ``oldest`` are no
-              longer kept: they are deleted later, many at once.
-``said``      A view for reading: the messages that are kept, with times and contents as text.
-============  ====================================================================================
+=================  ===============================================================================
+``meta``           One row for each note of the last run, see `chatd.storage.sqlite.runs`.
+                   ``removed`` is the number of messages that were ever appended to streams that
+                   are gone.
+``streams``        One row for each room, and for each pair of names with direct messages (``one``
+                   and ``other``, folded). ``seq`` is the place of the last message, ``oldest``
+                   that of the oldest that is kept, ``bytes`` the size of the contents between
+                   them. If ``key`` is NULL, the stream is gone, and its last messages are being
+                   deleted.
+``messages``       The messages, by stream and ``seq``. Those before their stream's ``oldest`` are
+                   no longer kept: they are deleted later, many at once.
+``private_rooms``  One row for each private room: its folded name and its name.
+``invited``        One row for each name that is invited to a private room; both are folded.
+``said``           A view for reading: the messages that are kept, with times and contents as
+                   text.
+=================  ===============================================================================
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ from collections.abc import Sequence
 
 from chatd.errors import ConfigurationError
 
-__all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate", "roll_back"]
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "PRIVATE_ROOMS", "migrate", "roll_back"]
 
 APPLICATION_ID = 0x43484154
 """The mark of a chatd database, ``CHAT``, in the field of SQLite's header for the application
@@ -119,7 +123,20 @@ _STREAMS = (
     """,
 )
 
-MIGRATIONS: Sequence[Sequence[str]] = (_TABLES, _VIEW, _ORDER, _REMOVED, _STREAMS)
+# Apart from the streams: a room stays private when its stream is gone.
+PRIVATE_ROOMS = (
+    "CREATE TABLE private_rooms (key TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID",
+    """
+    CREATE TABLE invited (
+        room TEXT NOT NULL,
+        name TEXT NOT NULL,
+        PRIMARY KEY (room, name)
+    ) WITHOUT ROWID
+    """,
+)
+"""The step that added the private rooms."""
+
+MIGRATIONS: Sequence[Sequence[str]] = (_TABLES, _VIEW, _ORDER, _REMOVED, _STREAMS, PRIVATE_ROOMS)
 """The statements that make each version from the one before it, beginning with version 1.
 Databases in use have these versions: to change the tables, add a step, and change no other."""
 

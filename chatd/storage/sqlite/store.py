@@ -14,6 +14,7 @@ from zope.interface import implementer
 
 from chatd.errors import StoreError
 from chatd.storage.interface import IMessageStore
+from chatd.storage.privateroom import PrivateRoom
 from chatd.storage.runner import StoreRunner
 from chatd.storage.sqlite.database import Database
 from chatd.storage.sqlite.streams import SqliteStreams
@@ -142,6 +143,18 @@ class SqliteStore:
     async def conversations(self, author: str, after: str = "", *, limit: int) -> list[DirectHead]:
         """See `IMessageStore`."""
         return await self._look_up(partial(self._streams.conversations, author, after, limit))
+
+    async def private_rooms(self) -> list[PrivateRoom]:
+        """See `IMessageStore`."""
+        return await self._run(self._streams.private_rooms)
+
+    async def keep_private(self, room: PrivateRoom) -> None:
+        """See `IMessageStore`."""
+        await self._run(partial(self._streams.keep_private, room))
+
+    async def drop_private(self, key: str) -> None:
+        """See `IMessageStore`."""
+        await self._run(partial(self._streams.drop_private, key))
 
     async def expire(self) -> None:
         """See `IMessageStore`; other calls run in between."""

@@ -13,6 +13,7 @@ from uuid import uuid4
 import msgspec
 
 from chatd.errors import StoreError
+from chatd.storage.privateroom import PrivateRoom
 from chatd.storage.sqlite.batch import Batch
 from chatd.storage.sqlite.database import Database
 from chatd.storage.sqlite.retention import Budget
@@ -173,6 +174,23 @@ class SqliteStreams:
     def conversations(self, author: str, after: str, limit: int) -> list[DirectHead]:
         """See `IMessageStore.conversations`."""
         return self._tables.streams.direct_heads(author, after, limit, self._cutoff())
+
+    @_guarded
+    def private_rooms(self) -> list[PrivateRoom]:
+        """See `IMessageStore.private_rooms`."""
+        return self._tables.private_rooms.load()
+
+    @_guarded
+    def keep_private(self, room: PrivateRoom) -> None:
+        """See `IMessageStore.keep_private`."""
+        with self._database.transaction():
+            self._tables.private_rooms.save(room)
+
+    @_guarded
+    def drop_private(self, key: str) -> None:
+        """See `IMessageStore.drop_private`."""
+        with self._database.transaction():
+            self._tables.private_rooms.drop(key)
 
     @_guarded
     def expire_some(self, after: int = 0) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatd.errors import StoreError
+from chatd.storage.privateroom import PrivateRoom
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Retention
 from tests.storage.sqlite.faults import Failing
@@ -19,6 +20,8 @@ EVERYTHING = {"after": 0, "before": None, "limit": 1000, "max_bytes": 10**9}
 
 class AnywhereTests(StoreCase):
     """A failure leaves no change in the database or in memory; the next try succeeds."""
+
+    given: PrivateRoom | None = None
 
     def test_append(self):
         """Messages to a new room, to an old room and to a name, one of them sent before."""
@@ -44,6 +47,13 @@ class AnywhereTests(StoreCase):
     def test_topic(self):
         """A topic."""
         self.check(lambda streams: streams.set_topic(LOBBY, "wine"))
+
+    def test_private_room(self):
+        """A private room in place of another."""
+        before = PrivateRoom("den", "Den", frozenset({"ann", "bob"}))
+        after = PrivateRoom("den", "DEN", frozenset({"cy"}))
+        self.given = before
+        self.check(lambda streams: streams.keep_private(after))
 
     def test_expire(self):
         """Messages that have become too old."""
@@ -74,6 +84,8 @@ class AnywhereTests(StoreCase):
         streams.open_stream(LOBBY, "Lobby")
         streams.open_stream(DEN, "Den")
         streams.append([entry("1"), entry("2"), entry("told before", stream=DIRECT)])
+        if self.given is not None:
+            streams.keep_private(self.given)
         self.now += days * DAY_S
         failing = Failing(database.connection)
         if number:
@@ -104,16 +116,16 @@ class AnywhereTests(StoreCase):
         return False
 
     def rows(self, database):
-        """Return the rows of the tables `streams` and `messages`."""
+        """Return the rows of the tables that actions change."""
         return [
             database.connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall()
-            for table in ("streams", "messages")
+            for table in ("streams", "messages", "private_rooms", "invited")
         ]
 
     def stands(self, streams):
-        """Return the state and the messages of each stream."""
+        """Return the private rooms, and the state and the messages of each stream."""
         pages = [streams.read(stream, **EVERYTHING) for stream in (LOBBY, DEN, DIRECT)]
-        return [
+        return streams.private_rooms(), [
             (
                 page.head.seq,
                 page.head.topic,

@@ -1,5 +1,6 @@
 """The data that the SQLite store keeps when the process ends."""
 
+from chatd.storage.privateroom import PrivateRoom
 from chatd.storage.values import Retention
 from tests.storage.stores import DIRECT, LOBBY, Calls, SqliteCase, entries, entry
 
@@ -24,6 +25,15 @@ class RestartTests(SqliteCase):
         self.assertEqual([each.other for each in store.conversations("bob")], ["ann"])
         repeated, new = store.append([entry("1", b"\0"), entry("3")])
         self.assertEqual((repeated.is_new, new.message.seq), (False, 3))
+
+    def test_private_rooms(self):
+        """Private rooms are there after a restart, also those without a message."""
+        store = Calls(self, self.make_sqlite())
+        den = PrivateRoom("den", "Den", frozenset({"ann", "bob"}))
+        store.keep_private(den)
+        store.close()
+        store = Calls(self, self.make_sqlite())
+        self.assertEqual(store.private_rooms(), [den])
 
     def test_of_the_process_only(self):
         """If the process ends without closing the store, nothing changes."""
