@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
 from chatd import testing
+from chatd.chat.access import MAX_INVITED, MAX_PRIVATE_ROOMS
 from chatd.cli.aliases import ALIASES
 from chatd.cli.browsing import FIRST_PAGE
 from chatd.cli.commands import COMMANDS
@@ -78,6 +79,14 @@ class DaemonTests(SynchronousTestCase):
         bounds = " ".join(first_cells(BOUNDS))
         for name in Limits.__dataclass_fields__:
             self.assertIn(f"`--{name.removesuffix('_s').replace('_', '-')} ", bounds)
+
+    def test_fixed_bounds(self) -> None:
+        """The bounds that no option sets are those of the code."""
+        for what, number in (
+            ("private rooms of the server", MAX_PRIVATE_ROOMS),
+            ("names invited to a private room", MAX_INVITED),
+        ):
+            self.assertIn(f"| {what} | {number:,} | `private-limit` |", BOUNDS)
 
     def test_defaults(self) -> None:
         """Each option's row has the default of the code."""

@@ -16,6 +16,7 @@ from noise.connection import Keypair, NoiseConnection
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat import presence
+from chatd.chat.access import MAX_INVITED, MAX_PRIVATE_ROOMS
 from chatd.chat.away import MAX_AWAY
 from chatd.chat.commands import Commands
 from chatd.chat.history import DEFAULT_LIMIT, MAX_PAGE, PAGE_BYTES
@@ -316,6 +317,8 @@ class PageTests(SynchronousTestCase):
             "`room`, `to`": f"to {messages.MAX_PLACE} characters",
             "name of a room": f"1 to {MAX_ROOM} characters",
             "rooms of a session": f"{MAX_ROOMS}, and {messages.MAX_FIRST_ROOMS} in SESSION_ACK",
+            "private rooms of a server": f"{MAX_PRIVATE_ROOMS:,}",
+            "names invited to a room": f"{MAX_INVITED}",
             "topic": f"{MAX_TOPIC} characters",
             "`text` of `away`": f"{MAX_AWAY} characters",
             "`content_type`": f"1 to {messages.MAX_CONTENT_TYPE} characters",

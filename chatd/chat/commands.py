@@ -1,6 +1,7 @@
 """Commands: those that a member may give, with their fields and the fields of their RESULT.
 
-The last four are operators' commands; `chatd.chat.operatorcommands` runs them.
+The last nine are operators' commands; `chatd.chat.operatorcommands` and `chatd.chat.privaterooms`
+run them.
 
 ======================  =========================================  =================================
 command                 fields                                     RESULT
@@ -22,6 +23,11 @@ command                 fields                                     RESULT
 ``ban``                 ``name | address, until?``                 ``kicked``
 ``unban``               ``name | address``                         nothing
 ``bans``                ``after?``                                 ``bans, next?``
+``private``             ``room``                                   ``room, invited, removed``
+``public``              ``room``                                   ``room``
+``invite``              ``room, name``                             ``room, name``
+``uninvite``            ``room, name``                             ``room, name, removed``
+``invited``             ``room, after?``                           ``room, names, next?``
 ======================  =========================================  =================================
 
 `chatd.chat.lists` explains ``next`` and the ``after`` of lists.
@@ -30,7 +36,6 @@ command                 fields                                     RESULT
 from __future__ import annotations
 
 from collections.abc import Callable
-from heapq import nsmallest
 from typing import Any, Generic
 
 import msgspec
@@ -42,6 +47,8 @@ from chatd.chat.lists import MAX_LISTED, ListFields, items_after
 from chatd.chat.moderation import Bans, Operators
 from chatd.chat.names import MAX_TOPIC, check_name, check_room, fold
 from chatd.chat.operatorcommands import CommandTable, OperatorCommands
+from chatd.chat.privaterooms import PrivateRoomCommands
+from chatd.chat.roomlist import room_list
 from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError, StoreError
@@ -106,6 +113,7 @@ class Commands(Generic[M]):
             "name": (_Name, self._name),
             "away": (_Away, self._away),
             **OperatorCommands(roster, bans, operators, note, unix_time).by_name,
+            **PrivateRoomCommands(roster, note).by_name,
         }
 
     async def run(self, member: M, header: dict[str, Any]) -> None:
@@ -149,9 +157,10 @@ class Commands(Generic[M]):
     async def _history(self, member: M, fields: HistoryFields, answer: Answer[M]) -> None:
         await history(self._roster, member, fields, answer)
 
-    async def _who(self, _: M, fields: _Who, answer: Answer[M]) -> None:
+    async def _who(self, member: M, fields: _Who, answer: Answer[M]) -> None:
         room = self._roster.rooms.get(fold(check_room(fields.room)))
-        if room is None or not room.count:
+        access = self._roster.access
+        if room is None or not room.count or not access.may_know(member, room.key):
             raise RequestError(ErrorCode.NO_SUCH_ROOM, "nobody is in a room of that name")
         part, rest = items_after(room.names(), fields.after, self._with_away)
         result = {"room": room.name, "members": room.count, "names": [name for name, _ in part]}
@@ -165,17 +174,8 @@ class Commands(Generic[M]):
         away = away_of(self._roster.sessions_of(name))
         return name, {} if away is None else {name: away.text}
 
-    async def _rooms(self, _: M, fields: ListFields, answer: Answer[M]) -> None:
-        after, here = fields.after, self._roster.rooms
-        found = {
-            fold(head.name): {"room": head.name, "members": 0, "topic": head.topic}
-            for head in await self._roster.store.rooms(after, limit=MAX_LISTED)
-        }
-        keys = (key for key, room in here.items() if room.count and key > after)
-        for key in nsmallest(MAX_LISTED, keys):
-            room = here[key]
-            found[key] = {"room": room.name, "members": room.count, "topic": room.topic}
-        rooms, rest = items_after(found.items(), fields.after)
+    async def _rooms(self, member: M, fields: ListFields, answer: Answer[M]) -> None:
+        rooms, rest = items_after(await room_list(self._roster, member, fields.after), fields.after)
         answer({"rooms": rooms, **rest})
 
     async def _conversations(self, member: M, fields: ListFields, answer: Answer[M]) -> None:

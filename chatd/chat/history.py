@@ -13,6 +13,7 @@ from typing import Annotated, Any, Generic
 
 import msgspec
 
+from chatd.chat import presence
 from chatd.chat.interfaces import Delivery
 from chatd.chat.names import fold_known
 from chatd.chat.rooms import M, Room
@@ -137,12 +138,13 @@ async def join(
         answer: Sends the RESULT and the missed messages.
 
     Raises:
-        RequestError: `bad-room`, or `too-many-rooms`.
+        RequestError: `bad-room`, `not-invited`, or `too-many-rooms`.
         StoreError: The missed messages cannot be read.
         SessionEnded: The session has ended.
     """
     room = await roster.open(name)
     try:
+        roster.access.check(member, room.key)
         most = roster.policy.max_rooms
         if room.key not in member.rooms and len(member.rooms) >= most:
             raise RequestError(ErrorCode.TOO_MANY_ROOMS, f"a session is in {most} rooms at most")
@@ -162,15 +164,17 @@ async def _catch_up(
     said_before = room.seq
     read_to: int | None = 0
     has_answered = False
-    if room.key in member.rooms:
+    was_inside = room.key in member.rooms
+    if was_inside:
         roster.delivery.deliver_early(member)
         room.has_read(member, sys.maxsize)  # the pages will have the messages of the meantime
     try:
         page = await _read(roster, room.stream, since)
+        roster.access.check(member, room.key)  # the member may have been uninvited meanwhile
         is_joining = not room.has(member)
         answer(_standing(room, recovered=page.is_recovered, is_joining=is_joining))
         has_answered = True
-        read_to = await _tell_pages(roster, member, room, page, answer)
+        read_to = await _tell_pages(roster, member, room, page, answer, was_inside=was_inside)
     except Exception:
         # The member has a RESULT that is not true now, or it missed messages of the meantime.
         if has_answered or (room.key in member.rooms and room.seq != said_before):
@@ -185,13 +189,20 @@ async def _catch_up(
 
 
 async def _tell_pages(
-    roster: Roster[M], member: M, room: Room[M], page: Page, answer: Answer[M]
+    roster: Roster[M],
+    member: M,
+    room: Room[M],
+    page: Page,
+    answer: Answer[M],
+    *,
+    was_inside: bool,
 ) -> int | None:
     """Send a member a page and all that follow it, until they reach the room's last message.
 
     Returns:
-        The place of the last message that the member got. None if the room dropped a part before
-        it was read; then the member's session has ended.
+        The place of the last message that the member got. None if the member may not enter the
+        room: it was uninvited, and knows; or the room dropped a part before it was read, and the
+        member's session has ended.
     """
     while True:
         answer.tell(page.messages)
@@ -200,6 +211,11 @@ async def _tell_pages(
             return position
         await roster.delivery.drained(member)
         page = await _read(roster, room.stream, position)
+        if was_inside and room.key not in member.rooms:
+            return None
+        if not roster.access.may_know(member, room.key):
+            roster.delivery.tell(member, (presence.removed(room.name),))
+            return None
         if page.head.oldest > position + 1:
             why = "the room drops old messages faster than this session reads them"
             roster.delivery.end(member, ErrorCode.SLOW_CONSUMER, why, retry=True)
@@ -243,6 +259,7 @@ async def history(roster: Roster[M], member: M, fields: HistoryFields, answer: A
         limit=fields.limit,
         max_bytes=PAGE_BYTES,
     )
+    _stream_of(roster, member, fields)  # the member may have been removed from the room meanwhile
     answer.tell(page.messages)
     result = {
         **place,

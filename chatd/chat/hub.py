@@ -176,6 +176,8 @@ class Hub(Generic[M]):
                 self._delivery.tell(author, (outcome.message,))
             elif pending.room is None:
                 self._tell_if_unread(author, outcome.message)
+            elif author.id not in pending.room.members and self.roster.is_here(author):
+                self._delivery.tell(author, (outcome.message,))  # it was removed meanwhile
         if pending.done is not None:
             pending.done(outcome)
 

@@ -14,7 +14,7 @@ from chatd.chat.names import fold, fold_known
 from chatd.chat.rooms import Member
 from chatd.errors import ErrorCode, RequestError
 
-__all__ = ["Ban", "Bans", "Lock", "Operators", "Target"]
+__all__ = ["Ban", "Bans", "Lock", "Operators", "Person", "Target"]
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -225,6 +225,18 @@ def _key(ban: Ban) -> tuple[str | None, str | None]:
     return Target(ban.name, ban.address).key
 
 
+class Person(Protocol):
+    """Somebody whose rights are checked: a member, or a client that asks for a session."""
+
+    @property
+    def key(self) -> str:
+        """The folded name."""
+
+    @property
+    def has_account(self) -> bool:
+        """Whether the person logged in to the account of that name."""
+
+
 class Operators:
     """The names that may kick and ban.
 
@@ -235,23 +247,30 @@ class Operators:
 
     Attributes:
         names: The names, as they were given.
+        needs_account: See above.
+        replaced: Called when the names were replaced.
     """
 
     def __init__(self, names: Iterable[str] = (), *, needs_account: bool) -> None:
-        self._needs_account = needs_account
+        self.needs_account = needs_account
+        self.replaced: Callable[[], object] = lambda: None
         self.replace(names)
 
     def replace(self, names: Iterable[str]) -> None:
         """Replace the names with others."""
         self.names = tuple(names)
         self._keys = frozenset(map(fold, self.names))
+        self.replaced()
 
-    def check(self, member: Member) -> None:
-        """Refuse a member that is not an operator.
+    def includes(self, person: Person) -> bool:
+        """Return whether a person is an operator."""
+        return person.key in self._keys and (person.has_account or not self.needs_account)
+
+    def check(self, person: Person) -> None:
+        """Refuse a person that is not an operator.
 
         Raises:
             RequestError: `not-allowed`.
         """
-        is_proven = member.has_account or not self._needs_account
-        if member.key not in self._keys or not is_proven:
+        if not self.includes(person):
             raise RequestError(ErrorCode.NOT_ALLOWED, "only operators may do that")

@@ -15,10 +15,13 @@ from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
 
-__all__ = ["CommandTable", "OperatorCommands"]
+__all__ = ["CommandTable", "Note", "OperatorCommands"]
 
 CommandTable = dict[str, tuple[type[Any], Callable[..., Awaitable[None]]]]
 """The type of a command's fields and the method that runs the command, by the command's name."""
+
+Note = Callable[[str], None]
+"""Called with a line for the operator's log: the operator, the action and its target."""
 
 _END_OF_TIME = 253_402_300_800.0  # the year 10000, beyond the range of Python's `datetime`
 

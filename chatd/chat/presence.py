@@ -6,7 +6,7 @@ from typing import Any
 
 from chatd.wire.messages import Message, MessageType
 
-__all__ = ["absent", "away", "event", "joined", "left", "renamed", "topic_set"]
+__all__ = ["absent", "away", "event", "joined", "left", "removed", "renamed", "topic_set"]
 
 
 def event(event: str, /, **fields: Any) -> Message:  # noqa: ANN401  (JSON values)
@@ -22,6 +22,11 @@ def joined(room: str, name: str) -> Message:
 def left(room: str, name: str) -> Message:
     """Return the EVENT that a name left a room."""
     return event("left", room=room, name=name)
+
+
+def removed(room: str) -> Message:
+    """Return the EVENT that the session that gets it is no longer in a private room."""
+    return event("removed", room=room)
 
 
 def renamed(old_name: str, name: str) -> Message:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Generic
 
 from chatd.chat import presence
+from chatd.chat.access import RoomAccess
 from chatd.chat.away import AwayTexts
 from chatd.chat.commits import Start
 from chatd.chat.interfaces import Delivery
@@ -29,9 +30,11 @@ class Roster(Generic[M]):
         delivery: Delivers messages to members.
         start: Runs a coroutine; see `chatd.chat.commits.Start`.
         policy: The operator's settings of the chat.
+        access: Decides who may know of a room.
         has_accounts: Whether the server has accounts; see `chatd.chat.names.Names`.
 
     Attributes:
+        access: Decides who may know of a room.
         names: The names in use.
         rooms: The open rooms, by their folded names.
         here: The members, by their folded names and ids.
@@ -46,9 +49,11 @@ class Roster(Generic[M]):
         start: Start,
         *,
         policy: Policy,
+        access: RoomAccess,
         has_accounts: bool = False,
     ) -> None:
         self.store = store
+        self.access = access
         self.delivery = delivery
         self.names = Names(has_accounts=has_accounts)
         self.rooms: dict[str, Room[M]] = {}
@@ -130,11 +135,14 @@ class Roster(Generic[M]):
     async def open(self, name: str) -> Room[M]:
         """Return a room, and hold it until `close`; create the room if it does not exist.
 
+        The caller asks `access` whether a member may enter the room.
+
         Raises:
             RequestError: `bad-room`.
             StoreError: The room's stream cannot be opened.
         """
         name = check_room(name)
+        await self.access.load()
         key = fold(name)
         room = self.rooms.get(key)
         if room is None:
@@ -172,6 +180,7 @@ class Roster(Generic[M]):
             StoreError: The stream of a room cannot be opened.
         """
         rooms: dict[str, Room[M]] = {}
+        await self.access.load()
         try:
             for name in names:
                 most = self.policy.max_rooms
@@ -196,8 +205,8 @@ class Roster(Generic[M]):
     def enter(self, member: M, room: Room[M], read_to: int = 0) -> None:
         """Add a member to a room, and tell the other members of the room.
 
-        From now on, the member gets the room's messages. A member that has departed, or that is in
-        the room already, is not added.
+        From now on, the member gets the room's messages. A member that has departed, that is in the
+        room already, or that may not know of the room, is not added.
 
         Args:
             member: The member.
@@ -206,6 +215,8 @@ class Roster(Generic[M]):
                 to be published.
         """
         if room.key in member.rooms or not self.is_here(member):
+            return
+        if not self.access.may_know(member, room.key):
             return
         member.rooms[room.key] = room
         if room.add(member) and self._tells_presence(room):
@@ -221,11 +232,34 @@ class Roster(Generic[M]):
             room: A room that the member is in.
             is_silent: Whether the members that stay are told nothing.
         """
-        self.delivery.deliver_early(member)
-        tells = self._tells_presence(room)
-        del member.rooms[room.key]
-        if room.remove(member) and tells and not is_silent:
-            self.publish(room, presence.left(room.name, member.name))
+        self._remove([member], room, is_silent=is_silent)
+
+    def remove_strangers(self) -> int:
+        """Remove each member from the rooms that it may no longer know of, and tell it.
+
+        Returns:
+            How many sessions were removed from a room.
+        """
+        removed = 0
+        for room in list(self.rooms.values()):
+            if self.access.is_private(room.key):
+                inside = room.members.values()
+                strangers = [one for one in inside if not self.access.may_know(one, room.key)]
+                self._remove(strangers, room)
+                for stranger in strangers:
+                    self.delivery.tell(stranger, (presence.removed(room.name),))
+                removed += len(strangers)
+        return removed
+
+    def _remove(self, members: Sequence[M], room: Room[M], *, is_silent: bool = False) -> None:
+        """Remove members from a room, and tell only the members that stay."""
+        is_silent = is_silent or not self._tells_presence(room)
+        for member in members:
+            self.delivery.deliver_early(member)
+            del member.rooms[room.key]
+        gone = [member.name for member in members if room.remove(member)]
+        for name in () if is_silent else gone:
+            self.publish(room, presence.left(room.name, name))
         self._drop_if_unneeded(room)
 
     def publish(self, room: Room[M], message: Message) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Generic, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from chatd.chat.moderation import Bans
+from chatd.chat.moderation import Bans, Person
 from chatd.chat.names import GUEST, MAX_NAME, fold
 from chatd.chat.rooms import M, Room
 from chatd.chat.roster import Roster
@@ -60,6 +60,13 @@ class Admitted(Generic[M]):
     has_account: bool
     address: str
     rooms: Sequence[Room[M]]
+
+
+class _Named(NamedTuple):
+    """A `Person` that has no session yet."""
+
+    key: str
+    has_account: bool
 
 
 class Admission(Generic[M]):
@@ -146,8 +153,7 @@ class Admission(Generic[M]):
         name, has_account = await self._name_of(applicant)
         try:
             self._bans.check(name, address)
-            wanted = self._rooms if applicant.rooms is None else applicant.rooms
-            rooms = await self._roster.open_all(wanted)
+            rooms = await self._rooms_of(applicant, _Named(fold(name), has_account))
         except BaseException:
             self._roster.names.release(name)
             raise
@@ -158,6 +164,18 @@ class Admission(Generic[M]):
             self.release(admitted)
             raise
         return admitted
+
+    async def _rooms_of(self, applicant: Applicant, person: Person) -> list[Room[M]]:
+        """Open the rooms of an applicant; the server's own rooms are those that it may enter."""
+        wanted = self._rooms if applicant.rooms is None else applicant.rooms
+        rooms = await self._roster.open_all(wanted)
+        may_know = self._roster.access.may_know
+        hidden = [room for room in rooms if not may_know(person, room.key)]
+        if hidden and applicant.rooms is not None:
+            self._roster.close_all(rooms)
+            self._roster.access.check(person, hidden[0].key)
+        self._roster.close_all(hidden)
+        return [room for room in rooms if room not in hidden]
 
     def _check(self, name: str | None, address: str) -> None:
         self._bans.check(name, address)

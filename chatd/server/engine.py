@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Generic
 
+from twisted.internet.defer import DeferredLock
 from twisted.internet.interfaces import IReactorTime
 
+from chatd.chat.access import RoomAccess
 from chatd.chat.commands import Commands
 from chatd.chat.hub import Hub
 from chatd.chat.moderation import Bans, Operators
@@ -75,9 +77,11 @@ class Engine(Generic[S]):
         self.failures = FailureLog()
         self.unanswered = UnansweredLog()
         self.turn = Turn(clock, self._store_what_was_said)
-        roster = self._make_chat(store, policy, unix_time, has_accounts=accounts is not None)
-        self.speaker: Speaker[S] = Speaker(self.hub, self.turn, name)
         self.operators = Operators(policy.operators, needs_account=accounts is not None)
+        self.access = RoomAccess(store, self.operators, DeferredLock(), note)
+        roster = self._make_chat(store, policy, unix_time, has_accounts=accounts is not None)
+        self.operators.replaced = roster.remove_strangers
+        self.speaker: Speaker[S] = Speaker(self.hub, self.turn, name)
         self.commands = Commands(
             roster, bans, self.operators, note, self.failures.store_failed, unix_time
         )
@@ -115,6 +119,7 @@ class Engine(Generic[S]):
             delivery,
             start,
             policy=policy,
+            access=self.access,
             has_accounts=has_accounts,
         )
         self.hub: Hub[S] = Hub(

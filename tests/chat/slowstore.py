@@ -36,6 +36,10 @@ class SlowStore(MemoryStore):
         """The name of the method that is answered next."""
         return self._waiting[0][0]
 
+    def owes(self, method):
+        """Return whether a call of a method waits for its answer."""
+        return any(each[0] == method for each in self._waiting)
+
     def answer_next(self, error=None):
         """Answer the oldest call, or make it fail."""
         _, waiting = self._waiting.popleft()
@@ -94,6 +98,18 @@ class SlowStore(MemoryStore):
     async def conversations(self, author, after="", *, limit):
         await self._turn("conversations")
         return await super().conversations(author, after, limit=limit)
+
+    async def private_rooms(self):
+        await self._turn("private_rooms")
+        return await super().private_rooms()
+
+    async def keep_private(self, room):
+        await self._turn("keep_private")
+        await super().keep_private(room)
+
+    async def drop_private(self, key):
+        await self._turn("drop_private")
+        await super().drop_private(key)
 
 
 class UnorderedStore(SlowStore):

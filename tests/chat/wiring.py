@@ -6,6 +6,7 @@ from hypothesis import settings
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.chat.access import RoomAccess
 from chatd.chat.commands import Commands
 from chatd.chat.hub import Hub
 from chatd.chat.moderation import Bans, Operators
@@ -47,13 +48,17 @@ class Chat:
         self.failures = []
         self.notes: list[Any] = []
         self.saved = []
+        self.operators = Operators(operators, needs_account=needs_account)
+        self.access = RoomAccess(self.store, self.operators, DeferredLock(), self.notes.append)
         self.roster = Roster(
             self.store,
             self.delivery,
             self._start,
             policy=Policy(**policy),
+            access=self.access,
             has_accounts=has_accounts,
         )
+        self.operators.replaced = self.roster.remove_strangers
         self.hub = Hub(
             self.roster,
             self.store,
@@ -68,7 +73,7 @@ class Chat:
         self.commands = Commands(
             self.roster,
             self.bans,
-            Operators(operators, needs_account=needs_account),
+            self.operators,
             self.notes.append,
             self.store_failures.append,
             lambda: self.now,
@@ -201,6 +206,32 @@ class ModerationCase(ChatCase):
         for person in people:
             (end,) = [each for each in person.take() if isinstance(each, End)]
             self.assertEqual((end.code, end.retry, person.is_over), (code, False, True))
+
+
+class PrivateCase(ChatCase):
+    """An operator, two accounts and a guest, all in the room `den`."""
+
+    options: ClassVar = {"operators": ("op",), "needs_account": True, "has_accounts": True}
+
+    def setUp(self):
+        super().setUp()
+        self.op = self.chat.arrive("Op", rooms=["Den"], account=True)
+        self.ann = self.chat.arrive("Ann", rooms=["Den"], account=True)
+        self.bob = self.chat.arrive("Bob", rooms=["lobby"], account=True)
+        self.guest = self.chat.arrive("guest-1", rooms=["Den"])
+        self.people = [self.op, self.ann, self.bob, self.guest]
+        self.forget()
+
+    def forget(self):
+        """End the turn, and forget what everybody was told."""
+        self.chat.end_turn()
+        for person in self.people:
+            person.take()
+
+    def close_den(self):
+        """Make the room private; ann, who is in it, is invited."""
+        self.ask(self.op, "private", room="den")
+        self.forget()
 
 
 def is_result(item):

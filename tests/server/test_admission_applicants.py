@@ -7,7 +7,8 @@ from twisted.internet.defer import CancelledError, Deferred, DeferredLock
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.moderation import Ban, Bans
+from chatd.chat.access import RoomAccess
+from chatd.chat.moderation import Ban, Bans, Operators
 from chatd.chat.policy import Policy
 from chatd.chat.roster import Roster
 from chatd.errors import RequestError, StoreError
@@ -45,6 +46,11 @@ class ApplicantTests(SynchronousTestCase):
             Recorder(),
             start,
             policy=Policy(max_rooms=2),
+            access=RoomAccess(
+                self.store,
+                Operators(("root",), needs_account=accounts is not None),
+                DeferredLock(),
+            ),
             has_accounts=accounts is not None,
         )
         return Admission(

@@ -1,0 +1,208 @@
+"""`RoomAccess`: decides who may know of a room.
+
+A private room is hidden from everybody but the operators and the invited names. Every command,
+event and answer that could tell of a room asks `RoomAccess.may_know`, and nothing else decides.
+Only accounts prove a name, so guests are never invited, and on a server without accounts private
+rooms are closed to everybody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import msgspec
+
+from chatd.chat.moderation import Lock, Operators, Person
+from chatd.chat.names import GUEST, fold_known
+from chatd.errors import ErrorCode, RequestError
+from chatd.storage.interface import IMessageStore
+from chatd.storage.privateroom import PrivateRoom
+
+__all__ = ["MAX_INVITED", "MAX_PRIVATE_ROOMS", "RoomAccess"]
+
+MAX_PRIVATE_ROOMS = 1_000
+"""The most private rooms of a server."""
+MAX_INVITED = 500
+"""The most names that are invited to a private room."""
+
+
+class RoomAccess:
+    """The private rooms, and the names that are invited to them.
+
+    A change is in force once the store has kept it; changes happen one after the other. Before
+    `load` has read the private rooms, nobody may know of any room.
+
+    Args:
+        store: Keeps the private rooms.
+        operators: They may know of all rooms.
+        lock: Held during each change.
+        note: Called with a line for the operator's log.
+    """
+
+    def __init__(
+        self,
+        store: IMessageStore,
+        operators: Operators,
+        lock: Lock,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._store = store
+        self._operators = operators
+        self._lock = lock
+        self._note = note
+        self._rooms: dict[str, PrivateRoom] | None = None
+
+    async def load(self) -> None:
+        """Read the private rooms from the store, unless that is done.
+
+        Raises:
+            StoreError: The store cannot read them.
+        """
+        if self._rooms is not None:
+            return
+        rooms = {room.key: room for room in await self._store.private_rooms()}
+        if self._rooms is None:  # another call may have read them meanwhile
+            self._rooms = rooms
+            if rooms and not self._operators.needs_account:
+                self._note(
+                    f"{len(rooms)} private rooms are closed to everybody: there are no accounts"
+                )
+
+    # Who may know
+
+    def may_know(self, person: Person, key: str) -> bool:
+        """Return whether a person may know of a room and enter it.
+
+        Args:
+            person: A member, or a client that asks for a session.
+            key: The room's folded name.
+        """
+        if self._rooms is None:
+            return False
+        room = self._rooms.get(key)
+        if room is None:
+            return True
+        if not person.has_account:
+            return False
+        return person.key in room.invited or self._operators.includes(person)
+
+    def check(self, person: Person, key: str) -> None:
+        """Refuse a person that may not enter a room.
+
+        Raises:
+            RequestError: `not-invited`.
+        """
+        if not self.may_know(person, key):
+            raise RequestError(ErrorCode.NOT_INVITED, "only invited people may enter that room")
+
+    def is_private(self, key: str) -> bool:
+        """Return whether a room is private, by its folded name."""
+        return self._rooms is None or key in self._rooms
+
+    def known_to(self, person: Person) -> list[PrivateRoom]:
+        """Return the private rooms that a person may know of."""
+        return [room for key, room in (self._rooms or {}).items() if self.may_know(person, key)]
+
+    # Changes, for operators
+
+    def check_operator(self, person: Person) -> None:
+        """Refuse a person that may not change private rooms.
+
+        Raises:
+            RequestError: `not-allowed`; or `needs-accounts`: without accounts, a name proves
+                nothing.
+        """
+        self._operators.check(person)
+        if not self._operators.needs_account:
+            raise RequestError(
+                ErrorCode.NEEDS_ACCOUNTS, "a server without accounts has no private rooms"
+            )
+
+    def private(self, key: str) -> PrivateRoom:
+        """Return a private room.
+
+        Raises:
+            RequestError: `bad-request`: the room is not private.
+        """
+        room = (self._rooms or {}).get(key)
+        if room is None:
+            raise RequestError(ErrorCode.BAD_REQUEST, "that room is not private")
+        return room
+
+    async def make_private(self, key: str, name: str, inside: Collection[Person]) -> PrivateRoom:
+        """Make a room private, and invite the accounts that are in it.
+
+        Args:
+            key: The room's folded name.
+            name: The room's name.
+            inside: The members of the room, when the change begins.
+
+        Raises:
+            RequestError: `bad-request`: the room is private already; or `private-limit`.
+            StoreError: The change cannot be kept; then the room stays as it is.
+        """
+        await self.load()
+        async with self._lock:
+            rooms = self._rooms or {}
+            if key in rooms:
+                raise RequestError(ErrorCode.BAD_REQUEST, "that room is private already")
+            if len(rooms) >= MAX_PRIVATE_ROOMS:
+                text = f"a server has {MAX_PRIVATE_ROOMS} private rooms at most"
+                raise RequestError(ErrorCode.PRIVATE_LIMIT, text)
+            invited = frozenset(person.key for person in inside if person.has_account)
+            return await self._keep(PrivateRoom(key, name, invited))
+
+    async def make_public(self, key: str) -> PrivateRoom:
+        """Let everybody enter a private room, and forget who was invited.
+
+        Raises:
+            RequestError: `bad-request`: the room is not private.
+            StoreError: The change cannot be kept; then the room stays private.
+        """
+        async with self._lock:
+            room = self.private(key)
+            await self._store.drop_private(key)
+            if self._rooms is not None:
+                del self._rooms[key]
+            return room
+
+    async def invite(self, key: str, name: str) -> PrivateRoom:
+        """Invite a name to a private room.
+
+        Raises:
+            RequestError: `bad-name` for no name, or a guest's; `bad-request`: the room is not
+                private, or the name is invited already; or `private-limit`.
+            StoreError: The change cannot be kept; then the name is not invited.
+        """
+        invited = fold_known(name)
+        if invited.startswith(GUEST):
+            raise RequestError(ErrorCode.BAD_NAME, "a guest cannot be invited: it has no account")
+        async with self._lock:
+            room = self.private(key)
+            if invited in room.invited:
+                raise RequestError(ErrorCode.BAD_REQUEST, f"{name} is invited already")
+            return await self._keep(msgspec.structs.replace(room, invited=room.invited | {invited}))
+
+    async def uninvite(self, key: str, name: str) -> PrivateRoom:
+        """Take an invitation back.
+
+        Raises:
+            RequestError: `bad-name`; or `bad-request`: the room is not private, or the name is not
+                invited.
+            StoreError: The change cannot be kept; then the name stays invited.
+        """
+        invited = fold_known(name)
+        async with self._lock:
+            room = self.private(key)
+            if invited not in room.invited:
+                raise RequestError(ErrorCode.BAD_REQUEST, f"{name} is not invited")
+            return await self._keep(msgspec.structs.replace(room, invited=room.invited - {invited}))
+
+    async def _keep(self, room: PrivateRoom) -> PrivateRoom:
+        if len(room.invited) > MAX_INVITED:
+            text = f"{MAX_INVITED} names at most are invited to a room"
+            raise RequestError(ErrorCode.PRIVATE_LIMIT, text)
+        await self._store.keep_private(room)
+        assert self._rooms is not None
+        self._rooms[room.key] = room
+        return room

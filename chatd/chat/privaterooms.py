@@ -1,0 +1,96 @@
+"""Operators' commands for private rooms: `private`, `public`, `invite`, `uninvite`, `invited`."""
+
+from __future__ import annotations
+
+from typing import Generic
+
+import msgspec
+
+from chatd.chat.history import Answer
+from chatd.chat.lists import items_after
+from chatd.chat.names import check_room, fold
+from chatd.chat.operatorcommands import CommandTable, Note
+from chatd.chat.rooms import M
+from chatd.chat.roster import Roster
+
+__all__ = ["PrivateRoomCommands"]
+
+
+class _InRoom(msgspec.Struct):
+    room: str
+
+
+class _Invite(_InRoom):
+    name: str
+
+
+class _Invited(_InRoom):
+    after: str = ""
+
+
+class PrivateRoomCommands(Generic[M]):
+    """Runs the commands for private rooms, and refuses them from all but operators.
+
+    Args:
+        roster: The members and the rooms; its `access` holds the private rooms.
+        note: Called with a line for the operator's log.
+
+    Attributes:
+        by_name: The commands, by name.
+    """
+
+    def __init__(self, roster: Roster[M], note: Note) -> None:
+        self._roster = roster
+        self._note = note
+        self.by_name: CommandTable = {
+            "private": (_InRoom, self._private),
+            "public": (_InRoom, self._public),
+            "invite": (_Invite, self._invite),
+            "uninvite": (_Invite, self._uninvite),
+            "invited": (_Invited, self._list),
+        }
+
+    async def _private(self, member: M, fields: _InRoom, answer: Answer[M]) -> None:
+        name, key = self._room_for(member, fields.room)
+        there = self._roster.rooms.get(key)
+        name, inside = (name, ()) if there is None else (there.name, tuple(there.members.values()))
+        room = await self._roster.access.make_private(key, name, inside)
+        removed = self._roster.remove_strangers()
+        self._note(
+            f"{member.name} made {name} private (invited names: {len(room.invited)}, "
+            f"removed sessions: {removed})"
+        )
+        answer({"room": name, "invited": len(room.invited), "removed": removed})
+
+    async def _public(self, member: M, fields: _InRoom, answer: Answer[M]) -> None:
+        _, key = self._room_for(member, fields.room)
+        room = await self._roster.access.make_public(key)
+        self._note(f"{member.name} made {room.name} public")
+        answer({"room": room.name})
+
+    async def _invite(self, member: M, fields: _Invite, answer: Answer[M]) -> None:
+        _, key = self._room_for(member, fields.room)
+        room = await self._roster.access.invite(key, fields.name)
+        self._note(f"{member.name} invited {fields.name} to {room.name}")
+        answer({"room": room.name, "name": fields.name})
+
+    async def _uninvite(self, member: M, fields: _Invite, answer: Answer[M]) -> None:
+        _, key = self._room_for(member, fields.room)
+        room = await self._roster.access.uninvite(key, fields.name)
+        removed = self._roster.remove_strangers()
+        self._note(
+            f"{member.name} uninvited {fields.name} from {room.name} (removed sessions: {removed})"
+        )
+        answer({"room": room.name, "name": fields.name, "removed": removed})
+
+    async def _list(self, member: M, fields: _Invited, answer: Answer[M]) -> None:
+        _, key = self._room_for(member, fields.room)
+        room = self._roster.access.private(key)
+        names, rest = items_after(((name, name) for name in room.invited), fields.after)
+        answer({"room": room.name, "names": names, **rest})
+
+    def _room_for(self, operator: M, room: str) -> tuple[str, str]:
+        """Return the name and the folded name of a room, if the member may change it."""
+        self._roster.access.check_operator(operator)
+        name = check_room(room)
+        return name, fold(name)

@@ -1,0 +1,93 @@
+"""Tests of the rooms of a new session, where some rooms are private."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.cred.checkers import AllowAnonymousAccess, InMemoryUsernamePasswordDatabaseDontUse
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from chatd.chat.policy import Policy
+from chatd.errors import StoreError
+from chatd.server.accounts import Accounts
+from chatd.storage.privateroom import PrivateRoom
+from tests.server.cases import SECRET, AdmissionCase, UserTransport
+
+DEN = PrivateRoom("den", "Den", frozenset({"ann"}))
+
+
+class PrivateRoomTests(AdmissionCase):
+    """A server with the default rooms `lobby` and `den`; ann is invited to `den`."""
+
+    transport_class = UserTransport
+
+    def setUp(self) -> None:
+        secret = SECRET.encode()
+        checker = InMemoryUsernamePasswordDatabaseDontUse(ann=secret, bob=secret, op=secret)
+        self.prepare(Accounts(Clock(), [checker, AllowAnonymousAccess()]), ("den", "lobby"))
+
+    def prepare(self, accounts: Accounts | None, rooms: tuple[str, ...]) -> None:
+        self.serve(accounts=accounts, policy=Policy(rooms=rooms, operators=("op",)))
+        self.successResultOf(Deferred.fromCoroutine(self.store.keep_private(DEN)))
+
+    def rooms_of(self, name: str, **fields: Any) -> tuple[str | None, list[str]]:
+        """Log in; return the first room and all rooms of the welcome."""
+        welcome = self.welcome(name, **fields)
+        return welcome["room"], [room["room"] for room in welcome["rooms"]]
+
+    def test_default_rooms(self) -> None:
+        """The server's rooms are those that the client may enter."""
+        self.assertEqual(self.rooms_of("ann", password=SECRET), ("den", ["den", "lobby"]))
+        self.assertEqual(self.rooms_of("op", password=SECRET), ("den", ["den", "lobby"]))
+        self.assertEqual(self.rooms_of("bob", password=SECRET), ("lobby", ["lobby"]))
+        self.assertEqual(self.rooms_of("guest-1"), ("lobby", ["lobby"]))
+
+    def test_no_room_left(self) -> None:
+        """If the client may enter none of the server's rooms, it begins in no room."""
+        self.prepare(self.factory.engine.admission._accounts, ("den",))
+        self.assertEqual(self.rooms_of("bob", password=SECRET), (None, []))
+        self.assertEqual(self.factory.hub.roster.rooms, {})
+
+    def test_named_rooms(self) -> None:
+        """A client that names a private room itself is refused, and nothing is left of it."""
+        self.assertEqual(self.rooms_of("ann", password=SECRET, rooms=["den"]), ("den", ["den"]))
+        fields: dict[str, Any] = {"password": SECRET, "rooms": ["lobby", "den"]}
+        self.assertEqual(self.refusal("bob", **fields), ("not-invited", False))
+        self.assertEqual(list(self.factory.hub.roster.rooms), ["den"])
+        self.assertEqual(self.factory.hub.roster.rooms["den"].holds, 0)
+        self.assertEqual(self.rooms_of("bob", password=SECRET, rooms=[]), (None, []))
+
+    def test_uninvited_meanwhile(self) -> None:
+        """Someone who is uninvited before the session begins does not begin in the room."""
+        self.rooms_of("op", password=SECRET, rooms=["lobby"])
+        self.store.is_slow = True
+        peer = self.knock("ann", password=SECRET, rooms=["den"])
+        access = self.factory.engine.access
+        done = Deferred.fromCoroutine(access.uninvite("den", "ann"))
+        self.store.answer("keep_private")
+        self.successResultOf(done)
+        self.store.answer_next()
+        self.factory.engine.turn.flush()
+        self.assertEqual(self.refusal_of(peer)[0], "not-invited")
+
+    def test_rooms_cannot_be_read(self) -> None:
+        """If the store cannot read the private rooms, the client may come back later."""
+        self.store.failure = StoreError("no")
+        self.assertEqual(self.refusal("ann", password=SECRET), ("not-stored", True))
+
+    def test_without_accounts(self) -> None:
+        """On a server without accounts, the room is closed to its names and to operators."""
+        self.prepare(None, ("den", "lobby"))
+        for name in ("ann", "op"):
+            self.assertEqual(self.rooms_of(name), ("lobby", ["lobby"]))
+        self.assertEqual(self.refusal("cy", rooms=["den"]), ("not-invited", False))
+
+    def test_operators_replaced(self) -> None:
+        """An operator who loses the role is removed from private rooms without an invitation."""
+        peer = self.knock("op", password=SECRET)
+        peer.take()
+        self.factory.operators.replace([])
+        self.factory.engine.turn.flush()
+        (removed,) = peer.take()
+        self.assertEqual(removed.header, {"event": "removed", "room": "den"})
