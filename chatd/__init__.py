@@ -9,8 +9,8 @@ The public names are here; everything else may change.
   of the factory's arguments.
 - `IMessageStore`: the interface of message stores; `MemoryStore` and `SqliteStore` (with
   `Durability` and a `StoreThread`) implement it. `Retention` limits what they keep.
-- `Joined`, `History`, `RoomInfo`, `PersonInfo`, `Conversation`, `BanInfo`: the results of a
-  client's commands.
+- `Joined`, `History`, `RoomInfo`, `PersonInfo`, `Conversation`, `BanInfo`, `MadePrivate`: the
+  results of a client's commands.
 - `Codec`, `Message`, `MessageType`: encode and decode messages.
 - `generate_key`, `load_key`, `write_key_file`: the shared key.
 - `ChatError` and its subclasses: see `chatd.errors`.
@@ -22,7 +22,15 @@ from chatd.chat.policy import Policy
 from chatd.client.client import ChatClient
 from chatd.client.connect import connect
 from chatd.client.factory import ChatClientFactory
-from chatd.client.results import BanInfo, Conversation, History, Joined, PersonInfo, RoomInfo
+from chatd.client.results import (
+    BanInfo,
+    Conversation,
+    History,
+    Joined,
+    MadePrivate,
+    PersonInfo,
+    RoomInfo,
+)
 from chatd.client.service import ChatClientService
 from chatd.config.keyfile import generate_key, load_key, write_key_file
 from chatd.daemon.service import ChatService
@@ -71,6 +79,7 @@ __all__ = [
     "KeyMismatchError",
     "Limits",
     "LocalProtocolError",
+    "MadePrivate",
     "MemoryStore",
     "Message",
     "MessageType",

@@ -24,6 +24,7 @@ from chatd.cli.placecommands import (
     query,
     set_bell,
 )
+from chatd.cli.privaterooms import invite, invited, private, public, uninvite
 from chatd.cli.talk import NotDone, Talk
 from chatd.cli.typed import command_in, message_in
 from chatd.errors import RequestError, SessionEnded
@@ -123,7 +124,8 @@ async def _rooms(talk: Talk) -> None:
     talk.display.note("rooms:" if rooms else "there are no rooms")
     for each in rooms[:_MAX_LISTED]:
         about = f"; topic: {each.topic}" if each.topic else ""
-        talk.display.note(f"  {each.room}, {each.members} there{about}")
+        hidden = ", private" if each.private else ""
+        talk.display.note(f"  {each.room}, {each.members} there{hidden}{about}")
     if len(rooms) > _MAX_LISTED:
         talk.display.note(f"  and {len(rooms) - _MAX_LISTED} more")
 
@@ -227,6 +229,11 @@ COMMANDS = {
     "ban": Command("NAME-or-ADDRESS [DURATION]", "ban, such as for 10m, 2h, 7d (operators)", _ban),
     "unban": Command("NAME-or-ADDRESS", "lift a ban (operators)", _unban),
     "bans": Command("", "list the bans (operators)", _bans),
+    "private": Command("[ROOM]", "admit only invited people (operators)", private),
+    "public": Command("[ROOM]", "open a private room (operators)", public),
+    "invite": Command("NAME [ROOM]", "invite to a private room (operators)", invite),
+    "uninvite": Command("NAME [ROOM]", "take an invitation back (operators)", uninvite),
+    "invited": Command("[ROOM]", "list the invited names (operators)", invited),
     "bell": Command("[on|off]", "ring at direct messages and mentions", set_bell),
     "help": Command("[COMMAND]", "list the commands, or explain one", _help),
     "quit": Command("", "leave; so does the line exit, or Ctrl+D", _quit),

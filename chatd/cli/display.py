@@ -33,6 +33,7 @@ _WORDS = {
     "welcome": "you are {name}{inside}",
     "joined": "{name} joined{there}",
     "left": "{name} left{there}",
+    "removed": "you were removed from {room}: it is private now, and you are not invited",
     "topic": "{name} set the topic{its}: {topic}",
     "no-topic": "{name} cleared the topic{its}",
     "renamed": "{old_name} is now called {name}",

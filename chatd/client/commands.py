@@ -10,9 +10,9 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from chatd.chat.names import fold
-from chatd.client.fields import convert as _convert
-from chatd.client.fields import given as _given
+from chatd.client.fields import convert, given
 from chatd.client.historycommands import HistoryCommands
+from chatd.client.privaterooms import PrivateRoomCommands
 from chatd.client.progress import Progress
 from chatd.client.results import BanInfo, Conversation, Joined, PersonInfo, RoomInfo
 from chatd.errors import ErrorCode, RequestError
@@ -43,7 +43,7 @@ class _Next(msgspec.Struct):
     next: str | None = None
 
 
-class ClientCommands(HistoryCommands):
+class ClientCommands(HistoryCommands, PrivateRoomCommands):
     """The commands of a chatd server, as methods of its client.
 
     Every Deferred here fails with `RequestError` if the server refuses the command or its answer is
@@ -93,7 +93,7 @@ class ClientCommands(HistoryCommands):
         """
 
         def joined(result: dict[str, Any]) -> Joined:
-            answer = _convert(result, Joined)
+            answer = convert(result, Joined)
             if fold(answer.room) != fold(room):
                 text = "the server's answer is malformed: it is for another room"
                 raise RequestError(ErrorCode.BAD_REQUEST, text)
@@ -105,7 +105,7 @@ class ClientCommands(HistoryCommands):
             return answer
 
         return self.command(
-            "join", **_given(room=room, after=after, epoch=epoch, after_id=after_id)
+            "join", **given(room=room, after=after, epoch=epoch, after_id=after_id)
         ).addCallback(joined)
 
     def leave(self, room: str) -> Deferred[None]:
@@ -120,7 +120,7 @@ class ClientCommands(HistoryCommands):
         """Return a Deferred that fires with the people in a room, and who of them is away."""
 
         def people_of(result: dict[str, Any]) -> list[PersonInfo]:
-            answer = _convert(result, _Who)
+            answer = convert(result, _Who)
             away = answer.away or {}
             return [PersonInfo(name=name, away=away.get(name, "")) for name in answer.names]
 
@@ -140,7 +140,7 @@ class ClientCommands(HistoryCommands):
         Returns:
             A Deferred that fires with the topic, the new one if it was set.
         """
-        asked = self.command("topic", **_given(room=room, topic=topic))
+        asked = self.command("topic", **given(room=room, topic=topic))
         return asked.addCallback(lambda result: str(result.get("topic", "")))
 
     # Direct messages
@@ -155,7 +155,7 @@ class ClientCommands(HistoryCommands):
         """Take another name; return a Deferred that fires with the new name."""
 
         def renamed(result: dict[str, Any]) -> str:
-            name = _convert(result, _Renamed).name
+            name = convert(result, _Renamed).name
             self._take_name(name)
             return name
 
@@ -183,8 +183,8 @@ class ClientCommands(HistoryCommands):
         Returns:
             A Deferred that fires with the number of ended sessions.
         """
-        asked = self.command("kick", **_given(name=name, address=address), reason=reason)
-        return asked.addCallback(lambda result: _convert(result, _Kicked).kicked)
+        asked = self.command("kick", **given(name=name, address=address), reason=reason)
+        return asked.addCallback(lambda result: convert(result, _Kicked).kicked)
 
     def ban(
         self, name: str | None = None, *, address: str | None = None, until: float | None = None
@@ -199,12 +199,12 @@ class ClientCommands(HistoryCommands):
         Returns:
             A Deferred that fires with the number of ended sessions.
         """
-        asked = self.command("ban", **_given(name=name, address=address), until=until)
-        return asked.addCallback(lambda result: _convert(result, _Kicked).kicked)
+        asked = self.command("ban", **given(name=name, address=address), until=until)
+        return asked.addCallback(lambda result: convert(result, _Kicked).kicked)
 
     def unban(self, name: str | None = None, *, address: str | None = None) -> Deferred[None]:
         """Lift a ban; for operators."""
-        return self.command("unban", **_given(name=name, address=address)).addCallback(
+        return self.command("unban", **given(name=name, address=address)).addCallback(
             lambda _: None
         )
 
@@ -230,7 +230,7 @@ class ClientCommands(HistoryCommands):
         """Return a Deferred that fires with a list, which may take several commands to get."""
 
         def items_of(result: dict[str, Any]) -> list[T]:
-            return _convert(result.get(field), list[item_type])  # type: ignore[valid-type]
+            return convert(result.get(field), list[item_type])  # type: ignore[valid-type]
 
         return promised(Deferred.fromCoroutine(self._list_all(command, items_of, fields)))
 
@@ -247,7 +247,7 @@ class ClientCommands(HistoryCommands):
             items += items_of(result)
             if len(items) > MAX_LISTED:
                 raise RequestError(ErrorCode.BAD_REQUEST, "the server's list is too long")
-            after = _convert(result, _Next).next
+            after = convert(result, _Next).next
             if after is None:
                 return items
             if after <= str(position.get("after", "")):

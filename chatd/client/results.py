@@ -8,7 +8,16 @@ import msgspec
 
 from chatd.wire.messages import Message
 
-__all__ = ["BanInfo", "Conversation", "History", "Joined", "PersonInfo", "RoomInfo"]
+__all__ = [
+    "BanInfo",
+    "Conversation",
+    "History",
+    "Joined",
+    "MadePrivate",
+    "PersonInfo",
+    "RoomInfo",
+    "Uninvited",
+]
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,11 +49,37 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
         room: The room's name.
         members: The number of members.
         topic: The room's topic, or empty.
+        private: Whether only operators and invited names may enter it.
     """
 
     room: str
     members: int = 0
     topic: str = ""
+    private: bool = False
+
+
+class MadePrivate(msgspec.Struct, frozen=True, kw_only=True):
+    """A room that was made private.
+
+    Attributes:
+        room: The room's name, in the room's own spelling.
+        invited: The number of invited names.
+        removed: The number of sessions that were removed from the room.
+    """
+
+    room: str
+    invited: int = 0
+    removed: int = 0
+
+
+class Uninvited(msgspec.Struct, frozen=True, kw_only=True):
+    """An invitation that was taken back.
+
+    Attributes:
+        removed: The number of sessions that were removed from the room.
+    """
+
+    removed: int = 0
 
 
 class PersonInfo(msgspec.Struct, frozen=True, kw_only=True):

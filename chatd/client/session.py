@@ -249,6 +249,8 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         else:
             assert isinstance(header, dict)
             if frame.type == MessageType.EVENT:
+                if header["event"] == "removed" and isinstance(header.get("room"), str):
+                    self._progress.left(header["room"])
                 self._call(self.event_received, header)
             else:
                 self._act_on_result(header)

@@ -21,13 +21,14 @@ class Talker:
         reactor: A `CommandReactor`.
         name: The name to ask for.
         rooms: The rooms to join.
+        password: The password of the name, or None.
 
     Attributes:
         lines: The shown lines.
         ends: The reasons of the sessions' ends.
     """
 
-    def __init__(self, reactor, name, *rooms):
+    def __init__(self, reactor, name, *rooms, password=None):
         self.lines: list[Any] = []
         self.ends: list[Any] = []
         self._reactor = reactor
@@ -39,7 +40,7 @@ class Talker:
         self.talk = Talk(
             reactor,
             client_endpoint(reactor, ENDPOINT),
-            Login(name=name, rooms=rooms),
+            Login(name=name, rooms=rooms, password=password),
             display,
             client_ended=lambda client, end: self.ends.append(end.code),
             retry_policy=lambda attempt: 2.0,

@@ -1,0 +1,62 @@
+"""`PrivateRoomCommands`: the commands for private rooms that an operator's client gives."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+
+from chatd.client.fields import convert
+from chatd.client.results import MadePrivate, Uninvited
+
+__all__ = ["PrivateRoomCommands"]
+
+T = TypeVar("T")
+
+
+class PrivateRoomCommands:
+    """The commands for private rooms; for operators, on servers with accounts."""
+
+    def make_private(self, room: str) -> Deferred[MadePrivate]:
+        """Make a room private: only operators and invited names may enter.
+
+        Accounts that are in the room are invited; guests are removed.
+
+        Returns:
+            A Deferred that fires with the numbers of invited names and of removed sessions.
+        """
+        asked = self.command("private", room=room)
+        return asked.addCallback(lambda result: convert(result, MadePrivate))
+
+    def make_public(self, room: str) -> Deferred[None]:
+        """Let everybody enter a private room, and forget its invitations."""
+        return self.command("public", room=room).addCallback(lambda _: None)
+
+    def invite(self, room: str, name: str) -> Deferred[None]:
+        """Invite a name to a private room."""
+        return self.command("invite", room=room, name=name).addCallback(lambda _: None)
+
+    def uninvite(self, room: str, name: str) -> Deferred[int]:
+        """Take an invitation back, and remove the name from the room.
+
+        Returns:
+            A Deferred that fires with the number of removed sessions.
+        """
+        asked = self.command("uninvite", room=room, name=name)
+        return asked.addCallback(lambda result: convert(result, Uninvited).removed)
+
+    def invited(self, room: str) -> Deferred[list[str]]:
+        """Return a Deferred that fires with the invited names of a private room, folded."""
+        return self._list("invited", "names", str, room=room)
+
+    # Implemented by the client
+
+    def command(self, command: str, /, **fields: object) -> Deferred[dict[str, Any]]:
+        """Give the server a command."""
+        raise NotImplementedError
+
+    def _list(
+        self, command: str, field: str, item_type: type[T], **fields: object
+    ) -> Deferred[list[T]]:
+        """Return a Deferred that fires with a list."""
+        raise NotImplementedError

@@ -1,0 +1,77 @@
+"""The terminal's commands for private rooms."""
+
+from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.chat.policy import Policy
+from chatd.server.accounts import Accounts
+from tests.cli.talking import CommandsCase, Talker
+from tests.cli.wiring import CommandReactor
+
+SECRET = "open sesame"
+
+
+class PrivateRoomTests(SynchronousTestCase):
+    """Alice, an operator, and bob, on a server with accounts."""
+
+    def setUp(self):
+        secret = SECRET.encode()
+        checker = InMemoryUsernamePasswordDatabaseDontUse(alice=secret, bob=secret)
+        accounts = Accounts(Clock(), [checker])
+        self.reactor = CommandReactor(policy=Policy(operators=("alice",)), accounts=accounts)
+        self.alice = Talker(self.reactor, "alice", password=SECRET)
+        self.bob = Talker(self.reactor, "bob", password=SECRET)
+        self.alice.lines.clear()
+        self.bob.lines.clear()
+
+    def test_current_room(self):
+        """Without a room, the commands are about the current room."""
+        self.assertEqual(
+            self.alice.type("/private"),
+            ["* lobby is private now; invited names: 2, removed sessions: 0"],
+        )
+        self.assertEqual(
+            self.alice.type("/uninvite bob"),
+            ["* bob left", "* bob is no longer invited to lobby; removed sessions: 1"],
+        )
+        self.assertEqual(
+            self.bob.lines,
+            ["* you were removed from lobby: it is private now, and you are not invited"],
+        )
+        self.assertEqual(self.bob.mistype("hello"), "you are in no room; enter one with /join ROOM")
+        self.assertEqual(
+            self.bob.type("/join lobby"), ["* /join: only invited people may enter that room"]
+        )
+        self.assertEqual(self.alice.type("/invited"), ["* 1 invited to lobby: alice"])
+        self.assertEqual(self.alice.type("/invite bob"), ["* bob is invited to lobby"])
+        self.assertEqual(self.bob.type("/join lobby")[-1], "* you are in lobby, 2 here")
+        self.alice.lines.clear()
+        self.assertEqual(self.alice.type("/public"), ["* everybody may enter lobby now"])
+
+    def test_other_room(self):
+        """The commands take a room, and a list marks the private rooms."""
+        self.alice.type("/private Attic")
+        self.assertEqual(self.alice.type("/invited attic"), ["* nobody is invited to attic"])
+        self.alice.type("/invite bob attic")
+        self.assertEqual(
+            self.bob.type("/rooms"),
+            ["* rooms:", "*   Attic, 0 there, private", "*   lobby, 2 there"],
+        )
+        self.alice.type("/uninvite bob attic")
+        self.assertEqual(self.bob.type("/rooms"), ["* rooms:", "*   lobby, 2 there"])
+
+    def test_mistakes(self):
+        """A bad name or room is not sent, and a refusal is a note."""
+        self.assertIn("a room's name has", self.alice.mistype(f"/private {'x' * 65}"))
+        self.assertIn("a name has", self.alice.mistype(f"/invite {'x' * 33}"))
+        self.assertEqual(self.bob.type("/private"), ["* /private: only operators may do that"])
+
+
+class NoAccountsTests(CommandsCase):
+    def test_refused(self):
+        """Without accounts, the note says why."""
+        self.assertEqual(
+            self.alice.type("/private"),
+            ["* /private: a server without accounts has no private rooms"],
+        )
