@@ -86,6 +86,8 @@ class ErrorCode(str, Enum):
     PRIVATE_LIMIT = "private-limit"
     NEEDS_ACCOUNTS = "needs-accounts"
     NOT_ALLOWED = "not-allowed"
+    BAD_PASSWORD = "bad-password"
+    PASSWORD_FIXED = "password-fixed"
     ID_REUSED = "id-reused"
     NOT_STORED = "not-stored"
     INTERNAL_ERROR = "internal-error"

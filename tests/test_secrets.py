@@ -12,20 +12,24 @@ from typing import Any
 from unittest import TestCase
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.task import Clock
 from twisted.logger import LogEvent, eventAsText, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
+from chatd.config.passwordfile import set_password
 from chatd.connection.events import Event
 from chatd.daemon.reloading import Reloading
 from chatd.errors import ConfigurationError, SessionRefused, StoreError
 from chatd.server.accounts import Accounts
+from chatd.server.checkers import PasswordFileChecker
 from chatd.server.keyring import Keyring
 from chatd.storage.memory import MemoryStore
 from chatd.storage.values import Entry, Outcome
 from chatd.testing import MemoryServer
 from chatd.wire.messages import Error, Message, MessageType
+from tests.fakes.passwords import CHEAP
 
 KEY = bytes(range(100, 132))
 PASSWORD = "correct-horse-battery"
@@ -111,6 +115,30 @@ class LogTests(LogCase):
             with self.assertRaises(SessionRefused) as refused:
                 self.server.connect(name, password=password)
             self.assert_kept_secret(str(refused.exception))
+
+    def test_change_of_a_password(self) -> None:
+        """Neither password is logged, whether the change is made, refused or fails."""
+        with tempfile.TemporaryDirectory() as directory:
+            path = Path(directory, "users")
+            set_password(path, "alice", PASSWORD, hasher=CHEAP)
+            checker = PasswordFileChecker(path, maybeDeferred, hasher=CHEAP)
+            self.server = MemoryServer(key=KEY, accounts=Accounts(Clock(), [checker]))
+            alice = self.server.connect("alice", password=PASSWORD)
+            told = list(
+                self.errors(
+                    alice,
+                    alice.change_password(f"{PASSWORD}!", CONTENT),
+                    alice.change_password(PASSWORD, CONTENT * 100),
+                    alice.command("password", old=[PASSWORD], new=CONTENT),
+                )
+            )
+            changed = alice.change_password(PASSWORD, CONTENT)
+            self.server.pump()
+            self.successResultOf(changed)
+            path.write_text(f"alice:{PASSWORD}\n")
+            told += self.errors(alice, alice.change_password(CONTENT, PASSWORD))
+        self.assertIn("a password could not be changed", self.logged.getvalue())
+        self.assert_kept_secret(*told)
 
     def test_store_that_fails(self) -> None:
         """Messages that a store failed to store are not logged."""

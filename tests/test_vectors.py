@@ -257,7 +257,7 @@ class PageTests(SynchronousTestCase):
         table = section("Commands").split("\n\nA `?`")[0]
         listed = {cells[0]: set(re.findall(r"`([a-z_]+)`", cells[1])) for cells in rows(table)}
         nothing: Any = None
-        commands = Commands(*[nothing] * 6)._commands
+        commands = Commands(*[nothing] * 7)._commands
         expected = {
             f"`{name}`": {field.encode_name for field in msgspec.structs.fields(fields)}
             for name, (fields, _) in commands.items()

@@ -19,6 +19,7 @@ command                 fields                                     RESULT
 ``topic``               ``room, topic?``                           ``room, topic``
 ``name``                ``name``                                   ``name``
 ``away``                ``text?``                                  ``text``
+``password``            ``old, new``                               nothing
 ``kick``                ``name | address, reason?``                ``kicked``
 ``ban``                 ``name | address, until?``                 ``kicked``
 ``unban``               ``name | address``                         nothing
@@ -41,6 +42,7 @@ from typing import Any, Generic
 import msgspec
 
 from chatd.chat import presence
+from chatd.chat.accountcommands import AccountCommands, ChangePassword
 from chatd.chat.away import MAX_AWAY, away_of
 from chatd.chat.history import Answer, HistoryFields, JoinFields, history, join
 from chatd.chat.lists import MAX_LISTED, ListFields, items_after
@@ -88,6 +90,7 @@ class Commands(Generic[M]):
         note: Called with a line for the operator's log: the operator, the action and its target.
         store_failed: Called with the error when the store fails.
         unix_time: Returns the time in Unix seconds.
+        change_password: Changes the password of a member's account.
     """
 
     def __init__(
@@ -98,6 +101,7 @@ class Commands(Generic[M]):
         note: Callable[[str], None],
         store_failed: Callable[[Exception], None],
         unix_time: Callable[[], float],
+        change_password: ChangePassword[M],
     ) -> None:
         self._roster = roster
         self._bans = bans
@@ -112,6 +116,7 @@ class Commands(Generic[M]):
             "topic": (_Topic, self._topic),
             "name": (_Name, self._name),
             "away": (_Away, self._away),
+            **AccountCommands(change_password, note).by_name,
             **OperatorCommands(roster, bans, operators, note, unix_time).by_name,
             **PrivateRoomCommands(roster, note).by_name,
         }

@@ -15,6 +15,7 @@ from chatd.cli.arguments import checked as _checked
 from chatd.cli.awaycommand import away, name_of
 from chatd.cli.display import date_and_time
 from chatd.cli.helptext import command_help, list_commands
+from chatd.cli.passwordcommand import password
 from chatd.cli.placecommands import (
     GOTO,
     QUERY,
@@ -229,6 +230,7 @@ COMMANDS = {
     "ban": Command("NAME-or-ADDRESS [DURATION]", "ban, such as for 10m, 2h, 7d (operators)", _ban),
     "unban": Command("NAME-or-ADDRESS", "lift a ban (operators)", _unban),
     "bans": Command("", "list the bans (operators)", _bans),
+    "password": Command("", "change the password of your account", password),
     "private": Command("[ROOM]", "admit only invited people (operators)", private),
     "public": Command("[ROOM]", "open a private room (operators)", public),
     "invite": Command("NAME [ROOM]", "invite to a private room (operators)", invite),

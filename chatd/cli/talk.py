@@ -33,6 +33,10 @@ class NotDone(Exception):
     """A typed line was not carried out; the text says why, in one line."""
 
 
+def _cannot_ask(prompt: str) -> Deferred[str]:
+    raise NotDone("only a terminal can ask for a password")
+
+
 class Talk:
     """The rooms and messages of a person at a terminal.
 
@@ -45,6 +49,8 @@ class Talk:
         display: Shows messages, events and notes.
         client_ended: Called with a client and the reason of its session's end.
         retry_policy: Returns the seconds to wait before attempt n.
+        changed: Called when `places` or `states` changed, or the connection.
+        ask_unseen: Asks for a line without echo; see `chatd.cli.unseen.UnseenPrompt.ask`.
 
     Attributes:
         service: Keeps the client connected.
@@ -55,6 +61,7 @@ class Talk:
         browsing: Knows how far back the person has read and searched.
         away: Marks the person as away.
         is_over: Whether the person is leaving.
+        ask_unseen: Asks for a line without echo; see `chatd.cli.unseen.UnseenPrompt.ask`.
     """
 
     def __init__(
@@ -66,6 +73,8 @@ class Talk:
         *,
         client_ended: Callable[[ConsoleClient, SessionEnded], None],
         retry_policy: Callable[[int], float],
+        changed: Callable[[], None] = lambda: None,
+        ask_unseen: Callable[[str], Deferred[str]] = _cannot_ask,
     ) -> None:
         self.display = display
         self.browsing = Browsing()
@@ -82,7 +91,8 @@ class Talk:
         self.service = ChatClientService(reactor, endpoint, self._factory, retry_policy)
         self.places = Places(lambda: self.rooms)
         self.states = RoomStates()
-        self.changed: Callable[[], None] = lambda: None
+        self.changed = changed
+        self.ask_unseen = ask_unseen
         self._introductions = Introductions(
             display,
             self.earlier,

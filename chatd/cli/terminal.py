@@ -25,6 +25,7 @@ from chatd.cli.prompt import Interrupted, LinePrompt
 from chatd.cli.status import Status, explain
 from chatd.cli.statusline import Standing, protection_of, status_line
 from chatd.cli.talk import NotDone, Talk
+from chatd.cli.unseen import UnseenPrompt
 from chatd.cli.words import words_for
 from chatd.client.endpoints import client_endpoint
 from chatd.errors import ErrorCode, SessionEnded, SessionRefused
@@ -67,6 +68,7 @@ class Terminal:
             is_command=is_command,
             go_to=self._go_to,
         )
+        self._unseen = UnseenPrompt()
         self._status = Status.DONE
         self._was_connected = False
         self._is_lost = False
@@ -83,8 +85,9 @@ class Terminal:
             display,
             client_ended=self._client_ended,
             retry_policy=self._delay,
+            changed=self._prompt.redraw,
+            ask_unseen=self._unseen.ask,
         )
-        self._talk.changed = self._prompt.redraw
 
     async def run(self) -> Status:
         """Converse until the person leaves or the server ends the session for good.
@@ -115,6 +118,9 @@ class Terminal:
 
     async def _converse(self) -> None:
         while not self._talk.is_over:
+            if self._unseen.is_wanted:
+                await self._unseen.answer()
+                continue
             try:
                 line = await self._prompt.read_line()
             except EOFError:

@@ -12,8 +12,9 @@ from chatd.chat.names import fold
 from chatd.client.sending import Sending
 from chatd.client.session import ClientSession
 from chatd.connection.client import ClientConnection
-from chatd.errors import ErrorCode, LocalProtocolError, SessionEnded
+from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
 from chatd.transport.hooks import DONE, HookResult
+from chatd.transport.identity import identify
 from chatd.wire.messages import Message
 
 if TYPE_CHECKING:
@@ -110,6 +111,31 @@ class ChatClient(ClientSession, Sending):
         if to is not None and fold(message.sender or "") != fold(self.name):
             to = message.sender  # else it is this client's own, and goes to the same receiver
         return self.send(content, id=id, room=message.room, to=to, content_type=content_type)
+
+    def change_password(self, old: str, new: str) -> Deferred[None]:
+        """Change the password of this client's account.
+
+        The factory logs in with the new password from now on, for example after a reconnect. If the
+        session ends before the answer, nobody knows which password the account has.
+
+        Args:
+            old: The present password.
+            new: The new password, 1 to 1,024 bytes in UTF-8.
+
+        Returns:
+            A Deferred that fires with None when the server has kept the change. It fails with
+            `RequestError` if the server refuses the change, or if the connection is in the clear:
+            then nothing is sent. It fails with `SessionEnded` if the session ends first.
+        """
+        if self.factory.key is None and identify(self.transport).is_clear_tcp:
+            text = "a password is not sent in the clear: use a key file, TLS or a UNIX socket"
+            return fail(RequestError(ErrorCode.AUTH_IN_CLEAR, text))
+        try:
+            (old + new).encode()
+        except UnicodeEncodeError:  # not chained: the error holds the passwords
+            return fail(RequestError(ErrorCode.BAD_PASSWORD, "a password is text in UTF-8"))
+        asked = self.command("password", old=old, new=new)
+        return asked.addCallback(lambda _: self.factory.keep_password(new))
 
     def when_ready_to_send(self) -> Deferred[None]:
         """Wait until fewer than 5,000 messages wait for their receipts.

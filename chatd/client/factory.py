@@ -97,6 +97,10 @@ class ChatClientFactory(Factory, Generic[ClientT]):
         """Ask for a name in the next connections."""
         self.name = name
 
+    def keep_password(self, password: str) -> None:
+        """Log in with a password in the next connections."""
+        self._password = password
+
     def add(self, session: ClientSession) -> None:
         """Watch for silence of a session's server; all sessions of a factory share one interval."""
         init = session.connection.init

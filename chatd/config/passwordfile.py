@@ -37,6 +37,7 @@ from chatd.errors import ConfigurationError, RequestError
 __all__ = [
     "MAX_PASSWORD",
     "Passwords",
+    "change_password",
     "check_account",
     "delete_account",
     "load_passwords",
@@ -171,6 +172,45 @@ def set_password(
         return account.name
 
 
+class _WrongPassword(Exception):
+    """The present password is another."""
+
+
+def change_password(
+    path: str | Path, name: str, old: str, new: str, *, hasher: PasswordHasher | None = None
+) -> bool:
+    """Set the password of an account whose present password somebody knows.
+
+    The present password is that in the file, whatever was read from the file before. It takes twice
+    as long as `Passwords.verify`.
+
+    Args:
+        path: The file, which changes as `set_password` changes it.
+        name: The account.
+        old: The present password.
+        new: The new password.
+        hasher: See `set_password`.
+
+    Returns:
+        Whether the password was changed; False if the account or the present password is wrong.
+
+    Raises:
+        ConfigurationError: The new password cannot be used, another program is changing a file in
+            the directory, or one of the reasons of `set_password`. The file is unchanged.
+    """
+    check_password(new)
+    try:
+        with _edited(path, waits=False) as (lines, accounts):
+            known = Passwords(accounts, hasher or PasswordHasher())
+            if known.verify(name, old) is None:
+                raise _WrongPassword
+            account = accounts[fold(name)]
+            lines[account.line - 1] = f"{account.name}:{hash_password(new, hasher)}"
+    except _WrongPassword:
+        return False
+    return True
+
+
 def delete_account(path: str | Path, name: str) -> tuple[str, int]:
     """Delete an account from a password file, which changes as `set_password` changes it.
 
@@ -195,7 +235,7 @@ def delete_account(path: str | Path, name: str) -> tuple[str, int]:
 
 @contextmanager
 def _edited(
-    path: str | Path, *, is_made: bool = False
+    path: str | Path, *, is_made: bool = False, waits: bool = True
 ) -> Iterator[tuple[list[str], dict[str, _Account]]]:
     """Give the lines and the accounts of a file to the code within; then write the lines.
 
@@ -204,10 +244,11 @@ def _edited(
     Args:
         path: The file.
         is_made: Whether to make the file if there is none.
+        waits: Whether to wait while another program has locked the directory.
     """
     try:
         target = os.path.realpath(path)  # a link stays a link
-        with _only_writer_in(os.path.dirname(target)):
+        with _only_writer_in(os.path.dirname(target), waits=waits):
             status = os.stat(target) if os.path.exists(target) else None
             lines, mark = ([], b"") if is_made and status is None else _read_lines(path)
             yield lines, _parse(path, lines)
@@ -254,12 +295,16 @@ def _parse(path: str | Path, lines: Iterable[str]) -> dict[str, _Account]:
 
 
 @contextmanager
-def _only_writer_in(directory: str) -> Iterator[None]:
+def _only_writer_in(directory: str, *, waits: bool) -> Iterator[None]:
     """Lock a directory against other writers of its files; then sync its entries."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        with suppress(OSError):  # some file systems have no locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise ConfigurationError(f"another program has locked {directory} now") from None
+        except OSError:
+            pass  # some file systems have no locks
         yield
         with suppress(OSError):  # some cannot sync a directory; the file is in place anyway
             os.fsync(descriptor)

@@ -10,9 +10,9 @@ from typing import Any, cast
 
 from twisted.cred.checkers import ANONYMOUS, ICredentialsChecker
 from twisted.cred.credentials import Anonymous, IAnonymous, IUsernamePassword
-from twisted.cred.error import LoginFailed
+from twisted.cred.error import LoginFailed, UnauthorizedLogin
 from twisted.cred.portal import IRealm, Portal
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -21,7 +21,12 @@ from zope.interface import Interface, implementer
 from chatd.chat.names import GUEST, check_name, fold
 from chatd.errors import ConfigurationError, ErrorCode, RequestError
 from chatd.server.attempts import Attempts
-from chatd.server.checkers import CheckersInTurn, ClearFileChecker, adapt
+from chatd.server.checkers import (
+    CheckersInTurn,
+    ClearFileChecker,
+    IPasswordChanger,
+    adapt,
+)
 from chatd.server.fairqueue import FairQueue
 from chatd.transport.hooks import FAILED
 
@@ -82,6 +87,7 @@ class Accounts:
         self._line = FairQueue(max_checks)
         self._portal = Portal(_Realm())
         self._with_files: list[ClearFileChecker] = []
+        self._changers: list[Any] = []
         with_passwords = []
         for checker in checkers:
             interfaces = set(checker.credentialInterfaces)
@@ -93,6 +99,8 @@ class Accounts:
                 self._with_files.append(adapted)
             if IUsernamePassword in interfaces:
                 with_passwords.append(adapted)
+            if IPasswordChanger.providedBy(checker):
+                self._changers.append(cast(Any, checker))
             if IAnonymous in interfaces:
                 self._portal.registerChecker(adapted, IAnonymous)
         if with_passwords:
@@ -176,12 +184,7 @@ class Accounts:
     async def _log_in_with(
         self, name: str, password: str, address: str, is_there: Callable[[], bool]
     ) -> Account:
-        wait_s = self._attempts.take(address, self._clock.seconds())
-        if wait_s:
-            raise RequestError(
-                ErrorCode.TOO_MANY_ATTEMPTS,
-                f"too many attempts to log in; try again in {math.ceil(wait_s)} s",
-            )
+        self._count_attempt(address)
         try:
             credentials = _Credentials(name.encode(), password.encode())
         except UnicodeEncodeError:  # not chained: the exception holds the password
@@ -204,6 +207,70 @@ class Accounts:
         answer: Deferred[Account] = Deferred()
         self._ask(credentials).addBoth(answered).chainDeferred(answer)
         return answer
+
+    def change_password(
+        self, name: str, old: str, new: str, address: str, is_there: Callable[[], bool]
+    ) -> Deferred[None]:
+        """Change the password of an account, if the checker that has it can do so.
+
+        A wrong password counts against the address, and changes wait for their turn, as logins do.
+
+        Args:
+            name: The account.
+            old: The present password.
+            new: The new password.
+            address: The client's address.
+            is_there: See `login`.
+
+        Returns:
+            A Deferred that fires with None when the change is kept. It fails with `RequestError`:
+            `password-fixed` if no checker can change the password; `auth-failed` if `old` is wrong;
+            `bad-password` if `new` cannot be a password; `too-many-attempts`; `not-stored` if the
+            change cannot be kept now, which is logged; or `internal-error` if a checker failed,
+            which is logged. It fails with `CancelledError` if `is_there` returned False.
+        """
+        return Deferred.fromCoroutine(self._change_password(name, old, new, address, is_there))
+
+    async def _change_password(
+        self, name: str, old: str, new: str, address: str, is_there: Callable[[], bool]
+    ) -> None:
+        changer = next((each for each in self._changers if each.has_account(name)), None)
+        if changer is None:
+            raise RequestError(
+                ErrorCode.PASSWORD_FIXED, "the server cannot change the password of this account"
+            )
+        self._count_attempt(address)
+        is_wrong = False
+        try:
+            await self._line.acquire(address, is_there)
+            try:
+                await changer.change_password(name, old, new)
+            finally:
+                self._line.release()
+        except UnauthorizedLogin:
+            is_wrong = True
+            raise RequestError(ErrorCode.AUTH_FAILED, "the old password is wrong") from None
+        except (RequestError, CancelledError):
+            raise
+        except ConfigurationError as error:
+            self.log.error("a password could not be changed: {error}", error=error)
+            raise RequestError(
+                ErrorCode.NOT_STORED, "the server cannot change passwords now; try again later"
+            ) from None
+        except Exception:
+            self.log.failure("a password could not be changed")
+            raise RequestError(ErrorCode.INTERNAL_ERROR, FAILED) from None
+        finally:
+            if not is_wrong:
+                self._attempts.give_back(address, self._clock.seconds())
+
+    def _count_attempt(self, address: str) -> None:
+        wait_s = self._attempts.take(address, self._clock.seconds())
+        if wait_s:
+            raise RequestError(
+                ErrorCode.TOO_MANY_ATTEMPTS,
+                f"too many attempts to log in; try again in {math.ceil(wait_s)} s",
+            )
 
     def _ask(self, credentials: object) -> Deferred[Account]:
         asked = self._portal.login(cast(Any, credentials), None, _IAccount)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,51 @@ from twisted.cred.checkers import (
 )
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import Deferred, maybeDeferred
-from zope.interface import implementer
+from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
+from zope.interface import Interface, implementer
 
 from chatd.config.ownfile import absolute_path, read_regular_file, strip_mark, why
-from chatd.config.passwordfile import load_passwords
-from chatd.errors import ConfigurationError
+from chatd.config.passwordfile import Passwords, change_password, load_passwords
+from chatd.config.passwordhash import check_password
+from chatd.errors import ConfigurationError, ErrorCode, RequestError
 
-__all__ = ["CheckersInTurn", "ClearFileChecker", "PasswordFileChecker", "adapt"]
+__all__ = [
+    "CheckersInTurn",
+    "ClearFileChecker",
+    "IPasswordChanger",
+    "PasswordFileChecker",
+    "adapt",
+]
 
 _MARK_BYTES = 4  # the longest byte order mark
 
 
-@implementer(ICredentialsChecker)
+class IPasswordChanger(Interface):
+    """A checker that lets people change their own passwords.
+
+    A checker of `IUsernamePassword` may provide it, too; without it, nobody can change a password
+    that the checker knows.
+    """
+
+    def has_account(name: str) -> bool:
+        """Return whether the checker has an account of this name."""
+
+    def change_password(name: str, old: str, new: str) -> Awaitable[None]:
+        """Change the password of an account.
+
+        Args:
+            name: The account.
+            old: The present password; check it, as at a login.
+            new: The new password.
+
+        Raises:
+            UnauthorizedLogin: The present password is wrong.
+            RequestError: Another refusal, which the client gets, such as `bad-password`.
+            ConfigurationError: The change cannot be kept now; the text is for the log.
+        """
+
+
+@implementer(ICredentialsChecker, IPasswordChanger)
 class PasswordFileChecker:
     """Checks passwords against a password file; see `chatd.config.passwordfile`.
 
@@ -56,6 +89,8 @@ class PasswordFileChecker:
         self._run_in_thread = run_in_thread
         self._hasher = hasher
         self._passwords = load_passwords(path, hasher=hasher)
+        self._changing = DeferredLock()
+        self._reloads = 0
 
     @property
     def accounts(self) -> Collection[str]:
@@ -72,7 +107,41 @@ class PasswordFileChecker:
         passwords = load_passwords(self.path, hasher=self._hasher)
         if self._passwords and not passwords:
             raise ConfigurationError(f"{self.path} holds no account any more")
+        self._use(passwords)
+
+    def has_account(self, name: str) -> bool:
+        """See `IPasswordChanger`."""
+        return name in self._passwords
+
+    async def change_password(self, name: str, old: str, new: str) -> None:
+        """See `IPasswordChanger`; the change is written to the file, which is then read again.
+
+        So other changes of the file take effect, too, as with `reload`.
+        """
+        try:
+            check_password(new)
+        except ConfigurationError as error:
+            raise RequestError(ErrorCode.BAD_PASSWORD, str(error)) from None
+        async with self._changing:
+            change = partial(change_password, self.path, name, old, new, hasher=self._hasher)
+            if not await self._run_in_thread(change):
+                raise UnauthorizedLogin
+            await self._reload_in_thread()
+
+    async def _reload_in_thread(self) -> None:
+        """Read the file again; read it once more if `reload` did so meanwhile."""
+        while True:
+            reloads = self._reloads
+            passwords = await self._run_in_thread(
+                partial(load_passwords, self.path, hasher=self._hasher)
+            )
+            if reloads == self._reloads:
+                self._use(passwords)
+                return
+
+    def _use(self, passwords: Passwords) -> None:
         self._passwords = passwords
+        self._reloads += 1
 
     def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:  # noqa: ANN401
         """Check a name and a password.

@@ -27,6 +27,7 @@ from chatd.server.failures import FailureLog
 from chatd.server.greeter import Greeter
 from chatd.server.keyring import Keyring
 from chatd.server.limits import Limits
+from chatd.server.passwordchange import PasswordChange
 from chatd.server.registry import SessionRegistry
 from chatd.server.served import S
 from chatd.server.shedding import LoadShedder
@@ -82,9 +83,6 @@ class Engine(Generic[S]):
         roster = self._make_chat(store, policy, unix_time, has_accounts=accounts is not None)
         self.operators.replaced = roster.remove_strangers
         self.speaker: Speaker[S] = Speaker(self.hub, self.turn, name)
-        self.commands = Commands(
-            roster, bans, self.operators, note, self.failures.store_failed, unix_time
-        )
         self.command_budget = CommandBudget(clock)
         self.connections: Connections[Closable] = Connections(limits)
         self.shedder = LoadShedder(self.connections)
@@ -97,6 +95,15 @@ class Engine(Generic[S]):
             check_limits=self.connections.check,
             store_failed=self.failures.store_failed,
             is_encrypted=keyring.has_key,
+        )
+        self.commands = Commands(
+            roster,
+            bans,
+            self.operators,
+            note,
+            self.failures.store_failed,
+            unix_time,
+            PasswordChange(accounts, self.admission.takes_passwords, roster.is_here),
         )
         self.registry: SessionRegistry[S] = SessionRegistry(
             roster, self.connections, clock, heartbeat_s

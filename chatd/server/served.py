@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -19,6 +19,10 @@ class Carrier(Closable, Ticking, Protocol):
     """The protocol of a member's connection."""
 
     connection: ServerConnection
+
+    @property
+    def stream(self) -> Any:  # noqa: ANN401
+        """The transport of the connection."""
 
     def deliver(self, frames: bytes) -> None:
         """Queue whole frames, unless the session is over."""

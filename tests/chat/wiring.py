@@ -77,7 +77,9 @@ class Chat:
             self.notes.append,
             self.store_failures.append,
             lambda: self.now,
+            self._change_password,
         )
+        self.passwords = {}  # of each name, for those who have one
         self._last = 0
 
     def arrive(self, name, *, rooms=("lobby",), account=False, address="192.0.2.1"):
@@ -137,6 +139,11 @@ class Chat:
 
     def _start(self, awaitable):
         Deferred.fromCoroutine(awaitable).addErrback(self.failures.append)
+
+    async def _change_password(self, person, old, new):
+        if self.passwords.get(person.key) != old:
+            raise RequestError("auth-failed", "wrong")
+        self.passwords[person.key] = new
 
     async def _save(self, bans):
         if self.saving is not None:

@@ -139,11 +139,26 @@ PEOPLE = (
         "return Identity(LOCAL, None, is_clear_tcp=False)",
     ),
     Defence(
+        "A private room is hidden from everybody but operators and invited accounts, except that "
+        "its name is taken.",
+        "tests/chat/test_private_hidden.py::HiddenTests::test_commands",
+        "chatd/chat/access.py",
+        "        return person.key in room.invited or self._operators.includes(person)\n",
+        "        return True\n",
+    ),
+    Defence(
+        "A password can be changed only with the present password.",
+        "tests/config/test_passwordfile_change.py::ChangeTests::test_wrong",
+        "chatd/config/passwordfile.py",
+        "            if known.verify(name, old) is None:\n",
+        "            if fold(name) not in accounts:\n",
+    ),
+    Defence(
         "Only operators can kick and ban, and on a server with accounts only after a login.",
         "tests/chat/test_moderation.py::OperatorTests::test_account_needed",
         "chatd/chat/moderation.py",
-        "        if member.key not in self._keys or not is_proven:\n",
-        "        if member.key not in self._keys:\n",
+        "        return person.key in self._keys and (person.has_account or not self.needs_account)\n",
+        "        return person.key in self._keys\n",
     ),
     Defence(
         "A ban keeps a client out by name and by address; the ban of an IPv6 address covers its "

@@ -1,0 +1,33 @@
+"""The terminal client's command `/password`."""
+
+from __future__ import annotations
+
+from chatd.cli.talk import Talk
+from chatd.errors import LocalProtocolError
+
+__all__ = ["password"]
+
+
+async def password(talk: Talk) -> None:
+    """Ask for the old and the new password without echo, and change it.
+
+    Raises:
+        NotDone: There is no connection, or the terminal cannot hide a password.
+    """
+    name = talk.client.name
+    try:
+        old = await talk.ask_unseen(f"Old password of {name}: ")
+        new = await talk.ask_unseen("New password: ")
+        again = await talk.ask_unseen("Repeat the new password: ")
+    except EOFError:
+        talk.display.note("/password: nothing was changed")
+        return
+    if again != new:
+        talk.display.note("/password: the two new passwords differ; nothing was changed")
+        return
+    try:
+        await talk.client.change_password(old, new)
+    except LocalProtocolError as error:
+        talk.display.note(f"/password: nothing was changed: {error}")
+        return
+    talk.display.note("your password was changed")

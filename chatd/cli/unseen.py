@@ -1,0 +1,79 @@
+"""`UnseenPrompt`: asks for passwords within a conversation at a terminal, without echo."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.history import DummyHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.layout.processors import PasswordProcessor
+from prompt_toolkit.utils import is_dumb_terminal
+from twisted.internet.defer import CancelledError, Deferred
+
+from chatd.cli.display import plain
+from chatd.cli.talk import NotDone
+
+__all__ = ["UnseenPrompt"]
+
+
+class UnseenPrompt:
+    """Asks for passwords, which are neither shown nor kept in a history.
+
+    `ask` may be called while no other prompt is shown; the conversation then calls `answer` in
+    place of its next prompt.
+    """
+
+    def __init__(self) -> None:
+        self._wanted: deque[tuple[str, Deferred[str]]] = deque()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether something was asked for."""
+        return bool(self._wanted)
+
+    def ask(self, prompt: str) -> Deferred[str]:
+        """Ask for a line.
+
+        Returns:
+            A Deferred that fires with the line. It fails with `EOFError` if the person ends the
+            prompt with Ctrl+C or Ctrl+D.
+
+        Raises:
+            NotDone: The terminal would show what is typed.
+        """
+        if is_dumb_terminal():
+            raise NotDone("this terminal cannot hide a password")
+        line: Deferred[str] = Deferred()
+        self._wanted.append((prompt, line))
+        return line
+
+    async def answer(self) -> None:
+        """Show the prompt that was asked for first, and pass its line on."""
+        prompt, line = self._wanted.popleft()
+        session: PromptSession[str] = PromptSession(
+            erase_when_done=True,
+            history=DummyHistory(),
+            input_processors=[PasswordProcessor(char="")],
+            key_bindings=_bindings(),
+        )
+        typing = asyncio.ensure_future(session.prompt_async(plain(prompt), handle_sigint=False))
+        try:
+            typed: str = await Deferred.fromFuture(typing)
+        except EOFError as error:
+            line.errback(error)
+        except asyncio.CancelledError as error:  # the prompt has restored the terminal
+            raise CancelledError from error
+        else:
+            line.callback(typed)
+
+
+def _bindings() -> KeyBindings:
+    bindings = KeyBindings()
+
+    @bindings.add("c-c")
+    def end(event: KeyPressEvent) -> None:
+        event.app.exit(exception=EOFError())
+
+    return bindings

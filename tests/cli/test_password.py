@@ -1,0 +1,125 @@
+"""The terminal's command `/password`, with typed keys and shown lines in memory."""
+
+import os
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import succeed
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from chatd.cli.status import Status
+from chatd.server.accounts import Accounts
+from chatd.server.checkers import IPasswordChanger
+from tests.cli.conversation import CTRL_C, CTRL_D, ENTER, TerminalCase
+from tests.cli.talking import CommandsCase
+from tests.cli.wiring import CommandReactor
+
+OLD, NEW = "open sesame", "open barley"
+
+
+@implementer(ICredentialsChecker, IPasswordChanger)
+class Checker:
+    """Knows the password of alice, and changes it."""
+
+    credentialInterfaces = (IUsernamePassword,)
+    password = OLD
+
+    def requestAvatarId(self, credentials):
+        if credentials.checkPassword(self.password.encode()):
+            return b"alice"
+        raise UnauthorizedLogin
+
+    def has_account(self, name):
+        return name == "alice"
+
+    async def change_password(self, name, old, new):
+        if old != self.password:
+            raise UnauthorizedLogin
+        self.password = new
+
+
+class PasswordTests(TerminalCase):
+    def setUp(self):
+        super().setUp()
+        self.checker = Checker()
+        self.reactor = CommandReactor(accounts=Accounts(Clock(), [self.checker]))
+
+    def change(self, keys, shown, *, kind="xterm"):
+        """Type a command and what it asks for; check that no password is shown or remembered."""
+        self.patch(os, "environ", {**os.environ, "TERM": kind})
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type(f"/password{ENTER}{keys}")
+            await it.shown(shown)
+            it.type("hello" + ENTER)
+            await it.shown("alice: hello")
+            self.remembered = it.terminal._prompt.history.get_strings()
+            it.type(CTRL_D)
+
+        self.assertEqual(self.converse(script, password=OLD), Status.DONE)
+        for secret in (OLD, NEW):
+            self.assertNotIn(secret, self.screen.getvalue())
+            self.assertNotIn(secret, "".join(self.remembered))
+
+    def test_change(self):
+        """The old password is asked for, and the new password twice."""
+        self.change(f"{OLD}{ENTER}{NEW}{ENTER}{NEW}{ENTER}", "* your password was changed")
+        self.assertEqual(self.checker.password, NEW)
+
+    def test_wrong(self):
+        """A refusal of the server is a note."""
+        self.change(
+            f"{NEW}{ENTER}{NEW}{ENTER}{NEW}{ENTER}", "* /password: the old password is wrong"
+        )
+        self.assertEqual(self.checker.password, OLD)
+
+    def test_differ(self):
+        """Two different new passwords change nothing."""
+        self.change(
+            f"{OLD}{ENTER}{NEW}{ENTER}{OLD}{ENTER}",
+            "* /password: the two new passwords differ; nothing was changed",
+        )
+        self.assertEqual(self.checker.password, OLD)
+
+    def test_ended(self):
+        """Ctrl+C and Ctrl+D end the command, not the client."""
+        for key in (CTRL_C, CTRL_D):
+            self.reactor = CommandReactor(accounts=Accounts(Clock(), [self.checker]))
+            self.clear_screen()
+            self.change(f"{OLD}{ENTER}{key}", "* /password: nothing was changed")
+        self.assertEqual(self.checker.password, OLD)
+
+    def test_dumb_terminal(self):
+        """A terminal that shows all typed keys gets no question; the line stays."""
+        self.change("\x7f" * 9, "* this terminal cannot hide a password", kind="dumb")
+
+
+class TalkTests(CommandsCase):
+    """The command without a terminal."""
+
+    def test_no_terminal(self):
+        """If nothing can be asked, the command is not carried out."""
+        self.assertEqual(self.alice.mistype("/password"), "only a terminal can ask for a password")
+
+    def test_no_connection(self):
+        """Without a connection, nothing is asked."""
+        self.alice.leave()
+        self.assertEqual(self.alice.mistype("/password"), "not connected; try again later")
+
+    def test_too_long(self):
+        """A text that cannot be sent changes nothing."""
+        self.alice.talk.ask_unseen = lambda _: succeed("x" * 70_000)
+        (line,) = self.alice.type("/password")
+        self.assertRegex(line, r"\A\* /password: nothing was changed: .{,100}\Z")
+        self.assertNotIn("xxx", line)
+
+    def test_no_accounts(self):
+        """A refusal of the server is a note."""
+        self.alice.talk.ask_unseen = lambda _: succeed(OLD)
+        self.assertEqual(
+            self.alice.type("/password"),
+            ["* /password: a server without accounts has no passwords"],
+        )

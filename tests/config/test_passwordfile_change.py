@@ -1,0 +1,86 @@
+"""Changing a password with the present one."""
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.config import passwordfile
+from chatd.config.passwordfile import change_password, load_passwords, set_password
+from chatd.errors import ConfigurationError
+from tests.fakes.passwords import CHEAP
+
+OLD, NEW = "correct horse", "battery staple"
+
+
+class ChangeTests(SynchronousTestCase):
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.path = Path(directory.name, "users")
+        for name in ("Alice", "bob"):
+            set_password(self.path, name, OLD, hasher=CHEAP)
+        self.before = self.path.read_bytes()
+
+    def change(self, name="alice", old=OLD, new=NEW):
+        return change_password(self.path, name, old, new, hasher=CHEAP)
+
+    def assert_unchanged(self):
+        self.assertEqual(self.path.read_bytes(), self.before)
+
+    def refusal(self, **options):
+        """Return the error of a change that is refused; no secret may be in it."""
+        with pytest.raises(ConfigurationError) as caught:
+            self.change(**options)
+        self.assert_unchanged()
+        text = str(caught.value)
+        for secret in (OLD, NEW):
+            self.assertNotIn(secret, text)
+        return text
+
+    def test_change(self):
+        """The account has the new password; the other account has its own."""
+        self.assertTrue(self.change())
+        loaded = load_passwords(self.path)
+        self.assertEqual(loaded.verify("alice", NEW), "Alice")
+        self.assertIsNone(loaded.verify("alice", OLD))
+        self.assertEqual(loaded.verify("bob", OLD), "bob")
+
+    def test_wrong(self):
+        """With a wrong password or an unknown account, nothing changes."""
+        self.assertFalse(self.change(old=NEW))
+        self.assertFalse(self.change(name="carol"))
+        self.assert_unchanged()
+
+    def test_bad_password(self):
+        """The new password must be one that `set_password` takes."""
+        self.assertIn("empty", self.refusal(new=""))
+        self.assertIn("1024 bytes", self.refusal(new="x" * 1025))
+
+    def test_locked(self):
+        """While another program has locked the directory, the change does not wait."""
+        directory = os.open(self.path.parent, os.O_RDONLY)
+        self.addCleanup(os.close, directory)
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        self.assertIn("another program has locked", self.refusal())
+
+    def test_no_locks(self):
+        """On a file system without locks, the change is made all the same."""
+
+        def flock(*_):
+            raise OSError(95, "Operation not supported")
+
+        self.patch(fcntl, "flock", flock)
+        self.assertTrue(self.change())
+
+    def test_read_only(self):
+        """If the file cannot be written, it stays as it is."""
+
+        def fail(*_):
+            raise OSError(30, "Read-only file system")
+
+        self.patch(passwordfile, "replace_private_file", fail)
+        self.assertIn("Read-only file system", self.refusal())
