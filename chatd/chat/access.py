@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 import msgspec
 
 from chatd.chat.moderation import Lock, Operators, Person
-from chatd.chat.names import GUEST, fold_known
+from chatd.chat.names import GUEST, check_room, fold, fold_known
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import IMessageStore
 from chatd.storage.privateroom import PrivateRoom
@@ -85,6 +85,18 @@ class RoomAccess:
         if not person.has_account:
             return False
         return person.key in room.invited or self._operators.includes(person)
+
+    async def check_first(self, person: Person, name: str) -> None:
+        """Refuse a person that may not enter a room, before the room is opened for that person.
+
+        Ask `check` again afterwards: opening takes time.
+
+        Raises:
+            RequestError: `bad-room`, or `not-invited`.
+            StoreError: The private rooms cannot be read.
+        """
+        await self.load()
+        self.check(person, fold(check_room(name)))
 
     def check(self, person: Person, key: str) -> None:
         """Refuse a person that may not enter a room.

@@ -167,13 +167,19 @@ class Admission(Generic[M]):
 
     async def _rooms_of(self, applicant: Applicant, person: Person) -> list[Room[M]]:
         """Open the rooms of an applicant; the server's own rooms are those that it may enter."""
-        wanted = self._rooms if applicant.rooms is None else applicant.rooms
+        access = self._roster.access
+        if applicant.rooms is None:
+            await access.load()
+            wanted = [name for name in self._rooms if access.may_know(person, fold(name))]
+        else:
+            wanted = list(applicant.rooms)
+            for name in wanted:
+                await access.check_first(person, name)
         rooms = await self._roster.open_all(wanted)
-        may_know = self._roster.access.may_know
-        hidden = [room for room in rooms if not may_know(person, room.key)]
+        hidden = [room for room in rooms if not access.may_know(person, room.key)]  # since then
         if hidden and applicant.rooms is not None:
             self._roster.close_all(rooms)
-            self._roster.access.check(person, hidden[0].key)
+            access.check(person, hidden[0].key)
         self._roster.close_all(hidden)
         return [room for room in rooms if room not in hidden]
 

@@ -56,6 +56,13 @@ class HiddenTests(PrivateCase):
         self.assertEqual(self.answer(self.bob, "attic", "join")[0][0], "not-invited")
         self.assertNotIn("attic", self.hub.roster.rooms)
 
+    def test_join_opens_nothing(self):
+        """A refused join does not open the room, so it cannot decide how its name is spelled."""
+        self.ask(self.op, "private", room="attic")
+        self.store.asked.clear()
+        self.assertEqual(self.answer(self.bob, "ATTIC", "join")[0][0], "not-invited")
+        self.assertEqual(self.store.asked, [])
+
     def test_messages(self):
         """A message to the room is refused like one to a room that does not exist."""
         told = []

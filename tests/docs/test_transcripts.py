@@ -17,6 +17,7 @@ TYPED = [
     "README.md",
     "docs/how-to/accounts.md",
     "docs/how-to/keys-and-tls.md",
+    "docs/how-to/private-rooms.md",
     "docs/tour/first-bot.md",
     "docs/tour/first-chat.md",
     "docs/tour/own-service.md",

@@ -71,6 +71,21 @@ class PrivateRoomTests(AdmissionCase):
         self.factory.engine.turn.flush()
         self.assertEqual(self.refusal_of(peer)[0], "not-invited")
 
+    def test_uninvited_from_a_default_room_meanwhile(self) -> None:
+        """If the client named no room, it begins in those that are left to it."""
+        self.rooms_of("op", password=SECRET, rooms=[])
+        self.store.is_slow = True
+        peer = self.knock("ann", password=SECRET)
+        done = Deferred.fromCoroutine(self.factory.engine.access.uninvite("den", "ann"))
+        self.store.answer("keep_private")
+        self.successResultOf(done)
+        while self.store.owes_answers:
+            self.store.answer_next()
+        self.factory.engine.turn.flush()
+        (welcome,) = peer.take()
+        self.assertEqual([room["room"] for room in welcome.header["rooms"]], ["lobby"])
+        self.assertNotIn("den", self.factory.hub.roster.rooms)
+
     def test_rooms_cannot_be_read(self) -> None:
         """If the store cannot read the private rooms, the client may come back later."""
         self.store.failure = StoreError("no")
