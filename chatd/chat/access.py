@@ -174,8 +174,8 @@ class RoomAccess:
         async with self._lock:
             room = self.private(key)
             await self._store.drop_private(key)
-            if self._rooms is not None:
-                del self._rooms[key]
+            assert self._rooms is not None
+            del self._rooms[key]
             return room
 
     async def invite(self, key: str, name: str) -> PrivateRoom:

@@ -27,6 +27,12 @@ class UnseenPrompt:
 
     def __init__(self) -> None:
         self._wanted: deque[tuple[str, Deferred[str]]] = deque()
+        self._session: PromptSession[str] | None = None
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether a prompt waits for keys."""
+        return self._session is not None and self._session.app.is_running
 
     @property
     def is_wanted(self) -> bool:
@@ -52,7 +58,7 @@ class UnseenPrompt:
     async def answer(self) -> None:
         """Show the prompt that was asked for first, and pass its line on."""
         prompt, line = self._wanted.popleft()
-        session: PromptSession[str] = PromptSession(
+        session = self._session = PromptSession(
             erase_when_done=True,
             history=DummyHistory(),
             input_processors=[PasswordProcessor(char="")],

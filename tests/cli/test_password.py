@@ -1,11 +1,12 @@
 """The terminal's command `/password`, with typed keys and shown lines in memory."""
 
 import os
+from typing import Any
 
 from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.error import UnauthorizedLogin
-from twisted.internet.defer import succeed
+from twisted.internet.defer import CancelledError, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
 
@@ -90,6 +91,35 @@ class PasswordTests(TerminalCase):
             self.reactor = CommandReactor(accounts=Accounts(Clock(), [self.checker]))
             self.clear_screen()
             self.change(f"{OLD}{ENTER}{key}", "* /password: nothing was changed")
+        self.assertEqual(self.checker.password, OLD)
+
+    def test_cancelled(self):
+        """If a signal ends the client at the question, the question ends first."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type(f"/password{ENTER}")
+            await it.until(lambda: it.terminal._unseen.is_shown)
+            it.done.addErrback(ends.append)
+            it.done.cancel()
+            await it.until(lambda: ends)
+
+        ends: list[Any] = []
+        self.assertIsNone(self.converse(script, password=OLD))
+        self.assertIsNotNone(ends[0].check(CancelledError))
+        self.assertEqual(self.sessions(), {})
+
+    def test_kicked(self):
+        """If the server ends the session at the question, the client ends, too."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type(f"/password{ENTER}{OLD}{ENTER}")
+            await it.until(lambda: it.terminal._unseen.is_shown)
+            self.sessions()["alice"].end("kicked", "enough")
+            await it.shown("* enough (kicked)")
+
+        self.assertEqual(self.converse(script, password=OLD), Status.LOST)
         self.assertEqual(self.checker.password, OLD)
 
     def test_dumb_terminal(self):
