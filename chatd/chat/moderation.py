@@ -248,19 +248,16 @@ class Operators:
     Attributes:
         names: The names, as they were given.
         needs_account: See above.
-        replaced: Called when the names were replaced.
     """
 
     def __init__(self, names: Iterable[str] = (), *, needs_account: bool) -> None:
         self.needs_account = needs_account
-        self.replaced: Callable[[], object] = lambda: None
         self.replace(names)
 
     def replace(self, names: Iterable[str]) -> None:
         """Replace the names with others."""
         self.names = tuple(names)
         self._keys = frozenset(map(fold, self.names))
-        self.replaced()
 
     def includes(self, person: Person) -> bool:
         """Return whether a person is an operator."""

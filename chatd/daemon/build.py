@@ -115,7 +115,7 @@ def _add_files(
         reloading.add("password file", passwords.reload)
     if settings.operator_file is not None:
         reads["operators"], given = listed, settings.policy.operators
-        reloading.add("operators", lambda: factory.operators.replace((*given, *listed())))
+        reloading.add("operators", lambda: factory.use_operators((*given, *listed())))
     if settings.data is not None:
         bans = factory.bans
         reloading.add("bans", lambda: bans.reload(lambda: ban_file.load_again(bans.in_force())))

@@ -81,7 +81,6 @@ class Engine(Generic[S]):
         self.operators = Operators(policy.operators, needs_account=accounts is not None)
         self.access = RoomAccess(store, self.operators, DeferredLock(), note)
         roster = self._make_chat(store, policy, unix_time, has_accounts=accounts is not None)
-        self.operators.replaced = roster.remove_strangers
         self.speaker: Speaker[S] = Speaker(self.hub, self.turn, name)
         self.command_budget = CommandBudget(clock)
         self.connections: Connections[Closable] = Connections(limits)

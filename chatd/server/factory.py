@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
 from twisted.internet.defer import Deferred, DeferredLock
@@ -261,6 +261,15 @@ class ChatFactory(Factory, Generic[SessionT]):
         if not self.has_key:
             raise ConfigurationError("a server that was started without a key cannot take a key")
         self._keyring.replace(key)
+
+    def use_operators(self, names: Iterable[str]) -> None:
+        """Replace the operators; an operator no more leaves private rooms without an invitation.
+
+        Args:
+            names: The names that may kick and ban from now on.
+        """
+        self.operators.replace(names)
+        self.engine.hub.roster.remove_strangers()
 
     def shut_down(self, grace_s: float = GRACE_S) -> Deferred[None]:
         """Tell every client that the server is shutting down, and accept no new clients.

@@ -99,7 +99,7 @@ class AccessMachine(RuleBasedStateMachine):
     def change_operators(self, name: str) -> None:
         self.read()  # all that was told before the change
         self.operators ^= {name}
-        self.chat.operators.replace(self.operators)
+        self.chat.use_operators(self.operators)
 
     @rule(name=people)
     def come_back(self, name: str) -> None:

@@ -82,7 +82,7 @@ class CommandTests(PrivateCase):
         self.ask(self.op, "private", room="attic")
         self.ask(self.op, "join", room="attic")
         self.close_den()
-        self.chat.operators.replace([])
+        self.chat.use_operators([])
         self.assertEqual(self.hear(self.op), [presence.removed("attic")])
         self.assertEqual(list(self.op.rooms), ["den"])
 

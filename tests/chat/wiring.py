@@ -58,7 +58,6 @@ class Chat:
             access=self.access,
             has_accounts=has_accounts,
         )
-        self.operators.replaced = self.roster.remove_strangers
         self.hub = Hub(
             self.roster,
             self.store,
@@ -81,6 +80,11 @@ class Chat:
         )
         self.passwords = {}  # of each name, for those who have one
         self._last = 0
+
+    def use_operators(self, names):
+        """Replace the operators, as a server does."""
+        self.operators.replace(names)
+        self.roster.remove_strangers()
 
     def arrive(self, name, *, rooms=("lobby",), account=False, address="192.0.2.1"):
         """Add a member that has got no messages yet; the store must not be slow."""

@@ -44,20 +44,34 @@ class Checker:
 class PasswordTests(TerminalCase):
     def setUp(self):
         super().setUp()
+        self.last: Any = None
         self.checker = Checker()
         self.reactor = CommandReactor(accounts=Accounts(Clock(), [self.checker]))
 
-    def change(self, keys, shown, *, kind="xterm"):
-        """Type a command and what it asks for; check that no password is shown or remembered."""
+    async def answer(self, it, *lines):
+        """Type the command, and a line at each question."""
+        it.type("/password" + ENTER)
+        for line in lines:
+            await self.question(it)
+            it.type(line)
+
+    async def question(self, it):
+        """Wait for the next question."""
+        unseen, last = it.terminal._unseen, self.last
+        await it.until(lambda: unseen.is_shown and unseen._session is not last)
+        self.last = unseen._session
+
+    def change(self, *lines, shown, kind="xterm"):
+        """Change the password; check that no password is shown or remembered."""
         self.patch(os, "environ", {**os.environ, "TERM": kind})
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
-            it.type(f"/password{ENTER}{keys}")
+            await self.answer(it, *lines)
             await it.shown(shown)
             it.type("hello" + ENTER)
             await it.shown("alice: hello")
-            self.remembered = it.terminal._prompt.history.get_strings()
+            self.remembered = it.terminal._prompt._session.history.get_strings()
             it.type(CTRL_D)
 
         self.assertEqual(self.converse(script, password=OLD), Status.DONE)
@@ -67,22 +81,20 @@ class PasswordTests(TerminalCase):
 
     def test_change(self):
         """The old password is asked for, and the new password twice."""
-        self.change(f"{OLD}{ENTER}{NEW}{ENTER}{NEW}{ENTER}", "* your password was changed")
+        new = NEW + ENTER
+        self.change(OLD + ENTER, new, new, shown="* your password was changed")
         self.assertEqual(self.checker.password, NEW)
 
     def test_wrong(self):
         """A refusal of the server is a note."""
-        self.change(
-            f"{NEW}{ENTER}{NEW}{ENTER}{NEW}{ENTER}", "* /password: the old password is wrong"
-        )
+        new = NEW + ENTER
+        self.change(new, new, new, shown="* /password: the old password is wrong")
         self.assertEqual(self.checker.password, OLD)
 
     def test_differ(self):
         """Two different new passwords change nothing."""
-        self.change(
-            f"{OLD}{ENTER}{NEW}{ENTER}{OLD}{ENTER}",
-            "* /password: the two new passwords differ; nothing was changed",
-        )
+        note = "* /password: the two new passwords differ; nothing was changed"
+        self.change(OLD + ENTER, NEW + ENTER, OLD + ENTER, shown=note)
         self.assertEqual(self.checker.password, OLD)
 
     def test_ended(self):
@@ -90,7 +102,7 @@ class PasswordTests(TerminalCase):
         for key in (CTRL_C, CTRL_D):
             self.reactor = CommandReactor(accounts=Accounts(Clock(), [self.checker]))
             self.clear_screen()
-            self.change(f"{OLD}{ENTER}{key}", "* /password: nothing was changed")
+            self.change(OLD + ENTER, key, shown="* /password: nothing was changed")
         self.assertEqual(self.checker.password, OLD)
 
     def test_cancelled(self):
@@ -114,8 +126,8 @@ class PasswordTests(TerminalCase):
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
-            it.type(f"/password{ENTER}{OLD}{ENTER}")
-            await it.until(lambda: it.terminal._unseen.is_shown)
+            await self.answer(it, OLD + ENTER)
+            await self.question(it)
             self.sessions()["alice"].end("kicked", "enough")
             await it.shown("* enough (kicked)")
 
@@ -123,8 +135,8 @@ class PasswordTests(TerminalCase):
         self.assertEqual(self.checker.password, OLD)
 
     def test_dumb_terminal(self):
-        """A terminal that shows all typed keys gets no question; the line stays."""
-        self.change("\x7f" * 9, "* this terminal cannot hide a password", kind="dumb")
+        """A terminal that shows all typed keys gets no question."""
+        self.change(shown="* this terminal cannot hide a password", kind="dumb")
 
 
 class TalkTests(CommandsCase):

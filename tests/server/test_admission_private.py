@@ -102,7 +102,7 @@ class PrivateRoomTests(AdmissionCase):
         """An operator who loses the role is removed from private rooms without an invitation."""
         peer = self.knock("op", password=SECRET)
         peer.take()
-        self.factory.operators.replace([])
+        self.factory.use_operators([])
         self.factory.engine.turn.flush()
         (removed,) = peer.take()
         self.assertEqual(removed.header, {"event": "removed", "room": "den"})
