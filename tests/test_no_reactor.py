@@ -36,7 +36,7 @@ assert ended.called and not alice.is_active
 
 SERVICES = """
 import tempfile
-from chatd.config.passwordfile import set_password
+from chatd.config.passwordedit import set_password
 from chatd.daemon.build import make_service
 from chatd.daemon.service import ChatService
 from chatd.daemon.settings import Settings

@@ -18,7 +18,7 @@ from twisted.logger import LogEvent, eventAsText, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
-from chatd.config.passwordfile import set_password
+from chatd.config.passwordedit import set_password
 from chatd.connection.events import Event
 from chatd.daemon.reloading import Reloading
 from chatd.errors import ConfigurationError, SessionRefused, StoreError

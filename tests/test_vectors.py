@@ -30,7 +30,7 @@ from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.sqlite.store import SQLITE_RETENTION
 from chatd.transport.closing import CLOSE_TIMEOUT_S
 from chatd.transport.protocol import MAX_PENDING
-from chatd.wire import messages
+from chatd.wire import bounds, messages
 from chatd.wire.channel import MAX_RECORD_PLAINTEXT, PREAMBLE, SecureChannel
 from chatd.wire.codec import MAX_DEPTH, Codec
 from chatd.wire.envelope import ENVELOPE_BYTES, MAGIC, MAX_CONTENT, MAX_HEADER, VERSION
@@ -312,19 +312,19 @@ class PageTests(SynchronousTestCase):
             "record": f"{TAG_BYTES} to {MAX_NOISE_MESSAGE:,} bytes",
             "handshake record": f"{HANDSHAKE_BYTES} bytes exactly",
             "nesting of a COMMAND's, RESULT's or EVENT's header": f"{MAX_DEPTH} deep",
-            "`id`": f"1 to {messages.MAX_ID} characters",
-            "`command`, `event`": f"1 to {messages.MAX_ID} characters",
-            "`room`, `to`": f"to {messages.MAX_PLACE} characters",
+            "`id`": f"1 to {bounds.MAX_ID} characters",
+            "`command`, `event`": f"1 to {bounds.MAX_ID} characters",
+            "`room`, `to`": f"to {bounds.MAX_PLACE} characters",
             "name of a room": f"1 to {MAX_ROOM} characters",
-            "rooms of a session": f"{MAX_ROOMS}, and {messages.MAX_FIRST_ROOMS} in SESSION_ACK",
+            "rooms of a session": f"{MAX_ROOMS}, and {bounds.MAX_FIRST_ROOMS} in SESSION_ACK",
             "private rooms of a server": f"{MAX_PRIVATE_ROOMS:,}",
             "names invited to a room": f"{MAX_INVITED}",
             "topic": f"{MAX_TOPIC} characters",
             "`text` of `away`": f"{MAX_AWAY} characters",
-            "`content_type`": f"1 to {messages.MAX_CONTENT_TYPE} characters",
+            "`content_type`": f"1 to {bounds.MAX_CONTENT_TYPE} characters",
             "name": f"1 to {MAX_NAME} characters",
-            "`heartbeat`": f"{messages.MIN_HEARTBEAT_S} to {messages.MAX_HEARTBEAT_S:,.0f} seconds",
-            "`max_content`": f"{messages.MIN_MAX_CONTENT} to {messages.MAX_MAX_CONTENT:,} bytes",
+            "`heartbeat`": f"{bounds.MIN_HEARTBEAT_S} to {bounds.MAX_HEARTBEAT_S:,.0f} seconds",
+            "`max_content`": f"{bounds.MIN_MAX_CONTENT} to {bounds.MAX_MAX_CONTENT:,} bytes",
             "time until the welcome": f"{HANDSHAKE_TIMEOUT_S:g} seconds",
             "silence": f"{SILENT_INTERVALS} intervals",
             "what waits for a peer that does not read": (

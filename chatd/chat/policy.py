@@ -8,7 +8,7 @@ from chatd.arguments import check_names
 from chatd.chat.names import check_name, check_room
 from chatd.chat.rooms import LOBBY, MAX_ROOMS, PRESENCE_LIMIT
 from chatd.errors import ConfigurationError, RequestError
-from chatd.wire.messages import MAX_FIRST_ROOMS
+from chatd.wire.bounds import MAX_FIRST_ROOMS
 
 __all__ = ["Policy"]
 

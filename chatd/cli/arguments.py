@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatd.cli.talk import NotDone
+from chatd.cli.notdone import NotDone
 from chatd.errors import RequestError
 
 __all__ = ["checked"]

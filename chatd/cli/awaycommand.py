@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chatd.chat.away import MAX_AWAY
-from chatd.cli.talk import NotDone, Talk
+from chatd.cli.notdone import NotDone
+from chatd.cli.talk import Talk
 from chatd.client.results import PersonInfo
 
 __all__ = ["away", "name_of"]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from chatd.chat.history import MAX_PAGE
 from chatd.chat.names import check_name
 from chatd.cli.arguments import checked
+from chatd.cli.notdone import NotDone
 from chatd.cli.places import Place
 from chatd.cli.searching import Search
-from chatd.cli.talk import NotDone, Talk
+from chatd.cli.talk import Talk
 from chatd.wire.messages import Message
 
 __all__ = ["HISTORY", "SEARCH", "history", "search"]

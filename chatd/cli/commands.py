@@ -15,6 +15,7 @@ from chatd.cli.arguments import checked as _checked
 from chatd.cli.awaycommand import away, name_of
 from chatd.cli.display import date_and_time
 from chatd.cli.helptext import command_help, list_commands
+from chatd.cli.notdone import NotDone
 from chatd.cli.passwordcommand import password
 from chatd.cli.placecommands import (
     GOTO,
@@ -26,7 +27,7 @@ from chatd.cli.placecommands import (
     set_bell,
 )
 from chatd.cli.privaterooms import invite, invited, private, public, uninvite
-from chatd.cli.talk import NotDone, Talk
+from chatd.cli.talk import Talk
 from chatd.cli.typed import command_in, message_in
 from chatd.errors import RequestError, SessionEnded
 

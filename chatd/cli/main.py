@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import stat
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatd._version import __version__
-from chatd.cli.colours import ink_for
-from chatd.cli.destination import Destination, find_destination
+from chatd.cli.connecting import connect
 from chatd.cli.directories import configuration_file
 from chatd.cli.display import plain
-from chatd.cli.leaving import Signalled, raise_at_signals, run_reactor
+from chatd.cli.leaving import Signalled, raise_at_signals
 from chatd.cli.passwd import passwd
 from chatd.cli.profiles import read_profiles
 from chatd.cli.shells import SHELLS
@@ -24,10 +22,9 @@ from chatd.cli.streams import complain, flush_standard_streams, open_standard_st
 from chatd.cli.syntax import PAGES, Command, commands_of
 from chatd.config.keyfile import write_key_file
 from chatd.errors import ConfigurationError
-from chatd.transport.clock import go_by_monotonic_time
 
 if TYPE_CHECKING:
-    from chatd.cli.batch import Batch
+    pass
 
 __all__ = ["main"]
 
@@ -132,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has no public name)
-    connect = commands.add_parser(
+    parser = commands.add_parser(
         "connect",
         help="talk to a server",
         description=(
@@ -142,7 +139,7 @@ def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has 
             "--follow, it sends nothing."
         ),
     )
-    connect.add_argument(
+    parser.add_argument(
         "endpoint",
         metavar="ENDPOINT",
         help=(
@@ -150,16 +147,16 @@ def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has 
             "of a profile in chatd.toml"
         ),
     )
-    connect.add_argument("--name", metavar="NAME", help="the name to ask for")
-    connect.add_argument(
+    parser.add_argument("--name", metavar="NAME", help="the name to ask for")
+    parser.add_argument(
         "--room",
         metavar="ROOM",
         action="append",
         default=[],
         help="a room to ask for; may be given several times, and lines go to the first",
     )
-    connect.add_argument("--key-file", metavar="FILE", type=_path, help="the server's key file")
-    password = connect.add_mutually_exclusive_group()
+    parser.add_argument("--key-file", metavar="FILE", type=_path, help="the server's key file")
+    password = parser.add_mutually_exclusive_group()
     password.add_argument(
         "--password-file",
         metavar="FILE",
@@ -169,22 +166,22 @@ def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has 
     password.add_argument(
         "--password", action="store_true", help="ask for the password of NAME at the terminal"
     )
-    source = connect.add_mutually_exclusive_group()
+    source = parser.add_mutually_exclusive_group()
     source.add_argument("--file", metavar="FILE", type=_path, help="send the lines of this file")
     source.add_argument(
         "--follow", action="store_true", help="only show what is received; send and read nothing"
     )
-    output = connect.add_mutually_exclusive_group()
+    output = parser.add_mutually_exclusive_group()
     output.add_argument(
         "--json", action="store_true", help="print messages and events as one JSON object a line"
     )
     output.add_argument("--quiet", action="store_true", help="print nothing but errors")
-    connect.add_argument(
+    parser.add_argument(
         "--reconnect",
         action="store_true",
         help="go on by itself after a lost connection, as it always does at a terminal",
     )
-    connect.set_defaults(run=_connect, parser=connect)
+    parser.set_defaults(run=connect, parser=parser)
 
 
 def _add_passwd(commands: Any) -> None:  # noqa: ANN401  (see `_add_connect`)
@@ -217,24 +214,6 @@ def _keygen(options: argparse.Namespace) -> Status:
     return Status.DONE
 
 
-def _connect(options: argparse.Namespace) -> Status:
-    if options.follow and options.quiet:
-        options.parser.error("argument --quiet: not allowed with argument --follow")
-    destination = find_destination(options, os.environ)
-    is_batch = options.file is not None or options.follow or options.json or options.quiet
-    if not is_batch and os.isatty(0) and os.isatty(1):
-        return _converse(destination.remembering(os.environ, complain))
-    if options.follow:
-        return _run_batch(options, destination, lambda batch: batch.follow())
-    source = _open_source(options.file)
-    try:
-        return _run_batch(
-            options, destination, lambda batch: batch.run(source, options.file or "standard input")
-        )
-    finally:
-        os.close(source)
-
-
 def _manual(page: str, commands: Sequence[Command]) -> Status:
     # Imported here: it would slow the start of the other commands.
     from chatd.cli.manual import page_of  # noqa: PLC0415
@@ -250,56 +229,3 @@ def _profiles(_: argparse.Namespace) -> Status:
     for profile in read_profiles(configuration_file(os.environ)).values():
         tell(plain(f"{profile.title} {profile.endpoint}"))
     return Status.DONE
-
-
-def _converse(destination: Destination) -> Status:
-    from twisted.internet import asyncioreactor  # noqa: PLC0415  (before any reactor)
-
-    asyncioreactor.install()
-    from twisted.internet import reactor  # noqa: PLC0415  (where the program starts)
-
-    from chatd.cli.terminal import Terminal  # noqa: PLC0415  (needs that reactor)
-
-    go_by_monotonic_time(reactor)
-    destination.check(reactor)
-    endpoint = destination.endpoint
-    return run_reactor(reactor, Terminal(reactor, endpoint, destination.login).run, endpoint)
-
-
-def _run_batch(
-    options: argparse.Namespace,
-    destination: Destination,
-    work: Callable[[Batch], Awaitable[Status]],
-) -> Status:
-    from twisted.internet import reactor  # noqa: PLC0415  (where the program starts)
-
-    from chatd.cli.batch import Batch, Output  # noqa: PLC0415  (imports the reactor's stdio)
-
-    go_by_monotonic_time(reactor)
-    destination.check(reactor)
-    output = Output.JSON if options.json else Output.NOTHING if options.quiet else Output.TEXT
-    batch = Batch(
-        reactor,
-        destination.endpoint,
-        destination.login,
-        complain,
-        output=output,
-        ink=ink_for(os.environ, is_terminal=os.isatty(1)),
-        reconnects=options.reconnect,
-    )
-    return run_reactor(reactor, lambda: work(batch), destination.endpoint)
-
-
-def _open_source(path: str | None) -> int:
-    """Return a descriptor to read lines from."""
-    if path is None:
-        return os.dup(0)
-    try:
-        source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise ConfigurationError(f"cannot read {path}: {why}") from error
-    if stat.S_ISDIR(os.fstat(source).st_mode):
-        os.close(source)
-        raise ConfigurationError(f"cannot read {path}: it is a directory")
-    return source

@@ -40,7 +40,8 @@ def passwd(options: argparse.Namespace) -> Status:
 
 def _set(file: str, name: str) -> Status:
     """Ask for a password, twice at a terminal, and set it."""
-    from chatd.config.passwordfile import check_account, load_passwords, set_password  # noqa: PLC0415
+    from chatd.config.passwordedit import set_password  # noqa: PLC0415
+    from chatd.config.passwordfile import check_account, load_passwords  # noqa: PLC0415
 
     name = check_account(name)
     is_new_file = not os.path.exists(file)
@@ -55,7 +56,7 @@ def _set(file: str, name: str) -> Status:
 
 
 def _delete(file: str, name: str) -> Status:
-    from chatd.config.passwordfile import delete_account  # noqa: PLC0415
+    from chatd.config.passwordedit import delete_account  # noqa: PLC0415
 
     name, left = delete_account(file, name)
     advice = "" if left else "; no account is left, and a running server keeps those that it has"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from chatd.chat.names import check_name
+from chatd.cli.notdone import NotDone
 from chatd.cli.places import Place
-from chatd.cli.talk import NotDone, Talk
+from chatd.cli.talk import Talk
 from chatd.cli.typed import ACTION
 from chatd.errors import RequestError
 

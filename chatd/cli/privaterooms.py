@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chatd.chat.names import check_name, check_room
-from chatd.cli.talk import NotDone, Talk
+from chatd.cli.notdone import NotDone
+from chatd.cli.talk import Talk
 from chatd.errors import RequestError
 
 __all__ = ["invite", "invited", "private", "public", "uninvite"]

@@ -17,6 +17,7 @@ from chatd.cli.console import ConsoleClient, ConsoleFactory
 from chatd.cli.display import TextDisplay
 from chatd.cli.introductions import Introductions
 from chatd.cli.login import Login
+from chatd.cli.notdone import NotDone, cannot_ask
 from chatd.cli.people import learn_people
 from chatd.cli.places import Place, Places
 from chatd.cli.receipts import Receipts
@@ -26,15 +27,7 @@ from chatd.client.service import ChatClientService
 from chatd.errors import LocalProtocolError, RequestError, SessionEnded
 from chatd.wire.messages import Message
 
-__all__ = ["NotDone", "Talk"]
-
-
-class NotDone(Exception):
-    """A typed line was not carried out; the text says why, in one line."""
-
-
-def _cannot_ask(prompt: str) -> Deferred[str]:
-    raise NotDone("only a terminal can ask for a password")
+__all__ = ["Talk"]
 
 
 class Talk:
@@ -74,7 +67,7 @@ class Talk:
         client_ended: Callable[[ConsoleClient, SessionEnded], None],
         retry_policy: Callable[[int], float],
         changed: Callable[[], None] = lambda: None,
-        ask_unseen: Callable[[str], Deferred[str]] = _cannot_ask,
+        ask_unseen: Callable[[str], Deferred[str]] = cannot_ask,
     ) -> None:
         self.display = display
         self.browsing = Browsing()
@@ -264,7 +257,8 @@ class Talk:
         state = self.states.joined(joined.room)
         state.topic, state.members = joined.topic, joined.members or None
         learning = Deferred.fromCoroutine(learn_people(client, joined.room, state))
-        learning.addCallbacks(lambda _: self.changed(), self._not_learnt)
+        learning.addCallback(lambda _: self.changed())
+        learning.addErrback(self._log_failure, "listing the people of a room")
         is_back = not client.is_resumed and self._factory.progress.was_connected
         if not is_back:
             self.browsing.begin_again(Place(joined.room))
@@ -292,11 +286,8 @@ class Talk:
             self.places.heard(place, is_for_you=is_for(message, message.text, me))
         self.changed()
 
-    def _not_learnt(self, failure: Failure) -> None:
-        self.service.log.failure("listing the people of a room failed", failure)
-
-    def _not_marked(self, failure: Failure) -> None:
-        self.service.log.failure("marking the person as away again failed", failure)
+    def _log_failure(self, failure: Failure, about: str) -> None:
+        self.service.log.failure("{about} failed", failure, about=about)
 
     def _welcomed(self, event: dict[str, Any]) -> None:
         if not self._was_welcomed:
@@ -305,4 +296,5 @@ class Talk:
             self.display.event(event)
         else:
             self.display.note(f"connected again; you are {event['name']}")
-            Deferred.fromCoroutine(self.away.use_again(self.client)).addErrback(self._not_marked)
+            marking = Deferred.fromCoroutine(self.away.use_again(self.client))
+            marking.addErrback(self._log_failure, "marking the person as away again")

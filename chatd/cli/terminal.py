@@ -21,10 +21,11 @@ from chatd.cli.console import ConsoleClient
 from chatd.cli.days import seconds_to_midnight
 from chatd.cli.display import TextDisplay, plain
 from chatd.cli.login import Login
+from chatd.cli.notdone import NotDone
 from chatd.cli.prompt import Interrupted, LinePrompt
 from chatd.cli.status import Status, explain
 from chatd.cli.statusline import Standing, protection_of, status_line
-from chatd.cli.talk import NotDone, Talk
+from chatd.cli.talk import Talk
 from chatd.cli.unseen import UnseenPrompt
 from chatd.cli.words import words_for
 from chatd.client.endpoints import client_endpoint

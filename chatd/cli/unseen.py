@@ -13,7 +13,7 @@ from prompt_toolkit.utils import is_dumb_terminal
 from twisted.internet.defer import CancelledError, Deferred
 
 from chatd.cli.display import plain
-from chatd.cli.talk import NotDone
+from chatd.cli.notdone import NotDone
 
 __all__ = ["UnseenPrompt"]
 

@@ -11,7 +11,8 @@ from chatd.client.backlog import Backlog
 from chatd.client.progress import Progress
 from chatd.errors import LocalProtocolError, SessionEnded
 from chatd.transport.promise import Promise
-from chatd.wire.messages import MAX_ID, Message
+from chatd.wire.bounds import MAX_ID
+from chatd.wire.messages import Message
 
 __all__ = ["PendingAnswers"]
 

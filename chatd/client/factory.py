@@ -18,10 +18,10 @@ from chatd.client.session import ClientSession
 from chatd.connection.client import ClientConnection
 from chatd.transport.flush import Turn
 from chatd.transport.heartbeat import HeartbeatWheel
+from chatd.wire.bounds import MAX_FIRST_ROOMS
 from chatd.wire.channel import Channel, ClearChannel, SecureChannel
 from chatd.wire.codec import Codec
 from chatd.wire.keys import noise_psk
-from chatd.wire.messages import MAX_FIRST_ROOMS
 
 __all__ = ["ChatClientFactory"]
 

@@ -29,13 +29,13 @@ from chatd.server.limits import MIN_FIRST_FRAME, Limits
 from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.sqlite.store import SQLITE_RETENTION
 from chatd.storage.values import Durability, Retention
-from chatd.wire.envelope import MAX_CONTENT
-from chatd.wire.messages import (
+from chatd.wire.bounds import (
     MAX_HEARTBEAT_S,
     MAX_MAX_CONTENT,
     MIN_HEARTBEAT_S,
     MIN_MAX_CONTENT,
 )
+from chatd.wire.envelope import MAX_CONTENT
 
 __all__ = ["FLAGS", "PARAMETERS", "settings_of"]
 

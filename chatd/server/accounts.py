@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hmac
 import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, cast
 
-from twisted.cred.checkers import ANONYMOUS, ICredentialsChecker
+from twisted.cred.checkers import ICredentialsChecker
 from twisted.cred.credentials import Anonymous, IAnonymous, IUsernamePassword
 from twisted.cred.error import LoginFailed, UnauthorizedLogin
-from twisted.cred.portal import IRealm, Portal
+from twisted.cred.portal import Portal
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
-from zope.interface import Interface, implementer
 
 from chatd.chat.names import GUEST, check_name, fold
 from chatd.errors import ConfigurationError, ErrorCode, RequestError
@@ -28,30 +25,15 @@ from chatd.server.checkers import (
     adapt,
 )
 from chatd.server.fairqueue import FairQueue
+from chatd.server.realm import Account, Credentials, IAccount, Realm
 from chatd.transport.hooks import FAILED
 
-__all__ = ["MAX_CHECKS", "Account", "Accounts"]
+__all__ = ["MAX_CHECKS", "Accounts"]
 
 MAX_CHECKS = 2
 """How many passwords are checked at once; each argon2 check takes 64 MiB."""
 
 _WRONG = "the name or the password is wrong"
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The result of a login.
-
-    Attributes:
-        name: The account's name in its checker's spelling; None for an anonymous guest.
-    """
-
-    name: str | None
-
-    @property
-    def is_guest(self) -> bool:
-        """Whether the client is an anonymous guest."""
-        return self.name is None
 
 
 class Accounts:
@@ -85,7 +67,7 @@ class Accounts:
         self._clock = clock
         self._attempts = Attempts() if attempts is None else attempts
         self._line = FairQueue(max_checks)
-        self._portal = Portal(_Realm())
+        self._portal = Portal(Realm())
         self._with_files: list[ClearFileChecker] = []
         self._changers: list[Any] = []
         with_passwords = []
@@ -186,13 +168,13 @@ class Accounts:
     ) -> Account:
         self._count_attempt(address)
         try:
-            credentials = _Credentials(name.encode(), password.encode())
+            credentials = Credentials(name.encode(), password.encode())
         except UnicodeEncodeError:  # not chained: the exception holds the password
             raise RequestError(ErrorCode.AUTH_FAILED, _WRONG) from None
         await self._line.acquire(address, is_there)
         return await self._ask_in_slot(credentials, address)
 
-    def _ask_in_slot(self, credentials: _Credentials, address: str) -> Deferred[Account]:
+    def _ask_in_slot(self, credentials: Credentials, address: str) -> Deferred[Account]:
         """Ask the checkers, and free the slot afterwards.
 
         A check goes on in its thread after the login is cancelled, and keeps its slot until then.
@@ -273,7 +255,7 @@ class Accounts:
             )
 
     def _ask(self, credentials: object) -> Deferred[Account]:
-        asked = self._portal.login(cast(Any, credentials), None, _IAccount)
+        asked = self._portal.login(cast(Any, credentials), None, IAccount)
         return asked.addCallbacks(lambda avatar: cast(Account, avatar[1]), self._refuse)
 
     def _refuse(self, failure: Failure) -> Account:
@@ -284,38 +266,3 @@ class Accounts:
             raise RequestError(ErrorCode.AUTH_FAILED, _WRONG) from None
         self.log.failure("a login could not be checked", failure=failure)
         raise RequestError(ErrorCode.INTERNAL_ERROR, FAILED) from None
-
-
-@implementer(IUsernamePassword)
-class _Credentials:
-    """A name and a password, compared in constant time, unlike Twisted's own credentials."""
-
-    __slots__ = ("password", "username")
-
-    def __init__(self, username: bytes, password: bytes) -> None:
-        self.username = username
-        self.password = password
-
-    def checkPassword(self, password: bytes) -> bool:
-        """Return whether the password matches."""
-        return hmac.compare_digest(self.password, password)
-
-
-class _IAccount(Interface):
-    """The interface that a login requests from the realm."""
-
-
-@implementer(IRealm)
-class _Realm:
-    """Makes an `Account` from a checker's answer."""
-
-    def requestAvatar(
-        self, avatarId: bytes | str | tuple[()], mind: object, *interfaces: type[Interface]
-    ) -> tuple[type[Interface], object, Callable[[], None]]:
-        """Return the account; its logout function does nothing."""
-        name = None if avatarId == ANONYMOUS else _text(cast("bytes | str", avatarId))
-        return _IAccount, Account(name), lambda: None
-
-
-def _text(data: str | bytes) -> str:
-    return data.decode() if isinstance(data, bytes) else data

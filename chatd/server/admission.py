@@ -13,7 +13,8 @@ from chatd.chat.names import GUEST, MAX_NAME, fold
 from chatd.chat.rooms import M, Room
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError, StoreError
-from chatd.server.accounts import Account, Accounts
+from chatd.server.accounts import Accounts
+from chatd.server.realm import Account
 from chatd.transport.identity import Identity
 
 __all__ = ["RETRIED", "Admission", "Admitted", "Applicant"]

@@ -20,7 +20,8 @@ from twisted.internet.defer import Deferred, DeferredLock, maybeDeferred
 from zope.interface import Interface, implementer
 
 from chatd.config.ownfile import absolute_path, read_regular_file, strip_mark, why
-from chatd.config.passwordfile import Passwords, change_password, load_passwords
+from chatd.config.passwordedit import change_password
+from chatd.config.passwordfile import Passwords, load_passwords
 from chatd.config.passwordhash import check_password
 from chatd.errors import ConfigurationError, ErrorCode, RequestError
 

@@ -12,7 +12,8 @@ from chatd.connection.server import ServerConnection
 from chatd.errors import ConfigurationError
 from chatd.server.keyring import Keyring
 from chatd.server.limits import Limits
-from chatd.wire.messages import MAX_HEARTBEAT_S, MIN_HEARTBEAT_S, SessionInit
+from chatd.wire.bounds import MAX_HEARTBEAT_S, MIN_HEARTBEAT_S
+from chatd.wire.messages import SessionInit
 
 __all__ = ["Greeter"]
 

@@ -17,6 +17,7 @@ from chatd.errors import (
     LocalProtocolError,
     RequestError,
 )
+from chatd.wire.bounds import MAX_ID, MAX_MAX_CONTENT, MIN_MAX_CONTENT
 from chatd.wire.envelope import (
     ENVELOPE_BYTES,
     MAX_CONTENT,
@@ -27,10 +28,7 @@ from chatd.wire.envelope import (
 from chatd.wire.frames import LENGTH_BYTES, Buffer, FrameReader
 from chatd.wire.keys import mac_key
 from chatd.wire.messages import (
-    MAX_ID,
-    MAX_MAX_CONTENT,
     MESSAGE_TYPE,
-    MIN_MAX_CONTENT,
     ChatHeader,
     Disconnect,
     Error,

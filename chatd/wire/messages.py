@@ -15,18 +15,11 @@ import msgspec
 
 from chatd.arguments import check_type
 from chatd.errors import LocalProtocolError
+from chatd.wire import bounds
 
 __all__ = [
     "DEFAULT_CONTENT_TYPE",
-    "MAX_CONTENT_TYPE",
-    "MAX_FIRST_ROOMS",
-    "MAX_HEARTBEAT_S",
-    "MAX_ID",
-    "MAX_MAX_CONTENT",
-    "MAX_PLACE",
     "MESSAGE_TYPE",
-    "MIN_HEARTBEAT_S",
-    "MIN_MAX_CONTENT",
     "ChatHeader",
     "Disconnect",
     "Error",
@@ -39,27 +32,10 @@ __all__ = [
 ]
 
 DEFAULT_CONTENT_TYPE = "text/plain; charset=utf-8"
-MAX_ID = 64
-"""Longest id of a message or command, in characters."""
-MAX_PLACE = 64
-"""Longest name of a room or of a recipient, in characters."""
-MAX_FIRST_ROOMS = 20
-"""Maximum number of rooms that a session begins in: the welcome, a short frame, lists them."""
-MAX_CONTENT_TYPE = 255
-"""Longest content type, in characters (RFC 6838 section 4.2 allows 127 for each half)."""
 
-MIN_MAX_CONTENT = 4
-"""Smallest content limit that a server may set, in bytes: the content of a heartbeat."""
-MAX_MAX_CONTENT = 2**32 - 1 - 2**20
-"""Largest content limit, in bytes: frames have 32-bit lengths, and hold more than the content."""
-MIN_HEARTBEAT_S = 0.01
-"""Shortest interval between two pings, in seconds."""
-MAX_HEARTBEAT_S = 86_400.0
-"""Longest interval between two pings, in seconds."""
-
-Id = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_ID)]
-Place = Annotated[str, msgspec.Meta(max_length=MAX_PLACE)]
-ContentType = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_CONTENT_TYPE)]
+Id = Annotated[str, msgspec.Meta(min_length=1, max_length=bounds.MAX_ID)]
+Place = Annotated[str, msgspec.Meta(max_length=bounds.MAX_PLACE)]
+ContentType = Annotated[str, msgspec.Meta(min_length=1, max_length=bounds.MAX_CONTENT_TYPE)]
 
 
 class MessageType(IntEnum):
@@ -95,10 +71,12 @@ class SessionInit(msgspec.Struct, frozen=True, kw_only=True):
 
     session_id: str
     server: str = ""
-    heartbeat: Annotated[float, msgspec.Meta(ge=MIN_HEARTBEAT_S, le=MAX_HEARTBEAT_S)] = 5.0
-    max_content: Annotated[int, msgspec.Meta(ge=MIN_MAX_CONTENT, le=MAX_MAX_CONTENT)] = (
-        10 * 1024 * 1024
-    )
+    heartbeat: Annotated[
+        float, msgspec.Meta(ge=bounds.MIN_HEARTBEAT_S, le=bounds.MAX_HEARTBEAT_S)
+    ] = 5.0
+    max_content: Annotated[
+        int, msgspec.Meta(ge=bounds.MIN_MAX_CONTENT, le=bounds.MAX_MAX_CONTENT)
+    ] = 10 * 1024 * 1024
     auth: bool = False
 
 
@@ -115,7 +93,7 @@ class SessionAck(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     session_id: str
     name: str | None = None
     password: str | None = None
-    rooms: Annotated[list[str], msgspec.Meta(max_length=MAX_FIRST_ROOMS)] | None = None
+    rooms: Annotated[list[str], msgspec.Meta(max_length=bounds.MAX_FIRST_ROOMS)] | None = None
 
     def __repr__(self) -> str:
         """Return the fields without the password."""

@@ -9,7 +9,8 @@ from chatd.chat.policy import Policy
 from chatd.cli.commands import act_on
 from chatd.cli.display import TextDisplay
 from chatd.cli.login import Login
-from chatd.cli.talk import NotDone, Talk
+from chatd.cli.notdone import NotDone
+from chatd.cli.talk import Talk
 from chatd.client.endpoints import client_endpoint
 from tests.cli.wiring import ENDPOINT, CommandReactor
 

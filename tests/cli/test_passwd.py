@@ -17,7 +17,8 @@ from chatd.cli import passwd as passwd_module
 from chatd.cli.leaving import Signalled
 from chatd.cli.main import main
 from chatd.cli.status import Status
-from chatd.config.passwordfile import load_passwords, set_password
+from chatd.config.passwordedit import set_password
+from chatd.config.passwordfile import load_passwords
 from tests.fakes.passwords import CHEAP
 
 SECRET = "correct horse"

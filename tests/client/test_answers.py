@@ -8,7 +8,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.answers import PendingAnswers
 from chatd.client.progress import Progress
 from chatd.errors import LocalProtocolError, SessionEnded
-from chatd.wire.messages import MAX_ID, Message
+from chatd.wire.bounds import MAX_ID
+from chatd.wire.messages import Message
 
 LOST = SessionEnded("connection-lost", "the connection was lost", retry=True)
 

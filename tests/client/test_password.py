@@ -11,7 +11,8 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import client as client_module
-from chatd.config.passwordfile import load_passwords, set_password
+from chatd.config.passwordedit import set_password
+from chatd.config.passwordfile import load_passwords
 from chatd.errors import RequestError
 from chatd.server.accounts import Accounts
 from chatd.server.checkers import PasswordFileChecker

@@ -19,15 +19,14 @@ from chatd.connection.events import (
 )
 from chatd.connection.states import State
 from chatd.errors import KeyMismatchError
-from chatd.wire.codec import Codec
-from chatd.wire.messages import (
+from chatd.wire.bounds import (
     MAX_HEARTBEAT_S,
     MAX_MAX_CONTENT,
     MIN_HEARTBEAT_S,
     MIN_MAX_CONTENT,
-    Message,
-    MessageType,
 )
+from chatd.wire.codec import Codec
+from chatd.wire.messages import Message, MessageType
 from tests.connection.wiring import (
     ACK,
     ACK_HEADER,

@@ -22,7 +22,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.chat.moderation import Ban
 from chatd.chat.policy import Policy
 from chatd.config.banfile import BanFile
-from chatd.config.passwordfile import set_password
+from chatd.config.passwordedit import set_password
 from chatd.daemon.build import make_service
 from chatd.daemon.service import ChatService
 from chatd.daemon.settings import DEFAULT_ENDPOINT, Settings

@@ -14,7 +14,7 @@ from twisted.cred.checkers import (
 from twisted.logger import capturedLogs, formatEvent
 
 from chatd.chat.policy import Policy
-from chatd.config.passwordfile import set_password
+from chatd.config.passwordedit import set_password
 from chatd.daemon.reloading import Reloading
 from chatd.daemon.service import ChatService
 from tests.daemon.cases import MakeServiceCase, hang_up

@@ -15,7 +15,7 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.config.passwordfile import set_password
+from chatd.config.passwordedit import set_password
 from chatd.daemon.build import make_service
 from chatd.daemon.reloading import Reloading
 from chatd.daemon.service import ChatService

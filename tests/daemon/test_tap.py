@@ -20,7 +20,7 @@ from chatd import __version__
 from chatd.daemon.service import ChatService
 from chatd.daemon.tap import Options, makeService
 from chatd.errors import StartupError
-from chatd.wire.messages import (
+from chatd.wire.bounds import (
     MAX_HEARTBEAT_S,
     MAX_MAX_CONTENT,
     MIN_HEARTBEAT_S,

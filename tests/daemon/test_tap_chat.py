@@ -12,7 +12,7 @@ from twisted.plugins.cred_file import theFileCheckerFactory
 from twisted.python import usage
 
 from chatd.chat.policy import Policy
-from chatd.config.passwordfile import set_password
+from chatd.config.passwordedit import set_password
 from chatd.daemon.options import settings_of
 from chatd.daemon.settings import Settings
 from chatd.daemon.tap import Options, makeService

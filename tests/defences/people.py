@@ -148,8 +148,8 @@ PEOPLE = (
     ),
     Defence(
         "A password can be changed only with the present password.",
-        "tests/config/test_passwordfile_change.py::ChangeTests::test_wrong",
-        "chatd/config/passwordfile.py",
+        "tests/config/test_passwordedit_change.py::ChangeTests::test_wrong",
+        "chatd/config/passwordedit.py",
         "            if known.verify(name, old) is None:\n",
         "            if fold(name) not in accounts:\n",
     ),

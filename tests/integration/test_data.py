@@ -13,7 +13,7 @@ import chatd
 from chatd import RequestError, write_key_file
 from chatd.client.factory import ChatClientFactory
 from chatd.client.service import ChatClientService
-from chatd.config.passwordfile import set_password
+from chatd.config.passwordedit import set_password
 from chatd.daemon.service import ChatService
 from chatd.errors import StartupError
 from chatd.storage.memory import MemoryStore

@@ -7,7 +7,8 @@ import pytest
 from twisted.internet import reactor
 
 import chatd
-from chatd.config.passwordfile import load_passwords, set_password
+from chatd.config.passwordedit import set_password
+from chatd.config.passwordfile import load_passwords
 from tests.fakes.passwords import CHEAP
 from tests.integration.mounts import mounting
 from tests.integration.processes import daemon, run_command, script

@@ -11,7 +11,7 @@ import pytest
 from twisted.internet import reactor
 
 import chatd
-from chatd.config.passwordfile import set_password
+from chatd.config.passwordedit import set_password
 from tests.docs.pages import block, page
 from tests.fakes.passwords import CHEAP
 from tests.fakes.pems import write_certificate

@@ -9,7 +9,7 @@ from twisted.internet import reactor
 
 import chatd
 from chatd import RequestError, SessionRefused, load_key, write_key_file
-from chatd.config.passwordfile import set_password
+from chatd.config.passwordedit import set_password
 from tests.fakes.passwords import CHEAP
 from tests.integration.daemons import refusal, stop
 from tests.integration.processes import FOREGROUND, Daemonized, daemon

@@ -24,8 +24,9 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError, RequestError
-from chatd.server.accounts import Account, Accounts
+from chatd.server.accounts import Accounts
 from chatd.server.attempts import Attempts
+from chatd.server.realm import Account
 
 ADDRESS = "192.0.2.1"
 OTHER_ADDRESS = "192.0.2.2"

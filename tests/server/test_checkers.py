@@ -15,7 +15,7 @@ from twisted.cred.strcred import makeChecker
 from twisted.internet.defer import maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.config.passwordfile import set_password
+from chatd.config.passwordedit import set_password
 from chatd.errors import ConfigurationError
 from chatd.server.checkers import CheckersInTurn, ClearFileChecker, PasswordFileChecker, adapt
 from tests.fakes.passwords import CHEAP, SlowChecker

@@ -9,7 +9,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
-from chatd.config.passwordfile import delete_account, set_password
+from chatd.config.passwordedit import delete_account, set_password
 from chatd.errors import ConfigurationError, RequestError
 from chatd.server.checkers import IPasswordChanger, PasswordFileChecker
 from tests.fakes.passwords import CHEAP

@@ -9,8 +9,9 @@ from chatd.errors import ConfigurationError
 from chatd.server.greeter import Greeter
 from chatd.server.keyring import Keyring
 from chatd.server.limits import Limits
+from chatd.wire.bounds import MAX_HEARTBEAT_S
 from chatd.wire.codec import Codec
-from chatd.wire.messages import MAX_HEARTBEAT_S, MessageType
+from chatd.wire.messages import MessageType
 from tests.fakes.peers import KEY
 
 

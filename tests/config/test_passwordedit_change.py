@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.config import passwordfile
-from chatd.config.passwordfile import change_password, load_passwords, set_password
+from chatd.config import passwordedit
+from chatd.config.passwordedit import change_password, set_password
+from chatd.config.passwordfile import load_passwords
 from chatd.errors import ConfigurationError
 from tests.fakes.passwords import CHEAP
 
@@ -82,5 +83,5 @@ class ChangeTests(SynchronousTestCase):
         def fail(*_):
             raise OSError(30, "Read-only file system")
 
-        self.patch(passwordfile, "replace_private_file", fail)
+        self.patch(passwordedit, "replace_private_file", fail)
         self.assertIn("Read-only file system", self.refusal())
