@@ -219,7 +219,7 @@ class ConstantTimeTests(TestCase):
 
     COMPARING = (
         ("wire/envelope.py", "open"),
-        ("server/accounts.py", "checkPassword"),
+        ("server/realm.py", "checkPassword"),
         ("server/keyring.py", "replace"),
     )
 
