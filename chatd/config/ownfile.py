@@ -22,6 +22,8 @@ __all__ = [
     "why",
 ]
 
+NULL_BYTE = "the path has a null byte"
+
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 # Unicode Standard, section 23.8. UTF-32 comes first: its mark begins with that of UTF-16.
@@ -184,6 +186,8 @@ def replace_private_file(
 
 def why(error: Exception) -> str:
     """Return the reason of an error about a file, in the system's words if it has any."""
+    if isinstance(error, ValueError) and "embedded null" in str(error):  # each Python's own words
+        return NULL_BYTE
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
@@ -195,7 +199,7 @@ def _read(path: str | Path, max_bytes: int) -> tuple[bytes, os.stat_result, bool
             is_read_only = bool(os.fstatvfs(file.fileno()).f_flag & os.ST_RDONLY)
             return file.read(max_bytes), status, is_read_only
     except ValueError as error:  # there is a NUL in its name
-        raise OSError(errno.EINVAL, str(error)) from error
+        raise OSError(errno.EINVAL, NULL_BYTE) from error
 
 
 def _status_of_regular(descriptor: int) -> os.stat_result:

@@ -93,7 +93,7 @@ class ClientEndpointTests(EndpointCase):
             (directory / "pipe.pem", f", and there is none in {directory}/pipe.pem"),
             (directory / "x", ": No such file or directory"),
             ("", ": No such file or directory"),
-            ("a\0b", ": embedded null"),
+            ("a\0b", ": the path has a null byte"),
         ):
             for where in ("tls:localhost:9999:trustRoots", "ssl:localhost:9999:caCertsDir"):
                 error = self.assertRaises(

@@ -39,7 +39,7 @@ class Directory:
             ConfigurationError: The directory cannot be used, or another daemon uses it.
         """
         if "\0" in str(self.path):  # each version of Python words this in its own way
-            raise ConfigurationError(f"cannot use {self.path}: embedded null byte")
+            raise ConfigurationError(f"cannot use {self.path}: the path has a null byte")
         try:
             if not self.path.is_dir():
                 self.path.mkdir(0o700, parents=True, exist_ok=True)

@@ -294,4 +294,4 @@ class OpenFaultTests(StoreCase):
 
     def test_impossible_path(self):
         """A path that no file can have."""
-        self.assertTrue(self.refusal("a\0b").endswith("a\0b: embedded null byte"))
+        self.assertTrue(self.refusal("a\0b").endswith("a\0b: the path has a null byte"))
