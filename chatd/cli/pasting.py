@@ -39,10 +39,12 @@ class PasteFinder:
 
     Several lines that were waiting together are a paste. The rest of a long paste may arrive
     later: until a key other than text comes, or Enter alone, a line with its Enter belongs to it.
+    The last line end of a paste is not inserted; text that comes later begins with it.
     """
 
     def __init__(self) -> None:
         self._is_in_paste = False
+        self._owes_line_end = False
 
     def find(self, presses: Iterable[P], paste: Callable[[str], P]) -> list[P]:
         """Return the keys, with one paste in place of each run of pasted lines.
@@ -56,11 +58,15 @@ class PasteFinder:
         presses = list(presses)
         found = [press for press in presses if press.key == _REPORT]
         for is_text, run in _runs(press for press in presses if press.key != _REPORT):
-            if is_text and self._is_pasted(run):
+            begins_line = is_text and self._owes_line_end and not _is_enter(run[0])
+            if begins_line or (is_text and self._is_pasted(run)):
+                text = ("\n" if begins_line else "") + "".join(map(_character, run))
                 self._is_in_paste = True
-                found.append(paste("".join(map(_character, run))))
+                self._owes_line_end = text.endswith("\n")
+                found.append(paste(text))
             else:
                 self._is_in_paste &= is_text and not _is_enter(run[0])
+                self._owes_line_end = False
                 found += run
         return found
 

@@ -67,7 +67,7 @@ class FinderTests(SynchronousTestCase):
             self.find(*keys("a\r"), REPORT, *keys("exit\r")), [REPORT, paste("a\nexit\n")]
         )
         self.assertEqual(self.find(REPORT), [REPORT])
-        self.assertEqual(self.find(*keys("exit\r")), [paste("exit\n")])
+        self.assertEqual(self.find(*keys("exit\r")), [paste("\nexit\n")])
 
     def test_alt_enter(self):
         """Alt+Enter, which arrives as Escape and Enter, is typed."""
@@ -79,7 +79,25 @@ class FinderTests(SynchronousTestCase):
         self.find(*keys("a\rb"))
         self.assertEqual(self.find(*keys("c")), keys("c"))
         self.assertEqual(self.find(*keys("\texit\r")), [paste("\texit\n")])
-        self.assertEqual(self.find(*keys("exit\r")), [paste("exit\n")])
+        self.assertEqual(self.find(*keys("exit\r")), [paste("\nexit\n")])
+
+    @given(st.lists(st.text("ab\r", min_size=1), max_size=8))
+    def test_line_ends(self, reads):
+        """However a text is cut into reads, no two of its lines are joined."""
+        self.finder = PasteFinder()
+        sent, draft = [], ""
+        for read in reads:
+            for press in self.find(*keys(read)):
+                if press.key == "c-m":
+                    sent.append(draft)
+                    draft = ""
+                elif press.key == "<bracketed-paste>":
+                    draft += escape_paste(press.data, at_start=not draft, is_command=lambda _: False)
+                else:
+                    draft += press.data
+        sent.append(draft)
+        lines = [line for message in sent for line in message.split("\n") if line]
+        self.assertEqual(lines, [line for line in "".join(reads).split("\r") if line])
 
     def test_end_of_a_paste(self):
         """Enter alone, or a key that is not text, ends the paste."""
@@ -91,6 +109,7 @@ class FinderTests(SynchronousTestCase):
     @given(st.text(alphabet="ab\r\t", max_size=12))
     def test_any_text(self, text):
         """Nothing is lost, and no Enter with text behind it is left."""
+        self.finder = PasteFinder()
         found = self.find(*keys(text))
         self.assertEqual("".join(each.data for each in found).replace("\n", "\r"), text)
         if len(found) > 1:
