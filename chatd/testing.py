@@ -17,6 +17,7 @@ On real sockets, everything is cleaned up even if the test fails::
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -67,10 +68,12 @@ class MemoryServer(Generic[FactoryT_co]):
             clock and the options. If your factory takes arguments of its own, give
             `functools.partial(YourFactory, greeting="hello")`.
         options: The keyword arguments of `ChatFactory`. Clients have the server's `key`, unless
-            they are given another. The times of messages come from the clock.
+            they are given another. The times of messages come from the clock, or from
+            `time.time` if you give a `store`, which ages messages by its own time. `MemoryServer`
+            does not open the store: use a `MemoryStore`, or `running_server`.
 
     Attributes:
-        clock: The clock of the server and its clients; the times of messages come from it too.
+        clock: The clock of the server and its clients.
         factory: The server's factory.
     """
 
@@ -83,7 +86,9 @@ class MemoryServer(Generic[FactoryT_co]):
             raise wrong_type("factory", factory, "a class such as ChatFactory, or a function")
         self.clock = Clock()
         self.key = options.get("key")
-        options.setdefault("unix_time", self.clock.seconds)
+        # A store that ages messages by the real time would drop messages of the clock's first day.
+        has_own_time = options.get("store") is not None
+        options.setdefault("unix_time", time.time if has_own_time else self.clock.seconds)
         self.factory = factory(self.clock, **options)
         self._pumps: list[IOPump] = []
 

@@ -6,7 +6,17 @@ from typing import Any
 
 from chatd.wire.messages import Message, MessageType
 
-__all__ = ["absent", "away", "event", "joined", "left", "removed", "renamed", "topic_set"]
+__all__ = [
+    "absent",
+    "away",
+    "event",
+    "invited",
+    "joined",
+    "left",
+    "removed",
+    "renamed",
+    "topic_set",
+]
 
 
 def event(event: str, /, **fields: Any) -> Message:  # noqa: ANN401  (JSON values)
@@ -22,6 +32,11 @@ def joined(room: str, name: str) -> Message:
 def left(room: str, name: str) -> Message:
     """Return the EVENT that a name left a room."""
     return event("left", room=room, name=name)
+
+
+def invited(room: str, name: str) -> Message:
+    """Return the EVENT `invited`, for a session whose name `name` has invited to a private room."""
+    return event("invited", room=room, name=name)
 
 
 def removed(room: str) -> Message:

@@ -6,6 +6,7 @@ from typing import Generic
 
 import msgspec
 
+from chatd.chat import presence
 from chatd.chat.history import Answer
 from chatd.chat.lists import items_after
 from chatd.chat.names import check_room, fold
@@ -72,6 +73,9 @@ class PrivateRoomCommands(Generic[M]):
         _, key = self._room_for(member, fields.room)
         room = await self._roster.access.invite(key, fields.name)
         self._note(f"{member.name} invited {fields.name} to {room.name}")
+        for session in self._roster.sessions_of(fields.name):
+            if self._roster.access.may_know(session, key):  # not a guest with the name
+                self._roster.delivery.tell(session, (presence.invited(room.name, member.name),))
         answer({"room": room.name, "name": fields.name})
 
     async def _uninvite(self, member: M, fields: _Invite, answer: Answer[M]) -> None:

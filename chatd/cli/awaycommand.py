@@ -22,6 +22,7 @@ async def away(talk: Talk, text: str = "") -> None:
     if len(text) > MAX_AWAY or not text.isprintable():
         raise NotDone(f"an away text is one line of up to {MAX_AWAY} characters")
     await talk.away.use(talk.client, text)
+    talk.changed()
 
 
 def name_of(person: PersonInfo) -> str:

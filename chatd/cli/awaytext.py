@@ -20,6 +20,11 @@ class AwayText:
         self._display = display
         self._text = ""
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether the person is marked as away."""
+        return bool(self._text)
+
     async def use(self, client: ChatClient, text: str) -> None:
         """Mark the person as away with a text, or as back with an empty text.
 
@@ -27,9 +32,13 @@ class AwayText:
             RequestError: The server refuses.
             SessionEnded: The session ended first.
         """
+        was_away = self.is_marked
         await client.away(text)
         self._text = text
-        self._display.note(f"you are away: {text}" if text else "you are not away any more")
+        if text:
+            self._display.note(f"you are away: {text}")
+        else:
+            self._display.note("you are back" if was_away else "you are not away")
 
     async def use_again(self, client: ChatClient) -> None:
         """Mark a person who was away in the last session as away in a new session."""

@@ -31,7 +31,7 @@ class Introductions:
         display: Shows messages and notes.
         earlier: Shows earlier messages under a title.
         states: The states of the rooms, which get the topics.
-        opened: Called with the name of each person whose messages are shown.
+        missed: Called with the name of each person who wrote, and the number of shown messages.
         needs_room_names: Returns whether a note about a topic must name the room.
     """
 
@@ -42,13 +42,13 @@ class Introductions:
         display: TextDisplay,
         earlier: Callable[[str, Iterable[Message]], None],
         states: RoomStates,
-        opened: Callable[[str], object],
+        missed: Callable[[str, int], object],
         needs_room_names: Callable[[], bool],
     ) -> None:
         self._display = display
         self._earlier = earlier
         self._states = states
-        self._opened = opened
+        self._missed = missed
         self._needs_room_names = needs_room_names
         self._held: dict[str, list[Message]] = {}
         self._running: set[Deferred[Any]] = set()
@@ -119,7 +119,7 @@ class Introductions:
                 unanswered = [message for message in unanswered if message.id not in shown]
                 if unanswered:
                     sender = unanswered[-1].sender or ""
-                    self._opened(sender)
+                    self._missed(sender, len(unanswered))
                     self._earlier(f"earlier messages from {sender}", unanswered)
         self._direct = None
 

@@ -226,6 +226,10 @@ def _print(text: str) -> Status:
 
 
 def _profiles(_: argparse.Namespace) -> Status:
-    for profile in read_profiles(configuration_file(os.environ)).values():
+    file = configuration_file(os.environ)
+    profiles = read_profiles(file)
+    if not profiles:
+        complain(f"there are no profiles in {file}")
+    for profile in profiles.values():
         tell(plain(f"{profile.title} {profile.endpoint}"))
     return Status.DONE

@@ -145,12 +145,12 @@ class Places:
         places = self.all
         return places[number - 1] if 0 < number <= len(places) else None
 
-    def heard(self, place: Place, *, is_for_you: bool) -> None:
-        """Count a message of a place as unread, unless typed lines go there."""
+    def heard(self, place: Place, *, is_for_you: bool, messages: int = 1) -> None:
+        """Count messages of a place as unread, unless typed lines go there."""
         current = self.current
         if current is None or current.key != place.key:
             count, was_for_you = self._unread.get(place.key, (0, False))
-            self._unread[place.key] = count + 1, was_for_you or is_for_you
+            self._unread[place.key] = count + messages, was_for_you or is_for_you
 
     @property
     def unread(self) -> list[Unread]:

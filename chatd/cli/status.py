@@ -9,7 +9,7 @@ from enum import IntEnum
 from twisted.internet.error import ConnectError, DNSLookupError
 
 from chatd.errors import ChatError, ConfigurationError, ErrorCode, SessionEnded
-from chatd.transport.loss import UNTRUSTED
+from chatd.transport.loss import NO_TLS, UNTRUSTED
 
 __all__ = ["MEANINGS", "Status", "explain"]
 
@@ -86,6 +86,10 @@ def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:
             reason += _TO_LOG_IN
         elif error.code == ErrorCode.CONNECTION_LOST and UNTRUSTED in reason:
             reason += _TO_TRUST
+        elif error.code == ErrorCode.CONNECTION_LOST and NO_TLS in reason:
+            reason += "; the server may not use TLS there"
+        elif error.code == ErrorCode.HANDSHAKE_TIMEOUT and endpoint.startswith("tcp:"):
+            reason += "; if the server uses TLS, write tls: instead of tcp:"
         return status, reason
     if isinstance(error, ConfigurationError):
         return Status.USAGE, str(error)

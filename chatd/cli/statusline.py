@@ -12,7 +12,7 @@ from chatd.cli.places import Unread
 __all__ = ["Standing", "protection_of", "status_line", "width_of"]
 
 _BETWEEN = " | "
-_ORDER = ("place", "topic", "unread", "connection")
+_ORDER = ("place", "away", "topic", "unread", "connection")
 _LEAST = 8
 """Width of the least part of a text that is worth showing, in columns."""
 _TOPIC = 30
@@ -27,6 +27,7 @@ class Standing:
         endpoint: The endpoint string.
         protection: How the connection is protected, such as `encrypted`.
         is_connected: Whether there is a session.
+        is_away: Whether the person is marked as away.
         place: The number and the title of the current place, or None.
         members: The number of people there, or None.
         topic: The topic there, or empty.
@@ -36,6 +37,7 @@ class Standing:
     endpoint: str
     protection: str
     is_connected: bool
+    is_away: bool = False
     place: tuple[int, str] | None = None
     members: int | None = None
     topic: str = ""
@@ -70,6 +72,8 @@ def status_line(standing: Standing, width: int) -> str:
     if not standing.is_connected:
         line.add("connection", f"not connected to {endpoint}", "not connected")
     line.add("place", _place(standing))
+    if standing.is_away:
+        line.add("away", "away")
     line.add("unread", *_unread(standing.unread))
     if standing.is_connected:
         with_endpoint = f"{endpoint}, {standing.protection}"

@@ -90,7 +90,7 @@ class Talk:
             display,
             self.earlier,
             self.states,
-            self.places.open,
+            self._missed,
             lambda: self.needs_room_names,
         )
         self._was_welcomed = False
@@ -270,6 +270,11 @@ class Talk:
         if not self._was_established:
             self._was_established = True
             self._introductions.show_direct(client)
+
+    def _missed(self, sender: str, messages: int) -> None:
+        """Count direct messages that came while the person was not connected as unread."""
+        self.places.heard(self.places.open(sender), is_for_you=True, messages=messages)
+        self.changed()
 
     def _note_message(self, message: Message, me: str) -> None:
         """Count a message as unread, and note who wrote it."""

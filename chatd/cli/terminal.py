@@ -155,6 +155,7 @@ class Terminal:
             endpoint=self._endpoint,
             protection=self._protection,
             is_connected=talk.is_connected,
+            is_away=talk.away.is_marked,
             place=None if place is None else (talk.places.all.index(place) + 1, place.title),
             members=None if room is None else room.members,
             topic="" if room is None else room.topic,

@@ -40,6 +40,8 @@ class Sending:
             with its `seq` and `time`. It fails with `RequestError` if the server refuses the
             message, and with `SessionEnded` if the session ends first. With a `ChatClientService`
             it waits for the next session instead, which sends the message again if necessary.
+            Cancelling it, for example by a timeout, does not take the message back. If you send
+            again then, use the same `id`.
 
         Raises:
             LocalProtocolError: The content is over the limit, a message with this id still waits

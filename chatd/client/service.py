@@ -104,13 +104,15 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             A Deferred that fires with the client. It fails with the last attempt's error after
             `failAfterFailures` attempts, with `SessionEnded` if the server does not want the client
             back, with `ConfigurationError` if no attempt can succeed, and with `CancelledError` if
-            the service stops first.
+            the service stops first or has stopped.
         """
         state, client = self._state, self.client
         if isinstance(state, Connected) and client is not None and client.is_active:
             return succeed(client)
         if isinstance(state, GivenUp):
             return fail(state.again())
+        if isinstance(state, Stopped) and state.was_started:
+            return fail(CancelledError())
         waiting: Deferred[ClientT] = Promise()
         self._waiters.append((waiting, failAfterFailures))
         return waiting
@@ -137,6 +139,8 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         """
         if isinstance(self._state, GivenUp):
             return fail(self._state.again())
+        if isinstance(self._state, Stopped) and self._state.was_started:
+            return fail(_STOPPED.again())
         client = self.client
         if client is not None and client.is_active:
             return client.send_message(message)
@@ -188,7 +192,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         """
         super().stopService()
         if not isinstance(self._state, GivenUp):
-            self._enter(Stopped())
+            self._enter(Stopped(was_started=True))
         for waiter in self._take_waiters():
             waiter.errback(CancelledError())
         gone: Deferred[Any] = succeed(None) if self.client is None else self.client.disconnect()

@@ -3,7 +3,7 @@
 ===========  ==========================  =======================================================
 state        holds                       following states
 ===========  ==========================  =======================================================
-Stopped      nothing                     Connecting: the service is started
+Stopped      whether it was started      Connecting: the service is started
 Connecting   the attempt                 Connected: the session is established;
                                          Waiting: the attempt failed;
                                          GivenUp: every other attempt would fail too;
@@ -53,7 +53,13 @@ class ServiceState:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stopped(ServiceState):
-    """The service is stopped, or not started."""
+    """The service is stopped, or not started.
+
+    Attributes:
+        was_started: Whether it ran before; a program that still sends has come too late.
+    """
+
+    was_started: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
-from twisted.internet.interfaces import IReactorFromThreads
 from twisted.internet.threads import deferToThreadPool
 from twisted.python.threadpool import ThreadPool
 
@@ -40,7 +39,7 @@ class StoreThread:
         reactor: The reactor whose thread gets the results.
     """
 
-    def __init__(self, reactor: IReactorFromThreads) -> None:
+    def __init__(self, reactor: Any) -> None:  # noqa: ANN401
         self._reactor = reactor
         self._pool = _new_pool()
 

@@ -7,10 +7,12 @@ from service_identity import VerificationError
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.python.failure import Failure
 
-__all__ = ["UNTRUSTED", "reasons_of", "why_lost"]
+__all__ = ["NO_TLS", "UNTRUSTED", "reasons_of", "why_lost"]
 
 UNTRUSTED = "certificate verify failed"
 """OpenSSL's text for a certificate that no trusted authority has signed."""
+NO_TLS = "wrong version number"
+"""OpenSSL's text for bytes that are no TLS."""
 
 
 def why_lost(reason: Failure) -> str:

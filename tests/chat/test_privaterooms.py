@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from chatd.chat import presence
 from chatd.errors import StoreError
+from chatd.wire.messages import MessageType
 from tests.chat.wiring import ChatCase, PrivateCase, codes, is_result, texts
 
 
@@ -46,12 +47,12 @@ class CommandTests(PrivateCase):
         self.assert_refused("bad-request", self.op, "public", room="den")
 
     def test_invite(self):
-        """Someone who is invited may enter, and reads the history."""
+        """A name that is invited is told, may enter, and reads the history."""
         self.chat.say(self.ann, "before", room="den")
         self.close_den()
         result = self.ask(self.op, "invite", room="den", name="BOB")
         self.assertEqual(result, {"room": "Den", "name": "BOB"})
-        self.assertEqual(self.hear(self.bob), [])
+        self.assertEqual(self.hear(self.bob), [presence.invited("Den", "Op")])
         self.assertEqual(self.ask(self.bob, "join", room="den")["members"], 3)
         self.ask(self.bob, "history", room="den")
         self.assertEqual(texts(self.hear(self.bob)), ["before"])
@@ -225,8 +226,10 @@ class InTimeTests(PrivateCase):
         self.successResultOf(done)
         self.chat.finish()
         self.successResultOf(joining)
-        _, message, removed = self.hear(self.ann)
-        self.assertEqual((message.text, removed), ("old 0", presence.removed("Den")))
+        told = self.hear(self.ann)
+        self.assertEqual(texts(told), ["old 0"])
+        events = [each for each in told if each.type == MessageType.EVENT]
+        self.assertCountEqual(events, [presence.removed("Den"), presence.invited("Den", "Op")])
         self.assertNotIn("den", self.ann.rooms)
 
     def test_rejoining_before_the_first_page(self):

@@ -30,7 +30,7 @@ class AwayTests(CommandsCase):
     def test_back(self):
         """Without a text, the person is back."""
         self.bob.type("/away lunch")
-        self.assertEqual(self.bob.type("/away"), ["* you are not away any more"])
+        self.assertEqual(self.bob.type("/away"), ["* you are back"])
         self.assertEqual(self.alice.type("/msg bob hello"), ["you → bob: hello"])
 
     def test_who(self):

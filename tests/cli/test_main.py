@@ -246,7 +246,9 @@ class ProfilesTests(CommandCase):
 
     def test_list(self):
         """`profiles` lists the profiles with their endpoints."""
-        self.assertEqual(self.run_command("profiles"), (Status.DONE, "", ""))
+        status, output, errors = self.run_command("profiles")
+        self.assertEqual((status, output), (Status.DONE, ""))
+        self.assertIn("there are no profiles in ", errors)
         self.file.write_text('[work]\nendpoint = "tcp:a:1"\n[home]\nendpoint = "tcp:\\u001b:2"\n')
         listed = "work tcp:a:1\nhome tcp:\ufffd:2\n"
         self.assertEqual(self.run_command("profiles"), (Status.DONE, listed, ""))

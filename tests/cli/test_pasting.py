@@ -92,7 +92,7 @@ class FinderTests(SynchronousTestCase):
                     sent.append(draft)
                     draft = ""
                 elif press.key == "<bracketed-paste>":
-                    draft += escape_paste(press.data, at_start=not draft, is_command=lambda _: False)
+                    draft += escape_paste(press.data, at_start=not draft, is_command=is_command)
                 else:
                     draft += press.data
         sent.append(draft)

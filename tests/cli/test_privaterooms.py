@@ -37,7 +37,7 @@ class PrivateRoomTests(SynchronousTestCase):
         )
         self.assertEqual(
             self.bob.lines,
-            ["* you were removed from lobby: it is private now, and you are not invited"],
+            ["* you were removed from lobby: only invited people may be there"],
         )
         self.assertEqual(self.bob.mistype("hello"), "you are in no room; enter one with /join ROOM")
         self.assertEqual(

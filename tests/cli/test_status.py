@@ -76,6 +76,14 @@ class ExplainTests(SynchronousTestCase):
         self.assertTrue(line.startswith("lost: TLS: certificate verify failed (tls: "))
         self.assertIn("trustRoots=DIRECTORY", line)
 
+    def test_one_side_without_tls(self):
+        """If only one of the sides seems to use TLS, the line says what to look at."""
+        lost = SessionEnded("connection-lost", "lost: TLS: wrong version number")
+        self.assertTrue(explain(lost, THERE)[1].endswith("; the server may not use TLS there"))
+        late = SessionEnded("handshake-timeout", "it took too long")
+        self.assertIn("write tls: instead of tcp:", explain(late, "tcp:localhost:9999")[1])
+        self.assertEqual(explain(late, "unix:/tmp/chat.sock"), (Status.LOST, "it took too long"))
+
     def test_banned_later(self):
         """A ban during a session counts as a refusal too."""
         explained = explain(SessionEnded("banned", "because"), THERE)

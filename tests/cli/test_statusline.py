@@ -42,6 +42,10 @@ class StatusLineTests(SynchronousTestCase):
             " 1:@bob | tcp:localhost:9999, encrypted",
         )
 
+    def test_away(self):
+        """It reminds the person of being away, beside the place."""
+        self.assertTrue(self.line(is_away=True).startswith(" 2:ops (3) | away | "))
+
     def test_not_connected(self):
         """A lost connection is told, as long as there is any space."""
         self.assertTrue(

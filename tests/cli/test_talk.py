@@ -198,6 +198,9 @@ class DirectTests(TalkCase):
         self.reactor.settle()
         self.assertEqual(alice.lines[-2:], ["* earlier messages from bob:", "| bob → you: one"])
         self.assertEqual(len(alice.lines), 6)
+        (unread,) = [each for each in alice.talk.places.unread if each.place.is_person]
+        self.assertEqual((unread.place.title, unread.messages), ("@bob", 1))
+        self.assertTrue(unread.is_for_you)
 
     def test_meanwhile(self):
         """A direct message that comes meanwhile is shown once."""

@@ -276,6 +276,14 @@ class ServiceTests(NetworkCase):
         self.successResultOf(stopping)
         self.assertEqual((self.attempts, self.reactor.getDelayedCalls()), ([], []))
 
+    def test_too_late(self) -> None:
+        """Once it is stopped, nothing is sent, and nobody waits for a client."""
+        self.start()
+        self.stop()
+        self.failureResultOf(self.service.send("too late"), SessionEnded)
+        self.failureResultOf(self.service.when_ready_to_send(), SessionEnded)
+        self.failureResultOf(self.service.whenConnected(), CancelledError)
+
     def test_stopped_by_who_waits(self) -> None:
         """An errback of a failed attempt may stop the service at once."""
         self.service.startService()
