@@ -16,6 +16,7 @@ from chatd.cli.attention import Bell, is_for
 from chatd.cli.colours import PLAIN, Ink
 from chatd.cli.days import Days, time_of_day
 from chatd.cli.typed import action_in
+from chatd.errors import ErrorCode
 from chatd.wire.messages import Message
 
 __all__ = ["Display", "JsonDisplay", "QuietDisplay", "TextDisplay", "date_and_time", "plain"]
@@ -42,6 +43,7 @@ _WORDS = {
     "away": "{name} is away: {text}",
     "error": "{message} ({code})",
     "disconnected": "{reason} ({code})",
+    "kicked": "you were kicked: {reason}",
 }
 
 Write = Callable[[str], None]
@@ -196,7 +198,11 @@ class TextDisplay:
             fields["there"], fields["its"] = f" {fields['room']}", f" of {fields['room']}"
         fields["inside"] = _in_rooms(event)
         what = event["event"]
-        words = _WORDS.get("no-topic" if what == "topic" and not fields["topic"] else what)
+        if what == "topic" and not fields["topic"]:
+            what = "no-topic"
+        elif what == "disconnected" and fields["code"] == ErrorCode.KICKED:
+            what = "kicked"
+        words = _WORDS.get(what)
         if words is not None:
             self.note(words.format_map(fields))
 

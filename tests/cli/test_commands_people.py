@@ -47,7 +47,7 @@ class OperatorTests(CommandsCase):
         """A kicked person sees the reason, and the conversation ends."""
         shown = self.alice.type("/kick Bob be nice")
         self.assertIn("* 1 session of Bob ended", shown)
-        self.assertIn("* be nice (kicked)", self.bob.lines)
+        self.assertIn("* you were kicked: be nice", self.bob.lines)
         self.assertEqual(self.bob.ends, ["kicked"])
 
     def test_kick_nobody(self):

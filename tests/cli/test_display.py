@@ -167,7 +167,7 @@ class TextDisplayTests(SynchronousTestCase):
                 "* bob cleared the topic",
                 "* carol is not connected; the server keeps the message for that name",
                 "* you are elsewhere (not-in-room)",
-                "* go (kicked)",
+                "* you were kicked: go",
             ],
         )
 

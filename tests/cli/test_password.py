@@ -129,7 +129,7 @@ class PasswordTests(TerminalCase):
             await self.answer(it, OLD + ENTER)
             await self.question(it)
             self.sessions()["alice"].end("kicked", "enough")
-            await it.shown("* enough (kicked)")
+            await it.shown("* you were kicked: enough")
 
         self.assertEqual(self.converse(script, password=OLD), Status.LOST)
         self.assertEqual(self.checker.password, OLD)

@@ -432,7 +432,7 @@ class KeptTests(TalkCase):
         self.reactor.settle()
         self.assertEqual(
             alice.lines,
-            ["* go away (kicked)", "* not confirmed: hello (the connection was lost)"],
+            ["* you were kicked: go away", "* not confirmed: hello (the connection was lost)"],
         )
 
     def test_refused(self):

@@ -622,7 +622,9 @@ class ReconnectTests(TerminalCase):
             async def script(it, code=code):
                 await it.shown("* you are alice, in lobby")
                 self.sessions()["alice"].end(code, "you were asked to leave")
-                await it.shown(f"* you were asked to leave ({code})")
+                why = "you were asked to leave"
+                shown = f"you were kicked: {why}" if code == "kicked" else f"{why} ({code})"
+                await it.shown(f"* {shown}")
 
             self.assertEqual(self.converse(script), status)
             self.clear_screen()

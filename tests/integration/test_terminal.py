@@ -131,16 +131,18 @@ async def test_status_line(endpoint, tmp_path):
     first, second = (f"{tmp_path.name}-{number}" for number in (1, 2))
     bob = await chatd.connect(reactor, endpoint, name="bob", rooms=[first, second])
     await bob.topic(first, "tea")
-    with alice_at(endpoint, "--room", first, "--room", second, **REPORTING) as alice:
-        alice.screen.wait_for(rf" 1:{first} \(2\) \| tea \| .*not encrypted")
-        await bob.send("psst, alice", room=second)
-        alice.screen.wait_for(rf" 1:{first} \(2\) \| tea \| new 2:{second} 1! \| ")
-        alice.type("\x1b2")
-        alice.screen.wait_for(rf"\* your lines go to {second} now(?s:.*) 2:{second} \(2\) \| ")
-        alice.type("bo" + TAB + "hello" + ENTER)
+    rooms = ("--room", first, "--room", second)
+    # Nobody has written to her yet, so no other place has unread messages.
+    with alice_at(endpoint, "--name", "carol", *rooms, **REPORTING) as carol:
+        carol.screen.wait_for(rf" 1:{first} \(2\) \| tea \| .*not encrypted")
+        await bob.send("psst, carol", room=second)
+        carol.screen.wait_for(rf" 1:{first} \(2\) \| tea \| new 2:{second} 1! \| ")
+        carol.type("\x1b2")
+        carol.screen.wait_for(rf"\* your lines go to {second} now(?s:.*) 2:{second} \(2\) \| ")
+        carol.type("bo" + TAB + "hello" + ENTER)
         assert (await bob.__anext__()).text == "bob: hello"
-        alice.type("/quit" + ENTER)
-        assert alice.wait() == 0
+        carol.type("/quit" + ENTER)
+        assert carol.wait() == 0
     await leave(bob)
 
 
