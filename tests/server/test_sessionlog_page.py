@@ -5,16 +5,33 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
 from twisted.internet.task import Clock
 
+from chatd.chat import accountcommands
 from chatd.server.accounts import Accounts
 from chatd.server.attempts import Attempts
 from chatd.wire.messages import Disconnect, Message, MessageType
+from tests.chat.wiring import NOW, Chat
 from tests.docs.pages import fences, page
 from tests.fakes.peers import TlsTransport, hand_client
 from tests.server.linecase import FORGED, LINE, NO_FRAME, LineCase, LostUnixTransport
+
+LOG_PAGE = "docs/reference/log.md"
+ACTS: list[tuple[str, dict[str, Any]]] = [
+    ("kick", {"name": "bob", "reason": "enough"}),
+    ("ban", {"name": "bob"}),
+    ("ban", {"address": "192.0.2.9", "until": NOW + 60}),
+    ("unban", {"name": "bob"}),
+    ("private", {"room": "den"}),
+    ("public", {"room": "den"}),
+    ("invite", {"room": "ops", "name": "ann"}),
+    ("uninvite", {"room": "ops", "name": "ann"}),
+]
+"""An act for each line of the page, in its order."""
 
 
 class PageTests(LineCase):
@@ -22,12 +39,27 @@ class PageTests(LineCase):
 
     def test_example(self) -> None:
         """Its examples have the format that the other tests hold."""
-        sessions, example, operators = fences(page("docs/reference/log.md"), "text")
+        sessions, example, *_ = fences(page(LOG_PAGE), "text")
         self.assertRegex(example, LINE)
         words = [line.split(": ")[1] for line in sessions.splitlines()]
         self.assertEqual(words, ["established", "ended", "refused", "not established"])
         self.assertIn("code=CODE address=ADDRESS name=NAME reason=REASON", sessions)
-        self.assertEqual(len(operators.splitlines()), 4)
+
+    def test_operators(self) -> None:
+        """It has the line of each act of an operator, and no other lines."""
+        chat = Chat(operators=("op",), needs_account=True, has_accounts=True)
+        op = chat.arrive("op", account=True)
+        chat.command(op, "private", room="ops")
+        chat.notes.clear()
+        for command, fields in ACTS:
+            chat.command(op, command, **fields)
+        acts, password = fences(page(LOG_PAGE), "text")[2:]
+        patterns = [re.sub(r"[A-Z]{4,}", "[^ ]+", re.escape(line)) for line in acts.splitlines()]
+        self.assertEqual(len(chat.notes), len(ACTS))
+        for pattern, note in zip(patterns, chat.notes, strict=True):
+            self.assertRegex(note, rf"\A{pattern}\Z")
+        source = Path(accountcommands.__file__).read_text(encoding="utf-8")
+        self.assertIn(password.strip().removeprefix("NAME"), source)
 
 
 class Fail2banTests(LineCase):
