@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chatd.chat.names import check_room
 from chatd.cli.notdone import NotDone
+from chatd.cli.talk import Talk
 from chatd.errors import RequestError
 
-__all__ = ["checked"]
+__all__ = ["checked", "room_or_current"]
 
 
 def checked(check: Callable[[str], str], name: str) -> str:
@@ -20,3 +22,12 @@ def checked(check: Callable[[str], str], name: str) -> str:
         return check(name)
     except RequestError as error:
         raise NotDone(error.message) from error
+
+
+def room_or_current(talk: Talk, room: str | None) -> str:
+    """Return a typed room, or the current room if none is typed.
+
+    Raises:
+        NotDone: The room's name is not allowed, or typed lines go to no room.
+    """
+    return talk.need_room() if room is None else checked(check_room, room)

@@ -14,7 +14,7 @@ BELL = "\a"
 _PAUSE_S = 1.0
 """Time after a ring in which the bell does not ring again, in seconds."""
 _MAX_SEARCHED = 16 * 1024
-"""Limit on the part of a message in which a name is looked for, in characters."""
+"""Limit on the part of a message in which a name is looked for, in bytes."""
 
 
 class Bell:
@@ -40,21 +40,23 @@ class Bell:
         return BELL
 
 
-def is_for(message: Message, text: str, me: str) -> bool:
-    """Return whether a message of another is direct, or has a name in its text.
+def is_for(message: Message, me: str) -> bool:
+    """Return whether a message of another is direct, or is a text with a name in its beginning.
 
     Args:
         message: The message.
-        text: Its text.
         me: The name.
     """
     if not me or fold(message.sender or "") == fold(me):
         return False
-    return message.to is not None or mentions(text, me)
+    if message.to is not None:
+        return True
+    beginning = message.content[:_MAX_SEARCHED].decode("utf-8", "replace")
+    return message.content_type.startswith("text/") and mentions(beginning, me)
 
 
 def mentions(text: str, name: str) -> bool:
     """Return whether a name is a word of a text; `alice-2` does not mention `alice`."""
     # Not `fold`, which keeps what it folds.
     pattern = rf"(?<![\w-]){re.escape(name)}(?![\w-])"
-    return re.search(pattern, text[:_MAX_SEARCHED], re.IGNORECASE) is not None
+    return re.search(pattern, text, re.IGNORECASE) is not None

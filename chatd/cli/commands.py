@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from chatd.chat.names import MAX_TOPIC, check_name, check_room
 from chatd.cli import browsingcommands
 from chatd.cli.aliases import ALIASES, full_name
-from chatd.cli.arguments import checked as _checked
+from chatd.cli.arguments import checked, room_or_current
 from chatd.cli.awaycommand import away, name_of
 from chatd.cli.display import date_and_time
 from chatd.cli.helptext import command_help, list_commands
@@ -108,13 +108,13 @@ def _split(name: str, command: Command, rest: str) -> list[str]:
 
 
 async def _join(talk: Talk, room: str) -> None:
-    await talk.enter(_checked(check_room, room))
+    await talk.enter(checked(check_room, room))
 
 
 async def _leave(talk: Talk, room: str | None = None) -> None:
     if close_conversation(talk, (talk.companion or "") if room is None else room.removeprefix("@")):
         return
-    room = talk.need_room() if room is None else _checked(check_room, room)
+    room = room_or_current(talk, room)
     await talk.client.leave(room)
     place = talk.places.current
     rest = "/join ROOM enters another" if place is None else f"your lines go to {place.name} now"
@@ -133,7 +133,7 @@ async def _rooms(talk: Talk) -> None:
 
 
 async def _who(talk: Talk, room: str | None = None) -> None:
-    room = talk.need_room() if room is None else _checked(check_room, room)
+    room = room_or_current(talk, room)
     people = await talk.client.people(room)
     more = f" and {len(people) - _MAX_LISTED} more" if len(people) > _MAX_LISTED else ""
     listed = ", ".join(map(name_of, people[:_MAX_LISTED])) + more
@@ -141,7 +141,7 @@ async def _who(talk: Talk, room: str | None = None) -> None:
 
 
 async def _msg(talk: Talk, name: str, text: str) -> None:
-    talk.say(text, to=_checked(check_name, name))
+    talk.say(text, to=checked(check_name, name))
 
 
 async def _topic(talk: Talk, topic: str | None = None) -> None:
@@ -159,7 +159,7 @@ async def _topic(talk: Talk, topic: str | None = None) -> None:
 
 
 async def _name(talk: Talk, name: str) -> None:
-    name = await talk.client.rename(_checked(check_name, name))
+    name = await talk.client.rename(checked(check_name, name))
     talk.display.note(f"you are {name} now")
 
 
@@ -258,7 +258,7 @@ def _target(who: str) -> dict[str, Any]:
     except ValueError:
         if re.fullmatch(r"[0-9a-fA-F]*[.:/][0-9a-fA-F.:/]*", who):
             raise NotDone(f"{who} is not an address; networks cannot be banned") from None
-        return {"name": _checked(check_name, who)}
+        return {"name": checked(check_name, who)}
 
 
 def _seconds(duration: str) -> int:

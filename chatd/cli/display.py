@@ -172,7 +172,7 @@ class TextDisplay:
             text = message.content[:MAX_SHOWN_BYTES].decode("utf-8", "replace")
         else:
             text = f"[{message.content_type}, {len(message.content)} bytes]"
-        is_for_you = not is_earlier and is_for(message, text, me)
+        is_for_you = not is_earlier and is_for(message, me)
         first, *rest = text.splitlines() or [""]
         with_room = self._with_rooms() and not is_earlier  # the title names it
         lines: list[tuple[str, ...]] = [self._first_line(message, first, me, with_room=with_room)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from chatd.chat.names import check_name
+from chatd.cli.arguments import checked
 from chatd.cli.notdone import NotDone
 from chatd.cli.places import Place
 from chatd.cli.talk import Talk
 from chatd.cli.typed import ACTION
-from chatd.errors import RequestError
 
 __all__ = ["GOTO", "QUERY", "act", "close_conversation", "go_to", "query", "set_bell"]
 
@@ -30,10 +30,7 @@ async def query(talk: Talk, name: str | None = None, text: str = "") -> None:
             raise NotDone("there is no conversation to close; open one with /query NAME")
         close_conversation(talk, talk.companion)
         return
-    try:
-        place = talk.places.open(check_name(name))
-    except RequestError as error:
-        raise NotDone(error.message) from error
+    place = talk.places.open(checked(check_name, name))
     talk.go_to(place)
     if text:
         talk.say(text)

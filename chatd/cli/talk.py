@@ -288,7 +288,7 @@ class Talk:
         else:  # from the server to this session alone
             return
         if not is_own:
-            self.places.heard(place, is_for_you=is_for(message, message.text, me))
+            self.places.heard(place, is_for_you=is_for(message, me))
         self.changed()
 
     def _log_failure(self, failure: Failure, about: str) -> None:

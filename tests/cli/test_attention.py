@@ -23,12 +23,17 @@ class MentionTests(SynchronousTestCase):
     def test_for(self):
         """Direct messages and mentions of others are meant for the person."""
         direct = said("psst", room=None, to="alice")
-        self.assertTrue(is_for(direct, "psst", "alice"))
-        self.assertTrue(is_for(said(""), "hello alice", "alice"))
-        self.assertFalse(is_for(said(""), "hello", "alice"))
-        self.assertFalse(is_for(said("", sender="Alice"), "I am alice", "alice"))
-        self.assertFalse(is_for(said("psst", sender="alice", room=None, to="bob"), "", "alice"))
-        self.assertFalse(is_for(direct, "psst", ""))
+        self.assertTrue(is_for(direct, "alice"))
+        self.assertTrue(is_for(said("hello alice"), "alice"))
+        self.assertFalse(is_for(said("hello"), "alice"))
+        self.assertFalse(is_for(said("I am alice", sender="Alice"), "alice"))
+        self.assertFalse(is_for(said("psst", sender="alice", room=None, to="bob"), "alice"))
+        self.assertFalse(is_for(direct, ""))
+
+    def test_no_text(self):
+        """A message that is no text mentions nobody, whatever its bytes and its type are."""
+        self.assertFalse(is_for(said("alice", content_type="image/png"), "alice"))
+        self.assertFalse(is_for(said("", content_type="alice/x"), "alice"))
 
 
 class BellTests(SynchronousTestCase):
