@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+
 __all__ = ["check_names", "check_type", "wrong_type"]
 
 
@@ -22,13 +24,20 @@ def check_type(argument: str, given: object, types: type | tuple[type, ...], wan
 
 
 def check_names(argument: str, given: object) -> None:
-    """Check that an argument is not a string, which is a collection of strings too.
+    """Check that an argument is a collection of strings, and not a string itself; None is allowed.
 
     Raises:
-        TypeError: The argument is a string.
+        TypeError: The argument is something else.
     """
-    if isinstance(given, str | bytes):
-        raise wrong_type(argument, given, 'a list of names, such as ["lobby"]')
+    if given is None:
+        return
+    wanted = 'a list of names, such as ["lobby"]'
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise wrong_type(argument, given, wanted)
+    if isinstance(given, Collection):  # another iterable can be read only once
+        for name in given:
+            if not isinstance(name, str):
+                raise wrong_type(f"each of {argument}", name, "text")
 
 
 def wrong_type(argument: str, given: object, wanted: str) -> TypeError:

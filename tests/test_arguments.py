@@ -121,11 +121,20 @@ class ArgumentTests(SynchronousTestCase):
         )
 
     def test_parts_of_a_client(self) -> None:
-        """A client's factory takes a class, and its service takes the factory."""
+        """A client's factory takes a class and names, and its service takes the factory."""
+        number: Any = 5
         self.check(
             (
                 lambda: chatd.ChatClientFactory(self.clock, protocol=self.client),
-                "protocol must be a class, such as ChatClient, not an object of it",
+                "protocol must be a class such as ChatClient, not an object of ChatClient",
+            ),
+            (
+                lambda: chatd.ChatClientFactory(self.clock, rooms=number),
+                'rooms must be a list of names, such as ["lobby"], not int',
+            ),
+            (
+                lambda: chatd.ChatClientFactory(self.clock, rooms=[number]),
+                "each of rooms must be text, not int",
             ),
             (
                 lambda: chatd.ChatClientService(self.clock, ENDPOINT, self.client),

@@ -100,26 +100,6 @@ class DaemonTests(SynchronousTestCase):
                 self.assertIn(f"| {match[2]} |", rows[match[1]].replace("`", ""), match[1])
         self.assertGreater(defaults, 20)
 
-    def test_short_names(self) -> None:
-        """The table has each short name of a command."""
-        rows = re.findall(r"^\| `/([a-z]+)` \| (.*) \|$", section(CLIENT, "Short names"), re.M)
-        listed = {short: name for name, cell in rows for short in re.findall(r"`/([a-z]+)`", cell)}
-        self.assertEqual(listed, ALIASES)
-
-    def test_status_line(self) -> None:
-        """The page shows the status line as the client does."""
-        unread = [Unread(2, Place("ops"), 4, False), Unread(3, Place(None, "bob"), 1, True)]
-        standing = Standing(
-            endpoint="tcp:localhost:9999",
-            protection="encrypted",
-            is_connected=True,
-            place=(1, "lobby"),
-            members=3,
-            topic="tea at four",
-            unread=unread,
-        )
-        self.assertIn(f"{status_line(standing, 100)}\n", fences(CLIENT, "text"))
-
     def test_exit_statuses(self) -> None:
         """The table has the shell's exit statuses for the signals that end the daemon."""
         listed = first_cells(section(DAEMON, "Exit status"))

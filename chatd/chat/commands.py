@@ -86,7 +86,7 @@ class Commands(Generic[M]):
     Args:
         roster: The members and the rooms.
         bans: The bans in force.
-        operators: The members that may kick and ban.
+        operators: The operators.
         note: Called with a line for the operator's log: the operator, the action and its target.
         store_failed: Called with the error when the store fails.
         unix_time: Returns the time in Unix seconds.

@@ -1,4 +1,4 @@
-"""Moderation: bans, and the operators that may kick and ban."""
+"""Moderation: bans, and the operators."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ class Person(Protocol):
 
 
 class Operators:
-    """The names that may kick and ban.
+    """The names that may kick and ban, and with accounts, enter and manage private rooms.
 
     Args:
         names: The names.

@@ -19,7 +19,7 @@ class Policy:
 
     Attributes:
         rooms: The rooms of a session that names none itself, at most `MAX_FIRST_ROOMS`.
-        operators: The names that may kick and ban.
+        operators: The names of the operators; see `chatd.chat.moderation.Operators`.
         presence_limit: The most sessions of a room that announces arrivals and departures.
         max_rooms: The most rooms that a session may be in.
 

@@ -61,8 +61,8 @@ class ChatClientFactory(Factory, Generic[ClientT]):
         check_type("the name", name, (str, type(None)), "text")
         check_type("the password", password, (str, type(None)), "text")
         if not callable(protocol):
-            name = type(protocol).__name__
-            raise TypeError(f"protocol must be a class, such as {name}, not an object of it")
+            kind = type(protocol).__name__
+            raise TypeError(f"protocol must be a class such as ChatClient, not an object of {kind}")
         self.clock = clock
         self.key = key
         self.progress = Progress(rooms)

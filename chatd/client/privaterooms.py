@@ -49,7 +49,7 @@ class PrivateRoomCommands:
         """Return a Deferred that fires with the invited names of a private room, folded."""
         return self._list("invited", "names", str, room=room)
 
-    # Implemented by the client
+    # Implemented by `ClientCommands`
 
     def command(self, command: str, /, **fields: object) -> Deferred[dict[str, Any]]:
         """Give the server a command."""

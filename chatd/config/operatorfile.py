@@ -1,4 +1,4 @@
-"""Operator files: the names that may kick and ban, on a line each."""
+"""Operator files: the names of the operators, on a line each."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class OperatorAccounts(Service):
         missing = frozenset(name for name in self._operators.names if name not in accounts)
         for name in sorted(missing - self._warned_of):
             self.log.warn(
-                "operator {name!r} has no account, so nobody can kick and ban by that name: make "
+                "operator {name!r} has no account, so nobody can be operator by that name: make "
                 "the account with 'chatd passwd FILE NAME', or correct the name",
                 name=name,
             )

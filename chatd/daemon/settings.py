@@ -35,7 +35,7 @@ class Settings(StoreSettings):
             no accounts.
         limits: The limits for peers.
         logins_per_minute: How many wrong passwords each address may try a minute, and at once.
-        operator_file: Path of a file with names that may kick and ban, or None.
+        operator_file: Path of a file with the names of operators, or None.
         socket_mode: The mode of UNIX sockets whose endpoint gives none; None for 666.
         grace_s: How long saying goodbye may take, in seconds.
     """

@@ -64,7 +64,7 @@ class Options(usage.Options, AuthOptionMixin):
         self["rooms"].append(as_name("room", check_room)(name))
 
     def opt_operator(self, name: str) -> None:
-        """Let this name kick and ban; may be given several times."""
+        """Make this name an operator: may kick, ban and manage private rooms; may be repeated."""
         self["operators"].append(as_name("operator", check_name)(name))
 
     def opt_auth(self, description: str) -> None:

@@ -54,7 +54,8 @@ class Engine(Generic[S]):
         bans: The bans.
         policy: The operator's other settings of the chat.
         limits: The limits for peers.
-        note: Called with a line for the operator's log about each kick and ban.
+        note: Called with a line for the log about each act of an operator, and each change of a
+            password.
 
     Raises:
         ConfigurationError: A number is out of its range.

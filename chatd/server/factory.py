@@ -63,7 +63,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         hub: The chat: its rooms and members.
         store: Keeps the messages; `ChatService` opens and closes it.
         bans: The bans.
-        operators: The names that may kick and ban.
+        operators: The names of the operators; see `chatd.chat.moderation.Operators`.
         engine: The parts that the protocols work with.
 
     Raises:
@@ -263,10 +263,10 @@ class ChatFactory(Factory, Generic[SessionT]):
         self._keyring.replace(key)
 
     def use_operators(self, names: Iterable[str]) -> None:
-        """Replace the operators; an operator no more leaves private rooms without an invitation.
+        """Replace the operators, and remove former operators from private rooms.
 
         Args:
-            names: The names that may kick and ban from now on.
+            names: The names of the operators from now on.
         """
         self.operators.replace(names)
         self.engine.hub.roster.remove_strangers()

@@ -128,7 +128,7 @@ class ReloadTests(MakeServiceCase):
             )
         warnings = [line for line in map(formatEvent, events) if "no account" in (line or "")]
         self.assertEqual(len(warnings), 1)
-        self.assertIn("operator 'alcie' has no account, so nobody can kick and ban", warnings[0])
+        self.assertIn("operator 'alcie' has no account, so nobody can be operator", warnings[0])
         self.assertNotIn("no account", "".join(self.reload(service)))
         operator_file.write_text("bob\n")
         self.assertIn("operator 'bob' has no account", "".join(self.reload(service)))
