@@ -7,8 +7,7 @@ from typing import Generic
 
 import msgspec
 
-from chatd.chat.history import Answer
-from chatd.chat.operatorcommands import CommandTable, Note
+from chatd.chat.commandtable import Answer, CommandTable, Note
 from chatd.chat.rooms import M
 
 __all__ = ["AccountCommands", "ChangePassword"]

@@ -44,11 +44,12 @@ import msgspec
 from chatd.chat import presence
 from chatd.chat.accountcommands import AccountCommands, ChangePassword
 from chatd.chat.away import MAX_AWAY, away_of
-from chatd.chat.history import Answer, HistoryFields, JoinFields, history, join
+from chatd.chat.commandtable import Answer, CommandTable, Note
+from chatd.chat.history import HistoryFields, JoinFields, history, join
 from chatd.chat.lists import MAX_LISTED, ListFields, items_after
 from chatd.chat.moderation import Bans, Operators
 from chatd.chat.names import MAX_TOPIC, check_name, check_room, fold
-from chatd.chat.operatorcommands import CommandTable, OperatorCommands
+from chatd.chat.operatorcommands import OperatorCommands
 from chatd.chat.privaterooms import PrivateRoomCommands
 from chatd.chat.roomlist import room_list
 from chatd.chat.rooms import M
@@ -98,7 +99,7 @@ class Commands(Generic[M]):
         roster: Roster[M],
         bans: Bans,
         operators: Operators,
-        note: Callable[[str], None],
+        note: Note,
         store_failed: Callable[[Exception], None],
         unix_time: Callable[[], float],
         change_password: ChangePassword[M],

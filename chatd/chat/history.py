@@ -8,26 +8,23 @@ so the member misses no message and gets none twice, whatever the store answers 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
-from typing import Annotated, Any, Generic
+from typing import Annotated, Any
 
 import msgspec
 
 from chatd.chat import presence
-from chatd.chat.interfaces import Delivery
+from chatd.chat.commandtable import Answer
 from chatd.chat.names import fold_known
 from chatd.chat.rooms import M, Room
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.streamkeys import direct_stream
 from chatd.storage.values import Page, StreamPosition
-from chatd.wire.messages import Message, MessageType
 
 __all__ = [
     "DEFAULT_LIMIT",
     "MAX_PAGE",
     "PAGE_BYTES",
-    "Answer",
     "HistoryFields",
     "JoinFields",
     "history",
@@ -94,31 +91,6 @@ class HistoryFields(msgspec.Struct, rename={"other": "with"}):
         if self.after is None or (self.epoch is None and self.after_id is None):
             return None
         return StreamPosition(self.after, self.epoch, self.after_id)
-
-
-class Answer(Generic[M]):
-    """Answers one command of a member.
-
-    Args:
-        delivery: Delivers the answer.
-        member: The member that gave the command.
-        command_id: The command's id.
-    """
-
-    def __init__(self, delivery: Delivery[M], member: M, command_id: str) -> None:
-        self._delivery = delivery
-        self._member = member
-        self._command_id = command_id
-
-    def __call__(self, result: dict[str, Any]) -> None:
-        """Send the RESULT with these fields."""
-        header = {**result, "id": self._command_id}
-        self._delivery.tell(self._member, (Message(MessageType.RESULT, header),))
-
-    def tell(self, messages: Iterable[Message]) -> None:
-        """Send messages that answer the command; each has the command's id as its `ref`."""
-        answers = [message.with_ref(self._command_id) for message in messages]
-        self._delivery.tell(self._member, answers)
 
 
 async def join(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, Generic
+from collections.abc import Callable
+from typing import Annotated, Generic
 
 import msgspec
 
-from chatd.chat.history import Answer
+from chatd.chat.commandtable import Answer, CommandTable, Note
 from chatd.chat.lists import ListFields, items_after
 from chatd.chat.moderation import Ban, Bans, Operators, Target
 from chatd.chat.names import MAX_TOPIC
@@ -15,13 +15,7 @@ from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
 from chatd.errors import ErrorCode, RequestError
 
-__all__ = ["CommandTable", "Note", "OperatorCommands"]
-
-CommandTable = dict[str, tuple[type[Any], Callable[..., Awaitable[None]]]]
-"""The type of a command's fields and the method that runs the command, by the command's name."""
-
-Note = Callable[[str], None]
-"""Called with a line for the operator's log: the operator, the action and its target."""
+__all__ = ["OperatorCommands"]
 
 _END_OF_TIME = 253_402_300_800.0  # the year 10000, beyond the range of Python's `datetime`
 
@@ -58,7 +52,7 @@ class OperatorCommands(Generic[M]):
         roster: Roster[M],
         bans: Bans,
         operators: Operators,
-        note: Callable[[str], None],
+        note: Note,
         unix_time: Callable[[], float],
     ) -> None:
         self._roster = roster

@@ -7,10 +7,9 @@ from typing import Generic
 import msgspec
 
 from chatd.chat import presence
-from chatd.chat.history import Answer
+from chatd.chat.commandtable import Answer, CommandTable, Note
 from chatd.chat.lists import items_after
 from chatd.chat.names import check_room, fold
-from chatd.chat.operatorcommands import CommandTable, Note
 from chatd.chat.rooms import M
 from chatd.chat.roster import Roster
 
