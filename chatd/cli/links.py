@@ -6,18 +6,21 @@ from typing import Any, Protocol, TypeVar, cast
 
 from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IStreamClientEndpoint
+from twisted.internet.interfaces import IStreamClientEndpoint
 
 from chatd.cli.console import ConsoleClient, ConsoleFactory
 from chatd.client.milestone import Milestone
 from chatd.client.service import ChatClientService
 from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
+from chatd.transport.timer import Timer
 from chatd.wire.messages import Message
 
-__all__ = ["LastingLink", "Link", "SingleLink"]
+__all__ = ["RETRY_POLICY", "LastingLink", "Link", "SingleLink"]
 
 T = TypeVar("T")
 
+RETRY_POLICY = backoffPolicy(initialDelay=1.0, maxDelay=30.0)
+"""Returns the seconds before attempt n to connect again, without a terminal and at one."""
 PATIENCE_S = 600
 """Time that a lasting link waits for the next receipt before it gives up, in seconds."""
 
@@ -111,11 +114,9 @@ class LastingLink:
         endpoint: IStreamClientEndpoint,
         factory: ConsoleFactory,
     ) -> None:
-        backoff = backoffPolicy(initialDelay=1.0, maxDelay=30.0)  # as at a terminal
-        self._service = ChatClientService(reactor, endpoint, factory, backoff)
-        self._reactor = reactor
+        self._service = ChatClientService(reactor, endpoint, factory, RETRY_POLICY)
         self._waiting = 0
-        self._deadline: IDelayedCall | None = None
+        self._deadline = Timer(reactor)
         self._over: Milestone[object] = Milestone()
         self.end: SessionEnded | ConfigurationError | None = None
 
@@ -130,8 +131,8 @@ class LastingLink:
         """Send a message, at once or as soon as there is a session."""
         receipt = self._service.send(content, id=id, room=room)
         self._waiting += 1
-        if self._deadline is None:
-            self._deadline = self._reactor.callLater(PATIENCE_S, self._lose_patience)
+        if not self._deadline.is_running:
+            self._deadline.start(PATIENCE_S, self._lose_patience)
         return receipt.addBoth(self._answered)
 
     def when_over(self) -> Deferred[object]:
@@ -140,24 +141,18 @@ class LastingLink:
 
     async def close(self) -> None:
         """Say goodbye, and stop reconnecting."""
-        self._stop_waiting()
+        self._deadline.stop()
         await self._service.stopService()
 
     def _answered(self, answer: T) -> T:
         self._waiting -= 1
         if not self._waiting:
-            self._stop_waiting()
-        elif self._deadline is not None:
-            self._deadline.reset(PATIENCE_S)
+            self._deadline.stop()
+        elif self._deadline.is_running:
+            self._deadline.start(PATIENCE_S, self._lose_patience)
         return answer
 
-    def _stop_waiting(self) -> None:
-        deadline, self._deadline = self._deadline, None
-        if deadline is not None:
-            deadline.cancel()
-
     def _lose_patience(self) -> None:
-        self._deadline = None
         minutes = f"{PATIENCE_S // 60} minutes"
         why = f"the server has confirmed nothing for {minutes}"
         self._give_up(SessionEnded(ErrorCode.CONNECTION_LOST, why))

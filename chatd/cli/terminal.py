@@ -7,9 +7,7 @@ import time
 from typing import Any
 
 from prompt_toolkit.patch_stdout import patch_stdout
-from twisted.application.internet import backoffPolicy
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -20,6 +18,7 @@ from chatd.cli.completion import Words
 from chatd.cli.console import ConsoleClient
 from chatd.cli.days import seconds_to_midnight
 from chatd.cli.display import TextDisplay, plain
+from chatd.cli.links import RETRY_POLICY
 from chatd.cli.login import Login
 from chatd.cli.notdone import NotDone
 from chatd.cli.prompt import Interrupted, LinePrompt
@@ -30,13 +29,12 @@ from chatd.cli.unseen import UnseenPrompt
 from chatd.cli.words import words_for
 from chatd.client.endpoints import client_endpoint
 from chatd.errors import ErrorCode, SessionEnded, SessionRefused
+from chatd.transport.timer import Timer
 
 __all__ = ["Terminal"]
 
 _MAX_PROMPT = 20
 """Limit on the shown part of a room's name in the prompt, in characters."""
-
-_backoff = backoffPolicy(initialDelay=1.0, maxDelay=30.0)
 
 
 class Terminal:
@@ -58,9 +56,8 @@ class Terminal:
         endpoint: str,
         login: Login,
     ) -> None:
-        self._reactor = reactor
         self._endpoint = endpoint
-        self._midnight: IDelayedCall | None = None
+        self._midnight = Timer(reactor)
         self._protection = protection_of(endpoint, has_key=login.key is not None)
         self._prompt = LinePrompt(
             self._ask,
@@ -113,8 +110,7 @@ class Terminal:
                     self._status = Status.LOST
             return self._status
         finally:
-            if self._midnight is not None:
-                self._midnight.cancel()
+            self._midnight.stop()
             await service.stopService()
 
     async def _converse(self) -> None:
@@ -140,7 +136,7 @@ class Terminal:
         self._talk.display.new_day()
         # A second more, in case that the reactor's clock is ahead.
         wait_s = seconds_to_midnight(time.time()) + 1
-        self._midnight = self._reactor.callLater(wait_s, self._wait_for_midnight)
+        self._midnight.start(wait_s, self._wait_for_midnight)
 
     def _ask(self) -> str:
         """Return the prompt."""
@@ -191,7 +187,7 @@ class Terminal:
         if self._was_connected and not self._is_lost:
             self._is_lost = True
             self._talk.display.note("not connected; reconnecting")
-        return _backoff(attempt)
+        return RETRY_POLICY(attempt)
 
     def _client_ended(self, client: ConsoleClient, end: SessionEnded) -> None:
         """Leave, if the server ended the session for good."""

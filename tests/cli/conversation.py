@@ -115,7 +115,7 @@ class TerminalCase(SynchronousTestCase):
         self.screen = io.StringIO()
         self.patch(sys, "stdout", self.screen)
         self.patch(terminal, "patch_stdout", lambda raw: nullcontext())
-        self.patch(terminal, "_backoff", lambda attempt: 2.0)
+        self.patch(terminal, "RETRY_POLICY", lambda attempt: 2.0)
         # Both asyncio and a running reactor set a wakeup descriptor for signals.
         self.addCleanup(signal.set_wakeup_fd, signal.set_wakeup_fd(-1))
 
