@@ -263,7 +263,9 @@ class TextDisplay:
 
 def _in_rooms(welcome: Mapping[str, Any]) -> str:
     """Return the words for the rooms of a welcome; none if it has no rooms."""
-    rooms = [str(told["room"]) for told in welcome.get("rooms") or ()]
+    told_rooms = welcome.get("rooms")
+    told_rooms = told_rooms if isinstance(told_rooms, list) else []
+    rooms = [str(told["room"]) for told in told_rooms if isinstance(told, dict) and "room" in told]
     if not rooms and welcome.get("room"):
         rooms = [str(welcome["room"])]
     return f", in {', '.join(rooms)}" if rooms else ""

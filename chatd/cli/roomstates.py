@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chatd.chat.names import fold
+from chatd.chat.names import MAX_TOPIC, check_name, fold
+from chatd.errors import RequestError
+from chatd.wire.bounds import MAX_PLACE
 
-__all__ = ["MAX_PEOPLE", "RoomState", "RoomStates"]
+__all__ = ["MAX_PEOPLE", "MAX_ROOMS", "RoomState", "RoomStates"]
 
+MAX_ROOMS = 1_000
+"""Limit on the known rooms."""
 MAX_PEOPLE = 2_000
 """Limit on the known names of a room."""
 
@@ -32,7 +36,14 @@ class RoomState:
         return list(reversed(self._people.values()))
 
     def add(self, name: str) -> None:
-        """Note a name that is in the room; it counts as the latest speaker."""
+        """Note a name that is in the room; it counts as the latest speaker.
+
+        A name that no server should give out is not noted: it could be a text for the prompt.
+        """
+        try:
+            name = check_name(name)
+        except RequestError:
+            return
         self._people.pop(fold(name), None)
         if len(self._people) >= MAX_PEOPLE:
             del self._people[next(iter(self._people))]
@@ -56,7 +67,9 @@ class RoomState:
         old = fold(old_name)
         if old in self._people:
             people = [name if key == old else each for key, each in self._people.items()]
-            self._people = {fold(each): each for each in people}
+            self._people = {}
+            for each in people:
+                self.add(each)
 
 
 class RoomStates:
@@ -67,6 +80,8 @@ class RoomStates:
 
     def of(self, room: str) -> RoomState:
         """Return the state of a room."""
+        if len(self._states) > MAX_ROOMS:  # a server may tell of any number
+            del self._states[next(iter(self._states))]
         return self._states.setdefault(fold(room), RoomState())
 
     def joined(self, room: str) -> RoomState:
@@ -83,9 +98,12 @@ class RoomStates:
             return
         if what not in ("joined", "left", "topic"):
             return
-        state = self.of(str(event.get("room", "")))
+        known = self._states.get(fold(str(event.get("room", ""))[:MAX_PLACE]))
+        if known is None:  # the client is not in that room
+            return
+        state = known
         if what == "topic":
-            state.topic = str(event.get("topic", ""))
+            state.topic = str(event.get("topic", ""))[:MAX_TOPIC]
             return
         name = str(event.get("name", ""))
         if what == "joined":

@@ -15,6 +15,8 @@ _BETWEEN = " | "
 _ORDER = ("place", "away", "topic", "unread", "connection")
 _LEAST = 8
 """Width of the least part of a text that is worth showing, in columns."""
+_MOST_CHARACTERS = 4
+"""Characters for each column that are looked at when a text is cut; some have no width."""
 _TOPIC = 30
 """Width of a topic for which the endpoint is left out, in columns."""
 
@@ -139,12 +141,12 @@ def _unread(unread: Sequence[Unread]) -> list[str]:
 def _fitting(variants: Sequence[str], width: int, *, may_cut: bool) -> str:
     """Return the first variant that fits, or the beginning of the last if it may be cut."""
     for variant in variants:
-        if width_of(variant) <= width:
+        if len(variant) <= _MOST_CHARACTERS * width and width_of(variant) <= width:
             return variant
     if not variants or not may_cut or width < _LEAST:
         return ""
-    text = variants[-1]
-    while width_of(text) >= width:
+    text = variants[-1][: _MOST_CHARACTERS * width]
+    while text and width_of(text) >= width:
         text = text[:-1]
     return f"{text}…"
 

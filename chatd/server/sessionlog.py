@@ -26,7 +26,15 @@ _CODE = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)
 
 def logged_code(code: str) -> str:
     """Return a code for the log: as it is if it has the form of chatd's codes, else in quotes."""
-    return code if _CODE.fullmatch(code) else repr(code[:MAX_LOGGED_CODE])
+    return code if _CODE.fullmatch(code) else _quoted(code, MAX_LOGGED_CODE)
+
+
+def _quoted(text: str, most: int) -> str:
+    """Return a text in quotes, cut; escapes, which a client can provoke, take as much again."""
+    text = text[:most]
+    while len(repr(text)) > 2 * most:
+        text = text[: len(text) * 3 // 4]
+    return repr(text)
 
 
 class SessionLog:
@@ -68,11 +76,11 @@ class SessionLog:
         else:
             what = "refused" if trigger is Trigger.ENDED else "not established"
         self.log.info(
-            "{who}: {what}: code={code} address={address} name={name!r} reason={reason!r}",
+            "{who}: {what}: code={code} address={address} name={name} reason={reason}",
             who=who,
             what=what,
             code=logged_code(end.code),
             address=address,
-            name=name[:MAX_NAME],
-            reason=end.reason[:MAX_LOGGED_REASON],
+            name=_quoted(name, MAX_NAME),
+            reason=_quoted(end.reason, MAX_LOGGED_REASON),
         )

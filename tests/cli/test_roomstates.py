@@ -2,7 +2,8 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.cli.roomstates import MAX_PEOPLE, RoomStates
+from chatd.chat.names import MAX_TOPIC
+from chatd.cli.roomstates import MAX_PEOPLE, MAX_ROOMS, RoomStates
 
 
 class RoomStatesTests(SynchronousTestCase):
@@ -69,3 +70,35 @@ class RoomStatesTests(SynchronousTestCase):
         self.lobby.list(f"p{number}" for number in range(MAX_PEOPLE + 10))
         self.assertEqual(len(self.lobby.names), MAX_PEOPLE)
         self.assertIn("bob", self.lobby.names)
+
+
+class LyingServerTests(SynchronousTestCase):
+    """A server that tells of more than there is."""
+
+    def setUp(self):
+        self.states = RoomStates()
+
+    def test_strange_rooms(self):
+        """Events about rooms that the client is not in are not kept."""
+        for number in range(10):
+            self.states.take({"event": "joined", "room": f"{number}" * 1000, "name": "bob"})
+        self.assertEqual(self.states._states, {})
+
+    def test_many_rooms(self):
+        """Messages of ever more rooms take bounded memory."""
+        for number in range(2 * MAX_ROOMS):
+            self.states.of(str(number))
+        self.assertLessEqual(len(self.states._states), MAX_ROOMS + 1)
+
+    def test_long_topic(self):
+        """A topic is kept up to the longest that a server sets."""
+        self.states.joined("lobby")
+        self.states.take({"event": "topic", "room": "lobby", "topic": "x" * 10_000})
+        self.assertEqual(len(self.states.of("lobby").topic), MAX_TOPIC)
+
+    def test_names_that_are_texts(self):
+        """A name that no server gives out is no candidate for the prompt."""
+        state = self.states.joined("lobby")
+        state.list(["eve hi\n/topic PWNED", "x" * 60_000, "L\u202e", "bob"])
+        state.rename("bob", "b b")
+        self.assertEqual(state.names, [])

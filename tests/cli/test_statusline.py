@@ -46,6 +46,11 @@ class StatusLineTests(SynchronousTestCase):
         """It reminds the person of being away, beside the place."""
         self.assertTrue(self.line(is_away=True).startswith(" 2:ops (3) | away | "))
 
+    def test_very_long(self):
+        """A topic of any length is cut without looking at all of it."""
+        line = self.line(40, topic="\u0301" * 1_000_000, unread=())
+        self.assertLess(len(line), 400)
+
     def test_not_connected(self):
         """A lost connection is told, as long as there is any space."""
         self.assertTrue(

@@ -193,8 +193,8 @@ PEOPLE = (
         "A client cannot forge a line of the log, or fill a line with its own text.",
         "tests/server/test_sessionlog.py::EndedTests::test_own_words",
         "chatd/server/sessionlog.py",
-        "name={name!r} reason={reason!r}",
-        "name={name!r} reason={reason}",
+        "reason=_quoted(end.reason, MAX_LOGGED_REASON)",
+        "reason=end.reason[:MAX_LOGGED_REASON]",
     ),
     Defence(
         "Peers get no details of the server's failures.",
