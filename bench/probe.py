@@ -20,7 +20,7 @@ from bench.dialects.base import connect, payload
 from bench.dialects.chatd import ChatdLine
 from bench.worker import do_task
 from chatd.connection.client import ClientConnection
-from chatd.connection.events import Event, PingReceived
+from chatd.connection.events import Event, PingReceived, Run
 from chatd.wire.messages import Message, MessageType
 
 __all__ = ["AnsweringLine", "Probe", "Summary", "Task", "summarize"]
@@ -100,6 +100,9 @@ class AnsweringLine(ChatdLine):
         for event in self.session.events():
             if isinstance(event, PingReceived):
                 self.session.answer(event)
+            elif isinstance(event, Run):
+                for message in event.messages:
+                    self.event_received(message)
             else:
                 self.event_received(event)
         answer = self.session.data_to_send()

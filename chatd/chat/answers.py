@@ -29,10 +29,10 @@ class Answers:
         # Actions, each with the number of messages that must be answered first.
         self._due: deque[tuple[int, Callable[[], None]]] = deque()
 
-    def expect(self) -> None:
-        """Take note of a message, which will have one answer."""
-        self._said += 1
-        self.owed += 1
+    def expect(self, count: int = 1) -> None:
+        """Take note of messages, each of which will have one answer."""
+        self._said += count
+        self.owed += count
 
     def then(self, act: Callable[[], None]) -> None:
         """Do an action once all messages until now are answered; at once if none is outstanding."""
@@ -42,16 +42,18 @@ class Answers:
         else:
             act()
 
-    def answered(self) -> None:
-        """Take note that the oldest outstanding message is answered, and do the actions due now.
+    def answered(self, count: int = 1) -> None:
+        """Take note that the oldest outstanding messages are answered, and do the actions due now.
+
+        No action may be due between two of these messages.
 
         If an action fails, the others are done all the same.
 
         Raises:
             Exception: The error of the first action that failed.
         """
-        self._answered += 1
-        self.owed -= 1
+        self._answered += count
+        self.owed -= count
         failure: Exception | None = None
         while self._due and self._due[0][0] <= self._answered:
             _, act = self._due.popleft()

@@ -207,7 +207,7 @@ class Commands(Generic[M]):
             await self._roster.store.set_topic(room.stream, topic)
             room.topic = topic
             changed = presence.topic_set(room.name, topic, member.name)
-            self._roster.publish(room, changed)
+            self._roster.publish(room, (changed,))
         answer({"room": room.name, "topic": room.topic})
 
     async def _name(self, member: M, fields: _Name, answer: Answer[M]) -> None:

@@ -28,16 +28,16 @@ Start = Callable[[Awaitable[None]], object]
 
 
 class Pending(msgspec.Struct, Generic[M], eq=False):
-    """A message that is not stored yet.
+    """A run of messages that are not stored yet: from one author, to one room or name.
 
     Attributes:
-        entry: The entry to store.
+        entries: The entries to store.
         author: The author; None for a message of the server.
-        room: The room of the message; None for a direct message.
-        done: Called with the outcome of the entry, if given.
+        room: The room of the messages; None for direct messages.
+        done: Called with the outcome of the only entry, if given.
     """
 
-    entry: Entry
+    entries: Sequence[Entry]
     author: M | None
     room: Room[M] | None = None
     done: Callable[[Outcome], None] | None = None
@@ -48,7 +48,7 @@ class GroupCommit(Generic[M]):
 
     Args:
         store: Keeps the messages.
-        stored: Called with the messages of a transaction and the outcome of each.
+        stored: Called with the runs of a transaction, and the outcome of each of their messages.
         failed: Called with the error when the store fails.
         start: Runs a coroutine; see `Start`.
     """
@@ -80,12 +80,12 @@ class GroupCommit(Generic[M]):
     @property
     def ready(self) -> int:
         """How many messages `begin` would begin to store now."""
-        return 0 if self._under_way else len(self._waiting)
+        return 0 if self._under_way else self._said - self._done
 
     def add(self, pending: Pending[M]) -> None:
-        """Add a message; `begin` stores it."""
+        """Add messages; `begin` stores them."""
         self._waiting.append(pending)
-        self._said += 1
+        self._said += len(pending.entries)
 
     def begin(self) -> None:
         """Begin to store the messages, unless a transaction is under way."""
@@ -103,15 +103,27 @@ class GroupCommit(Generic[M]):
     async def _write(self) -> None:
         try:
             while self._waiting:
-                batch = self._under_way = self._waiting[:MAX_BATCH]
-                self._waiting = self._waiting[MAX_BATCH:]
-                outcomes = await self._append([pending.entry for pending in batch])
-                self._done += len(batch)
+                batch = self._under_way = self._take_batch()
+                entries = [entry for pending in batch for entry in pending.entries]
+                outcomes = await self._append(entries)
+                self._done += len(entries)
                 self._stored(batch, outcomes)
                 while self._then and self._then[0][0] <= self._done:
                     self._then.popleft()[1]()
         finally:
             self._under_way = []
+
+    def _take_batch(self) -> list[Pending[M]]:
+        """Take the next runs, with at most `MAX_BATCH` messages; one run is never more."""
+        messages = 0
+        for count, pending in enumerate(self._waiting):
+            messages += len(pending.entries)
+            if messages > MAX_BATCH and count:
+                break
+        else:
+            count = len(self._waiting)
+        batch, self._waiting = self._waiting[:count], self._waiting[count:]
+        return batch
 
     async def _append(self, entries: Sequence[Entry]) -> Sequence[Outcome]:
         try:

@@ -8,8 +8,9 @@ bytes and sockets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Generic
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from typing import Generic, NamedTuple
 
 from msgspec.structs import replace
 
@@ -60,32 +61,28 @@ class Hub(Generic[M]):
         self._delivery = delivery
         self._failed = failed
 
-    def say(self, member: M, message: Message) -> None:
-        """Take a message to a room or to a name; it is delivered when it is stored.
+    def say(self, member: M, messages: Sequence[Message]) -> None:
+        """Take a run of messages, each to a room or to a name, which are delivered when stored.
+
+        The member gets an ERROR for a message that cannot be taken: `not-in-room`; `bad-name`;
+        `bad-request` for a message that is both to a room and to a name.
+        """
+        for run in _by_destination(messages):
+            try:
+                destination = self._destination(member, run[0])
+            except RequestError as error:
+                for message in run:
+                    self.refuse(member, RequestError(error.code, error.message, ref=message.id))
+            else:
+                self._take(destination, run, member, member)
+
+    def say_one(self, member: M, message: Message) -> None:
+        """Take one message; see `say`.
 
         Raises:
-            RequestError: `not-in-room`; `bad-name`; `bad-request`: the message is both to a room
-                and to a name.
+            RequestError: The message cannot be taken.
         """
-        header = message.header
-        assert isinstance(header, ChatHeader)
-        if header.to is None:
-            room = self.roster.room_of(member, header.room)
-            member.answers.expect()
-            room.holds += 1
-            entry = self._entry(message, header, room.stream, member, room.name, None)
-            self.commits.add(Pending(entry, member, room))
-            return
-        if header.room is not None:
-            raise RequestError(ErrorCode.BAD_REQUEST, "a message is to a room or to a name")
-        to = check_name(header.to)
-        key = fold(to)
-        there = self.roster.here.get(key)
-        if there:
-            to = next(iter(there.values())).name
-        member.answers.expect()
-        entry = self._entry(message, header, direct_stream(member.key, key), member, None, to)
-        self.commits.add(Pending(entry, member))
+        self._take(self._destination(member, message), (message,), member, member)
 
     def say_as(
         self, speaker: Member, room: Room[M], message: Message, done: Callable[[Outcome], None]
@@ -98,56 +95,75 @@ class Hub(Generic[M]):
             message: The message.
             done: Called with the outcome of storing the message.
         """
-        header = message.header
-        assert isinstance(header, ChatHeader)
-        room.holds += 1
-        entry = self._entry(message, header, room.stream, speaker, room.name, None)
-        self.commits.add(Pending(entry, None, room, done))
+        self._take(_Destination(room.stream, room), (message,), speaker, None, done)
 
     def refuse(self, member: M, error: RequestError) -> None:
         """Send a member an ERROR, after the answers to all its earlier messages."""
         member.answers.then(lambda: self._delivery.refuse(member, error))
 
-    def _entry(
+    def _destination(self, member: M, message: Message) -> _Destination[M]:
+        """Return where a member's message goes; see `say` for the errors."""
+        header = message.header
+        assert isinstance(header, ChatHeader)
+        if header.to is None:
+            room = self.roster.room_of(member, header.room)
+            return _Destination(room.stream, room)
+        if header.room is not None:
+            raise RequestError(ErrorCode.BAD_REQUEST, "a message is to a room or to a name")
+        to = check_name(header.to)
+        key = fold(to)
+        there = self.roster.here.get(key)
+        if there:
+            to = next(iter(there.values())).name
+        return _Destination(direct_stream(member.key, key), None, to)
+
+    def _take(
         self,
-        message: Message,
-        header: ChatHeader,
-        stream: str,
+        destination: _Destination[M],
+        messages: Sequence[Message],
         speaker: Member,
-        room: str | None,
-        to: str | None,
-    ) -> Entry:
-        """Return a message as the store takes it; what clients must not set is set anew."""
-        accepted = replace(
-            header,
-            room=room,
-            to=to,
-            sender=speaker.name,
-            seq=None,
-            time=self.unix_time(),
-            content_type=header.content_type or DEFAULT_CONTENT_TYPE,
-            ref=None,
-        )
-        return Entry(stream, speaker.key, accepted, message.content)
+        author: M | None,
+        done: Callable[[Outcome], None] | None = None,
+    ) -> None:
+        """Add messages to those to store; what clients must not set is set anew."""
+        stream, room, to = destination
+        room_name = None if room is None else room.name
+        key, sender, now = speaker.key, speaker.name, self.unix_time()
+        entries: list[Entry] = []
+        for message in messages:
+            header = message.header
+            assert isinstance(header, ChatHeader)
+            accepted = replace(
+                header,
+                room=room_name,
+                to=to,
+                sender=sender,
+                seq=None,
+                time=now,
+                content_type=header.content_type or DEFAULT_CONTENT_TYPE,
+                ref=None,
+            )
+            entries.append(Entry(stream, key, accepted, message.content))
+        if author is not None:
+            author.answers.expect(len(entries))
+        if room is not None:
+            room.holds += 1
+        self.commits.add(Pending(entries, author, room, done))
 
     # Stored messages
 
     def _stored(self, batch: Sequence[Pending[M]], outcomes: Sequence[Outcome]) -> None:
         """Publish the stored messages and answer their authors, in order."""
         done: list[M] = []
-        for pending, outcome in zip(batch, outcomes, strict=True):
+        start = 0
+        for pending in batch:
+            start, first = start + len(pending.entries), start
+            self._deliver(pending, outcomes[first:start])
             author = pending.author
-            try:
-                if isinstance(outcome, Stored) and outcome.is_new:
-                    self._publish(pending, outcome.message)
-                self._answer(pending, outcome)
-            except Exception as error:  # the later messages must get their answers all the same
-                self._failed(error)
-                self._answer(pending, _failure_of(pending))
             if author is not None:
                 try:
-                    author.answers.answered()
-                except Exception as error:  # as above
+                    author.answers.answered(len(pending.entries))
+                except Exception as error:  # the later messages must get their answers all the same
                     self._failed(error)
                 if not author.answers.owed:
                     done.append(author)
@@ -156,30 +172,49 @@ class Hub(Generic[M]):
         for member in done:
             member.all_answered()
 
-    def _publish(self, pending: Pending[M], message: Message) -> None:
-        """Send a message to its room, or to its two names; the author's copy is its receipt."""
-        if pending.room is not None:
-            self.roster.publish(pending.room, message)
-            pending.room.delivered(message)
-        elif pending.author is not None:
-            here = self.roster.here
-            both = {**here.get(pending.author.key, {}), **here.get(fold(message.to or ""), {})}
-            self._delivery.tell_all(both.values(), message)
+    def _deliver(self, pending: Pending[M], outcomes: Sequence[Outcome]) -> None:
+        """Publish the new messages of a run, and tell the author the other outcomes, in order."""
+        for is_new, group in groupby(outcomes, _is_new):
+            same = list(group)
+            try:
+                if is_new:
+                    self._publish(
+                        pending, [each.message for each in same if isinstance(each, Stored)]
+                    )
+                else:
+                    self._answer(pending, same)
+            except Exception as error:  # the later messages must get their answers all the same
+                self._failed(error)
+                same = list(map(_failure_of, same))
+                self._answer(pending, same)
+            if pending.done is not None:
+                pending.done(same[-1])
 
-    def _answer(self, pending: Pending[M], outcome: Outcome) -> None:
-        """Send the author the outcome of a message, where the message itself is not its receipt."""
+    def _publish(self, pending: Pending[M], messages: Sequence[Message]) -> None:
+        """Send messages to their room, or to their two names; the author's copy is its receipt."""
+        author, room = pending.author, pending.room
+        if room is not None:
+            self.roster.publish(room, messages)
+            room.delivered(messages[-1])
+            if author is not None and author.id not in room.members and self.roster.is_here(author):
+                self._delivery.tell(author, messages)  # it was removed meanwhile
+        elif author is not None:
+            here = self.roster.here
+            for message in messages:
+                both = {**here.get(author.key, {}), **here.get(fold(message.to or ""), {})}
+                self._delivery.tell_all(both.values(), message)
+                self._tell_if_unread(author, message)
+
+    def _answer(self, pending: Pending[M], outcomes: Sequence[Outcome]) -> None:
+        """Send the author the outcomes of messages that are not published."""
         author = pending.author
-        if author is not None:
+        if author is None:
+            return
+        for outcome in outcomes:
             if isinstance(outcome, RequestError):
                 self._delivery.refuse(author, outcome)
-            elif not outcome.is_new:
+            else:
                 self._delivery.tell(author, (outcome.message,))
-            elif pending.room is None:
-                self._tell_if_unread(author, outcome.message)
-            elif author.id not in pending.room.members and self.roster.is_here(author):
-                self._delivery.tell(author, (outcome.message,))  # it was removed meanwhile
-        if pending.done is not None:
-            pending.done(outcome)
 
     def _tell_if_unread(self, author: M, message: Message) -> None:
         """Tell the author of a direct message that the receiver is not connected, or away."""
@@ -194,5 +229,35 @@ class Hub(Generic[M]):
             self._delivery.tell(author, (presence.away(message.to, away.text, message.id),))
 
 
-def _failure_of(pending: Pending[Any]) -> RequestError:
-    return RequestError(ErrorCode.INTERNAL_ERROR, "the server failed", ref=pending.entry.header.id)
+class _Destination(NamedTuple, Generic[M]):
+    """Where messages go.
+
+    Attributes:
+        stream: The key of the stream that keeps them.
+        room: The room; None for direct messages.
+        to: The name of the receiver of direct messages.
+    """
+
+    stream: str
+    room: Room[M] | None
+    to: str | None = None
+
+
+def _by_destination(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    """Yield the parts of a run that have the same room or receiver."""
+    start, of_part = 0, messages[0].header
+    for index, message in enumerate(messages):
+        header = message.header
+        if header.room != of_part.room or header.to != of_part.to:  # type: ignore[union-attr]
+            yield messages[start:index]
+            start, of_part = index, header
+    yield messages[start:] if start else messages
+
+
+def _is_new(outcome: Outcome) -> bool:
+    return isinstance(outcome, Stored) and outcome.is_new
+
+
+def _failure_of(outcome: Outcome) -> RequestError:
+    ref = outcome.ref if isinstance(outcome, RequestError) else outcome.message.id
+    return RequestError(ErrorCode.INTERNAL_ERROR, "the server failed", ref=ref)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from chatd.chat.rooms import Member
@@ -26,8 +26,8 @@ class Audience(Protocol[T_co]):
 class Delivery(Protocol[M_contra]):
     """Sends messages to members; each member gets them in the order of the calls."""
 
-    def broadcast(self, audience: Audience[M_contra], message: Message) -> None:
-        """Send a message to an audience, at the end of the turn."""
+    def broadcast(self, audience: Audience[M_contra], messages: Sequence[Message]) -> None:
+        """Send messages to an audience, at the end of the turn."""
 
     def begin(self, audience: Audience[M_contra], member: M_contra) -> None:
         """Treat this turn's earlier broadcasts as already delivered to a new member."""

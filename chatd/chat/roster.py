@@ -220,7 +220,7 @@ class Roster(Generic[M]):
             return
         member.rooms[room.key] = room
         if room.add(member) and self._tells_presence(room):
-            self.publish(room, presence.joined(room.name, member.name))
+            self.publish(room, (presence.joined(room.name, member.name),))
         self.delivery.begin(room, member)
         room.has_read(member, read_to)
 
@@ -259,23 +259,24 @@ class Roster(Generic[M]):
             del member.rooms[room.key]
         gone = [member.name for member in members if room.remove(member)]
         for name in () if is_silent else gone:
-            self.publish(room, presence.left(room.name, name))
+            self.publish(room, (presence.left(room.name, name),))
         self._drop_if_unneeded(room)
 
-    def publish(self, room: Room[M], message: Message) -> None:
-        """Deliver a message or an EVENT to a room; this method is the only way to do so.
+    def publish(self, room: Room[M], messages: Sequence[Message]) -> None:
+        """Deliver messages or EVENTs to a room; this method is the only way to do so.
 
         A member does not get a message that was already on a page that it read.
         """
         if not room.ahead:
-            self.delivery.broadcast(room, message)
+            self.delivery.broadcast(room, messages)
             return
-        readers = room.readers_of(message)
-        for member in readers:
-            self.delivery.deliver_early(member)
-        self.delivery.broadcast(room, message)
-        for member in readers:
-            self.delivery.begin(room, member)
+        for message in messages:
+            readers = room.readers_of(message)
+            for member in readers:
+                self.delivery.deliver_early(member)
+            self.delivery.broadcast(room, (message,))
+            for member in readers:
+                self.delivery.begin(room, member)
 
     def room_of(self, member: M, name: str | None) -> Room[M]:
         """Return a room that a member is in.

@@ -25,6 +25,7 @@ from chatd.connection.events import (
     PingReceived,
     PongReceived,
     RequestFaulted,
+    Run,
     Welcomed,
 )
 from chatd.errors import ErrorCode, LocalProtocolError, RequestError, SessionEnded
@@ -102,7 +103,11 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
 
     def act_on(self, event: Event) -> None:
         """Act on an event of the connection."""
-        if isinstance(event, Message):
+        if isinstance(event, Run):
+            for message in event.messages:
+                if not self.connection.is_over:  # acting on a message may end the session
+                    self._act_on_message(message)
+        elif isinstance(event, Message):
             self._act_on_frame(event)
         elif isinstance(event, Welcomed):
             self.name, self.room = event.name, event.room
@@ -242,9 +247,7 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
 
     def _act_on_frame(self, frame: Message) -> None:
         header = frame.header
-        if frame.type == MessageType.MESSAGE:
-            self._act_on_message(frame)
-        elif isinstance(header, Error):
+        if isinstance(header, Error):
             self._act_on_error(RequestError(header.code, header.message, ref=header.ref))
         else:
             assert isinstance(header, dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 from chatd.connection.events import (
@@ -12,6 +12,7 @@ from chatd.connection.events import (
     PingReceived,
     PongReceived,
     RequestFaulted,
+    Run,
 )
 from chatd.connection.keepalive import Liveness, Pulse
 from chatd.connection.limits import HandshakeLimits
@@ -28,12 +29,24 @@ from chatd.errors import (
 from chatd.wire.channel import Channel
 from chatd.wire.codec import Codec
 from chatd.wire.frames import Buffer
-from chatd.wire.messages import ChatHeader, Disconnect, Heartbeat, Message, MessageType
+from chatd.wire.messages import (
+    MESSAGE_TYPE,
+    ChatHeader,
+    Disconnect,
+    Heartbeat,
+    Message,
+    MessageType,
+)
 
 __all__ = ["Connection"]
 
 _ESTABLISHED = State.ESTABLISHED  # a cheaper lookup, needed once for each frame
 _KNOWN_TYPES = frozenset(MessageType) - {MessageType.CHUNK}
+
+
+def _one_message() -> tuple[int, int]:
+    """Limit each run to one message."""
+    return 1, 0
 
 
 class Connection(Outgoing):
@@ -115,21 +128,22 @@ class Connection(Outgoing):
             self._channel.receive_data(data)
             self._is_read_out = False
 
-    def events(self) -> Iterator[Event]:
+    def events(self, run_limit: Callable[[], tuple[int, int]] = _one_message) -> Iterator[Event]:
         """Yield the events of all complete frames, in order.
 
         Act on each event before asking for the next. The caller may stop at any event and continue
         later with a new call; no event is lost or repeated. A caller that stops at `Faulted` must
         call `end_faulty` when it has acted on the events before; continuing does that by itself.
+
+        Args:
+            run_limit: Returns how long the next `Run` may be: the most messages, and the bytes of
+                content with which it ends.
         """
         try:
             while self.is_readable:
-                for buffer, start, end in self._reader.frames():
-                    event = self._read_frame(buffer, start, end)
-                    if event is not None:
-                        yield event
-                    if self.state is not _ESTABLISHED and not self.is_readable:
-                        return
+                yield from self._frame_events(run_limit)
+                if not self.is_readable:
+                    return
                 plaintext = self._channel.next_plaintext()
                 self._open_if_ready()
                 if not plaintext:
@@ -265,6 +279,23 @@ class Connection(Outgoing):
             self.state = advance(self.state, Trigger.CHANNEL_OPENED)
             self._channel_opened()
 
+    def _frame_events(self, run_limit: Callable[[], tuple[int, int]]) -> Iterator[Event]:
+        """Yield the events of the complete frames that the reader holds."""
+        reader = self._reader
+        while self.state is _ESTABLISHED or self.is_readable:
+            if self.state is _ESTABLISHED:
+                messages, size = self.codec.decode_run(reader, *run_limit())
+                if messages:
+                    self._liveness.was_heard = True
+                    yield Run(messages, size)
+                    continue
+            frame = reader.next_frame()
+            if frame is None:
+                return
+            event = self._read_frame(*frame)
+            if event is not None:
+                yield event
+
     def _read_frame(self, buffer: Buffer, start: int, end: int) -> Event | None:
         try:
             message = self.codec.decode_envelope(buffer, start, end)
@@ -273,6 +304,8 @@ class Connection(Outgoing):
             return RequestFaulted(error)
         self._liveness.was_heard = True
         if self.state is _ESTABLISHED and message.type in self._OPEN_TYPES:
+            if message.type == MESSAGE_TYPE:
+                return Run((message,), len(message.content))
             return message
         header = message.header
         if isinstance(header, Heartbeat):

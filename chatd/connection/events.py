@@ -1,7 +1,7 @@
 """The events that a connection returns to its owner.
 
-For a MESSAGE, COMMAND, RESULT, ERROR or EVENT frame, the event is its `Message`. The other events
-are defined below.
+For a COMMAND, RESULT, ERROR or EVENT frame, the event is its `Message`. MESSAGE frames come in
+runs. The other events are defined below.
 """
 
 from __future__ import annotations
@@ -21,8 +21,22 @@ __all__ = [
     "PingReceived",
     "PongReceived",
     "RequestFaulted",
+    "Run",
     "Welcomed",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One or more MESSAGE frames of an established session, with no other frame between them.
+
+    Attributes:
+        messages: The messages, in order.
+        size: The bytes of their contents.
+    """
+
+    messages: Sequence[Message]
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +123,7 @@ class Faulted:
 
 Event = (
     Message
+    | Run
     | AdmissionAsked
     | Welcomed
     | PingReceived

@@ -79,6 +79,10 @@ class ChatFactory(Factory, Generic[SessionT]):
     def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: ANN401
         """Make sessions of the class that `ChatFactory[YourSession]` names."""
         super().__init_subclass__(**kwargs)
+        cls._takes_runs = (
+            cls.message_received is ChatFactory.message_received
+            and cls.publish is ChatFactory.publish
+        )
         if "session_class" in vars(cls):
             return
         for base in vars(cls).get("__orig_bases__", ()):
@@ -89,6 +93,8 @@ class ChatFactory(Factory, Generic[SessionT]):
                 cls.session_class = given[0]
             elif not any(isinstance(each, TypeVar) for each in given):
                 raise TypeError(f"{cls.__name__} must set session_class: its base is {base}")
+
+    _takes_runs = True
 
     def __init__(  # noqa: PLR0913  (each is one of the operator's settings, with a default)
         self,
@@ -204,7 +210,7 @@ class ChatFactory(Factory, Generic[SessionT]):
             raise wrong_type("the message", message, "a Message (send_to_room takes text)")
         self.codec.check_content(message.content)
         session.protocol.unanswered = None
-        self.hub.say(session, message)
+        self.hub.say_one(session, message)
         self.engine.turn.schedule()
 
     def send_to_room(
@@ -293,6 +299,15 @@ class ChatFactory(Factory, Generic[SessionT]):
         self.engine.shutdown.cut_short()
 
     # For the protocols and the sessions
+
+    @property
+    def takes_runs(self) -> bool:
+        """Whether `message_received` and `publish` are not overridden.
+
+        Then the messages that arrive together are delivered as a run.
+        """
+        own = self.__dict__
+        return self._takes_runs and "message_received" not in own and "publish" not in own
 
     def startFactory(self) -> None:
         """Accept clients, also after a `shut_down`; Twisted calls this before it listens."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from twisted.internet.defer import Deferred
 
 from chatd.chat.answers import Answers
+from chatd.chat.commits import MAX_BATCH
 from chatd.server.limits import Limits
 
 __all__ = ["InWork"]
@@ -23,8 +24,13 @@ class InWork:
         self._bytes = 0
         self._answering: Deferred[None] | None = None
 
+    def left(self, answers: Answers) -> tuple[int, int]:
+        """Return how many messages may still be read, and how many bytes until it is too much."""
+        most = min(self._max_messages - answers.owed, MAX_BATCH)
+        return most, self._max_bytes - self._bytes
+
     def is_too_much(self, answers: Answers, length: int) -> bool:
-        """Count a message of `length` bytes; return whether too much waits for answers now."""
+        """Count messages of `length` bytes; return whether too much waits for answers now."""
         if not answers.owed:
             return False
         self._bytes += length

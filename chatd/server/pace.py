@@ -49,9 +49,9 @@ class Pace:
         """Count received bytes."""
         self._spent += length / TOKEN_BYTES
 
-    def count_message(self) -> None:
-        """Count a message."""
-        self._spent += 1
+    def count_messages(self, count: int) -> None:
+        """Count messages."""
+        self._spent += count
 
     def count_answer(self) -> bool:
         """Count an answer to a ping or a faulty request; return whether others are due a turn."""

@@ -15,15 +15,17 @@ from chatd.connection.events import (
     PingReceived,
     PongReceived,
     RequestFaulted,
+    Run,
 )
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.server.inwork import InWork
 from chatd.server.pace import Pace
+from chatd.server.session import Session
 from chatd.server.sessionlog import logged_code
 from chatd.server.sessionprotocol import SessionProtocol
 from chatd.transport.hooks import call_hook
 from chatd.transport.protocol import HOLD_PENDING
-from chatd.wire.messages import MESSAGE_TYPE, Message, MessageType
+from chatd.wire.messages import Message, MessageType
 
 if TYPE_CHECKING:
     from chatd.server.factory import ChatFactory
@@ -57,6 +59,13 @@ class ServerProtocol(SessionProtocol):
         if self._engine.hub.commits.ready >= MAX_SAID_IN_TURN:
             self._turn.flush()
 
+    def run_limit(self) -> tuple[int, int]:
+        """Return how much of a run may still wait for its answers; a hook gets single messages."""
+        session = self.session
+        if session is None or not self.factory.takes_runs:
+            return 1, 0
+        return self._in_work.left(session.answers)
+
     def throttle(self) -> Deferred[None] | None:
         """Return a Deferred that fires when reading from the client may go on; None for now."""
         self._note_held()
@@ -86,8 +95,8 @@ class ServerProtocol(SessionProtocol):
         Messages, pings and faulty requests are processed at once. All other events wait until the
         client's earlier messages have their answers.
         """
-        if isinstance(event, Message) and event.type == MESSAGE_TYPE:
-            return self._act_on_message(event)
+        if isinstance(event, Run):
+            return self._act_on_run(event)
         if isinstance(event, PingReceived):
             self._deliver_early()
             self.connection.answer(event)
@@ -159,16 +168,31 @@ class ServerProtocol(SessionProtocol):
         self.end_session(ErrorCode.OVERLOADED, reason)
         return None
 
-    def _act_on_message(self, message: Message) -> Deferred[None] | None:
-        self._pace.count_message()
+    def _act_on_run(self, run: Run) -> Deferred[None] | None:
+        session = self.session
+        assert session is not None
+        self._pace.count_messages(len(run.messages))
+        if self.factory.takes_runs:
+            self._engine.hub.say(session, run.messages)
+            self._turn.schedule()
+        else:
+            (message,) = run.messages
+            work = self._act_on_message(session, message)
+            if work is not None:
+                return work
+        if self._in_work.is_too_much(session.answers, run.size):
+            return self._until_answered()
+        return None
+
+    def _act_on_message(self, session: Session, message: Message) -> Deferred[None] | None:
+        """Call the service's own `message_received`."""
         self.unanswered = message
         hook = self.factory.message_received
-        work = call_hook(self._refuse, message, hook, self.session, message)
+        work = call_hook(self._refuse, message, hook, session, message)
         if work is not None:
             return work.addCallback(self._note_unanswered)
-        if self.unanswered is not None:
-            self._note_unanswered(None)
-        return self._until_answered() if self._waits_for_much(message) else None
+        self._note_unanswered(None)
+        return None
 
     def _act_on_command(self, command: Message) -> Deferred[None] | None:
         hook, began = self.factory.command_received, self._clock.seconds()
@@ -199,13 +223,6 @@ class ServerProtocol(SessionProtocol):
     def _until_answered(self) -> Deferred[None] | None:
         """Return a Deferred that fires when the client's messages have answers; None if they do."""
         return self._in_work.when_answered() if self.owes_answers() else None
-
-    def _waits_for_much(self, message: Message) -> bool:
-        """Count a message, and return whether too many messages or bytes wait for answers."""
-        session = self.session
-        return session is not None and self._in_work.is_too_much(
-            session.answers, len(message.content)
-        )
 
     def _answer_fault(self, error: RequestError) -> None:
         """Answer a faulty request with an ERROR, after the answers to earlier messages."""

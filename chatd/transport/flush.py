@@ -9,7 +9,7 @@ have no order between them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
@@ -24,8 +24,8 @@ __all__ = ["Encoder", "Flushable", "Receiver", "Turn"]
 class Encoder(Protocol):
     """Encodes messages as frames."""
 
-    def encode(self, message: Message) -> bytes:
-        """Return the frame of a message."""
+    def encode_run(self, messages: Iterable[Message]) -> list[bytes]:
+        """Return the frame of each message."""
 
 
 class Flushable(Protocol):
@@ -62,8 +62,8 @@ class _Broadcast:
 
     __slots__ = ("_encoded", "had", "messages")
 
-    def __init__(self, message: Message) -> None:
-        self.messages = [message]
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
         self.had: dict[str, int] = {}
         self._encoded: dict[Encoder, list[bytes]] = {}
 
@@ -78,7 +78,7 @@ class _Broadcast:
 
     def _frames(self, encoder: Encoder) -> list[bytes]:
         frames = self._encoded.setdefault(encoder, [])
-        frames.extend(map(encoder.encode, self.messages[len(frames) :]))
+        frames.extend(encoder.encode_run(self.messages[len(frames) :]))
         return frames
 
 
@@ -101,14 +101,13 @@ class Turn:
         self._broadcasts: dict[Audience[Receiver], _Broadcast] = {}
         self._flushables: dict[Flushable, None] = {}
 
-    def broadcast(self, audience: Audience[Receiver], message: Message) -> None:
-        """Send a message to all members that `audience` has at the end of the turn."""
+    def broadcast(self, audience: Audience[Receiver], messages: Sequence[Message]) -> None:
+        """Send messages to all members that `audience` has at the end of the turn."""
         broadcast = self._broadcasts.get(audience)
         if broadcast is None:
-            self._broadcasts[audience] = _Broadcast(message)
+            broadcast = self._broadcasts[audience] = _Broadcast()
             self.schedule()
-        else:
-            broadcast.messages.append(message)
+        broadcast.messages.extend(messages)
 
     def add(self, flushable: Flushable) -> None:
         """Flush `flushable` at the end of the turn."""

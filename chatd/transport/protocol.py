@@ -26,6 +26,11 @@ HOLD_PENDING = 1024 * 1024
 MAX_PENDING = 8 * 1024 * 1024
 """Maximum that waits for a peer that does not read, in bytes."""
 
+MAX_RUN = 1_000
+"""The most messages that are acted on together."""
+MAX_RUN_BYTES = 1024 * 1024
+"""The bytes of content with which a run of messages ends."""
+
 _OPEN = Life.OPEN  # a cheaper lookup, needed once for each flush
 
 
@@ -152,6 +157,10 @@ class ChatProtocol(LifecycleProtocol):
         """
         raise NotImplementedError
 
+    def run_limit(self) -> tuple[int, int]:
+        """Return how long the next run of messages may be; see `Connection.events`."""
+        return MAX_RUN, MAX_RUN_BYTES
+
     def throttle(self) -> Deferred[None] | None:
         """Make a peer wait that sent too much; called after all received events are acted on.
 
@@ -164,7 +173,7 @@ class ChatProtocol(LifecycleProtocol):
 
     def _dispatch(self) -> None:
         if self._work is None:
-            for event in self.connection.events():
+            for event in self.connection.events(self.run_limit):
                 self._work = self.act_on(event)
                 if self._work is not None:
                     break

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from typing import Any
 
@@ -121,14 +121,11 @@ class Codec:
             LocalProtocolError: The header or the content exceeds its limit, or the type or the
                 header cannot be encoded.
         """
-        if not isinstance(message, Message):
-            raise wrong_type("the message", message, 'a Message, such as Message.chat("hello")')
-        self.check_content(message.content)
-        try:
-            header = _encode_header(message.header)
-        except (TypeError, ValueError, OverflowError, RecursionError) as error:
-            raise LocalProtocolError(f"the header cannot be sent: {error}") from error
-        return self._sealer.seal(message.type, header, message.content)
+        return self._sealer.seal(*self._parts(message))
+
+    def encode_run(self, messages: Iterable[Message]) -> list[bytes]:
+        """Return the frame of each message; raises the same as `encode`."""
+        return list(self._sealer.seal_run(map(self._parts, messages)))
 
     def encode_parts(self, message_type: int, header: Header, content: bytes = b"") -> bytes:
         """Return the frame of a message that is given in parts; see `encode`."""
@@ -150,14 +147,44 @@ class Codec:
     def decode_envelope(self, buffer: Buffer, start: int, end: int) -> Message:
         """Check the envelope at `buffer[start:end]` and return its message; see `decode`."""
         message_type, header, content = self._sealer.open(buffer, start, end, self.max_content)
-        if message_type == MESSAGE_TYPE:
+        return Message(message_type, _decode_header(message_type, header), content)
+
+    def decode_run(
+        self, reader: FrameReader, most: int, most_bytes: int
+    ) -> tuple[list[Message], int]:
+        """Check and take the MESSAGE frames with which the unread bytes begin.
+
+        The run ends before the first frame that is incomplete, of another type or faulty;
+        `decode_envelope` names its fault.
+
+        Args:
+            reader: Holds the bytes.
+            most: The most messages.
+            most_bytes: The run ends when the contents have at least this many bytes.
+
+        Returns:
+            The messages, none if the next frame is not a good MESSAGE; and the number of bytes of
+            their contents.
+        """
+        buffer, start = reader.unread
+        messages: list[Message] = []
+        if len(buffer) - start < LENGTH_BYTES + ENVELOPE_BYTES or type(buffer) is not bytes:
+            return messages, 0  # nothing is complete, or the frame is large
+        opened = self._sealer.open_run(buffer, start, MESSAGE_TYPE, self.max_content)
+        end, size = start, 0
+        for header, content, end_of_frame in opened:
             try:
                 if not header.isascii():
-                    header.decode()  # the decoder does not check the UTF-8 of unknown fields
-                return Message(message_type, _decode_chat_header(header), content)
+                    header.decode()  # as in `_decode_header`
+                messages.append(Message(MESSAGE_TYPE, _decode_chat_header(header), content))
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                pass  # the slow path below raises the right error
-        return Message(message_type, _decode_header(message_type, header), content)
+                break
+            end = end_of_frame
+            size += len(content)
+            if len(messages) >= most or size >= most_bytes:
+                break
+        reader.skip_to(end)
+        return messages, size
 
     def reader(self, max_frame: int | None = None) -> FrameReader:
         """Return a reader that cuts a stream into envelopes and checks this codec's limits.
@@ -179,8 +206,27 @@ class Codec:
         for buffer, start, end in reader.frames():
             yield self.decode_envelope(buffer, start, end)
 
+    def _parts(self, message: Message) -> tuple[int, bytes, bytes]:
+        """Return the type, the encoded header and the content of a message to send."""
+        if not isinstance(message, Message):
+            raise wrong_type("the message", message, 'a Message, such as Message.chat("hello")')
+        content = message.content
+        self.check_content(content)
+        try:
+            header = _encode_header(message.header)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise LocalProtocolError(f"the header cannot be sent: {error}") from error
+        return message.type, header, content
+
 
 def _decode_header(message_type: int, header: bytes) -> Header:
+    if message_type == MESSAGE_TYPE:
+        try:
+            if not header.isascii():
+                header.decode()  # the decoder does not check the UTF-8 of unknown fields
+            return _decode_chat_header(header)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass  # the rest raises the right error
     try:
         fields = _decode_object(header)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

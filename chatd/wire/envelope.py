@@ -21,6 +21,7 @@ lengths, CRC (corruption), MAC (forgery). `chatd.wire.codec` checks the JSON.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from hmac import compare_digest
 from struct import Struct
@@ -36,7 +37,7 @@ from chatd.errors import (
     SignatureError,
     VersionError,
 )
-from chatd.wire.frames import Buffer
+from chatd.wire.frames import LENGTH_BYTES, Buffer
 
 __all__ = [
     "ENVELOPE_BYTES",
@@ -64,6 +65,9 @@ ENVELOPE_BYTES = PRELUDE_BYTES + MAC_BYTES
 """Length of an envelope without its header and content, in bytes."""
 
 _unpack_prelude = PRELUDE.unpack_from
+_pack_kind = Struct(">8sHH").pack
+_unpack_frame_prelude = Struct(">I12sIIQI").unpack_from  # magic, version and type as one
+_FRAME_PREFIX_BYTES = LENGTH_BYTES + ENVELOPE_BYTES
 _pack_frame_prelude = Struct(">I8sHHIIQI").pack
 _SHA256_BLOCK_BYTES = 64
 
@@ -129,29 +133,81 @@ class EnvelopeSealer:
         Raises:
             LocalProtocolError: The header exceeds `MAX_HEADER`, or the type exceeds 16 bits.
         """
-        header_length, content_length = len(header), len(content)
-        if header_length > MAX_HEADER:
-            raise LocalProtocolError(f"header of {header_length} bytes exceeds {MAX_HEADER}")
-        try:
-            prelude = _pack_frame_prelude(
-                ENVELOPE_BYTES + header_length + content_length,
-                MAGIC,
-                VERSION,
-                message_type,
-                header_length,
-                crc32(header),
-                content_length,
-                crc32(content),
+        return next(self.seal_run(((message_type, header, content),)))
+
+    def seal_run(self, parts: Iterable[tuple[int, bytes, bytes]]) -> Iterator[bytes]:
+        """Yield a frame for each type, header and content; raises the same as `seal`."""
+        begin_inner, begin_outer = self._begin_inner, self._begin_outer
+        for message_type, header, content in parts:
+            header_length, content_length = len(header), len(content)
+            if header_length > MAX_HEADER:
+                raise LocalProtocolError(f"header of {header_length} bytes exceeds {MAX_HEADER}")
+            try:
+                prelude = _pack_frame_prelude(
+                    ENVELOPE_BYTES + header_length + content_length,
+                    MAGIC,
+                    VERSION,
+                    message_type,
+                    header_length,
+                    crc32(header),
+                    content_length,
+                    crc32(content),
+                )
+            except StructError as error:
+                text = f"type {message_type} cannot be sent: {error}"
+                raise LocalProtocolError(text) from error
+            inner = begin_inner()
+            inner.update(prelude[4:])
+            inner.update(header)
+            inner.update(content)
+            outer = begin_outer()
+            outer.update(inner.digest())
+            yield b"".join((prelude, outer.digest(), header, content))
+
+    def open_run(
+        self, buffer: bytes, start: int, message_type: int, max_content: int
+    ) -> Iterator[tuple[bytes, bytes, int]]:
+        """Yield the parts of the frames of one type that follow each other, as `open` checks them.
+
+        The run ends before the first frame that is incomplete, of another type or faulty; `open`
+        names its fault.
+
+        Args:
+            buffer: The received bytes.
+            start: Offset of the first frame's length prefix in `buffer`.
+            message_type: The type.
+            max_content: Longest content accepted, in bytes.
+
+        Yields:
+            The header's bytes, the content, and the offset of the frame's end.
+        """
+        begin_inner, begin_outer = self._begin_inner, self._begin_outer
+        wanted = _pack_kind(MAGIC, VERSION, message_type)
+        available = len(buffer)
+        view = memoryview(buffer)
+        while (header_start := start + _FRAME_PREFIX_BYTES) <= available:
+            length, kind, header_length, header_crc, content_length, content_crc = (
+                _unpack_frame_prelude(buffer, start)
             )
-        except StructError as error:
-            raise LocalProtocolError(f"type {message_type} cannot be sent: {error}") from error
-        inner = self._begin_inner()
-        inner.update(prelude[4:])
-        inner.update(header)
-        inner.update(content)
-        outer = self._begin_outer()
-        outer.update(inner.digest())
-        return b"".join((prelude, outer.digest(), header, content))
+            content_start = header_start + header_length
+            end = content_start + content_length
+            if kind != wanted or end > available or length != end - start - LENGTH_BYTES:
+                return
+            if header_length > MAX_HEADER or content_length > max_content:
+                return
+            header, content = buffer[header_start:content_start], buffer[content_start:end]
+            if crc32(header) != header_crc or crc32(content) != content_crc:
+                return
+            mac_start = header_start - MAC_BYTES
+            inner = begin_inner()
+            inner.update(view[start + LENGTH_BYTES : mac_start])
+            inner.update(view[header_start:end])
+            outer = begin_outer()
+            outer.update(inner.digest())
+            if not compare_digest(outer.digest(), view[mac_start:header_start]):
+                return
+            yield header, content, end
+            start = end
 
     def open(
         self, buffer: Buffer, start: int, end: int, max_content: int

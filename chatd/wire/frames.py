@@ -16,6 +16,7 @@ __all__ = ["LENGTH_BYTES", "Buffer", "FrameReader", "encode_frame"]
 
 LENGTH = Struct(">I")
 LENGTH_BYTES = LENGTH.size
+_unpack_length = LENGTH.unpack_from
 
 LARGE_FRAME = 64 * 1024
 """A frame of at least this many bytes is returned in the buffer that gathered it, uncopied."""
@@ -64,7 +65,7 @@ class FrameReader:
 
     @property
     def is_empty(self) -> bool:
-        """Whether `frames` returned all received bytes: no incomplete frame is held."""
+        """Whether all received bytes were read: no incomplete frame is held."""
         return not self._partial and self._offset == len(self._buffer)
 
     @property
@@ -75,16 +76,16 @@ class FrameReader:
 
     @property
     def held_bytes(self) -> int:
-        """Number of received bytes that `frames` has not returned yet."""
+        """Number of received bytes that were not read yet."""
         return len(self._partial) + len(self._buffer) - self._offset
 
     def discard(self) -> None:
-        """Drop the received bytes that `frames` has not returned yet."""
+        """Drop the received bytes that were not read yet."""
         self._partial = bytearray()
         self._buffer, self._offset = b"", 0
 
     def receive_data(self, data: bytes) -> None:
-        """Take bytes from the stream; `frames` returns the frames in them."""
+        """Take bytes from the stream; `next_frame` returns the frames in them."""
         if self._offset < len(self._buffer):
             self._keep_rest(0)
         if self._partial:
@@ -102,37 +103,50 @@ class FrameReader:
         self._offset = 0
 
     def frames(self) -> Iterator[tuple[Buffer, int, int]]:
-        """Yield the complete frames, each as a buffer and the frame's start and end offsets in it.
+        """Yield what `next_frame` returns, until no complete frame is left."""
+        while (frame := self.next_frame()) is not None:
+            yield frame
 
-        The caller may stop at any frame and call this again later: no frame is lost or repeated.
+    def next_frame(self) -> tuple[Buffer, int, int] | None:
+        """Return the next complete frame: a buffer, and the frame's start and end offsets in it.
+
+        Returns:
+            None if no complete frame is left; the start of an incomplete frame is kept.
 
         Raises:
             FrameTooLargeError: A length prefix announces more than `max_frame` bytes.
             WireError: `check_start` raised it.
         """
-        unpack_length = LENGTH.unpack_from
         buffer = self._buffer
         available = len(buffer)
-        while (start := self._offset + LENGTH_BYTES) <= available:
-            (length,) = unpack_length(buffer, start - LENGTH_BYTES)
-            end = start + length
-            if length > self.max_frame:
-                raise FrameTooLargeError(
-                    f"frame of {length} bytes exceeds the limit of {self.max_frame}"
-                )
-            if end > available:
-                self._await_frame(start, length)
-                return
-            self._offset = end
-            yield buffer, start, end
-            if buffer is not self._buffer:  # more bytes arrived while the caller had the frame
-                buffer = self._buffer
-                available = len(buffer)
-        if self._offset < available:
-            self._keep_rest(LENGTH_BYTES)
-        else:
-            self._buffer = b""  # an idle connection holds no memory for received bytes
-            self._offset = 0
+        start = self._offset + LENGTH_BYTES
+        if start > available:
+            if self._offset < available:
+                self._keep_rest(LENGTH_BYTES)
+            else:
+                self._buffer = b""  # an idle connection holds no memory for received bytes
+                self._offset = 0
+            return None
+        (length,) = _unpack_length(buffer, self._offset)
+        if length > self.max_frame:
+            raise FrameTooLargeError(
+                f"frame of {length} bytes exceeds the limit of {self.max_frame}"
+            )
+        end: int = start + length
+        if end > available:
+            self._await_frame(start, length)
+            return None
+        self._offset = end
+        return buffer, start, end
+
+    @property
+    def unread(self) -> tuple[Buffer, int]:
+        """The received bytes, and the offset of the next frame's length prefix in them."""
+        return self._buffer, self._offset
+
+    def skip_to(self, offset: int) -> None:
+        """Go on at another offset of `unread`: the caller has read the frames before it."""
+        self._offset = offset
 
     def _await_frame(self, start: int, length: int) -> None:
         """Keep the start of an incomplete frame, unless its check refuses it."""

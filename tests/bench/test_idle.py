@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from bench.idle import IdleCrowd
 from bench.probe import INTERVAL_S, AnsweringLine, Probe, summarize
-from chatd.connection.events import AdmissionAsked, PongReceived
+from chatd.connection.events import AdmissionAsked, PongReceived, Run
 from chatd.connection.server import ServerConnection
 from chatd.wire.channel import SecureChannel
 from chatd.wire.codec import Codec
@@ -44,7 +44,9 @@ class FarEnd:
         except BlockingIOError:
             return
         for event in self.session.events():
-            if isinstance(event, AdmissionAsked):
+            if isinstance(event, Run):
+                self.events += event.messages
+            elif isinstance(event, AdmissionAsked):
                 rooms = [{"room": room} for room in event.ack.rooms or ()]
                 self.session.admit(event.ack.name or "", rooms)
             else:

@@ -68,9 +68,9 @@ class Recorder:
         self.depart: Any = None
         self._broadcasts = {}
 
-    def broadcast(self, audience, message):
+    def broadcast(self, audience, messages):
         self.counts["broadcast"] += 1
-        self._broadcasts.setdefault(audience, _Broadcast()).messages.append(message)
+        self._broadcasts.setdefault(audience, _Broadcast()).messages.extend(messages)
 
     def begin(self, audience, member):
         self.counts["begin"] += 1

@@ -81,7 +81,7 @@ class BatchTests(JournalCase):
         sent = Message.chat(b"\xff\0", id="m1", room="LOBBY", content_type="image/png")
         header: Any = sent.header
         forged = msgspec.structs.replace(header, sender="bob", seq=99, time=1.0, ref="9")
-        self.hub.say(self.ann, Message(sent.type, forged, sent.content))
+        self.hub.say(self.ann, (Message(sent.type, forged, sent.content),))
         self.say_all(self.ann, "two")
         self.chat.finish()
         said, second = self.bob.take()
@@ -321,10 +321,10 @@ class FailureTests(JournalCase):
         error = ValueError("no")
         broadcast = self.delivery.broadcast
 
-        def broadcast_some(audience, message):
-            if message.text == "one":
+        def broadcast_some(audience, messages):
+            if messages[0].text == "one":
                 raise error
-            broadcast(audience, message)
+            broadcast(audience, messages)
 
         self.delivery.broadcast = broadcast_some
         self.say_all(self.ann, "one", "two")

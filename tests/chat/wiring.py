@@ -122,10 +122,7 @@ class Chat:
         """Say something, as a MESSAGE that has arrived."""
         self._last += 1
         message = Message.chat(content, id=id or f"message {self._last}", **place)
-        try:
-            self.hub.say(person, message)
-        except RequestError as error:
-            self.hub.refuse(person, RequestError(error.code, error.message, ref=message.id))
+        self.hub.say(person, (message,))
 
     def end_turn(self):
         self.hub.commits.begin()

@@ -15,7 +15,7 @@ from hypothesis.stateful import (
 )
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.connection.events import AdmissionAsked, Ended, Event, Faulted
+from chatd.connection.events import AdmissionAsked, Ended, Event, Faulted, Run
 from chatd.connection.states import State
 from chatd.wire.channel import PREAMBLE
 from chatd.wire.messages import Error, Message
@@ -109,7 +109,9 @@ class Side:
         for event in self.connection.events():
             assert self.fault is None, event
             assert self.end is None, event
-            if isinstance(event, Message):
+            if isinstance(event, Run):
+                self.told.extend(event.messages)
+            elif isinstance(event, Message):
                 answers_fault = isinstance(event.header, Error) and event.header.ref is None
                 if not answers_fault:
                     self.told.append(event)

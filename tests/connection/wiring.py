@@ -16,6 +16,7 @@ from chatd.connection.events import (
     Faulted,
     PingReceived,
     RequestFaulted,
+    Run,
     Welcomed,
 )
 from chatd.connection.server import ServerConnection
@@ -123,10 +124,15 @@ def make_client(
 
 
 def answered(connection: Connection) -> Iterator[Event]:
-    """Answer the pings and faulty requests that have arrived, and return the other events."""
+    """Answer the pings and faulty requests that have arrived, and return the other events.
+
+    The messages of runs are returned one by one.
+    """
     for event in connection.events():
         if isinstance(event, PingReceived | RequestFaulted):
             connection.answer(event)
+        elif isinstance(event, Run):
+            yield from event.messages
         else:
             yield event
 

@@ -62,6 +62,27 @@ WIRE = (
         "        if False:\n",
     ),
     Defence(
+        "A flipped bit in one of many messages that arrive together is found as well.",
+        "tests/wire/test_envelope_runs.py::FaultTests::test_damaged",
+        "chatd/wire/envelope.py",
+        "            if crc32(header) != header_crc or crc32(content) != content_crc:\n",
+        "            if False:\n",
+    ),
+    Defence(
+        "So is a forged message among others.",
+        "tests/wire/test_envelope_runs.py::FaultTests::test_forged",
+        "chatd/wire/envelope.py",
+        "            if not compare_digest(outer.digest(), view[mac_start:header_start]):\n",
+        "            if False:\n",
+    ),
+    Defence(
+        "So is a message beyond the limits among others.",
+        "tests/wire/test_envelope_runs.py::FaultTests::test_too_long",
+        "chatd/wire/envelope.py",
+        "            if header_length > MAX_HEADER or content_length > max_content:\n",
+        "            if False:\n",
+    ),
+    Defence(
         "Signatures are compared in constant time.",
         "tests/test_secrets.py::ConstantTimeTests::test_compare_digest",
         "chatd/wire/envelope.py",
@@ -72,8 +93,8 @@ WIRE = (
         "A frame over the limit is refused at its length prefix, and none of it is kept.",
         "tests/wire/test_frames.py::RefusalTests::test_refused_at_the_length_prefix",
         "chatd/wire/frames.py",
-        "            if length > self.max_frame:\n",
-        "            if False:\n",
+        "        if length > self.max_frame:\n",
+        "        if False:\n",
     ),
     Defence(
         "Bytes that are not a frame are refused at their start, whatever length they announce.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -149,9 +150,10 @@ class CountingCodec(Codec):
 
     count = 0
 
-    def encode(self, message: Message) -> bytes:
-        self.count += 1
-        return super().encode(message)
+    def encode_run(self, messages: Iterable[Message]) -> list[bytes]:
+        frames = super().encode_run(messages)
+        self.count += len(frames)
+        return frames
 
 
 def count_encodings(factory: ChatFactory) -> CountingCodec:

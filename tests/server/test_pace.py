@@ -36,10 +36,9 @@ class PaceTests(SynchronousTestCase):
 
     def test_messages(self):
         """A burst of messages is free; the next message waits for its token."""
-        for _ in range(BURST):
-            self.pace.count_message()
+        self.pace.count_messages(BURST)
         self.assertIsNone(self.pace.throttle())
-        self.pace.count_message()
+        self.pace.count_messages(1)
         self.assert_waits(self.pace.throttle(), 1 / RATE)
 
     def test_bytes(self):

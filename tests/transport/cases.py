@@ -11,13 +11,14 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactor
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.connection.events import AdmissionAsked, Event
+from chatd.connection.events import AdmissionAsked, Event, Run
 from chatd.connection.server import ServerConnection
 from chatd.errors import SessionEnded
 from chatd.transport.flush import Turn
 from chatd.transport.protocol import ChatProtocol
 from chatd.wire.channel import ClearChannel
 from chatd.wire.codec import Codec
+from chatd.wire.envelope import MAX_CONTENT
 from chatd.wire.messages import Message, SessionInit
 from tests.fakes.peers import (
     Peer,
@@ -59,6 +60,7 @@ class RecordingProtocol(ChatProtocol):
     Attributes:
         works: The results of `act_on` for the next messages; None if the list is empty.
         owes: Whether it owes answers.
+        longest_run: The most messages that `act_on` takes together.
     """
 
     def __init__(self, clock: Clock, max_pending: int | None = MAX_PENDING) -> None:
@@ -73,17 +75,21 @@ class RecordingProtocol(ChatProtocol):
         self.works: list[Deferred[None]] = []
         self.ends: list[SessionEnded] = []
         self.closed = 0
+        self.longest_run = 1
 
     def act_on(self, event: Event) -> Deferred[None] | None:
         if isinstance(event, AdmissionAsked):
             self.connection.admit(event.ack.name)
             self.handshake_done()
-        elif isinstance(event, Message):
-            self.texts.append(event.text)
+        elif isinstance(event, Run):
+            self.texts += [message.text for message in event.messages]
             return self.works.pop(0) if self.works else None
         else:
             self.events.append(event)
         return None
+
+    def run_limit(self) -> tuple[int, int]:
+        return self.longest_run, MAX_CONTENT
 
     def owes_answers(self) -> bool:
         return self.owes

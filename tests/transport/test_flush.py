@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.task import Clock
@@ -16,9 +17,10 @@ class AsItIs:
     def __init__(self) -> None:
         self.encoded: list[bytes] = []
 
-    def encode(self, message: bytes) -> bytes:
-        self.encoded.append(message)
-        return message
+    def encode_run(self, messages: Iterable[bytes]) -> list[bytes]:
+        run = list(messages)
+        self.encoded += run
+        return run
 
 
 AS_IT_IS = AsItIs()
@@ -86,14 +88,14 @@ class FanOutTests(SynchronousTestCase):
 
     def test_nothing_goes_out_within_the_turn(self) -> None:
         """A broadcast waits for the end of the turn."""
-        self.turn.broadcast(self.room, b"one")
+        self.turn.broadcast(self.room, [b"one"])
         self.assertEqual([member.delivered for member in self.members], [[], [], []])
         self.assertEqual([member.writes for member in self.members], [[], [], []])
 
     def test_one_write_for_each_member(self) -> None:
         """For any number of messages in a turn, each member writes once."""
         for number in range(100):
-            self.turn.broadcast(self.room, b"%d," % number)
+            self.turn.broadcast(self.room, [b"%d," % number])
         self.clock.advance(0)
         whole = b"".join(b"%d," % number for number in range(100))
         for member in self.members:
@@ -102,8 +104,8 @@ class FanOutTests(SynchronousTestCase):
 
     def test_joined_once_for_the_room(self) -> None:
         """All members get the same bytes object, not a copy each."""
-        self.turn.broadcast(self.room, b"one")
-        self.turn.broadcast(self.room, b"two")
+        self.turn.broadcast(self.room, [b"one"])
+        self.turn.broadcast(self.room, [b"two"])
         self.turn.deliver_all()
         handed = [member.delivered for member in self.members]
         self.assertEqual(handed, [[b"onetwo"]] * 3)
@@ -112,14 +114,14 @@ class FanOutTests(SynchronousTestCase):
     def test_single_frame_is_not_copied(self) -> None:
         """The only frame of a turn is passed on without a copy."""
         frame = b"the only one"
-        self.turn.broadcast(self.room, frame)
+        self.turn.broadcast(self.room, [frame])
         self.turn.deliver_all()
         self.assertIs(self.members[0].delivered[0], frame)
 
     def test_room_without_members(self) -> None:
         """A broadcast to an empty room is dropped, and does not wait for later members."""
         empty = FakeRoom()
-        self.turn.broadcast(empty, b"one")
+        self.turn.broadcast(empty, [b"one"])
         self.turn.deliver_all()
         empty.members[self.members[0].id] = self.members[0]
         self.clock.advance(0)
@@ -127,9 +129,9 @@ class FanOutTests(SynchronousTestCase):
 
     def test_each_turn_for_itself(self) -> None:
         """A message after the end of a turn is sent in the next turn."""
-        self.turn.broadcast(self.room, b"one")
+        self.turn.broadcast(self.room, [b"one"])
         self.clock.advance(0)
-        self.turn.broadcast(self.room, b"two")
+        self.turn.broadcast(self.room, [b"two"])
         self.clock.advance(0)
         self.assertEqual(self.members[0].writes, [b"one", b"two"])
 
@@ -145,9 +147,9 @@ class OrderTests(SynchronousTestCase):
     def test_rooms_one_after_the_other(self) -> None:
         """A member of two rooms gets the messages of both in the order of the broadcasts."""
         first, second = FakeRoom(self.member), FakeRoom(self.member)
-        self.turn.broadcast(first, b"1")
-        self.turn.broadcast(first, b"2")
-        self.turn.broadcast(second, b"3")
+        self.turn.broadcast(first, [b"1"])
+        self.turn.broadcast(first, [b"2"])
+        self.turn.broadcast(second, [b"3"])
         self.clock.advance(0)
         self.assertEqual(self.member.writes, [b"123"])
 
@@ -155,17 +157,17 @@ class OrderTests(SynchronousTestCase):
         """Two rooms with alternating messages each keep their order, in one piece."""
         first, second = FakeRoom(self.member), FakeRoom(self.member)
         for number in range(6):
-            self.turn.broadcast(second if number % 2 else first, b"%d" % number)
+            self.turn.broadcast(second if number % 2 else first, [b"%d" % number])
         self.clock.advance(0)
         self.assertEqual(self.member.writes, [b"024135"])
 
     def test_single_frame_after_a_broadcast(self) -> None:
         """A frame for one member follows the messages delivered before it."""
         room = FakeRoom(self.member)
-        self.turn.broadcast(room, b"1")
+        self.turn.broadcast(room, [b"1"])
         self.turn.deliver_all()
         self.member.deliver(b"2")
-        self.turn.broadcast(room, b"3")
+        self.turn.broadcast(room, [b"3"])
         self.clock.advance(0)
         self.assertEqual(self.member.writes, [b"123"])
 
@@ -181,20 +183,20 @@ class MembersTests(SynchronousTestCase):
 
     def test_who_joins_after_it_was_said(self) -> None:
         """A client that joins after a delivery does not get earlier messages."""
-        self.turn.broadcast(self.room, b"before,")
+        self.turn.broadcast(self.room, [b"before,"])
         self.turn.deliver_all()
         self.room.members[self.new.id] = self.new
-        self.turn.broadcast(self.room, b"after")
+        self.turn.broadcast(self.room, [b"after"])
         self.clock.advance(0)
         self.assertEqual(self.old.writes, [b"before,after"])
         self.assertEqual(self.new.writes, [b"after"])
 
     def test_who_leaves_after_it_was_said(self) -> None:
         """A member that leaves after a delivery gets the earlier messages, and no others."""
-        self.turn.broadcast(self.room, b"before,")
+        self.turn.broadcast(self.room, [b"before,"])
         self.turn.deliver_all()
         self.room.members.clear()
-        self.turn.broadcast(self.room, b"after")
+        self.turn.broadcast(self.room, [b"after"])
         self.clock.advance(0)
         self.assertEqual(self.old.writes, [b"before,"])
 
@@ -208,7 +210,7 @@ class MembersTests(SynchronousTestCase):
             del room.members[self.old.id]
 
         self.old.deliver = deliver_and_leave
-        self.turn.broadcast(room, b"one")
+        self.turn.broadcast(room, [b"one"])
         self.clock.advance(0)
         self.assertEqual((self.old.writes, self.new.writes), ([b"one"], [b"one"]))
 
@@ -225,7 +227,7 @@ class JoiningTests(SynchronousTestCase):
 
     def say(self, *frames: bytes) -> None:
         for frame in frames:
-            self.turn.broadcast(self.room, frame)
+            self.turn.broadcast(self.room, [frame])
 
     def test_gets_what_is_said_later(self) -> None:
         """The new member gets no messages from before it joined, and all later messages."""
@@ -277,10 +279,10 @@ class JoiningTests(SynchronousTestCase):
     def test_other_room(self) -> None:
         """A member that joins a room gets all messages of another room that it was in before."""
         other = FakeRoom(self.new)
-        self.turn.broadcast(other, b"a")
+        self.turn.broadcast(other, [b"a"])
         self.say(b"1")
         self.room.join(self.turn, self.new)
-        self.turn.broadcast(other, b"b")
+        self.turn.broadcast(other, [b"b"])
         self.say(b"2")
         self.clock.advance(0)
         self.assertEqual(b"".join(self.new.deliveries), b"ab2")
@@ -319,29 +321,29 @@ class HandOverTests(SynchronousTestCase):
 
     def test_at_once(self) -> None:
         """The receiver gets those messages at once, and later messages in one write at the end."""
-        self.turn.broadcast(self.room, b"1")
-        self.turn.broadcast(self.room, b"2")
+        self.turn.broadcast(self.room, [b"1"])
+        self.turn.broadcast(self.room, [b"2"])
         self.turn.deliver_early(self.one)
         self.assertEqual(self.one.deliveries, [b"12"])
         self.one.deliver(b"for you,")
-        self.turn.broadcast(self.room, b"3")
+        self.turn.broadcast(self.room, [b"3"])
         self.clock.advance(0)
         self.assertEqual(self.one.deliveries, [b"12", b"for you,", b"3"])
         self.assertEqual(self.one.writes, [b"12for you,3"])
 
     def test_others_wait(self) -> None:
         """The other members get them at the end of the turn, in one piece."""
-        self.turn.broadcast(self.room, b"1")
+        self.turn.broadcast(self.room, [b"1"])
         self.turn.deliver_early(self.one)
         self.assertEqual(self.other.deliveries, [])
-        self.turn.broadcast(self.room, b"2")
+        self.turn.broadcast(self.room, [b"2"])
         self.turn.deliver_early(self.one)
         self.clock.advance(0)
         self.assertEqual(self.other.deliveries, [b"12"])
 
     def test_again(self) -> None:
         """Messages that were delivered early are not delivered again."""
-        self.turn.broadcast(self.room, b"1")
+        self.turn.broadcast(self.room, [b"1"])
         self.turn.deliver_early(self.one)
         self.turn.deliver_early(self.one)
         self.clock.advance(0)
@@ -351,7 +353,7 @@ class HandOverTests(SynchronousTestCase):
         """The receiver gets the messages of all its rooms, and of no other room."""
         also, not_in = FakeRoom(self.one), FakeRoom(self.other)
         for room, frame in ((self.room, b"1"), (also, b"2"), (not_in, b"3"), (self.room, b"4")):
-            self.turn.broadcast(room, frame)
+            self.turn.broadcast(room, [frame])
         self.turn.deliver_early(self.one)
         self.assertEqual(self.one.deliveries, [b"14", b"2"])
 
@@ -373,31 +375,31 @@ class EncodingTests(SynchronousTestCase):
 
     def test_once_for_each(self) -> None:
         """Each encoder encodes once, for any number and any order of members."""
-        self.turn.broadcast(self.room, b"1")
-        self.turn.broadcast(self.room, b"2")
+        self.turn.broadcast(self.room, [b"1"])
+        self.turn.broadcast(self.room, [b"2"])
         self.assertEqual([each.encoded for each in self.encoders], [[], []])
         self.turn.deliver_early(self.members[0])
-        self.turn.broadcast(self.room, b"3")
+        self.turn.broadcast(self.room, [b"3"])
         self.clock.advance(0)
         self.assertEqual([each.encoded for each in self.encoders], [[b"1", b"2", b"3"]] * 2)
         self.assertEqual([b"".join(each.deliveries) for each in self.members], [b"123"] * 6)
 
     def test_nobody(self) -> None:
         """A message without receivers is not encoded."""
-        self.turn.broadcast(FakeRoom(), b"1")
+        self.turn.broadcast(FakeRoom(), [b"1"])
         self.clock.advance(0)
         self.assertEqual([each.encoded for each in self.encoders], [[], []])
 
     def test_failure(self) -> None:
         """A message that cannot be encoded is logged, and the other rooms get their messages."""
 
-        def fail(message: bytes) -> bytes:
+        def fail(messages: Iterable[bytes]) -> list[bytes]:
             raise KeyError("no")
 
         other = FakeMember(self.turn)
-        self.encoders[0].encode = fail
-        self.turn.broadcast(self.room, b"1")
-        self.turn.broadcast(FakeRoom(other), b"2")
+        self.encoders[0].encode_run = fail
+        self.turn.broadcast(self.room, [b"1"])
+        self.turn.broadcast(FakeRoom(other), [b"2"])
         self.clock.advance(0)
         self.assertEqual(other.writes, [b"2"])
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
@@ -418,15 +420,15 @@ class BeforeFlushTests(SynchronousTestCase):
 
     def test_goes_out_with_the_turn(self) -> None:
         """Messages from `before_flush` go out with the turn, after the earlier messages."""
-        self.act = lambda: self.turn.broadcast(self.room, b"last")
-        self.turn.broadcast(self.room, b"first,")
+        self.act = lambda: self.turn.broadcast(self.room, [b"last"])
+        self.turn.broadcast(self.room, [b"first,"])
         self.clock.advance(0)
         self.assertEqual(self.member.deliveries, [b"first,last"])
         self.assertEqual((self.member.flushes, self.clock.getDelayedCalls()), (1, []))
 
     def test_scheduled(self) -> None:
         """A turn without messages has an end too, if it is scheduled."""
-        self.act = lambda: self.turn.broadcast(self.room, b"all")
+        self.act = lambda: self.turn.broadcast(self.room, [b"all"])
         self.turn.schedule()
         self.turn.schedule()
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
@@ -440,7 +442,7 @@ class BeforeFlushTests(SynchronousTestCase):
             raise KeyError("no")
 
         self.act = fail
-        self.turn.broadcast(self.room, b"one")
+        self.turn.broadcast(self.room, [b"one"])
         self.clock.advance(0)
         self.assertEqual(self.member.writes, [b"one"])
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
@@ -459,7 +461,7 @@ class FlushTests(SynchronousTestCase):
         room = FakeRoom(self.member)
         for _ in range(10):
             self.turn.add(self.member)
-            self.turn.broadcast(room, b"x")
+            self.turn.broadcast(room, [b"x"])
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         self.clock.advance(0)
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -473,7 +475,7 @@ class FlushTests(SynchronousTestCase):
 
     def test_flush_now(self) -> None:
         """A flush sends everything at once, and the end of the turn has nothing to do."""
-        self.turn.broadcast(FakeRoom(self.member), b"now")
+        self.turn.broadcast(FakeRoom(self.member), [b"now"])
         self.turn.flush()
         self.assertEqual(self.member.writes, [b"now"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -481,7 +483,7 @@ class FlushTests(SynchronousTestCase):
     def test_flush_of_nothing(self) -> None:
         """A flush without messages does nothing, and the next turn works."""
         self.turn.flush()
-        self.turn.broadcast(FakeRoom(self.member), b"later")
+        self.turn.broadcast(FakeRoom(self.member), [b"later"])
         self.clock.advance(0)
         self.assertEqual(self.member.writes, [b"later"])
 
