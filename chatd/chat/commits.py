@@ -7,8 +7,10 @@ together are delivered together, and everything else waits meanwhile.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import accumulate
 from typing import Generic
 
 import msgspec
@@ -104,8 +106,16 @@ class GroupCommit(Generic[M]):
         try:
             while self._waiting:
                 batch = self._under_way = self._take_batch()
-                entries = [entry for pending in batch for entry in pending.entries]
-                outcomes = await self._append(entries)
+                entries = batch[0].entries
+                if len(batch) > 1:
+                    entries = [entry for pending in batch for entry in pending.entries]
+                try:
+                    outcomes = await self._store.append(entries)
+                    if len(outcomes) != len(entries):
+                        raise StoreError(f"{len(outcomes)} outcomes for {len(entries)} entries")
+                except Exception as error:  # from any store: authors must get their answers
+                    self._failed(error)
+                    outcomes = list(map(_not_stored, entries))
                 self._done += len(entries)
                 self._stored(batch, outcomes)
                 while self._then and self._then[0][0] <= self._done:
@@ -115,24 +125,14 @@ class GroupCommit(Generic[M]):
 
     def _take_batch(self) -> list[Pending[M]]:
         """Take the next runs, with at most `MAX_BATCH` messages; one run is never more."""
-        messages = 0
-        for count, pending in enumerate(self._waiting):
-            messages += len(pending.entries)
-            if messages > MAX_BATCH and count:
-                break
-        else:
-            count = len(self._waiting)
-        batch, self._waiting = self._waiting[:count], self._waiting[count:]
-        return batch
+        waiting, count = self._waiting, len(self._waiting)
+        if self._said - self._done > MAX_BATCH:
+            messages = list(accumulate(len(pending.entries) for pending in waiting))
+            count = max(1, bisect_right(messages, MAX_BATCH))
+        self._waiting = waiting[count:]
+        return waiting[:count]
 
-    async def _append(self, entries: Sequence[Entry]) -> Sequence[Outcome]:
-        try:
-            outcomes = await self._store.append(entries)
-            if len(outcomes) != len(entries):
-                raise StoreError(f"{len(outcomes)} outcomes for {len(entries)} entries")
-        except Exception as error:  # from any store: authors must get their answers
-            self._failed(error)
-            text = "the server cannot store the message now; try again later"
-            ids = [entry.header.id for entry in entries]
-            return [RequestError(ErrorCode.NOT_STORED, text, ref=id_) for id_ in ids]
-        return outcomes
+
+def _not_stored(entry: Entry) -> RequestError:
+    text = "the server cannot store the message now; try again later"
+    return RequestError(ErrorCode.NOT_STORED, text, ref=entry.header.id)

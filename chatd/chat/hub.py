@@ -9,8 +9,7 @@ bytes and sockets.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
-from typing import Generic, NamedTuple
+from typing import Generic
 
 from msgspec.structs import replace
 
@@ -67,7 +66,7 @@ class Hub(Generic[M]):
         The member gets an ERROR for a message that cannot be taken: `not-in-room`; `bad-name`;
         `bad-request` for a message that is both to a room and to a name.
         """
-        for run in _by_destination(messages):
+        for run in _by_destination(messages) if len(messages) > 1 else (messages,):
             try:
                 destination = self._destination(member, run[0])
             except RequestError as error:
@@ -95,19 +94,23 @@ class Hub(Generic[M]):
             message: The message.
             done: Called with the outcome of storing the message.
         """
-        self._take(_Destination(room.stream, room), (message,), speaker, None, done)
+        self._take((room, room.stream, None), (message,), speaker, None, done)
 
     def refuse(self, member: M, error: RequestError) -> None:
         """Send a member an ERROR, after the answers to all its earlier messages."""
         member.answers.then(lambda: self._delivery.refuse(member, error))
 
-    def _destination(self, member: M, message: Message) -> _Destination[M]:
-        """Return where a member's message goes; see `say` for the errors."""
+    def _destination(self, member: M, message: Message) -> tuple[Room[M] | None, str, str | None]:
+        """Return where a member's message goes: to a room or a name, and the key of the stream.
+
+        Raises:
+            RequestError: See `say`.
+        """
         header = message.header
         assert isinstance(header, ChatHeader)
         if header.to is None:
             room = self.roster.room_of(member, header.room)
-            return _Destination(room.stream, room)
+            return room, room.stream, None
         if header.room is not None:
             raise RequestError(ErrorCode.BAD_REQUEST, "a message is to a room or to a name")
         to = check_name(header.to)
@@ -115,18 +118,18 @@ class Hub(Generic[M]):
         there = self.roster.here.get(key)
         if there:
             to = next(iter(there.values())).name
-        return _Destination(direct_stream(member.key, key), None, to)
+        return None, direct_stream(member.key, key), to
 
     def _take(
         self,
-        destination: _Destination[M],
+        destination: tuple[Room[M] | None, str, str | None],
         messages: Sequence[Message],
         speaker: Member,
         author: M | None,
         done: Callable[[Outcome], None] | None = None,
     ) -> None:
         """Add messages to those to store; what clients must not set is set anew."""
-        stream, room, to = destination
+        room, stream, to = destination
         room_name = None if room is None else room.name
         key, sender, now = speaker.key, speaker.name, self.unix_time()
         entries: list[Entry] = []
@@ -157,12 +160,12 @@ class Hub(Generic[M]):
         done: list[M] = []
         start = 0
         for pending in batch:
-            start, first = start + len(pending.entries), start
-            self._deliver(pending, outcomes[first:start])
-            author = pending.author
+            author, count = pending.author, len(pending.entries)
+            self._deliver(pending, outcomes[start : start + count])
+            start += count
             if author is not None:
                 try:
-                    author.answers.answered(len(pending.entries))
+                    author.answers.answered(count)
                 except Exception as error:  # the later messages must get their answers all the same
                     self._failed(error)
                 if not author.answers.owed:
@@ -174,47 +177,63 @@ class Hub(Generic[M]):
 
     def _deliver(self, pending: Pending[M], outcomes: Sequence[Outcome]) -> None:
         """Publish the new messages of a run, and tell the author the other outcomes, in order."""
-        for is_new, group in groupby(outcomes, _is_new):
-            same = list(group)
-            try:
-                if is_new:
-                    self._publish(
-                        pending, [each.message for each in same if isinstance(each, Stored)]
-                    )
-                else:
-                    self._answer(pending, same)
-            except Exception as error:  # the later messages must get their answers all the same
-                self._failed(error)
-                same = list(map(_failure_of, same))
-                self._answer(pending, same)
-            if pending.done is not None:
-                pending.done(same[-1])
+        new: list[Message] = []
+        for outcome in outcomes:
+            if isinstance(outcome, Stored) and outcome.is_new:
+                new.append(outcome.message)
+                continue
+            if new:
+                self._publish(pending, new)
+                new = []
+            self._answer(pending, outcome)
+        if new:
+            self._publish(pending, new)
 
     def _publish(self, pending: Pending[M], messages: Sequence[Message]) -> None:
         """Send messages to their room, or to their two names; the author's copy is its receipt."""
-        author, room = pending.author, pending.room
-        if room is not None:
-            self.roster.publish(room, messages)
-            room.delivered(messages[-1])
-            if author is not None and author.id not in room.members and self.roster.is_here(author):
-                self._delivery.tell(author, messages)  # it was removed meanwhile
-        elif author is not None:
-            here = self.roster.here
+        try:
+            if pending.room is not None:
+                self._publish_to_room(pending.room, pending.author, messages)
+            elif pending.author is not None:
+                for message in messages:
+                    self._publish_direct(pending.author, message)
+        except Exception as error:  # the later messages must get their answers all the same
+            self._failed(error)
             for message in messages:
-                both = {**here.get(author.key, {}), **here.get(fold(message.to or ""), {})}
-                self._delivery.tell_all(both.values(), message)
-                self._tell_if_unread(author, message)
+                failure = RequestError(
+                    ErrorCode.INTERNAL_ERROR, "the server failed", ref=message.id
+                )
+                self._answer(pending, failure)
+        else:
+            if pending.done is not None:
+                pending.done(Stored(messages[-1], True))
 
-    def _answer(self, pending: Pending[M], outcomes: Sequence[Outcome]) -> None:
-        """Send the author the outcomes of messages that are not published."""
-        author = pending.author
-        if author is None:
-            return
-        for outcome in outcomes:
-            if isinstance(outcome, RequestError):
-                self._delivery.refuse(author, outcome)
-            else:
-                self._delivery.tell(author, (outcome.message,))
+    def _publish_to_room(
+        self, room: Room[M], author: M | None, messages: Sequence[Message]
+    ) -> None:
+        self.roster.publish(room, messages)
+        room.delivered(messages[-1])
+        if author is not None and author.id not in room.members and self.roster.is_here(author):
+            self._delivery.tell(author, messages)  # it was removed meanwhile
+
+    def _publish_direct(self, author: M, message: Message) -> None:
+        here = self.roster.here
+        both = {**here.get(author.key, {}), **here.get(fold(message.to or ""), {})}
+        self._delivery.tell_all(both.values(), message)
+        self._tell_if_unread(author, message)
+
+    def _answer(self, pending: Pending[M], outcome: Outcome) -> None:
+        """Tell the author the outcome of a message that is not published."""
+        if pending.author is not None:
+            try:
+                if isinstance(outcome, RequestError):
+                    self._delivery.refuse(pending.author, outcome)
+                else:
+                    self._delivery.tell(pending.author, (outcome.message,))
+            except Exception as error:  # the later messages must get their answers all the same
+                self._failed(error)
+        if pending.done is not None:
+            pending.done(outcome)
 
     def _tell_if_unread(self, author: M, message: Message) -> None:
         """Tell the author of a direct message that the receiver is not connected, or away."""
@@ -229,20 +248,6 @@ class Hub(Generic[M]):
             self._delivery.tell(author, (presence.away(message.to, away.text, message.id),))
 
 
-class _Destination(NamedTuple, Generic[M]):
-    """Where messages go.
-
-    Attributes:
-        stream: The key of the stream that keeps them.
-        room: The room; None for direct messages.
-        to: The name of the receiver of direct messages.
-    """
-
-    stream: str
-    room: Room[M] | None
-    to: str | None = None
-
-
 def _by_destination(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
     """Yield the parts of a run that have the same room or receiver."""
     start, of_part = 0, messages[0].header
@@ -252,12 +257,3 @@ def _by_destination(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
             yield messages[start:index]
             start, of_part = index, header
     yield messages[start:] if start else messages
-
-
-def _is_new(outcome: Outcome) -> bool:
-    return isinstance(outcome, Stored) and outcome.is_new
-
-
-def _failure_of(outcome: Outcome) -> RequestError:
-    ref = outcome.ref if isinstance(outcome, RequestError) else outcome.message.id
-    return RequestError(ErrorCode.INTERNAL_ERROR, "the server failed", ref=ref)

@@ -10,7 +10,7 @@ from chatd.chat.away import Away
 from chatd.chat.names import fold
 from chatd.storage.streamkeys import room_stream
 from chatd.storage.values import Head
-from chatd.wire.messages import Message
+from chatd.wire.messages import ChatHeader, Message
 
 __all__ = ["LOBBY", "MAX_ROOMS", "PRESENCE_LIMIT", "M", "Member", "Room"]
 
@@ -151,8 +151,10 @@ class Room(Generic[M]):
 
     def delivered(self, message: Message) -> None:
         """Take note that a message was delivered to the room."""
-        self.seq = message.seq or self.seq
-        self.last_id = message.id
+        header = message.header
+        assert isinstance(header, ChatHeader)
+        self.seq = header.seq or self.seq
+        self.last_id = header.id
         if self.ahead:
             self.ahead = {id: seq for id, seq in self.ahead.items() if seq > self.seq}
 

@@ -141,16 +141,11 @@ class Connection(Outgoing):
         """
         try:
             while self.is_readable:
-                yield from self._frame_events(run_limit)
-                if not self.is_readable:
+                event = self._next_event(run_limit)
+                if event is not None:
+                    yield event
+                elif not self._read_on():
                     return
-                plaintext = self._channel.next_plaintext()
-                self._open_if_ready()
-                if not plaintext:
-                    self._is_read_out = True
-                    return
-                self._reader.receive_data(plaintext)
-                self._liveness.note_gathered(self._reader.gathered_bytes)
         except RemoteProtocolError as error:
             self._open_if_ready()  # the fault may follow a good handshake
             self._fault = error
@@ -279,22 +274,33 @@ class Connection(Outgoing):
             self.state = advance(self.state, Trigger.CHANNEL_OPENED)
             self._channel_opened()
 
-    def _frame_events(self, run_limit: Callable[[], tuple[int, int]]) -> Iterator[Event]:
-        """Yield the events of the complete frames that the reader holds."""
+    def _next_event(self, run_limit: Callable[[], tuple[int, int]]) -> Event | None:
+        """Return the event of the next complete frame; None if the reader has no more."""
         reader = self._reader
-        while self.state is _ESTABLISHED or self.is_readable:
-            if self.state is _ESTABLISHED:
-                messages, size = self.codec.decode_run(reader, *run_limit())
-                if messages:
-                    self._liveness.was_heard = True
-                    yield Run(messages, size)
-                    continue
-            frame = reader.next_frame()
-            if frame is None:
-                return
+        if reader.is_empty:
+            return None
+        if self.state is _ESTABLISHED:
+            messages, size = self.codec.decode_run(reader, *run_limit())
+            if messages:
+                self._liveness.was_heard = True
+                return Run(messages, size)
+        while (frame := reader.next_frame()) is not None:
             event = self._read_frame(*frame)
-            if event is not None:
-                yield event
+            if event is not None or not self.is_readable:
+                return event
+        return None
+
+    def _read_on(self) -> bool:
+        """Give the reader the next bytes of the channel; return whether there were any."""
+        plaintext = self._channel.next_plaintext()
+        if self.state is State.CONNECTING:
+            self._open_if_ready()
+        if not plaintext:
+            self._is_read_out = True
+            return False
+        self._reader.receive_data(plaintext)
+        self._liveness.note_gathered(self._reader.gathered_bytes)
+        return True
 
     def _read_frame(self, buffer: Buffer, start: int, end: int) -> Event | None:
         try:

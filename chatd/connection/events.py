@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from chatd.errors import RemoteProtocolError, RequestError, SessionEnded
 from chatd.wire.messages import Message, SessionAck
 
@@ -26,8 +28,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, gc=False):
     """One or more MESSAGE frames of an established session, with no other frame between them.
 
     Attributes:

@@ -34,6 +34,8 @@ __all__ = ["DEAF", "OVER", "SILENT", "TAKING", "TRANSITIONS", "State", "Trigger"
 class State(Enum):
     """The state of a session."""
 
+    __hash__ = object.__hash__  # that of `Enum` is slow; states are looked up for each frame
+
     CONNECTING = "connecting"
     GREETING = "greeting"
     ADMISSION = "admission"

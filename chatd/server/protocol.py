@@ -24,6 +24,7 @@ from chatd.server.session import Session
 from chatd.server.sessionlog import logged_code
 from chatd.server.sessionprotocol import SessionProtocol
 from chatd.transport.hooks import call_hook
+from chatd.transport.life import Life
 from chatd.transport.protocol import HOLD_PENDING
 from chatd.wire.messages import Message, MessageType
 
@@ -54,10 +55,12 @@ class ServerProtocol(SessionProtocol):
         Answers and broadcasts wait for the end of the turn.
         """
         self._pace.count_data(len(data))
+        self._turn.begin_read()
         super().dataReceived(data)
-        self._note_held()
-        if self._engine.hub.commits.ready >= MAX_SAID_IN_TURN:
-            self._turn.flush()
+        if self._work is not None:
+            self._note_held()
+        is_full = self._engine.hub.commits.ready >= MAX_SAID_IN_TURN
+        self._turn.end_read(self, is_full=is_full)
 
     def run_limit(self) -> tuple[int, int]:
         """Return how much of a run may still wait for its answers; a hook gets single messages."""
@@ -117,6 +120,11 @@ class ServerProtocol(SessionProtocol):
         self._in_work.answered()
 
     # Within
+
+    def _flush_later(self) -> None:
+        connection = self.connection
+        if connection.bytes_to_send or self._life is not Life.OPEN or not connection.is_established:
+            self._turn.add(self)
 
     def _note_held(self) -> None:
         """Report how many bytes have arrived and were not acted on, if the number changed."""

@@ -37,8 +37,13 @@ class TokenBucket:
             The seconds until no tokens are owed, at most `burst_s`: a larger debt is dropped. 0.0
             if no tokens are owed.
         """
-        full_at = min(max(self._full_at, now), now + self._burst_s) + tokens * self._token_s
-        full_at = min(full_at, now + 2 * self._burst_s)
-        self._full_at = full_at
-        owed_s = full_at - now - self._burst_s
-        return owed_s if owed_s > 0 else 0.0
+        full_at, burst_end = self._full_at, now + self._burst_s
+        if full_at < now:
+            full_at = now
+        elif full_at > burst_end:
+            full_at = burst_end
+        self._full_at = full_at = full_at + tokens * self._token_s
+        if full_at <= burst_end:
+            return 0.0
+        self._full_at = min(full_at, burst_end + self._burst_s)
+        return self._full_at - burst_end

@@ -98,7 +98,8 @@ class MemoryStore:
             outcomes.append(stream.append(entry))
         for stream in touched.values():  # not before: an entry may repeat an earlier entry
             stream.trim(self._retention)
-        self._trim()
+        if self._total.bytes > self._max_bytes:
+            self._trim()
         return outcomes
 
     async def read(
@@ -161,8 +162,6 @@ class MemoryStore:
 
     def _trim(self) -> None:
         """Drop messages beyond `max_bytes`, and a few more, so that the search is rare."""
-        if self._total.bytes <= self._max_bytes:
-            return
         most = self._max_bytes - self._max_bytes // _TRIM_SHARE
         largest_first = [(-stream.weight, key) for key, stream in self._streams.items()]
         heapify(largest_first)

@@ -133,7 +133,8 @@ class MemoryStream:
 
     def trim(self, retention: Retention) -> None:
         """Drop the oldest messages beyond the retention."""
-        self.drop(len(self.kept) - retention.max_messages)
+        if len(self.kept) > retention.max_messages:
+            self.drop(len(self.kept) - retention.max_messages)
         while self.bytes > retention.max_bytes and len(self.kept) > 1:
             self.drop(1)
 
@@ -148,7 +149,7 @@ class MemoryStream:
             if content_type is not DEFAULT_CONTENT_TYPE:
                 weight += _CHARACTER_BYTES * len(content_type or "")
         self.bytes -= size
-        weight += size + MESSAGE_BYTES * max(count, 0)
+        weight += size + MESSAGE_BYTES * count
         self.weight -= weight
         self._total.bytes -= weight
 
@@ -171,5 +172,4 @@ def _fitting(messages: Iterable[Message], limit: int, max_bytes: int) -> list[Me
 
 
 def _time_of(message: Message) -> float:
-    assert message.time is not None
-    return message.time
+    return message.header.time  # type: ignore[union-attr,return-value]  # a stored MESSAGE has it

@@ -100,6 +100,9 @@ class Turn:
         self._call: IDelayedCall | None = None
         self._broadcasts: dict[Audience[Receiver], _Broadcast] = {}
         self._flushables: dict[Flushable, None] = {}
+        self._reader = 0  # the id of the protocol that read last
+        self._waits = False  # whether the end of the turn comes by itself, without a call
+        self._is_due = False
 
     def broadcast(self, audience: Audience[Receiver], messages: Sequence[Message]) -> None:
         """Send messages to all members that `audience` has at the end of the turn."""
@@ -117,8 +120,34 @@ class Turn:
 
     def schedule(self) -> None:
         """Schedule the end of the turn, unless it is scheduled already."""
-        if self._call is None:
+        if self._waits:
+            self._is_due = True
+        elif self._call is None:
             self._call = self._clock.callLater(0, self.flush)
+
+    def begin_read(self) -> None:
+        """Note that received bytes are being acted on; `end_read` follows."""
+        self._waits = True
+
+    def end_read(self, reader: object, *, is_full: bool) -> None:
+        """Flush now if nobody else is likely to be read in this turn, or else at its end.
+
+        It is unlikely if the same protocol read last time, too. A call of the reactor at the end of
+        the turn would take longer than all other work on one message.
+
+        Args:
+            reader: The protocol that has read.
+            is_full: Whether the turn must not grow.
+        """
+        is_alone, self._reader = self._reader == id(reader), id(reader)
+        self._waits = False
+        if not self._is_due:
+            return
+        self._is_due = False
+        if is_full or (is_alone and self._call is None):
+            self.flush()
+        else:
+            self.schedule()
 
     def begin(self, audience: Audience[Receiver], receiver: Receiver) -> None:
         """Treat this turn's earlier broadcasts as already delivered to a new member."""
@@ -154,12 +183,13 @@ class Turn:
 
     def flush(self) -> None:
         """Send everything now; without this call, the end of the turn does."""
+        self._waits = True
         try:
             self._before_flush()
         except Exception:
             self.log.failure("the messages of a turn could not be stored")
-        # Forget the call only after this: delivering would schedule another call.
         self.deliver_all()
+        self._waits = self._is_due = False
         call, self._call = self._call, None
         if call is not None and call.active():
             call.cancel()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from asyncio import isfuture
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context, copy_context
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -80,7 +81,8 @@ def start(awaitable: Awaitable[None]) -> Deferred[None] | None:
     Raises:
         Exception: The awaitable raised it before it waited.
     """
-    coroutine, context = wait(awaitable), copy_context()
+    coroutine = awaitable if isinstance(awaitable, CoroutineType) else wait(awaitable)
+    context = copy_context()
     try:
         awaited = context.run(coroutine.send, None)
     except StopIteration:

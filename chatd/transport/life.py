@@ -25,6 +25,8 @@ __all__ = ["OVER", "TRANSITIONS", "Life", "Trigger", "advance"]
 class Life(Enum):
     """The state of a transport."""
 
+    __hash__ = object.__hash__  # that of `Enum` is slow; states are looked up for each write
+
     NEW = "new"
     OPEN = "open"
     PEER_FINISHED = "finished by the peer"

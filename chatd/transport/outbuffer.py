@@ -62,13 +62,19 @@ class OutBuffer:
         """Return the number of bytes held back."""
         return len(self._rest) + len(self._last)
 
-    def write(self, data: bytes) -> None:
-        """Write up to a slice of the bytes, and hold the rest; call it only while `is_open`."""
+    def write(self, data: bytes) -> bool:
+        """Write up to a slice of the bytes, and hold the rest; call it only while `is_open`.
+
+        Returns:
+            Whether bytes are held back.
+        """
         if len(data) > SLICE:
             self._rest = memoryview(data)
             self.proceed()
-        elif data:
+            return True
+        if data:
             self._stream.write(self._seal(data, _SCRATCH))
+        return False
 
     def pause(self) -> None:
         """Write nothing until `resume`."""

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from chatd.connection.connection import Connection
 from chatd.connection.events import Event
 from chatd.connection.keepalive import SILENT_INTERVALS
+from chatd.connection.states import TAKING
 from chatd.errors import ErrorCode
 from chatd.transport.flush import Turn
 from chatd.transport.life import OVER, Life
@@ -81,8 +82,9 @@ class ChatProtocol(LifecycleProtocol):
 
     def deliver(self, frames: bytes) -> None:
         """Queue complete frames, unless the session is over."""
-        if self.connection.takes_frames:
-            self.connection.queue_frames(frames)
+        connection = self.connection
+        if connection.state in TAKING:
+            connection.queue_frames(frames)
             self._turn.add(self)
 
     def end_session(self, code: str, reason: str, *, retry: bool = False) -> None:
@@ -126,9 +128,10 @@ class ChatProtocol(LifecycleProtocol):
         if is_ending:
             self._outbuffer.finish(data)
             self._close()
-        else:
-            self._outbuffer.write(data)
+            return
+        if self._outbuffer.write(data):
             self._proceed_later()
+        if self._drained is not None:
             self._tell_drained()
 
     def when_drained(self) -> Deferred[None]:
@@ -181,6 +184,10 @@ class ChatProtocol(LifecycleProtocol):
                 self._work = self.throttle()
             if self._work is not None:
                 self._wait_for(self._work)
+        self._flush_later()
+
+    def _flush_later(self) -> None:
+        """Flush at the end of the turn, if this side has anything to do."""
         self._turn.add(self)
 
     def _wait_for(self, work: Deferred[None]) -> None:

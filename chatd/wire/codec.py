@@ -125,7 +125,7 @@ class Codec:
 
     def encode_run(self, messages: Iterable[Message]) -> list[bytes]:
         """Return the frame of each message; raises the same as `encode`."""
-        return list(self._sealer.seal_run(map(self._parts, messages)))
+        return self._sealer.seal_run(map(self._parts, messages))
 
     def encode_parts(self, message_type: int, header: Header, content: bytes = b"") -> bytes:
         """Return the frame of a message that is given in parts; see `encode`."""
@@ -211,7 +211,8 @@ class Codec:
         if not isinstance(message, Message):
             raise wrong_type("the message", message, 'a Message, such as Message.chat("hello")')
         content = message.content
-        self.check_content(content)
+        if type(content) is not bytes or len(content) > self.max_content:
+            self.check_content(content)
         try:
             header = _encode_header(message.header)
         except (TypeError, ValueError, OverflowError, RecursionError) as error:

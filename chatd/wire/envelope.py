@@ -133,11 +133,12 @@ class EnvelopeSealer:
         Raises:
             LocalProtocolError: The header exceeds `MAX_HEADER`, or the type exceeds 16 bits.
         """
-        return next(self.seal_run(((message_type, header, content),)))
+        return self.seal_run(((message_type, header, content),))[0]
 
-    def seal_run(self, parts: Iterable[tuple[int, bytes, bytes]]) -> Iterator[bytes]:
-        """Yield a frame for each type, header and content; raises the same as `seal`."""
+    def seal_run(self, parts: Iterable[tuple[int, bytes, bytes]]) -> list[bytes]:
+        """Return a frame for each type, header and content; raises the same as `seal`."""
         begin_inner, begin_outer = self._begin_inner, self._begin_outer
+        frames: list[bytes] = []
         for message_type, header, content in parts:
             header_length, content_length = len(header), len(content)
             if header_length > MAX_HEADER:
@@ -162,7 +163,8 @@ class EnvelopeSealer:
             inner.update(content)
             outer = begin_outer()
             outer.update(inner.digest())
-            yield b"".join((prelude, outer.digest(), header, content))
+            frames.append(b"".join((prelude, outer.digest(), header, content)))
+        return frames
 
     def open_run(
         self, buffer: bytes, start: int, message_type: int, max_content: int

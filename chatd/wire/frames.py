@@ -147,6 +147,8 @@ class FrameReader:
     def skip_to(self, offset: int) -> None:
         """Go on at another offset of `unread`: the caller has read the frames before it."""
         self._offset = offset
+        if offset == len(self._buffer):
+            self._buffer, self._offset = b"", 0  # an idle connection holds no memory for them
 
     def _await_frame(self, start: int, length: int) -> None:
         """Keep the start of an incomplete frame, unless its check refuses it."""

@@ -121,7 +121,8 @@ class LastWordsTests(AnswerCase):
         self.alice.say("one")
         self.alice.send(GOODBYE)
         self.assertEqual(self.told(self.alice), [])
-        self.assertEqual(self.answered(self.alice), ["from bob", "one"])
+        self.assertEqual(self.answered(self.alice), ["from bob"])
+        self.assertEqual(self.answered(self.alice), ["one"])
 
 
 class GoneTests(AnswerCase):

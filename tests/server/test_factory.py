@@ -185,7 +185,7 @@ class FanOutTests(FactoryCase):
 
     def test_who_joins_in_the_same_turn(self) -> None:
         """A new member does not get messages that have an earlier place, even in the same turn."""
-        (alice,) = self.clients("alice")
+        alice, _ = self.clients("alice", "carol")  # carol is read last: the turn goes on
         bob = greeted_client(self.factory)
         alice.say("before")
         self.factory.hub.commits.begin()
@@ -201,7 +201,7 @@ class FanOutTests(FactoryCase):
 
     def test_who_joins_before_it_has_its_place(self) -> None:
         """A new member gets all messages after the `seq` of its welcome, whenever sent."""
-        (alice,) = self.clients("alice")
+        alice, _ = self.clients("alice", "carol")  # carol is read last: the turn goes on
         bob = greeted_client(self.factory)
         alice.say("said before")
         bob.send(ack(bob, "bob"))
