@@ -53,12 +53,14 @@ COMPUTING = {
         "aliases",
         "attention",
         "completion",
+        "eventwords",
         "helptext",
         "pasting",
         "places",
         "roomstates",
         "statusline",
         "typed",
+        "widths",
         "words",
     )
 }

@@ -5,8 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -15,8 +14,9 @@ from chatd.chat.names import fold
 from chatd.cli.attention import Bell, is_for
 from chatd.cli.colours import PLAIN, Ink
 from chatd.cli.days import Days, time_of_day
+from chatd.cli.eventwords import words_of
 from chatd.cli.typed import action_in
-from chatd.errors import ErrorCode
+from chatd.cli.widths import width_of, wrapped
 from chatd.wire.messages import Message
 
 __all__ = ["Display", "JsonDisplay", "QuietDisplay", "TextDisplay", "date_and_time", "plain"]
@@ -29,22 +29,6 @@ MAX_SHOWN_LINES = 200
 _CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 _HARMLESS = "\t\u200c\u200d"  # the joiners are parts of emoji, and of words in some scripts
-
-_WORDS = {
-    "welcome": "you are {name}{inside}",
-    "joined": "{name} joined{there}",
-    "left": "{name} left{there}",
-    "invited": "{name} invites you to {room}; /join {room} enters it",
-    "removed": "you were removed from {room}: only invited people may be there",
-    "topic": "{name} set the topic{its}: {topic}",
-    "no-topic": "{name} cleared the topic{its}",
-    "renamed": "{old_name} is now called {name}",
-    "absent": "{name} is not connected; the server keeps the message for that name",
-    "away": "{name} is away: {text}",
-    "error": "{message} ({code})",
-    "disconnected": "{reason} ({code})",
-    "kicked": "you were kicked: {reason}",
-}
 
 Write = Callable[[str], None]
 """Writes one line; the line is passed without its line end."""
@@ -110,7 +94,7 @@ class QuietDisplay:
     def event(self, event: dict[str, Any]) -> None:
         """Show an error; its text may come from the server."""
         if event["event"] == "error":
-            self._complain(_WORDS["error"].format_map(event))
+            self._complain(words_of(event) or "")
 
 
 class _Name(str):
@@ -127,6 +111,7 @@ class TextDisplay:
         with_time: Whether each line begins with the time.
         with_rooms: Returns whether each line names its room.
         ink: The colours of names.
+        columns: Returns the width at which lines are broken between words; None for no limit.
         unix_time: Returns the time for events and notes, in Unix seconds.
 
     Attributes:
@@ -140,12 +125,14 @@ class TextDisplay:
         with_time: bool = False,
         with_rooms: Callable[[], bool] = lambda: False,
         ink: Ink = PLAIN,
+        columns: Callable[[], int | None] = lambda: None,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._write = write
         self._with_time = with_time
         self._with_rooms = with_rooms
         self._ink = ink
+        self._columns = columns
         self._unix_time = unix_time
         self._days = Days(unix_time())
         self.bell = Bell()
@@ -176,9 +163,9 @@ class TextDisplay:
         first, *rest = text.splitlines() or [""]
         with_room = self._with_rooms() and not is_earlier  # the title names it
         lines: list[tuple[str, ...]] = [self._first_line(message, first, me, with_room=with_room)]
-        lines += [(f"  {line}",) for line in rest[: MAX_SHOWN_LINES - 1]]
+        lines += [("  ", line) for line in rest[: MAX_SHOWN_LINES - 1]]
         if len(message.content) > MAX_SHOWN_BYTES or len(rest) >= MAX_SHOWN_LINES:
-            lines.append((f"  [cut; {len(message.content)} bytes in all]",))
+            lines.append(("  ", f"[cut; {len(message.content)} bytes in all]"))
         ring = self.bell.ring(self._unix_time()) if is_for_you else ""
         for line in lines:
             self._show(
@@ -193,22 +180,13 @@ class TextDisplay:
 
     def event(self, event: dict[str, Any]) -> None:
         """Show an event in words; an event without words here is not shown."""
-        fields = defaultdict(str, event)
-        if self._with_rooms() and fields["room"]:
-            fields["there"], fields["its"] = f" {fields['room']}", f" of {fields['room']}"
-        fields["inside"] = _in_rooms(event)
-        what = event["event"]
-        if what == "topic" and not fields["topic"]:
-            what = "no-topic"
-        elif what == "disconnected" and fields["code"] == ErrorCode.KICKED:
-            what = "kicked"
-        words = _WORDS.get(what)
+        words = words_of(event, with_room=self._with_rooms())
         if words is not None:
-            self.note(words.format_map(fields))
+            self.note(words)
 
     def note(self, text: str) -> None:
         """Show a line that is not a message."""
-        self._show(self._unix_time(), f"* {text}")
+        self._show(self._unix_time(), "* ", text)
 
     def new_day(self) -> None:
         """Show the date, if the day has changed since the last line."""
@@ -222,13 +200,11 @@ class TextDisplay:
         if message.to is not None:
             is_mine, is_to_me = (fold(name) == fold(me) for name in (sender, message.to))
             head = "you" if is_mine else sender, " → ", "you" if is_to_me else _Name(message.to)
-            return (
-                (*head, f": {text}") if action is None else (*head, ": ** ", sender, f" {action}")
-            )
+            return (*head, ": ", text) if action is None else (*head, ": ** ", sender, " ", action)
         place = f"[{message.room}] " if message.room and with_room else ""
-        return (
-            (place, sender, f": {text}") if action is None else (place, "** ", sender, f" {action}")
-        )
+        if action is None:
+            return place, sender, ": ", text
+        return place, "** ", sender, " ", action
 
     def _show(
         self,
@@ -239,36 +215,49 @@ class TextDisplay:
         is_for_you: bool = False,
         ring: str = "",
     ) -> None:
-        """Show a line; received text is made harmless here, and only here."""
+        """Show a line; received text is made harmless here, and only here.
+
+        Args:
+            unix_time: The time of the line.
+            parts: What stands before the text, and the text.
+            is_earlier: Whether it is of an earlier message.
+            with_date: Whether its time has the date.
+            is_for_you: Whether it is meant for the person.
+            ring: The character that rings the bell, or nothing.
+        """
         ink = PLAIN if is_earlier else self._ink
+        mark = "| " if is_earlier else ""
+        clean = [plain(part) for part in parts]
         shown = (
-            ink.name(plain(part)) if isinstance(part, _Name) else plain(part) for part in parts
+            ink.name(each) if isinstance(part, _Name) else each
+            for part, each in zip(parts, clean, strict=True)
         )
-        line = ("| " if is_earlier else "") + "".join(shown)
-        if is_for_you:
-            line = self._ink.for_you(line)
+        when = ""
         if self._with_time:
-            if with_date:
-                line = f"{date_and_time(unix_time)} {line}"
-            else:
+            if not with_date:
                 self._show_day(unix_time)
-                line = f"{time_of_day(unix_time)} {line}"
-        self._write(ring + (self._ink.earlier(line) if is_earlier else line))
+            when = f"{(date_and_time if with_date else time_of_day)(unix_time)} "
+        text = clean[-1]
+        head = f"{when}{mark}{''.join(clean[:-1])}{text[: len(text) - len(text.lstrip())]}"
+        for broken in self._broken(f"{when}{mark}{''.join(shown)}", head, len(when)):
+            line = broken
+            if is_for_you:
+                line = line[: len(when)] + self._ink.for_you(line[len(when) :])
+            self._write(ring + (self._ink.earlier(line) if is_earlier else line))
+            ring = ""
+
+    def _broken(self, line: str, head: str, least: int) -> list[str]:
+        """Return the lines of a line that is broken between words, under what follows its head."""
+        columns = self._columns()
+        if columns is None:
+            return [line]
+        indent = width_of(head)
+        return wrapped(line, columns, indent if indent <= columns // 2 else least)
 
     def _show_day(self, unix_time: float | None) -> None:
         line = self._days.line_before(unix_time)
         if line is not None:
             self._write(self._ink.earlier(line))
-
-
-def _in_rooms(welcome: Mapping[str, Any]) -> str:
-    """Return the words for the rooms of a welcome; none if it has no rooms."""
-    told_rooms = welcome.get("rooms")
-    told_rooms = told_rooms if isinstance(told_rooms, list) else []
-    rooms = [str(told["room"]) for told in told_rooms if isinstance(told, dict) and "room" in told]
-    if not rooms and welcome.get("room"):
-        rooms = [str(welcome["room"])]
-    return f", in {', '.join(rooms)}" if rooms else ""
 
 
 def date_and_time(unix_time: float | None) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import get_app_or_none, get_app_session, run_in_terminal
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.utils import is_dumb_terminal
 from twisted.internet.defer import CancelledError, Deferred
 
@@ -46,9 +47,18 @@ class LinePrompt:
         self._session: PromptSession[str] = PromptSession(
             erase_when_done=True,
             key_bindings=key_bindings(self),
-            bottom_toolbar=lambda: status(self._session.output.get_size().columns),
+            bottom_toolbar=lambda: status(self._size.columns),
             input=PasteFindingInput(get_app_session().input),
         )
+
+    @property
+    def columns(self) -> int | None:
+        """The width of the terminal, in columns; None for a dumb terminal, which has none."""
+        return None if is_dumb_terminal() else self._size.columns
+
+    @property
+    def _size(self) -> Size:
+        return self._session.output.get_size()
 
     async def read_line(self) -> str:
         """Return the next line; it has several lines if it was pasted or typed with Alt+Enter.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chatd.cli.display import plain
 from chatd.cli.places import Unread
+from chatd.cli.widths import width_of
 
-__all__ = ["Standing", "protection_of", "status_line", "width_of"]
+__all__ = ["Standing", "protection_of", "status_line"]
 
 _BETWEEN = " | "
 _ORDER = ("place", "away", "topic", "unread", "connection")
@@ -149,14 +149,3 @@ def _fitting(variants: Sequence[str], width: int, *, may_cut: bool) -> str:
     while text and width_of(text) >= width:
         text = text[:-1]
     return f"{text}…"
-
-
-def width_of(text: str) -> int:
-    """Return the width of a text, in columns."""
-    return sum(map(_width, text))
-
-
-def _width(char: str) -> int:
-    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

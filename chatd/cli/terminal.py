@@ -75,6 +75,7 @@ class Terminal:
             with_time=True,
             with_rooms=lambda: self._talk.needs_room_names,
             ink=ink_for(os.environ, is_terminal=os.isatty(1)),
+            columns=lambda: self._prompt.columns,
         )
         self._talk = Talk(
             reactor,

@@ -8,6 +8,7 @@ import sys
 from contextlib import nullcontext
 
 from prompt_toolkit.application import create_app_session
+from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from twisted.internet.defer import Deferred
@@ -40,6 +41,15 @@ def alt(key):
     return f"\x1b{key}"
 
 
+class Sized(DummyOutput):
+    """An output to a terminal of a certain width, in columns."""
+
+    columns = 1_000
+
+    def get_size(self):
+        return Size(rows=24, columns=self.columns)
+
+
 class Conversation:
     """A person at a terminal, and the server of the conversation.
 
@@ -47,11 +57,12 @@ class Conversation:
         done: Fires with the exit status.
     """
 
-    def __init__(self, reactor, keyboard, screen, **options):
+    def __init__(self, reactor, keyboard, screen, output, **options):
         self.reactor = reactor
         self.terminal = Terminal(reactor, ENDPOINT, Login(**{"name": "alice", **options}))
         self._keyboard = keyboard
         self._screen = screen
+        self._output = output
         self.done = Deferred.fromCoroutine(self.terminal.run())
 
     @property
@@ -79,6 +90,10 @@ class Conversation:
     def is_searching(self):
         """Whether the person searches for an earlier line."""
         return self.terminal._prompt._session.app.layout.is_searching
+
+    def resize(self, columns):
+        """Give the terminal another width."""
+        self._output.columns = columns
 
     def write_prompt_to(self, written):
         """Let the prompt write to a list."""
@@ -123,11 +138,12 @@ class TerminalCase(SynchronousTestCase):
         """Run a script of typed keys and expected lines, and return the command's status."""
 
         async def run():
+            output = Sized()
             with (
                 create_pipe_input() as keyboard,
-                create_app_session(input=keyboard, output=DummyOutput()),
+                create_app_session(input=keyboard, output=output),
             ):
-                conversation = Conversation(self.reactor, keyboard, self.screen, **options)
+                conversation = Conversation(self.reactor, keyboard, self.screen, output, **options)
                 await script(conversation)
                 return await conversation.status()
 

@@ -298,6 +298,70 @@ class TextDisplayTests(SynchronousTestCase):
         self.assertEqual(self.lines, ["| bob: one", "|   two"])
 
 
+class NarrowTests(SynchronousTestCase):
+    def setUp(self):
+        self.lines: list[str] = []
+        self.display = TextDisplay(
+            self.lines.append,
+            with_time=True,
+            ink=Ink("31"),
+            columns=lambda: 22,
+            unix_time=lambda: HELD,
+        )
+        self.clock = time.strftime("%H:%M", time.localtime(HELD))
+
+    def test_message(self):
+        """A long line breaks between words, and goes on under the text."""
+        self.display.message(said("one two three\n four five six seven", time=HELD))
+        self.assertEqual(
+            self.lines,
+            [
+                f"{self.clock} \x1b[31mbob\x1b[39m: one two",
+                "           three",
+                f"{self.clock}    four five six",
+                "         seven",
+            ],
+        )
+
+    def test_for_you(self):
+        """Each line of a message that is meant for the person is bold, without its time."""
+        self.display.message(said("alice: it is tea", time=HELD), "alice")
+        self.assertEqual(
+            self.lines,
+            [
+                f"{self.clock} \x1b[1m\x1b[31mbob\x1b[39m: alice: it\x1b[22m",
+                "      \x1b[1m     is tea\x1b[22m",
+            ],
+        )
+
+    def test_earlier(self):
+        """Each line of an earlier message is dimmed."""
+        self.display.message(said("it is tea", sender="al", time=HELD), is_earlier=True)
+        self.display.message(said("/me had a tea", sender="al", time=HELD), is_earlier=True)
+        begin = f"\x1b[2m{self.clock} |"
+        self.assertEqual(self.lines[0], f"{begin} al: it is tea\x1b[0m")
+        self.assertEqual(self.lines[1:], [f"{begin} ** al had a\x1b[0m", "\x1b[2m      tea\x1b[0m"])
+
+    def test_note(self):
+        """A long note goes on under its text; so does an entry of a list."""
+        self.display.note("there are two rooms")
+        self.display.note("  ops, which is busy")
+        self.assertEqual(
+            self.lines,
+            [
+                f"{self.clock} * there are two",
+                "        rooms",
+                f"{self.clock} *   ops, which",
+                "          is busy",
+            ],
+        )
+
+    def test_long_name(self):
+        """Under a long name, the text goes on under the name."""
+        self.display.message(said("one two", sender="b" * 10, time=HELD))
+        self.assertEqual(self.lines[1:], ["      two"])
+
+
 class RoomsTests(SynchronousTestCase):
     def setUp(self):
         self.lines: list[Any] = []

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.cli.places import Place, Unread
-from chatd.cli.statusline import Standing, protection_of, status_line, width_of
+from chatd.cli.statusline import Standing, protection_of, status_line
+from chatd.cli.widths import width_of
 
 HERE: dict[str, Any] = {
     "endpoint": "tcp:localhost:9999",
@@ -98,10 +99,6 @@ class StatusLineTests(SynchronousTestCase):
             unread=[Unread(each + 2, Place(title), 1, False) for each in range(unread)],
         )
         self.assertLessEqual(width_of(line), max(width, 1))
-
-    def test_width(self):
-        """Wide characters take two columns, combining marks none."""
-        self.assertEqual([width_of(text) for text in ("ab", "語", "e\u0301", "")], [2, 2, 1, 0])
 
     def test_protection(self):
         """A key file or TLS encrypts; `ssl:` does not check the server."""

@@ -68,6 +68,34 @@ class TypingTests(TerminalCase):
 
         self.assertEqual(self.converse(script), Status.DONE)
 
+    def test_narrow(self):
+        """A long line breaks between words, at the width that the terminal has then."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.resize(30)
+            self.reactor.server.send_to_room("lobby", "one two three four")
+            await it.until(lambda: " server: one two three\n              four\n" in it.screen)
+            it.resize(40)
+            self.reactor.server.send_to_room("lobby", "one two three four")
+            await it.until(lambda: " server: one two three four\n" in it.screen)
+            it.type("exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
+    def test_dumb_terminal_is_not_narrow(self):
+        """A dumb terminal breaks long lines itself."""
+        self.patch(os, "environ", {**os.environ, "TERM": "dumb"})
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.resize(30)
+            self.reactor.server.send_to_room("lobby", "one two three four")
+            await it.shown("server: one two three four")
+            it.type("exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
     def test_nothing_typed(self):
         """A line of spaces is not sent."""
 

@@ -1,0 +1,57 @@
+"""What events say to people."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from chatd.errors import ErrorCode
+
+__all__ = ["words_of"]
+
+_WORDS = {
+    "welcome": "you are {name}{inside}",
+    "joined": "{name} joined{there}",
+    "left": "{name} left{there}",
+    "invited": "{name} invites you to {room}; /join {room} enters it",
+    "removed": "you were removed from {room}: only invited people may be there",
+    "topic": "{name} set the topic{its}: {topic}",
+    "renamed": "{old_name} is now called {name}",
+    "absent": "{name} is not connected; the server keeps the message for that name",
+    "away": "{name} is away: {text}",
+    "error": "{message} ({code})",
+    "disconnected": "{reason} ({code})",
+}
+_BY_FIELD = {
+    "topic": ("topic", {"": "{name} cleared the topic{its}"}),
+    "disconnected": ("code", {str(ErrorCode.KICKED): "you were kicked: {reason}"}),
+}
+"""The field of an event whose value decides, and the words for some of its values."""
+
+
+def words_of(event: Mapping[str, Any], *, with_room: bool = False) -> str | None:
+    """Return the words for an event; None if there are none.
+
+    Args:
+        event: The event; its field `event` is its name.
+        with_room: Whether the words name the room.
+    """
+    fields = defaultdict(str, event)
+    if with_room and fields["room"]:
+        fields["there"], fields["its"] = f" {fields['room']}", f" of {fields['room']}"
+    fields["inside"] = _in_rooms(event)
+    what = event["event"]
+    field, by_value = _BY_FIELD.get(what, ("", {}))
+    words = by_value.get(str(fields[field] or ""), _WORDS.get(what))
+    return None if words is None else words.format_map(fields)
+
+
+def _in_rooms(welcome: Mapping[str, Any]) -> str:
+    """Return the words for the rooms of a welcome; none if it has no rooms."""
+    told_rooms = welcome.get("rooms")
+    told_rooms = told_rooms if isinstance(told_rooms, list) else []
+    rooms = [str(told["room"]) for told in told_rooms if isinstance(told, dict) and "room" in told]
+    if not rooms and welcome.get("room"):
+        rooms = [str(welcome["room"])]
+    return f", in {', '.join(rooms)}" if rooms else ""
