@@ -55,6 +55,7 @@ COMPUTING = {
         "completion",
         "eventwords",
         "helptext",
+        "ignored",
         "pasting",
         "places",
         "roomstates",

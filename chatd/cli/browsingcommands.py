@@ -54,12 +54,11 @@ async def search(talk: Talk, *words: str) -> None:
         raise NotDone(usage)
     else:
         searching = talk.browsing.search
-    client = talk.client
 
     def show(message: Message) -> None:
-        talk.display.message(message, client.name, is_earlier=True, with_date=True)
+        talk.earlier_message(message, with_date=True)
 
-    talk.display.note(await talk.browsing.find(client, searching, show))
+    talk.display.note(await talk.browsing.find(talk.client, searching, show))
 
 
 def _place(talk: Talk, other: str | None) -> Place:

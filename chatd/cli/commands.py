@@ -17,6 +17,7 @@ from chatd.cli.display import date_and_time
 from chatd.cli.helptext import command_help, list_commands
 from chatd.cli.notdone import NotDone
 from chatd.cli.passwordcommand import password
+from chatd.cli.peoplecommands import WHOIS, ignore, unignore, whois
 from chatd.cli.placecommands import (
     GOTO,
     QUERY,
@@ -203,7 +204,13 @@ async def _help(talk: Talk, command: str | None = None) -> None:
         talk.display.note(line)
 
 
-async def _quit(talk: Talk) -> None:
+async def _clear(talk: Talk) -> None:
+    talk.window.clear()
+
+
+async def _quit(talk: Talk, text: str = "") -> None:
+    if text and talk.is_connected and talk.places.current is not None:
+        talk.say(text)
     talk.is_over = True
 
 
@@ -218,6 +225,9 @@ COMMANDS = {
     "me": Command("text", "tell what you do: /me waves", act),
     "topic": Command("[text]", "show or set the topic; - clears it", _topic),
     "away": Command("[text]", "be away; without a text: be back", away),
+    "whois": Command("NAME", "tell in which of your rooms NAME is", whois, WHOIS),
+    "ignore": Command("[NAME]", "hide what NAME says, or list the names", ignore),
+    "unignore": Command("NAME", "show again what NAME says", unignore),
     "name": Command("NAME", "take another name", _name),
     "history": Command(
         browsingcommands.HISTORY,
@@ -238,8 +248,11 @@ COMMANDS = {
     "uninvite": Command("NAME [ROOM]", "take an invitation back (operators)", uninvite),
     "invited": Command("[ROOM]", "list the invited names (operators)", invited),
     "bell": Command("[on|off]", "ring at direct messages and mentions", set_bell),
+    "clear": Command("", "clear the screen; so does Ctrl+L", _clear),
     "help": Command("[COMMAND]", "list the commands, or explain one", _help),
-    "quit": Command("", "leave; so does the line exit, or Ctrl+D", _quit),
+    "quit": Command(
+        "[text]", "leave; so does the line exit, or Ctrl+D", _quit, "the text is your last message"
+    ),
 }
 """The commands by their names."""
 

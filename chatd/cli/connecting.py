@@ -56,7 +56,8 @@ def _converse(destination: Destination) -> Status:
     go_by_monotonic_time(reactor)
     destination.check(reactor)
     endpoint = destination.endpoint
-    return run_reactor(reactor, Terminal(reactor, endpoint, destination.login).run, endpoint)
+    conversation = Terminal(reactor, endpoint, destination.login, destination.ignored)
+    return run_reactor(reactor, conversation.run, endpoint)
 
 
 def _run_batch(

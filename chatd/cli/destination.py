@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chatd.chat.names import check_name, check_room, fold
 from chatd.cli.directories import configuration_file, state_directory
+from chatd.cli.ignored import Ignored
 from chatd.cli.login import Login, ask_password, read_password_file
 from chatd.cli.profiles import Profile, find_profile
-from chatd.cli.remembered import RememberedRooms
+from chatd.cli.remembered import RememberedPeople, RememberedRooms
 from chatd.client.endpoints import client_endpoint
 from chatd.config.keyfile import load_key
 from chatd.errors import ConfigurationError, RequestError
@@ -28,11 +29,13 @@ class Destination:
         endpoint: The endpoint string.
         login: The key, the name, the password and the rooms.
         profile: The profile that they come from, or None.
+        ignored: The people whose messages are not shown.
     """
 
     endpoint: str
     login: Login
     profile: Profile | None = None
+    ignored: Ignored = field(default_factory=Ignored)
 
     def check(self, reactor: Any) -> None:  # noqa: ANN401
         """Check the endpoint.
@@ -46,22 +49,29 @@ class Destination:
     def remembering(
         self, environment: Mapping[str, str], complain: Callable[[str], None]
     ) -> Destination:
-        """Return the same destination with the rooms of the last time, if the profile wants them.
+        """Return the same destination with what its profile remembers from the last time.
+
+        Those are the ignored names and, if the profile wants them, the rooms.
 
         Args:
             environment: The environment variables.
             complain: Shows an error, one line.
         """
-        if self.profile is None or not self.profile.rejoin:
+        if self.profile is None:
             return self
-        remembered = RememberedRooms(state_directory(environment), self.profile.title, complain)
+        directory = state_directory(environment)
+        people = RememberedPeople(directory, self.profile.title, complain)
+        known = replace(self, ignored=Ignored(people.load(), people.save))
+        if not self.profile.rejoin:
+            return known
+        remembered = RememberedRooms(directory, self.profile.title, complain)
         rooms = remembered.load()
         login = replace(
             self.login,
             rooms=self.login.rooms if rooms is None else rooms,
             rooms_changed=remembered.save,
         )
-        return replace(self, login=login)
+        return replace(known, login=login)
 
 
 def find_destination(options: argparse.Namespace, environment: Mapping[str, str]) -> Destination:

@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from chatd.chat.names import fold
 from chatd.cli.console import ConsoleClient
 from chatd.cli.display import TextDisplay
+from chatd.cli.ignored import Ignored
 from chatd.cli.roomstates import RoomStates
 from chatd.client.results import Joined
 from chatd.errors import RequestError, SessionEnded
@@ -33,6 +34,7 @@ class Introductions:
         states: The states of the rooms, which get the topics.
         missed: Called with the name of each person who wrote, and the number of shown messages.
         needs_room_names: Returns whether a note about a topic must name the room.
+        ignored: The people whose messages are not shown.
     """
 
     log = Logger()
@@ -44,12 +46,14 @@ class Introductions:
         states: RoomStates,
         missed: Callable[[str, int], object],
         needs_room_names: Callable[[], bool],
+        ignored: Ignored,
     ) -> None:
         self._display = display
         self._earlier = earlier
         self._states = states
         self._missed = missed
         self._needs_room_names = needs_room_names
+        self._ignored = ignored
         self._held: dict[str, list[Message]] = {}
         self._running: set[Deferred[Any]] = set()
         self._direct: set[str | None] | None = None
@@ -110,6 +114,8 @@ class Introductions:
         await rooms
         with suppress(RequestError, SessionEnded):  # showing them is optional
             for conversation in (await client.conversations())[:RECENT]:
+                if self._ignored.has(conversation.other):
+                    continue
                 page = await client.history(other=conversation.other, limit=RECENT)
                 unanswered: list[Message] = []
                 for message in page.messages:

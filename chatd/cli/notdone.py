@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import Deferred
-
-__all__ = ["NotDone", "cannot_ask"]
+__all__ = ["NotDone"]
 
 
 class NotDone(Exception):
     """A typed line was not carried out; the text says why, in one line."""
-
-
-def cannot_ask(prompt: str) -> Deferred[str]:
-    """Ask for nothing: there is no terminal.
-
-    Raises:
-        NotDone: Always.
-    """
-    raise NotDone("only a terminal can ask for a password")

@@ -16,9 +16,9 @@ async def password(talk: Talk) -> None:
     """
     name = talk.client.name
     try:
-        old = await talk.ask_unseen(f"Old password of {name}: ")
-        new = await talk.ask_unseen("New password: ")
-        again = await talk.ask_unseen("Repeat the new password: ")
+        old = await talk.window.ask_unseen(f"Old password of {name}: ")
+        new = await talk.window.ask_unseen("New password: ")
+        again = await talk.window.ask_unseen("Repeat the new password: ")
     except EOFError:
         talk.display.note("/password: nothing was changed")
         return

@@ -15,6 +15,7 @@ from twisted.internet.defer import CancelledError, Deferred
 
 from chatd.cli.completion import TabKey, Words
 from chatd.cli.keys import Interrupted, PasteFindingInput, key_bindings
+from chatd.cli.notdone import NotDone
 
 __all__ = ["Interrupted", "LinePrompt"]
 
@@ -84,6 +85,19 @@ class LinePrompt:
     def redraw(self) -> None:
         """Show the status line as it is now."""
         self._session.app.invalidate()
+
+    def clear(self) -> None:
+        """Clear the screen.
+
+        Raises:
+            NotDone: A dumb terminal cannot do that.
+        """
+        if is_dumb_terminal():
+            raise NotDone("this terminal cannot be cleared")
+        output = self._session.output
+        output.erase_screen()
+        output.cursor_goto(0, 0)
+        output.flush()
 
     def complete(self, before: str, step: int) -> str:
         """Complete the text before the cursor."""

@@ -1,68 +1,134 @@
-"""`RememberedRooms`: the rooms that a person was in when they last used a profile."""
+"""What the client remembers from the last use of a profile: its rooms, and the ignored names."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 
-from chatd.chat.names import check_room
+from chatd.chat.names import check_name, check_room
 from chatd.config.ownfile import read_regular_file, replace_private_file, why
 from chatd.errors import RequestError
 
-__all__ = ["RememberedRooms"]
+__all__ = ["RememberedPeople", "RememberedRooms"]
 
 _MAX_FILE_BYTES = 1024 * 1024
 
 
-class _State(msgspec.Struct):
-    rooms: list[str]
+class _Rooms(msgspec.Struct, frozen=True):
+    rooms: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for room in self.rooms:
+            check_room(room)
 
 
-class RememberedRooms:
-    """The rooms of a profile, in a file that holds nothing else.
+class _People(msgspec.Struct, frozen=True):
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name in self.names:
+            check_name(name)
+
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class _StateFile(Generic[S]):
+    """A file that holds one JSON object, and nothing else.
 
     A file that cannot be read or written is no reason not to talk: one line tells of it, once.
 
     Args:
-        directory: The person's state directory for chatd; made if necessary.
-        title: The name of the profile.
+        file: The path; its directory is made if necessary.
+        kind: The type of the object.
+        what: What it tells, for the line about a file that cannot be used.
         complain: Shows an error, one line.
     """
 
-    def __init__(self, directory: Path, title: str, complain: Callable[[str], None]) -> None:
-        self._file = directory / f"{title}.rooms.json"
+    def __init__(
+        self, file: Path, kind: type[S], what: str, complain: Callable[[str], None]
+    ) -> None:
+        self._file = file
+        self._kind = kind
+        self._what = what
         self._complain = complain
-        self._known: tuple[str, ...] | None = None
+        self._known: S | None = None
         self._has_complained = False
 
-    def load(self) -> tuple[str, ...] | None:
-        """Return the rooms of the last time; None if they are not known."""
+    def load(self) -> S | None:
+        """Return the object of the last time; None if it is not known."""
         try:
             data, _ = read_regular_file(self._file, _MAX_FILE_BYTES)
-            rooms = msgspec.json.decode(data, type=_State).rooms
-            self._known = tuple(map(check_room, rooms))
+            self._known = msgspec.json.decode(data, type=self._kind)
         except FileNotFoundError:
             pass
         except OSError as error:
-            self._fail(f"cannot read the rooms of the last time, {self._file}: {why(error)}")
+            self._fail(f"cannot read {self._what} from {self._file}: {why(error)}")
         except (ValueError, msgspec.MsgspecError, RequestError):
-            self._fail(f"cannot read the rooms of the last time, {self._file}: it is damaged")
+            self._fail(f"cannot read {self._what} from {self._file}: it is damaged")
         return self._known
 
-    def save(self, rooms: Sequence[str]) -> None:
-        """Remember rooms; the file is replaced at once, or stays as it was."""
-        if tuple(rooms) == self._known:
+    def save(self, state: S) -> None:
+        """Remember an object; the file is replaced at once, or stays as it was."""
+        if state == self._known:
             return
-        self._known = tuple(rooms)
+        self._known = state
         try:
             self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            replace_private_file(self._file, msgspec.json.encode(_State(list(rooms))) + b"\n")
+            replace_private_file(self._file, msgspec.json.encode(state) + b"\n")
         except OSError as error:
-            self._fail(f"cannot remember your rooms in {self._file}: {why(error)}")
+            self._fail(f"cannot remember {self._what} in {self._file}: {why(error)}")
 
     def _fail(self, what: str) -> None:
         if not self._has_complained:
             self._has_complained = True
             self._complain(what)
+
+
+class RememberedRooms:
+    """The rooms of a profile.
+
+    Args:
+        directory: The person's state directory for chatd.
+        title: The name of the profile.
+        complain: Shows an error, one line.
+    """
+
+    def __init__(self, directory: Path, title: str, complain: Callable[[str], None]) -> None:
+        self._file = _StateFile(directory / f"{title}.rooms.json", _Rooms, "your rooms", complain)
+
+    def load(self) -> tuple[str, ...] | None:
+        """Return the rooms of the last time; None if they are not known."""
+        state = self._file.load()
+        return None if state is None else state.rooms
+
+    def save(self, rooms: Sequence[str]) -> None:
+        """Remember rooms."""
+        self._file.save(_Rooms(tuple(rooms)))
+
+
+class RememberedPeople:
+    """The names that are ignored with a profile.
+
+    Args:
+        directory: The person's state directory for chatd.
+        title: The name of the profile.
+        complain: Shows an error, one line.
+    """
+
+    def __init__(self, directory: Path, title: str, complain: Callable[[str], None]) -> None:
+        self._file = _StateFile(
+            directory / f"{title}.ignored.json", _People, "the names that you ignore", complain
+        )
+
+    def load(self) -> tuple[str, ...]:
+        """Return the ignored names of the last time; none if they are not known."""
+        state = self._file.load()
+        return () if state is None else state.names
+
+    def save(self, names: Sequence[str]) -> None:
+        """Remember names."""
+        self._file.save(_People(tuple(names)))

@@ -15,13 +15,15 @@ from chatd.cli.awaytext import AwayText
 from chatd.cli.browsing import Browsing
 from chatd.cli.console import ConsoleClient, ConsoleFactory
 from chatd.cli.display import TextDisplay
+from chatd.cli.ignored import Ignored
 from chatd.cli.introductions import Introductions
 from chatd.cli.login import Login
-from chatd.cli.notdone import NotDone, cannot_ask
+from chatd.cli.notdone import NotDone
 from chatd.cli.people import learn_people
 from chatd.cli.places import Place, Places
 from chatd.cli.receipts import Receipts
 from chatd.cli.roomstates import RoomStates
+from chatd.cli.window import Window
 from chatd.client.results import Joined
 from chatd.client.service import ChatClientService
 from chatd.errors import LocalProtocolError, RequestError, SessionEnded
@@ -42,19 +44,19 @@ class Talk:
         display: Shows messages, events and notes.
         client_ended: Called with a client and the reason of its session's end.
         retry_policy: Returns the seconds to wait before attempt n.
-        changed: Called when `places` or `states` changed, or the connection.
-        ask_unseen: Asks for a line without echo; see `chatd.cli.unseen.UnseenPrompt.ask`.
+        window: The terminal; it is redrawn when `places` or `states` changed, or the connection.
+        ignored: The people whose messages are not shown.
 
     Attributes:
         service: Keeps the client connected.
         display: Shows messages, events and notes.
         places: The rooms and conversations.
         states: The topics and the people of the rooms.
-        changed: Called when `places` or `states` changed, or the connection.
         browsing: Knows how far back the person has read and searched.
         away: Marks the person as away.
         is_over: Whether the person is leaving.
-        ask_unseen: Asks for a line without echo; see `chatd.cli.unseen.UnseenPrompt.ask`.
+        window: The terminal.
+        ignored: The people whose messages are not shown.
     """
 
     def __init__(
@@ -66,8 +68,8 @@ class Talk:
         *,
         client_ended: Callable[[ConsoleClient, SessionEnded], None],
         retry_policy: Callable[[int], float],
-        changed: Callable[[], None] = lambda: None,
-        ask_unseen: Callable[[str], Deferred[str]] = cannot_ask,
+        window: Window | None = None,
+        ignored: Ignored | None = None,
     ) -> None:
         self.display = display
         self.browsing = Browsing()
@@ -84,14 +86,15 @@ class Talk:
         self.service = ChatClientService(reactor, endpoint, self._factory, retry_policy)
         self.places = Places(lambda: self.rooms)
         self.states = RoomStates()
-        self.changed = changed
-        self.ask_unseen = ask_unseen
+        self.window = Window() if window is None else window
+        self.ignored = Ignored() if ignored is None else ignored
         self._introductions = Introductions(
             display,
             self.earlier,
             self.states,
             self._missed,
             lambda: self.needs_room_names,
+            self.ignored,
         )
         self._was_welcomed = False
         self._was_established = False
@@ -117,6 +120,16 @@ class Talk:
         if not self.is_connected:
             raise NotDone("not connected; try again later")
         return cast(ConsoleClient, self.service.client)
+
+    def changed(self) -> None:
+        """Show the state as it is now."""
+        self.window.redraw()
+
+    @property
+    def me(self) -> str:
+        """The person's own name; empty before the first welcome."""
+        client = self.service.client
+        return client.name if client else ""
 
     @property
     def rooms(self) -> list[str]:
@@ -228,7 +241,9 @@ class Talk:
     # Showing
 
     def message(self, message: Message, me: str) -> None:
-        """Show a message, after the earlier messages of its room."""
+        """Show a message, after the earlier messages of its room, unless its sender is ignored."""
+        if self.ignored.hides(message):
+            return
         self._note_message(message, me)
         if not self._introductions.take(message):
             self.display.message(message, me)
@@ -242,15 +257,20 @@ class Talk:
         if event["event"] == "welcome":
             if "name" in event and "room" in event:
                 self._welcomed(event)
-        else:
+        elif not self.ignored.hides(event):
             self.display.event(event)
 
     def earlier(self, title: str, messages: Iterable[Message]) -> None:
         """Show earlier messages under a title."""
-        self.display.note(f"{title}:")
-        client = self.service.client
-        for message in messages:
-            self.display.message(message, client.name if client else "", is_earlier=True)
+        shown = [message for message in messages if not self.ignored.hides(message)]
+        self.display.note(f"{title}:" if shown else f"{title}: all are from people you ignore")
+        for message in shown:
+            self.earlier_message(message)
+
+    def earlier_message(self, message: Message, *, with_date: bool = False) -> None:
+        """Show an earlier message, unless its sender is ignored."""
+        if not self.ignored.hides(message):
+            self.display.message(message, self.me, is_earlier=True, with_date=with_date)
 
     def room_joined(self, client: ConsoleClient, joined: Joined) -> None:
         """Introduce a joined room; after a reconnect, tell if messages may be missing instead."""

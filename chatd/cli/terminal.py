@@ -18,6 +18,7 @@ from chatd.cli.completion import Words
 from chatd.cli.console import ConsoleClient
 from chatd.cli.days import seconds_to_midnight
 from chatd.cli.display import TextDisplay, plain
+from chatd.cli.ignored import Ignored
 from chatd.cli.links import RETRY_POLICY
 from chatd.cli.login import Login
 from chatd.cli.notdone import NotDone
@@ -26,6 +27,7 @@ from chatd.cli.status import Status, explain
 from chatd.cli.statusline import Standing, protection_of, status_line
 from chatd.cli.talk import Talk
 from chatd.cli.unseen import UnseenPrompt
+from chatd.cli.window import Window
 from chatd.cli.words import words_for
 from chatd.client.endpoints import client_endpoint
 from chatd.errors import ErrorCode, SessionEnded, SessionRefused
@@ -46,6 +48,7 @@ class Terminal:
         reactor: The reactor.
         endpoint: The endpoint string to connect to.
         login: The key, the name, the password and the rooms.
+        ignored: The people whose messages are not shown.
     """
 
     log = Logger()
@@ -55,6 +58,7 @@ class Terminal:
         reactor: Any,  # noqa: ANN401
         endpoint: str,
         login: Login,
+        ignored: Ignored | None = None,
     ) -> None:
         self._endpoint = endpoint
         self._midnight = Timer(reactor)
@@ -84,8 +88,12 @@ class Terminal:
             display,
             client_ended=self._client_ended,
             retry_policy=self._delay,
-            changed=self._prompt.redraw,
-            ask_unseen=self._unseen.ask,
+            window=Window(
+                redraw=self._prompt.redraw,
+                ask_unseen=self._unseen.ask,
+                clear=self._prompt.clear,
+            ),
+            ignored=ignored,
         )
 
     async def run(self) -> Status:
@@ -162,10 +170,9 @@ class Terminal:
 
     def _words(self) -> Words:
         talk = self._talk
-        client = talk.service.client
         arguments = {name: command.arguments for name, command in COMMANDS.items()}
         arguments |= {short: arguments[name] for short, name in ALIASES.items()}
-        return words_for(talk.places, talk.states, client.name if client else "", arguments)
+        return words_for(talk.places, talk.states, talk.me, arguments)
 
     def _go_to(self, number: int | None) -> None:
         places = self._talk.places

@@ -45,6 +45,10 @@ class Sized(DummyOutput):
     """An output to a terminal of a certain width, in columns."""
 
     columns = 1_000
+    is_cleared = False
+
+    def erase_screen(self):
+        self.is_cleared = True
 
     def get_size(self):
         return Size(rows=24, columns=self.columns)
@@ -90,6 +94,11 @@ class Conversation:
     def is_searching(self):
         """Whether the person searches for an earlier line."""
         return self.terminal._prompt._session.app.layout.is_searching
+
+    @property
+    def is_cleared(self):
+        """Whether the screen was cleared."""
+        return self._output.is_cleared
 
     def resize(self, columns):
         """Give the terminal another width."""

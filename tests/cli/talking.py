@@ -23,13 +23,14 @@ class Talker:
         name: The name to ask for.
         rooms: The rooms to join.
         password: The password of the name, or None.
+        options: Options of `Talk`.
 
     Attributes:
         lines: The shown lines.
         ends: The reasons of the sessions' ends.
     """
 
-    def __init__(self, reactor, name, *rooms, password=None):
+    def __init__(self, reactor, name, *rooms, password=None, **options):
         self.lines: list[Any] = []
         self.ends: list[Any] = []
         self._reactor = reactor
@@ -45,6 +46,7 @@ class Talker:
             display,
             client_ended=lambda client, end: self.ends.append(end.code),
             retry_policy=lambda attempt: 2.0,
+            **options,
         )
         self.talk.service.startService()
         reactor.settle()

@@ -53,7 +53,7 @@ class ArgumentsTests(CommandsCase):
 
     def test_too_much(self):
         """So does an error about too many arguments."""
-        for line in ("/join a b", "/leave a b", "/rooms x", "/who a b", "/help a b", "/quit now"):
+        for line in ("/join a b", "/leave a b", "/rooms x", "/who a b", "/help a b", "/clear now"):
             name = line.split()[0]
             usage = f"{name} {COMMANDS[name[1:]].arguments}".strip()
             self.assertEqual(self.alice.mistype(line), f"too many arguments: {usage}")
@@ -217,6 +217,18 @@ class HelpTests(CommandsCase):
         """With the time, the help fits a terminal of 80 columns."""
         for line in self.alice.type("/help"):
             self.assertLessEqual(len(f"12:34 {line}"), 80)
+
+    def test_quit_with_a_text(self):
+        """The text of `/quit` is the last message; without a place for it, it is not sent."""
+        self.assertEqual(self.alice.type("/quit off to tea"), ["alice: off to tea"])
+        self.assertTrue(self.alice.talk.is_over)
+        self.bob.type("/leave")
+        self.assertEqual(self.bob.type("/quit off to tea"), [])
+        self.assertTrue(self.bob.talk.is_over)
+
+    def test_clear(self):
+        """Without a terminal, nothing can be cleared."""
+        self.assertEqual(self.alice.mistype("/clear"), "this terminal cannot be cleared")
 
     def test_quit(self):
         """`/quit` ends the conversation."""

@@ -171,6 +171,15 @@ class RejoinTests(DestinationCase):
         self.assertEqual(rooms, ("attic",))
         self.assertEqual(self.rooms()[0], ())
 
+    def test_ignored(self):
+        """A profile remembers the ignored names, also without `rejoin`; an endpoint does not."""
+        self.write_profile('endpoint = "tcp:a:1"')
+        self.find().remembering(self.environment, self.fail).ignored.add("bob")
+        ignored = self.find().remembering(self.environment, self.fail).ignored
+        self.assertEqual((ignored.names, ignored.is_kept), (["bob"], True))
+        ignored = self.find("tcp:a:1").remembering(self.environment, self.fail).ignored
+        self.assertEqual((ignored.names, ignored.is_kept), ([], False))
+
     def test_not_wanted(self):
         """Without the setting, nothing is remembered."""
         self.write_profile('endpoint = "tcp:a:1"', 'rooms = ["ops"]')

@@ -304,7 +304,7 @@ class AtTerminal:
         self.outcome = outcome
         self.made: Any = None
 
-    def __call__(self, reactor, endpoint, login):
+    def __call__(self, reactor, endpoint, login, ignored):
         self.made = (endpoint, login)
         return self
 

@@ -153,14 +153,14 @@ class TalkTests(CommandsCase):
 
     def test_too_long(self):
         """A text that cannot be sent changes nothing."""
-        self.alice.talk.ask_unseen = lambda _: succeed("x" * 70_000)
+        self.alice.talk.window.ask_unseen = lambda _: succeed("x" * 70_000)
         (line,) = self.alice.type("/password")
         self.assertRegex(line, r"\A\* /password: nothing was changed: .{,100}\Z")
         self.assertNotIn("xxx", line)
 
     def test_no_accounts(self):
         """A refusal of the server is a note."""
-        self.alice.talk.ask_unseen = lambda _: succeed(OLD)
+        self.alice.talk.window.ask_unseen = lambda _: succeed(OLD)
         self.assertEqual(
             self.alice.type("/password"),
             ["* /password: a server without accounts has no passwords"],

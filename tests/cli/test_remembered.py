@@ -1,4 +1,4 @@
-"""Remembering rooms from one time to the next."""
+"""Remembering rooms and ignored names from one time to the next."""
 
 import os
 import stat
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.cli.remembered import RememberedRooms
+from chatd.cli.remembered import RememberedPeople, RememberedRooms
 
 
 class RememberedTests(SynchronousTestCase):
@@ -51,7 +51,7 @@ class RememberedTests(SynchronousTestCase):
             self.file.write_bytes(content)
             self.assertIsNone(self.remembered().load())
             (complaint,) = self.complaints
-            start = f"cannot read the rooms of the last time, {self.file}: "
+            start = f"cannot read your rooms from {self.file}: "
             self.assertTrue(complaint.startswith(start), complaint)
 
     def test_unreadable(self):
@@ -60,7 +60,7 @@ class RememberedTests(SynchronousTestCase):
         self.assertIsNone(self.remembered().load())
         self.assertEqual(
             self.complaints,
-            [f"cannot read the rooms of the last time, {self.file}: Is a directory"],
+            [f"cannot read your rooms from {self.file}: Is a directory"],
         )
 
     def test_unwritable(self):
@@ -71,4 +71,21 @@ class RememberedTests(SynchronousTestCase):
         remembered.save(["ops", "lobby"])
         self.assertEqual(
             self.complaints, [f"cannot remember your rooms in {self.file}: Not a directory"]
+        )
+
+    def test_people(self):
+        """The ignored names have a file of their own; one that is damaged counts as none."""
+        people = RememberedPeople(self.directory, "work", self.complaints.append)
+        self.assertEqual(people.load(), ())
+        people.save(["bob"])
+        people = RememberedPeople(self.directory, "work", self.complaints.append)
+        self.assertEqual(people.load(), ("bob",))
+        self.assertEqual(self.complaints, [])
+        file = self.directory / "work.ignored.json"
+        file.write_text('{"names": ["two words"]}')
+        people = RememberedPeople(self.directory, "work", self.complaints.append)
+        self.assertEqual(people.load(), ())
+        self.assertEqual(
+            self.complaints,
+            [f"cannot read the names that you ignore from {file}: it is damaged"],
         )

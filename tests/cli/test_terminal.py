@@ -96,6 +96,19 @@ class TypingTests(TerminalCase):
 
         self.assertEqual(self.converse(script), Status.DONE)
 
+    def test_clear(self):
+        """`/clear` clears the screen; a dumb terminal cannot do that."""
+        for kind, note in (("xterm", None), ("dumb", "* this terminal cannot be cleared")):
+            self.patch(os, "environ", {**os.environ, "TERM": kind})
+
+            async def script(it, note=note):
+                await it.shown("* you are alice, in lobby")
+                it.type("/clear" + ENTER)
+                await (it.until(lambda: it.is_cleared) if note is None else it.shown(note))
+                it.type("exit" + ENTER)
+
+            self.assertEqual(self.converse(script), Status.DONE)
+
     def test_nothing_typed(self):
         """A line of spaces is not sent."""
 

@@ -1,0 +1,39 @@
+"""`Window`: what a conversation can do with the terminal, and without one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twisted.internet.defer import Deferred
+
+from chatd.cli.notdone import NotDone
+
+__all__ = ["Window"]
+
+
+def _cannot_ask(prompt: str) -> Deferred[str]:
+    raise NotDone("only a terminal can ask for a password")
+
+
+def _cannot_clear() -> None:
+    raise NotDone("this terminal cannot be cleared")
+
+
+def _draw_nothing() -> None:
+    pass
+
+
+@dataclass(slots=True, kw_only=True)
+class Window:
+    """What a conversation can do with the terminal; without one, it can do nothing.
+
+    Attributes:
+        redraw: Called when what the window tells has changed.
+        ask_unseen: Asks for a line without echo; see `chatd.cli.unseen.UnseenPrompt.ask`.
+        clear: Clears the screen; raises `NotDone` if the terminal cannot do that.
+    """
+
+    redraw: Callable[[], None] = _draw_nothing
+    ask_unseen: Callable[[str], Deferred[str]] = _cannot_ask
+    clear: Callable[[], None] = _cannot_clear
