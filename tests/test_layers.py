@@ -58,6 +58,7 @@ COMPUTING = {
         "ignored",
         "pasting",
         "places",
+        "recent",
         "roomstates",
         "statusline",
         "typed",

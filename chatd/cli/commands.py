@@ -27,6 +27,7 @@ from chatd.cli.placecommands import (
     query,
     set_bell,
 )
+from chatd.cli.places import Place
 from chatd.cli.privaterooms import invite, invited, private, public, uninvite
 from chatd.cli.talk import Talk
 from chatd.cli.typed import command_in, message_in
@@ -116,10 +117,13 @@ async def _leave(talk: Talk, room: str | None = None) -> None:
     if close_conversation(talk, (talk.companion or "") if room is None else room.removeprefix("@")):
         return
     room = room_or_current(talk, room)
+    was_here = talk.places.is_current(Place(room))
     await talk.client.leave(room)
     place = talk.places.current
     rest = "/join ROOM enters another" if place is None else f"your lines go to {place.name} now"
     talk.display.note(f"you left {room}; {rest}")
+    if was_here and place is not None:
+        talk.arrive(place)
 
 
 async def _rooms(talk: Talk) -> None:

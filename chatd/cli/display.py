@@ -116,6 +116,7 @@ class TextDisplay:
 
     Attributes:
         bell: Rings for messages that are meant for the person.
+        lines: The number of shown lines.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class TextDisplay:
         self._unix_time = unix_time
         self._days = Days(unix_time())
         self.bell = Bell()
+        self.lines = 0
 
     def message(
         self,
@@ -187,6 +189,10 @@ class TextDisplay:
     def note(self, text: str) -> None:
         """Show a line that is not a message."""
         self._show(self._unix_time(), "* ", text)
+
+    def rule(self, text: str) -> None:
+        """Show a line that separates the lines before from those after it."""
+        self._write_line(self._ink.earlier(f"--- {text} ---"))
 
     def new_day(self) -> None:
         """Show the date, if the day has changed since the last line."""
@@ -243,7 +249,7 @@ class TextDisplay:
             line = broken
             if is_for_you:
                 line = line[: len(when)] + self._ink.for_you(line[len(when) :])
-            self._write(ring + (self._ink.earlier(line) if is_earlier else line))
+            self._write_line(ring + (self._ink.earlier(line) if is_earlier else line))
             ring = ""
 
     def _broken(self, line: str, head: str, least: int) -> list[str]:
@@ -257,7 +263,11 @@ class TextDisplay:
     def _show_day(self, unix_time: float | None) -> None:
         line = self._days.line_before(unix_time)
         if line is not None:
-            self._write(self._ink.earlier(line))
+            self._write_line(self._ink.earlier(line))
+
+    def _write_line(self, line: str) -> None:
+        self.lines += 1
+        self._write(line)
 
 
 def date_and_time(unix_time: float | None) -> str:

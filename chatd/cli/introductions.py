@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +14,7 @@ from chatd.chat.names import fold
 from chatd.cli.console import ConsoleClient
 from chatd.cli.display import TextDisplay
 from chatd.cli.ignored import Ignored
+from chatd.cli.reading import Reading
 from chatd.cli.roomstates import RoomStates
 from chatd.client.results import Joined
 from chatd.errors import RequestError, SessionEnded
@@ -29,8 +30,8 @@ class Introductions:
     """Shows joined rooms, and the direct messages that came while the person was away.
 
     Args:
-        display: Shows messages and notes.
-        earlier: Shows earlier messages under a title.
+        display: Shows notes.
+        reading: Shows messages.
         states: The states of the rooms, which get the topics.
         missed: Called with the name of each person who wrote, and the number of shown messages.
         needs_room_names: Returns whether a note about a topic must name the room.
@@ -42,14 +43,14 @@ class Introductions:
     def __init__(
         self,
         display: TextDisplay,
-        earlier: Callable[[str, Iterable[Message]], None],
+        reading: Reading,
         states: RoomStates,
         missed: Callable[[str, int], object],
         needs_room_names: Callable[[], bool],
         ignored: Ignored,
     ) -> None:
         self._display = display
-        self._earlier = earlier
+        self._reading = reading
         self._states = states
         self._missed = missed
         self._needs_room_names = needs_room_names
@@ -101,13 +102,13 @@ class Introductions:
             if joined.seq:
                 page = await client.history(room, before=joined.seq + 1, limit=RECENT)
                 if page.messages:
-                    self._earlier(f"earlier messages in {room}", page.messages)
+                    self._earlier(client, f"earlier messages in {room}", page.messages)
         except (RequestError, SessionEnded):
             pass  # the introduction is optional
         finally:
             self._held.pop(key, None)
             for message in held:
-                self._display.message(message, client.name)
+                self._reading.show(message, client.name)
             held.clear()
 
     async def _show_direct(self, client: ConsoleClient, rooms: Deferred[Any]) -> None:
@@ -126,8 +127,17 @@ class Introductions:
                 if unanswered:
                     sender = unanswered[-1].sender or ""
                     self._missed(sender, len(unanswered))
-                    self._earlier(f"earlier messages from {sender}", unanswered)
+                    title = f"earlier messages from {sender}"
+                    self._earlier(client, title, unanswered, is_new=True)
         self._direct = None
+
+    def _earlier(
+        self, client: ConsoleClient, title: str, messages: list[Message], *, is_new: bool = False
+    ) -> None:
+        shown = [message for message in messages if not self._ignored.hides(message)]
+        if shown:
+            self._display.note(f"{title}:")
+            self._reading.earlier(shown, client.name, is_new=is_new)
 
     def _not_shown(self, failure: Failure) -> None:
         self.log.failure("showing earlier messages failed", failure)

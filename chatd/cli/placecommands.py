@@ -41,10 +41,13 @@ def close_conversation(talk: Talk, name: str) -> bool:
     place = Place(None, name)
     if all(each.key != place.key for each in talk.places.all):
         return False
+    was_here = talk.places.is_current(place)
     talk.places.close(place)
     current = talk.places.current
     rest = "/join ROOM enters a room" if current is None else f"your lines go to {current.name} now"
     talk.display.note(f"the conversation with {name} is closed; {rest}")
+    if was_here and current is not None:
+        talk.arrive(current)
     talk.changed()
     return True
 

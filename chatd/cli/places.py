@@ -98,6 +98,11 @@ class Places:
             return there[self._visited[-1]]
         return places[0] if places else None
 
+    def is_current(self, place: Place) -> bool:
+        """Return whether typed lines go to a place."""
+        current = self.current
+        return current is not None and current.key == place.key
+
     def enter(self, place: Place) -> None:
         """Make a place the current one."""
         self._visited = [key for key in self._visited if key != place.key] + [place.key]
@@ -147,8 +152,7 @@ class Places:
 
     def heard(self, place: Place, *, is_for_you: bool, messages: int = 1) -> None:
         """Count messages of a place as unread, unless typed lines go there."""
-        current = self.current
-        if current is None or current.key != place.key:
+        if not self.is_current(place):
             count, was_for_you = self._unread.get(place.key, (0, False))
             self._unread[place.key] = count + messages, was_for_you or is_for_you
 

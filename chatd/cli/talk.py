@@ -21,7 +21,9 @@ from chatd.cli.login import Login
 from chatd.cli.notdone import NotDone
 from chatd.cli.people import learn_people
 from chatd.cli.places import Place, Places
+from chatd.cli.reading import Reading
 from chatd.cli.receipts import Receipts
+from chatd.cli.recent import place_of
 from chatd.cli.roomstates import RoomStates
 from chatd.cli.window import Window
 from chatd.client.results import Joined
@@ -53,6 +55,7 @@ class Talk:
         places: The rooms and conversations.
         states: The topics and the people of the rooms.
         browsing: Knows how far back the person has read and searched.
+        reading: Shows messages, and where the new ones begin.
         away: Marks the person as away.
         is_over: Whether the person is leaving.
         window: The terminal.
@@ -88,9 +91,10 @@ class Talk:
         self.states = RoomStates()
         self.window = Window() if window is None else window
         self.ignored = Ignored() if ignored is None else ignored
+        self.reading = Reading(display, self.places, self.ignored)
         self._introductions = Introductions(
             display,
-            self.earlier,
+            self.reading,
             self.states,
             self._missed,
             lambda: self.needs_room_names,
@@ -181,8 +185,12 @@ class Talk:
 
     def go_to(self, place: Place) -> None:
         """Let typed lines go to a place that exists."""
-        self.places.enter(place)
         self.display.note(f"your lines go to {place.name} now")
+        self.arrive(place)
+
+    def arrive(self, place: Place) -> None:
+        """Let the person come to a place, and show its last messages if they are out of sight."""
+        self.reading.arrive(place, self.me)
         self.changed()
 
     async def enter(self, room: str) -> None:
@@ -231,6 +239,7 @@ class Talk:
         except LocalProtocolError as error:
             raise NotDone(f"not sent: {error}") from error
         self._receipts.expect(receipt, text)
+        self.reading.look_back()
         if not self.is_connected:
             self.display.note("not connected; your message is sent after the client reconnects")
 
@@ -246,13 +255,15 @@ class Talk:
             return
         self._note_message(message, me)
         if not self._introductions.take(message):
-            self.display.message(message, me)
+            self.reading.show(message, me)
 
     def event(self, event: dict[str, Any]) -> None:
         """Show an event."""
         self.states.take(event)
         if event["event"] == "renamed":
-            self.places.renamed(str(event.get("old_name", "")), str(event.get("name", "")))
+            old_name, name = str(event.get("old_name", "")), str(event.get("name", ""))
+            self.places.renamed(old_name, name)
+            self.reading.renamed(old_name, name)
         self.changed()
         if event["event"] == "welcome":
             if "name" in event and "room" in event:
@@ -290,6 +301,8 @@ class Talk:
         if not self._was_established:
             self._was_established = True
             self._introductions.show_direct(client)
+        elif not self.away.is_marked:  # the missed messages are shown
+            self.reading.look_back()
 
     def _missed(self, sender: str, messages: int) -> None:
         """Count direct messages that came while the person was not connected as unread."""
@@ -298,16 +311,15 @@ class Talk:
 
     def _note_message(self, message: Message, me: str) -> None:
         """Count a message as unread, and note who wrote it."""
-        sender = message.sender or ""
-        is_own = fold(sender) == fold(me)
-        if message.room is not None:
-            place = Place(message.room)
-            self.states.of(message.room).add(sender)
-        elif message.to is not None:
-            place = self.places.open(message.to if is_own else sender)
-        else:  # from the server to this session alone
+        place = place_of(message, me)
+        if place is None:
             return
-        if not is_own:
+        sender = message.sender or ""
+        if place.is_person:
+            place = self.places.open(place.name)
+        else:
+            self.states.of(place.name).add(sender)
+        if fold(sender) != fold(me) and not self.places.is_current(place):
             self.places.heard(place, is_for_you=is_for(message, me))
         self.changed()
 
@@ -321,5 +333,6 @@ class Talk:
             self.display.event(event)
         else:
             self.display.note(f"connected again; you are {event['name']}")
+            self.reading.look_away()
             marking = Deferred.fromCoroutine(self.away.use_again(self.client))
             marking.addErrback(self._log_failure, "marking the person as away again")

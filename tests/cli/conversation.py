@@ -33,7 +33,7 @@ TAB = "\t"
 UP = "\x1b[A"
 _PATIENCE_S = 20
 _TIME = re.compile(r"\A\d\d:\d\d ")
-_DATE = re.compile(r"-- \w+, \d\d \w+ \d{4} --")
+_UNTIMED = re.compile(r"-- \w+, \d\d \w+ \d{4} --|--- .* ---")
 
 
 def alt(key):
@@ -76,9 +76,9 @@ class Conversation:
 
     @property
     def lines(self):
-        """The shown lines without dates, and without their times, which must be there."""
+        """The shown lines without dates and rules, and without their times, which must be there."""
         lines = self._screen.getvalue().splitlines()
-        return [_TIME.split(line)[1] for line in lines if not _DATE.search(line)]
+        return [_TIME.split(line)[1] for line in lines if not _UNTIMED.search(line)]
 
     @property
     def prompt(self):

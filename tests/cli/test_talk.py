@@ -328,7 +328,21 @@ class ReconnectTests(TalkCase):
         self.come_back()
         bob.type("four")
         self.assertEqual(alice.lines[0], "* connected again; you are alice")
-        self.assertEqual(alice.lines[1:], ["bob: one", "bob: three", "bob → you: two", "bob: four"])
+        self.assertEqual(
+            alice.lines[1:],
+            ["--- new ---", "bob: one", "bob: three", "bob → you: two", "bob: four"],
+        )
+
+    def test_missed_nothing(self):
+        """If nothing was missed, no rule stands before what comes later, unless one is away."""
+        alice, bob = self.talker("alice"), self.talker("bob")
+        for line, shown in (("/away", ["bob: hello"]), ("/away x", ["--- new ---", "bob: hello"])):
+            alice.type(line)
+            self.lose(alice)
+            self.come_back()
+            alice.lines.clear()
+            bob.type("hello")
+            self.assertEqual(alice.lines, shown)
 
     def test_rooms(self):
         """After a reconnect, the rooms and the current room are the same."""
@@ -365,6 +379,7 @@ class ReconnectTests(TalkCase):
             [
                 "* connected again; you are alice",
                 "* some messages in lobby may be missing here",
+                "--- new ---",
                 "bob: after",
             ],
         )

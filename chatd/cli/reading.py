@@ -1,0 +1,91 @@
+"""`Reading`: shows messages, and where those begin that the person has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from chatd.chat.names import fold
+from chatd.cli.display import TextDisplay
+from chatd.cli.ignored import Ignored
+from chatd.cli.places import Place, Places
+from chatd.cli.recent import Recent, place_of
+from chatd.wire.messages import Message
+
+__all__ = ["Reading"]
+
+
+class Reading:
+    """Shows messages, and where those begin that the person has not seen.
+
+    All places share one screen. So the last messages of a place are shown again when the person
+    comes to it, and a rule separates those that came meanwhile.
+
+    Args:
+        display: Shows messages.
+        places: The rooms and conversations.
+        ignored: The people whose messages are not shown.
+    """
+
+    def __init__(self, display: TextDisplay, places: Places, ignored: Ignored) -> None:
+        self._display = display
+        self._places = places
+        self._ignored = ignored
+        self._recent = Recent()
+        self._is_rule_due = False
+
+    def look_away(self) -> None:
+        """Note that the person does not see what comes now; a rule is shown before it."""
+        self._is_rule_due = True
+
+    def look_back(self) -> None:
+        """Note that the person sees what comes now."""
+        self._is_rule_due = False
+
+    def show(self, message: Message, me: str) -> None:
+        """Show a new message to the person whose name is `me`."""
+        place = place_of(message, me)
+        is_here = place is None or self._places.is_current(place)
+        is_own = fold(message.sender or "") == fold(me)
+        if is_here and not is_own and self._is_rule_due:
+            self._is_rule_due = False
+            self._display.rule("new")
+        self._display.message(message, me)
+        self._keep(message, me, is_new=not is_here and not is_own)
+
+    def earlier(self, messages: Iterable[Message], me: str, *, is_new: bool = False) -> None:
+        """Show earlier messages, and keep them for the time when the person comes to their place.
+
+        Args:
+            messages: The messages.
+            me: The name of the person.
+            is_new: Whether they are new to the person.
+        """
+        for message in messages:
+            self._display.message(message, me, is_earlier=True)
+            self._keep(message, me, is_new=is_new)
+
+    def arrive(self, place: Place, me: str) -> None:
+        """Let the person come to a place, and show its last messages if they are out of sight."""
+        unread = sum(each.messages for each in self._places.unread if each.place.key == place.key)
+        self._places.enter(place)
+        recap = self._recent.recap(place, self._display.lines)
+        seen, new = (
+            [message for message in messages if not self._ignored.hides(message)]
+            for messages in recap
+        )
+        for message in seen:
+            self._display.message(message, me, is_earlier=True)
+        if new:
+            rest = f": the last {len(new)} of {unread}" if len(new) < unread else ""
+            self._display.rule(f"new{rest}")
+        for message in new:
+            self._display.message(message, me, is_earlier=True)
+
+    def renamed(self, old_name: str, name: str) -> None:
+        """Note that a person has another name."""
+        self._recent.renamed(Place(None, old_name), Place(None, name))
+
+    def _keep(self, message: Message, me: str, *, is_new: bool) -> None:
+        place = place_of(message, me)
+        if place is not None:
+            self._recent.take(place, message, line=self._display.lines, is_new=is_new)

@@ -1,0 +1,92 @@
+"""Where the messages begin that a person has not seen."""
+
+from tests.cli.talking import CommandsCase
+
+
+class ArrivalTests(CommandsCase):
+    def setUp(self):
+        super().setUp()
+        for talker in (self.bob, self.alice):
+            talker.type("/join ops")
+        self.alice.lines.clear()
+
+    def test_new(self):
+        """In a place that the person comes to, a rule stands before what came meanwhile."""
+        self.alice.type("seen")
+        self.alice.type("/goto lobby")
+        self.bob.type("one")
+        self.bob.type("two")
+        shown = ["* your lines go to ops now", "| alice: seen", "--- new ---"]
+        self.assertEqual(self.alice.type("/goto ops"), [*shown, "| bob: one", "| bob: two"])
+        self.alice.type("/goto lobby")
+        self.assertEqual(self.alice.type("/goto ops"), shown[:1])
+
+    def test_out_of_sight(self):
+        """Messages that are far up on the screen are shown again, without a rule."""
+        self.alice.type("seen")
+        self.alice.type("/goto lobby")
+        for number in range(10):
+            self.alice.type(f"line {number}")
+        self.assertEqual(
+            self.alice.type("/goto ops"), ["* your lines go to ops now", "| alice: seen"]
+        )
+
+    def test_many(self):
+        """If too many messages came, the rule tells how many."""
+        self.alice.type("/goto lobby")
+        for number in range(30):
+            self.bob.type(f"line {number}")
+        shown = self.alice.type("/goto ops")
+        self.assertEqual(shown[1], "--- new: the last 20 of 30 ---")
+        self.assertEqual(len(shown), 22)
+
+    def test_after_leaving(self):
+        """So it is in the place that the person comes to by leaving another, or by closing it."""
+        for enter, leave in (("/goto lobby", "/leave"), ("/query carol", "/query")):
+            self.alice.type(enter)
+            self.bob.type("one")
+            self.assertEqual(self.alice.type(leave)[1:][-2:], ["--- new ---", "| bob: one"])
+            self.assertEqual(self.alice.talk.places.unread, [])
+
+    def test_still_there(self):
+        """Leaving another place than the current one shows nothing again."""
+        self.alice.type("seen")
+        for number in range(20):
+            self.alice.type(f"/msg bob {number}")
+        for line in ("/leave lobby", "/leave @bob"):
+            self.assertEqual(len(self.alice.type(line)), 1)
+
+    def test_ignored(self):
+        """The messages of a person who is ignored meanwhile are not shown again."""
+        self.alice.type("/goto lobby")
+        self.bob.type("one")
+        self.alice.type("/ignore bob")
+        self.assertEqual(self.alice.type("/goto ops"), ["* your lines go to ops now"])
+
+    def test_renamed(self):
+        """A conversation with somebody who takes another name keeps its new messages."""
+        self.bob.type("/msg alice psst")
+        self.bob.type("/name robert")
+        self.assertEqual(
+            self.alice.type("/query robert"),
+            ["* your lines go to robert now", "--- new ---", "| bob → you: psst"],
+        )
+
+
+class AwayTests(CommandsCase):
+    def test_away(self):
+        """While the person is away, a rule stands before the first message of another."""
+        self.alice.type("/away at lunch")
+        self.alice.lines.clear()
+        for line in ("one", "two"):
+            self.bob.type(line)
+        self.assertEqual(self.alice.lines, ["--- new ---", "bob: one", "bob: two"])
+
+    def test_back(self):
+        """There is none once the person is back, or says something."""
+        for line in ("/away", "it is me"):
+            self.alice.type("/away at lunch")
+            self.alice.type(line)
+            self.alice.lines.clear()
+            self.bob.type("one")
+            self.assertEqual(self.alice.lines, ["bob: one"])

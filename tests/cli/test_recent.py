@@ -1,0 +1,84 @@
+"""The last messages of each place."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli.places import Place
+from chatd.cli.recent import MAX_REPEATED_BYTES, NEAR, REPEATED, Recap, Recent, place_of
+from tests.cli.wiring import said
+
+OPS = Place("ops")
+
+
+class RecentTests(SynchronousTestCase):
+    def setUp(self):
+        self.recent = Recent()
+        self.line = 0
+
+    def take(self, *texts, is_new=False, place=OPS):
+        for text in texts:
+            self.line += 1
+            self.recent.take(place, said(text), line=self.line, is_new=is_new)
+
+    def recap(self, place=OPS, *, later=0):
+        """Return the texts of the seen and of the new messages, some lines later."""
+        recap = self.recent.recap(place, self.line + later)
+        return [message.text for message in recap.seen], [message.text for message in recap.new]
+
+    def test_new(self):
+        """New messages are shown again after some that were seen; then they are seen too."""
+        self.take("one", "two")
+        self.take("three", "four", is_new=True)
+        self.assertEqual(self.recap(), (["one", "two"], ["three", "four"]))
+        self.assertEqual(self.recap(later=1), ([], []))
+        self.assertEqual(self.recap(later=NEAR), (["one", "two", "three", "four"], []))
+
+    def test_near(self):
+        """Seen messages are shown again only if the last is not near the bottom any more."""
+        self.take("one")
+        self.assertEqual(self.recap(later=NEAR - 1), ([], []))
+        self.assertEqual(self.recap(later=NEAR), (["one"], []))
+
+    def test_many(self):
+        """Ten messages are shown again, or all new ones up to twenty."""
+        texts = [str(number) for number in range(30)]
+        self.take(*texts)
+        self.assertEqual(self.recap(later=NEAR), (texts[-REPEATED:], []))
+        self.take("a", "b", is_new=True)
+        self.assertEqual(self.recap(), (texts[-REPEATED + 2 :], ["a", "b"]))
+        self.take(*texts, is_new=True)
+        self.assertEqual(self.recap(), ([], texts[-20:]))
+
+    def test_nothing(self):
+        """In a place without messages, nothing is shown."""
+        self.assertEqual(self.recent.recap(OPS, 1_000), Recap([], []))
+
+    def test_places(self):
+        """Each place has its own, under the same name in all spellings."""
+        self.take("one", is_new=True)
+        self.take("two", place=Place(None, "ops"), is_new=True)
+        self.assertEqual(self.recap(Place("OPS")), ([], ["one"]))
+
+    def test_renamed(self):
+        """The messages of a conversation stay when the person takes another name."""
+        bob, robert = Place(None, "bob"), Place(None, "robert")
+        self.take("one", place=bob, is_new=True)
+        self.recent.renamed(bob, robert)
+        self.recent.renamed(bob, robert)
+        self.assertEqual(self.recap(robert), ([], ["one"]))
+
+    def test_limits(self):
+        """A very long message is not kept, and neither are too many places."""
+        self.take("x" * (MAX_REPEATED_BYTES + 1), is_new=True)
+        self.assertEqual(self.recap(), ([], []))
+        self.take("one", is_new=True)
+        for number in range(200):
+            self.take("two", place=Place(f"r{number}"))
+        self.assertEqual(self.recap(), ([], []))
+
+    def test_place_of(self):
+        """A message belongs to its room, or to the conversation with the other person."""
+        self.assertEqual(place_of(said("hello", room="ops"), "alice"), OPS)
+        direct = {"room": None, "sender": "bob", "to": "alice"}
+        self.assertEqual(place_of(said("psst", **direct), "alice"), Place(None, "bob"))
+        self.assertEqual(place_of(said("psst", **direct), "BOB"), Place(None, "alice"))
+        self.assertIsNone(place_of(said("psst", room=None), "alice"))
