@@ -5,7 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-__all__ = ["Described", "command_help", "list_commands"]
+__all__ = ["GROUPS", "Described", "command_help", "list_commands"]
+
+GROUPS = {
+    "rooms": ("join", "leave", "goto", "rooms", "who", "topic"),
+    "messages": ("msg", "query", "me", "history", "search"),
+    "people": ("whois", "ignore", "unignore"),
+    "you": ("away", "name", "password", "bell"),
+    "operators": (
+        *("kick", "ban", "unban", "bans"),
+        *("private", "public", "invite", "uninvite", "invited"),
+    ),
+    "client": ("clear", "help", "quit"),
+}
+"""The commands by their groups, in the order of `/help`."""
+_WIDTH = 70
+"""Width of a line of `/help`, in columns: with its time, it fits a terminal of 80 columns."""
+_BETWEEN = "   "
 
 
 class Described(Protocol):
@@ -25,11 +41,19 @@ class Described(Protocol):
 
 
 def list_commands(commands: Mapping[str, Described]) -> list[str]:
-    """Return a line for each command."""
-    usages = {name: _usage(name, command) for name, command in commands.items()}
-    width = max(map(len, usages.values()), default=0)
-    lines = [f"{usages[name]:{width}} {command.help}" for name, command in commands.items()]
-    return [*lines, f"{'//text':{width}} send /text as a message"]
+    """Return the commands of each group with their arguments."""
+    margin = max(map(len, GROUPS)) + 2
+    lines: list[str] = []
+    for group, names in GROUPS.items():
+        line = f"{group:{margin}}"
+        for name in names:
+            usage = _usage(name, commands[name])
+            if len(line) + len(usage) > _WIDTH:
+                lines.append(line.rstrip())
+                line = " " * margin
+            line += usage + _BETWEEN
+        lines.append(line.rstrip())
+    return [*lines, "/help COMMAND explains a command; //text sends /text as a message"]
 
 
 def command_help(
