@@ -69,7 +69,9 @@ class Destination:
         login = replace(
             self.login,
             rooms=self.login.rooms if rooms is None else rooms,
+            current=remembered.current,
             rooms_changed=remembered.save,
+            current_changed=remembered.save_current,
         )
         return replace(known, login=login)
 

@@ -18,7 +18,7 @@ _WHAT = "password file"
 _MAX_FILE_BYTES = 4096
 
 
-def _ignore(_: Sequence[str]) -> None:
+def _ignore(_: object) -> None:
     pass
 
 
@@ -31,14 +31,18 @@ class Login:
         name: The name to ask for; None for the server's choice.
         password: The password of that name, or None.
         rooms: The rooms to join; empty for the server's choice.
+        current: The room that typed lines go to at first; None for the first of the rooms.
         rooms_changed: Called with all rooms of the client when it has joined or left some.
+        current_changed: Called with the room that typed lines go to from now on.
     """
 
     key: bytes | None = field(default=None, repr=False)
     name: str | None = None
     password: str | None = field(default=None, repr=False)
     rooms: tuple[str, ...] = ()
+    current: str | None = None
     rooms_changed: Callable[[Sequence[str]], None] = _ignore
+    current_changed: Callable[[str], None] = _ignore
 
 
 def read_password_file(path: str) -> str:

@@ -71,10 +71,16 @@ class Places:
 
     Args:
         rooms: Returns the rooms that the person is in.
+        entered: Called with each place that becomes the current one.
     """
 
-    def __init__(self, rooms: Callable[[], Iterable[str]]) -> None:
+    def __init__(
+        self,
+        rooms: Callable[[], Iterable[str]],
+        entered: Callable[[Place], object] = lambda _: None,
+    ) -> None:
         self._rooms = rooms
+        self._entered = entered
         self._conversations: dict[_Key, Place] = {}
         self._order: list[_Key] = []
         self._visited: list[_Key] = []
@@ -107,6 +113,7 @@ class Places:
         """Make a place the current one."""
         self._visited = [key for key in self._visited if key != place.key] + [place.key]
         self._unread.pop(place.key, None)
+        self._entered(place)
 
     def open(self, name: str) -> Place:
         """Return the conversation with a person, and open it if necessary."""

@@ -19,10 +19,13 @@ _MAX_FILE_BYTES = 1024 * 1024
 
 class _Rooms(msgspec.Struct, frozen=True):
     rooms: tuple[str, ...]
+    current: str | None = None
 
     def __post_init__(self) -> None:
         for room in self.rooms:
             check_room(room)
+        if self.current is not None:
+            check_room(self.current)
 
 
 class _People(msgspec.Struct, frozen=True):
@@ -99,15 +102,32 @@ class RememberedRooms:
 
     def __init__(self, directory: Path, title: str, complain: Callable[[str], None]) -> None:
         self._file = _StateFile(directory / f"{title}.rooms.json", _Rooms, "your rooms", complain)
+        self._state = _Rooms(())
+
+    @property
+    def current(self) -> str | None:
+        """The room that typed lines went to; None if it is not known."""
+        return self._state.current
 
     def load(self) -> tuple[str, ...] | None:
         """Return the rooms of the last time; None if they are not known."""
         state = self._file.load()
-        return None if state is None else state.rooms
+        if state is None:
+            return None
+        self._state = state
+        return state.rooms
 
     def save(self, rooms: Sequence[str]) -> None:
         """Remember rooms."""
-        self._file.save(_Rooms(tuple(rooms)))
+        self._save(_Rooms(tuple(rooms), self.current))
+
+    def save_current(self, room: str) -> None:
+        """Remember the room that typed lines go to."""
+        self._save(_Rooms(self._state.rooms, room))
+
+    def _save(self, state: _Rooms) -> None:
+        self._state = state
+        self._file.save(state)
 
 
 class RememberedPeople:

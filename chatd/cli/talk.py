@@ -87,7 +87,8 @@ class Talk:
             client_ended=client_ended,
         )
         self.service = ChatClientService(reactor, endpoint, self._factory, retry_policy)
-        self.places = Places(lambda: self.rooms)
+        self._login = login
+        self.places = Places(lambda: self.rooms, self._entered)
         self.states = RoomStates()
         self.window = Window() if window is None else window
         self.ignored = Ignored() if ignored is None else ignored
@@ -300,9 +301,21 @@ class Talk:
     def _established(self, client: ConsoleClient) -> None:
         if not self._was_established:
             self._was_established = True
+            self._go_back()
             self._introductions.show_direct(client)
         elif not self.away.is_marked:  # the missed messages are shown
             self.reading.look_back()
+
+    def _go_back(self) -> None:
+        """Let typed lines go to the room of the last time, if the person is there."""
+        place = Place(self._login.current or "")
+        if any(place.key == each.key for each in self.places.all):
+            self.places.enter(place)
+            self.changed()
+
+    def _entered(self, place: Place) -> None:
+        if not place.is_person:
+            self._login.current_changed(place.name)
 
     def _missed(self, sender: str, messages: int) -> None:
         """Count direct messages that came while the person was not connected as unread."""

@@ -23,6 +23,7 @@ class Talker:
         name: The name to ask for.
         rooms: The rooms to join.
         password: The password of the name, or None.
+        login: Further fields of `Login`.
         options: Options of `Talk`.
 
     Attributes:
@@ -30,7 +31,7 @@ class Talker:
         ends: The reasons of the sessions' ends.
     """
 
-    def __init__(self, reactor, name, *rooms, password=None, **options):
+    def __init__(self, reactor, name, *rooms, password=None, login=None, **options):
         self.lines: list[Any] = []
         self.ends: list[Any] = []
         self._reactor = reactor
@@ -42,7 +43,7 @@ class Talker:
         self.talk = Talk(
             reactor,
             client_endpoint(reactor, ENDPOINT),
-            Login(name=name, rooms=rooms, password=password),
+            Login(name=name, rooms=rooms, password=password, **(login or {})),
             display,
             client_ended=lambda client, end: self.ends.append(end.code),
             retry_policy=lambda attempt: 2.0,

@@ -163,6 +163,15 @@ class RejoinTests(DestinationCase):
         changed([])
         self.assertEqual(self.rooms()[0], ())
 
+    def test_current(self):
+        """So does the current room of the last time."""
+        self.write_profile('endpoint = "tcp:a:1"', "rejoin = true")
+        login = self.find().remembering(self.environment, self.fail).login
+        self.assertIsNone(login.current)
+        login.current_changed("ops")
+        login = self.find().remembering(self.environment, self.fail).login
+        self.assertEqual(login.current, "ops")
+
     def test_rooms_of_this_time(self):
         """With --room, rooms are neither joined again nor remembered."""
         self.write_profile('endpoint = "tcp:a:1"', "rejoin = true")

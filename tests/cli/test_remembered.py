@@ -35,6 +35,18 @@ class RememberedTests(SynchronousTestCase):
         self.assertEqual(stat.S_IMODE(self.directory.stat().st_mode), 0o700)
         self.assertEqual(os.listdir(self.directory), ["work.rooms.json"])
 
+    def test_current(self):
+        """The current room is remembered beside the rooms; an older file has none."""
+        self.remembered().save(["ops"])
+        remembered = self.remembered()
+        self.assertEqual((remembered.load(), remembered.current), (("ops",), None))
+        remembered.save_current("ops")
+        remembered.save(["ops", "attic"])
+        remembered = self.remembered()
+        self.assertEqual((remembered.load(), remembered.current), (("ops", "attic"), "ops"))
+        self.file.write_text('{"rooms": []}')
+        self.assertEqual((self.remembered().load(), self.complaints), ((), []))
+
     def test_unchanged(self):
         """Rooms that are known are not written again."""
         remembered = self.remembered()
@@ -46,7 +58,14 @@ class RememberedTests(SynchronousTestCase):
     def test_damaged(self):
         """A file without rooms is reported in one line, and the rooms are not known."""
         self.directory.mkdir(parents=True)
-        for content in (b"", b"{}", b'{"rooms": [1]}', b'{"rooms": ["two words"]}', b"\xff"):
+        for content in (
+            b"",
+            b"{}",
+            b'{"rooms": [1]}',
+            b'{"rooms": ["two words"]}',
+            b'{"rooms": [], "current": "a b"}',
+            b"\xff",
+        ):
             self.complaints.clear()
             self.file.write_bytes(content)
             self.assertIsNone(self.remembered().load())

@@ -316,6 +316,29 @@ class PlaceTests(TalkCase):
         self.assertEqual(alice.talk.room_to_tell, "Ops")
 
 
+class CurrentRoomTests(TalkCase):
+    def test_last_time(self):
+        """Typed lines go to the room of the last time, if the person is there."""
+        for current, room in (("OPS", "ops"), ("attic", "lobby"), (None, "lobby")):
+            talker = Talker(self.reactor, "carol", "lobby", "ops", login={"current": current})
+            self.assertEqual(talker.talk.current, room)
+            self.successResultOf(talker.leave())
+
+    def test_many_rooms(self):
+        """That room may be joined after the greeting, which cannot name very many rooms."""
+        rooms = [f"r{number}" for number in range(25)]
+        talker = Talker(self.reactor, "carol", *rooms, login={"current": "r24"})
+        self.assertEqual(talker.talk.current, "r24")
+
+    def test_told(self):
+        """The login is told each room that typed lines go to, and no conversation."""
+        rooms: list[Any] = []
+        talker = Talker(self.reactor, "carol", login={"current_changed": rooms.append})
+        for line in ("/join ops", "/query bob", "/goto lobby", "/goto ops", "/leave ops"):
+            talker.type(line)
+        self.assertEqual(rooms, ["ops", "lobby", "ops", "lobby"])
+
+
 class ReconnectTests(TalkCase):
     def test_missed(self):
         """Missed messages are shown after a reconnect, once: those of the rooms come first."""
