@@ -53,6 +53,7 @@ COMPUTING = {
         "aliases",
         "attention",
         "completion",
+        "dumblines",
         "eventwords",
         "helptext",
         "ignored",

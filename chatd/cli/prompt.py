@@ -6,14 +6,21 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from typing import Any
 
 from prompt_toolkit import PromptSession
-from prompt_toolkit.application import get_app_or_none, get_app_session, run_in_terminal
+from prompt_toolkit.application import (
+    Application,
+    get_app_or_none,
+    get_app_session,
+    run_in_terminal,
+)
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.utils import is_dumb_terminal
 from twisted.internet.defer import CancelledError, Deferred
 
 from chatd.cli.completion import TabKey, Words
+from chatd.cli.dumblines import DumbLines, TypedLine
 from chatd.cli.keys import Interrupted, PasteFindingInput, key_bindings
 from chatd.cli.notdone import NotDone
 
@@ -51,6 +58,9 @@ class LinePrompt:
             bottom_toolbar=lambda: status(self._size.columns),
             input=PasteFindingInput(get_app_session().input),
         )
+        self._dumb_lines = DumbLines(
+            self._write, self._typed, lambda call: asyncio.get_running_loop().call_soon(call)
+        )
 
     @property
     def columns(self) -> int | None:
@@ -77,14 +87,24 @@ class LinePrompt:
 
     def close(self) -> None:
         """Let `read_line` raise EOFError, if it waits for a line."""
-        app = get_app_or_none()  # a dumb terminal has its own app
-        # No app runs between two lines, and an app can exit only once.
-        if app is not None and app.is_running and not app.is_done:
+        app = _running_app()
+        if app is not None:
             app.exit(exception=EOFError())
 
     def redraw(self) -> None:
         """Show the status line as it is now."""
         self._session.app.invalidate()
+
+    def print(self, line: str) -> None:
+        """Show a line above the typed line, or before it on a dumb terminal."""
+        if is_dumb_terminal():
+            self._dumb_lines.show(line)
+        else:
+            print(line)
+
+    def flush(self) -> None:
+        """Show the lines that wait at a dumb terminal."""
+        self._dumb_lines.flush()
 
     def clear(self) -> None:
         """Clear the screen.
@@ -121,5 +141,22 @@ class LinePrompt:
         """Write the line again on a terminal that prompt_toolkit does not redraw."""
         if is_dumb_terminal():
             typed = self._session.default_buffer.text.replace("\n", "\r\n")
-            self._session.output.write(f"{before}{self._ask()}{typed}")
-            self._session.output.flush()
+            self._write(f"{before}{self._ask()}{typed}")
+
+    def _typed(self) -> TypedLine | None:
+        if _running_app() is None:
+            return None
+        return TypedLine(self._ask(), self._session.default_buffer.text)
+
+    def _write(self, text: str) -> None:
+        self._session.output.write(text)
+        self._session.output.flush()
+
+
+def _running_app() -> Application[Any] | None:
+    """Return the app that reads keys; a dumb terminal has its own, and between two lines is none.
+
+    An app that is done cannot exit again.
+    """
+    app = get_app_or_none()
+    return app if app is not None and app.is_running and not app.is_done else None

@@ -75,7 +75,7 @@ class Terminal:
         self._was_connected = False
         self._is_lost = False
         display = TextDisplay(
-            print,
+            self._prompt.print,
             with_time=True,
             with_rooms=lambda: self._talk.needs_room_names,
             ink=ink_for(os.environ, is_terminal=os.isatty(1)),
@@ -121,6 +121,7 @@ class Terminal:
         finally:
             self._midnight.stop()
             await service.stopService()
+            self._prompt.flush()
 
     async def _converse(self) -> None:
         while not self._talk.is_over:

@@ -11,6 +11,7 @@ from prompt_toolkit.application import create_app_session
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
+from prompt_toolkit.utils import is_dumb_terminal
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -47,6 +48,14 @@ class Sized(DummyOutput):
     columns = 1_000
     is_cleared = False
 
+    def __init__(self):
+        self.written = []
+
+    def write(self, data):
+        if is_dumb_terminal():
+            print(data, end="")
+            self.written.append(data)
+
     def erase_screen(self):
         self.is_cleared = True
 
@@ -78,6 +87,8 @@ class Conversation:
     def lines(self):
         """The shown lines without dates and rules, and without their times, which must be there."""
         lines = self._screen.getvalue().splitlines()
+        if is_dumb_terminal():  # typed lines stand between them
+            lines = filter(_TIME.match, lines)
         return [_TIME.split(line)[1] for line in lines if not _UNTIMED.search(line)]
 
     @property
@@ -105,8 +116,8 @@ class Conversation:
         self._output.columns = columns
 
     def write_prompt_to(self, written):
-        """Let the prompt write to a list."""
-        self.terminal._prompt._session.output.write = written.append
+        """Let the prompt write to a list too."""
+        self._output.written = written
 
     def type(self, keys):
         """Press keys."""
@@ -117,7 +128,7 @@ class Conversation:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _PATIENCE_S
         while not is_so():
-            assert loop.time() < deadline, self.lines
+            assert loop.time() < deadline, self.screen
             self.reactor.settle()
             await asyncio.sleep(0)
 

@@ -96,6 +96,21 @@ class TypingTests(TerminalCase):
 
         self.assertEqual(self.converse(script), Status.DONE)
 
+    def test_hear_at_a_dumb_terminal(self):
+        """A dumb terminal shows messages on lines of their own, and the typed line after them."""
+        self.patch(os, "environ", {**os.environ, "TERM": "dumb"})
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type("half")
+            await it.until(lambda: it.screen.endswith("> half"))
+            self.reactor.server.send_to_room("lobby", "to all")
+            heard = re.compile(r"> half\r\n-- .* --\r\n\d\d:\d\d server: to all\r\n> half\Z")
+            await it.until(lambda: heard.search(it.screen))
+            it.type(CTRL_C + "exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
     def test_clear(self):
         """`/clear` clears the screen; a dumb terminal cannot do that."""
         for kind, note in (("xterm", None), ("dumb", "* this terminal cannot be cleared")):
