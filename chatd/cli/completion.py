@@ -7,10 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chatd.chat.names import fold
+from chatd.cli.display import plain
 from chatd.cli.typed import command_in
+from chatd.cli.widths import width_of
 
 __all__ = ["TabKey", "Words", "complete"]
 
+_MORE = "…"
 _LAST_WORD = re.compile(r"\S*\Z")
 
 
@@ -37,6 +40,7 @@ class TabKey:
     """The Tab key: it completes a text, and pressed again it goes on to the next completion."""
 
     def __init__(self) -> None:
+        self._kept = ""
         self._choices: list[str] = []
         self._place = 0
 
@@ -51,9 +55,33 @@ class TabKey:
         if self._choices and before == self._choices[self._place]:
             self._place = (self._place + step) % len(self._choices)
         else:
+            self._kept, _ = _split(before)
             self._choices = complete(before, words)
             self._place = 0 if step > 0 else len(self._choices) - 1
         return self._choices[self._place] if self._choices else before
+
+    def list(self, before: str, width: int) -> str | None:
+        """Return the line that lists the choices; None if there is one, or the text was changed.
+
+        If not all fit, the line shows those around the present choice.
+
+        Args:
+            before: The text before the cursor.
+            width: The width of the line, in columns.
+        """
+        if len(self._choices) <= 1 or before != self._choices[self._place]:
+            return None
+        ends = [choice[len(self._kept) :].rstrip() for choice in self._choices]
+        words = [plain(end.removesuffix(":")) for end in ends]
+        words[self._place] = f"[{words[self._place]}]"
+        pages, page = [""], 0
+        for number, word in enumerate(words):
+            if pages[-1] and width_of(f"{pages[-1]} {word} {_MORE}") > width:
+                pages[-1] += f" {_MORE}"
+                pages.append("")
+            pages[-1] += f" {word}"
+            page = len(pages) - 1 if number == self._place else page
+        return pages[page]
 
 
 def complete(before: str, words: Words) -> list[str]:

@@ -55,7 +55,7 @@ class LinePrompt:
         self._session: PromptSession[str] = PromptSession(
             erase_when_done=True,
             key_bindings=key_bindings(self),
-            bottom_toolbar=lambda: status(self._size.columns),
+            bottom_toolbar=lambda: self._choices() or status(self._size.columns),
             input=PasteFindingInput(get_app_session().input),
         )
         self._dumb_lines = DumbLines(
@@ -121,7 +121,17 @@ class LinePrompt:
 
     def complete(self, before: str, step: int) -> str:
         """Complete the text before the cursor."""
-        return self._tab.press(before, self._words(), step=step)
+        width = self._size.columns
+        was_listed = self._tab.list(before, width) is not None
+        completed = self._tab.press(before, self._words(), step=step)
+        choices = self._tab.list(completed, width)
+        if is_dumb_terminal() and choices is not None and not was_listed:
+            self._dumb_lines.show(choices)
+        return completed
+
+    def _choices(self) -> str | None:
+        before = self._session.default_buffer.document.text_before_cursor
+        return self._tab.list(before, self._size.columns)
 
     def go_to(self, number: int | None) -> None:
         """Go to another place."""

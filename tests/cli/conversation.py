@@ -9,6 +9,7 @@ from contextlib import nullcontext
 
 from prompt_toolkit.application import create_app_session
 from prompt_toolkit.data_structures import Size
+from prompt_toolkit.formatted_text import to_plain_text
 from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 from prompt_toolkit.utils import is_dumb_terminal
@@ -110,6 +111,11 @@ class Conversation:
     def is_cleared(self):
         """Whether the screen was cleared."""
         return self._output.is_cleared
+
+    @property
+    def toolbar(self):
+        """The line below the typed line."""
+        return to_plain_text(self.terminal._prompt._session.bottom_toolbar)
 
     def resize(self, columns):
         """Give the terminal another width."""

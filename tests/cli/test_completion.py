@@ -119,6 +119,37 @@ class TabKeyTests(SynchronousTestCase):
             self.assertEqual(key.press(before, WORDS), before)
 
 
+class ChoicesTests(SynchronousTestCase):
+    def setUp(self):
+        self.key = TabKey()
+
+    def test_several(self):
+        """Several choices are listed, without the text before them, and the present is marked."""
+        text = self.key.press("hello b", WORDS)
+        self.assertEqual(self.key.list(text, 80), " [Bob] bert")
+        text = self.key.press(text, WORDS)
+        self.assertEqual(self.key.list(text, 80), " Bob [bert]")
+        self.key.press("b", WORDS)
+        self.assertEqual(self.key.list("Bob: ", 80), " [Bob] bert")
+
+    def test_none(self):
+        """Nothing is listed for one choice, for none, before the key, or after another key."""
+        self.assertIsNone(self.key.list("", 80))
+        for text in ("al", "x"):
+            self.assertIsNone(self.key.list(self.key.press(text, WORDS), 80))
+        self.key.press("b", WORDS)
+        self.assertIsNone(self.key.list("Bob: h", 80))
+
+    def test_narrow(self):
+        """If not all choices fit, those around the present choice are listed."""
+        words = Words(names=["ann", "anne", "anna", "anon"])
+        text, listed = "an", []
+        for _ in words.names:
+            text = self.key.press(text, words)
+            listed.append(self.key.list(text, 14))
+        self.assertEqual(listed, [" [ann] anne …", " ann [anne] …", " [anna] anon", " anna [anon]"])
+
+
 class WordsTests(SynchronousTestCase):
     def test_order(self):
         """The people of the current place come first, and the person's own name is left out."""

@@ -111,6 +111,36 @@ class TypingTests(TerminalCase):
 
         self.assertEqual(self.converse(script), Status.DONE)
 
+    def test_choices(self):
+        """The Tab key lists several choices in place of the status line, until another key."""
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type("/un" + TAB)
+            await it.until(lambda: it.toolbar == " [/unignore] /unban /uninvite")
+            it.type("x")
+            await it.until(lambda: "1:lobby" in it.toolbar)
+            it.type(CTRL_C + "exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
+    def test_choices_at_a_dumb_terminal(self):
+        """A dumb terminal lists them on a line, at the first press alone."""
+        self.patch(os, "environ", {**os.environ, "TERM": "dumb"})
+
+        async def script(it):
+            await it.shown("* you are alice, in lobby")
+            it.type("/un" + TAB)
+            await it.until(
+                lambda: it.screen.endswith("[/unignore] /unban /uninvite\r\n> /unignore ")
+            )
+            it.type(TAB)
+            await it.until(lambda: it.screen.endswith("> /unban "))
+            self.assertEqual(it.screen.count("uninvite"), 1)
+            it.type(CTRL_C + "exit" + ENTER)
+
+        self.assertEqual(self.converse(script), Status.DONE)
+
     def test_clear(self):
         """`/clear` clears the screen; a dumb terminal cannot do that."""
         for kind, note in (("xterm", None), ("dumb", "* this terminal cannot be cleared")):
