@@ -110,7 +110,11 @@ def _split(name: str, command: Command, rest: str) -> list[str]:
 
 
 async def _join(talk: Talk, room: str) -> None:
-    await talk.enter(checked(check_room, room))
+    joined = await talk.enter(checked(check_room, room))
+    meant = room.lstrip("#")
+    is_new = joined is not None and joined.members == 1 and joined.seq == 0
+    if meant != room and meant and is_new:  # irssi adds the # by itself
+        talk.display.note(f"{room} is a new room; if you meant {meant}: /leave, then /join {meant}")
 
 
 async def _leave(talk: Talk, room: str | None = None) -> None:

@@ -194,8 +194,11 @@ class Talk:
         self.reading.arrive(place, self.me)
         self.changed()
 
-    async def enter(self, room: str) -> None:
+    async def enter(self, room: str) -> Joined | None:
         """Make a room the current room, and join it if necessary.
+
+        Returns:
+            The joined room; None if the person was there already.
 
         Raises:
             NotDone: There is no connection.
@@ -205,14 +208,14 @@ class Talk:
         inside = self._factory.progress.rooms.get(fold(room))
         if inside is not None:
             self.go_to(Place(inside.name))
-            return
+            return None
         client = self.client
         # The next line is meant for that room; the server handles the join before it.
         self._joining.append(room)
         before = self.places.current
         self.places.enter(Place(room))
         try:
-            await client.join(room)
+            return await client.join(room)
         except (RequestError, SessionEnded):
             current = self.places.current
             if before is not None and current is not None and current.key == Place(room).key:

@@ -223,6 +223,15 @@ class HelpTests(CommandsCase):
         for line in lines:
             self.assertLessEqual(len(f"12:34 {line}"), 80)
 
+    def test_join_with_a_number_sign(self):
+        """A new room with a number sign gets a hint; one that is in use does not."""
+        hint = "* #ops is a new room; if you meant ops: /leave, then /join ops"
+        self.assertEqual(self.alice.type("/join #ops"), ["* you are in #ops, 1 here", hint])
+        self.assertNotIn(hint, self.bob.type("/join #ops"))
+        self.assertEqual(self.alice.type("/join #ops"), ["* your lines go to #ops now"])
+        for room in ("ops", "#"):
+            self.assertEqual(self.alice.type(f"/join {room}"), [f"* you are in {room}, 1 here"])
+
     def test_quit_with_a_text(self):
         """The text of `/quit` is the last message; without a place for it, it is not sent."""
         self.assertEqual(self.alice.type("/quit off to tea"), ["alice: off to tea"])
