@@ -68,7 +68,7 @@ COMPUTING = {
     )
 }
 # The modules that draw at a terminal; no others may use its library.
-DRAWING = {f"chatd.cli.{name}" for name in ("keys", "prompt", "terminal", "unseen")}
+DRAWING = {f"chatd.cli.{name}" for name in ("asking", "keys", "prompt", "terminal", "unseen")}
 TERMINAL = "prompt_toolkit"
 
 REACTOR = "twisted.internet.reactor"

@@ -17,8 +17,8 @@ from prompt_toolkit.application import (
 )
 from prompt_toolkit.data_structures import Size
 from prompt_toolkit.utils import is_dumb_terminal
-from twisted.internet.defer import CancelledError, Deferred
 
+from chatd.cli.asking import ask
 from chatd.cli.completion import TabKey, Words
 from chatd.cli.dumblines import DumbLines, TypedLine
 from chatd.cli.keys import Interrupted, PasteFindingInput, key_bindings
@@ -79,11 +79,7 @@ class LinePrompt:
             Interrupted: The person pressed Ctrl+C at an empty line.
             twisted.internet.defer.CancelledError: The caller was cancelled.
         """
-        typing = asyncio.ensure_future(self._session.prompt_async(self._ask, handle_sigint=False))
-        try:
-            return await Deferred.fromFuture(typing)
-        except asyncio.CancelledError as error:  # the prompt has restored the terminal
-            raise CancelledError from error
+        return await ask(self._session, self._ask)
 
     def close(self) -> None:
         """Let `read_line` raise EOFError, if it waits for a line."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 
 from prompt_toolkit import PromptSession
@@ -10,8 +9,9 @@ from prompt_toolkit.history import DummyHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.layout.processors import PasswordProcessor
 from prompt_toolkit.utils import is_dumb_terminal
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import Deferred
 
+from chatd.cli.asking import ask
 from chatd.cli.display import plain
 from chatd.cli.notdone import NotDone
 
@@ -64,15 +64,10 @@ class UnseenPrompt:
             input_processors=[PasswordProcessor(char="")],
             key_bindings=_bindings(),
         )
-        typing = asyncio.ensure_future(session.prompt_async(plain(prompt), handle_sigint=False))
         try:
-            typed: str = await Deferred.fromFuture(typing)
+            line.callback(await ask(session, plain(prompt)))
         except EOFError as error:
             line.errback(error)
-        except asyncio.CancelledError as error:  # the prompt has restored the terminal
-            raise CancelledError from error
-        else:
-            line.callback(typed)
 
 
 def _bindings() -> KeyBindings:
