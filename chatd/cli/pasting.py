@@ -43,8 +43,8 @@ class PasteFinder:
     """
 
     def __init__(self) -> None:
-        self._is_in_paste = False
-        self._owes_line_end = False
+        # The line end that text after a paste begins with, or empty; None after other keys.
+        self._owed: str | None = None
 
     def find(self, presses: Iterable[P], paste: Callable[[str], P]) -> list[P]:
         """Return the keys, with one paste in place of each run of pasted lines.
@@ -58,15 +58,14 @@ class PasteFinder:
         presses = list(presses)
         found = [press for press in presses if press.key == _REPORT]
         for is_text, run in _runs(press for press in presses if press.key != _REPORT):
-            begins_line = is_text and self._owes_line_end and not _is_enter(run[0])
-            if begins_line or (is_text and self._is_pasted(run)):
-                text = ("\n" if begins_line else "") + "".join(map(_character, run))
-                self._is_in_paste = True
-                self._owes_line_end = text.endswith("\n")
+            goes_on = is_text and not _is_enter(run[0])
+            owed = (self._owed or "") if goes_on else ""
+            if owed or (is_text and self._is_pasted(run)):
+                text = owed + "".join(map(_character, run))
+                self._owed = "\n" if text.endswith("\n") else ""
                 found.append(paste(text))
             else:
-                self._is_in_paste &= is_text and not _is_enter(run[0])
-                self._owes_line_end = False
+                self._owed = "" if goes_on and self._owed is not None else None
                 found += run
         return found
 
@@ -77,7 +76,7 @@ class PasteFinder:
                 is_line_over = True
             elif is_line_over:
                 return True
-        return self._is_in_paste and is_line_over and len(run) > 1
+        return self._owed is not None and is_line_over and len(run) > 1
 
 
 def escape_paste(text: str, *, at_start: bool, is_command: Callable[[str], bool]) -> str:
