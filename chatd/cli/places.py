@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from chatd.chat.names import fold
 
-__all__ = ["MAX_CONVERSATIONS", "Place", "Places", "Unread"]
+__all__ = ["MAX_CONVERSATIONS", "Overview", "Place", "Places", "Unread"]
 
 MAX_CONVERSATIONS = 100
 """Limit on the open conversations; the oldest is closed first."""
@@ -66,6 +66,20 @@ class Unread(NamedTuple):
     is_for_you: bool
 
 
+class Overview(NamedTuple):
+    """What there is to tell of all places.
+
+    Attributes:
+        current: The place that typed lines go to, or None.
+        number: Its number.
+        unread: The places with unread messages.
+    """
+
+    current: Place | None
+    number: int
+    unread: list[Unread]
+
+
 class Places:
     """The rooms and conversations of a person, and the place that typed lines go to.
 
@@ -97,7 +111,9 @@ class Places:
     @property
     def current(self) -> Place | None:
         """The place that typed lines go to: the last visited that is still there, or the first."""
-        places = self.all
+        return self._current(self.all)
+
+    def _current(self, places: Sequence[Place]) -> Place | None:
         there = {place.key: place for place in places}
         self._visited = [key for key in self._visited if key in there]
         if self._visited:
@@ -166,7 +182,9 @@ class Places:
     @property
     def unread(self) -> list[Unread]:
         """The places with unread messages."""
-        places = self.all
+        return self._unread_in(self.all)
+
+    def _unread_in(self, places: Sequence[Place]) -> list[Unread]:
         there = {place.key for place in places}
         self._unread = {key: unread for key, unread in self._unread.items() if key in there}
         return [
@@ -174,6 +192,14 @@ class Places:
             for number, place in enumerate(places, 1)
             if place.key in self._unread
         ]
+
+    @property
+    def overview(self) -> Overview:
+        """The current place with its number, and the places with unread messages."""
+        places = self.all
+        current = self._current(places)
+        number = 0 if current is None else places.index(current) + 1
+        return Overview(current, number, self._unread_in(places))
 
     @property
     def next_unread(self) -> Place | None:

@@ -155,17 +155,17 @@ class Terminal:
 
     def _status_line(self, width: int) -> str:
         talk = self._talk
-        place = talk.places.current
-        room = None if talk.current is None else talk.states.of(talk.current)
+        place, number, unread = talk.places.overview
+        room = None if place is None or place.is_person else talk.states.of(place.name)
         standing = Standing(
             endpoint=self._endpoint,
             protection=self._protection,
             is_connected=talk.is_connected,
             is_away=talk.away.is_marked,
-            place=None if place is None else (talk.places.all.index(place) + 1, place.title),
+            place=None if place is None else (number, place.title),
             members=None if room is None else room.members,
             topic="" if room is None else room.topic,
-            unread=talk.places.unread,
+            unread=unread,
         )
         return status_line(standing, width)
 

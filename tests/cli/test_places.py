@@ -2,7 +2,7 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.cli.places import MAX_CONVERSATIONS, Place, Places
+from chatd.cli.places import MAX_CONVERSATIONS, Place, Places, Unread
 
 
 class PlacesCase(SynchronousTestCase):
@@ -136,3 +136,14 @@ class UnreadTests(PlacesCase):
         bob = self.places.open("bob")
         self.places.heard(bob, is_for_you=True)
         self.assertEqual(self.places.next_unread, bob)
+
+
+class OverviewTests(SynchronousTestCase):
+    def test_overview(self):
+        """It tells the current place with its number, and the unread messages of the others."""
+        places = Places(lambda: ["lobby", "ops"])
+        places.enter(Place("OPS"))
+        places.heard(Place("lobby"), is_for_you=False)
+        unread = [Unread(1, Place("lobby"), 1, False)]
+        self.assertEqual(places.overview, (Place("ops"), 2, unread))
+        self.assertEqual(Places(list).overview, (None, 0, []))
