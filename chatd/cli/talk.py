@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from enum import Enum
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -32,6 +33,15 @@ from chatd.errors import LocalProtocolError, RequestError, SessionEnded
 from chatd.wire.messages import Message
 
 __all__ = ["Talk"]
+
+
+class _Stage(Enum):
+    """How far the first session has come; the later ones change nothing."""
+
+    NEW = "new"
+    WELCOMED = "welcomed"
+    ESTABLISHED = "established"
+    """The client is in its rooms."""
 
 
 class Talk:
@@ -101,8 +111,7 @@ class Talk:
             lambda: self.needs_room_names,
             self.ignored,
         )
-        self._was_welcomed = False
-        self._was_established = False
+        self._stage = _Stage.NEW
         self._first: str | None = None
         self._joining: list[str] = []
         self._receipts = Receipts(reactor, display)
@@ -302,8 +311,8 @@ class Talk:
             self.display.note(f"some messages in {joined.room} may be missing here")
 
     def _established(self, client: ConsoleClient) -> None:
-        if not self._was_established:
-            self._was_established = True
+        if self._stage is not _Stage.ESTABLISHED:
+            self._stage = _Stage.ESTABLISHED
             self._go_back()
             self._introductions.show_direct(client)
         elif not self.away.is_marked:  # the missed messages are shown
@@ -343,8 +352,8 @@ class Talk:
         self.service.log.failure("{about} failed", failure, about=about)
 
     def _welcomed(self, event: dict[str, Any]) -> None:
-        if not self._was_welcomed:
-            self._was_welcomed = True
+        if self._stage is _Stage.NEW:
+            self._stage = _Stage.WELCOMED
             self._first = event["room"]
             self.display.event(event)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from enum import Enum
 from typing import Any
 
 from prompt_toolkit.patch_stdout import patch_stdout
@@ -39,6 +40,16 @@ _MAX_PROMPT = 20
 """Limit on the shown part of a room's name in the prompt, in characters."""
 
 
+class _Link(Enum):
+    """The connection to the server."""
+
+    NEW = "new"
+    """The first session has not begun."""
+    UP = "up"
+    LOST = "lost"
+    """The person was told that the client reconnects."""
+
+
 class Terminal:
     """A conversation at a terminal; it outlives the connection, and reconnects.
 
@@ -72,8 +83,7 @@ class Terminal:
         )
         self._unseen = UnseenPrompt()
         self._status = Status.DONE
-        self._was_connected = False
-        self._is_lost = False
+        self._link = _Link.NEW
         display = TextDisplay(
             self._prompt.print,
             with_time=True,
@@ -110,7 +120,7 @@ class Terminal:
         service.startService()
         try:
             await service.whenConnected(failAfterFailures=1)
-            self._was_connected = True
+            self._link = _Link.UP
             with patch_stdout(raw=True):  # received text has been through plain()
                 self._wait_for_midnight()
                 await self._converse()
@@ -193,16 +203,16 @@ class Terminal:
 
     def _delay(self, attempt: int) -> float:
         """Return the seconds before the next attempt; tell once that the client reconnects."""
-        if self._was_connected and not self._is_lost:
-            self._is_lost = True
+        if self._link is _Link.UP:
+            self._link = _Link.LOST
             self._talk.display.note("not connected; reconnecting")
         return RETRY_POLICY(attempt)
 
     def _client_ended(self, client: ConsoleClient, end: SessionEnded) -> None:
         """Leave, if the server ended the session for good."""
-        if client.name:
-            self._is_lost = False
-        if not self._was_connected or end.code == ErrorCode.NAME_TAKEN:
+        if client.name and self._link is _Link.LOST:
+            self._link = _Link.UP  # it was, until now
+        if self._link is _Link.NEW or end.code == ErrorCode.NAME_TAKEN:
             return  # `run` reports the first attempt; an old session may still hold the name
         was_refused = isinstance(end, SessionRefused)
         if not end.is_clean and not end.retry:
