@@ -20,7 +20,7 @@ _CLOSING = ("Pe", "Pf", "Po")
 
 def width_of(text: str) -> int:
     """Return the width of a text without tabs and colours, in columns."""
-    return sum(map(_width, text))
+    return len(text) if text.isascii() else sum(map(_width, text))
 
 
 def wrapped(line: str, columns: int, indent: int) -> list[str]:
@@ -60,6 +60,9 @@ def _pieces(line: str) -> Iterator[str]:
 
 def _parts(word: str) -> Iterator[str]:
     """Return the parts of a word: each wide character is one, with the marks that follow it."""
+    if word.isascii():
+        yield word
+        return
     part = ""
     for char in word:
         is_joined = (

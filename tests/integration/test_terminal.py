@@ -46,14 +46,16 @@ async def test_say(endpoint):
     await leave(bob)
 
 
-async def test_hear(endpoint):
-    """Messages and events of others are shown above the typed line, which is kept."""
-    with alice_at(endpoint) as alice:
+@pytest.mark.parametrize("kind", ["xterm", "dumb"])
+async def test_hear(endpoint, kind):
+    """Messages and events of others get lines of their own, and the typed line is kept."""
+    with alice_at(endpoint, TERM=kind) as alice:
         alice.screen.wait_for(PROMPT)
         alice.type("a dra")
         alice.screen.wait_for("a dra")
         bob = await bob_at(endpoint)
-        alice.screen.wait_for(r"\d\d:\d\d \* bob joined\n")
+        begins_line = "(?m)^" if kind == "dumb" else ""  # the other terminal redraws the line
+        alice.screen.wait_for(rf"{begins_line}\d\d:\d\d \* bob joined\n")
         await bob.send("two\nlines")
         alice.screen.wait_for(r"\d\d:\d\d bob: two\n\d\d:\d\d   lines\n")
         alice.type("ft" + ENTER)
