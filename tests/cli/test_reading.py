@@ -1,6 +1,7 @@
 """Where the messages begin that a person has not seen."""
 
 from tests.cli.talking import CommandsCase
+from tests.cli.wiring import said
 
 
 class ArrivalTests(CommandsCase):
@@ -74,6 +75,12 @@ class ArrivalTests(CommandsCase):
 
 
 class AwayTests(CommandsCase):
+    def test_server(self):
+        """A message from the server to this session alone is shown, and belongs to no place."""
+        self.alice.talk.message(said("hello", sender="server", room=None), "alice")
+        self.assertEqual(self.alice.lines, ["server: hello"])
+        self.assertEqual(len(self.alice.talk.places.all), 1)
+
     def test_away(self):
         """While the person is away, a rule stands before the first message of another."""
         self.alice.type("/away at lunch")
