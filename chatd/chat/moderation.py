@@ -118,7 +118,7 @@ class Bans:
 
     Args:
         bans: The saved bans.
-        save: Saves all bans in force, at each change.
+        save: Saves all bans in force, at each change; None to keep them in memory only.
         lock: Held during each change.
         unix_time: Returns the time in Unix seconds.
     """
@@ -127,7 +127,7 @@ class Bans:
         self,
         bans: Iterable[Ban] = (),
         *,
-        save: Callable[[list[Ban]], Awaitable[None]],
+        save: Callable[[list[Ban]], Awaitable[None]] | None = None,
         lock: Lock,
         unix_time: Callable[[], float],
     ) -> None:
@@ -183,8 +183,7 @@ class Bans:
         """
         async with self._lock:
             bans = [each for each in self.in_force() if _key(each) != _key(ban)]
-            await self._save([*bans, ban])
-            self.replace([*bans, ban])
+            await self._change([*bans, ban])
 
     async def remove(self, target: Target) -> bool:
         """Lift the ban of a name or of a site, and return whether there was one.
@@ -197,9 +196,13 @@ class Bans:
             rest = [ban for ban in bans if _key(ban) != target.key]
             if len(rest) == len(bans):
                 return False
-            await self._save(rest)
-            self.replace(rest)
+            await self._change(rest)
             return True
+
+    async def _change(self, bans: list[Ban]) -> None:
+        if self._save is not None:
+            await self._save(bans)
+        self.replace(bans)
 
     async def reload(self, load: Callable[[], Iterable[Ban]]) -> None:
         """Put the saved bans in force, after all changes under way.

@@ -41,12 +41,12 @@ class Keepers(NamedTuple):
     Attributes:
         store: Keeps the messages.
         ban_file: Keeps the bans.
-        save_bans: Saves the bans while the store is open.
+        save_bans: Saves the bans while the store is open; None to keep them in memory only.
     """
 
     store: IMessageStore
     ban_file: BanFile
-    save_bans: Callable[[list[Ban]], Awaitable[None]]
+    save_bans: Callable[[list[Ban]], Awaitable[None]] | None
 
 
 def usual_retention(data: str | Path | None) -> Retention:
@@ -62,7 +62,7 @@ def make_keepers(reactor: Any, settings: StoreSettings) -> Keepers:  # noqa: ANN
     """Make the store of messages, and the file of bans."""
     keep = settings.keep or usual_retention(settings.data)
     if settings.data is None:
-        return Keepers(MemoryStore(keep), BanFile(None), _save_nothing)
+        return Keepers(MemoryStore(keep), BanFile(None), None)
     data = Path(absolute_path(settings.data))
     run = StoreThread(reactor)
     store = SqliteStore(data, keep, durability=settings.durability, run=run)
@@ -72,7 +72,3 @@ def make_keepers(reactor: Any, settings: StoreSettings) -> Keepers:  # noqa: ANN
         await run(partial(ban_file.save, bans))  # the store's thread runs while it is open
 
     return Keepers(store, ban_file, save_bans)
-
-
-async def _save_nothing(bans: list[Ban]) -> None:
-    """Keep the bans in memory alone."""

@@ -12,7 +12,7 @@ from twisted.internet.protocol import Factory
 from twisted.logger import Logger
 
 from chatd.arguments import check_type, wrong_type
-from chatd.chat.moderation import Ban, Bans
+from chatd.chat.moderation import Bans
 from chatd.chat.policy import Policy
 from chatd.errors import ConfigurationError, ErrorCode, SessionEnded
 from chatd.server.accounts import Accounts
@@ -121,7 +121,7 @@ class ChatFactory(Factory, Generic[SessionT]):
         self.limits = limits
         self.store = MemoryStore(unix_time=unix_time) if store is None else store
         if bans is None:
-            bans = Bans(save=_keep_nothing, lock=DeferredLock(), unix_time=unix_time)
+            bans = Bans(lock=DeferredLock(), unix_time=unix_time)
         self.bans = bans
         self._keyring = Keyring(key, max_content)
         self._unproven_operators = policy.operators if accounts is None else ()
@@ -329,7 +329,3 @@ class ChatFactory(Factory, Generic[SessionT]):
 
     def _note(self, line: str) -> None:
         self.log.info("{line}", line=line)
-
-
-async def _keep_nothing(bans: list[Ban]) -> None:
-    """Do nothing: the bans are kept in memory only."""

@@ -166,6 +166,15 @@ class BansTests(SynchronousTestCase):
         self.assertRaises(RequestError, bans.check, "ann", HERE)
         bans.check("ann", THERE)
 
+    def test_not_saved(self):
+        """Bans that nothing saves are in force, and are lifted, in memory."""
+        bans = Bans(lock=DeferredLock(), unix_time=lambda: NOW)
+        self.successResultOf(Deferred.fromCoroutine(bans.add(Ban(name="bob"))))
+        self.assertRaises(RequestError, bans.check, "bob", HERE)
+        lifted = Deferred.fromCoroutine(bans.remove(Target(name="bob")))
+        self.assertIs(self.successResultOf(lifted), True)
+        bans.check("bob", HERE)
+
     def test_target(self):
         """A name is folded; an address gets the form that members have."""
         self.assertEqual(Target.of("Zoe\u0308", None), Target(name="zo\u00eb"))
