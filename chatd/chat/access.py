@@ -12,7 +12,8 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
-from chatd.chat.moderation import Lock, Operators, Person
+from chatd.chat.interfaces import Lock, Person
+from chatd.chat.moderation import Operators
 from chatd.chat.names import GUEST, check_room, fold, fold_known
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import IMessageStore

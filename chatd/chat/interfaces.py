@@ -1,15 +1,16 @@
-"""What the chat needs around it: `Delivery` sends messages to its members."""
+"""The interfaces of the objects that the chat is given: deliveries, people and locks."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from types import TracebackType
 from typing import Protocol, TypeVar
 
 from chatd.chat.rooms import Member
 from chatd.errors import RequestError
 from chatd.wire.messages import Message
 
-__all__ = ["Audience", "Delivery"]
+__all__ = ["Audience", "Delivery", "Lock", "Person"]
 
 T_co = TypeVar("T_co", covariant=True)
 M_contra = TypeVar("M_contra", bound=Member, contravariant=True)
@@ -53,3 +54,31 @@ class Delivery(Protocol[M_contra]):
         Raises:
             SessionEnded: The session has ended.
         """
+
+
+class Person(Protocol):
+    """Somebody whose rights are checked: a member, or a client that asks for a session."""
+
+    @property
+    def key(self) -> str:
+        """The folded name."""
+
+    @property
+    def has_account(self) -> bool:
+        """Whether the person logged in to the account of that name."""
+
+
+class Lock(Protocol):
+    """A lock that its users get in the order of their calls, such as Twisted's `DeferredLock`."""
+
+    def __aenter__(self) -> Awaitable[object]:
+        """Wait for the lock."""
+
+    def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> Awaitable[bool | None]:
+        """Release the lock."""

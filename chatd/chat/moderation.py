@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
-from types import TracebackType
-from typing import Protocol
 
 import msgspec
 
 from chatd.chat.addresses import plain_address, site_of
+from chatd.chat.interfaces import Lock, Person
 from chatd.chat.names import fold, fold_known
 from chatd.chat.rooms import Member
 from chatd.errors import ErrorCode, RequestError
 
-__all__ = ["Ban", "Bans", "Lock", "Operators", "Person", "Target"]
+__all__ = ["Ban", "Bans", "Operators", "Target"]
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -92,22 +91,6 @@ class Ban(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """The name, the address, or both."""
         name = [] if self.name is None else [Target(name=self.name)]
         return name if self.address is None else [*name, Target(address=self.address)]
-
-
-class Lock(Protocol):
-    """A lock that its users get in the order of their calls, such as Twisted's `DeferredLock`."""
-
-    def __aenter__(self) -> Awaitable[object]:
-        """Wait for the lock."""
-
-    def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-        /,
-    ) -> Awaitable[bool | None]:
-        """Release the lock."""
 
 
 class Bans:
@@ -226,18 +209,6 @@ def _is_in_force(ban: Ban, now: float) -> bool:
 
 def _key(ban: Ban) -> tuple[str | None, str | None]:
     return Target(ban.name, ban.address).key
-
-
-class Person(Protocol):
-    """Somebody whose rights are checked: a member, or a client that asks for a session."""
-
-    @property
-    def key(self) -> str:
-        """The folded name."""
-
-    @property
-    def has_account(self) -> bool:
-        """Whether the person logged in to the account of that name."""
 
 
 class Operators:

@@ -8,7 +8,8 @@ from typing import Generic, NamedTuple
 
 from twisted.internet.defer import Deferred
 
-from chatd.chat.moderation import Bans, Person
+from chatd.chat.interfaces import Person
+from chatd.chat.moderation import Bans
 from chatd.chat.names import GUEST, MAX_NAME, fold
 from chatd.chat.rooms import M, Room
 from chatd.chat.roster import Roster
