@@ -30,8 +30,8 @@ MAX_INVITED = 500
 class RoomAccess:
     """The private rooms, and the names that are invited to them.
 
-    A change is in force once the store has kept it; changes happen one after the other. Before
-    `load` has read the private rooms, nobody may know of any room.
+    A change is in force once the store has kept it; changes happen one after the other. Call `load`
+    before a member is admitted: until it has read the private rooms, nobody may know of any room.
 
     Args:
         store: Keeps the private rooms.
@@ -87,16 +87,14 @@ class RoomAccess:
             return False
         return person.key in room.invited or self._operators.includes(person)
 
-    async def check_first(self, person: Person, name: str) -> None:
+    def check_first(self, person: Person, name: str) -> None:
         """Refuse a person that may not enter a room, before the room is opened for that person.
 
         Ask `check` again afterwards: opening takes time.
 
         Raises:
             RequestError: `bad-room`, or `not-invited`.
-            StoreError: The private rooms cannot be read.
         """
-        await self.load()
         self.check(person, fold(check_room(name)))
 
     def check(self, person: Person, key: str) -> None:
@@ -154,12 +152,10 @@ class RoomAccess:
             RequestError: `bad-request`: the room is private already; or `private-limit`.
             StoreError: The change cannot be kept; then the room stays as it is.
         """
-        await self.load()
         async with self._lock:
-            rooms = self._rooms or {}
-            if key in rooms:
+            if self.is_private(key):
                 raise RequestError(ErrorCode.BAD_REQUEST, "that room is private already")
-            if len(rooms) >= MAX_PRIVATE_ROOMS:
+            if len(self._rooms or ()) >= MAX_PRIVATE_ROOMS:
                 text = f"a server has {MAX_PRIVATE_ROOMS} private rooms at most"
                 raise RequestError(ErrorCode.PRIVATE_LIMIT, text)
             invited = frozenset(person.key for person in inside if person.has_account)

@@ -114,7 +114,7 @@ async def join(
         StoreError: The missed messages cannot be read.
         SessionEnded: The session has ended.
     """
-    await roster.access.check_first(member, name)
+    roster.access.check_first(member, name)
     room = await roster.open(name)
     try:
         roster.access.check(member, room.key)

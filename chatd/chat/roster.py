@@ -142,7 +142,6 @@ class Roster(Generic[M]):
             StoreError: The room's stream cannot be opened.
         """
         name = check_room(name)
-        await self.access.load()
         key = fold(name)
         room = self.rooms.get(key)
         if room is None:
@@ -180,7 +179,6 @@ class Roster(Generic[M]):
             StoreError: The stream of a room cannot be opened.
         """
         rooms: dict[str, Room[M]] = {}
-        await self.access.load()
         try:
             for name in names:
                 most = self.policy.max_rooms

@@ -170,13 +170,13 @@ class Admission(Generic[M]):
     async def _rooms_of(self, applicant: Applicant, person: Person) -> list[Room[M]]:
         """Open the rooms of an applicant; the server's own rooms are those that it may enter."""
         access = self._roster.access
+        await access.load()
         if applicant.rooms is None:
-            await access.load()
             wanted = [name for name in self._rooms if access.may_know(person, fold(name))]
         else:
             wanted = list(applicant.rooms)
             for name in wanted:
-                await access.check_first(person, name)
+                access.check_first(person, name)
         rooms = await self._roster.open_all(wanted)
         hidden = [room for room in rooms if not access.may_know(person, room.key)]  # since then
         if hidden and applicant.rooms is not None:

@@ -93,10 +93,12 @@ class Chat:
         person = Person(f"session {self._last}", given)
         person.has_account = account
         person.address = address
-        Deferred.fromCoroutine(self.hub.roster.open_all(rooms)).addCallbacks(
-            lambda opened: self.hub.roster.arrive(person, opened), self.failures.append
-        )
+        Deferred.fromCoroutine(self._admit(person, rooms)).addErrback(self.failures.append)
         return person
+
+    async def _admit(self, person, rooms):
+        await self.roster.access.load()
+        self.roster.arrive(person, await self.roster.open_all(rooms))
 
     @property
     def next_ref(self):
