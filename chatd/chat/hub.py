@@ -243,7 +243,7 @@ class Hub(Generic[M]):
         if not sessions:
             self._delivery.tell(author, (presence.absent(message.to, message.id),))
             return
-        away = self.roster.away.news(author, fold(message.to), sessions)
+        away = self.roster.away.news(author, sessions[0].key, sessions)
         if away is not None:
             self._delivery.tell(author, (presence.away(message.to, away.text, message.id),))
 
