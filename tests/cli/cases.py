@@ -78,6 +78,11 @@ class BatchCase(SynchronousTestCase):
         )
         return work.follow() if follow else work.run(self.source)
 
+    def end(self, done):
+        """Let the command end, and return its status."""
+        self.reactor.pass_until(lambda: done.called)
+        return self.successResultOf(done)
+
     def send(self, *inputs, **options):
         """Run a batch to its end, and return its status."""
         work = self.start(*inputs, **options)

@@ -104,8 +104,7 @@ class PacingTests(BatchCase):
         read = number - len(self.streams._inputs)
         self.assertNoResult(done)
         self.reactor.server.gate.callback(None)
-        self.reactor.pass_until(lambda: done.called)
-        self.assertEqual(self.successResultOf(done), Status.DONE)
+        self.assertEqual(self.end(done), Status.DONE)
         self.assertEqual(self.reactor.server.heard, [line.decode()] * number)
         return read
 
@@ -168,8 +167,7 @@ class FaultTests(BatchCase):
         self.reactor.settle()
         self.streams.protocol.writeConnectionLost()
         self.reactor.server.gate.callback(None)
-        self.reactor.pass_until(lambda: done.called)
-        self.assertEqual(self.successResultOf(done), Status.LOST)
+        self.assertEqual(self.end(done), Status.LOST)
         self.assertEqual(
             self.complaints,
             ["standard output was closed: 10 lines are confirmed, no other line is left"],
@@ -199,8 +197,7 @@ class EndTests(BatchCase):
         self.reactor.settle()
         self.assertNoResult(done)
         self.reactor.server.shut_down()
-        self.reactor.pass_until(lambda: done.called)
-        self.assertEqual(self.successResultOf(done), Status.LOST)
+        self.assertEqual(self.end(done), Status.LOST)
         self.assertEqual(
             self.complaints,
             ["the server is shutting down: 1 line is confirmed, the next is line 2"],
@@ -213,8 +210,7 @@ class EndTests(BatchCase):
         done = Deferred.fromCoroutine(self.start(b"one\ntwo\n", server=Gated))
         self.reactor.settle()
         self.reactor.server.shut_down()
-        self.reactor.pass_until(lambda: done.called)
-        self.assertEqual(self.successResultOf(done), Status.LOST)
+        self.assertEqual(self.end(done), Status.LOST)
         self.assertEqual(
             self.complaints,
             [
@@ -229,8 +225,7 @@ class EndTests(BatchCase):
         done = Deferred.fromCoroutine(work)
         self.reactor.settle()
         self.reactor.server.shut_down()
-        self.reactor.pass_until(lambda: done.called)
-        self.assertEqual(self.successResultOf(done), Status.LOST)
+        self.assertEqual(self.end(done), Status.LOST)
         self.assertEqual(
             self.complaints,
             [
@@ -247,8 +242,7 @@ class EndTests(BatchCase):
         self.reactor.settle()
         (session,) = self.reactor.server.sessions.values()
         session.end("goodbye", "")
-        self.reactor.pass_until(lambda: done.called)
-        self.assertEqual(self.successResultOf(done), Status.LOST)
+        self.assertEqual(self.end(done), Status.LOST)
         self.assertEqual(
             self.complaints,
             ["the server ended the session (goodbye): 1 line is confirmed, the next is line 2"],
@@ -261,8 +255,7 @@ class EndTests(BatchCase):
         done = Deferred.fromCoroutine(work)
         self.reactor.settle()
         self.streams.protocol.writeConnectionLost()
-        self.reactor.pass_until(lambda: done.called)
-        self.assertEqual(self.successResultOf(done), Status.LOST)
+        self.assertEqual(self.end(done), Status.LOST)
         self.assertEqual(
             self.complaints,
             ["standard output was closed: 1 line is confirmed, the next is line 2"],

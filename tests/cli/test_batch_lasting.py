@@ -32,11 +32,6 @@ class FollowTests(BatchCase):
         self.assertNoResult(done)
         return done
 
-    def end(self, done):
-        """Let the command end, and return its status."""
-        self.reactor.pass_until(lambda: done.called)
-        return self.successResultOf(done)
-
     def test_shows_what_is_received(self):
         """It shows messages, sends nothing, does not read the input, and tells of the end."""
         done = self.follow()
@@ -111,11 +106,6 @@ class ReconnectTests(BatchCase):
         self.reactor.settle()
         self.assertNoResult(done)
         return done
-
-    def end(self, done):
-        """Let the command end, and return its status."""
-        self.reactor.pass_until(lambda: done.called)
-        return self.successResultOf(done)
 
     def test_lost(self):
         """After a lost connection all lines arrive once, in order, the unconfirmed ones too."""

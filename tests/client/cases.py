@@ -47,13 +47,10 @@ class ClientCase(SynchronousTestCase):
         return Deferred.fromCoroutine(client.__anext__()).addCallback(lambda message: message.text)
 
 
-class CommandsCase(SynchronousTestCase):
-    """Alice, an operator, and bob, in the lobby of a server in memory."""
+class AnswersCase(SynchronousTestCase):
+    """Waits for the answers of a server in memory, which the subclass makes."""
 
-    def setUp(self) -> None:
-        self.server = MemoryServer(policy=Policy(operators=("alice",), max_rooms=2_000))
-        self.alice = self.server.connect("alice")
-        self.bob = self.server.connect("bob")
+    server: MemoryServer[Any]
 
     def result(self, asked: Deferred[Any]) -> Any:
         """Return the server's answer."""
@@ -64,6 +61,15 @@ class CommandsCase(SynchronousTestCase):
         """Return the code of the server's refusal."""
         self.server.pump()
         return self.failureResultOf(asked, RequestError).value.code
+
+
+class CommandsCase(AnswersCase):
+    """Alice, an operator, and bob, in the lobby of a server in memory."""
+
+    def setUp(self) -> None:
+        self.server = MemoryServer(policy=Policy(operators=("alice",), max_rooms=2_000))
+        self.alice = self.server.connect("alice")
+        self.bob = self.server.connect("bob")
 
     def say(self, client: ChatClient, *texts: str, **options: str) -> list[Message]:
         """Send messages, and return the receipts."""

@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.policy import Policy
 from chatd.client.client import ChatClient
 from chatd.client.results import MadePrivate, RoomInfo
-from chatd.errors import RequestError
 from chatd.server.accounts import Accounts
 from chatd.testing import MemoryServer
+from tests.client.cases import AnswersCase
 
 SECRET = "open sesame"
 
 
-class PrivateRoomTests(SynchronousTestCase):
+class PrivateRoomTests(AnswersCase):
     """Alice, an operator, and bob, in the room `den` of a server with accounts."""
 
     def setUp(self) -> None:
@@ -37,14 +35,6 @@ class PrivateRoomTests(SynchronousTestCase):
 
     def connect(self, name: str, *rooms: str) -> ChatClient:
         return self.server.connect(name, password=SECRET, rooms=rooms)
-
-    def result(self, asked: Deferred[Any]) -> Any:
-        self.server.pump()
-        return self.successResultOf(asked)
-
-    def error(self, asked: Deferred[Any]) -> str:
-        self.server.pump()
-        return self.failureResultOf(asked, RequestError).value.code
 
     def test_commands(self) -> None:
         """A room is made private, opened for a name, closed for it, and made public."""

@@ -1,4 +1,4 @@
-"""Shared by the tests of password files: a case with a directory, and values."""
+"""Shared by the tests of password files: cases with a directory, and values."""
 
 import tempfile
 from pathlib import Path
@@ -14,6 +14,7 @@ from tests.fakes.passwords import CHEAP
 
 DEARER = PasswordHasher(time_cost=2, memory_cost=16, parallelism=2)
 SECRET = "correct horse"
+OLD, NEW = SECRET, "battery staple"
 HASH = CHEAP.hash(SECRET)
 COMPOSED = "Zo\u00eb"
 DECOMPOSED = "Zoe\u0308"
@@ -45,3 +46,12 @@ class PasswordFileCase(SynchronousTestCase):
         text = str(caught.value)
         self.assertNotIn("\n", text)
         return text
+
+
+class AccountsCase(PasswordFileCase):
+    """A case with a password file, in which Alice and bob have the password `OLD`."""
+
+    def setUp(self):
+        super().setUp()
+        for name in ("Alice", "bob"):
+            self.set(name, OLD)

@@ -2,28 +2,18 @@
 
 import fcntl
 import os
-import tempfile
-from pathlib import Path
-
-import pytest
-from twisted.trial.unittest import SynchronousTestCase
+from functools import partial
 
 from chatd.config import passwordedit
-from chatd.config.passwordedit import change_password, set_password
+from chatd.config.passwordedit import change_password
 from chatd.config.passwordfile import load_passwords
-from chatd.errors import ConfigurationError
+from tests.config.passwordcases import NEW, OLD, AccountsCase
 from tests.fakes.passwords import CHEAP
 
-OLD, NEW = "correct horse", "battery staple"
 
-
-class ChangeTests(SynchronousTestCase):
+class ChangeTests(AccountsCase):
     def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.path = Path(directory.name, "users")
-        for name in ("Alice", "bob"):
-            set_password(self.path, name, OLD, hasher=CHEAP)
+        super().setUp()
         self.before = self.path.read_bytes()
 
     def change(self, name="alice", old=OLD, new=NEW):
@@ -34,10 +24,8 @@ class ChangeTests(SynchronousTestCase):
 
     def refusal(self, **options):
         """Return the error of a change that is refused; no secret may be in it."""
-        with pytest.raises(ConfigurationError) as caught:
-            self.change(**options)
+        text = self.refusal_of(partial(self.change, **options))
         self.assert_unchanged()
-        text = str(caught.value)
         for secret in (OLD, NEW):
             self.assertNotIn(secret, text)
         return text

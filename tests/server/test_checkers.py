@@ -1,8 +1,6 @@
 """Tests of `chatd.server.checkers`."""
 
 import os
-import tempfile
-from pathlib import Path
 
 from twisted.cred.checkers import (
     AllowAnonymousAccess,
@@ -13,22 +11,15 @@ from twisted.cred.credentials import IUsernamePassword, UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.cred.strcred import makeChecker
 from twisted.internet.defer import maybeDeferred
-from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.config.passwordedit import set_password
 from chatd.errors import ConfigurationError
 from chatd.server.checkers import CheckersInTurn, ClearFileChecker, PasswordFileChecker, adapt
+from tests.config.passwordcases import SECRET, PasswordFileCase
 from tests.fakes.passwords import CHEAP, SlowChecker
 
-SECRET = "correct horse"
 
-
-class CheckersTestCase(SynchronousTestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.path = Path(directory.name, "users")
-
+class CheckersTestCase(PasswordFileCase):
     def ask(self, checker, name, password):
         """Ask a checker; return the Deferred of its answer."""
         credentials = UsernamePassword(name.encode(), password.encode())

@@ -1,29 +1,22 @@
 """Tests of changing a password with the checker of a password file."""
 
-import tempfile
-from pathlib import Path
-
 from twisted.cred.credentials import UsernamePassword
 from twisted.cred.error import UnauthorizedLogin
 from twisted.internet.defer import Deferred, maybeDeferred
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from chatd.config.passwordedit import delete_account, set_password
 from chatd.errors import ConfigurationError, RequestError
 from chatd.server.checkers import IPasswordChanger, PasswordFileChecker
+from tests.config.passwordcases import NEW, OLD, AccountsCase
 from tests.fakes.passwords import CHEAP
 
-OLD, NEW, OTHER = "correct horse", "battery staple", "third"
+OTHER = "third"
 
 
-class ChangeTests(SynchronousTestCase):
+class ChangeTests(AccountsCase):
     def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.path = Path(directory.name, "users")
-        for name in ("Alice", "bob"):
-            set_password(self.path, name, OLD, hasher=CHEAP)
+        super().setUp()
         self.waiting = None
         self.checker = PasswordFileChecker(self.path, self.run_in_thread, hasher=CHEAP)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.policy import Policy
 from chatd.errors import RequestError
@@ -16,6 +14,7 @@ from chatd.server.factory import ChatFactory
 from chatd.server.session import Session
 from chatd.testing import MemoryServer
 from chatd.wire.messages import Message
+from tests.client.cases import AnswersCase
 
 SECRET = b"open sesame"
 
@@ -36,7 +35,7 @@ class VaultFactory(ChatFactory):
         await self.engine.commands.run(session, header)
 
 
-class HookTests(SynchronousTestCase):
+class HookTests(AnswersCase):
     def setUp(self) -> None:
         checker = InMemoryUsernamePasswordDatabaseDontUse(alice=SECRET, bob=SECRET, op=SECRET)
         self.server = MemoryServer(
@@ -51,14 +50,6 @@ class HookTests(SynchronousTestCase):
         self.result(self.op.make_private("den"))
         self.result(self.op.make_private("vault"))
         self.result(self.op.invite("vault", "bob"))
-
-    def result(self, asked: Deferred[Any]) -> Any:
-        self.server.pump()
-        return self.successResultOf(asked)
-
-    def error(self, asked: Deferred[Any]) -> str:
-        self.server.pump()
-        return self.failureResultOf(asked, RequestError).value.code
 
     def test_both_decide(self) -> None:
         """A session enters a room only if the service and the room's invitations allow it."""
