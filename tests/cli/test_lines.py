@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd import ConfigurationError
 from chatd.cli.lines import LineTooLong, StandardLines
+from tests.fakes.sources import RecordingSource
 
 MAX_LINE = 100
 MIB = 1024 * 1024
@@ -197,19 +198,6 @@ class PacingTests(SynchronousTestCase):
         self.assertEqual(transport.producerState, "producing")
 
 
-class Source:
-    """A source of output that can be paused."""
-
-    def __init__(self):
-        self.calls = []
-
-    def pauseProducing(self):
-        self.calls.append("pause")
-
-    def resumeProducing(self):
-        self.calls.append("resume")
-
-
 class WritingTests(SynchronousTestCase):
     def setUp(self):
         self.lines, self.transport = make_lines()
@@ -236,7 +224,7 @@ class WritingTests(SynchronousTestCase):
 
     def test_slow_down(self):
         """A source is paused and resumed with the reader of standard output."""
-        source = Source()
+        source = RecordingSource()
         self.lines.slow_down(source)
         self.assertTrue(self.transport.streaming)
         self.transport.producer.pauseProducing()
@@ -245,14 +233,14 @@ class WritingTests(SynchronousTestCase):
 
     def test_slow_down_no_more(self):
         """The end of output does not stop a source: its connection must still be closed."""
-        source = Source()
+        source = RecordingSource()
         self.lines.slow_down(source)
         self.transport.producer.stopProducing()
         self.assertEqual(source.calls, ["resume"])
 
     def test_close(self):
         """Closing waits until all output is written."""
-        self.lines.slow_down(Source())
+        self.lines.slow_down(RecordingSource())
         self.lines.write_line("the last words")
         closed = self.lines.close()
         self.assertTrue(self.transport.disconnecting)
@@ -270,7 +258,7 @@ class WritingTests(SynchronousTestCase):
 
     def test_close_when_nobody_reads(self):
         """Closing is immediate if the reader has gone: Twisted reports no end."""
-        self.lines.slow_down(Source())
+        self.lines.slow_down(RecordingSource())
         self.lines.writeConnectionLost()
         self.successResultOf(self.lines.close())
         self.assertTrue(self.transport.disconnecting)

@@ -5,24 +5,12 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.transport.reading import Reading, Reason
-
-
-class RecordingStream:
-    """A transport that records the calls of its producer methods."""
-
-    def __init__(self):
-        self.calls = []
-
-    def pauseProducing(self):
-        self.calls.append("pause")
-
-    def resumeProducing(self):
-        self.calls.append("resume")
+from tests.fakes.sources import RecordingSource
 
 
 class ReadingTests(SynchronousTestCase):
     def setUp(self):
-        self.stream = RecordingStream()
+        self.stream = RecordingSource()
         stream: Any = self.stream
         self.reading = Reading(stream)
 

@@ -27,6 +27,17 @@ class PutBackTests(MarkCase):
             self.start()
         self.say("b3")
 
+    def copies_of_runs(self):
+        """Yield a copy of a stopped store; its next run has ended, with or without a kill."""
+        for is_killed in (False, True):
+            self.directory = self.make_directory()
+            self.begin()
+            self.stop()
+            copy = self.copy(f"copy {is_killed}")
+            self.go_on()
+            self.stop(is_killed=is_killed)
+            yield copy
+
     def test_database_alone(self):
         """The database is put back alone, over the old file or in its place."""
         for is_killed in (False, True):
@@ -46,26 +57,14 @@ class PutBackTests(MarkCase):
 
     def test_new_directory(self):
         """The directory is put in the place of the old directory, or elsewhere."""
-        for is_killed in (False, True):
-            self.directory = self.make_directory()
-            self.begin()
-            self.stop()
-            copy = self.copy(f"copy {is_killed}")
-            self.go_on()
-            self.stop(is_killed=is_killed)
+        for copy in self.copies_of_runs():
             shutil.rmtree(self.directory)
             shutil.copytree(copy, self.directory)
             self.assert_put_back()
 
     def test_over(self):
         """The directory is copied over the old files, which keep their inodes."""
-        for is_killed in (False, True):
-            self.directory = self.make_directory()
-            self.begin()
-            self.stop()
-            copy = self.copy(f"copy {is_killed}")
-            self.go_on()
-            self.stop(is_killed=is_killed)
+        for copy in self.copies_of_runs():
             over(copy, self.directory)
             self.assert_put_back()
 
