@@ -26,6 +26,7 @@ ROWS = [
     {"storage"},
     {"connection"},
     {"wire"},
+    {"transitions"},
     {"arguments", "errors", "_version"},
 ]
 RANKS = {layer: len(ROWS) - place for place, row in enumerate(ROWS) for layer in row}

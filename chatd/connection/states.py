@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from chatd.errors import LocalProtocolError
+from chatd.transitions import advance_in
 
 __all__ = ["DEAF", "OVER", "SILENT", "TAKING", "TRANSITIONS", "State", "Trigger", "advance"]
 
@@ -92,16 +92,5 @@ SILENT = frozenset({State.CLOSING, State.CLOSED})
 TAKING = frozenset({State.ESTABLISHED, State.FAULTED, State.DRAINING})
 """Messages of other members still reach the peer."""
 
-
-def advance(state: State, trigger: Trigger) -> State:
-    """Return the state after `trigger`.
-
-    Raises:
-        LocalProtocolError: The table has no such transition.
-    """
-    try:
-        return TRANSITIONS[state, trigger]
-    except KeyError:
-        raise LocalProtocolError(
-            f"a session that is {state.value} cannot be {trigger.value}"
-        ) from None
+advance = advance_in("a session", TRANSITIONS)
+"""Returns the state after a trigger; see `chatd.transitions.advance_in`."""

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from chatd.errors import LocalProtocolError
+from chatd.transitions import advance_in
 
 __all__ = ["OVER", "TRANSITIONS", "Life", "Trigger", "advance"]
 
@@ -74,16 +74,5 @@ TRANSITIONS: dict[tuple[Life, Trigger], Life] = {
 OVER = frozenset({Life.CLOSING, Life.FINISHED, Life.FAILED, Life.GONE})
 """The states in which the session is over and `session_ended` was called."""
 
-
-def advance(life: Life, trigger: Trigger) -> Life:
-    """Return the state after a change.
-
-    Raises:
-        LocalProtocolError: The table has no such change.
-    """
-    try:
-        return TRANSITIONS[life, trigger]
-    except KeyError:
-        raise LocalProtocolError(
-            f"a transport that is {life.value} cannot be {trigger.value}"
-        ) from None
+advance = advance_in("a transport", TRANSITIONS)
+"""Returns the state after a trigger; see `chatd.transitions.advance_in`."""
