@@ -27,7 +27,7 @@ from zope.interface import implementer
 
 from chatd.config.ownfile import read_regular_file, why
 from chatd.errors import ConfigurationError
-from chatd.transport.endpoints import MAX_PORT, MAX_SOCKET_PATH, bad_endpoint
+from chatd.transport.endpoints import MAX_PORT, bad_endpoint, check_socket_path
 from chatd.transport.endpointstrings import CLIENT_KINDS, read_arguments
 
 __all__ = ["client_endpoint"]
@@ -186,16 +186,9 @@ def _check(endpoint: Any) -> None:  # noqa: ANN401
 
 
 def _check_path(path: bytes) -> None:
-    if not path:
-        raise ValueError("its path is empty")
-    if len(path) > MAX_SOCKET_PATH:
-        raise ValueError(
-            f"its path has {len(path)} bytes, and a UNIX socket's at most {MAX_SOCKET_PATH}"
-        )
+    check_socket_path(path)
     if path.startswith(b"\0"):  # a name in Linux's abstract namespace, not a file
         return
-    if b"\0" in path:
-        raise ValueError("its path contains a NUL byte")
     try:
         mode = os.stat(path).st_mode
     except OSError:  # the socket may be there later

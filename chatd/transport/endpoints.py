@@ -2,18 +2,40 @@
 
 from __future__ import annotations
 
+import os
+
 from OpenSSL import SSL, crypto
 
 from chatd.errors import ConfigurationError
 from chatd.transport.loss import reasons_of
 
-__all__ = ["MAX_PORT", "MAX_SOCKET_PATH", "bad_endpoint", "why_refused"]
+__all__ = ["MAX_PORT", "MAX_SOCKET_PATH", "bad_endpoint", "check_socket_path", "why_refused"]
 
 MAX_SOCKET_PATH = 107
 """Longest path of a UNIX socket, in bytes: the system has 108, with the final NUL (unix(7))."""
 MAX_PORT = 65_535
 """The highest port."""
 _WRONG_ARGUMENTS = (IndexError, TypeError, KeyError, AttributeError, RuntimeError)
+
+
+def check_socket_path(path: str | bytes) -> None:
+    """Check that a UNIX socket can have a path.
+
+    Args:
+        path: The path; a NUL at its beginning means a name in Linux's abstract namespace.
+
+    Raises:
+        ValueError: The path is empty or too long, or it contains a NUL byte.
+    """
+    path = os.fsencode(path)
+    if not path:
+        raise ValueError("it has no path")
+    if b"\0" in path[1:]:
+        raise ValueError("its path contains a NUL byte")
+    if len(path) > MAX_SOCKET_PATH:
+        raise ValueError(
+            f"its path has {len(path)} bytes, and a UNIX socket's at most {MAX_SOCKET_PATH}"
+        )
 
 
 def bad_endpoint(description: str, error: Exception, example: str) -> ConfigurationError:

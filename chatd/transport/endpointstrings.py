@@ -6,14 +6,13 @@ functions. Kinds of endpoints that are not in these tables are plugins' and are 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from OpenSSL import SSL
 
-from chatd.transport.endpoints import MAX_PORT, MAX_SOCKET_PATH
+from chatd.transport.endpoints import MAX_PORT, check_socket_path
 
 __all__ = ["CLIENT_KINDS", "SERVER_KINDS", "Kind", "mode_of", "read_arguments"]
 
@@ -141,18 +140,6 @@ def _check_mode(text: str) -> None:
         raise ValueError(f"mode={text}: {error}") from None
 
 
-def _check_address(path: str) -> None:
-    if not path:
-        raise ValueError("it has no path")
-    if "\0" in path[1:]:  # a NUL at the beginning is for Linux's abstract namespace
-        raise ValueError("its path contains a NUL byte")
-    size = len(os.fsencode(path))
-    if size > MAX_SOCKET_PATH:
-        raise ValueError(
-            f"its path has {size} bytes, and a UNIX socket's at most {MAX_SOCKET_PATH}"
-        )
-
-
 def _path(argument: str, what: str) -> Callable[[str], None]:
     """Return a check of a path, which would be the current directory if it were empty."""
 
@@ -182,7 +169,7 @@ _CHECKS: Mapping[str, Callable[[str], None]] = {
     "lockfile": _number("lockfile", 0, 1),
     "index": _number("index", 0, _MAX_INT),
     "mode": _check_mode,
-    "address": _check_address,
+    "address": check_socket_path,
     "privateKey": _path("privateKey", "a PEM file with a key"),
     "certKey": _path("certKey", "a PEM file with a certificate"),
     "certificate": _path("certificate", "a PEM file with a certificate"),
