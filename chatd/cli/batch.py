@@ -14,7 +14,7 @@ from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
 from chatd.cli.colours import PLAIN, Ink
-from chatd.cli.console import ConsoleClient, ConsoleFactory
+from chatd.cli.console import ConsoleClient, ConsoleFactory, gap_in
 from chatd.cli.display import Display, JsonDisplay, QuietDisplay, TextDisplay
 from chatd.cli.lines import LineTooLong, StandardLines
 from chatd.cli.links import LastingLink, Link, SingleLink
@@ -140,7 +140,7 @@ class Batch:
             self._display(lines, lambda: len(factory.progress.rooms) > 1),
             self._login,
             connected=connected,
-            room_joined=lambda client, joined: self._rejoined(client, joined, factory),
+            room_joined=self._rejoined,
         )
         link: Link = (
             LastingLink(self._reactor, self._there, factory)
@@ -179,9 +179,9 @@ class Batch:
         lines.stop_reading()
         self._go_on()
 
-    def _rejoined(self, client: ConsoleClient, joined: Joined, factory: ConsoleFactory) -> None:
+    def _rejoined(self, client: ConsoleClient, joined: Joined) -> None:
         """Tell if a server does not have all messages that it had before the client came back."""
-        if client.is_resumed or not factory.progress.was_connected or joined.recovered:
+        if not client.is_back or joined.recovered:
             return
         if self._is_sending and (joined.seq or self._tally.confirmed):
             self._complain(
@@ -189,7 +189,7 @@ class Batch:
                 "them, and lines without a confirmation may arrive twice"
             )
         elif joined.seq:
-            self._complain(f"some messages in {joined.room} may be missing here")
+            self._complain(gap_in(joined.room))
 
     # Listening
 

@@ -17,7 +17,12 @@ from chatd.connection.events import Event, Welcomed
 from chatd.errors import RequestError, SessionEnded
 from chatd.wire.messages import Message
 
-__all__ = ["ConsoleClient", "ConsoleFactory"]
+__all__ = ["ConsoleClient", "ConsoleFactory", "gap_in"]
+
+
+def gap_in(room: str) -> str:
+    """Return the note about a room of which the server may not have sent all messages."""
+    return f"some messages in {room} may be missing here"
 
 
 class ConsoleClient(ChatClient):
@@ -26,6 +31,11 @@ class ConsoleClient(ChatClient):
     factory: ConsoleFactory
     is_resumed = False
     """Whether the client is in its rooms, those of an earlier session included."""
+
+    @property
+    def is_back(self) -> bool:
+        """Whether the client is rejoining the rooms of an earlier session."""
+        return not self.is_resumed and self.factory.progress.was_connected
 
     def connectionMade(self) -> None:
         """Tell the factory's owner."""

@@ -14,7 +14,7 @@ from chatd.chat.names import fold
 from chatd.cli.attention import is_for
 from chatd.cli.awaytext import AwayText
 from chatd.cli.browsing import Browsing
-from chatd.cli.console import ConsoleClient, ConsoleFactory
+from chatd.cli.console import ConsoleClient, ConsoleFactory, gap_in
 from chatd.cli.display import TextDisplay
 from chatd.cli.ignored import Ignored
 from chatd.cli.introductions import Introductions
@@ -303,12 +303,11 @@ class Talk:
         learning = Deferred.fromCoroutine(learn_people(client, joined.room, state))
         learning.addCallback(lambda _: self.changed())
         learning.addErrback(self._log_failure, "listing the people of a room")
-        is_back = not client.is_resumed and self._factory.progress.was_connected
-        if not is_back:
+        if not client.is_back:
             self.browsing.begin_again(Place(joined.room))
             self._introductions.introduce(client, joined)
         elif not joined.recovered and joined.seq > 0:
-            self.display.note(f"some messages in {joined.room} may be missing here")
+            self.display.note(gap_in(joined.room))
 
     def _established(self, client: ConsoleClient) -> None:
         if self._stage is not _Stage.ESTABLISHED:
