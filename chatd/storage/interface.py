@@ -77,7 +77,8 @@ class IMessageStore(Interface):
 
         Args:
             stream: The stream's key; a stream that does not exist is begun.
-            after: See above; 0 for all. `resume_from` finds where to read on after a position.
+            after: See above; 0 for all. `chatd.storage.paging` finds where to read on after a
+                position.
             before: See above.
             limit: The most messages, 1 or more.
             max_bytes: The most bytes of content; the first message is read in any case.

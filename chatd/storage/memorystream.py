@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from itertools import islice
 from uuid import uuid4
 
+from chatd.storage.paging import fitting, read_page
 from chatd.storage.values import (
     Entry,
     Head,
@@ -17,7 +17,6 @@ from chatd.storage.values import (
     StreamPosition,
     place,
     repeat,
-    resume_from,
 )
 from chatd.wire.messages import DEFAULT_CONTENT_TYPE, Message
 
@@ -93,23 +92,16 @@ class MemoryStream:
         self, after: int | StreamPosition | None, before: int | None, limit: int, max_bytes: int
     ) -> Page:
         """Read a part of the stream; see `IMessageStore.read`."""
-        oldest = self.oldest
-        is_recovered = False
-        if isinstance(after, StreamPosition):
-            after, is_recovered = resume_from(self.head, after, self.id_at)
-        if after is None:
-            end = self.seq + 1 if before is None else max(oldest, min(before, self.seq + 1))
-            newest_first = islice(
-                reversed(self.kept.values()), self.seq + 1 - end, self.seq + 1 - oldest
-            )
-            messages = _fitting(newest_first, limit, max_bytes)
-            is_complete = len(messages) == end - oldest
-            messages.reverse()
-        else:
-            start = min(max(oldest, after + 1), self.seq + 1)
-            messages = _fitting(islice(self.kept.values(), start - oldest, None), limit, max_bytes)
-            is_complete = start + len(messages) > self.seq
-        return Page(messages, self.head, is_complete, is_recovered)
+        oldest, kept = self.oldest, self.kept.values()
+
+        def up(start: int) -> list[Message]:
+            return fitting(islice(kept, start - oldest, start - oldest + limit), max_bytes)
+
+        def down(end: int) -> list[Message]:
+            first = self.seq + 1 - end
+            return fitting(islice(reversed(kept), first, first + limit), max_bytes)
+
+        return read_page(self.head, after, before, id_at=self.id_at, up=up, down=down)
 
     def append(self, entry: Entry) -> Outcome:
         """Give a message its place; call `trim` when all are appended."""
@@ -157,18 +149,6 @@ class MemoryStream:
         """Drop the messages that are older than a time, in Unix seconds."""
         while self._keys and _time_of(self.kept[self._keys[0]]) < cutoff:
             self.drop(1)
-
-
-def _fitting(messages: Iterable[Message], limit: int, max_bytes: int) -> list[Message]:
-    """Return the first messages, as many as fit but at least one."""
-    fitting: list[Message] = []
-    size = 0
-    for message in islice(messages, limit):
-        size += len(message.content)
-        if fitting and size > max_bytes:
-            break
-        fitting.append(message)
-    return fitting
 
 
 def _time_of(message: Message) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import Enum
 
 import msgspec
@@ -22,7 +21,6 @@ __all__ = [
     "StreamPosition",
     "place",
     "repeat",
-    "resume_from",
 ]
 
 
@@ -141,30 +139,6 @@ class StreamPosition(msgspec.Struct, frozen=True):
     seq: int
     epoch: str | None = None
     id: str | None = None
-
-
-def resume_from(
-    head: Head, position: StreamPosition, id_at: Callable[[int], str | None]
-) -> tuple[int, bool]:
-    """Return the place after which a reader goes on, and whether it misses no message.
-
-    A stream does not know a position of another epoch or beyond its last message. After a copy of
-    the store was put back, the message at a position may also have another id; the stream does not
-    know that position either. The reader then goes on with the oldest message that is kept.
-
-    Args:
-        head: Where the stream stands.
-        position: How far the reader has read.
-        id_at: Returns the id of a kept message, by its place.
-    """
-    is_known = (
-        position.epoch in (None, head.epoch)
-        and position.seq <= head.seq
-        and (
-            position.id is None or position.seq < head.oldest or id_at(position.seq) == position.id
-        )
-    )
-    return (position.seq, head.oldest <= position.seq + 1) if is_known else (0, False)
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -3,15 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.errors import ConfigurationError, RequestError
-from chatd.storage.values import (
-    Head,
-    Retention,
-    Stored,
-    StreamPosition,
-    place,
-    repeat,
-    resume_from,
-)
+from chatd.storage.values import Retention, Stored, place, repeat
 from tests.storage.stores import entry
 
 
@@ -37,26 +29,3 @@ class RepeatTests(SynchronousTestCase):
             error = repeat(other, earlier)
             self.assertIsInstance(error, RequestError)
             self.assertEqual((error.code, error.ref), ("id-reused", "1"))
-
-
-class ResumeFromTests(SynchronousTestCase):
-    """A stream with the kept messages 4 to 9, under epoch e."""
-
-    def resume(self, seq, epoch=None, id=None):
-        head = Head(name="Lobby", epoch="e", seq=9, oldest=4, last_id="m9")
-        return resume_from(head, StreamPosition(seq, epoch, id), lambda seq: f"m{seq}")
-
-    def test_known(self):
-        """A reader goes on after a position that the stream knows."""
-        for position in ((9,), (6, "e"), (6, None, "m6"), (6, "e", "m6"), (3, "e")):
-            self.assertEqual(self.resume(*position), (position[0], True))
-
-    def test_gap(self):
-        """If messages after the position are gone, the reader goes on, and the result says so."""
-        for id in (None, "whatever"):
-            self.assertEqual(self.resume(2, "e", id), (2, False))
-
-    def test_unknown(self):
-        """A read begins anew after a position of another epoch, a later place or another id."""
-        for position in ((6, "f"), (10, "e"), (6, "e", "other")):
-            self.assertEqual(self.resume(*position), (0, False))

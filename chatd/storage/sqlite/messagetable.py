@@ -8,6 +8,7 @@ from contextlib import closing
 from itertools import chain
 from typing import Any
 
+from chatd.storage.paging import fitting
 from chatd.storage.sqlite.streamstate import StreamState
 from chatd.storage.values import Entry
 from chatd.wire.messages import ChatHeader, Message, MessageType
@@ -153,18 +154,11 @@ class MessageTable:
         self._execute("DELETE FROM messages WHERE stream = ? AND seq <= ?", (stream.id, seq))
 
     def _read(self, where: str, values: tuple[object, ...], max_bytes: int) -> list[Message]:
-        messages: list[Message] = []
-        size = 0
         rows = self._execute(
             f"SELECT {_COLUMNS} FROM messages WHERE stream = ? AND {where}", values
         )
         with closing(rows):
-            for row in rows:
-                size += len(row[-1])
-                if messages and size > max_bytes:
-                    break
-                messages.append(_message(row))
-        return messages
+            return fitting(map(_message, rows), max_bytes)
 
 
 def _message(row: Sequence[Any]) -> Message:

@@ -13,6 +13,7 @@ from uuid import uuid4
 import msgspec
 
 from chatd.errors import StoreError
+from chatd.storage.paging import read_page
 from chatd.storage.privateroom import PrivateRoom
 from chatd.storage.sqlite.batch import Batch
 from chatd.storage.sqlite.database import Database
@@ -28,7 +29,6 @@ from chatd.storage.values import (
     Page,
     Retention,
     StreamPosition,
-    resume_from,
 )
 
 __all__ = ["SqliteStreams"]
@@ -133,20 +133,14 @@ class SqliteStreams:
     ) -> Page:
         """Read a part of a stream."""
         stream, table = self._trimmed(key), self._tables.messages
-        past = stream.seq + 1
-        is_recovered = False
-        if isinstance(after, StreamPosition):
-            after, is_recovered = resume_from(stream.head, after, partial(table.id_at, stream))
-        if after is None:
-            end = past if before is None else max(stream.oldest, min(before, past))
-            messages = table.read_down(stream, end, limit, max_bytes)
-            is_complete = len(messages) == end - stream.oldest
-            messages.reverse()
-        else:
-            start = min(max(stream.oldest, after + 1), past)
-            messages = table.read_up(stream, start, limit, max_bytes)
-            is_complete = start + len(messages) >= past
-        return Page(messages, stream.head, is_complete, is_recovered)
+        return read_page(
+            stream.head,
+            after,
+            before,
+            id_at=partial(table.id_at, stream),
+            up=lambda start: table.read_up(stream, start, limit, max_bytes),
+            down=lambda end: table.read_down(stream, end, limit, max_bytes),
+        )
 
     @_guarded
     def set_topic(self, key: str, topic: str) -> None:
