@@ -22,6 +22,7 @@ from chatd.client.servicestates import (
     Connected,
     Connecting,
     GivenUp,
+    NotStarted,
     ServiceState,
     Stopped,
     Waiting,
@@ -88,7 +89,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         self._factory = factory
         factory.progress.be_kept()
         self._retry_policy = retry_policy or backoffPolicy()
-        self._state: ServiceState = Stopped()
+        self._state: ServiceState = NotStarted()
         self._failures = 0
         self._waiters: list[tuple[Deferred[ClientT], int | None]] = []
         self._gave_up: Milestone[SessionEnded | ConfigurationError] = Milestone()
@@ -111,7 +112,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             return succeed(client)
         if isinstance(state, GivenUp):
             return fail(state.again())
-        if isinstance(state, Stopped) and state.was_started:
+        if isinstance(state, Stopped):
             return fail(CancelledError())
         waiting: Deferred[ClientT] = Promise()
         self._waiters.append((waiting, failAfterFailures))
@@ -139,7 +140,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         """
         if isinstance(self._state, GivenUp):
             return fail(self._state.again())
-        if isinstance(self._state, Stopped) and self._state.was_started:
+        if isinstance(self._state, Stopped):
             return fail(_STOPPED.again())
         client = self.client
         if client is not None and client.is_active:
@@ -192,7 +193,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         """
         super().stopService()
         if not isinstance(self._state, GivenUp):
-            self._enter(Stopped(was_started=True))
+            self._enter(Stopped())
         for waiter in self._take_waiters():
             waiter.errback(CancelledError())
         gone: Deferred[Any] = succeed(None) if self.client is None else self.client.disconnect()

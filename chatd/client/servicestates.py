@@ -3,7 +3,9 @@
 ===========  ==========================  =======================================================
 state        holds                       following states
 ===========  ==========================  =======================================================
-Stopped      whether it was started      Connecting: the service is started
+NotStarted                               Connecting: the service is started;
+                                         Stopped: the service is stopped
+Stopped                                  Connecting: the service is started
 Connecting   the attempt                 Connected: the session is established;
                                          Waiting: the attempt failed;
                                          GivenUp: every other attempt would fail too;
@@ -35,6 +37,7 @@ __all__ = [
     "Connected",
     "Connecting",
     "GivenUp",
+    "NotStarted",
     "ServiceState",
     "Stopped",
     "Waiting",
@@ -52,14 +55,13 @@ class ServiceState:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class NotStarted(ServiceState):
+    """The service was never started; what a program sends waits for the first session."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Stopped(ServiceState):
-    """The service is stopped, or not started.
-
-    Attributes:
-        was_started: Whether it ran before; a program that still sends has come too late.
-    """
-
-    was_started: bool = False
+    """The service is stopped; what a program still sends has come too late."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -124,6 +126,7 @@ class GivenUp(ServiceState):
 
 
 TRANSITIONS: dict[type[ServiceState], frozenset[type[ServiceState]]] = {
+    NotStarted: frozenset({Connecting, Stopped}),
     Stopped: frozenset({Connecting, Stopped}),
     Connecting: frozenset({Connected, Waiting, GivenUp, Stopped}),
     Connected: frozenset({Waiting, GivenUp, Stopped}),

@@ -12,6 +12,7 @@ from chatd.client.servicestates import (
     Connected,
     Connecting,
     GivenUp,
+    NotStarted,
     ServiceState,
     Stopped,
     Waiting,
@@ -20,6 +21,8 @@ from chatd.client.servicestates import (
 from chatd.errors import ConfigurationError, LocalProtocolError, SessionRefused
 
 ALLOWED = {
+    ("NotStarted", "Connecting"),
+    ("NotStarted", "Stopped"),
     ("Stopped", "Connecting"),
     ("Stopped", "Stopped"),
     ("Connecting", "Connected"),
@@ -41,6 +44,7 @@ class TableTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.states: list[ServiceState] = [
+            NotStarted(),
             Stopped(),
             Connecting(Deferred()),
             Connected(ChatClientFactory(self.clock).buildProtocol(None), 0.0),
@@ -94,7 +98,8 @@ class LeaveTests(SynchronousTestCase):
     def test_others(self) -> None:
         """The other states have nothing to cancel: a connected client stays connected."""
         client = ChatClientFactory(Clock()).buildProtocol(None)
-        for state in (Stopped(), Connected(client, 0.0), GivenUp(ConfigurationError("no"))):
+        given_up = GivenUp(ConfigurationError("no"))
+        for state in (NotStarted(), Stopped(), Connected(client, 0.0), given_up):
             state.leave()
         self.assertFalse(client.connection.is_over)
 
