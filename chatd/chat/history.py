@@ -27,6 +27,7 @@ __all__ = [
     "PAGE_BYTES",
     "HistoryFields",
     "JoinFields",
+    "Seq",
     "history",
     "join",
 ]
@@ -38,7 +39,8 @@ PAGE_BYTES = 1024 * 1024
 DEFAULT_LIMIT = 100
 """The most messages that `history` returns if its fields have no limit."""
 
-_Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""A place in a stream; every language that reads JSON has integers of that size."""
 
 
 class JoinFields(msgspec.Struct):
@@ -52,7 +54,7 @@ class JoinFields(msgspec.Struct):
     """
 
     room: str
-    after: _Seq | None = None
+    after: Seq | None = None
     epoch: str | None = None
     after_id: str | None = None
 
@@ -79,8 +81,8 @@ class HistoryFields(msgspec.Struct, rename={"other": "with"}):
 
     room: str | None = None
     other: str | None = None
-    after: _Seq | None = None
-    before: _Seq | None = None
+    after: Seq | None = None
+    before: Seq | None = None
     epoch: str | None = None
     after_id: str | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE)] = DEFAULT_LIMIT

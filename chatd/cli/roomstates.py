@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from chatd.chat.names import MAX_TOPIC, check_name, fold
+from chatd.chat.names import check_name, fold
 from chatd.errors import RequestError
-from chatd.wire.bounds import MAX_PLACE
 
-__all__ = ["MAX_PEOPLE", "MAX_ROOMS", "RoomState", "RoomStates"]
+__all__ = ["MAX_PEOPLE", "RoomState", "RoomStates"]
 
-MAX_ROOMS = 1_000
-"""Limit on the known rooms."""
 MAX_PEOPLE = 2_000
 """Limit on the known names of a room."""
 
@@ -79,10 +76,8 @@ class RoomStates:
         self._states: dict[str, RoomState] = {}
 
     def of(self, room: str) -> RoomState:
-        """Return the state of a room."""
-        if len(self._states) > MAX_ROOMS:  # a server may tell of any number
-            del self._states[next(iter(self._states))]
-        return self._states.setdefault(fold(room), RoomState())
+        """Return the state of a room; an empty state if the client has not joined it."""
+        return self._states.get(fold(room)) or RoomState()
 
     def joined(self, room: str) -> RoomState:
         """Forget the earlier state of a room, and return a new one."""
@@ -94,18 +89,15 @@ class RoomStates:
         what = event.get("event")
         if what == "renamed":
             for state in self._states.values():
-                state.rename(str(event.get("old_name", "")), str(event.get("name", "")))
+                state.rename(event.get("old_name", ""), event.get("name", ""))
             return
         if what not in ("joined", "left", "topic"):
             return
-        known = self._states.get(fold(str(event.get("room", ""))[:MAX_PLACE]))
-        if known is None:  # the client is not in that room
-            return
-        state = known
+        state = self.of(event.get("room", ""))
         if what == "topic":
-            state.topic = str(event.get("topic", ""))[:MAX_TOPIC]
+            state.topic = event.get("topic", "")
             return
-        name = str(event.get("name", ""))
+        name = event.get("name", "")
         if what == "joined":
             state.add(name)
         else:

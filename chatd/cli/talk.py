@@ -274,7 +274,7 @@ class Talk:
         """Show an event."""
         self.states.take(event)
         if event["event"] == "renamed":
-            old_name, name = str(event.get("old_name", "")), str(event.get("name", ""))
+            old_name, name = event.get("old_name", ""), event.get("name", "")
             self.places.renamed(old_name, name)
             self.reading.renamed(old_name, name)
         self.changed()

@@ -10,7 +10,7 @@ import msgspec
 from twisted.internet.defer import Deferred
 
 from chatd.chat.names import fold
-from chatd.client.fields import convert, given
+from chatd.client.fields import AwayText, Count, Name, Topic, convert, given
 from chatd.client.historycommands import HistoryCommands
 from chatd.client.privaterooms import PrivateRoomCommands
 from chatd.client.progress import Progress
@@ -27,16 +27,24 @@ T = TypeVar("T")
 
 
 class _Renamed(msgspec.Struct):
-    name: str
+    name: Name
 
 
 class _Kicked(msgspec.Struct):
-    kicked: int
+    kicked: Count
+
+
+class _Topic(msgspec.Struct):
+    topic: Topic = ""
+
+
+class _Away(msgspec.Struct):
+    text: AwayText = ""
 
 
 class _Who(msgspec.Struct):
-    names: list[str]
-    away: dict[str, str] | None = None
+    names: list[Name]
+    away: dict[Name, AwayText] | None = None
 
 
 class _Next(msgspec.Struct):
@@ -114,7 +122,7 @@ class ClientCommands(HistoryCommands, PrivateRoomCommands):
 
     def who(self, room: str) -> Deferred[list[str]]:
         """Return a Deferred that fires with the names of the people in a room."""
-        return self._list("who", "names", str, room=room)
+        return self._list("who", "names", Name, room=room)
 
     def people(self, room: str) -> Deferred[list[PersonInfo]]:
         """Return a Deferred that fires with the people in a room, and who of them is away."""
@@ -141,7 +149,7 @@ class ClientCommands(HistoryCommands, PrivateRoomCommands):
             A Deferred that fires with the topic, the new one if it was set.
         """
         asked = self.command("topic", **given(room=room, topic=topic))
-        return asked.addCallback(lambda result: str(result.get("topic", "")))
+        return asked.addCallback(lambda result: convert(result, _Topic).topic)
 
     # Direct messages
 
@@ -173,7 +181,7 @@ class ClientCommands(HistoryCommands, PrivateRoomCommands):
             A Deferred that fires with the text.
         """
         asked = self.command("away", text=text)
-        return asked.addCallback(lambda result: str(result.get("text", "")))
+        return asked.addCallback(lambda result: convert(result, _Away).text)
 
     def kick(
         self, name: str | None = None, *, address: str | None = None, reason: str = ""

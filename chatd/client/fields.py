@@ -1,16 +1,69 @@
-"""The fields of commands and of their results."""
+"""The fields of commands and of what a server tells, and the bounds of their values.
+
+No chatd server tells longer names or higher numbers. The bounds keep a lying server from filling
+the memory of a client, or its screen.
+"""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from chatd.chat.away import MAX_AWAY
+from chatd.chat.history import Seq
+from chatd.chat.names import MAX_NAME, MAX_ROOM, MAX_TOPIC
 from chatd.errors import ErrorCode, RequestError
+from chatd.wire.bounds import MAX_ID
+from chatd.wire.messages import Message
 
-__all__ = ["convert", "given"]
+__all__ = [
+    "AwayText",
+    "Count",
+    "Id",
+    "Name",
+    "RoomName",
+    "Seq",
+    "Topic",
+    "check_event",
+    "check_message",
+    "convert",
+    "given",
+]
 
 T = TypeVar("T")
+
+Name = Annotated[str, msgspec.Meta(max_length=3 * MAX_NAME)]
+"""The name of a person; case folding makes a name up to three times as long."""
+RoomName = Annotated[str, msgspec.Meta(max_length=MAX_ROOM)]
+"""The name of a room."""
+Topic = Annotated[str, msgspec.Meta(max_length=MAX_TOPIC)]
+"""The topic of a room."""
+AwayText = Annotated[str, msgspec.Meta(max_length=MAX_AWAY)]
+"""The text of a person who is away."""
+Id = Annotated[str, msgspec.Meta(max_length=MAX_ID)]
+"""The id of a message."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+"""A number of members, sessions or names."""
+_EVENTS = frozenset(
+    {"joined", "left", "renamed", "topic", "removed", "invited", "absent", "away"},
+)
+"""The events whose fields are known; a service of one's own may have others."""
+
+
+class _EventFields(msgspec.Struct):
+    room: RoomName | msgspec.UnsetType = msgspec.UNSET
+    name: Name | msgspec.UnsetType = msgspec.UNSET
+    old_name: Name | msgspec.UnsetType = msgspec.UNSET
+    topic: Topic | msgspec.UnsetType = msgspec.UNSET
+    text: AwayText | msgspec.UnsetType = msgspec.UNSET
+    ref: Id | msgspec.UnsetType = msgspec.UNSET
+
+
+class _MessageFields(msgspec.Struct):
+    sender: Name | None
+    seq: Seq | None
 
 
 def given(**fields: object) -> dict[str, object]:
@@ -18,15 +71,42 @@ def given(**fields: object) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def convert(result: object, wanted: type[T]) -> T:
-    """Return the fields of a result as a value of a type.
+def convert(told: object, wanted: type[T], what: str = "answer") -> T:
+    """Return what a server told as a value of a type.
+
+    Args:
+        told: The fields.
+        wanted: The type.
+        what: What the server told, for the error.
 
     Raises:
-        RequestError: `bad-request`: they are not of that type.
+        RequestError: `bad-request`: the fields are not of that type.
     """
     try:
-        return msgspec.convert(result, wanted)
+        return msgspec.convert(told, wanted)
     except msgspec.ValidationError as error:
         raise RequestError(
-            ErrorCode.BAD_REQUEST, f"the server's answer is malformed: {error}"
+            ErrorCode.BAD_REQUEST, f"the server's {what} is malformed: {error}"
         ) from error
+
+
+def check_event(event: Mapping[str, Any]) -> None:
+    """Check the fields of an event that chatd knows.
+
+    Raises:
+        RequestError: `bad-request`: a field has another type, or it is too long.
+    """
+    if event["event"] in _EVENTS:
+        convert(event, _EventFields, "event")
+
+
+def check_message(message: Message) -> None:
+    """Check the fields of a MESSAGE that the server sets.
+
+    Raises:
+        RequestError: `bad-request`: the sender's name is too long, or the place is out of range.
+    """
+    try:
+        convert({"sender": message.sender, "seq": message.seq}, _MessageFields, "message")
+    except RequestError as error:
+        raise RequestError(error.code, error.message, ref=message.id) from error

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 
-from chatd.client.fields import convert
+from chatd.client.fields import Name, convert
 from chatd.client.results import MadePrivate, Uninvited
 
 __all__ = ["PrivateRoomCommands"]
@@ -47,7 +47,7 @@ class PrivateRoomCommands:
 
     def invited(self, room: str) -> Deferred[list[str]]:
         """Return a Deferred that fires with the invited names of a private room, folded."""
-        return self._list("invited", "names", str, room=room)
+        return self._list("invited", "names", Name, room=room)
 
     # Implemented by `ClientCommands`
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from chatd.client.fields import AwayText, Count, Id, Name, RoomName, Seq, Topic
 from chatd.wire.messages import Message
 
 __all__ = [
@@ -33,12 +34,12 @@ class Joined(msgspec.Struct, frozen=True, kw_only=True):
         recovered: Whether the client gets every message after `after`.
     """
 
-    room: str
+    room: RoomName
     epoch: str
-    seq: int
-    last_id: str | None = None
-    members: int = 0
-    topic: str = ""
+    seq: Seq
+    last_id: Id | None = None
+    members: Count = 0
+    topic: Topic = ""
     recovered: bool = False
 
 
@@ -52,9 +53,9 @@ class RoomInfo(msgspec.Struct, frozen=True, kw_only=True):
         private: Whether only operators and invited names may enter it.
     """
 
-    room: str
-    members: int = 0
-    topic: str = ""
+    room: RoomName
+    members: Count = 0
+    topic: Topic = ""
     private: bool = False
 
 
@@ -67,9 +68,9 @@ class MadePrivate(msgspec.Struct, frozen=True, kw_only=True):
         removed: The number of sessions that were removed from the room.
     """
 
-    room: str
-    invited: int = 0
-    removed: int = 0
+    room: RoomName
+    invited: Count = 0
+    removed: Count = 0
 
 
 class Uninvited(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,7 +80,7 @@ class Uninvited(msgspec.Struct, frozen=True, kw_only=True):
         removed: The number of sessions that were removed from the room.
     """
 
-    removed: int = 0
+    removed: Count = 0
 
 
 class PersonInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,8 +91,8 @@ class PersonInfo(msgspec.Struct, frozen=True, kw_only=True):
         away: The text of a person who is away, or empty.
     """
 
-    name: str
-    away: str = ""
+    name: Name
+    away: AwayText = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +124,10 @@ class Conversation(msgspec.Struct, frozen=True, kw_only=True, rename={"other": "
         last_id: The id of the last message, or None.
     """
 
-    other: str
+    other: Name
     epoch: str
-    seq: int
-    last_id: str | None = None
+    seq: Seq
+    last_id: Id | None = None
 
 
 class BanInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,8 +144,8 @@ class BanInfo(msgspec.Struct, frozen=True, kw_only=True):
         made: The time when it was made, in Unix seconds.
     """
 
-    name: str | None = None
+    name: Name | None = None
     address: str | None = None
     until: float | None = None
-    by: str = ""
+    by: Name = ""
     made: float = 0.0

@@ -10,6 +10,7 @@ from twisted.python.failure import Failure
 
 from chatd.chat.history import MAX_PAGE
 from chatd.chat.names import fold
+from chatd.client.fields import convert
 from chatd.client.progress import Position, Progress
 from chatd.client.results import Conversation, History, Joined
 from chatd.errors import ErrorCode, RequestError
@@ -99,15 +100,17 @@ def _enter(client: Resumable, progress: Progress, rooms: Sequence[Mapping[str, A
     """
     inside: set[str] = set()
     for told in rooms:
-        name, epoch, seq = told["room"], told.get("epoch"), told.get("seq")
-        last_id = told.get("last_id")
-        id = last_id if isinstance(last_id, str) else None
-        if isinstance(epoch, str) and type(seq) is int and seq >= 0:
+        try:
+            joined = convert(told, Joined, "welcome")
+        except RequestError:  # an older server tells only the name
+            joined = None
+        name = told["room"]
+        if joined is not None:
             there = progress.rooms.get(fold(name))
             if there is not None and there.seq is not None:
                 continue  # only a `join` brings the missed messages
-            progress.joined(name, epoch, seq, id)
-            client.tell_joined(Joined(room=name, epoch=epoch, seq=seq, last_id=id))
+            progress.joined(name, joined.epoch, joined.seq, joined.last_id)
+            client.tell_joined(joined)
         else:
             progress.joined(name, None, None)
         inside.add(fold(name))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.interfaces import IReactorTime
@@ -13,6 +13,7 @@ from twisted.python.failure import Failure
 from chatd.chat.names import fold
 from chatd.client.answers import PendingAnswers
 from chatd.client.commands import ClientCommands
+from chatd.client.fields import check_event, check_message
 from chatd.client.hooks import ClientHooks
 from chatd.client.inbox import Inbox
 from chatd.client.milestone import Milestone
@@ -36,6 +37,8 @@ from chatd.transport.protocol import ChatProtocol
 from chatd.wire.messages import Error, Message, MessageType
 
 __all__ = ["ClientSession", "SessionOwner"]
+
+T = TypeVar("T")
 
 MAX_FETCHES = 100
 """Number of concurrent `history` commands at which no further gap is filled."""
@@ -252,13 +255,26 @@ class ClientSession(ChatProtocol, ClientCommands, ClientHooks):
         else:
             assert isinstance(header, dict)
             if frame.type == MessageType.EVENT:
+                if not self._passes(check_event, header):
+                    return
                 if header["event"] == "removed" and isinstance(header.get("room"), str):
                     self._progress.left(header["room"])
                 self._call(self.event_received, header)
             else:
                 self._act_on_result(header)
 
+    def _passes(self, check: Callable[[T], None], told: T) -> bool:
+        """Return whether a check passes; if not, answer the server as for any malformed frame."""
+        try:
+            check(told)
+        except RequestError as error:
+            self.act_on(RequestFaulted(error))
+            return False
+        return True
+
     def _act_on_message(self, message: Message) -> None:
+        if not self._passes(check_message, message):
+            return
         page = self._pages.get(message.ref)
         if message.ref is not None:  # the program gets the same message as all other clients
             message = message.with_ref(None)

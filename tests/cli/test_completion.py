@@ -155,8 +155,8 @@ class WordsTests(SynchronousTestCase):
         """The people of the current place come first, and the person's own name is left out."""
         rooms = ["lobby", "ops"]
         places, states = Places(lambda: rooms), RoomStates()
-        states.of("lobby").list(["carol", "alice", "Bob"])
-        states.of("ops").list(["dave", "bob"])
+        states.joined("lobby").list(["carol", "alice", "Bob"])
+        states.joined("ops").list(["dave", "bob"])
         places.open("zoe")
         places.enter(places.all[1])
         words = words_for(places, states, "ALICE", {"quit": ""})
