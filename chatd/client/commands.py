@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred
 from chatd.chat.names import fold
 from chatd.client.fields import AwayText, Count, Name, Topic, convert, given
 from chatd.client.historycommands import HistoryCommands
-from chatd.client.privaterooms import PrivateRoomCommands
+from chatd.client.privaterooms import ClientPrivateRoomCommands
 from chatd.client.progress import Progress
 from chatd.client.results import BanInfo, Conversation, Joined, PersonInfo, RoomInfo
 from chatd.errors import ErrorCode, RequestError
@@ -51,7 +51,7 @@ class _Next(msgspec.Struct):
     next: str | None = None
 
 
-class ClientCommands(HistoryCommands, PrivateRoomCommands):
+class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
     """The commands of a chatd server, as methods of its client.
 
     Every Deferred here fails with `RequestError` if the server refuses the command or its answer is

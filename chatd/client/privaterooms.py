@@ -1,4 +1,4 @@
-"""`PrivateRoomCommands`: the commands for private rooms that an operator's client gives."""
+"""`ClientPrivateRoomCommands`: the commands for private rooms that an operator's client gives."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from twisted.internet.defer import Deferred
 from chatd.client.fields import Name, convert
 from chatd.client.results import MadePrivate, Uninvited
 
-__all__ = ["PrivateRoomCommands"]
+__all__ = ["ClientPrivateRoomCommands"]
 
 T = TypeVar("T")
 
 
-class PrivateRoomCommands:
+class ClientPrivateRoomCommands:
     """The commands for private rooms; for operators, on servers with accounts."""
 
     def make_private(self, room: str) -> Deferred[MadePrivate]:
