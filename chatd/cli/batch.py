@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Any, cast
 
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import maybeDeferred
 from twisted.internet.stdio import StandardIO
 from twisted.python.failure import Failure
 
@@ -24,6 +24,7 @@ from chatd.cli.tally import Tally
 from chatd.client.endpoints import client_endpoint
 from chatd.client.results import Joined
 from chatd.errors import ConfigurationError, LocalProtocolError, RequestError, SessionEnded
+from chatd.transport.wakeup import Wakeup
 
 __all__ = ["Batch", "Output"]
 
@@ -85,7 +86,7 @@ class Batch:
         self._is_sending = False
         self._status = Status.DONE
         self._tally = Tally()
-        self._progress: Deferred[None] | None = None
+        self._progress = Wakeup()
         # A new one for each run, so that the lines of a file that is sent again are new messages.
         self._run_id = uuid.uuid4().hex
 
@@ -177,7 +178,7 @@ class Batch:
     def _stop(self, lines: StandardLines) -> None:
         """Stop reading and waiting: nothing more can be sent or received."""
         lines.stop_reading()
-        self._go_on()
+        self._progress.fire()
 
     def _rejoined(self, client: ConsoleClient, joined: Joined) -> None:
         """Tell if a server does not have all messages that it had before the client came back."""
@@ -269,7 +270,7 @@ class Batch:
             self._not_received,
             errbackArgs=(number,),
         )
-        receipt.addCallback(lambda _: self._go_on())
+        receipt.addCallback(lambda _: self._progress.fire())
 
     def _not_received(self, failure: Failure, number: int) -> None:
         failure.trap(RequestError, LocalProtocolError, ConfigurationError, SessionEnded)
@@ -280,15 +281,9 @@ class Batch:
             why = f"{error.message} ({error.code})" if isinstance(error, RequestError) else error
             self._complain(f"line {number} was refused: {why}")
 
-    def _go_on(self) -> None:
-        progress, self._progress = self._progress, None
-        if progress is not None:
-            progress.callback(None)
-
     async def _wait_while(self, condition: Callable[[], bool]) -> None:
         while condition():
-            self._progress = Deferred()
-            await self._progress
+            await self._progress.wait()
 
     def _refuse(self, why: str) -> None:
         self._complain(why)

@@ -14,6 +14,7 @@ from zope.interface import implementer
 from chatd.config.ownfile import may_become_mark, strip_mark
 from chatd.errors import ConfigurationError
 from chatd.transport.streams import StreamTransport
+from chatd.transport.wakeup import Wakeup
 
 __all__ = ["LineTooLong", "StandardLines"]
 
@@ -66,7 +67,7 @@ class StandardLines(Protocol):
         self._waiting_bytes = 0
         self._is_paused = False
         self._is_at_end = False
-        self._wakes: Deferred[None] | None = None
+        self._wakeup = Wakeup()
         self._closed: Deferred[None] = Deferred()
         self._is_closed = False
         self._has_brake = False
@@ -83,8 +84,7 @@ class StandardLines(Protocol):
                 raise self._fault
             if self._is_at_end:
                 raise StopAsyncIteration
-            self._wakes = Deferred()
-            await self._wakes
+            await self._wakeup.wait()
         line = self._waiting.popleft()
         self._waiting_bytes -= len(line)
         if self._is_paused and not self._waits_much(share=0.5):
@@ -143,7 +143,7 @@ class StandardLines(Protocol):
             self._rest.clear()
         if not self._is_paused and self._waits_much():
             self._pause()
-        self._wake()
+        self._wakeup.fire()
 
     def readConnectionLost(self) -> None:
         """Take the rest as the last line: there is no more to read."""
@@ -224,9 +224,4 @@ class StandardLines(Protocol):
 
     def _end(self) -> None:
         self._is_at_end = True
-        self._wake()
-
-    def _wake(self) -> None:
-        wakes, self._wakes = self._wakes, None
-        if wakes is not None:
-            wakes.callback(None)
+        self._wakeup.fire()
