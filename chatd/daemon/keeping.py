@@ -57,7 +57,8 @@ class KeepingService(Service):
         """Wait until the bans are saved, then close the store. Call this after its last use.
 
         Returns:
-            A Deferred that fires with None when the store is closed.
+            A Deferred that fires with None when the store is closed, also if it was closed with a
+            fault, which is logged.
         """
         super().stopService()
         if self._loop.running:
@@ -66,7 +67,13 @@ class KeepingService(Service):
 
     async def _close(self) -> None:
         await self._factory.bans.finish_saving()
-        await self._factory.store.close()
+        try:
+            await self._factory.store.close()
+        except StoreError as error:
+            self.log.error(
+                "the store was closed with a fault: {error}; all confirmed messages are in it",
+                error=error,
+            )
 
     async def _expire(self) -> None:
         try:

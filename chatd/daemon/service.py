@@ -20,7 +20,7 @@ from chatd.config.banfile import BanFile
 from chatd.daemon.keeping import KeepingService
 from chatd.daemon.settings import DEFAULT_ENDPOINT
 from chatd.daemon.signals import SignalService
-from chatd.errors import StartupError, StoreError
+from chatd.errors import StartupError
 from chatd.listening.certificates import Certificates
 from chatd.listening.endpoints import server_endpoint
 from chatd.listening.service import ListeningService
@@ -172,11 +172,6 @@ class ChatService(MultiService):
             await self._closing.addTimeout(wait_s, self._reactor)
         except (CancelledError, TimeoutError):
             self.log.error("the store does not close; all confirmed messages are in it")
-        except StoreError as error:
-            self.log.error(
-                "the store was closed with a fault: {error}; all confirmed messages are in it",
-                error=error,
-            )
 
     def hurry(self) -> None:
         """Stop waiting, for clients as well as for the store, if the daemon is stopping."""
