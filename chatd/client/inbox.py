@@ -28,7 +28,7 @@ class Inbox:
     def __init__(self) -> None:
         self._messages: deque[Message] = deque()
         self._bytes = 0
-        self._taker: Deferred[None] | None = None
+        self._takers: deque[Deferred[None]] = deque()
         self._was_taken_from = False
         self._end_reason: SessionEnded | None = None
 
@@ -49,13 +49,13 @@ class Inbox:
             if self._was_taken_from:
                 return False
             self._bytes -= _size(self._messages.popleft())
-        self._wake_taker()
+        self._wake_takers()
         return True
 
     def close(self, end_reason: SessionEnded) -> None:
         """End `take` after the messages that are kept."""
         self._end_reason = end_reason
-        self._wake_taker()
+        self._wake_takers()
 
     async def take(self) -> Message:
         """Return the oldest message; wait for a message if there is none.
@@ -70,17 +70,17 @@ class Inbox:
                 if self._end_reason.is_clean:
                     raise StopAsyncIteration
                 raise self._end_reason.again()
-            if self._taker is None or self._taker.called:  # called: that wait was cancelled
-                self._taker = Promise()
-            await self._taker
+            taker: Promise[None] = Promise(self._takers.remove)
+            self._takers.append(taker)
+            await taker
         message = self._messages.popleft()
         self._bytes -= _size(message)
         return message
 
-    def _wake_taker(self) -> None:
-        taker, self._taker = self._taker, None
-        if taker is not None:
-            taker.callback(None)
+    def _wake_takers(self) -> None:
+        takers, self._takers = self._takers, deque()  # a taker that finds nothing waits again
+        while takers:
+            takers.popleft().callback(None)
 
 
 def _size(message: Message) -> int:

@@ -20,24 +20,44 @@ T = TypeVar("T")
 
 
 class Promise(Deferred[T]):
-    """A Deferred that coroutines of Twisted and of asyncio can await."""
+    """A Deferred that coroutines of Twisted and of asyncio can await, any number of times.
+
+    Each of them gets the result, or the failure. Twisted's own ways to wait take the result away,
+    as they do from every Deferred: ``yield`` in a function with `inlineCallbacks`, and `asFuture`.
+    If a coroutine that waits is cancelled, the promise is cancelled for all of them.
+    """
+
+    _failure: Failure | None = None  # kept apart: once a coroutine has it, it counts as handled
 
     def __iter__(self) -> Generator[Any, None, T]:
+        told: Deferred[T] = Deferred(lambda _: self.cancel())
+        self.addBoth(self._tell, told)
         try:
-            return (yield from super().__iter__())
+            return (yield from told)
         except (RuntimeError, asyncio.CancelledError) as error:
-            if self._has_failed_with(error):
+            if _has_failed_with(told, error):
                 raise
             if isinstance(error, asyncio.CancelledError):  # before the task refused this Deferred
-                self.asFuture(asyncio.get_running_loop()).cancel()
+                told.asFuture(asyncio.get_running_loop()).cancel()
                 raise
-        return (yield from self.asFuture(asyncio.get_running_loop()))
+        return (yield from told.asFuture(asyncio.get_running_loop()))
 
     __await__ = __iter__
 
-    def _has_failed_with(self, error: BaseException) -> bool:
-        result = getattr(self, "result", None)
-        return isinstance(result, Failure) and result.value is error
+    def _tell(self, result: T | Failure, told: Deferred[T]) -> T | None:
+        """Pass the result on, and keep it for other coroutines."""
+        if isinstance(result, Failure):
+            self._failure = result
+        elif self._failure is None:
+            told.callback(result)
+            return result
+        told.errback(self._failure)
+        return None
+
+
+def _has_failed_with(told: Deferred[T], error: BaseException) -> bool:
+    result = getattr(told, "result", None)
+    return isinstance(result, Failure) and result.value is error
 
 
 def promised(waiting: Deferred[T]) -> Promise[T]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -115,6 +116,78 @@ class AsyncioTests(SynchronousTestCase):
             return await both
 
         self.assertEqual(asyncio.run(main()), [1, 2])
+
+
+async def outcomes(promise: Promise[Any], times: int = 3) -> list[Any]:
+    """Await a promise several times, and return the results and errors."""
+    found: list[Any] = []
+    for _ in range(times):
+        try:
+            found.append(await promise)
+        except ValueError as error:
+            found.append(error)
+    return found
+
+
+class AgainTests(SynchronousTestCase):
+    """A promise that is awaited more than once."""
+
+    ERROR = ValueError("no")
+
+    def fire(self, promise: Promise[Any], expected: object) -> None:
+        if expected is self.ERROR:
+            promise.errback(self.ERROR)
+        else:
+            promise.callback(expected)
+
+    def test_twisted(self) -> None:
+        """Each coroutine of Twisted gets the result or the failure, before and after it fires."""
+        for expected in (3, self.ERROR):
+            promise: Promise[Any] = Promise()
+            early = [Deferred.fromCoroutine(outcomes(promise)) for _ in range(2)]
+            self.fire(promise, expected)
+            for waiting in (*early, Deferred.fromCoroutine(outcomes(promise))):
+                self.assertEqual(self.successResultOf(waiting), [expected] * 3)
+
+    def test_asyncio(self) -> None:
+        """So does each task of asyncio."""
+
+        async def main(expected: object) -> None:
+            promise: Promise[Any] = Promise()
+            early = [asyncio.ensure_future(outcomes(promise)) for _ in range(2)]
+            for _ in range(5):
+                await asyncio.sleep(0)
+            self.fire(promise, expected)
+            for each in (*early, outcomes(promise)):
+                self.assertEqual(await each, [expected] * 3)
+
+        for expected in (3, self.ERROR):
+            asyncio.run(main(expected))
+
+    def test_callbacks(self) -> None:
+        """A callback gets the result too; a failure that a coroutine has got is handled."""
+        promise: Promise[Any] = Promise()
+        first = Deferred.fromCoroutine(outcomes(promise, 1))
+        promise.addCallback(lambda result: result + 1)
+        promise.callback(3)
+        self.assertEqual(self.successResultOf(first), [3])
+        self.assertEqual(self.successResultOf(promise), 4)
+        broken: Promise[Any] = Promise()
+        failed = Deferred.fromCoroutine(outcomes(broken, 1))
+        broken.errback(self.ERROR)
+        self.assertEqual(self.successResultOf(failed), [self.ERROR])
+        self.assertIsNone(self.successResultOf(broken))
+        del broken, failed
+        gc.collect()
+        self.assertEqual(self.flushLoggedErrors(), [])
+
+    def test_cancelled(self) -> None:
+        """Cancelling one coroutine that waits cancels the promise for all of them."""
+        promise: Promise[Any] = Promise()
+        one, other = (Deferred.fromCoroutine(wait(promise)) for _ in range(2))
+        one.cancel()
+        for waiting in (one, other):
+            self.failureResultOf(waiting, CancelledError)
 
 
 class PromisedTests(SynchronousTestCase):
