@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from chatd.chat.names import fold
-from chatd.cli.display import plain
+from chatd.cli.printable import plain
 from chatd.cli.typed import command_in
 from chatd.cli.widths import width_of
 

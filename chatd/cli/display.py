@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -15,20 +14,17 @@ from chatd.cli.attention import Bell, is_for
 from chatd.cli.colours import PLAIN, Ink
 from chatd.cli.days import Days, time_of_day
 from chatd.cli.eventwords import words_of
+from chatd.cli.printable import escaped, plain
 from chatd.cli.typed import action_in
 from chatd.cli.widths import width_of, wrapped
 from chatd.wire.messages import Message
 
-__all__ = ["Display", "JsonDisplay", "QuietDisplay", "TextDisplay", "date_and_time", "plain"]
+__all__ = ["Display", "JsonDisplay", "QuietDisplay", "TextDisplay", "date_and_time"]
 
 MAX_SHOWN_BYTES = 64 * 1024
 """Limit on the shown content of a message, in bytes."""
 MAX_SHOWN_LINES = 200
 """Limit on the shown lines of a message."""
-# JSON allows these in a string, but terminals and readers of lines act on them.
-_CONTROLS = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-_HARMLESS = "\t\u200c\u200d"  # the joiners are parts of emoji, and of words in some scripts
 
 Write = Callable[[str], None]
 """Writes one line; the line is passed without its line end."""
@@ -75,7 +71,7 @@ class JsonDisplay:
     def event(self, event: dict[str, Any]) -> None:
         """Show an event with its fields, its name first."""
         line = msgspec.json.encode({"event": event["event"], **event}).decode()
-        self._write(_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", line))
+        self._write(escaped(line))
 
 
 class QuietDisplay:
@@ -276,8 +272,3 @@ def date_and_time(unix_time: float | None) -> str:
         return time.strftime("%Y-%m-%d %H:%M", time.localtime(unix_time))
     except (OverflowError, ValueError, OSError):  # too far away for the calendar
         return "an unknown date"
-
-
-def plain(text: str) -> str:
-    """Return text with characters that could control a terminal replaced by U+FFFD."""
-    return "".join(char if char.isprintable() or char in _HARMLESS else "\ufffd" for char in text)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from chatd._version import __version__
 from chatd.cli.connecting import connect
 from chatd.cli.directories import configuration_file
-from chatd.cli.display import plain
 from chatd.cli.leaving import Signalled, raise_at_signals
 from chatd.cli.passwd import passwd
+from chatd.cli.printable import plain
 from chatd.cli.profiles import read_profiles
 from chatd.cli.shells import SHELLS
 from chatd.cli.status import Status

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from chatd.cli.display import plain
 from chatd.cli.login import ask_unseen
+from chatd.cli.printable import plain
 from chatd.cli.status import Status
 from chatd.cli.streams import tell
 from chatd.config.ownfile import strip_mark, why

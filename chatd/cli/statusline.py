@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chatd.cli.display import plain
 from chatd.cli.places import Unread
+from chatd.cli.printable import plain
 from chatd.cli.widths import width_of
 
 __all__ = ["Standing", "protection_of", "status_line"]

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TextIO
 
-from chatd.cli.display import plain
+from chatd.cli.printable import plain
 from chatd.config.ownfile import why
 
 __all__ = ["complain", "flush_standard_streams", "open_standard_streams", "tell", "write"]

@@ -18,11 +18,12 @@ from chatd.cli.commands import COMMANDS, act_on, is_command
 from chatd.cli.completion import Words
 from chatd.cli.console import ConsoleClient
 from chatd.cli.days import seconds_to_midnight
-from chatd.cli.display import TextDisplay, plain
+from chatd.cli.display import TextDisplay
 from chatd.cli.ignored import Ignored
 from chatd.cli.links import RETRY_POLICY
 from chatd.cli.login import Login
 from chatd.cli.notdone import NotDone
+from chatd.cli.printable import plain
 from chatd.cli.prompt import Interrupted, LinePrompt
 from chatd.cli.status import Status, explain
 from chatd.cli.statusline import Standing, protection_of, status_line

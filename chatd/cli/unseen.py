@@ -12,8 +12,8 @@ from prompt_toolkit.utils import is_dumb_terminal
 from twisted.internet.defer import Deferred
 
 from chatd.cli.asking import ask
-from chatd.cli.display import plain
 from chatd.cli.notdone import NotDone
+from chatd.cli.printable import plain
 
 __all__ = ["UnseenPrompt"]
 

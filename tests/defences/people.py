@@ -205,9 +205,9 @@ PEOPLE = (
     ),
     Defence(
         "Displayed text cannot send commands to the terminal.",
-        "tests/cli/test_display.py::PlainTests::test_plain",
-        "chatd/cli/display.py",
-        "char if char.isprintable() or char in _HARMLESS else",
+        "tests/cli/test_printable.py::PlainTests::test_controls",
+        "chatd/cli/printable.py",
+        'char if char.isprintable() or char in _JOINERS or char == "\\t" else',
         "char if True else",
     ),
 )
