@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Generic, TypeVar, get_args, get_origin
+from typing import Any, Generic
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IAddress, IReactorTime
@@ -21,6 +21,7 @@ from chatd.server.keyring import Keyring
 from chatd.server.limits import Limits
 from chatd.server.protocol import ServerProtocol
 from chatd.server.session import Session, SessionT
+from chatd.server.sessionclass import named_session_class
 from chatd.storage.interface import IMessageStore
 from chatd.storage.memory import MemoryStore
 from chatd.transport.hooks import DONE, HookResult
@@ -85,14 +86,9 @@ class ChatFactory(Factory, Generic[SessionT]):
         )
         if "session_class" in vars(cls):
             return
-        for base in vars(cls).get("__orig_bases__", ()):
-            origin, given = get_origin(base), get_args(base)
-            if not isinstance(origin, type) or not issubclass(origin, ChatFactory):
-                continue
-            if len(given) == 1 and isinstance(given[0], type):
-                cls.session_class = given[0]
-            elif not any(isinstance(each, TypeVar) for each in given):
-                raise TypeError(f"{cls.__name__} must set session_class: its base is {base}")
+        named = named_session_class(cls, ChatFactory)
+        if named is not None:
+            cls.session_class = named
 
     _takes_runs = True
 
