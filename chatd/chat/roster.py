@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Generic
+from collections.abc import Sequence
 
 from chatd.chat import presence
 from chatd.chat.access import RoomAccess
 from chatd.chat.away import AwayTexts
 from chatd.chat.commits import Start
 from chatd.chat.interfaces import Delivery
-from chatd.chat.names import MAX_ROOM, Names, check_name, check_room, fold
+from chatd.chat.names import MAX_ROOM, Names, check_name, fold
+from chatd.chat.openrooms import OpenRooms
 from chatd.chat.policy import Policy
 from chatd.chat.rooms import M, Room
 from chatd.errors import ErrorCode, RequestError
 from chatd.storage.interface import IMessageStore
-from chatd.storage.streamkeys import room_stream
 from chatd.wire.messages import Message
 
 __all__ = ["Roster"]
 
 
-class Roster(Generic[M]):
+class Roster(OpenRooms[M]):
     """The members and the rooms; it also tells the members of a room of arrivals and departures.
 
     Args:
@@ -36,7 +34,6 @@ class Roster(Generic[M]):
     Attributes:
         access: Decides who may know of a room.
         names: The names in use.
-        rooms: The open rooms, by their folded names.
         here: The members, by their folded names and ids.
         policy: The operator's settings of the chat.
         away: The away texts of the members.
@@ -52,16 +49,13 @@ class Roster(Generic[M]):
         access: RoomAccess,
         has_accounts: bool = False,
     ) -> None:
-        self.store = store
+        super().__init__(store, start, max_rooms=policy.max_rooms)
         self.access = access
         self.delivery = delivery
         self.names = Names(has_accounts=has_accounts)
-        self.rooms: dict[str, Room[M]] = {}
         self.here: dict[str, dict[str, M]] = {}
         self.policy = policy
         self.away = AwayTexts()
-        self._start = start
-        self._coming: Counter[str] = Counter()  # the calls that are opening a room, by its key
 
     # Members
 
@@ -131,74 +125,6 @@ class Roster(Generic[M]):
             del self.here[member.key]
 
     # Rooms
-
-    async def open(self, name: str) -> Room[M]:
-        """Return a room, and hold it until `close`; create the room if it does not exist.
-
-        The caller asks `access` whether a member may enter the room.
-
-        Raises:
-            RequestError: `bad-room`.
-            StoreError: The room's stream cannot be opened.
-        """
-        name = check_room(name)
-        key = fold(name)
-        room = self.rooms.get(key)
-        if room is None:
-            return await self._open(key, name)
-        room.holds += 1
-        return room
-
-    async def _open(self, key: str, name: str) -> Room[M]:
-        self._coming[key] += 1  # else a member that leaves now would release this stream
-        try:
-            head = await self.store.open_stream(room_stream(key), name)
-            room = self.rooms.get(key)  # another call may have opened it meanwhile
-            if room is None:
-                room = self.rooms[key] = Room(key, head)
-            room.holds += 1
-        finally:
-            self._coming[key] -= 1
-            if not self._coming[key]:
-                del self._coming[key]
-            if key in self.rooms:
-                self._drop_if_unneeded(self.rooms[key])
-        return room
-
-    def close(self, room: Room[M]) -> None:
-        """Give up a hold of a room; the room goes if it is empty and has no other hold."""
-        room.holds -= 1
-        if not room.members:
-            self._drop_if_unneeded(room)
-
-    async def open_all(self, names: Iterable[str]) -> list[Room[M]]:
-        """Open rooms, each of them once; all of them, or none.
-
-        Raises:
-            RequestError: `bad-room`, or `too-many-rooms`.
-            StoreError: The stream of a room cannot be opened.
-        """
-        rooms: dict[str, Room[M]] = {}
-        try:
-            for name in names:
-                most = self.policy.max_rooms
-                if len(rooms) == most and fold(check_room(name)) not in rooms:
-                    raise RequestError(
-                        ErrorCode.TOO_MANY_ROOMS, f"a session is in {most} rooms at most"
-                    )
-                room = await self.open(name)
-                if room.key in rooms:
-                    room.holds -= 1
-                rooms[room.key] = room
-        except BaseException:
-            self.close_all(rooms.values())
-            raise
-        return list(rooms.values())
-
-    def close_all(self, rooms: Iterable[Room[M]]) -> None:
-        """Give up a hold of each of these rooms."""
-        for room in rooms:
-            self.close(room)
 
     def enter(self, member: M, room: Room[M], read_to: int = 0) -> None:
         """Add a member to a room, and tell the other members of the room.
@@ -297,9 +223,3 @@ class Roster(Generic[M]):
 
     def _tells_presence(self, room: Room[M]) -> bool:
         return 1 < len(room.members) <= self.policy.presence_limit
-
-    def _drop_if_unneeded(self, room: Room[M]) -> None:
-        is_needed = room.is_needed or room.key in self._coming
-        if not is_needed and self.rooms.get(room.key) is room:
-            del self.rooms[room.key]
-            self._start(self.store.release(room.stream))
