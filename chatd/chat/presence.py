@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from chatd.wire.messages import Message, MessageType
 
 __all__ = [
@@ -19,7 +17,7 @@ __all__ = [
 ]
 
 
-def event(event: str, /, **fields: Any) -> Message:  # noqa: ANN401  (JSON values)
+def event(event: str, /, **fields: object) -> Message:
     """Return an EVENT."""
     return Message(MessageType.EVENT, {"event": event, **fields})
 

@@ -94,7 +94,7 @@ class ConsoleClient(ChatClient):
         self.factory.client_ended(self, end_reason)
 
 
-class ConsoleFactory(ChatClientFactory):
+class ConsoleFactory(ChatClientFactory[ConsoleClient]):
     """Builds a `ConsoleClient` for each connection.
 
     Args:

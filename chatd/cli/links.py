@@ -46,7 +46,7 @@ class Link(Protocol):
     def send(self, content: bytes, *, id: str, room: str | None) -> Deferred[Message]:
         """Send a message; see `ChatClient.send`."""
 
-    def when_over(self) -> Deferred[object]:
+    def when_over(self) -> Deferred[Any]:
         """Return a Deferred that fires when nothing more can be sent."""
 
     async def close(self) -> None:
@@ -82,10 +82,10 @@ class SingleLink:
         assert self._client is not None
         return self._client.send(content, id=id, room=room)
 
-    def when_over(self) -> Deferred[object]:
+    def when_over(self) -> Deferred[Any]:
         """Return a Deferred that fires when the session has ended."""
         assert self._client is not None
-        return cast("Deferred[object]", self._client.when_ended())
+        return self._client.when_ended()
 
     async def close(self) -> None:
         """Say goodbye, and wait until the connection is closed."""
@@ -117,7 +117,7 @@ class LastingLink:
         self._service = ChatClientService(reactor, endpoint, factory, RETRY_POLICY)
         self._waiting = 0
         self._deadline = Timer(reactor)
-        self._over: Milestone[object] = Milestone()
+        self._over: Milestone[Any] = Milestone()
         self.end: SessionEnded | ConfigurationError | None = None
 
     async def open(self) -> ConsoleClient:
@@ -125,7 +125,7 @@ class LastingLink:
         self._service.startService()
         client = await self._service.whenConnected(failAfterFailures=1)
         self._service.when_given_up().addCallback(self._give_up)
-        return cast(ConsoleClient, client)
+        return client
 
     def send(self, content: bytes, *, id: str, room: str | None) -> Deferred[Message]:
         """Send a message, at once or as soon as there is a session."""
@@ -135,7 +135,7 @@ class LastingLink:
             self._deadline.start(PATIENCE_S, self._lose_patience)
         return receipt.addBoth(self._answered)
 
-    def when_over(self) -> Deferred[object]:
+    def when_over(self) -> Deferred[Any]:
         """Return a Deferred that fires when the link gives up."""
         return self._over.wait()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from enum import Enum
-from typing import Any, cast
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
@@ -133,7 +133,8 @@ class Talk:
         """
         if not self.is_connected:
             raise NotDone("not connected; try again later")
-        return cast(ConsoleClient, self.service.client)
+        assert self.service.client is not None
+        return self.service.client
 
     def changed(self) -> None:
         """Show the state as it is now."""

@@ -122,7 +122,7 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
 
     def who(self, room: str) -> Deferred[list[str]]:
         """Return a Deferred that fires with the names of the people in a room."""
-        return self._list("who", "names", Name, room=room)
+        return self._list("who", "names", list[Name], room=room)
 
     def people(self, room: str) -> Deferred[list[PersonInfo]]:
         """Return a Deferred that fires with the people in a room, and who of them is away."""
@@ -136,7 +136,7 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
 
     def list_rooms(self) -> Deferred[list[RoomInfo]]:
         """Return a Deferred that fires with the rooms of the server."""
-        return self._list("rooms", "rooms", RoomInfo)
+        return self._list("rooms", "rooms", list[RoomInfo])
 
     def topic(self, room: str, topic: str | None = None) -> Deferred[str]:
         """Get or set a room's topic.
@@ -155,7 +155,7 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
 
     def conversations(self) -> Deferred[list[Conversation]]:
         """Return a Deferred that fires with this client's exchanges of direct messages."""
-        return self._list("conversations", "conversations", Conversation)
+        return self._list("conversations", "conversations", list[Conversation])
 
     # Names and operators
 
@@ -218,7 +218,7 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
 
     def bans(self) -> Deferred[list[BanInfo]]:
         """Return a Deferred that fires with the bans in force; for operators."""
-        return self._list("bans", "bans", BanInfo)
+        return self._list("bans", "bans", list[BanInfo])
 
     # Implemented by the client
 
@@ -233,12 +233,12 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
     # Internals
 
     def _list(
-        self, command: str, field: str, item_type: type[T], **fields: object
+        self, command: str, field: str, items: type[list[T]], **fields: object
     ) -> Deferred[list[T]]:
         """Return a Deferred that fires with a list, which may take several commands to get."""
 
         def items_of(result: dict[str, Any]) -> list[T]:
-            return convert(result.get(field), list[item_type])  # type: ignore[valid-type]
+            return convert(result.get(field), items)
 
         return promised(Deferred.fromCoroutine(self._list_all(command, items_of, fields)))
 

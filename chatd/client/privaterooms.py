@@ -47,7 +47,7 @@ class ClientPrivateRoomCommands:
 
     def invited(self, room: str) -> Deferred[list[str]]:
         """Return a Deferred that fires with the invited names of a private room, folded."""
-        return self._list("invited", "names", Name, room=room)
+        return self._list("invited", "names", list[Name], room=room)
 
     # Implemented by `ClientCommands`
 
@@ -56,7 +56,7 @@ class ClientPrivateRoomCommands:
         raise NotImplementedError
 
     def _list(
-        self, command: str, field: str, item_type: type[T], **fields: object
+        self, command: str, field: str, items: type[list[T]], **fields: object
     ) -> Deferred[list[T]]:
         """Return a Deferred that fires with a list."""
         raise NotImplementedError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 from twisted.internet.defer import Deferred, DeferredList
 from twisted.python.failure import Failure
@@ -79,7 +79,8 @@ async def rejoin(client: Resumable, progress: Progress, rooms: Sequence[Mapping[
     for position, (is_joined, joined) in zip(positions, await joining, strict=True):
         if is_joined:
             continue
-        error = cast(Failure, joined).value
+        assert isinstance(joined, Failure)
+        error = joined.value
         assert error is not None
         if not isinstance(error, RequestError):
             raise error

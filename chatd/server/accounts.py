@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import Any, cast
+from typing import cast
 
 from twisted.cred.checkers import ICredentialsChecker
-from twisted.cred.credentials import Anonymous, IAnonymous, IUsernamePassword
+from twisted.cred.credentials import Anonymous, IAnonymous, ICredentials, IUsernamePassword
 from twisted.cred.error import LoginFailed, UnauthorizedLogin
 from twisted.cred.portal import Portal
 from twisted.internet.defer import CancelledError, Deferred
@@ -69,7 +69,7 @@ class Accounts:
         self._line = FairQueue(max_checks)
         self._portal = Portal(Realm())
         self._with_files: list[ClearFileChecker] = []
-        self._changers: list[Any] = []
+        self._changers: list[IPasswordChanger] = []
         with_passwords = []
         for checker in checkers:
             interfaces = set(checker.credentialInterfaces)
@@ -82,7 +82,7 @@ class Accounts:
             if IUsernamePassword in interfaces:
                 with_passwords.append(adapted)
             if IPasswordChanger.providedBy(checker):
-                self._changers.append(cast(Any, checker))
+                self._changers.append(checker)
             if IAnonymous in interfaces:
                 self._portal.registerChecker(adapted, IAnonymous)
         if with_passwords:
@@ -254,8 +254,8 @@ class Accounts:
                 f"too many attempts to log in; try again in {math.ceil(wait_s)} s",
             )
 
-    def _ask(self, credentials: object) -> Deferred[Account]:
-        asked = self._portal.login(cast(Any, credentials), None, IAccount)
+    def _ask(self, credentials: ICredentials) -> Deferred[Account]:
+        asked = self._portal.login(credentials, None, IAccount)
         return asked.addCallbacks(lambda avatar: cast(Account, avatar[1]), self._refuse)
 
     def _refuse(self, failure: Failure) -> Account:

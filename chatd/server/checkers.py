@@ -144,7 +144,7 @@ class PasswordFileChecker:
         self._passwords = passwords
         self._reloads += 1
 
-    def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:  # noqa: ANN401
+    def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[bytes | tuple[()]]:
         """Check a name and a password.
 
         Returns:
@@ -153,7 +153,7 @@ class PasswordFileChecker:
         """
         return Deferred.fromCoroutine(self._check(credentials))
 
-    async def _check(self, credentials: Any) -> bytes | tuple[()]:  # noqa: ANN401
+    async def _check(self, credentials: IUsernamePassword) -> bytes | tuple[()]:
         try:
             name, password = credentials.username.decode(), credentials.password.decode()
         except UnicodeDecodeError:  # not chained: the exception holds the name or the password
@@ -195,7 +195,7 @@ class ClearFileChecker:
         if strip_mark(start, path) != start:
             raise ConfigurationError(f"{path} begins with a byte order mark; save it without one")
 
-    def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:  # noqa: ANN401
+    def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[bytes | tuple[()]]:
         """Check a name and a password.
 
         Returns:
@@ -204,7 +204,7 @@ class ClearFileChecker:
         """
         return Deferred.fromCoroutine(self._check(credentials))
 
-    async def _check(self, credentials: Any) -> bytes | tuple[()]:  # noqa: ANN401
+    async def _check(self, credentials: IUsernamePassword) -> bytes | tuple[()]:
         try:
             return await maybeDeferred(self._checker.requestAvatarId, credentials)
         except UnauthorizedLogin:
@@ -226,11 +226,11 @@ class CheckersInTurn:
     def __init__(self, checkers: list[ICredentialsChecker]) -> None:
         self._checkers = checkers
 
-    def requestAvatarId(self, credentials: Any) -> Deferred[bytes | tuple[()]]:  # noqa: ANN401
+    def requestAvatarId(self, credentials: IUsernamePassword) -> Deferred[bytes | tuple[()]]:
         """Return a Deferred of the first answer that is not `UnauthorizedLogin`."""
         return Deferred.fromCoroutine(self._check(credentials))
 
-    async def _check(self, credentials: Any) -> bytes | tuple[()]:  # noqa: ANN401
+    async def _check(self, credentials: IUsernamePassword) -> bytes | tuple[()]:
         for checker in self._checkers:
             try:
                 return await maybeDeferred(checker.requestAvatarId, credentials)

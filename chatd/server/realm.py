@@ -5,9 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
-from twisted.cred.checkers import ANONYMOUS
 from twisted.cred.credentials import IUsernamePassword
 from twisted.cred.portal import IRealm
 from zope.interface import Interface, implementer
@@ -58,7 +56,7 @@ class Realm:
         self, avatarId: bytes | str | tuple[()], mind: object, *interfaces: type[Interface]
     ) -> tuple[type[Interface], object, Callable[[], None]]:
         """Return the account; its logout function does nothing."""
-        name = None if avatarId == ANONYMOUS else _text(cast("bytes | str", avatarId))
+        name = _text(avatarId) if isinstance(avatarId, (bytes, str)) else None
         return IAccount, Account(name), lambda: None
 
 
