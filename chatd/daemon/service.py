@@ -107,8 +107,7 @@ class ChatService(MultiService):
             LocalProtocolError: asyncio runs, and the reactor does not run in its event loop.
             StartupError: A port cannot be bound.
         """
-        check_runs(self._reactor)
-        with self._all_or_nothing():
+        with self._starting():
             self._signals.startService()  # before any client or script can see the daemon
             super().privilegedStartService()
 
@@ -119,8 +118,7 @@ class ChatService(MultiService):
             LocalProtocolError: asyncio runs, and the reactor does not run in its event loop.
             StartupError: The store cannot be opened, or a port cannot be bound.
         """
-        check_runs(self._reactor)
-        with self._all_or_nothing():
+        with self._starting():
             if not self._signals.running:
                 self._signals.startService()
             self._keeping.startService()
@@ -134,8 +132,9 @@ class ChatService(MultiService):
             self._finish()
 
     @contextmanager
-    def _all_or_nothing(self) -> Iterator[None]:
-        """Close the ports and give signals back if the start fails."""
+    def _starting(self) -> Iterator[None]:
+        """Check the reactor; close the ports and give signals back if the start fails."""
+        check_runs(self._reactor)
         try:
             yield
         except StartupError:
