@@ -24,6 +24,7 @@ from chatd.storage.values import Page, StreamPosition
 __all__ = [
     "DEFAULT_LIMIT",
     "MAX_PAGE",
+    "MAX_SEQ",
     "PAGE_BYTES",
     "HistoryFields",
     "JoinFields",
@@ -39,8 +40,10 @@ PAGE_BYTES = 1024 * 1024
 DEFAULT_LIMIT = 100
 """The most messages that `history` returns if its fields have no limit."""
 
-Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
-"""A place in a stream; every language that reads JSON has integers of that size."""
+MAX_SEQ = 2**53 - 1
+"""The highest place in a stream; every language that reads JSON has integers of that size."""
+Seq = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
+"""A place in a stream; 0 is before the first message."""
 
 
 class JoinFields(msgspec.Struct):

@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from chatd.chat.away import MAX_AWAY
-from chatd.chat.history import Seq
+from chatd.chat.history import MAX_SEQ, Seq
 from chatd.chat.names import MAX_NAME, MAX_ROOM, MAX_TOPIC
 from chatd.errors import ErrorCode, RequestError
 from chatd.wire.bounds import MAX_ID
@@ -34,8 +34,11 @@ __all__ = [
 
 T = TypeVar("T")
 
-Name = Annotated[str, msgspec.Meta(max_length=3 * MAX_NAME)]
-"""The name of a person; case folding makes a name up to three times as long."""
+_MAX_FOLDED = 3 * MAX_NAME
+"""Longest name of a person after case folding, which makes a name up to three times as long."""
+
+Name = Annotated[str, msgspec.Meta(max_length=_MAX_FOLDED)]
+"""The name of a person, which may be case-folded."""
 RoomName = Annotated[str, msgspec.Meta(max_length=MAX_ROOM)]
 """The name of a room."""
 Topic = Annotated[str, msgspec.Meta(max_length=MAX_TOPIC)]
@@ -44,11 +47,9 @@ AwayText = Annotated[str, msgspec.Meta(max_length=MAX_AWAY)]
 """The text of a person who is away."""
 Id = Annotated[str, msgspec.Meta(max_length=MAX_ID)]
 """The id of a message."""
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
 """A number of members, sessions or names."""
-_EVENTS = frozenset(
-    {"joined", "left", "renamed", "topic", "removed", "invited", "absent", "away"},
-)
+_EVENTS = frozenset({"joined", "left", "renamed", "topic", "removed", "invited", "absent", "away"})
 """The events whose fields are known; a service of one's own may have others."""
 
 
@@ -59,11 +60,6 @@ class _EventFields(msgspec.Struct):
     topic: Topic | msgspec.UnsetType = msgspec.UNSET
     text: AwayText | msgspec.UnsetType = msgspec.UNSET
     ref: Id | msgspec.UnsetType = msgspec.UNSET
-
-
-class _MessageFields(msgspec.Struct):
-    sender: Name | None
-    seq: Seq | None
 
 
 def given(**fields: object) -> dict[str, object]:
@@ -106,7 +102,12 @@ def check_message(message: Message) -> None:
     Raises:
         RequestError: `bad-request`: the sender's name is too long, or the place is out of range.
     """
-    try:
-        convert({"sender": message.sender, "seq": message.seq}, _MessageFields, "message")
-    except RequestError as error:
-        raise RequestError(error.code, error.message, ref=message.id) from error
+    sender, seq = message.sender, message.seq
+    if sender is not None and len(sender) > _MAX_FOLDED:
+        fault = "its sender's name is too long"
+    elif seq is not None and not 0 <= seq <= MAX_SEQ:
+        fault = f"its seq is not from 0 to {MAX_SEQ}"
+    else:
+        return
+    told = f"the server's message is malformed: {fault}"
+    raise RequestError(ErrorCode.BAD_REQUEST, told, ref=message.id)
