@@ -180,6 +180,7 @@ class Daemonized:
         directory: The directory for its files.
         options: The options of `twistd chatd`.
         program: The options of `twistd` before them.
+        before: A command that runs `twistd`, with its arguments.
 
     Attributes:
         pid_file: The file with its process id while it runs.
@@ -187,7 +188,11 @@ class Daemonized:
     """
 
     def __init__(
-        self, directory: Path, *options: str | Path, program: tuple[str, ...] = ()
+        self,
+        directory: Path,
+        *options: str | Path,
+        program: tuple[str, ...] = (),
+        before: tuple[str, ...] = (),
     ) -> None:
         self.pid_file = directory / "chatd.pid"
         self.log_file = directory / "chatd.log"
@@ -195,8 +200,9 @@ class Daemonized:
         running, running_end = os.pipe()
         try:
             files = (f"--pidfile={self.pid_file}", f"--logfile={self.log_file}")
+            twistd = (*before, script("twistd"), *files, *program)
             self.started = run_command(
-                "twistd", *files, *program, "chatd", *options, pass_fds=[running_end], cwd=directory
+                *twistd, "chatd", *options, pass_fds=[running_end], cwd=directory
             )
         finally:
             os.close(running_end)

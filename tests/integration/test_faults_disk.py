@@ -1,6 +1,7 @@
 """A daemon whose disk is full, cannot be written, or holds damaged files."""
 
 import errno
+import os
 import pathlib
 import re
 import resource
@@ -56,19 +57,27 @@ class LimitedFiles:
 
 
 class FullDisk:
-    """A small disk of the daemon's own, filled to the last byte."""
+    """A small disk of the daemon's own, filled to the last byte.
+
+    Attributes:
+        before: A command that mounts the disk and runs the daemon.
+        program: The daemon in the foreground, with that disk.
+    """
 
     def __init__(self, tmp_path, data):
-        self._pid_file = tmp_path / "pid"
+        self._pid_file = tmp_path / "chatd.pid"
         self._data = data
-        mount = 'mount -t tmpfs -o size=2m none "$0"'
-        twistd = (script("twistd"), "-n", f"--pidfile={self._pid_file}")
-        self.program = mounting(mount, data, *twistd)
+        self.before = mounting('mount -t tmpfs -o size=2m none "$0"', data)
+        self.program = (*self.before, script("twistd"), "-n", f"--pidfile={self._pid_file}")
+
+    @property
+    def directory(self):
+        """The disk's directory, as the daemon sees it."""
+        return pathlib.Path(f"/proc/{self._pid_file.read_text()}/root/{self._data}")
 
     @property
     def _ballast(self):
-        pid = self._pid_file.read_text()
-        return pathlib.Path(f"/proc/{pid}/root/{self._data}/ballast")
+        return self.directory / "ballast"
 
     def fill(self):
         """Fill the disk."""
@@ -169,6 +178,37 @@ async def test_log_full(tmp_path, data, endpoint):
         running.wait()
         assert "alice-last: established" in running.log
         assert not pathlib.Path(f"{tmp_path}/chat.sock").exists()
+
+
+async def test_log_on_a_full_disk(tmp_path, endpoint):
+    """A full disk costs only lines of the log; it can be reopened, and goes on with space."""
+    there = tmp_path / "logs"
+    there.mkdir()
+    disk = FullDisk(tmp_path, there)
+    options = ("--endpoint", endpoint, "--data", tmp_path / "data")
+    program = (f"--logfile={there}/chatd.log",)
+    with Daemonized(tmp_path, *options, program=program, before=disk.before) as running:
+        assert running.started.returncode == 0, running.started.stderr
+        running.log_file = disk.directory / "chatd.log"
+        disk.fill()
+        said = []
+        for number in range(40):  # more lines than a page of the disk has space for
+            alice = await chatd.connect(reactor, endpoint, name=f"alice-{number}")
+            said.append(await alice.send("hello"))
+            await leave(alice)
+        assert "alice-39: established" not in running.log
+        running.log_file.rename(disk.directory / "chatd.log.old")
+        os.kill(int(running.pid_file.read_text()), signal.SIGHUP)
+        await leave(await chatd.connect(reactor, endpoint))
+        assert running.log_file.exists()
+        disk.free()
+        bob = await chatd.connect(reactor, endpoint, name="bob")
+        history = await bob.history("lobby")
+        assert history.messages == said
+        assert "bob: established" in running.log
+        await leave(bob)
+        running.terminate()
+        running.wait()
 
 
 def test_full_at_the_start(data, endpoint):

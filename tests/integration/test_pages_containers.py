@@ -8,14 +8,18 @@ import os
 import re
 import shlex
 import signal
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
+from twisted.internet import reactor
 
 import chatd
 from chatd.daemon.tap import Options
 from tests.docs.pages import ROOT, block, page
 from tests.integration.onpage import ENVIRONMENT, with_words
 from tests.integration.processes import Process, run_command, script
+from tests.integration.sessions import leave
 from tests.integration.tools import tool_of_root
 
 PAGE = "docs/how-to/containers.md"
@@ -121,27 +125,88 @@ def has_containers():
         return False
 
 
-@pytest.mark.skipif(not has_containers(), reason="needs unshare, and the right to use it")
-def test_daemon(tmp_path):
-    """The image's command serves, is healthy, and ends with status 0, also after a kill."""
-    chatd.write_key_file(tmp_path / "chat.key")
-    endpoint = f"unix:{tmp_path}/chat.sock"
-    words = {
-        "/run/secrets": str(tmp_path),
-        "/data": f"{tmp_path}/data",
-        "tcp:9999": endpoint,
-    }
-    command = shlex.split(with_words(shlex.join(STARTED), words))
-    command[0] = script(command[0])
-    health = shlex.split(HEALTH.replace("docker run …", "").replace("\\\n", " "))[-1]
-    health = with_words(health, {"tcp:localhost:9999": endpoint, "/run/secrets": str(tmp_path)})
-    for number in (signal.SIGKILL, signal.SIGTERM):
-        with Process(*CONTAINER, *command, cwd=tmp_path) as process:
+needs_containers = pytest.mark.skipif(
+    not has_containers(), reason="needs unshare, and the right to use it"
+)
+
+
+class Container:
+    """The image's command and health check, with files in a test's directory.
+
+    Args:
+        directory: The directory.
+    """
+
+    def __init__(self, directory):
+        chatd.write_key_file(directory / "chat.key")
+        self.directory = directory
+        self.endpoint = f"unix:{directory}/chat.sock"
+        words = {
+            "/run/secrets": str(directory),
+            "/data": f"{directory}/data",
+            "tcp:9999": self.endpoint,
+        }
+        name, *rest = shlex.split(with_words(shlex.join(STARTED), words))
+        self.command = (*CONTAINER, script(name), *rest)
+        health = shlex.split(HEALTH.replace("docker run …", "").replace("\\\n", " "))[-1]
+        words = {"tcp:localhost:9999": self.endpoint, "/run/secrets": str(directory)}
+        self._health = with_words(health, words)
+
+    @contextmanager
+    def started(self):
+        """Start the command as process 1 of its namespace; yield the process and its number."""
+        with Process(*self.command, cwd=self.directory) as process:
             process.output.wait_for("listening on ")
-            assert run_command("sh", "-c", health, env=ENVIRONMENT).returncode == 0
             (inside,) = run_command("pgrep", "-P", str(process.pid)).stdout.split()
-            os.kill(int(inside), number)
-            status = process.wait()
-        assert not (tmp_path / "twistd.pid").exists()
-    assert status == 0
-    assert run_command("sh", "-c", health, env=ENVIRONMENT).returncode != 0
+            yield process, int(inside)
+
+    def is_healthy(self):
+        """Return whether the health check succeeds."""
+        return run_command("sh", "-c", self._health, env=ENVIRONMENT).returncode == 0
+
+
+@needs_containers
+def test_daemon(tmp_path):
+    """The image's command serves, is healthy, writes no pid file, and ends with status 0."""
+    container = Container(tmp_path)
+    with container.started() as (process, inside):
+        assert container.is_healthy()
+        os.kill(inside, signal.SIGTERM)
+        assert process.wait() == 0
+    assert not (tmp_path / "twistd.pid").exists()
+    assert not container.is_healthy()
+
+
+@needs_containers
+def test_process_1(tmp_path):
+    """The daemon is process 1, starts no process, and reads its files again at SIGHUP."""
+    with Container(tmp_path).started() as (process, inside):
+        status = Path(f"/proc/{inside}/status").read_text()
+        assert re.search(r"^NSpid:.*\t1$", status, re.MULTILINE)
+        (verb,) = re.findall(r"`docker kill -s (\w+) chat`", page(PAGE))
+        os.kill(inside, signal.Signals[f"SIG{verb}"])
+        process.output.wait_for("key file: read again")
+        assert run_command("pgrep", "-P", str(inside)).stdout == ""
+        os.kill(inside, signal.SIGTERM)
+        assert process.wait() == 0
+
+
+@needs_containers
+async def test_killed(tmp_path):
+    """After SIGKILL, as `docker kill` sends it, the next daemon has every confirmed message."""
+    container = Container(tmp_path)
+    key = chatd.load_key(tmp_path / "chat.key")
+    with container.started() as (process, inside):
+        alice = await chatd.connect(reactor, container.endpoint, name="alice", key=key)
+        said = await alice.send("hello")
+        os.kill(inside, signal.SIGKILL)
+        process.wait()
+        end = await alice.when_ended()
+        assert end.code == "connection-lost"
+    with container.started() as (process, inside):
+        bob = await chatd.connect(reactor, container.endpoint, name="bob", key=key)
+        history = await bob.history("lobby")
+        assert history.messages == [said]
+        await leave(bob)
+        os.kill(inside, signal.SIGTERM)
+        assert process.wait() == 0

@@ -37,6 +37,11 @@ ACTIVATED = {
         "chatd/team.key --data /var/lib/chatd \\\n    --endpoint systemd:",
     ),
 }
+CLEAN_ENDS = {
+    0,
+    *(-each for each in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)),
+}
+"""The ends after which `Restart=on-failure` does nothing: systemd.service(5), on `Restart=`."""
 INETD = block("docs/how-to/ssh.md", "StandardInput=socket")
 JOURNAL = block("docs/how-to/log-rotation.md", "ExecReload=")
 
@@ -97,6 +102,28 @@ async def test_command(tmp_path, text):
         process.output.wait_for("key file: read again")
         assert not (tmp_path / "twistd.pid").exists()
         stop(process)
+
+
+async def test_restart(tmp_path):
+    """Systemd counts a kill as a failure and a stop as none; an old socket prevents no start."""
+    unit = read_unit(with_words(SERVICE, unit_words(tmp_path)))
+    assert unit["Service"]["Restart"] == "on-failure"
+    key = chatd.write_key_file(tmp_path / "team.key")
+    endpoint = f"unix:{tmp_path}/chat.sock"
+    for number, is_failure in ((signal.SIGKILL, True), (signal.SIGTERM, False)):
+        with Process(*command_of(unit), cwd=tmp_path) as process:
+            process.output.wait_for(f"listening on {endpoint}")
+            await leave(await chatd.connect(reactor, endpoint, key=key))
+            process.send_signal(number)
+            assert (process.wait() not in CLEAN_ENDS) == is_failure
+        assert (tmp_path / "chat.sock").exists() == is_failure
+
+
+def test_failed_start(tmp_path):
+    """A daemon that cannot start ends with a status that systemd counts as a failure."""
+    unit = read_unit(with_words(SERVICE, unit_words(tmp_path)))
+    with Process(*command_of(unit), cwd=tmp_path) as process:
+        assert process.wait() not in CLEAN_ENDS
 
 
 async def test_tried_sockets(tmp_path):
