@@ -43,6 +43,7 @@ from tests.docs.pages import (
 DAEMON = page("docs/reference/daemon.md")
 BOUNDS = page("docs/reference/bounds.md")
 CLIENT = page("docs/reference/client.md")
+TERMINAL = page("docs/reference/terminal.md")
 CODES = page("docs/reference/codes.md")
 DELIVERY = page("docs/explanation/delivery.md")
 DESIGN = page("docs/explanation/design.md")
@@ -130,15 +131,26 @@ class ClientTests(SynchronousTestCase):
         (example,) = fences(text, "toml")
         self.assertEqual(re.findall(r"(?m)^(\w+) =", example), list(KEYS))
 
+    def test_exit_statuses(self) -> None:
+        """The table has each exit status."""
+        rows = [f"| {int(status)} | {meaning} |" for status, meaning in MEANINGS.items()]
+        listed = [line for line in section(CLIENT, "Exit status").splitlines() if "|" in line]
+        self.assertEqual(listed[2:], rows)
+        self.assertEqual(list(MEANINGS), list(Status))
+
+
+class TerminalTests(SynchronousTestCase):
+    """The page of the client at a terminal."""
+
     def test_typed_commands(self) -> None:
         """The table has each command of the terminal, in the order of `/help`."""
-        cells = first_cells(section(CLIENT, "At a terminal"))
+        cells = first_cells(section(TERMINAL, "Commands"))
         listed = [re.findall(r"^`/([a-z]+)", each) for each in cells]
         self.assertEqual(listed, [[name] for name in COMMANDS])
 
     def test_bounds(self) -> None:
         """The page has the size of a page of history, and the bounds of a search."""
-        text = " ".join(CLIENT.split())
+        text = " ".join(TERMINAL.split())
         for bound in (
             f"{FIRST_PAGE} without N",
             f"After {MAX_FOUND} messages that it found, {MAX_SEARCHED:,} messages or "
@@ -149,7 +161,7 @@ class ClientTests(SynchronousTestCase):
 
     def test_short_names(self) -> None:
         """The table has each short name of a command."""
-        rows = re.findall(r"^\| `/([a-z]+)` \| (.*) \|$", section(CLIENT, "Short names"), re.M)
+        rows = re.findall(r"^\| `/([a-z]+)` \| (.*) \|$", section(TERMINAL, "Short names"), re.M)
         listed = {short: name for name, cell in rows for short in re.findall(r"`/([a-z]+)`", cell)}
         self.assertEqual(listed, ALIASES)
 
@@ -165,14 +177,7 @@ class ClientTests(SynchronousTestCase):
             topic="tea at four",
             unread=unread,
         )
-        self.assertIn(f"{status_line(standing, 100)}\n", fences(CLIENT, "text"))
-
-    def test_exit_statuses(self) -> None:
-        """The table has each exit status."""
-        rows = [f"| {int(status)} | {meaning} |" for status, meaning in MEANINGS.items()]
-        listed = [line for line in section(CLIENT, "Exit status").splitlines() if "|" in line]
-        self.assertEqual(listed[2:], rows)
-        self.assertEqual(list(MEANINGS), list(Status))
+        self.assertIn(f"{status_line(standing, 100)}\n", fences(TERMINAL, "text"))
 
 
 class CodesTests(SynchronousTestCase):

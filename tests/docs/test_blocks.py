@@ -99,13 +99,13 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("toml", f"{CLIENT}::test_profile"),
         ("text", f"{CLIENT}::test_completion"),
         ("text", f"{CLIENT}::test_manual"),
-        ("text", f"{DOCUMENTS}::test_status_line"),
         ("text", f"{CLIENT}::test_lost"),
     ],
     "docs/reference/log.md": [
         *[("text", f"{LOG_PAGE}::test_example")] * 2,
         *[("text", f"{LOG_PAGE}::test_operators")] * 2,
     ],
+    "docs/reference/terminal.md": [("text", f"{DOCUMENTS}::test_status_line")],
     "docs/reference/protocol.md": [
         ("", f"{DRAWINGS}::test_layers"),
         *[("", f"{FORMULAS}::test_handshake")] * 5,
