@@ -34,7 +34,7 @@ MACHINES = "MachineTests or PairTests or InterleavingTests"
 SEARCHES = f"{MACHINES} or AnywhereTests or test_seeds"
 """All that take seconds each: the machines, every place where a disk can fail, many seeds."""
 QUICK = (*PYTEST, *NOT_QUICK, "-k", f"not ({SEARCHES})")
-"""The tests that take no second each; they show what another version of a package does."""
+"""The tests of single modules without the long searches, which other versions of packages need."""
 
 # Here, so that a session finds the commands of nox's own environment though it is not activated.
 os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
@@ -69,7 +69,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session(python=False, tags=["quick"])
 def quick(session: nox.Session) -> None:
-    """Run the tests that take no second each."""
+    """Run the tests of single modules without the long searches."""
     session.run(*QUICK, *session.posargs)
 
 

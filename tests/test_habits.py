@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 from configparser import ConfigParser
 from pathlib import Path
 
+import pytest
 from twisted.trial.unittest import SynchronousTestCase
+
+from tests.integration.tools import tool
 
 ROOT = Path(__file__).parent.parent
 NOXFILE = ROOT / "noxfile.py"
@@ -63,6 +69,42 @@ class SessionTests(SynchronousTestCase):
         named = set(re.findall(r"nox (?:-R )?-s ([a-z][a-z0-9.-]*)", text))
         self.assertIn("lowest", named)
         self.assertEqual(named - set(_sessions()), {"tests"})  # runs on each Python
+
+    def test_quick(self):
+        """`nox` alone runs the checks that CONTRIBUTING.md lists, and installs nothing."""
+        quick = {name: text for name, text in _sessions().items() if "'quick'" in text}
+        self.assertEqual(set(quick), {"lint", "types", "quick"})
+        for text in quick.values():
+            self.assertIn("python=False", text)
+        listed = "the quick checks: style, spelling, types, and the tests of single modules"
+        self.assertIn(listed, " ".join(CONTRIBUTING.read_text().split()))
+
+    def test_passed_on(self):
+        """The programs know the options that CONTRIBUTING.md passes on to them."""
+        passed = re.findall(r"`nox -s (fuzz|seeds) -- (--\w+) ", CONTRIBUTING.read_text())
+        self.assertEqual({name for name, _ in passed}, {"fuzz", "seeds"})
+        for name, option in passed:
+            program = [sys.executable, "-m", f"tests.{name}", "--help"]
+            shown = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=True)
+            self.assertIn(f"{option} ", shown.stdout)
+
+    def test_tools(self):
+        """`.ci/tools` installs the programs that CONTRIBUTING.md names."""
+        text = " ".join(CONTRIBUTING.read_text().split())
+        (named,) = re.findall(r"`\.ci/tools`, which installs (.+?) with `apt-get`", text)
+        (packages,) = re.findall(r"packages=\((.+?)\)", (ROOT / ".ci/tools").read_text(), re.DOTALL)
+        for name in re.split(", | and ", named.lower()):
+            package = {"sshd": "openssh-server"}.get(name, name)
+            self.assertIn(package, packages.split())
+
+    def test_missing_tool(self):
+        """A test without its program is skipped; with `CHATD_TOOLS=all`, it fails."""
+        self.patch(os, "environ", {**os.environ, "CHATD_TOOLS": ""})
+        self.assertRaises(pytest.skip.Exception, tool, "no-such-program")
+        os.environ["CHATD_TOOLS"] = "all"
+        self.assertRaises(pytest.fail.Exception, tool, "no-such-program")
+        for path in (CONTRIBUTING, ROOT / ".ci/run"):
+            self.assertIn("CHATD_TOOLS=all", path.read_text())
 
     def test_pythons(self):
         """Each Python in the package's classifiers has a session, from the lowest version on."""
