@@ -11,6 +11,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
+from bench.measures import MEASURES
 from chatd import testing
 from chatd.chat.commits import MAX_BATCH
 from chatd.chat.names import GUEST, MAX_NAME
@@ -26,8 +27,10 @@ from chatd.server.limits import Limits
 from chatd.server.throttle import BURST_S
 from chatd.storage.memorystream import MESSAGE_BYTES
 from chatd.storage.sqlite.database import BUSY_TIMEOUT_S
+from chatd.storage.sqlite.messagetable import INSERT_ROWS
 from chatd.storage.sqlite.store import SQLITE_RETENTION
 from chatd.transport.closing import CLOSE_TIMEOUT_S
+from chatd.transport.heartbeat import SLOTS
 from chatd.transport.lifecycle import READ_BYTES
 from tests.docs.pages import ROOT, block, first_cells, page, section
 from tests.integration.onpage import read_unit
@@ -171,7 +174,7 @@ class PerformanceTests(SynchronousTestCase):
         """What the first paragraphs say of the peers follows from the table."""
         table, text = rates(), words_of(PERFORMANCE)
         own = table["chatd"]
-        self.assertIn(f"{own[2] / table['Redis'][2]:.2f} of what Redis delivers", text)
+        self.assertIn(f"{own[2] / table['Redis'][2]:.2f} of what Redis delivered", text)
         for name in ("NATS", "InspIRCd", "ngIRCd", "Mosquitto"):
             self.assertGreater(own[2], table[name][2], name)
         ratios = [table[name][1] / own[1] for name in ("NATS", "Redis", "InspIRCd")]
@@ -187,13 +190,70 @@ class PerformanceTests(SynchronousTestCase):
             is_met = float(reached) >= float(aim) if sign == "≥" else float(reached) <= float(aim)
             self.assertEqual(is_met, not bold, f"{sign} {aim}: {reached}")
 
+    def test_reports(self) -> None:
+        """Each part with figures names its day and its machine, and only measures that exist."""
+        text = page(PERFORMANCE)
+        parts = re.split("^## ", text, flags=re.MULTILINE)[1:]
+        reported = {each.partition("\n")[0]: " ".join(each.split()) for each in parts}
+        del reported["How many users?"]  # its figures are those of other parts: `test_summary`
+        for title, part in reported.items():
+            self.assertRegex(part, r"Measured (on|from \d+ to) \d+ November 2026[ ,]", title)
+            self.assertRegex(part, r"on the (same machine|machine of this line)", title)
+        self.assertIn("\nMachine: ", text)
+        commands = re.findall("`python -m bench([^`]*)`", " ".join(reported.values()))
+        self.assertGreater(len(commands), 3)
+        for command in commands:
+            self.assertLessEqual(set(command.split()), set(MEASURES), command)
+
+    def test_summary(self) -> None:
+        """The figures of the summary are those of the parts below it."""
+        text = words_of(PERFORMANCE)
+        (share,) = re.findall("heartbeat every 5 s take ([\\d.]+ %) of a core", text)
+        (longest,) = re.findall(r"5.8 ms \(p99\) and ([\d.]+) ms at the longest", text)
+        (joined,) = re.findall("all were welcomed within ([\\d.]+ s)", text)
+        summary = " ".join(section(page(PERFORMANCE), "How many users?").split())
+        self.assertIn(f"with their heartbeats, {share} of a core", summary)
+        self.assertIn(f"took at most {float(longest):.0f} ms", summary)
+        self.assertIn(f"were all in after {joined}", summary)
+
+    def test_reached(self) -> None:
+        """The results beside the aims follow from the tables above them."""
+        table, text = rates(), words_of(PERFORMANCE)
+        reached = dict(re.findall(r"\| ([^|]+) \| [≥≤] [\d.]+ \| \**([\d.]+)\** \|", text))
+        for number, members in enumerate((1, 10, 100)):
+            for name, rate in table.items():
+                said = reached.get(f"to {members}, chatd beside {name}")
+                if said is not None:
+                    ratio = table["chatd"][number] / rate[number]
+                    self.assertApproximates(float(said), ratio, 0.01)
+        best = max(rate[2] for name, rate in table.items() if name != "chatd")
+        said = float(reached["to 100, chatd beside the best of them"])
+        self.assertApproximates(said, table["chatd"][2] / best, 0.01)
+        rows = re.findall(
+            r"\| (chatd|chatd, no key|floor) \| ([\d.]+) \| ([\d.]+) \| [\d.]+ \|", text
+        )
+        waits = {name: figures for name, *figures in rows if float(figures[0]) > 50}
+        for place, which in enumerate(("p50", "p99")):
+            for name in ("chatd", "chatd, no key"):
+                ratio = float(waits[name][place]) / float(waits["floor"][place])
+                said = float(reached[f"one at a time: {which}, {name} beside floor"])
+                self.assertApproximates(said, ratio, 0.015)
+
+    def test_steps(self) -> None:
+        """The numbers of the steps that made chatd fast are those of the code."""
+        text = page(PERFORMANCE)
+        self.assertEqual((INSERT_ROWS, SLOTS, MAX_BATCH), (50, 100, 1000))
+        self.assertIn("*Fifty rows in each statement of SQLite's.*", text)
+        self.assertIn("*A hundred slots for the heartbeats of an interval,*", text)
+        self.assertIn("*Turns that end early,* after 1,000 messages", text)
+
     def test_login(self) -> None:
         """A login costs what the table says, and more than with any of the peers."""
         text = (
             page(PERFORMANCE).split("| login, ms of the server's CPU |")[1].split("What a del")[0]
         )
         costs = dict(re.findall(r"^\| ([\w, ]+?) \| [\d.]+ \| ([\d.]+) \|$", text, re.MULTILINE))
-        self.assertIn(f"A login costs {float(costs['chatd']):.2f} ms of CPU", words_of(PERFORMANCE))
+        self.assertIn(f"A login cost {float(costs['chatd']):.2f} ms of CPU", words_of(PERFORMANCE))
         for name in ("NATS", "Redis", "InspIRCd", "ngIRCd", "Mosquitto"):
             self.assertGreater(float(costs["chatd"]), float(costs[name]), name)
 
@@ -201,9 +261,9 @@ class PerformanceTests(SynchronousTestCase):
         """The memory of 10,000 sessions follows from that of one."""
         text = words_of(PERFORMANCE)
         (each,) = re.findall(r"login, ms of the server's CPU \|.*?\| chatd \| ([\d.]+) ", text)
-        (total,) = re.findall(r"10,000 idle sessions take (\d+) MiB", text)
+        (total,) = re.findall(r"10,000 idle sessions took (\d+) MiB", text)
         self.assertEqual(int(total), round(float(each) * 10_000 / 1024))
-        self.assertIn(f"An idle session takes {float(each):.1f} KiB", words_of(README))
+        self.assertIn(f"An idle session took {float(each):.1f} KiB", words_of(README))
 
     def test_readme(self) -> None:
         """README's rate is that of the table: messages to a room of 100, and deliveries."""
