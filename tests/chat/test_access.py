@@ -1,4 +1,4 @@
-"""Tests of the object that decides who may know of a room, without members or messages."""
+"""Tests of the object that decides which members may know of a room, without messages."""
 
 from typing import Any, NamedTuple
 
@@ -158,7 +158,7 @@ class ChangeTests(AccessCase):
         self.assertTrue(self.access.may_know(BOB, "c"))
 
     def test_at_once(self):
-        """Of two changes at once, neither is lost."""
+        """If two changes are under way together, both take effect."""
         self.do(self.access.make_private("den", "Den", []))
         self.store.is_slow = True
         changes = [
@@ -198,12 +198,12 @@ class OperatorTests(AccessCase):
 
 
 class NoAccountsTests(AccessCase):
-    """A server without accounts: its operators are those who take the name."""
+    """On a server without accounts, anyone who takes an operator's name is an operator."""
 
     needs_account = False
 
     def test_closed(self):
-        """Rooms that were private with accounts are closed to everybody, and the log says so."""
+        """Without accounts, rooms that were private before are closed, and the log says so."""
         self.keep(DEN)
         self.do(self.access.load())
         for person in (Somebody("op", False), Somebody("ann", False)):
@@ -213,12 +213,12 @@ class NoAccountsTests(AccessCase):
         self.assertIn("closed to everybody", note)
 
     def test_no_note(self):
-        """Without private rooms there is nothing to say."""
+        """Without private rooms, the server warns of nothing."""
         self.do(self.access.load())
         self.assertEqual(self.notes, [])
 
     def test_refused(self):
-        """No name proves anything, so operators cannot change private rooms either."""
+        """Without accounts, operators cannot make rooms private."""
         with self.assertRaises(RequestError) as caught:
             self.access.check_operator(Somebody("op", False))
         self.assertEqual(caught.exception.code, "needs-accounts")

@@ -144,7 +144,7 @@ class AccessMachine(RuleBasedStateMachine):
 
     @invariant()
     def read(self) -> None:
-        """Take note of the changes that took place, and read what everybody was told."""
+        """Note the changes that took place, and read the events of every member."""
         self.private = {room.key: set(room.invited) for room in self.chat.store._private.values()}
         assert self.chat.failures == []
         for name, person in self.people.items():
@@ -178,7 +178,7 @@ class AccessMachine(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_inside(self) -> None:
-        """Nobody is in a room that the person may not know of."""
+        """No member is in a room that the member may not know of."""
         for name, person in self.people.items():
             for room in person.rooms:
                 assert self.may_know(name, room), (name, room)
@@ -196,5 +196,5 @@ bounded = settings(max_examples=100, stateful_step_count=40)
 
 class AccessMachineTests(SynchronousTestCase):
     def test_machine(self) -> None:
-        """Nobody is told of a private room, or is in it, without an invitation."""
+        """Without an invitation, no member is in a private room or gets its messages."""
         run_state_machine_as_test(AccessMachine, settings=bounded)

@@ -11,14 +11,14 @@ class PasswordTests(ChatCase):
         self.chat.passwords["ann"] = "open sesame"
 
     def test_change(self):
-        """The password is changed, and the log says whose it is, but not more."""
+        """The command changes the password, and the log names only the account."""
         result = self.ask(self.ann, "password", old="open sesame", new="open barley")
         self.assertEqual(result, {})
         self.assertEqual(self.chat.passwords, {"ann": "open barley"})
         self.assertEqual(self.chat.notes, ["Ann changed the password of the account"])
 
     def test_refused(self):
-        """A refusal is passed on, and nothing is noted."""
+        """The member gets a refusal's error, and the log has no line."""
         self.assert_refused("auth-failed", self.ann, "password", old="x", new="y")
         self.assert_refused("bad-request", self.ann, "password", new="y")
         self.assertEqual(self.chat.notes, [])

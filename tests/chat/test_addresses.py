@@ -30,7 +30,7 @@ class SiteTests(SynchronousTestCase):
     """Sites: a client cannot get another site by taking another of its addresses."""
 
     def test_networks(self):
-        """A whole IPv6 /64 is one site, and so are all loopback addresses."""
+        """All addresses of an IPv6 /64 are one site, and so are all loopback addresses."""
         for addresses in (
             ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", "2001:DB8:0:0:1::"),
             ("127.0.0.1", "127.0.0.2", "127.255.0.1", "::ffff:127.0.0.3", "::1"),

@@ -14,12 +14,12 @@ class AnswersTests(SynchronousTestCase):
         self.answers.then(lambda: self.done.append(what))
 
     def test_at_once(self):
-        """If no message waits for its answer, an action is done at once."""
+        """If no message waits for its answer, an action runs at once."""
         self.then("now")
         self.assertEqual((self.done, self.answers.owed), (["now"], 0))
 
     def test_between(self):
-        """Each action is done when all messages before it are answered, whatever follows."""
+        """Each action runs after the answers to all messages before it, whatever follows."""
         self.answers.expect()
         self.then("after the first")
         self.answers.expect()
@@ -33,7 +33,7 @@ class AnswersTests(SynchronousTestCase):
         self.assertEqual(self.answers.owed, 0)
 
     def test_again(self):
-        """When all messages are answered, the next action is done at once again."""
+        """After the answers to all messages, the next action runs at once again."""
         self.answers.expect()
         self.answers.answered()
         self.then("now")
@@ -48,7 +48,7 @@ class AnswersTests(SynchronousTestCase):
         self.assertEqual(self.done, ["last", "added"])
 
     def test_failure(self):
-        """The error of an action is raised after all other actions; no action is done twice."""
+        """The error of an action is raised after all other actions; no action runs twice."""
 
         def fail():
             raise KeyError("no")

@@ -1,4 +1,4 @@
-"""Tests of away texts: who has them, and who is told."""
+"""Tests of away texts: which names have them, and which senders get them."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class AwayTextsTests(SynchronousTestCase):
         self.assertIsNone(away_of([self.one, self.two]))
 
     def test_news(self):
-        """A sender is told of each text once, also of the same text at another time."""
+        """A sender gets each text once, also if the same text is set again later."""
         self.assertIsNone(self.away.news(self.ann, "bob", [self.one]))
         for _ in range(2):
             self.away.begin(self.one, "lunch")
@@ -49,12 +49,12 @@ class AwayTextsTests(SynchronousTestCase):
             self.assertIsNone(self.away.news(self.ann, "bob", [self.one]))
 
     def test_own_name(self):
-        """A sender is not told of its own name."""
+        """A sender does not get the text of its own name."""
         self.away.begin(self.one, "lunch")
         self.assertIsNone(self.away.news(self.two, "bob", [self.one, self.two]))
 
     def test_bound(self):
-        """A sender that was told of many names is told of the first again."""
+        """A sender that got the texts of many names gets the first again."""
         self.patch(away, "MAX_TOLD", 2)
         people = {name: Person(name, name) for name in ("bea", "cat", "dan")}
         for each in people.values():
@@ -81,7 +81,7 @@ class AwayTests(ChatCase):
         return [each for each in self.hear(person) if is_event(each)]
 
     def test_told_once(self):
-        """A sender of direct messages is told after the first receipt, and not again."""
+        """A sender of direct messages gets the text after the first receipt, and not again."""
         self.assertEqual(self.ask(self.bob, "away", text="lunch"), {"text": "lunch"})
         self.chat.say(self.ann, "one", id="m1", to="bob")
         self.chat.say(self.ann, "two", id="m2", to="BOB")
@@ -91,7 +91,7 @@ class AwayTests(ChatCase):
         self.assertEqual(texts(self.hear(self.bob)), ["one", "two"])
 
     def test_each_sender(self):
-        """Each sender is told; the person who is away and messages to rooms tell nobody."""
+        """Each sender gets the text; messages to rooms, and from the away person, bring none."""
         cat = self.chat.arrive("cat")
         self.chat.end_turn()
         self.ask(self.bob, "away", text="lunch")
@@ -126,7 +126,7 @@ class AwayTests(ChatCase):
             self.assertNotIn("away", self.ask(self.ann, "who", room="lobby"))
 
     def test_another_text(self):
-        """A sender is told of another text, too."""
+        """A sender gets another text, too."""
         for text in ("lunch", "a meeting"):
             self.ask(self.bob, "away", text=text)
             self.chat.say(self.ann, "hello", id=text, to="bob")
@@ -150,7 +150,7 @@ class AwayTests(ChatCase):
         self.assertEqual(self.events(self.ann), [])
 
     def test_rename(self):
-        """A person who takes another name stays away, and the old name is not away."""
+        """A person who takes another name stays away; the old name is not away."""
         self.ask(self.bob, "away", text="lunch")
         self.ask(self.bob, "name", name="robert")
         self.chat.arrive("bob")
@@ -180,7 +180,7 @@ class AwayTests(ChatCase):
         self.assertEqual(away_texts(), {})
 
     def test_end_of_the_newer_session(self):
-        """When the session with the newer text ends, the older text counts, and is told."""
+        """When the session with the newer text ends, senders get the older text."""
         desk = self.chat.arrive("zoe", account=True)
         phone = self.chat.arrive("zoe", account=True)
         self.hear(self.ann)
@@ -202,7 +202,7 @@ class AwayTests(ChatCase):
         self.assertEqual(self.events(self.ann), [presence.absent("bob", "m1")])
 
     def test_long_texts(self):
-        """A text has one line, of up to 256 characters."""
+        """A text has one line and at most 256 characters."""
         self.assertEqual(MAX_AWAY, 256)
         self.ask(self.bob, "away", text="x" * 256)
         for text in ("x" * 257, "two\nlines", "\x1b[31m", "\u202e", 5, ["lunch"]):

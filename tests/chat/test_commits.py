@@ -26,7 +26,7 @@ class JournalCase(ChatCase):
 
 class BatchTests(JournalCase):
     def test_one_append(self):
-        """All messages of a turn, to any rooms and names, are stored in one append."""
+        """The store gets all messages of a turn, to any rooms and names, in one append."""
         self.say_all(self.ann, "one", "two")
         self.say_all(self.bob, "three")
         self.chat.say(self.bob, "four", to="ann")
@@ -61,7 +61,7 @@ class BatchTests(JournalCase):
         self.assertEqual(self.store.appends, [1, 3])
 
     def test_bounded(self):
-        """If too many messages wait for one append, they are stored in parts, in order."""
+        """If too many messages wait for one append, the store gets them in parts, in order."""
         self.say_all(self.ann, "first")
         self.chat.end_turn()
         self.say_all(self.bob, *(str(number) for number in range(MAX_BATCH + 2)))
@@ -93,7 +93,7 @@ class BatchTests(JournalCase):
         self.assertEqual(second.header.content_type, DEFAULT_CONTENT_TYPE)
 
     def test_gone_meanwhile(self):
-        """A message whose author has left meanwhile is delivered to the others."""
+        """The others get a message even if its author has left."""
         self.say_all(self.ann, "one")
         self.chat.end_turn()
         self.delivery.vanish(self.ann)
@@ -265,13 +265,13 @@ class ServerTests(JournalCase):
 
 class IdleTests(JournalCase):
     def test_idle(self):
-        """If no message waits to be stored, the callback is called at once."""
+        """If no message waits for the store, the callback runs at once."""
         called = []
         self.hub.commits.call_when_stored(lambda: called.append(1))
         self.assertEqual((called, self.hub.commits.is_idle), ([1], True))
 
     def test_waits(self):
-        """Otherwise it is called once, after the answers to all earlier messages, not to later."""
+        """Otherwise the callback runs once, after the answers to all earlier messages."""
         called = []
         self.say_all(self.ann, "one")
         self.hub.commits.call_when_stored(lambda: called.append(self.ann.answers.owed))
@@ -317,7 +317,7 @@ class FailureTests(JournalCase):
         self.assertEqual((self.ann.answers.owed, self.hub.commits.is_idle), (0, True))
 
     def test_broadcast(self):
-        """A stored message whose delivery fails is answered, and later messages are delivered."""
+        """If the delivery of a stored message fails, its author and later messages get answers."""
         error = ValueError("no")
         broadcast = self.delivery.broadcast
 

@@ -43,7 +43,7 @@ class CrowdTests(ChatCase):
         self.assertEqual(self.told(), 0)
 
     def test_leaving(self):
-        """Leaving or vanishing costs one step, and no other member gets an event."""
+        """Leaving or vanishing costs one step, and brings no event to any other member."""
         self.store.asked.clear()
         self.ask(self.people[-1], "leave", room="lobby")
         self.assertEqual(self.counts(), Counter({"deliver_early": 1, "tell": 1}))

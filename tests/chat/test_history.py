@@ -87,7 +87,7 @@ class RoomTests(HistoryCase):
             self.assertNotIn("recovered", self.read(room="lobby", **fields)[1])
 
     def test_as_delivered(self):
-        """A message is sent as it was delivered."""
+        """History has each message exactly as members got it."""
         delivered = [each for each in self.bob.take() if is_said(each)]
         self.chat.now += 60
         self.chat.command(self.bob, "history", room="lobby")
@@ -108,7 +108,7 @@ class RoomTests(HistoryCase):
         self.assertEqual((len(found), result["complete"]), (500, False))
 
     def test_bad_requests(self):
-        """Bad limits and places, both places, and none or two streams are refused."""
+        """The server refuses bad limits and places, two places, and no or two streams."""
         nonsense: tuple[dict[str, Any], ...] = (
             *({"room": "lobby", "limit": limit} for limit in (0, -1, 501, "5", 1.5)),
             {"room": "lobby", "after": -1},

@@ -188,7 +188,7 @@ class RenameTests(ChatCase):
         self.assertEqual(self.ask(self.bob, "name", name="Ann"), {"name": "Ann"})
 
     def test_other_spelling(self):
-        """A member can take another spelling of its own name; the others get an event."""
+        """A member can take another spelling of its name; the others get an event."""
         self.assertEqual(self.ask(self.ann, "name", name="ANN"), {"name": "ANN"})
         self.assertEqual(self.hear(self.bob), [presence.renamed("ann", "ANN")])
         self.assert_refused("name-taken", self.bob, "name", name="ann")
@@ -240,7 +240,7 @@ class DirectTests(ChatCase):
         self.assertEqual(told, ("m1", "ann", "Bob", None, 1, self.chat.now))
 
     def test_order(self):
-        """Each pair of names has an order of its own, whichever of the two is the sender."""
+        """Each pair of names has its own order, in both directions."""
         for sender, to in ((self.ann, "bob"), (self.bobs[1], "ann"), (self.ann, "cat")):
             self.chat.say(sender, "psst", to=to)
         self.chat.say(self.ann, "aloud")
@@ -254,7 +254,7 @@ class DirectTests(ChatCase):
             self.assertEqual(seqs(self.hear(bob)), [1])
 
     def test_absent(self):
-        """If no session has the name, the message is kept, and `absent` follows the receipt."""
+        """The server keeps a message to a name without sessions; `absent` follows the receipt."""
         self.chat.say(self.ann, "psst", to="Dan", id="m1")
         said, absent = self.hear(self.ann)
         self.assertEqual((said.text, said.to), ("psst", "Dan"))

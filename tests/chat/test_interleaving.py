@@ -1,4 +1,4 @@
-"""Tests of the messages that each member gets, whatever happens meanwhile, in any order."""
+"""Tests of the messages that each member gets, with all events in random orders."""
 
 from random import Random
 from typing import Any
@@ -145,7 +145,7 @@ class Interleaving:
             self.chat.delivery.drain_next()
 
     def _ear(self):
-        """Return a random person; a new person takes the name of a person that is gone."""
+        """Return a random person; a new person takes the name of a person that has left."""
         name = self.random.choice(NAMES)
         if name not in self.ears:
             ear = Ear(self.chat.arrive(name, rooms=()), self.record)
@@ -171,13 +171,13 @@ class Interleaving:
             run()
 
     def check(self):
-        """Check the messages of all persons, and forget the persons that are gone."""
+        """Check the messages of all persons, and forget the persons that have left."""
         for ear in [*self.ears.values(), self.keeper]:
             ear.listen()
         self.ears = {name: ear for name, ear in self.ears.items() if not ear.person.is_over}
 
     def finish(self):
-        """Let everything be answered, stored and read, and check that nothing is left over."""
+        """Answer, store and read everything, and check that no work remains."""
         chat = self.chat
         chat.finish()
         self.check()
@@ -197,7 +197,7 @@ class Interleaving:
 
 class InterleavingTests(SynchronousTestCase):
     def test_any_interleaving(self):
-        """No member gets a message twice, out of order or not at all, and all is answered."""
+        """Each member gets each message once and in order, and every command gets an answer."""
         for seed in range(1_000):
             interleaving = Interleaving(seed)
             try:

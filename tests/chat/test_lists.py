@@ -36,7 +36,7 @@ class ItemsAfterTests(SynchronousTestCase):
         self.assertEqual(items_after(items, ""), ([half], {"next": "a"}))
 
     def test_looked_up(self):
-        """The most items that a command looks up never fit, however short they are."""
+        """The most items that a command looks up never fit in one answer, however short."""
         for shortest in (
             {"room": "x", "members": 0, "topic": ""},
             {"with": "x", "epoch": "", "seq": 1, "last_id": ""},
@@ -80,7 +80,7 @@ class ListedTests(ChatCase):
         self.assertGreater(count, 2)
 
     def test_who_while_they_change(self):
-        """A member that stays is listed once, whoever comes and goes between the parts."""
+        """A list has each member that stays once, even if others come and go between its parts."""
         people = {}
         for number in range(MANY):
             people[number] = self.chat.arrive(f"{number:06}-{'x' * 20}")

@@ -124,7 +124,7 @@ class NamesTests(SynchronousTestCase):
         self.assertEqual(caught.exception.code, code)
 
     def test_claim(self):
-        """A free name is given out as requested, in the composed form."""
+        """A member gets a free name as requested, in the composed form."""
         self.assertEqual(self.names.claim("Alice", SESSION), "Alice")
         self.assertEqual(self.names.claim(DECOMPOSED, SESSION), COMPOSED)
 
@@ -141,7 +141,7 @@ class NamesTests(SynchronousTestCase):
             self.assert_refused("bad-name", "")
 
     def test_release(self):
-        """A released name is free again, in whatever case it is released."""
+        """A released name is free again, in any case."""
         self.names.claim("Alice", SESSION)
         self.names.release("ALICE")
         self.assertEqual(self.names.claim("alice", SESSION), "alice")
@@ -163,7 +163,7 @@ class NamesTests(SynchronousTestCase):
         self.assertEqual(self.names.claim(None, SESSION), f"guest-{SESSION[:6]}")
 
     def test_guests_are_unique(self):
-        """Guests whose names would be the same get longer names."""
+        """Guests whose names would be equal get longer names."""
         others = [SESSION[:9] + other * 23 for other in "xyz"]
         given = [self.names.claim(None, guest) for guest in [SESSION, *others]]
         self.assertEqual(len({fold(name) for name in given}), 4)
@@ -172,13 +172,13 @@ class NamesTests(SynchronousTestCase):
             self.assert_refused("name-taken", name)
 
     def test_guest_name_that_somebody_asked_for(self):
-        """A guest name that another member took first, in any case, is given to no guest."""
+        """No guest gets a guest name that another member took first, in any case."""
         squatter = self.names.claim(f"GUEST-{SESSION[:6].upper()}", "")
         guest = self.names.claim(None, SESSION)
         self.assertNotEqual(fold(squatter), fold(guest))
 
     def test_guest_that_is_no_more_unique(self):
-        """Guests with the same text for their names cannot be told apart for ever."""
+        """The server gives up on guests whose names have the same text every time."""
         for _ in range(len(SESSION) - 5):
             self.names.claim(None, SESSION)
         self.assert_refused("name-taken", None)
@@ -190,7 +190,7 @@ class NamesTests(SynchronousTestCase):
     @moderate
     @given(st.lists(st.text("0123456789abcdef", min_size=32, max_size=32), unique=True))
     def test_any_guests(self, guests):
-        """However alike the sessions' ids are, no two guests have the same name."""
+        """No two guests have the same name, however alike their session ids are."""
         names = Names()
         prefix = guests[0][:20] if guests else ""
         alike = {prefix + guest[20:] for guest in guests}
@@ -200,7 +200,7 @@ class NamesTests(SynchronousTestCase):
     @moderate
     @given(ALIKE, ALIKE)
     def test_any_two(self, first, second):
-        """A second name is taken exactly if it counts as the same as the first."""
+        """The server refuses a second name exactly if it equals the first after folding."""
         names = Names()
         names.claim(first, SESSION)
         if fold(first) == fold(second):
@@ -234,7 +234,7 @@ class AccountTests(SynchronousTestCase):
         self.assert_taken("Alice", is_account=True)
 
     def test_no_account_any_more(self):
-        """When an account no longer has its name, any one member can have it."""
+        """When an account no longer has its name, any single member can have it."""
         self.names.claim("alice", SESSION, is_account=True)
         self.names.release("alice")
         self.names.claim("alice", SESSION)

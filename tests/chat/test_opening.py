@@ -34,7 +34,7 @@ class OpeningTests(ChatCase):
         self.assert_order_kept()
 
     def test_left_while_another_cannot_come(self):
-        """If that other member cannot join, the room is gone."""
+        """If that other member cannot join, the room does not exist."""
         self.chat.command(self.ann, "join", room="tea")
         self.chat.command(self.bob, "join", room="tea")
         self.store.answer_next()
@@ -54,7 +54,7 @@ class OpeningTests(ChatCase):
     @moderate
     @given(st.lists(st.sampled_from(["ann", "bob", "answer", "fail"]), max_size=24))
     def test_any_coming_and_going(self, steps):
-        """However members come and go and the store answers, rooms have their streams' order."""
+        """Rooms have their streams' order, however members come and the store answers."""
         chat = Chat()
         people = {name: chat.arrive(name, rooms=()) for name in ("ann", "bob")}
         chat.store.is_slow = True
@@ -111,7 +111,7 @@ class TopicTests(ChatCase):
         self.assertEqual(self.bob.take(), [])
 
     def test_bounds(self):
-        """A topic has up to 256 characters, none of them a control character; it may be empty."""
+        """A topic has at most 256 characters, none of them a control character; it may be empty."""
         for topic in ("x" * 257, "a\nb", "\x1b[31m", 5):
             self.assert_refused("bad-request", self.ann, "topic", room="lobby", topic=topic)
         for topic in ("x" * 256, ""):

@@ -9,7 +9,7 @@ from tests.chat.wiring import HERE, NOW, THERE, ModerationCase, is_said
 
 class RefusalTests(ModerationCase):
     def test_only_operators(self):
-        """A member that is no operator gets all of them refused, and nothing is noted."""
+        """The server refuses all these commands from a member who is no operator, and logs none."""
         for command in ("kick", "ban", "unban"):
             for target in ({"name": "bob"}, {"address": THERE}, {}):
                 self.assert_refused("not-allowed", self.ann, command, **target)
@@ -18,7 +18,7 @@ class RefusalTests(ModerationCase):
         self.assertFalse(self.bob.is_over)
 
     def test_no_target(self):
-        """Exactly one of name and address must be given, and must be valid."""
+        """A command needs a valid name or a valid address, and not both."""
         for command in ("kick", "ban", "unban"):
             for target in (
                 {},
@@ -55,12 +55,12 @@ class KickTests(ModerationCase):
         self.chat.bans.check("ann", THERE)
 
     def test_nobody(self):
-        """A kick of a name without sessions ends none, and says so; it is noted all the same."""
+        """A kick of a name without sessions ends none, and says so; the log has it all the same."""
         self.assertEqual(self.ask(self.op, "kick", name="dan"), {"kicked": 0})
         self.assertEqual(len(self.chat.notes), 1)
 
     def test_reason(self):
-        """A reason is one line of up to 256 characters; without it, the session gets a default."""
+        """A reason has one line and at most 256 characters; a session without it gets a default."""
         for reason in ("x" * 257, "a\nb", "\x1b[0m", 5):
             self.assert_refused("bad-request", self.op, "kick", name="bob", reason=reason)
         self.ask(self.op, "kick", name="bob")
@@ -68,7 +68,7 @@ class KickTests(ModerationCase):
         self.ask(self.op, "kick", name="ann", reason="x" * 256)
 
     def test_what_was_said_before(self):
-        """A kicked session has all earlier messages, also those of the same turn."""
+        """A kicked session gets all earlier messages, also those of the same turn."""
         self.chat.say(self.ann, "hello")
         self.hub.commits.begin()
         self.ask(self.op, "kick", name="bob")

@@ -8,7 +8,7 @@ from chatd.errors import ConfigurationError
 
 class PolicyTests(SynchronousTestCase):
     def test_good(self):
-        """A policy may have up to twenty rooms, or none, and any operators' names."""
+        """A policy has zero to twenty rooms, and any operators' names."""
         rooms = tuple(f"room-{number}" for number in range(20))
         for given in (rooms, ()):
             self.assertEqual(Policy(rooms=given, operators=("ann",)).rooms, given)

@@ -1,4 +1,4 @@
-"""Tests that a private room is hidden from those who may not enter it, command by command."""
+"""Tests that each command hides a private room from people who may not enter it."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class HiddenTests(PrivateCase):
             self.assertEqual(told, self.answer(person, NOWHERE, command, **fields))
 
     def test_commands(self):
-        """Each command about the room is answered as if there were no such room."""
+        """Each command about the room answers as if the room did not exist."""
         self.assert_hidden("who")
         self.assert_hidden("who", after="a")
         self.assert_hidden("topic")
@@ -48,7 +48,7 @@ class HiddenTests(PrivateCase):
         self.assert_hidden("uninvite", name="bob")
 
     def test_join(self):
-        """Joining tells that the name is taken, and nothing else; it leaves nothing open."""
+        """Joining shows only that the name is taken, and leaves no room open."""
         for fields in ({}, {"after": 0}, {"after": 7, "epoch": "x", "after_id": "y"}):
             told = self.answer(self.bob, "den", "join", **fields)
             self.assertEqual(told, [("not-invited", "only invited people may enter that room")])
@@ -64,7 +64,7 @@ class HiddenTests(PrivateCase):
         self.assertEqual(self.store.asked, [])
 
     def test_messages(self):
-        """A message to the room is refused like one to a room that does not exist."""
+        """The server refuses a message to the room like a message to a room that does not exist."""
         told = []
         for room in ("den", NOWHERE):
             self.chat.say(self.bob, "hello", room=room, id="same")
@@ -73,7 +73,7 @@ class HiddenTests(PrivateCase):
         self.assertEqual(told[0], told[1])
 
     def test_rooms(self):
-        """The list leaves the room out, and marks it for those who may enter it."""
+        """The list leaves the room out, and marks it for people who may enter it."""
         lobby = {"room": "lobby", "members": 2, "topic": ""}
         for person in (self.bob, self.stranger):
             self.assertEqual(self.ask(person, "rooms"), {"rooms": [lobby]})
@@ -82,7 +82,7 @@ class HiddenTests(PrivateCase):
             self.assertEqual(self.ask(person, "rooms"), {"rooms": [den, lobby]})
 
     def test_rooms_empty(self):
-        """Those who may enter see an empty room without messages, too."""
+        """People who may enter also see an empty room without messages."""
         self.ask(self.op, "private", room="Attic")
         attic = {"room": "Attic", "members": 0, "topic": "", "private": True}
         self.assertEqual(self.ask(self.op, "rooms")["rooms"][0], attic)
@@ -116,7 +116,7 @@ class HiddenTests(PrivateCase):
         self.assertEqual([each["room"] for each in rooms], ["lobby", *wanted])
 
     def test_rooms_while_uninvited(self):
-        """Someone who is uninvited while the list is read does not see the room in it."""
+        """A member whose invitation ends while the list is read does not see the room in it."""
         self.store.is_slow = True
         listing = self.chat.command(self.ann, "rooms")
         done = self.chat.command(self.op, "uninvite", room="den", name="ann")
@@ -128,7 +128,7 @@ class HiddenTests(PrivateCase):
         self.assertEqual([each["room"] for each in result.header["rooms"]], ["lobby"])
 
     def test_events(self):
-        """Nobody outside hears of what happens in the room."""
+        """Nobody outside gets an event from the room."""
         self.chat.say(self.ann, "hello", room="den")
         self.ask(self.op, "topic", room="den", topic="other")
         self.ask(self.op, "leave", room="den")
@@ -140,7 +140,7 @@ class HiddenTests(PrivateCase):
             self.assertEqual(person.take(), [])
 
     def test_uninvited_member(self):
-        """Someone who was inside is like all others afterwards."""
+        """A person who was removed from the room sees no more of it than all others."""
         self.ask(self.op, "uninvite", room="den", name="ann")
         self.forget()
         for command in ("who", "topic", "history", "leave"):
@@ -150,6 +150,6 @@ class HiddenTests(PrivateCase):
         self.assertEqual(self.ask(self.ann, "rooms")["rooms"][0]["room"], "lobby")
 
     def test_new_name(self):
-        """A guest who takes another name may still not enter."""
+        """A guest who takes another name still cannot enter."""
         self.ask(self.stranger, "name", name="guest-ann")
         self.assertEqual(self.answer(self.stranger, "den", "join")[0][0], "not-invited")

@@ -1,4 +1,4 @@
-"""Tests of private rooms: the operators' commands, and what they do to members."""
+"""Tests of private rooms: the operators' commands, and their effects on members."""
 
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from tests.chat.wiring import ChatCase, PrivateCase, codes, is_result, texts
 
 class CommandTests(PrivateCase):
     def test_only_operators(self):
-        """The commands are refused from others, whatever room they name."""
+        """The server refuses the commands from other members, for any room."""
         for room in ("den", "nowhere", "no room"):
             for person in (self.ann, self.guest):
                 for command in ("private", "public", "invited"):
@@ -31,7 +31,7 @@ class CommandTests(PrivateCase):
         self.assertEqual(note, "Op made Den private (invited names: 2, removed sessions: 1)")
 
     def test_private_empty(self):
-        """A room in which nobody is can be private; its name is the operator's spelling."""
+        """A room without members can be private; its name is the operator's spelling."""
         result = self.ask(self.op, "private", room="Attic")
         self.assertEqual(result, {"room": "Attic", "invited": 0, "removed": 0})
         self.assert_refused("not-invited", self.ann, "join", room="ATTIC")
@@ -47,7 +47,7 @@ class CommandTests(PrivateCase):
         self.assert_refused("bad-request", self.op, "public", room="den")
 
     def test_invite(self):
-        """A name that is invited is told, may enter, and reads the history."""
+        """An invited name gets an event, may enter, and reads the history."""
         self.chat.say(self.ann, "before", room="den")
         self.close_den()
         result = self.ask(self.op, "invite", room="den", name="BOB")
@@ -59,7 +59,7 @@ class CommandTests(PrivateCase):
         self.assertEqual(self.chat.notes[-1], "Op invited BOB to Den")
 
     def test_uninvite(self):
-        """Someone who is uninvited is removed with all sessions; the others see one name leave."""
+        """The server removes all sessions of an uninvited name; the others see one name leave."""
         twin = self.chat.arrive("ANN", rooms=["den"], account=True)
         self.close_den()
         twin.take()
@@ -79,7 +79,7 @@ class CommandTests(PrivateCase):
         self.assertEqual(self.hear(self.op), [])
 
     def test_no_longer_operator(self):
-        """An operator who loses the role stays only where the name is invited."""
+        """An operator who loses the role stays only in rooms to which the name is invited."""
         self.ask(self.op, "private", room="attic")
         self.ask(self.op, "join", room="attic")
         self.close_den()
@@ -107,7 +107,7 @@ class CommandTests(PrivateCase):
         self.assert_refused("bad-request", self.op, "invited", room="lobby")
 
     def test_bad_invitation(self):
-        """A guest cannot be invited, nor anybody to a room that is not private."""
+        """Operators cannot invite guests, nor anybody to a room that is not private."""
         self.assert_refused("bad-request", self.op, "invite", room="den", name="bob")
         self.close_den()
         self.assert_refused("bad-name", self.op, "invite", room="den", name="guest-1")
@@ -136,7 +136,7 @@ class NoAccountsTests(ChatCase):
 
 
 class InTimeTests(PrivateCase):
-    """What happens to somebody who is uninvited in the middle of something."""
+    """Takes invitations back while a command is under way."""
 
     def setUp(self):
         super().setUp()
@@ -147,7 +147,7 @@ class InTimeTests(PrivateCase):
         self.forget()
 
     def uninvite(self, name):
-        """Take an invitation back, whatever else the store still owes."""
+        """Take an invitation back before the store's other answers."""
         done = self.chat.command(self.op, "uninvite", room="den", name=name)
         self.chat.end_turn()
         self.store.answer("keep_private")
@@ -166,7 +166,7 @@ class InTimeTests(PrivateCase):
         self.assertEqual(texts(self.hear(self.op)), ["mine", "theirs"])
 
     def test_message_under_way_of_a_session_that_ended(self):
-        """An author who is gone gets no receipt."""
+        """An author who has left gets no receipt."""
         self.store.is_slow = True
         self.chat.say(self.ann, "mine", room="den")
         self.chat.end_turn()
@@ -176,7 +176,7 @@ class InTimeTests(PrivateCase):
         self.assertEqual(self.delivery.counts["tell"], tells)
 
     def test_joining(self):
-        """Someone who is uninvited before the room is open is refused."""
+        """The server refuses a member whose invitation ends before the room is open."""
         self.delivery.vanish(self.ann)
         self.delivery.vanish(self.op)
         self.op = self.chat.arrive("op", account=True)
@@ -190,7 +190,7 @@ class InTimeTests(PrivateCase):
         self.assertNotIn("den", self.bob.rooms)
 
     def test_resuming(self):
-        """Someone who is uninvited before the first page is refused, and gets no message."""
+        """A member whose invitation ends before the first page is refused, and gets no message."""
         self.store.is_slow = True
         joining = self.chat.command(self.bob, "join", room="den", after=0)
         self.uninvite("bob")
@@ -200,7 +200,7 @@ class InTimeTests(PrivateCase):
         self.assertEqual((codes(told), texts(told)), (["not-invited"], []))
 
     def test_resuming_between_pages(self):
-        """Someone who is uninvited between two pages is told, and gets no further page."""
+        """A member whose invitation ends between two pages gets an event, and no further page."""
         self.store.is_slow = True
         self.store.page = 1
         joining = self.chat.command(self.bob, "join", room="den", after=0)
@@ -215,7 +215,7 @@ class InTimeTests(PrivateCase):
         self.assertNotIn("den", self.bob.rooms)
 
     def test_rejoining_between_pages(self):
-        """A member that reads pages of its own room is told once, also if it is invited again."""
+        """A member that reads pages of its room gets one event, even if it is invited again."""
         self.store.is_slow = True
         self.store.page = 1
         joining = self.chat.command(self.ann, "join", room="den", after=0)
@@ -244,7 +244,7 @@ class InTimeTests(PrivateCase):
         self.assertEqual((codes(told), texts(told)), (["not-invited"], []))
 
     def test_history(self):
-        """Someone who is uninvited while history is read gets nothing of it."""
+        """A member whose invitation ends during the reading of history gets none of it."""
         self.store.is_slow = True
         reading = self.chat.command(self.ann, "history", room="den")
         self.uninvite("ann")

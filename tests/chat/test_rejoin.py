@@ -65,7 +65,7 @@ class RejoinTests(ResumeCase):
 
 
 class UnorderedTests(ResumeCase):
-    """A store whose answers come in another order than its work."""
+    """A store that answers in another order than it works."""
 
     options: ClassVar = {"store_class": UnorderedStore}
 
@@ -74,7 +74,7 @@ class UnorderedTests(ResumeCase):
         self.store.is_slow = True
 
     def start(self, text, after):
-        """Let ann send a message, and bob join; nothing is answered yet."""
+        """Send a message as ann, and join as bob, before any answer of the store."""
         self.chat.say(self.ann, text)
         self.chat.end_turn()
         self.bob.take()

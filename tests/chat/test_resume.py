@@ -54,7 +54,7 @@ class RecoveredTests(ResumeCase):
             self.assertEqual(missed, list(range(after + 1 if is_same else 1, 6)))
 
     def test_named_by_the_command(self):
-        """Missed messages have the command's id as their `ref`; new messages have none."""
+        """Missed messages have the command's id as their `ref`; new messages have no `ref`."""
         self.successResultOf(self.chat.command(self.bob, "join", room="lobby", after=3))
         result, *missed = self.hear(self.bob)
         self.assertEqual([each.ref for each in missed], [result.header["id"]] * 2)
@@ -97,7 +97,7 @@ class ForgottenTests(ResumeCase):
         self.assertEqual(missed, [3, 4, 5])
 
     def test_just_old_enough(self):
-        """A member that has the last dropped message misses none."""
+        """A member that has the last deleted message misses none."""
         result, missed = self.join(after=2)
         self.assertIs(result["recovered"], True)
         self.assertEqual(missed, [3, 4, 5])
@@ -128,7 +128,7 @@ class PagesTests(ResumeCase):
         self.delivery.is_slow = True
 
     def test_pages(self):
-        """The next page is read after the last was taken; messages of the meantime are on it."""
+        """The server reads the next page after the last is taken; it also has newer messages."""
         done = self.chat.command(self.bob, "join", room="lobby", after=0)
         self.assertEqual(seqs(self.hear(self.bob)), [1, 2])
         self.chat.say(self.ann, "six")

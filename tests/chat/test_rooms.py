@@ -1,4 +1,4 @@
-"""Tests of rooms: their members, how they begin, and when they are gone."""
+"""Tests of rooms: their members, their beginning, and their end."""
 
 import unicodedata
 from typing import Any, ClassVar
@@ -85,7 +85,7 @@ class JoiningTests(ChatCase):
         self.assertEqual(len(self.hub.roster.rooms), 1)
 
     def test_long_in_another_form(self):
-        """A room whose name is too long only before it is composed can be joined, used and left."""
+        """Members can join, use and leave a room whose name is too long only before composition."""
         name = unicodedata.normalize("NFD", "\u1ec7" * 64)
         self.ask(self.ann, "join", room=name)
         self.ask(self.ann, "topic", room=name, topic="tea")
@@ -102,7 +102,7 @@ class JoiningTests(ChatCase):
     @moderate
     @given(st.text(max_size=70))
     def test_any_name(self, name):
-        """Any name is refused, or makes a room whose member finds it under all spellings."""
+        """The server refuses a name, or makes a room that its member finds under all spellings."""
         chat = Chat()
         ann = chat.arrive("ann", rooms=())
         chat.command(ann, "join", room=name)
@@ -134,7 +134,7 @@ class JoiningTests(ChatCase):
         self.assertEqual([each.room for each in self.hear(self.ann)], ["coffee"])
 
     def test_each_has_its_order(self):
-        """Each room has an order of its own, with places that rise by one."""
+        """Each room has its own order, with places that rise by one."""
         for room in ("tea", "coffee"):
             self.ask(self.ann, "join", room=room)
         for room in ("tea", "coffee", "tea", "tea"):
@@ -192,7 +192,7 @@ class ForgottenTests(ChatCase):
         return self.ask(self.ann, "join", room="tea")
 
     def test_nothing_kept(self):
-        """A room without members and kept messages is gone; a new room has another order."""
+        """A room without members and kept messages ends; a new room has another order."""
         self.ask(self.ann, "topic", room="tea", topic="Earl Grey")
         result = self.leave_and_join()
         self.assertNotEqual(result["epoch"], self.first["epoch"])
@@ -209,14 +209,14 @@ class ForgottenTests(ChatCase):
         self.assertEqual(seqs(self.hear(self.ann)), [2])
 
     def test_kept_no_more(self):
-        """When the kept messages have become too old, the room is gone, too."""
+        """When the kept messages have become too old, the room ends, too."""
         self.chat.say(self.ann, "hello")
         self.chat.end_turn()
         self.chat.now += 61
         self.assertNotEqual(self.leave_and_join()["epoch"], self.first["epoch"])
 
     def test_vanishing(self):
-        """A room is gone also when its last member vanishes."""
+        """A room also ends when its last member vanishes."""
         self.delivery.vanish(self.ann)
         self.assertEqual((self.hub.roster.rooms, self.hub.roster.here), ({}, {}))
         self.assertFalse(self.store.has(room_stream("tea")))
@@ -237,7 +237,7 @@ class ForgottenTests(ChatCase):
         self.assertEqual(texts(bob.take()), ["hello"])
 
     def test_release_that_fails(self):
-        """A release that fails in the store is noted, and affects no member."""
+        """If the store fails to release a room, the log has a line, and members notice nothing."""
         self.store.failure = StoreError("the disk is full")
         self.chat.command(self.ann, "leave", room="tea")
         self.assertEqual(len(self.chat.failures), 1)

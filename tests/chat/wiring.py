@@ -233,7 +233,7 @@ class PrivateCase(ChatCase):
         self.forget()
 
     def forget(self):
-        """End the turn, and forget what everybody was told."""
+        """End the turn, and forget the events of all members."""
         self.chat.end_turn()
         for person in self.people:
             person.take()
