@@ -32,7 +32,7 @@ PING = Message(MessageType.HEARTBEAT, Heartbeat(7), b"ping")
 
 
 class UserTransport(UnixTransport):
-    """The address of a UNIX socket's client, of the user who runs the tests."""
+    """The address of a client on a UNIX socket, for the user who runs the tests."""
 
     uid = os.getuid()
 
@@ -87,7 +87,7 @@ class AdmissionCase(SynchronousTestCase):
         return end.header.code, end.header.retry
 
     def check_nothing_left(self) -> None:
-        """Check that no session, name, room or timer is left."""
+        """Check that no session, name, room or timer remains."""
         hub = self.factory.hub
         self.assertEqual((self.factory.sessions, hub.roster.here, hub.roster.rooms), ({}, {}, {}))
         self.assertEqual(set(hub.roster.names._holders), {"server"})

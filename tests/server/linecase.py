@@ -35,7 +35,7 @@ class LostUnixTransport(UnixTransport):
 
 
 class LineCase(AdmissionCase):
-    """A server whose log is captured as the text of a log file."""
+    """A server that logs to a text, as to a log file."""
 
     def lines_of(self, act: Callable[[], object]) -> list[str]:
         """Return the lines that an action writes to the log."""
@@ -68,7 +68,7 @@ class LineCase(AdmissionCase):
         self.assertEqual(fields, wanted)
 
     def stranger(self, transport_class: Any = SocketTransport) -> Peer:
-        """Connect, and say nothing."""
+        """Connect, and send nothing."""
         return Peer(self.factory.buildProtocol(None), self.factory.codec, transport_class)
 
     def receive(self, peer: Peer, data: bytes) -> None:

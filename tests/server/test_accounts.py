@@ -120,7 +120,7 @@ class PasswordTests(AccountsTestCase):
         self.assertEqual(checker.asked, [])
 
     def test_in_turn(self):
-        """Checkers are asked in turn, until a checker accepts the name and the password."""
+        """The server asks checkers in turn, until a checker accepts the name and the password."""
         accounts = self.accounts(
             makeChecker("memory:alice:one"), AllowAnonymousAccess(), makeChecker("memory:bob:two")
         )
@@ -129,7 +129,7 @@ class PasswordTests(AccountsTestCase):
         self.assertEqual(self.refusal(accounts, "alice", "two"), WRONG)
 
     def test_other_checkers(self):
-        """A checker of neither passwords nor guests is an error."""
+        """A checker that accepts neither passwords nor guests is an error."""
         with self.assertRaisesRegex(ConfigurationError, "^Checker checks neither"):
             self.accounts(Checker(interfaces=(IUsernameHashedPassword,)))
 
@@ -209,7 +209,7 @@ class GuestTests(AccountsTestCase):
         self.with_guests = self.accounts(makeChecker("anonymous"), makeChecker("memory:alice:x"))
 
     def test_account_like_a_guest(self):
-        """An account whose name begins with the guest prefix is refused."""
+        """The server refuses an account whose name begins with the guest prefix."""
         accounts = self.accounts(makeChecker("anonymous"), makeChecker("memory:guest-bob:x"))
         self.assertEqual(self.refusal(accounts, "guest-bob", "x"), WRONG)
 
@@ -242,7 +242,7 @@ class GuestTests(AccountsTestCase):
         self.assertEqual(self.refusal(accounts, "alice", "x")[0], "auth-required")
 
     def test_unlimited(self):
-        """The number of guests' logins is not limited: they cannot guess anything."""
+        """The server does not limit logins of guests: they cannot guess a password."""
         for _ in range(100):
             self.login(self.with_guests)
 
@@ -254,7 +254,7 @@ class LimitTests(AccountsTestCase):
         self.limited = self.accounts(self.checker)
 
     def test_too_many(self):
-        """After ten wrong passwords, an address is refused before anything is checked."""
+        """After ten wrong passwords, the server refuses an address without a check."""
         for _ in range(10):
             self.assertEqual(self.refusal(self.limited, "alice", "x"), WRONG)
         self.checker.answer = b"alice"
@@ -321,7 +321,7 @@ class AtOnceTests(AccountsTestCase):
         self.assertEqual(self.asked(), ["user0", "user1", "user2", "user3"])
 
     def test_addresses(self):
-        """The addresses take turns, whatever the order of arrival."""
+        """The addresses take turns, in whatever order their logins arrive."""
         for number in (4, 5):
             self.busy.login(f"user{number}", "x", OTHER_ADDRESS)
         for number in (0, 1, 2):
@@ -336,7 +336,7 @@ class AtOnceTests(AccountsTestCase):
         self.assertEqual(self.asked(), ["user0", "user1", "user3"])
 
     def test_gone_while_waiting(self):
-        """A login whose client is gone at its turn is not checked; the next login gets the slot."""
+        """If a client has left at its turn, the server skips its login and checks the next."""
         there = [True, True, False, True]
         for number, is_there in enumerate(there):
             self.logins.append(
@@ -351,7 +351,7 @@ class AtOnceTests(AccountsTestCase):
         self.assertEqual(len(self.asked()), 7)
 
     def test_not_there_at_all(self):
-        """A login whose client is gone is not checked, even if a slot is free."""
+        """If a client has left, the server skips its login even if a slot is free."""
         accounts = self.accounts(self.checker)
         login = accounts.login("user", "x", ADDRESS, lambda: False)
         self.failureResultOf(login, CancelledError)

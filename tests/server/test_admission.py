@@ -26,7 +26,7 @@ LOGIN = pwd.getpwuid(os.getuid()).pw_name
 
 
 class NobodyTransport(UnixTransport):
-    """The address of a UNIX socket's client whose user has no login name."""
+    """The address of a client on a UNIX socket whose user has no login name."""
 
     uid = 3_999_999_999
 
@@ -48,13 +48,13 @@ class RoomTests(AdmissionCase):
         self.assertEqual(self.rooms(), ["lobby"])
 
     def test_operators_choice(self) -> None:
-        """The operator can choose other rooms, or none."""
+        """The operator can choose other rooms, or no room."""
         for rooms in (("Hall", "cellar"), ()):
             self.serve(policy=Policy(rooms=rooms))
             self.assertEqual(self.rooms(), list(rooms))
 
     def test_clients_choice(self) -> None:
-        """The client can request other rooms, or none."""
+        """The client can request other rooms, or no room."""
         for rooms in (["attic", "cellar"], []):
             self.assertEqual(self.rooms(rooms=rooms), rooms)
 
@@ -73,7 +73,7 @@ class RoomTests(AdmissionCase):
         self.assertEqual(told, {"room": "lobby", "epoch": room.epoch, "seq": 2, "last_id": "two"})
 
     def test_bad_room(self) -> None:
-        """A client that requests an invalid room name is refused, and no room is left behind."""
+        """The server refuses a client with an invalid room name, and leaves no room behind."""
         self.assertEqual(self.refusal("alice", rooms=["attic", "a b"]), ("bad-room", False))
         self.check_nothing_left()
 
@@ -109,7 +109,7 @@ class BanTests(AdmissionCase):
         self.welcome(transport_class=NobodyTransport)
 
     def test_ended(self) -> None:
-        """A ban that has ended refuses nobody."""
+        """A ban that has ended keeps no client out."""
         self.factory.bans.replace([Ban(name="mallory", until=10.0)])
         self.assertEqual(self.refusal("mallory"), ("banned", False))
         self.factory.clock.advance(10.0)

@@ -78,7 +78,7 @@ class AccountTests(AdmissionCase):
         self.assertEqual(self.refusal("a b", password=SECRET), ("bad-name", False))
 
     def test_too_many_attempts(self) -> None:
-        """After too many guesses, a client is refused before anything is checked, and may retry."""
+        """After too many guesses, the server refuses a client without a check; it may retry."""
         codes = [self.refusal("Alice", password="guess") for _ in range(20)]
         self.assertEqual(codes[0], ("auth-failed", False))
         self.assertEqual(codes[-1], ("too-many-attempts", True))
@@ -125,7 +125,7 @@ class AccountTests(AdmissionCase):
         self.assertEqual(refusal, ("auth-in-clear", False))
 
     def test_asks_for_passwords(self) -> None:
-        """The greeting says whether a password may be sent: only if nobody can listen."""
+        """The greeting allows a password only on connections on which nobody can listen."""
         for transport_class, auth in (
             (SocketTransport, False),
             (TlsTransport, True),

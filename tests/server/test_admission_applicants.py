@@ -69,12 +69,12 @@ class ApplicantTests(SynchronousTestCase):
         return Deferred.fromCoroutine(self.admission.admit(applicant))
 
     def assert_nothing_held(self, name="alice"):
-        """Check that no room is left, and that the name is free."""
+        """Check that no room remains, and that the name is free."""
         self.assertEqual(self.roster.rooms, {})
         self.roster.names.release(self.roster.names.claim(name, "", is_account=True))
 
     def refused(self, **asked):
-        """Ask, return the code of the refusal, and check that nothing is left of the applicant."""
+        """Ask, return the code of the refusal, and check that no state of the applicant remains."""
         error = self.failureResultOf(self.ask(**asked), RequestError).value
         self.assert_nothing_held()
         return error.code
@@ -98,7 +98,7 @@ class ApplicantTests(SynchronousTestCase):
         self.assertIn("01", self.successResultOf(self.ask(None)).name)
 
     def test_refused(self):
-        """After a refusal for any reason, nothing is left of the applicant."""
+        """After a refusal for any reason, no state of the applicant remains."""
         self.assertEqual(self.refused(name="two words"), "bad-name")
         self.assertEqual(self.refused(rooms=["no room"]), "bad-room")
         self.assertEqual(self.refused(rooms=["a", "b", "c"]), "too-many-rooms")

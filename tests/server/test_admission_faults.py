@@ -1,4 +1,4 @@
-"""Tests of failed and late admissions: they leave nothing behind."""
+"""Tests of failed and late admissions, after which no state of the client remains."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.server.cases import SECRET, AdmissionCase, UserTransport
 
 
 class VanishedTests(AdmissionCase):
-    """A client that goes away before its admission leaves nothing behind."""
+    """After a client leaves before its admission, no state of it remains."""
 
     transport_class = UserTransport
 
     def test_while_its_password_is_checked(self) -> None:
-        """The client goes away while its password is checked, which is right."""
+        """The client leaves while the server checks its password, which is right."""
         checker = SlowChecker()
         self.serve(accounts=Accounts(Clock(), [checker]))
         peer = self.knock("alice", password=SECRET)
@@ -35,7 +35,7 @@ class VanishedTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_while_its_rooms_are_opened(self) -> None:
-        """The client goes away while its rooms are opened."""
+        """The client leaves while the server opens its rooms."""
         self.store.is_slow = True
         peer = self.knock("alice", rooms=["cellar", "attic"])
         peer.transport.lose()
@@ -45,7 +45,7 @@ class VanishedTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_while_its_rooms_cannot_be_opened(self) -> None:
-        """The client goes away while a room fails to open."""
+        """The client leaves while the server fails to open a room."""
         self.store.is_slow = True
         peer = self.knock("alice", rooms=["cellar", "attic"])
         peer.transport.lose()
@@ -83,7 +83,7 @@ class VanishedTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_another_of_that_name(self) -> None:
-        """Its name is taken until the refusal, and then free for another client."""
+        """The client has its name until the refusal; then another client can have it."""
         self.store.is_slow = True
         peer = self.knock("alice")
         peer.transport.lose()
@@ -131,7 +131,7 @@ class FailureTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_established_in_its_own_time(self) -> None:
-        """A session is established before its slow `established` is done; reading waits for it."""
+        """A session is established before its slow `established` ends, for which reading waits."""
         gate: Deferred[None] = Deferred()
 
         class SlowSession(Session):

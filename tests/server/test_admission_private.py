@@ -37,20 +37,20 @@ class PrivateRoomTests(AdmissionCase):
         return welcome["room"], [room["room"] for room in welcome["rooms"]]
 
     def test_default_rooms(self) -> None:
-        """The server's rooms are those that the client may enter."""
+        """A client gets those of the server's rooms that it may enter."""
         self.assertEqual(self.rooms_of("ann", password=SECRET), ("den", ["den", "lobby"]))
         self.assertEqual(self.rooms_of("op", password=SECRET), ("den", ["den", "lobby"]))
         self.assertEqual(self.rooms_of("bob", password=SECRET), ("lobby", ["lobby"]))
         self.assertEqual(self.rooms_of("guest-1"), ("lobby", ["lobby"]))
 
     def test_no_room_left(self) -> None:
-        """If the client may enter none of the server's rooms, it begins in no room."""
+        """A client that may enter none of the server's rooms begins in no room."""
         self.prepare(self.factory.engine.admission._accounts, ("den",))
         self.assertEqual(self.rooms_of("bob", password=SECRET), (None, []))
         self.assertEqual(self.factory.hub.roster.rooms, {})
 
     def test_named_rooms(self) -> None:
-        """A client that names a private room itself is refused, and nothing is left of it."""
+        """The server refuses a client that names a private room, and keeps no state of it."""
         self.assertEqual(self.rooms_of("ann", password=SECRET, rooms=["den"]), ("den", ["den"]))
         fields: dict[str, Any] = {"password": SECRET, "rooms": ["lobby", "den"]}
         self.assertEqual(self.refusal("bob", **fields), ("not-invited", False))
@@ -59,7 +59,7 @@ class PrivateRoomTests(AdmissionCase):
         self.assertEqual(self.rooms_of("bob", password=SECRET, rooms=[]), (None, []))
 
     def test_uninvited_meanwhile(self) -> None:
-        """Someone who is uninvited before the session begins does not begin in the room."""
+        """A client whose invitation ends before its session does not begin in the room."""
         self.rooms_of("op", password=SECRET, rooms=["lobby"])
         self.store.is_slow = True
         peer = self.knock("ann", password=SECRET, rooms=["den"])
@@ -72,7 +72,7 @@ class PrivateRoomTests(AdmissionCase):
         self.assertEqual(self.refusal_of(peer)[0], "not-invited")
 
     def test_uninvited_from_a_default_room_meanwhile(self) -> None:
-        """If the client named no room, it begins in those that are left to it."""
+        """A client that named no room begins in the rooms that it may still enter."""
         self.rooms_of("op", password=SECRET, rooms=[])
         self.store.is_slow = True
         peer = self.knock("ann", password=SECRET)
@@ -104,7 +104,7 @@ class PrivateRoomTests(AdmissionCase):
         self.assertEqual(self.refusal("cy", rooms=["den"]), ("not-invited", False))
 
     def test_operators_replaced(self) -> None:
-        """An operator who loses the role is removed from private rooms without an invitation."""
+        """The server removes an operator who loses the role from rooms without an invitation."""
         peer = self.knock("op", password=SECRET)
         peer.take()
         self.factory.use_operators([])

@@ -1,4 +1,4 @@
-"""Tests of logins that wait for their check: clients that are gone hold up nobody."""
+"""Tests of logins that wait for their check: clients that have left delay no others."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ class WaitingTests(AdmissionCase):
         return [self.log_in(address, "eve") for address in ADDRESSES for _ in range(10)]
 
     def answer(self, *names: bytes) -> None:
-        """Accept the first passwords that were asked for."""
+        """Accept the first waiting passwords."""
         for name in names:
             self.checker.answer(name)
         settle(self.factory)
 
     def check_nothing_waits(self) -> None:
-        """Check that nothing is left of any login."""
+        """Check that no state of any login remains."""
         self.assertEqual((len(self.accounts._line), self.factory.engine.admission._logins), (0, {}))
         self.check_nothing_left()
 
     def test_hung_up(self) -> None:
-        """Six hundred clients that hang up hold up nobody: a new client is checked next."""
+        """Six hundred clients that hang up delay nobody: the server checks a new client next."""
         eves = self.log_in_often()
         for eve in eves:
             eve.transport.lose()
@@ -100,7 +100,7 @@ class WaitingTests(AdmissionCase):
         self.check_nothing_waits()
 
     def test_end_not_read(self) -> None:
-        """A client whose end was not read is not checked; its end is read after that."""
+        """The server skips the check of a client with an unread end, and then reads the end."""
         eves = [self.log_in(ADDRESSES[0], "eve") for _ in range(2)]
         mallory, alice = self.log_in(ADDRESSES[1], "mallory"), self.log_in(ADDRESSES[2], "alice")
         self.assertFalse(mallory.transport.is_reading)

@@ -24,7 +24,7 @@ class TransactionTests(AnswerCase):
     """Messages are stored before delivery, in a single transaction at a time."""
 
     def test_nobody_hears_it_before(self) -> None:
-        """Nobody gets a message before it is stored; then all get it in one write."""
+        """No member gets a message before it is stored; then all get it in one write."""
         self.alice.say("one", "two")
         self.assertEqual((self.told(self.alice), self.told(self.bob)), ([], []))
         self.assertEqual(self.store.batches, [["one", "two"]])
@@ -185,7 +185,7 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.told(self.bob), ["one", "left"])
 
     def test_fault_that_waits_for_long(self) -> None:
-        """The fault is reported however slow the store is; silence does not end the session."""
+        """The peer gets the error even if the store is slow; silence does not end the session."""
         self.alice.say("one")
         self.alice.protocol.dataReceived(NO_FRAME)
         for _ in range(40):
@@ -213,7 +213,7 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.answered(self.alice), ["two"])
 
     def test_pings(self) -> None:
-        """A ping is answered at once, whatever waits."""
+        """The server answers a ping at once, even if messages wait."""
         self.alice.say("one")
         self.alice.send(PING)
         self.assertEqual(self.told(self.alice), ["pong"])
@@ -224,7 +224,7 @@ class BoundsTests(AnswerCase):
     """The bounds of a client's unanswered messages."""
 
     def test_bytes(self) -> None:
-        """Reading pauses when many bytes wait, and goes on when they are answered."""
+        """Reading pauses when many bytes wait, and goes on after their answers."""
         half = Limits().max_in_work_bytes // 2
         self.alice.send(Message.chat(bytes(half - 1), id="1"))
         self.assertTrue(self.alice.transport.is_reading)
@@ -255,7 +255,7 @@ class NotStoredTests(AnswerCase):
     """A store that cannot store."""
 
     def test_in_order(self) -> None:
-        """All messages are refused, each in its place; nobody gets them."""
+        """The server refuses all messages, each in its place, and delivers none."""
         self.alice.say("one", "bad", "two")
         self.bob.say("three")
         settle(self.factory)

@@ -9,7 +9,7 @@ from tests.wire.hostile import NO_FRAME
 
 
 class LastWordsTests(AnswerCase):
-    """A client that sends messages and goes gets its receipts first."""
+    """A client that sends messages and leaves gets its receipts first."""
 
     def check_receipts(self, ends: list[str]) -> None:
         """Check that alice's session lasts until she gets her receipts."""
@@ -61,7 +61,7 @@ class LastWordsTests(AnswerCase):
         self.assertEqual(self.alice.transport.ends, ["close"])
 
     def test_several_transactions(self) -> None:
-        """It gets all of them, however many transactions that takes."""
+        """The client gets all receipts, even if they take many transactions."""
         self.alice.say("one")
         settle(self.factory)
         self.alice.say("two")
@@ -72,7 +72,7 @@ class LastWordsTests(AnswerCase):
         self.assertEqual(self.alice.transport.ends, ["half-close"])
 
     def check_long_wait(self) -> None:
-        """Check that alice gets her receipt however long it takes."""
+        """Check that alice gets her receipt, even after a long time."""
         for _ in range(40):
             self.factory.clock.advance(0.5)
             self.bob.send(PING)
@@ -93,7 +93,7 @@ class LastWordsTests(AnswerCase):
         self.check_long_wait()
 
     def test_does_not_read(self) -> None:
-        """A client that does not read meanwhile is cut off if too much waits for it."""
+        """The server cuts off a client that does not read if too many bytes wait for it."""
         self.alice.transport.accept_no_more()
         self.alice.say("one")
         self.alice.send(GOODBYE)
@@ -158,7 +158,7 @@ class GoneTests(AnswerCase):
         self.assertEqual(self.told(self.alice), [])
 
     def test_command(self) -> None:
-        """A command that waited for an answer does not run if its client is gone."""
+        """A command that waited for an answer does not run if its client has left."""
         for is_lost in (True, False):
             self.setUp()
             self.alice.say("one")
@@ -175,7 +175,7 @@ class GoneTests(AnswerCase):
             self.assertEqual(list(self.factory.hub.roster.here), ["bob"])
 
     def test_fault(self) -> None:
-        """A fault that waited is not reported to a client that is gone."""
+        """The server does not report a fault that waited if the client has left."""
         self.alice.say("one")
         self.alice.protocol.dataReceived(NO_FRAME)
         settle(self.factory)

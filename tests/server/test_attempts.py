@@ -13,7 +13,7 @@ class AttemptsTests(SynchronousTestCase):
         self.attempts = Attempts()
 
     def granted(self, address, now, asked=100):
-        """Return how many attempts an address has at once."""
+        """Return the number of attempts that an address has at once."""
         return sum(self.attempts.take(address, now) == 0 for _ in range(asked))
 
     def test_burst(self):
@@ -38,7 +38,7 @@ class AttemptsTests(SynchronousTestCase):
         self.assertEqual(self.attempts.take(ALICE, 1006), 0)
 
     def test_give_back(self):
-        """A token that is given back can be taken again; the bucket never overflows."""
+        """The address can use a returned token again; the bucket never overflows."""
         for _ in range(50):
             self.assertEqual(self.attempts.take(ALICE, 1000), 0)
             self.attempts.give_back(ALICE, 1000)
@@ -50,7 +50,7 @@ class AttemptsTests(SynchronousTestCase):
         self.assertEqual(self.granted(BOB, 1000), 10)
 
     def test_same_bucket(self):
-        """An IPv6 /64 is one address, and a mapped IPv4 address is the IPv4 address."""
+        """An IPv6 /64 counts as one address, and a mapped IPv4 address as the IPv4 address."""
         for addresses in (
             ("2001:db8::1", "2001:db8::2", "2001:DB8:0:0:ffff:ffff:ffff:ffff"),
             ("192.0.2.1", "::ffff:192.0.2.1", "::ffff:c000:201"),

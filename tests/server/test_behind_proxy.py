@@ -1,4 +1,4 @@
-"""Tests of a server behind a proxy, whose headers tell the clients' addresses."""
+"""Tests of a server behind a proxy, whose headers have the clients' addresses."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class SiteTests(ProxyCase):
         self.assertEqual(self.is_over(alice, *flood), [False, True, False, False])
 
     def test_header_alone(self) -> None:
-        """A header counts even if no bytes follow it, and whatever pieces it arrives in."""
+        """A header counts even if no bytes follow it, in pieces of any size."""
         alice = self.connect(header("203.0.113.7"))
         flood = [self.connect() for _ in range(3)]
         for each in flood:
@@ -98,7 +98,7 @@ class SiteTests(ProxyCase):
 
 
 class PasswordTests(ProxyCase):
-    """A password in the clear is refused, whatever the header says."""
+    """The server refuses a password in the clear, with any header."""
 
     def last_word(self, first: bytes) -> str:
         """Send a password after a header, and return the code of the answer."""
@@ -139,7 +139,7 @@ class NonsenseTests(ProxyCase):
         self.assertEqual(proxied.transport.ends, ["close"])
 
     def test_of_the_server(self) -> None:
-        """An error of the server itself is not taken for a malformed header."""
+        """The server does not take its own error for a malformed header."""
         proxied = self.connect()
 
         def fail(data: bytes) -> None:

@@ -71,7 +71,7 @@ class TimeShareTests(SynchronousTestCase):
         self.assertIsNone(self.share.ask())
 
     def test_given_up(self) -> None:
-        """A caller that does nothing at its turn takes no time from others."""
+        """A caller that does nothing in its turn takes no time from others."""
         self.work("a", 1)
         waiting: list[Any] = [self.share.ask() for _ in range(100)]
         self.work("b", 1)
@@ -115,7 +115,7 @@ class CommandTests(SynchronousTestCase):
             self.assertIn(MessageType.RESULT, [told.type for told in client.take()])
 
     def test_gone(self) -> None:
-        """A command whose client is gone meanwhile does not run."""
+        """A command does not run if its client has left."""
         asking = [hand_client(self.factory, f"a{number}") for number in range(4)]
         for client in asking:
             client.send(command("who", room="lobby"))
@@ -125,7 +125,7 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(self.began, ["a0", "a1", "a2"])
 
     def test_hooks_that_wait(self) -> None:
-        """A command that waits takes no time from others meanwhile."""
+        """A command that waits takes no time from others."""
         answers: list[Deferred[None]] = []
 
         def command_received(session: Session, asked: Message) -> Deferred[None]:

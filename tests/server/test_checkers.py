@@ -105,7 +105,7 @@ class ClearFileCheckerTests(CheckersTestCase):
             )
 
     def test_relative_path(self):
-        """A relative path starts at the directory in which it was given."""
+        """A relative path starts at the directory in which the option was given."""
         self.path.write_bytes(b"alice:secret\n")
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.path.parent)
@@ -162,7 +162,7 @@ class AdaptTests(CheckersTestCase):
         self.assertIsInstance(adapted, ClearFileChecker)
 
     def test_other(self):
-        """Any other checker is left as it is."""
+        """The server leaves any other checker unchanged."""
 
         class Own(InMemoryUsernamePasswordDatabaseDontUse):
             """A user's own checker."""
@@ -179,12 +179,12 @@ class CheckersInTurnTests(CheckersTestCase):
         self.checkers = CheckersInTurn([self.memory, self.last])
 
     def test_first(self):
-        """The first checker that accepts the login answers; later checkers are not asked."""
+        """The first checker that accepts the login answers; the server asks no later checker."""
         self.assertEqual(self.check(self.checkers, "alice", "secret"), "alice")
         self.assertEqual(self.last.asked, [])
 
     def test_next(self):
-        """If a checker refuses the password, the next checker is asked."""
+        """If a checker refuses the password, the server asks the next checker."""
         asked = self.ask(self.checkers, "alice", "other")
         self.assertNoResult(asked)
         self.assertEqual(self.last.asked, [b"alice"])

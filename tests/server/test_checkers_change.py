@@ -76,7 +76,7 @@ class ChangeTests(AccountsCase):
         self.assertEqual(self.waiting, [])
 
     def test_file_decides(self):
-        """The present password is the file's; what changed in the file meanwhile is not lost."""
+        """The password in the file counts, and other changes of the file stay."""
         set_password(self.path, "alice", OTHER, hasher=CHEAP)
         set_password(self.path, "carol", OLD, hasher=CHEAP)
         self.failureResultOf(self.change(), UnauthorizedLogin)
@@ -92,7 +92,7 @@ class ChangeTests(AccountsCase):
         self.assertFalse(self.logs_in("alice", NEW))
 
     def test_at_once(self):
-        """Of two changes with the same old password, the first is made and the second refused."""
+        """If two changes give the same old password, the first succeeds and the second fails."""
         self.waiting = []
         first, second = self.change(), self.change(new=OTHER)
         self.assertEqual(len(self.waiting), 1)
@@ -104,7 +104,7 @@ class ChangeTests(AccountsCase):
         self.assertTrue(self.logs_in("alice", NEW))
 
     def test_reload_meanwhile(self):
-        """A reload in between is not undone by what was read before it."""
+        """A reload does not undo a change that was under way."""
         self.waiting = []
         changing = self.change()
         self.answer()  # the change is made, and the file is read, but that has not arrived

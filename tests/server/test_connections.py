@@ -30,7 +30,7 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual(list(self.connections), ["a1", "a2", "b1"])
 
     def test_most_first(self) -> None:
-        """The oldest of the address that has most is closed; other addresses lose none."""
+        """The oldest connection of the address with the most closes; other addresses lose none."""
         self.connect("a1", "b1", "b2")
         self.assertEqual(self.connect("b3", "b4", "b5"), ["b1", "b2", "b3"])
         self.assertEqual(self.connect("c1", "d1"), ["b4", "a1"])
@@ -48,12 +48,12 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual(self.connect("a3", "b4", "c1"), ["a1", "b1", "b2"])
 
     def test_oldest_of_all(self) -> None:
-        """If no address has more than one, the new one's own, or the oldest of all, is closed."""
+        """Among equal addresses, the new connection's address loses one, or the oldest closes."""
         self.connect("b1", "a1", "c1")
         self.assertEqual(self.connect("d1", "a2", "e1"), ["b1", "a1", "c1"])
 
     def test_known_later(self) -> None:
-        """A connection counts for its real address as soon as that is known."""
+        """A connection counts for its real address as soon as the server knows that."""
         self.connect("p1", "p2", "p3")
         self.connections.identified("p1", "a")
         self.connections.identified("p3", "a")
@@ -94,7 +94,7 @@ class WaitingTests(SynchronousTestCase):
         self.assertIsNone(self.connections.ended("a4"))
 
     def test_gone(self) -> None:
-        """A connection that is gone already drives out no connection that still reads."""
+        """A closing connection takes the place of no connection that still reads."""
         for number in range(5):
             self.connect(f"a{number}")
             self.assertIsNone(self.connections.ended(f"a{number}", is_gone=number > 2))
@@ -102,7 +102,7 @@ class WaitingTests(SynchronousTestCase):
                 self.connections.disconnected(f"a{number}")
 
     def test_ended_sessions_have_their_time(self) -> None:
-        """However many sessions end at once, each client can read the reason."""
+        """If many sessions end together, each client can still read the reason."""
         for number in range(10):
             self.connect(f"a{number}")
             self.connections.established(f"a{number}", "a")
@@ -112,7 +112,7 @@ class WaitingTests(SynchronousTestCase):
 
 
 class RoomTests(SynchronousTestCase):
-    """If the system has no room for a connection, one without a session is closed."""
+    """If the system has no room for a connection, a connection without a session closes."""
 
     def setUp(self) -> None:
         self.connections = connections_within()
@@ -129,7 +129,7 @@ class RoomTests(SynchronousTestCase):
         self.assertEqual(self.leaving(), [])
 
     def test_sessions_stay(self) -> None:
-        """Sessions are left alone, also those that have just ended."""
+        """The server closes no session, nor a connection whose session has just ended."""
         for name in ("b1", "b2"):
             self.connections.established(name, "b")
         self.connections.ended("b2")
@@ -175,7 +175,7 @@ class SessionTests(SynchronousTestCase):
         self.assertIn("too-many-sessions: the server", self.refusal("192.0.2.9"))
 
     def test_site(self) -> None:
-        """All of an IPv6 /64 counts as one address."""
+        """All addresses of an IPv6 /64 count as one."""
         self.establish("one", "2001:db8::1")
         self.establish("two", "2001:db8::ffff:2")
         self.refusal("2001:db8:0:0:9::")
@@ -209,14 +209,14 @@ class ArrivingTests(SynchronousTestCase):
         self.connections = connections_within(max_arriving=100)
 
     def test_oldest_goes(self) -> None:
-        """The oldest incomplete frame goes, whoever exceeds the bound."""
+        """The peer with the oldest incomplete frame goes, even if another exceeds the bound."""
         self.assertEqual([self.connections.arriving(name, 40) for name in "ab"], [[], []])
         self.assertEqual(self.connections.arriving("a", 50), [])
         self.assertEqual(self.connections.arriving("c", 40), ["a"])
         self.assertEqual(self.connections.arriving_bytes, 80)
 
     def test_unequal(self) -> None:
-        """Peers that hold little do not go for a peer that holds much, and the bound holds."""
+        """Peers that buffer little stay if another buffers much, and the bound holds."""
         for number in range(20):
             self.connections.arriving(f"tiny{number}", 1)
         left = [

@@ -53,7 +53,7 @@ class PublishTests(FactoryCase):
         self.assertEqual(receipt.content_type, "text/plain; charset=utf-8")
 
     def test_room_in_any_case(self) -> None:
-        """A room's name can be given in another case."""
+        """A client can name a room in another case."""
         (alice,) = self.clients("alice")
         alice.send(Message.chat("hello", room="LOBBY"))
         self.end_turn()
@@ -75,7 +75,7 @@ class PublishTests(FactoryCase):
         self.assertEqual(bob.take_texts(), ["two"])
 
     def test_same_id_again_in_one_turn(self) -> None:
-        """The second receipt follows the first, and nobody else gets a second copy."""
+        """The second receipt follows the first, and no other client gets a second copy."""
         alice, bob = self.clients("alice", "bob")
         alice.say("one", "one", "two")
         self.end_turn()
@@ -110,7 +110,7 @@ class PublishTests(FactoryCase):
         self.assertEqual((error.code, error.ref), ("not-in-room", "m1"))
 
     def test_to_a_name(self) -> None:
-        """A message to a name reaches both ends, in an order of their own, and nobody else."""
+        """A message to a name reaches both ends, in their own order, and nobody else."""
         alice, bob, carol = self.clients("alice", "bob", "carol")
         alice.say("to the room")
         alice.send(Message.chat("hello", id="m1", to="BOB"))
@@ -129,7 +129,7 @@ class PublishTests(FactoryCase):
         self.assertEqual(carol.take_texts(), ["to the room"])
 
     def test_to_a_name_that_nobody_has(self) -> None:
-        """A message to an absent name is stored, and its sender is told that nobody is there."""
+        """The server stores a message to an absent name, and tells the sender of the absence."""
         (alice,) = self.clients("alice")
         alice.send(Message.chat("hello", id="m1", to="bob"))
         self.end_turn()
@@ -165,7 +165,7 @@ class FanOutTests(FactoryCase):
     """A turn's messages are encoded once each, and written once to each member."""
 
     def test_one_write_for_each_member(self) -> None:
-        """However many messages a turn brings, each member gets a single write."""
+        """Each member gets a single write, even if a turn brings many messages."""
         clients = self.clients("alice", "bob", "carol")
         for client in clients:
             client.say(*(f"{client.protocol} {number}" for number in range(50)))
@@ -224,14 +224,14 @@ class FanOutTests(FactoryCase):
         self.assertEqual(told, ["before", "left", "after"])
 
     def test_last_words(self) -> None:
-        """A client that sends a message and leaves at once is heard, and gets its receipt."""
+        """The server delivers the message of a client that leaves at once, with its receipt."""
         alice, bob = self.clients("alice", "bob")
         bob.send(Message.chat("bye all"), GOODBYE)
         self.end_turn()
         self.assertEqual((alice.take_texts(), bob.take_texts()), (["bye all"], ["bye all"]))
 
     def test_presence(self) -> None:
-        """The members are told of joins and leaves; a new member is not told of itself."""
+        """The members get events about joins and leaves; a new member gets none about itself."""
         (alice,) = self.clients("alice")
         bob = hand_client(self.factory, "bob")
         self.assertEqual(bob.take(), [])
@@ -270,7 +270,7 @@ class RoomTests(FactoryCase):
         self.assertEqual(self.bob.take_texts(), ["to the lobby"])
 
     def test_made_by_being_joined(self) -> None:
-        """Joining makes a room, under the name that was given first."""
+        """Joining makes a room, under the name that the first member gave."""
         self.bob.send(command("join", room="CELLAR"))
         self.end_turn()
         (result,) = self.bob.take()
@@ -292,7 +292,7 @@ class RoomTests(FactoryCase):
         self.assertEqual(self.error_of(self.bob).code, "not-in-room")
 
     def test_leaves_all(self) -> None:
-        """A client that goes leaves all its rooms, and an empty room is dropped."""
+        """A client that leaves the server leaves all its rooms, and an empty room ends."""
         lobby = self.factory.hub.roster.rooms["lobby"]
         self.alice.transport.lose()
         self.assertEqual((self.cellar.members, self.cellar.count), ({}, 0))
@@ -368,7 +368,7 @@ class SendToRoomTests(FactoryCase):
         self.assertEqual(self.said("lobby", "hello").sender, "Concierge")
 
     def test_nobody_is_there(self) -> None:
-        """The room may be empty: the message is kept, and the room is dropped again."""
+        """The room may be empty: the server keeps the message, and the room ends again."""
         self.assertEqual(self.said("Cellar", "hello").seq, 1)
         again = self.said("cellar", "again")
         self.assertEqual((again.room, again.seq), ("Cellar", 2))
@@ -408,7 +408,7 @@ class KeyTests(FactoryCase):
     """A factory with a key encrypts its sessions."""
 
     def test_with_a_key(self) -> None:
-        """Sessions with the key are established, and no message goes in the clear."""
+        """Clients with the key get sessions, and no message goes in the clear."""
         server = MemoryServer(key=KEY)
         self.assertTrue(server.factory.has_key)
         alice = server.connect("alice")

@@ -40,7 +40,7 @@ class HeartbeatTests(FactoryCase):
 
 
 class SlowMemberTests(FactoryCase):
-    """A member that does not read is cut off, and slows nobody down."""
+    """The server cuts off a member that does not read, which delays no other."""
 
     def test_slow_member(self) -> None:
         """It gets `slow-consumer` and is cut off after five seconds; the others get everything."""
@@ -75,7 +75,7 @@ class ArrivalTests(FactoryCase):
     """`when_active` gives the session of a client."""
 
     def test_there_already(self) -> None:
-        """A present client's session is given at once, in any case of its name."""
+        """A caller gets the session of a present client at once, in any case of its name."""
         self.clients("alice")
         session = self.successResultOf(self.factory.when_active("Alice"))
         self.assertEqual(session.name, "alice")
@@ -93,10 +93,10 @@ class ArrivalTests(FactoryCase):
 
 
 class ShutdownTests(FactoryCase):
-    """A server that shuts down tells all clients, and waits until they are gone."""
+    """A server that shuts down sends a goodbye to all clients, and waits until they have left."""
 
     def test_tells_all(self) -> None:
-        """Every client is told at once; the shutdown ends when the last client is gone."""
+        """Every client gets the goodbye at once; the shutdown ends when the last has left."""
         clients = [*self.clients("alice", "bob"), greeted_client(self.factory)]
         done = self.factory.shut_down()
         for client in clients:
@@ -128,7 +128,7 @@ class ShutdownTests(FactoryCase):
         self.assertEqual((words.text, end.header.code), ("last words", "shutting-down"))
 
     def test_nobody_is_told_who_leaves_with_it(self) -> None:
-        """A client that goes with the server is not told of each other client that goes."""
+        """A client that leaves with the server gets no event about the others."""
         self.clients("alice", "bob", "carol")
         codec = count_encodings(self.factory)
         self.factory.shut_down()
@@ -136,7 +136,7 @@ class ShutdownTests(FactoryCase):
         self.assertEqual(codec.count, 0)
 
     def test_takes_no_new_ones(self) -> None:
-        """A new connection is refused meanwhile."""
+        """During the shutdown, the server refuses a new connection."""
         (alice,) = self.clients("alice")
         self.factory.shut_down()
         self.assertIsNone(self.factory.buildProtocol(None))
@@ -144,12 +144,12 @@ class ShutdownTests(FactoryCase):
         self.assertIsNone(self.factory.buildProtocol(None))
 
     def test_nobody_there(self) -> None:
-        """Without connections, a shutdown ends at once, however often it is called."""
+        """Without connections, a shutdown ends at once, even if called several times."""
         self.assertIsNone(self.successResultOf(self.factory.shut_down()))
         self.assertIsNone(self.successResultOf(self.factory.shut_down()))
 
     def test_asked_twice(self) -> None:
-        """All callers that wait for the shutdown are told."""
+        """All callers that wait for the shutdown get their results."""
         (alice,) = self.clients("alice")
         waiting = [self.factory.shut_down(), self.factory.shut_down()]
         self.assertEqual(len(alice.take()), 1)

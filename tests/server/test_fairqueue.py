@@ -37,7 +37,7 @@ class WaitingLineTestCase(SynchronousTestCase):
         return self.called
 
     def check_empty(self) -> None:
-        """Check that nothing is left of the requests."""
+        """Check that no state of the requests remains."""
         self.assertEqual((len(self.line), self.line._sites), (0, {}))
 
 
@@ -53,7 +53,7 @@ class OrderTests(WaitingLineTestCase):
         self.assertEqual(self.call_all(), ["a/1", "b/1", "c/1", "a/2", "c/2", "a/3"])
 
     def test_one_of_every_other(self) -> None:
-        """The newest request waits for one request of each other address, however many wait."""
+        """The newest request waits for at most one request of each other address."""
         self.wait("x", "x", *(f"{address}/{n}" for address in "abc" for n in range(10)))
         self.line.release()
         self.wait("late/1")
@@ -61,14 +61,14 @@ class OrderTests(WaitingLineTestCase):
         self.assertEqual(called[:4], ["b/0", "c/0", "a/1", "late/1"])
 
     def test_again(self) -> None:
-        """An address that comes back is behind those that have waited meanwhile."""
+        """An address that comes back queues behind the addresses that already wait."""
         self.wait("x", "x", "a/1", "b/1", "b/2")
         self.line.release()
         self.wait("a/2")
         self.assertEqual(self.call_all(), ["b/1", "a/2", "b/2"])
 
     def test_sites(self) -> None:
-        """An IPv6 network has one turn for all its addresses; so has an IPv4 address."""
+        """The addresses of an IPv6 network share a turn; so do those of an IPv4 address."""
         self.wait("x", "x")
         for address in ("2001:db8::1", "2001:db8::2", "192.0.2.1", "::ffff:192.0.2.1"):
             self.wait_at(address, address)
@@ -78,7 +78,7 @@ class OrderTests(WaitingLineTestCase):
         self.check_empty()
 
     def test_done_at_once(self) -> None:
-        """Requests that finish at once are called in a loop, without recursion."""
+        """Requests that finish at once run in a loop, without recursion."""
         self.wait("x", "x")
         for _ in range(10_000):
             self.line.acquire("a", lambda: True).addCallback(lambda _: self.line.release())
@@ -90,7 +90,7 @@ class OrderTests(WaitingLineTestCase):
 
 class LeavingTests(WaitingLineTestCase):
     def test_cancelled(self) -> None:
-        """A cancelled request gets no slot, and leaves nothing behind."""
+        """A cancelled request gets no slot, and leaves no state."""
         _, _, first, second, _ = self.wait("x", "x", "a/1", "a/2", "b/1")
         for place in (first, second):
             place.cancel()
@@ -101,7 +101,7 @@ class LeavingTests(WaitingLineTestCase):
         self.check_empty()
 
     def test_not_there(self) -> None:
-        """A request whose client is gone at its turn fails, and the next gets the slot at once."""
+        """A request whose client has left at its turn fails, and the next gets the slot at once."""
         _, _, *places = self.wait("x", "x", "a/1", "a/2", "b/1")
         self.gone = {"a/1", "a/2"}
         self.line.release()
@@ -115,7 +115,7 @@ class LeavingTests(WaitingLineTestCase):
         self.assertEqual((self.called[3:], len(self.line)), (["c/1"], 1))
 
     def test_not_there_at_first(self) -> None:
-        """A request whose client is gone fails even if a slot is free; the slot stays free."""
+        """A request whose client has left fails even if a slot is free, and takes no slot."""
         self.gone = {"a/1"}
         (place,) = self.wait("a/1")
         self.failureResultOf(place, CancelledError)

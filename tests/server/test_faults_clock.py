@@ -42,7 +42,7 @@ class SessionsTests(SynchronousTestCase):
             self.clock.advance(0.05)
 
     def test_sessions_go_on(self) -> None:
-        """A jump of a year ends no session: each is pinged once for it, and goes on."""
+        """A jump of a year ends no session: the server pings each once, and sessions go on."""
         for _ in range(2 * SILENT_INTERVALS):
             self.clock.advance(YEAR_S)
             self.assertEqual({self.pings(client) for client in self.clients}, {1})
@@ -70,7 +70,7 @@ class SessionsTests(SynchronousTestCase):
         self.assertEqual(len(self.factory.sessions), len(self.clients))
 
     def test_who_is_not_welcomed_yet(self) -> None:
-        """A client in its handshake is told to come back."""
+        """A client in its handshake gets an end that invites it to come back."""
         late = greeted_client(self.factory)
         self.clock.advance(YEAR_S)
         (end,) = late.take()
@@ -142,7 +142,7 @@ class BansTests(SynchronousTestCase):
         self.assertTrue(self.is_banned())
 
     def test_for_good(self) -> None:
-        """A ban without an end has none, whatever the clock says."""
+        """A ban without an end lasts for ever, with any clock."""
         self.ban(Ban(name="mallory"))
         for jump in (YEAR_S, -2 * YEAR_S):
             self.now += jump

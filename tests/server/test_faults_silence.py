@@ -40,7 +40,7 @@ LATEST_S = (SILENT_INTERVALS + 2) * HEARTBEAT_S
 
 
 class GoneTests(SynchronousTestCase):
-    """Alice's machine vanishes without a word; bob is there."""
+    """Alice's machine vanishes without an end of its connection; bob stays."""
 
     def setUp(self) -> None:
         self.factory = memory_factory(heartbeat_s=HEARTBEAT_S)
@@ -63,7 +63,7 @@ class GoneTests(SynchronousTestCase):
         return [session.name for session in self.factory.sessions.values()]
 
     def check_gone(self, code: str) -> None:
-        """Check that alice is out of the room, her name is free, and nothing of her is left."""
+        """Check that alice is out of the room, her name is free, and no state of hers remains."""
         self.assertEqual(self.names(), ["bob"])
         self.assertEqual(list(self.factory.hub.roster.here), ["bob"])
         self.assertEqual(self.factory.hub.roster.rooms["lobby"].count, 1)
@@ -86,7 +86,7 @@ class GoneTests(SynchronousTestCase):
         return peer.protocol.connection.end_reason.code
 
     def test_silent(self) -> None:
-        """Her session ends, others are told, and the name is free; her unsent bytes are dropped."""
+        """Her session ends, others get an event, her name is free; her unsent bytes are dropped."""
         self.let_pass(LATEST_S)
         (*_, end) = self.alice.take()
         self.assertEqual((end.header.code, end.header.retry), ("heartbeat-timeout", True))
@@ -101,7 +101,7 @@ class GoneTests(SynchronousTestCase):
         self.check_gone("heartbeat-timeout")
 
     def test_while_it_is_told_much(self) -> None:
-        """The same happens if so much waits for her that reading from her is paused."""
+        """The same happens if reading from her is paused because too many bytes wait for her."""
         self.alice.transport.accept_no_more()
         self.bob.send(Message.chat(bytes(HOLD_PENDING + 1), id="much"))
         self.let_pass(LATEST_S)
@@ -109,7 +109,7 @@ class GoneTests(SynchronousTestCase):
         self.check_gone("slow-consumer")
 
     def test_before_it_was_welcomed(self) -> None:
-        """A connection that never sends anything ends, and takes no name."""
+        """A connection that never sends a byte ends, and takes no name."""
         silent = greeted_client(self.factory)
         self.let_pass(HANDSHAKE_TIMEOUT_S)
         (end,) = silent.take()
@@ -119,7 +119,7 @@ class GoneTests(SynchronousTestCase):
 
 
 class SilentServerTests(SynchronousTestCase):
-    """A client whose server vanishes without a word."""
+    """A client whose server vanishes without an end of the connection."""
 
     def test_comes_back(self) -> None:
         """It gives the session up, connects again, and sends unconfirmed messages again."""
@@ -218,7 +218,7 @@ class TricklingPeer:
 
 
 def bytes_of(data: bytes) -> Iterator[bytes]:
-    """Give bytes one by one."""
+    """Feed bytes singly."""
     return (data[place : place + 1] for place in range(len(data)))
 
 
@@ -232,7 +232,7 @@ class TricklePromises(CaseMixin):
         self.peer = TricklingPeer(self.factory, self.key)
 
     def check_over(self) -> None:
-        """Check that nothing of it is left."""
+        """Check that no state of the client remains."""
         for _ in range(round(CLOSE_TIMEOUT_S)):
             self.factory.clock.advance(1)
         self.assertTrue(self.peer.transport.is_lost)
@@ -241,7 +241,7 @@ class TricklePromises(CaseMixin):
         self.assertEqual(self.factory.clock.getDelayedCalls(), [])
 
     def test_handshake(self) -> None:
-        """A handshake has a deadline, however often bytes of it arrive."""
+        """A handshake has a deadline, even if bytes of it keep arriving."""
         self.peer.take()
         handshake = self.peer.connection.data_to_send()
         self.assertGreater(len(handshake), HANDSHAKE_TIMEOUT_S)

@@ -62,7 +62,7 @@ class MessageRateTests(FloodCase):
         self.assertEqual(len(self.alice.take_texts()), self.burst // 2)
 
     def test_slowed_down(self) -> None:
-        """All messages that were read are answered, and none is lost; then reading pauses."""
+        """The server answers all messages that it read, and then pauses reading."""
         self.say(0, 2 * self.burst)
         self.assertFalse(self.is_read)
         self.assertEqual(len(self.alice.take_texts()), 2 * self.burst)
@@ -100,7 +100,7 @@ class MessageRateTests(FloodCase):
         self.assertTrue(bob.transport.is_reading)
 
     def test_stays_alive(self) -> None:
-        """A client that waits is not taken for silent."""
+        """The server does not take a client that waits for silent."""
         self.factory = memory_factory(limits=self.limits, heartbeat_s=0.1)
         self.alice = hand_client(self.factory)
         self.say(0, 10 * self.burst)
@@ -110,20 +110,20 @@ class MessageRateTests(FloodCase):
         self.assertTrue(self.alice.protocol.connection.is_established)
 
     def test_not_for_ever(self) -> None:
-        """However large the excess, reading goes on when a bucket would be full."""
+        """With any excess, reading goes on at the latest when the bucket would be full."""
         self.say(0, 100 * self.burst)
         self.advance(BURST_S)
         self.assertTrue(self.is_read)
 
     def test_gone_meanwhile(self) -> None:
-        """A client that goes while it waits leaves no timer."""
+        """A client that leaves while it waits leaves no timer."""
         self.say(0, 2 * self.burst)
         self.alice.transport.lose()
         settle(self.factory)
         self.assertEqual(self.factory.clock.getDelayedCalls(), [])
 
     def test_ended_meanwhile(self) -> None:
-        """A session that is ended while it waits is told so, and read to its end."""
+        """A session that ends while it waits gets the reason, and is read to its end."""
         self.say(0, 2 * self.burst)
         self.alice.take()
         self.alice.protocol.end_session("kicked", "too loud")
@@ -167,7 +167,7 @@ class CommandRateTests(FloodCase):
         self.assertTrue(self.is_read)
 
     def test_refill(self) -> None:
-        """After that, commands run at their rate, and none is lost."""
+        """After that, commands run at their rate, and all of them run."""
         self.ask(self.burst + 4)
         self.assertEqual(self.answered(), self.burst + 1)
         self.assertFalse(self.is_read)
@@ -214,7 +214,7 @@ class AnsweredTests(FloodCase):
         self.assertEqual(len(self.alice.take()), MAX_ANSWERED)
 
     def test_pongs_and_errors(self) -> None:
-        """Pongs and errors, which nobody asked for, are taken as slowly; one error is logged."""
+        """The server takes unexpected pongs and errors as slowly, and logs only the first error."""
         error = Message(MessageType.ERROR, Error(code="a" * 1000))
         for frame in (Message(MessageType.HEARTBEAT, Heartbeat(1), b"pong"), error):
             with capturedLogs() as events:
@@ -233,7 +233,7 @@ class AnsweredTests(FloodCase):
 
 
 class BeforeTests(SynchronousTestCase):
-    """Before the session, almost nothing is answered."""
+    """Before the session, the server answers almost no frame."""
 
     def test_pings(self) -> None:
         """A client that pings instead of answering the greeting is sent away."""
@@ -290,7 +290,7 @@ class CrowdTests(SynchronousTestCase):
         return header.code, header.retry
 
     def test_too_many_sessions(self) -> None:
-        """Clients beyond the limit of sessions are told to come back."""
+        """Clients beyond the limit of sessions get an end that invites them to come back."""
         self.factory(max_sessions=2)
         hand_client(self.server, "alice")
         bob = hand_client(self.server, "bob")
@@ -315,7 +315,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(len(self.server.sessions), 2)
 
     def test_let_in_at_once(self) -> None:
-        """Clients whose passwords are checked at the same time cannot exceed the limit."""
+        """Clients whose passwords are checked together cannot exceed the limit."""
         checker = SlowChecker()
         self.factory(max_sessions=1, accounts=Accounts(Clock(), [checker]))
         clients = [greeted_client(self.server, TlsTransport) for _ in range(2)]
@@ -365,7 +365,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(self.last_word(client), ("too-large", False))
 
     def test_waiting(self) -> None:
-        """The operator can set how much may wait for a client; a message may wait on top."""
+        """The operator can set the bytes that may wait for a client; a message may wait on top."""
         self.factory(max_waiting=1000)
         client = hand_client(self.server)
         client.transport.accept_no_more()
@@ -386,7 +386,7 @@ class ArrivingTests(SynchronousTestCase):
         self.frame = self.factory.codec.encode(Message.chat(bytes(200_000), id="long"))
 
     def test_the_oldest_goes(self) -> None:
-        """The client with the oldest incomplete frame is told to come back."""
+        """The client with the oldest incomplete frame gets an end that invites it to come back."""
         alice, bob = (hand_client(self.factory, name) for name in ("alice", "bob"))
         alice.protocol.dataReceived(self.frame[:60_000])
         settle(self.factory)
@@ -408,7 +408,7 @@ class ArrivingTests(SynchronousTestCase):
         self.assertTrue(alice.protocol.session.is_active)
 
     def test_acted_on_later(self) -> None:
-        """Messages that wait for the store, or were acted on, do not count."""
+        """Messages that wait for the store, or had their effect, do not count."""
         store = GatedStore()
         factory = memory_factory(store=store, limits=Limits(max_in_work=1))
         alice = hand_client(factory)

@@ -43,7 +43,7 @@ class GreeterTests(SynchronousTestCase):
         self.assertEqual(len({UUID(each) for each in ids}), 3)
 
     def test_with_a_key(self):
-        """With a key, nothing is sent in the clear."""
+        """With a key, the server sends no byte in the clear."""
         connection = self.greeter(key=KEY).greet(takes_passwords=True)
         self.assertNotIn(b"session_id", connection.data_to_send())
 

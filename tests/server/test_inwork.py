@@ -13,7 +13,7 @@ class InWorkTests(SynchronousTestCase):
         self.in_work = InWork(Limits(max_in_work=3, max_in_work_bytes=100))
 
     def say(self, length):
-        """Count a message without an answer; return whether that is too much."""
+        """Count a message without an answer; return whether the bound is exceeded."""
         self.answers.expect()
         return self.in_work.is_too_much(self.answers, length)
 
@@ -22,7 +22,7 @@ class InWorkTests(SynchronousTestCase):
         self.assertEqual([self.say(1) for _ in range(4)], [False, False, True, True])
 
     def test_bytes(self):
-        """The bytes of waiting messages are bounded, however few messages there are."""
+        """The bytes of waiting messages are bounded, even if the messages are few."""
         self.assertEqual([self.say(60), self.say(40)], [False, True])
 
     def test_answered_at_once(self):
@@ -31,7 +31,7 @@ class InWorkTests(SynchronousTestCase):
         self.assertFalse(self.say(99))
 
     def test_answered(self):
-        """When all messages have answers, the count starts again, and the caller is told."""
+        """After the answers to all messages, the count starts again, and the caller gets a call."""
         self.say(100)
         waiting = self.in_work.when_answered()
         self.assertNoResult(waiting)

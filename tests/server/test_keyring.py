@@ -1,4 +1,4 @@
-"""Tests of `chatd.server.keyring`, and of a server whose key is replaced."""
+"""Tests of `chatd.server.keyring`, and of a server that replaces its key."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class KeyringTests(SynchronousTestCase):
         self.assertIs(ring.codec, codec)
 
     def test_no_key(self) -> None:
-        """An invalid key is refused, and nothing changes."""
+        """The server refuses an invalid key, and changes nothing."""
         ring = Keyring(KEY, 100)
         codec = ring.codec
         self.assertRaises(ConfigurationError, ring.replace, b"short")
@@ -143,7 +143,7 @@ class UseKeyTests(SynchronousTestCase):
         self.assertEqual(encoders, {self.server.factory.codec})
 
     def test_without_a_key(self) -> None:
-        """A server without a key refuses a key: its clients expect none."""
+        """A server without a key refuses a key: its clients expect no key."""
         server = MemoryServer()
         self.assertRaises(ConfigurationError, server.factory.use_key, KEY)
 

@@ -118,7 +118,7 @@ class UnderWayTests(NewKeyTests):
         self.check_all_are_here(alice)
 
     def test_comings_and_goings(self) -> None:
-        """Sessions of either key are told of joins, leaves and the topic."""
+        """Sessions of both keys get events about joins, leaves and the topic."""
         alice = self.connect("alice")
         self.factory.use_key(OTHER_KEY)
         bob = self.connect("bob", OTHER_KEY)
@@ -148,7 +148,7 @@ class UnderWayTests(NewKeyTests):
         self.assertEqual(bob.connection.end_reason.code, "kicked")
 
     def test_shutdown(self) -> None:
-        """All sessions are told of the server's end."""
+        """All sessions get the server's goodbye."""
         clients: list[Any] = []
         for key in KEYS[:3]:
             self.factory.use_key(key)
@@ -214,7 +214,7 @@ class UnderWayTests(NewKeyTests):
         self.check_all_are_here(alice, bob)
 
     def test_who_is_gone(self) -> None:
-        """Sessions that went before the key changed leave nothing in the way."""
+        """Sessions that ended before the change of key do not disturb it."""
         alice, bob = self.connect("alice"), self.connect("bob")
         sent = alice.send("goodbye")
         self.leave(alice)
@@ -303,7 +303,7 @@ class SlowStoreTests(SynchronousTestCase):
         self.assertEqual(sorted(to_first), sorted(said))
 
     def test_failure(self) -> None:
-        """If the store fails after the key changed, the senders are told."""
+        """If the store fails after the key changed, the senders get an error."""
         alice = self.connect("alice")
         sent = alice.send("lost")
         self.server.pump()

@@ -40,7 +40,7 @@ class MakeRoomTests(SynchronousTestCase):
         self.factory = memory_factory()
 
     def test_nobody(self) -> None:
-        """If every connection has a session, none is aborted."""
+        """If every connection has a session, the server aborts no connection."""
         alice = hand_client(self.factory)
         self.assertFalse(self.factory.engine.shedder.make_room())
         settle(self.factory)
@@ -82,7 +82,7 @@ class MakeRoomTests(SynchronousTestCase):
         self.assertEqual(waiting.transport.ends, [])
 
     def test_flood(self) -> None:
-        """A client from elsewhere gets its session, however many connections an address opens."""
+        """A client from elsewhere gets its session, even if an address opens many connections."""
         for _ in range(20):
             client_of(self.factory, "198.51.100.9")
         bob = client_of(self.factory, "203.0.113.7")

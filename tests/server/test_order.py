@@ -86,7 +86,7 @@ class HalfClosedTests(SynchronousTestCase):
         self.assertEqual(peer.transport.ends, ["close", "abort"])
 
     def test_reads_slowly(self) -> None:
-        """It gets them however slowly it reads; only then does the connection close."""
+        """The client gets them even if it reads slowly; only then does the connection close."""
         server = MemoryServer()
         peer = hand_client(server.factory, "alice")
         peer.transport.accept_no_more()
@@ -111,7 +111,7 @@ class HalfClosedTests(SynchronousTestCase):
 
 
 class StalledTests(SynchronousTestCase):
-    """A peer with so much waiting for it that reading from it pauses."""
+    """A peer for which so many bytes wait that reading from it pauses."""
 
     def setUp(self) -> None:
         self.server = MemoryServer(heartbeat_s=1.0)
@@ -135,7 +135,7 @@ class StalledTests(SynchronousTestCase):
         self.assertEqual(self.peer.transport.ends, [])
 
     def test_does_not_read(self) -> None:
-        """A peer that does not read at all is disconnected."""
+        """The server disconnects a peer that does not read at all."""
         self.server.advance(5)
         self.assertEqual(self.peer.transport.ends, ["half-close"])
         self.assertEqual(self.peer.take()[-1].header.code, "slow-consumer")
@@ -155,7 +155,7 @@ class ArrivalTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(arrival).id, client.session_id)
 
     def test_after_established(self) -> None:
-        """It fires when the session's `established` is done."""
+        """The Deferred fires when the session's `established` has ended."""
         gate: Deferred[None] = Deferred()
 
         class SlowSession(Session):
@@ -216,7 +216,7 @@ class IsolationTests(SynchronousTestCase):
     """A failing receiver does no harm to the others."""
 
     def test_flush(self) -> None:
-        """The next receiver is flushed; the failing one is told of its failure."""
+        """The next receiver gets its flush; the failing receiver gets its failure."""
         server = MemoryServer()
         turn: Turn = server.factory.engine.turn
         failing = Failing()

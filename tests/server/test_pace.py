@@ -42,7 +42,7 @@ class PaceTests(SynchronousTestCase):
         self.assert_waits(self.pace.throttle(), 1 / RATE)
 
     def test_bytes(self):
-        """A kibibyte counts as much as a message."""
+        """A kibibyte counts like a message."""
         self.pace.count_data(BURST * TOKEN_BYTES)
         self.assertIsNone(self.pace.throttle())
         self.pace.count_data(TOKEN_BYTES)
@@ -83,7 +83,7 @@ class PaceTests(SynchronousTestCase):
         self.assert_waits(self.pace.count_command(1.0), OTHERS_SHARE)
 
     def test_stop(self):
-        """When the connection is gone, the client never goes on, and no call is left."""
+        """When the connection has ended, the client never goes on, and no timer remains."""
         waited = self.pace.wait(5)
         self.pace.stop()
         self.assertEqual(self.clock.getDelayedCalls(), [])

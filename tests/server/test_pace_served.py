@@ -23,7 +23,7 @@ class ServedPaceTests(SynchronousTestCase):
         self.alice = hand_client(self.factory)
 
     def ask(self, number: int, name: str, **fields: object) -> None:
-        """Give a command several times, in one piece."""
+        """Send a command several times, in one piece."""
         self.alice.send(*(command(name, id=str(each), **fields) for each in range(number)))
 
     def answered(self) -> list[str]:
@@ -64,7 +64,7 @@ class ServedPaceTests(SynchronousTestCase):
         self.assertEqual(self.answered(), ["0", "1", "2", "3", "4"])
 
     def test_gone(self) -> None:
-        """A client that goes instead leaves nothing behind."""
+        """A client that leaves instead leaves no timer."""
         self.alice.send(Message.chat(bytes(2 * HOLD_PENDING), id="large"))
         settle(self.factory)
         self.alice.transport.accept_no_more()

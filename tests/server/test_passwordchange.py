@@ -1,4 +1,4 @@
-"""Tests of the command `password` on a server: who may give it, and what it costs."""
+"""Tests of the command `password` on a server: its permissions and its costs."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class ChangeCase(SynchronousTestCase):
 
 class WhoTests(ChangeCase):
     def test_change(self) -> None:
-        """An account's password is changed, and its session goes on."""
+        """The command changes an account's password, and the session goes on."""
         alice = self.client("alice")
         self.assertEqual(self.successResultOf(self.change(alice)).keys(), {"id"})
         self.assertEqual(self.checker.passwords, {"alice": NEW})
@@ -140,7 +140,7 @@ class WhoTests(ChangeCase):
 
 class OutcomeTests(ChangeCase):
     def test_wrong(self) -> None:
-        """A wrong password counts like one at the login; too many are refused unchecked."""
+        """A wrong password counts like one at a login; after too many, the server checks none."""
         alice = self.client("alice")
         codes = [self.refused(alice, old="wrong").code for _ in range(4)]
         self.assertEqual(codes, ["auth-failed"] * 3 + ["too-many-attempts"])
@@ -162,7 +162,7 @@ class OutcomeTests(ChangeCase):
             self.assertEqual(self.refused(alice).code, "bad-password")
 
     def test_cannot_be_kept(self) -> None:
-        """If the change cannot be kept, the client may try later; the log has the reason."""
+        """If the file cannot be written, the client may try later; the log has the reason."""
         alice = self.client("alice")
         self.checker.error = ConfigurationError("cannot write /etc/users")
         error = self.refused(alice)
@@ -181,7 +181,7 @@ class OutcomeTests(ChangeCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_client_gone(self) -> None:
-        """If the session ends while a change waits for its turn, nothing is changed or logged."""
+        """If the session ends before its change's turn, the server changes and logs nothing."""
         self.checker.waiting = Deferred()
         clients = [self.client("alice") for _ in range(3)]
         for client in clients:

@@ -1,4 +1,4 @@
-"""Tests that a service of one's own, which decides who joins, keeps the private rooms."""
+"""Tests that a service which decides about joins itself keeps the private rooms."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECRET = b"open sesame"
 
 
 class VaultFactory(ChatFactory):
-    """Lets only alice into `vault`; it enters everybody into `den` by itself, when asked to."""
+    """Lets only alice into `vault`, and puts everybody who asks into `den`."""
 
     async def command_received(self, session: Session, command: Message) -> None:
         header: Any = command.header
@@ -60,7 +60,7 @@ class HookTests(AnswersCase):
         self.assertEqual(self.error(self.alice.join("den")), "not-invited")
 
     def test_not_past_it(self) -> None:
-        """A service cannot put somebody into a private room who may not enter it."""
+        """A service cannot put a member into a private room that the member may not enter."""
         self.result(self.bob.command("beam"))
         self.assertEqual(self.error(self.bob.send("hello", room="den")), "not-in-room")
         self.result(self.op.command("beam"))

@@ -41,7 +41,7 @@ class BeginningTests(ServerCase):
         self.assertEqual(self.factory.sessions, {})
 
     def test_cannot_begin(self) -> None:
-        """A connection that cannot begin is aborted, and the server goes on."""
+        """The server aborts a connection that cannot begin, and goes on."""
         empty: dict[str, Any] = {}
         admission = self.factory.engine.admission
         self.patch(admission, "takes_passwords", lambda identity: empty["no"])
@@ -180,7 +180,7 @@ class HostileTests(ServerCase):
         self.assertTrue(any("bad-day" in formatEvent(event) for event in events))
 
     def test_room_of_a_long_name(self) -> None:
-        """A room's name as long as a header is refused before it is looked up."""
+        """The server refuses a room's name as long as a header before it looks it up."""
         self.factory.hook = self.factory.publish
         self.client.send(Message.chat("hello", id="m1", room="r" * 65_490))
         self.assertEqual(self.told(self.client), [(MessageType.ERROR, "bad-request", "m1")])

@@ -77,7 +77,7 @@ class PlainHookTests(ServerCase):
         self.assertEqual(self.told(self.client), [])
 
     def test_what_fails_after_the_end(self) -> None:
-        """A hook's failure after it ended the session is logged, and reported to nobody."""
+        """The log has a hook's failure after it ended the session; no client gets it."""
 
         def hook(session: Session, message: Message) -> None:
             session.end("enough", "that was enough")
@@ -120,7 +120,7 @@ class AsyncHookTests(ServerCase):
         return client.take_texts()
 
     def test_in_order(self) -> None:
-        """Messages are processed one by one, in the order of arrival."""
+        """The server processes messages singly, in the order of arrival."""
         self.client.say("one", "two")
         self.assertEqual(self.factory.texts, ["one"])
         self.assertFalse(self.client.transport.is_reading)
@@ -156,7 +156,7 @@ class AsyncHookTests(ServerCase):
         self.assertEqual(self.factory.texts, ["one", "two"])
 
     def test_session_ends_while_it_runs(self) -> None:
-        """If the session ends first, the hook's answer is dropped, and that is no failure."""
+        """If the session ends first, the server drops the hook's answer, and logs no failure."""
         self.client.say("one", "two")
         self.client.transport.lose()
         self.gates["one"].callback(None)

@@ -54,7 +54,7 @@ class RegistryTests(SynchronousTestCase):
         self.alice = FakeSession("1", "Alice")
 
     def test_add(self):
-        """An added session is counted, in the chat, and pinged."""
+        """An added session counts, is in the chat, and gets pings."""
         self.registry.add(self.alice, ["lobby"])
         self.assertEqual(self.registry.sessions, {"1": self.alice})
         self.assertEqual(self.connections.sessions, 1)
@@ -77,7 +77,7 @@ class RegistryTests(SynchronousTestCase):
         self.assertIs(self.successResultOf(self.registry.when_active("ALICE")), self.alice)
 
     def test_not_active_yet(self):
-        """A session is active when its own `established` is done, and not before."""
+        """A session is active when its `established` has ended, and not before."""
         self.registry.add(self.alice, [])
         waiting = self.registry.when_active("alice")
         self.assertNoResult(waiting)
@@ -85,7 +85,7 @@ class RegistryTests(SynchronousTestCase):
         self.assertIs(self.successResultOf(waiting), self.alice)
 
     def test_ended_meanwhile(self):
-        """A session that ended before it was active is nobody's; the next one is waited for."""
+        """No caller gets a session that ended before it was active; callers wait for the next."""
         waiting = self.registry.when_active("alice")
         self.registry.add(self.alice, [])
         self.registry.remove(self.alice, is_silent=False)
@@ -107,7 +107,7 @@ class RegistryTests(SynchronousTestCase):
         self.assertNoResult(other)
 
     def test_cancelled(self):
-        """A cancelled caller is told nothing; the others still are."""
+        """A cancelled caller gets no session; the others still do."""
         first, second = self.registry.when_active("alice"), self.registry.when_active("alice")
         first.addErrback(lambda _: None).cancel()
         self.registry.add(self.alice, [])
@@ -117,7 +117,7 @@ class RegistryTests(SynchronousTestCase):
         self.assertEqual(self.registry._waiting, {})
 
     def test_close(self):
-        """Callers that wait when the server shuts down are told that no client will come."""
+        """Callers that wait when the server shuts down get an error."""
         waiting = self.registry.when_active("alice")
         self.registry.close(SessionEnded("shutting-down", "the server is shutting down"))
         self.assertEqual(self.failureResultOf(waiting, SessionEnded).value.code, "shutting-down")

@@ -65,14 +65,14 @@ class SessionTests(SynchronousTestCase):
 
 
 class LifeTests(SessionTests):
-    """`established` and `ended` are called once each, for every reason of an end."""
+    """The server calls `established` and `ended` once each, for every reason of an end."""
 
     def setUp(self) -> None:
         super().setUp()
         self.client = hand_client(self.factory)
 
     def assert_ended(self, code: str) -> None:
-        """Check that the session began and ended once, and that nothing follows."""
+        """Check that the session began and ended once, and that no call follows."""
         self.end_turn()
         expected = [("established", "alice", True), ("ended", "alice", code, False)]
         self.assertEqual(self.steps, expected)
@@ -83,7 +83,7 @@ class LifeTests(SessionTests):
         self.assertEqual((self.factory.sessions, self.factory.clock.getDelayedCalls()), ({}, []))
 
     def test_established(self) -> None:
-        """After the welcome, only `established` is called."""
+        """After the welcome, the server calls only `established`."""
         self.assertEqual(self.steps, [("established", "alice", True)])
         self.assertIsInstance(self.session_of(self.client), self.session_class)
 
@@ -131,7 +131,7 @@ class LifeTests(SessionTests):
         self.assert_ended("goodbye")
 
     def test_never_established(self) -> None:
-        """A connection that was refused has no session, and nothing is called."""
+        """A refused connection has no session, and the server calls no hook."""
         self.steps.clear()
         stranger = greeted_client(self.factory)
         stranger.send(ack(stranger, "alice"))
@@ -180,7 +180,7 @@ class FailingHooksTests(SessionTests):
         self.assertEqual(client.take_texts(), ["hello"])
 
     def test_established_waits(self) -> None:
-        """No message is processed before an async `established` is done."""
+        """The server processes no message before an async `established` has ended."""
         gate: Deferred[None] = Deferred()
 
         class WaitingSession(Session):
@@ -196,7 +196,7 @@ class FailingHooksTests(SessionTests):
         self.assertEqual(client.take_texts(), ["hello"])
 
     def test_ended_fails(self) -> None:
-        """An `ended` that fails is logged, and the session is gone all the same."""
+        """The log has the failure of an `ended`, and the session is over all the same."""
 
         class FailingSession(Session):
             def ended(self, reason: SessionEnded) -> None:
@@ -273,7 +273,7 @@ class SayingTests(SessionTests):
         self.assertEqual(self.client.take_texts(), ["one", "two", "three"])
 
     def test_too_much(self) -> None:
-        """A content over the limit raises at once, and the session goes on."""
+        """A content over the limit raises an error at once, and the session goes on."""
         self.assertRaises(LocalProtocolError, self.session.send, bytes(101))
         self.session.send(bytes(100))
         self.end_turn()
@@ -296,7 +296,7 @@ class SayingTests(SessionTests):
         self.assertEqual((end.header.code, end.header.retry), ("goodbye", False))
 
     def test_deliver(self) -> None:
-        """Any frames can be delivered, such as the RESULT of a command."""
+        """A service can deliver any frames, such as the RESULT of a command."""
         result = Message(MessageType.RESULT, {"id": "c1", "sum": 5})
         self.session.deliver(self.factory.codec.encode(result))
         self.end_turn()
@@ -326,7 +326,7 @@ class KnowingTests(SessionTests):
 
 
 class SlowVisitor(Session):
-    """A session whose hook takes its time."""
+    """A session whose hook waits."""
 
     gate: ClassVar[Deferred[None]]
 
@@ -336,10 +336,10 @@ class SlowVisitor(Session):
 
 
 class SlowVisitorTests(SynchronousTestCase):
-    """A hook that is not done when the session ends."""
+    """A hook that still waits when the session ends."""
 
     def test_session_ends(self) -> None:
-        """That the session is over is no failure of its hook, so nothing is logged."""
+        """The end of the session is no failure of its hook, so the log has no line."""
 
         class SlowFactory(ChatFactory[SlowVisitor]):
             pass

@@ -25,7 +25,7 @@ class SessionClassTests(SynchronousTestCase):
     """`ChatFactory[YourSession]` makes sessions of `YourSession`."""
 
     def test_none_named(self) -> None:
-        """Without a class, the sessions are plain ones, also in subclasses."""
+        """Without a class, the sessions are plain sessions, also in subclasses."""
 
         class EchoFactory(ChatFactory):
             pass
@@ -34,7 +34,7 @@ class SessionClassTests(SynchronousTestCase):
         self.assertIs(ChatFactory(Clock()).session_class, Session)
 
     def test_named_in_the_type(self) -> None:
-        """The class in the brackets is taken, and inherited."""
+        """The factory takes the class in the brackets, and subclasses inherit it."""
 
         class VisitorFactory(ChatFactory[Visitor]):
             pass
@@ -70,7 +70,7 @@ class SessionClassTests(SynchronousTestCase):
         self.assertIs(GuestFactory(Clock()).session_class, Guest)
 
     def test_further_parameters(self) -> None:
-        """A subclass may have parameters of its own; then its subclasses set `session_class`."""
+        """A subclass may have its own parameters; then its subclasses set `session_class`."""
         T = TypeVar("T")
 
         class KeepingFactory(ChatFactory[V], Generic[V, T]):
@@ -86,7 +86,7 @@ class SessionClassTests(SynchronousTestCase):
                 pass
 
     def test_named_as_text(self) -> None:
-        """A class that is not defined yet is named as text, and must be set."""
+        """A factory names a class that does not exist yet as text, and must set it."""
         with self.assertRaisesRegex(TypeError, "EarlyFactory must set session_class"):
 
             class EarlyFactory(ChatFactory["Later"]):

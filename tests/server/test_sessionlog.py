@@ -1,4 +1,4 @@
-"""Tests of the log lines of sessions: one for each end, which programs can read."""
+"""Tests of the log lines of sessions: a line for each end, which programs can read."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RefusedTests(LineCase):
         )
 
     def test_names(self) -> None:
-        """Names that are taken, and names that are none."""
+        """The log has names that are taken, and names that are invalid."""
         hand_client(self.factory, "bob")
         self.check_end(lambda: self.refusal("bob"), "refused", "name-taken", "bob")
         self.check_end(lambda: self.refusal("a b"), "refused", "bad-name", "a b")
@@ -104,7 +104,7 @@ class LeftTests(LineCase):
         self.check_end(peer.transport.lose, "not established", "connection-lost", "")
 
     def test_left(self) -> None:
-        """A client that leaves with the code of a refusal is not counted as refused."""
+        """The log does not count a client that leaves with the code of a refusal as refused."""
         peer = self.stranger()
         end = Message(MessageType.DISCONNECT, Disconnect(code="auth-failed", reason="no"))
         data = self.factory.codec.encode(end)
@@ -137,7 +137,7 @@ class EndedTests(LineCase):
         self.check_end(act, "ended", "too-large", "alice")
 
     def test_silence(self) -> None:
-        """A client that says nothing."""
+        """The log has a client that sends nothing."""
 
         def wait() -> None:
             for _ in range(40):
@@ -159,7 +159,7 @@ class EndedTests(LineCase):
         self.check_end(flood, "ended", "slow-consumer", "alice")
 
     def test_own_words(self) -> None:
-        """Words of the client's own are escaped and cut, and cannot be taken for another line."""
+        """The log escapes and cuts the client's own words, which cannot look like another line."""
         code, reason = "x\n" + FORGED * 9, "bye\n" + FORGED * 9
         fields = self.end_of(lambda: self.leave(code, reason))
         self.assertEqual(fields["code"], code[:MAX_LOGGED_CODE])

@@ -102,7 +102,7 @@ class Fail2banTests(LineCase):
         self.assertEqual(self.caught(lambda: self.receive(peer, NO_FRAME)), ["192.0.2.1"])
 
     def test_others(self) -> None:
-        """It finds nothing in a user's mistake, a lost connection, or a line of a UNIX socket."""
+        """The filter ignores a user's mistake, a lost connection, and a line of a UNIX socket."""
         self.assertEqual(self.caught(lambda: self.refusal("a b")), [])
         self.assertEqual(self.caught(self.stranger().transport.lose), [])
         peer = self.stranger(LostUnixTransport)

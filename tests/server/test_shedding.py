@@ -38,12 +38,12 @@ class SheddingTests(SynchronousTestCase):
         return connection
 
     def test_too_many(self):
-        """If too many connections have no session, the oldest is told to come back."""
+        """If too many connections have no session, the oldest gets the reason and ends."""
         first, second, third = (self.connect() for _ in range(3))
         self.assertEqual([first.ends, second.ends, third.ends], [[SHED], [], []])
 
     def test_make_room(self):
-        """For a connection without room in the system, another is told why and aborted."""
+        """To admit a connection, the server aborts another, which gets the reason."""
         first = self.connect()
         self.assertTrue(self.shedder.make_room())
         self.assertEqual(first.ends, [SHED, "abort"])
@@ -53,7 +53,7 @@ class SheddingTests(SynchronousTestCase):
         self.assertFalse(self.shedder.make_room())
 
     def test_arriving(self):
-        """If too many bytes arrive, the oldest of the large incomplete frames goes."""
+        """If too many bytes arrive, the peer with the oldest large incomplete frame goes."""
         first, second = self.connect(), self.connect()
         self.shedder.arriving(first, 60)
         self.shedder.arriving(second, 60)

@@ -8,7 +8,7 @@ from tests.fakes.peers import GatedStore, greeted_client, hand_client, memory_fa
 
 
 class DrainTests(SynchronousTestCase):
-    """Missing answers come first, then everyone is told; both take limited time."""
+    """Missing answers come first, then all goodbyes; both take limited time."""
 
     def setUp(self) -> None:
         self.store = GatedStore()
@@ -33,7 +33,7 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_store_that_hangs(self) -> None:
-        """If the store hangs, clients are told at half of the grace, and cut off at its end."""
+        """If the store hangs, clients get the goodbye at half of the grace, and the cut later."""
         self.alice.say("lost words")
         settle(self.factory)
         done = self.factory.shut_down(4)

@@ -1,4 +1,4 @@
-"""Tests of the end of a server's stop: when it comes, and what it leaves behind."""
+"""Tests of the end of a server's stop: its time, and the state that it leaves."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fakes.peers import (
 
 
 class DrainEndsTests(SynchronousTestCase):
-    """A server whose store answers when the test says so, and clients driven by hand."""
+    """A server whose store answers at the test's command, and clients without the library."""
 
     def setUp(self) -> None:
         self.store = GatedStore()
@@ -32,7 +32,7 @@ class DrainEndsTests(SynchronousTestCase):
         return [each.header.code for each in client.take() if each.type == MessageType.DISCONNECT]
 
     def test_everyone_at_half_time(self) -> None:
-        """At half of the grace, all clients are told, whether or not answers are missing."""
+        """At half of the grace, all clients get the goodbye, with or without missing answers."""
         bob, idle = hand_client(self.factory, "bob"), greeted_client(self.factory)
         self.alice.say("lost words")
         settle(self.factory)
@@ -44,7 +44,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.assertEqual(told, [["shutting-down"]] * 3)
 
     def test_answer_after_half_time(self) -> None:
-        """An answer after that is stored, and reaches nobody."""
+        """After half of the grace, the server still stores a message, and sends no receipt."""
         self.alice.say("late words")
         settle(self.factory)
         done = self.factory.shut_down(4)
@@ -59,7 +59,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_gone_while_the_store_hangs(self) -> None:
-        """When all clients are gone, their messages are waited for, up to the end of the grace."""
+        """After all clients have left, the server waits for their messages, up to the grace."""
         self.alice.say("last words")
         settle(self.factory)
         done = self.factory.shut_down(4)
@@ -73,7 +73,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_store_that_fails(self) -> None:
-        """If the store fails meanwhile, the senders are told, and then all clients of the end."""
+        """If the store fails, the senders get an error, and then all clients the goodbye."""
         self.alice.say("lost words")
         settle(self.factory)
         done = self.factory.shut_down(10)
@@ -95,7 +95,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.successResultOf(done)
 
     def test_said_while_answers_are_owed(self) -> None:
-        """Messages from others while answers are missing delay nobody twice."""
+        """Messages from others during the wait delay no client twice."""
         bob = hand_client(self.factory, "bob")
         self.alice.take()
         self.alice.say("first")
@@ -126,7 +126,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.successResultOf(done)
 
     def test_quick(self) -> None:
-        """Clients that go at once leave no timer behind; without clients, the stop is done."""
+        """Clients that leave at once leave no timer; without clients, the stop ends at once."""
         done = self.factory.shut_down(3600)
         self.alice.send(GOODBYE)
         self.alice.transport.lose()
@@ -135,7 +135,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_twice(self) -> None:
-        """Calling it twice gives two Deferreds, but only one goodbye to each client."""
+        """Calling it twice gives two Deferreds, but each client gets a single goodbye."""
         done = [self.factory.shut_down(10), self.factory.shut_down(20)]
         self.assertEqual(self.codes(self.alice), ["shutting-down"])
         self.alice.transport.lose()
@@ -178,7 +178,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.assertEqual((result.type, result.header["id"]), (MessageType.RESULT, "who"))
 
     def test_own_word(self) -> None:
-        """The server's own messages are waited for like the clients'."""
+        """The server waits for its own messages like for those of clients."""
         said = self.factory.send_to_room("lobby", "the server goes")
         settle(self.factory)
         done = self.factory.shut_down(10)

@@ -40,7 +40,7 @@ class SlowCrowd:
             self.of_site[site].append(one)
 
     def may_go_first(self, site: str | None) -> set[int]:
-        """Return the connections that may go for a new one of a site."""
+        """Return the connections that may close in favour of a new one of a site."""
         own = self.of_site.get(site, []) if site is not None else []
         most = max(map(len, self.of_site.values()))
         if own and len(own) + 1 >= most:

@@ -18,7 +18,7 @@ class TokenBucketTests(SynchronousTestCase):
         self.assertEqual([bucket.spend(50, 7.0) for _ in range(4)], [0.0] * 4)
 
     def test_more_is_owed(self) -> None:
-        """Tokens beyond the burst are waited for, at the rate."""
+        """A client waits for tokens beyond the burst, at the rate."""
         bucket = TokenBucket(100.0, burst_s=2.0)
         self.assertEqual(bucket.spend(200, 7.0), 0.0)
         self.assertAlmostEqual(bucket.spend(50, 7.0), 0.5)
@@ -42,7 +42,7 @@ class TokenBucketTests(SynchronousTestCase):
         self.assertAlmostEqual(bucket.spend(1, 1000.0), 0.01)
 
     def test_let_off(self) -> None:
-        """However large the debt, nobody waits longer than a bucket takes to fill."""
+        """With any debt, no client waits longer than a bucket takes to fill."""
         bucket = TokenBucket(10.0, burst_s=2.0)
         self.assertEqual(bucket.spend(10_000, 5.0), 2.0)
         self.assertAlmostEqual(bucket.spend(1, 7.0), 0.1)
@@ -57,7 +57,7 @@ class TokenBucketTests(SynchronousTestCase):
         steps=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 100)), max_size=30),
     )
     def test_never_above_the_rate(self, rate: float, steps: list[tuple[float, float]]) -> None:
-        """A client that waits as told never spends more than the burst, the rate and one piece."""
+        """A client that waits as long as asked never spends more than burst, rate and one piece."""
         bucket = TokenBucket(rate)
         now, spent, largest = 0.0, 0.0, 0.0
         for share, pause_s in steps:
@@ -69,7 +69,7 @@ class TokenBucketTests(SynchronousTestCase):
 
     @given(back_s=st.floats(0, 1e9), tokens=st.floats(0, 1e6))
     def test_clock_set_back(self, back_s: float, tokens: float) -> None:
-        """If the clock is set back, nobody waits longer than the spent tokens take."""
+        """If the clock is set back, no client waits longer than the spent tokens take."""
         bucket = TokenBucket(100.0)
         bucket.spend(tokens, 1e9)
         self.assertLessEqual(bucket.spend(1, 1e9 - back_s), 0.011)

@@ -1,4 +1,4 @@
-"""Tests that a service which does not answer a message is named in the log."""
+"""Tests that the log names a service which does not answer a message."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Act = Callable[[ChatFactory, Session, Message], Any]
 
 
 class ActingFactory(ChatFactory):
-    """A service that does what the test says."""
+    """A service that acts as the test says."""
 
     act: Act
 
@@ -43,7 +43,7 @@ class UnansweredTests(SynchronousTestCase):
         return [formatEvent(each) for each in events if each["log_level"] is LogLevel.warn]
 
     def test_forgotten(self) -> None:
-        """A service that does nothing is named once, plain or async."""
+        """The log names a service that gives no answer, once, plain or async."""
 
         async def forget(factory: ChatFactory, session: Session, message: Message) -> None:
             return
@@ -60,7 +60,7 @@ class UnansweredTests(SynchronousTestCase):
             self.assertNoResult(self.sending[0])
 
     def test_answered(self) -> None:
-        """A service that answers in one of the three ways is not named, plain or async."""
+        """The log names no service that answers in one of the three ways, plain or async."""
 
         def refuse(factory: ChatFactory, session: Session, message: Message) -> None:
             raise RequestError("no", "no")
@@ -84,12 +84,12 @@ class UnansweredTests(SynchronousTestCase):
             self.assertTrue(all(each.called for each in self.sending))
 
     def test_another_message(self) -> None:
-        """A message to the session that answers nothing is no answer."""
+        """A message to the session that answers no other is no answer."""
         warnings = self.warnings(lambda factory, session, message: session.send("hello too"))
         self.assertEqual(len(warnings), 1)
 
     def test_not_done(self) -> None:
-        """A service that takes its time is named when it is done."""
+        """If a service waits and then gives no answer, the log names it after the wait."""
         gate: Deferred[None] = Deferred()
         self.assertEqual(self.warnings(lambda *_: gate), [])
         with capturedLogs() as events:
