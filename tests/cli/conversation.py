@@ -39,7 +39,7 @@ _UNTIMED = re.compile(r"-- \w+, \d\d \w+ \d{4} --|--- .* ---")
 
 
 def alt(key):
-    """Return what Alt and a key send."""
+    """Return the bytes of Alt and a key."""
     return f"\x1b{key}"
 
 
@@ -139,7 +139,7 @@ class Conversation:
             await asyncio.sleep(0)
 
     async def shown(self, line):
-        """Wait until a line is shown."""
+        """Wait for a shown line."""
         await self.until(lambda: line in self.lines)
 
     async def status(self):

@@ -76,7 +76,7 @@ class Talker:
         raise AssertionError(f"{line} was done")
 
     def leave(self):
-        """Leave; return a Deferred that fires when that is done."""
+        """Leave; return a Deferred that fires at the end."""
         left = self.talk.service.stopService()
         self._reactor.settle()
         return left

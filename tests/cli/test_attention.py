@@ -1,4 +1,4 @@
-"""Messages that are meant for the person, and the bell."""
+"""Messages for the person, and the bell."""
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -21,7 +21,7 @@ class MentionTests(SynchronousTestCase):
         self.assertTrue(mentions("hello [al]", "[al]"))
 
     def test_for(self):
-        """Direct messages and mentions of others are meant for the person."""
+        """Direct messages and mentions by others are for the person."""
         direct = said("psst", room=None, to="alice")
         self.assertTrue(is_for(direct, "alice"))
         self.assertTrue(is_for(said("hello alice"), "alice"))
@@ -31,7 +31,7 @@ class MentionTests(SynchronousTestCase):
         self.assertFalse(is_for(direct, ""))
 
     def test_no_text(self):
-        """A message that is no text mentions nobody, whatever its bytes and its type are."""
+        """A message that is no text mentions nobody, with any bytes and any type."""
         self.assertFalse(is_for(said("alice", content_type="image/png"), "alice"))
         self.assertFalse(is_for(said("", content_type="alice/x"), "alice"))
 

@@ -1,4 +1,4 @@
-"""The command `/away`, and what others see of it."""
+"""The command `/away`, and its effects for others."""
 
 from twisted.internet.defer import Deferred
 
@@ -19,7 +19,7 @@ class OldFactory(ChatFactory):
 
 class AwayTests(CommandsCase):
     def test_told_once(self):
-        """A person who sends direct messages to somebody who is away is told the text once."""
+        """A person who sends direct messages to an away person sees the text once."""
         self.assertEqual(self.bob.type("/away at  lunch"), ["* you are away: at  lunch"])
         self.assertEqual(
             self.alice.type("/msg bob hello"),
@@ -76,7 +76,7 @@ class AwayTests(CommandsCase):
         self.assertEqual(told, ["* you are not away any more: there is no command away"])
 
     def test_lost_again(self):
-        """If the next connection is lost at once, the one after it is marked."""
+        """If the next connection is lost at once, the client marks the person on the one after."""
         self.bob.type("/away lunch")
         client = self.bob.client
         client.transport.abortConnection()
@@ -88,6 +88,6 @@ class AwayTests(CommandsCase):
         self.assertIn("bob (away: lunch)", self.alice.type("/who")[0])
 
     def test_old_server(self):
-        """A server that does not know the command is reported in one line."""
+        """If a server does not know the command, the client says so in one line."""
         self.reconnect(OldFactory)
         self.assertEqual(self.bob.type("/away lunch"), ["* /away: there is no command away"])

@@ -83,7 +83,7 @@ class SendingTests(BatchCase):
         self.assertEqual(self.reactor.server.heard, ["exit now", " exit", "EXIT"])
 
     def test_nothing(self):
-        """Without lines nothing is sent, and the end is clean."""
+        """Without lines, the batch sends nothing, and the session ends cleanly."""
         self.assertEqual(self.send(b""), Status.DONE)
         self.assertEqual(self.reactor.server.heard, [])
 
@@ -126,14 +126,14 @@ class FaultTests(BatchCase):
         self.assertEqual(self.complaints, ["line 2 was not sent: it is not UTF-8"])
 
     def test_mark(self):
-        """A byte order mark is not sent; a file with nothing else holds no lines."""
+        """The batch sends no byte order mark; a file with nothing else has no lines."""
         self.assertEqual(self.send(b"\xef\xbb", b"\xbfone\n"), Status.DONE)
         self.assertEqual(self.reactor.server.heard, ["one"])
         self.assertEqual(self.send(b"\xef\xbb\xbfexit\ntwo\n"), Status.DONE)
         self.assertEqual(self.reactor.server.heard, [])
 
     def test_other_encodings(self):
-        """Text in UTF-16 is not sent, and one line says so; the end is clean."""
+        """The batch does not send text in UTF-16, says so in one line, and ends cleanly."""
         for encoding in ("utf-16-le", "utf-16-be"):
             data = "\ufeffone\ntwo\n".encode(encoding)
             for pieces in ((data,), (data[:1], data[1:])):
@@ -182,7 +182,7 @@ class EndTests(BatchCase):
         self.failureResultOf(run_until_done(self.reactor, work), ConnectError)
 
     def test_refused(self):
-        """If the session is refused, the batch fails with that error, and reads nothing."""
+        """If the server refuses the session, the batch fails with that error, and reads nothing."""
         work = self.start(b"one\n", name="server")
         failure = self.failureResultOf(run_until_done(self.reactor, work), SessionRefused)
         self.assertEqual(failure.value.code, "name-taken")
@@ -206,7 +206,7 @@ class EndTests(BatchCase):
         self.assertTrue(self.streams.transport.disconnecting)
 
     def test_lost_before_receipts(self):
-        """If the session ends before all receipts, an error names the lines without one."""
+        """If the session ends before all receipts, an error names the lines without a receipt."""
         done = Deferred.fromCoroutine(self.start(b"one\ntwo\n", server=Gated))
         self.reactor.settle()
         self.reactor.server.shut_down()
@@ -284,7 +284,7 @@ class EndTests(BatchCase):
 
 class QuietTests(BatchCase):
     def test_lines(self):
-        """A quiet command sends the lines, and shows nothing."""
+        """A quiet command sends the lines and prints nothing."""
         self.assertEqual(self.send(b"one\n", output=Output.NOTHING), Status.DONE)
         self.assertEqual(self.reactor.server.heard, ["one"])
         self.assertEqual((self.streams.written, self.complaints), ([], []))

@@ -33,7 +33,7 @@ class FollowTests(BatchCase):
         return done
 
     def test_shows_what_is_received(self):
-        """It shows messages, sends nothing, does not read the input, and tells of the end."""
+        """The command shows messages, sends nothing, reads no input, and reports the end."""
         done = self.follow()
         self.reactor.server.send_to_room("lobby", "news")
         self.reactor.settle()
@@ -44,7 +44,7 @@ class FollowTests(BatchCase):
         self.assertEqual(self.complaints, ["the server is shutting down"])
 
     def test_json(self):
-        """With JSON, it prints one object a line."""
+        """With JSON, the command prints one object a line."""
         done = self.follow(output=Output.JSON)
         self.reactor.server.send_to_room("lobby", "news")
         self.reactor.settle()
@@ -62,7 +62,7 @@ class FollowTests(BatchCase):
         self.assertEqual(self.reactor.server.sessions, {})
 
     def test_output_closed(self):
-        """If the reader of a pipe has enough, the work is done; any other output is missed."""
+        """If the reader of a pipe has enough, the work is done; for another output, it fails."""
         for is_pipe, expected in ((True, Status.DONE), (False, Status.LOST)):
             done = self.follow()
             self.patch(batch, "_is_pipe", lambda _, is_pipe=is_pipe: is_pipe)
@@ -71,7 +71,7 @@ class FollowTests(BatchCase):
         self.assertEqual(self.complaints, ["cannot write to standard output"])
 
     def test_reconnect(self):
-        """It can go on after a lost connection, and shows what it missed."""
+        """The command can go on after a lost connection, and shows the missed messages."""
         done = self.follow(reconnects=True)
         self.reactor.server.send_to_room("lobby", "one")
         self.reactor.restart()
@@ -108,7 +108,7 @@ class ReconnectTests(BatchCase):
         return done
 
     def test_lost(self):
-        """After a lost connection all lines arrive once, in order, the unconfirmed ones too."""
+        """After a lost connection, all lines arrive once and in order, also unconfirmed ones."""
         lines = [str(number) for number in range(3 * LASTING_WINDOW)]
         done = self.begin("\n".join(lines).encode())
         self.reactor.restart(Listed)
@@ -125,7 +125,7 @@ class ReconnectTests(BatchCase):
         self.assertEqual(shown, ["alice: one", "alice: two"])
 
     def test_name_taken(self):
-        """If another client takes the name meanwhile, the lines wait until it is free again."""
+        """If another client takes the name, the lines wait until the name is free again."""
         done = self.begin(b"one\n")
         self.reactor.restart(Listed)
         other: Deferred[Any] = client_endpoint(self.reactor, ENDPOINT).connect(
@@ -213,7 +213,7 @@ class ReconnectTests(BatchCase):
         self.assertEqual(self.reactor.server.heard, ["two"])
 
     def test_forgotten(self):
-        """If the server has lost messages, an error tells what that may mean."""
+        """If the server has lost messages, an error says that lines may be lost or doubled."""
         done = self.begin(b"one\n", server=Listed, is_open=True)
         self.reactor.restart(Listed, store=None)
         self.reactor.pass_until(lambda: self.complaints)
@@ -228,7 +228,7 @@ class ReconnectTests(BatchCase):
         self.assertEqual(self.end(done), Status.DONE)
 
     def test_lower_limit(self):
-        """A line that is too long for the server that is there now is refused; the others go."""
+        """The new server refuses a line that is too long for it; the others arrive."""
         done = self.begin(b"123456\none\n")
         self.reactor.restart(Listed, max_content=5)
         self.assertEqual(self.end(done), Status.LOST)

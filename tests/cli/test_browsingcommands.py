@@ -20,7 +20,7 @@ def said(*numbers):
 
 class HistoryTests(CommandsCase):
     def test_pages(self):
-        """Each `/history` shows the page before the last, until nothing is left."""
+        """Each `/history` shows the page before the last one, up to the oldest message."""
         self.say(45)
         for title, numbers in (
             ("* the last 20 messages in lobby:", (25, 45)),
@@ -58,14 +58,14 @@ class HistoryTests(CommandsCase):
         self.assertIn(FIRST, self.alice.type("/history")[0])
 
     def test_new_messages_meanwhile(self):
-        """Messages that come between two pages change nothing."""
+        """Messages that come between two pages do not shift the pages."""
         self.say(4)
         self.alice.type("/history 2")
         self.say(3)
         self.assertEqual(self.alice.type("/history")[1:], said(0, 2))
 
     def test_with(self):
-        """Direct messages with another person are shown, in both directions, page by page."""
+        """`/history` shows direct messages with another person, in both directions, by pages."""
         self.alice.type("/msg bob one")
         self.bob.type("/msg alice two")
         self.say(1)
@@ -86,7 +86,7 @@ class HistoryTests(CommandsCase):
         )
 
     def test_with_after_a_new_name(self):
-        """Direct messages with a renamed person are shown once."""
+        """`/history` shows direct messages with a renamed person once."""
         self.alice.type("/msg robert one")
         self.bob.type("/name robert")
         self.assertEqual(
@@ -161,7 +161,7 @@ class HistoryTests(CommandsCase):
         )
 
     def test_restarted_server(self):
-        """After a reconnect, the pages go on if the server still keeps them; otherwise anew."""
+        """After a reconnect, the pages go on if the server still has them, or begin again."""
         self.say(4)
         self.alice.type("/history 1")
         self.reactor.restart()
@@ -177,7 +177,7 @@ class HistoryTests(CommandsCase):
         )
 
     def test_many_places(self):
-        """Only the last pages of some places are known; the oldest is forgotten."""
+        """The client knows the last pages of some places, and forgets the oldest."""
         self.patch(browsing, "MAX_MARKS", 2)
         for number in range(2):
             for name in ("ann", "bea", "cat"):
@@ -199,7 +199,7 @@ class HistoryTests(CommandsCase):
 
 class SearchTests(CommandsCase):
     def test_found(self):
-        """The messages with the text are shown, the newest first, and how far it searched."""
+        """The search shows the messages with the text, newest first, and how far it got."""
         for line in ("Tea is ready", "coffee", "no TEA left", "steady"):
             self.bob.type(line)
         self.alice.lines.clear()
@@ -241,7 +241,7 @@ class SearchTests(CommandsCase):
         )
 
     def test_nothing_found(self):
-        """If nothing is found, or there are no messages, a note says so."""
+        """If the search finds no message, or there are none, a note says so."""
         self.assertEqual(self.alice.type("/search tea"), ["* there are no messages in lobby"])
         self.say(3)
         self.assertEqual(
@@ -250,7 +250,7 @@ class SearchTests(CommandsCase):
         )
 
     def test_goes_on(self):
-        """Without a text, a search goes on where it stopped, and counts on."""
+        """Without a text, a search goes on from its last place, and counts on."""
         self.patch(searching, "MAX_FOUND", 2)
         self.say(5)
         shown = self.alice.type("/search LINE")
@@ -269,7 +269,7 @@ class SearchTests(CommandsCase):
         self.assertEqual(self.alice.type("/search"), [done])
 
     def test_wrong_arguments(self):
-        """A search needs a text, unless one can go on."""
+        """A search needs a text, unless an earlier search can go on."""
         for line in ("/search", "/search with", "/search with bob"):
             problem = self.alice.mistype(line)
             self.assertEqual(problem, "wrong arguments: /search [with NAME] [text]")
@@ -282,7 +282,7 @@ class SearchTests(CommandsCase):
         self.assertIn("no messages with eve", self.alice.type("/search with eve tea")[0])
 
     def test_refused(self):
-        """A refusal is shown: here the search goes on in a room that the person left."""
+        """The client shows a refusal: here the search goes on in a room that the person left."""
         self.alice.type("/join ops")
         self.alice.type("hello")
         self.patch(searching, "MAX_FOUND", 1)
@@ -301,14 +301,14 @@ class InterruptedTests(CommandsCase):
         self.say(6)
 
     def begin(self):
-        """Let alice search; return when she has one page of three."""
+        """Search as alice; return when she has the first page of three."""
         Deferred.fromCoroutine(act_on(self.alice.talk, "/search line"))
         while not self.alice.lines:
             self.reactor.settle_once()
         self.assertEqual(len(self.alice.lines), 2)
 
     def test_by_a_command(self):
-        """A command stops the search, which tells how far it came, and can go on."""
+        """A command stops the search, which says how far it got, and can go on."""
         self.begin()
         stopped, answer = self.alice.type("/who")
         self.assertEqual(answer, "* 2 in lobby: alice, bob")
@@ -337,7 +337,7 @@ class InterruptedTests(CommandsCase):
         self.assertEqual(self.alice.lines[0], "* the search was stopped: nothing is searched yet")
 
     def test_by_the_end_of_the_connection(self):
-        """If the connection is lost, the search tells how far it came, and can go on later."""
+        """If the connection is lost, the search says how far it got, and can go on later."""
         self.begin()
         self.alice.client.transport.abortConnection()
         self.reactor.settle()
@@ -349,7 +349,7 @@ class InterruptedTests(CommandsCase):
         self.assertIn("6 found; searched 6 messages", self.alice.type("/search")[-1])
 
     def test_by_leaving(self):
-        """A person who leaves is told that the search has no answer."""
+        """A person who leaves sees that the search has no answer."""
         self.begin()
         self.successResultOf(self.alice.leave())
         self.assertEqual(
@@ -359,7 +359,7 @@ class InterruptedTests(CommandsCase):
 
 class OldServerTests(CommandsCase):
     def test_reads_on(self):
-        """A person who comes later can search and read what others said before."""
+        """A person who comes later can search and read earlier messages of others."""
         self.say(3)
         carol = Talker(self.reactor, "carol")
         self.assertIn("3 found; searched 3 messages", carol.type("/search line")[-1])

@@ -89,7 +89,7 @@ class ChoiceTests(SynchronousTestCase):
             self.assertEqual(self.choose(**environment), "al")
 
     def test_empty_no_color(self):
-        """An empty NO_COLOR means nothing, as no-color.org says."""
+        """An empty NO_COLOR has no effect, as no-color.org says."""
         self.assertIn("\x1b[38;5;", self.choose(TERM="xterm-256color", NO_COLOR=""))
 
     def test_many_or_few(self):

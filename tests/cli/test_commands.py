@@ -20,12 +20,12 @@ class SayingTests(CommandsCase):
             self.assertEqual(self.alice.type(line), [f"alice: {line}"])
 
     def test_literal_slash(self):
-        """A line that begins with two slashes is sent with one slash."""
+        """The client sends a line that begins with two slashes with one slash."""
         for line in ("//", "//etc", "///", "//help me"):
             self.assertEqual(self.alice.type(line), [f"alice: {line[1:]}"])
 
     def test_unknown(self):
-        """An unknown command is reported, with two suggestions, and nothing is sent."""
+        """The client reports an unknown command with two suggestions, and sends nothing."""
         for line in ("/smile", "/smile at bob", "/", "/ who", "/whoami", "/\t"):
             self.assertIn("see /help, or begin a message with //", self.alice.mistype(line))
         self.assertIn("no command /smile;", self.alice.mistype("/smile at bob"))
@@ -101,7 +101,7 @@ class RoomsTests(CommandsCase):
         self.assertEqual(self.alice.type("hello"), ["[lobby] alice: hello"])
 
     def test_said_at_once(self):
-        """A line typed right after a join goes to that room, however long the join takes."""
+        """A line typed right after a join goes to that room, even if the join takes long."""
         doing = [
             Deferred.fromCoroutine(commands.act_on(self.alice.talk, line))
             for line in ("/join ops", "hello")
@@ -119,7 +119,7 @@ class RoomsTests(CommandsCase):
         self.assertEqual(alice.type("hello"), ["[ops] alice: hello"])
 
     def test_leave(self):
-        """A person leaves the current room, or a named room, and the new current room is shown."""
+        """A person leaves the current room or a named room, and sees the new current room."""
         self.alice.type("/join ops")
         self.alice.type("/join attic")
         self.assertEqual(self.alice.type("/leave"), ["* you left attic; your lines go to ops now"])
@@ -129,7 +129,7 @@ class RoomsTests(CommandsCase):
         self.assertEqual(self.alice.type("hello"), ["alice: hello"])
 
     def test_leave_the_last(self):
-        """A person in no room is told how to enter a room, and cannot send."""
+        """A person in no room sees how to enter a room, and cannot send."""
         self.assertEqual(self.alice.type("/leave"), ["* you left lobby; /join ROOM enters another"])
         for line in ("hello", "/leave", "/who", "/topic", "/history"):
             self.assertIn("you are in no room; enter one with /join ROOM", self.alice.mistype(line))
@@ -148,7 +148,7 @@ class RoomsTests(CommandsCase):
         self.assertTrue(nobody.startswith("* /who: "))
 
     def test_who_of_many(self):
-        """Of very many names, some are shown, with the number of the others."""
+        """Of many names, the client shows some, and the number of the others."""
         self.patch(commands, "_MAX_LISTED", 1)
         self.assertEqual(self.alice.type("/who"), ["* 2 in lobby: alice and 1 more"])
 
@@ -163,7 +163,7 @@ class RoomsTests(CommandsCase):
         )
 
     def test_many_rooms(self):
-        """Of very many rooms, some are shown, with the number of the others."""
+        """Of many rooms, the client shows some, and the number of the others."""
         self.patch(commands, "_MAX_LISTED", 1)
         self.bob.type("/join ops")
         self.assertEqual(self.alice.type("/rooms")[1:], ["*   lobby, 2 there", "*   and 1 more"])
@@ -183,7 +183,7 @@ class TopicTests(CommandsCase):
         self.assertEqual(self.bob.lines, ["* alice set the topic: tea  time"])
 
     def test_show(self):
-        """Without a text, the topic is shown."""
+        """Without a text, the command shows the topic."""
         self.assertEqual(self.bob.type("/topic"), ["* lobby has no topic"])
         self.alice.type("/topic tea")
         self.assertEqual(self.bob.type("/topic"), ["* the topic of lobby: tea"])
@@ -259,7 +259,7 @@ class Refusing(ChatFactory):
 
 class OtherServerTests(SynchronousTestCase):
     def test_no_commands(self):
-        """A server without commands can be used; its refusals are shown."""
+        """A person can use a server without commands; the client shows its refusals."""
         alice = Talker(CommandReactor(Refusing), "alice")
         self.assertEqual(alice.type("hello")[-1:], ["alice: hello"])
         self.assertEqual(alice.type("/who"), ["* /who: there are none"])

@@ -15,7 +15,7 @@ class PeopleTests(CommandsCase):
         self.assertEqual(carol.lines, ["* you are carol, in lobby"])
 
     def test_msg_to_nobody(self):
-        """A message to a name without a session is kept, and a note says so."""
+        """The server keeps a message to a name without a session, and a note says so."""
         self.assertEqual(
             self.alice.type("/msg carol hello"),
             [
@@ -87,7 +87,7 @@ class OperatorTests(CommandsCase):
             self.assertEqual(ban.until, 1_000.0 + seconds)
 
     def test_no_durations(self):
-        """An invalid duration is reported, and nobody is banned."""
+        """The client reports an invalid duration, and bans nobody."""
         for duration in ("10", "m", "10x", "1h30m", "-1d", "1.5h", "1000000d", "10 m", "\u0661d"):
             line = f"/ban bob {duration}"
             self.assertRegex(self.alice.mistype(line), "not a duration|too many")
@@ -109,7 +109,7 @@ class OperatorTests(CommandsCase):
             self.assertEqual(self.bans(), [])
 
     def test_networks(self):
-        """An invalid address is not taken for a name."""
+        """The client does not take an invalid address for a name."""
         for target in ("10.0.0.0/8", "300.1.1.1", "2001:db8::/32", "12:"):
             self.assertIn("is not an address", self.alice.mistype(f"/ban {target}"))
         self.assertEqual(self.bans(), [])

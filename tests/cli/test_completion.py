@@ -48,7 +48,7 @@ class CompleteTests(SynchronousTestCase):
         self.check(("see o", ["see ops "]), ("lob", ["lobby "]))
 
     def test_empty_line(self):
-        """An empty line becomes an answer to the last person who wrote directly."""
+        """On an empty line, Tab begins an answer to the last person who wrote directly."""
         self.check(("", ["/msg zoe ", "/msg bob "]))
 
     def test_commands(self):
@@ -152,7 +152,7 @@ class ChoicesTests(SynchronousTestCase):
 
 class WordsTests(SynchronousTestCase):
     def test_order(self):
-        """The people of the current place come first, and the person's own name is left out."""
+        """The people of the current place come first; the person's name does not come."""
         rooms = ["lobby", "ops"]
         places, states = Places(lambda: rooms), RoomStates()
         states.joined("lobby").list(["carol", "alice", "Bob"])

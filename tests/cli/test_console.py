@@ -32,7 +32,7 @@ class ConsoleTests(SynchronousTestCase):
         return self.successResultOf(connected), display.shown
 
     def test_welcome(self):
-        """The welcome is shown first, with the name and the rooms from the server."""
+        """The client first shows the welcome, with the name and the rooms from the server."""
         client, shown = self.connect()
         welcome = {
             "event": "welcome",
@@ -53,7 +53,7 @@ class ConsoleTests(SynchronousTestCase):
         self.assertEqual(self.joined, ["ops", "attic"])
 
     def test_rooms_changed(self):
-        """The login is told all rooms whenever the client has joined or left a room."""
+        """The login gets all rooms after each join and each leave."""
         client, _ = self.connect(rooms=("ops",))
         for command, room, rooms in (
             (client.join, "Attic", ["ops", "Attic"]),
@@ -66,7 +66,7 @@ class ConsoleTests(SynchronousTestCase):
             self.assertEqual(self.rooms[-1], rooms)
 
     def test_messages(self):
-        """The client's own messages are shown like those of others, in the room's order."""
+        """The client shows its messages like those of others, in the room's order."""
         alice, shown = self.connect("alice")
         bob, _ = self.connect("bob")
         del shown[:]
@@ -86,7 +86,7 @@ class ConsoleTests(SynchronousTestCase):
         self.assertNoResult(Deferred.fromCoroutine(alice.__anext__()))
 
     def test_events(self):
-        """Events are shown."""
+        """The client shows events."""
         _, shown = self.connect("alice")
         del shown[:]
         bob, _ = self.connect("bob")
@@ -101,7 +101,7 @@ class ConsoleTests(SynchronousTestCase):
         )
 
     def test_error(self):
-        """An error that answers no request is shown."""
+        """The client shows an error that answers no request."""
         client, shown = self.connect()
         del shown[:]
         client.connection.send(MessageType.CHUNK, {"id": "c1"})
@@ -114,7 +114,7 @@ class ConsoleTests(SynchronousTestCase):
         self.assertIn("7", error["message"])
 
     def test_lost(self):
-        """The reason of a session's end is shown, and told to the factory's owner."""
+        """The client shows the reason of a session's end, and reports it to the factory's owner."""
         client, shown = self.connect()
         self.reactor.server.shut_down()
         self.reactor.settle()
@@ -132,7 +132,7 @@ class ConsoleTests(SynchronousTestCase):
         self.assertEqual(end_reason.code, "shutting-down")
 
     def test_goodbye(self):
-        """A requested end is told, but not shown."""
+        """The client reports a requested end, but does not show it."""
         client, shown = self.connect()
         del shown[:]
         client.disconnect()
@@ -141,7 +141,7 @@ class ConsoleTests(SynchronousTestCase):
         self.assertEqual([end.code for _, end in self.ends], ["goodbye"])
 
     def test_refused(self):
-        """A refused session is told, but not shown: its waiter reports it."""
+        """The client reports a refused session, but does not show it: its waiter does."""
         self.connect("alice")
         _, shown = self.connect("alice")
         self.assertEqual(shown, [])

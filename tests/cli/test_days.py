@@ -24,7 +24,7 @@ class DaysTests(SynchronousTestCase):
         time.tzset()
 
     def test_line(self):
-        """A line is shown once when the day is another, also when it is an earlier day."""
+        """A new day shows its date once, even if it is an earlier day."""
         days = Days(NOON)
         self.assertIsNone(days.line_before(NOON + 11 * HOUR))
         self.assertEqual(days.line_before(NOON + 12 * HOUR), "-- Sun, 30 Mar 2025 --")

@@ -65,7 +65,7 @@ class DestinationCase(SynchronousTestCase):
 
 class ChoosingTests(DestinationCase):
     def test_endpoint(self):
-        """An argument with a colon is an endpoint; no profile is read, not even a wrong one."""
+        """An argument with a colon is an endpoint; the client reads no profile."""
         self.write("chatd.toml", "[[[")
         destination = self.find("tcp:localhost:9999", name="al", room=["ops"])
         self.assertEqual(destination.endpoint, "tcp:localhost:9999")
@@ -173,7 +173,7 @@ class RejoinTests(DestinationCase):
         self.assertEqual(login.current, "ops")
 
     def test_rooms_of_this_time(self):
-        """With --room, rooms are neither joined again nor remembered."""
+        """With --room, the client neither joins the last rooms again nor remembers rooms."""
         self.write_profile('endpoint = "tcp:a:1"', "rejoin = true")
         rooms, changed = self.rooms(room=["attic"])
         changed(["cellar"])
@@ -190,7 +190,7 @@ class RejoinTests(DestinationCase):
         self.assertEqual((ignored.names, ignored.is_kept), ([], False))
 
     def test_not_wanted(self):
-        """Without the setting, nothing is remembered."""
+        """Without the setting, the client remembers no rooms."""
         self.write_profile('endpoint = "tcp:a:1"', 'rooms = ["ops"]')
         self.rooms()[1](["attic"])
         self.assertEqual(self.rooms()[0], ("ops",))

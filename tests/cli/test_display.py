@@ -22,7 +22,7 @@ HELD = 1_000_000.0
 
 class QuietDisplayTests(SynchronousTestCase):
     def test_errors_only(self):
-        """Nothing is shown but errors."""
+        """The quiet display shows only errors."""
         shown: list[str] = []
         display = QuietDisplay(shown.append)
         display.message(said("hello"))
@@ -42,7 +42,7 @@ class JsonDisplayTests(SynchronousTestCase):
         return json.loads(line)
 
     def test_message(self):
-        """A message is shown with all its fields."""
+        """The display prints a message with all its fields."""
         self.display.message(said("hello", content_type="text/x-log", time=1.5))
         self.assertEqual(
             self.shown(),
@@ -59,21 +59,21 @@ class JsonDisplayTests(SynchronousTestCase):
         )
 
     def test_direct_message(self):
-        """A direct message is shown with its receiver, and without a room."""
+        """The display prints a direct message with its receiver, and without a room."""
         self.display.message(said("psst", room=None, to="alice"))
         shown = self.shown()
         self.assertEqual((shown["from"], shown["to"], shown["room"]), ("bob", "alice", None))
         self.assertEqual(shown["text"], "psst")
 
     def test_bytes(self):
-        """Content that is not UTF-8 is shown in base64 instead."""
+        """The display prints content that is not UTF-8 in base64."""
         self.display.message(said(b"\xff\xfe"))
         shown = self.shown()
         self.assertEqual(shown["base64"], "//4=")
         self.assertNotIn("text", shown)
 
     def test_event(self):
-        """An event is shown with all its fields, its name first."""
+        """The display prints an event with all its fields, its name first."""
         self.display.event({"room": "lobby", "name": "bob", "event": "joined"})
         self.assertEqual(self.lines, ['{"event":"joined","room":"lobby","name":"bob"}'])
 
@@ -100,7 +100,7 @@ class JsonDisplayTests(SynchronousTestCase):
 
     @given(st.binary(max_size=200))
     def test_any_content(self, content):
-        """Any content is one line, from which it can be decoded again."""
+        """Any content makes one line, from which a program can decode it again."""
         lines: list[Any] = []
         JsonDisplay(lines.append).message(said(content))
         (line,) = lines
@@ -116,7 +116,7 @@ class TextDisplayTests(SynchronousTestCase):
         self.display = TextDisplay(self.lines.append)
 
     def test_message(self):
-        """A message is shown with its sender."""
+        """The display shows a message with its sender."""
         self.display.message(said("hello"))
         self.assertEqual(self.lines, ["bob: hello"])
 
@@ -126,7 +126,7 @@ class TextDisplayTests(SynchronousTestCase):
         self.assertEqual(self.lines, ["bob: one", "  alice: two", "  ", "  four"])
 
     def test_too_much(self):
-        """A message that is too long for a terminal is cut, and its length is shown."""
+        """The display cuts a message that is too long for a terminal, and shows its length."""
         for content in ("\n" * 1_000_000, "x" * 1_000_000):
             self.lines.clear()
             self.display.message(said(content))
@@ -135,29 +135,29 @@ class TextDisplayTests(SynchronousTestCase):
             self.assertEqual(self.lines[-1], "  [cut; 1000000 bytes in all]")
 
     def test_time_that_no_calendar_has(self):
-        """An impossible time is shown as dashes."""
+        """The display shows an impossible time as dashes."""
         display = TextDisplay(self.lines.append, with_time=True)
         for unix_time in (1e300, -1e300, 1e17):
             display.message(said("hello", time=unix_time))
         self.assertEqual(self.lines, ["--:-- bob: hello"] * 3)
 
     def test_empty(self):
-        """An empty message is shown too."""
+        """The display shows an empty message."""
         self.display.message(said(""))
         self.assertEqual(self.lines, ["bob: "])
 
     def test_not_text(self):
-        """Content that is not text is shown by its type and length."""
+        """The display shows content that is not text by its type and length."""
         self.display.message(said(b"\x89PNG", content_type="image/png"))
         self.assertEqual(self.lines, ["bob: [image/png, 4 bytes]"])
 
     def test_text_that_is_not_utf_8(self):
-        """Text that is not UTF-8 is shown as far as it can be decoded."""
+        """The display shows text that is not UTF-8 as far as it can decode it."""
         self.display.message(said(b"caf\xe9"))
         self.assertEqual(self.lines, ["bob: caf\ufffd"])
 
     def test_events(self):
-        """Events are shown in words."""
+        """The display shows events in words."""
         for event in (
             {"event": "welcome", "name": "alice", "room": "lobby", "session_id": "1"},
             {"event": "joined", "name": "bob", "room": "lobby"},
@@ -186,7 +186,7 @@ class TextDisplayTests(SynchronousTestCase):
         )
 
     def test_unknown_event(self):
-        """An event without words is not shown."""
+        """The display does not show an event without words."""
         self.display.event({"event": "married", "name": "bob"})
         self.assertEqual(self.lines, [])
 
@@ -211,7 +211,7 @@ class TextDisplayTests(SynchronousTestCase):
         self.assertEqual(self.lines, [f"{clock} bob: one", f"{clock}   two"])
 
     def test_day_of_a_message(self):
-        """A date is shown before messages of another day, and when the day changes."""
+        """The display shows a date before messages of another day, and when the day changes."""
         now = [HELD]
         display = TextDisplay(self.lines.append, with_time=True, unix_time=lambda: now[0])
         display.message(said("today", time=HELD))
@@ -239,7 +239,7 @@ class TextDisplayTests(SynchronousTestCase):
         )
 
     def test_actions(self):
-        """A message that begins with `/me ` tells what its sender does."""
+        """The display shows a message that begins with `/me ` as an act of its sender."""
         self.display.message(said("/me waves\n/me too"))
         self.display.message(said("/me waves", room=None, to="alice"), "alice")
         self.display.message(said("/me waves", room=None, to="bob"), "bob")
@@ -256,7 +256,7 @@ class TextDisplayTests(SynchronousTestCase):
         )
 
     def test_bell(self):
-        """The bell rings once for messages that are meant for the person, if it is on."""
+        """The bell rings once for a message for the person, if it is on."""
         now = [HELD]
         display = TextDisplay(self.lines.append, unix_time=lambda: now[0])
         mention = said("hello Alice\nhow are you?")
@@ -273,7 +273,7 @@ class TextDisplayTests(SynchronousTestCase):
         self.assertEqual(self.lines, [f"\a{first}", rest, first, rest, f"\a{first}", rest])
 
     def test_date_of_a_message(self):
-        """A message can be shown with its date although that is today."""
+        """The display can show a message of today with its date."""
         display = TextDisplay(self.lines.append, with_time=True, unix_time=lambda: HELD)
         display.message(said("hello", time=HELD), is_earlier=True, with_date=True)
         display.message(said("hello", time=1e300), is_earlier=True, with_date=True)
@@ -288,7 +288,7 @@ class TextDisplayTests(SynchronousTestCase):
         self.assertEqual(self.lines, [f"{clock} * so it is"])
 
     def test_welcome_to_rooms(self):
-        """A welcome names all its rooms, or none."""
+        """A welcome has all its rooms, or no room."""
         for rooms in ([], [{"room": "lobby"}], [{"room": "lobby"}, {"room": "{0}"}]):
             self.display.event({"event": "welcome", "name": "al", "room": None, "rooms": rooms})
         self.assertEqual(
@@ -435,7 +435,7 @@ class ColourTests(SynchronousTestCase):
         )
 
     def test_for_you(self):
-        """A message that is meant for the person is bold, each line; another is not."""
+        """The display makes each line of a message for the person bold, and no other message."""
         self.display.message(said("hello alice\ntea?"), "alice")
         self.display.message(said("hello", sender="alice", room=None, to="bob"), "alice")
         self.assertEqual(
@@ -454,7 +454,7 @@ class ColourTests(SynchronousTestCase):
 
     @given(st.text(max_size=100), st.text(max_size=40), st.text(max_size=40), st.booleans())
     def test_any_names(self, text, sender, place, is_direct):
-        """For any sender and receiver, no control characters but colours are shown."""
+        """For any sender and receiver, the display shows no control characters but colours."""
         lines: list[Any] = []
         display = TextDisplay(lines.append, with_rooms=lambda: True, ink=Ink("31"))
         where = {"room": None, "to": place} if is_direct else {"room": place}
@@ -467,7 +467,7 @@ class ColourTests(SynchronousTestCase):
 
     @given(st.text(max_size=100), st.text(max_size=40))
     def test_any_text(self, text, sender):
-        """For any text and name, only text, tabs and joiners are shown."""
+        """For any text and name, the display shows only text, tabs and joiners."""
         lines: list[Any] = []
         display = TextDisplay(lines.append)
         display.message(said(text.encode("utf-8", "replace"), sender=sender))

@@ -55,7 +55,7 @@ class RaisingTests(SignalCase):
 
 class RunningTests(SignalCase):
     def run_until_done(self, work, *numbers):
-        """Run work, and send signals one by one; return the status and the errors."""
+        """Run work, and send signals singly; return the status and the errors."""
         complaints = io.StringIO()
         self.patch(sys, "stderr", complaints)
         self.reactor = CommandReactor(None)
@@ -65,7 +65,7 @@ class RunningTests(SignalCase):
         return run_reactor(self.reactor, work, ENDPOINT), complaints.getvalue()
 
     def test_done(self):
-        """The status is that of the work, or of its failure, which is reported in one line."""
+        """The status is that of the work, or of its failure, which has one line."""
 
         async def work():
             return Status.REFUSED
@@ -103,7 +103,7 @@ class RunningTests(SignalCase):
         self.assertLess(self.reactor.seconds(), 1)
 
     def test_too_late(self):
-        """A signal after the end of the work changes nothing."""
+        """A signal after the end of the work has no effect."""
 
         async def work():
             self.reactor.callLater(0, signal.raise_signal, signal.SIGTERM)

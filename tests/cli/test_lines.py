@@ -116,7 +116,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(self.lines_of(*(bytes([byte]) for byte in stream)), expected)
 
     def test_too_long_is_not_kept(self):
-        """Of a line over the limit, no more than the limit is kept."""
+        """Of a line over the limit, the reader keeps no more than the limit."""
         lines, _ = make_lines()
         piece = bytes(MIB)
         tracemalloc.start()
@@ -143,7 +143,7 @@ class ReadingTests(SynchronousTestCase):
         self.failureResultOf(line, StopAsyncIteration)
 
     def test_stop_reading(self):
-        """After the end of reading, waiting and later lines are dropped."""
+        """After the end of reading, the reader drops waiting and later lines."""
         lines, _ = make_lines()
         lines.dataReceived(b"one\ntwo\nthr")
         self.assertEqual(self.successResultOf(next_of(lines)), b"one")
@@ -153,7 +153,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(self.all_of(lines), [])
 
     def test_lost(self):
-        """When the streams are gone, no more lines come."""
+        """When the streams have ended, the reader gives no more lines."""
         lines, _ = make_lines()
         line = next_of(lines)
         lines.connectionLost()
@@ -162,7 +162,7 @@ class ReadingTests(SynchronousTestCase):
 
 class PacingTests(SynchronousTestCase):
     def test_nothing_before_start(self):
-        """Nothing is read before `start`."""
+        """The reader reads nothing before `start`."""
         lines = StandardLines()
         transport = StringTransport()
         lines.makeConnection(transport)
@@ -171,7 +171,7 @@ class PacingTests(SynchronousTestCase):
         self.assertEqual(transport.producerState, "producing")
 
     def test_many_lines(self):
-        """Reading pauses when many lines wait, until half of them are taken."""
+        """Reading pauses when many lines wait, until the taker has half of them."""
         lines, transport = make_lines()
         lines.dataReceived(b"x\n" * 999)
         self.assertEqual(transport.producerState, "producing")
@@ -251,7 +251,7 @@ class WritingTests(SynchronousTestCase):
         self.assertFalse(self.lines.is_writable)
 
     def test_close_when_lost(self):
-        """Closing streams that are gone is immediate."""
+        """Closing streams that have ended returns at once."""
         self.lines.connectionLost()
         self.successResultOf(self.lines.close())
         self.assertFalse(self.transport.disconnecting)

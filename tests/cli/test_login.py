@@ -98,6 +98,6 @@ class AskTests(SynchronousTestCase):
             self.assertEqual(str(error), "no password was given")
 
     def test_no_terminal(self):
-        """Without a terminal nobody is asked, and the error names the other option."""
+        """Without a terminal, the command asks nobody, and the error names the other option."""
         error = self.assertRaises(ConfigurationError, self.ask, "x", is_terminal=False)
         self.assertIn("--password-file", str(error))

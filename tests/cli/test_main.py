@@ -112,7 +112,7 @@ class UsageTests(CommandCase):
 
 class KeygenTests(CommandCase):
     def test_keygen(self):
-        """A key file is made that other users cannot read."""
+        """The command makes a key file that other users cannot read."""
         path = self.directory / "key"
         status, output, _ = self.run_command("keygen", path)
         self.assertEqual(status, Status.DONE)
@@ -121,7 +121,7 @@ class KeygenTests(CommandCase):
         self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
 
     def test_existing_file(self):
-        """An existing file is left unchanged."""
+        """The command does not change an existing file."""
         path = self.directory / "key"
         path.write_text("precious")
         status, _, complaint = self.run_command("keygen", path)
@@ -180,7 +180,7 @@ class ConnectTests(CommandCase):
         self.assertEqual((message["room"], message["text"]), ("attic", "one"))
 
     def test_quiet(self):
-        """With --quiet, lines are sent, and nothing is shown."""
+        """With --quiet, the command sends lines and prints nothing."""
         self.assertEqual(self.connect("--quiet", inputs=[b"one\n"]), (Status.DONE, "", ""))
         self.assertEqual(self.streams.written, [])
 
@@ -254,7 +254,7 @@ class ProfilesTests(CommandCase):
         self.assertEqual(self.run_command("profiles"), (Status.DONE, listed, ""))
 
     def test_fault(self):
-        """A mistake in the file is one line, for each command that reads it."""
+        """A mistake in the file gives one line, for each command that reads the file."""
         self.file.write_text("[work]\nendpoint = 1\n")
         for arguments in (["profiles"], ["connect", "work"]):
             status, output, complaint = self.run_command(*arguments)
@@ -274,7 +274,7 @@ class ProfilesTests(CommandCase):
         )
 
     def test_pipe(self):
-        """A pipe uses a profile, with its rooms: those of the last time are for a terminal."""
+        """A pipe uses a profile, with its rooms: only a terminal joins those of the last time."""
         profile = f'[work]\nendpoint = "{ENDPOINT}"\nname = "al"\nrooms = ["ops"]\nrejoin = true\n'
         self.file.write_text(profile)
         (self.file.parent / "work.rooms.json").write_text('{"rooms": ["attic"]}')
@@ -298,7 +298,7 @@ class ProfilesTests(CommandCase):
 
 
 class AtTerminal:
-    """Stands in for the interactive client, and does what a test sets."""
+    """Stands in for the interactive client, and acts as a test sets."""
 
     def __init__(self, outcome):
         self.outcome = outcome
@@ -358,7 +358,7 @@ class TerminalTests(CommandCase):
         self.assertIs(signal.getsignal(number), signal.SIG_DFL)
 
     def test_error(self):
-        """An error of the interactive client is reported in one line."""
+        """The command reports an error of the interactive client in one line."""
         self.assertEqual(self.converse(LOST), (Status.LOST, "", "chatd: the connection was lost\n"))
 
     def test_no_terminal(self):

@@ -76,7 +76,7 @@ class PipeTests(PasswdCase):
         return self.passwd(name, path)
 
     def test_new_file(self):
-        """A new file is made, and the output says so."""
+        """The command makes a new file, and says so."""
         status, output, complaint = self.pipe(SECRET.encode() + b"\nmore\n")
         self.assertEqual((status, complaint), (Status.DONE, ""))
         self.assertEqual(
@@ -231,7 +231,7 @@ class AccountsTests(PasswdCase):
         self.assertIn("no account is left, and a running server keeps those that it has", output)
 
     def test_mistakes(self):
-        """A missing account and a missing file are one line each."""
+        """A missing account and a missing file give one line each."""
         self.assert_refused(self.run_with("--delete", str(self.path), "carol"), "no account carol")
         nowhere = str(self.directory / "nowhere")
         for arguments in (("--delete", nowhere, "alice"), ("--list", nowhere)):

@@ -62,7 +62,7 @@ class PasswordTests(TerminalCase):
         self.last = unseen._session
 
     def change(self, *lines, shown, kind="xterm"):
-        """Change the password; check that no password is shown or remembered."""
+        """Change the password; check that the client neither shows nor remembers a password."""
         self.patch(os, "environ", {**os.environ, "TERM": kind})
 
         async def script(it):
@@ -80,7 +80,7 @@ class PasswordTests(TerminalCase):
             self.assertNotIn(secret, "".join(self.remembered))
 
     def test_change(self):
-        """The old password is asked for, and the new password twice."""
+        """The client asks for the old password once, and for the new password twice."""
         new = NEW + ENTER
         self.change(OLD + ENTER, new, new, shown="* your password was changed")
         self.assertEqual(self.checker.password, NEW)
@@ -143,11 +143,11 @@ class TalkTests(CommandsCase):
     """The command without a terminal."""
 
     def test_no_terminal(self):
-        """If nothing can be asked, the command is not carried out."""
+        """If the client cannot ask, it does not run the command."""
         self.assertEqual(self.alice.mistype("/password"), "only a terminal can ask for a password")
 
     def test_no_connection(self):
-        """Without a connection, nothing is asked."""
+        """Without a connection, the client asks nothing."""
         self.alice.leave()
         self.assertEqual(self.alice.mistype("/password"), "not connected; try again later")
 

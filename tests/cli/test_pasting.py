@@ -22,7 +22,7 @@ NAMES = {"\r": "c-m", "\n": "c-j", "\t": "c-i"}
 
 
 def keys(text):
-    """Return the keys of a text, each of which is one character."""
+    """Return the keys of a text; each character is a key."""
     return [Press(NAMES.get(char, char), char) for char in text]
 
 
@@ -83,7 +83,7 @@ class FinderTests(SynchronousTestCase):
 
     @given(st.lists(st.text("ab\r", min_size=1), max_size=8))
     def test_line_ends(self, reads):
-        """However a text is cut into reads, no two of its lines are joined."""
+        """In any cut of a text into reads, no two of its lines join."""
         self.finder = PasteFinder()
         sent, draft = [], ""
         for read in reads:
@@ -108,7 +108,7 @@ class FinderTests(SynchronousTestCase):
 
     @given(st.text(alphabet="ab\r\t", max_size=12))
     def test_any_text(self, text):
-        """Nothing is lost, and no Enter with text behind it is left."""
+        """No text is lost, and no Enter with text behind it stays."""
         self.finder = PasteFinder()
         found = self.find(*keys(text))
         self.assertEqual("".join(each.data for each in found).replace("\n", "\r"), text)
@@ -126,7 +126,7 @@ class EscapeTests(SynchronousTestCase):
         return escape_paste(text, at_start=at_start, is_command=is_command)
 
     def test_line_ends(self):
-        """Each line end becomes a newline; those at the end are dropped."""
+        """Each line end becomes a newline; line ends at the end are dropped."""
         self.assertEqual(self.escape("a\r\nb\rc\n\n"), "a\nb\nc")
         self.assertEqual(self.escape("a\r\n", at_start=False), "a")
         self.assertEqual(self.escape("\n"), "")

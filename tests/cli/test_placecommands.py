@@ -47,7 +47,7 @@ class GotoTests(PlaceCase):
 
 class QueryTests(PlaceCase):
     def test_query(self):
-        """In a conversation, typed lines go to one person until it is closed."""
+        """In a conversation, typed lines go to one person until the person closes it."""
         self.assertEqual(self.alice.type("/query bob"), ["* your lines go to bob now"])
         self.assertEqual(self.alice.type("psst"), ["you → bob: psst"])
         self.assertEqual(self.alice.type("/me waves"), ["you → bob: ** alice waves"])
@@ -76,7 +76,7 @@ class QueryTests(PlaceCase):
         self.assertIsNone(self.prompt())
 
     def test_close_by_name(self):
-        """A conversation is closed by its name too, and `/query` alone closes the current one."""
+        """`/leave NAME` closes a conversation too, and `/query` alone closes the current one."""
         for closing in ("/leave bob", "/leave @BOB", "/query"):
             self.alice.type("/query bob")
             (line,) = self.alice.type(closing)
@@ -106,13 +106,13 @@ class QueryTests(PlaceCase):
         self.assertEqual(self.alice.type("psst"), ["you → rob: psst"])
 
     def test_bad_name(self):
-        """A name that nobody can have is refused."""
+        """The client refuses a name that nobody can have."""
         self.assertIn("a name has 1 to 32 characters", self.alice.mistype("/query " + "x" * 33))
 
 
 class OtherTests(PlaceCase):
     def test_me(self):
-        """`/me` tells what the person does, by the text that XEP-0245 defines."""
+        """`/me` says what the person does, by the text that XEP-0245 defines."""
         self.assertEqual(self.alice.type("/me waves at bob"), ["** alice waves at bob"])
         self.assertEqual(self.bob.lines, ["** alice waves at bob"])
         page = self.successResultOf(self.read())
@@ -155,7 +155,7 @@ class OtherTests(PlaceCase):
                 self.assertLessEqual(len(f"12:34 {line}"), 80)
 
     def test_short_names(self):
-        """Each short name stands for a command, and is none itself."""
+        """Each short name stands for a command, and is no command itself."""
         for short, name in ALIASES.items():
             self.assertIn(name, COMMANDS)
             self.assertNotIn(short, COMMANDS)

@@ -59,7 +59,7 @@ class CurrentTests(PlacesCase):
         self.assertIsNone(self.current())
 
     def test_back(self):
-        """When the current place is gone, lines go to the last place before it."""
+        """When the current place is closed, lines go to the last place before it."""
         bob = self.places.open("bob")
         for place in (Place("Ops"), bob, Place("lobby"), bob):
             self.places.enter(place)
@@ -88,7 +88,7 @@ class CurrentTests(PlacesCase):
         self.assertEqual([each.place.title for each in self.places.unread], ["@bob"])
 
     def test_renamed_to_another(self):
-        """If there is a conversation under the new name, the old one stays as it is."""
+        """If the new name has a conversation, the old conversation stays unchanged."""
         for name in ("bob", "carol"):
             self.places.open(name)
         for old_name, name in (("bob", "carol"), ("dave", "erin")):
@@ -121,7 +121,7 @@ class UnreadTests(PlacesCase):
         self.assertEqual(self.places.unread, [])
 
     def test_left(self):
-        """A room that was left has no unread messages, also when it is entered again."""
+        """A room that the person left has no unread messages, also after entering it again."""
         self.places.heard(Place("ops"), is_for_you=False)
         self.rooms = ["lobby"]
         self.assertEqual(self.places.unread, [])
@@ -129,7 +129,7 @@ class UnreadTests(PlacesCase):
         self.assertEqual(self.places.unread, [])
 
     def test_next(self):
-        """A message that is meant for the person is read first."""
+        """The key first goes to a message for the person."""
         self.assertIsNone(self.places.next_unread)
         self.places.heard(Place("ops"), is_for_you=False)
         self.assertEqual(self.places.next_unread, Place("Ops"))

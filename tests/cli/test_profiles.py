@@ -61,7 +61,7 @@ class ProfileCase(SynchronousTestCase):
 
 class ReadingTests(ProfileCase):
     def test_all_keys(self):
-        """A profile has what the file says; paths are relative to the file, ~ is the home."""
+        """A profile has the file's settings; paths are relative to the file, ~ is the home."""
         profiles = self.read(WHOLE)
         self.assertEqual(
             profiles["work"],
@@ -111,7 +111,7 @@ class ReadingTests(ProfileCase):
 
 class FaultTests(ProfileCase):
     def test_settings(self):
-        """An error names the profile, the key, and what the key takes; it quotes no value."""
+        """An error names the profile, the key, and the values that it takes, but no given value."""
         for line, expected in (
             ('key_file = "~\\u0000"', "key_file takes the path of a file"),
             ("endpoint = 5", 'endpoint takes an endpoint, such as "tcp:localhost:9999"'),
@@ -196,7 +196,7 @@ class FaultTests(ProfileCase):
         self.assertIn("others can write the configuration file", str(caught.exception))
 
     def test_unreachable(self):
-        """A file that may be there but cannot be looked at is an error."""
+        """A file that may exist but cannot be examined is an error."""
         with self.assertRaises(ConfigurationError) as caught:
             read_profiles(Path("/", "x" * 300, "chatd.toml"))
         self.assertIn("File name too long", str(caught.exception))
@@ -212,7 +212,7 @@ class FaultTests(ProfileCase):
         )
     )
     def test_anything(self, data):
-        """Whatever the file holds, it is profiles or an error of one line."""
+        """Any file gives profiles, or an error of one line."""
         self.file.write_bytes(data)
         try:
             read_profiles(self.file)

@@ -22,12 +22,12 @@ class RememberedTests(SynchronousTestCase):
         return RememberedRooms(self.directory, "work", self.complaints.append)
 
     def test_nothing(self):
-        """At first no rooms are known."""
+        """At first, the client knows no rooms."""
         self.assertIsNone(self.remembered().load())
         self.assertEqual(self.complaints, [])
 
     def test_round_trip(self):
-        """Saved rooms are loaded the next time, in order, also none; only the owner can read."""
+        """The next client loads the saved rooms, in order, also none; only the owner can read."""
         for rooms in (("ops", "café"), ()):
             self.remembered().save(rooms)
             self.assertEqual(self.remembered().load(), rooms)
@@ -48,7 +48,7 @@ class RememberedTests(SynchronousTestCase):
         self.assertEqual((self.remembered().load(), self.complaints), ((), []))
 
     def test_unchanged(self):
-        """Rooms that are known are not written again."""
+        """The client does not write known rooms again."""
         remembered = self.remembered()
         remembered.save(["ops"])
         before = self.file.stat().st_ino
@@ -56,7 +56,7 @@ class RememberedTests(SynchronousTestCase):
         self.assertEqual(self.file.stat().st_ino, before)
 
     def test_damaged(self):
-        """A file without rooms is reported in one line, and the rooms are not known."""
+        """The client reports a file without rooms in one line, and knows no rooms."""
         self.directory.mkdir(parents=True)
         for content in (
             b"",
@@ -74,7 +74,7 @@ class RememberedTests(SynchronousTestCase):
             self.assertTrue(complaint.startswith(start), complaint)
 
     def test_unreadable(self):
-        """A file that cannot be read is reported in one line."""
+        """The client reports a file that it cannot read in one line."""
         self.file.mkdir(parents=True)
         self.assertIsNone(self.remembered().load())
         self.assertEqual(
@@ -83,7 +83,7 @@ class RememberedTests(SynchronousTestCase):
         )
 
     def test_unwritable(self):
-        """If rooms cannot be written, one line says so, once."""
+        """If the client cannot write rooms, it says so in one line, once."""
         self.directory.parent.write_text("a file where the directory should be")
         remembered = self.remembered()
         remembered.save(["ops"])

@@ -7,7 +7,7 @@ from chatd.cli.roff import Item, Page, Section, bold, italic, page_text, plain_t
 
 class RoffTests(SynchronousTestCase):
     def test_plain_text(self):
-        """Text is shown as it is: backslashes, hyphens, and a dot or quote at a line's start."""
+        """Text stays unchanged: backslashes, hyphens, and a dot or quote at a line's start."""
         for text, escaped in (
             ("a-b", r"a\-b"),
             ("\\n", r"\en"),

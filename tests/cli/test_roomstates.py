@@ -16,7 +16,7 @@ class RoomStatesTests(SynchronousTestCase):
         self.states.take({"event": event, **fields})
 
     def test_people(self):
-        """Names come and go; a joined room is known in any spelling."""
+        """Names come and go; any spelling finds a joined room."""
         self.take("joined", room="LOBBY", name="dave")
         self.take("left", room="lobby", name="Bob")
         self.take("left", room="lobby", name="nobody")
@@ -25,7 +25,7 @@ class RoomStatesTests(SynchronousTestCase):
         self.assertEqual(self.lobby.members, 2)
 
     def test_unknown_number(self):
-        """An unknown number of members stays unknown, and none is below zero."""
+        """An unknown number of members stays unknown, and no number falls below zero."""
         self.take("joined", room="ops", name="bob")
         self.assertIsNone(self.states.of("ops").members)
         self.lobby.members = 0
@@ -60,12 +60,12 @@ class RoomStatesTests(SynchronousTestCase):
         self.assertEqual(self.lobby.names, ["carol", "alice", "bob"])
 
     def test_joined_again(self):
-        """Joining a room again forgets what was known."""
+        """Joining a room again forgets its earlier state."""
         self.assertIsNot(self.states.joined("lobby"), self.lobby)
         self.assertEqual(self.states.of("lobby").names, [])
 
     def test_very_many(self):
-        """A limited number of names is known: the latest speakers."""
+        """The client knows a limited number of names: the latest speakers."""
         self.lobby.list(f"p{number}" for number in range(MAX_PEOPLE + 10))
         self.assertEqual(len(self.lobby.names), MAX_PEOPLE)
         self.assertIn("bob", self.lobby.names)
@@ -78,7 +78,7 @@ class LyingServerTests(SynchronousTestCase):
         self.states = RoomStates()
 
     def test_strange_rooms(self):
-        """Events about rooms that the client is not in are not kept."""
+        """The client ignores events about rooms that it is not in."""
         for number in range(10):
             self.states.take({"event": "joined", "room": f"{number}" * 1000, "name": "bob"})
         self.assertEqual(self.states._states, {})

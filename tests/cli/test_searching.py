@@ -1,4 +1,4 @@
-"""Tests of searching: which messages have a text, and how far a search goes."""
+"""Tests of searching: the messages that have a text, and the end of a search."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ class ExcerptTests(SynchronousTestCase):
         self.assertIsNotNone(excerpt(said(f"{long}é"), "x"))
 
     def test_long(self):
-        """Of a long message, the part around the text is shown."""
+        """The search shows the part of a long message around the text."""
         begin = excerpt(said("tea" + "x" * 300), "tea")
         self.assertEqual(begin, "tea" + "x" * (MAX_EXCERPT - 3) + "…")
         middle = excerpt(said("x" * 300 + "tea" + "y" * 300), "tea")
@@ -80,7 +80,7 @@ class SearchTests(SynchronousTestCase):
         self.server.pump()
 
     def run_search(self, search):
-        """Let a search run; return what it found."""
+        """Run a search; return the found messages."""
         self.found.clear()
         done = Deferred.fromCoroutine(
             search.run(self.alice, lambda message: self.found.append(message.text))
@@ -133,7 +133,7 @@ class SearchTests(SynchronousTestCase):
         self.assertTrue(search.is_over)
 
     def test_deleted_meanwhile(self):
-        """A search whose remaining messages were deleted is over."""
+        """A search ends if its remaining messages were deleted."""
         self.patch(searching, "MAX_FOUND", 1)
         self.say("one", "two")
         search = Search(Place("lobby", None), "two")

@@ -42,7 +42,7 @@ class ScriptTests(CommandCase):
                         self.assertRegex(text, rf"(--?|-[ls] ){name.lstrip('-')}\b")
 
     def test_syntax(self):
-        """Each shell that is there can read its script, whatever the texts hold."""
+        """Each installed shell can read its script, with any texts in it."""
         odd = argparse.ArgumentParser()
         commands = odd.add_subparsers()
         command = commands.add_parser("odd", help="it's [a] \\ $(b):c")

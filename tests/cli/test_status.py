@@ -30,7 +30,7 @@ THERE = "tcp:chat.example:9999"
 
 class StatusTests(SynchronousTestCase):
     def test_numbers(self):
-        """The numbers are those that scripts rely on."""
+        """The numbers are those on which scripts rely."""
         self.assertEqual(list(map(int, Status)), [0, 1, 2, 3, 129, 130, 143])
 
     def test_signals(self):
@@ -77,7 +77,7 @@ class ExplainTests(SynchronousTestCase):
         self.assertIn("trustRoots=DIRECTORY", line)
 
     def test_one_side_without_tls(self):
-        """If only one of the sides seems to use TLS, the line says what to look at."""
+        """If only one of the sides seems to use TLS, the line says what to check."""
         lost = SessionEnded("connection-lost", "lost: TLS: wrong version number")
         self.assertTrue(explain(lost, THERE)[1].endswith("; the server may not use TLS there"))
         late = SessionEnded("handshake-timeout", "it took too long")
@@ -149,7 +149,7 @@ class ExplainTests(SynchronousTestCase):
             self.assertEqual(explain(error, THERE), told)
 
     def test_internal(self):
-        """An unforeseen error is reported with its type, in one line."""
+        """The line of an unforeseen error has its type."""
         self.assertEqual(
             explain(ValueError("oops"), THERE), (Status.LOST, "internal error: ValueError: oops")
         )

@@ -26,14 +26,14 @@ class StatusLineTests(SynchronousTestCase):
         return status_line(Standing(**{**HERE, **fields}), width)
 
     def test_all(self):
-        """With enough space, everything is told."""
+        """With enough space, the line has every part."""
         self.assertEqual(
             self.line(),
             " 2:ops (3) | tea at four | new 1:lobby 4, 3:@bob 1! | tcp:localhost:9999, encrypted",
         )
 
     def test_little(self):
-        """What is not there is left out."""
+        """The line leaves out missing parts."""
         self.assertEqual(
             self.line(place=None, members=None, topic="", unread=()),
             " (no room) | tcp:localhost:9999, encrypted",
@@ -48,12 +48,12 @@ class StatusLineTests(SynchronousTestCase):
         self.assertTrue(self.line(is_away=True).startswith(" 2:ops (3) | away | "))
 
     def test_very_long(self):
-        """A topic of any length is cut without looking at all of it."""
+        """The line cuts a topic of any length without reading all of it."""
         line = self.line(40, topic="\u0301" * 1_000_000, unread=())
         self.assertLess(len(line), 400)
 
     def test_not_connected(self):
-        """A lost connection is told, as long as there is any space."""
+        """The line shows a lost connection as long as it has any space."""
         self.assertTrue(
             self.line(is_connected=False).endswith(" | not connected to tcp:localhost:9999")
         )
@@ -75,7 +75,7 @@ class StatusLineTests(SynchronousTestCase):
             self.assertEqual(found, line, width)
 
     def test_long_name(self):
-        """The name of the current place is cut before it is left out."""
+        """The line cuts the name of the current place before it leaves it out."""
         self.assertEqual(self.line(20, place=(1, "x" * 64)), f" 1:{'x' * 15}…")
 
     def test_controls(self):

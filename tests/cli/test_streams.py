@@ -77,7 +77,7 @@ class FullStreamsTests(StreamCase):
         return stream
 
     def test_full_output(self):
-        """If the output cannot be written, the work is still done, and an error says so."""
+        """If the output cannot be written, the work still ends, and an error says so."""
         self.patch(sys, "stdout", self.stream("/dev/full"))
         self.assertEqual(self.exit_status("keygen", str(self.directory / "key")), Status.DONE)
         self.assertEqual(

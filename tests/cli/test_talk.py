@@ -114,7 +114,7 @@ class JoiningTests(TalkCase):
         self.assertEqual(alice.type("hello"), ["[r0] alice: hello"])
 
     def test_said_meanwhile(self):
-        """New messages during the fetch of earlier messages are shown after them, once."""
+        """The client shows new messages during the fetch of earlier ones after them, once."""
         self.reactor = CommandReactor(Slow)
         bob = self.talker("bob")
         bob.type("one")
@@ -131,7 +131,7 @@ class JoiningTests(TalkCase):
         )
 
     def test_lost_meanwhile(self):
-        """These messages are shown even if the connection is lost before."""
+        """The client shows these messages even if the connection is lost before the fetch."""
         self.reactor = CommandReactor(Slow)
         bob = self.talker("bob")
         bob.type("one")
@@ -185,7 +185,7 @@ class DirectTests(TalkCase):
         )
 
     def test_after_the_rooms(self):
-        """They are shown after the messages of the rooms, however late these come."""
+        """The client shows them after the messages of the rooms, even if those come late."""
         self.reactor = CommandReactor(Slow)
         bob = self.talker("bob", "lobby", "ops")
         for line in ("in the lobby", "/msg alice one", "/goto ops", "in ops"):
@@ -203,7 +203,7 @@ class DirectTests(TalkCase):
         self.assertTrue(unread.is_for_you)
 
     def test_meanwhile(self):
-        """A direct message that comes meanwhile is shown once."""
+        """The client shows a direct message that comes during the fetch once."""
         self.reactor = CommandReactor(Slow)
         bob = self.talker("bob")
         bob.type("/msg alice one")
@@ -220,14 +220,14 @@ class DirectTests(TalkCase):
 
 
 class StateTests(TalkCase):
-    """What is known of the rooms."""
+    """The client's knowledge of the rooms."""
 
     def state(self, talker, room="lobby"):
         state = talker.talk.states.of(room)
         return state.topic, state.members, sorted(state.names)
 
     def test_learnt(self):
-        """Topic, number of members and names are known at once, and follow the events."""
+        """The client knows topic, number of members and names at once, and follows the events."""
         bob = self.talker("bob")
         bob.type("/topic tea")
         alice = self.talker("alice")
@@ -249,7 +249,7 @@ class StateTests(TalkCase):
         self.assertEqual(self.state(alice), ("tea", 2, ["alice", "rob"]))
 
     def test_told(self):
-        """The owner is told of each change."""
+        """The owner gets a call at each change."""
         alice, bob = self.talker("alice"), self.talker("bob", "ops")
         changes: list[Any] = []
         alice.talk.changed = lambda: changes.append(self.state(alice)[1])
@@ -257,7 +257,7 @@ class StateTests(TalkCase):
         self.assertEqual(changes[-1], 2)
 
     def test_failures(self):
-        """An error of the client itself is logged, and it goes on."""
+        """The log has an error of the client itself, and the client goes on."""
 
         async def fail(*arguments):
             raise ZeroDivisionError
@@ -341,7 +341,7 @@ class CurrentRoomTests(TalkCase):
 
 class ReconnectTests(TalkCase):
     def test_missed(self):
-        """Missed messages are shown after a reconnect, once: those of the rooms come first."""
+        """After a reconnect, the client shows missed messages once, those of the rooms first."""
         alice, bob = self.talker("alice"), self.talker("bob")
         bob.type("before")
         self.lose(alice)
@@ -379,7 +379,7 @@ class ReconnectTests(TalkCase):
         self.assertEqual(alice.type("hello"), ["[ops] alice: hello"])
 
     def test_name(self):
-        """After a reconnect, a new name is kept."""
+        """After a reconnect, the client keeps a new name."""
         alice = self.talker("alice")
         alice.type("/name al")
         self.lose(alice)
@@ -408,7 +408,7 @@ class ReconnectTests(TalkCase):
         )
 
     def test_nothing_to_forget(self):
-        """In a room without messages on a new server, none can be missing."""
+        """In a room without messages on a new server, no message can be missing."""
         alice = self.talker("alice")
         alice.type("before")
         self.reactor.restart(store=MemoryStore(unix_time=self.reactor.seconds))
@@ -427,7 +427,7 @@ class ReconnectTests(TalkCase):
 
 class KeptTests(TalkCase):
     def test_sent_later(self):
-        """Without a connection a message is kept, which a note says, and sent later."""
+        """Without a connection, the client keeps a message, says so, and sends it later."""
         alice, bob = self.talker("alice"), self.talker("bob")
         self.lose(alice)
         for line in ("one", "/msg bob two"):
@@ -474,7 +474,7 @@ class KeptTests(TalkCase):
         )
 
     def test_refused(self):
-        """A refused message is shown with the reason, but a very long message is cut."""
+        """The client shows a refused message with the reason, and cuts a very long message."""
         self.reactor = CommandReactor(Strict)
         alice = self.talker("alice")
         self.assertEqual(alice.type("hello"), ["* refused: hello (not that)"])

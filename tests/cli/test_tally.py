@@ -22,12 +22,12 @@ def tally_of(*, sent=(), confirmed=(), refused=(), passed=()):
 
 class TallyTests(SynchronousTestCase):
     def test_waiting(self):
-        """The lines and bytes that wait are those without an answer."""
+        """The lines and bytes without an answer wait."""
         tally = tally_of(sent=range(1, 6), confirmed=[1, 2], refused=[3])
         self.assertEqual((tally.waiting, tally.waiting_bytes, tally.confirmed), (2, 20, 2))
 
     def test_reports(self):
-        """A report tells the confirmed lines, those that may have arrived, and the next."""
+        """A report has the confirmed lines, the lines that may have arrived, and the next line."""
         for tally, has_more, expected in (
             (Tally(), True, "no line is confirmed, the next is line 1"),
             (tally_of(sent=[1], confirmed=[1]), True, "1 line is confirmed, the next is line 2"),
@@ -51,6 +51,6 @@ class TallyTests(SynchronousTestCase):
             self.assertEqual(tally.report(has_more=has_more), expected)
 
     def test_many_ranges(self):
-        """A report stays short, however many gaps there are."""
+        """A report stays short, with any number of gaps."""
         tally = tally_of(sent=range(1, 1_000), confirmed=range(2, 1_000, 2))
         self.assertIn("lines 1, 3, 5, 7, 9, 11, 13, 15-999 were sent", tally.report(has_more=False))

@@ -55,7 +55,7 @@ class TypingTests(TerminalCase):
         self.assertEqual(self.sessions(), {})
 
     def test_hear(self):
-        """Messages from the server are shown, and the typed line is kept."""
+        """The client shows messages from the server, and keeps the typed line."""
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
@@ -310,7 +310,7 @@ class TypingTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_refused_line(self):
-        """A line that the server refuses is shown with the reason."""
+        """The client shows a line that the server refuses, with the reason."""
         self.reactor = CommandReactor(Strict)
 
         async def script(it):
@@ -322,7 +322,7 @@ class TypingTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_failed_command(self):
-        """An internal error ends nothing; it is logged, and reported in one line."""
+        """An internal error ends nothing; the log has it, and the client reports it in one line."""
 
         async def fail(talk):
             raise ZeroDivisionError("oops")
@@ -364,7 +364,7 @@ class KeyTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_places(self):
-        """Alt and a digit goes to a place, and Alt+A to one with unread messages."""
+        """Alt and a digit goes to a place, and Alt+A to a place with unread messages."""
 
         async def script(it):
             await it.until(lambda: len(it.terminal._talk.rooms) == 11)
@@ -407,7 +407,7 @@ class KeyTests(TerminalCase):
 
 class MidnightTests(TerminalCase):
     def test_date(self):
-        """At midnight the date is shown, each day."""
+        """The client shows the date at each midnight."""
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
@@ -475,7 +475,7 @@ class PasteTests(TerminalCase):
         )
 
     def test_long(self):
-        """A paste that needs several reads is one paste, wherever the reads end."""
+        """A paste that needs several reads is one paste, with any ends of the reads."""
         lines = [f"{'x' * 12}\texit" if number % 2 else "exit" for number in range(400)]
         size = len("\n".join(lines))
         self.paste(
@@ -566,7 +566,7 @@ class PromptTests(TerminalCase):
 
 class FirstAttemptTests(TerminalCase):
     async def wait(self, it):
-        """Type nothing."""
+        """Type no key."""
 
     def test_nobody_there(self):
         """If no server listens at first, the client fails with that error."""
@@ -616,7 +616,7 @@ class ReconnectTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_told_once(self):
-        """The note about reconnecting is shown once for each loss, for any number of attempts."""
+        """The client shows the note about reconnecting once for each loss."""
         missing = "* not connected; reconnecting"
 
         async def script(it):

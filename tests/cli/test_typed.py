@@ -1,4 +1,4 @@
-"""How a typed line is read."""
+"""Tests of reading typed lines."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +23,7 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(command_in("/Join ops").name, "join")
 
     def test_messages(self):
-        """Any other line is a message; a second slash at the beginning is dropped."""
+        """Any other line is a message; a second slash at the beginning goes."""
         for line, text in (
             ("hello", "hello"),
             (" /who", " /who"),

@@ -83,12 +83,12 @@ class CommandReactor(MemoryReactorClock):
         self._pumps.append(iosim.connect(server, ends[0], client, ends[1], greet=False, clock=self))
 
     def settle(self):
-        """Run due calls, and deliver sent data, until nothing is left."""
+        """Run due calls, and deliver sent data, until there are no more."""
         while self.settle_once():
             pass
 
     def settle_once(self):
-        """Run due calls, and deliver sent data, once; return whether there was anything to do."""
+        """Run due calls, and deliver sent data, once; return whether there were any."""
         is_moving = any(call.getTime() <= self.seconds() for call in self.getDelayedCalls())
         self.advance(0)
         for pump in self._pumps:
@@ -164,7 +164,7 @@ class StreamsTransport(StringTransport):
 
 
 def run_until_done(reactor, coroutine):
-    """Run a coroutine, let time pass until it is done, and return its Deferred."""
+    """Run a coroutine, advance time until it ends, and return its Deferred."""
     results = []
     done = Deferred.fromCoroutine(coroutine)
 
