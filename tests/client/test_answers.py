@@ -30,7 +30,7 @@ class AnswerTests(PendingAnswersTests):
     """The answers to messages and commands."""
 
     def test_taken(self) -> None:
-        """An answer is taken by the id of its frame, and only once."""
+        """The id of a frame finds its answer, only once."""
         one, two = self.answers.add("one"), self.answers.add("two")
         self.assertIs(self.answers.take("two"), two)
         self.assertIsNone(self.answers.take("two"))
@@ -66,7 +66,7 @@ class AnswerTests(PendingAnswersTests):
         self.answers.check("one")
 
     def test_forgotten(self) -> None:
-        """A forgotten answer cannot be taken, nor can a forgotten message."""
+        """Neither a forgotten answer nor a forgotten message can be taken."""
         self.answers.add("one", self.keep("one"))
         self.answers.forget("one")
         self.assertIsNone(self.answers.take("one"))
@@ -77,7 +77,7 @@ class KeptTests(PendingAnswersTests):
     """Answers that outlive a connection."""
 
     def test_taken(self) -> None:
-        """A kept message is no longer kept when its answer is taken."""
+        """A message is no longer kept after its answer is taken."""
         kept = self.keep("one")
         self.assertIs(self.answers.add("one", kept), kept)
         self.assertIs(self.answers.take("one"), kept)

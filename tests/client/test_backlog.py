@@ -23,12 +23,12 @@ class BacklogTests(SynchronousTestCase):
         self.backlog = Backlog(self.unconfirmed)
 
     def test_few_messages(self) -> None:
-        """Nobody waits below the limit."""
+        """Below the limit, no sender waits."""
         self.unconfirmed.pop()
         self.assertIsNone(self.successResultOf(self.backlog.wait()))
 
     def test_in_order(self) -> None:
-        """Each receipt lets one sender go on that sends again, in the order of the calls."""
+        """Each receipt lets one waiting sender go on, in the order of the calls."""
         sent: list[str] = []
 
         def send(_: None, name: str) -> None:
@@ -43,7 +43,7 @@ class BacklogTests(SynchronousTestCase):
             self.unconfirmed.pop()
 
     def test_cancelled(self) -> None:
-        """A sender that was cancelled is passed over."""
+        """The queue skips a cancelled sender."""
         first, second = self.backlog.wait(), self.backlog.wait()
         first.cancel()
         self.failureResultOf(first, CancelledError)
@@ -52,7 +52,7 @@ class BacklogTests(SynchronousTestCase):
         self.successResultOf(second)
 
     def test_end(self) -> None:
-        """The end fails those that wait, also if one cancels another, and those that come later."""
+        """The end fails waiting and later senders, also if one cancels another."""
         first, second = self.backlog.wait(), self.backlog.wait()
 
         def cancel_second(failure: Failure) -> Failure:
@@ -70,7 +70,7 @@ class ClientBacklogTests(ClientCase):
     """A client without a service."""
 
     def test_receipts(self) -> None:
-        """A sender waits for the receipts of many messages; cancelled ones do not count."""
+        """A sender waits for the receipts of many messages; cancelled messages do not count."""
         sending = [self.alice.send("x") for _ in range(READY_BELOW)]
         ready = self.alice.when_ready_to_send()
         self.assertNoResult(ready)
@@ -84,7 +84,7 @@ class ClientBacklogTests(ClientCase):
         self.successResultOf(ready)
 
     def test_end(self) -> None:
-        """The session's end fails those that wait."""
+        """The session's end fails waiting senders."""
         for _ in range(READY_BELOW):
             self.alice.send("x").addErrback(lambda _: None)
         ready = self.alice.when_ready_to_send()
@@ -132,7 +132,7 @@ class ServiceBacklogTests(LastingTests):
         self.successResultOf(client.when_ready_to_send())
 
     def test_stopped(self) -> None:
-        """Stopping the service fails those that wait; after a new start, nobody is ended."""
+        """Stopping the service fails waiting senders; after a new start, none fails."""
         self.start()
         self.lose()
         for _ in range(READY_BELOW):

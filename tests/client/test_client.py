@@ -49,7 +49,7 @@ class SendTests(ClientCase):
         self.successResultOf(again)
 
     def test_too_much(self) -> None:
-        """Content over the server's limit is refused at once, and nothing waits for it."""
+        """The client refuses content over the server's limit at once, and nothing waits for it."""
         self.assertEqual(self.alice.max_content, 20 * 1024 * 1024)
         too_much = bytes(self.alice.max_content + 1)
         self.assertRaises(LocalProtocolError, self.alice.send, too_much, id="m1")
@@ -80,7 +80,7 @@ class SendTests(ClientCase):
         self.assertNoResult(self.next_of(self.bob))
 
     def test_same_id_of_another(self) -> None:
-        """Another client's message with the same id is not taken for the receipt."""
+        """The client does not take another client's message with the same id for the receipt."""
         sending = self.alice.send("mine", id="m1")
         self.bob.send("not yours", id="m1")
         self.bob.flush()
@@ -158,7 +158,7 @@ class AnswerTests(ClientCase):
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
 
     def test_result_for_nobody(self) -> None:
-        """The RESULT of a cancelled command is dropped."""
+        """The client drops the RESULT of a cancelled command."""
         adding = self.alice.command("add", numbers=[1])
         adding.cancel()
         self.failureResultOf(adding, CancelledError)
@@ -189,7 +189,7 @@ class ReplyTests(ClientCase):
         return self.successResultOf(sending)
 
     def test_in_its_room(self) -> None:
-        """The answer to a message of a room goes to that room, not to the first one."""
+        """The answer to a message of a room goes to that room, not to the first room."""
         for client in (self.alice, self.bob):
             client.join("tea")
         said = self.receipt_of(self.bob.send("hello", room="tea"))
@@ -203,7 +203,7 @@ class ReplyTests(ClientCase):
         self.assertEqual((answer.room, answer.to, answer.id), (None, "bob", "a1"))
 
     def test_own(self) -> None:
-        """The answer to one's own direct message goes to the same receiver."""
+        """The answer to the client's own direct message goes to the same receiver."""
         said = self.receipt_of(self.bob.send("hello", to="alice"))
         again = self.receipt_of(self.bob.reply(said, "are you there?"))
         self.assertEqual(again.to, "alice")

@@ -115,7 +115,7 @@ class EndTests(ClientCase):
         self.assertEqual([one.name for one in self.server.factory.sessions.values()], ["bob"])
 
     def test_disconnect_twice(self) -> None:
-        """A second disconnect waits for the same end, and so does one after it."""
+        """A second disconnect waits for the same end, and so does a disconnect after it."""
         first, second = self.alice.disconnect(), self.alice.disconnect()
         self.pump()
         third = self.alice.disconnect()
@@ -208,7 +208,7 @@ class EstablishmentTests(SynchronousTestCase):
         self.assertIs(self.successResultOf(self.client.when_established()), self.client)
 
     def test_refused(self) -> None:
-        """If the server refuses the client, waits fail, also later ones."""
+        """If the server refuses the client, present and later waits fail."""
         waiting = self.client.when_established()
         self.greet()
         self.end("name-taken")

@@ -90,7 +90,7 @@ class ListTests(CommandsCase):
         self.assertEqual(self.error(self.alice.who("cellar")), "no-such-room")
 
     def test_many_names(self) -> None:
-        """More names than fit in one answer come in several."""
+        """More names than fit in one answer come in several answers."""
         names = [f"{number:04}{'n' * 28}" for number in range(1_500)]
         members: dict[Any, Any] = self.server.factory.hub.roster.rooms["lobby"].members
         for name in names:
@@ -109,7 +109,7 @@ class ListTests(CommandsCase):
         )
 
     def test_many_rooms(self) -> None:
-        """More rooms than fit in one answer come in several."""
+        """More rooms than fit in one answer come in several answers."""
         names = [f"{number:04}{LONG}" for number in range(800)]
         joining = [self.bob.join(name) for name in names]
         self.server.pump()
@@ -139,7 +139,7 @@ class ListTests(CommandsCase):
         )
 
     def test_many_bans(self) -> None:
-        """More bans than fit in one answer come in several."""
+        """More bans than fit in one answer come in several answers."""
         names = [f"mallory{number:04}" for number in range(800)]
         asked = [self.alice.ban(name) for name in names]
         self.assertEqual(self.result(asked[-1]), 0)
@@ -167,7 +167,7 @@ class NameTests(CommandsCase):
         self.assertEqual(self.result(receipt).sender, "alicia")
 
     def test_refused(self) -> None:
-        """A name that is taken or invalid is refused, and nothing changes."""
+        """The server refuses a name that is taken or invalid, and nothing changes."""
         self.assertEqual(self.error(self.alice.rename("Bob")), "name-taken")
         self.assertEqual(self.error(self.alice.rename("a b")), "bad-name")
         self.assertEqual(self.alice.name, "alice")
@@ -183,7 +183,7 @@ class AwayTests(CommandsCase):
         return events
 
     def test_away(self) -> None:
-        """A sender of direct messages is told once, by an event."""
+        """A sender of direct messages gets one event."""
         events = self.events_of_alice()
         self.assertEqual(self.result(self.bob.away("lunch")), "lunch")
         one, _ = self.say(self.alice, "one", "two", to="bob")
@@ -212,7 +212,7 @@ class AwayTests(CommandsCase):
         self.assertEqual(self.error(self.alice.people("cellar")), "no-such-room")
 
     def test_many_people(self) -> None:
-        """More people than fit in one answer come in several."""
+        """More people than fit in one answer come in several answers."""
         clients = [self.server.connect(f"c{number:03}") for number in range(60)]
         for client in clients:
             self.result(client.away("\U0001f600" * 256))
@@ -272,7 +272,7 @@ class OperatorTests(CommandsCase):
             self.assertEqual(self.error(asked), "not-allowed")
 
     def test_a_name_or_an_address(self) -> None:
-        """Exactly one of name and address must be given."""
+        """The caller must give a name or an address, and not both."""
         for asked in (self.alice.kick(), self.alice.ban("bob", address="192.0.2.1")):
             self.assertEqual(self.error(asked), "bad-request")
         self.assertEqual(self.error(self.alice.ban("bob", until=-1.0)), "bad-request")

@@ -105,7 +105,7 @@ class HistoryTests(CommandsCase):
         self.assertEqual(heard, ["two"])
 
     def test_refused_while_news_come(self) -> None:
-        """If reading is refused, messages that came meanwhile are news."""
+        """If the server refuses to read, messages that came during the wait are news."""
         heard: list[str] = []
         peer, client = hand_peer(self, heard)
         reading = client.history(other="bob")

@@ -76,7 +76,7 @@ class NonsenseTests(SynchronousTestCase):
         self.assertEqual((self.client.is_active, self.client.name), (True, "alice"))
 
     def test_list_that_is_too_long(self) -> None:
-        """A list that goes on and on fails, before it fills the memory."""
+        """A list without an end fails, before it fills the memory."""
         self.patch(commands, "MAX_LISTED", 3)
         asked = self.client.who("r")
         pages: list[dict[str, Any]] = [
@@ -116,7 +116,7 @@ class NonsenseTests(SynchronousTestCase):
         self.assertEqual(self.heard, ["one"])  # a message that answers nothing is news
 
     def test_more_than_was_asked_for(self) -> None:
-        """A server that sends more than a page is left at the first extra message."""
+        """The client leaves a server that sends more than a page, at the first extra message."""
         asked = self.client.history("r", limit=2)
         turn(self.peer)
         (command,) = self.peer.take()
@@ -129,7 +129,7 @@ class NonsenseTests(SynchronousTestCase):
         self.assertEqual((error.code, error.retry), ("slow-consumer", True))
 
     def test_cancelled(self) -> None:
-        """Messages that answer a cancelled history are not news, and are dropped."""
+        """The client drops messages that answer a cancelled history: they are not news."""
         asked = self.client.history("r")
         turn(self.peer)
         asked.cancel()
@@ -155,7 +155,7 @@ class NonsenseTests(SynchronousTestCase):
         )
 
     def test_nobody_away(self) -> None:
-        """An old server tells nothing of people who are away, nor does a null."""
+        """A list of an old server has no away people, nor has a null."""
         for answer in ({"names": ["a"]}, {"names": ["a"], "away": None}):
             asked = self.client.people("r")
             self.answer(asked, answer)

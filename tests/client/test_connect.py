@@ -259,7 +259,7 @@ class FactoryTests(SynchronousTestCase):
         self.assertIsNone(answer.header.password)
 
     def test_one_loop(self) -> None:
-        """Any number of clients needs one delayed call, and none after the last client."""
+        """Any number of clients needs one delayed call; without clients, there is none."""
         servers = [self.welcomed() for _ in range(20)]
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         for server in servers:
@@ -283,7 +283,7 @@ class FactoryTests(SynchronousTestCase):
         self.assertFalse(server.protocol.is_active)
 
     def test_lost_before_the_welcome(self) -> None:
-        """A client without a welcome leaves nothing behind."""
+        """A client without a welcome leaves no timer."""
         server = Peer(self.factory.buildProtocol(None), Codec())
         server.transport.lose()
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -63,11 +63,11 @@ class ClientEndpointTests(EndpointCase):
         self.assertEqual(self.reactor.unixClients[0][0], "/run/chat.sock")
 
     def test_bad_strings(self) -> None:
-        """Any mistake in a string is reported in one line."""
+        """Any mistake in a string gives an error of one line."""
         self.check_refused(client_endpoint, NO_CLIENTS)
 
     def test_wrong_argument(self) -> None:
-        """The error names the wrong argument, and what it takes."""
+        """The error names the wrong argument, and the values that it takes."""
         for description, said in {
             "tcp:localhost": "it has no port",
             "tcp:localhost:0": "port=0: it takes a number from 1 to 65535",
@@ -107,7 +107,7 @@ class ClientEndpointTests(EndpointCase):
         client_endpoint(self.reactor, f"tls:localhost:9999:trustRoots={directory}")
 
     def test_no_pem(self) -> None:
-        """A file without a key or certificate is reported in one line."""
+        """A file without a key or certificate gives an error of one line."""
         path = self.pem_file()
         self.check_refused(
             client_endpoint,
@@ -224,7 +224,7 @@ class FailingEndpoint:
 
 
 class FailureTests(EndpointCase):
-    """How an attempt to connect fails."""
+    """The failures of attempts to connect."""
 
     def failure_of(self, error: Exception) -> Exception:
         """Return the failure of an attempt whose endpoint fails with an error."""
@@ -248,7 +248,7 @@ class FailureTests(EndpointCase):
             self.assertIs(error.__cause__, fault)
 
     def test_what_may_pass(self) -> None:
-        """An error of the network or the system is passed on: it may be temporary."""
+        """The caller gets an error of the network or the system: it may be temporary."""
         for error in (ConnectError(), TimeoutError(), OSError("no"), Exception("busy")):
             self.assertIs(self.failure_of(error), error)
 

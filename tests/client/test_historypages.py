@@ -104,7 +104,7 @@ class HistoryPagesTests(CommandsCase):
         self.assertEqual(error, "bad-request")
 
     def test_epoch_without_a_place(self) -> None:
-        """An epoch without a place means nothing."""
+        """An epoch without a place has no effect."""
         self.say(self.alice, "one")
         self.assertEqual(self.all_of(self.bob.history_pages("lobby", epoch="another")), [["one"]])
 

@@ -21,7 +21,7 @@ class DefaultTests(SynchronousTestCase):
     """The default hooks."""
 
     def test_nothing(self) -> None:
-        """They do nothing, which an `async` override may await."""
+        """The default hooks do nothing, and an `async` override may await that."""
         hooks = ClientHooks()
         end = SessionEnded("goodbye", "the client is leaving")
         for told in (
@@ -92,7 +92,7 @@ class OverridingTests(ClientCase):
 
 
 class FailingClient(ChatClient):
-    """A client whose hooks fail."""
+    """A client with failing hooks."""
 
     def message_received(self, message: Message, is_receipt: bool) -> None:
         raise KeyError(message.text)
@@ -105,7 +105,7 @@ class FailingClientTests(ClientCase):
     """Failures of hooks."""
 
     def test_message_received_fails(self) -> None:
-        """A hook's failure is logged; the receipt comes, and the session goes on."""
+        """The log has a hook's failure; the receipt comes, and the session goes on."""
         client = self.server.connect("carol", protocol=FailingClient)
         sending = client.send("hello")
         self.pump()
@@ -122,7 +122,7 @@ class FailingClientTests(ClientCase):
 
 
 class AnsweringClient(ChatClient):
-    """A client whose hook waits for the server's answer."""
+    """A client with a hook that waits for the server's answer."""
 
     async def message_received(self, message: Message, is_receipt: bool) -> None:
         if not is_receipt:
@@ -133,7 +133,7 @@ class AnsweringClientTests(ClientCase):
     """Hooks that wait for an answer and do not get it."""
 
     def warnings(self) -> list[str]:
-        """Let a hook ask, and return what is logged."""
+        """Run a hook that asks, and return the logged texts."""
         with capturedLogs() as events:
             self.alice.send("dance").addErrback(lambda _: None)
             self.pump()
@@ -141,14 +141,14 @@ class AnsweringClientTests(ClientCase):
         return [each for each in lines if each.startswith("message_received")]
 
     def test_refused(self) -> None:
-        """A refusal is logged in one line."""
+        """The log has a refusal in one line."""
         self.server.connect("carol", protocol=AnsweringClient)
         self.assertEqual(
             self.warnings(), ["message_received: unknown-command: there is no command dance"]
         )
 
     def test_session_ends(self) -> None:
-        """A session that ends meanwhile is no failure of the hook."""
+        """The end of the session is no failure of the hook."""
         carol = self.server.connect("carol", protocol=AnsweringClient)
         self.server.session_of(carol).protocol.act_on = lambda event: Deferred()
         self.assertEqual(self.warnings(), [])
@@ -175,7 +175,7 @@ class HookTests(ClientCase):
     """The hooks of a session's beginning and end."""
 
     def test_beginning_and_end(self) -> None:
-        """Each of the two is called once."""
+        """The client calls each of the two once."""
         client = self.server.connect("carol", protocol=RememberingClient)
         self.assertEqual(client.told, ("carol is in lobby",))
         client.disconnect()

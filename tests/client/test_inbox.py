@@ -30,10 +30,10 @@ class InboxTests(SynchronousTestCase):
 
 
 class TakeTests(InboxTests):
-    """Messages are taken in the order of their arrival."""
+    """The program takes messages in the order of their arrival."""
 
     def test_in_order(self) -> None:
-        """Waiting messages are taken at once, the oldest first."""
+        """The program takes waiting messages at once, the oldest first."""
         self.put("one", "two")
         self.assertEqual(self.successResultOf(self.take()), "one")
         self.assertEqual(self.successResultOf(self.take()), "two")
@@ -59,7 +59,7 @@ class CancelTests(InboxTests):
     """A program may stop waiting, for example at its own timeout."""
 
     def test_nothing_is_lost(self) -> None:
-        """A message after a cancelled wait is there for the next taker."""
+        """The next taker gets a message that comes after a cancelled wait."""
         taking = self.take()
         taking.cancel()
         self.failureResultOf(taking, CancelledError)
@@ -136,7 +136,7 @@ class BoundTests(InboxTests):
         return Message.chat(bytes([number]) * MIB)
 
     def test_not_read_at_all(self) -> None:
-        """Before the first take, the oldest are dropped: the program does not want them."""
+        """Before the first take, the inbox drops the oldest: the program does not want them."""
         self.fill()
         for number in range(100, 120):
             self.assertTrue(self.inbox.put(self.large(number)))
@@ -144,7 +144,7 @@ class BoundTests(InboxTests):
         self.assertEqual([message.content[0] for message in kept], list(range(113, 120)))
 
     def test_not_read_in_time(self) -> None:
-        """After it nothing is dropped: `put` returns False at the limit."""
+        """After the first take, the inbox drops no message: `put` returns False at the limit."""
         self.put("one")
         self.successResultOf(self.take())
         self.fill()
@@ -176,7 +176,7 @@ class BoundTests(InboxTests):
         self.assertIs(self.successResultOf(taking), message)
 
     def test_largest_message_before_anyone_asks(self) -> None:
-        """A message over the limit is kept before the first take."""
+        """Before the first take, the inbox keeps a message over the limit."""
         message = Message.chat(bytes(MAX_UNREAD + 1))
         self.assertTrue(self.inbox.put(message))
         self.assertIs(self.successResultOf(Deferred.fromCoroutine(self.inbox.take())), message)

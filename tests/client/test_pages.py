@@ -44,7 +44,7 @@ class PagesTests(SynchronousTestCase):
         self.one, self.two = self.pages.begin("one", 10), self.pages.begin("two", 20)
 
     def test_found(self) -> None:
-        """Each page is found by the id of its own command."""
+        """The id of its own command finds each page."""
         self.assertIs(self.pages.get("one"), self.one)
         self.assertIs(self.pages.get("two"), self.two)
         self.assertEqual(len(self.pages), 2)

@@ -62,7 +62,7 @@ class ChangePasswordTests(SynchronousTestCase):
         )
 
     def test_in_the_clear(self) -> None:
-        """Over TCP in the clear, nothing is sent."""
+        """Over TCP in the clear, the client sends nothing."""
         sent: list[Any] = []
         self.patch(self.alice, "command", lambda *args, **fields: sent.append(fields))
         self.patch(self.alice.factory, "key", None)

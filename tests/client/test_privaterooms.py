@@ -37,7 +37,7 @@ class PrivateRoomTests(AnswersCase):
         return self.server.connect(name, password=SECRET, rooms=rooms)
 
     def test_commands(self) -> None:
-        """A room is made private, opened for a name, closed for it, and made public."""
+        """An operator makes a room private, invites a name, uninvites it, and makes it public."""
         made = self.result(self.alice.make_private("attic"))
         self.assertEqual(made, MadePrivate(room="attic", invited=0, removed=0))
         self.assertEqual(self.error(self.bob.join("attic")), "not-invited")
@@ -60,7 +60,7 @@ class PrivateRoomTests(AnswersCase):
         self.assertEqual(self.error(self.alice.invite("attic", "more")), "private-limit")
 
     def test_removed(self) -> None:
-        """A removed client hears it, has left the room, and may say nothing there."""
+        """A removed client gets an event, has left the room, and cannot send to it."""
         self.result(self.alice.make_private("den"))
         self.assertIn("den", self.bob.factory.progress.rooms)
         self.result(self.alice.uninvite("den", "bob"))

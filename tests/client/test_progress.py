@@ -64,7 +64,7 @@ class RoomTests(LogbookTests):
         self.assertEqual([self.is_news(said(None)) for _ in range(2)], [True, True])
 
     def test_left(self) -> None:
-        """A room that was left is forgotten, in any spelling of its name."""
+        """The client forgets a room that it left, in any spelling of its name."""
         self.progress.joined("Straße", "e", 4)
         self.progress.left("STRASSE")
         self.progress.left("nowhere")
@@ -155,13 +155,13 @@ class FirstRoomsTests(SynchronousTestCase):
 
 
 class UnconfirmedTests(LogbookTests):
-    """Messages without a receipt are kept."""
+    """The client keeps messages without a receipt."""
 
     def keep(self, id: str) -> Deferred[Message]:
         return self.progress.keep(Message.chat("x", id=id))
 
     def test_kept(self) -> None:
-        """A message is kept with the Deferred of its receipt."""
+        """The client keeps a message with the Deferred of its receipt."""
         answer = self.keep("m1")
         self.assertIs(self.progress.unconfirmed["m1"].answer, answer)
         self.assertNoResult(answer)
@@ -234,7 +234,7 @@ class CloseTests(LogbookTests):
         return self.successResultOf(Deferred.fromCoroutine(self.progress.inbox.take()))
 
     def test_one_connection(self) -> None:
-        """If each connection has its own inbox, none is closed here."""
+        """If each connection has its own inbox, the progress closes none."""
         progress = Progress()
         progress.close(LOST)
         self.assertIsNone(progress.inbox)
@@ -247,10 +247,10 @@ class CloseTests(LogbookTests):
 
 
 class OneConnectionTests(SynchronousTestCase):
-    """The progress of a client with only one connection."""
+    """The progress of a client with a single connection."""
 
     def test_direct(self) -> None:
-        """Every direct message is news, and nothing is fetched."""
+        """Every direct message is news, and the client fetches none."""
         progress = Progress()
         for seq in (7, 3):
             self.assertEqual(progress.take(said(seq, to="alice"), "alice"), (True, None))

@@ -278,7 +278,7 @@ class ManyRoomsTests(LastingTests):
         self.assertEqual(self.taken(), ["first", "last", "first again", "last again"])
 
     def test_lost_while_joining(self) -> None:
-        """The session's end meanwhile is not a failure."""
+        """The end of the session is no failure of the resumption."""
         self.service.startService()
         self.network.accept_welcome()
         self.lose()

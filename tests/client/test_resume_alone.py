@@ -92,7 +92,7 @@ class RejoinTests(ResumeTests):
         self.assertEqual(client.asked, [("join", place)])
 
     def test_refused(self) -> None:
-        """A room that refuses it is left, and that is reported."""
+        """The client leaves a room that refuses it, and reports that."""
         self.progress.joined("a", "e", 4)
         client = HandClient(REFUSED)
         self.run_with(rejoin(client, self.progress, []))
@@ -100,7 +100,7 @@ class RejoinTests(ResumeTests):
         self.assertEqual(list(self.progress.rooms), [])
 
     def test_refused_for_now(self) -> None:
-        """If a room cannot be joined now, the session cannot go on; the room is kept."""
+        """If the client cannot join a room now, the session ends, and the client keeps the room."""
         for code in ("not-stored", "internal-error"):
             self.progress = Progress()
             self.progress.joined("a", "e", 4)
@@ -136,7 +136,7 @@ class CatchUpTests(ResumeTests):
         self.assertTrue(self.progress.direct["bob"].is_at("e", 2, "two"))
 
     def test_history_that_does_not_advance(self) -> None:
-        """A history that begins anew twice is malformed: the client does not read it for ever."""
+        """A history that begins twice is malformed: the client does not read it for ever."""
         self.progress.direct["bob"] = Position("bob", "e", 1, "one")
         again = History([direct("one"), direct("two", 2)], "e", False, recovered=False)
         client = HandClient([Conversation(other="bob", epoch="f", seq=9)], again, again)
@@ -170,7 +170,7 @@ class FetchTests(ResumeTests):
         self.assertEqual((asked[1]["other"], asked[1]["after"]), ("bob", 1))
 
     def test_no_progress(self) -> None:
-        """A server whose pages bring nothing new is not asked for ever."""
+        """The client stops asking a server whose pages bring no new messages."""
         position = Position("bob", "e", 1, "one")
         client = HandClient(self.page(direct("one"), complete=False))
         self.run_with(fetch(client, position))

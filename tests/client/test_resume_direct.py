@@ -34,7 +34,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two", "three", "four"])
 
     def test_more_than_a_page(self) -> None:
-        """There may be more than fit in one page of the server."""
+        """The client gets more messages than fit in one page of the server."""
         self.start()
         self.tell("first")
         self.lose()
@@ -107,7 +107,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["b1", "c1", "b2", "c2", "c3"])
 
     def test_new_name(self) -> None:
-        """With another name, only messages to that name are missed, and no older ones."""
+        """With another name, the client misses only messages to that name, and no older ones."""
         self.say(self.bob, "for alicia", to="alicia")
         client = self.start()
         self.tell("for alice")
@@ -121,7 +121,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["for alicia again"])
 
     def test_forgotten(self) -> None:
-        """If the oldest messages are gone, the stored messages are delivered."""
+        """If the oldest messages are deleted, the client gets the stored messages."""
         store = MemoryStore(Retention(max_messages=2), unix_time=self.reactor.seconds)
         self.network.restart(store=store)
         self.bob = self.hand()
@@ -157,7 +157,7 @@ class EpochTests(LastingTests):
         self.bob = self.hand()
 
     def test_all_that_is_there(self) -> None:
-        """All messages of the new epoch are delivered, whatever the old position."""
+        """The client gets all messages of the new epoch, with any old position."""
         for texts in (["new"], ["a", "b", "c", "d"]):
             self.say(self.bob, *texts, to="alice")
             self.come_back()
@@ -210,7 +210,7 @@ class StoreTests(LastingTests):
         self.assertEqual(self.taken(), ["two"])
 
     def test_rooms_too(self) -> None:
-        """If the rooms cannot be read either, the session ends, and the next one fetches all."""
+        """If the client cannot read the rooms either, the session ends; the next fetches all."""
         self.break_store("read")
         self.network.advance(RETRY_S)
         self.network.accept()

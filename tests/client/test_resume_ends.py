@@ -215,7 +215,7 @@ class FloodTests(EndTests):
     """A program that takes its messages too slowly."""
 
     def test_too_much(self) -> None:
-        """It is disconnected until it takes them, and misses nothing."""
+        """The client is disconnected until the program takes messages, and misses none."""
         self.start()
         self.say(self.bob, "first")
         self.assertEqual(self.successResultOf(self.next_of(self.service)), "first")

@@ -93,7 +93,7 @@ class GapTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two", "three"])
 
     def test_lost_while_fetching(self) -> None:
-        """The session's end meanwhile is not a failure; the next session fetches."""
+        """The end of the session is no failure; the next session fetches."""
         self.tell(direct("one", 1))
         self.asked()
         self.tell(direct("three", 3))
@@ -135,7 +135,7 @@ class GapTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "other"])
 
     def test_answer_that_makes_no_sense(self) -> None:
-        """A malformed answer is reported as an error; the session goes on."""
+        """The client reports a malformed answer as an error; the session goes on."""
         self.tell(direct("one", 1))
         answer_commands(self.by_hand.peer, lambda _: {"count": "many"})
         self.assertEqual(self.clients.errors, ["bad-request"])

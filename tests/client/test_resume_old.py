@@ -42,7 +42,7 @@ class OldServerTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two"])
 
     def test_odd_welcomes(self) -> None:
-        """A malformed place in a welcome counts as none."""
+        """The client ignores a malformed place in a welcome."""
         for rooms in ("lobby", [5], [{"epoch": "e", "seq": 1}], [{"room": "lobby", "seq": "1"}]):
             by_hand = HandServer()
             self.clients = self.make_clients(name="alice")

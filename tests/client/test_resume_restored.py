@@ -57,7 +57,7 @@ class RestoredTests(LastingTests):
         self.say_to_both(*texts)
 
     def test_more_was_said_since(self) -> None:
-        """Messages since the restore are not taken for a continuation of alice's."""
+        """The client does not take messages since the restore for a continuation of alice's."""
         self.put_back_and_say("n4", "n5", "n6", "n7")
         self.assert_missed("a1", "a2", "a3", "n4", "n5", "n6", "n7")
 
@@ -87,7 +87,7 @@ class RestoredTests(LastingTests):
         self.assert_missed("a1", "a2", "a3", "n4", "n5")
 
     def test_nothing_is_missed(self) -> None:
-        """If all of alice's messages are in the copy, she gets those after them, once."""
+        """If all of alice's messages are in the copy, she gets the later messages, once."""
         self.say_to_both("a1", "a2", "a3")
         self.assertEqual(len(self.taken()), 6)
         self.put_back(self.copied())

@@ -51,7 +51,7 @@ class WithoutConnectionTests(SendingTests):
         self.assertEqual(receipts, [("one", 1), ("two", 2), ("three", 3)])
 
     def test_place(self) -> None:
-        """A message without a room goes to the room that was the first at that time."""
+        """A message without a room goes to the room that was the first when it was sent."""
         self.start()
         self.assertEqual(self.service.client.room, "lobby")
         self.lose()
@@ -95,7 +95,7 @@ class WithoutConnectionTests(SendingTests):
         self.assertEqual((self.receipt(first)[1], self.receipt(sending)[1]), (1, 2))
 
     def test_cancelled(self) -> None:
-        """A message cancelled meanwhile is not sent."""
+        """The client does not send a message that is cancelled during the wait."""
         self.start()
         self.lose()
         one, two = self.service.send("one"), self.service.send("two")
@@ -177,7 +177,7 @@ class LostTests(SendingTests):
         return said
 
     def test_some_arrived(self) -> None:
-        """Of many messages, only the lost ones are sent again, and each gets one receipt."""
+        """Of many messages, the client sends only the lost ones again; each gets one receipt."""
         client = self.start()
         arrived = [client.send(f"a{number}") for number in range(3)]
         self.network.deliver_and_lose()
@@ -210,7 +210,7 @@ class LostTests(SendingTests):
         return asked
 
     def test_again_and_again(self) -> None:
-        """After any number of losses, a message is delivered once, with one receipt."""
+        """After any number of losses, the room has a message once, with one receipt."""
         self.start()
         sending = [self.service.send(str(number)) for number in range(4)]
         for _ in range(3):
@@ -264,7 +264,7 @@ class LostTests(SendingTests):
         self.assertEqual(self.bob_hears(), ["one"])
 
     def test_too_much(self) -> None:
-        """Content over the limit is refused at once, and nothing waits for it."""
+        """The client refuses content over the limit at once, and nothing waits for it."""
         client = self.start()
         too_much = bytes(client.max_content + 1)
         self.assertRaises(LocalProtocolError, client.send, too_much, id="m1")

@@ -52,7 +52,7 @@ class ServiceTests(NetworkCase):
         return self.successResultOf(self.service.whenConnected())
 
     def stop(self) -> None:
-        """Stop the service, and check that nothing is left."""
+        """Stop the service, and check that no call or connection remains."""
         stopping = self.service.stopService()
         self.network.pump()
         self.successResultOf(stopping)
@@ -277,7 +277,7 @@ class ServiceTests(NetworkCase):
         self.assertEqual((self.attempts, self.reactor.getDelayedCalls()), ([], []))
 
     def test_too_late(self) -> None:
-        """Once it is stopped, nothing is sent, and nobody waits for a client."""
+        """After the stop, the service sends nothing, and no caller waits for a client."""
         self.start()
         self.stop()
         self.failureResultOf(self.service.send("too late"), SessionEnded)

@@ -21,7 +21,7 @@ from tests.fakes.peers import Peer
 
 
 class Owner:
-    """The interface that a session needs of its factory, and nothing else."""
+    """The interface that a session needs of its factory, and no more."""
 
     key = None
 
@@ -103,7 +103,7 @@ class BeginningTests(SessionTests):
         self.assertRaises(LocalProtocolError, self.session.command, "dance")
 
     def test_name(self) -> None:
-        """A name is kept for the next connection, if there will be another."""
+        """The client keeps a name for the next connection, if there will be another."""
         self.welcome(name="guest-1")
         self.assertEqual(self.owner.names, [])
         self.peer.transport.lose()
@@ -140,7 +140,7 @@ class ArrivalTests(SessionTests):
         self.assertEqual(self.session.told, [])
 
     def test_result(self) -> None:
-        """A RESULT goes to the command with its id, and is ignored if there is none."""
+        """A RESULT goes to the command with its id; the client ignores it without a command."""
         asked = self.session.command("add")
         turn(self.peer)
         self.peer.send(Message(MessageType.RESULT, {"id": "another", "sum": 1}))
@@ -149,7 +149,7 @@ class ArrivalTests(SessionTests):
         self.assertEqual(self.successResultOf(asked)["sum"], 2)
 
     def test_result_for_a_message(self) -> None:
-        """A RESULT confirms no message: it is told as an answer that is not understood."""
+        """A RESULT confirms no message: the client gets it as an unexpected answer."""
         sent = self.session._ask("m1", Message.chat("hello", id="m1"))
         turn(self.peer)
         self.peer.send(Message(MessageType.RESULT, {"id": "m1"}))
@@ -157,7 +157,7 @@ class ArrivalTests(SessionTests):
         self.assertEqual((error.code, error.ref), ("bad-request", "m1"))
 
     def test_message_for_a_command(self) -> None:
-        """A MESSAGE answers no command, whatever its id and its author."""
+        """A MESSAGE answers no command, with any id and any author."""
         asked = self.session.topic("lobby")
         turn(self.peer)
         (command,) = self.peer.take()
@@ -169,7 +169,7 @@ class ArrivalTests(SessionTests):
         self.assertEqual(self.successResultOf(asked), "tea")
 
     def test_error(self) -> None:
-        """An ERROR goes to the command with its id, and to the hook if there is none."""
+        """An ERROR goes to the command with its id, or else to the hook."""
         asked = self.session.command("add")
         turn(self.peer)
         for ref in (None, "another"):
