@@ -87,7 +87,7 @@ class Calls:
 
 
 class StoreCase(SynchronousTestCase):
-    """A test with a clock of its own, and stores that use it."""
+    """A test with its own clock, and stores that use it."""
 
     def setUp(self):
         self.now = NOW

@@ -42,7 +42,7 @@ class AppendingContract(ContractMixin):
         self.assertEqual(page.head, msgspec.structs.replace(head, seq=2, oldest=1, last_id="2"))
 
     def test_header(self):
-        """Every field of the header is kept; `seq` is the place, and `ref` is never stored."""
+        """The store keeps every field of the header; `seq` is the place, and it drops `ref`."""
         store = self.store_with()
         fields: dict[str, Any] = dict.fromkeys(ChatHeader.__struct_fields__, "x") | {"time": NOW}
         header = ChatHeader(**fields | {"seq": None, "ref": None})
@@ -69,7 +69,7 @@ class AppendingContract(ContractMixin):
         self.assertEqual(store.ids(), ids)
 
     def test_streams_apart(self):
-        """Each stream has an order and an epoch of its own, also in one batch."""
+        """Each stream has its own order and epoch, also in one batch."""
         store = self.store_with()
         batch = [entry("1"), entry("1", stream=DEN), entry("2"), entry("1", stream=DIRECT)]
         self.assertEqual([outcome.message.seq for outcome in store.append(batch)], [1, 1, 2, 1])
@@ -97,7 +97,7 @@ class AppendingContract(ContractMixin):
         self.assertEqual(store.head().seq, 3)
 
     def test_repeated_in_batch(self):
-        """A message sent again in one batch is not appended twice either."""
+        """A message that comes again in one batch is not appended twice either."""
         store = self.store_with()
         outcomes = store.append(entries(1, 1, 2, 1))
         self.assertEqual([each.is_new for each in outcomes], [True, False, True, False])
@@ -106,7 +106,7 @@ class AppendingContract(ContractMixin):
         self.assertEqual(store.ids(), ["1", "2"])
 
     def test_repeated_beyond_bounds(self):
-        """Earlier entries of the batch count, even if only later ones are kept."""
+        """Earlier entries of the batch count, even if the store keeps only later ones."""
         store = self.store_with(Retention(max_messages=1))
         outcomes = store.append(entries(1, 2, 1))
         self.assertEqual([each.is_new for each in outcomes], [True, True, False])

@@ -14,14 +14,14 @@ class PrivateContract(ContractMixin):
         self.assertEqual(self.store_with().private_rooms(), [])
 
     def test_kept(self):
-        """Private rooms are kept with their names and their invited names, in order."""
+        """The store keeps private rooms with their names and their invited names, in order."""
         store = self.store_with()
         store.keep_private(DEN)
         store.keep_private(ATTIC)
         self.assertEqual(store.private_rooms(), [ATTIC, DEN])
 
     def test_replaced(self):
-        """A private room replaces the one with the same key."""
+        """A private room replaces the room with the same key."""
         store = self.store_with()
         store.keep_private(ATTIC)
         store.keep_private(DEN)
@@ -30,7 +30,7 @@ class PrivateContract(ContractMixin):
         self.assertEqual(store.private_rooms(), [ATTIC, fewer])
 
     def test_dropped(self):
-        """A dropped room is forgotten with its invited names; an unknown room may be dropped."""
+        """A store forgets a dropped room with its invited names; unknown rooms may be dropped."""
         store = self.store_with()
         store.keep_private(DEN)
         store.keep_private(ATTIC)

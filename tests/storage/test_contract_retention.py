@@ -12,7 +12,7 @@ class RetentionContract(ContractMixin):
     """The contract, for any store."""
 
     def test_max_messages(self):
-        """Only the newest messages are kept, up to the bound."""
+        """The store keeps only the newest messages, up to the bound."""
         store = self.store_with(Retention(max_messages=3))
         for id in range(1, 6):
             store.append(entries(id))
@@ -23,13 +23,13 @@ class RetentionContract(ContractMixin):
         self.assertIs(store.page(before=2).is_complete, True)
 
     def test_max_messages_in_batch(self):
-        """A batch with more messages than are kept is answered all the same."""
+        """The store answers a batch with more messages than it keeps."""
         store = self.store_with(Retention(max_messages=3))
         self.assertTrue(all(each.is_new for each in store.append(entries(*range(50)))))
         self.assertEqual(store.ids(), ["47", "48", "49"])
 
     def test_max_bytes(self):
-        """No more bytes are kept than the bound allows."""
+        """The store keeps no more bytes than the bound."""
         store = self.store_with(Retention(max_bytes=25), *entries(1, 2, content=b"x" * 10))
         self.assertEqual(store.ids(), ["1", "2"])
         store.append(entries(3, content=b"x" * 6))
@@ -38,7 +38,7 @@ class RetentionContract(ContractMixin):
         self.assertEqual(store.ids(), ["2", "3", "4"])
 
     def test_newest_is_kept(self):
-        """The newest message is kept whatever its size."""
+        """The store keeps the newest message of any size."""
         store = self.store_with(Retention(max_bytes=5))
         for id, size in enumerate((1, 100, 200)):
             store.append(entries(id, content=b"x" * size))
@@ -47,7 +47,7 @@ class RetentionContract(ContractMixin):
         self.assertEqual(store.ids(), ["3"])
 
     def test_max_age(self):
-        """A message that is too old is not read, even before it is dropped."""
+        """The store does not return a message that is too old, even before it drops it."""
         store = self.store_with(Retention(max_age_s=10), entry("1"), entry("2", time=NOW + 5))
         self.now += 10
         self.assertEqual(store.ids(), ["1", "2"])
@@ -78,7 +78,7 @@ class RetentionContract(ContractMixin):
         self.assertEqual(store.head().epoch, epoch)
 
     def test_expire(self):
-        """Messages that are too old are dropped, and a stream without messages is gone."""
+        """The store drops messages that are too old, and a stream without messages."""
         store = self.store_with(
             Retention(max_age_s=10), entry("1"), entry("2", time=NOW + 5), entry("1", stream=DEN)
         )
@@ -91,7 +91,7 @@ class RetentionContract(ContractMixin):
         self.assertEqual(store.head(DEN).seq, 0)
 
     def test_expire_unsaid(self):
-        """A stream that is not open and never had a message is gone, too."""
+        """The store also drops a stream that is not open and never had a message."""
         store = self.store_with()
         unsaid, opened = store.head(), store.open_stream(DEN, "Den")
         store.expire()

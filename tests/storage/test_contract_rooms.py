@@ -58,7 +58,7 @@ class RoomsContract(ContractMixin):
         self.assertEqual(store.open_stream(LOBBY, "Lobby").topic, "two")
 
     def test_release_unsaid(self):
-        """A released room that never had a message is gone, with its topic."""
+        """The store drops a released room that never had a message, with its topic."""
         store = self.store_with()
         head = store.open_stream(LOBBY, "Lobby")
         store.set_topic(LOBBY, "topic")
@@ -78,7 +78,7 @@ class RoomsContract(ContractMixin):
         self.assertEqual(store.open_stream(LOBBY, "LOBBY"), head)
 
     def test_release_old(self):
-        """A released room whose messages are all too old is gone."""
+        """The store drops a released room whose messages are all too old."""
         store = self.store_with(Retention(max_age_s=10))
         head = store.open_stream(LOBBY, "Lobby")
         store.append(entries(1, 2))
@@ -96,7 +96,7 @@ class RoomsContract(ContractMixin):
         self.assertEqual(store.rooms(), [])
 
     def test_rooms(self):
-        """The list has the rooms with kept messages, and nothing else."""
+        """The list has the rooms with kept messages, and no others."""
         store = self.store_with(Retention(max_age_s=10))
         for stream, name in ((LOBBY, "Lobby"), (DEN, "Den"), (room_stream("hall"), "Hall")):
             store.open_stream(stream, name)

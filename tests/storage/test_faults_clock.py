@@ -9,7 +9,7 @@ YEAR_S = 365 * DAY_S
 
 
 class ClockPromises(ContractMixin):
-    """The contract of both stores; messages are kept for thirty days."""
+    """The contract of both stores; they keep messages for thirty days."""
 
     def setUp(self):
         super().setUp()
@@ -27,7 +27,7 @@ class ClockPromises(ContractMixin):
         self.store.expire()
 
     def assert_kept(self, *ids):
-        """Check that these are kept, at places without a gap, in the first epoch."""
+        """Check that the store keeps these, at places without a gap, in the first epoch."""
         for _ in range(2):
             page = self.store.page(after=0)
             self.assertEqual([message.id for message in page.messages], list(ids))
@@ -64,14 +64,14 @@ class ClockPromises(ContractMixin):
         self.assert_kept("1", "2", "3", "4")
 
     def test_far_forward(self):
-        """A year forward: all messages are too old; a new one is kept, and has the next place."""
+        """A year forward: all messages are too old; the store keeps a new one at the next place."""
         self.jump(YEAR_S)
         self.assert_kept()
         self.assertEqual(self.say("3", "4"), [3, 4])
         self.assert_kept("3", "4")
 
     def test_far_forward_and_back(self):
-        """Back again: messages with the wrong time are kept, and so are new messages."""
+        """Back again: the store keeps messages with the wrong time, and new messages."""
         self.jump(YEAR_S)
         self.assertEqual(self.say("3"), [3])
         self.jump(-YEAR_S)

@@ -16,7 +16,7 @@ SMALL = MESSAGE_BYTES + 4 * len(entry("1").header.content_type)
 
 class MemoryStoreTests(StoreCase):
     def test_open_and_close(self):
-        """Opening and closing the store changes nothing: the messages are still there."""
+        """Opening and closing the store changes nothing: it still has the messages."""
         store = Calls(self, self.make_memory())
         store.append(entries(1))
         store.close()
@@ -42,7 +42,7 @@ class MemoryStoreTests(StoreCase):
         self.assertEqual(store.conversations("ann"), [])
 
     def test_open_streams_stay(self):
-        """An open room is not forgotten, however many there are."""
+        """The store does not forget an open room, among any number of them."""
         store = Calls(self, self.make_memory(max_streams=1))
         rooms = [room_stream(name) for name in ("a", "b", "c")]
         heads = [store.open_stream(room, room[-1]) for room in rooms]
@@ -97,7 +97,7 @@ class MemoryStoreTests(StoreCase):
         self.assertEqual(calls.ids(), ["3"])
 
     def test_trimmed_seldom(self):
-        """Beyond the total, a little more goes than must, so that searches are rare."""
+        """Beyond the total, the store drops a little more than it must, so searches are rare."""
         store = self.make_memory(max_bytes=1024 * SMALL)
         calls = Calls(self, store)
         looks: list[Any] = []
@@ -113,7 +113,7 @@ class MemoryStoreTests(StoreCase):
         self.assertTrue(15 <= len(looks) <= 25)
 
     def test_names_forgotten(self):
-        """A stream that is gone leaves nothing behind, not even that of a name with itself."""
+        """A deleted stream leaves no state, not even that of a name with itself."""
         store = self.make_memory(Retention(max_age_s=1))
         calls = Calls(self, store)
         for names in (("a", "b"), ("b", "c"), ("c", "c"), ("a", "a")):

@@ -14,14 +14,14 @@ class MemoryStreamTests(SynchronousTestCase):
         self.stream = MemoryStream("Lobby", self.total)
 
     def test_weight(self):
-        """The weight of a message is its content, a fixed size, and a content type of its own."""
+        """The weight of a message is its content, a fixed size, and its own content type."""
         self.stream.append(entry("1", b"12345", content_type=DEFAULT_CONTENT_TYPE))
         self.assertEqual(self.stream.weight, 5 + MESSAGE_BYTES)
         self.stream.append(entry("2", b"", content_type="text/x-json"))
         self.assertEqual(self.stream.weight, 5 + MESSAGE_BYTES + 4 * 11 + MESSAGE_BYTES)
 
     def test_weight_of_what_is_dropped(self):
-        """Messages that are dropped, trimmed or expired weigh nothing, and the total follows."""
+        """Dropped, trimmed or expired messages weigh nothing, and the total follows."""
         other = MemoryStream("Den", self.total)
         other.append(entry("1", b"1"))
         self.stream.append(entry("1", b"12345", content_type=DEFAULT_CONTENT_TYPE))

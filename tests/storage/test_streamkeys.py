@@ -12,13 +12,13 @@ class StreamKeyTests(SynchronousTestCase):
         self.assertNotEqual(direct_stream("ann", "bob"), direct_stream("ann", "carol"))
 
     def test_names_of_a_direct_stream(self):
-        """The key of a direct stream gives its names back, in order; another key gives none."""
+        """The key of a direct stream gives its names, in order; another key gives none."""
         for names in (("bob", "ann"), ("ann", "ann"), ("direct", "room")):
             self.assertEqual(direct_names(direct_stream(*names)), tuple(sorted(names)))
         self.assertEqual(direct_names(room_stream("direct")), (None, None))
 
     def test_rooms_and_names_apart(self):
-        """A room's stream is never that of two names, whatever the room's name."""
+        """A room's stream is never that of two names, with any name of the room."""
         self.assertTrue(is_room(room_stream("lobby")))
         self.assertFalse(is_room(direct_stream("ann", "bob")))
         self.assertNotEqual(room_stream("ann bob"), direct_stream("ann", "bob"))

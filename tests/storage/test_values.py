@@ -9,7 +9,7 @@ from tests.storage.stores import entry
 
 class RetentionTests(SynchronousTestCase):
     def test_keeps_something(self):
-        """A retention that keeps nothing is refused; the smallest that keeps a message is not."""
+        """The store refuses a retention that keeps no message, and takes the smallest other."""
         for bounds in ({"max_messages": 0}, {"max_age_s": 0}, {"max_bytes": -1}):
             error = self.assertRaises(ConfigurationError, Retention, **bounds)
             self.assertNotIn("\n", str(error))

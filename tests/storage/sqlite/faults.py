@@ -32,7 +32,7 @@ class Failing:
         connection.set_trace_callback(self._begins)
 
     def at(self, number: int) -> None:
-        """Fail at an instruction, counted from now; 0 for none."""
+        """Fail at an instruction, counted from now; 0 for no failure."""
         self._number = number
         self.count = 0
 
@@ -118,7 +118,7 @@ class FilesCase(StoreCase):
         self.assertNotIn("\n", str(error))
 
     def goes_on(self, path):
-        """Check that one more message is stored after those that can be read, and stays."""
+        """Check that the store stores one more message after the readable ones."""
         told = self.told(path)
         database = Database(path.parent, Durability.NORMAL)
         streams = SqliteStreams(database, Retention(), lambda: NOW)

@@ -15,7 +15,7 @@ class RepeatingTests(SqliteCase):
         self.assertEqual(database.connection.total_changes, before)
 
     def test_not_deleted_yet(self):
-        """The id of a message that is no longer kept is free, even before it is deleted."""
+        """The id of a message that is no longer kept is free, even before its deletion."""
         streams, database = self.make_streams(Retention(max_messages=1))
         streams.append(entries(1, 2))
         self.assertEqual(count_of(database), 2)
@@ -28,7 +28,7 @@ class ManyTests(SqliteCase):
     """Many messages of one transaction."""
 
     def test_sizes(self):
-        """All are kept, in order, whether few or many fit into a statement, small or large."""
+        """The store keeps all in order: few or many in a statement, small or large."""
         for count, size in ((INSERT_ROWS - 1, 1), (2 * INSERT_ROWS + 1, 1), (INSERT_ROWS, 10_000)):
             self.directory = self.make_directory()
             streams, _ = self.make_streams()

@@ -24,7 +24,7 @@ class DirectoryTests(SqliteCase):
     """The directory and its files."""
 
     def test_modes(self):
-        """Only the owner can read the files that the store makes, whatever the umask."""
+        """Only the owner can read the files that the store makes, with any umask."""
         for umask in (0, 0o077):
             self.addCleanup(os.umask, os.umask(umask))
             self.directory = self.make_directory() / "parent" / "data"

@@ -64,7 +64,7 @@ class AnywhereTests(StoreCase):
         self.check(lambda streams: streams.release(LOBBY), Retention(max_age_s=DAY_S), days=2)
 
     def check(self, act, retention=Retention(), days=0):  # noqa: B008  (frozen)
-        """Make an action fail at many of its instructions, each time on a store of its own."""
+        """Make an action fail at many of its instructions, each time on a new store."""
         expected, count = self.try_once(act, retention, days, 0)
         self.assertGreater(count, FEWEST)
         self.failures = 0
@@ -77,7 +77,7 @@ class AnywhereTests(StoreCase):
         self.assertGreater(self.failures, len(numbers) // 2)
 
     def try_once(self, act, retention, days, number):
-        """Make the action fail at one instruction, do it again, and return the resulting state."""
+        """Make the action fail at one instruction, repeat it, and return the resulting state."""
         self.now = NOW
         self.directory = self.make_directory()
         streams, database = self.make_streams(retention)

@@ -1,4 +1,4 @@
-"""A store with damaged files: it is refused in one line, or everything read from it is right."""
+"""A store with damaged files: opening fails in one line, or every read result is right."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class LogFileTests(FilesCase):
                 self.assert_whole_transactions(self.told(path))
 
     def test_index(self):
-        """The index of the write-ahead log is made anew, whatever its content."""
+        """The store makes the index of the write-ahead log again, whatever its content is."""
         for content in (b"", b"x", bytes(32768), random.Random(1).randbytes(32768)):
             path = self.copy(self.killed)
             path.with_name("chatd.db-shm").write_bytes(content)

@@ -13,10 +13,10 @@ from tests.storage.stores import LOBBY, StoreCase, entries, entry
 
 
 class OpenTests(FilesCase):
-    """A database file that is gone or empty, beside a write-ahead log with the messages."""
+    """A missing or empty database file, beside a write-ahead log with the messages."""
 
     def test_cut_to_nothing(self):
-        """The write-ahead log stays: opening fails, or every confirmed message is there."""
+        """The write-ahead log stays: opening fails, or the store has every confirmed message."""
         for length in (0, 1):
             path = self.copy(self.killed)
             with path.open("r+b") as file:
@@ -25,13 +25,13 @@ class OpenTests(FilesCase):
                 self.assertIn(self.told(path), (None, self.said))
 
     def test_gone(self):
-        """If the file is missing, opening fails, or every confirmed message is there."""
+        """If the file is missing, opening fails, or the store has every confirmed message."""
         path = self.copy(self.killed)
         path.unlink()
         self.assertIn(self.told(path), (None, self.said))
 
     def test_one_byte(self):
-        """A file of one byte is refused; it is not a new database."""
+        """The store refuses a file of one byte; it is not a new database."""
         path = self.copy(self.good)
         path.write_bytes(b"S")
         self.assertIsNone(self.told(path))

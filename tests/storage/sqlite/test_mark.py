@@ -26,7 +26,7 @@ class SameStoreTests(MarkCase):
         self.before = self.epochs()
 
     def test_killed_whenever(self):
-        """A kill leaves any of the marks that are made and removed; each case is recognized."""
+        """A kill leaves any of the old and new marks; the store recognizes each case."""
         for step in ("renew", "drop_others"):
             self.stop()
             self.break_at(step)
@@ -49,7 +49,7 @@ class SameStoreTests(MarkCase):
         self.assertEqual(len(self.marks()), 2)
 
     def test_killed_while_it_is_made(self):
-        """An unfinished mark is ignored, and made anew."""
+        """The store ignores an unfinished mark, and makes it again."""
         self.stop()
 
         def fail(*arguments):
@@ -79,7 +79,7 @@ class SameStoreTests(MarkCase):
         self.assert_put_back(is_put_back=False)
 
     def test_streams_that_are_gone(self):
-        """Messages of streams that are gone count all the same."""
+        """Messages of deleted streams still count."""
         self.streams.append(entries(1, 2, 3, stream=DEN, time=NOW - 100))
         self.now += self.streams._retention.max_age_s - 50
         self.expire()
@@ -88,7 +88,7 @@ class SameStoreTests(MarkCase):
         self.assert_put_back(is_put_back=False)
 
     def test_gone(self):
-        """A database that is gone or empty, beside a mark, is refused; no new one is begun."""
+        """Beside a mark, the store refuses a missing or empty database, and begins no new one."""
         self.stop()
         kept = self.database.path.read_bytes()
         for spoil in (lambda path: path.write_bytes(b""), Path.unlink):
@@ -130,7 +130,7 @@ class SameStoreTests(MarkCase):
         self.assert_put_back(is_put_back=False)
 
     def test_failed_while_running(self):
-        """If the mark cannot be renewed while the store runs, the store goes on as before."""
+        """If the running store cannot renew the mark, it goes on as before."""
         patch = self.patch(Mark, "renew", lambda *_: (_ for _ in ()).throw(OSError("full")))
         self.assertRaises(StoreError, self.expire)
         patch.restore()
@@ -146,7 +146,7 @@ class SameStoreTests(MarkCase):
         self.assertEqual(self.marks(), marks)
 
     def test_told_in_the_log(self):
-        """If the store is a copy, the log has one warning of it; otherwise none."""
+        """If the store is a copy, the log has one warning of it; otherwise it has none."""
         self.stop()
         for path in self.marks():
             path.unlink()
@@ -162,7 +162,7 @@ class FollowingTests(MarkCase):
     """The count in a mark, while messages are appended."""
 
     def test_not_at_each_message(self):
-        """The mark is written at most once in its interval, and never goes back."""
+        """The store writes the mark at most once in its interval, and it never goes back."""
         self.patch(mark, "INTERVAL_S", 2.0)
         times = iter((1.0, 2.0, 3.0))
         following = Mark(self.directory, lambda: next(times))

@@ -39,7 +39,7 @@ class LookUpTests(StoreCase):
         self.assertEqual(costs[0], costs[1])
 
     def test_readers_in_turn(self):
-        """Only a few reads run at once, and an append waits for no more than those."""
+        """Only a few reads run together, and an append waits for no more than those."""
         given = []
 
         class Later(AtOnce):

@@ -14,7 +14,7 @@ from tests.storage.stores import DIRECT, LOBBY, NOW
 
 
 class PutBackTests(MarkCase):
-    """Messages are appended after the copy was made, and the copy is put back."""
+    """The store appends messages after the copy, and then gets the copy back."""
 
     def begin(self):
         self.start()
@@ -22,7 +22,7 @@ class PutBackTests(MarkCase):
         self.before = self.epochs()
 
     def go_on(self):
-        """Append more messages, in a run of its own if the store is stopped."""
+        """Append more messages, in a separate run if the store is stopped."""
         if self.database._connection is None:
             self.start()
         self.say("b3")
@@ -39,7 +39,7 @@ class PutBackTests(MarkCase):
             yield copy
 
     def test_database_alone(self):
-        """The database is put back alone, over the old file or in its place."""
+        """The database alone comes back, over the old file or in its place."""
         for is_killed in (False, True):
             for is_over in (False, True):
                 self.directory = self.make_directory()
@@ -69,7 +69,7 @@ class PutBackTests(MarkCase):
             self.assert_put_back()
 
     def test_over_in_the_same_run(self):
-        """The copy was made while the store ran, and is put back after the same run."""
+        """The copy is from the running store, and comes back after the same run."""
         self.begin()
         copy = self.copy()
         self.say("b3")
@@ -105,7 +105,7 @@ class PutBackTests(MarkCase):
         self.assert_put_back()
 
     def test_without_a_mark(self):
-        """If the mark is gone or has no count, the epochs are new."""
+        """If the mark is missing or has no count, the epochs are new."""
         for spoil in (Path.unlink, lambda path: path.write_bytes(b"")):
             self.directory = self.make_directory()
             self.begin()
@@ -115,7 +115,7 @@ class PutBackTests(MarkCase):
             self.assert_put_back()
 
     def test_from_before_there_were_marks(self):
-        """A database older than marks was put back if it is beside a mark; otherwise it was not."""
+        """A database older than marks was put back if a mark is beside it; otherwise it was not."""
         for has_mark in (False, True):
             self.directory = self.make_directory()
             self.make_old()

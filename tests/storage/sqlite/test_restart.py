@@ -9,7 +9,7 @@ class RestartTests(SqliteCase):
     """The data that outlives the process."""
 
     def test_everything(self):
-        """Messages, places, epochs, names and topics are there after a restart."""
+        """Messages, places, epochs, names and topics outlive a restart."""
         store = Calls(self, self.make_sqlite())
         before = store.open_stream(LOBBY, "Lobby")
         store.set_topic(LOBBY, "topic")
@@ -27,7 +27,7 @@ class RestartTests(SqliteCase):
         self.assertEqual((repeated.is_new, new.message.seq), (False, 3))
 
     def test_private_rooms(self):
-        """Private rooms are there after a restart, also those without a message."""
+        """Private rooms outlive a restart, also rooms without a message."""
         store = Calls(self, self.make_sqlite())
         den = PrivateRoom("den", "Den", frozenset({"ann", "bob"}))
         store.keep_private(den)
@@ -46,7 +46,7 @@ class RestartTests(SqliteCase):
         self.assertEqual(streams.open_stream(LOBBY, "").epoch, head.epoch)
 
     def test_unsaid(self):
-        """A room that never had a message is gone after a restart."""
+        """A room that never had a message ends with a restart."""
         store = Calls(self, self.make_sqlite())
         head = store.open_stream(LOBBY, "Lobby")
         store.set_topic(LOBBY, "topic")
@@ -56,7 +56,7 @@ class RestartTests(SqliteCase):
         self.assertNotEqual(again.epoch, head.epoch)
 
     def test_all_too_old(self):
-        """A room whose messages are all too old is gone after a restart."""
+        """A room whose messages are all too old ends with a restart."""
         bounds = Retention(max_age_s=10)
         store = Calls(self, self.make_sqlite(bounds))
         head = store.open_stream(LOBBY, "Lobby")
@@ -85,7 +85,7 @@ class RestartTests(SqliteCase):
             store.close()
 
     def test_topic_of_a_kept_room(self):
-        """A topic that is set after the first message is there after a restart."""
+        """A topic that is set after the first message outlives a restart."""
         store = Calls(self, self.make_sqlite())
         store.append(entries(1))
         store.set_topic(LOBBY, "topic")

@@ -9,7 +9,7 @@ from tests.storage.stores import LOBBY, NOW, SqliteCase, count_of, entries, entr
 
 
 class DeletingTests(SqliteCase):
-    """Messages that are no longer kept are deleted many at a time, and never too many."""
+    """The store deletes messages that it no longer keeps, many together, but never too many."""
 
     def test_amortized(self):
         """Appends leave a bounded number of messages that are no longer kept."""
@@ -100,7 +100,7 @@ class DeletingTests(SqliteCase):
         self.assertEqual((after.epoch, after.seq, after.oldest), (head.epoch, 700, 701))
 
     def test_released_while_much_is_left(self):
-        """A room that is gone can be begun again before all its messages are deleted."""
+        """A room that ended can begin again before the deletion of all its messages."""
         streams, database = self.make_streams(Retention(max_age_s=10))
         head = streams.open_stream(LOBBY, "Lobby")
         streams.append(entries(*range(1_200)))

@@ -10,7 +10,7 @@ from tests.storage.stores import LOBBY, SqliteCase, entries
 
 
 class PowerCutTests(SqliteCase):
-    """A confirmed message's place is never given to another message under the same epoch."""
+    """Under one epoch, no message ever gets the place of another confirmed message."""
 
     def epoch_after(self, first, then, *, boots=("a", "b"), is_closed=False):
         """Return whether an epoch is the same after a second start."""
@@ -79,7 +79,7 @@ class PowerCutTests(SqliteCase):
             )
 
     def test_notes_are_on_the_disk(self):
-        """The notes of a run wait for the disk, whatever the durability."""
+        """The notes of a run wait for the disk, with each durability."""
         levels = []
 
         class Watched(Database):
@@ -95,7 +95,7 @@ class PowerCutTests(SqliteCase):
         self.assertEqual(levels, [2, 2, 2, 2])
 
     def test_boot_id(self):
-        """The boot id is the operating system's; if it has none, the id is empty."""
+        """The boot id is the operating system's; without it, the id is empty."""
         self.assertEqual(len(read_boot_id()), 36)
         for path in (self.directory / "missing", Path("/dev/null")):
             self.patch(runs, "_BOOT_ID", str(path))

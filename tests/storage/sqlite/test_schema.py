@@ -77,7 +77,7 @@ class MigrateTests(SchemaTestCase):
         self.assertEqual(self.value_of("PRAGMA user_version"), len(steps))
 
     def test_failing_step(self):
-        """A step that fails changes nothing; the steps before it are done."""
+        """A step that fails changes nothing; the steps before it took effect."""
         good = ("CREATE TABLE more (x)", "INSERT INTO more VALUES (1)")
         bad = ("DELETE FROM more", "DROP TABLE messages", "INSERT INTO nowhere VALUES (1)")
         with pytest.raises(sqlite3.OperationalError):
@@ -88,7 +88,7 @@ class MigrateTests(SchemaTestCase):
         self.assertFalse(self.connection.in_transaction)
 
     def test_newer(self):
-        """A database of a newer version is left alone."""
+        """The store does not change a database of a newer version."""
         migrate(self.connection, [*MIGRATIONS, ("CREATE TABLE more (x)",)])
         with pytest.raises(ConfigurationError) as caught:
             migrate(self.connection)
@@ -99,7 +99,7 @@ class MigrateTests(SchemaTestCase):
         )
 
     def test_of_another_program(self):
-        """A database that chatd did not make is left alone."""
+        """The store does not change a database that chatd did not make."""
         for statement in (
             "CREATE TABLE theirs (x)",
             "PRAGMA user_version = 1",
@@ -124,7 +124,7 @@ class RollBackTests(SchemaTestCase):
         self.assertEqual(self.names(), set())
 
     def test_without_transaction(self):
-        """Without a transaction, or even a connection, nothing happens and nothing is raised."""
+        """Without a transaction, or even a connection, the call does and raises nothing."""
         roll_back(self.connection)
         self.connection.close()
         roll_back(self.connection)
@@ -136,7 +136,7 @@ class TablesTests(SqliteCase):
     """The database as an operator sees it, and its indexes."""
 
     def test_readable(self):
-        """An operator finds the messages that are kept, as text, in one view."""
+        """An operator finds the kept messages, as text, in one view."""
         streams, database = self.make_streams(Retention(max_messages=1))
         streams.append([entry("1"), entry("2", b"caf\xc3\xa9"), entry("1", stream=DIRECT)])
         with closing(sqlite3.connect(database.path)) as connection:

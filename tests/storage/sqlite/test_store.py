@@ -58,7 +58,7 @@ class ClosedTests(SqliteCase):
         self.assertGreater(database.path.stat().st_size, 0)
 
     def test_expire_ends_when_closed(self):
-        """Closing the store does not wait until all old messages are dropped, and does not fail."""
+        """Closing the store does not wait for the deletion of old messages, and does not fail."""
         waiting = []
 
         class Later(AtOnce):

@@ -53,7 +53,7 @@ class FaultTests(StoreCase):
             self.assertFalse(self.database.connection.in_transaction)
 
     def assert_goes_on(self):
-        """Check that no message was appended, no place is left out, and the epochs are the same."""
+        """Check that no message was appended, no place is missing, and the epochs are the same."""
         self.assertEqual([message.id for message in self.page().messages], ["1", "2"])
         self.assertEqual(self.page(DEN).messages, [])
         outcomes = self.streams.append([entry("3"), entry("2"), entry("1", stream=DEN), entry("4")])
@@ -115,7 +115,7 @@ class FaultTests(StoreCase):
         self.assert_goes_on()
 
     def test_corrupt(self):
-        """A database whose file was written over."""
+        """A database whose file has other bytes."""
         self.set("wal_checkpoint(TRUNCATE)")
         good = self.database.path.read_bytes()
         with open(self.database.path, "r+b") as file:
@@ -152,13 +152,13 @@ class FaultTests(StoreCase):
         self.assert_goes_on()
 
     def test_text_that_is_none(self):
-        """An error of the caller is raised in the caller, and leaves nothing behind either."""
+        """The caller gets the error, and the store keeps no trace of the call."""
         with pytest.raises(UnicodeEncodeError):
             self.streams.append([entry("3"), entry("\ud800")])
         self.assert_goes_on()
 
     def test_close(self):
-        """If the end of the run cannot be noted, closing fails, and closes all files anyway."""
+        """If the store cannot note the end of the run, closing fails, and closes all files."""
         self.set("query_only = ON")
         with pytest.raises(StoreError, match="attempt to write a readonly database"):
             self.streams.close()

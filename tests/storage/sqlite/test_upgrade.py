@@ -50,7 +50,7 @@ class UpgradeTests(StoreCase):
         self.assertFalse(streams.was_put_back)
 
     def test_goes_on(self):
-        """The next message has the next place, and the ids of old messages are known."""
+        """The next message has the next place, and the store knows the ids of old messages."""
         streams, _ = self.make_streams()
         outcomes = streams.append(entries(2, 3))
         self.assertEqual(
