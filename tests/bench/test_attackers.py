@@ -49,7 +49,7 @@ class Victim:
         self.has_goodbye = False
 
     def converse(self):
-        """Let both sides talk until neither has anything to send."""
+        """Let both sides talk until neither has more to send."""
         while True:
             data = self.session.data_to_send()
             if data and self.attacker.is_reading:

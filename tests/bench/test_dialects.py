@@ -123,7 +123,7 @@ class FloorTests(SynchronousTestCase):
         return floor, transport
 
     def test_says_to_the_room(self):
-        """A message reaches everyone in its room, the sender included, and nobody else."""
+        """A message reaches everyone in its room, also the sender, and nobody else."""
         clients = [self.client() for _ in range(3)]
         for (floor, _), room in zip(clients, (b"#a", b"#a", b"#b"), strict=True):
             floor.dataReceived(b"\x00\x00\x00\x02" + room)
@@ -169,7 +169,7 @@ class NatsLineTests(DialectTestCase):
         self.assertEqual(peer.left(), b"")
 
     def test_begin_waits_for_the_ping(self):
-        """The server's ping is not counted, and the link blocks again."""
+        """The link does not count the server's ping, and blocks again."""
         line, peer = self.joined(NatsLine, (b"PING\r\n", [self.INFO + b"PONG\r\n"]))
         peer.say(b"PING\r\n")
         peer.link.setblocking(False)

@@ -27,7 +27,7 @@ class TracebackTests(SynchronousTestCase):
         self.assertEqual(count_tracebacks(self.path), 0)
 
     def test_all_logs(self):
-        """Tracebacks are counted in every log: in rotated logs, and in the output."""
+        """The bench counts tracebacks in every log: in rotated logs, and in the output."""
         (self.path / "chatd.log").write_text(TRACEBACK * 2)
         (self.path / "chatd.log.1").write_text(TRACEBACK)
         (self.path / "output.log").write_text("Traceback (most recent call last):\n")
@@ -48,7 +48,7 @@ class ListenerTests(SynchronousTestCase):
         self.listener = Listener(self.link, "listener", "#pair")
 
     def test_counts_messages(self):
-        """Messages are counted, and other frames are not."""
+        """A listener counts messages, and no other frames."""
         self.listener.event_received(Message.chat("one", id="1"))
         self.listener.event_received(Message(MessageType.EVENT, {"event": "joined"}))
         self.listener.event_received(Message.chat("two", id="2"))
@@ -61,7 +61,7 @@ class ListenerTests(SynchronousTestCase):
         self.assertTrue(self.listener.is_cut_off)
 
     def test_leaves(self):
-        """A listener that is told to leave ends."""
+        """A listener ends at the command to leave."""
         self.listener.is_leaving = True
         self.listener.listen()
         self.assertFalse(self.listener.is_cut_off)

@@ -96,7 +96,7 @@ class SummaryTests(SynchronousTestCase):
         self.assertEqual((summary.p50, summary.p99, summary.longest), (250, 250, 250))
 
     def test_one_slow_one(self):
-        """One slow round trip of a hundred is in no percentile, but it is the longest."""
+        """A single slow round trip of a hundred is in no percentile, but it is the longest."""
         summary = summarize([0.001] * 99 + [0.5])
         self.assertEqual((summary.p99, summary.longest), (1, 500))
 
@@ -169,7 +169,7 @@ class ProbeTests(IdleTestCase):
         self.probe.feed(memoryview(self.probe.link.recv(65536)))
 
     def test_round_trips(self):
-        """Each message is timed from its sending, even if the next is sent meanwhile."""
+        """The time of each message counts from its sending, even if the next goes out first."""
         self.probe.say()
         self.now_s = INTERVAL_S
         self.probe.say()

@@ -1,4 +1,4 @@
-"""The load: messages are counted and checked, and faults are reported."""
+"""The load counts and checks messages, and reports faults."""
 
 import os
 import selectors
@@ -117,7 +117,7 @@ class LoadTestCase(SynchronousTestCase):
         return crowd
 
     def pipeline(self, crowd, messages=7, chunk=3, window=6, content=CONTENT):
-        """A run of one pipeline."""
+        """A run of a single pipeline."""
         return pipeline(
             crowd, os.getpid(), messages=messages, chunk=chunk, window=window, content=content
         )
@@ -134,7 +134,7 @@ class CrowdTests(LoadTestCase):
         self.assertEqual([line.delivery_bytes for line in crowd.lines], [100] * 6)
 
     def test_watches(self):
-        """In each room one member is watched, and speaks if it gets its own messages."""
+        """In each room, the load watches one member, which speaks if it gets its own messages."""
         crowd = self.crowd(rooms=2, members=3)
         watched = [line.name for line in crowd.lines if line.is_watched]
         self.assertEqual(watched, ["m0x0", "m1x0"])
@@ -189,7 +189,7 @@ class JoinAllTests(SynchronousTestCase):
 
 class PipelineTests(LoadTestCase):
     def test_counts(self):
-        """Every message and every delivery of all rooms is counted once."""
+        """The load counts every message and every delivery of all rooms once."""
         crowd = self.crowd(rooms=2, members=3)
         told = iter([1.0, 3.5])
         self.patch(load, "cpu_seconds", lambda pid: next(told))

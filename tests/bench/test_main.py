@@ -1,4 +1,4 @@
-"""The command line: impossible measurements are refused, with an error of one line."""
+"""The command line refuses impossible measurements, with an error of one line."""
 
 import contextlib
 import io
@@ -105,7 +105,7 @@ class MainTests(SynchronousTestCase):
         return told.getvalue()
 
     def test_missing(self):
-        """A peer that is not installed is named, and the others are measured."""
+        """The bench names a peer that is not installed, and measures the others."""
         told = self.run_main("--peers", "chatd,floor,ngircd")
         self.assertIn("ngIRCd is missing: it is not installed here\n", told)
         self.assertEqual([names for names, _ in self.taken], [["chatd", "floor"]])

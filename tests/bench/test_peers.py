@@ -87,7 +87,7 @@ class InstalledTests(PeersTestCase):
 
 class VersionTests(PeersTestCase):
     def test_version_in(self):
-        """Only the first number of a program's output is kept."""
+        """The version is the first number of a program's output."""
         printed = {
             "nats-server": ("nats-server: v2.9.10\n", "nats-server 2.9.10"),
             "redis-server": ("Redis server v=7.0.15 sha=00000000:0\n", "redis-server 7.0.15"),
@@ -161,7 +161,7 @@ class ConfigTests(PeersTestCase):
         self.assertEqual(self.prepared("floor").command, command)
 
     def test_nats(self):
-        """Slow readers are neither disconnected nor pinged."""
+        """The server neither disconnects nor pings slow readers."""
         launch = self.prepared("nats")
         config = str(self.work / "nats.conf")
         command = ["/opt/nats-server", "-a", "127.0.0.1", "-p", "4000", "-c", config]
@@ -170,7 +170,7 @@ class ConfigTests(PeersTestCase):
             self.assertIn(option, self.text("nats.conf"))
 
     def test_redis(self):
-        """Nothing is written to disk, and no subscriber is disconnected."""
+        """The server writes nothing to disk, and disconnects no subscriber."""
         command = " ".join(self.prepared("redis").command)
         for option in (
             "--bind 127.0.0.1",
@@ -198,7 +198,7 @@ class ConfigTests(PeersTestCase):
         self.assertNotIn("--runasroot", self.prepared("inspircd").command)
 
     def test_ngircd(self):
-        """There are neither penalties nor look-ups."""
+        """The server has neither penalties nor look-ups."""
         launch = self.prepared("ngircd")
         config = str(self.work / "ngircd.conf")
         self.assertEqual(launch.command, ["/opt/ngircd", "-n", "-f", config])
@@ -207,7 +207,7 @@ class ConfigTests(PeersTestCase):
             self.assertIn(option, text.splitlines())
 
     def test_mosquitto(self):
-        """Nothing is dropped, and no password is required."""
+        """The server drops nothing, and requires no password."""
         launch = self.prepared("mosquitto")
         config = str(self.work / "mosquitto.conf")
         self.assertEqual(launch.command, ["/opt/mosquitto", "-c", config])

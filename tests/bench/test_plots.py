@@ -54,7 +54,7 @@ class PlotsTests(SynchronousTestCase):
         )
 
     def test_fan_out(self):
-        """Each room and each peer is named, with its median in millions."""
+        """The picture names each room and each peer, with its median in millions."""
         self.drawn(FAN_OUT)
         words = self.words("fan-out-light.svg")
         self.assertIn(plots.FAN_OUT_TITLE, words)
@@ -69,7 +69,7 @@ class PlotsTests(SynchronousTestCase):
         self.assertLess(words.index("chatd"), words.index("NATS"))
 
     def test_growth(self):
-        """Each shape is named in words, with its median."""
+        """The picture names each shape in words, with its median."""
         self.drawn(GROWTH)
         words = self.words("growth-dark.svg")
         for word in ("1 room × 1 member", "6,000", "10 rooms × 1,000 members", "90"):
@@ -98,7 +98,7 @@ class PlotsTests(SynchronousTestCase):
         self.assertEqual(rooms, ["room of 10"])
 
     def test_missing_peer(self):
-        """A peer with figures for only one room is marked in the others."""
+        """The picture marks a peer that lacks figures for some rooms."""
         one = {"fan-out-1": {"fan-out-1": {"chatd-sqlite": [1e5]}}}
         self.drawn(FAN_OUT | one)
         words = self.words("fan-out-light.svg")
@@ -106,7 +106,7 @@ class PlotsTests(SynchronousTestCase):
         self.assertEqual(words.count("not measured"), 4)  # two of them in the room of one
 
     def test_nothing(self):
-        """Without figures nothing is drawn."""
+        """Without figures, the bench draws no picture."""
         nothing: tuple[dict[str, Any], ...] = (
             {},
             {"growth": {}, "fan-out-1": {}},

@@ -12,7 +12,7 @@ from bench.process import MIB, PeakWatch, apart, open_descriptors
 
 class DescriptorsTests(SynchronousTestCase):
     def test_counts(self):
-        """A file is counted while it is open."""
+        """A file counts while it is open."""
         before = open_descriptors(os.getpid())
         with tempfile.TemporaryFile():
             self.assertEqual(open_descriptors(os.getpid()), before + 1)
@@ -26,7 +26,7 @@ class PeakWatchTests(SynchronousTestCase):
         self.patch(process, "resident_bytes", self.resident_bytes)
 
     def resident_bytes(self, pid):
-        """Return one figure after the other; then the process is gone."""
+        """Return the figures in order; then the process has ended."""
         self.assertEqual(pid, 7)
         figure = next(self.figures, None)
         if figure is None:
@@ -34,7 +34,7 @@ class PeakWatchTests(SynchronousTestCase):
         return figure
 
     def test_keeps_the_most(self):
-        """The largest figure is kept, also when the process ends meanwhile."""
+        """The largest figure counts, also when the process ends during the count."""
         with PeakWatch(7) as watch:
             watch._thread.join()  # it ends with the process
         self.assertEqual(watch.peak_bytes, 30 * MIB)

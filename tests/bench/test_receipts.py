@@ -32,7 +32,7 @@ class CompareTests(SynchronousTestCase):
         self.assertEqual((found.missing, found.gaps), (1, 0))
 
     def test_duplicate(self) -> None:
-        """A message that is there twice is found."""
+        """The ledger finds a message that is there twice."""
         self.assertEqual(self.found([*HISTORY, Receipt("r", 6, "m5")]).duplicates, 1)
 
     def test_misplaced(self) -> None:
@@ -46,10 +46,10 @@ class CompareTests(SynchronousTestCase):
 
 
 class LedgerTests(SynchronousTestCase):
-    """The clients' notes are counted."""
+    """The ledger counts the clients' notes."""
 
     def test_notes(self) -> None:
-        """Receipts are kept, ends and refusals counted by kind."""
+        """The ledger keeps receipts, and counts ends and refusals by kind."""
         ledger = Ledger()
         ledger.confirm(HISTORY[0])
         for end in ("left", "left", "died"):

@@ -30,7 +30,7 @@ class TableTests(SynchronousTestCase):
         self.assertEqual(table(FIGURES), expected)
 
     def test_labels(self):
-        """A peer is shown by its label."""
+        """The report shows a peer by its label."""
         self.assertIn("  chatd, no key  ", table({"p50": {"chatd-clear": [1.0]}}))
 
     def test_nothing(self):
@@ -45,7 +45,7 @@ class VerdictTests(SynchronousTestCase):
         self.assertEqual(said, ["  fan-out-10: chatd 2.00 × floor, asked for ≥ 2: reached"])
 
     def test_not_reached(self):
-        """A ratio that falls short is shown with its target."""
+        """The report shows a ratio that falls short with its target."""
         said = told(Target("fan-out-10", "chatd", ("floor",), 2.5))
         self.assertEqual(said, ["  fan-out-10: chatd 2.00 × floor, asked for ≥ 2.5: NOT reached"])
 

@@ -1,4 +1,4 @@
-"""The soak: the daemon's remaining objects are counted, and the clients' messages noted."""
+"""The soak counts the daemon's remaining objects, and notes the clients' messages."""
 
 import socket
 
@@ -26,12 +26,12 @@ def rest(descriptors=16, **more):
 
 class RestTests(SynchronousTestCase):
     def test_nothing_is_left(self):
-        """As much as at the base, or less, is no growth."""
+        """A count at the base, or below it, is no growth."""
         self.assertFalse(any(rest().beyond(rest()).values()))
         self.assertFalse(any(rest(descriptors=15, timers=0).beyond(rest()).values()))
 
     def test_what_is_left(self):
-        """Growth is counted by kind, except for objects."""
+        """The soak counts growth by kind, except for objects."""
         left = rest(descriptors=18, timers=2, sessions=3, objects=90_000).beyond(rest())
         self.assertEqual(
             {what: count for what, count in left.items() if count},
@@ -41,7 +41,7 @@ class RestTests(SynchronousTestCase):
 
 class CountTests(SynchronousTestCase):
     def test_counts(self):
-        """Sessions, their connections and their rooms are counted while they exist."""
+        """The soak counts sessions, their connections and their rooms while they exist."""
         server = MemoryServer()
         before = count_objects(server.factory)
         client = server.connect("alice")
@@ -71,7 +71,7 @@ class SoakLineTests(SynchronousTestCase):
         self.line.event_received(Message(MessageType.MESSAGE, header))
 
     def test_receipt(self):
-        """The receipt of an own waiting message is noted, once."""
+        """The ledger notes the receipt of an own waiting message, once."""
         for _ in range(2):
             self.hear("1", "v1")
         self.assertEqual(self.ledger.receipts, [Receipt("#r0", 7, "1")])
@@ -84,7 +84,7 @@ class SoakLineTests(SynchronousTestCase):
         self.assertEqual(list(self.waiting), ["1", "2"])
 
     def test_refused(self):
-        """A refused message is counted, and no longer waits; so is a command."""
+        """The ledger counts a refused message, which no longer waits; so with a command."""
         for ref in ("2", "c1"):
             error = Error(code="not-stored", ref=ref)
             self.line.event_received(Message(MessageType.ERROR, error))
@@ -93,7 +93,7 @@ class SoakLineTests(SynchronousTestCase):
         self.assertEqual(self.line.results["c1"], {})
 
     def test_result(self):
-        """A RESULT is kept under its command's id."""
+        """The ledger keeps a RESULT under its command's id."""
         self.line.event_received(Message(MessageType.RESULT, {"id": "c1", "count": 3}))
         self.assertEqual(self.line.results["c1"]["count"], 3)
 
