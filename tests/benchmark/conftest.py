@@ -1,4 +1,4 @@
-"""How the benchmarks run: beside the reactor, so that each can wait for it again and again."""
+"""The benchmarks run beside the reactor, so that each can wait for it again and again."""
 
 from __future__ import annotations
 

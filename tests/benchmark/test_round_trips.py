@@ -1,4 +1,4 @@
-"""How long round trips take on real sockets; off unless asked for with `-m benchmark`."""
+"""Benchmarks of round trips on real sockets; only `-m benchmark` runs them."""
 
 import pytest
 import pytest_twisted
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.benchmark(max_time=0.5, min_rounds=5, warmup=False)
 
 @pytest.fixture(params=["clear", "key"])
 def key(request):
-    """Return the key that both sides have, or None."""
+    """Return the key of both sides, or None."""
     return KEY if request.param == "key" else None
 
 
@@ -38,7 +38,7 @@ async def client(server, key):
 
 
 def time_async(benchmark, work):
-    """Time an `async` function, and return what it returned last."""
+    """Time an `async` function, and return its last result."""
     return benchmark(lambda: pytest_twisted.blockon(Deferred.fromCoroutine(work())))
 
 
