@@ -68,7 +68,7 @@ class BanFileTests(StoreCase):
         self.assertEqual(self.file.load(), [Ban(name="eve"), Ban(address="::1", until=5.0)])
 
     def test_mark(self):
-        """A byte order mark before the list is ignored; another encoding is named in the error."""
+        """The reader ignores a byte order mark before the list; an error names another encoding."""
         self.path.write_bytes(b'\xef\xbb\xbf[{"name": "eve"}]')
         self.assertEqual(self.file.load(), [Ban(name="eve")])
         self.path.write_bytes('\ufeff[{"name": "eve"}]'.encode("utf-16-le"))
@@ -80,7 +80,7 @@ class BanFileTests(StoreCase):
         )
 
     def test_mode(self):
-        """Only the owner can read the file, whatever the umask and the old file's mode."""
+        """Only the owner can read the file, with any umask and any mode of the old file."""
         for umask in (0, 0o777):
             self.addCleanup(os.umask, os.umask(umask))
             self.file.save(BANS)
@@ -199,7 +199,7 @@ class BanFileTests(StoreCase):
             self.assertEqual(os.listdir(self.directory), ["bans.json"] * bool(before))
 
     def test_disk_full(self):
-        """If the disk is full, the file is unchanged, and no file is left beside it."""
+        """If the disk is full, the file is unchanged, and no other file stays beside it."""
         self.file.save(BANS[:1])
         self.addCleanup(
             signal.signal, signal.SIGXFSZ, signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -53,7 +53,7 @@ class WriteKeyFileTests(KeyFileTestCase):
         self.assertEqual(self.path.read_bytes(), base64.urlsafe_b64encode(key) + b"\n")
 
     def test_mode(self):
-        """Only the owner may read and write the file, whatever the umask."""
+        """Only the owner may read and write the file, with any umask."""
         for umask in (0, 0o777):
             self.addCleanup(os.umask, os.umask(umask))
             path = self.path.with_name(f"key under {umask:o}")
@@ -84,7 +84,7 @@ class WriteKeyFileTests(KeyFileTestCase):
         self.assertIn("null", self.refusal_of(write_key_file, f"{self.path}\0"))
 
     def test_full_disk(self):
-        """If the key cannot be written, the error has the reason, and no file is left."""
+        """If the key cannot be written, the error has the reason, and no file stays."""
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
         try:
@@ -129,7 +129,7 @@ class LoadKeyTests(KeyFileTestCase):
         self.assertEqual(load_key(self.path), KEY)
 
     def test_mark(self):
-        """A byte order mark is ignored, and another encoding is named in the error."""
+        """The reader ignores a byte order mark, and the error names another encoding."""
         self.write(b"\xef\xbb\xbf" + TEXT + b"\r\n")
         self.assertEqual(load_key(self.path), KEY)
         for encoding in ("utf-16-le", "utf-16-be"):
@@ -146,7 +146,7 @@ class LoadKeyTests(KeyFileTestCase):
         self.assertIn("it is no regular file", self.refusal_of(load_key, pipe))
 
     def test_no_key(self):
-        """A file that does not hold exactly one key is refused, with the remedy."""
+        """The loader refuses a file that does not have exactly one key, and names the remedy."""
         for data in (
             b"",
             b"\n",

@@ -56,7 +56,7 @@ class LoadTests(SynchronousTestCase):
             self.assertEqual(load_operators(self.path), ("alice",))
 
     def test_cannot_be_read(self) -> None:
-        """A file that is missing, not a text or not a regular file is refused in one line."""
+        """The loader refuses a file that is missing, not regular or no text, in one line."""
         self.assertIn("No such file", self.refusal())
         self.write(b"\xff\xfe")
         self.assertIn("no UTF-8 text", self.refusal())
@@ -80,7 +80,7 @@ class LoadTests(SynchronousTestCase):
         self.assertIn("UTF-16", self.refusal())
 
     def test_nothing_is_left_open(self) -> None:
-        """A file that is refused is not left open, however often it is tried."""
+        """The loader closes a file that it refuses, at each attempt."""
         self.path.mkdir()
         before = os.dup(0)
         os.close(before)

@@ -34,7 +34,7 @@ class AbsolutePathTests(SynchronousTestCase):
     """Paths that an operator gives."""
 
     def test_directory_that_is_gone(self) -> None:
-        """A path relative to a directory that is gone is refused in one line."""
+        """The loader refuses a path relative to a deleted directory in one line."""
         self.addCleanup(os.chdir, os.getcwd())
         with tempfile.TemporaryDirectory() as directory:
             os.chdir(directory)
@@ -256,7 +256,7 @@ class ReplacePrivateFileTests(FileCase):
         self.assertEqual(self.path.read_bytes(), b"2")
 
     def test_failure(self) -> None:
-        """If it fails, no file is left behind."""
+        """If the replacement fails, no file stays."""
         self.path.mkdir()
         self.assertRaises(OSError, replace_private_file, self.path, b"1")
         self.assertEqual(os.listdir(self.path.parent), ["file"])
@@ -332,7 +332,7 @@ class OverwriteTests(FileCase):
             self.assertEqual(self.held(), [b"what was there before"])
 
     def test_other_failures(self) -> None:
-        """A missing file, a path that is not a file, or a full disk: nothing is overwritten."""
+        """A missing file, a path that is no file, or a full disk: the old file stays unchanged."""
         self.refuse("replace", errno.ENOSPC)
         self.assertRaises(OSError, replace_private_file, self.path, b"x")
         self.assertEqual(self.held(), [b"what was there before"])

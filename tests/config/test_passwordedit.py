@@ -1,4 +1,4 @@
-"""Password files: changed line by line, as a whole or not at all."""
+"""Changes of password files: line by line, and as a whole or not at all."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ from tests.config.passwordcases import COMPOSED, DECOMPOSED, HASH, SECRET, Passw
 
 class SetTests(PasswordFileCase):
     def test_new_file(self):
-        """A new file has the account, and mode 0600 whatever the umask."""
+        """A new file has the account, and mode 0600 with any umask."""
         for umask in (0, 0o777):
             self.addCleanup(os.umask, os.umask(umask))
             path = self.path.with_name(f"users under {umask:o}")
@@ -26,7 +26,7 @@ class SetTests(PasswordFileCase):
             self.assertEqual(load_passwords(path).verify(COMPOSED, SECRET), COMPOSED)
 
     def test_parameters(self):
-        """Hashes are made with the second choice of RFC 9106 unless the caller says otherwise."""
+        """Hashes have the second choice of RFC 9106 unless the caller chooses other parameters."""
         set_password(self.path, "alice", SECRET)
         self.assertTrue(self.path.read_text().startswith("alice:$argon2id$v=19$m=65536,t=3,p=4$"))
         self.set("alice")
@@ -46,7 +46,7 @@ class SetTests(PasswordFileCase):
             self.assertEqual(loaded.verify("bob", SECRET), "bob")
 
     def test_mark(self):
-        """A byte order mark stays before the first line, whichever line is replaced or added."""
+        """A byte order mark stays before the first line, after any replacement or addition."""
         self.write(f"\ufeffalice:{HASH}\r\n# team\r\n")
         before = self.path.read_bytes()
         self.set("bob")
@@ -73,7 +73,7 @@ class SetTests(PasswordFileCase):
         self.assertEqual(os.listdir(self.path.parent), [self.path.name])
 
     def test_append(self):
-        """A new account comes last, on a line of its own."""
+        """A new account comes last, in a separate line."""
         for text in ("", "# x", "# x\n", "# x\n\n"):
             self.write(text)
             self.set("a:$argon2id$b")
@@ -84,7 +84,7 @@ class SetTests(PasswordFileCase):
             self.assertEqual(after.count("\n"), max(text.count("\n"), len(text.splitlines())) + 1)
 
     def test_mode_and_owner(self):
-        """The file's mode and owner are kept."""
+        """The change keeps the file's mode and owner."""
         self.write("", 0o400)
         before = self.path.stat()
         self.set("alice")
@@ -147,7 +147,7 @@ class SetTests(PasswordFileCase):
         self.assertIn("null", self.refusal_of(self.set, "alice", SECRET, f"{self.path}\0"))
 
     def test_full_disk(self):
-        """If the file cannot be written, the old file is unchanged, and no other is left."""
+        """If the file cannot be written, the old file is unchanged, and no other file stays."""
         self.set("alice")
         before = self.path.read_bytes()
         soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -161,7 +161,7 @@ class SetTests(PasswordFileCase):
         self.assertEqual(os.listdir(self.path.parent), [self.path.name])
 
     def test_out_of_memory(self):
-        """A hash that cannot be computed is an error of one line."""
+        """A hash that cannot be computed gives an error of one line."""
         hasher = PasswordHasher(time_cost=1, memory_cost=2**32 - 1, parallelism=1)
         soft, hard = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (2**36, hard))
@@ -200,7 +200,7 @@ class DeleteTests(PasswordFileCase):
         self.assertEqual(list(self.load()), ["a"])
 
     def test_no_file(self):
-        """A missing file is an error, and no file is made."""
+        """A missing file is an error, and chatd makes no file."""
         text = self.refusal_of(delete_account, self.path, "b")
         self.assertEqual(
             text, f"cannot read the password file {self.path}: No such file or directory"

@@ -1,4 +1,4 @@
-"""Changing a password with the present one."""
+"""Changes of a password with the present password."""
 
 import fcntl
 import os
@@ -45,7 +45,7 @@ class ChangeTests(AccountsCase):
         self.assert_unchanged()
 
     def test_bad_password(self):
-        """The new password must be one that `set_password` takes."""
+        """The new password must be valid for `set_password`."""
         self.assertIn("empty", self.refusal(new=""))
         self.assertIn("1024 bytes", self.refusal(new="x" * 1025))
 
@@ -57,7 +57,7 @@ class ChangeTests(AccountsCase):
         self.assertIn("another program has locked", self.refusal())
 
     def test_no_locks(self):
-        """On a file system without locks, the change is made all the same."""
+        """On a file system without locks, the change still succeeds."""
 
         def flock(*_):
             raise OSError(95, "Operation not supported")

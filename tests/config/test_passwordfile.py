@@ -172,7 +172,7 @@ class VerifyTests(PasswordFileCase):
         return verified
 
     def test_unknown_name(self):
-        """An unknown name costs as much as those in the file do, with argon2's parameters."""
+        """An unknown name costs as much as the file's names do, with argon2's parameters."""
         self.write(f"a:{DEARER.hash('x')}\nb:{HASH}\nc:{DEARER.hash('y')}\n")
         loaded = self.load()
         (known,) = self.hashes_verified(loaded, "a")
