@@ -67,7 +67,7 @@ class ClientCases(SideCases):
             self.assertEqual(client.init, GREETING)
 
     def test_password(self):
-        """The client sends its password to a server that asks for one."""
+        """The client sends its password to a server that asks for a password."""
         client = make_client(self.key, name="bob", password="secret")
         peer = bring_to(State.GREETING, client, self.key)
         peer.say_frames(raw_frame(1, b'{"session_id":"s","auth":true}', b"", self.key))
@@ -75,7 +75,7 @@ class ClientCases(SideCases):
         self.assertEqual(ack.header.password, "secret")
 
     def test_password_withheld(self):
-        """A withheld password is never sent, even if the server asks for one."""
+        """The client never sends a withheld password, even if the server asks for a password."""
         client = make_client(self.key, name="bob", password="secret")
         peer = bring_to(State.GREETING, client, self.key)
         client.withhold_password()
@@ -152,7 +152,7 @@ class ClientCases(SideCases):
             self.assertEqual(peer.hear(), [])
 
     def test_welcome_without_rooms(self):
-        """If the rooms are missing or unreadable, the one room is the only room."""
+        """If the rooms are missing or unreadable, the named room is the only room."""
         for more in ({}, {"rooms": None}, {"rooms": "lobby"}, {"rooms": [{"room": 5}]}):
             for room, rooms in (("lobby", [{"room": "lobby"}]), (None, [])):
                 peer = self.at(State.ADMISSION)
@@ -162,7 +162,7 @@ class ClientCases(SideCases):
                 )
 
     def test_messages_behind_the_welcome(self):
-        """Messages in one piece with the greeting and the welcome follow it, even large ones."""
+        """Messages in the same piece as the greeting and the welcome follow it, even large ones."""
         peer = self.at(State.GREETING)
         events = peer.say(INIT, WELCOME, HELLO, LARGE)
         self.assertEqual(events, [WELCOMED, HELLO, LARGE])
@@ -185,7 +185,7 @@ class ClientCases(SideCases):
         self.assertIs(peer.state, State.GREETING)
 
     def test_another_event_before_the_welcome(self):
-        """Another event before the welcome is refused, and the handshake goes on."""
+        """The client refuses another event before the welcome, and the handshake goes on."""
         peer = self.at(State.ADMISSION)
         self.assertEqual(peer.say(Message(MessageType.EVENT, {"event": "joined"})), [])
         self.assertEqual(codes_of(peer.hear()), [(5, "unexpected-type")])
@@ -289,7 +289,7 @@ class EncryptedClientTests(ClientCases, SynchronousTestCase):
 
 class KeyMismatchTests(SynchronousTestCase):
     def check_mismatch(self, server_key, client_key, code, advice):
-        """Check a client with a key at a server with another, however the bytes are cut."""
+        """Check a client with a key at a server with another key, in any pieces of the bytes."""
         for piece_bytes in (None, 1):
             pair = Pair(make_server(server_key), make_client(client_key))
             pair.pump(piece_bytes)

@@ -1,4 +1,4 @@
-"""Tests of how both sides treat bad frames, and frames that are not allowed."""
+"""Tests of the reaction of both sides to bad frames, and to frames that are not allowed."""
 
 from struct import Struct
 
@@ -67,7 +67,7 @@ class FaultCases(SideCases):
         self.assertEqual(peer.connection.end_reason.code, "bad-length")
 
     def test_between_the_fault_and_its_answer(self):
-        """Before that, nothing is read or kept, and frames that others queue precede the answer."""
+        """Before that, this side reads and keeps nothing, and queued frames precede the answer."""
         peer = self.at(State.ESTABLISHED)
         peer.say_fault(HELLO)
         peer.connection.receive_data(peer.seal(peer.encode(HELLO, ping(1))))
@@ -82,7 +82,7 @@ class FaultCases(SideCases):
         )
 
     def test_time_of_the_answer(self):
-        """The fault is the reason of the end, however long the answer takes."""
+        """The fault is the reason of the end, even if the answer takes long."""
         peer = self.at(State.ESTABLISHED)
         peer.say_fault()
         for now in (5.0, 10.0, 15.0, 100.0, 1000.0):
@@ -191,7 +191,7 @@ class RequestCases(SideCases):
     """A faulty request: one ERROR, and the session goes on."""
 
     def check_answer(self, frame: bytes, code: str, ref: str | None, state=State.ESTABLISHED):
-        """Check that a frame is answered with one ERROR, and that the session goes on."""
+        """Check that a frame gets one ERROR, and that the session goes on."""
         peer = self.at(state)
         peer.hear()
         events = peer.say_frames(frame + peer.encode(ping(3)))

@@ -118,7 +118,7 @@ class HostileTests(SynchronousTestCase):
     @moderate
     @given(attacks(), st.integers(1, 60))
     def test_anything(self, attack, piece_bytes):
-        """Any bytes, however cut, have the same result: no exception, one answer."""
+        """Any bytes in any pieces have the same result: no exception, one answer."""
         told, said, state = self.play(attack, None)
         again = self.play(attack, piece_bytes)
         self.assertEqual((repr(told), said, state), (repr(again[0]), again[1], again[2]))
@@ -218,7 +218,7 @@ class HostileTests(SynchronousTestCase):
     @moderate
     @given(KEYS, st.lists(st.integers(0, 90)))
     def test_continued(self, key, lengths):
-        """Bytes that arrive while an event is acted on are read by the same call."""
+        """The same call reads bytes that arrive while the program acts on an event."""
         peer = bring_to(State.ESTABLISHED, make_server(key), key)
         said = [Message.chat(b"x" * n, id=f"m{n}") for n in range(6)]
         data = b"".join(peer.seal(peer.encode(message)) for message in said)

@@ -1,4 +1,4 @@
-"""Any call in any state: state machines for one side of a session, with any far end."""
+"""State machines for any call in any state of one side of a session, with any far end."""
 
 from __future__ import annotations
 
@@ -293,7 +293,7 @@ class ConnectionMachine(RuleBasedStateMachine):
 
     @rule()
     def hear(self) -> None:
-        """Let the far end read the output: complete, valid frames, none of them after the last."""
+        """Let the far end read the output: complete, valid frames, and nothing after the last."""
         self.peer.channel.receive_data(self.connection.data_to_send())
         while plaintext := self.peer.channel.next_plaintext():
             self.reader.receive_data(plaintext)

@@ -56,7 +56,7 @@ class Pipe:
 
     @property
     def end(self) -> int:
-        """Return the number of bytes that were put in."""
+        """Return the number of bytes that entered the pipe."""
         return self._end
 
     def put(self, data: bytes) -> None:
@@ -204,7 +204,7 @@ class PairMachine(RuleBasedStateMachine):
 
     @rule()
     def settle(self) -> None:
-        """Deliver everything, until nothing is on the way."""
+        """Deliver everything, until no bytes are on the way."""
         while True:
             self.flush(True)
             self.flush(False)
@@ -307,11 +307,11 @@ class SecureDamagingMachine(DamagingMachine):
 
 class PairTests(SynchronousTestCase):
     def test_pieces(self):
-        """All messages arrive once and in order, however the bytes are cut."""
+        """All messages arrive once and in order, in any pieces of the bytes."""
         run_state_machine_as_test(PairMachine, settings=bounded)
 
     def test_pieces_with_a_key(self):
-        """All records arrive once and in order, however the bytes are cut."""
+        """All records arrive once and in order, in any pieces of the bytes."""
         run_state_machine_as_test(SecurePairMachine, settings=bounded)
 
     def test_damage(self):

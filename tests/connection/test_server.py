@@ -41,7 +41,7 @@ class ServerCases(SideCases):
     # The greeting
 
     def test_greets(self):
-        """The server sends SESSION_INIT as soon as the channel is open, and nothing else."""
+        """The server sends SESSION_INIT, and nothing else, as soon as the channel is open."""
         server = make_server(self.key)
         peer = Peer(server, self.key)
         peer.open_channel()
@@ -49,7 +49,7 @@ class ServerCases(SideCases):
         self.assertEqual(server.session_id, SESSION_ID)
 
     def test_handshake(self):
-        """Greeting, answer and welcome establish the session on both sides, however cut."""
+        """Greeting, answer and welcome establish the session on both sides, in any pieces."""
         for piece_bytes in (None, 1, 7):
             pair = Pair(make_server(self.key), make_client(self.key))
             pair.pump(piece_bytes)
@@ -59,7 +59,7 @@ class ServerCases(SideCases):
             self.assertIs(pair.client.state, State.ESTABLISHED)
 
     def test_messages_after_the_handshake(self):
-        """Messages after the handshake arrive on the other side, both ways, however cut."""
+        """Messages after the handshake arrive on the other side, both ways, in any pieces."""
         for piece_bytes in (None, 1):
             pair = Pair(make_server(self.key), make_client(self.key))
             pair.pump()
@@ -101,7 +101,7 @@ class ServerCases(SideCases):
         self.assertEqual(peer.say(ACK), [AdmissionAsked(ACK_HEADER)])
 
     def test_other_types_too_soon(self):
-        """Other frames before the answer are refused, and the handshake goes on."""
+        """The server refuses other frames before the answer, and the handshake goes on."""
         peer = self.at(State.GREETING)
         peer.hear()
         command = Message(MessageType.COMMAND, {"id": "c1", "command": "who"})
@@ -169,7 +169,7 @@ class ServerCases(SideCases):
             self.assertEqual(peer.hear(), [])
 
     def test_messages_behind_the_answer(self):
-        """Messages in one piece with the answer follow it, if the client is admitted in between."""
+        """Messages in one piece with the answer follow it, if the program admits the client."""
         peer = self.at(State.GREETING)
         peer.connection.receive_data(peer.seal(peer.encode(ACK, HELLO, pong(4), HELLO)))
         events = answered(peer.connection)
@@ -238,7 +238,7 @@ class ServerTests(ServerCases, SynchronousTestCase):
         self.assertEqual(server.data_to_send(), raw_greeting())
 
     def test_encrypted_client(self):
-        """A client with a key learns that the server has none; the server sees it leave."""
+        """A client with a key learns that the server has no key; the server sees it leave."""
         pair = Pair(make_server(), make_client(KEY))
         pair.pump()
         self.assertEqual(pair.server_events, [])
@@ -257,7 +257,7 @@ class EncryptedServerTests(ServerCases, SynchronousTestCase):
         self.assertEqual(server.data_to_send(), b"")
 
     def test_another_key(self):
-        """A client with another key is refused; without a channel, it cannot be told."""
+        """The server refuses a client with another key; without a channel, it cannot say so."""
         peer = bring_to(State.CONNECTING, make_server(KEY), KEY)
         peer.connection.data_to_send()
         (fault,) = peer.feed(b"\x00\x30" + bytes(range(48)))
@@ -270,7 +270,7 @@ class EncryptedServerTests(ServerCases, SynchronousTestCase):
         self.assertEqual(peer.feed(b"\x00\x30" + bytes(48)), [])
 
     def test_bad_record(self):
-        """A client without a key is cut off; without a channel, it cannot be told."""
+        """The server cuts off a client without a key; without a channel, it cannot say so."""
         peer = bring_to(State.CONNECTING, make_server(KEY), KEY)
         peer.connection.data_to_send()
         (fault,) = peer.feed(make_server().data_to_send())
@@ -279,7 +279,7 @@ class EncryptedServerTests(ServerCases, SynchronousTestCase):
         self.assertEqual(peer.connection.end_reason.code, "bad-record")
 
     def test_forged_record(self):
-        """A record that cannot be decrypted is answered with one ERROR, and ends the session."""
+        """A record that cannot be decrypted gets one ERROR, and ends the session."""
         for state in (State.GREETING, State.ESTABLISHED):
             peer = self.at(state)
             peer.hear()
@@ -306,7 +306,7 @@ class EncryptedServerTests(ServerCases, SynchronousTestCase):
         self.assertEqual(peer.connection.end_reason.code, "shutting-down")
 
     def test_refuse_before_the_channel(self):
-        """A client can be refused before the channel is open; it is not told."""
+        """The server can refuse a client before the channel is open; the client gets no reason."""
         peer = self.at(State.CONNECTING)
         peer.hear()
         peer.connection.refuse("too-many", "there are too many")

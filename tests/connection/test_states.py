@@ -132,7 +132,7 @@ class EndCases(SideCases):
     """The ends of a session, and the frames that are still sent and read then."""
 
     def test_disconnect_received(self):
-        """A DISCONNECT causes an event and ends the session; nothing after it is read."""
+        """A DISCONNECT causes an event and ends the session; this side reads nothing after it."""
         peer = self.at(State.ESTABLISHED)
         events = peer.say(HELLO, GOODBYE, HELLO)
         self.assertEqual(events[0], HELLO)
@@ -153,7 +153,7 @@ class EndCases(SideCases):
         self.assertEqual(peer.hear(), [HELLO, pong(1), ping(9)])
 
     def test_answers_while_draining(self):
-        """Earlier requests can be answered after a DISCONNECT, until the transport is gone."""
+        """This side can answer earlier requests after a DISCONNECT, until the transport is lost."""
         peer = self.at(State.DRAINING)
         peer.connection.send(HELLO.type, HELLO.header, HELLO.content)
         peer.connection.send_error(RequestError("not-today", "no", ref="m1"))
@@ -216,7 +216,7 @@ class EndCases(SideCases):
         self.assertIs(peer.state, State.ESTABLISHED)
 
     def test_discard_queued(self):
-        """Queued frames are counted in bytes, and can be dropped before they are sent."""
+        """The connection counts queued frames in bytes, and can drop them before it sends them."""
         peer = self.at(State.ESTABLISHED)
         frames = peer.encode(HELLO)
         peer.connection.queue_frames(frames)
@@ -227,7 +227,7 @@ class EndCases(SideCases):
         self.assertEqual(peer.hear(), [])
 
     def test_sent_once(self):
-        """Queued frames are sent once, and then none wait."""
+        """The connection sends queued frames once; then no frame waits."""
         peer = self.at(State.ESTABLISHED)
         peer.connection.send_ping()
         self.assertEqual(peer.hear(), [ping(1)])
@@ -273,7 +273,7 @@ class LossCases(SideCases):
         self.assertNotIn("cut", peer.connection.end_reason.reason)
 
     def test_nothing_is_read_or_said(self):
-        """After the loss nothing is read; an earlier reason of the end stays."""
+        """After the loss, this side reads nothing; an earlier reason of the end stays."""
         peer = self.at(State.CLOSED)
         self.assertEqual(peer.say(HELLO), [])
         ended = self.at(State.CLOSING)

@@ -89,7 +89,7 @@ def codes_of(messages: list[Message]) -> list[tuple[MessageType, str]]:
 
 @cache
 def reachable(state: State) -> set[State]:
-    """Return the states that can be reached from one state, with that state."""
+    """Return the states that follow from a state, and that state."""
     found = {state}
     for _ in State:
         found |= {after for (before, _), after in TRANSITIONS.items() if before in found}
@@ -174,11 +174,11 @@ class Peer:
         return self.channel.handshake_to_send() + self.channel.seal(frames)
 
     def say(self, *messages: Message) -> list[Event]:
-        """Send messages in one piece, and return the connection's events."""
+        """Feed messages in one piece, and return the connection's events."""
         return self.say_frames(self.encode(*messages))
 
     def say_frames(self, frames: bytes) -> list[Event]:
-        """Send frames or other bytes in one piece, and return the connection's events."""
+        """Feed frames or other bytes in one piece, and return the connection's events."""
         return self.feed(self.seal(frames))
 
     def say_fault(self, *messages: Message) -> list[Event]:
