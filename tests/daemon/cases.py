@@ -99,6 +99,6 @@ class OptionsCase(SynchronousTestCase):
         return "taken"
 
     def check_refused(self, *mistakes: tuple[str, ...]) -> None:
-        """Check that each wrong argument is refused in one line."""
+        """Check that each wrong argument gives an error of one line."""
         faults = {mistake: self.fault_of(*mistake) for mistake in mistakes}
         self.assertEqual({mistake: fault for mistake, fault in faults.items() if fault}, {})

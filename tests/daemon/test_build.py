@@ -117,10 +117,10 @@ class SettingsTests(MakeServiceCase):
 
 
 class RereadingTests(MakeServiceCase):
-    """Files that are unreadable after privileges are given up."""
+    """Files that the daemon cannot read after it gives up privileges."""
 
     def test_warned_of(self) -> None:
-        """Each file that SIGHUP would read gets one warning, and the daemon serves all the same."""
+        """Each file that SIGHUP would read gets one warning, and the daemon still serves."""
         files = {
             "key_file": self.key_file,
             "password_file": self.directory / "passwords",
@@ -174,7 +174,7 @@ class DataTests(MakeServiceCase):
         return self.await_(store.read(room_stream("lobby"), limit=100, max_bytes=1000))
 
     def test_kept(self) -> None:
-        """Messages are there after a restart, in the same order and epoch."""
+        """The messages outlive a restart, in the same order and epoch."""
         service = self.start(data=self.data)
         said = self.say(service, "one", "two")
         epoch = self.read(service).head.epoch
@@ -185,7 +185,7 @@ class DataTests(MakeServiceCase):
         self.assertEqual((page.messages, page.head.epoch), (said, epoch))
 
     def test_bans(self) -> None:
-        """Bans are there, too, in a file that a person can read."""
+        """The bans outlive it, too, in a file that a person can read."""
         service = self.start(data=self.data)
         self.await_(service.factory.bans.add(Ban(name="mallory", by="alice")))
         self.result(service.stopService())
@@ -239,7 +239,7 @@ class DataTests(MakeServiceCase):
         self.assertEqual([ban.name for ban in service.factory.bans.in_force()], ["mallory"])
 
     def test_bans_cannot_be_saved(self) -> None:
-        """If a ban cannot be saved, its operator is told, and it is not in force."""
+        """If the daemon cannot save a ban, its operator gets an error, and no ban is in force."""
         service = self.start(data=self.data)
         (self.data / "bans.json").mkdir()
         adding = Deferred.fromCoroutine(service.factory.bans.add(Ban(name="mallory")))
@@ -318,7 +318,7 @@ class AccountTests(MakeServiceCase):
         return result.code if isinstance(result, RequestError) else result.name
 
     def test_none(self) -> None:
-        """By default, there are none."""
+        """By default, there are no operators."""
         self.assertIsNone(self.make().factory.engine.admission._accounts)
 
     def test_password_file(self) -> None:
@@ -359,7 +359,7 @@ class AccountTests(MakeServiceCase):
 
 
 class FinishingTests(SynchronousTestCase):
-    """The daemon stops when its only client, on standard input, is gone."""
+    """The daemon stops when its only client, on standard input, leaves."""
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()

@@ -59,7 +59,7 @@ class NotingStore(MemoryStore):
 
 
 class NotingFactory(ChatFactory):
-    """A server that notes in its store that clients were told of the end."""
+    """A server that notes in its store when clients get the goodbye."""
 
     def shut_down(self, grace_s: float = 0.0) -> Deferred[None]:
         self.store.done.append("shut down")
@@ -110,14 +110,14 @@ class OrderTests(KeepingTests):
     """The store opens first and closes last."""
 
     def test_start(self) -> None:
-        """It opens before any client can connect, and after privileges are given up."""
+        """The store opens before any client can connect, and after the end of privileges."""
         self.service.privilegedStartService()
         self.assertEqual(self.take(), ["listen"])
         self.service.startService()
         self.assertEqual(self.take(), ["open", "expire"])
 
     def test_stop(self) -> None:
-        """It closes when every client is told and gone; then the service has stopped."""
+        """The store closes after every client has its goodbye and has left; then all stops."""
         self.start()
         self.store.closing = Deferred()
         client = hand_client(self.factory)
@@ -146,7 +146,7 @@ class OrderTests(KeepingTests):
         self.successResultOf(stopping)
 
     def test_store_that_cannot_be_closed(self) -> None:
-        """A store that closes with a fault does not hold up the stop; the log has one line."""
+        """A store that fails to close does not delay the stop; the log has one line."""
         self.start()
         self.store.closing = Deferred()
         stopping = self.service.stopService()
@@ -170,7 +170,7 @@ class OpeningTests(KeepingTests):
     """A store that cannot be opened ends the daemon."""
 
     def test_store(self) -> None:
-        """The error is one line, and the ports are closed."""
+        """The error has one line, and the ports are closed."""
         self.store.failure = ConfigurationError("/data is in use by another chatd")
         self.service.privilegedStartService()
         error = self.assertRaises(StartupError, self.service.startService)
@@ -191,13 +191,13 @@ class OpeningTests(KeepingTests):
         self.successResultOf(self.service.stopService())
 
     def test_without_privileges(self) -> None:
-        """If nothing listens yet, nothing will."""
+        """If no port listens yet, no port will."""
         self.store.failure = ConfigurationError("no")
         self.assertRaises(StartupError, self.service.startService)
         self.assertEqual(self.take(), [])
 
     def test_bans(self) -> None:
-        """The same goes for the bans; the store is not opened then."""
+        """The same applies to the bans; the store stays closed then."""
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "bans.json"
             path.write_text("nonsense")
@@ -209,7 +209,7 @@ class OpeningTests(KeepingTests):
         self.assertEqual(self.take(), [])
 
     def test_bans_of_the_factory(self) -> None:
-        """Without a file, the factory's bans are left alone."""
+        """Without a file, the daemon does not change the factory's bans."""
         self.factory.bans.replace([Ban(name="mallory")])
         self.start()
         self.assertEqual([ban.name for ban in self.factory.bans.in_force()], ["mallory"])
@@ -236,7 +236,7 @@ class ExpiryTests(KeepingTests):
         self.assertEqual(self.take(), ["expire", "expire"])
 
     def test_slow_store(self) -> None:
-        """A slow store is not asked again meanwhile."""
+        """The daemon does not ask a slow store again before its answer."""
         expiring: Deferred[Any] = Deferred()
         self.store.expiring = expiring
         for _ in range(3):
@@ -248,7 +248,7 @@ class ExpiryTests(KeepingTests):
         self.assertEqual(self.take(), ["expire"])
 
     def test_store_that_fails(self) -> None:
-        """A failure of the store is logged, and the store is asked again."""
+        """The log has a failure of the store, and the daemon asks the store again."""
         self.store.failure = StoreError("the disk is on fire")
         with capturedLogs() as events:
             self.let_pass(1)
@@ -268,7 +268,7 @@ class ExpiryTests(KeepingTests):
         self.assertEqual(self.take(), ["expire", "expire"])
 
     def test_stopped_meanwhile(self) -> None:
-        """A service that stops meanwhile does not wait for it."""
+        """A service that stops during the wait does not wait for the store."""
         self.store.expiring = Deferred()
         self.let_pass(1)
         self.successResultOf(self.service.stopService())
@@ -280,7 +280,7 @@ class BusyTests(KeepingTests):
     """Connections at the end of the daemon."""
 
     def test_not_welcomed(self) -> None:
-        """A client that was only greeted is told, too."""
+        """A client that has only a greeting gets the goodbye, too."""
         self.start()
         peer = Peer(self.factory.buildProtocol(None), self.factory.codec)
         peer.take()
@@ -291,7 +291,7 @@ class BusyTests(KeepingTests):
         self.successResultOf(stopping)
 
     def test_does_not_read(self) -> None:
-        """A client that does not read is cut off after a while, and delays nothing further."""
+        """The daemon cuts off a client that does not read after a while, and stops in time."""
         self.start()
         client = hand_client(self.factory)
         client.transport.accept_no_more()

@@ -127,7 +127,7 @@ class ReopenableLogTests(LogFileTests):
         self.assertEqual(self.path.read_text(), "after\n")
 
     def test_closes_the_old(self) -> None:
-        """No descriptor is left open."""
+        """The log closes its old descriptor."""
         before = len(os.listdir("/dev/fd"))
         for _ in range(3):
             self.log.reopen()
@@ -263,7 +263,7 @@ class LogServiceTests(LogFileTests):
         self.assertEqual(self.path.read_text(), "")
 
     def test_a_signal_of_others(self) -> None:
-        """An existing handler of SIGUSR1 is left alone."""
+        """The daemon does not change an existing handler of SIGUSR1."""
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         self.join()
         self.assertIs(signal.getsignal(signal.SIGUSR1), signal.SIG_IGN)

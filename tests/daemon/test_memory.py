@@ -9,7 +9,7 @@ from chatd.daemon.memory import EXODUS, LOOK_S, MemoryService, give_back_memory
 
 
 class MemoryServiceTests(SynchronousTestCase):
-    """Memory is given back after many connections have closed."""
+    """The daemon gives memory back after many connections have closed."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -22,24 +22,24 @@ class MemoryServiceTests(SynchronousTestCase):
         self.assertEqual(is_quiet, self.gone == self.before)
 
     def after(self, departures: int) -> int:
-        """Close some, and return how often memory was given back until after the next look."""
+        """Close some; return how often the daemon gave memory back until after the next look."""
         self.before = self.gone
         self.gone += departures
         self.clock.advance(LOOK_S)
         return self.given_back
 
     def test_many(self) -> None:
-        """It is given back after many, and once more when no more close; not after a few."""
+        """The daemon gives it back after many, and again when no more close; not after a few."""
         self.assertEqual([self.after(EXODUS - 1), self.after(0)], [0, 0])
         self.assertEqual([self.after(1), self.after(1), self.after(0), self.after(0)], [1, 1, 2, 2])
         self.assertEqual([self.after(1), self.after(0)], [2, 2])
 
     def test_again_and_again(self) -> None:
-        """While connections keep closing, it is given back at each look."""
+        """While connections keep closing, the daemon gives it back at each look."""
         self.assertEqual([self.after(EXODUS) for _ in range(3)], [1, 2, 3])
 
     def test_stopped(self) -> None:
-        """Nothing is left of it after a stop, even if it never started."""
+        """No timer remains after a stop, even if the service never started."""
         self.service.stopService()
         MemoryService(self.clock, lambda: 0).stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])

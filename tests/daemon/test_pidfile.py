@@ -36,7 +36,7 @@ class PidFileTests(SynchronousTestCase):
         return message
 
     def test_none(self) -> None:
-        """Without a file, nothing is done, and nothing is left behind."""
+        """Without a file, the check does nothing, and makes no file."""
         self.assertEqual(self.check(), [])
         self.assertEqual(list(self.directory.iterdir()), [])
 
@@ -53,20 +53,20 @@ class PidFileTests(SynchronousTestCase):
         self.assertFalse(self.path.exists())
 
     def test_others(self) -> None:
-        """The file of another process is left to `twistd`, which knows whether it runs."""
+        """The check leaves the file of another process to `twistd`, which knows whether it runs."""
         self.path.write_text(str(os.getppid()))
         self.assertEqual(self.check(), [])
         self.assertTrue(self.path.exists())
 
     def test_no_process_id(self) -> None:
-        """A file with other content is left alone."""
+        """The check does not change a file with other content."""
         for content in ("0", "-1", "007", "1.5", "abc", "9" * 10, "é", "1 2"):
             self.path.write_text(content)
             self.assertIn("no process id", self.fault_of(self.path))
             self.assertEqual(self.path.read_text(), content)
 
     def test_no_file(self) -> None:
-        """A path that is not a file is neither read nor removed."""
+        """The check neither reads nor removes a path that is not a file."""
         self.assertIn("no regular file", self.fault_of(os.devnull))
         self.assertTrue(os.path.exists(os.devnull))
         self.fault_of(self.directory)

@@ -40,7 +40,7 @@ class DescriptorTests(SynchronousTestCase):
         self.assertGreater(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 64)
 
     def test_no_limit(self) -> None:
-        """For a select reactor, it is select's limit even if the system has none."""
+        """For a select reactor, the limit is select's, even if the system has no limit."""
         limits: list[object] = []
         self.patch(resource, "getrlimit", lambda _: (64, resource.RLIM_INFINITY))
         self.patch(resource, "setrlimit", lambda _, given: limits.append(given))
@@ -62,7 +62,7 @@ class RoomTests(SynchronousTestCase):
         return [f"{event['log_level'].name}: {formatEvent(event)}" for event in events]
 
     def test_enough(self) -> None:
-        """With room for the bounds, nothing is logged."""
+        """With room for the bounds, the daemon logs no warning."""
         for room in (38_192, 1_048_000, float("inf")):
             self.assertEqual(self.start(room), [])
         self.assertEqual(self.start(40, Limits(max_sessions=20, max_unestablished=10)), [])
@@ -87,14 +87,14 @@ class RoomTests(SynchronousTestCase):
                 self.assertIn(part, line)
 
     def test_select(self) -> None:
-        """A select reactor is named as the cause, and another reactor as the remedy."""
+        """The warning names a select reactor as the cause, and another reactor as the remedy."""
         (line,) = self.start(992, reactor=SelectReactor())
         for part in ("warn: ", "1024 file descr", "for 992 connections", "--help-reactors"):
             self.assertIn(part, line)
         self.assertNotIn("ulimit", line)
 
     def test_too_few(self) -> None:
-        """With room for almost no connections, the daemon ends, in one line with the remedy."""
+        """With room for almost no connections, the daemon ends with one line and the remedy."""
         for room in (FEWEST - 1, -30):
             error = self.assertRaises(StartupError, self.start, room)
             self.assertRegex(

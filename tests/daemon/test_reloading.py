@@ -49,7 +49,7 @@ class ReloadTests(MakeServiceCase):
         return [formatEvent(event) for event in events]
 
     def test_nothing_to_read(self) -> None:
-        """Without files, nothing is read."""
+        """Without files, SIGHUP reads nothing."""
         self.assertEqual(self.reload(self.start()), [])
 
     def test_all(self) -> None:
@@ -134,7 +134,7 @@ class ReloadTests(MakeServiceCase):
         self.assertIn("operator 'bob' has no account", "".join(self.reload(service)))
 
     def test_other_accounts(self) -> None:
-        """If another checker has accounts too, nothing is known about a name."""
+        """If another checker has accounts too, the daemon warns of no name."""
         with capturedLogs() as events:
             self.serve(
                 password_file=self.files["password_file"],

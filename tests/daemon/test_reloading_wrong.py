@@ -1,4 +1,4 @@
-"""Tests of wrong files that are read again: nothing changes, whatever they hold."""
+"""Tests of reading wrong files again, which changes nothing, with any content."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ReloadingTests(SynchronousTestCase):
     """`Reloading` with the test's own steps."""
 
     def test_each_for_itself(self) -> None:
-        """Each step is taken in order, also after a failure."""
+        """Each step runs in order, also after a failure."""
         taken: list[str] = []
 
         def wrong() -> None:
@@ -58,7 +58,7 @@ class ReloadingTests(SynchronousTestCase):
         self.assertFalse(any("log_failure" in event for event in events))
 
     def test_waiting(self) -> None:
-        """A step that waits delays no other, and is logged when it is done."""
+        """A step that waits delays no other; the log has it at its end."""
         waiting: list[Deferred[None]] = [Deferred(), Deferred()]
         reload = Reloading(
             {"slow": lambda: waiting[0], "wrong": lambda: waiting[1], "quick": lambda: None}
@@ -117,7 +117,7 @@ class WrongFileTests(MakeServiceCase):
         }
 
     def check_stays(self, what: str, saying: str) -> str:
-        """Check that one file is refused and its earlier content in force; return the line."""
+        """Check that chatd refuses a file and keeps its earlier content; return the line."""
         before = self.in_force()[what]
         lines = self.reload()
         refused = [line for line in lines if STAYS in line]
@@ -185,7 +185,7 @@ class WrongFileTests(MakeServiceCase):
             self.assertNotIn("sesame", self.check_stays("password file", "line 1"))
 
     def test_bad_names(self) -> None:
-        """A line that names no operator is reported by its number; no name is taken."""
+        """An error names the number of a line without an operator; the daemon takes no name."""
         self.files["operators"].write_text("bob\n\nno name\ncarol\n")
         self.check_stays("operators", "line 3")
 
@@ -243,7 +243,7 @@ class WrongFileTests(MakeServiceCase):
 
 
 class AnyContentTests(SynchronousTestCase):
-    """A daemon whose files hold arbitrary content."""
+    """A daemon with files of arbitrary content."""
 
     @given(
         st.sampled_from(["key", "passwords", "operators", "bans.json"]),
@@ -257,7 +257,7 @@ class AnyContentTests(SynchronousTestCase):
     )
     @settings(max_examples=120)
     def test_any_content(self, name: str, content: bytes) -> None:
-        """Any content is taken or refused in one line, and the other files are read."""
+        """The daemon takes any content or refuses it in one line, and reads the other files."""
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory)
             service = _service(path)

@@ -15,7 +15,7 @@ def refuse() -> None:
 
 
 class RereadingTests(SynchronousTestCase):
-    """Files are tried at the start, after privileges are given up."""
+    """The daemon tries to read the files at the start, after the end of privileges."""
 
     def start(self, service: RereadingService) -> list[str]:
         """Start a service, and return its warnings."""

@@ -79,7 +79,7 @@ class ListeningTests(ListenerTests):
     """A port is opened once, and closed once."""
 
     def test_starts_once(self) -> None:
-        """It listens before privileges are given up, and not again afterwards."""
+        """The service listens before the end of privileges, and not again afterwards."""
         port = FakePort()
         service = self.service_on(port)
         service.privilegedStartService()
@@ -138,7 +138,7 @@ class ListeningTests(ListenerTests):
         self.assertEqual(len(self.endpoint.factories), 2)
 
     def test_stopped_before_it_was_started(self) -> None:
-        """If nothing was opened, nothing needs closing."""
+        """Without an open port, the service closes nothing."""
         self.assertIsNone(self.successResultOf(self.service_on(FakePort()).stopService()))
 
     def test_stopped_before_it_listens(self) -> None:
@@ -178,14 +178,14 @@ class ListeningTests(ListenerTests):
         self.service_on(FakePort()).abandon()  # nothing was opened
 
     def test_port_that_does_not_stop_listening(self) -> None:
-        """A transport that is not a port, such as of `stdio:`, has nothing to close."""
+        """A transport that is not a port, such as that of `stdio:`, needs no closing."""
         service = self.service_on(succeed(object()))
         service.startService()
         self.assertIsNone(self.successResultOf(service.stopService()))
 
 
 class PeerGoneTests(SynchronousTestCase):
-    """The client on standard input and output goes; that can be the end of the service."""
+    """The client on standard input and output leaves; that can end the service."""
 
     def setUp(self) -> None:
         self.reactor = MemoryReactorClock()
@@ -225,7 +225,7 @@ class PeerGoneTests(SynchronousTestCase):
         self.assertRaises(AssertionError, lambda: self.daemon.listeners[0].port)
 
     def test_beside_others(self) -> None:
-        """Other endpoints are served on, until the last client is gone."""
+        """The service serves its other endpoints until the last client has left."""
         self.serve(0, 1)
         self.lose(self.peers[1])
         self.assertEqual(self.finished, [])
@@ -289,7 +289,7 @@ class BindingTests(ListenerTests):
         )
 
     def test_default_port(self) -> None:
-        """A port that the endpoint's string does not have is named."""
+        """The error names a port that the endpoint's string does not have."""
         refused = CannotListenError("", 443, OSError(13, "Permission denied"))
         self.assertEqual(
             self.startup_error(refused),
@@ -297,7 +297,7 @@ class BindingTests(ListenerTests):
         )
 
     def test_other_reasons(self) -> None:
-        """Any other reason is reported with its text, or with its class if it has none."""
+        """The error has any other reason with its text, or with its class if it has no text."""
         self.assertIn("no such port", self.startup_error(OverflowError("no such port")))
         self.assertIn("KeyError", self.startup_error(KeyError()))
 
@@ -390,7 +390,7 @@ class ChatServiceTests(SynchronousTestCase):
         self.assertTrue(all(listener.running for listener in service.listeners))
 
     def test_stops(self) -> None:
-        """It stops listening, tells all clients, and waits until they are gone."""
+        """The service stops listening, sends all goodbyes, and waits for the clients' end."""
         service = ChatService(self.reactor, self.factory, ["tcp:9999"])
         service.startService()
         client = hand_client(self.factory)
@@ -410,7 +410,7 @@ class ChatServiceTests(SynchronousTestCase):
         self.assertIsNone(self.successResultOf(service.stopService()))
 
     def test_bad_endpoint(self) -> None:
-        """A bad endpoint string is reported before anything listens."""
+        """A bad endpoint string is an error before any port listens."""
         endpoints = ["tcp:9999", "nonsense:1"]
         self.assertRaises(ConfigurationError, ChatService, self.reactor, self.factory, endpoints)
         self.assertEqual(self.reactor.tcpServers, [])

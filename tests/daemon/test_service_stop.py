@@ -63,7 +63,7 @@ class SlowStore(MemoryStore):
 
 
 class HurryTests(SynchronousTestCase):
-    """A daemon that is told twice to stop, while a client does not go."""
+    """A daemon that gets two signals to stop, while a client stays."""
 
     def test_store_has_its_second(self) -> None:
         """The client is cut off, and the store still has the time to close."""

@@ -91,7 +91,7 @@ class SignalTests(SynchronousTestCase):
         self.assertEqual((self.reactor.stops, self.done), ([], ["hurry"]))
 
     def test_handlers_of_others(self) -> None:
-        """A handler that is not the reactor's own is left alone."""
+        """The service does not replace a handler that is not the reactor's own."""
         before = signal.getsignal(signal.SIGINT)
         self.reactor.run()
         self.assertIs(signal.getsignal(signal.SIGINT), before)

@@ -1,4 +1,4 @@
-"""Tests of the daemon's options: values are taken, and mistakes are refused in one line."""
+"""Tests of the daemon's options: good values, and one line for each mistake."""
 
 from __future__ import annotations
 
@@ -104,13 +104,13 @@ def a_logger() -> None:
 
 
 class OfTwistdTests(SynchronousTestCase):
-    """Options of twistd that it uses late, and without a check of its own."""
+    """Options that twistd uses late, and does not check."""
 
     def parse(self, *of_twistd: str) -> None:
         ServerOptions().parseOptions([*of_twistd, "chatd", "--endpoint", "tcp:0"])
 
     def test_wrong(self) -> None:
-        """Directories that are none and unknown users are refused in one line."""
+        """Paths that are no directories and unknown users give an error of one line."""
         for arguments, said in (
             (["--rundir=/no/such"], "twistd's --rundir /no/such: it takes an existing directory"),
             (["--chroot=/dev/null"], "twistd's --chroot /dev/null: it takes an existing directory"),
@@ -121,13 +121,13 @@ class OfTwistdTests(SynchronousTestCase):
             self.assertIn(said, str(error))
 
     def test_right(self) -> None:
-        """Directories, known users, and a user with a group are taken."""
+        """The daemon accepts directories, known users, and a user with a group."""
         for arguments in (["--rundir=/"], ["--uid=0"], ["--uid=4294967290", "--gid=0"]):
             self.parse("--pidfile=", *arguments)
 
 
 class GoodOptionsTests(OptionsCase):
-    """Values are taken."""
+    """The settings have the values of the options."""
 
     def service(self, *arguments: str) -> Any:
         return makeService(self.parse(*arguments))
@@ -146,13 +146,13 @@ class GoodOptionsTests(OptionsCase):
         self.assertEqual(len(service.listeners), 3)
 
     def test_numbers(self) -> None:
-        """The interval and the limit are taken as numbers."""
+        """The interval and the limit become numbers."""
         options = self.parse("--heartbeat", "2.5", "--max-content", "1000")
         self.assertEqual((options["heartbeat"], options["max-content"]), (2.5, 1000))
         self.assertEqual(cast(ChatService, makeService(options)).factory.codec.max_content, 1000)
 
     def test_bounds(self) -> None:
-        """The least and the most that the protocol allows are taken."""
+        """The options take the least and the greatest value that the protocol allows."""
         for least_or_most in (MIN_HEARTBEAT_S, MAX_HEARTBEAT_S):
             options = self.parse("--heartbeat", str(least_or_most))
             self.assertEqual(options["heartbeat"], least_or_most)
@@ -233,13 +233,13 @@ class ProgramTests(OptionsCase):
         self.assertIs(makeService(options), options["service"])
 
     def test_pid_file(self) -> None:
-        """A usable pid file, or none, is left to `twistd`."""
+        """The check leaves a usable pid file, or none, to `twistd`."""
         self.parse_all("chatd")
         self.parse_all("--pidfile=", "chatd")
         self.assertEqual(list(self.directory.iterdir()), [])
 
     def test_bad_pid_file(self) -> None:
-        """An unusable pid file is refused in one line, unless there is a chroot."""
+        """An unusable pid file gives an error of one line, unless there is a chroot."""
         bad = f"--pidfile={self.directory}/no/twistd.pid"
         error = self.assertRaises(usage.UsageError, self.parse_all, bad, "chatd")
         self.assertRegex(str(error), r"^cannot use the pid file .*--pidfile=$")
@@ -255,7 +255,7 @@ class ProgramTests(OptionsCase):
 
 
 class MistakesTests(OptionsCase):
-    """Each mistake is a usage error of one line."""
+    """Each mistake gives a usage error of one line."""
 
     def test_endpoints(self) -> None:
         """Mistyped endpoint strings are refused."""
@@ -330,7 +330,7 @@ class MistakesTests(OptionsCase):
             self.assertRegex(str(error), r"; --help lists the options\Z")
 
     def test_stray_argument(self) -> None:
-        """The first stray argument is reported, and how options begin."""
+        """The error names the first stray argument, and says how options begin."""
         for arguments in (["extra"], ["--heartbeat", "5", "extra", "more"]):
             error = self.assertRaises(usage.UsageError, self.parse, *arguments)
             self.assertEqual(

@@ -39,7 +39,7 @@ class ChatOptionsTests(OptionsCase):
 
 
 class GoodTests(ChatOptionsTests):
-    """Values are taken."""
+    """The settings have the values of the options."""
 
     def test_nothing(self) -> None:
         """By default, all is as in the library."""
@@ -47,7 +47,7 @@ class GoodTests(ChatOptionsTests):
         self.assertEqual(made, Settings(keep=MEMORY_RETENTION))
 
     def test_data(self) -> None:
-        """With a directory, more is kept, and it survives a power cut."""
+        """With a directory, the daemon keeps more, and a power cut costs no confirmed message."""
         for option in ("--data", "-d"):
             made = self.settings(option, str(self.directory))
             self.assertEqual(made.data, str(self.directory))
@@ -55,7 +55,7 @@ class GoodTests(ChatOptionsTests):
         self.assertEqual(list(self.directory.iterdir()), [])  # parsing the options creates nothing
 
     def test_durability(self) -> None:
-        """Both durabilities can be named."""
+        """The option takes both durabilities."""
         for name in ("full", "normal"):
             made = self.settings("--data", "d", "--durability", name)
             self.assertEqual(made.durability.value, name)
@@ -78,7 +78,7 @@ class GoodTests(ChatOptionsTests):
                 )
 
     def test_rooms(self) -> None:
-        """Rooms may be named, or none at all."""
+        """The options name rooms, or no room at all."""
         self.assertEqual(self.policy("--room", "hall", "--room=cellar").rooms, ("hall", "cellar"))
         self.assertEqual(self.policy("--no-room").rooms, ())
         self.assertEqual(self.policy().rooms, ("lobby",))
@@ -86,7 +86,7 @@ class GoodTests(ChatOptionsTests):
         self.assertEqual(len(self.policy(*many).rooms), 20)
 
     def test_operators(self) -> None:
-        """Operators may be named."""
+        """The options name operators."""
         policy = self.policy("--operator", "alice", "--operator", "Bob")
         self.assertEqual(policy.operators, ("alice", "Bob"))
 
@@ -97,7 +97,7 @@ class GoodTests(ChatOptionsTests):
             self.assertEqual(limit, number)
 
     def test_auth(self) -> None:
-        """Twisted's methods may be named, and anonymous guests allowed."""
+        """The options take Twisted's methods, and anonymous guests."""
         made = self.settings("--auth", "memory:alice:secret", "--auth=anonymous")
         self.assertEqual(
             [type(checker) for checker in made.checkers],
@@ -120,7 +120,7 @@ class GoodTests(ChatOptionsTests):
         self.assertEqual(self.settings(), Settings(keep=MEMORY_RETENTION))
 
     def test_help_of_auth(self) -> None:
-        """The help on methods lists those that chatd can use."""
+        """The help on methods lists the methods that chatd can use."""
         options = Options()
         options.authOutput = io.StringIO()
         end = self.assertRaises(SystemExit, options.parseOptions, ["--help-auth"])
@@ -132,7 +132,7 @@ class GoodTests(ChatOptionsTests):
 
 
 class MistakesTests(ChatOptionsTests):
-    """Each mistake is a usage error of one line."""
+    """Each mistake gives a usage error of one line."""
 
     def text_of(self, *arguments: str) -> str:
         """Return the error's single line."""
@@ -253,5 +253,5 @@ class MistakesTests(ChatOptionsTests):
     )
     @settings(max_examples=150)
     def test_any_value(self, option: str, value: str) -> None:
-        """Any value is taken, or refused in one line."""
+        """The option takes any value, or refuses it in one line."""
         self.assertIn(self.fault_of(option, value), (None, "taken"))
