@@ -31,7 +31,7 @@ DEADLINE_S = 120
 
 
 def main(words: list[str]) -> int:
-    """Try the selected defences, one on each processor at a time."""
+    """Try the selected defences, in parallel, one on each processor."""
     asked = [each for each in DEFENCES if all(word in f"{each}" for word in words)]
     copies: SimpleQueue[Path] = SimpleQueue()
     with tempfile.TemporaryDirectory(prefix="chatd-defences-") as directory:
@@ -59,7 +59,7 @@ def main(words: list[str]) -> int:
 
 
 def complaint_of(defence: Defence, copy: Path) -> str | None:
-    """Return why a test does not hold its claim, or None if it does."""
+    """Return the reason why a test does not hold its claim, or None if it does."""
     path = copy / defence.path
     text = path.read_text()
     if text.count(defence.before) != 1:
