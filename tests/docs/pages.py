@@ -1,4 +1,4 @@
-"""The pages of the documents, and what is in them: headings, links, tables, programs, commands."""
+"""The pages of the documents and their parts: headings, links, tables, programs, commands."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def page_names() -> list[str]:
 
 
 def section(text: str, title: str) -> str:
-    """Return what is under a heading of the second level."""
+    """Return the text under a heading of the second level."""
     return text.split(f"\n## {title}\n")[1].split("\n## ", maxsplit=1)[0]
 
 
@@ -83,7 +83,7 @@ class Step:
 
 
 def steps(text: str) -> Iterator[Step]:
-    """Give the steps of a page's blocks, each command of a shell script as one without output."""
+    """Yield the steps of a page's blocks, each command of a shell script without output."""
     for language, code in _FENCE.findall(text):
         if language == "sh":
             yield Step(command=code)

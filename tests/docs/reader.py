@@ -1,4 +1,4 @@
-"""A reader who does what a page says, and sees whether the terminal shows what the page shows."""
+"""A reader who follows a page, and compares the terminal with the page."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Reader:
         self._stack.close()
 
     def do(self, step: Step) -> None:
-        """Do a step, and compare what is shown."""
+        """Do a step, and compare the terminal with the page."""
         command = self.here(step.command)
         if command == "^C":
             self._interrupt()
@@ -147,7 +147,7 @@ class Reader:
         assert done.stderr.splitlines() == complaints, command
 
     def _after_last(self, command: str) -> str:
-        """Return the command as a shell has it after the last, whose status `$?` is."""
+        """Return the command with the status of the last command for `$?`, as in a shell."""
         return f"(exit {self._status})\n{command}" if "$?" in command else command
 
     def _all(self) -> dict[str, str]:
@@ -159,5 +159,5 @@ def _alike(lines: list[str]) -> list[str]:
 
 
 def _pattern(line: str) -> str:
-    """Return what finds a line, whatever its time."""
+    """Return a pattern that finds a line with any time."""
     return re.sub(r"^\d\d:\d\d", r"\\d\\d:\\d\\d", re.escape(line))

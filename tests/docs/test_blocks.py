@@ -134,7 +134,7 @@ class BlockTests(SynchronousTestCase):
             self.assertEqual(others, held, name)
 
     def test_every_fence(self) -> None:
-        """Each fence belongs to a block, so that none escapes the check."""
+        """Each fence belongs to a block, so that no fence escapes the check."""
         for name in page_names():
             lines = [line.strip() for line in page(name).splitlines()]
             fences = sum(line.startswith(("```", "~~~")) for line in lines)

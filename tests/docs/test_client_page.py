@@ -56,7 +56,7 @@ def test_manual(tmp_path):
 
 
 def test_lost():
-    """A lost connection is told in the words of the page."""
+    """The report of a lost connection has the words of the page."""
     line = block(CLIENT, "sent but not confirmed")
     ((confirmed, last),) = re.findall(r"(\d+) lines are .*-(\d+) were", line)
     tally = Tally()

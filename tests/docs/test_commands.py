@@ -1,4 +1,4 @@
-"""The commands for developers on the pages: they name what there is, and a release can be made."""
+"""The commands for developers on the pages: they exist, and they can make a release."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def extras() -> dict[str, list[str]]:
     ],
 )
 def test_set_up(name, words, follows):
-    """The page installs an extra that exists, which brings what the next line starts."""
+    """The page installs an extra that exists, and that has the program of the next line."""
     install, then = block(name, words).splitlines()
     found = re.fullmatch(EDITABLE, install)
     assert found is not None
@@ -62,7 +62,7 @@ def test_bench_options():
 
 
 def test_test_requirements():
-    """The extra that the page on tests installs brings what the page says."""
+    """The extra that the page on tests installs has the packages that the page names."""
     (extra,) = re.findall(r"`pip install 'chatd\[(\w+)\]'`", page(TEST))
     assert extras()[extra] == ["pytest", "pytest-twisted"]
 

@@ -1,4 +1,4 @@
-"""The numbers in the pages' sentences are those of the code, of the options, and of the tables."""
+"""The numbers in the pages' sentences equal those of the code, the options and the tables."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ class PerformanceTests(SynchronousTestCase):
     """Sentences about figures agree with the tables of figures."""
 
     def test_ratios(self) -> None:
-        """What the first paragraphs say of the peers follows from the table."""
+        """The first paragraphs' comparison with the peers follows from the table."""
         table, text = rates(), words_of(PERFORMANCE)
         own = table["chatd"]
         self.assertIn(f"{own[2] / table['Redis'][2]:.2f} of what Redis delivered", text)
@@ -183,7 +183,7 @@ class PerformanceTests(SynchronousTestCase):
         self.assertIn(f"NATS {table['NATS'][0] / own[0]:.0f} times", text)
 
     def test_aims(self) -> None:
-        """The table of aims has exactly the missed ones in bold."""
+        """The table of aims has exactly the missed aims in bold."""
         rows = re.findall(r"\| ([≥≤]) ([\d.]+) \| (\**)([\d.]+)\**", page(PERFORMANCE))
         self.assertGreater(len(rows), 10)
         for sign, aim, bold, reached in rows:
@@ -248,7 +248,7 @@ class PerformanceTests(SynchronousTestCase):
         self.assertIn("*Turns that end early,* after 1,000 messages", text)
 
     def test_login(self) -> None:
-        """A login costs what the table says, and more than with any of the peers."""
+        """The cost of a login is that of the table, and higher than with any of the peers."""
         text = (
             page(PERFORMANCE).split("| login, ms of the server's CPU |")[1].split("What a del")[0]
         )
@@ -258,7 +258,7 @@ class PerformanceTests(SynchronousTestCase):
             self.assertGreater(float(costs["chatd"]), float(costs[name]), name)
 
     def test_idle_sessions(self) -> None:
-        """The memory of 10,000 sessions follows from that of one."""
+        """The memory of 10,000 sessions follows from that of one session."""
         text = words_of(PERFORMANCE)
         (each,) = re.findall(r"login, ms of the server's CPU \|.*?\| chatd \| ([\d.]+) ", text)
         (total,) = re.findall(r"10,000 idle sessions took (\d+) MiB", text)

@@ -1,4 +1,4 @@
-"""A test types every command of the documents, and sees what the documents show."""
+"""A test types every command of the documents, and compares the output with the page."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def directory() -> Iterator[Path]:
 
 @pytest.mark.parametrize("name", TYPED)
 def test_typed(name, directory):
-    """Each command of a page shows what the page shows."""
+    """Each command of a page prints the output on the page."""
     number = 0
     with Reader(directory) as reader:
         for step in steps(page(name)):
@@ -92,7 +92,7 @@ def test_data_directory(directory):
 
 @pytest.mark.skipif(not HAS_SQLITE, reason="needs the sqlite3 command")
 def test_view(directory):
-    """The command of the page on files shows what was said, while the daemon runs."""
+    """The command of the page on files prints the messages while the daemon runs."""
     (code,) = fences(page(FILES), "sh")
     with Reader(directory, {"DIR": str(directory / "data")}) as reader:
         reader.do(Step(f"twistd -n --pidfile= chatd --data {directory}/data --endpoint tcp:9999"))
@@ -101,7 +101,7 @@ def test_view(directory):
 
 
 def test_profiles(directory):
-    """Each command of the page shows what the page shows, with the profile of the page."""
+    """Each command of the page prints the output on the page, with the page's profile."""
     (profile,) = fences(page(PROFILES), "toml")
     with Reader(directory, {"~": str(directory)}) as reader:
         for number, step in enumerate(steps(page(PROFILES))):
