@@ -90,7 +90,7 @@ def fields_of(message: Message) -> dict[str, Any]:
 
 
 def answering(command: Mapping[str, Any], messages: Iterable[Message]) -> list[Message]:
-    """Return the messages as the answer to a command, which is given by its header."""
+    """Return the messages as the answer to a command, with its header."""
     return [message.with_ref(command["id"]) for message in messages]
 
 

@@ -46,7 +46,7 @@ class BrokenNetwork(MemoryNetwork):
         self.lose()
 
     def accept_welcome(self) -> None:
-        """Let the oldest attempt succeed and the client be welcomed, and deliver nothing else."""
+        """Let the oldest attempt succeed and welcome the client; deliver nothing else."""
         pump_all, self.pump = self.pump, lambda: None
         self.accept()
         self.pump = pump_all

@@ -82,7 +82,7 @@ class PipeTransport:
             self._producer.resumeProducing()
 
     def lose(self, reason: Exception | None = None) -> None:
-        """Tell the protocol that the connection is gone."""
+        """Tell the protocol that the connection is lost."""
         if not self.is_lost:
             self.is_lost = True
             self.protocol.connectionLost(Failure(reason or ConnectionDone()))
@@ -308,7 +308,7 @@ class MemoryNetwork:
         self._completer.failOnce()
 
     def pump(self) -> None:
-        """Move all bytes, and the answers to them, until nothing moves."""
+        """Move all bytes, and the answers to them, until none move."""
         while any(pump.pump() for pump in self._pumps):
             pass
 
