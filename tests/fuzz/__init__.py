@@ -1,6 +1,6 @@
-"""Fuzzers of the wire and of the session: what they try, and what they found worth keeping.
+"""Fuzzers of the wire and of the session, and the inputs that they keep.
 
-`targets` and `connections` say what must hold, as functions of bytes, compared with `book`.
+`targets` and `connections` are functions of bytes that check chatd's results against `book`.
 `test_corpus` replays `corpus/` through them with the other tests. ``python -m tests.fuzz`` looks
 for new inputs, which needs ``atheris``.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 __all__ = ["CORPUS", "MAX_INPUT", "TARGETS", "load"]
 
 CORPUS = Path(__file__).parent / "corpus"
-"""The inputs that are kept: a directory for each target."""
+"""The kept inputs: a directory for each target."""
 MAX_INPUT = 2_000
 """Longest input, in bytes."""
 
@@ -26,13 +26,13 @@ TARGETS = {
     "server": "connections",
     "client": "connections",
 }
-"""The targets, and the modules that they are functions of."""
+"""The targets, with the modules of their functions."""
 
 
 def load(name: str) -> Callable[[bytes], None]:
     """Return a target.
 
-    Its module is imported only now, so that a fuzzer can see to it that chatd is instrumented.
+    This imports the target's module only now, so that a fuzzer can instrument chatd first.
     """
     target: Callable[[bytes], None] = getattr(import_module(f"{__name__}.{TARGETS[name]}"), name)
     return target

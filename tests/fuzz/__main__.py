@@ -1,7 +1,7 @@
-"""``python -m tests.fuzz [TARGET...]``: look for inputs that break what must hold.
+"""``python -m tests.fuzz [TARGET...]``: look for inputs that make a target fail.
 
-Each target runs in a process of its own, from the corpus that is kept, for a bounded time. What
-breaks one is kept in a new directory, whose path is shown; the exit status is then 1.
+Each target runs in its own process, from the kept corpus, for a bounded time. An input that makes a
+target fail goes into a new directory, whose path is shown; the exit status is then 1.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import NoReturn
 from tests.fuzz import CORPUS, MAX_INPUT, TARGETS
 
 ROOT = Path(__file__).parents[2]
-"""Where `tests` is imported from."""
+"""The directory of the package `tests`."""
 HANG_S = 20
-"""An input that takes longer is reported as one that hangs, in seconds."""
+"""Longest time of an input, in seconds; libFuzzer reports a longer one as hanging."""
 GRACE_S = 120
-"""How much longer than it was told to a process may take before it is killed, in seconds."""
+"""Time in seconds that a process may take beyond its limit before it is killed."""
 MAX_MEMORY_MB = 1_000
-"""A process that takes more is reported."""
+"""Largest memory of a process; libFuzzer reports a larger one."""
 SHOWN_LINES = 30
-"""How much is shown of what a process said before it failed."""
+"""Number of lines of a failed process that are shown."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -53,11 +53,11 @@ def fuzz(name: str, *, seconds: int, keeps: bool) -> bool:
 
     Args:
         name: The target.
-        seconds: For how long.
-        keeps: Whether inputs that reach a branch that no kept one does are kept.
+        seconds: The time, in seconds.
+        keeps: Whether to keep inputs that reach a new branch.
 
     Returns:
-        Whether all that must hold did.
+        Whether all checks succeeded.
     """
     kept = CORPUS / name
     kept.mkdir(parents=True, exist_ok=True)
@@ -85,7 +85,7 @@ def fuzz(name: str, *, seconds: int, keeps: bool) -> bool:
 
 
 def _run(name: str, faulty: Path, seconds: int, *arguments: str) -> tuple[int, str]:
-    """Run a target's process; return its status and what it said."""
+    """Run a target's process; return its status and its output."""
     command = [
         *(sys.executable, "-m", "tests.fuzz.run", name),
         f"-max_len={MAX_INPUT}",
@@ -142,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
 
 class _OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        """Tell what is wrong in one line."""
+        """Print the error in one line, and exit."""
         self.exit(2, f"{self.prog}: {message.replace('_seconds', 'whole number of seconds')}\n")
 
 

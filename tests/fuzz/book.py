@@ -1,4 +1,4 @@
-"""The protocol by the book, docs/reference/protocol.md, written again without regard for speed."""
+"""The protocol of docs/reference/protocol.md, written a second time without regard for speed."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ __all__ = [
 ]
 
 MAX_HEADER = 65_536
-# Beyond these a JSON parser may give up (RFC 8259 section 9), so nothing is held against it there.
+# Beyond these, a JSON parser may refuse the text (RFC 8259 section 9), so any result is right.
 MAX_OPENED = 200
 MAX_DIGITS = 300
 
 Envelope = tuple[int, bytes, bytes]
 """A message's type, its header and its content."""
 
-# Frames. For a test of these alone, one that begins with X is refused at its start, and one of 3
-# bytes, which is shorter than a start, at its length.
+# Frames. For a test of these alone, the reader refuses a frame that begins with X at its start, and
+# a frame of 3 bytes, which is shorter than a start, at its length.
 
 CHECK_BYTES = 8
 
 
 def is_refused_at_start(body: bytes, length: int) -> bool:
-    """Say whether a frame is refused by what is there of it."""
+    """Return whether the reader refuses a frame at the part that has arrived."""
     return body.startswith(b"X") if length >= CHECK_BYTES else length == len(b"bad")
 
 
@@ -43,8 +43,8 @@ def cut_frames(stream: bytes, max_frame: int) -> tuple[list[bytes], str, int, bo
     """Cut a stream into frames.
 
     Returns:
-        What the frames hold, the name of the fault or nothing, after how many bytes the fault is
-        known, and whether nothing is left to wait for more.
+        The contents of the frames, the name of the fault or an empty text, the number of bytes
+        after which the fault is known, and whether no part of a frame remains.
     """
     found: list[bytes] = []
     start = 0
@@ -88,7 +88,7 @@ def open_envelope(frame: bytes, max_content: int) -> Envelope | str:
 
 
 def mend(frame: bytes, what: int) -> bytes:
-    """Put right what nobody can guess: each bit of `what` stands for one more field of a frame."""
+    """Correct fields that a fuzzer cannot guess: each bit of `what` selects a field."""
     mended = bytearray(frame)
     if len(mended) >= 68:
         header_length = struct.unpack_from(">I", mended, 16)[0] % (len(mended) - 67)
@@ -171,11 +171,11 @@ _MAY = {
 
 
 def check_header(message_type: int, header: bytes) -> tuple[str, dict[str, Any]] | None:
-    """Say what a header is.
+    """Check a header.
 
     Returns:
-        `taken`, `bad-request` or `bad-header`, and the fields; None where the book says nothing:
-        a name is given twice, or it goes beyond what every JSON parser can be expected to read.
+        `taken`, `bad-request` or `bad-header`, and the fields; None if the protocol allows any of
+        them: the header has a name twice, or more than every JSON parser must be able to read.
     """
     try:
         fields = _parse(header)
@@ -195,7 +195,7 @@ def check_header(message_type: int, header: bytes) -> tuple[str, dict[str, Any]]
 
 
 def _parse(header: bytes) -> Any:
-    """Parse JSON as RFC 8259 has it; None where it is beyond what a parser must be able to."""
+    """Parse JSON as RFC 8259 defines it; return None beyond a parser's duties."""
     beyond: list[str] = []
 
     def number_of(digits: str) -> int | float:
@@ -226,5 +226,5 @@ def _parse(header: bytes) -> Any:
         parse_constant=refuse,
         object_pairs_hook=object_of,
     )
-    json.dumps(value, ensure_ascii=False).encode()  # a lone surrogate, however it is written
+    json.dumps(value, ensure_ascii=False).encode()  # refuses a lone surrogate in any spelling
     return None if beyond else value

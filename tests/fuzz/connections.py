@@ -1,4 +1,4 @@
-"""The fuzzers' two largest targets: a whole connection, of either side."""
+"""The fuzzers' two largest targets: a whole connection of each side."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from tests.wire.samples import KEY, make_frame
 
 __all__ = ["client", "server"]
 
-# The frames are signed with the key, but they come without records: the records have a target of
-# their own, and here nothing must stand between the fuzzer and what it makes up.
+# The frames are signed with the key, but come without records, which have their own target: so the
+# fuzzer's bytes reach the frames unchanged.
 CODEC = Codec(KEY, max_content=MAX_CONTENT)
 SESSION_ID = "0b4e9f6c-7d0e-4c57-9a41-3c2f3d1a5b60"
 ROOMS = [{"room": "lobby", "epoch": "e1", "seq": 7}]
@@ -56,7 +56,7 @@ Make = Callable[..., Any]
 
 
 def server(data: bytes, make: Make = ServerConnection) -> None:
-    """Say anything to a server: it comes to the same end however it arrives, in good order."""
+    """Feed a server any bytes: in any pieces, they have the same result, in good order."""
 
     def new() -> Connection:
         return make(CODEC, ClearChannel(), GREETING, 0.0)
@@ -65,7 +65,7 @@ def server(data: bytes, make: Make = ServerConnection) -> None:
 
 
 def client(data: bytes, make: Make = ClientConnection) -> None:
-    """Say anything to a client: it comes to the same end however it arrives, in good order."""
+    """Feed a client any bytes: in any pieces, they have the same result, in good order."""
 
     def new() -> Connection:
         return make(CODEC, ClearChannel(expects_server=True), 0.0, name="alice")
@@ -84,7 +84,7 @@ def _talk(data: bytes, new: Callable[[], Connection], handshake: list[bytes]) ->
 
 
 def _stream(choices: Choices) -> bytes:
-    """Make a stream of frames good and bad, and of what is none."""
+    """Return a stream of good frames, bad frames and other bytes."""
     frames = []
     while choices:
         kind = choices.number() % 8
@@ -111,7 +111,7 @@ def _stream(choices: Choices) -> bytes:
 def _listen(
     connection: Connection, pieces: Iterable[bytes], *, admits: bool
 ) -> tuple[str, list[Message], State, str]:
-    """Feed a connection; return what it told and said, where it stands and why it ended."""
+    """Feed a connection; return its events, its messages, its state and the reason of its end."""
     told: list[Event] = []
     said = bytearray(connection.data_to_send())
     for turn, piece in enumerate(pieces):
@@ -126,7 +126,7 @@ def _listen(
                 connection.state in reachable(state), "a way of the table", state, connection.state
             )
         said += connection.data_to_send()
-        if turn % 50 == 0 and connection.is_readable:  # not at each single byte: it takes long
+        if turn % 50 == 0 and connection.is_readable:  # for each byte, it would take long
             hold(held_bytes(connection) <= _most(connection), "too much is kept")
     heard = _heard(bytes(said))
     _check_end(connection, told, heard)
@@ -146,12 +146,12 @@ def _most(connection: Connection) -> int:
         return LENGTH_BYTES + MAX_UNESTABLISHED_FRAME
     codec = CODEC
     if isinstance(connection, ClientConnection):
-        codec = CODEC.with_max_content(connection.max_content)  # which the server set
+        codec = CODEC.with_max_content(connection.max_content)  # from the server
     return LENGTH_BYTES + codec.max_frame
 
 
 def _heard(said: bytes) -> list[Message]:
-    """Read what was said: whole frames, each of them good."""
+    """Read the connection's output: whole frames, each of them good."""
     codec = CODEC.with_max_content(2**20)
     reader = codec.reader()
     reader.receive_data(said)
@@ -161,7 +161,7 @@ def _heard(said: bytes) -> list[Message]:
 
 
 def _check_end(connection: Connection, told: list[Event], heard: list[Message]) -> None:
-    """Hold that an end is told once and last, and answered once and last."""
+    """Check that the event of an end, and the answer to it, come once and last."""
     ends = [event for event in told if isinstance(event, Faulted | Ended)]
     goodbyes = [message for message in heard if message.type == MessageType.DISCONNECT]
     hold(ends in ([], told[-1:]), "the end comes once and last", told)
@@ -171,7 +171,7 @@ def _check_end(connection: Connection, told: list[Event], heard: list[Message]) 
     if not ends or isinstance(ends[0], Ended):
         return
     error = ends[0].error
-    if isinstance(error, KeyMismatchError):  # without a common key there is nothing to say
+    if isinstance(error, KeyMismatchError):  # without a common key, no answer can be read
         return
     last = [(message.type, getattr(message.header, "code", None)) for message in heard[-2:]]
     same("one ERROR and DISCONNECT", last, [(5, error.code), (6, error.code)])

@@ -1,4 +1,4 @@
-"""How much a connection, a channel or a reader keeps of what it was sent."""
+"""The number of received bytes that a connection, a channel or a reader keeps."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _KEEPERS = "chatd.wire.", "chatd.connection."
 
 
 def held_bytes(keeper: object) -> int:
-    """Return how many bytes a thing of the wire or of the session keeps, with all that it is of.
+    """Return the number of bytes that an object of the wire or of the session keeps.
 
-    Bytes that are kept in two places at once are counted once, and nothing is that was said or is
-    to be sent: what a connection is given in frames by its owner is its owner's affair.
+    The bytes of its parts count; bytes in two places count once. Sent bytes and bytes to send do
+    not count: the connection's owner is responsible for the frames that it queues.
     """
     kept = {id(data): len(data) for data in _kept(keeper, {id(keeper)})}
     return sum(kept.values())

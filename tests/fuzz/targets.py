@@ -1,8 +1,8 @@
-"""What is fuzzed, and what must hold: functions of bytes that raise where it does not.
+"""The fuzzers' targets: functions of bytes that raise `Broken` if chatd's result is wrong.
 
-Each takes the thing under test as its second argument, so that a test can show that a broken one is
-found. What it does is compared with `tests.fuzz.book`, and with what it does when the same bytes
-arrive otherwise.
+Each takes the object under test as its second argument, so that a test can show that the target
+finds a broken object. The target compares the object's results with those of `tests.fuzz.book`, and
+with its results for the same bytes in other pieces.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ MAX_RECORD = 2 + 65_535
 CODEC = Codec(KEY, max_content=MAX_CONTENT)
 MANY = 1_000_000
 LONG = 2_000
-"""What is longer than this takes too long byte by byte; it comes in pieces of 255 bytes."""
+"""Longest stream that arrives byte by byte, in bytes; a longer one comes in pieces of 255 bytes."""
 GROWTH = 8_192
-"""A header longer than this may be over the limit when it is encoded again, in bytes."""
+"""Longest header that certainly stays below the limit when encoded again, in bytes."""
 EPHEMERALS = {
     is_server: X25519PrivateKey.from_private_bytes(bytes([1 + is_server]) * 32)
     for is_server in (False, True)
@@ -47,23 +47,23 @@ EPHEMERALS = {
 
 
 class Broken(AssertionError):
-    """Something that must hold does not."""
+    """A check failed."""
 
 
 def hold(is_so: object, what: str, *about: object) -> None:
-    """Raise `Broken` where something is not so."""
+    """Raise `Broken` if a check fails."""
     if not is_so:
         raise Broken(f"{what}: {about!r}"[:2_000])
 
 
 def same(what: str, *outcomes: object) -> None:
-    """Raise `Broken` where outcomes differ."""
+    """Raise `Broken` if outcomes differ."""
     for outcome in outcomes[1:]:
         hold(outcome == outcomes[0], what, outcomes[0], outcome)
 
 
 def ways(data: bytes, lengths: bytes) -> list[list[bytes]]:
-    """Return the ways in which bytes arrive: at once, byte by byte, and in pieces of lengths."""
+    """Return the bytes in one piece, byte by byte, and in pieces of these lengths."""
     one_by_one = b""
     if len(data) > LONG:
         one_by_one, lengths = b"\xfe", bytes(0x40 | length for length in lengths)
@@ -74,7 +74,7 @@ def ways(data: bytes, lengths: bytes) -> list[list[bytes]]:
 
 
 def frames(data: bytes, make_reader: Callable[..., FrameReader] = FrameReader) -> None:
-    """Cut a stream into frames: the same however it arrives, and never one over the limit."""
+    """Cut a stream into frames: the same in any pieces, and never a frame over the limit."""
     choices = Choices(data)
     max_frame = choices.number(2)
     lengths = choices.piece()
@@ -88,7 +88,7 @@ def frames(data: bytes, make_reader: Callable[..., FrameReader] = FrameReader) -
             raise MagicError("refused at its start")
 
     def read(pieces: Iterable[bytes], most: int) -> tuple[list[bytes], str, int, bool]:
-        """Read frames, and stop and go on after each `most` of them."""
+        """Read frames, and stop and go on after every `most` frames."""
         reader = make_reader(max_frame, check, book.CHECK_BYTES)
         found: list[bytes] = []
         taken = 0
@@ -100,13 +100,13 @@ def frames(data: bytes, make_reader: Callable[..., FrameReader] = FrameReader) -
                 while is_stopped:
                     is_stopped = False
                     for count, (buffer, start, end) in enumerate(reader.frames(), 1):
-                        check(buffer, start, end - start)  # as who decodes it would
+                        check(buffer, start, end - start)  # as a decoder does
                         found.append(bytes(buffer[start:end]))
                         hold(4 * len(found) <= len(stream), "more frames than there can be")
                         if count == most:
                             is_stopped = True
                             break
-                if turn % 50 == 0:  # not at each single byte: it takes long
+                if turn % 50 == 0:  # for each byte, it would take long
                     hold(held_bytes(reader) <= LENGTH_BYTES + max_frame, "too much is kept")
         except RemoteProtocolError as error:
             return found, type(error).__name__, taken, True
@@ -143,7 +143,7 @@ def envelope(data: bytes, codec: Codec = CODEC) -> None:
 
 
 def header(data: bytes, codec: Codec = CODEC) -> None:
-    """Decode a header in a frame without fault: what it is, and that it can be sent again."""
+    """Decode a header in a frame without fault; a good header can be encoded again."""
     choices = Choices(data)
     message_type = choices.number(2)
     text = choices.rest()[: book.MAX_HEADER]
@@ -180,7 +180,7 @@ _EMPTY_ERROR = Error(code="", message="an ERROR with a bad header")
 
 
 def _same_fields(message: Message, fields: dict[str, Any]) -> None:
-    """Compare the fields that were sent with those that were told."""
+    """Compare the fields of the text with those of the message."""
     if isinstance(message.header, dict):
         same("all fields", message.header, fields)
         return
@@ -203,10 +203,10 @@ def _send_again(message: Message, codec: Codec, length: int) -> None:
 
 
 class _Noise:
-    """The far end of a secure channel, made of its cipher states alone.
+    """The far end of a secure channel, of cipher states alone.
 
     Args:
-        is_server: Whether it is the server's end.
+        is_server: Whether this is the server's end.
     """
 
     def __init__(self, *, is_server: bool) -> None:
@@ -219,7 +219,7 @@ class _Noise:
         self.is_server = is_server
 
     def greet(self) -> tuple[bytes, CipherState]:
-        """Do the handshake; return this end's part of it, and what seals what it says."""
+        """Do the handshake; return this end's bytes of it, and the state that seals its records."""
         ends = self._handshake, self._near
         first, second = ends if self.is_server else ends[::-1]
         message = first.write_message()
@@ -231,7 +231,7 @@ class _Noise:
 
 
 def channel(data: bytes, make_channel: Callable[..., SecureChannel] = SecureChannel) -> None:
-    """Open records: what was sealed comes out as it was, and nothing after the first fault."""
+    """Open records: each sealed text comes out unchanged, and none after the first fault."""
     choices = Choices(data)
     mode = choices.number()
     is_server = bool(mode & 1)
@@ -270,31 +270,31 @@ def channel(data: bytes, make_channel: Callable[..., SecureChannel] = SecureChan
 
 
 def _records(choices: Choices, far: _Noise) -> tuple[bytes, bytes, set[bool]]:
-    """Return a stream of records, what of it may be opened, and whether there may be a fault."""
+    """Return a stream of records, the text that comes out, and whether a fault is possible."""
     greeting, sending = far.greet()
     stream = bytearray(greeting)
-    ends: list[tuple[int, bytes]] = []  # where each record ends, and what it holds
-    first: tuple[int, set[bool]] | None = None  # damage: where, and whether it makes a fault
+    ends: list[tuple[int, bytes]] = []  # the end of each record, and its text
+    first: tuple[int, set[bool]] | None = None  # damage: its place, and whether it is a fault
     sealed = b""
     while choices:
         kind = choices.number() % 8
         text = choices.piece()
         at = len(stream)
-        if kind < 4:  # a record, the last kind of them a long one
+        if kind < 4:  # a record; kind 3 is a long one
             text *= 255 if kind == 3 else 1
             sealed = record(sending.encrypt(text))
             stream += sealed
             ends.append((len(stream), text))
-        elif kind == 4:  # a record is left out, which is known when there is another
+        elif kind == 4:  # a missing record, which the next one shows
             sending.encrypt(text)
             first = first or (at, {True, False})
-        elif kind == 5 and sealed:  # or repeated
+        elif kind == 5 and sealed:  # a repeated record
             stream += sealed
             first = first or (at, {True})
-        elif kind == 6:  # or made without the key
+        elif kind == 6:  # a record without the key
             stream += record(text)
             first = first or (at, {True})
-        elif first is None:  # or one bit is changed, of all there is: it may be of a length
+        elif first is None:  # a changed bit anywhere, also in a length
             bit = choices.number(2) % (8 * at)
             stream[bit // 8] ^= 1 << bit % 8
             first = (bit // 8, {True, False})

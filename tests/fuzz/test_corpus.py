@@ -1,4 +1,4 @@
-"""The inputs that the fuzzers found worth keeping, replayed; and that the targets find faults."""
+"""Tests that replay the kept inputs of the fuzzers, and that the targets find faults."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_TOTAL_BYTES = 100_000
 
 
 def inputs_of(name: str) -> dict[str, bytes]:
-    """Return the inputs of a target that are kept, by the names of their files."""
+    """Return the kept inputs of a target, by the names of their files."""
     return {path.name: path.read_bytes() for path in sorted((CORPUS / name).iterdir())}
 
 
@@ -40,31 +40,31 @@ class CorpusTests(SynchronousTestCase):
                 raise AssertionError(f"{name}/{file}") from error
 
     def test_frames(self):
-        """Each stream is cut into the same frames however it arrives."""
+        """Each stream gives the same frames in any pieces."""
         self.replay("frames")
 
     def test_envelope(self):
-        """Each frame is found whole, or at fault in what the protocol's table says."""
+        """Each frame is whole, or has the fault that the protocol's table names."""
         self.replay("envelope")
 
     def test_header(self):
-        """Each header is what a JSON parser and the protocol's tables say that it is."""
+        """Each header has the result of a JSON parser and of the protocol's tables."""
         self.replay("header")
 
     def test_channel(self):
-        """Each stream of records gives what was sealed, up to the first fault."""
+        """Each stream of records gives the sealed texts, up to the first fault."""
         self.replay("channel")
 
     def test_server(self):
-        """Each stream brings a server to the same end, however it arrives."""
+        """Each stream has the same result for a server, in any pieces."""
         self.replay("server")
 
     def test_client(self):
-        """Each stream brings a client to the same end, however it arrives."""
+        """Each stream has the same result for a client, in any pieces."""
         self.replay("client")
 
     def test_size(self):
-        """Every target has inputs, few and short ones, and there are no others."""
+        """Every target has a few short inputs, and there are no other directories."""
         kept = {name: inputs_of(name) for name in TARGETS}
         self.assertEqual({path.name for path in CORPUS.iterdir()}, set(TARGETS))
         for name, inputs in kept.items():
@@ -75,7 +75,7 @@ class CorpusTests(SynchronousTestCase):
 
 
 class LosingReader(FrameReader):
-    """Forgets what waits when more than a little of a frame has arrived."""
+    """A reader that loses the waiting bytes when more than eight of them wait."""
 
     def receive_data(self, data: bytes) -> None:
         if len(self._partial) > 8:
@@ -84,14 +84,14 @@ class LosingReader(FrameReader):
 
 
 class GreedyReader(FrameReader):
-    """Holds no frame to its limit before it is whole."""
+    """A reader that does not check the limit before a frame is whole."""
 
     def __init__(self, max_frame: int, *arguments: Any) -> None:
         super().__init__(2**32, *arguments)
 
 
 class TwiceReader(FrameReader):
-    """Tells each frame that a caller stops at again."""
+    """A reader that returns each frame twice."""
 
     def frames(self):
         for frame in super().frames():
@@ -101,7 +101,7 @@ class TwiceReader(FrameReader):
 
 
 class DeafCodec(Codec):
-    """Does not look at the checksums."""
+    """A codec that ignores the checksums."""
 
     def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
         body = bytes(buffer[start:end])
@@ -114,7 +114,7 @@ class DeafCodec(Codec):
 
 
 class LooseCodec(Codec):
-    """Takes a header that is no JSON object for an empty one."""
+    """A codec that takes a header that is no JSON object for an empty header."""
 
     def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
         try:
@@ -124,7 +124,7 @@ class LooseCodec(Codec):
 
 
 class StrictCodec(Codec):
-    """Refuses a header that has unknown fields."""
+    """A codec that refuses a header with unknown fields."""
 
     def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
         message = super().decode_envelope(buffer, start, end)
@@ -134,7 +134,7 @@ class StrictCodec(Codec):
 
 
 class ForgetfulCodec(Codec):
-    """Loses a field."""
+    """A codec that loses a field."""
 
     def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
         message = super().decode_envelope(buffer, start, end)
@@ -145,7 +145,7 @@ class ForgetfulCodec(Codec):
 
 
 class CrashingCodec(Codec):
-    """Fails at a header that is no JSON, as if it had not been thought of."""
+    """A codec that raises an unexpected error at a header that is no JSON."""
 
     def decode_envelope(self, buffer: bytes | bytearray, start: int, end: int) -> Message:
         try:
@@ -155,7 +155,7 @@ class CrashingCodec(Codec):
 
 
 class DeafChannel(SecureChannel):
-    """Takes a record that does not open for none."""
+    """A channel that skips a record that does not open."""
 
     def next_plaintext(self) -> bytes:
         try:
@@ -165,7 +165,7 @@ class DeafChannel(SecureChannel):
 
 
 class HoardingChannel(SecureChannel):
-    """Keeps all that was ever sent."""
+    """A channel that keeps all received bytes."""
 
     __slots__ = ("_all",)
 
@@ -175,7 +175,7 @@ class HoardingChannel(SecureChannel):
 
 
 class ForwardChannel(SecureChannel):
-    """Loses what comes with the end of the handshake."""
+    """A channel that loses the text that comes with the end of the handshake."""
 
     def next_plaintext(self) -> bytes:
         was_open = self.is_open
@@ -187,8 +187,8 @@ Make = Callable[..., Connection]
 
 
 def faulty(side: Any, change: Callable[[Any], None]) -> Make:
-    """Make connections of a side that are changed."""
-    changeable = type("Changeable", (side,), {})  # which has no slots of its own
+    """Return a function that makes changed connections of a side."""
+    changeable = type("Changeable", (side,), {})  # without slots, so its instances can be changed
 
     def make(*arguments: Any, **options: Any) -> Connection:
         connection: Connection = changeable(*arguments, **options)
@@ -199,7 +199,7 @@ def faulty(side: Any, change: Callable[[Any], None]) -> Make:
 
 
 def answer_twice(connection: Any) -> None:
-    """Let a connection answer each fault twice."""
+    """Change a connection so that it answers each fault twice."""
     end_once = connection.end_faulty
 
     def end_faulty() -> None:
@@ -210,12 +210,12 @@ def answer_twice(connection: Any) -> None:
 
 
 def tell_nothing(connection: Any) -> None:
-    """Let a connection keep a fault to itself."""
+    """Change a connection so that it does not report a fault."""
     connection.end_faulty = lambda: connection.end("goodbye", "so it is")
 
 
 class BrokenTests(SynchronousTestCase):
-    """A target that finds nothing in what is broken would hold nothing."""
+    """Each target finds broken objects."""
 
     def assert_found(self, name: str, *broken: Any, error: type[Exception] = Broken) -> None:
         target: Callable[..., None] = load(name)
@@ -229,26 +229,26 @@ class BrokenTests(SynchronousTestCase):
             self.assertGreater(found, 0, each)
 
     def test_frames(self):
-        """Readers that lose, hoard or repeat are found."""
+        """The target finds readers that lose, hoard or repeat."""
         self.assert_found("frames", LosingReader, GreedyReader, TwiceReader)
 
     def test_envelope(self):
-        """A codec that does not check, and one that crashes, are found."""
+        """The target finds a codec that does not check, and a codec that crashes."""
         self.assert_found("envelope", DeafCodec(KEY, max_content=CODEC.max_content))
         crashing = CrashingCodec(KEY, max_content=CODEC.max_content)
         self.assert_found("envelope", crashing, error=ValueError)
 
     def test_header(self):
-        """Codecs that take too much, too little or something else are found."""
+        """The target finds codecs that accept too much, too little, or other fields."""
         self.assert_found("header", LooseCodec(KEY), StrictCodec(KEY), ForgetfulCodec(KEY))
         self.assert_found("header", CrashingCodec(KEY), error=ValueError)
 
     def test_channel(self):
-        """Channels that pass over a fault, keep too much or lose something are found."""
+        """The target finds channels that skip a fault, keep too much or lose a text."""
         self.assert_found("channel", DeafChannel, HoardingChannel, ForwardChannel)
 
     def test_connections(self):
-        """Connections that answer a fault twice, or do not say what it is, are found."""
+        """The targets find connections that answer a fault twice, or do not name it."""
         for name, side in (("server", ServerConnection), ("client", ClientConnection)):
             for change in (answer_twice, tell_nothing):
                 self.assert_found(name, faulty(side, change))

@@ -1,4 +1,4 @@
-"""The fuzzers' command line: what it refuses and what it tells, and not what it finds."""
+"""Tests of the fuzzers' command line: its errors and its output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.fuzz import CORPUS, TARGETS, __main__, load
 
 class UsageTests(SynchronousTestCase):
     def run_main(self, *arguments: str) -> tuple[object, str]:
-        """Run the command; return its status and what it complains of."""
+        """Run the command; return its status and its errors."""
         told = io.StringIO()
         with redirect_stderr(told), redirect_stdout(io.StringIO()):
             try:
@@ -24,7 +24,7 @@ class UsageTests(SynchronousTestCase):
         return status, told.getvalue()
 
     def test_wrong_usage(self):
-        """What cannot be done is told in one line, with the status of wrong usage."""
+        """A wrong argument gives one line, and the status of wrong usage."""
         for arguments, word in (
             (("nothing",), "there is no target nothing"),
             (("frames", "nothing"), "there are frames, envelope, header"),
@@ -39,7 +39,7 @@ class UsageTests(SynchronousTestCase):
             self.assertEqual(told.count("\n"), 1, told)
 
     def test_without_atheris(self):
-        """Where atheris is missing, one line says what to install."""
+        """Without atheris, one line names the package to install."""
         self.patch(__main__, "find_spec", lambda name: None)
         status, told = self.run_main("frames")
         self.assertEqual(status, 2)
@@ -47,7 +47,7 @@ class UsageTests(SynchronousTestCase):
         self.assertEqual(told.count("\n"), 1, told)
 
     def test_status(self):
-        """Every target has its turn, and one that fails makes the command fail."""
+        """Every target has its turn, and a target that fails makes the command fail."""
         asked: list[tuple[str, int, bool]] = []
 
         def fuzz(name: str, *, seconds: int, keeps: bool) -> bool:
@@ -65,7 +65,7 @@ class UsageTests(SynchronousTestCase):
 
 class RunTests(SynchronousTestCase):
     def fuzz(self, status: int, said: str) -> tuple[bool, str]:
-        """Fuzz with a process that is none; return whether all held and what was told."""
+        """Fuzz with a fake process; return whether all checks succeeded, and the output."""
         self.patch(__main__, "_run", lambda *_: (status, said))
         told = io.StringIO()
         with redirect_stdout(told):
@@ -73,14 +73,14 @@ class RunTests(SynchronousTestCase):
         return held, told.getvalue()
 
     def test_fine(self):
-        """One line tells how much was tried and reached."""
+        """One line has the number of inputs, and of reached branches."""
         held, told = self.fuzz(0, "#9 DONE cov: 7 ft: 9\nstat::number_of_executed_units: 1234\n")
         kept = len(list((CORPUS / "frames").iterdir()))
         self.assertEqual(told, f"frames: 1234 inputs, 7 branches, {kept} kept\n")
         self.assertTrue(held)
 
     def test_broken(self):
-        """What a target said before it failed is shown, and where the input is."""
+        """The command shows a failed target's output, and the directory of the input."""
         faulty = self.mktemp()
         self.patch(__main__, "mkdtemp", lambda prefix: faulty)
         held, told = self.fuzz(77, "tests.fuzz.targets.Broken: byte by byte: ...")
@@ -89,7 +89,7 @@ class RunTests(SynchronousTestCase):
         self.assertIn(f"frames: failed; the input is in {faulty}", told)
 
     def test_process(self):
-        """A process of its own tries a target, in less time than a test has."""
+        """A separate process tries a target, within the time of a test."""
         if find_spec("atheris") is None:
             raise SkipTest("atheris is not installed")
         told = io.StringIO()
