@@ -129,7 +129,7 @@ class Talk:
         return messages
 
     async def wait_for(self, condition) -> None:
-        """Wait until a condition holds, one reactor turn after the other."""
+        """Wait until a condition holds, turn by turn of the reactor."""
         while not condition():
             await deferLater(self.reactor, 0)
 

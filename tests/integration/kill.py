@@ -217,7 +217,7 @@ class Server:
         return Noting
 
     def say(self, turn: Sequence[tuple[str, str, str | None]]) -> None:
-        """Let clients send messages in one turn."""
+        """Make clients send messages in one turn."""
         for name, id, to in turn:
             content = id.encode().ljust(LARGE if id == "large" else 0, b".")
             self._clients[name].send(Message.chat(content, id=id, to=to))
@@ -314,7 +314,7 @@ class Scene:
         return f"{sum(counts)} stored, {len(heard.messages)} told"
 
     def _check_going_on(self, directory: Path, log: Path, heard: Heard) -> None:
-        """Resend messages without a receipt with the same ids; check that all are there once."""
+        """Resend messages without a receipt with the same ids; check that each is there once."""
         rest = [[said for said in turn if said[1] not in heard.receipts(said[0])] for turn in TURNS]
         log.unlink(missing_ok=True)
         self.act(directory, log, rest)

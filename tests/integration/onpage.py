@@ -22,7 +22,7 @@ def with_words(text: str, words: dict[str, str]) -> str:
 
 
 def unit_words(directory: Path) -> dict[str, str]:
-    """Return what stands in a test's directory for the paths in the units of systemd."""
+    """Return the words of a test's directory for the paths in the units of systemd."""
     return {
         "/opt/chatd/bin": SCRIPTS,
         "/etc/chatd": str(directory),

@@ -42,7 +42,7 @@ class Type(enum.IntEnum):
 
 
 class Frame(NamedTuple):
-    """One decoded frame."""
+    """A decoded frame."""
 
     type: int
     header: dict[str, Any]

@@ -163,7 +163,7 @@ class Link:
         return all(end.is_gone or end.transport is None for end in (self.near, self.far))
 
     def swallow(self) -> None:
-        """Drop all data from now on: neither side learns that the other is gone."""
+        """Drop all data from now on: no side learns that the other has vanished."""
         self.is_black_hole = True
         self.near.queue.clear()
         self.far.queue.clear()
@@ -268,7 +268,7 @@ class Proxy:
         self.endpoint = f"tcp:127.0.0.1:{host.port}"
 
     async def stop(self) -> None:
-        """Stop listening, and reset the remaining links; return when all are gone."""
+        """Stop listening, and reset the remaining links; return when all have ended."""
         await self._port.stopListening()
         await gatherResults(self._connecting, consumeErrors=True)
         for link in self.links:
@@ -298,12 +298,12 @@ class Proxy:
         self._connecting.append(connecting)
 
     def wake(self) -> None:
-        """Pass waiting data on, turn by turn, until nothing is left."""
+        """Pass waiting data on, turn by turn, until none waits."""
         if not self._loop.running:
             self._loop.start(0)
 
     def check_over(self) -> None:
-        """Wake the waiter of `stop` when all links are gone."""
+        """Wake the waiter of `stop` when all links have ended."""
         if self._over is not None and all(link.is_over for link in self.links):
             over, self._over = self._over, None
             over.callback(None)

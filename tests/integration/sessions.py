@@ -20,7 +20,7 @@ with_and_without_key = pytest.mark.parametrize("key", [None, KEY], ids=["clear",
 
 
 class Behaviour:
-    """Tests that a subclass runs on one kind of socket."""
+    """Tests that a subclass runs on a single kind of socket."""
 
     sockets: ClassVar[Sockets]
 
@@ -36,7 +36,7 @@ async def connect(server, name: str | None = None, **options) -> Any:
 
 
 async def connect_many(server, number: int, **options) -> list[ChatClient]:
-    """Connect clients at once; the first is called c0."""
+    """Connect clients together; the first is called c0."""
     return await all_of(connect(server, f"c{index}", **options) for index in range(number))
 
 

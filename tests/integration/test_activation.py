@@ -1,4 +1,4 @@
-"""Sockets that are passed as systemd does: the daemon serves them, and leaves their files."""
+"""The daemon serves sockets that it gets as from systemd, and leaves their files."""
 
 import signal
 import socket
@@ -92,7 +92,7 @@ REFUSED = {
 
 @pytest.mark.parametrize(("endpoint", "expected"), REFUSED.values(), ids=REFUSED)
 def test_refused(unix_socket, endpoint, expected):
-    """A socket that is not available is reported in one line."""
+    """A socket that is not available gives an error of one line."""
     options = ("--socket-mode", "600") if expected == "SocketMode=" else ()
     sockets = {"chat": unix_socket}
     completed = daemon(sockets, "--endpoint", endpoint, *options, start=run_command)

@@ -1,4 +1,4 @@
-"""Tests of chatd in programs under asyncio, each a process, as a process has one reactor."""
+"""Tests of chatd in programs under asyncio, each in a process, which has a single reactor."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_client_and_server(sockets):
 
 
 def test_host_name():
-    """A host's name is looked up, which takes a thread."""
+    """The client looks up a host's name, which takes a thread."""
     program = """
         async def main():
             async with chatd.asyncio_reactor() as reactor:
@@ -136,7 +136,7 @@ SERVE = "chatd.ChatService(reactor, chatd.ChatFactory(reactor), 'tcp:0').startSe
 
 @pytest.mark.parametrize("line", [CONNECT, KEEP, SERVE])
 def test_wrong_reactor(line):
-    """With a reactor outside of the event loop, one line says what to use instead."""
+    """With a reactor outside of the event loop, one line names the right function."""
     program = f"""
         from twisted.internet import reactor
 
@@ -154,7 +154,7 @@ def test_wrong_reactor(line):
 
 
 def test_under_the_asyncio_reactor():
-    """A program that Twisted's asyncio reactor runs has one reactor, which goes on."""
+    """A program that Twisted's asyncio reactor runs has a single reactor, which goes on."""
     program = """
         from twisted.internet import asyncioreactor
 

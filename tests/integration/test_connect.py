@@ -48,7 +48,7 @@ def test_pipe(endpoint):
 
 
 def test_file(endpoint, tmp_path):
-    """Each line of a file is sent, and nothing from the pipe."""
+    """The command sends each line of a file, and nothing from the pipe."""
     file = tmp_path / "lines"
     file.write_text("from the file\nto the end\n")
     completed = connect(endpoint, "--file", file, "--name", "al", lines=["from the pipe\n"])
@@ -69,7 +69,7 @@ def test_nothing_to_send(endpoint):
 
 
 def test_json(endpoint):
-    """With --json, each received message or event is one JSON object a line."""
+    """With --json, the command prints each message or event as one JSON object a line."""
     completed = connect(endpoint, "--json", "--name", "alice", lines=["hello\n"])
     welcome, message = map(json.loads, shown(completed))
 
@@ -89,7 +89,7 @@ def test_json(endpoint):
 
 
 async def test_others(endpoint):
-    """Messages and events of others are shown as they come, before the input ends."""
+    """The command shows messages and events of others at once, before the input ends."""
     with Process("chatd", "connect", endpoint, "--json", "--name", "bob") as process:
         process.output.wait_for("welcome")
         alice = await chatd.connect(reactor, endpoint, name="alice")
@@ -140,7 +140,7 @@ def test_closed_output(endpoint):
 
 
 def test_output_that_nobody_reads_on(endpoint):
-    """When a reader like `head` has gone, the command ends with one line."""
+    """When a reader like `head` has ended, the command ends with one line."""
     lines = "".join(f"{line}\n" for line in MANY)
     piped = '"$@" | head -n 2; exit "${PIPESTATUS[0]}"'
     completed = run_command(
@@ -170,7 +170,7 @@ def test_not_utf_8(endpoint):
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
 def test_other_encodings(endpoint, tmp_path, encoding):
-    """The client sends nothing of a file or a pipe with the mark of UTF-16 or UTF-32."""
+    """The client sends no byte of a file or a pipe with the mark of UTF-16 or UTF-32."""
     file = tmp_path / "lines"
     file.write_bytes("\ufeffone\ntwo\n".encode(encoding))
     piped = file.read_bytes().decode("utf-8", "surrogateescape")
@@ -230,7 +230,7 @@ async def test_direct_message(endpoint):
 
 
 def test_password(tmp_path):
-    """A password comes from a file, and gives the account; a wrong one has its own status."""
+    """A password from a file gives the account; a wrong password has its own status."""
     accounts, right, wrong = tmp_path / "accounts", tmp_path / "right", tmp_path / "wrong"
     run_command("chatd", "passwd", accounts, "alice", input="open sesame\n")
     for file, password in ((right, "open sesame\n"), (wrong, "sesame\n")):
@@ -248,7 +248,7 @@ def test_password(tmp_path):
 
 
 def test_keygen(tmp_path):
-    """A key file is made for its owner alone, and its server accepts no other key."""
+    """The command makes a key file for its owner alone; its server accepts no other key."""
     key_file, other = tmp_path / "key", tmp_path / "other"
     assert run_command("chatd", "keygen", key_file).returncode == 0
     assert stat.S_IMODE(key_file.stat().st_mode) == 0o600

@@ -26,7 +26,7 @@ USAGE = {
 
 @pytest.mark.parametrize(("arguments", "expected"), USAGE.values(), ids=USAGE)
 def test_usage(arguments, expected):
-    """A usage error is one line."""
+    """A usage error has one line."""
     completed = run_command("chatd", *arguments, input="")
 
     assert completed.returncode == 2
@@ -176,7 +176,7 @@ WRONG = {
 
 @pytest.mark.parametrize(("address", "why"), WRONG.values(), ids=WRONG)
 def test_wrong_address(address, why):
-    """An impossible address is reported at once, in one line."""
+    """An impossible address gives an error of one line at once."""
     completed = run_command("chatd", "connect", address, input="hello\n")
     assert (completed.returncode, completed.stdout) == (2, "")
     assert len(completed.stderr.splitlines()) == 1

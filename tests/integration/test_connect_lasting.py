@@ -23,7 +23,7 @@ def kill(server):
 
 
 def test_killed_three_times(endpoint, data):
-    """All lines arrive once and in order, though the daemon is killed three times meanwhile."""
+    """All lines arrive once and in order, though three daemons are killed."""
     connect = ("chatd", "connect", endpoint, "--name", "ci", "--reconnect", "--json")
     with ExitStack() as running:
         for part in range(KILLS):
@@ -50,7 +50,7 @@ async def say(endpoint, text):
 
 
 async def test_follow(endpoint, data):
-    """With --reconnect, --follow shows what came while the daemon was killed, and reads nothing."""
+    """With --reconnect, --follow shows the messages of the pause, and reads no input."""
     connect = ("chatd", "connect", endpoint, "--name", "al", "--follow", "--reconnect")
     with ExitStack() as running:
         with daemon("--data", data, endpoint=endpoint) as server:

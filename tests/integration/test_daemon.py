@@ -1,4 +1,4 @@
-"""The daemon as a process: it serves, says goodbye, and leaves nothing behind."""
+"""The daemon as a process: it serves, says goodbye, and leaves no file."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""The daemon as a process that cannot start: one line, a status, and nothing left behind."""
+"""The daemon as a process that cannot start: one line, a status, and no file."""
 
 import os
 import re
@@ -42,7 +42,7 @@ BAD_OPTIONS = {
 
 @pytest.mark.parametrize(("options", "expected"), BAD_OPTIONS.values(), ids=BAD_OPTIONS)
 def test_bad_option(options, expected, tmp_path):
-    """A wrong option is refused in one line."""
+    """A wrong option gives an error of one line."""
     completed = run_command(*FOREGROUND, "chatd", *options, cwd=tmp_path)
 
     assert completed.returncode == 1
@@ -64,7 +64,7 @@ UNWRITABLE = "/proc/self"
 
 @pytest.mark.parametrize("program", [("twistd", "-n"), ("twistd",)], ids=["foreground", "daemon"])
 def test_no_pid_file(program):
-    """In a directory that cannot be written, one line says so and names twistd's option."""
+    """In a directory without write permission, one line says so and names twistd's option."""
     completed = run_command(*program, "chatd", "--endpoint", "tcp:0", cwd=UNWRITABLE)
 
     assert completed.returncode == 1
@@ -143,7 +143,7 @@ def test_open_key_file(tmp_path):
 
 @pytest.mark.parametrize("program", [FOREGROUND, ("twist",)], ids=["twistd", "twist"])
 def test_port_in_use(taken, program):
-    """A port in use is refused in one line that names the endpoint."""
+    """A port in use gives one line that names the endpoint."""
     completed = run_command(*program, "chatd", "--endpoint", taken)
 
     assert f"chatd: cannot listen on {taken}: Address already in use" in complaint_of(completed)
@@ -188,7 +188,7 @@ def test_file_in_the_place_of_a_socket(tmp_path):
 
 
 def test_second_endpoint_in_use(taken, tmp_path):
-    """If one of several endpoints fails, nothing is left of the others."""
+    """If one of several endpoints fails, no trace of the others remains."""
     endpoint = f"unix:{tmp_path}/chat.sock"
     completed = run_command(*FOREGROUND, "chatd", "--endpoint", endpoint, "--endpoint", taken)
     assert f"cannot listen on {taken}" in complaint_of(completed)

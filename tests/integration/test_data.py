@@ -55,7 +55,7 @@ async def test_kept(endpoint, data):
 
 
 async def test_come_back(endpoint, data):
-    """A client reconnects after a restart, misses nothing, and its messages are there once."""
+    """A client reconnects after a restart, misses no message, and sends none twice."""
     factory = ChatClientFactory(reactor, name="alice")
     service = ChatClientService(reactor, endpoint, factory, lambda _: 0.02)
     with daemon("--data", data, endpoint=endpoint) as process:
@@ -74,7 +74,7 @@ async def test_come_back(endpoint, data):
 
 
 async def test_not_kept(endpoint):
-    """Without --data nothing survives, and the room has another epoch."""
+    """Without --data, no message survives, and the room has another epoch."""
     epochs = []
     for _ in range(2):
         with daemon(endpoint=endpoint) as process:
@@ -193,7 +193,7 @@ def test_in_use(endpoint, tmp_path, data, program):
 @pytest.mark.parametrize("program", [FOREGROUND, ("twist",)], ids=["twistd", "twist"])
 @pytest.mark.parametrize("name", ["chatd.db", "bans.json"])
 def test_corrupt(endpoint, data, name, program):
-    """Corrupt files end the daemon with one line, and are left unchanged."""
+    """Corrupt files end the daemon with one line, and stay unchanged."""
     data.mkdir()
     content = b"this was never a file of chatd's. " * 100
     (data / name).write_bytes(content)
@@ -217,7 +217,7 @@ def test_directory_that_cannot_be_made(endpoint, tmp_path):
 
 
 async def test_socket_is_let_go(tmp_path):
-    """If the store cannot be opened, the socket is closed, in a program that goes on."""
+    """If the store cannot be opened, a program closes the socket, and goes on."""
 
     class BrokenStore(MemoryStore):
         def open(self):

@@ -67,7 +67,7 @@ async def test_out_of_descriptors(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["unix", "tcp"])
 async def test_flood_of_one_address(tmp_path, kind):
-    """A flood of silent connections from one address does not shut others out."""
+    """A flood of silent connections from one address keeps no other address out."""
     path = f"{tmp_path}/chat.sock"
     endpoints = ("--endpoint", f"unix:{path}", "--endpoint", "tcp:0:interface=127.0.0.1")
     # The flood's connections do not end by themselves during this wait.

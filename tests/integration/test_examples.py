@@ -1,4 +1,4 @@
-"""Every example runs as its own program, and does what its docstring says."""
+"""Every example runs as a program, and acts as its docstring says."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_over_process():
 
 
 def test_web_hook(endpoint):
-    """A POST becomes a message, anything else is refused, and Ctrl+C ends the program."""
+    """A POST becomes a message, the program refuses other requests, and Ctrl+C ends it."""
     with (
         running("moderated_server.py", endpoint, "listening on"),
         subprocess.Popen(
@@ -143,7 +143,7 @@ def test_web_hook(endpoint):
 
 
 def posted(address, body):
-    """POST a body, or GET if there is none, and return the answer with its status."""
+    """POST a body, or GET without a body, and return the answer with its status."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
         with opener.open(address, data=body, timeout=TIMEOUT_S) as answer:
@@ -154,7 +154,7 @@ def posted(address, body):
 
 
 def test_web_hook_without_a_server(tmp_path):
-    """The asyncio program says in one line that there is no server."""
+    """The asyncio program says in one line that no server listens."""
     endpoint = f"unix:{tmp_path}/none"
     output, errors, status = run(sys.executable, EXAMPLES / "web_hook.py", endpoint, "0")
     assert (output, status) == ("", 1)
@@ -163,7 +163,7 @@ def test_web_hook_without_a_server(tmp_path):
 
 
 def test_every_example_is_listed():
-    """The README says how to run every example."""
+    """README gives the command of every example."""
     readme = (EXAMPLES.parent / "README.md").read_text()
     for example in EXAMPLES.glob("*.py"):
         assert re.search(rf"(?m)^\| .*`{re.escape(example.name)}`.* \|", readme), example.name

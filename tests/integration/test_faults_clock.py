@@ -152,7 +152,7 @@ async def test_kept(shifted, tmp_path):
 
 
 async def test_ban(shifted):
-    """A ban ends at its time, however the clock gets there."""
+    """A ban ends at its time, in any steps of the clock."""
     with shifted.running("--operator", "alice"):
         alice = await shifted.connect("alice")
         await alice.ban("mallory", until=time.time() + HOUR_S)

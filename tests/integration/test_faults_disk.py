@@ -98,7 +98,7 @@ class FullDisk:
 
 @pytest.mark.parametrize("disk_class", [LimitedFiles, FullDisk])
 async def test_full(tmp_path, data, endpoint, disk_class):
-    """Senders learn that their messages are not stored, and nobody gets them; then all goes on."""
+    """On a full disk, senders get errors, and nobody gets the messages; then all goes on."""
     disk = disk_class(tmp_path, data)
     with daemon("--data", data, endpoint=endpoint, program=disk.program) as process:
         alice = await chatd.connect(reactor, endpoint, name="alice")
@@ -136,7 +136,7 @@ async def test_full(tmp_path, data, endpoint, disk_class):
 
 
 async def test_full_to_its_end(tmp_path, data, endpoint):
-    """A daemon with a full disk stops normally, and confirmed messages are there."""
+    """A daemon with a full disk stops normally, and keeps confirmed messages."""
     disk = LimitedFiles(tmp_path, data)
     with daemon("--data", data, endpoint=endpoint, program=disk.program) as process:
         alice = await chatd.connect(reactor, endpoint, name="alice")
@@ -156,7 +156,7 @@ async def test_full_to_its_end(tmp_path, data, endpoint):
 
 
 async def test_log_full(tmp_path, data, endpoint):
-    """A log that cannot be written loses only its lines; later lines are there."""
+    """If the log cannot grow, only its lines are lost; later lines are there."""
     log = tmp_path / "chatd.log"
     log.write_bytes(b"a line of before\n" * (LOG_BYTES // 17))
     with Daemonized(tmp_path, "--endpoint", endpoint, "--data", data) as running:
@@ -225,7 +225,7 @@ def test_full_at_the_start(data, endpoint):
 
 @pytest.mark.parametrize("is_new", [True, False], ids=["new", "used"])
 def test_read_only(data, endpoint, is_new):
-    """A directory on a read-only disk is refused in one line, and is unchanged."""
+    """A directory on a read-only disk gives an error of one line, and stays unchanged."""
     if not is_new:
         with daemon("--data", data, endpoint=endpoint) as process:
             assert run_command("chatd", "connect", endpoint, input="hello\n").returncode == 0
@@ -260,7 +260,7 @@ def killed(tmp_path_factory):
 
 
 async def test_damaged_index(killed, tmp_path, endpoint):
-    """A damaged index of the write-ahead log, and garbage at its end, lose nothing."""
+    """A damaged index of the write-ahead log, and garbage at its end, cost no message."""
     data, lines = killed
     shutil.copytree(data, tmp_path / "data")
     (tmp_path / "data" / "chatd.db-shm").write_bytes(b"garbage" * 1000)

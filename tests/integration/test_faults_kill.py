@@ -1,4 +1,4 @@
-"""The server is killed at many steps; delivered messages are there, once, in order."""
+"""A kill of the server at any of many steps keeps delivered messages, once and in order."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Clients that vanish while the server answers: nothing remains of them, and nothing fails."""
+"""Clients vanish while the server answers: no state of them remains, and no call fails."""
 
 import os
 import re
@@ -115,7 +115,7 @@ async def test_during_a_join(key):
 
 @with_and_without_key
 async def test_during_a_transaction(key):
-    """While its message is being stored: the others get it, and it is there once."""
+    """If a client vanishes while its message is stored, the others get it, once."""
     store = GatedStore()
     async with serve(key, store=store) as server:
         alice, bob = [await connect(server, name, key=key) for name in ("alice", "bob")]

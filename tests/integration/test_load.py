@@ -80,7 +80,7 @@ class LoadBehaviour(Behaviour):
 
     @with_and_without_key
     async def test_slow_reader(self, key):
-        """A client that does not read is disconnected with `retry`; the others miss nothing."""
+        """The server disconnects a client that does not read, with `retry`; others miss nothing."""
         async with self.serve(key, WatchedFactory) as server:
             alice, bob, slow = await all_of(
                 connect(server, name, key=key) for name in ("alice", "bob", "slow")
@@ -98,7 +98,7 @@ class LoadBehaviour(Behaviour):
             await leave(alice, bob)
 
     async def test_flood(self):
-        """A client that sends too fast is slowed down, and loses nothing."""
+        """The server slows down a client that sends too fast, and loses no message."""
         async with self.serve(factory_class=OneAtATime) as server:
             client = await connect(server)
             receipts = await gatherResults([client.send(str(number)) for number in range(300)])
@@ -108,7 +108,7 @@ class LoadBehaviour(Behaviour):
             await leave(client)
 
     async def test_over_the_limit(self):
-        """Content over the server's limit is refused locally; the session goes on."""
+        """The client refuses content over the server's limit; the session goes on."""
         async with self.serve(max_content=1000) as server:
             client = await connect(server)
             assert client.max_content == 1000

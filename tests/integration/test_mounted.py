@@ -31,7 +31,7 @@ def directory(tmp_path):
 
 @pytest.mark.parametrize("mount", [MOUNTED, READ_ONLY], ids=["mounted", "read-only directory"])
 def test_passwords(directory, mount):
-    """`chatd passwd` changes such a password file in place."""
+    """`chatd passwd` changes a mounted password file in place."""
     path = directory / "kept"
     set_password(path, "bob", "first", hasher=CHEAP)
     before = path.stat()

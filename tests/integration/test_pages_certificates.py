@@ -139,7 +139,7 @@ async def test_endpoints_of_keys(tmp_path):
 
 
 def test_client(certificates):
-    """The page's client checks the certificate: it refuses one that nobody it trusts signed."""
+    """The page's client refuses a certificate that no trusted authority signed."""
     pem = certificates / "localhost.pem"
     endpoint = f"ssl:0:privateKey={pem}:certKey={pem}:interface=127.0.0.1"
     with daemon(endpoint=endpoint) as process:

@@ -1,4 +1,4 @@
-"""The page on containers: what its Dockerfile does, and what its commands mount and ask for."""
+"""The page on containers: its Dockerfile's commands, and the mounts of its commands."""
 
 import argparse
 import fnmatch
@@ -31,7 +31,7 @@ CONTAINER = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 
 
 def instructions():
-    """Return the arguments of each instruction of the Dockerfile; each is there once."""
+    """Return the arguments of each instruction of the Dockerfile, which has each once."""
     lines = DOCKERFILE.replace("\\\n", " ").splitlines()
     found = dict(line.split(maxsplit=1) for line in lines)
     assert len(found) == len(lines)
@@ -59,7 +59,7 @@ def docker(verb):
 
 
 def test_sources():
-    """The image gets what the installation reads, and none of the secrets in a clone."""
+    """The image gets the files of the installation, and none of the secrets in a clone."""
     source, _ = IMAGE["COPY"].split()
     patterns = [
         line for line in (ROOT / ".dockerignore").read_text().splitlines() if line[:1] not in "#"
@@ -77,7 +77,7 @@ def test_sources():
 
 
 def test_python():
-    """The image's Python is one that chatd supports."""
+    """The image's Python is a version that chatd supports."""
     (version,) = re.findall(r"^python:(3\.\d+)-slim$", IMAGE["FROM"])
     assert f"Python :: {version}\n" in page("setup.cfg")
 

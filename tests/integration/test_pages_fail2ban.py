@@ -43,7 +43,7 @@ def log(tmp_path):
 
 
 def test_filter(tmp_path, log):
-    """`fail2ban-regex` finds the one attack in a daemon's log."""
+    """`fail2ban-regex` finds the only attack in a daemon's log."""
     filter_file = tmp_path / "chatd.conf"
     filter_file.write_text(block(PAGE, "[Definition]"), encoding="utf-8")
     command, reload = block(PAGE, "fail2ban-regex").splitlines()

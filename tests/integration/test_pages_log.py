@@ -48,7 +48,7 @@ def test_checked(tmp_path):
 
 
 def test_rotated(endpoint, tmp_path):
-    """A rotated log is whole; the new one begins as the page says; twistd's old ones go."""
+    """A rotated log is whole; the new log begins as the page says; twistd's old logs go."""
     tmp_path.chmod(0o755)
     long_ago = (datetime.now() - timedelta(days=58)).timestamp()
     for name in ("chatd.log.1", "chatd.log.2", "other.log.1"):
@@ -74,7 +74,7 @@ def test_rotated(endpoint, tmp_path):
 
 
 def test_twistd_rotates(endpoint, tmp_path):
-    """At SIGUSR1 twistd moves its logs on by one number, and removes none."""
+    """At SIGUSR1, twistd renames its logs to the next numbers, and removes none."""
     with Daemonized(tmp_path, "--endpoint", endpoint) as process:
         for number in (1, 2):
             os.kill(int(process.pid_file.read_text()), signal.SIGUSR1)

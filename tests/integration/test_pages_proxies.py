@@ -160,7 +160,7 @@ async def test_tls_at_chatd(certificates, tmp_path, front):
 
 @pytest.mark.parametrize("kind", ["ssl", "tls"])
 async def test_header_inside_of_tls(certificates, tmp_path, front, kind):
-    """An endpoint `haproxy:ssl:` or `haproxy:tls:` does not take what HAProxy sends."""
+    """An endpoint `haproxy:ssl:` or `haproxy:tls:` refuses the bytes that HAProxy sends."""
     endpoint = {
         "ssl": f"haproxy:{ssl_server(certificates)}",
         "tls": f"haproxy:tls:{certificates}:0:interface=127.0.0.1",

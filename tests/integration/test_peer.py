@@ -76,7 +76,7 @@ class SessionPromises(PeerMixin):
         self.assert_refused(peer, "bad-session")
 
     def test_message_before_acknowledgement(self):
-        """A message before the acknowledgement is an error that ends nothing."""
+        """A message before the acknowledgement gets an error, which does not end the session."""
         peer = self.connect()
         peer.begin()
         peer.send(Type.MESSAGE, {"id": "early"}, b"hello?")
@@ -137,7 +137,7 @@ class MessagePromises(PeerMixin):
         self.assertEqual(peer.say("there", room=room).header["room"], room)
 
     def test_byte_by_byte(self):
-        """A frame may come in pieces of one byte."""
+        """A frame may come byte by byte."""
         peer = self.join()
         data = peer.encoded(Type.MESSAGE, {"id": "drop-by-drop"}, b"slowly")
         for byte in b"".join(peer.sealed(data)):
@@ -170,7 +170,7 @@ class MessagePromises(PeerMixin):
         self.assertNotIn("session_id", receipt.header)
 
     def test_unknown_type(self):
-        """A frame of unknown type is answered with an error, and the session goes on."""
+        """A frame of unknown type gets an error, and the session goes on."""
         peer = self.join()
         for type_ in (0, 11, 65535):
             peer.send(type_, {"id": "what"}, b"?")
@@ -190,7 +190,7 @@ class MessagePromises(PeerMixin):
         peer.say("on")
 
     def test_same_id_again(self):
-        """A repeated id gets the first receipt again, and nobody else gets the message."""
+        """A repeated id brings the first receipt again, and no other member gets the message."""
         other, peer = self.join(), self.join()
         first = peer.say("twice", b"once")
         self.assertEqual(peer.say("twice", b"once"), first)
@@ -209,7 +209,7 @@ class MessagePromises(PeerMixin):
         self.assertEqual(self.join(peer.name).say("unsure", b"did it arrive?"), first)
 
     def test_longest_id(self):
-        """An id has at most 64 characters; a longer id is an error that ends nothing."""
+        """An id has at most 64 characters; a longer id gets an error, and the session goes on."""
         peer = self.join()
         peer.say("ä" * 64)
         peer.send(Type.MESSAGE, {"id": "i" * 65})

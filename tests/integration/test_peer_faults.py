@@ -70,7 +70,7 @@ class FaultPromises(PeerMixin):
         self.assert_refused(peer, "too-large")
 
     def test_refused_at_its_start(self):
-        """No buffer is kept for a frame whose first bytes show that it will be refused."""
+        """The daemon keeps no buffer for a frame that it refuses by its first bytes."""
         data = self.connect().encoded(Type.MESSAGE, HEADER, bytes(1024 * 1024))
         for field in ("magic", "version", "header length", "content length"):
             peer = self.join()
@@ -150,7 +150,7 @@ class PlainFaultTests(FaultPromises, PeerTestCase):
         self.assertEqual(types, [Type.SESSION_INIT, Type.ERROR, Type.DISCONNECT])
 
     def test_client_with_a_key(self):
-        """A client with a key sees that the daemon has none; its handshake is refused."""
+        """A client with a key sees that the daemon has none; the daemon refuses its handshake."""
         with self.assertRaisesRegex(Refused, "has no key"):
             Peer(self.daemon.path, KEY)
         self.assert_answered_and_closed(b"\x00\x30" + random.Random(2).randbytes(48))
@@ -168,7 +168,7 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
         self.assertEqual(len(answer), len(PREAMBLE) + 2 + 48)
 
     def test_client_without_a_key(self):
-        """A client without a key sees that the daemon has one; its frames are refused."""
+        """A client without a key sees that the daemon has one; the daemon refuses its frames."""
         with self.assertRaisesRegex(Refused, "has a key"):
             Peer(self.daemon.path)
         plain = self.join()
@@ -190,7 +190,7 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
         self.assert_refused(peer, "bad-mac")
 
     def message(self, peer, id_="m"):
-        """Return a record that holds one message."""
+        """Return a record with one message."""
         (record,) = peer.sealed(peer.encoded(Type.MESSAGE, {"id": id_}))
         return record
 
@@ -212,7 +212,7 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
         self.assert_refused(peer, "bad-record")
 
     def test_reordered(self):
-        """A record that overtakes another ends the connection; neither is delivered."""
+        """A record that overtakes another ends the connection; the daemon delivers neither."""
 
         def tamper(peer):
             first, second = self.message(peer, "one"), self.message(peer, "two")

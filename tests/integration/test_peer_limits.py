@@ -92,7 +92,7 @@ class SlowPeerTests(PeerTestCase):
     options = ("--heartbeat", "600")
 
     def test_slow_consumer(self):
-        """A member that does not read is disconnected with `retry`; others miss nothing."""
+        """The daemon disconnects a member that does not read, with `retry`; others miss nothing."""
         sender, reader, slow = self.join(), self.join(), self.join()
         left = {"event": "left", "room": slow.welcome["room"], "name": slow.name}
         seqs: list[int] = []
@@ -110,7 +110,7 @@ class SlowPeerTests(PeerTestCase):
         self.assertEqual((last.header["code"], last.header["retry"]), ("slow-consumer", True))
 
     def test_flooding_sender(self):
-        """The daemon stops reading from a sender that does not read, and loses nothing."""
+        """The daemon stops reading from a sender that does not read, and loses no message."""
         peer = self.join()
         count, content = 32, bytes(1024 * 1024)
         unsent = memoryview(

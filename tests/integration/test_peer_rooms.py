@@ -91,7 +91,7 @@ class RoomPromises(PeerMixin):
         self.assertEqual((absent["name"], absent["ref"]), (nobody, "psst"))
 
     def test_away(self):
-        """A sender of a direct message is told that the receiver is away; `who` tells it, too."""
+        """A sender of a direct message learns that the receiver is away; `who` says it, too."""
         one, other = self.join(), self.join()
         room = f"room-{other.name}"
         self.ask(other, "join", room=room)

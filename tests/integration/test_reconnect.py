@@ -128,7 +128,7 @@ class ReconnectBehaviour:
             assert not factory.sessions
 
     async def test_tries_again_when_refused(self, place):
-        """A client whose name is taken connects when the name is free again."""
+        """A client whose name is in use connects when the name is free again."""
         async with place.server():
             other = await connect(place, "alice", key=place.key)
             async with place.client() as service:

@@ -1,4 +1,4 @@
-"""A daemon whose directory is restored from a backup, as docs/how-to/backup.md says."""
+"""The daemon starts on a directory from a backup, made as docs/how-to/backup.md says."""
 
 import shutil
 import sqlite3

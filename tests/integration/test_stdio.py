@@ -158,7 +158,7 @@ def test_goodbye(tmp_path):
 
 
 def test_beside_others(tmp_path):
-    """With other endpoints, the daemon goes on with those when the peer has gone."""
+    """With other endpoints, the daemon serves those after the peer has left."""
     endpoint = f"unix:{tmp_path}/chat.sock"
     with StdioDaemon(tmp_path, "--endpoint", endpoint) as daemon:
         daemon.peer.establish("alice")

@@ -190,7 +190,7 @@ def test_colours(endpoint, tmp_path, environment, shown):
 
 
 def test_password(tmp_path):
-    """A password is not shown while it is typed."""
+    """The terminal does not show a password during typing."""
     accounts = tmp_path / "accounts"
     run_command("chatd", "passwd", accounts, "alice", input="open sesame\n")
     endpoint = f"unix:{tmp_path}/chat.sock"
@@ -224,7 +224,7 @@ async def test_leave(endpoint, keys, status):
 
 
 def test_connects_again(tmp_path):
-    """After a lost connection, the client reconnects, and sends lines typed meanwhile."""
+    """After a lost connection, the client reconnects, and sends the lines typed in between."""
     endpoint = f"unix:{tmp_path}/chat.sock"
     with daemon(endpoint=endpoint) as server, alice_at(endpoint) as alice:
         alice.screen.wait_for(PROMPT)

@@ -51,7 +51,7 @@ EARLY = (
 
 
 async def test_early(endpoint, tmp_path):
-    """SIGHUP is safe as soon as the daemon's existence can be known."""
+    """SIGHUP does no harm as soon as the pid file exists."""
     operators = tmp_path / "operators"
     operators.write_text("alice\n")
     with daemon("--operator-file", operators, endpoint=endpoint, program=EARLY) as process:

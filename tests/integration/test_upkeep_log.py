@@ -1,4 +1,4 @@
-"""A daemon whose log is renamed while it runs, as logrotate does."""
+"""The log of a running daemon is renamed, as logrotate does."""
 
 import os
 import re
@@ -32,7 +32,7 @@ async def connect_at_last(endpoint):
 
 
 async def test_renamed(endpoint, tmp_path):
-    """After SIGHUP all lines go to a new log, those about SIGHUP too."""
+    """After SIGHUP, all lines go to a new log, also those about SIGHUP."""
     key_file = tmp_path / "key"
     chatd.write_key_file(key_file)
     old = tmp_path / "old.log"

@@ -81,7 +81,7 @@ def test_nobody_new(endpoint, tmp_path, peers, program):
 
 
 def stall(peers, name="stalled"):
-    """Connect a peer that reads nothing, with more data waiting than the system's buffers hold."""
+    """Connect a peer that reads nothing; more bytes wait than the system's buffers hold."""
     stalled = peers(name)
     speaker = peers("speaker")
     for number in range(4):
@@ -91,7 +91,7 @@ def stall(peers, name="stalled"):
 
 @pytest.mark.parametrize("grace", ["0", "0.5"])
 def test_who_does_not_read(endpoint, peers, grace):
-    """The daemon does not wait for such a peer after the grace time."""
+    """After the grace time, the daemon does not wait for such a peer."""
     with daemon("--grace", grace, endpoint=endpoint, program=PATIENT) as process:
         stalled, _ = stall(peers)
         process.send_signal(signal.SIGTERM)
@@ -112,7 +112,7 @@ def test_in_a_hurry(endpoint, peers, first, second):
 
 
 def test_often(endpoint, peers):
-    """However many signals the daemon gets, it ends once."""
+    """With any number of signals, the daemon ends once."""
     with daemon(*FOR_EVER, endpoint=endpoint, program=PATIENT) as process:
         stubborn = peers("stubborn")
         process.send_signal(signal.SIGTERM)
@@ -123,7 +123,7 @@ def test_often(endpoint, peers):
 
 
 def test_hang_up_meanwhile(endpoint, tmp_path, peers):
-    """SIGHUP meanwhile does not end it early: files are read, and clients waited for."""
+    """SIGHUP during the stop does not end it early: the daemon reads files, and still waits."""
     operators = tmp_path / "operators"
     operators.write_text("alice\n")
     with daemon(*FOR_EVER, "--operator-file", operators, endpoint=endpoint) as process:

@@ -1,4 +1,4 @@
-"""The programs of other projects with which tests check what the pages say about them."""
+"""Programs of other projects, with which tests check the pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SYSTEM = "/usr/local/sbin:/usr/sbin:/sbin"
 
 
 def tool(name: str) -> str:
-    """Return the path of a program; skip the test without it, or fail if all must be there."""
+    """Return the path of a program; without it, skip the test, or fail if CI requires it."""
     path = shutil.which(name, path=f"{os.environ['PATH']}:{_SYSTEM}")
     if path is None:
         reason = f"needs the program {name}: .ci/tools installs it on Debian"
