@@ -19,7 +19,7 @@ class EndpointCase(SynchronousTestCase):
         self.reactor = MemoryReactorClock()
 
     def check_refused(self, make: Callable[..., object], descriptions: list[str]) -> None:
-        """Check that each is refused, in one line with an example of an endpoint."""
+        """Check that each string gives an error of one line, with an example of an endpoint."""
         faults = {bad: self.fault_of(make, bad) for bad in descriptions}
         self.assertEqual({bad: fault for bad, fault in faults.items() if fault}, {})
 

@@ -83,7 +83,7 @@ class DoorTests(SynchronousTestCase):
         self.door = Acceptor(self.clock, self.port, self.make_room)
 
     def make_room(self) -> bool:
-        """Abort one of the connections that may go."""
+        """Abort a connection that may close."""
         has_room = self.may_go > 0
         self.may_go -= has_room
         return has_room
@@ -110,7 +110,7 @@ class DoorTests(SynchronousTestCase):
         self.assertTrue(self.port.is_reading)
 
     def test_out_of_descriptors(self) -> None:
-        """Without descriptors, no connection is accepted for a while, and none is closed."""
+        """Without descriptors, the port pauses accepting, and closes no connection."""
         for code in (errno.EMFILE, errno.ENFILE):
             self.assertEqual(self.accept(OSError(code, "none left"), 5), [])
             self.assertFalse(self.port.is_reading)
@@ -119,7 +119,7 @@ class DoorTests(SynchronousTestCase):
             self.assertEqual(self.accept(), [5])
 
     def test_spared(self) -> None:
-        """Spared descriptors stay free, however long there are no others."""
+        """Spared descriptors stay free, even if there are no others for a long time."""
         patch = self.patch(accepting, "_is_spared", lambda _: True)
         self.assertEqual(self.accept(6), [])
         self.assertFalse(self.port.is_reading)
@@ -161,7 +161,7 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_nobody_may_go(self) -> None:
-        """If no connection may go, none is accepted for a while."""
+        """If no connection may close, the port pauses accepting."""
         self.may_go = 1
         for is_reading in (True, False):
             self.assertEqual(self.accept(OSError(errno.EMFILE, "none left"), 5), [])
@@ -177,7 +177,7 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual(self.may_go, 1)
 
     def test_makes_room_again_and_again(self) -> None:
-        """The log has one line for any number of connections, until there is room for all."""
+        """The log has one line for any number of connections, until all have room."""
         self.may_go = 9
         with capturedLogs() as events:
             for _ in range(5):
@@ -193,7 +193,7 @@ class DoorTests(SynchronousTestCase):
         self.assertEqual(self.accept(5, 6), [5, 6])
 
     def test_other_errors(self) -> None:
-        """Any other error goes to the port."""
+        """The port gets any other error."""
         self.assertEqual(self.accept(OSError(errno.ECONNABORTED, "gone")), ["ECONNABORTED"])
         self.assertTrue(self.port.is_reading)
 

@@ -134,7 +134,7 @@ class PortTests(SynchronousTestCase):
             self.port.doRead()
 
     def test_wait(self) -> None:
-        """A connection without a descriptor waits open, and is served when there is one."""
+        """A connection without a descriptor waits, and gets its service with a free descriptor."""
         connections = [self.connect() for _ in range(5)]
         self.scarce.left = 2
         with capturedLogs() as events:
@@ -155,7 +155,7 @@ class PortTests(SynchronousTestCase):
         self.assertTrue(all(map(self.is_open, connections)))
 
     def spare_all_but(self, number: int) -> int:
-        """Lower the limit to so many more descriptors; return the first spared one."""
+        """Lower the limit to a number of further descriptors; return the first spared one."""
         free = os.dup(self.scarce.fileno())
         os.close(free)
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -164,7 +164,7 @@ class PortTests(SynchronousTestCase):
         return free + number
 
     def test_spared(self) -> None:
-        """However many come and go, no spared descriptor is used; that is logged once."""
+        """With any number of connections, no spared descriptor is used; the log says so once."""
         self.scarce.left = 100
         waiting = [self.connect() for _ in range(30)]
         first_spared = self.spare_all_but(10)
@@ -185,7 +185,7 @@ class PortTests(SynchronousTestCase):
         self.assertTrue(all(map(self.is_open, waiting[20:])))
 
     def test_makes_room(self) -> None:
-        """The oldest goes for each that waits, in order of arrival, and no other does."""
+        """For each waiting connection, the oldest closes, in order of arrival, and no other."""
         self.scarce.left = 100
         waiting = [self.connect() for _ in range(30)]
         self.spare_all_but(10)
@@ -210,7 +210,7 @@ class PortTests(SynchronousTestCase):
         self.assertEqual(len(self.built), 40)
 
     def test_stop(self) -> None:
-        """If the port stops meanwhile, waiting connections are closed, and nothing is left."""
+        """If the port stops, waiting connections close, and no timer remains."""
         connection = self.connect()
         self.look()
         self.assertEqual(len(self.reactor.getDelayedCalls()), 1)

@@ -64,7 +64,7 @@ class MissingTests(ActivationCase):
     """There is no socket for the endpoint."""
 
     def test_none(self) -> None:
-        """The error says that there is none at all, by index as well as by name."""
+        """The error says that there is no socket, by index as well as by name."""
         self.patch(os, "environ", {})
         for description in (
             "systemd:domain=UNIX:index=0",
@@ -74,7 +74,7 @@ class MissingTests(ActivationCase):
             self.assertIn("no socket was handed over: systemd", self.refusal(description))
 
     def test_of_another_process(self) -> None:
-        """The error says that they were for another process, such as a shell's."""
+        """The error says that the sockets were for another process, such as a shell's."""
         self.patch(os, "environ", {**os.environ, "LISTEN_PID": "12"})
         said = self.refusal("systemd:domain=UNIX:index=0")
         self.assertIn("handed over to process 12 (LISTEN_PID)", said)

@@ -76,7 +76,7 @@ class SslTests(CertificateCase):
         self.assertEqual((port, backlog, interface), (7, BACKLOG, "127.0.0.1"))
 
     def test_renewed(self) -> None:
-        """The next connection gets the present files, and the port goes on."""
+        """The next connection gets the new files, and the port goes on."""
         renew = self.listen_on()
         before = self.context()
         self.assertIs(self.context(), before)
@@ -198,7 +198,7 @@ class TlsTests(CertificateCase):
         self.renew()
 
     def test_started_once(self) -> None:
-        """The inner factory is started and stopped with the port, whatever is renewed."""
+        """The inner factory starts and stops with the port, in spite of renewals."""
         self.renew()
         within = self.factory._first.wrappedFactory
         self.factory.doStart()
@@ -245,7 +245,7 @@ class TlsTests(CertificateCase):
         self.assertEqual(self.refusal(), f"{self.pem}: Permission denied")
 
     def test_no_file(self) -> None:
-        """Paths that are not files are ignored, whatever their names, as by Twisted."""
+        """The loader ignores paths that are not files, with any names, as Twisted does."""
         (self.directory / "directory.pem").mkdir()
         os.mkfifo(self.directory / "pipe.pem")
         self.renew()
@@ -286,7 +286,7 @@ class StringTests(CertificateCase):
         self.assertEqual(len(list(self.certificates)), 2)
 
     def test_strange_paths(self) -> None:
-        """A path may have special characters, and be named or not."""
+        """A path may have special characters, with or without an argument's name."""
         strange = self.directory / "a:b=c\\d"
         strange.mkdir()
         write_certificate(strange / "x.pem")

@@ -1,4 +1,4 @@
-"""Tests of server endpoint strings: good ones, and the errors of bad ones."""
+"""Tests of server endpoint strings: good strings, and the errors of bad strings."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class ServerEndpointTests(EndpointCase):
         self.assertEqual(paths, [f"{here}/a", f"{here}/a", "ab", "\u00e4"])
 
     def test_directory_that_is_gone(self) -> None:
-        """If the current directory is gone, a relative path is refused in one line."""
+        """Without a current directory, a relative path gives an error of one line."""
         self.addCleanup(os.chdir, os.getcwd())
         with tempfile.TemporaryDirectory() as directory:
             os.chdir(directory)
@@ -183,23 +183,23 @@ class ServerEndpointTests(EndpointCase):
         self.assertIsInstance(server_endpoint(self.reactor, "stdio:"), StdioEndpoint)
 
     def test_own_backlog(self) -> None:
-        """A given backlog is kept."""
+        """The endpoint keeps a given backlog."""
         self.assertEqual(self.backlog_of("tcp:9999:backlog=5:interface=127.0.0.1"), 5)
 
     def test_own_backlog_by_its_place(self) -> None:
-        """A backlog by position is kept, too."""
+        """The endpoint keeps a backlog by position, too."""
         self.assertEqual(self.backlog_of("tcp:9999:127.0.0.1:5"), 5)
 
     def test_others_are_left_alone(self) -> None:
-        """An endpoint without a backlog gets none."""
+        """Without a backlog, the endpoint gets none."""
         self.assertIsNotNone(server_endpoint(self.reactor, "haproxy:tcp:9999"))
 
     def test_bad_strings(self) -> None:
-        """Mistyped strings are refused in one line."""
+        """Mistyped strings give errors of one line."""
         self.check_refused(server_endpoint, NO_SERVERS)
 
     def test_plugins(self) -> None:
-        """A kind that a plugin adds is left to Twisted, which may refuse it in its own words."""
+        """Twisted makes an endpoint of a plugin's kind, or refuses it in its own words."""
         self.patch(endpoints, "_kinds_of_plugins", lambda: ["Onion"])
         error = self.assertRaises(ConfigurationError, server_endpoint, self.reactor, "onion:x")
         self.assertIn("Unknown endpoint type: 'onion'", str(error))
@@ -229,6 +229,6 @@ class ServerEndpointTests(EndpointCase):
     )
     @settings(max_examples=60)
     def test_any_string(self, kind: str, rest: str) -> None:
-        """Any string makes an endpoint, or is refused in one line."""
+        """Any string makes an endpoint, or gives an error of one line."""
         fault = self.fault_of(server_endpoint, kind + rest)
         self.assertTrue(fault is None or fault.startswith("made "), fault)

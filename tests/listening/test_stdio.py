@@ -121,7 +121,7 @@ class ServingTests(StdioCase):
         self.assertRaises(BlockingIOError, os.read, self.output, 100)
 
     def test_closed(self) -> None:
-        """Closed standard input or output is an error, and no other file is taken for it."""
+        """Closed standard input or output is an error; chatd takes no other file for it."""
         self.patch(sys, "__stdin__", None)
         failure = self.failureResultOf(StdioEndpoint(self.reactor).listen(self.factory), OSError)
         self.assertEqual(failure.value.strerror, "standard input or output is closed")
@@ -131,7 +131,7 @@ class ServingTests(StdioCase):
 
 
 class EndingTests(StdioCase):
-    """The connection ends, whichever side or direction goes first, and closes its descriptors."""
+    """The connection ends when any side or direction ends, and closes its descriptors."""
 
     def assert_ended(self, transport: StdioTransport, *told: object) -> None:
         """Check that all was received, and that the connection closed its ends."""
@@ -171,7 +171,7 @@ class EndingTests(StdioCase):
         )
 
     def test_output_goes_while_it_closes(self) -> None:
-        """The connection also ends if the client goes while data is pending."""
+        """The connection also ends if the client leaves while data is pending."""
         transport = self.serve()
         transport.write(b"unheard")
         transport.loseConnection()
@@ -193,7 +193,7 @@ class EndingTests(StdioCase):
         self.assert_ended(transport, "no more output", "no more input", ConnectionDone)
 
     def test_cut_off(self) -> None:
-        """A client that does not read can be aborted; pending data is dropped."""
+        """The server can abort a client that does not read; pending data is dropped."""
         transport = self.serve()
         transport.write(b"unheard")
         transport.abortConnection()
@@ -211,7 +211,7 @@ class EndingTests(StdioCase):
 
 
 class SessionTests(StdioCase):
-    """A chat session on standard input and output ends, whatever its client fails to do."""
+    """A chat session on standard input and output ends, with any behaviour of the client."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -238,7 +238,7 @@ class SessionTests(StdioCase):
         self.assertIsNone(self.successResultOf(transport.ended))
 
     def test_peer_that_left(self) -> None:
-        """A client that closed both directions is not waited for."""
+        """The server does not wait for a client that closed both directions."""
         transport = self.serve()
         self.write_out()
         self.end_output()

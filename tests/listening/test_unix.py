@@ -81,7 +81,7 @@ class UnixCase(SynchronousTestCase):
 
 
 class ListeningTests(UnixCase):
-    """A socket is made with its mode, and removed at the end."""
+    """The port makes a socket with its mode, and removes it at the end."""
 
     def test_listens(self) -> None:
         """A socket accepts connections from its first moment; no other file is in the directory."""
@@ -183,7 +183,7 @@ class LeftBehindTests(UnixCase):
         self.assertEqual(lock.read_text(), "precious")
 
     def test_served(self) -> None:
-        """A socket that a program listens on is left alone, even if its queue is full."""
+        """The port leaves a socket with a listening program, even if its queue is full."""
         self.make_socket(is_served=True, backlog=0)
         before = self.path.stat()
         with socket.socket(socket.AF_UNIX) as client:
@@ -194,20 +194,20 @@ class LeftBehindTests(UnixCase):
         self.assertTrue(os.path.samestat(self.path.stat(), before))
 
     def test_own(self) -> None:
-        """A socket that the same process listens on is left alone."""
+        """The port leaves a socket on which the same process listens."""
         self.listen()
         self.assertEqual(self.refusal(), "another program listens there already")
         self.assertTrue(self.is_served())
 
     def test_other_kind(self) -> None:
-        """A socket of another kind is not taken for unused, as the system does not tell."""
+        """The port leaves a socket of another kind: nobody can see whether it is in use."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams:
             datagrams.bind(str(self.path))
             self.assertIn("cannot tell whether another program listens there: ", self.refusal())
         self.assertEqual(self.names(), ["chat.sock"])
 
     def test_no_socket(self) -> None:
-        """A file, a directory or a link is left alone, wherever the link leads."""
+        """The port leaves a file, a directory or a link, with any target of the link."""
         target = self.directory / "target"
         target.write_text("precious")
         for make in (
@@ -239,7 +239,7 @@ class LeftBehindTests(UnixCase):
 
 
 class FailureTests(UnixCase):
-    """A socket that cannot be made leaves nothing behind."""
+    """A socket that cannot be made leaves no file."""
 
     def test_no_directory(self) -> None:
         """The system's error for the directory is reported."""
@@ -266,7 +266,7 @@ class OwnershipTests(UnixCase):
     """A port removes only the file that it made."""
 
     def test_successor(self) -> None:
-        """The socket of a successor is left alone."""
+        """The port leaves the socket of a successor."""
         before = self.listen()
         self.path.unlink()
         self.listen()
@@ -274,7 +274,7 @@ class OwnershipTests(UnixCase):
         self.assertTrue(self.is_served())
 
     def test_gone(self) -> None:
-        """A file that is gone already is no error."""
+        """A missing file is no error."""
         port = self.listen()
         self.path.unlink()
         with capturedLogs() as events:
@@ -310,7 +310,7 @@ class AtOnceTests(UnixCase):
         fcntl.flock(self.lock, fcntl.LOCK_EX)
 
     def meanwhile(self, act: Callable[[], object]) -> None:
-        """Run a function while the lock is waited for."""
+        """Run a function during the wait for the lock."""
 
         def wait(seconds: float) -> None:
             self.waits += 1
@@ -319,7 +319,7 @@ class AtOnceTests(UnixCase):
         self.patch(unix, "sleep", wait)
 
     def test_waits(self) -> None:
-        """The second daemon waits until the first is done, and then sees its socket."""
+        """The second daemon waits until the first has its socket, and then sees it."""
 
         def finish() -> None:
             self.path.unlink()  # the other daemon has removed nothing so far
@@ -349,14 +349,14 @@ class AtOnceTests(UnixCase):
         self.assertTrue(self.is_served())
 
     def test_lock_is_dropped(self) -> None:
-        """The lock is held while the socket is made, not while it listens."""
+        """The daemon holds the lock while it makes the socket, not while it listens."""
         fcntl.flock(self.lock, fcntl.LOCK_UN)
         self.listen()
         fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class AdoptedTests(UnixCase):
-    """A socket that another process has made is left as it is."""
+    """The port leaves a socket that another process has made."""
 
     def test_left_alone(self) -> None:
         """The port serves the socket; its mode, queue, file and its maker's use of it stay."""
