@@ -32,7 +32,7 @@ class TimeTests(SynchronousTestCase):
         self.assertIs(reactor.seconds, time.monotonic)
 
     def test_left_alone(self) -> None:
-        """A reactor that is running, has timers or uses another clock is left unchanged."""
+        """A reactor that runs, has timers or uses another clock stays unchanged."""
         other = WallClockReactor()
         other.seconds = own = lambda: 7.0
         go_by_monotonic_time(other)

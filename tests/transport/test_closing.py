@@ -12,7 +12,7 @@ from tests.fakes.peers import PipeTransport, SocketTransport, TerminalTransport,
 
 class ClosingTests(SynchronousTestCase):
     def close(self, transport_class, *, peer_has_finished=False, left_bytes=0):
-        """Close a transport with some bytes still to write; return how it was closed."""
+        """Close a transport with some bytes still to write; return the kind of its end."""
         self.transport = transport_class(None)
         self.clock = Clock()
         self.cut_off: list[Any] = []
@@ -31,7 +31,7 @@ class ClosingTests(SynchronousTestCase):
         self.assertEqual(self.close(SocketTransport), ["half-close"])
 
     def test_whole(self):
-        """A transport that cannot be half-closed is closed; so is one whose peer has finished."""
+        """A transport without half-close closes whole, and so does one whose peer has finished."""
         for transport_class in (PipeTransport, TerminalTransport, TlsTransport):
             self.assertEqual(self.close(transport_class), ["close"])
         self.assertEqual(self.close(SocketTransport, peer_has_finished=True), ["close"])
@@ -52,7 +52,7 @@ class ClosingTests(SynchronousTestCase):
         self.assertEqual(self.cut_off, [True])
 
     def test_stopped(self):
-        """After `stop`, nothing is cut off."""
+        """After `stop`, the timer cuts off nothing."""
         self.close(SocketTransport)
         self.closing.stop()
         self.clock.advance(2 * CLOSE_TIMEOUT_S)

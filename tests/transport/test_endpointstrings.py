@@ -1,4 +1,4 @@
-"""Tests of the arguments of server endpoint strings: each error says what is wrong."""
+"""Tests of the arguments of server endpoint strings: each error names the mistake."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class ModeTests(SynchronousTestCase):
     """Modes of sockets."""
 
     def test_modes(self) -> None:
-        """A mode is octal, and gives somebody the right to connect."""
+        """A mode is octal, and lets somebody connect."""
         self.assertEqual([mode_of(text) for text in ("660", "0o666", "200")], [0o660, 0o666, 0o200])
         for text in ("", "888", "u+rw", "1000", "-1"):
             with self.assertRaisesRegex(ValueError, "it takes an octal mode such as 660"):

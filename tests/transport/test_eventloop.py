@@ -26,7 +26,7 @@ class AsyncioReactorTests(SynchronousTestCase):
         self.install(None)
 
     def install(self, reactor: Any) -> None:
-        """Have a reactor as Twisted's, in place of the test runner's; None for none."""
+        """Install a reactor as Twisted's, in place of the test runner's, or none."""
         sys.modules.pop(REACTOR, None)
         vars(twisted.internet).pop("reactor", None)
         if reactor is not None:
@@ -34,7 +34,7 @@ class AsyncioReactorTests(SynchronousTestCase):
             vars(twisted.internet)["reactor"] = reactor
 
     def test_context(self) -> None:
-        """It runs, is Twisted's reactor meanwhile, and leaves nothing; it may begin again."""
+        """The context runs a reactor, which is Twisted's until its end; it may begin again."""
 
         async def main() -> None:
             async with asyncio_reactor() as reactor:
@@ -87,7 +87,7 @@ class AsyncioReactorTests(SynchronousTestCase):
         asyncio.run(main())
 
     def test_another_reactor(self) -> None:
-        """A program that has another reactor is told so."""
+        """A program with another reactor gets an error that says so."""
         clock = Clock()
         self.install(clock)
 

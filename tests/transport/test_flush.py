@@ -1,4 +1,4 @@
-"""Tests of the turn: what it collects, and the order in which it flushes."""
+"""Tests of the turn: its messages, and the order of its flushes."""
 
 from __future__ import annotations
 
@@ -112,14 +112,14 @@ class FanOutTests(SynchronousTestCase):
         self.assertEqual(len({id(frames) for (frames,) in handed}), 1)
 
     def test_single_frame_is_not_copied(self) -> None:
-        """The only frame of a turn is passed on without a copy."""
+        """The turn passes its only frame on without a copy."""
         frame = b"the only one"
         self.turn.broadcast(self.room, [frame])
         self.turn.deliver_all()
         self.assertIs(self.members[0].delivered[0], frame)
 
     def test_room_without_members(self) -> None:
-        """A broadcast to an empty room is dropped, and does not wait for later members."""
+        """The turn drops a broadcast to an empty room; later members do not get it."""
         empty = FakeRoom()
         self.turn.broadcast(empty, [b"one"])
         self.turn.deliver_all()
@@ -216,7 +216,7 @@ class MembersTests(SynchronousTestCase):
 
 
 class JoiningTests(SynchronousTestCase):
-    """A member that joins during a turn gets only later messages; other members notice nothing."""
+    """A member that joins during a turn gets only later messages; others notice nothing."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -238,7 +238,7 @@ class JoiningTests(SynchronousTestCase):
         self.assertEqual(self.new.deliveries, [b"34"])
 
     def test_fan_out_is_not_broken_up(self) -> None:
-        """However many members join, each old member gets one delivery, with the same bytes."""
+        """With any number of joins, each old member gets one delivery, with the same bytes."""
         self.say(b"1")
         self.room.join(self.turn, self.new)
         self.say(b"2")
@@ -358,7 +358,7 @@ class HandOverTests(SynchronousTestCase):
         self.assertEqual(self.one.deliveries, [b"14", b"2"])
 
     def test_nothing(self) -> None:
-        """Without messages nothing happens, and no call is scheduled."""
+        """Without messages, the turn does nothing, and schedules no call."""
         self.turn.deliver_early(self.one)
         self.assertEqual((self.one.deliveries, self.clock.getDelayedCalls()), ([], []))
 
@@ -457,7 +457,7 @@ class FlushTests(SynchronousTestCase):
         self.member = FakeMember(self.turn)
 
     def test_one_call_for_a_turn(self) -> None:
-        """For any number of messages, one call is scheduled, and none after the end."""
+        """For any number of messages, the turn schedules one call, and none after the end."""
         room = FakeRoom(self.member)
         for _ in range(10):
             self.turn.add(self.member)

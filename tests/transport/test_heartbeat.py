@@ -44,10 +44,10 @@ class WheelTests(SynchronousTestCase):
 
 
 class OneLoopTests(WheelTests):
-    """All heartbeats share one loop, which runs while it has members."""
+    """All heartbeats share a loop, which runs while it has members."""
 
     def test_ten_thousand_sessions_one_call(self) -> None:
-        """Ten thousand sessions need one call of the clock, and each is ticked once an interval."""
+        """Ten thousand sessions need one call of the clock; each ticks once an interval."""
         sessions = self.add(10_000)
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         self.turn(SLOTS)
@@ -106,7 +106,7 @@ class OneLoopTests(WheelTests):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_replaced_while_it_is_ticked(self) -> None:
-        """There is still one loop if a session joins in the tick in which the last one leaves."""
+        """A single loop remains if a session joins in the tick in which the last one leaves."""
         (session,) = self.add(1)
         other = FakeSession()
 
@@ -125,7 +125,7 @@ class TickTests(WheelTests):
     """Each session on the wheel is ticked once an interval, and no other session is."""
 
     def test_first_tick_within_an_interval(self) -> None:
-        """A session that is added at any time is ticked within one interval, then once in each."""
+        """A session that joins at any time ticks within one interval, then once in each."""
         sessions: list[tuple[float, FakeSession]] = []
         for _ in range(SLOTS + 7):
             sessions.append((self.clock.seconds(), self.add(1)[0]))

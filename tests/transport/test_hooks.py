@@ -17,7 +17,7 @@ from chatd.transport.promise import promised
 
 
 class HookTests(SynchronousTestCase):
-    """A hook is called, and its failures are reported in one place."""
+    """`start` calls a hook, and reports its failures in one place."""
 
     def setUp(self) -> None:
         self.failures: list[tuple[Any, str]] = []
@@ -37,16 +37,16 @@ class HookTests(SynchronousTestCase):
 
 
 class PlainHookTests(HookTests):
-    """A plain hook is done when it returns."""
+    """A plain hook has ended when it returns."""
 
     def test_done_at_once(self) -> None:
-        """The hook gets its arguments, and there is nothing to wait for."""
+        """The hook gets its arguments, and the caller need not wait."""
         self.assertIsNone(self.call(lambda *args: self.steps.extend(args), 1, "two"))
         self.assertEqual(self.steps, [1, "two"])
         self.assertEqual(self.failures, [])
 
     def test_result_of_a_plain_default(self) -> None:
-        """A plain method of the library and an `async` override that awaits it both are done."""
+        """A plain method of the library and an `async` override that awaits it both end."""
 
         async def override() -> None:
             await DONE
@@ -101,10 +101,10 @@ class PlainHookTests(HookTests):
 
 
 class AsyncHookTests(HookTests):
-    """An async hook is done when its coroutine is done."""
+    """An async hook has ended when its coroutine has."""
 
     def test_without_waiting(self) -> None:
-        """A hook that waits for nothing is done at once."""
+        """A hook that does not wait ends at once."""
 
         async def hook(step: str) -> None:
             self.steps.append(step)
@@ -113,7 +113,7 @@ class AsyncHookTests(HookTests):
         self.assertEqual(self.steps, ["one"])
 
     def test_waiting(self) -> None:
-        """A hook that waits begins at once, and its Deferred fires with None when it is done."""
+        """A hook that waits begins at once, and its Deferred fires with None at its end."""
         deferred = self.call(self.wait)
         self.assertEqual(self.steps, ["begun"])
         self.assertNoResult(deferred)
@@ -122,7 +122,7 @@ class AsyncHookTests(HookTests):
         self.assertEqual(self.steps, ["begun", "done"])
 
     def test_failure_at_once(self) -> None:
-        """A hook that fails before it waits is done at once."""
+        """A hook that fails before it waits ends at once."""
 
         async def hook() -> None:
             raise KeyError("no")
@@ -131,7 +131,7 @@ class AsyncHookTests(HookTests):
         self.assertEqual(self.failures, [(KeyError, "the hook")])
 
     def test_failure_later(self) -> None:
-        """A hook that fails after it waited is done then; the failure goes no further."""
+        """A hook that fails after it waited ends then; the failure goes no further."""
         deferred = self.call(self.wait)
         self.gate.errback(KeyError("no"))
         self.assertIsNone(self.successResultOf(deferred))
@@ -156,17 +156,17 @@ class DeferredHookTests(HookTests):
     """A hook may return a Deferred."""
 
     def test_fired(self) -> None:
-        """A hook with a fired Deferred is done."""
+        """A hook with a fired Deferred has ended."""
         self.assertIsNone(self.call(lambda: succeed(None)))
         self.assertEqual(self.failures, [])
 
     def test_failed(self) -> None:
-        """A hook with a failed Deferred is done, and the failure is reported."""
+        """A hook with a failed Deferred has ended; the caller gets the failure."""
         self.assertIsNone(self.call(lambda: fail(OSError("no"))))
         self.assertEqual(self.failures, [(OSError, "the hook")])
 
     def test_waiting(self) -> None:
-        """A hook with a Deferred that has not fired is waited for."""
+        """The caller waits for a hook with a Deferred that has not fired."""
         deferred = self.call(lambda: self.gate)
         self.assertNoResult(deferred)
         self.gate.errback(OSError("no"))
@@ -174,7 +174,7 @@ class DeferredHookTests(HookTests):
         self.assertEqual(self.failures, [(OSError, "the hook")])
 
     def test_waiting_for_another(self) -> None:
-        """A hook with a fired Deferred that waits for another Deferred is waited for."""
+        """The caller waits for a hook with a fired Deferred that waits for another."""
         deferred = self.call(lambda: succeed(None).addCallback(lambda _: self.gate))
         self.assertNoResult(deferred)
         self.gate.callback(None)
@@ -189,7 +189,7 @@ class StartTests(SynchronousTestCase):
         self.steps: list[object] = []
 
     def test_nothing_to_wait_for(self) -> None:
-        """A coroutine that never waits is done, without a Deferred."""
+        """A coroutine that never waits ends, without a Deferred."""
 
         async def run() -> None:
             self.steps.append(await succeed(1))
@@ -220,7 +220,7 @@ class StartTests(SynchronousTestCase):
         self.assertEqual(self.steps, ["first", "then"])
 
     def test_context_is_its_own(self) -> None:
-        """Context variables of the coroutine are private, and are kept while it waits."""
+        """Context variables of the coroutine are private, and stay while it waits."""
         variable: ContextVar[str] = ContextVar("variable", default="untouched")
 
         async def run() -> None:
@@ -237,7 +237,7 @@ class StartTests(SynchronousTestCase):
         self.assertEqual(self.steps, ["mine"])
 
     def test_failure_is_raised_where_it_waits(self) -> None:
-        """A failure is raised at the `await`, for any exception, and is gone when handled."""
+        """The `await` raises any failure, which is over once it is handled."""
 
         async def run() -> None:
             try:

@@ -66,7 +66,7 @@ def wrapped(transport, factory_class=WrappingFactory, data=b""):
 
 class TCPTests(SynchronousTestCase):
     def test_address(self):
-        """The address is the IP address without its zone, and an IPv4 address has one form only."""
+        """The address is the IP address without its zone; an IPv4 address has a single form."""
         for host, kind, expected in (
             ("192.0.2.7", address.IPv4Address, "192.0.2.7"),
             ("2001:DB8:0::7", address.IPv6Address, "2001:db8::7"),
@@ -188,7 +188,7 @@ class OtherTests(SynchronousTestCase):
         self.assertEqual(identify(server.session_of(client).protocol.transport), LOCAL)
 
     def test_no_peer(self):
-        """A transport that does not tell its peer, such as a process's, is local in any wrapper."""
+        """A transport that does not know its peer, such as a process's, is local in any wrapper."""
         transport = StringTransport()
         transport.getPeer = self.fail_to_tell
         self.assertEqual(identify(transport), LOCAL)

@@ -24,13 +24,13 @@ class LifeTests(SynchronousTestCase):
             self.assertIn(Life.GONE, self.reachable(life))
 
     def test_no_way_back(self):
-        """A session that is over stays over, and a transport that is gone stays gone."""
+        """A session that has ended stays ended, and a lost transport stays lost."""
         for life in OVER:
             self.assertLessEqual(self.reachable(life), OVER)
         self.assertEqual(self.reachable(Life.GONE), {Life.GONE})
 
     def test_always_possible(self):
-        """A transport may be lost or fail in any state until it is gone."""
+        """A transport may end or fail in any state until it is lost."""
         for life in set(Life) - {Life.GONE}:
             self.assertIs(advance(life, Trigger.LOST), Life.GONE)
             self.assertIn(advance(life, Trigger.FAILED), OVER)

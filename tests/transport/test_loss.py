@@ -14,7 +14,7 @@ from chatd.transport.loss import UNTRUSTED, why_lost
 
 
 class LossTests(SynchronousTestCase):
-    """Each end of a transport has its text, or none."""
+    """Each end of a transport has its text, or no text."""
 
     def why(self, error: BaseException) -> str:
         return why_lost(Failure(error))
@@ -42,7 +42,7 @@ class LossTests(SynchronousTestCase):
         self.assertEqual(self.why(SSL.SysCallError(104, "ECONNRESET")), "TLS: ECONNRESET")
 
     def test_another_host(self) -> None:
-        """A certificate of another host is reported as such, without class names."""
+        """The text says that a certificate is another host's, without class names."""
         error = VerificationError(errors=[DNSMismatch(mismatched_id=DNS_ID("chat.example"))])
         self.assertEqual(self.why(error), "TLS: the certificate does not match the host")
 

@@ -99,7 +99,7 @@ class OutletTests(SynchronousTestCase):
         self.assertTrue(self.outbuffer.is_done)
 
     def test_finish_many_bytes(self) -> None:
-        """Many last bytes are held until the peer reads."""
+        """Many last bytes wait until the peer reads."""
         self.outbuffer.pause()
         self.outbuffer.finish(bytes(SLICE + 1))
         self.assertEqual(self.stream.writes, [])

@@ -14,7 +14,7 @@ from chatd.transport.promise import Promise, promised
 
 
 async def wait(promise: Awaitable[Any]) -> Any:
-    """Wait in a coroutine, whoever drives it."""
+    """Wait in a coroutine, under any event loop."""
     return await promise
 
 
@@ -32,7 +32,7 @@ class TwistedTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(self.waiting), 3)
 
     def test_failure(self) -> None:
-        """The coroutine gets the failure, also one that a task could have raised."""
+        """The coroutine gets the failure, also a failure that a task could have raised."""
         for error in (ValueError("no"), RuntimeError("no"), asyncio.CancelledError()):
             self.setUp()
             self.promise.errback(error)
@@ -81,7 +81,7 @@ class AsyncioTests(SynchronousTestCase):
             self.assertEqual(self.outcome_of(promise, fire, turns), 3)
 
     def test_failure(self) -> None:
-        """The task gets the failure, also one like a task's refusal."""
+        """The task gets the failure, also a failure like a task's refusal."""
         for turns in range(5):
             for error in (ValueError("no"), RuntimeError("Task got bad yield")):
                 promise: Promise[int] = Promise()

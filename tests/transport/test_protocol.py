@@ -1,4 +1,4 @@
-"""Tests of moving bytes: events are acted on in order, and frames are written at once."""
+"""Tests of moving bytes: events have their effects in order, and frames go out at once."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from tests.transport.cases import ProtocolCase
 
 
 class ReadingTests(ProtocolCase):
-    """Received bytes are acted on in order."""
+    """Received bytes have their effects in order."""
 
     def setUp(self) -> None:
         super().setUp()
         self.establish()
 
     def test_many_in_one_piece(self) -> None:
-        """All messages of one read are acted on."""
+        """All messages of one read have their effects."""
         self.peer.say("one", "two", "three")
         self.assertEqual(self.protocol.texts, ["one", "two", "three"])
 
     def test_byte_by_byte(self) -> None:
-        """A message that arrives byte by byte is acted on when it is complete."""
+        """A message that arrives byte by byte has its effect when it is complete."""
         data = self.peer.codec.encode(Message.chat("one")) * 2
         for position in range(len(data)):
             self.protocol.dataReceived(data[position : position + 1])
@@ -57,7 +57,7 @@ class ReadingTests(ProtocolCase):
         self.assertTrue(self.transport.is_reading)
 
     def test_session_ends_during_work(self) -> None:
-        """If a session ends during work, its waiting and later messages are dropped."""
+        """If a session ends during work, it drops its waiting and later messages."""
         work: Deferred[None] = Deferred()
         self.protocol.works = [work]
         self.peer.say("one", "two")
@@ -97,7 +97,7 @@ class ReadingTests(ProtocolCase):
 
 
 class WritingTests(ProtocolCase):
-    """Frames are written at the end of the turn, in one piece."""
+    """Frames go out at the end of the turn, in one piece."""
 
     def test_greeting_comes_at_once(self) -> None:
         """The greeting is written at once."""
@@ -109,7 +109,7 @@ class WritingTests(ProtocolCase):
         self.assertTrue(self.transport.is_without_delay)
 
     def test_one_write_a_turn(self) -> None:
-        """For any number of frames in a turn, there is one write."""
+        """Any number of frames in a turn goes out in one write."""
         self.establish()
         for text in ("one", "two", "three"):
             self.deliver(text)
@@ -139,7 +139,7 @@ class WritingTests(ProtocolCase):
         self.assertEqual(self.peer.take_texts(), ["one", "two"])
 
     def test_transport_that_is_gone(self) -> None:
-        """Nothing is written to a transport that asked to stop."""
+        """The protocol writes nothing to a transport that asked to stop."""
         self.establish()
         self.protocol.stopProducing()
         self.deliver("one")
@@ -147,7 +147,7 @@ class WritingTests(ProtocolCase):
         self.assertEqual(self.peer.count_writes(), 0)
 
     def test_delivered_after_the_end(self) -> None:
-        """Frames delivered to a session that is over are dropped."""
+        """The protocol drops frames for a session that has ended."""
         self.establish()
         self.protocol.end_session("goodbye", "enough")
         self.deliver("one")
@@ -155,7 +155,7 @@ class WritingTests(ProtocolCase):
         self.assertEqual([message.type for message in self.peer.take()], [MessageType.DISCONNECT])
 
     def test_delivered_before_the_welcome(self) -> None:
-        """Frames delivered to a session that is not established are dropped."""
+        """The protocol drops frames for a session that is not established."""
         self.peer.take()
         self.deliver("one")
         self.end_turn()
@@ -163,7 +163,7 @@ class WritingTests(ProtocolCase):
 
 
 class LargeTests(ProtocolCase):
-    """Many bytes are written in more than one turn."""
+    """Many bytes go out in more than one turn."""
 
     max_pending = None
 
@@ -199,7 +199,7 @@ class LargeTests(ProtocolCase):
         self.assertEqual(told[-1].type, MessageType.DISCONNECT)
 
     def test_lost_meanwhile(self) -> None:
-        """Nothing more is written to a peer that is gone."""
+        """The protocol writes no more to a lost peer."""
         self.establish()
         before = len(self.transport.writes)
         self.protocol.deliver(self.peer.codec.encode(Message.chat(bytes(4 * SLICE))))

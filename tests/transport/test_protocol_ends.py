@@ -45,7 +45,7 @@ class SlowConsumerTests(ProtocolCase):
         self.assertEqual(self.peer.count_writes(), 0)
 
     def test_over_the_bound(self) -> None:
-        """Over the limit, the session ends; waiting bytes are dropped, and the reason is sent."""
+        """Over the limit, the session ends, drops waiting bytes, and sends the reason."""
         self.fill(MAX_PENDING)
         self.fill(1)
         self.assertEqual(self.end_codes(), ["slow-consumer"])
@@ -118,7 +118,7 @@ class ClosingTests(ProtocolCase):
         self.assertEqual((self.end_codes(), self.protocol.closed), (["goodbye"], 0))
 
     def test_peer_closes_in_time(self) -> None:
-        """A peer that closes in time is not cut off, and no timer is left."""
+        """A peer that closes in time is not cut off, and no timer remains."""
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
         self.transport.lose()
@@ -217,7 +217,7 @@ class PipeClosingTests(ProtocolCase):
     transport_class = PipeTransport
 
     def test_left_alone(self) -> None:
-        """Such a transport is closed, and given up if the peer does not answer."""
+        """The protocol closes such a transport, and gives it up without the peer's answer."""
         self.establish()
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
@@ -226,7 +226,7 @@ class PipeClosingTests(ProtocolCase):
         self.assertEqual((self.transport.ends, self.protocol.closed), (["close"], 1))
 
     def test_lost_after_it_was_left_alone(self) -> None:
-        """The later end of a connection that was given up is not reported again."""
+        """The program does not hear of the later end of a connection that was given up."""
         self.establish()
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
@@ -327,7 +327,7 @@ class FailureTests(SynchronousTestCase):
         self.check_failed()
 
     def test_cannot_greet(self) -> None:
-        """A connection whose greeting cannot be written is cut off."""
+        """The protocol cuts off a connection whose greeting cannot be written."""
         peer = self.connect("flush")
         self.assertEqual(peer.transport.ends, ["abort"])
         self.check_failed()

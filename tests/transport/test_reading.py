@@ -22,7 +22,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(self.stream.calls, ["pause", "resume"])
 
     def test_two_reasons(self):
-        """Reading resumes when the last reason is gone, in any order."""
+        """Reading resumes when the last reason ends, in any order."""
         for first, last in ((Reason.WORK, Reason.FLOODED), (Reason.FLOODED, Reason.WORK)):
             self.setUp()
             self.reading.pause(Reason.WORK)
@@ -34,7 +34,7 @@ class ReadingTests(SynchronousTestCase):
             self.assertEqual(self.stream.calls, ["pause", "resume"])
 
     def test_no_reason(self):
-        """Removing a reason that is not there does nothing."""
+        """Removing an unknown reason has no effect."""
         self.reading.resume(Reason.WORK)
         self.assertEqual(self.stream.calls, [])
 
@@ -46,7 +46,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(self.stream.calls, ["pause", "resume"])
 
     def test_drop(self):
-        """At the end, reading resumes whatever the reasons, and is not paused again."""
+        """At the end, reading resumes in spite of all reasons, and does not pause again."""
         self.reading.pause(Reason.WORK)
         self.reading.drop()
         self.assertEqual(self.stream.calls, ["pause", "resume"])
@@ -60,7 +60,7 @@ class ReadingTests(SynchronousTestCase):
         self.assertEqual(self.stream.calls, [])
 
     def test_stop(self):
-        """After `stop`, the transport is left alone, and the reasons are still known."""
+        """After `stop`, the transport stays unchanged, and the reasons are still known."""
         self.reading.pause(Reason.WORK)
         self.reading.stop()
         self.reading.resume(Reason.WORK)

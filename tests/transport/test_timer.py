@@ -13,7 +13,7 @@ class TimerTests(SynchronousTestCase):
         self.calls = []
 
     def test_in_time(self):
-        """The call is made once, at its time."""
+        """The timer calls once, at its time."""
         self.timer.start(5, lambda: self.calls.append("made"))
         self.clock.advance(4.9)
         self.assertEqual((self.calls, self.timer.is_running), ([], True))
@@ -23,7 +23,7 @@ class TimerTests(SynchronousTestCase):
         self.assertEqual(self.calls, ["made"])
 
     def test_stopped(self):
-        """A stopped call is never made; stopping twice is not an error."""
+        """A stopped timer never calls; stopping twice is not an error."""
         self.timer.start(5, lambda: self.calls.append("made"))
         self.timer.stop()
         self.timer.stop()

@@ -1,4 +1,4 @@
-"""Tests of writing: a socket takes as much as it can at once, and the reactor writes the rest."""
+"""Tests of writing: a socket takes the bytes that it can, and the reactor writes the rest."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class SocketWriterTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getWriters(), [])
 
     def test_the_rest(self) -> None:
-        """The rest is kept, in order, until the reactor reports that the socket is writable."""
+        """The rest waits, in order, until the reactor reports that the socket is writable."""
         socket, writer = self.make(15)
         scratch = bytearray(b"0123456789abcdefghij")
         writer.write(memoryview(scratch))
@@ -51,21 +51,21 @@ class SocketWriterTests(SynchronousTestCase):
         self.assertEqual(socket.taken[-1:], b"!")
 
     def test_broken(self) -> None:
-        """A broken socket is left to the reactor, which gets the same error when it writes."""
+        """The writer leaves a broken socket to the reactor, which gets the same error."""
         socket, writer = self.make(None)
         writer.write(b"lost")
         self.assertEqual(self.reactor.getWriters(), [socket])
         self.assertIsInstance(socket.doWrite(), ConnectionLost)
 
     def test_gone(self) -> None:
-        """A socket that is gone is not written to."""
+        """The writer does not write to a lost socket."""
         socket, writer = self.make(1_000)
         socket.connected = 0
         writer.write(b"late")
         self.assertEqual((socket.taken, self.reactor.getWriters()), (b"", []))
 
     def test_closes_meanwhile(self) -> None:
-        """A socket that has room again while it closes is left to the reactor."""
+        """The writer leaves a socket that has room again while it closes to the reactor."""
         socket, writer = self.make(0)
         socket.disconnecting = True
         grown = socket.writeSomeData
