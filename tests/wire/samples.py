@@ -45,7 +45,7 @@ LOW_ORDER_KEYS = [
 
 
 class LowOrderKey:
-    """A private key whose public key is given."""
+    """A private key with a given public key."""
 
     def __init__(self, public):
         self.public = public
@@ -123,7 +123,7 @@ def cuts(data):
 
 
 def bytes_until_refused(read, data, error):
-    """Feed `read` single bytes; return how many it takes until it raises `error`."""
+    """Feed `read` single bytes; return the number of bytes until it raises `error`."""
     for count, byte in enumerate(byte_by_byte(data), 1):
         try:
             result = read([byte])

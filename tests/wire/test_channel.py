@@ -1,4 +1,4 @@
-"""The two channels: how they open, and the bytes that they carry."""
+"""The two channels: their handshakes, and the bytes that they carry."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -159,7 +159,7 @@ class TransportTests(SynchronousTestCase):
         self.assertTrue(client.is_empty)
 
     def test_empty_plaintexts(self):
-        """Records without plaintext are skipped, however many there are."""
+        """The channel skips any number of records without plaintext."""
         server, client = open_pair()
         cipher = server._sending
         empty = b"".join(b"\0\x10" + cipher.encrypt(b"") for _ in range(100))
@@ -200,7 +200,7 @@ class ClearChannelTests(SynchronousTestCase):
         self.assertEqual(read_channel(channel, byte_by_byte(FRAMES[0])), FRAMES[0])
 
     def test_no_copy(self):
-        """The bytes of one read are returned without a copy."""
+        """The channel returns the bytes of one read without a copy."""
         channel = ClearChannel()
         channel.receive_data(FRAMES[0])
         self.assertIs(channel.next_plaintext(), FRAMES[0])

@@ -53,7 +53,7 @@ class BadRecordTests(SynchronousTestCase):
             read_channel(server, [sealed])
 
     def test_reordered(self):
-        """Reordered records are refused, and none of their plaintext is returned."""
+        """The channel refuses reordered records, and returns none of their plaintext."""
         server, client = open_pair()
         first, second = client.seal(b"first"), client.seal(b"second")
         server.receive_data(second + first)
@@ -82,7 +82,7 @@ class BadRecordTests(SynchronousTestCase):
             read_channel(server, [other.seal(b"text")])
 
     def test_every_bit(self):
-        """A record with any one bit of its message flipped is refused."""
+        """The channel refuses a record with any flipped bit in its message."""
         sealed = open_pair()[1].seal(b"text")
         for bit in range(16, 8 * len(sealed)):
             with pytest.raises(RecordError):

@@ -193,7 +193,7 @@ class RefusedEarlyTests(SynchronousTestCase):
         self.assertEqual(taken_until(FrameLengthError, b"\0\0\0\x3f" + bytes(63)), 4)
 
     def test_at_the_prelude(self):
-        """Faults in the prelude are refused before header and content are gathered."""
+        """The codec refuses faults in the prelude before it gathers header and content."""
         cases = [
             (make_frame(magic=b"GET / HT", content=bytes(900)), MagicError),
             (make_frame(header_length=0, content=bytes(900)), FrameLengthError),
@@ -217,7 +217,7 @@ class RefusedEarlyTests(SynchronousTestCase):
 
 class LimitTests(SynchronousTestCase):
     def test_content_over_the_limit(self):
-        """Content over the limit is neither encoded nor decoded; content of the limit is both."""
+        """The codec refuses content over the limit both ways, and accepts content at the limit."""
         codec = Codec(KEY, max_content=5)
         self.assertEqual(codec.decode(codec.encode(Message.chat("12345"))).text, "12345")
         with pytest.raises(LocalProtocolError, match="6 bytes exceeds the limit of 5"):
@@ -256,14 +256,14 @@ class LimitTests(SynchronousTestCase):
 
 class DecodeTests(SynchronousTestCase):
     def test_not_exactly_one_frame(self):
-        """Bytes that are not exactly one frame are refused for their length."""
+        """The codec refuses bytes that are not exactly one frame, for their length."""
         frame = make_frame()
         for data in (b"", frame[:3], frame[:4], frame[:-1], frame + b"\0", frame * 2):
             with pytest.raises(FrameLengthError):
                 CODEC.decode(data)
 
     def test_every_bit_of_the_length_prefix(self):
-        """A length prefix that is not the envelope's length is refused, whatever its value."""
+        """The codec refuses a length prefix that is not the envelope's length."""
         for bit in range(32):
             with pytest.raises(FrameLengthError):
                 CODEC.decode(flip_bit(make_frame(), bit))

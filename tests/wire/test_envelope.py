@@ -40,7 +40,7 @@ def open_frame(frame, *, sealer=SEALER, max_content=MAX_CONTENT):
 
 
 def error_of(frame, **options):
-    """Return the class of the error for a frame, or None if it is accepted."""
+    """Return the class of the error for a frame, or None for a good frame."""
     try:
         open_frame(frame, **options)
     except WireError as error:
@@ -92,7 +92,7 @@ class LayoutTests(SynchronousTestCase):
         self.assertEqual(SEALER.open(buffer, 12, 8 + len(frame), 5), (4, HEADER, CONTENT))
 
     def test_sealer_keeps_no_state(self):
-        """One sealer seals and opens any number of envelopes, and keeps no state between them."""
+        """A sealer seals and opens any number of envelopes, and keeps no state between them."""
         first = SEALER.seal(4, HEADER, CONTENT)
         SEALER.seal(4, HEADER, b"other")
         self.assertIsNotNone(error_of(flip_bit(first, 300)))
@@ -102,7 +102,7 @@ class LayoutTests(SynchronousTestCase):
 
 class DamageTests(SynchronousTestCase):
     def test_every_bit(self):
-        """An envelope with any one bit flipped is refused with the error of the changed field."""
+        """An envelope with any flipped bit gets the error of the changed field."""
         frame = make_frame(4, HEADER, CONTENT)
         fields = fields_of(frame, len(CONTENT))
         self.assertEqual(sum(field.end - field.start for field in fields.values()), len(frame) - 4)
@@ -187,7 +187,7 @@ class OrderOfChecksTests(SynchronousTestCase):
             self.assertIs(error_of(make_frame(**fields)), error)
 
     def test_length_before_magic(self):
-        """A frame too short for an envelope is refused for that, whatever its first bytes."""
+        """A frame too short for an envelope gets the error for that, with any first bytes."""
         with pytest.raises(FrameLengthError):
             SEALER.open(b"X" * 63, 0, 63, MAX_CONTENT)
 
@@ -217,7 +217,7 @@ class OrderOfChecksTests(SynchronousTestCase):
 
 class LimitTests(SynchronousTestCase):
     def test_header(self):
-        """A header of 64 KiB passes both ways; one byte more is refused."""
+        """A header of 64 KiB passes both ways; a longer header is refused."""
         header = bytes(64 * 1024)
         frame = SEALER.seal(4, header, b"")
         self.assertEqual(open_frame(frame), (4, header, b""))
@@ -227,7 +227,7 @@ class LimitTests(SynchronousTestCase):
             open_frame(make_frame(header=header + b" "))
 
     def test_content(self):
-        """Content of exactly the limit passes; one byte more is refused."""
+        """Content of exactly the limit passes; longer content is refused."""
         self.assertEqual(open_frame(make_frame(content=b"12345"), max_content=5)[2], b"12345")
         with pytest.raises(FrameTooLargeError, match="6 bytes exceeds 5"):
             open_frame(make_frame(content=b"123456"), max_content=5)

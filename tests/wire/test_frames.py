@@ -27,7 +27,7 @@ STREAM = b"".join(map(frame, BODIES))
 
 
 class Check:
-    """Records the starts of frames that it gets, and refuses those that begin with X."""
+    """Records the starts of frames that it gets, and refuses starts with X."""
 
     def __init__(self):
         self.seen = []
@@ -163,7 +163,7 @@ class InterruptedReaderTests(SynchronousTestCase):
         self.assertEqual(bodies, [b"a", b"b", b"c", b"d"])
 
     def test_unread_data_is_kept(self):
-        """Reads are kept in order while the caller asks for no frames."""
+        """Reads stay in order while the caller asks for no frames."""
         reader = make_reader()
         for byte in byte_by_byte(STREAM):
             reader.receive_data(byte)
@@ -183,7 +183,7 @@ class InterruptedReaderTests(SynchronousTestCase):
 
 class RefusalTests(SynchronousTestCase):
     def test_longest_frame(self):
-        """A frame of exactly the limit passes; one byte more is refused."""
+        """A frame of exactly the limit passes; a longer frame is refused."""
         self.assertEqual(read_all(make_reader(9), [frame(b"123456789")]), [b"123456789"])
         with pytest.raises(FrameTooLargeError, match="10 bytes exceeds the limit of 9"):
             read_all(make_reader(9), [frame(b"1234567890")])
@@ -198,7 +198,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertEqual(check.seen, [])
 
     def test_refused_at_its_start(self):
-        """A reader gathers no more than the start of a frame whose start is refused."""
+        """A reader gathers no more than the start of a frame whose start it refuses."""
         data = frame(b"X" * 900)
         taken = taken_until(MagicError, make_reader(), data)
         self.assertEqual(taken, LENGTH_BYTES + CHECK_BYTES)

@@ -42,7 +42,7 @@ class HostileJsonTests(SynchronousTestCase):
                 self.fail(f"{name} in {message_type}: {decode(message_type, header)!r:.200}")
 
     def test_no_object(self):
-        """A header that is not one JSON object is a fault in the bytes, for each type."""
+        """For each type, a header that is not one JSON object is a fault in the bytes."""
         for name, header in NO_OBJECT.items():
             self.assert_bad_header(header, name)
 
@@ -97,7 +97,7 @@ class HostileJsonTests(SynchronousTestCase):
                         decode(message_type, header)
 
     def test_beyond_any_number(self):
-        """A number that cannot be held is refused only where it is decoded."""
+        """A number that no field can hold is an error only where it is decoded."""
         for name, number in BEYOND.items():
             self.assert_bad_header(
                 b'{"id":"m1","x":%b}' % number, name, set(TYPES) - {MessageType.MESSAGE}
@@ -152,7 +152,7 @@ class HostileJsonTests(SynchronousTestCase):
                 decode(message_type, header % (b"0" * 400))
 
     def test_errors(self):
-        """An ERROR with valid JSON is never refused, whatever its fields."""
+        """The codec accepts an ERROR with any valid JSON."""
         for value in (*NO_ID, *NO_INTEGER):
             header = decode(5, b'{"code":%b,"message":5}' % value).header
             self.assertIsInstance(header, Error)
@@ -173,7 +173,7 @@ class HostileJsonTests(SynchronousTestCase):
         st.sampled_from(["id", "n", "x", "session_id", "event", "command", "rooms"]),
     )
     def test_any_mixture(self, message_type, value, name):
-        """Any mixture of these is accepted, or refused with one of the two errors."""
+        """The codec accepts any mixture of these, or gives one of the two errors."""
         header = b'{"id":"m1","%b":%b}' % (name.encode(), value)
         with contextlib.suppress(HeaderError, RequestError):
             message = decode(message_type, header)

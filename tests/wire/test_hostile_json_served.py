@@ -1,4 +1,4 @@
-"""How a session and a whole server treat frames with hostile headers."""
+"""Tests of the answers of a session and a whole server to frames with hostile headers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def outcome_of(message_type: int, header: bytes) -> str:
 
 class HostileJsonSessionTests(SynchronousTestCase):
     def test_any_state(self):
-        """A session ends with one ERROR at a header that is not a JSON object, else it goes on."""
+        """A header that is no JSON object ends a session with one ERROR; others do not end it."""
         for make in (make_server, make_client):
             for header in headers():
                 for message_type in (MESSAGE, COMMAND, 99):

@@ -228,7 +228,7 @@ class FaultyHeaderTests(SynchronousTestCase):
             decode_header(MessageType.COMMAND, '{"id":"m1"}')
 
     def test_broken(self):
-        """A header that is not one JSON object in UTF-8 is a fault in the bytes, for each type."""
+        """For each type, a header that is not one JSON object in UTF-8 is a fault in the bytes."""
         for message_type in (*MessageType, 99):
             for name, header in BAD_HEADERS.items():
                 with pytest.raises(HeaderError):

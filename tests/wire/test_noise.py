@@ -126,14 +126,14 @@ class HandshakeTests(SynchronousTestCase):
             responder(prologue=b"").read_message(initiator().write_message())
 
     def test_every_bit(self):
-        """A handshake message with any one bit flipped is refused."""
+        """A handshake message with any flipped bit is an error."""
         message = initiator().write_message()
         for bit in range(8 * len(message)):
             with raises_record_error():
                 responder().read_message(flip_bit(message, bit))
 
     def test_every_bit_of_the_answer(self):
-        """An answer with any one bit flipped is refused."""
+        """An answer with any flipped bit is an error."""
         second = responder()
         second.read_message(initiator().write_message())
         answer = second.write_message()
@@ -222,7 +222,7 @@ class CipherStateTests(SynchronousTestCase):
             CipherState(PSK).decrypt(sending.encrypt(b"second"))
 
     def test_every_bit(self):
-        """A message with any one bit flipped is refused."""
+        """A message with any flipped bit is an error."""
         sealed = CipherState(PSK).encrypt(b"text")
         for bit in range(8 * len(sealed)):
             with raises_record_error():
@@ -242,7 +242,7 @@ class CipherStateTests(SynchronousTestCase):
             CipherState(PSK).decrypt(sealed, b"else")
 
     def test_last_nonce(self):
-        """A state whose nonces are used up neither encrypts nor decrypts."""
+        """A state without further nonces neither encrypts nor decrypts."""
         state = CipherState(PSK)
         state._nonce = 2**64 - 2  # a test cannot count this far
         nonce = bytes(4) + (2**64 - 2).to_bytes(8, "big")
