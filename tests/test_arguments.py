@@ -15,7 +15,7 @@ ENDPOINT = "tcp:localhost:9999"
 
 
 class ArgumentTests(SynchronousTestCase):
-    """What a program gives by mistake is named, with what is wanted instead."""
+    """The error names the program's wrong value, and the wanted type."""
 
     def setUp(self) -> None:
         self.clock: Any = MemoryReactorClock()
@@ -144,7 +144,7 @@ class ArgumentTests(SynchronousTestCase):
         )
 
     def test_parts_of_a_server(self) -> None:
-        """A server's parts are checked where they are given."""
+        """A server checks its parts when it gets them."""
         factory: Any = chatd.ChatFactory
         wrong: Any = {}
         self.check(

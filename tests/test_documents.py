@@ -82,7 +82,7 @@ class DaemonTests(SynchronousTestCase):
             self.assertIn(f"`--{name.removesuffix('_s').replace('_', '-')} ", bounds)
 
     def test_fixed_bounds(self) -> None:
-        """The bounds that no option sets are those of the code."""
+        """The bounds that no option sets equal those of the code."""
         for what, number in (
             ("private rooms of the server", MAX_PRIVATE_ROOMS),
             ("names invited to a private room", MAX_INVITED),

@@ -104,7 +104,7 @@ class ErrorCodeTests(SynchronousTestCase):
 
 class StartupErrorTests(SynchronousTestCase):
     def test_is_a_system_exit(self):
-        """It ends the interpreter with one line, and can be caught as a ConfigurationError."""
+        """The error ends the interpreter with one line; `except ConfigurationError` catches it."""
         error = StartupError("cannot listen on tcp:1")
         self.assertIsInstance(error, SystemExit)
         self.assertIsInstance(error, ConfigurationError)

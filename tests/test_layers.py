@@ -197,7 +197,7 @@ def reachable(imports, start):
 
 
 class CircleTests(SynchronousTestCase):
-    """Modules import each other in one direction, if only for types."""
+    """Modules import each other in one direction, even for types alone."""
 
     def test_every_import(self):
         """The factories and their protocols are the only circles."""
@@ -217,7 +217,7 @@ class CircleTests(SynchronousTestCase):
         self.assertEqual(circles(imports), CIRCLES)
 
     def test_checker(self):
-        """A circle is found, however long it is, and apart from another."""
+        """The check finds a circle of any length, apart from another."""
         imports = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a", "e"}, "e": {"d"}, "f": {"a"}}
         self.assertEqual(circles(imports), {frozenset("abc"), frozenset("de")})
 
@@ -226,7 +226,7 @@ class CheckerTests(SynchronousTestCase):
     """The check itself finds each kind of fault."""
 
     def test_terminal(self):
-        """Few modules use the terminal's library, and those that compute use no reactor."""
+        """Few modules use the terminal's library, and modules that compute use no reactor."""
         source = "from prompt_toolkit import PromptSession"
         self.assert_faulty("chatd.cli.talk", source)
         self.assert_faulty("chatd.cli.places", source, "from twisted.internet import defer")

@@ -115,7 +115,7 @@ class NoReactorTests(SynchronousTestCase):
         self.check(IN_MEMORY)
 
     def test_services(self) -> None:
-        """A daemon's service is made, started and stopped, with each kind of store."""
+        """Each kind of store lets a program make, start and stop a daemon's service."""
         self.check(SERVICES)
 
     def test_clients(self) -> None:

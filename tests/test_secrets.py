@@ -109,7 +109,7 @@ class LogTests(LogCase):
         self.assert_kept_secret()
 
     def test_wrong_password(self) -> None:
-        """A wrong password is neither logged nor sent to a client."""
+        """Neither the log nor a client gets a wrong password."""
         self.serve()
         for name, password in (("bob", PASSWORD), ("alice", f"{PASSWORD}!")):
             with self.assertRaises(SessionRefused) as refused:
@@ -117,7 +117,7 @@ class LogTests(LogCase):
             self.assert_kept_secret(str(refused.exception))
 
     def test_change_of_a_password(self) -> None:
-        """Neither password is logged, whether the change is made, refused or fails."""
+        """The log has no password, after a change, a refusal or a failure."""
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory, "users")
             set_password(path, "alice", PASSWORD, hasher=CHEAP)

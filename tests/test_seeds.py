@@ -120,7 +120,7 @@ class RunningTests(SynchronousTestCase):
             self.assertNotIn(numbers_of(TESTS[word]), told)  # no seed is left behind
 
     def test_failing(self):
-        """A failing test is shown with its seed and its example; the exit status is 1."""
+        """The run shows a failing test with its seed and its example; the exit status is 1."""
         status, said = self.run_main("wrong", "--first", "7", "--count", "2")
         self.assertEqual(status, 1)
         self.assertIn("test_wrong with seed 7", said)

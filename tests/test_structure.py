@@ -118,7 +118,7 @@ class AssertionTests(SynchronousTestCase):
             self.assertEqual(bare, {}, str(path))
 
     def test_own_methods(self):
-        """No test case replaces `fail` or an assertion: all others would hold nothing then."""
+        """No test case replaces `fail` or an assertion, so that all others can fail."""
         own = {name for name in dir(SynchronousTestCase) if name.startswith(("assert", "fail"))}
         self.assertLess({"fail", "assertEqual", "failureException"}, own)
         for case in all_cases():

@@ -51,7 +51,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertEqual(refused.code, "name-taken")
 
     def test_ended_by_its_hook(self) -> None:
-        """A client whose session ends at once is returned: it was not refused."""
+        """`connect` returns a client whose session ends at once: the server did not refuse it."""
 
         class LeavingClient(ChatClient):
             def established(self) -> None:
@@ -61,7 +61,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertEqual(self.successResultOf(client.when_ended()).code, "goodbye")
 
     def test_slow_server(self) -> None:
-        """A client that the server has not answered yet is returned, and may be waited for."""
+        """`connect` returns a client without an answer so far; the test may wait for it."""
         store = SlowStore(unix_time=lambda: 0.0)
         store.is_slow = True
         server = MemoryServer(store=store)
@@ -75,7 +75,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertIs(self.successResultOf(waiting), client)
 
     def test_key(self) -> None:
-        """A client has the server's key, unless it is given another key or None."""
+        """A client has the server's key, unless the test gives another key or None."""
         server = MemoryServer(key=KEY)
         self.assertTrue(server.connect().is_active)
         for key, code in ((OTHER_KEY, "wrong-key"), (None, "key-required")):
@@ -103,7 +103,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertEqual(server.session_of(bob).id, bob.session_id)
 
     def test_session_of_a_stranger(self) -> None:
-        """A client whose session is over has none on the server, and the error says so."""
+        """A client whose session has ended has none on the server, and the error says so."""
         server = MemoryServer()
         gone = server.connect("alice")
         gone.disconnect()
@@ -112,7 +112,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertIn("no session", str(error))
 
     def test_own_classes(self) -> None:
-        """Clients, factories and sessions have the classes that they were given, typed so too."""
+        """Clients, factories and sessions have the classes that the test gives, also for mypy."""
 
         class Visitor(Session):
             warnings = 0
@@ -194,7 +194,7 @@ class MemoryServerTests(SynchronousTestCase):
         self.assertTrue(alice.is_active)
 
     def test_end_of_a_client(self) -> None:
-        """A client that leaves is gone after `pump`."""
+        """A client that leaves has left after `pump`."""
         server = MemoryServer()
         alice = server.connect("alice")
         ended = alice.disconnect()

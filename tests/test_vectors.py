@@ -88,7 +88,7 @@ class KeyVectorTests(SynchronousTestCase):
         self.assertEqual(VECTORS["keys"]["key_file"], encoded)
 
     def test_derived_keys(self):
-        """The derived MAC key and psk are those of the vectors."""
+        """The derived MAC key and psk equal those of the vectors."""
         self.assertEqual(mac_key(KEYS["key"]), KEYS["mac_key"])
         self.assertEqual(noise_psk(KEYS["key"]), KEYS["noise_psk"])
         self.assertEqual(mac_key(None), KEYS["mac_key_without_key"])
@@ -140,7 +140,7 @@ class NoiseVectorTests(SynchronousTestCase):
         return X25519PrivateKey.from_private_bytes(from_hex(f"{side}_ephemeral_private"))
 
     def test_names(self):
-        """The protocol name, the prologue and the public keys are those of the code."""
+        """The protocol name, the prologue and the public keys equal those of the code."""
         self.assertEqual(NOISE["protocol_name"].encode(), PROTOCOL_NAME)
         self.assertEqual(from_hex("prologue"), PREAMBLE)
         for side in ("server", "client"):
@@ -296,13 +296,13 @@ class PageTests(SynchronousTestCase):
         self.assertEqual(words - {code.value for code in ErrorCode}, set())
 
     def test_bytes(self):
-        """The magic, the version and the preamble are those of the code."""
+        """The magic, the version and the preamble equal those of the code."""
         for data in (MAGIC, PREAMBLE):
             self.assertIn(f"`{data.hex(' ').upper()}` (`\\x89{data[1:6].decode()}\\r\\n`)", PAGE)
         self.assertTrue(PAGE.startswith(f"# The chatd protocol, version {VERSION}\n"))
 
     def test_limits(self):
-        """The limits are those of the code."""
+        """The limits equal those of the code."""
         limits = {cells[0]: cells[1] for cells in rows(section("Limits"))}
         for what, expected in {
             "header": f"{MAX_HEADER:,} bytes",

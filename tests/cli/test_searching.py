@@ -39,7 +39,7 @@ class ExcerptTests(SynchronousTestCase):
         self.assertIsNotNone(excerpt(said("tea", content_type="text/html"), "tea"))
 
     def test_not_shown(self):
-        """The part that is not shown is not searched, and a cut character does no harm."""
+        """The search ignores the part that is not shown; a cut character is harmless."""
         long = "é" * (MAX_SHOWN_BYTES // 2 - 1) + "x"
         self.assertIsNotNone(excerpt(said(f"{long}y"), "xy"))
         self.assertIsNone(excerpt(said(f"{long}yz"), "xyz"))
