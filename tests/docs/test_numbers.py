@@ -13,9 +13,17 @@ from twisted.trial.unittest import SynchronousTestCase
 import chatd
 from bench.measures import MEASURES
 from chatd import testing
+from chatd.chat.access import MAX_INVITED, MAX_PRIVATE_ROOMS
+from chatd.chat.away import MAX_AWAY
 from chatd.chat.commits import MAX_BATCH
-from chatd.chat.names import GUEST, MAX_NAME
-from chatd.connection.keepalive import SILENT_INTERVALS
+from chatd.chat.names import GUEST, MAX_NAME, MAX_ROOM, MAX_TOPIC
+from chatd.chat.rooms import MAX_ROOMS
+from chatd.cli.batch import LASTING_WINDOW
+from chatd.cli.links import PATIENCE_S, RETRY_POLICY
+from chatd.client.backlog import MAX_UNCONFIRMED, READY_BELOW
+from chatd.config.passwordhash import MAX_PASSWORD
+from chatd.connection.keepalive import GATHERING_BYTES, SILENT_INTERVALS
+from chatd.connection.limits import HANDSHAKE_TIMEOUT_S, MAX_UNESTABLISHED_FRAME
 from chatd.daemon.process import SELECT
 from chatd.daemon.service import HURRY_S
 from chatd.daemon.tap import Options
@@ -24,7 +32,9 @@ from chatd.server.accounts import MAX_CHECKS
 from chatd.server.attempts import BURST, INTERVAL_S
 from chatd.server.factory import GRACE_S, HEARTBEAT_S
 from chatd.server.limits import Limits
+from chatd.server.sessionlog import MAX_LOGGED_CODE, MAX_LOGGED_REASON
 from chatd.server.throttle import BURST_S
+from chatd.storage.memory import MEMORY_RETENTION
 from chatd.storage.memorystream import MESSAGE_BYTES
 from chatd.storage.sqlite.database import BUSY_TIMEOUT_S
 from chatd.storage.sqlite.messagetable import INSERT_ROWS
@@ -42,6 +52,11 @@ README = "README.md"
 PERFORMANCE = "docs/explanation/performance.md"
 DAEMON = "docs/reference/daemon.md"
 BOUNDS = "docs/reference/bounds.md"
+LEAST_S, MOST_S = 1.0, 30.0
+"""Shortest and longest pause before an attempt to reconnect, without its random part."""
+CLIENT = "docs/reference/client.md"
+PRIVATE = "docs/how-to/private-rooms.md"
+PROTOCOL = "docs/reference/protocol.md"
 SYSTEMD = "docs/how-to/systemd.md"
 
 SENTENCES = [
@@ -61,7 +76,31 @@ SENTENCES = [
     (BOUNDS, f"a burst may hold {WORDS[int(BURST_S)]} seconds' worth"),
     (BOUNDS, f"reading pauses for up to {BURST_S:g} s"),
     (BOUNDS, f"With `twistd --reactor select` there are at most {SELECT:,}"),
-    ("docs/reference/client.md", f"1 to {MAX_NAME} characters without spaces"),
+    (CLIENT, f"1 to {MAX_NAME} characters without spaces"),
+    (CLIENT, f"At most {LASTING_WINDOW} lines wait for their confirmation"),
+    (CLIENT, f"a room in memory keeps {MEMORY_RETENTION.max_messages:,} messages by default"),
+    (CLIENT, f"confirmed none for {WORDS[PATIENCE_S // 60]} minutes"),
+    (CLIENT, f"connects again after {LEAST_S:g} to {MOST_S + 1:g} seconds"),
+    ("docs/reference/terminal.md", f"with a text of up to {MAX_AWAY} characters"),
+    ("docs/tour/first-bot.md", f"messages wait, at most {MAX_UNCONFIRMED:,}"),
+    ("docs/tour/first-bot.md", f"when fewer than {READY_BELOW:,} are unconfirmed"),
+    ("docs/reference/log.md", f"A name is cut after {MAX_NAME} characters"),
+    ("docs/reference/log.md", f"a reason after {MAX_LOGGED_REASON}"),
+    ("docs/reference/log.md", f"not up to {MAX_LOGGED_CODE} lower-case letters"),
+    (PRIVATE, f"There are {MAX_PRIVATE_ROOMS:,} private rooms at most"),
+    (PRIVATE, f"and {MAX_INVITED} names can be invited to each"),
+    (PROTOCOL, f"frames of up to {MAX_UNESTABLISHED_FRAME // 1024} KiB"),
+    (PROTOCOL, f"within {HANDSHAKE_TIMEOUT_S:g} seconds of the connection"),
+    (PROTOCOL, f"A name has 1 to {MAX_NAME} characters in Unicode's"),
+    (PROTOCOL, f"Its name has 1 to {MAX_ROOM} characters"),
+    (PROTOCOL, f"A session is in {MAX_ROOMS} rooms at most"),
+    (PROTOCOL, f"sets the topic if you give one, up to {MAX_TOPIC} characters"),
+    (PROTOCOL, f"{MAX_PASSWORD:,} bytes of UTF-8"),
+    (PROTOCOL, f"each further {GATHERING_BYTES // 1024} KiB of a frame"),
+    (PROTOCOL, f"the session is in {MAX_ROOMS} rooms"),
+    (PROTOCOL, f"{MAX_PRIVATE_ROOMS:,} private rooms, or {MAX_INVITED} names"),
+    (PROTOCOL, f"there was no welcome within {HANDSHAKE_TIMEOUT_S:g} seconds"),
+    (PROTOCOL, f"closes or {CLOSE_TIMEOUT_S:g} seconds are over"),
     ("docs/reference/codes.md", f"{WORDS[SILENT_INTERVALS]} heartbeat intervals were silent"),
     ("docs/how-to/accounts.md", f"may try {WORDS[BURST]} wrong passwords at once"),
     ("docs/how-to/accounts.md", f"one more every {WORDS[int(INTERVAL_S)]} seconds"),
@@ -106,6 +145,12 @@ def rates() -> dict[str, list[float]]:
 
 class SentenceTests(SynchronousTestCase):
     """Sentences with numbers that the code defines."""
+
+    def test_pauses(self) -> None:
+        """The pauses before attempts to reconnect are between those on the page of the client."""
+        for attempt, least in ((0, LEAST_S), (1_000, MOST_S)):
+            for _ in range(100):  # the policy adds a random part of a second
+                self.assertTrue(least <= RETRY_POLICY(attempt) <= least + 1)
 
     def test_numbers(self) -> None:
         """Each sentence is on its page, with the number of the code."""

@@ -9,7 +9,7 @@ import pytest
 from twisted.internet import reactor
 
 import chatd
-from tests.integration.processes import FOREGROUND, Process, run_command, script
+from tests.integration.processes import DEADLINE_S, FOREGROUND, Process, run_command, script
 from tests.integration.sessions import leave
 
 HAND_OVER = """
@@ -61,6 +61,15 @@ async def test_unix(unix_socket, path):
             process.wait()
             assert "Traceback" not in process.output.wait_for_end()
         assert stat.S_IMODE(path.stat().st_mode) == 0o660
+
+
+def test_before_the_start(unix_socket, path):
+    """A client that connects before the daemon starts waits, and gets the daemon's greeting."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(DEADLINE_S)
+        client.connect(str(path))
+        with daemon({"chat": unix_socket}, "--endpoint", "systemd:domain=UNIX:index=0"):
+            assert client.recv(65536)
 
 
 async def test_by_name(unix_socket, path):
