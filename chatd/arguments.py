@@ -1,4 +1,4 @@
-"""Checks of the arguments that programs give: a wrong type is told at once, in one line."""
+"""Checks of the arguments that programs give: a wrong type raises an error of one line at once."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ class MemoryServer(Generic[FactoryT_co]):
         return session
 
     def pump(self) -> None:
-        """Deliver everything that was sent, and the answers to it, until nothing is left."""
+        """Deliver all sent bytes, and the answers to them, until none remain."""
         self.clock.advance(0)
         moved = True
         while moved:
@@ -165,7 +165,7 @@ class MemoryServer(Generic[FactoryT_co]):
                 moved = bool(pump.pump()) or moved
 
     def advance(self, seconds: float, step_s: float = 0.1) -> None:
-        """Advance the time in steps, and deliver everything that both sides send meanwhile.
+        """Advance the time in steps, and deliver everything that both sides send.
 
         Args:
             seconds: The time to advance, in seconds.

@@ -1,4 +1,4 @@
-"""`RoomAccess`: decides who may know of a room.
+"""`RoomAccess`: decides which members may know of a room.
 
 A private room is hidden from everybody but the operators and the invited names. Every command,
 event and answer that could tell of a room asks `RoomAccess.may_know`, and nothing else decides.
@@ -62,14 +62,14 @@ class RoomAccess:
         if self._rooms is not None:
             return
         rooms = {room.key: room for room in await self._store.private_rooms()}
-        if self._rooms is None:  # another call may have read them meanwhile
+        if self._rooms is None:  # another call may have read them
             self._rooms = rooms
             if rooms and not self._operators.needs_account:
                 self._note(
                     f"{len(rooms)} private rooms are closed to everybody: there are no accounts"
                 )
 
-    # Who may know
+    # Permissions
 
     def may_know(self, person: Person, key: str) -> bool:
         """Return whether a person may know of a room and enter it.
@@ -162,7 +162,7 @@ class RoomAccess:
             return await self._keep(PrivateRoom(key, name, invited))
 
     async def make_public(self, key: str) -> PrivateRoom:
-        """Let everybody enter a private room, and forget who was invited.
+        """Let everybody enter a private room, and forget the invitations.
 
         Raises:
             RequestError: `bad-request`: the room is not private.

@@ -28,7 +28,7 @@ class AccountCommands(Generic[M]):
     """Runs the command `password`.
 
     Args:
-        change_password: See `ChangePassword`; it refuses those who have no account.
+        change_password: See `ChangePassword`; it refuses members without an account.
         note: Called with a line for the operator's log.
 
     Attributes:

@@ -3,7 +3,7 @@
 It works like AWAY and RPL_AWAY in IRC (RFC 2812, sections 4.1 and 5.1), with two differences. In
 IRC a name has one session. Here a name may have several, and each may have a text: the name is away
 while any of its sessions has a text, the newest text counts, and any of the sessions ends them all.
-And IRC tells the sender with each direct message; here a session is told of each text once.
+And IRC tells the sender with each direct message; here a session gets each text once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["MAX_AWAY", "MAX_TOLD", "Away", "AwayTexts", "Reader", "away_of"]
 MAX_AWAY = 256
 """Longest away text, in characters."""
 MAX_TOLD = 1_000
-"""The most names of which a session remembers the text that it was told of."""
+"""The most names of which a session remembers the last away text that it got."""
 
 
 class Away(NamedTuple):
@@ -38,7 +38,7 @@ class Reader(Protocol):
     Attributes:
         key: The folded name.
         away: The session's away text, or None.
-        told_away: The number of the text that the session was told of last, by folded name.
+        told_away: The number of the text that the session got last, by folded name.
     """
 
     key: str
@@ -52,7 +52,7 @@ def away_of(sessions: Iterable[Reader]) -> Away | None:
 
 
 class AwayTexts:
-    """Gives out away texts, and tells a sender of each text once."""
+    """Gives out away texts, each once to a sender."""
 
     def __init__(self) -> None:
         self._numbers = count(1)
@@ -67,10 +67,10 @@ class AwayTexts:
             each.away = None
 
     def news(self, sender: Reader, key: str, sessions: Iterable[Reader]) -> Away | None:
-        """Return the away text that a sender of a direct message must be told of.
+        """Return the away text that a sender of a direct message must get.
 
         Args:
-            sender: The sender; it is not told of its own name, nor of the same text again.
+            sender: The sender; it gets neither the text of its own name nor the same text again.
             key: The folded name that the message is for.
             sessions: The sessions of that name.
 

@@ -1,4 +1,4 @@
-"""What all commands of the chat share: their table, and the answer to one of them."""
+"""The table of commands, and the answer to a command."""
 
 from __future__ import annotations
 

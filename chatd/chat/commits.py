@@ -2,7 +2,7 @@
 
 Messages that arrive while a transaction is under way go into the next one together. So a slow disk
 makes the transactions larger, not more. `MAX_BATCH` bounds them, because messages that are stored
-together are delivered together, and everything else waits meanwhile.
+together are delivered together, and everything else waits.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class GroupCommit(Generic[M]):
             self._start(self._write())
 
     def call_when_stored(self, callback: Callable[[], None]) -> None:
-        """Call back when every message until now is stored, whatever is added later."""
+        """Call back when every message until now is stored; later messages do not matter."""
         self.begin()
         if self.is_idle:
             callback()

@@ -2,7 +2,7 @@
 
 A member that joins with `after` gets pages until they reach the room's last message. From then on
 it gets the room's new messages, except those that were on its pages. The server compares places,
-so the member misses no message and gets none twice, whatever the store answers first.
+so the member misses no message and gets none twice, in any order of the store's answers.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ async def _catch_up(
         room.has_read(member, sys.maxsize)  # the pages will have the messages of the meantime
     try:
         page = await _read(roster, room.stream, since)
-        roster.access.check(member, room.key)  # the member may have been uninvited meanwhile
+        roster.access.check(member, room.key)  # the invitation may have ended during the wait
         is_joining = not room.has(member)
         answer(_standing(room, recovered=page.is_recovered, is_joining=is_joining))
         has_answered = True
@@ -237,7 +237,7 @@ async def history(roster: Roster[M], member: M, fields: HistoryFields, answer: A
         limit=fields.limit,
         max_bytes=PAGE_BYTES,
     )
-    _stream_of(roster, member, fields)  # the member may have been removed from the room meanwhile
+    _stream_of(roster, member, fields)  # the member may have been removed during the wait
     answer.tell(page.messages)
     result = {
         **place,

@@ -56,7 +56,7 @@ class Target(msgspec.Struct, frozen=True):
         return self.name, self.address and site_of(self.address)
 
     def is_of(self, member: Member) -> bool:
-        """Return whether a member is meant."""
+        """Return whether the target includes a member."""
         if self.name is not None:
             return member.key == self.name
         return self.key == (None, site_of(member.address))

@@ -58,7 +58,7 @@ async def _kept(roster: Roster[M], member: M, after: str) -> dict[str, dict[str,
         page = await roster.store.rooms(after, limit=MAX_LISTED)
         heads += page
         keys = [fold(head.name) for head in heads]
-        # Asked anew for all of them: an invitation may have been taken back meanwhile.
+        # Checked again for all of them: an invitation may have ended during the wait.
         known = {
             key: {"room": head.name, "members": 0, "topic": head.topic}
             for key, head in zip(keys, heads, strict=True)

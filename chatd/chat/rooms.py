@@ -35,7 +35,7 @@ class Member:
             messages that name none.
         answers: The order of the answers to the member's messages and commands.
         away: The session's away text, or None.
-        told_away: The away texts that the session was told of: the number of the last one of each
+        told_away: The away texts that the session got: the number of the last text of each
             folded name. None if there is none.
     """
 
@@ -159,7 +159,7 @@ class Room(Generic[M]):
             self.ahead = {id: seq for id, seq in self.ahead.items() if seq > self.seq}
 
     def has_read(self, member: M, seq: int) -> None:
-        """Take note that a member gets all messages up to a place in another way."""
+        """Note that a member gets all messages up to a place in another way."""
         if seq > self.seq:
             self.ahead[member.id] = seq
         else:

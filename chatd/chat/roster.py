@@ -28,11 +28,11 @@ class Roster(OpenRooms[M]):
         delivery: Delivers messages to members.
         start: Runs a coroutine; see `chatd.chat.commits.Start`.
         policy: The operator's settings of the chat.
-        access: Decides who may know of a room.
+        access: Decides which members may know of a room.
         has_accounts: Whether the server has accounts; see `chatd.chat.names.Names`.
 
     Attributes:
-        access: Decides who may know of a room.
+        access: Decides which members may know of a room.
         names: The names in use.
         here: The members, by their folded names and ids.
         policy: The operator's settings of the chat.
@@ -71,7 +71,7 @@ class Roster(OpenRooms[M]):
 
         Args:
             member: The member.
-            is_silent: Whether the rooms are told nothing, because all members depart.
+            is_silent: Whether the rooms get no events, because all members depart.
         """
         for room in list(member.rooms.values()):
             self.quit(member, room, is_silent=is_silent)
@@ -154,7 +154,7 @@ class Roster(OpenRooms[M]):
         Args:
             member: The member.
             room: A room that the member is in.
-            is_silent: Whether the members that stay are told nothing.
+            is_silent: Whether the members that stay get no events.
         """
         self._remove([member], room, is_silent=is_silent)
 

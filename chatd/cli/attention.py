@@ -1,4 +1,4 @@
-"""Messages that are meant for the person at the terminal, and the bell that tells of them."""
+"""Messages for the person at the terminal, and the bell that announces them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ BELL = "\a"
 _PAUSE_S = 1.0
 """Time after a ring in which the bell does not ring again, in seconds."""
 _MAX_SEARCHED = 16 * 1024
-"""Limit on the part of a message in which a name is looked for, in bytes."""
+"""Limit on the part of a message that is searched for a name, in bytes."""
 
 
 class Bell:
-    """Rings for messages that are meant for the person, if the person wants it.
+    """Rings for messages for the person, if the person wants it.
 
     Attributes:
         is_on: Whether it rings; it does not at first, as in irssi.

@@ -10,7 +10,7 @@ __all__ = ["AwayText"]
 
 
 class AwayText:
-    """Marks a person as away, in each session anew: the server's text ends with the session.
+    """Marks a person as away in each session: the server's text ends with the session.
 
     Args:
         display: Shows notes.

@@ -34,7 +34,7 @@ LASTING_WINDOW = 200
 """The same for a client that reconnects.
 
 A room in memory remembers 1,000 messages by default. With fewer of its own on the way, the server
-still knows all of them, though others wrote meanwhile.
+still knows all of them after messages of others.
 """
 WINDOW_BYTES = 1024 * 1024
 """Limit on the content of these messages, in bytes."""
@@ -107,7 +107,7 @@ class Batch:
         return await self._with_link(source, StandardLines(what), self._send_all)
 
     async def follow(self) -> Status:
-        """Connect, and show what is received until the session ends for good; send nothing.
+        """Connect, and show received messages until the session ends finally; send nothing.
 
         Returns:
             The command's exit status.
@@ -195,7 +195,7 @@ class Batch:
     # Listening
 
     async def _listen(self, link: Link, lines: StandardLines, _: ConsoleClient) -> None:
-        """Wait until the session ends for good, or nobody reads the output any more."""
+        """Wait until the session ends finally, or the reader of the output has ended."""
         await anext(lines, None)  # no line comes, because reading was not started
         if link.end is not None:
             self._status, why = explain(link.end, self._endpoint)
@@ -228,7 +228,7 @@ class Batch:
         """Send lines until there are no more or the link is over.
 
         Returns:
-            Whether lines may be left.
+            Whether lines may remain.
         """
         number = 0
         lines.start(max_content)

@@ -21,7 +21,7 @@ MAX_MARKS = 100
 
 
 class _Mark(NamedTuple):
-    """The page that a person was shown last in a place.
+    """The last page that a person saw in a place.
 
     Attributes:
         epoch: The epoch of the messages.
@@ -35,7 +35,7 @@ class _Mark(NamedTuple):
 
 
 class Browsing:
-    """Knows the page that a person was shown last in each place, and runs one search at a time."""
+    """Knows the last page that a person saw in each place, and runs one search at a time."""
 
     def __init__(self) -> None:
         self._marks: dict[tuple[bool, str], _Mark] = {}
@@ -86,7 +86,7 @@ class Browsing:
                 return _no_earlier(place, limit), []
         room, other = place
         page = await client.history(room, other=other, before=before, limit=limit)
-        if mark is not None and page.epoch != mark.epoch:  # that page is not kept any more
+        if mark is not None and page.epoch != mark.epoch:  # the server no longer keeps that page
             before = None
             page = await client.history(room, other=other, limit=limit)
         messages = page.messages

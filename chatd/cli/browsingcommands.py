@@ -20,7 +20,7 @@ SEARCH = "[with NAME] [text]"
 
 
 async def history(talk: Talk, *words: str) -> None:
-    """Show the page before the page that was shown last, or the newest N messages.
+    """Show the page before the last shown page, or the newest N messages.
 
     Raises:
         NotDone: The arguments are wrong, or there is no connection.

@@ -40,7 +40,7 @@ class Ink:
         return f"\x1b[2m{line}\x1b[0m" if self._name_codes else line
 
     def for_you(self, line: str) -> str:
-        """Return the line of a message that is meant for the person, in bold."""
+        """Return the line of a message for the person, in bold."""
         return f"\x1b[1m{line}\x1b[22m" if self._name_codes else line
 
 

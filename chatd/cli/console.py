@@ -26,7 +26,7 @@ def gap_in(room: str) -> str:
 
 
 class ConsoleClient(ChatClient):
-    """A client that shows what it receives, its own messages included."""
+    """A client that shows received messages and events, also its own messages."""
 
     factory: ConsoleFactory
     is_resumed = False

@@ -15,7 +15,7 @@ def configuration_file(environment: Mapping[str, str]) -> Path:
 
 
 def state_directory(environment: Mapping[str, str]) -> Path:
-    """Return the directory for what the client remembers, by `XDG_STATE_HOME`."""
+    """Return the directory of the client's remembered state, by `XDG_STATE_HOME`."""
     return _directory(environment, "XDG_STATE_HOME", "~/.local/state")
 
 

@@ -145,7 +145,7 @@ class TextDisplay:
     ) -> None:
         """Show a message with its sender, and its room or receiver.
 
-        A message that is meant for the person stands out and rings the bell, if it is new.
+        A message for the person is bold and rings the bell, if it is new.
 
         Args:
             message: The message.

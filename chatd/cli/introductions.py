@@ -1,4 +1,4 @@
-"""Showing what was said before: the latest messages of joined rooms, and missed direct messages."""
+"""Shows earlier messages: the latest of joined rooms, and missed direct messages."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Introductions:
         return True
 
     def introduce(self, client: ConsoleClient, joined: Joined) -> None:
-        """Show a room's topic and latest messages; hold new messages back meanwhile."""
+        """Show a room's topic and latest messages; hold new messages back until then."""
         self._start(self._introduce(client, joined))
 
     def show_direct(self, client: ConsoleClient) -> None:

@@ -23,7 +23,7 @@ __all__ = ["Interrupted", "KeyActions", "PasteFindingInput", "key_bindings"]
 _at_line = has_focus(DEFAULT_BUFFER)
 _is_dumb = Condition(is_dumb_terminal)
 _MAX_READ = 1_000_000
-"""Number of waiting keys at which reading stops, and what was read is used."""
+"""Number of waiting keys at which reading stops, and the keys are used."""
 
 
 class Interrupted(Exception):

@@ -1,4 +1,4 @@
-"""Learning who is in a room."""
+"""Learns the names in a room."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ async def learn_people(client: ConsoleClient, room: str, state: RoomState) -> No
     Args:
         client: The client.
         room: The room.
-        state: The state that gets them; it stays as it is if the server does not tell.
+        state: The state that gets them; it does not change if the server refuses.
     """
     with suppress(RequestError, SessionEnded):
         result = await client.command("who", room=room)

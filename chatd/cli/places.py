@@ -57,7 +57,7 @@ class Unread(NamedTuple):
         number: The place's number.
         place: The place.
         messages: The number of messages.
-        is_for_you: Whether any of them is meant for the person.
+        is_for_you: Whether any of them is for the person.
     """
 
     number: int
@@ -203,6 +203,6 @@ class Places:
 
     @property
     def next_unread(self) -> Place | None:
-        """The place to read next: one with a message that is meant for the person, or the first."""
+        """The place to read next: a place with a message for the person, or the first."""
         unread = sorted(self.unread, key=lambda each: not each.is_for_you)
         return unread[0].place if unread else None

@@ -21,7 +21,7 @@ MAX_REPEATED = 1_000
 
 
 class Receipts:
-    """Counts the messages without a receipt, and tells which get none.
+    """Counts the messages without a receipt, and reports those that get none.
 
     Args:
         clock: The reactor.

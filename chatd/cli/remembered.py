@@ -42,7 +42,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 class _StateFile(Generic[S]):
     """A file that holds one JSON object, and nothing else.
 
-    A file that cannot be read or written is no reason not to talk: one line tells of it, once.
+    If the file cannot be read or written, one line says so, once, and the client goes on.
 
     Args:
         file: The path; its directory is made if necessary.

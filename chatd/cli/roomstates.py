@@ -1,4 +1,4 @@
-"""What the client knows of its rooms: topics, numbers of members, and names."""
+"""The client's knowledge of its rooms: topics, numbers of members, and names."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class RoomStates:
         return state
 
     def take(self, event: Mapping[str, Any]) -> None:
-        """Note what an event tells of a room."""
+        """Update a room's state by an event."""
         what = event.get("event")
         if what == "renamed":
             for state in self._states.values():

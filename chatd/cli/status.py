@@ -44,7 +44,7 @@ class Status(IntEnum):
     REFUSED = 3
     """The server refused the key, the name or the password, or the client is banned."""
     HUNG_UP = 129
-    """SIGHUP: the terminal is gone."""
+    """SIGHUP: the terminal has closed."""
     INTERRUPTED = 130
     """Ctrl+C, or SIGINT."""
     TERMINATED = 143
@@ -69,7 +69,7 @@ MEANINGS = {
     Status.INTERRUPTED: "SIGINT, or Ctrl+C",
     Status.TERMINATED: "SIGTERM",
 }
-"""What each exit status means, for the manual."""
+"""The meaning of each exit status, for the manual."""
 
 
 def explain(error: BaseException, endpoint: str) -> tuple[Status, str]:

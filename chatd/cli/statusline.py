@@ -16,14 +16,14 @@ _ORDER = ("place", "away", "topic", "unread", "connection")
 _LEAST = 8
 """Width of the least part of a text that is worth showing, in columns."""
 _MOST_CHARACTERS = 4
-"""Characters for each column that are looked at when a text is cut; some have no width."""
+"""Characters for each column that a cut reads; some have no width."""
 _TOPIC = 30
 """Width of a topic for which the endpoint is left out, in columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What the status line tells.
+    """The contents of the status line.
 
     Attributes:
         endpoint: The endpoint string.
@@ -66,7 +66,7 @@ def status_line(standing: Standing, width: int) -> str:
     left, and comes before the endpoint.
 
     Args:
-        standing: What to tell.
+        standing: The contents.
         width: The width of the terminal, in columns.
     """
     line = _Line(max(0, width - 2))  # a space at each end
@@ -92,7 +92,7 @@ class _Line:
     """The parts of a status line.
 
     Args:
-        left: The width that is left, in columns.
+        left: The remaining width, in columns.
     """
 
     def __init__(self, left: int) -> None:

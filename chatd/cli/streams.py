@@ -15,7 +15,7 @@ __all__ = ["complain", "flush_standard_streams", "open_standard_streams", "tell"
 
 
 def open_standard_streams() -> None:
-    """Make the three standard streams usable, whatever their state.
+    """Make the three standard streams usable, in any state.
 
     A closed stream gets a descriptor of /dev/null. Otherwise the next file or socket would get its
     number, and the stream's output.

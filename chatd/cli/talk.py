@@ -220,7 +220,7 @@ class Talk:
             self.go_to(Place(inside.name))
             return None
         client = self.client
-        # The next line is meant for that room; the server handles the join before it.
+        # The next line goes to that room; the server handles the join before it.
         self._joining.append(room)
         before = self.places.current
         self.places.enter(Place(room))

@@ -45,10 +45,10 @@ class Tally:
         self.confirmed += is_confirmed
 
     def report(self, *, has_more: bool) -> str:
-        """Return which lines are confirmed, which may have arrived, and where to go on.
+        """Return a report: the confirmed lines, the lines that may have arrived, and the next line.
 
         Args:
-            has_more: Whether lines may be left that were not sent.
+            has_more: Whether unsent lines may remain.
         """
         lines = {0: "no line is", 1: "1 line is"}.get(self.confirmed, f"{self.confirmed} lines are")
         parts = [f"{lines} confirmed"]

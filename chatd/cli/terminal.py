@@ -108,7 +108,7 @@ class Terminal:
         )
 
     async def run(self) -> Status:
-        """Converse until the person leaves or the server ends the session for good.
+        """Converse until the person leaves or the server ends the session finally.
 
         Returns:
             The command's exit status.

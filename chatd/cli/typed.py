@@ -7,7 +7,7 @@ from typing import NamedTuple
 __all__ = ["ACTION", "TypedCommand", "action_in", "command_in", "is_path", "message_in"]
 
 ACTION = "/me "
-"""Begins the text of a message that tells what its sender does (XEP-0245)."""
+"""Begins the text of a message about an act of its sender (XEP-0245)."""
 
 
 class TypedCommand(NamedTuple):
@@ -53,7 +53,7 @@ def message_in(line: str) -> str:
 
 
 def action_in(text: str) -> str | None:
-    """Return what the sender of a message does, such as `waves`; None if the text says no action.
+    """Return the act of a message's sender, such as `waves`; None if the text has no act.
 
     The text form is that of XEP-0245, The /me Command, section 2.
     """

@@ -21,7 +21,7 @@ __all__ = ["UnseenPrompt"]
 class UnseenPrompt:
     """Asks for passwords, which are neither shown nor kept in a history.
 
-    `ask` may be called while no other prompt is shown; the conversation then calls `answer` in
+    `ask` may be called while there is no other prompt; the conversation then calls `answer` in
     place of its next prompt.
     """
 
@@ -36,7 +36,7 @@ class UnseenPrompt:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether something was asked for."""
+        """Whether a prompt waits."""
         return bool(self._wanted)
 
     def ask(self, prompt: str) -> Deferred[str]:
@@ -47,7 +47,7 @@ class UnseenPrompt:
             prompt with Ctrl+C or Ctrl+D.
 
         Raises:
-            NotDone: The terminal would show what is typed.
+            NotDone: The terminal would show the typed text.
         """
         if is_dumb_terminal():
             raise NotDone("this terminal cannot hide a password")
@@ -56,7 +56,7 @@ class UnseenPrompt:
         return line
 
     async def answer(self) -> None:
-        """Show the prompt that was asked for first, and pass its line on."""
+        """Show the first waiting prompt, and pass its line on."""
         prompt, line = self._wanted.popleft()
         session = self._session = PromptSession(
             erase_when_done=True,

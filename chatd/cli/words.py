@@ -1,4 +1,4 @@
-"""The words that complete a line, from what the client knows."""
+"""The words that complete a line, from the client's knowledge."""
 
 from __future__ import annotations
 

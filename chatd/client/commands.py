@@ -125,7 +125,7 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
         return self._list("who", "names", list[Name], room=room)
 
     def people(self, room: str) -> Deferred[list[PersonInfo]]:
-        """Return a Deferred that fires with the people in a room, and who of them is away."""
+        """Return a Deferred that fires with the people in a room, and the texts of those away."""
 
         def people_of(result: dict[str, Any]) -> list[PersonInfo]:
             answer = convert(result, _Who)
@@ -172,7 +172,7 @@ class ClientCommands(HistoryCommands, ClientPrivateRoomCommands):
     def away(self, text: str = "") -> Deferred[str]:
         """Mark this client's name as away, or no longer.
 
-        Whoever sends a direct message to the name is told the text once. It ends with the session.
+        Each sender of a direct message to the name gets the text once. It ends with the session.
 
         Args:
             text: One line of up to 256 characters; empty if the person is back.

@@ -65,7 +65,7 @@ async def connect(
     try:
         return await client.when_established()
     except SessionEnded:
-        await client.when_ended()  # so that nothing is left open
+        await client.when_ended()  # so that no connection stays open
         raise
     except (CancelledError, asyncio.CancelledError):
         client.disconnect()

@@ -105,7 +105,7 @@ class HistoryCommands:
 
         Returns:
             The pages. The last page is `complete`. The iteration fails with `RequestError` if the
-            server refuses, or if the messages get another epoch meanwhile, and with `SessionEnded`
+            server refuses, or if the messages get another epoch, and with `SessionEnded`
             if the session ends.
         """
 

@@ -74,7 +74,7 @@ class MadePrivate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Uninvited(msgspec.Struct, frozen=True, kw_only=True):
-    """An invitation that was taken back.
+    """A revoked invitation.
 
     Attributes:
         removed: The number of sessions that were removed from the room.

@@ -185,7 +185,7 @@ async def fetch(client: Resumable, position: Position) -> None:
                 limit=MAX_PAGE,
             )
             position.epoch = page.epoch
-            if not page.recovered:  # another epoch, or the oldest messages are gone
+            if not page.recovered:  # another epoch, or the oldest messages were deleted
                 if has_restarted:
                     text = "the server's answer is malformed: its history does not advance"
                     raise RequestError(ErrorCode.BAD_REQUEST, text)

@@ -59,7 +59,7 @@ class Sending:
         """Wait until few messages are unconfirmed.
 
         Returns:
-            A Deferred that fires with None, and fails if nothing can be sent any more.
+            A Deferred that fires with None, and fails if the client can no longer send.
         """
         raise NotImplementedError
 

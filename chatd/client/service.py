@@ -56,7 +56,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
             print(message.sender, message.text)
 
     The service does not reconnect if the server ends a session without inviting the client back, or
-    if an attempt fails with a `ConfigurationError`, or if the server refuses the client for good. A
+    if an attempt fails with a `ConfigurationError`, or if the server refuses the client finally. A
     taken name is not final: an old session may still hold it.
 
     Args:
@@ -119,7 +119,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         return waiting
 
     def when_given_up(self) -> Deferred[SessionEnded | ConfigurationError]:
-        """Wait until the service gives up; it stays running, and does nothing any more.
+        """Wait until the service gives up; it stays running, and no longer acts.
 
         A program that only runs for the service can stop then, so that its supervisor sees it.
 
@@ -200,7 +200,7 @@ class ChatClientService(Service, Sending, Generic[ClientT]):
         return promised(gone.addCallback(lambda _: self._gone()))
 
     def _gone(self) -> None:
-        if not self.running:  # otherwise it was started again meanwhile
+        if not self.running:  # otherwise it was started again
             self._factory.progress.close(_STOPPED)
 
     def _enter(self, state: ServiceState) -> None:

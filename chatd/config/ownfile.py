@@ -46,7 +46,7 @@ def absolute_path(path: str | Path) -> str:
     """Return a path that stays valid when a daemon changes its directory, as with --rundir.
 
     Raises:
-        ConfigurationError: The path is relative, and the current directory is gone.
+        ConfigurationError: The path is relative, and the current directory was deleted.
     """
     try:
         return os.path.abspath(path)
@@ -146,7 +146,7 @@ def read_trusted_file(
 def replace_private_file(
     path: str | Path, data: bytes, status: os.stat_result | None = None
 ) -> None:
-    """Replace a file by another: afterwards either the old file or the new file is there.
+    """Replace a file by another: afterwards the path has either the old file or the new file.
 
     A file that cannot be replaced, such as one that is mounted by itself, is overwritten; it keeps
     its owner and its mode. If overwriting fails, the old content is restored. If the machine stops
@@ -169,7 +169,7 @@ def replace_private_file(
             if status is not None:
                 os.fchown(descriptor, status.st_uid, status.st_gid)
             mode = 0o600 if status is None else stat.S_IMODE(status.st_mode)
-            os.fchmod(descriptor, mode)  # whatever the umask
+            os.fchmod(descriptor, mode)  # with any umask
             file.write(data)
             file.flush()
             os.fsync(descriptor)
@@ -180,7 +180,7 @@ def replace_private_file(
         _overwrite(path, data)
     finally:
         if temporary is not None:
-            with suppress(OSError):  # after the rename it is gone
+            with suppress(OSError):  # the rename has moved it
                 os.unlink(temporary)
 
 

@@ -104,7 +104,7 @@ def delete_account(path: str | Path, name: str) -> tuple[str, int]:
         name: The account.
 
     Returns:
-        The name as the file spelled it, and how many accounts are left.
+        The name as the file spelled it, and the number of remaining accounts.
 
     Raises:
         ConfigurationError: The file has no such account, or cannot be read or written; see
@@ -124,7 +124,7 @@ def _edited(
 ) -> Iterator[tuple[list[str], dict[str, FileAccount]]]:
     """Give the lines and the accounts of a file to the code within; then write the lines.
 
-    If the code within fails, the file is unchanged. No other chatd writes the file meanwhile.
+    If the code within fails, the file is unchanged. No other chatd writes the file until then.
 
     Args:
         path: The file.

@@ -1,7 +1,7 @@
 """Password files: accounts with argon2id hashes, which only the file's owner can read.
 
 A file is UTF-8 text with one account a line, `name:hash`. Blank lines and lines that begin with
-`#` are left as they are. The hash is in the encoded form of argon2's reference implementation. It
+`#` stay unchanged. The hash is in the encoded form of argon2's reference implementation. It
 includes its parameters, so each line can have its own::
 
     # the team

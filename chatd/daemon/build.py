@@ -123,7 +123,7 @@ def _add_files(
 
 
 def _knows_accounts(checker: ICredentialsChecker) -> bool:
-    """Return whether a checker has accounts, whose names it does not tell."""
+    """Return whether a checker has accounts with names that chatd cannot know."""
     return list(checker.credentialInterfaces) != [IAnonymous]
 
 

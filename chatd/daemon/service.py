@@ -46,8 +46,8 @@ class ChatService(MultiService):
         grace_s: How long saying goodbye may take, in seconds.
         reload: Called at SIGHUP. With it, a second signal to stop also ends all waiting. None if
             the program handles signals itself.
-        finish: Called when no client can connect any more: the client on `stdio:`, the only
-            endpoint, is gone, and its messages are stored. None if the program goes on.
+        finish: Called when clients can no longer connect: the client on `stdio:`, the only
+            endpoint, has left, and its messages are stored. None if the program goes on.
 
     Raises:
         ConfigurationError: One of `endpoints` is not a server endpoint string.
@@ -125,7 +125,7 @@ class ChatService(MultiService):
             super().startService()
 
     def _note_end(self) -> None:
-        """Finish if no client can connect any more."""
+        """Finish if clients can no longer connect."""
         if self._finish is not None and all(listener.has_ended for listener in self.listeners):
             if isinstance(self._signals, SignalService):
                 self._signals.note_stopping()
@@ -144,7 +144,7 @@ class ChatService(MultiService):
             raise
 
     def stopService(self) -> Deferred[None]:
-        """Stop listening, tell all clients, wait until they are gone, and close the store.
+        """Stop listening, send all clients the goodbye, wait for their end, and close the store.
 
         Returns:
             A Deferred that fires with None when all of that is done.

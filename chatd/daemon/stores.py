@@ -22,7 +22,7 @@ __all__ = ["Keepers", "StoreSettings", "make_keepers", "usual_retention"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoreSettings:
-    """The operator's settings for what is kept.
+    """The operator's settings for keeping messages.
 
     Attributes:
         data: The directory for messages and bans; None for memory.

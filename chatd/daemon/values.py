@@ -1,4 +1,4 @@
-"""Converters of option values: each `as_…` reads one kind of value, or says what it takes."""
+"""Converters of option values: each `as_…` reads one kind of value, or names the allowed values."""
 
 from __future__ import annotations
 

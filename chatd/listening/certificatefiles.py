@@ -77,7 +77,7 @@ def check_files(files: Mapping[str, str]) -> None:
         files: See `TlsString`.
 
     Raises:
-        ConfigurationError: A file cannot be read, is damaged, or lacks what its argument takes; or
+        ConfigurationError: A file cannot be read, is damaged, or lacks its argument's object; or
             the key belongs to another certificate.
     """
     key_path = files["privateKey"]

@@ -53,7 +53,7 @@ _PATH = re.compile(r"(?:[^:\\]|\\.)*")
 
 @implementer(IStreamServerEndpoint)
 class _EndpointBehindProxy:
-    """Tells a connection that its PROXY header was read; closes it if the header is malformed.
+    """Reports a PROXY header to its connection; closes it if the header is malformed.
 
     Twisted does not tell the connection, and raises an error for some headers.
 

@@ -31,7 +31,7 @@ class ListeningService(Service):
         description: The operator's endpoint string.
         endpoint: The endpoint.
         factory: Serves the connections.
-        ended: Called when the client on `stdio:` is gone, so that no client can connect any more;
+        ended: Called when the client on `stdio:` has left, so that clients can no longer connect;
             not called if the service itself was stopped.
 
     Attributes:
@@ -148,7 +148,7 @@ class ListeningService(Service):
             self._warn_of(host)
 
     def _note_end(self, port: IListeningPort) -> None:
-        """Report that the peer is gone, unless this side closed the connection."""
+        """Report that the peer has left, unless this side closed the connection."""
         if self._port is port:
             self._port = None
             self.has_ended = True

@@ -48,7 +48,7 @@ class StdioTransport(StandardIO):
         reactor: The reactor.
 
     Attributes:
-        ended: Fires with None when the connection is over and the protocol has been told.
+        ended: Fires with None when the connection has ended and the protocol knows it.
     """
 
     def __init__(

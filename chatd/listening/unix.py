@@ -133,7 +133,7 @@ def listen_unix(
 
     Raises:
         OSError: Another program listens there, another kind of file is there, or the system
-            refuses. In these cases, no new file is left behind.
+            refuses. In these cases, no new file stays.
     """
     address = os.fsencode(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -234,7 +234,7 @@ def _is_served(path: bytes) -> bool:
     """Return whether a program listens on a socket; if none does, the system refuses to connect.
 
     Raises:
-        OSError: The system does not tell.
+        OSError: The system does not know.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.setblocking(False)
@@ -253,7 +253,7 @@ def _is_served(path: bytes) -> bool:
 
 @contextmanager
 def _alone_in(directory: bytes) -> Iterator[None]:
-    """Keep other daemons from making a socket in a directory meanwhile.
+    """Keep other daemons from making a socket in a directory.
 
     Otherwise, two daemons could find the same unused socket at the same moment, and the second
     could remove the new socket of the first. The lock is on the directory itself: it leaves no file

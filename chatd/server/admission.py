@@ -161,7 +161,7 @@ class Admission(Generic[M]):
             raise
         admitted = Admitted(name, has_account, address, rooms)
         try:
-            self._check(name, address)  # meanwhile, a ban or other sessions may have been added
+            self._check(name, address)  # others may have come during the wait
         except BaseException:
             self.release(admitted)
             raise

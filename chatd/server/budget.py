@@ -18,7 +18,7 @@ MOST_S = 0.01
 class CommandBudget:
     """Orders commands first come, first served, and bounds their time in each turn.
 
-    So however many clients give commands, they delay all other work by no more than this time.
+    So commands delay all other work by no more than this time, with any number of clients.
 
     Args:
         clock: The reactor, or a test's clock; it calls back in the next turn.

@@ -130,7 +130,7 @@ class PasswordFileChecker:
             await self._reload_in_thread()
 
     async def _reload_in_thread(self) -> None:
-        """Read the file again; read it once more if `reload` did so meanwhile."""
+        """Read the file again; read it again if `reload` did so during the wait."""
         while True:
             reloads = self._reloads
             passwords = await self._run_in_thread(

@@ -274,9 +274,9 @@ class ChatFactory(Factory, Generic[SessionT]):
         self.engine.hub.roster.remove_strangers()
 
     def shut_down(self, grace_s: float = GRACE_S) -> Deferred[None]:
-        """Tell every client that the server is shutting down, and accept no new clients.
+        """Send every client `shutting-down`, and accept no new clients.
 
-        Clients are told when all messages have their answers, or after half of the grace.
+        Clients get it when all messages have their answers, or after half of the grace.
 
         Args:
             grace_s: How long the shutdown may take, in seconds. After that, all connections that

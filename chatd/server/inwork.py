@@ -12,7 +12,7 @@ __all__ = ["InWork"]
 
 
 class InWork:
-    """Bounds a client's unanswered messages, and tells when all of them have their answers.
+    """Bounds a client's unanswered messages, and calls back when all have their answers.
 
     Args:
         limits: The limits of messages and bytes.

@@ -20,7 +20,7 @@ LONG_COMMAND_S = 0.005
 OTHERS_SHARE = 4
 """The pause takes so many times as long as the command; other clients have this time."""
 TOKEN_BYTES = 1024
-"""How many received bytes count as much as a message."""
+"""Number of received bytes that count like a message."""
 
 
 class Pace:
@@ -101,5 +101,5 @@ class Pace:
         return waited
 
     def stop(self) -> None:
-        """Stop waiting: the connection is gone."""
+        """Stop waiting: the connection has ended."""
         self._timer.stop()

@@ -137,7 +137,7 @@ class ServerProtocol(SessionProtocol):
             self._engine.shedder.arriving(self, held_bytes)
 
     def _act_later(self, event: Event) -> Deferred[None] | None:
-        """Act on a delayed event, unless the session has ended meanwhile."""
+        """Act on a delayed event, unless the session has ended."""
         return None if self.connection.is_over else self._act_on_other(event)
 
     def _act_on_other(self, event: Event) -> Deferred[None] | None:
@@ -249,7 +249,7 @@ class ServerProtocol(SessionProtocol):
     def _refuse(self, failure: Failure, message: Message) -> None:
         """Answer a hook's exception with an ERROR."""
         self.unanswered = None
-        if failure.check(SessionEnded):  # the hook sent to a session that is gone
+        if failure.check(SessionEnded):  # the hook sent to a session that has ended
             return
         is_command = message.type == MessageType.COMMAND
         error = self._told_of(failure, "command_received" if is_command else "message_received")

@@ -1,4 +1,4 @@
-"""What `Accounts` gives to and gets from the checkers of `twisted.cred`."""
+"""The objects between `Accounts` and the checkers of `twisted.cred`."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ class SessionRegistry(Generic[S]):
 
         Args:
             session: The session.
-            is_silent: Whether to tell nobody. At a shutdown, telling every session about every
+            is_silent: Whether to send no events. At a shutdown, telling every session about every
                 other session would take quadratic time.
         """
         del self.sessions[session.id]
@@ -82,7 +82,7 @@ class SessionRegistry(Generic[S]):
 
     def active(self, session: S) -> None:
         """Fire the Deferreds that wait for this session's client."""
-        if session.id not in self.sessions:  # it ended meanwhile
+        if session.id not in self.sessions:  # it ended during the wait
             return
         self._active.add(session.id)
         for waiter in self._waiting.pop(session.key, ()):

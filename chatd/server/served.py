@@ -42,7 +42,7 @@ class ServedMember(Member):
 
     Attributes:
         protocol: The protocol of its connection.
-        encoder: What makes its frames: the codec of the key that it came with.
+        encoder: The encoder of its frames: the codec of the key with which it connected.
     """
 
     __slots__ = ("__weakref__", "encoder", "protocol")
@@ -67,7 +67,7 @@ class ServedMember(Member):
         self.protocol.send_error(error)
 
     def end_now(self, code: str, reason: str, *, retry: bool = False) -> None:
-        """End the session, whatever it is still owed."""
+        """End the session, even if answers are missing."""
         self.protocol.end_session(code, reason, retry=retry)
 
     def when_drained(self) -> Deferred[None]:

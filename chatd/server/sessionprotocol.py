@@ -107,7 +107,7 @@ class SessionProtocol(ChatProtocol):
             self._turn.add(self)
 
     def log_failure(self, failure: Failure, about: str) -> None:
-        """Log an unexpected failure; that the session ended meanwhile is none."""
+        """Log an unexpected failure; the end of the session is not unexpected."""
         if failure.check(SessionEnded) and self.connection.is_over:
             return
         self.log.failure("{who}: {about} failed", failure=failure, who=self, about=about)
@@ -120,7 +120,7 @@ class SessionProtocol(ChatProtocol):
         return call_hook(self._refuse_admission, ack, self._admit, ack)
 
     async def _admit(self, ack: SessionAck) -> None:
-        """Begin the session of an admitted client, unless the client is gone by then."""
+        """Begin the session of an admitted client, unless the client has left by then."""
         factory, session_id = self.factory, self.connection.session_id
         applicant = Applicant(
             session_id, ack.name, ack.password, ack.rooms, identify(self.stream), self._is_there
@@ -156,7 +156,7 @@ class SessionProtocol(ChatProtocol):
     def _is_there(self) -> bool:
         """Return whether the client still waits for its answer.
 
-        Reading pauses meanwhile, so the system is asked whether the client has hung up.
+        Reading pauses until then, so this asks the system whether the client has hung up.
         """
         return not (self.connection.is_over or has_hung_up(self.stream))
 
@@ -176,7 +176,7 @@ class SessionProtocol(ChatProtocol):
     def _known_address(self) -> str:
         """Return the client's address, also after the connection is closed."""
         address = identify(self.stream).address  # a proxy may have told it after the beginning
-        return self._address if address == LOCAL else address  # a closed socket tells no user
+        return self._address if address == LOCAL else address  # a closed socket has no user
 
     def _deliver_early(self) -> None:
         if self.session is not None:

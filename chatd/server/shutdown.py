@@ -1,4 +1,4 @@
-"""`Shutdown`: tells all clients that the server stops, and waits until they are gone."""
+"""`Shutdown`: sends all clients `shutting-down`, and waits until they have left."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Shutdown:
         self._timers: list[IDelayedCall] = []
 
     def begin(self, end: SessionEnded, grace_s: float) -> Deferred[None]:
-        """Tell every client when all messages have answers, or after half of the grace.
+        """Send every client the goodbye after all answers, or after half of the grace.
 
         Args:
             end: The reason for the clients.
@@ -75,7 +75,7 @@ class Shutdown:
         self.is_under_way = False
 
     def check(self) -> None:
-        """Finish if all connections are gone; called after each connection that closes."""
+        """Finish if all connections have ended; called after each end of a connection."""
         if self.is_under_way and not self._connections:
             # The sessions' last messages are stored first. If that takes longer than the grace, the
             # server may have started again, and a new shutdown may be under way.

@@ -36,13 +36,13 @@ class PerSite(Generic[P]):
         self._join(connection, site)
 
     def discard(self, connection: P) -> None:
-        """Forget a connection, if it is there."""
+        """Forget a connection, if it is known."""
         site = self._sites.pop(connection, None)
         if site is not None:
             self._leave(connection, site)
 
     def move(self, connection: P, site: str) -> None:
-        """Move a connection, if it is there, to another site, as the newest of that site."""
+        """Move a connection, if it is known, to another site, as the newest of that site."""
         before = self._sites.get(connection)
         if before is not None and before != site:
             self._leave(connection, before)

@@ -1,4 +1,4 @@
-"""`TokenBucket`: bounds a peer's rate, and tells how long it must wait."""
+"""`TokenBucket`: bounds a peer's rate, and computes its wait."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ class IMessageStore(Interface):
         """Set a room's topic, which is kept as long as its stream."""
 
     def release(stream: str) -> Awaitable[None]:
-        """Take note that a room is empty: its stream goes if it keeps no message.
+        """Note that a room is empty: its stream ends if it keeps no message.
 
         A stream that is begun again has another epoch.
         """

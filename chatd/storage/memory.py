@@ -28,7 +28,7 @@ __all__ = ["MAX_BYTES", "MAX_STREAMS", "MEMORY_RETENTION", "MemoryStore"]
 MEMORY_RETENTION = Retention(max_messages=1_000, max_bytes=4 * 1024 * 1024)
 """The default retention of a stream in memory."""
 MAX_STREAMS = 10_000
-"""The most streams; beyond, the unopened stream that was silent for the longest time goes."""
+"""The most streams; beyond, the store drops the unopened stream with the longest silence."""
 MAX_BYTES = 256 * 1024 * 1024
 """The most bytes in all; beyond, the largest stream loses its oldest messages."""
 

@@ -8,7 +8,7 @@ __all__ = ["PrivateRoom"]
 
 
 class PrivateRoom(msgspec.Struct, frozen=True):
-    """A private room. It is kept apart from the room's messages, and stays when these are gone.
+    """A private room. The store keeps it apart from the room's messages, also without any of them.
 
     Attributes:
         key: The room's folded name.

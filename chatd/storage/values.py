@@ -27,7 +27,7 @@ __all__ = [
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """How much of a stream is kept: beyond any of the bounds, the oldest messages go.
 
-    The last message of a stream is kept whatever its size.
+    A stream keeps its last message at any size.
 
     Attributes:
         max_messages: The most messages, at least 1.

@@ -16,7 +16,7 @@ class _LoopingCall(LoopingCall):
     """A `LoopingCall` that is constructed without a clock.
 
     Twisted's constructor imports `twisted.internet.reactor` as the default clock. That import
-    installs a reactor, and the program that uses the library could not choose its own any more.
+    installs a reactor, and the program that uses the library could no longer choose its own.
     """
 
     def __init__(self, f: Callable[..., object], *a: object, **kw: object) -> None:
@@ -48,7 +48,7 @@ def go_by_monotonic_time(reactor: Any) -> None:  # noqa: ANN401
     and the reactor seems to hang. If it is set forward, timers fire early.
 
     Args:
-        reactor: The reactor. It is left unchanged if it uses another clock, is running, or has
+        reactor: The reactor. It stays unchanged if it uses another clock, is running, or has
             timers already.
     """
     goes_by_wall_clock = getattr(reactor, "seconds", None) is time.time

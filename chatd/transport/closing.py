@@ -58,7 +58,7 @@ class Closing:
             self._stream.loseWriteConnection()
 
     def stop(self) -> None:
-        """Stop the timer: the transport is gone, or is being cut off."""
+        """Stop the timer: the transport has ended, or is being cut off."""
         self._timer.stop()
 
 

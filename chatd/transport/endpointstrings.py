@@ -1,4 +1,4 @@
-"""The arguments of endpoint strings: their names, and what each takes.
+"""The arguments of endpoint strings: their names and their values.
 
 Twisted's parsers convert the arguments without a check, and raise the errors of Python's own
 functions. Kinds of endpoints that are not in these tables are plugins' and are left to them.

@@ -29,7 +29,7 @@ async def asyncio_reactor() -> AsyncIterator[Any]:
         async with chatd.asyncio_reactor() as reactor:
             client = await chatd.connect(reactor, "tcp:localhost:9999", name="web")
 
-    Meanwhile it is Twisted's global reactor, which TLS connections need. At the end, everything
+    Until its end it is Twisted's global reactor, which TLS connections need. At the end, everything
     that is still open on it is closed. It leaves the signals to asyncio, so it does not notice the
     end of child processes. If the program runs under Twisted's asyncio reactor already, the context
     gets that reactor, which goes on.

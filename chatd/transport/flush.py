@@ -35,7 +35,7 @@ class Flushable(Protocol):
         """Send the bytes."""
 
     def fail(self) -> None:
-        """Act on a `flush` that raised: send nothing any more."""
+        """Act on a `flush` that raised: stop sending."""
 
 
 class Receiver(Protocol):

@@ -22,7 +22,7 @@ FAILED = "the server failed; see its log"
 T = TypeVar("T")
 Hook = Callable[..., "Awaitable[None] | Deferred[None] | None"]
 HookResult: TypeAlias = "Awaitable[None] | Any"
-"""What an overridable method returns: None if it is plain, an awaitable if it is `async`.
+"""The result of an overridable method: None if it is plain, an awaitable if it is `async`.
 
 No type includes None and can be awaited. `Any` allows both: None as the result of an override, and
 `await super().message_received(...)` in an `async` override.
@@ -39,7 +39,7 @@ class Done:
 
 
 DONE = Done()
-"""What the library's own plain hooks return; it costs no more than None."""
+"""The result of the library's own plain hooks; it costs no more than None."""
 
 
 def call_hook(

@@ -83,14 +83,14 @@ def _wrappers(transport: Any) -> Iterator[ProtocolWrapper]:  # noqa: ANN401
 
 
 def _uid_of_peer(transport: Any) -> int | None:  # noqa: ANN401
-    """Return the user id of the peer of a UNIX socket, or None if the system does not tell it."""
+    """Return the user id of the peer of a UNIX socket, or None if the system does not know it."""
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None or not IUNIXTransport.providedBy(transport):
         return None
     connection = cast(Server, transport)
     try:
         credentials = connection.getHandle().getsockopt(socket.SOL_SOCKET, option, _UCRED.size)
-    except (OSError, AttributeError):  # the connection is closed, and its socket may be gone
+    except (OSError, AttributeError):  # the connection is closed, perhaps without a socket
         return None
     uid: int = _UCRED.unpack(credentials)[1]
     return None if uid == _NO_UID else uid

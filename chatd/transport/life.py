@@ -9,7 +9,7 @@ PEER_FINISHED  the peer has closed its sending half; it still reads
 CLOSING        the session is over; written bytes are sent, received bytes are dropped
 FINISHED       the same, and the peer sends nothing more either
 FAILED         this side failed before it began; the transport is being cut off
-GONE           the transport is gone
+GONE           the transport has ended
 =============  ============================================================================
 """
 
@@ -67,7 +67,7 @@ TRANSITIONS: dict[tuple[Life, Trigger], Life] = {
     (Life.FAILED, Trigger.PEER_FINISHED): Life.FAILED,
     (Life.FAILED, Trigger.FAILED): Life.FAILED,
     (Life.FAILED, Trigger.LOST): Life.GONE,
-    # Standard input and output cannot be cut off, only left alone, and may report their end later.
+    # Standard input and output cannot be cut off, only abandoned, and may report their end later.
     (Life.GONE, Trigger.PEER_FINISHED): Life.GONE,
 }
 

@@ -128,14 +128,14 @@ class LifecycleProtocol(Protocol):
             self._turn.add(self)
 
     def stopProducing(self) -> None:
-        """Send nothing more: the transport is gone."""
+        """Stop sending: the transport has ended."""
         self._outbuffer.pause()
 
     # For the server and the client
 
     @property
     def is_gone(self) -> bool:
-        """Whether the transport is gone."""
+        """Whether the transport has ended."""
         return self._life is Life.GONE
 
     def abort(self) -> None:
@@ -227,7 +227,7 @@ class LifecycleProtocol(Protocol):
 
     def _abort(self) -> None:
         abort = getattr(self.transport, "abortConnection", None)
-        if abort is None:  # standard input and output can only be left alone
+        if abort is None:  # standard input and output can only be abandoned
             self.connectionLost()
         else:
             abort()

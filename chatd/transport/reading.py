@@ -34,7 +34,7 @@ class Reading:
         self.reasons: set[Reason] = set()
 
     def pause(self, reason: Reason) -> None:
-        """Pause reading until the reason is gone."""
+        """Pause reading until the reason ends."""
         if self._may_read and not self.reasons:
             self._stream.pauseProducing()
         self.reasons.add(reason)
@@ -47,7 +47,7 @@ class Reading:
                 self._stream.resumeProducing()
 
     def drop(self) -> None:
-        """Resume reading, whatever the reasons: bytes that arrive from now on are dropped."""
+        """Resume reading in spite of all reasons: this side drops the bytes from now on."""
         if self._may_read and self.reasons:
             self._stream.resumeProducing()
         self._may_read = False

@@ -33,7 +33,7 @@ class StreamTransport(Protocol):
         """Resume reading."""
 
     def registerProducer(self, producer: IPushProducer, streaming: bool) -> None:
-        """Register a producer, to be told when to pause and to resume."""
+        """Register a producer, which gets calls to pause and to resume."""
 
     def unregisterProducer(self) -> None:
         """Remove the producer."""
@@ -80,7 +80,7 @@ def has_hung_up(transport: Any) -> bool:  # noqa: ANN401
         transport: Any transport of Twisted, or a wrapper of a transport.
 
     Returns:
-        Whether the peer has closed, as far as the system tells. Always False for a transport that
+        Whether the peer has closed, as far as the system knows. Always False for a transport that
         is not a socket. Without `POLLRDHUP`, True only if the connection is broken both ways.
     """
     carrier = carrier_of(transport)

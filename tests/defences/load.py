@@ -38,8 +38,8 @@ LOAD = (
         "The number of sessions is bounded, even if many clients are admitted at the same time.",
         "tests/server/test_flood.py::CrowdTests::test_let_in_at_once",
         "chatd/server/admission.py",
-        "            self._check(name, address)  # meanwhile",
-        "            self._bans.check(name, address)  # meanwhile",
+        "            self._check(name, address)  # others may have come during the wait",
+        "            self._bans.check(name, address)",
     ),
     Defence(
         "The number of sessions of each address is bounded.",

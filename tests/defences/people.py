@@ -34,7 +34,7 @@ PEOPLE = (
         "    elif False:\n",
     ),
     Defence(
-        "Only its owner can read or write a new key file, whatever the umask, and keygen "
+        "Only its owner can read or write a new key file, with any umask, and keygen "
         "overwrites no file.",
         "tests/config/test_keyfile.py::WriteKeyFileTests::test_mode",
         "chatd/config/keyfile.py",
@@ -46,7 +46,7 @@ PEOPLE = (
         "its socket.",
         "tests/storage/sqlite/test_directory.py::DirectoryTests::test_modes",
         "chatd/storage/sqlite/directory.py",
-        "            self.database.chmod(0o600)  # whatever the umask\n",
+        "            self.database.chmod(0o600)  # with any umask\n",
         "            self.database.chmod(0o644)\n",
     ),
     Defence(

@@ -68,7 +68,7 @@ class Directory:
         may end anywhere after its header: the write-ahead log has the rest.
 
         Raises:
-            ConfigurationError: The file was cut short, or is gone.
+            ConfigurationError: The file was cut short, or is missing.
             OSError: A file cannot be read.
         """
         wal = self.database.with_name(f"{self.database.name}-wal")
@@ -102,7 +102,7 @@ class Directory:
         """
         if not self.database.exists():
             os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))
-            self.database.chmod(0o600)  # whatever the umask
+            self.database.chmod(0o600)  # with any umask
 
     def sync(self) -> None:
         """Wait until the names of the files are on the disk.

@@ -7,7 +7,7 @@ makes a new mark. The database holds the name of its mark, the mark's inode and 
 =============================================  ===================================================
 put back                                       difference
 =============================================  ===================================================
-the database alone                             its mark is gone, or has a higher count
+the database alone                             its mark is missing or has a higher count
 the directory, in the place of another         the mark is another file, which was born later
 the directory, over the files of another       a later mark is beside it, with a higher count
 =============================================  ===================================================

@@ -24,8 +24,8 @@ class Budget:
         rows: The most messages.
 
     Attributes:
-        rows: How many messages are left.
-        bytes: How many bytes of content are left; the last message may be larger.
+        rows: The number of remaining messages.
+        bytes: The remaining bytes of content; the last message may be larger.
     """
 
     def __init__(self, rows: int = SWEEP_ROWS) -> None:
@@ -85,7 +85,7 @@ class Pruner:
         """Delete messages of a stream that are no longer kept, as many as the budget allows.
 
         Returns:
-            Whether none are left.
+            Whether none remain.
         """
         last = None
         with closing(self._messages.dropped(stream, max(0, budget.rows))) as rows:
@@ -114,7 +114,7 @@ class Pruner:
             is_held: Whether the stream stays even if it keeps no message.
 
         Returns:
-            Whether none are left.
+            Whether none remain.
         """
         self.trim(stream, cutoff)
         if not stream.kept and not is_held:
@@ -127,7 +127,7 @@ class Pruner:
         """Remove a stream, and delete its messages, as many as the budget allows.
 
         Returns:
-            Whether none are left.
+            Whether none remain.
         """
         self._streams.retire(stream)
         is_swept = self.sweep(stream, budget)

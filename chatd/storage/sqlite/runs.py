@@ -77,7 +77,7 @@ class RunNotes:
 
 
 def _count_said(connection: sqlite3.Connection) -> int:
-    """Return how many messages were ever appended, also to streams that are gone."""
+    """Return the number of messages ever appended, also to deleted streams."""
     (said,) = connection.execute(
         "SELECT (SELECT coalesce(sum(seq), 0) FROM streams)"
         " + (SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'removed')"

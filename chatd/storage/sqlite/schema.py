@@ -9,7 +9,7 @@ An operator finds these with the ``sqlite3`` command:
 ``streams``        One row for each room, and for each pair of names with direct messages (``one``
                    and ``other``, folded). ``seq`` is the place of the last message, ``oldest``
                    that of the oldest that is kept, ``bytes`` the size of the contents between
-                   them. If ``key`` is NULL, the stream is gone, and its last messages are being
+                   them. If ``key`` is NULL, the stream has ended; its last messages are being
                    deleted.
 ``messages``       The messages, by stream and ``seq``. Those before their stream's ``oldest`` are
                    no longer kept: they are deleted later, many at once.
@@ -52,7 +52,7 @@ _TABLES = (
     """,
     "CREATE INDEX logs_of_one ON logs (one) WHERE one IS NOT NULL",
     "CREATE INDEX logs_of_other ON logs (other) WHERE other IS NOT NULL",
-    # The content comes last: the columns before it can be read without it, however large it is.
+    # The content comes last: SQLite can read the columns before it without a large content.
     """
     CREATE TABLE messages (
         log INTEGER NOT NULL,
@@ -123,7 +123,7 @@ _STREAMS = (
     """,
 )
 
-# Apart from the streams: a room stays private when its stream is gone.
+# Apart from the streams: a room stays private after the end of its stream.
 PRIVATE_ROOMS = (
     "CREATE TABLE private_rooms (key TEXT PRIMARY KEY, name TEXT NOT NULL) WITHOUT ROWID",
     """

@@ -149,7 +149,7 @@ class SqliteStreams:
 
     @_guarded
     def release(self, key: str) -> None:
-        """Take note that a room is empty."""
+        """Note that a room is empty."""
         stream = self._trimmed(key)
         if stream.kept:
             self._cache.loosen(key)

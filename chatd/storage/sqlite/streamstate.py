@@ -65,7 +65,7 @@ class StreamState(msgspec.Struct, kw_only=True):
 
     @property
     def number(self) -> int:
-        """The number in the database, for a stream that is there."""
+        """The number in the database, for an existing stream."""
         assert self.id is not None
         return self.id
 
@@ -121,12 +121,12 @@ class StreamCache:
         return key in self._open
 
     def hold(self, stream: StreamState) -> None:
-        """Take note that a stream is open: its state stays."""
+        """Note that a stream is open: its state stays."""
         self._idle.pop(stream.key, None)
         self._open[stream.key] = stream
 
     def loosen(self, key: str) -> None:
-        """Take note that a stream is no longer open."""
+        """Note that a stream is no longer open."""
         stream = self._open.pop(key, None)
         if stream is not None:
             self.put(stream)

@@ -83,7 +83,7 @@ class StreamTable:
         stream.written_seq = stream.seq
 
     def retire(self, stream: StreamState) -> None:
-        """Remove a stream at once, however many of its messages are still to be deleted."""
+        """Remove a stream at once, even before the deletion of its messages."""
         stream.oldest = stream.seq + 1
         self._execute(
             "UPDATE streams SET key = NULL, one = NULL, other = NULL, oldest = ?, bytes = 0"
