@@ -47,6 +47,6 @@ class AwayText:
                 await client.away(self._text)
             except RequestError as error:
                 self._text = ""
-                self._display.note(f"you are not away any more: {error.message}")
+                self._display.note(f"you are no longer away: {error.message}")
             except SessionEnded:
                 pass  # the next session is marked

@@ -19,7 +19,7 @@ __all__ = ["DAEMON_ENDS", "page_of"]
 _SOURCE = f"chatd {__version__}"
 
 DAEMON_ENDS = {
-    0: "the only client, on stdio:, is gone",
+    0: "the only client, on stdio:, has left",
     1: "an option is wrong, or the daemon cannot start",
     130: "Ctrl+C: the shell's number for SIGINT",
     143: "SIGTERM",

@@ -107,7 +107,7 @@ class PasswordFileChecker:
         """
         passwords = load_passwords(self.path, hasher=self._hasher)
         if self._passwords and not passwords:
-            raise ConfigurationError(f"{self.path} holds no account any more")
+            raise ConfigurationError(f"{self.path} no longer has an account")
         self._use(passwords)
 
     def has_account(self, name: str) -> bool:

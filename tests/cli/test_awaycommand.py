@@ -73,7 +73,7 @@ class AwayTests(CommandsCase):
         for _ in range(2):
             self.reconnect(OldFactory)
         told = [line for line in self.bob.lines if "away" in line]
-        self.assertEqual(told, ["* you are not away any more: there is no command away"])
+        self.assertEqual(told, ["* you are no longer away: there is no command away"])
 
     def test_lost_again(self):
         """If the next connection is lost at once, the client marks the person on the one after."""

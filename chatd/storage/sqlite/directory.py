@@ -82,12 +82,12 @@ class Directory:
         if not header and not has_wal:
             if self.mark.is_left_alone():
                 raise ConfigurationError(
-                    "it is gone or empty, but it had messages; restore it from a copy, or "
+                    "it is missing or empty, but it had messages; restore it from a copy, or "
                     f"remove {self.path}/chatd.mark.* to begin with an empty one"
                 )
             return
         if len(header) < _HEADER_BYTES:
-            raise ConfigurationError("it was cut short, or is gone; restore it from a copy")
+            raise ConfigurationError("it was cut short, or is missing; restore it from a copy")
         page = int.from_bytes(header[16:18], "big")
         if header.startswith(b"SQLite format 3\0") and not has_wal and page > 1 and size % page:
             raise ConfigurationError("it was cut short; restore it from a copy")

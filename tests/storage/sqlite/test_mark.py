@@ -93,7 +93,7 @@ class SameStoreTests(MarkCase):
         kept = self.database.path.read_bytes()
         for spoil in (lambda path: path.write_bytes(b""), Path.unlink):
             spoil(self.database.path)
-            with self.assertRaisesRegex(ConfigurationError, "gone or empty.*restore it"):
+            with self.assertRaisesRegex(ConfigurationError, "missing or empty.*restore it"):
                 self.make_streams()
         self.database.path.write_bytes(kept)
         self.assert_put_back(is_put_back=False)
