@@ -133,7 +133,7 @@ class FloorTests(SynchronousTestCase):
         self.assertEqual(heard, [ok + said, ok + said, ok])
 
     def test_no_delay(self):
-        """Small strings are sent without delay."""
+        """The link sends small strings without delay."""
         _, transport = self.client()
         self.assertTrue(transport.no_delay)
 
@@ -225,12 +225,12 @@ class IrcLineTests(DialectTestCase):
         self.assertEqual(self.pieces(IrcLine), expected)
 
     def test_encode_long(self):
-        """A message that a server would truncate is refused."""
+        """The dialect refuses a message that a server would truncate."""
         with pytest.raises(ValueError, match="400 bytes do not fit"):
             self.line(IrcLine).encode(0, 1, payload(400))
 
     def test_encode_lines(self):
-        """A message that a server would read as several is refused."""
+        """The dialect refuses a message that a server would read as several."""
         with pytest.raises(ValueError, match="line end"):
             self.line(IrcLine).encode(0, 1, b"12345678two\r\nlines")
 

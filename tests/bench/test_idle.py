@@ -128,7 +128,7 @@ class IdleCrowdTests(IdleTestCase):
         self.assertEqual((self.crowd.answered, self.crowd.lost), (21, 0))
 
     def test_half_a_ping(self):
-        """A ping in pieces is answered once."""
+        """The bench answers a ping in pieces once."""
         line, far = self.add()
         far.session.send_ping()
         ping = far.session.data_to_send()

@@ -176,7 +176,7 @@ class JoinAllTests(SynchronousTestCase):
         self.assertEqual(sorted(joined), sorted(names))
 
     def test_refused(self):
-        """A refused join is reported."""
+        """The bench reports a refused join."""
 
         class RefusedLine(Line):
             def join(self):
@@ -249,7 +249,7 @@ class PipelineTests(LoadTestCase):
             self.pipeline(crowd)
 
     def test_check(self):
-        """A delivery of the wrong length is reported."""
+        """The bench reports a delivery of the wrong length."""
         crowd = self.crowd()
         self.server.excess = b"?"
         with pytest.raises(AssertionError, match="bytes of 100 arrived"):
@@ -271,7 +271,7 @@ class RoundTripsTests(LoadTestCase):
         self.assertLessEqual(sum(sample.latencies_s), sample.seconds)
 
     def test_one_at_a_time(self):
-        """No message is sent before the previous message has come back."""
+        """The bench sends no message before the previous message has come back."""
         crowd = self.crowd()
         self.round_trips(crowd)
         self.assertEqual(self.server.most, 100)
@@ -296,7 +296,7 @@ class RoundTripsTests(LoadTestCase):
         self.assertEqual(len(self.server.heard), len(content))
 
     def test_check(self):
-        """A delivery of the wrong length is reported."""
+        """The bench reports a delivery of the wrong length."""
         crowd = self.crowd()
         self.server.excess = b"?"
         with pytest.raises(AssertionError, match="bytes of 100 arrived"):

@@ -61,7 +61,7 @@ class RefusalTests(SynchronousTestCase):
         self.assertIn("--rounds", self.refused("--rounds", "many"))
 
     def test_nowhere_to_write(self):
-        """A file that cannot be written is reported before measuring."""
+        """Before measuring, the bench reports a file that it cannot write."""
         self.patch(program, "find_spec", lambda _: object())  # as if matplotlib were installed
         with tempfile.TemporaryDirectory() as directory:
             file = Path(directory) / "file"
@@ -74,7 +74,7 @@ class RefusalTests(SynchronousTestCase):
                 self.assertIn(f"{path} cannot be written", self.refused(option, path))
 
     def test_without_matplotlib(self):
-        """Missing matplotlib is reported before measuring."""
+        """Before measuring, the bench reports missing matplotlib."""
         self.patch(program, "find_spec", lambda _: None)
         said = self.refused("--plots", "plots")
         self.assertEqual(said, "--plots needs matplotlib: install chatd with its extra, bench")
@@ -137,7 +137,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(efforts[1], replace(program.QUICK, soak_s=5.0))
 
     def test_json(self):
-        """Every figure is written to the given file."""
+        """The bench writes every figure to the given file."""
         self.run_main("--peers", "floor,ngircd", "--rounds", "2", "--json", str(self.path))
         told = json.loads(self.path.read_text())
         figures = told["measures"]["fan-out-10"]["figures"]

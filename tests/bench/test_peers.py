@@ -80,7 +80,7 @@ class InstalledTests(PeersTestCase):
                 PEERS[name].start(self.work)
 
     def test_programs(self):
-        """Each daemon is found by its own name."""
+        """The bench finds each daemon by its own name."""
         programs = {peer.name: peer.program for peer in PEERS.values() if peer.program}
         self.assertEqual(programs, DAEMONS)
 
@@ -128,7 +128,7 @@ class ChatdTests(PeersTestCase):
         self.assertEqual(list(self.work.iterdir()), [])
 
     def test_sqlite(self):
-        """Messages are stored in the directory of the run."""
+        """The bench stores messages in the directory of the run."""
         options, _ = self.options("chatd-sqlite")
         self.assertEqual(options["data"], str(self.work / "data"))
         self.assertEqual(options["durability"], "normal")

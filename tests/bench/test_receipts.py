@@ -36,12 +36,12 @@ class CompareTests(SynchronousTestCase):
         self.assertEqual(self.found([*HISTORY, Receipt("r", 6, "m5")]).duplicates, 1)
 
     def test_misplaced(self) -> None:
-        """A message at another place than its receipt says is found."""
+        """The bench finds a message at another place than its receipt says."""
         moved = [*HISTORY[:4], Receipt("r", 6, "m5"), Receipt("r", 5, "m6"), HISTORY[5]]
         self.assertEqual(self.found(moved).misplaced, 1)
 
     def test_two_at_a_place(self) -> None:
-        """Two messages at the same place are found."""
+        """The bench finds two messages at the same place."""
         self.assertEqual(self.found([*HISTORY, Receipt("r", 5, "other")]).gaps, 1)
 
 
