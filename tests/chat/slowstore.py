@@ -33,7 +33,7 @@ class SlowStore(MemoryStore):
 
     @property
     def asked_first(self):
-        """The name of the method that is answered next."""
+        """The name of the method with the next answer."""
         return self._waiting[0][0]
 
     def owes(self, method):

@@ -50,7 +50,7 @@ class AccessCase(SynchronousTestCase):
 
 class WhoTests(AccessCase):
     def test_before_loading(self):
-        """Until the private rooms are read, every room is closed."""
+        """Until the private rooms are read, the server closes every room."""
         self.assertFalse(self.access.may_know(OP, "lobby"))
         self.assertTrue(self.access.is_private("lobby"))
         self.do(self.access.load())

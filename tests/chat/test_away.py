@@ -107,7 +107,7 @@ class AwayTests(ChatCase):
             self.assertEqual(self.events(each), [presence.away("Bob", "lunch", f"of {each.name}")])
 
     def test_repeated_message(self):
-        """A message that is sent again is answered with its receipt alone."""
+        """The server answers a repeated message with its receipt alone."""
         self.chat.say(self.ann, "one", id="m1", to="bob")
         self.hear(self.ann)
         self.ask(self.bob, "away", text="lunch")

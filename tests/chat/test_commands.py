@@ -32,7 +32,7 @@ class CommandTests(ChatCase):
             self.assertIn(field, error.message)
 
     def test_unknown_fields(self):
-        """An unknown field is ignored."""
+        """The server ignores an unknown field."""
         self.assertEqual(self.ask(self.ann, "name", name="anna", color="red"), {"name": "anna"})
 
     def test_answered_with_its_id(self):

@@ -35,7 +35,7 @@ class BatchTests(JournalCase):
         self.assertEqual(self.store.appends, [4])
 
     def test_not_before_it_is_stored(self):
-        """No member gets a message before it is stored; then all get it, the sender included."""
+        """No member gets a message before the store has it; then all get it, also the sender."""
         self.say_all(self.ann, "one", "two")
         self.assertEqual((self.hear(self.ann), self.hear(self.bob)), ([], []))
         self.assertEqual(self.ann.answers.owed, 2)
@@ -112,7 +112,7 @@ class BatchTests(JournalCase):
 
 class RefusalTests(JournalCase):
     def test_in_order(self):
-        """A refusal is answered in order, between the receipts of stored messages."""
+        """The server answers a refusal in order, between the receipts of stored messages."""
         self.say_all(self.ann, "one")
         self.chat.say(self.ann, "lost", room="tea", id="lost")
         self.say_all(self.ann, "two")
@@ -124,13 +124,13 @@ class RefusalTests(JournalCase):
         self.assertEqual((two.seq, self.ann.answers.owed), (2, 0))
 
     def test_at_once(self):
-        """If no message waits, a refusal is answered at once, without a call of the store."""
+        """If no message waits, the server answers a refusal at once, without the store."""
         self.chat.say(self.ann, "lost", room="tea")
         self.assertEqual(codes(self.ann.take()), ["not-in-room"])
         self.assertEqual((self.store.appends, self.ann.answers.owed), ([], 0))
 
     def test_alone_in_its_batch(self):
-        """A refusal that waited for other answers is answered without a call of the store."""
+        """The server answers a refusal that waited for other answers without the store."""
         self.say_all(self.ann, "one")
         self.chat.end_turn()
         self.chat.say(self.ann, "lost", room="tea")
@@ -141,7 +141,7 @@ class RefusalTests(JournalCase):
 
 class BrokenStoreTests(JournalCase):
     def test_not_stored(self):
-        """If the store fails, each message is answered with an error, and no member gets it."""
+        """If the store fails, each author gets an error, and no member gets a message."""
         for error in (StoreError("the disk is full"), ValueError("a bug")):
             self.say_all(self.ann, "one", "two")
             self.say_all(self.bob, "three")
@@ -157,7 +157,7 @@ class BrokenStoreTests(JournalCase):
         self.assertEqual(self.hub.roster.rooms["lobby"].holds, 0)
 
     def test_goes_on(self):
-        """Later messages are stored, the order has no gap, and the failed ids can be used again."""
+        """The store gets later messages, the order has no gap, and the failed ids are free."""
         self.say_all(self.ann, "one")
         self.chat.finish()
         self.say_all(self.ann, "two")
@@ -184,7 +184,7 @@ class SameIdTests(JournalCase):
         self.chat.say(person or self.ann, text, id=id, **fields)
 
     def test_again(self):
-        """A message sent again is answered with the first receipt, to its sender alone."""
+        """The server answers a message sent again with the first receipt, to its sender alone."""
         self.say("hello")
         self.chat.finish()
         (first,) = self.ann.take()
@@ -205,7 +205,7 @@ class SameIdTests(JournalCase):
         self.assertEqual(seqs(self.bob.take()), [1])
 
     def test_other_content(self):
-        """The same id for another content is refused, whether the first is stored or not."""
+        """The server refuses the same id for another content, also before the first is stored."""
         self.say("hello")
         self.say("good-bye")
         self.chat.finish()
@@ -245,7 +245,7 @@ class ServerTests(JournalCase):
         return told
 
     def test_stored(self):
-        """The message is delivered to all, and the speaker gets its place."""
+        """The server delivers the message to all, and the speaker gets its place."""
         told = self.say(Message.chat("hello", id="m1"))
         self.assertEqual(told, [])
         self.store.answer_next()
@@ -302,7 +302,7 @@ class FailureTests(JournalCase):
     """A failure of one message does not affect the others."""
 
     def test_delivery(self):
-        """If an action fails, later messages are delivered, and no author waits for ever."""
+        """If an action fails, the server delivers later messages, and no author waits for ever."""
         error = ValueError("no")
 
         def fail():

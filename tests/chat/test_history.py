@@ -127,7 +127,7 @@ class RoomTests(HistoryCase):
         self.assert_refused("not-in-room", cat, "history", room="")
 
     def test_broken_store(self):
-        """If the store cannot read, the command is refused."""
+        """If the store cannot read, the server refuses the command."""
         self.store.failure = StoreError("the disk is broken")
         self.assert_refused("not-stored", self.bob, "history", room="lobby")
         self.assertEqual(len(self.chat.store_failures), 1)
@@ -181,6 +181,6 @@ class DirectTests(HistoryCase):
         self.assertEqual((places, result["complete"]), ([], True))
 
     def test_bad_name(self):
-        """A text that is not a name is refused."""
+        """The server refuses a text that is not a name."""
         for name in ("", "a b", "x" * 97):
             self.assert_refused("bad-name", self.bob, "history", **{"with": name})

@@ -14,7 +14,7 @@ ALIKE = (ZOE, unicodedata.normalize("NFD", ZOE), ZOE.upper(), ZOE.casefold())
 
 class NamesTests(ChatCase):
     def test_taken(self):
-        """A name in use is refused, in any case or form, and given out when it is free."""
+        """The server refuses a name in use, in any case or form, until it is free."""
         zoe = self.chat.arrive(ZOE)
         bob = self.chat.arrive("bob")
         self.chat.end_turn()
@@ -24,7 +24,7 @@ class NamesTests(ChatCase):
         self.assertEqual(self.ask(bob, "name", name=ALIKE[1]), {"name": ZOE})
 
     def test_bad(self):
-        """A bad name is refused; a name that is far too long is refused before it is processed."""
+        """The server refuses a bad name, and a name that is far too long before it processes it."""
         ann = self.chat.arrive("ann")
         folded = fold.cache_info().misses
         for name in ("", "x" * 33, "a b", "a\n", "x" * 60_000):
@@ -35,7 +35,7 @@ class NamesTests(ChatCase):
         self.assertEqual((ann.name, self.hub.roster.sessions_of("ann")), ("ann", [ann]))
 
     def test_sessions(self):
-        """The sessions of a name are found under each spelling, until they depart."""
+        """The server finds the sessions of a name under each spelling, until they depart."""
         zoe = self.chat.arrive(ZOE)
         for name in ALIKE:
             self.assertEqual(self.hub.roster.sessions_of(name), [zoe])

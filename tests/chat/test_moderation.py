@@ -82,7 +82,7 @@ class SavingTests(ModerationCase):
             self.successResultOf(each)
 
     def test_failure(self):
-        """A ban that cannot be saved is refused, and the next change begins without it."""
+        """The server refuses a ban that cannot be saved, and the next change begins without it."""
         first, second = self.ban("bob"), self.ban("eve")
         self.store.failure = StoreError("the disk is full")
         gate, self.chat.saving = self.gates[0], self.gates[1]
@@ -130,7 +130,7 @@ class SavingTests(ModerationCase):
         self.assertEqual(self.names(), ["bob", "eve"])
 
     def test_settle(self):
-        """A caller that waits until all bans are saved waits for the earlier changes."""
+        """A caller that waits until the server has saved all bans waits for the earlier changes."""
         self.successResultOf(Deferred.fromCoroutine(self.chat.bans.finish_saving()))
         asked = [self.ban("bob"), self.ban("eve")]
         settled = Deferred.fromCoroutine(self.chat.bans.finish_saving())
@@ -145,7 +145,7 @@ class SavingTests(ModerationCase):
 
 class BansTests(SynchronousTestCase):
     def make(self, *bans):
-        """Make bans that are not saved."""
+        """Make bans without saving them."""
         return Bans(bans, save=self.fail, lock=DeferredLock(), unix_time=lambda: NOW)
 
     def test_from_before(self):

@@ -27,7 +27,7 @@ class CheckNameTests(SynchronousTestCase):
         self.assertEqual(check_name(DECOMPOSED), COMPOSED)
 
     def test_far_too_long(self):
-        """A name that is far too long is refused without being composed, which would take time."""
+        """The server refuses a name that is far too long without the cost of composing it."""
         with self.assertRaises(RequestError):
             check_name("a" + "\u0300\u0316" * 2_000)
 
@@ -54,7 +54,7 @@ class CheckNameTests(SynchronousTestCase):
             self.assert_bad(name)
 
     def test_variations(self):
-        """Variation selectors are removed from a name."""
+        """The server removes variation selectors from a name."""
         for selector in "\ufe00\ufe0e\ufe0f\u180b\u180d\u180f\U000e0100\U000e01ef":
             self.assertEqual(check_name(f"alice{selector}"), "alice")
             self.assertEqual(check_name(f"e{selector}\u0308"), "\u00eb")
@@ -129,7 +129,7 @@ class NamesTests(SynchronousTestCase):
         self.assertEqual(self.names.claim(DECOMPOSED, SESSION), COMPOSED)
 
     def test_taken(self):
-        """A name in use is refused, in any case or form."""
+        """The server refuses a name in use, in any case or form."""
         self.names.claim(COMPOSED, SESSION)
         for name in (COMPOSED, DECOMPOSED, COMPOSED.lower(), DECOMPOSED.upper()):
             self.assert_refused("name-taken", name)
@@ -303,7 +303,7 @@ class KnownTests(SynchronousTestCase):
         self.assertEqual(fold_known(fold("\u00df" * MAX_NAME)), "s" * (2 * MAX_NAME))
 
     def test_no_names(self):
-        """A text that no name folds to is refused."""
+        """The server refuses a text that no name folds to."""
         for name in ("", "a b", "x" * (3 * MAX_NAME + 1), "a\n"):
             with self.assertRaises(RequestError) as caught:
                 fold_known(name)

@@ -128,7 +128,7 @@ class BanTests(ModerationCase):
         self.assertEqual((self.chat.saved, self.chat.notes), ([], []))
 
     def test_saved_and_noted(self):
-        """A ban is saved with its author and its time, together with the others, and noted."""
+        """The server saves and notes a ban with its author and its time, beside the others."""
         self.ask(self.op, "ban", name="Bob")
         self.ask(self.op, "ban", address=THERE, until=NOW + 60)
         bans = [
@@ -153,7 +153,7 @@ class BanTests(ModerationCase):
         self.assertEqual([ban.name for ban in self.chat.saved[-1]], ["cat"])
 
     def test_end_in_the_past(self):
-        """A ban that ends in the past is refused."""
+        """The server refuses a ban that ends in the past."""
         for until in (NOW, NOW - 1, 0, "soon"):
             self.assert_refused("bad-request", self.op, "ban", name="bob", until=until)
         self.assertFalse(self.bob.is_over)
@@ -190,7 +190,7 @@ class BanTests(ModerationCase):
         self.assertEqual(len(self.chat.notes), 4)
 
     def test_unban_of_nobody(self):
-        """Lifting a ban that does not exist is refused."""
+        """The server refuses to lift a ban that does not exist."""
         for target in ({"name": "bob"}, {"address": THERE}):
             self.assert_refused("bad-request", self.op, "unban", **target)
 

@@ -116,7 +116,7 @@ class HiddenTests(PrivateCase):
         self.assertEqual([each["room"] for each in rooms], ["lobby", *wanted])
 
     def test_rooms_while_uninvited(self):
-        """A member whose invitation ends while the list is read does not see the room in it."""
+        """A member whose invitation ends during the reading of the list does not see the room."""
         self.store.is_slow = True
         listing = self.chat.command(self.ann, "rooms")
         done = self.chat.command(self.op, "uninvite", room="den", name="ann")

@@ -127,7 +127,7 @@ class NoAccountsTests(ChatCase):
     options: ClassVar = {"operators": ("op",)}
 
     def test_refused(self):
-        """The commands are refused with a code of their own."""
+        """The server refuses the commands with a code of their own."""
         op = self.chat.arrive("op")
         for command in ("private", "public", "invited"):
             self.assert_refused("needs-accounts", op, command, room="den")
@@ -154,7 +154,7 @@ class InTimeTests(PrivateCase):
         self.successResultOf(done)
 
     def test_message_under_way(self):
-        """A message that was sent before is delivered, and its author gets the receipt alone."""
+        """The server delivers an earlier message, and its author gets the receipt alone."""
         self.store.is_slow = True
         self.chat.say(self.ann, "mine", room="den")
         self.chat.say(self.op, "theirs", room="den")
@@ -233,7 +233,7 @@ class InTimeTests(PrivateCase):
         self.assertNotIn("den", self.ann.rooms)
 
     def test_rejoining_before_the_first_page(self):
-        """A member that is removed before the first page gets no page."""
+        """A member that the server removes before the first page gets no page."""
         self.store.is_slow = True
         joining = self.chat.command(self.ann, "join", room="den", after=0)
         self.uninvite("ann")

@@ -100,7 +100,7 @@ class UnorderedTests(ResumeCase):
         self.assertEqual((seqs(self.hear(self.ann)), seqs(self.hear(self.bob))), ([7], [7]))
 
     def test_read_too_early(self):
-        """A message that is published between a page and its answer is read as well."""
+        """The server reads a message that is published between a page and its answer as well."""
         self.bob.take()
         done = self.chat.command(self.bob, "join", room="lobby", after=4)
         self.chat.say(self.ann, "six")
@@ -167,7 +167,7 @@ class BrokenStoreTests(ResumeCase):
         self.store.answer_next(StoreError("the disk is full"))
 
     def test_before_the_result(self):
-        """If no message can be read, the join is refused, and the member is not in the room."""
+        """If no message can be read, the server refuses the join, and the member stays outside."""
         done = self.start(0)
         self.answer_badly()
         self.successResultOf(done)

@@ -103,7 +103,7 @@ class ForgottenTests(ResumeCase):
         self.assertEqual(missed, [3, 4, 5])
 
     def test_faster_than_it_is_read(self):
-        """If a room drops messages before they are read, the session ends, and may come back."""
+        """If a room drops messages before the read, the session ends, and may come back."""
         self.store.page = 2
         self.delivery.is_slow = True
         self.chat.command(self.bob, "join", room="lobby", after=2)

@@ -181,7 +181,7 @@ class ChatCase(SynchronousTestCase):
         return {key: value for key, value in result.header.items() if key != "id"}
 
     def assert_refused(self, code, person, command, /, **fields):
-        """Give a command that is refused, with no other answer."""
+        """Send a command that the server refuses, with no other answer."""
         self.chat.end_turn()
         person.take()
         self.successResultOf(self.chat.command(person, command, **fields))
