@@ -39,7 +39,7 @@ class AwayTests(CommandsCase):
         self.assertEqual(self.alice.type("/who"), ["* 2 in lobby: alice, bob (away: lunch)"])
 
     def test_long_text(self):
-        """An invalid text is reported without asking the server, and a list shows a part of it."""
+        """The client reports an invalid text without the server; a list shows a part of it."""
         for text in ("x" * 257, "two\nlines"):
             self.assertIn("one line of up to 256", self.alice.mistype(f"/away {text}"))
         self.assertEqual(name_of(PersonInfo(name="bob", away="x" * 41)), f"bob (away: {'x' * 39}…)")
@@ -67,7 +67,7 @@ class AwayTests(CommandsCase):
         self.assertNotIn("away", self.alice.type("/who")[0])
 
     def test_reconnect_to_an_old_server(self):
-        """A server that does not know the command any more is reported, once."""
+        """If a server no longer knows the command, the client says so, once."""
         self.bob.type("/away lunch")
         self.bob.lines.clear()
         for _ in range(2):

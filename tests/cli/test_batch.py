@@ -62,7 +62,7 @@ class SendingTests(BatchCase):
         )
 
     def test_commands(self):
-        """A line that is a command at a terminal is sent as a message."""
+        """The command sends a line that is a command at a terminal as a message."""
         lines = ["/quit", "//", "/join ops"]
         self.assertEqual(self.send("\n".join(lines).encode()), Status.DONE)
         self.assertEqual(self.reactor.server.heard, lines)
@@ -73,12 +73,12 @@ class SendingTests(BatchCase):
         self.assertEqual(self.streams.written[1], "\x1b[31malice\x1b[39m: one")
 
     def test_exit(self):
-        """Lines after a line `exit` are not sent."""
+        """The command does not send lines after a line `exit`."""
         self.assertEqual(self.send(b"one\nexit\n", b"two\n"), Status.DONE)
         self.assertEqual(self.reactor.server.heard, ["one"])
 
     def test_exit_is_a_whole_line(self):
-        """A line that holds more than `exit` is sent."""
+        """The command sends a line that holds more than `exit`."""
         self.send(b"exit now\n exit\nEXIT\n")
         self.assertEqual(self.reactor.server.heard, ["exit now", " exit", "EXIT"])
 

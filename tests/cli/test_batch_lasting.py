@@ -117,7 +117,7 @@ class ReconnectTests(BatchCase):
         self.assertEqual(self.complaints, [])
 
     def test_stored_without_a_receipt(self):
-        """A line that the server had stored is not stored again."""
+        """The server does not store again a line that it had stored."""
         done = self.begin(b"one\ntwo\n", server=Mute)
         self.reactor.restart(Listed)
         self.assertEqual(self.end(done), Status.DONE)

@@ -15,7 +15,7 @@ from tests.cli.wiring import CommandReactor
 
 class SayingTests(CommandsCase):
     def test_say(self):
-        """A line without a slash is sent to the current room, with its spaces."""
+        """The client sends a line without a slash to the current room, with its spaces."""
         for line in ("hello", " /who", "a /who", "  two  "):
             self.assertEqual(self.alice.type(line), [f"alice: {line}"])
 
@@ -78,7 +78,7 @@ class ArgumentsTests(CommandsCase):
         self.assertEqual(self.alice.talk.rooms, ["lobby"])
 
     def test_lost_meanwhile(self):
-        """A command is reported if the connection is lost before its answer."""
+        """The client reports a command if the connection is lost before its answer."""
         talk = self.alice.talk
         self.reactor.callLater(0, talk.service.client.transport.abortConnection)
         self.assertIn(
@@ -189,7 +189,7 @@ class TopicTests(CommandsCase):
         self.assertEqual(self.bob.type("/topic"), ["* the topic of lobby: tea"])
 
     def test_same(self):
-        """Setting the same topic again is reported."""
+        """The client reports setting the same topic again."""
         self.alice.type("/topic tea")
         self.assertEqual(self.alice.type("/topic tea"), ["* that is the topic already"])
 
@@ -199,7 +199,7 @@ class TopicTests(CommandsCase):
         self.assertEqual(self.alice.type("/topic -"), ["* alice cleared the topic"])
 
     def test_no_topic(self):
-        """An invalid topic is reported without asking the server."""
+        """The client reports an invalid topic without asking the server."""
         for topic in ("x" * 257, "two\nlines"):
             self.assertIn("one line of up to 256", self.alice.mistype(f"/topic {topic}"))
 

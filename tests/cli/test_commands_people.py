@@ -51,7 +51,7 @@ class OperatorTests(CommandsCase):
         self.assertEqual(self.bob.ends, ["kicked"])
 
     def test_kick_nobody(self):
-        """A kick of a name without sessions is reported."""
+        """The client reports a kick of a name without sessions."""
         self.assertEqual(self.alice.type("/kick eve"), ["* no sessions of eve ended"])
 
     def test_not_an_operator(self):

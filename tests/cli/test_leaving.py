@@ -112,7 +112,7 @@ class RunningTests(SignalCase):
         self.assertEqual(self.run_until_done(work), (Status.DONE, ""))
 
     def test_fails_to_leave(self):
-        """A failure during the end is not reported: the command was to end."""
+        """The client does not report a failure during the end: the command was to end."""
 
         async def work():
             try:

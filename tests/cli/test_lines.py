@@ -203,18 +203,18 @@ class WritingTests(SynchronousTestCase):
         self.lines, self.transport = make_lines()
 
     def test_write(self):
-        """A line is written as UTF-8, with its line end."""
+        """The writer writes a line as UTF-8, with its line end."""
         self.lines.write_line("caf\xe9")
         self.lines.write_line("")
         self.assertEqual(self.transport.value(), b"caf\xc3\xa9\n\n")
 
     def test_lone_surrogates(self):
-        """Characters that UTF-8 cannot encode are written as question marks."""
+        """The writer writes characters that UTF-8 cannot encode as question marks."""
         self.lines.write_line("\ud800!")
         self.assertEqual(self.transport.value(), b"?!\n")
 
     def test_nobody_reads(self):
-        """When standard output is closed, writing and reading end."""
+        """When the reader of standard output closes it, writing and reading end."""
         line = next_of(self.lines)
         self.lines.writeConnectionLost()
         self.lines.write_line("to nobody")

@@ -33,7 +33,7 @@ class FileTests(SynchronousTestCase):
         return read_password_file(str(self.path))
 
     def refuse(self, data, **options):
-        """Read a file that is refused; return the error, which must not quote the file."""
+        """Read a file that the command refuses; return the error, which must not quote the file."""
         error = self.assertRaises(ConfigurationError, self.read, data, **options)
         self.assertNotIn("sesame", str(error))
         self.assertIsNone(error.__cause__)
@@ -54,7 +54,7 @@ class FileTests(SynchronousTestCase):
             self.assertIn("must hold one line", self.refuse(data))
 
     def test_not_utf_8(self):
-        """A file that is not UTF-8 is refused."""
+        """The command refuses a file that is not UTF-8."""
         self.assertIn("not UTF-8 text", self.refuse(b"sesame\xff\n"))
 
     def test_mark(self):
@@ -63,12 +63,12 @@ class FileTests(SynchronousTestCase):
         self.assertIn("UTF-16", self.refuse("\ufeffopen sesame\n".encode("utf-16-le")))
 
     def test_others_can_read(self):
-        """A file that other users can read or write is refused, like a key file."""
+        """The command refuses a file that other users can read or write, like a key file."""
         for mode in (0o640, 0o604, 0o620):
             self.assertIn(f"chmod 600 {self.path}", self.refuse(b"sesame\n", mode=mode))
 
     def test_no_file(self):
-        """A missing file is reported."""
+        """The command reports a missing file."""
         error = self.assertRaises(ConfigurationError, read_password_file, str(self.path))
         self.assertIn("No such file", str(error))
 

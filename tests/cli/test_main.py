@@ -143,7 +143,7 @@ class ConnectTests(CommandCase):
         return self.run_command("connect", ENDPOINT, *options, reactor=self.reactor)
 
     def test_pipe(self):
-        """The lines of a pipe are sent."""
+        """The command sends the lines of a pipe."""
         status, _, complaint = self.connect("--name", "alice", inputs=[b"one\n", b"two\n"])
         self.assertEqual((status, complaint), (Status.DONE, ""))
         self.assertEqual(
@@ -151,7 +151,7 @@ class ConnectTests(CommandCase):
         )
 
     def test_file(self):
-        """With --file, the lines of that file are sent."""
+        """With --file, the command sends the lines of that file."""
         path = self.directory / "lines"
         path.write_bytes(b"one\n")
         sources = []
@@ -198,7 +198,7 @@ class ConnectTests(CommandCase):
         self.assertIn("one", self.streams.written[-1])
 
     def test_follow(self):
-        """With --follow, the input is not read; the server's end is the command's end."""
+        """With --follow, the command reads no input; the server's end is the command's end."""
 
         class Leaving(ChatFactory):
             def buildProtocol(self, addr):

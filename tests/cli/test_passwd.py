@@ -115,7 +115,7 @@ class PipeTests(PasswdCase):
         self.assert_refused(self.pipe(data), "standard input is no UTF-8 text but UTF-16")
 
     def test_bad_name(self):
-        """A name that no member can have is refused."""
+        """The command refuses a name that no member can have."""
         self.assert_refused(self.pipe(b"x", "two words"), "1 to 32 characters")
         self.assert_refused(self.pipe(b"x", "#alice"), "cannot begin with #")
         self.assert_refused(self.pipe(b"x", "guest-1"), "cannot begin with guest-")
@@ -168,16 +168,16 @@ class TerminalTests(PasswdCase):
         self.assertEqual(load_passwords(self.path).verify("alice", SECRET), "alice")
 
     def test_mismatch(self):
-        """Two different passwords are refused."""
+        """The command refuses two different passwords."""
         self.assert_refused(self.type(SECRET, SECRET + "x"), "differ; nothing was changed")
         self.assertFalse(self.path.exists())
 
     def test_empty(self):
-        """An empty password is refused at once."""
+        """The command refuses an empty password at once."""
         self.assert_refused(self.type(""), "empty")
 
     def test_bad_name(self):
-        """A bad name is reported before asking for a password."""
+        """The command reports a bad name before asking for a password."""
         self.assert_refused(self.type(name="two words"), "1 to 32 characters")
 
     def test_end(self):

@@ -144,7 +144,7 @@ class EscapeTests(SynchronousTestCase):
 
     @given(st.text(alphabet="/join ops\n", max_size=16))
     def test_any_paste(self, text):
-        """A paste is sent as it is, unless it is the single line of a command."""
+        """The client sends a paste as it is, unless it is the single line of a command."""
         escaped = self.escape(text)
         command = command_in(escaped)
         if command is None:

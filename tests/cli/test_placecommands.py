@@ -28,7 +28,7 @@ class GotoTests(PlaceCase):
         self.assertEqual(self.prompt(), "@bob")
 
     def test_not_there(self):
-        """A place that the person is not in is reported."""
+        """The client reports a place that the person is not in."""
         self.assertIn("you are not in attic;", self.alice.mistype("/goto attic"))
         self.assertIn("you are not in 7;", self.alice.mistype("/goto 7"))
 

@@ -30,7 +30,7 @@ class NumberTests(PlacesCase):
             self.assertIsNone(self.places.at(number))
 
     def test_find(self):
-        """A place is found by its title, its name or its number, in this order."""
+        """The client finds a place by its title, its name or its number, in this order."""
         self.rooms = ["lobby", "bob", "1"]
         self.places.open("Bob")
         for text, title in (
@@ -46,7 +46,7 @@ class NumberTests(PlacesCase):
             self.assertIsNone(self.places.find(text), text)
 
     def test_by_name_of_a_person(self):
-        """A person is found without the at sign if no room has the name."""
+        """The client finds a person without the at sign if no room has the name."""
         self.places.open("bob")
         self.assertEqual(self.places.find("BOB"), Place(None, "bob"))
 
@@ -96,7 +96,7 @@ class CurrentTests(PlacesCase):
             self.assertEqual(self.titles(), ["lobby", "Ops", "@bob", "@carol"])
 
     def test_very_many(self):
-        """The oldest conversations are closed."""
+        """The client closes the oldest conversations."""
         for number in range(MAX_CONVERSATIONS + 1):
             self.places.open(f"p{number}")
         self.assertEqual(len(self.places.all), 2 + MAX_CONVERSATIONS)

@@ -220,7 +220,7 @@ class FaultTests(ProfileCase):
             self.assertEqual(len(str(error).splitlines()), 1)
 
     def test_too_long(self):
-        """A file of unreasonable size is not read as a whole."""
+        """The reader does not read a file of unreasonable size as a whole."""
         self.assertIn("more than 1048576 bytes", self.fault_in("#" * 1_048_577))
 
 
@@ -232,7 +232,7 @@ class FindingTests(ProfileCase):
         return str(caught.exception).replace(str(self.file), "FILE")
 
     def test_found(self):
-        """A profile is found by its name."""
+        """The reader finds a profile by its name."""
         self.read(WHOLE)
         self.assertEqual(find_profile(self.file, "home").title, "home")
 

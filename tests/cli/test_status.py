@@ -96,7 +96,7 @@ class ExplainTests(SynchronousTestCase):
             self.assertEqual(explained, (Status.LOST, "because"))
 
     def test_end_without_a_reason(self):
-        """An end without a reason is reported by its code."""
+        """The client reports an end without a reason by its code."""
         self.assertEqual(
             explain(SessionEnded("kicked", ""), THERE),
             (Status.LOST, "the server ended the session (kicked)"),
@@ -108,7 +108,7 @@ class ExplainTests(SynchronousTestCase):
         self.assertEqual(explain(error, THERE), (Status.USAGE, "bad endpoint"))
 
     def test_other_errors(self):
-        """Any other error of chatd is reported by its own text."""
+        """The client reports any other error of chatd by its own text."""
         for error in (LocalProtocolError("too long"), RequestError("bad-request", "too odd")):
             self.assertEqual(explain(error, THERE), (Status.LOST, str(error)))
 

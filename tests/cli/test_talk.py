@@ -453,7 +453,7 @@ class KeptTests(TalkCase):
         self.assertNotIn("not confirmed", "".join(alice.lines))
 
     def test_never_sent(self):
-        """A message that was not sent before leaving is reported."""
+        """On leaving, the client reports a message that it has not sent."""
         alice = self.talker("alice")
         self.lose(alice)
         alice.type("hello")

@@ -155,7 +155,7 @@ class TypingTests(TerminalCase):
             self.assertEqual(self.converse(script), Status.DONE)
 
     def test_nothing_typed(self):
-        """A line of spaces is not sent."""
+        """The client does not send a line of spaces."""
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
@@ -575,14 +575,14 @@ class FirstAttemptTests(TerminalCase):
         self.assertEqual(self.screen.getvalue(), "")
 
     def test_refused(self):
-        """If the first session is refused, the client fails with that error, without a retry."""
+        """If the server refuses the first session, the client fails with that error, at once."""
         error = self.assertRaises(SessionRefused, self.converse, self.wait, name="server")
         self.assertEqual(error.code, "name-taken")
         self.assertEqual(self.screen.getvalue(), "")
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_bad_endpoint(self):
-        """An invalid endpoint string is refused at once."""
+        """The client refuses an invalid endpoint string at once."""
         self.assertRaises(ConfigurationError, Terminal, self.reactor, "bogus", Login())
 
 
@@ -603,7 +603,7 @@ class ReconnectTests(TerminalCase):
         await it.shown(AGAIN)
 
     def test_connects_again(self):
-        """A lost connection is reported, and the client reconnects later."""
+        """The client reports a lost connection, and the client reconnects later."""
 
         async def script(it):
             await self.lose(it)
@@ -635,7 +635,7 @@ class ReconnectTests(TerminalCase):
         self.assertEqual(self.converse(script), Status.DONE)
 
     def test_sent_later(self):
-        """A line that cannot be sent now is sent after the reconnect."""
+        """The client sends a line that cannot go out now after the reconnect."""
 
         async def script(it):
             await self.lose(it)
