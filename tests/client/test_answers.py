@@ -58,7 +58,7 @@ class AnswerTests(PendingAnswersTests):
         self.assertNotIn("two", self.answers)
 
     def test_cancelled(self) -> None:
-        """A cancelled answer is forgotten, and its id can be used again."""
+        """The client forgets a cancelled answer, and its id can be used again."""
         answer = self.answers.add("one")
         answer.cancel()
         self.failureResultOf(answer, CancelledError)
@@ -111,7 +111,7 @@ class PingTests(PendingAnswersTests):
     """Pings and their pongs."""
 
     def test_seconds(self) -> None:
-        """Each ping is answered with the time since it was sent."""
+        """The client answers each ping with the time since it was sent."""
         one, two = self.answers.add_ping(1, 10.0), self.answers.add_ping(2, 11.0)
         self.answers.take_pong(2, 11.5)
         self.assertNoResult(one)

@@ -58,7 +58,7 @@ class SendTests(ClientCase):
         self.successResultOf(sending)
 
     def test_id_too_long(self) -> None:
-        """An id over the limit is refused at once: no server would answer it."""
+        """The client refuses an id over the limit at once: no server would answer it."""
         self.assertRaises(LocalProtocolError, self.alice.send, "hello", id="i" * 300)
 
     def test_same_id_waits(self) -> None:
@@ -113,7 +113,7 @@ class SendTests(ClientCase):
         self.assertEqual((error.code, error.retry), ("enough", True))
 
     def test_before_the_beginning(self) -> None:
-        """Before the welcome, sending is refused."""
+        """Before the welcome, the client refuses sending."""
         client = ChatClientFactory(Clock()).buildProtocol(None)
         for ask in (lambda: client.send("hello"), client.ping, lambda: client.command("dance")):
             with self.assertRaises(LocalProtocolError):
@@ -177,7 +177,7 @@ class CommandTests(ClientCase):
         self.assertEqual(error.code, "unknown-command")
 
     def test_not_sendable(self) -> None:
-        """A field that is not a JSON value is refused at once."""
+        """The client refuses a field that is not a JSON value at once."""
         self.assertRaises(LocalProtocolError, self.alice.command, "dance", partner=object())
 
 
@@ -209,7 +209,7 @@ class ReplyTests(ClientCase):
         self.assertEqual(again.to, "alice")
 
     def test_of_no_room(self) -> None:
-        """A message of the server to this session alone is answered as `send` sends."""
+        """The client answers a message of the server to this session alone as `send` does."""
         said = Message.chat("hello", id="m1")
         answer = self.receipt_of(self.alice.reply(said, "hello, server"))
         self.assertEqual((answer.room, answer.to), ("lobby", None))
@@ -237,7 +237,7 @@ class PingTests(ClientCase):
         self.assertEqual((self.successResultOf(first), self.successResultOf(second)), (1, 0))
 
     def test_pong_that_nobody_asked_for(self) -> None:
-        """A pong without a ping is ignored."""
+        """The client ignores a pong without a ping."""
         pinging = self.alice.ping()
         self.tell(self.alice, pong(77))
         self.successResultOf(pinging)

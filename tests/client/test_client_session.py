@@ -104,7 +104,7 @@ class EndTests(ClientCase):
         self.assertFalse(self.alice.is_active)
 
     def test_disconnect(self) -> None:
-        """Messages before a disconnect are sent; it fires when the connection is closed."""
+        """The client sends messages before a disconnect; it fires when the connection is closed."""
         sending = self.alice.send("last words")
         ended = self.alice.disconnect()
         self.assertNoResult(ended)

@@ -43,7 +43,7 @@ class RoomTests(CommandsCase):
         self.assertEqual(self.taken(self.alice), ["two", "three"])
 
     def test_join_in_another_epoch(self) -> None:
-        """If the epoch differs, all stored messages are delivered."""
+        """If the epoch differs, the client delivers all stored messages."""
         self.result(self.bob.join("cellar"))
         self.say(self.bob, "one", "two", room="cellar")
         joined = self.result(self.alice.join("cellar", after=40, epoch="another"))
@@ -53,7 +53,7 @@ class RoomTests(CommandsCase):
         self.assertEqual(self.taken(self.alice), ["three"])
 
     def test_bad_room(self) -> None:
-        """An invalid room name is refused."""
+        """The server refuses an invalid room name."""
         self.assertEqual(self.error(self.alice.join("a b")), "bad-room")
 
     def test_leave(self) -> None:
@@ -198,7 +198,7 @@ class AwayTests(CommandsCase):
         self.assertEqual(events, [])
 
     def test_refused(self) -> None:
-        """A text that is too long is refused."""
+        """The server refuses a text that is too long."""
         self.assertEqual(self.error(self.bob.away("x" * 257)), "bad-request")
 
     def test_people(self) -> None:
@@ -262,7 +262,7 @@ class OperatorTests(CommandsCase):
         self.assertEqual(self.result(self.alice.bans()), [])
 
     def test_only_operators(self) -> None:
-        """The commands are refused to others."""
+        """The server refuses the commands to others."""
         for asked in (
             self.bob.kick("alice"),
             self.bob.ban("alice"),

@@ -27,7 +27,7 @@ class HistoryTests(CommandsCase):
         return [message.text for message in self.result(asked).messages]
 
     def test_newest(self) -> None:
-        """Without a place, the newest messages are read, as they were delivered."""
+        """Without a place, the client reads the newest messages, as they were delivered."""
         receipts = self.say(self.alice, *map(str, range(5)))
         history = self.result(self.bob.history("lobby", limit=3))
         self.assertEqual(history.messages, receipts[2:])
@@ -35,7 +35,7 @@ class HistoryTests(CommandsCase):
         self.assertEqual(history.epoch, self.server.factory.hub.roster.rooms["lobby"].epoch)
 
     def test_after_and_before(self) -> None:
-        """After a place the oldest messages are read, before a place the newest."""
+        """After a place, the client reads the oldest messages; before a place, the newest."""
         self.say(self.alice, *map(str, range(5)))
         self.assertEqual(self.texts(self.bob.history("lobby", after=1, limit=2)), ["1", "2"])
         self.assertEqual(self.texts(self.bob.history("lobby", before=4, limit=2)), ["1", "2"])
@@ -48,7 +48,7 @@ class HistoryTests(CommandsCase):
         self.assertEqual((history.messages, history.complete), ([], True))
 
     def test_refused(self) -> None:
-        """An invalid request is refused."""
+        """The server refuses an invalid request."""
         for asked in (
             self.bob.history(),
             self.bob.history("lobby", other="alice"),

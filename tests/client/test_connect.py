@@ -148,11 +148,11 @@ class RefusalTests(NetworkCase):
         self.assertEqual((error.code, error.retry), ("key-unexpected", False))
 
     def test_bad_name(self) -> None:
-        """A client with an invalid name is refused with that reason."""
+        """The server refuses a client with an invalid name, which gets that reason."""
         self.assertEqual(self.refusal(name="al ice").code, "bad-name")
 
     def test_name_taken(self) -> None:
-        """A client with a taken name is refused with that reason."""
+        """The server refuses a client with a taken name, which gets that reason."""
         self.assertEqual(self.refusal(name="Server").code, "name-taken")
 
     def test_shutting_down(self) -> None:
@@ -176,7 +176,7 @@ class KeyRefusalTests(NetworkCase):
     key = KEY
 
     def test_same_key(self) -> None:
-        """A client with the same key is accepted."""
+        """The server accepts a client with the same key."""
         connecting = self.connect(key=KEY, name="alice")
         self.network.accept()
         self.assertTrue(self.successResultOf(connecting).is_active)
@@ -190,7 +190,7 @@ class KeyRefusalTests(NetworkCase):
         self.assertIn("--key-file", error.reason)
 
     def test_wrong_key(self) -> None:
-        """A client with another key is refused with that reason."""
+        """The server refuses a client with another key, which gets that reason."""
         connecting = self.connect(key=OTHER_KEY)
         self.network.accept()
         error = self.failureResultOf(connecting, SessionRefused).value

@@ -132,7 +132,7 @@ class ClientEndpointTests(EndpointCase):
         self.assertNoResult(client_endpoint(self.reactor, "unix:\0chatd").connect(Factory()))
 
     def test_socket_that_is_there(self) -> None:
-        """The path of a socket is accepted, also with the greatest length."""
+        """The client accepts the path of a socket, also with the greatest length."""
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
         path = os.path.join(directory.name, "")
@@ -178,7 +178,7 @@ class EndpointObjectTests(EndpointCase):
     """`client_endpoint` with endpoint objects."""
 
     def test_bad_endpoints(self) -> None:
-        """Faults are reported as with a string, under the name of the class."""
+        """The client reports faults as with a string, under the name of the class."""
         nowhere: Any = b"a..b"  # Twisted takes bytes, too
         for endpoint, why in (
             (UNIXClientEndpoint(self.reactor, "/" + "x" * 107), "its path has 108 bytes"),
@@ -192,7 +192,7 @@ class EndpointObjectTests(EndpointCase):
             self.assertIn(f"bad endpoint '{type(endpoint).__name__}': {why}", str(error))
 
     def test_not_known(self) -> None:
-        """An endpoint without known attributes is accepted without a check."""
+        """The client accepts an endpoint without known attributes without a check."""
         for kind in (UNIXClientEndpoint, TCP4ClientEndpoint):
             endpoint = kind.__new__(kind)
             self.assertIsNotNone(client_endpoint(self.reactor, endpoint))

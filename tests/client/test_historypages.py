@@ -63,7 +63,7 @@ class HistoryPagesTests(CommandsCase):
         self.assertEqual(self.all_of(self.bob.history_pages(other="eve")), [])
 
     def test_direct_messages(self) -> None:
-        """Direct messages are read in the same way."""
+        """The client reads direct messages in the same way."""
         self.say(self.alice, "one", "two", to="bob")
         self.say(self.bob, "three", to="alice")
         pages = self.bob.history_pages(other="alice", limit=2)
@@ -77,7 +77,7 @@ class HistoryPagesTests(CommandsCase):
         self.assertEqual(self.all_of(pages), [["1", "2"], ["0"]])
 
     def test_new_messages_meanwhile(self) -> None:
-        """Messages that are sent during the reading are on no page."""
+        """Messages that members send during the reading are on no page."""
         self.say(self.alice, *map(str, range(4)))
         pages = self.bob.history_pages("lobby", limit=2)
         self.assertEqual(texts(self.result(next_of(pages))), ["2", "3"])

@@ -34,7 +34,7 @@ class DefaultTests(SynchronousTestCase):
             self.assertIs(told, DONE)
 
     def test_error(self) -> None:
-        """An error is logged."""
+        """The client logs an error."""
         with capturedLogs() as events:
             self.assertIs(ClientHooks().error_received(RequestError("bad-day", "no")), DONE)
         self.assertEqual(

@@ -55,7 +55,7 @@ class PagesTests(SynchronousTestCase):
         self.assertIsNone(self.pages.get("three"))
 
     def test_ended(self) -> None:
-        """The page of an answered command is not found; the others stay."""
+        """The client does not find the page of an answered command; the others stay."""
         self.pages.end("one")
         self.assertIsNone(self.pages.get("one"))
         self.assertIs(self.pages.get("two"), self.two)

@@ -15,7 +15,7 @@ LOST = SessionEnded("banned", "go away")
 def said(
     seq: int | None, *, room: str | None = "lobby", to: str | None = None, sender: str = "bob"
 ):
-    """Make a message as it is delivered."""
+    """Make a message as the server delivers it."""
     header = ChatHeader(id="i", room=None if to else room, to=to, sender=sender, seq=seq)
     return Message(MessageType.MESSAGE, header, b"x")
 
@@ -172,7 +172,7 @@ class UnconfirmedTests(LogbookTests):
         self.assertRaises(LocalProtocolError, self.keep, "m1")
 
     def test_cancelled(self) -> None:
-        """A cancelled message is forgotten, and its id can be used again."""
+        """The client forgets a cancelled message, and its id can be used again."""
         answer = self.keep("m1")
         answer.cancel()
         self.failureResultOf(answer, CancelledError)

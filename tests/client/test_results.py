@@ -23,7 +23,7 @@ class ResultTests(SynchronousTestCase):
         self.assertEqual(msgspec.convert({}, BanInfo), BanInfo())
 
     def test_unknown_fields(self) -> None:
-        """A newer server's field is ignored."""
+        """The client ignores a newer server's field."""
         for fields, result in (
             (ROOM, Joined),
             ({"room": "r"}, RoomInfo),

@@ -196,7 +196,7 @@ class EpochTests(LastingTests):
     """A restarted server without stored messages has another epoch."""
 
     def test_told_anew(self) -> None:
-        """All its messages are delivered, and the hook learns that some may be missing."""
+        """The client delivers all its messages, and the hook learns that some may be missing."""
         bob = self.hand()
         self.start()
         self.say(bob, "old", "older")

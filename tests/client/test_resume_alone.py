@@ -144,7 +144,7 @@ class CatchUpTests(ResumeTests):
         self.assertIn("does not advance", str(client.told[-1]))
 
     def test_nothing_missed(self) -> None:
-        """A conversation without new messages is not fetched."""
+        """The client does not fetch a conversation without new messages."""
         self.progress.direct["bob"] = Position("bob", "e", 2, "two")
         client = HandClient([Conversation(other="bob", epoch="e", seq=2, last_id="two")])
         self.run_with(catch_up(client, self.progress, is_back=True))

@@ -24,7 +24,7 @@ class MissedTests(LastingTests):
         self.say(self.bob, *texts, to="alice")
 
     def test_fetched(self) -> None:
-        """They are delivered once and in order, between the earlier and the new messages."""
+        """The client delivers them once and in order, between the earlier and the new messages."""
         self.start()
         self.tell("one")
         self.lose()
@@ -43,7 +43,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["first", *map(str, range(999))])
 
     def test_after_the_rooms(self) -> None:
-        """They are delivered after the missed messages of the rooms."""
+        """The client delivers them after the missed messages of the rooms."""
         self.start()
         self.lose()
         self.tell("direct")
@@ -52,7 +52,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), [*map(str, range(999)), "direct"])
 
     def test_first_words(self) -> None:
-        """A missed first conversation is delivered from its beginning."""
+        """The client delivers a missed first conversation from its beginning."""
         self.start()
         self.lose()
         self.tell("one", "two")
@@ -61,7 +61,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two", "three"])
 
     def test_before_the_first_session(self) -> None:
-        """Messages to the name from before the program began are not delivered."""
+        """The client does not deliver messages to the name from before the program began."""
         self.tell("old", "older")
         self.start()
         self.assertEqual(self.taken(), [])
@@ -72,7 +72,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["new", "newer"])
 
     def test_in_the_first_session(self) -> None:
-        """Messages during the setup of the first session are delivered once."""
+        """The client delivers messages during the setup of the first session once."""
         self.tell("old")
         self.service.startService()
         with self.deaf_server():
@@ -84,7 +84,7 @@ class MissedTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two"])
 
     def test_own_words(self) -> None:
-        """The client's own messages to others are not delivered as theirs."""
+        """The client does not deliver the client's own messages to others as theirs."""
         self.start()
         sending = self.service.send("mine", to="BOB")
         self.network.pump()
@@ -226,7 +226,7 @@ class BegunAnewTests(LastingTests):
     """Direct messages with a new epoch while the client is connected."""
 
     def test_told(self) -> None:
-        """They are delivered, once each, though their places are not new."""
+        """The client delivers them, once each, though their places are not new."""
         clock = self.network.reactor
         store = MemoryStore(Retention(max_age_s=10), unix_time=clock.seconds)
         self.network.restart(store=store)

@@ -47,7 +47,7 @@ class GapTests(LastingTests):
         self.assertEqual(self.taken(), ["one"])
 
     def test_gap(self) -> None:
-        """A message after a gap is delivered after the missing messages."""
+        """The client delivers a message after a gap once it has the missing messages."""
         self.tell(direct("one", 1))
         self.asked()
         self.tell(direct("three", 3), direct("four", 4))
@@ -77,7 +77,7 @@ class GapTests(LastingTests):
         self.assertEqual(self.taken(), ["one", "two", "three", "four"])
 
     def test_gap_of_pages(self) -> None:
-        """A gap is fetched page by page; an empty page is the last."""
+        """The client fetches a gap page by page; an empty page is the last."""
         self.tell(direct("one", 1))
         self.asked()
         self.tell(direct("three", 3))

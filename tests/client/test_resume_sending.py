@@ -39,7 +39,7 @@ class WithoutConnectionTests(SendingTests):
     """Messages without a connection wait for a connection."""
 
     def test_while_away(self) -> None:
-        """They are sent after a reconnect, in their order."""
+        """The client sends them after a reconnect, in their order."""
         self.start()
         self.lose()
         sending = [self.service.send(text) for text in ("one", "two", "three")]
@@ -141,7 +141,7 @@ class LostTests(SendingTests):
     """After a lost connection, messages are sent again if necessary."""
 
     def test_did_not_arrive(self) -> None:
-        """A lost message is sent again under its id, from either `send`."""
+        """The client sends a lost message again under its id, from either `send`."""
         client = self.start()
         sending = [client.send("one", id="m1"), self.service.send("two", id="m2")]
         self.lose()
@@ -152,7 +152,7 @@ class LostTests(SendingTests):
         self.assertEqual([self.receipt(each) for each in sending], [("one", 1), ("two", 2)])
 
     def test_arrived(self) -> None:
-        """A message that arrived is not sent again: its copy comes with the missed messages."""
+        """The client does not send again a message that arrived: its copy is a missed message."""
         self.start()
         sending = self.service.send("one")
         self.network.deliver_and_lose()
@@ -246,7 +246,7 @@ class LostTests(SendingTests):
         self.assertEqual(self.heard(), ["one", "two"])
 
     def test_cancelled(self) -> None:
-        """A cancelled message is not sent again, and its receipt does no harm."""
+        """The client does not send a cancelled message again, and its receipt does no harm."""
         client = self.start()
         for text in ("one", "again"):
             one = client.send(text, id="m1")

@@ -261,7 +261,7 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_connected_after_it_was_stopped(self) -> None:
-        """A connection that comes despite a cancelled attempt is closed."""
+        """The client closes a connection that comes despite a cancelled attempt."""
         endpoint = StubbornEndpoint()
         clients = ChatClientFactory(self.reactor, name="alice")
         service = ChatClientService(self.reactor, endpoint, clients, self.retry_s)
@@ -301,7 +301,7 @@ class ServiceTests(NetworkCase):
         self.stop()
 
     def test_started_again_at_once(self) -> None:
-        """Started again before the old connection is closed, it makes one new one."""
+        """A service that starts again before the old connection closes makes one new connection."""
         self.start()
         self.service.stopService()
         self.service.startService()

@@ -77,7 +77,7 @@ class LeaveTests(SynchronousTestCase):
     """Leaving a state cancels its attempt or timer."""
 
     def test_attempt(self) -> None:
-        """An attempt is cancelled, unless it is over."""
+        """The client cancels an attempt, unless it is over."""
         attempt: Deferred[None] = Deferred()
         Connecting(attempt).leave()
         self.failureResultOf(attempt, CancelledError)

@@ -99,7 +99,7 @@ class BeginningTests(SessionTests):
         self.assertEqual(self.session.told[1:], [("ended", "connection-lost")])
 
     def test_before_the_welcome(self) -> None:
-        """Requests before the welcome are refused."""
+        """The client refuses requests before the welcome."""
         self.assertRaises(LocalProtocolError, self.session.command, "dance")
 
     def test_name(self) -> None:
@@ -188,7 +188,7 @@ class BackTests(SessionTests):
         self.owner.progress.be_kept()
 
     def test_sent_again(self) -> None:
-        """Messages without a receipt are sent when the client is in its rooms."""
+        """The client sends messages without a receipt when the client is in its rooms."""
         receipt = self.owner.progress.keep(Message.chat("hello", id="m1"))
         self.welcome()
         self.peer.send(said("m1", 1, sender="alice"))
@@ -211,7 +211,7 @@ class BackTests(SessionTests):
         self.assertEqual(self.peer.take(), [])
 
     def test_gap(self) -> None:
-        """Missing direct messages before an early message are fetched first."""
+        """The client fetches missing direct messages before it delivers an early message."""
         self.welcome()
         self.peer.send(direct("one", 1), direct("three", 3))
         turn(self.peer)
