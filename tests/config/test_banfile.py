@@ -92,7 +92,7 @@ class BanFileTests(StoreCase):
         self.assertEqual(self.file.load(), [])
 
     def test_missing_although_needed(self):
-        """Once bans are in force, a missing file is refused."""
+        """Once bans are in force, the loader refuses a missing file."""
         self.assertEqual(self.file.load_again([]), [])
         with pytest.raises(ConfigurationError, match=r"there is no .*; put it back, or write"):
             self.file.load_again(BANS)
@@ -108,7 +108,7 @@ class BanFileTests(StoreCase):
             BanFile(self.path / "bans.json").load_again([])
 
     def test_nowhere(self):
-        """Without a path no ban is saved."""
+        """Without a path, the file saves no ban."""
         file = BanFile(None)
         file.save(BANS)
         self.assertEqual((file.load(), file.load_again([])), ([], []))
@@ -131,7 +131,7 @@ class BanFileTests(StoreCase):
         self.assertEqual(self.file.load(), BANS)
 
     def test_invalid(self):
-        """A file that is not a list of bans is refused, and the error names the place."""
+        """The loader refuses a file that is not a list of bans, and the error names the place."""
         self.assertIn("byte 2", self.refusal(b"[{]"))
         self.assertIn("truncated", self.refusal(b""))
         self.assertIn("utf-8", self.refusal(b'[{"name": "\xff"}]').lower())
@@ -141,7 +141,7 @@ class BanFileTests(StoreCase):
         self.assertIn("A ban needs a name or an address", self.refusal(b'[{"by": "ann"}]'))
 
     def test_unreadable(self):
-        """A path that is not a file is refused."""
+        """The loader refuses a path that is not a file."""
         with pytest.raises(ConfigurationError, match=r"cannot read the bans in .*: Is a directory"):
             BanFile(self.directory).load()
 
@@ -217,7 +217,7 @@ class BanFileTests(StoreCase):
 
 class NoFileTests(StoreCase):
     def test_pipe(self):
-        """A pipe is refused as a ban file, without waiting for its writer."""
+        """The loader refuses a pipe as a ban file, without waiting for its writer."""
         path = self.make_directory() / "bans.json"
         os.mkfifo(path)
         with pytest.raises(ConfigurationError, match="it is no regular file"):

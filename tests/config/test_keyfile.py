@@ -61,7 +61,7 @@ class WriteKeyFileTests(KeyFileTestCase):
             self.assertEqual(stat.S_IMODE(path.stat().st_mode), 0o600)
 
     def test_read_back(self):
-        """A written key is read again."""
+        """The loader reads a written key again."""
         key = write_key_file(self.path)
         self.assertEqual(load_key(self.path), key)
 
@@ -97,7 +97,7 @@ class WriteKeyFileTests(KeyFileTestCase):
 
 class LoadKeyTests(KeyFileTestCase):
     def test_by_hand(self):
-        """A file made by hand is read, with or without a line's end, from a path of either type."""
+        """The loader reads a handmade file, with or without a line's end, by any type of path."""
         for data in (TEXT, TEXT + b"\n", b" " + TEXT + b"\r\n"):
             self.write(data)
             self.assertEqual(load_key(self.path), load_key(str(self.path)))
@@ -140,7 +140,7 @@ class LoadKeyTests(KeyFileTestCase):
             )
 
     def test_pipe(self):
-        """A pipe is refused as a key file, without waiting for its writer."""
+        """The loader refuses a pipe as a key file, without waiting for its writer."""
         pipe = self.path.with_name("pipe")
         os.mkfifo(pipe, 0o600)
         self.assertIn("it is no regular file", self.refusal_of(load_key, pipe))

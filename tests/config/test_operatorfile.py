@@ -47,7 +47,7 @@ class LoadTests(SynchronousTestCase):
         self.assertIn("line 3: a name has", self.refusal())
 
     def test_written_by_others(self) -> None:
-        """A file that other users can write is refused; a file that they can read is not."""
+        """The loader refuses a file that other users can write, not a file that they can read."""
         for mode in (0o622, 0o664, 0o602):
             self.write(b"alice", mode)
             self.assertIn("others can write", self.refusal())
@@ -65,7 +65,7 @@ class LoadTests(SynchronousTestCase):
         self.assertIn("directory", self.refusal())
 
     def test_pipe(self) -> None:
-        """A pipe is refused without waiting, whether it has a writer or not."""
+        """The loader refuses a pipe without waiting, whether it has a writer or not."""
         os.mkfifo(self.path, 0o600)
         self.assertIn("it is no regular file", self.refusal())
         writer = os.open(self.path, os.O_RDWR)

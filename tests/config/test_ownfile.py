@@ -55,7 +55,7 @@ class MarkTests(SynchronousTestCase):
                 self.assertEqual(strip_mark(text, "it"), text)
 
     def test_others(self) -> None:
-        """Any other mark is refused, and the error names the encoding."""
+        """The loader refuses any other mark, and the error names the encoding."""
         for mark, encoding in FOREIGN_MARKS.items():
             error = self.assertRaises(ConfigurationError, strip_mark, mark + b"h\0i\0", "it")
             self.assertEqual(str(error), f"it is no UTF-8 text but {encoding}; save it as UTF-8")
@@ -91,7 +91,7 @@ class ReadRegularFileTests(FileCase):
     """Reading a path that may be of any kind."""
 
     def refusal(self, path: str | Path) -> str:
-        """Return the reason for which a file is not read."""
+        """Return the reason for which the loader refuses a file."""
         return why(self.assertRaises(OSError, read_regular_file, path))
 
     def test_file(self) -> None:
@@ -139,13 +139,13 @@ class ReadTrustedFileTests(FileCase):
                 self.assertEqual(self.read(is_secret=False), b"x")
 
     def test_owner(self) -> None:
-        """A file that only its owner can use is read."""
+        """The loader reads a file that only its owner can use."""
         for mode in (0o400, 0o600, 0o700):
             self.write(b"x", mode)
             self.assertEqual(self.read(is_secret=True), b"x")
 
     def test_marks(self) -> None:
-        """A byte order mark of UTF-8 is removed, unless the caller wants to keep it."""
+        """The loader removes a byte order mark of UTF-8, unless the caller wants to keep it."""
         self.write(b"\xef\xbb\xbfx")
         self.assertEqual(self.read(is_secret=True), b"x")
         kept = read_trusted_file(self.path, "list", is_secret=True, keep_mark=True)

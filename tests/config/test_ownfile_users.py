@@ -104,7 +104,7 @@ class UserTests(SynchronousTestCase):
             self.assertEqual((case, said), (case, ""))
 
     def test_refused(self) -> None:
-        """All others are refused."""
+        """The loader refuses all others."""
         for (case, why), said in zip(
             REFUSED, self.said([case for case, _ in REFUSED]), strict=True
         ):

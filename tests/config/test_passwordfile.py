@@ -20,7 +20,7 @@ class CheckAccountTests(SynchronousTestCase):
         self.assertEqual(check_account("a:b#c"), "a:b#c")
 
     def test_bad(self):
-        """A name that no member can have is refused, and a name that begins like a comment too."""
+        """The loader refuses a name that no member can have, or that begins like a comment."""
         for name in ("", "two words", "x" * 33, "a\nb", "#alice"):
             with self.assertRaises(ConfigurationError):
                 check_account(name)
@@ -100,7 +100,7 @@ class LoadTests(PasswordFileCase):
         self.assertEqual(self.refusal_of(self.load), f"{self.path}, line 2: it is no UTF-8 text")
 
     def test_twice(self):
-        """Two lines for names that count as the same are refused."""
+        """The loader refuses two lines for names that count as the same."""
         self.write(f"{COMPOSED}:{HASH}\nbob:{HASH}\n{DECOMPOSED.upper()}:{HASH}\n")
         text = self.refusal_of(self.load)
         self.assertEqual(text, f"{self.path}, line 3: the account is in line 1 already")
@@ -125,7 +125,7 @@ class LoadTests(PasswordFileCase):
         self.assertIn("null", self.refusal_of(load_passwords, f"{self.path}\0"))
 
     def test_pipe(self):
-        """A pipe is refused as a password file, without waiting for its writer."""
+        """The loader refuses a pipe as a password file, without waiting for its writer."""
         os.mkfifo(self.path, 0o600)
         self.assertTrue(self.refusal_of(self.load).endswith("it is no regular file"))
 
