@@ -93,7 +93,7 @@ class ClientCases(SideCases):
             self.assertEqual(ack.header.rooms, rooms)
 
     def test_second_greeting(self):
-        """A second greeting is refused, and the first remains valid."""
+        """The client refuses a second greeting, and the first remains valid."""
         peer = self.at(State.ADMISSION)
         second = raw_frame(1, b'{"session_id":"other","max_content":5}', b"", self.key)
         self.assertEqual(peer.say_frames(second), [])
@@ -178,7 +178,7 @@ class ClientCases(SideCases):
         self.assertEqual(peer.say(WELCOME), [WELCOMED])
 
     def test_welcome_too_soon(self):
-        """A welcome before the greeting is refused."""
+        """The client refuses a welcome before the greeting."""
         peer = self.at(State.GREETING)
         self.assertEqual(peer.say(WELCOME), [])
         self.assertEqual(codes_of(peer.hear()), [(5, "unexpected-type")])
@@ -263,7 +263,7 @@ class ClientCases(SideCases):
         self.assertEqual(peer.hear(), [])
 
     def test_not_told(self):
-        """Frames that only a client sends are refused with `unexpected-type`."""
+        """The client refuses frames that only a client sends with `unexpected-type`."""
         peer = self.at(State.ESTABLISHED)
         command = Message(MessageType.COMMAND, {"id": "c1", "command": "who"})
         self.assertEqual(peer.say(command, ACK), [])

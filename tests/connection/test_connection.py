@@ -92,7 +92,7 @@ class FaultCases(SideCases):
         self.assertEqual(codes_of(peer.hear()), [(5, "bad-length"), (6, "bad-length")])
 
     def test_ended_before_the_answer(self):
-        """If the session ends or is lost first, the fault is not reported."""
+        """If the session ends or is lost first, the connection does not report the fault."""
         for end, heard in (
             (lambda connection: connection.end("shutting-down", "bye"), [(6, "shutting-down")]),
             (lambda connection: connection.connection_lost(), []),
@@ -170,7 +170,7 @@ class FaultCases(SideCases):
             self.assertEqual([len(event.content) for event in told], [] if over else [length])
 
     def test_before_establishment(self):
-        """More than 8 KiB before establishment is refused at the length prefix; 8 KiB is not."""
+        """The connection refuses more than 8 KiB before establishment, at the length prefix."""
         for length, over in ((EIGHT_KIB, False), (EIGHT_KIB + 1, True)):
             peer = self.at(State.GREETING)
             peer.hear()
@@ -203,7 +203,7 @@ class RequestCases(SideCases):
         self.assertIs(peer.state, state)
 
     def test_unknown_type(self):
-        """A frame of unknown type is answered with `unknown-type` and the frame's id."""
+        """The connection answers a frame of unknown type with `unknown-type` and the frame's id."""
         for state in (State.GREETING, State.ESTABLISHED):
             self.check_answer(
                 raw_frame(99, b'{"id":"x"}', b"?", self.key), "unknown-type", "x", state
@@ -224,13 +224,13 @@ class RequestCases(SideCases):
         self.check_answer(raw_frame(99, header, b"", self.key), "unknown-type", None)
 
     def test_unexpected_type(self):
-        """A greeting during a session is answered with `unexpected-type`."""
+        """The connection answers a greeting during a session with `unexpected-type`."""
         for message_type in (MessageType.SESSION_INIT, MessageType.SESSION_ACK):
             frame = raw_frame(message_type, b'{"session_id":"s"}', b"", self.key)
             self.check_answer(frame, "unexpected-type", None)
 
     def test_message_too_soon(self):
-        """A MESSAGE before establishment is answered with `unexpected-type` and its id."""
+        """The connection answers a MESSAGE before establishment with `unexpected-type`."""
         frame = raw_frame(4, b'{"id":"m1"}', b"hello", self.key)
         self.check_answer(frame, "unexpected-type", "m1", State.GREETING)
 

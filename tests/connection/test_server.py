@@ -81,7 +81,7 @@ class ServerCases(SideCases):
         self.assertIs(peer.state, State.ADMISSION)
 
     def test_wrong_session_id(self):
-        """An answer to another greeting is refused, without an event."""
+        """The server refuses an answer to another greeting, without an event."""
         peer = self.at(State.GREETING)
         peer.hear()
         other = Message(MessageType.SESSION_ACK, SessionAck(session_id=SESSION_ID[:-1] + "1"))
@@ -221,7 +221,7 @@ class ServerCases(SideCases):
         self.assertEqual(peer.hear(), [])
 
     def test_not_told(self):
-        """Frames that only a server sends are refused with `unexpected-type`."""
+        """The server refuses frames that only a server sends with `unexpected-type`."""
         peer = self.at(State.ESTABLISHED)
         result = Message(MessageType.RESULT, {"id": "c1"})
         self.assertEqual(peer.say(WELCOME, result), [])

@@ -198,7 +198,7 @@ class EndCases(SideCases):
             self.assertEqual(peer.hear(), [])
 
     def test_read_after_own_end(self):
-        """After this side has ended the session, bytes on the way are not read."""
+        """After this side has ended the session, the connection does not read bytes on the way."""
         peer = self.at(State.ESTABLISHED)
         peer.connection.receive_data(peer.seal(peer.encode(HELLO, HELLO)))
         events = answered(peer.connection)
