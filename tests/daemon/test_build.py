@@ -208,7 +208,7 @@ class DataTests(MakeServiceCase):
         return event
 
     def test_bans_are_saved_in_a_thread(self) -> None:
-        """Bans are saved outside the reactor's thread; a stop waits for that."""
+        """The daemon saves bans outside the reactor's thread; a stop waits for that."""
         service = self.start(data=self.data)
         event = self.hold_saves()
         adding = [
@@ -296,7 +296,7 @@ class DataTests(MakeServiceCase):
         self.start(data=self.data)
 
     def test_in_use(self) -> None:
-        """A directory that another daemon uses is reported."""
+        """The daemon reports a directory that another daemon uses."""
         self.start(data=self.data)
         error = self.assertRaises(StartupError, self.make(data=self.data).startService)
         self.assertIn(f"{self.data} is in use by another chatd", str(error))
@@ -343,14 +343,14 @@ class AccountTests(MakeServiceCase):
         self.assertIsNone(self.login(service, None, None))
 
     def test_bad_password_file(self) -> None:
-        """A password file that is missing or readable by others is refused."""
+        """The daemon refuses a password file that is missing or readable by others."""
         self.assertIn(str(self.password_file), self.refusal(password_file=self.password_file))
         set_password(self.password_file, "alice", "open sesame", hasher=CHEAP)
         self.password_file.chmod(0o644)
         self.assertIn("chmod 600", self.refusal(password_file=self.password_file))
 
     def test_checker_of_something_else(self) -> None:
-        """A checker of other credentials is refused."""
+        """The daemon refuses a checker of other credentials."""
 
         class KeyChecker:
             credentialInterfaces = (ISSHPrivateKey,)

@@ -259,7 +259,7 @@ class ExpiryTests(KeepingTests):
         self.assertEqual(self.take(), ["expire", "expire"])
 
     def test_store_that_fails_otherwise(self) -> None:
-        """Any other exception of a store is logged with its traceback."""
+        """The daemon logs any other exception of a store with its traceback."""
         self.store.failure = KeyError("not foreseen")
         self.let_pass(1)
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)

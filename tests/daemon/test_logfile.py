@@ -95,7 +95,7 @@ class ReopenableLogTests(LogFileTests):
         self.assertEqual(self.old.read_text(), "before\nafter\n")
 
     def test_pipe(self) -> None:
-        """A pipe in place of the file is refused."""
+        """The daemon refuses a pipe in place of the file."""
         self.path.rename(self.old)
         os.mkfifo(self.path)
         self.assertRaises(ConfigurationError, self.log.reopen)
@@ -169,7 +169,7 @@ class InheritedLogTests(LogFileTests):
         self.assertEqual(self.old.read_text(), "before\nafter\n")
 
     def test_pipe(self) -> None:
-        """A pipe in place of the file is refused, with or without a reader, without waiting."""
+        """The daemon refuses a pipe in place of the file, with or without a reader, at once."""
         os.rename(self.path, f"{self.path}.1")
         os.mkfifo(self.path)
         self.assertRaises(ConfigurationError, self.log.reopen)

@@ -70,7 +70,7 @@ class BoundsTests(SynchronousTestCase):
             self.assertEqual((limits.message_rate, limits.command_rate), (float(rate),) * 2)
 
     def test_wrong(self) -> None:
-        """A value that is no number is refused in a line that names the option."""
+        """The daemon refuses a value that is no number in a line that names the option."""
         for option in [*COUNTS, *RATES, *TIMES]:
             wrong = [*NO_NUMBERS, *(["0", "1.5"] if option in COUNTS else [])]
             for value in wrong:
@@ -79,7 +79,7 @@ class BoundsTests(SynchronousTestCase):
                 )
 
     def test_ranges(self) -> None:
-        """A value out of range is refused with both ends of the range."""
+        """The daemon refuses a value out of range with both ends of the range."""
         for option in COUNTS:
             least = 512 if option == "max-first-frame" else 1
             for value in (str(2**53 + 1), "9" * 23):

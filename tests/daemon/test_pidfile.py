@@ -47,7 +47,7 @@ class PidFileTests(SynchronousTestCase):
         self.assertFalse(self.path.exists())
 
     def test_empty(self) -> None:
-        """An empty file is removed, too."""
+        """The daemon removes an empty file, too."""
         self.path.touch()
         self.assertEqual(self.check(), [f"removing stale pid file {self.path}"])
         self.assertFalse(self.path.exists())
@@ -73,7 +73,7 @@ class PidFileTests(SynchronousTestCase):
         self.assertTrue(self.directory.exists())
 
     def test_cannot_be_written(self) -> None:
-        """A directory that is not writable is reported, without a traceback."""
+        """The daemon reports a directory that is not writable, without a traceback."""
         self.assertIn("No such file or directory", self.fault_of(self.directory / "no" / "x"))
         self.assertIn("/proc/1/twistd.pid", self.fault_of("/proc/1/twistd.pid"))
         self.path.touch()

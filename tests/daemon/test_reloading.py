@@ -53,7 +53,7 @@ class ReloadTests(MakeServiceCase):
         self.assertEqual(self.reload(self.start()), [])
 
     def test_all(self) -> None:
-        """Each file is logged."""
+        """The daemon logs each file."""
         service = self.serve(key_file=self.key_file, **self.files)
         self.assertEqual(
             self.reload(service),
@@ -144,7 +144,7 @@ class ReloadTests(MakeServiceCase):
         self.assertNotIn("no account", "".join(map(str, map(formatEvent, events))))
 
     def test_a_failure(self) -> None:
-        """Any other failure is logged, and the other files are read."""
+        """The daemon logs any other failure, and reads the other files."""
         read: list[str] = []
 
         def fail() -> None:
@@ -155,7 +155,7 @@ class ReloadTests(MakeServiceCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 1)
 
     def test_wrong_ones(self) -> None:
-        """A wrong file is reported in a line without its content, and the others are read."""
+        """The daemon reports a wrong file in a line without its content, and reads the others."""
         service = self.serve(key_file=self.key_file, **self.files)
         codec, keys = service.factory.codec, service.factory.operators._keys
         self.key_file.chmod(0o644)

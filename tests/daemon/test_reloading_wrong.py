@@ -132,7 +132,7 @@ class WrongFileTests(MakeServiceCase):
         return refused[0]
 
     def test_missing(self) -> None:
-        """A missing file is refused."""
+        """The daemon refuses a missing file."""
         for what in ALL:
             content = self.files[what].read_bytes()
             self.files[what].unlink()
@@ -141,7 +141,7 @@ class WrongFileTests(MakeServiceCase):
             self.files[what].write_bytes(content)
 
     def test_directories(self) -> None:
-        """A directory is refused."""
+        """The daemon refuses a directory."""
         for what in ALL:
             content = self.files[what].read_bytes()
             self.files[what].unlink()
@@ -153,7 +153,7 @@ class WrongFileTests(MakeServiceCase):
         self.assertEqual(self.reload(), _anew(*ALL))
 
     def test_pipes(self) -> None:
-        """A pipe in place of a secret is refused without waiting."""
+        """The daemon refuses a pipe in place of a secret without waiting."""
         for what in ALL[:2]:
             self.files[what].unlink()
             os.mkfifo(self.files[what], 0o600)
@@ -161,7 +161,7 @@ class WrongFileTests(MakeServiceCase):
             self.assertTrue(line.startswith(f"{what}: {STAYS}: "), line)
 
     def test_modes(self) -> None:
-        """A file that others can read or write is refused; the line names the remedy."""
+        """The daemon refuses a file that others can read or write; the line names the remedy."""
         for what, mode, remedy in (
             ("key file", 0o640, "chmod 600"),
             ("password file", 0o604, "chmod 600"),
@@ -196,7 +196,7 @@ class WrongFileTests(MakeServiceCase):
             self.check_stays("bans", "cannot read the bans")
 
     def test_key_of_another_length(self) -> None:
-        """A key of the wrong length is refused."""
+        """The daemon refuses a key of the wrong length."""
         for size in (0, 16, 31, 33, 64):
             self.key_file.write_bytes(base64.urlsafe_b64encode(bytes(size)))
             self.check_stays("key file", "holds no key")

@@ -110,7 +110,7 @@ class ListeningTests(ListenerTests):
         self.assertIs(service.port, port)
 
     def test_stops(self) -> None:
-        """It stops when the port is closed."""
+        """The service stops listening when the port closes."""
         closing: Deferred[None] = Deferred()
         port = FakePort(stopping=closing)
         service = self.service_on(port)
@@ -142,7 +142,7 @@ class ListeningTests(ListenerTests):
         self.assertIsNone(self.successResultOf(self.service_on(FakePort()).stopService()))
 
     def test_stopped_before_it_listens(self) -> None:
-        """If the service stops first, slow listening is cancelled."""
+        """If the service stops first, the daemon cancels slow listening."""
         cancelled: list[object] = []
         service = self.service_on(Deferred(cancelled.append))
         service.startService()
@@ -282,7 +282,7 @@ class BindingTests(ListenerTests):
         return str(error)
 
     def test_in_use(self) -> None:
-        """A port in use is reported with the system's words."""
+        """The daemon reports a port in use with the system's words."""
         in_use = CannotListenError("", 9999, OSError(98, "Address already in use"))
         self.assertEqual(
             self.startup_error(in_use), "chatd: cannot listen on tcp:9999: Address already in use"
@@ -302,7 +302,7 @@ class BindingTests(ListenerTests):
         self.assertIn("KeyError", self.startup_error(KeyError()))
 
     def test_later(self) -> None:
-        """A port that fails to bind later is reported in the log."""
+        """The log has the error of a port that fails to bind later."""
         listening: Deferred[FakePort] = Deferred()
         service = self.service_on(listening)
         service.startService()

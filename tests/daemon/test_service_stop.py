@@ -66,7 +66,7 @@ class HurryTests(SynchronousTestCase):
     """A daemon that gets two signals to stop, while a client stays."""
 
     def test_store_has_its_second(self) -> None:
-        """The client is cut off, and the store still has the time to close."""
+        """The daemon cuts off the client, and the store still has the time to close."""
         reactor = MemoryReactorClock()
         factory = ChatFactory(reactor, store=SlowStore(reactor))
         service = ChatService(reactor, factory, "tcp:9999", grace_s=60)

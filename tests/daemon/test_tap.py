@@ -92,7 +92,7 @@ class StandardOutputTests(SynchronousTestCase):
         self.assertIn("stdio: can be given only once", str(error))
 
     def test_other_program(self) -> None:
-        """Another program's options are ignored."""
+        """The daemon ignores another program's options."""
         options = Options()
         options.parent = usage.Options()
         options.parseOptions(["--endpoint", "stdio:"])
@@ -258,7 +258,7 @@ class MistakesTests(OptionsCase):
     """Each mistake gives a usage error of one line."""
 
     def test_endpoints(self) -> None:
-        """Mistyped endpoint strings are refused."""
+        """The daemon refuses mistyped endpoint strings."""
         self.check_refused(*(("--endpoint", bad) for bad in BAD_ENDPOINTS))
 
     def test_one_of_many_endpoints(self) -> None:
@@ -296,7 +296,7 @@ class MistakesTests(OptionsCase):
         self.check_refused(*(("--key-file", name) for name in names))
 
     def test_contents_of_key_files(self) -> None:
-        """Key files without a key are refused."""
+        """The daemon refuses key files without a key."""
         good = base64.urlsafe_b64encode(KEY)
         contents = [b"", b"\n", b"no key", good[:-4], good + good, b"\xff" * 44, KEY, b"=" * 44]
         for content in contents:

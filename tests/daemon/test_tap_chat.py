@@ -107,7 +107,7 @@ class GoodTests(ChatOptionsTests):
         self.assertFalse(service.factory.engine.admission._accounts.allows_guests)
 
     def test_password_file(self) -> None:
-        """A password file is read with the options."""
+        """The daemon reads a password file with the options."""
         path = self.directory / "passwords"
         set_password(path, "alice", "open sesame", hasher=CHEAP)
         self.assertEqual(self.settings("--password-file", str(path)).password_file, str(path))
@@ -159,7 +159,7 @@ class MistakesTests(ChatOptionsTests):
             )
 
     def test_durability(self) -> None:
-        """Other words are refused; the error names the two."""
+        """The daemon refuses other words; the error names the two."""
         for bad in ("", "FULL", "none", "full\nnormal"):
             self.assertIn(": it takes full or normal", self.text_of("--durability", bad))
 
@@ -178,13 +178,13 @@ class MistakesTests(ChatOptionsTests):
         self.assertIn("20 rooms at most, not 21", text)
 
     def test_rooms_and_none(self) -> None:
-        """`--room` with `--no-room` is refused."""
+        """The daemon refuses `--room` with `--no-room`."""
         text = self.text_of("--no-room", "--room", "hall")
         self.assertIn("contradict each other", text)
         self.check_refused(("--no-room=1",))
 
     def test_nothing(self) -> None:
-        """An empty path is refused."""
+        """The daemon refuses an empty path."""
         self.assertEqual(self.text_of("--data", ""), "--data: it takes a directory")
         for option in ("--key-file", "--password-file", "--operator-file"):
             self.assertEqual(self.text_of(option, ""), f"{option}: it takes a file")
@@ -236,7 +236,7 @@ class MistakesTests(ChatOptionsTests):
         self.check_refused(("--password-file", str(path)))
 
     def test_lacking(self) -> None:
-        """Options without their value are refused."""
+        """The daemon refuses options without their value."""
         self.check_refused(
             *((f"--{option}",) for option in ("auth", "data", "keep-days", "operator", "room"))
         )
