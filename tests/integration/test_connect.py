@@ -188,7 +188,7 @@ def test_other_encodings(endpoint, tmp_path, encoding):
 
 
 def test_mark(endpoint, tmp_path):
-    """A byte order mark at the beginning of a file is not sent."""
+    """The command does not send a byte order mark at the beginning of a file."""
     file = tmp_path / "lines"
     file.write_bytes(b"\xef\xbb\xbfone\r\ntwo\r\n")
     completed = connect(endpoint, "--name", "al", "--file", file, lines=[])

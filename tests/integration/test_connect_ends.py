@@ -58,7 +58,7 @@ def test_no_server(endpoint):
 
 
 async def test_name_taken(endpoint):
-    """A taken name is refused."""
+    """The server refuses a taken name."""
     with daemon(endpoint=endpoint):
         alice = await chatd.connect(reactor, endpoint, name="alice")
         completed = run_command("chatd", "connect", endpoint, "--name", "alice", input="hello\n")

@@ -132,7 +132,7 @@ def test_data_in_a_file(tmp_path):
 
 
 def test_open_key_file(tmp_path):
-    """A key file that others can read is refused, with a hint."""
+    """The daemon refuses a key file that others can read, with a hint."""
     key_file = tmp_path / "key"
     write_key_file(key_file)
     key_file.chmod(0o640)

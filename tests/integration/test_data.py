@@ -118,7 +118,7 @@ def passwords_of(tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
 async def test_passwords(endpoint, tmp_path, kind):
-    """Over a UNIX socket only clients with the password are accepted."""
+    """Over a UNIX socket, the daemon accepts only clients with the password."""
     options = passwords_of(tmp_path, kind)
     with daemon(*options, "--operator", "alice", endpoint=endpoint) as process:
         alice = await connect(endpoint, "Alice", password="open sesame")

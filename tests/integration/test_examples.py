@@ -74,7 +74,7 @@ def test_echo_server(endpoint):
 
 
 def test_moderated_server(endpoint):
-    """A forbidden word is refused, other messages arrive, and all learn of the warning."""
+    """The service refuses a forbidden word, other messages arrive, and all see the warning."""
     with running("moderated_server.py", endpoint, "listening on"):
         connect = (BIN / "chatd", "connect", endpoint, "--name", "mallory")
         output, errors, status = run(*connect, typed="a spoiler\nhello\n")

@@ -209,7 +209,7 @@ class Doubling(Script):
 
 
 async def test_doubled_frames():
-    """Valid frames that come twice are delivered once, in each direction."""
+    """The other side gets valid frames that come twice once, in each direction."""
     said = [str(number) for number in range(20)]
     async with network(None, Doubling()) as (server, proxy):
         clients = ChatClientFactory(reactor, name="alice")

@@ -46,14 +46,14 @@ class SessionPromises(PeerMixin):
         self.assertTrue(welcome["name"])
 
     def test_unknown_fields_of_the_acknowledgement(self):
-        """Unknown header fields in SESSION_ACK are ignored."""
+        """The daemon ignores unknown header fields in SESSION_ACK."""
         peer = self.connect()
         peer.begin()
         peer.acknowledge(name=self.name(), hat="red", nested={"a": [1, None]})
         peer.expect(Type.EVENT, event="welcome")
 
     def test_name_taken(self):
-        """A taken name is refused with ERROR, DISCONNECT and the end."""
+        """The daemon refuses a taken name with ERROR, DISCONNECT and the end."""
         taken = self.join().name
         late = self.connect()
         late.begin()
@@ -68,7 +68,7 @@ class SessionPromises(PeerMixin):
         self.assertEqual(self.join(leaver.name).welcome["name"], leaver.name)
 
     def test_another_session_id(self):
-        """An acknowledgement of another session is refused."""
+        """The daemon refuses an acknowledgement of another session."""
         peer, other = self.connect(), self.connect()
         peer.begin()
         peer.init = other.begin()
@@ -146,7 +146,7 @@ class MessagePromises(PeerMixin):
         self.assertEqual((receipt.header["id"], receipt.content), ("drop-by-drop", b"slowly"))
 
     def test_500_at_once(self):
-        """Frames in a single write are answered individually and in order."""
+        """The daemon answers frames in a single write individually and in order."""
         peer = self.join()
         data = b"".join(peer.encoded(Type.MESSAGE, {"id": f"m{n}"}, b"%d" % n) for n in range(500))
         peer.write(data)
@@ -217,14 +217,14 @@ class MessagePromises(PeerMixin):
         peer.say("on")
 
     def test_unknown_room(self):
-        """A message to an unknown room is answered with an error that names it."""
+        """The daemon answers a message to an unknown room with an error that names it."""
         peer = self.join()
         peer.send(Type.MESSAGE, {"id": "lost", "room": "nowhere-at-all"})
         self.assertEqual(peer.expect(Type.ERROR).header["ref"], "lost")
         peer.say("on")
 
     def test_unknown_command(self):
-        """An unknown command is answered with an error that names it."""
+        """The daemon answers an unknown command with an error that names it."""
         peer = self.join()
         peer.send(Type.COMMAND, {"id": "c1", "command": "make-tea", "sugar": 2})
         self.assertEqual(peer.expect(Type.ERROR).header["ref"], "c1")

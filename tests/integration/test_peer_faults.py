@@ -30,7 +30,7 @@ class FaultPromises(PeerMixin):
         raise NotImplementedError
 
     def test_each_field_flipped(self):
-        """Each flipped field is refused by its name; another session only sees the leaving."""
+        """The daemon refuses each flipped field by its name; another session sees the leaving."""
         bystander = self.join()
         seq = bystander.say("before").header["seq"]
         data = bystander.encoded(Type.MESSAGE, HEADER, CONTENT)
@@ -56,7 +56,7 @@ class FaultPromises(PeerMixin):
                 self.assert_refused(peer, "bad-header")
 
     def test_header_over_the_limit(self):
-        """A header of 64 KiB is read; a header of a byte more is refused."""
+        """The daemon reads a header of 64 KiB; a header of a byte more is refused."""
         peer = self.join()
         peer.send(Type.MESSAGE, b'{"id": "most"}'.ljust(64 * 1024))
         peer.expect(Type.MESSAGE, id="most")
@@ -64,7 +64,7 @@ class FaultPromises(PeerMixin):
         self.assert_refused(peer, "too-large")
 
     def test_frame_over_the_limit(self):
-        """A frame over the limits is refused at its length prefix."""
+        """The daemon refuses a frame over the limits at its length prefix."""
         peer = self.join()
         peer.write(LENGTH.pack(64 + 64 * 1024 + peer.init["max_content"] + 1))
         self.assert_refused(peer, "too-large")
@@ -94,7 +94,7 @@ class FaultPromises(PeerMixin):
         peer.say("on")
 
     def test_8_kib_before_the_session(self):
-        """Before the session a frame of 8 KiB is read; a longer frame is refused."""
+        """Before the session, the daemon reads a frame of 8 KiB, and refuses a longer frame."""
         peer = self.connect()
         peer.begin()
         size = LENGTH.size + 8 * 1024 - HEADER_START
@@ -107,7 +107,7 @@ class FaultPromises(PeerMixin):
         self.assert_refused(late, "too-large")
 
     def test_cut_short(self):
-        """A peer that vanishes in the middle of a handshake is forgotten."""
+        """The daemon forgets a peer that vanishes in the middle of a handshake."""
         peer = self.connect()
         peer.begin()
         data = peer.encoded(Type.SESSION_ACK, {"session_id": peer.init["session_id"]})
@@ -250,6 +250,6 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
                 self.assert_record_refused(tamper)
 
     def test_record_of_another_connection(self):
-        """A record of another connection is refused."""
+        """The daemon refuses a record of another connection."""
         other = self.join()
         self.assert_record_refused(lambda peer: self.message(other))

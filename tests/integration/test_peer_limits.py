@@ -38,7 +38,7 @@ class HeartbeatPromises(PeerMixin):
         self.assertRaises(Closed, silent.receive)
 
     def test_client_pings(self):
-        """A client's ping is answered with a pong of the same number."""
+        """The daemon answers a client's ping with a pong of the same number."""
         peer = self.join()
         for n in (0, 77, 2**40):
             peer.send(Type.HEARTBEAT, {"n": n}, b"ping")
@@ -78,7 +78,7 @@ class ContentLimitTests(PeerTestCase):
     options = ("--max-content", "1000")
 
     def test_limit(self):
-        """The limit is announced; content at the limit is delivered, a byte more is refused."""
+        """The daemon announces the limit, delivers content at the limit, and refuses more."""
         peer = self.join()
         self.assertEqual(peer.init["max_content"], 1000)
         self.assertEqual(peer.say("most", bytes(1000)).content, bytes(1000))

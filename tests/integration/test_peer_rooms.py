@@ -61,7 +61,7 @@ class RoomPromises(PeerMixin):
         self.assertEqual([back.expect(Type.MESSAGE) for _ in range(4)], [*answers, after])
 
     def test_history(self):
-        """Stored messages are read as they were delivered, right before the RESULT."""
+        """The daemon reads stored messages as they were delivered, right before the RESULT."""
         peer = self.join()
         room = f"room-{peer.name}"
         self.ask(peer, "join", room=room)

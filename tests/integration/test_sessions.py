@@ -62,7 +62,7 @@ class SessionBehaviour(Behaviour):
         ],
     )
     async def test_keys_differ(self, server_key, client_key, code):
-        """A client without the server's key is refused with a hint."""
+        """The daemon refuses a client without the server's key with a hint."""
         async with self.serve(server_key) as server:
             with pytest.raises(SessionRefused, match="key") as refusal:
                 await connect(server, key=client_key)

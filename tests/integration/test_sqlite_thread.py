@@ -50,7 +50,7 @@ async def test_off_the_reactor(store, monkeypatch):
 
 
 async def test_in_order(store):
-    """Messages are stored in the order of the calls, and the answers keep that order."""
+    """The daemon stores messages in the order of the calls, and the answers keep that order."""
     answered = []
 
     def ask(name, coroutine):

@@ -134,7 +134,7 @@ def test_peer_vanishes(tmp_path, carrier):
 
 
 def test_last_words(tmp_path):
-    """A peer's last message is stored, even if the peer has gone."""
+    """The daemon stores a peer's last message, even if the peer has gone."""
     data = tmp_path / "data"
     with StdioDaemon(tmp_path, "--data", data) as daemon:
         daemon.peer.establish("alice")

@@ -253,7 +253,7 @@ def test_no_server(tmp_path):
 
 
 async def test_refused(endpoint):
-    """A taken name at first is reported, without a retry."""
+    """The client reports a taken name at first, without a retry."""
     other = await chatd.connect(reactor, endpoint, name="alice")
     with alice_at(endpoint) as alice:
         assert alice.wait() == 3

@@ -158,7 +158,7 @@ async def test_renewed(certificates, tmp_path, kind):
 
 
 async def test_not_renewed_by_itself(certificates):
-    """A changed file is not read before SIGHUP: it may be incomplete."""
+    """The daemon does not read a changed file before SIGHUP: it may be incomplete."""
     async with serving(ssl_server(certificates)) as (_, port):
         there = ssl_client(certificates, port)
         (certificates / "localhost.pem").rename(certificates / "old.crt")

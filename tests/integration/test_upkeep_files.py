@@ -58,7 +58,7 @@ async def test_in_the_background(endpoint, tmp_path):
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=["twistd", "twist"])
 async def test_wrong_files(endpoint, tmp_path, program):
-    """Each faulty file is reported in a line; sessions go on, and new clients can connect."""
+    """The daemon reports each faulty file in a line; sessions go on, and new clients connect."""
     key_file, operators, data = tmp_path / "key", tmp_path / "operators", tmp_path / "data"
     key = write_key_file(key_file)
     operators.write_text("alice\n")

@@ -64,7 +64,7 @@ def refused(path, port):
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=["twistd", "twist"])
 def test_nobody_new(endpoint, tmp_path, peers, program):
-    """During the wait for a client, no new client is accepted, on any endpoint."""
+    """During the wait for a client, the daemon accepts no new client, on any endpoint."""
     path, tcp = f"{tmp_path}/chat.sock", "tcp:0:interface=127.0.0.1"
     options = ("--endpoint", tcp, *FOR_EVER)
     with daemon(*options, endpoint=endpoint, program=program) as process:
