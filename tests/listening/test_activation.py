@@ -119,7 +119,7 @@ class KindTests(ActivationCase):
             self.assertIn("does not listen", self.refusal("systemd:domain=UNIX:index=1"))
 
     def test_no_socket(self) -> None:
-        """A descriptor that is not a socket is reported."""
+        """The port reports a descriptor that is not a socket."""
         with open(os.devnull) as null:
             error = self.assertRaises(
                 ConfigurationError, check_adopted, null.fileno(), socket.AF_UNIX

@@ -87,7 +87,7 @@ class SslTests(CertificateCase):
         self.assertEqual(len(self.reactor.sslServers), 1)
 
     def test_wrong(self) -> None:
-        """Unusable files are refused, with the reason in a line."""
+        """The loader refuses unusable files, with the reason in a line."""
         renew = self.listen_on()
         self.pem.write_text("damaged")
         missing = f"{self.pem}: it has no private key; privateKey= takes a PEM file with it"
@@ -112,7 +112,7 @@ class SslTests(CertificateCase):
         self.assertEqual(self.refusal(renew), f"{self.pem}: it is no regular file")
 
     def test_chain(self) -> None:
-        """Every file of the string is read again."""
+        """The loader reads every file of the string again."""
         chain = self.directory / "chain.pem"
         chain.write_bytes(make_pair()[1])
         renew = self.listen_on(f"extraCertChain={chain}")
@@ -209,7 +209,7 @@ class TlsTests(CertificateCase):
         self.assertEqual(self.factory.logPrefix(), "Factory (TLS)")
 
     def test_wrong(self) -> None:
-        """Unusable files are refused, with the reason and the file's name."""
+        """The loader refuses unusable files, with the reason and the file's name."""
         self.pem.write_bytes(b"".join((make_pair()[0], make_pair()[1])))
         self.assertEqual(self.refusal(), f"no certificate matches the key in {self.pem}")
         key, certificate = make_pair()
@@ -236,7 +236,7 @@ class TlsTests(CertificateCase):
         self.directory.mkdir()
 
     def test_cannot_be_read(self) -> None:
-        """Unreadable files are refused."""
+        """The loader refuses unreadable files."""
 
         def read(path: str) -> tuple[bytes, int]:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

@@ -156,7 +156,7 @@ class EndingTests(StdioCase):
         self.assert_ended(transport, "no more input", ConnectionDone)
 
     def test_output_first(self) -> None:
-        """If the client stops reading, its bytes are read to the end; then the connection ends."""
+        """If the client stops reading, the port reads its bytes to the end, and closes."""
         transport = self.serve()
         self.end_output()
         os.write(self.input, b"last words")
@@ -224,14 +224,14 @@ class SessionTests(StdioCase):
             self.write_out()
 
     def test_silent_peer(self) -> None:
-        """A silent client that keeps everything open is cut off."""
+        """The port cuts off a silent client that keeps everything open."""
         transport = self.serve()
         self.pass_time(int(HANDSHAKE_TIMEOUT_S + CLOSE_TIMEOUT_S) + 1)
         self.assertIsNone(self.successResultOf(transport.ended))
         self.assertIn(b"handshake-timeout", os.read(self.output, 10_000))
 
     def test_deaf_peer(self) -> None:
-        """A client that does not read is cut off, even if data waits for it."""
+        """The port cuts off a client that does not read, even if data waits for it."""
         transport = self.serve()
         transport.write(bytes(10**6))  # more than a pipe holds
         self.pass_time(int(HANDSHAKE_TIMEOUT_S + CLOSE_TIMEOUT_S) + 1)

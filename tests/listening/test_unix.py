@@ -103,7 +103,7 @@ class ListeningTests(UnixCase):
         self.assertEqual(len(built), 1)
 
     def test_stops(self) -> None:
-        """At the end, the file is removed, and the directory is as before."""
+        """At the end, the port removes the file, and the directory is as before."""
         port = self.listen()
         stopped = port.stopListening()
         self.assertTrue(self.path.exists())
@@ -242,7 +242,7 @@ class FailureTests(UnixCase):
     """A socket that cannot be made leaves no file."""
 
     def test_no_directory(self) -> None:
-        """The system's error for the directory is reported."""
+        """The port reports the system's error for the directory."""
         self.assertEqual(
             self.refusal(self.directory / "none" / "chat.sock"), "No such file or directory"
         )
@@ -251,7 +251,7 @@ class FailureTests(UnixCase):
         self.assertIn("too long", self.refusal(self.directory / ("x" * 108)))
 
     def test_later_step(self) -> None:
-        """If a later step fails, the file is removed again."""
+        """If a later step fails, the port removes the file again."""
         self.assertRaises(OverflowError, self.listen, backlog=2**40)
         self.assertEqual(self.names(), [])
 
@@ -282,7 +282,7 @@ class OwnershipTests(UnixCase):
         self.assertEqual([event for event in events if event["log_level"] > LogLevel.info], [])
 
     def test_without_privileges(self) -> None:
-        """If the file cannot be removed, a line is logged, and the next daemon replaces it."""
+        """If the file cannot be removed, the port logs a line, and the next daemon replaces it."""
         port = self.listen()
 
         def refuse(path: bytes) -> None:
