@@ -114,7 +114,7 @@ class PasswordTests(AccountsTestCase):
                 self.assertEqual(code, "auth-required")
 
     def test_bad_name(self):
-        """An invalid name is refused before it is checked."""
+        """The server refuses an invalid name before it is checked."""
         checker = Checker(b"x")
         self.assertEqual(self.refusal(self.accounts(checker), "two words", "x")[0], "bad-name")
         self.assertEqual(checker.asked, [])
@@ -179,7 +179,7 @@ class TwistedCheckersTests(AccountsTestCase):
 
 class FailureTests(AccountsTestCase):
     def test_checker_fails(self):
-        """An unexpected exception of a checker is logged, without the password."""
+        """The server logs an unexpected exception of a checker, without the password."""
         for answer in (ZeroDivisionError("oops"), b"\xff"):
             with capturedLogs() as events:
                 code, message = self.refusal(self.accounts(Checker(answer)), "alice", SECRET)
@@ -197,7 +197,7 @@ class FailureTests(AccountsTestCase):
         )
 
     def test_guests_fail(self):
-        """An unexpected exception of a checker of guests is logged, too."""
+        """The server logs an unexpected exception of a checker of guests, too."""
         checker = Checker(ZeroDivisionError(), interfaces=(IAnonymous,))
         self.assertEqual(self.refusal(self.accounts(checker))[0], "internal-error")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
@@ -311,7 +311,7 @@ class AtOnceTests(AccountsTestCase):
         self.checker.asked[number][1].callback(avatar)
 
     def test_two(self):
-        """Two passwords are checked at once; the other logins wait for their turn."""
+        """The server checks two passwords at once; the other logins wait for their turn."""
         self.assertEqual(self.asked(), ["user0", "user1"])
         self.answer(1, b"user1")
         self.assertEqual(self.successResultOf(self.logins[1]).name, "user1")
@@ -329,7 +329,7 @@ class AtOnceTests(AccountsTestCase):
         self.assertEqual(self.asked()[2:], ["user2", "user4", "user3"])
 
     def test_cancelled_while_waiting(self):
-        """A login that is cancelled while it waits is not checked."""
+        """The server does not check a login that is cancelled while it waits."""
         self.logins[2].cancel()
         self.failureResultOf(self.logins[2], CancelledError)
         self.answer(0, b"user0")
@@ -375,7 +375,7 @@ class AtOnceTests(AccountsTestCase):
         self.assertEqual(self.asked(), ["user0", "user1", "user2"])
 
     def test_cancelled_and_failing(self):
-        """A failure after cancelling is logged, and the next check begins."""
+        """The server logs a failure after cancelling, and the next check begins."""
         self.logins[0].cancel()
         self.failureResultOf(self.logins[0], CancelledError)
         self.checker.asked[0][1].errback(ZeroDivisionError())

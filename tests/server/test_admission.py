@@ -78,7 +78,7 @@ class RoomTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_too_many_rooms(self) -> None:
-        """A client that requests too many rooms is refused."""
+        """The server refuses a client that requests too many rooms."""
         self.serve(policy=Policy(max_rooms=2))
         rooms = ["a", "b", "c"]
         self.assertEqual(self.refusal("alice", rooms=rooms), ("too-many-rooms", False))
@@ -89,14 +89,14 @@ class BanTests(AdmissionCase):
     """Banned clients are refused."""
 
     def test_name(self) -> None:
-        """A banned name is refused in any spelling."""
+        """The server refuses a banned name in any spelling."""
         self.factory.bans.replace([Ban(name="mallory")])
         self.assertEqual(self.refusal("Mallory"), ("banned", False))
         self.check_nothing_left()
         self.welcome("alice")
 
     def test_address(self) -> None:
-        """A banned address is refused."""
+        """The server refuses a banned address."""
         self.factory.bans.replace([Ban(address=ADDRESS)])
         self.assertEqual(self.refusal("alice"), ("banned", False))
         self.check_nothing_left()

@@ -66,7 +66,7 @@ class AccountTests(AdmissionCase):
         self.assertNotIn("guess", "".join(lines))
 
     def test_wrong(self) -> None:
-        """A wrong login is refused, with the same text for every reason."""
+        """The server refuses a wrong login, with the same text for every reason."""
         for name in ("Alice", "nobody"):
             self.assertEqual(self.refusal(name, password="guess"), ("auth-failed", False))
         self.check_nothing_left()
@@ -104,7 +104,7 @@ class AccountTests(AdmissionCase):
         self.assertFalse(session.has_account)
 
     def test_in_the_clear(self) -> None:
-        """Over TCP in the clear, passwords are refused, and the error tells the remedy."""
+        """Over TCP in the clear, the server refuses passwords, and the error tells the remedy."""
         for fields in ({}, {"password": SECRET}):
             peer = self.knock("Alice", transport_class=SocketTransport, **fields)
             error = peer.take()[0].header

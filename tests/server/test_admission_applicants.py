@@ -113,7 +113,7 @@ class ApplicantTests(SynchronousTestCase):
         self.assertEqual(self.refused(name="bob"), "banned")
 
     def test_store(self):
-        """A failure of the store is logged, and the applicant may retry."""
+        """The server logs a failure of the store, and the applicant may retry."""
 
         async def open_stream(*_):
             raise StoreError("no space left on device")
@@ -133,7 +133,7 @@ class ApplicantTests(SynchronousTestCase):
         self.assertEqual((admitted.name, admitted.has_account), ("Alice", True))
 
     def test_in_the_clear(self):
-        """If others can listen, no password is accepted, unless there is a key."""
+        """If others can listen, the server accepts no password, unless there is a key."""
         accounts = Accounts(Clock(), [SlowChecker()])
         for is_encrypted in (False, True):
             self.admission = self.make(accounts, is_encrypted=is_encrypted)
@@ -151,7 +151,7 @@ class ApplicantTests(SynchronousTestCase):
         self.assertEqual((admitted.name, admitted.has_account), ("guest-1", False))
 
     def test_withdraw(self):
-        """The login of an applicant that went away is cancelled."""
+        """The server cancels the login of an applicant that went away."""
         checker = SlowChecker()
         self.admission = self.make(Accounts(Clock(), [checker]))
         asked = self.ask(password="secret")

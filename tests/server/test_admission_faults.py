@@ -70,7 +70,7 @@ class VanishedTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_banned_meanwhile(self) -> None:
-        """A client that is banned while its rooms are opened is refused."""
+        """The server refuses a client that is banned while its rooms are opened."""
         self.store.is_slow = True
         peer = self.knock("alice")
         self.factory.bans.replace([Ban(name="alice")])

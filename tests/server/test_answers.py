@@ -73,7 +73,7 @@ class TransactionTests(AnswerCase):
         self.assertEqual(len(self.answered(self.alice)), 3)
 
     def test_as_much_as_is_allowed(self) -> None:
-        """A client with fewer waiting messages is read from."""
+        """The server reads on from a client with fewer waiting messages."""
         self.alice.say(*(f"{number}" for number in range(Limits().max_in_work - 1)))
         settle(self.factory)
         self.assertTrue(self.alice.transport.is_reading)
@@ -194,7 +194,7 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.answered(self.alice), ["one", "bad-length", "bad-length"])
 
     def test_hears_others_until_then(self) -> None:
-        """Until its fault is reported, the client still gets others' messages."""
+        """Until the client gets the error of its fault, it still gets others' messages."""
         self.bob.say("from bob")
         settle(self.factory)
         self.alice.say("one")
@@ -276,7 +276,7 @@ class NotStoredTests(AnswerCase):
         self.assertNotIn("disk", error.header.message)
 
     def test_session_goes_on(self) -> None:
-        """Later messages are stored, also under the same id, and leave no gap."""
+        """The store gets later messages, also under the same id, without a gap."""
         self.alice.say("one")
         settle(self.factory)
         self.alice.say("two")
@@ -293,7 +293,7 @@ class NotStoredTests(AnswerCase):
         self.assertEqual(heard, [("two", 1), ("one", 2)])
 
     def test_any_failure(self) -> None:
-        """Any exception of the store is answered."""
+        """The server answers any exception of the store."""
         self.alice.say("one")
         settle(self.factory)
         self.store.fail(KeyError("a bug"))

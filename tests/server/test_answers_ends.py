@@ -129,7 +129,7 @@ class GoneTests(AnswerCase):
     """A session may end before the store answers."""
 
     def test_connection_lost(self) -> None:
-        """Its messages are delivered to the others all the same."""
+        """The server still delivers its messages to the others."""
         self.alice.say("one")
         settle(self.factory)
         self.alice.transport.lose()
@@ -228,7 +228,7 @@ class ShutdownTests(AnswerCase):
         self.assertEqual(self.told(self.bob), ["one", "shutting-down"])
 
     def test_what_waits_for_the_next_transaction(self) -> None:
-        """Messages before the shutdown are answered, even if a transaction is under way."""
+        """The server answers messages before the shutdown, even if a transaction is under way."""
         self.alice.say("one")
         settle(self.factory)
         self.bob.say("two")

@@ -74,7 +74,7 @@ class AttemptsTests(SynchronousTestCase):
             self.assertEqual(self.granted(address, 0), 10, address)
 
     def test_full_are_forgotten(self):
-        """Full buckets are forgotten."""
+        """The server forgets full buckets."""
         self.attempts.take(ALICE, 1000)
         self.assertEqual(len(self.attempts), 1)
         self.attempts.give_back(ALICE, 1000)

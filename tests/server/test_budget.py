@@ -98,7 +98,7 @@ class CommandTests(SynchronousTestCase):
         self.factory.command_received = command_received
 
     def test_others(self) -> None:
-        """A message is answered before earlier commands."""
+        """The server answers a message before earlier commands."""
         asking = [hand_client(self.factory, f"a{number}") for number in range(20)]
         bob = hand_client(self.factory, "bob")
         for client in asking:

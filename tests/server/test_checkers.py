@@ -192,7 +192,7 @@ class CheckersInTurnTests(CheckersTestCase):
         self.assertEqual(self.successResultOf(asked), b"Alice")
 
     def test_none(self):
-        """A name that no checker knows is refused."""
+        """The server refuses a name that no checker knows."""
         self.assert_refused(CheckersInTurn([self.memory, self.memory]), "bob", "secret")
 
     def test_failing(self):

@@ -124,7 +124,7 @@ class RoomTests(SynchronousTestCase):
         return list(iter(self.connections.make_room, None))
 
     def test_most_first(self) -> None:
-        """The oldest of the address that has most is closed; each is closed once."""
+        """The server closes the oldest of the address that has most; each is closed once."""
         self.assertEqual(self.leaving(), ["b1", "b2", "a1", "b3"])
         self.assertEqual(self.leaving(), [])
 

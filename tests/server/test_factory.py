@@ -27,7 +27,7 @@ class SettingsTests(SynchronousTestCase):
     """The arguments of a server."""
 
     def test_heartbeat_out_of_range(self) -> None:
-        """An interval that no client accepts is refused."""
+        """The server refuses an interval that no client accepts."""
         for heartbeat_s in (0.0, -1.0, 0.001, 1e9, float("nan")):
             with self.assertRaises(ConfigurationError):
                 memory_factory(heartbeat_s=heartbeat_s)
@@ -61,7 +61,7 @@ class PublishTests(FactoryCase):
         self.assertEqual(receipt.room, "lobby")
 
     def test_same_id_again(self) -> None:
-        """A repeated id is answered with the first receipt, to the sender only."""
+        """The server answers a repeated id with the first receipt, to the sender only."""
         alice, bob = self.clients("alice", "bob")
         alice.say("one")
         self.factory.clock.advance(5.0)
@@ -146,14 +146,14 @@ class PublishTests(FactoryCase):
         self.assertEqual(bob.take(), [])
 
     def test_to_no_name(self) -> None:
-        """A message to an invalid name is refused."""
+        """The server refuses a message to an invalid name."""
         (alice,) = self.clients("alice")
         alice.send(Message.chat("hello", id="m1", to="b ob"))
         error = self.error_of(alice)
         self.assertEqual((error.code, error.ref), ("bad-name", "m1"))
 
     def test_unknown_command(self) -> None:
-        """An unknown command is refused by its name."""
+        """The server refuses an unknown command by its name."""
         (alice,) = self.clients("alice")
         alice.send(Message(MessageType.COMMAND, {"id": "c1", "command": "dance"}))
         error = self.error_of(alice)
@@ -306,7 +306,7 @@ class KeptTests(SynchronousTestCase):
     """Messages that were stored under another limit."""
 
     def test_too_large(self) -> None:
-        """A stored message over the limit is sent with its place, without its content."""
+        """The server sends a stored message over the limit with its place, without its content."""
         clock = Clock()
         store = MemoryStore(unix_time=clock.seconds)
         before = memory_factory(store=store)
@@ -324,7 +324,7 @@ class KeptTests(SynchronousTestCase):
         self.assertEqual(result.header["count"], 2)
 
     def test_publish_too_much(self) -> None:
-        """A message over the limit is not stored."""
+        """The server does not store a message over the limit."""
         factory = memory_factory(max_content=10)
         hand_client(factory)
         (session,) = factory.sessions.values()
@@ -375,7 +375,7 @@ class SendToRoomTests(FactoryCase):
         self.assertEqual(self.factory.hub.roster.rooms, {})
 
     def test_bad_room(self) -> None:
-        """An invalid room name is refused."""
+        """The server refuses an invalid room name."""
         for name in ("", "the cellar", "c" * 65):
             self.assertEqual(self.refused(name, "hello").code, "bad-room")
 
@@ -387,7 +387,7 @@ class SendToRoomTests(FactoryCase):
         self.assertEqual(self.said("lobby", "two").seq, 2)
 
     def test_same_id_again(self) -> None:
-        """A repeated id is not delivered twice."""
+        """The server does not deliver a repeated id twice."""
         (alice,) = self.clients("alice")
         first = self.factory.send_to_room("lobby", "one", id="s1")
         again = self.said("lobby", "one", id="s1")
@@ -396,7 +396,7 @@ class SendToRoomTests(FactoryCase):
         self.assertEqual(alice.take_texts(), ["one"])
 
     def test_id_reused(self) -> None:
-        """The same id with another content is refused."""
+        """The server refuses the same id with another content."""
         (alice,) = self.clients("alice")
         self.said("lobby", "one", id="s1")
         error = self.refused("lobby", "two", id="s1")

@@ -120,7 +120,7 @@ class ShutdownTests(FactoryCase):
             self.assertEqual(client.transport.ends, ["half-close", "abort"])
 
     def test_what_was_said_before(self) -> None:
-        """Messages of the same turn are sent before the end."""
+        """The server sends messages of the same turn before the end."""
         alice, bob = self.clients("alice", "bob")
         alice.say("last words")
         self.factory.shut_down()

@@ -208,7 +208,7 @@ class AnsweredTests(FloodCase):
         self.assertTrue(self.is_read)
 
     def test_unknown_types(self) -> None:
-        """Frames of unknown types are answered a few in each turn."""
+        """The server answers frames of unknown types a few in each turn."""
         self.alice.send(*(Message(999, {}) for _ in range(2 * MAX_ANSWERED)))
         self.factory.engine.turn.flush()
         self.assertEqual(len(self.alice.take()), MAX_ANSWERED)

@@ -56,7 +56,7 @@ class GreeterTests(SynchronousTestCase):
         self.assertEqual(connection.end_reason.code, "handshake-timeout")
 
     def test_heartbeat(self):
-        """An interval that no client accepts is refused."""
+        """The server refuses an interval that no client accepts."""
         for heartbeat_s in (0.0, -1.0, 2 * MAX_HEARTBEAT_S):
             with self.assertRaises(ConfigurationError):
                 self.greeter(heartbeat_s)

@@ -148,6 +148,6 @@ class UseKeyTests(SynchronousTestCase):
         self.assertRaises(ConfigurationError, server.factory.use_key, KEY)
 
     def test_bad_key(self) -> None:
-        """An invalid key is refused, and the old key stays."""
+        """The server refuses an invalid key, and the old key stays."""
         self.assertRaises(ConfigurationError, self.server.factory.use_key, b"short")
         self.assertTrue(self.server.connect("alice").connection.is_established)

@@ -18,7 +18,7 @@ class LimitsTests(SynchronousTestCase):
     """Each limit has a range."""
 
     def test_out_of_range(self) -> None:
-        """A value out of range is refused, and the error names the limit."""
+        """The server refuses a value out of range, and the error names the limit."""
         for field in fields(Limits):
             wrong = [-1, math.nan, math.inf] + ([] if field.name in MAY_BE_NONE else [0])
             for value in wrong:

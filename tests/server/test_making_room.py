@@ -61,7 +61,7 @@ class MakeRoomTests(SynchronousTestCase):
         )  # a timer for each connection
 
     def test_logged(self) -> None:
-        """It is logged like other shed connections."""
+        """The server logs it like other shed connections."""
         client_of(self.factory, "198.51.100.9")
         with capturedLogs() as events:
             self.factory.engine.shedder.make_room()

@@ -116,7 +116,7 @@ class WhoTests(ChangeCase):
         self.assertEqual(self.checker.asked, 0)
 
     def test_in_the_clear(self) -> None:
-        """A password is refused over TCP without a key or TLS, as at the login."""
+        """The server refuses a password over TCP without a key or TLS, as at the login."""
         alice = self.client("alice")
         open_to_all = Identity("192.0.2.1", None, is_clear_tcp=True)
         self.patch(passwordchange, "identify", lambda _: open_to_all)
@@ -126,7 +126,7 @@ class WhoTests(ChangeCase):
         self.assertEqual(self.checker.asked, 1)
 
     def test_nonsense(self) -> None:
-        """Fields that are missing or no texts are refused, without a look at the password."""
+        """The server refuses missing fields, and fields that are no texts, without a check."""
         alice = self.client("alice")
         wrong: list[dict[str, Any]] = [{}, {"old": SECRET}, {"old": SECRET, "new": 1}]
         for fields in (*wrong, {"old": [SECRET], "new": NEW}):
@@ -172,7 +172,7 @@ class OutcomeTests(ChangeCase):
         self.successResultOf(self.change(alice))
 
     def test_failure(self) -> None:
-        """A failure of the checker is logged, and the client gets no detail."""
+        """The server logs a failure of the checker, and the client gets no detail."""
         alice = self.client("alice")
         self.checker.error = ValueError("detail")
         error = self.refused(alice)

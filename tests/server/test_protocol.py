@@ -95,7 +95,7 @@ class AdmissionTests(ServerCase):
         self.assertEqual(client.transport.ends, ["half-close"])
 
     def test_name_taken(self) -> None:
-        """A name that another client has is refused in any case."""
+        """The server refuses a name that another client has in any case."""
         hand_client(self.factory, "alice")
         client = greeted_client(self.factory)
         client.send(ack(client, "ALICE"))
@@ -109,19 +109,19 @@ class AdmissionTests(ServerCase):
         self.assertEqual(len(self.factory.sessions), 1)
 
     def test_name_of_the_server(self) -> None:
-        """The server's own name is refused."""
+        """The server refuses the server's own name."""
         client = greeted_client(self.factory)
         client.send(ack(client, "server"))
         self.assertEqual(self.told(client)[0][1], "name-taken")
 
     def test_bad_name(self) -> None:
-        """An invalid name is refused."""
+        """The server refuses an invalid name."""
         client = greeted_client(self.factory)
         client.send(ack(client, "al ice"))
         self.assertEqual(self.told(client)[1], (MessageType.DISCONNECT, "bad-name", None))
 
     def test_wrong_session_id(self) -> None:
-        """An answer to another greeting is refused."""
+        """The server refuses an answer to another greeting."""
         self.refused(SessionAck(session_id="another", name="alice"), "bad-session")
 
     def test_name_is_free_after_the_end(self) -> None:
@@ -186,7 +186,7 @@ class HostileTests(ServerCase):
         self.assertEqual(self.told(self.client), [(MessageType.ERROR, "bad-request", "m1")])
 
     def test_unknown_type_with_a_long_id(self) -> None:
-        """A frame of an unknown type is refused with any header."""
+        """The server refuses a frame of an unknown type with any header."""
         self.client.send(Message(99, {"id": "i" * 65_500}))
         ((kind, code, _),) = self.told(self.client)
         self.assertEqual((kind, code), (MessageType.ERROR, "unknown-type"))

@@ -37,7 +37,7 @@ class PlainHookTests(ServerCase):
         )
 
     def test_request_error_for_another_frame(self) -> None:
-        """A `RequestError` that names a frame itself is sent unchanged."""
+        """The server sends a `RequestError` that names a frame itself unchanged."""
         self.raising(RequestError("not-today", "come back tomorrow", ref="another"))
         self.client.say("one")
         self.assertEqual(self.told(self.client), [(MessageType.ERROR, "not-today", "another")])
@@ -141,14 +141,14 @@ class AsyncHookTests(ServerCase):
         self.assertFalse(self.client.transport.is_reading)
 
     def test_request_error(self) -> None:
-        """Its exception after waiting is reported like a plain hook's exception."""
+        """The server reports its exception after waiting like a plain hook's exception."""
         self.client.say("one")
         self.gates["one"].errback(RequestError("not-today", "come back tomorrow"))
         self.assertEqual(self.told(self.client), [(MessageType.ERROR, "not-today", "one")])
         self.assertTrue(self.client.transport.is_reading)
 
     def test_other_error(self) -> None:
-        """A failure after waiting is logged, and the next message is processed."""
+        """The server logs a failure after waiting, and the next message is processed."""
         self.client.say("one", "two")
         self.gates["one"].errback(ValueError("no"))
         self.assertEqual(self.told(self.client), [(MessageType.ERROR, "internal-error", "one")])

@@ -207,7 +207,7 @@ class FailingHooksTests(SessionTests):
         self.assertEqual(self.factory.sessions, {})
 
     def test_ended_fails_later(self) -> None:
-        """An async `ended` that fails after waiting is logged, too."""
+        """The server logs an async `ended` that fails after waiting, too."""
         gate: Deferred[None] = Deferred()
 
         class WaitingSession(Session):

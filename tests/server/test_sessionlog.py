@@ -204,7 +204,7 @@ class CodeTests(LineCase):
     """Codes in the log."""
 
     def test_codes(self) -> None:
-        """Codes like chatd's are written as they are; all others are quoted."""
+        """The server writes codes like chatd's as they are; all others are quoted."""
         self.assertEqual(logged_code("auth-failed"), "auth-failed")
         for code in ("", "a b", "A", "\u0664", "x" * 65, "a\n"):
             self.assertEqual(logged_code(code), repr(code[:64]))

@@ -50,7 +50,7 @@ class DrainTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_who_does_not_read(self) -> None:
-        """A client that does not read is cut off at the end of the grace, even of a short grace."""
+        """Even after a short grace, the server cuts off a client that reads nothing."""
         idle = greeted_client(self.factory)
         for client in (self.alice, idle):
             client.transport.accept_no_more()

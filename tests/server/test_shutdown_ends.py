@@ -85,7 +85,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.successResultOf(done)
 
     def test_said_meanwhile(self) -> None:
-        """Messages after the announced end are not read."""
+        """The server does not read messages after the announced end."""
         done = self.factory.shut_down(10)
         self.assertEqual(self.codes(self.alice), ["shutting-down"])
         self.alice.say("too late")
@@ -115,7 +115,7 @@ class DrainEndsTests(SynchronousTestCase):
         self.assertEqual(self.store.batches, [["first"], ["second"]])
 
     def test_nobody_new(self) -> None:
-        """A new connection is refused; a greeted client gets no session."""
+        """The server refuses a new connection; a greeted client gets no session."""
         idle = greeted_client(self.factory)
         done = self.factory.shut_down(10)
         self.assertIsNone(self.factory.buildProtocol(None))
