@@ -9,7 +9,7 @@ class ReadingContract(ContractMixin):
     """The contract, for any store."""
 
     def test_read_after(self):
-        """With `after`, the messages after a place are read, the oldest first."""
+        """With `after`, the store reads the messages after a place, the oldest first."""
         store = self.store_with(None, *entries(*range(1, 10)))
         self.assertEqual(store.ids(after=7), ["8", "9"])
         self.assertEqual(store.ids(after=0, limit=2), ["1", "2"])
@@ -21,7 +21,7 @@ class ReadingContract(ContractMixin):
         self.assertEqual(len(store.ids(after=-(2**70))), 9)
 
     def test_read_before(self):
-        """With `before`, the newest messages before a place are read."""
+        """With `before`, the store reads the newest messages before a place."""
         store = self.store_with(None, *entries(*range(1, 10)))
         self.assertEqual(store.ids(before=3), ["1", "2"])
         self.assertEqual(store.ids(before=9, limit=2), ["7", "8"])
@@ -33,7 +33,7 @@ class ReadingContract(ContractMixin):
         self.assertEqual(len(store.ids(before=2**70)), 9)
 
     def test_read_newest(self):
-        """Without a place the newest messages are read."""
+        """Without a place, the store reads the newest messages."""
         store = self.store_with(None, *entries(*range(1, 10)))
         self.assertEqual(store.ids(limit=3), ["7", "8", "9"])
         self.assertIs(store.page(limit=8).is_complete, False)

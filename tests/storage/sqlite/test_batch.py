@@ -7,7 +7,7 @@ from tests.storage.stores import SqliteCase, count_of, entries, entry
 
 class RepeatingTests(SqliteCase):
     def test_nothing_new(self):
-        """A batch of repeated messages is answered without a change of the database."""
+        """The store answers a batch of repeated messages without a change of the database."""
         streams, database = self.make_streams()
         streams.append(entries(1, 2))
         before = database.connection.total_changes

@@ -26,7 +26,7 @@ class OpeningTests(SqliteCase):
         self.assertEqual(self.ids_in(streams), ["1"])
 
     def test_no_write_ahead_log(self):
-        """A database that cannot have a write-ahead log is refused."""
+        """The store refuses a database that cannot have a write-ahead log."""
         connect = sqlite3.connect
 
         class NoLog(sqlite3.Connection):

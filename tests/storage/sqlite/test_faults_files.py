@@ -110,7 +110,7 @@ class LogFileTests(FilesCase):
     """Damage to `chatd.db-wal` and the other files beside it."""
 
     def test_garbage(self):
-        """Garbage beside a database that was closed well is ignored."""
+        """The store ignores garbage beside a database that was closed well."""
         for size in (1, 31, 32, 1000, 100 * PAGE):
             path = self.copy(self.good)
             wal_of(path).write_bytes(random.Random(size).randbytes(size))
@@ -156,7 +156,7 @@ class LogFileTests(FilesCase):
                 self.assertEqual(self.told(path), self.said)
 
     def test_in_the_place_of_a_file(self):
-        """A directory in the place of a file is refused."""
+        """The store refuses a directory in the place of a file."""
         for name in ("chatd.db-wal", "chatd.db-shm", "chatd.lock"):
             path = self.copy(self.good)
             path.with_name(name).unlink(missing_ok=True)
