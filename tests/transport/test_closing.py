@@ -37,14 +37,14 @@ class ClosingTests(SynchronousTestCase):
         self.assertEqual(self.close(SocketTransport, peer_has_finished=True), ["close"])
 
     def test_not_yet(self):
-        """A transport with bytes to write is not closed."""
+        """The protocol does not close a transport with bytes to write."""
         self.assertEqual(self.close(SocketTransport, left_bytes=SLICE + 1), [])
         self.outbuffer.discard()
         self.closing.proceed(peer_has_finished=False)
         self.assertEqual(self.transport.ends, ["half-close"])
 
     def test_too_slow(self):
-        """A peer that does not read in time is cut off, once."""
+        """The protocol cuts off a peer that does not read in time, once."""
         self.close(SocketTransport)
         self.clock.advance(CLOSE_TIMEOUT_S - 0.1)
         self.assertEqual(self.cut_off, [])

@@ -79,7 +79,7 @@ class RightTests(SynchronousTestCase):
     """Right strings."""
 
     def test_by_name_and_by_place(self) -> None:
-        """Arguments are found by their names and by their places, without backslashes."""
+        """The protocol finds arguments by their names and by their places, without backslashes."""
         for description, arguments in {
             "stdio:": {},
             "tcp:0": {"port": "0"},

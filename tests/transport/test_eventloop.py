@@ -53,7 +53,7 @@ class AsyncioReactorTests(SynchronousTestCase):
             self.assertFalse(hasattr(twisted.internet, "reactor"))
 
     def test_failure(self) -> None:
-        """It is closed if the context fails."""
+        """The reactor is closed if the block of the context fails."""
 
         async def main() -> None:
             async with asyncio_reactor():

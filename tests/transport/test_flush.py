@@ -391,7 +391,7 @@ class EncodingTests(SynchronousTestCase):
         self.assertEqual([each.encoded for each in self.encoders], [[], []])
 
     def test_failure(self) -> None:
-        """A message that cannot be encoded is logged, and the other rooms get their messages."""
+        """The turn logs a message that cannot be encoded; the other rooms get their messages."""
 
         def fail(messages: Iterable[bytes]) -> list[bytes]:
             raise KeyError("no")
@@ -436,7 +436,7 @@ class BeforeFlushTests(SynchronousTestCase):
         self.assertEqual((self.member.writes, self.clock.getDelayedCalls()), ([b"all"], []))
 
     def test_failure(self) -> None:
-        """If `before_flush` fails, the failure is logged, and the collected messages are sent."""
+        """If `before_flush` fails, the turn logs the failure, and sends the collected messages."""
 
         def fail() -> None:
             raise KeyError("no")

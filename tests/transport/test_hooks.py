@@ -75,7 +75,7 @@ class PlainHookTests(HookTests):
         self.assertEqual(self.failures, [(ValueError, "the hook")])
 
     def test_failure_is_told(self) -> None:
-        """An exception is reported with the subject of the call."""
+        """The protocol reports an exception with the subject of the call."""
 
         def hook() -> None:
             raise ValueError("no")

@@ -109,7 +109,7 @@ class ProxyTests(SynchronousTestCase):
         self.assertEqual(self.proxied(TCP("192.0.2.7"), NO_ADDRESS), expected)
 
     def test_nonsense(self):
-        """A header without an IP address is ignored, without an error."""
+        """The protocol ignores a header without an IP address, without an error."""
         header = self.HEADER.replace(b"198.51.100.9", b"nonsense")
         identity = self.proxied(TCP("192.0.2.7"), header)
         self.assertEqual(identity, Identity("local", None, is_clear_tcp=True))

@@ -25,7 +25,7 @@ class LossTests(SynchronousTestCase):
             self.assertEqual(self.why(error), "")
 
     def test_tls(self) -> None:
-        """OpenSSL's error queue is reported by its reasons alone."""
+        """The text has the reasons of OpenSSL's error queue alone."""
         untrusted = ("SSL routines", "", UNTRUSTED)
         unknown = ("SSL routines", "read", "tlsv1 alert unknown ca")
         for arguments, words in (
@@ -38,7 +38,7 @@ class LossTests(SynchronousTestCase):
             self.assertEqual(self.why(SSL.Error(*arguments)), f"TLS: {words}")
 
     def test_system(self) -> None:
-        """If a system call below TLS failed, its text is reported without the number."""
+        """If a system call below TLS failed, the text is the system's, without the number."""
         self.assertEqual(self.why(SSL.SysCallError(104, "ECONNRESET")), "TLS: ECONNRESET")
 
     def test_another_host(self) -> None:
@@ -47,5 +47,5 @@ class LossTests(SynchronousTestCase):
         self.assertEqual(self.why(error), "TLS: the certificate does not match the host")
 
     def test_others(self) -> None:
-        """Any other exception is reported with its own text."""
+        """The text of any other exception is its own text."""
         self.assertEqual(self.why(OSError("no route")), "no route")

@@ -34,7 +34,7 @@ class OutletTests(SynchronousTestCase):
         self.outbuffer = self.stream.outbuffer
 
     def test_small(self) -> None:
-        """A few bytes are written at once."""
+        """The buffer writes a few bytes at once."""
         self.outbuffer.write(b"one")
         self.outbuffer.write(b"two")
         self.assertEqual(self.stream.writes, [b"one", b"two"])
@@ -47,7 +47,7 @@ class OutletTests(SynchronousTestCase):
         self.assertEqual(self.stream.writes, [])
 
     def test_large(self) -> None:
-        """Many bytes are written slice by slice, as fast as the peer reads."""
+        """The buffer writes many bytes slice by slice, as fast as the peer reads."""
         data = bytes(range(256)) * (3 * SLICE // 256) + b"end"
         self.outbuffer.write(data)
         self.assertEqual(self.stream.writes, [data[:SLICE]])
@@ -92,7 +92,7 @@ class OutletTests(SynchronousTestCase):
         self.assertEqual((len(self.outbuffer), self.outbuffer.is_done), (0, True))
 
     def test_finish_a_few_bytes(self) -> None:
-        """A few last bytes are written even if the peer does not read."""
+        """The buffer writes a few last bytes even if the peer does not read."""
         self.outbuffer.pause()
         self.outbuffer.finish(b"bye")
         self.assertEqual(self.stream.writes, [b"bye"])

@@ -100,7 +100,7 @@ class WritingTests(ProtocolCase):
     """Frames go out at the end of the turn, in one piece."""
 
     def test_greeting_comes_at_once(self) -> None:
-        """The greeting is written at once."""
+        """The protocol writes the greeting at once."""
         (greeting,) = self.peer.take()
         self.assertEqual(greeting.type, MessageType.SESSION_INIT)
 

@@ -55,7 +55,7 @@ class SlowConsumerTests(ProtocolCase):
         self.assertEqual(self.transport.ends, ["half-close"])
 
     def test_cut_off(self) -> None:
-        """A peer that does not read the reason either is cut off."""
+        """The protocol cuts off a peer that does not read the reason either."""
         self.fill(MAX_PENDING + 1)
         self.clock.advance(CLOSE_TIMEOUT_S - 0.01)
         self.assertEqual(self.transport.ends, ["half-close"])
@@ -73,7 +73,7 @@ class SlowConsumerTests(ProtocolCase):
         self.assertEqual(self.end_codes(), [])
 
     def test_ended_while_it_does_not_read(self) -> None:
-        """The end is sent after the waiting bytes, even to a peer that does not read."""
+        """The protocol sends the end after the waiting bytes, even to a peer that does not read."""
         self.deliver("one")
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
@@ -105,7 +105,7 @@ class ClosingTests(ProtocolCase):
         self.establish()
 
     def test_reason_then_half_close(self) -> None:
-        """The sending half of a socket is closed after the reason is written."""
+        """The protocol closes the sending half of a socket after the reason is written."""
         self.deliver("last words")
         self.protocol.end_session("goodbye", "enough", retry=True)
         self.end_turn()
@@ -118,7 +118,7 @@ class ClosingTests(ProtocolCase):
         self.assertEqual((self.end_codes(), self.protocol.closed), (["goodbye"], 0))
 
     def test_peer_closes_in_time(self) -> None:
-        """A peer that closes in time is not cut off, and no timer remains."""
+        """The protocol does not cut off a peer that closes in time, and no timer remains."""
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
         self.transport.lose()
@@ -128,7 +128,7 @@ class ClosingTests(ProtocolCase):
         self.assertEqual(self.transport.ends, ["half-close"])
 
     def test_peer_does_not_close(self) -> None:
-        """A peer that does not close in time is cut off."""
+        """The protocol cuts off a peer that does not close in time."""
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
         self.clock.advance(CLOSE_TIMEOUT_S)
@@ -178,7 +178,7 @@ class ClosingTests(ProtocolCase):
         self.assertEqual((self.transport.ends, self.clock.getDelayedCalls()), ([], []))
 
     def test_connection_lost_before_the_flush(self) -> None:
-        """A session that ends and is cut off before the flush keeps its own reason."""
+        """A session that ends, and is cut off before the flush, keeps its own reason."""
         self.protocol.end_session("goodbye", "enough")
         self.transport.lose(ConnectionLost())
         self.end_turn()
@@ -314,7 +314,7 @@ class FailureTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), count)
 
     def test_cannot_begin(self) -> None:
-        """A connection that cannot begin is cut off."""
+        """The protocol cuts off a connection that cannot begin."""
         peer = self.connect("connectionMade")
         self.assertEqual(peer.transport.ends, ["abort"])
         self.check_failed()
@@ -359,7 +359,7 @@ class FailureTests(SynchronousTestCase):
         self.check_failed()
 
     def test_cannot_close(self) -> None:
-        """A transport that cannot be closed properly is cut off; the end is reported once."""
+        """The protocol cuts off a transport that cannot be closed, and reports the end once."""
         peer = self.connect()
         empty: dict[str, Any] = {}
         peer.transport.loseWriteConnection = lambda: empty["no"]
@@ -371,7 +371,7 @@ class FailureTests(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_cannot_flush(self) -> None:
-        """A connection that cannot be written to is cut off."""
+        """The protocol cuts off a connection that cannot be written to."""
         peer = self.connect()
         self.protocol.failing = ("flush",)
         peer.send(ack(peer, "alice"))

@@ -110,7 +110,7 @@ class OwingTests(ProtocolCase):
         self.end_turn()
 
     def test_goodbye(self) -> None:
-        """After the peer's DISCONNECT, the answers are sent as they come, then it closes."""
+        """After the peer's DISCONNECT, the protocol sends each answer as it comes, then closes."""
         self.peer.send(GOODBYE)
         self.deliver("first")
         self.end_turn()
@@ -123,7 +123,7 @@ class OwingTests(ProtocolCase):
         self.assertEqual(self.end_codes(), ["goodbye"])
 
     def test_half_closed(self) -> None:
-        """Once the peer closed its sending half, answers are sent as they come, then it closes."""
+        """After the end of the peer's data, the protocol sends each answer, then closes."""
         self.protocol.readConnectionLost()
         self.deliver("first")
         self.end_turn()
@@ -148,7 +148,7 @@ class OwingTests(ProtocolCase):
         self.assertEqual(self.peer.take_texts(), [])
 
     def test_too_much(self) -> None:
-        """A peer is cut off if it does not read and too many bytes wait for it."""
+        """The protocol cuts off a peer if it does not read and too many bytes wait for it."""
         for go in (lambda: self.peer.send(GOODBYE), self.half_close):
             self.setUp()
             self.transport.accept_no_more()
