@@ -95,7 +95,7 @@ class HandshakeTests(SynchronousTestCase):
         self.assertTrue(server.is_open)
 
     def test_frames_right_behind(self):
-        """Records directly behind a handshake message are read with it."""
+        """The channel reads records directly behind a handshake message with it."""
         server, client = new_server(), new_client()
         read_channel(client, [server.handshake_to_send()])
         data = client.handshake_to_send() + client.seal(FRAMES[0])

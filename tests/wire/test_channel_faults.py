@@ -45,7 +45,7 @@ def taken_until(error, channel, data):
 
 class BadRecordTests(SynchronousTestCase):
     def test_replayed(self):
-        """A repeated record is refused."""
+        """The channel refuses a repeated record."""
         server, client = open_pair()
         sealed = client.seal(b"text")
         self.assertEqual(read_channel(server, [sealed]), b"text")
@@ -61,7 +61,7 @@ class BadRecordTests(SynchronousTestCase):
             server.next_plaintext()
 
     def test_left_out(self):
-        """A record is refused if the record before it is missing."""
+        """The channel refuses a record if the record before it is missing."""
         server, client = open_pair()
         client.seal(b"first")
         with pytest.raises(RecordError):
@@ -74,7 +74,7 @@ class BadRecordTests(SynchronousTestCase):
             read_channel(server, [server.seal(b"text")])
 
     def test_of_another_connection(self):
-        """A record of another connection with the same key is refused."""
+        """The channel refuses a record of another connection with the same key."""
         server, _ = open_pair()
         other = new_client(ephemeral=None)
         read_channel(other, [new_server(ephemeral=None).handshake_to_send()])
@@ -103,7 +103,7 @@ class BadRecordTests(SynchronousTestCase):
             read_channel(server, [flip_bit(sealed, 8) + client.seal(b"more")])
 
     def test_forged(self):
-        """A record made without the connection's keys is refused."""
+        """The channel refuses a record made without the connection's keys."""
         with pytest.raises(RecordError):
             read_channel(open_pair()[0], [record(make_frame())])
 
@@ -116,14 +116,14 @@ class BadRecordTests(SynchronousTestCase):
             server.next_plaintext()
 
     def test_refused_at_the_length(self):
-        """A record shorter than a tag is refused at its length, before its message arrives."""
+        """The channel refuses a record shorter than a tag at its length, before its message."""
         for length in (0, 1, 15):
             server, _ = open_pair()
             data = record(bytes(length)) + bytes(20)
             self.assertEqual(taken_until(RecordError, server, data), 2)
 
     def test_handshake_refused_at_the_length(self):
-        """A handshake record of another length is refused at its length, on either side."""
+        """The channel refuses a handshake record of another length at its length, on both sides."""
         for length in (0, 47, 49, 65535):
             data = struct.pack(">H", length) + bytes(60)
             self.assertEqual(taken_until(RecordError, new_server(), data), 2)
@@ -209,7 +209,7 @@ class UnexpectedServerTests(SynchronousTestCase):
             self.assertEqual(taken_until(MagicError, new_client(), greeting), 1)
 
     def test_every_byte_of_the_preamble(self):
-        """A wrong preamble is refused at its first wrong byte."""
+        """The channel refuses a wrong preamble at its first wrong byte."""
         for at in range(1, len(PREAMBLE)):
             greeting = PREAMBLE[:at] + b"?" + PREAMBLE[at + 1 :]
             self.assertEqual(taken_until(MagicError, new_client(), greeting), at + 1)

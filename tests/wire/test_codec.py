@@ -87,13 +87,13 @@ class RoundTripTests(SynchronousTestCase):
         self.assertEqual(Codec().decode(frame).text, "hello")
 
     def test_limit_out_of_range(self):
-        """A content limit that no server may set is refused."""
+        """The codec refuses a content limit that no server may set."""
         for max_content in (-1, 0, 3, 2**32):
             with pytest.raises(ConfigurationError):
                 Codec(max_content=max_content)
 
     def test_key_of_a_wrong_length(self):
-        """A key that is not 32 bytes long is refused."""
+        """The codec refuses a key that is not 32 bytes long."""
         with pytest.raises(ConfigurationError):
             Codec(b"short")
 
@@ -124,7 +124,7 @@ class RoundTripTests(SynchronousTestCase):
             self.assertEqual(message, Message(number, {"a": [1]}, b"x"))
 
     def test_unknown_fields(self):
-        """Unknown fields are ignored in headers with fixed fields."""
+        """The codec ignores unknown fields in headers with fixed fields."""
         header = b'{"id":"m1","colour":{"a":[1,null]},"room":"tea","Room":5}'
         message = CODEC.decode(make_frame(4, header))
         self.assertEqual(message.header, ChatHeader(id="m1", room="tea"))
@@ -184,12 +184,12 @@ class StreamTests(SynchronousTestCase):
 
 class RefusedEarlyTests(SynchronousTestCase):
     def test_at_the_length_prefix(self):
-        """A frame over the reader's limit is refused at its length prefix."""
+        """The codec refuses a frame over the reader's limit at its length prefix."""
         frame = make_frame(content=bytes(8192))
         self.assertEqual(taken_until(FrameTooLargeError, frame, max_frame=8192), 4)
 
     def test_below_an_envelope(self):
-        """A frame too short for an envelope is refused at its length prefix."""
+        """The codec refuses a frame too short for an envelope at its length prefix."""
         self.assertEqual(taken_until(FrameLengthError, b"\0\0\0\x3f" + bytes(63)), 4)
 
     def test_at_the_prelude(self):
@@ -235,7 +235,7 @@ class LimitTests(SynchronousTestCase):
         self.assertEqual(wider.max_frame - codec.max_frame, 1)
 
     def test_header_over_the_limit(self):
-        """A header over 64 KiB is not sent."""
+        """The codec does not encode a header over 64 KiB."""
         with pytest.raises(LocalProtocolError, match="exceeds 65536"):
             CODEC.encode(Message(MessageType.EVENT, {"event": "x" * 65536}))
 
@@ -269,7 +269,7 @@ class DecodeTests(SynchronousTestCase):
                 CODEC.decode(flip_bit(make_frame(), bit))
 
     def test_another_key(self):
-        """A frame of another key is refused as a forgery, not as damage."""
+        """The codec refuses a frame of another key as a forgery, not as damage."""
         for frame in (make_frame(key=OTHER_KEY), make_frame(key=bytes(32))):
             with pytest.raises(SignatureError):
                 CODEC.decode(frame)

@@ -86,7 +86,7 @@ class LayoutTests(SynchronousTestCase):
         self.assertEqual(open_frame(frame), (3, b"", b""))
 
     def test_in_the_midst_of_a_buffer(self):
-        """An envelope in the middle of a buffer is read without the bytes around it."""
+        """The sealer reads an envelope in the middle of a buffer without the bytes around it."""
         frame = make_frame()
         buffer = MAGIC + frame + frame
         self.assertEqual(SEALER.open(buffer, 12, 8 + len(frame), 5), (4, HEADER, CONTENT))
@@ -120,7 +120,7 @@ class DamageTests(SynchronousTestCase):
         self.assertIs(error_of(frame + b"\0"), FrameLengthError)
 
     def test_shorter_than_an_envelope(self):
-        """A frame of fewer than 64 bytes is refused by its length alone."""
+        """The sealer refuses a frame of fewer than 64 bytes by its length alone."""
         for length in (0, 1, 31, 32, 63):
             with pytest.raises(FrameLengthError, match=f"at least 64 bytes, not {length}$"):
                 check_prelude(b"", 0, length, MAX_CONTENT)
@@ -139,7 +139,7 @@ class DamageTests(SynchronousTestCase):
     @some_examples
     @given(st.binary(max_size=300))
     def test_hostile_bytes(self, data):
-        """Any hostile bytes are refused with a `WireError`."""
+        """The sealer refuses any hostile bytes with a `WireError`."""
         for envelope in (data, MAGIC + data, MAGIC + b"\0\1" + data):
             for buffer in (envelope, bytearray(envelope)):
                 with pytest.raises(WireError):
@@ -153,7 +153,7 @@ class ForgeryTests(SynchronousTestCase):
         self.assertIs(error_of(make_frame(), sealer=EnvelopeSealer(mac_key(None))), SignatureError)
 
     def test_crcs_made_to_fit(self):
-        """A changed envelope is refused as a forgery even if CRCs and lengths are adjusted."""
+        """The sealer refuses a changed envelope as a forgery, even with right CRCs and lengths."""
         mac = make_frame(4, HEADER, CONTENT)[36:68]
         forged = {
             "type": make_frame(8, HEADER, CONTENT, mac=mac),
@@ -192,7 +192,7 @@ class OrderOfChecksTests(SynchronousTestCase):
             SEALER.open(b"X" * 63, 0, 63, MAX_CONTENT)
 
     def test_lengths_before_limits(self):
-        """Contradictory lengths are reported before a length that exceeds its limit."""
+        """The sealer reports contradictory lengths before a length that exceeds its limit."""
         frame = make_frame(content_length=2**63, header_length=2**31)
         self.assertIs(error_of(frame), FrameLengthError)
 

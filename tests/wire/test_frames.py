@@ -189,7 +189,7 @@ class RefusalTests(SynchronousTestCase):
             read_all(make_reader(9), [frame(b"1234567890")])
 
     def test_refused_at_the_length_prefix(self):
-        """A frame over the limit is refused at its length, before any byte of its body arrives."""
+        """The reader refuses a frame over the limit at its length, before its body."""
         check = Check()
         for length in (1001, 2**31, 2**32 - 1):
             data = struct.pack(">I", length) + bytes(50)

@@ -47,13 +47,13 @@ class HostileJsonTests(SynchronousTestCase):
             self.assert_bad_header(header, name)
 
     def test_no_value(self):
-        """A value that is not JSON is found at any place, even in unknown fields."""
+        """The codec finds a value that is not JSON at any place, even in unknown fields."""
         for name, value in NO_VALUE.items():
             for header in (b'{"id":%b}', b'{"id":"m1","x":%b}', b'{"id":"m1","x":[{"a":%b}]}'):
                 self.assert_bad_header(header % value, name)
 
     def test_no_text(self):
-        """A text that is not JSON is found as a value and as a name, even in unknown fields."""
+        """The codec finds a text that is not JSON as a value and as a name, in any field."""
         for name, text in NO_TEXT.items():
             for header in (
                 b'{"id":"%b"}',
@@ -124,7 +124,7 @@ class HostileJsonTests(SynchronousTestCase):
                 self.assertLess(len(caught.value.message), 200)
 
     def test_no_integer(self):
-        """A value that is nearly an integer is not accepted as an integer."""
+        """The codec does not accept a value that is nearly an integer as an integer."""
         for value in NO_INTEGER:
             for message_type, field in ((1, "max_content"), (3, "n")):
                 header = b'{"session_id":"s","%b":%b}' % (field.encode(), value)
@@ -135,7 +135,7 @@ class HostileJsonTests(SynchronousTestCase):
                     decode(4, b'{"id":"m1","seq":%b}' % value)
 
     def test_large_integers(self):
-        """An accepted integer of any size is sent again unchanged."""
+        """The codec sends an accepted integer of any size again unchanged."""
         for n in (0, -1, 2**53, 2**63, 2**64, -(2**64), 10**300):
             message = decode(3, b'{"n":%d}' % n, b"ping")
             self.assertEqual(message.header, Heartbeat(n))

@@ -87,7 +87,7 @@ class HostileJsonSessionTests(SynchronousTestCase):
                 self.assertEqual(len(codes), 1, header[:80])
 
     def test_pong(self):
-        """A ping with any number is answered with a pong with the same number."""
+        """The codec answers a ping with any number with a pong with the same number."""
         for n in (b"-0", b"18446744073709551616", b"-" + b"9" * 300):
             peer = bring_to(State.ESTABLISHED, make_server())
             self.assertEqual(peer.say_frames(raw_frame(3, b'{"n":%b}' % n, b"ping")), [])
@@ -142,7 +142,7 @@ class HostileJsonServerTests(SynchronousTestCase):
         self.assert_serves()
 
     def test_fields_of_commands(self):
-        """A command with any values in its fields is answered, without a failure."""
+        """The codec answers a command with any values in its fields, without a failure."""
         commands = (
             "join",
             "leave",

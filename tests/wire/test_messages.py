@@ -149,7 +149,7 @@ class HeaderTests(SynchronousTestCase):
             self.assertEqual(decode_header(message_type, text), header)
 
     def test_defaults_are_not_sent(self):
-        """Fields that a message leaves out are not sent as null."""
+        """The codec does not send fields that a message leaves out as null."""
         for message_type in (MessageType.MESSAGE, MessageType.SESSION_ACK):
             text, header = SHORTEST[message_type]
             self.assertEqual(encode_header(message_type, header), text.encode())
@@ -235,7 +235,7 @@ class FaultyHeaderTests(SynchronousTestCase):
                     self.fail(f"{name}: {decode_header(message_type, header)}")
 
     def test_bad_utf8_in_an_unknown_field(self):
-        """An unknown field is ignored, unless it is not UTF-8."""
+        """The codec ignores an unknown field, unless it is not UTF-8."""
         for header in (b'{"id":"m1","x":"\xff"}', b'{"id":"m1","\xff":1}'):
             with pytest.raises(HeaderError):
                 decode_header(MessageType.MESSAGE, header)

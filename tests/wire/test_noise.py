@@ -144,7 +144,7 @@ class HandshakeTests(SynchronousTestCase):
                 first.read_message(flip_bit(answer, bit))
 
     def test_answer_to_another_handshake(self):
-        """A recorded answer is refused in another handshake."""
+        """The handshake refuses a recorded answer in another handshake."""
         second = responder()
         second.read_message(initiator().write_message())
         first = initiator(ephemeral=None)
@@ -159,14 +159,14 @@ class HandshakeTests(SynchronousTestCase):
             first.read_message(first.write_message())
 
     def test_wrong_length(self):
-        """A message of the wrong length is refused before it is parsed."""
+        """The handshake refuses a message of the wrong length before it is parsed."""
         message = initiator().write_message()
         for data in (b"", message[:32], message[:47], message + b"\0"):
             with raises_record_error("has 48 bytes"):
                 responder().read_message(data)
 
     def test_low_order_answer(self):
-        """A public key of low order in the answer is refused."""
+        """The handshake refuses a public key of low order in the answer."""
         for public in LOW_ORDER_KEYS:
             first = initiator()
             first.write_message()
@@ -174,7 +174,7 @@ class HandshakeTests(SynchronousTestCase):
                 first.read_message(public + bytes(TAG_BYTES))
 
     def test_low_order_offer(self):
-        """A public key of low order is refused even if its sender has the psk."""
+        """The handshake refuses a public key of low order even if its sender has the psk."""
         for public in LOW_ORDER_KEYS:
             second = responder()
             second.read_message(initiator(ephemeral=LowOrderKey(public)).write_message())
@@ -207,7 +207,7 @@ class CipherStateTests(SynchronousTestCase):
         self.assertEqual(CipherState(PSK).decrypt(memoryview(b"-" + sealed)[1:]), b"text")
 
     def test_replayed(self):
-        """A repeated message is refused."""
+        """The handshake refuses a repeated message."""
         receiving = CipherState(PSK)
         sealed = CipherState(PSK).encrypt(b"text")
         self.assertEqual(receiving.decrypt(sealed), b"text")
@@ -215,7 +215,7 @@ class CipherStateTests(SynchronousTestCase):
             receiving.decrypt(sealed)
 
     def test_reordered_or_left_out(self):
-        """A message that comes before its turn is refused."""
+        """The handshake refuses a message that comes before its turn."""
         sending = CipherState(PSK)
         sending.encrypt(b"first")
         with raises_record_error():
@@ -229,14 +229,14 @@ class CipherStateTests(SynchronousTestCase):
                 CipherState(PSK).decrypt(flip_bit(sealed, bit))
 
     def test_cut_short(self):
-        """A message that is cut short at any length is refused."""
+        """The handshake refuses a message that is cut short at any length."""
         sealed = CipherState(PSK).encrypt(b"text")
         for length in range(len(sealed)):
             with raises_record_error():
                 CipherState(PSK).decrypt(sealed[:length])
 
     def test_other_data(self):
-        """A message is refused if its associated data differs from that of its encryption."""
+        """The handshake refuses a message with other associated data than at its encryption."""
         sealed = CipherState(PSK).encrypt(b"text", b"data")
         with raises_record_error():
             CipherState(PSK).decrypt(sealed, b"else")
