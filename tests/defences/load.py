@@ -63,8 +63,8 @@ LOAD = (
         "        while False:\n",
     ),
     Defence(
-        "The bytes that wait for a peer that does not read are bounded; beyond that, the peer is "
-        "told and cut off.",
+        "The bytes that wait for a peer that does not read are bounded; beyond that, the peer gets "
+        "the reason, and its connection ends.",
         "tests/transport/test_protocol_ends.py::SlowConsumerTests::test_cut_off",
         "chatd/transport/protocol.py",
         "            if self._max_pending is None or waiting <= self._max_pending:\n",
@@ -171,7 +171,7 @@ LOAD = (
         "[__import__('sys').modules['chatd.storage.values']] for each in entries]",
     ),
     Defence(
-        "If the store fails, the sender is told, and the daemon goes on.",
+        "If the store fails, the sender gets an error, and the daemon goes on.",
         "tests/chat/test_commits.py::BrokenStoreTests::test_goes_on",
         "chatd/chat/commits.py",
         "        except Exception as error:  # from any store: authors must get their answers\n",
@@ -192,7 +192,7 @@ LOAD = (
         "        if encoder is None:\n",
     ),
     Defence(
-        "A truncated database is refused, not replaced by an empty one.",
+        "A truncated database is refused, not replaced by an empty database.",
         "tests/storage/sqlite/test_faults_repaired.py::OpenTests::test_cut_to_nothing",
         "chatd/storage/sqlite/database.py",
         "        self._directory.check_database()\n",

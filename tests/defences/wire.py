@@ -97,7 +97,7 @@ WIRE = (
         "        if False:\n",
     ),
     Defence(
-        "Bytes that are not a frame are refused at their start, whatever length they announce.",
+        "Bytes that are not a frame are refused at their start, with any announced length.",
         "tests/wire/test_frames.py::RefusalTests::test_refused_at_its_start",
         "chatd/wire/frames.py",
         "            self._check_start(self._buffer, start, length)\n",
