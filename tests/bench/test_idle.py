@@ -1,4 +1,4 @@
-"""The idle crowd and the probe: pings are answered, losses counted, round trips summarized."""
+"""The idle crowd and the probe: they answer pings, count losses, and summarize round trips."""
 
 import socket
 

@@ -111,7 +111,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual([names for names, _ in self.taken], [["chatd", "floor"]])
 
     def test_not_reached(self):
-        """A target that is not reached is reported, and is not a failure."""
+        """The bench reports a target that it does not reach, which is no failure."""
         told = self.run_main("--peers", "chatd,floor")
         self.assertIn("chatd 1.00 × floor, asked for ≥ 2: NOT reached\n", told)
 
@@ -145,7 +145,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(told["missing"], ["ngircd"])
 
     def test_nobody_takes_part(self):
-        """A measure without any chosen peer is reported, and skipped."""
+        """The bench reports and skips a measure without any chosen peer."""
         told = io.StringIO()
         with contextlib.redirect_stdout(told):
             self.assertEqual(program.main(("fan-out-10", "--peers", "chatd-sqlite")), 0)

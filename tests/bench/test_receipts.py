@@ -1,4 +1,4 @@
-"""Tests of `bench.receipts`: confirmed messages that the history lacks or misplaces are found."""
+"""Tests that `bench.receipts` finds confirmed messages that the history lacks or misplaces."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ class StartedTests(SynchronousTestCase):
         self.assertEqual((answer.welcomed_s, answer.refused), (0.0, 0))
 
     def test_failure(self):
-        """A module that fails is reported, and leaves no process."""
+        """The worker reports a module that fails, and leaves no process."""
         task = ConnectTask(host="127.0.0.1", port=1, key=None, count=0)
         failed = pytest.raises(RuntimeError, match="a worker failed")
         with failed, started("bench.no_such_module", task) as process:
