@@ -135,7 +135,7 @@ class ChangeTests(AccessCase):
         self.assertEqual(self.refused(self.access.uninvite("den", "ann")), "bad-request")
 
     def test_wrong_invitations(self):
-        """A guest, no name, and a room that is not private are refused."""
+        """The server refuses a guest, no name, and a room that is not private."""
         self.assertEqual(self.refused(self.access.invite("den", "ann")), "bad-request")
         self.assertEqual(self.refused(self.access.uninvite("den", "ann")), "bad-request")
         self.do(self.access.make_private("den", "Den", []))

@@ -11,12 +11,12 @@ class CommandTests(ChatCase):
         self.ann = self.chat.arrive("ann")
 
     def test_unknown(self):
-        """An unknown command is refused, and so is a known command in another case."""
+        """The server refuses an unknown command, and a known command in another case."""
         for command in ("dance", "JOIN", "", "_join"):
             self.assert_refused("unknown-command", self.ann, command)
 
     def test_bad_fields(self):
-        """A field that is missing, or of another type, is refused, and the text names the field."""
+        """The server refuses a field that is missing, or of another type, and names it."""
         for command, fields, field in (
             ("join", {}, "room"),
             ("join", {"room": 5}, "room"),

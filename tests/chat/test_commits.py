@@ -1,4 +1,4 @@
-"""Tests of group commits: a turn's messages are stored together, and answered in order."""
+"""Tests of group commits: the store gets a turn's messages together; answers have their order."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ class BatchTests(JournalCase):
         self.assertEqual(self.ann.answers.owed, 0)
 
     def test_together(self):
-        """Messages that arrive during an append wait, and are stored together after it."""
+        """Messages that arrive during an append wait, and the store gets them together after it."""
         self.say_all(self.ann, "one")
         self.chat.end_turn()
         for text in ("two", "three", "four"):

@@ -135,7 +135,7 @@ class NamesTests(SynchronousTestCase):
             self.assert_refused("name-taken", name)
 
     def test_bad(self):
-        """A bad name is refused, and does not become taken."""
+        """The server refuses a bad name, which stays free."""
         for _ in range(2):
             self.assert_refused("bad-name", "a b")
             self.assert_refused("bad-name", "")

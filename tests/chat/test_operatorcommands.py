@@ -87,14 +87,14 @@ class BanTests(ModerationCase):
         return False
 
     def test_by_name(self):
-        """The sessions of a banned name end, and the name is refused in all its spellings."""
+        """The sessions of a banned name end, and the server refuses all spellings of the name."""
         self.assertEqual(self.ask(self.op, "ban", name="Bob"), {"kicked": 1})
         self.assert_ended("banned", self.bob)
         self.assertEqual([self.banned(name) for name in ("bob", "BOB", "ann")], [True, True, False])
         self.assertIs(self.banned(), False)
 
     def test_by_address(self):
-        """The sessions from a banned address end, and new sessions from it are refused."""
+        """The sessions from a banned address end, and the server refuses new sessions from it."""
         self.assertEqual(self.ask(self.op, "ban", address=THERE), {"kicked": 2})
         self.assert_ended("banned", self.ann, self.bob)
         for name in ("ann", "dan", None):
