@@ -32,7 +32,7 @@ class Strict(ChatFactory):
 
 class SendingTests(BatchCase):
     def test_lines(self):
-        """Each line is sent, and shown when the server has received it; the end is clean."""
+        """The command sends each line, and shows it when the server has it; the end is clean."""
         status = self.send(b"one\ntwo\n", b"th", b"ree")
         self.assertEqual(status, Status.DONE)
         self.assertEqual(self.reactor.server.heard, ["one", "two", "three"])
@@ -119,7 +119,7 @@ class PacingTests(BatchCase):
 
 class FaultTests(BatchCase):
     def test_not_utf_8(self):
-        """An error names the number of a line that is not UTF-8; the other lines are sent."""
+        """An error names the number of a line that is not UTF-8; the command sends the others."""
         status = self.send(b"one\n\xff\nthree\n")
         self.assertEqual(status, Status.USAGE)
         self.assertEqual(self.reactor.server.heard, ["one", "three"])

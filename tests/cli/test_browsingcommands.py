@@ -189,7 +189,7 @@ class HistoryTests(CommandsCase):
         self.assertIn("the last 2", self.alice.type("/history with bea")[0])
 
     def test_no_numbers(self):
-        """An invalid or misplaced number of messages is reported."""
+        """The client reports an invalid or misplaced number of messages."""
         for number in ("0", "501", "-1", "x", "1.5", "²", "٣"):
             problem = self.alice.mistype(f"/history {number}")
             self.assertEqual(problem, f"/history shows 1 to 500 messages, not {number}")

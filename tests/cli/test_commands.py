@@ -62,7 +62,7 @@ class ArgumentsTests(CommandsCase):
         self.assertFalse(self.alice.talk.is_over)
 
     def test_no_names(self):
-        """An invalid name of a room or a person is reported without asking the server."""
+        """The client reports an invalid name of a room or a person without the server."""
         long = "x" * 65
         for line in (f"/join {long}", f"/leave {long}", f"/who {long}"):
             self.assertIn("a room's name has 1 to 64 characters", self.alice.mistype(line))

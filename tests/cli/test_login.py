@@ -49,7 +49,7 @@ class FileTests(SynchronousTestCase):
             self.assertEqual(self.read(data), " open sesame\xe9")
 
     def test_not_one_line(self):
-        """A file with no line or several lines is refused."""
+        """The command refuses a file with no line or several lines."""
         for data in (b"", b"\n", b"open\nsesame\n", b"\nsesame"):
             self.assertIn("must hold one line", self.refuse(data))
 

@@ -56,7 +56,7 @@ class UsageTests(CommandCase):
             )
 
     def test_given_password(self):
-        """A password given as an argument is refused, and not repeated."""
+        """The command refuses a password given as an argument, and does not repeat it."""
         for options in (
             ["--password=sesame"],
             ["--password", "sesame"],
@@ -87,7 +87,7 @@ class UsageTests(CommandCase):
             self.assertIn(option, output)
 
     def test_wrong_values(self):
-        """A fault in a name or a file is reported before connecting."""
+        """Before connecting, the command reports a fault in a name or a file."""
         self.patch(os, "isatty", lambda descriptor: False)
         nowhere = self.directory / "nowhere"
         for options, why in (

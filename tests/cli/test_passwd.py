@@ -97,7 +97,7 @@ class PipeTests(PasswdCase):
         self.assertEqual(loaded.verify("bob", "second"), "bob")
 
     def test_bad_password(self):
-        """A password that is empty, too long or not text is refused."""
+        """The command refuses a password that is empty, too long or not text."""
         for data, why in (
             (b"", "empty"),
             (b"\n" + SECRET.encode(), "empty"),
@@ -108,7 +108,7 @@ class PipeTests(PasswdCase):
         self.assertFalse(self.path.exists())
 
     def test_mark(self):
-        """A byte order mark is not part of the password; other encodings are refused."""
+        """The password has no byte order mark; the command refuses other encodings."""
         self.pipe(b"\xef\xbb\xbf" + SECRET.encode() + b"\r\n")
         self.assertEqual(load_passwords(self.path).verify("alice", SECRET), "alice")
         data = f"\ufeff{SECRET}\n".encode("utf-16-le")

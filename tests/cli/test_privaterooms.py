@@ -62,7 +62,7 @@ class PrivateRoomTests(SynchronousTestCase):
         self.assertEqual(self.bob.type("/rooms"), ["* rooms:", "*   lobby, 2 there"])
 
     def test_mistakes(self):
-        """A bad name or room is not sent, and a refusal is a note."""
+        """The client does not send a bad name or room, and shows a refusal as a note."""
         self.assertIn("a room's name has", self.alice.mistype(f"/private {'x' * 65}"))
         self.assertIn("a name has", self.alice.mistype(f"/invite {'x' * 33}"))
         self.assertEqual(self.bob.type("/private"), ["* /private: only operators may do that"])

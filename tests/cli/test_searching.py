@@ -32,7 +32,7 @@ class ExcerptTests(SynchronousTestCase):
             self.assertEqual(excerpt(said(content), text), _composed(content), (content, text))
 
     def test_not_found(self):
-        """A message without the text, or without a text, is not found."""
+        """The search does not find a message without the text, or without any text."""
         self.assertIsNone(excerpt(said("coffee"), "tea"))
         self.assertIsNone(excerpt(said(""), "tea"))
         self.assertIsNone(excerpt(said("tea", content_type="image/png"), "tea"))

@@ -417,7 +417,7 @@ class ReconnectTests(TalkCase):
         self.assertEqual(alice.lines, ["* connected again; you are alice"])
 
     def test_shut_out(self):
-        """A room that refuses the client after a reconnect is reported, and left."""
+        """The client reports and leaves a room that refuses it after a reconnect."""
         alice = self.talker("alice", "lobby", "ops")
         self.reactor.restart(policy=Policy(max_rooms=1))
         self.come_back()
@@ -442,7 +442,7 @@ class KeptTests(TalkCase):
         self.assertIn("you → bob: two", alice.lines)
 
     def test_no_receipt(self):
-        """A message without a receipt is sent again after a reconnect, and shown once."""
+        """After a reconnect, the client sends an unconfirmed message again, and shows it once."""
         self.reactor = CommandReactor(Silent)
         alice = self.talker("alice")
         alice.type("hello")
@@ -483,7 +483,7 @@ class KeptTests(TalkCase):
         self.assertTrue(shown.endswith("x… (not that)"))
 
     def test_too_long(self):
-        """A message over the server's limit stays at the prompt, or is reported later."""
+        """A message over the server's limit stays at the prompt, or the client reports it later."""
         self.reactor = CommandReactor(max_content=10)
         alice = self.talker("alice")
         self.assertTrue(alice.mistype("12345678901").startswith("not sent: content of 11 bytes"))

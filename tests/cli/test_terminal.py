@@ -43,7 +43,7 @@ class Strict(ChatFactory):
 
 class TypingTests(TerminalCase):
     def test_say(self):
-        """A line is sent, and shown when the server has received it."""
+        """The client sends a line, and shows it when the server has received it."""
 
         async def script(it):
             await it.shown("* you are alice, in lobby")
@@ -185,7 +185,7 @@ class TypingTests(TerminalCase):
         self.assertEqual(self.sessions(), {})
 
     def test_interrupt_at_a_dumb_terminal(self):
-        """On a dumb terminal, Ctrl+C does the same, and a new prompt is written."""
+        """On a dumb terminal, Ctrl+C does the same, and the client writes a new prompt."""
         written: list[Any] = []
         self.patch(os, "environ", {**os.environ, "TERM": "dumb"})
 
@@ -265,7 +265,7 @@ class TypingTests(TerminalCase):
         self.assertNotIn("> half", self.suspend("xterm"))  # prompt_toolkit redraws it there
 
     def test_suspended_at_a_dumb_terminal(self):
-        """On a dumb terminal, the prompt and the typed line are written again."""
+        """On a dumb terminal, the client writes the prompt and the typed line again."""
         self.assertIn("> half", self.suspend("dumb"))
 
     def suspend(self, kind):
@@ -289,7 +289,7 @@ class TypingTests(TerminalCase):
         return written
 
     def test_not_done(self):
-        """A line that is not carried out is reported and cleared; the Up key brings it back."""
+        """The client reports and clears a line that it does not carry out; Up brings it back."""
         self.reactor = CommandReactor(max_content=10)
 
         async def script(it):
@@ -448,7 +448,7 @@ class PasteTests(TerminalCase):
         self.clear_screen()
 
     def test_bracketed(self):
-        """A paste waits at the prompt, and is sent as a message when Enter is pressed."""
+        """A paste waits at the prompt, and Enter sends it as a message."""
         for pasted, typed in (
             ("/quit\rexit\r", "//quit\nexit"),
             ("/quit\r\nexit\r\n", "//quit\nexit"),
