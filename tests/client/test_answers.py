@@ -42,7 +42,7 @@ class AnswerTests(PendingAnswersTests):
         self.assertIsNone(self.answers.take("one"))
 
     def test_check(self) -> None:
-        """An id that waits is refused, and so is an id over the limit; other ids are accepted."""
+        """The client refuses an id that waits, and an id over the limit; it accepts other ids."""
         self.answers.check("i" * MAX_ID)
         self.assertRaises(LocalProtocolError, self.answers.check, "i" * (MAX_ID + 1))
         self.answers.check("one")

@@ -69,7 +69,7 @@ class SendTests(ClientCase):
         self.successResultOf(sending)
 
     def test_same_id_again(self) -> None:
-        """The same id again is answered with the first receipt, and not delivered twice."""
+        """The server answers the same id again with the first receipt, and delivers nothing."""
         receipts = []
         for _ in range(2):
             sending = self.alice.send("hello", id="m1")

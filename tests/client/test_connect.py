@@ -220,7 +220,7 @@ class FactoryTests(SynchronousTestCase):
         return server
 
     def test_answer_to_the_greeting(self) -> None:
-        """The name and the password are sent over a private transport."""
+        """The client sends the name and the password over a private transport."""
         for transport_class in (TlsTransport, UnixTransport):
             (answer,) = self.welcomed(transport_class=transport_class).take()
             self.assertEqual(
@@ -229,12 +229,12 @@ class FactoryTests(SynchronousTestCase):
             )
 
     def test_password_in_the_clear(self) -> None:
-        """The password is not sent in the clear over TCP, even if the server asks for it."""
+        """The client does not send the password in the clear over TCP, even if asked for it."""
         (answer,) = self.welcomed().take()
         self.assertEqual((answer.header.name, answer.header.password), ("alice", None))
 
     def test_password_with_a_key(self) -> None:
-        """With a key it is sent, since the key encrypts it."""
+        """With a key, the client sends it, since the key encrypts it."""
         for key, password in ((KEY, "open sesame"), (None, None)):
             shown: list[Applicant] = []
 
@@ -254,7 +254,7 @@ class FactoryTests(SynchronousTestCase):
             self.assertEqual([applicant.password for applicant in shown], [password])
 
     def test_password_that_is_not_asked_for(self) -> None:
-        """It is not sent if the server does not ask for it."""
+        """The client does not send it if the server does not ask for it."""
         (answer,) = self.welcomed(auth=False, transport_class=TlsTransport).take()
         self.assertIsNone(answer.header.password)
 

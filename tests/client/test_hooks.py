@@ -83,7 +83,7 @@ class OverridingTests(ClientCase):
         self.assertEqual(carol.told, ["bad-day"])
 
     def test_not_overridden(self) -> None:
-        """Without an override, events are ignored and errors are logged."""
+        """Without an override, the client ignores events and logs errors."""
         self.tell(self.alice, Message(MessageType.EVENT, {"event": "eclipse"}))
         with capturedLogs() as events:
             self.tell(self.alice, Message(MessageType.ERROR, Error(code="bad-day")))

@@ -37,7 +37,7 @@ class PageTests(SynchronousTestCase):
 
 
 class PagesTests(SynchronousTestCase):
-    """Pages are found by the ids of their commands."""
+    """The ids of their commands find the pages."""
 
     def setUp(self) -> None:
         self.pages = Pages()

@@ -55,7 +55,7 @@ class ChangePasswordTests(SynchronousTestCase):
         self.assertEqual(self.alice.factory._password, OLD)
 
     def test_no_text(self) -> None:
-        """A password that is no text is not sent, and is in no error."""
+        """The client does not send a password that is no text, and no error has it."""
         error = self.refused(OLD, f"{NEW}\udc80")
         self.assertEqual(
             (error.code, error.message), ("bad-password", "a password is text in UTF-8")

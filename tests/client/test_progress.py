@@ -72,7 +72,7 @@ class RoomTests(LogbookTests):
 
 
 class DirectTests(LogbookTests):
-    """Only the next direct message is news; before a later message, the gap is fetched."""
+    """Only the next direct message is news; before a later one, the client fetches the gap."""
 
     def at(self, seq: int) -> Position:
         """Set the position in the direct messages with bob."""

@@ -148,7 +148,7 @@ class BackTests(LastingTests):
         self.assertEqual(self.successResultOf(members), ["alice"])
 
     def test_room_that_refuses(self) -> None:
-        """A refused room is reported as an error, and not requested again."""
+        """The client reports a refused room as an error, and does not request it again."""
         self.network.restart(policy=Policy(max_rooms=3))
         client = self.start()
         for room in ("cellar", "attic"):

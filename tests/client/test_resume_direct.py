@@ -1,4 +1,4 @@
-"""Tests of missed direct messages: each is fetched and delivered once."""
+"""Tests of missed direct messages: the client fetches and delivers each once."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class EpochTests(LastingTests):
             self.bob = self.hand()
 
     def test_nothing_there_yet(self) -> None:
-        """Without messages there, new and later missed messages are delivered."""
+        """Without messages there, the client delivers new and later missed messages."""
         self.come_back()
         self.say(self.bob, "new", to="alice")
         self.assertEqual(self.taken(), ["new"])

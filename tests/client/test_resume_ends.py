@@ -99,7 +99,7 @@ class StopTests(EndTests):
         self.assertEqual(texts, ["one", "two"])
 
     def test_started_again(self) -> None:
-        """After a new start, missed messages arrive, and new messages are sent."""
+        """After a new start, missed messages arrive, and the client sends new messages."""
         self.start()
         self.stop()
         self.say(self.bob, "missed")

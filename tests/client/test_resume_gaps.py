@@ -1,4 +1,4 @@
-"""Tests of direct messages out of order: missing messages are fetched first."""
+"""Tests of direct messages out of order: the client fetches missing messages first."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class GapTests(LastingTests):
         return [{name: header[name] for name in ("with", "after")} for header in headers]
 
     def test_new(self) -> None:
-        """The first message with a name triggers a fetch of its epoch, and is delivered once."""
+        """The first message with a name triggers a fetch of its epoch, and comes once."""
         self.tell(direct("one", 1))
         self.assertEqual(self.asked(), [{"with": "bob", "after": 1}])
         self.assertEqual(self.clients.progress.direct["bob"].epoch, "e")
@@ -58,7 +58,7 @@ class GapTests(LastingTests):
         self.assertEqual(self.taken(), ["two", "three", "four", "five"])
 
     def test_gap_that_stays(self) -> None:
-        """Messages that are no longer stored stay missing; the others are delivered."""
+        """Messages that are no longer stored stay missing; the client delivers the others."""
         self.tell(direct("one", 1))
         self.asked()
         self.tell(direct("four", 4))

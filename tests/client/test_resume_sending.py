@@ -1,4 +1,4 @@
-"""Tests of messages without a receipt: they wait for the next session, and are sent once."""
+"""Tests of messages without a receipt: they wait for the next session, which sends them once."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class WithoutConnectionTests(SendingTests):
         self.assertEqual(self.receipt(two), ("two", 1))
 
     def test_refused(self) -> None:
-        """A message that the server refuses then fails, and the others are sent."""
+        """A message that the server refuses then fails, and the client sends the others."""
         there, here = self.service.send("there", room="cellar"), self.service.send("here")
         self.start()
         self.assertEqual(self.bob_hears(), ["here"])
@@ -114,7 +114,7 @@ class WithoutConnectionTests(SendingTests):
         self.assertEqual(self.receipt(here), ("here", 1))
 
     def test_cannot_be_sent(self) -> None:
-        """A message over this server's limit fails, and the others are sent."""
+        """A message over this server's limit fails, and the client sends the others."""
         self.network.restart(max_content=10)
         self.bob = self.hand()
         large, long = self.service.send("x" * 11), self.service.send("x", id="i" * 65)
@@ -138,7 +138,7 @@ class WithoutConnectionTests(SendingTests):
 
 
 class LostTests(SendingTests):
-    """After a lost connection, messages are sent again if necessary."""
+    """After a lost connection, the client sends messages again if necessary."""
 
     def test_did_not_arrive(self) -> None:
         """The client sends a lost message again under its id, from either `send`."""
@@ -190,7 +190,7 @@ class LostTests(SendingTests):
         self.assertEqual(self.heard(), ["a0", "a1", "a2", "bob's", "b0", "b1", "b2"])
 
     def test_copy_that_is_not_told(self) -> None:
-        """If its copy does not come, a message is sent again, and answered by it."""
+        """If its copy does not come, the client sends a message again, which brings the receipt."""
         client = self.start()
         self.successResultOf(self.pumped(client.join("cellar")))
         sending = client.send("one", room="cellar", id="m1")
