@@ -109,7 +109,7 @@ class LoadKeyTests(KeyFileTestCase):
         self.assertEqual(load_key(self.path), KEY)
 
     def test_open_to_others(self):
-        """A file that other users may read, write or run is refused, with the remedy."""
+        """The loader refuses a file that other users may read, write or run, with the remedy."""
         for bit in (0o040, 0o020, 0o010, 0o004, 0o002, 0o001):
             self.write(TEXT, 0o600 | bit)
             self.assertTrue(self.refusal_of(load_key).endswith(f": chmod 600 {self.path}"))

@@ -102,7 +102,7 @@ class ReadRegularFileTests(FileCase):
         self.assertEqual(read_regular_file(self.path, 3)[0], b"hel")
 
     def test_no_regular_file(self) -> None:
-        """A pipe, with or without a writer, and a device are refused without waiting."""
+        """The loader refuses a pipe, with or without a writer, and a device, without waiting."""
         os.mkfifo(self.path, 0o600)
         self.assertEqual(self.refusal(self.path), "it is no regular file")
         writer = os.open(self.path, os.O_RDWR)
@@ -202,13 +202,13 @@ class OwnerTests(FileCase):
             self.assertEqual(self.read(mode, group=0), b"x")
 
     def test_open_to_more(self) -> None:
-        """A file that others may read, or its group write or execute, is refused, of any owner."""
+        """The loader refuses a file of any owner that others may read, or its group write."""
         for mode in (0o444, 0o644, 0o660, 0o450, 0o441, 0o460, 0o442, 0o404):
             for owner in (0, 1000, 2000):
                 self.refusal(mode, owner=owner)
 
     def test_lent_by_others(self) -> None:
-        """A file that any other user, or this user, shares with a group is refused."""
+        """The loader refuses a file that any other user, or this user, shares with a group."""
         for owner in (1000, 2000):
             for user in (0, 1000):
                 self.refusal(0o440, owner=owner, user=user)

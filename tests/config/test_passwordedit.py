@@ -109,7 +109,7 @@ class SetTests(PasswordFileCase):
         self.assertEqual(list(self.load()), ["alice", "bob"])
 
     def test_bad_password(self):
-        """A password that is empty, too long or not a text is refused, and not repeated."""
+        """The edit refuses a password that is empty, too long or no text, without repeating it."""
         for password in ("", "s3cret" * MAX_PASSWORD, "s3cret\ud800"):
             with pytest.raises(ConfigurationError) as caught:
                 self.set("alice", password)

@@ -26,7 +26,7 @@ class CheckAccountTests(SynchronousTestCase):
                 check_account(name)
 
     def test_guest(self):
-        """A name that begins like a guest name, in any case, is refused: it could never log in."""
+        """The loader refuses a name that begins like a guest name: it could never log in."""
         for name in ("guest-", "guest-1", "GUEST-alice"):
             with pytest.raises(ConfigurationError, match="cannot begin with guest-"):
                 check_account(name)
@@ -106,7 +106,7 @@ class LoadTests(PasswordFileCase):
         self.assertEqual(text, f"{self.path}, line 3: the account is in line 1 already")
 
     def test_open_to_others(self):
-        """A file that other users may read, write or run is refused, with the remedy."""
+        """The loader refuses a file that other users may read, write or run, with the remedy."""
         for bit in (0o040, 0o020, 0o010, 0o004, 0o002, 0o001):
             self.write(f"alice:{HASH}\n", 0o600 | bit)
             text = self.refusal_of(self.load)
