@@ -192,7 +192,7 @@ class ClientCases(SideCases):
         self.assertEqual(peer.say(WELCOME), [WELCOMED])
 
     def test_welcome_of_another_type(self):
-        """Only an EVENT can be the welcome; a frame of another type with its fields is refused."""
+        """Only an EVENT can be the welcome; the client refuses another type with its fields."""
         header = b'{"id":"x","command":"c","event":"welcome","name":"alice"}'
         kinds = ((7, "unknown-type"), (8, "unexpected-type"), (9, "unexpected-type"))
         for message_type, code in (*kinds, (99, "unknown-type")):

@@ -210,11 +210,11 @@ class RequestCases(SideCases):
             )
 
     def test_chunk(self):
-        """CHUNK has no meaning yet: it is answered like an unknown type."""
+        """CHUNK has no meaning yet: the connection answers it like an unknown type."""
         self.check_answer(raw_frame(7, b'{"id":"x"}', b"", self.key), "unknown-type", "x")
 
     def test_no_id(self):
-        """A frame without an id, or with an id that is not text, is answered without a ref."""
+        """The connection answers a frame without an id, or with an id of no text, without a ref."""
         for header in (b"{}", b'{"id":5}', b'{"id":null}'):
             self.check_answer(raw_frame(99, header, b"", self.key), "unknown-type", None)
 
@@ -250,7 +250,7 @@ class RequestCases(SideCases):
             self.assertIs(peer.state, state)
 
     def test_bad_error_is_not_answered(self):
-        """An ERROR with a bad header is not answered either, or two sides would never stop."""
+        """The connection does not answer an ERROR with a bad header, or two sides would go on."""
         for header in (b"{}", b'{"code":5}', b'{"code":"x","ref":[]}'):
             peer = self.at(State.ESTABLISHED)
             peer.say_frames(raw_frame(5, header, b"", self.key))

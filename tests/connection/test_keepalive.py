@@ -203,13 +203,13 @@ class HeartbeatCases(SideCases):
     """Pings and pongs."""
 
     def test_ping_is_answered(self):
-        """A ping is answered with a pong with its number, and causes no event."""
+        """The connection answers a ping with a pong with its number, and gives no event."""
         peer = self.at(State.ESTABLISHED)
         self.assertEqual(peer.say(ping(7), ping(-1), ping(2**70)), [])
         self.assertEqual(peer.hear(), [pong(7), pong(-1), pong(2**70)])
 
     def test_pong_is_told(self):
-        """A pong causes an event with its number, and is not answered."""
+        """A pong causes an event with its number, and gets no answer."""
         peer = self.at(State.ESTABLISHED)
         self.assertEqual(peer.say(pong(7)), [PongReceived(7)])
         self.assertEqual(peer.hear(), [])

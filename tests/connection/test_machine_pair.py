@@ -263,7 +263,7 @@ class DamagingMachine(PairMachine):
             super().check_end(near, far)
 
     def teardown(self) -> None:
-        """Check that the damage is found and reported with the right code."""
+        """Check that the other side finds and reports the damage, with the right code."""
         super().teardown()
         near = self.damaged
         for side in (self.server, self.client):
@@ -315,9 +315,9 @@ class PairTests(SynchronousTestCase):
         run_state_machine_as_test(SecurePairMachine, settings=bounded)
 
     def test_damage(self):
-        """Damage is found and reported with the right code, and no damaged message arrives."""
+        """A side finds and reports damage with the right code, and gets no damaged message."""
         run_state_machine_as_test(DamagingMachine, settings=bounded)
 
     def test_damage_with_a_key(self):
-        """Damage is found and reported with the right code, and no damaged record arrives."""
+        """A side finds and reports damage with the right code, and gets no damaged record."""
         run_state_machine_as_test(SecureDamagingMachine, settings=bounded)

@@ -208,7 +208,7 @@ class EndCases(SideCases):
         self.assertEqual(peer.say(HELLO), [])
 
     def test_send_too_much(self):
-        """Content over the limit raises the caller's error, and no part of it is sent."""
+        """Content over the limit raises the caller's error, and this side sends none of it."""
         peer = self.at(State.ESTABLISHED)
         with self.assertRaises(LocalProtocolError):
             peer.connection.send(4, ChatHeader(id="m1"), bytes(MAX_CONTENT + 1))
