@@ -84,7 +84,7 @@ class SettingsTests(MakeServiceCase):
         self.assertTrue(b"".join(peer.transport.writes).startswith(PREAMBLE))
 
     def test_bad_key_file(self) -> None:
-        """A key file that is missing, readable by others, or without a key is refused."""
+        """The daemon refuses a key file that is missing, readable by others, or without a key."""
         self.refusal(key_file=self.key_file)
         self.write_key(mode=0o644)
         self.refusal(key_file=self.key_file)
@@ -165,7 +165,7 @@ class DataTests(MakeServiceCase):
         self.data = self.directory / "data"
 
     def say(self, service: ChatService, *texts: str) -> list[Message]:
-        """Send a message from the server to the lobby, and return it as it is stored."""
+        """Send a message from the server to the lobby, and return it as the store has it."""
         sending = [service.factory.send_to_room("lobby", text) for text in texts]
         return [self.result(each) for each in sending]
 
@@ -282,7 +282,7 @@ class DataTests(MakeServiceCase):
         self.assertTrue((self.data / "chatd.db").exists())
 
     def test_cannot_be_opened(self) -> None:
-        """A directory that cannot be opened is reported at the start, and at the next start."""
+        """The daemon reports a directory that it cannot open at the start, at each start."""
         self.data.mkdir()
         (self.data / "bans.json").write_text("{")
         for bad, name in (("bans.json", "{"), ("chatd.db", "no database at all, but long enough")):

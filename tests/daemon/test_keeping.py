@@ -134,7 +134,7 @@ class OrderTests(KeepingTests):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_last_words(self) -> None:
-        """Messages before the stop are stored and answered before the end is announced."""
+        """The daemon stores and answers messages from before the stop before it says goodbye."""
         self.start()
         client = hand_client(self.factory)
         client.say("last words")

@@ -41,7 +41,7 @@ class PidFileTests(SynchronousTestCase):
         self.assertEqual(list(self.directory.iterdir()), [])
 
     def test_own(self) -> None:
-        """A file with this process's own id is stale: it is removed, and that is logged."""
+        """A file with this process's own id is stale: the check removes it, and logs that."""
         self.path.write_text(f"{os.getpid()}\n")
         self.assertEqual(self.check(), [f"removing stale pid file {self.path}"])
         self.assertFalse(self.path.exists())

@@ -33,7 +33,7 @@ class StopTests(SynchronousTestCase):
         self.reactor.advance(0)
 
     def test_waits(self) -> None:
-        """The wait is as long as the grace; then a line is logged."""
+        """The daemon waits as long as the grace, and then logs a line."""
         with capturedLogs() as events:
             self.reactor.advance(3.9)
             self.assertNoResult(self.stopped)

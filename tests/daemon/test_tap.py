@@ -268,14 +268,14 @@ class MistakesTests(OptionsCase):
         self.assertIn("'tcp:abc'", str(error))
 
     def test_heartbeats(self) -> None:
-        """Intervals that are no numbers, or out of range, are refused with the range."""
+        """The daemon refuses intervals that are no numbers, or out of range, with the range."""
         beyond = [str(MIN_HEARTBEAT_S / 2), str(MAX_HEARTBEAT_S * 2)]
         self.check_refused(*(("--heartbeat", bad) for bad in BAD_HEARTBEATS + beyond))
         error = self.assertRaises(usage.UsageError, self.parse, "--heartbeat", "abc")
         self.assertIn(f"--heartbeat abc: it takes {MIN_HEARTBEAT_S}", str(error))
 
     def test_limits(self) -> None:
-        """Limits that are no numbers, or out of range, are refused."""
+        """The daemon refuses limits that are no numbers, or out of range."""
         beyond = [str(MIN_MAX_CONTENT - 1), str(MAX_MAX_CONTENT + 1)]
         self.check_refused(*(("--max-content", bad) for bad in BAD_LIMITS + beyond))
         error = self.assertRaises(usage.UsageError, self.parse, "--max-content", "0")
@@ -290,7 +290,7 @@ class MistakesTests(OptionsCase):
         )
 
     def test_key_files(self) -> None:
-        """Key files that are missing, or not files, are refused."""
+        """The daemon refuses key files that are missing, or not files."""
         missing, directory = str(self.directory / "missing"), str(self.directory)
         names = ["", missing, directory, f"{missing}/key", "/dev/null", "\0", "k" * 5000, "\udcff"]
         self.check_refused(*(("--key-file", name) for name in names))
@@ -303,14 +303,14 @@ class MistakesTests(OptionsCase):
             self.check_refused(("--key-file", self.key_file(content)))
 
     def test_key_file_that_others_can_read(self) -> None:
-        """A key file that others can read is refused with the remedy."""
+        """The daemon refuses a key file that others can read, and names the remedy."""
         for mode in (0o640, 0o604, 0o620, 0o602, 0o644, 0o666):
             path = self.key_file(base64.urlsafe_b64encode(KEY), mode)
             error = self.assertRaises(usage.UsageError, self.parse, "--key-file", path)
             self.assertIn(f"chmod 600 {path}", str(error))
 
     def test_options_that_are_not_there(self) -> None:
-        """Unknown options, missing values and stray arguments are refused."""
+        """The daemon refuses unknown options, missing values and stray arguments."""
         self.check_refused(
             ("--bogus",),
             ("--bogus=1",),
@@ -324,7 +324,7 @@ class MistakesTests(OptionsCase):
         )
 
     def test_way_out(self) -> None:
-        """An unknown or incomplete option is refused with the way to the list of all options."""
+        """The error of an unknown or incomplete option names the list of all options."""
         for mistake in (["--bogus"], ["--max", "5"], ["--endpoint"], ["--no-room=1"], ["-x"]):
             error = self.assertRaises(usage.UsageError, Options().parseOptions, mistake)
             self.assertRegex(str(error), r"; --help lists the options\Z")

@@ -140,7 +140,7 @@ class MistakesTests(ChatOptionsTests):
         return str(self.assertRaises(usage.UsageError, self.parse, *arguments))
 
     def test_counts(self) -> None:
-        """Numbers that are wrong, or out of range, are refused with the range."""
+        """The daemon refuses numbers that are wrong, or out of range, with the range."""
         for option, least in (("keep-messages", 1), ("keep-bytes", 1), ("presence-limit", 0)):
             beyond = [str(least - 1)]
             self.check_refused(*((f"--{option}", bad) for bad in NO_COUNTS + beyond))
@@ -150,7 +150,7 @@ class MistakesTests(ChatOptionsTests):
             )
 
     def test_days(self) -> None:
-        """Days that are wrong, or too many, are refused."""
+        """The daemon refuses days that are wrong, or too many."""
         self.check_refused(*(("--keep-days", bad) for bad in NO_DAYS))
         for bad in ("abc", "36501"):
             self.assertEqual(
@@ -164,7 +164,7 @@ class MistakesTests(ChatOptionsTests):
             self.assertIn(": it takes full or normal", self.text_of("--durability", bad))
 
     def test_names(self) -> None:
-        """Invalid names of rooms and operators are refused with the option and the name."""
+        """The daemon refuses invalid names of rooms and operators, with the option and the name."""
         for option, what in (("--room", "a room's name has"), ("--operator", "a name has")):
             self.check_refused(*((option, bad) for bad in NO_NAMES))
             for bad in NO_NAMES:
@@ -173,7 +173,7 @@ class MistakesTests(ChatOptionsTests):
         self.check_refused(("--room", "good", "--room", "two words"))
 
     def test_too_many_rooms(self) -> None:
-        """More rooms than a session may have are refused."""
+        """The daemon refuses more rooms than a session may have."""
         text = self.text_of(*(f"--room=room{number}" for number in range(21)))
         self.assertIn("20 rooms at most, not 21", text)
 
@@ -190,7 +190,7 @@ class MistakesTests(ChatOptionsTests):
             self.assertEqual(self.text_of(option, ""), f"{option}: it takes a file")
 
     def test_auth(self) -> None:
-        """Methods that are unknown, unusable or incomplete are refused."""
+        """The daemon refuses methods that are unknown, unusable or incomplete."""
         missing = self.directory / "missing"
         bad = [
             "",
@@ -224,7 +224,7 @@ class MistakesTests(ChatOptionsTests):
             self.assertEqual(text, f"--auth {shown}: {reason}; see --help-auth")
 
     def test_password_files(self) -> None:
-        """Password files that are missing, wrong or readable by others are refused."""
+        """The daemon refuses password files that are missing, wrong or readable by others."""
         path = self.directory / "passwords"
         names = [str(path), str(self.directory), f"{path}/x", "\0", "p" * 5000, "\udcff"]
         self.check_refused(*(("--password-file", name) for name in names))
