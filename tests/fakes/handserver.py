@@ -119,12 +119,12 @@ def hand_peer(test: SynchronousTestCase, heard: list[str]) -> tuple[Peer, ChatCl
 
 
 def direct(text: str, seq: int = 1, sender: str = "bob", to: str = "alice") -> Message:
-    """Return a direct message as it is delivered; its id is the text."""
+    """Return a direct message as a server delivers it; its id is the text."""
     header = ChatHeader(id=text, to=to, sender=sender, seq=seq)
     return Message(MessageType.MESSAGE, header, text.encode())
 
 
 def said(text: str, seq: int, sender: str = "bob", room: str = "lobby") -> Message:
-    """Return a message of a room as it is delivered; its id is the text."""
+    """Return a message of a room as a server delivers it; its id is the text."""
     header = ChatHeader(id=text, room=room, sender=sender, seq=seq)
     return Message(MessageType.MESSAGE, header, text.encode())
