@@ -61,7 +61,7 @@ class Output:
         return self._data.decode("utf-8", "replace")
 
     def wait_for(self, pattern: str) -> re.Match[str]:
-        """Wait until a regular expression is found, and return its match."""
+        """Wait for a match of a regular expression, and return the match."""
         with self._grown:
             self._grown.wait_for(
                 lambda: self.is_at_end or re.search(pattern, self.text), DEADLINE_S

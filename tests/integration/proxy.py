@@ -177,7 +177,7 @@ class Link:
                 transport.abortConnection()
 
     def close(self) -> None:
-        """Close both ends after the passed data is sent."""
+        """Close both ends after sending the passed data."""
         for end in (self.near, self.far):
             end.queue.clear()
             if end.transport is not None and not end.is_gone:

@@ -35,7 +35,7 @@ def shown(completed):
 
 
 def test_pipe(endpoint):
-    """Each line of a pipe is sent and its receipt shown, also a last line without an end."""
+    """The command sends each line of a pipe, also an unended last line, and shows its receipt."""
     completed = connect(endpoint, "--name", "alice", lines=["one\n", "two\r\n", "\n", "four"])
 
     assert shown(completed) == [
@@ -57,7 +57,7 @@ def test_file(endpoint, tmp_path):
 
 
 def test_exit(endpoint):
-    """Lines after a line `exit` are not sent, nor is that line."""
+    """The command sends neither a line `exit` nor the lines after it."""
     completed = connect(endpoint, "--name", "alice", lines=["one\n", "exit\n", "two\n"])
 
     assert shown(completed)[1:] == ["alice: one"]
@@ -156,7 +156,7 @@ def test_output_that_nobody_reads_on(endpoint):
 
 
 def test_not_utf_8(endpoint):
-    """Errors name the numbers of lines that are not UTF-8; the other lines are sent."""
+    """Errors name the numbers of lines that are not UTF-8; the command sends the others."""
     lines = ["one\n", "\udcff\udcfe\n", "three\n", "fou\udce9\n"]
     completed = connect(endpoint, "--name", "alice", lines=lines)
 
@@ -196,7 +196,7 @@ def test_mark(endpoint, tmp_path):
 
 
 def test_too_long(endpoint):
-    """Errors name the numbers of lines over the server's limit; the other lines are sent."""
+    """Errors name the numbers of lines over the server's limit; the command sends the others."""
     lines = ["x" * 1000 + "\n", "y" * 1001 + "\n", "three\n"]
     completed = connect(endpoint, "--name", "al", lines=lines)
 

@@ -118,7 +118,7 @@ def test_killed_in_a_container(tmp_path):
 
 
 def test_data_in_a_file(tmp_path):
-    """A file instead of the data directory is reported, and left alone."""
+    """The daemon reports a file in place of the data directory, and leaves it alone."""
     path = tmp_path / "notes"
     path.write_text("precious")
     endpoint = f"unix:{tmp_path}/chat.sock"
@@ -150,7 +150,7 @@ def test_port_in_use(taken, program):
 
 
 def test_port_in_use_in_the_background(taken, tmp_path):
-    """A port in use is reported at the terminal, and logged."""
+    """The daemon reports a port in use at the terminal, and logs it."""
     with Daemonized(tmp_path, "--endpoint", taken) as process:
         output = process.started.stdout + process.started.stderr
         assert process.started.returncode != 0
@@ -162,7 +162,7 @@ def test_port_in_use_in_the_background(taken, tmp_path):
 
 
 def test_socket_in_use(tmp_path):
-    """A socket that another daemon serves is refused, and stays that daemon's."""
+    """The daemon refuses a socket that another daemon serves, which keeps it."""
     endpoint = f"unix:{tmp_path}/chat.sock"
     with daemon(endpoint=endpoint):
         completed = run_command(*FOREGROUND, "chatd", "--endpoint", endpoint)
@@ -176,7 +176,7 @@ def test_socket_in_use(tmp_path):
 
 
 def test_file_in_the_place_of_a_socket(tmp_path):
-    """A file instead of the socket is reported, and left alone."""
+    """The daemon reports a file in place of the socket, and leaves it alone."""
     path = tmp_path / "notes"
     path.write_text("precious")
     completed = run_command(*FOREGROUND, "chatd", "--endpoint", f"unix:{path}", cwd=tmp_path)

@@ -137,7 +137,7 @@ async def test_passwords(endpoint, tmp_path, kind):
 
 @pytest.mark.parametrize("kind", ["memory", "file"])
 async def test_passwords_over_tcp(tmp_path, kind):
-    """In the clear over TCP no client is accepted, and no password is sent."""
+    """In the clear over TCP, the daemon accepts no client, and the client sends no password."""
     options = passwords_of(tmp_path, kind)
     with daemon(*options, endpoint=TCP) as process:
         tcp = f"tcp:127.0.0.1:{tcp_port(process)}"

@@ -133,7 +133,7 @@ CODES = {
 @with_and_without_key
 @pytest.mark.parametrize("fault", [Fault.DAMAGE, Fault.DOUBLE], ids=lambda fault: fault.value)
 async def test_damage(key, fault):
-    """Damage ends the connection with the right code; no damaged message is delivered.
+    """Damage ends the connection with the right code; the other side gets no damaged message.
 
     Without a key, a piece that passes twice may consist of whole frames: that is not damage, and no
     message is delivered twice.

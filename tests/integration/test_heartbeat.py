@@ -72,7 +72,7 @@ class HeartbeatBehaviour(Behaviour):
 
     @with_and_without_key
     async def test_ping(self, key):
-        """A client's ping is answered, and gives the round-trip time."""
+        """The server answers a client's ping, which gives the round-trip time."""
         async with self.serve(key) as server:
             client = await connect(server, key=key)
             assert await client.ping() > 0

@@ -56,7 +56,7 @@ class FaultPromises(PeerMixin):
                 self.assert_refused(peer, "bad-header")
 
     def test_header_over_the_limit(self):
-        """The daemon reads a header of 64 KiB; a header of a byte more is refused."""
+        """The daemon reads a header of 64 KiB, and refuses a header of a byte more."""
         peer = self.join()
         peer.send(Type.MESSAGE, b'{"id": "most"}'.ljust(64 * 1024))
         peer.expect(Type.MESSAGE, id="most")
@@ -116,7 +116,7 @@ class FaultPromises(PeerMixin):
         self.join().say("on")
 
     def test_garbage(self):
-        """Bytes of another protocol are answered and closed, and the next peer is served."""
+        """The daemon answers and closes bytes of another protocol, and serves the next peer."""
         bystander = self.join()
         for kind, data in GARBAGE.items():
             with self.subTest(kind=kind):
@@ -176,7 +176,7 @@ class SealedFaultTests(FaultPromises, PeerTestCase):
         self.assert_answered_and_closed(plain.encoded(Type.SESSION_ACK, {"session_id": ""}))
 
     def test_client_with_another_key(self):
-        """A client with another key notices; any answer of its is refused."""
+        """A client with another key notices; the daemon refuses any answer of that client."""
         with self.assertRaisesRegex(Refused, "another key"):
             Peer(self.daemon.path, bytes(32))
         self.assert_answered_and_closed(b"\x00\x30" + random.Random(3).randbytes(48))

@@ -108,7 +108,7 @@ class RoomPromises(PeerMixin):
         self.assertNotIn("away", self.ask(one, "who", room=room))
 
     def test_to_a_room_and_a_name(self):
-        """A message to both a room and a name is refused."""
+        """The daemon refuses a message to both a room and a name."""
         peer = self.join()
         peer.send(Type.MESSAGE, {"id": "both", "room": peer.welcome["room"], "to": peer.name})
         refusal = peer.expect(Type.ERROR).header

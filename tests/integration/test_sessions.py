@@ -72,7 +72,7 @@ class SessionBehaviour(Behaviour):
 
     @with_and_without_key
     async def test_name_taken(self, key):
-        """A taken name is refused, and is free again when its client has left."""
+        """The server refuses a taken name, which is free again when its client has left."""
         async with self.serve(key) as server:
             first = await connect(server, "alice", key=key)
             with pytest.raises(SessionRefused) as refusal:

@@ -36,7 +36,7 @@ def bob_at(endpoint):
 
 
 async def test_say(endpoint):
-    """A typed line is sent, and shown with the time when the server has received it."""
+    """The client sends a typed line, and shows it with its time when the server has it."""
     bob = await bob_at(endpoint)
     with alice_at(endpoint) as alice:
         alice.screen.wait_for(PROMPT)

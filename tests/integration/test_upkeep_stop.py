@@ -138,7 +138,7 @@ def test_hang_up_meanwhile(endpoint, tmp_path, peers):
 
 @pytest.mark.parametrize("kept", [False, True], ids=["memory", "data"])
 async def test_last_words(endpoint, tmp_path, kept):
-    """Messages received before the stop are answered, and answered messages are stored."""
+    """The daemon answers messages from before the stop, and stores answered messages."""
     options = ("--data", tmp_path / "data") if kept else ()
     with daemon(*options, endpoint=endpoint) as process:
         alice = await chatd.connect(reactor, endpoint, name="alice")
