@@ -137,7 +137,7 @@ class SslTests(CertificateCase):
         self.assertEqual(len(self.reactor.sslServers), 1)
 
     def test_refused_at_the_start(self) -> None:
-        """A bad chain, or a method that OpenSSL lacks, is refused at the start."""
+        """At the start, the loader refuses a bad chain, or a method that OpenSSL lacks."""
         chain = self.directory / "chain.pem"
         chain.write_text("nothing")
         for argument, what in (
@@ -262,7 +262,7 @@ class TlsTests(CertificateCase):
         )
 
     def test_nothing_to_serve(self) -> None:
-        """A directory without certificates, or without named hosts, is refused."""
+        """The loader refuses a directory without certificates, or without named hosts."""
         write_certificate(self.pem, host=None)
         error = self.assertRaises(
             ConfigurationError, self.listen, f"tls:{self.directory}:0:interface=127.0.0.1"

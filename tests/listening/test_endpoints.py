@@ -205,7 +205,7 @@ class ServerEndpointTests(EndpointCase):
         self.assertIn("Unknown endpoint type: 'onion'", str(error))
 
     def test_no_pem(self) -> None:
-        """A file without a key is refused, and so is a file that is missing."""
+        """The daemon refuses a file without a key, and a missing file."""
         path = self.pem_file()
         for file, said in (
             (path, f"{path}: it has no private key"),

@@ -95,7 +95,7 @@ class ServingTests(StdioCase):
     """The client is served, and only the client."""
 
     def test_both_ways(self) -> None:
-        """The client's bytes are received, and answers are written."""
+        """The protocol gets the client's bytes, and the client its answers."""
         transport = self.serve()
         os.write(self.input, b"hello")
         self.reader_called("read").doRead()
