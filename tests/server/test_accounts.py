@@ -98,7 +98,7 @@ class PasswordTests(AccountsTestCase):
         self.assertEqual(self.login(self.accounts(Checker("alice")), "a", "b").name, "alice")
 
     def test_wrong(self):
-        """An unknown name and a wrong password are refused with the same text."""
+        """The server refuses an unknown name and a wrong password with the same text."""
         accounts = self.accounts(makeChecker("memory:alice:secret:bob:hunter"))
         self.assertEqual(self.refusal(accounts, "carol", "secret"), WRONG)
         self.assertEqual(self.refusal(accounts, "alice", "hunter"), WRONG)
@@ -106,7 +106,7 @@ class PasswordTests(AccountsTestCase):
         self.assertEqual(self.refusal(accounts, "alice", "\ud800"), WRONG)
 
     def test_required(self):
-        """A login without a password, or without a name, is refused."""
+        """The server refuses a login without a password, or without a name."""
         for accounts in (self.accounts(Checker(b"x")), self.accounts()):
             self.assertFalse(accounts.allows_guests)
             for name, password in ((None, None), ("alice", None), ("guest-1", None), (None, "x")):
@@ -167,7 +167,7 @@ class TwistedCheckersTests(AccountsTestCase):
             accounts.check_files()
 
     def test_file_vanished(self):
-        """If a file becomes unreadable, the login fails as an internal error, which is logged."""
+        """If a file becomes unreadable, the login fails as an internal error in the log."""
         for cache in (False, True):
             self.path.touch()
             accounts = self.accounts(FilePasswordDB(str(self.path), cache=cache))

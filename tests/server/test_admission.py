@@ -86,7 +86,7 @@ class RoomTests(AdmissionCase):
 
 
 class BanTests(AdmissionCase):
-    """Banned clients are refused."""
+    """The server refuses banned clients."""
 
     def test_name(self) -> None:
         """The server refuses a banned name in any spelling."""

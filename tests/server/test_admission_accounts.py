@@ -72,7 +72,7 @@ class AccountTests(AdmissionCase):
         self.check_nothing_left()
 
     def test_none(self) -> None:
-        """A login without a password is refused, and so is a password without a name."""
+        """The server refuses a login without a password, and a password without a name."""
         self.assertEqual(self.refusal("Alice"), ("auth-required", False))
         self.assertEqual(self.refusal(password=SECRET), ("auth-required", False))
         self.assertEqual(self.refusal("a b", password=SECRET), ("bad-name", False))

@@ -106,7 +106,7 @@ class ApplicantTests(SynchronousTestCase):
         self.assertEqual(self.refused(), "too-many-sessions")
 
     def test_banned(self):
-        """A banned name or address is refused."""
+        """The server refuses a banned name or address."""
         self.bans.replace([Ban(name="alice")])
         self.assertEqual(self.refused(), "banned")
         self.bans.replace([Ban(address=ADDRESS)])

@@ -96,7 +96,7 @@ class VanishedTests(AdmissionCase):
 
 
 class FailureTests(AdmissionCase):
-    """Failures at admission are logged; the client gets a short text."""
+    """The log has failures at admission; the client gets a short text."""
 
     def errors_of(self, name: str, **options: Any) -> tuple[tuple[str, bool], list[str]]:
         """Be refused; return the refusal and the log."""

@@ -87,7 +87,7 @@ class WaitingTests(AdmissionCase):
         self.check_nothing_waits()
 
     def test_out_of_time(self) -> None:
-        """Logins that wait for too long are refused, and not checked."""
+        """The server refuses logins that wait for too long, without a check."""
         eves = [self.log_in(ADDRESSES[0], "eve") for _ in range(4)]
         self.factory.clock.advance(HANDSHAKE_TIMEOUT_S)
         settle(self.factory)

@@ -21,7 +21,7 @@ UNKNOWN = Message(99, {"id": "unknown"})
 
 
 class TransactionTests(AnswerCase):
-    """Messages are stored before delivery, in a single transaction at a time."""
+    """The store gets messages before their delivery, in a single transaction at a time."""
 
     def test_nobody_hears_it_before(self) -> None:
         """No member gets a message before it is stored; then all get it in one write."""
@@ -146,7 +146,7 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.told(self.alice), ["too-bad bad", "unknown-type unknown"])
 
     def test_only_refusals_wait(self) -> None:
-        """Refusals that wait for another client's transaction are sent with it."""
+        """Refusals that wait for a transaction need no further transaction."""
         self.alice.say("one")
         settle(self.factory)
         self.alice.say("bad")
@@ -170,7 +170,7 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.answered(self.alice), ["one", "absent", "two", "absent"])
 
     def test_fault_in_the_bytes(self) -> None:
-        """A fault in the bytes is reported after the receipts, and logged then; reading stops."""
+        """The server reports a fault in the bytes after the receipts, logs it, and stops."""
         self.alice.say("one")
         with capturedLogs() as events:
             self.alice.protocol.dataReceived(NO_FRAME)
@@ -204,7 +204,7 @@ class OrderTests(AnswerCase):
         self.assertEqual(self.answered(self.alice), ["one", "bad-length", "bad-length"])
 
     def test_errors_of_the_client(self) -> None:
-        """A client's ERROR waits like other frames, and is not answered."""
+        """A client's ERROR waits like other frames, and gets no answer."""
         self.alice.say("one")
         self.alice.send(Message(MessageType.ERROR, Error(code="bad-day", message="no")))
         self.alice.say("two")
@@ -301,7 +301,7 @@ class NotStoredTests(AnswerCase):
         self.assertEqual(len(self.flushLoggedErrors(KeyError)), 1)
 
     def test_fault_after_it(self) -> None:
-        """A later fault in the bytes is reported after it, and a half-closed connection closes."""
+        """The server reports a later fault after it, and a half-closed connection closes."""
         self.alice.say("one")
         self.alice.protocol.dataReceived(NO_FRAME)
         self.bob.say("two")

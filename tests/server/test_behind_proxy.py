@@ -112,7 +112,7 @@ class PasswordTests(ProxyCase):
         return str(proxied.protocol.connection.end_reason)
 
     def test_in_the_clear(self) -> None:
-        """It is refused if the header tells TCP, and if it tells a UNIX socket."""
+        """The server refuses it if the header names TCP, and if it names a UNIX socket."""
         for first in (header("203.0.113.7"), unix_header()):
             self.assertIn("auth-in-clear", self.last_word(first))
 
@@ -121,7 +121,7 @@ class NonsenseTests(ProxyCase):
     """A malformed header ends the connection, with one line in the log."""
 
     def test_nonsense(self) -> None:
-        """The connection is closed, and no error of the server is logged."""
+        """The connection closes, and the log has no error of the server."""
         for what, data in NONSENSE.items():
             with capturedLogs() as events:
                 proxied = self.connect()

@@ -61,7 +61,7 @@ class PasswordFileCheckerTests(CheckersTestCase):
         self.assertEqual(self.called, [])
 
     def test_reload(self):
-        """The file is read again on request, and not before."""
+        """The checker reads the file again on request, and not before."""
         set_password(self.path, "bob", "new", hasher=CHEAP)
         self.assert_refused(self.checker, "bob", "new")
         self.checker.reload()

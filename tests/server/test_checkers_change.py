@@ -66,7 +66,7 @@ class ChangeTests(AccountsCase):
         self.assertTrue(self.logs_in("alice", OLD))
 
     def test_bad_password(self):
-        """A password that `chatd passwd` refuses is refused with a code, before any hashing."""
+        """The server refuses a password with a code, as `chatd passwd` does, before any hashing."""
         self.waiting = []
         for new, why in (("", "empty"), ("x" * 1025, "1024"), ("\udc80", "UTF-8")):
             error = self.failureResultOf(self.change(new=new), RequestError).value

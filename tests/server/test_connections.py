@@ -14,7 +14,7 @@ def connections_within(**limits: int) -> Connections[str]:
 
 
 class WaitingTests(SynchronousTestCase):
-    """Connections without a session: for a new connection, the oldest is closed."""
+    """Connections without a session: for a new connection, the oldest closes."""
 
     def setUp(self) -> None:
         self.connections = connections_within(max_unestablished=3)
@@ -24,7 +24,7 @@ class WaitingTests(SynchronousTestCase):
         return [self.connections.connected(name, name[0]) for name in names]
 
     def test_as_many_as_may_be(self) -> None:
-        """Up to the limit, no connection is closed."""
+        """Up to the limit, no connection closes."""
         self.assertEqual(self.connect("a1", "a2", "b1"), [None] * 3)
         self.assertEqual((len(self.connections), self.connections.sessions), (3, 0))
         self.assertEqual(list(self.connections), ["a1", "a2", "b1"])
@@ -42,7 +42,7 @@ class WaitingTests(SynchronousTestCase):
         self.assertEqual(self.connect("a2", "b8", "a3", "b9"), ["b1", "b2", "b3", "b4"])
 
     def test_as_many(self) -> None:
-        """If the new connection's address has most of them with it, its own oldest is closed."""
+        """If the new connection's address has most of them with it, its own oldest closes."""
         self.connections = connections_within(max_unestablished=5)
         self.connect("b1", "b2", "b3", "a1", "a2")
         self.assertEqual(self.connect("a3", "b4", "c1"), ["a1", "b1", "b2"])

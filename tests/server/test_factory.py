@@ -91,7 +91,7 @@ class PublishTests(FactoryCase):
         self.assertEqual([message.sender for message in bob.take()], ["alice", "bob"])
 
     def test_id_reused(self) -> None:
-        """The same id with another content is refused, and not delivered."""
+        """The server refuses the same id with another content, and does not deliver it."""
         alice, bob = self.clients("alice", "bob")
         alice.send(Message.chat("one", id="m1"))
         self.end_turn()
@@ -103,7 +103,7 @@ class PublishTests(FactoryCase):
         self.assertEqual(bob.take(), [])
 
     def test_not_in_room(self) -> None:
-        """A message to a room that the sender is not in, or that does not exist, is refused."""
+        """The server refuses a message to a room that does not exist, or without the sender."""
         (alice,) = self.clients("alice")
         alice.send(Message.chat("hello", id="m1", room="cellar"))
         error = self.error_of(alice)
@@ -138,7 +138,7 @@ class PublishTests(FactoryCase):
         self.assertEqual(event.header, {"event": "absent", "name": "bob", "ref": "m1"})
 
     def test_to_a_room_and_a_name(self) -> None:
-        """A message to both a room and a name is refused."""
+        """The server refuses a message to both a room and a name."""
         alice, bob = self.clients("alice", "bob")
         alice.send(Message.chat("hello", id="m1", room="lobby", to="bob"))
         error = self.error_of(alice)
@@ -343,7 +343,7 @@ class SendToRoomTests(FactoryCase):
         return self.successResultOf(saying)
 
     def refused(self, *args: object, **options: object) -> RequestError:
-        """Send a message that is refused, end the turn, and return the error."""
+        """Send a message that the server refuses, end the turn, and return the error."""
         saying = self.factory.send_to_room(*args, **options)
         self.end_turn()
         return self.failureResultOf(saying, RequestError).value

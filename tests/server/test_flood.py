@@ -56,7 +56,7 @@ class MessageRateTests(FloodCase):
         settle(self.factory)
 
     def test_burst(self) -> None:
-        """A burst may hold ten seconds' worth, and all of it is answered."""
+        """A burst may hold ten seconds' worth, and the server answers all of it."""
         self.say(0, self.burst // 2)
         self.assertTrue(self.is_read)
         self.assertEqual(len(self.alice.take_texts()), self.burst // 2)
@@ -189,7 +189,7 @@ class CommandRateTests(FloodCase):
 
 
 class AnsweredTests(FloodCase):
-    """Frames with individual answers are answered a few in each turn."""
+    """The server answers frames with individual answers a few in each turn."""
 
     limits = Limits(message_rate=1000)
 
@@ -236,7 +236,7 @@ class BeforeTests(SynchronousTestCase):
     """Before the session, the server answers almost no frame."""
 
     def test_pings(self) -> None:
-        """A client that pings instead of answering the greeting is sent away."""
+        """The server refuses a client that pings instead of answering the greeting."""
         server = memory_factory()
         client = greeted_client(server)
         pings = (Message(MessageType.HEARTBEAT, Heartbeat(n), b"ping") for n in range(1000))

@@ -48,7 +48,7 @@ class GreeterTests(SynchronousTestCase):
         self.assertNotIn(b"session_id", connection.data_to_send())
 
     def test_handshake(self):
-        """A client that does not answer in time is sent away."""
+        """The server refuses a client that does not answer in time."""
         connection = self.greeter().greet(takes_passwords=False)
         connection.tick(2.9)
         self.assertIsNone(connection.end_reason)

@@ -85,7 +85,7 @@ class AdmissionTests(ServerCase):
         self.assertRegex(welcome.header["name"], r"^guest-[0-9a-f]{6}$")
 
     def refused(self, answer: SessionAck, code: str) -> None:
-        """Check that a client is refused for its answer."""
+        """Check that the server refuses a client for its answer."""
         client = greeted_client(self.factory)
         client.send(Message(MessageType.SESSION_ACK, answer))
         self.assertEqual(
@@ -161,7 +161,7 @@ class HostileTests(ServerCase):
         self.client = hand_client(self.factory)
 
     def test_fault_in_the_bytes(self) -> None:
-        """Damaged bytes are reported to the client, logged, and end the session."""
+        """The client gets the error of damaged bytes, the log has it, and the session ends."""
         with capturedLogs() as events:
             self.client.protocol.dataReceived(b"GET / HTTP/1.1\r\n\r\n")
             told = self.told(self.client)
@@ -173,7 +173,7 @@ class HostileTests(ServerCase):
         self.assertIn("ended: code=too-large ", line)
 
     def test_error_from_the_client(self) -> None:
-        """A client's ERROR is logged, and not answered."""
+        """The server logs a client's ERROR, and does not answer it."""
         with capturedLogs() as events:
             self.client.send(Message(MessageType.ERROR, Error(code="bad-day", message="no")))
         self.assertEqual(self.told(self.client), [])

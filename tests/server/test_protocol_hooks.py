@@ -50,7 +50,7 @@ class PlainHookTests(ServerCase):
         self.assertEqual(self.factory.texts, ["dance"])
 
     def test_other_error(self) -> None:
-        """Any other exception is logged, and reported without details."""
+        """The server logs any other exception, and reports it without details."""
         self.raising(ValueError("the secret of the house"))
         self.client.say("one")
         settle(self.factory)
@@ -176,7 +176,7 @@ class EndingHookTests(ServerCase):
     """A hook that ends the session of its message."""
 
     def test_async(self) -> None:
-        """The client's end is read all the same, so that the connection closes in time."""
+        """The server still reads the client's end, so that the connection closes in time."""
         gate: Deferred[None] = Deferred()
 
         async def hook(session: Session, message: Message) -> None:

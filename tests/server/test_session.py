@@ -167,7 +167,7 @@ class FailingHooksTests(SessionTests):
         return hand_client(self.factory)
 
     def test_established_fails(self) -> None:
-        """A session whose `established` fails goes on; the failure is logged."""
+        """A session whose `established` fails goes on; the log has the failure."""
 
         class FailingSession(Session):
             def established(self) -> None:
@@ -241,7 +241,7 @@ class SayingTests(SessionTests):
         self.assertEqual(len(message.id), 32)
 
     def test_send_bytes_under_an_id(self) -> None:
-        """Bytes and an id are sent unchanged."""
+        """The server sends bytes and an id unchanged."""
         self.session.send(b"\xff\x00", id="my-id")
         self.end_turn()
         (message,) = self.client.take()
