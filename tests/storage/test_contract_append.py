@@ -18,7 +18,7 @@ class AppendingContract(ContractMixin):
     """The contract, for any store."""
 
     def test_append(self):
-        """Messages get places that rise by one, and are read unchanged."""
+        """Messages get places that rise by one, and readers get them unchanged."""
         store = self.store_with()
         head = store.open_stream(LOBBY, "Lobby")
         first, second = store.append([entry("1", b"\0one", time=NOW + 0.25), entry("2", b"")])
@@ -62,7 +62,7 @@ class AppendingContract(ContractMixin):
         self.assertEqual(self.store_with().append([]), [])
 
     def test_unusual_text(self):
-        """Any text is read unchanged, and only equal ids count as the same."""
+        """Readers get any text unchanged, and only equal ids count as the same."""
         store = self.store_with()
         ids = ["a", "A", "ä", "a\u0308", "'; DROP TABLE streams --", "a\0b", "a\0", "\U0001f600"]
         store.append([entry(id, id.encode()) for id in ids])
@@ -86,7 +86,7 @@ class AppendingContract(ContractMixin):
         self.assertEqual(store.head().epoch, epoch)
 
     def test_repeated(self):
-        """A message sent again is answered with the first message, and not appended."""
+        """A repeated message brings the first message, and the store does not append it."""
         store = self.store_with()
         (first,) = store.append([entry("1")])
         again = store.append([entry("0"), entry("1", time=NOW + 9), entry("2")])
@@ -120,7 +120,7 @@ class AppendingContract(ContractMixin):
         self.assertEqual(store.ids(), [])
 
     def test_reused(self):
-        """Another content or content type under the same id is refused; the rest is appended."""
+        """The store refuses another content or type under the same id, and appends the rest."""
         store = self.store_with(None, entry("1"))
         outcomes = store.append(
             [entry("1", b"else"), entry("1", content_type="text/html"), entry("2"), entry("2", b"")]

@@ -23,7 +23,7 @@ class RepeatTests(SynchronousTestCase):
         self.assertEqual(repeat(entry("1"), earlier), Stored(earlier, False))
 
     def test_other(self):
-        """Another content or content type under the same id is refused, with the id."""
+        """The error of another content or type under the same id has the id."""
         earlier = place(entry("1"), 7)
         for other in (entry("1", b"bye"), entry("1", content_type="text/html")):
             error = repeat(other, earlier)

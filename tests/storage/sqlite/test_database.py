@@ -13,7 +13,7 @@ from tests.storage.stores import SqliteCase, entries
 
 class OpeningTests(SqliteCase):
     def test_failing_step(self):
-        """If a migration fails, the database is refused, and keeps its version."""
+        """If a migration fails, the store refuses the database, which keeps its version."""
         streams, _ = self.make_streams()
         streams.append(entries(1))
         streams.close()

@@ -25,7 +25,7 @@ class DatabaseFileTests(FilesCase):
         self.goes_on(path)
 
     def test_truncated(self):
-        """A file that lost its end is refused, and never read as if it was whole."""
+        """The store refuses a file that lost its end, and never reads it as a whole file."""
         size = (self.good / "chatd.db").stat().st_size
         for length in (15, 99, 100, PAGE, 2 * PAGE, size // PAGE // 2 * PAGE, size - PAGE):
             path = self.copy(self.good)
@@ -35,7 +35,7 @@ class DatabaseFileTests(FilesCase):
                 self.assertIsNone(self.told(path))
 
     def test_header(self):
-        """A database with a damaged header is refused, and not changed."""
+        """The store refuses a database with a damaged header, and does not change it."""
         for start, size in ((0, 16), (0, 100), (0, PAGE), (16, 2)):
             path = self.copy(self.good)
             overwrite(path, start, random.Random(start).randbytes(size))
@@ -45,7 +45,7 @@ class DatabaseFileTests(FilesCase):
                 self.assertEqual(path.read_bytes(), damaged)
 
     def test_page(self):
-        """A database with a damaged page is refused, or all its messages are right."""
+        """The store refuses a database with a damaged page, or reads all its messages right."""
         pages = (self.good / "chatd.db").stat().st_size // PAGE
         self.assertGreater(pages, 20)
         refused = 0

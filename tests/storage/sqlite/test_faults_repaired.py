@@ -38,7 +38,7 @@ class OpenTests(FilesCase):
         self.assertEqual(path.read_bytes(), b"S")
 
     def test_cut_within_a_page(self):
-        """A file that was cut anywhere, not only between pages, is refused."""
+        """The store refuses a file that was cut anywhere, not only between pages."""
         size = (self.good / "chatd.db").stat().st_size
         for length in (PAGE - 1, PAGE + 1, size // 2 + 1, size - 100, size - 1):
             path = self.copy(self.good)

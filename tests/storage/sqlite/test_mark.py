@@ -99,7 +99,7 @@ class SameStoreTests(MarkCase):
         self.assert_put_back(is_put_back=False)
 
     def test_begun_anew(self):
-        """A new database is begun if the mark is removed, too, or if there never was a message."""
+        """The store begins a new database without a mark, or if there never was a message."""
         self.stop()
         for path in (self.database.path, *self.marks()):
             path.unlink()
