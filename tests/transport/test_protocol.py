@@ -126,7 +126,7 @@ class WritingTests(ProtocolCase):
         self.assertEqual(self.peer.count_writes(), 0)
 
     def test_held_back_while_the_peer_does_not_read(self) -> None:
-        """Frames that come while the transport is full are written together when it has room."""
+        """The protocol writes frames from before the transport has room together."""
         self.establish()
         self.transport.accept_no_more()
         for text in ("one", "two"):

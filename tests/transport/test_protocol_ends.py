@@ -153,7 +153,7 @@ class ClosingTests(ProtocolCase):
         self.assertEqual(self.end_codes(), ["goodbye"])
 
     def test_data_after_the_end(self) -> None:
-        """Bytes that arrive after the end are read and dropped."""
+        """The protocol reads and drops bytes that arrive after the end."""
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
         self.peer.say("too late")
@@ -186,7 +186,7 @@ class ClosingTests(ProtocolCase):
         self.assertEqual((self.peer.take(), self.transport.ends), ([], []))
 
     def test_fault(self) -> None:
-        """A fault in the bytes is answered with an ERROR, and ends the session."""
+        """The protocol answers a fault in the bytes with an ERROR, and ends the session."""
         self.protocol.dataReceived(b"\xff" * 100)
         self.end_turn()
         self.assertEqual(
@@ -202,7 +202,7 @@ class TlsClosingTests(ProtocolCase):
     transport_class = TlsTransport
 
     def test_whole_close(self) -> None:
-        """TLS cannot be half-closed: it is closed, and aborted if the peer does not answer."""
+        """TLS has no half-close: the protocol closes it, or aborts it without the peer's answer."""
         self.establish()
         self.protocol.end_session("goodbye", "enough")
         self.end_turn()
@@ -307,7 +307,7 @@ class FailureTests(SynchronousTestCase):
         return self.peer
 
     def check_failed(self, count: int = 1) -> None:
-        """Check that the protocol has ended, and that the failure is logged."""
+        """Check that the protocol has ended, and that the log has the failure."""
         self.assertEqual([end.code for end in self.protocol.ends], ["internal-error"])
         self.assertEqual(self.protocol.closed, 1)
         self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -15,7 +15,7 @@ from tests.transport.cases import Socket
 
 
 class SocketWriterTests(SynchronousTestCase):
-    """A socket is written to at once."""
+    """The writer writes to a socket at once."""
 
     def setUp(self) -> None:
         self.reactor = MemoryReactor()
@@ -82,7 +82,7 @@ class SocketWriterTests(SynchronousTestCase):
         self.assertIsNotNone(socket.doWrite())
 
     def test_tls_begun_on_it(self) -> None:
-        """A socket that has begun TLS gets the plaintext, and is not written to directly."""
+        """A socket that has begun TLS gets the plaintext, and no direct writes."""
         socket, _ = self.make(1_000)
         directlyProvides(socket, ISSLTransport)
         self.assertIsInstance(writer_for(socket), TransportWriter)
