@@ -89,14 +89,14 @@ class BadRecordTests(SynchronousTestCase):
                 read_channel(open_pair()[0], [flip_bit(sealed, bit)])
 
     def test_cut_short(self):
-        """A record cut short, with its length adjusted, is refused."""
+        """The channel refuses a record cut short, with its length adjusted."""
         message = open_pair()[1].seal(b"text")[2:]
         for length in range(len(message)):
             with pytest.raises(RecordError):
                 read_channel(open_pair()[0], [record(message[:length])])
 
     def test_length_that_does_not_fit(self):
-        """A record with too large a length swallows the next record, and is refused."""
+        """A record with too large a length swallows the next record, and the channel refuses it."""
         server, client = open_pair()
         sealed = client.seal(b"text")
         with pytest.raises(RecordError):
@@ -132,7 +132,7 @@ class BadRecordTests(SynchronousTestCase):
     @some_examples
     @given(st.binary(max_size=200), st.data())
     def test_hostile_bytes(self, data, draw):
-        """Any hostile bytes are refused as a fault of the peer, or wait for more."""
+        """The channel refuses any hostile bytes as a fault of the peer, or waits for more."""
         for channel in (new_server(), new_client(), *open_pair()):
             with contextlib.suppress(RemoteProtocolError):
                 self.assertEqual(read_channel(channel, draw.draw(cuts(data))), b"")
@@ -217,7 +217,7 @@ class UnexpectedServerTests(SynchronousTestCase):
                 read_channel(new_client(), [greeting])
 
     def test_preamble_of_an_envelope(self):
-        """The magic of an envelope, without a frame, is refused as a preamble."""
+        """The channel refuses the magic of an envelope, without a frame, as a preamble."""
         with pytest.raises(MagicError):
             read_channel(new_client(), [FRAME[4:]])
 

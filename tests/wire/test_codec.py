@@ -173,7 +173,7 @@ class StreamTests(SynchronousTestCase):
     @some_examples
     @given(st.binary(max_size=300), st.data())
     def test_hostile_bytes(self, data, draw):
-        """Any hostile bytes are refused with a `WireError`, or wait for more."""
+        """The codec refuses any hostile bytes with a `WireError`, or waits for more."""
         stream = draw.draw(st.sampled_from([data, b"\0\0\0" + data, STREAM[:30] + data]))
         try:
             self.assertEqual(read_all(draw.draw(cuts(stream))), [])
@@ -275,7 +275,7 @@ class DecodeTests(SynchronousTestCase):
                 CODEC.decode(frame)
 
     def test_json_is_looked_at_last(self):
-        """A faulty header in a damaged or forged frame is reported as damage or forgery."""
+        """The codec reports a faulty header in a damaged or forged frame as damage or forgery."""
         for fields, error in (
             ({"header_crc": 1, "mac": bytes(32)}, ChecksumError),
             ({"mac": bytes(32)}, SignatureError),
@@ -285,7 +285,7 @@ class DecodeTests(SynchronousTestCase):
                 CODEC.decode(make_frame(header=b"not JSON", **fields))
 
     def test_prelude_of_another_protocol(self):
-        """Magic bytes without their high bit or line end are refused."""
+        """The codec refuses magic bytes without their high bit or line end."""
         for magic in (b"\x09CHATD\r\n", b"\x89CHATD\n\n", MAGIC[::-1]):
             with pytest.raises(MagicError):
                 CODEC.decode(make_frame(magic=magic))

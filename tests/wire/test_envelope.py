@@ -112,7 +112,7 @@ class DamageTests(SynchronousTestCase):
             self.assertEqual(found, {field.code}, name)
 
     def test_cut_short_or_too_long(self):
-        """An envelope with bytes missing or added at the end is refused for its lengths."""
+        """The sealer refuses an envelope with missing or added bytes at the end for its lengths."""
         frame = make_frame()
         for end in range(4, len(frame)):
             with pytest.raises(FrameLengthError):
@@ -148,7 +148,7 @@ class DamageTests(SynchronousTestCase):
 
 class ForgeryTests(SynchronousTestCase):
     def test_mac_of_another_key(self):
-        """An envelope with right CRCs and the MAC of another key is refused as a forgery."""
+        """The sealer refuses an envelope with right CRCs and another key's MAC as a forgery."""
         self.assertIs(error_of(make_frame(key=OTHER_KEY)), SignatureError)
         self.assertIs(error_of(make_frame(), sealer=EnvelopeSealer(mac_key(None))), SignatureError)
 
@@ -166,13 +166,13 @@ class ForgeryTests(SynchronousTestCase):
             self.assertIs(error_of(frame), SignatureError, name)
 
     def test_mac_without_the_key_schedule(self):
-        """A MAC under the shared key itself, instead of the derived key, is refused."""
+        """The sealer refuses a MAC under the shared key itself, instead of the derived key."""
         self.assertIs(error_of(make_frame(), sealer=EnvelopeSealer(KEY)), SignatureError)
 
 
 class OrderOfChecksTests(SynchronousTestCase):
     def test_order(self):
-        """Of several faults, the first in the order of the checks is reported."""
+        """Of several faults, the sealer reports the first in the order of the checks."""
         faults: list[tuple[type[WireError], dict[str, Any]]] = [
             (MagicError, {"magic": b"\x89CHATX\r\n"}),
             (VersionError, {"version": 2}),
@@ -197,7 +197,7 @@ class OrderOfChecksTests(SynchronousTestCase):
         self.assertIs(error_of(frame), FrameLengthError)
 
     def test_limits_before_sums(self):
-        """A header or content over its limit is refused before its CRC is computed."""
+        """The sealer refuses a header or content over its limit before it computes the CRC."""
         frame = make_frame(content=bytes(11), content_crc=1, mac=bytes(32))
         self.assertIs(error_of(frame, max_content=10), FrameTooLargeError)
         frame = make_frame(header=bytes(MAX_HEADER + 1), header_crc=1, mac=bytes(32))
@@ -217,7 +217,7 @@ class OrderOfChecksTests(SynchronousTestCase):
 
 class LimitTests(SynchronousTestCase):
     def test_header(self):
-        """A header of 64 KiB passes both ways; a longer header is refused."""
+        """A header of 64 KiB passes both ways; the sealer refuses a longer header."""
         header = bytes(64 * 1024)
         frame = SEALER.seal(4, header, b"")
         self.assertEqual(open_frame(frame), (4, header, b""))
@@ -227,7 +227,7 @@ class LimitTests(SynchronousTestCase):
             open_frame(make_frame(header=header + b" "))
 
     def test_content(self):
-        """Content of exactly the limit passes; longer content is refused."""
+        """Content of exactly the limit passes; the sealer refuses longer content."""
         self.assertEqual(open_frame(make_frame(content=b"12345"), max_content=5)[2], b"12345")
         with pytest.raises(FrameTooLargeError, match="6 bytes exceeds 5"):
             open_frame(make_frame(content=b"123456"), max_content=5)

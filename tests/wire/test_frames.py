@@ -183,7 +183,7 @@ class InterruptedReaderTests(SynchronousTestCase):
 
 class RefusalTests(SynchronousTestCase):
     def test_longest_frame(self):
-        """A frame of exactly the limit passes; a longer frame is refused."""
+        """A frame of exactly the limit passes; the reader refuses a longer frame."""
         self.assertEqual(read_all(make_reader(9), [frame(b"123456789")]), [b"123456789"])
         with pytest.raises(FrameTooLargeError, match="10 bytes exceeds the limit of 9"):
             read_all(make_reader(9), [frame(b"1234567890")])

@@ -181,7 +181,7 @@ class HostileJsonServerTests(SynchronousTestCase):
         raise AssertionError(f"no answer: {header[:80]!r}")
 
     def test_names(self):
-        """A client that asks for any name gets a name that can be sent, or is refused."""
+        """A client that asks for any name gets a name that can be sent, or a refusal."""
         for raw in (*TEXTS, *NO_TEXT.values(), b"", LONG[:3_000], b"a" * 129, "é".encode() * 32):
             client = greeted_client(self.server.factory)
             session_id = client.protocol.connection.session_id.encode()

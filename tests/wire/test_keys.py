@@ -38,7 +38,7 @@ class DerivedKeyTests(SynchronousTestCase):
         self.assertEqual({len(key) for key in derived}, {KEY_BYTES})
 
     def test_wrong_length(self):
-        """A shared key that is not 32 bytes long is refused, and the error has both lengths."""
+        """The error of a shared key that is not 32 bytes long has both lengths."""
         for length in (0, 1, 31, 33, 64):
             for function in (mac_key, noise_psk):
                 with pytest.raises(ConfigurationError, match=f"32 bytes, not {length}$"):

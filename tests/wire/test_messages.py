@@ -133,7 +133,7 @@ class ContentTests(SynchronousTestCase):
 
 class HeaderTests(SynchronousTestCase):
     def test_full(self):
-        """Each field of each type is read and written under its name."""
+        """The codec reads and writes each field of each type under its name."""
         for message_type, (text, header) in FULL.items():
             self.assertEqual(decode_header(message_type, text), header)
             self.assertEqual(encode_header(message_type, header), text.encode())
@@ -169,7 +169,7 @@ class HeaderTests(SynchronousTestCase):
         )
 
     def test_longest_fields(self):
-        """An id of 64 characters (not bytes) and a content type of 255 are accepted."""
+        """The codec accepts an id of 64 characters (not bytes) and a content type of 255."""
         header = ChatHeader(id="é" * 64, content_type="x" * 255)
         self.assertEqual(decode_header(4, encode_header(4, header)), header)
         fields = {"id": "é" * 64, "command": "é" * 64}
@@ -243,7 +243,7 @@ class FaultyHeaderTests(SynchronousTestCase):
     @some_examples
     @given(st.sampled_from([*MessageType, 99]), st.binary(max_size=80))
     def test_hostile_bytes(self, message_type, data):
-        """Any bytes in a header are refused, or give a header that can be sent again."""
+        """The codec refuses any bytes in a header, or gives a header that it can send again."""
         for header in (data, b"{" + data + b"}", b'{"id":"m1","n":' + data + b"}"):
             with contextlib.suppress(HeaderError, RequestError):
                 decoded = decode_header(message_type, header)

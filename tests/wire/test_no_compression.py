@@ -71,7 +71,7 @@ class NoCompressionTests(SynchronousTestCase):
             self.assertEqual(decompressors_in(path.read_text("utf-8")), [], path)
 
     def test_found(self):
-        """Each way to use a decompressor is found."""
+        """The check finds each way to use a decompressor."""
         for source in (
             "import gzip",
             "import bz2 as b",
