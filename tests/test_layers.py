@@ -246,7 +246,7 @@ class CheckerTests(SynchronousTestCase):
             self.assertEqual(faults_in(module, source, is_package=is_package), [], source)
 
     def test_upwards(self):
-        """An import from a higher layer is found in any form and at any place."""
+        """The check finds an import from a higher layer in any form and at any place."""
         self.assert_faulty(
             "chatd.wire.frames",
             "import chatd.connection",
@@ -300,7 +300,7 @@ class CheckerTests(SynchronousTestCase):
         self.assert_clean("chatd.cli.main", "import chatd", "from chatd import Codec")
 
     def test_impure(self):
-        """A pure layer that imports a clock, a socket, a file or Twisted is found."""
+        """The check finds a pure layer that imports a clock, a socket, a file or Twisted."""
         for module in ("chatd.wire.noise", "chatd.connection.keepalive", "chatd.chat.rooms"):
             self.assert_faulty(
                 module,

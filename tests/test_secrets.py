@@ -141,14 +141,14 @@ class LogTests(LogCase):
         self.assert_kept_secret(*told)
 
     def test_store_that_fails(self) -> None:
-        """Messages that a store failed to store are not logged."""
+        """The log has no messages that a store failed to store."""
         self.serve(store=FailingStore())
         alice = self.server.connect("alice", password=PASSWORD)
         told = list(self.errors(alice, alice.send(CONTENT), alice.send(CONTENT, to="bob")))
         self.assert_kept_secret(*told)
 
     def test_hook_that_fails(self) -> None:
-        """A message at which a hook failed is not logged; the client does not see the exception."""
+        """The log has no message at which a hook failed; the client does not see the exception."""
         self.serve(ClumsyFactory)
         alice = self.server.connect("alice", password=PASSWORD)
         told = list(self.errors(alice, alice.send(CONTENT)))
@@ -157,7 +157,7 @@ class LogTests(LogCase):
         self.assert_kept_secret(*told)
 
     def test_faulty_requests(self) -> None:
-        """The content of refused requests is not logged."""
+        """The log has no content of refused requests."""
         self.serve()
         alice = self.server.connect("alice", password=PASSWORD)
         told = list(
@@ -171,7 +171,7 @@ class LogTests(LogCase):
         self.assert_kept_secret(*told)
 
     def test_client_error(self) -> None:
-        """The text of a client's ERROR, which may quote messages, is not logged."""
+        """The log has no text of a client's ERROR, which may quote messages."""
         self.serve()
         alice = self.server.connect("alice", password=PASSWORD)
         alice.connection.send(MessageType.ERROR, Error(code="odd", message=CONTENT))
@@ -181,7 +181,7 @@ class LogTests(LogCase):
         self.assert_kept_secret()
 
     def test_key_that_cannot_be_read_anew(self) -> None:
-        """The content of a bad key file is not logged."""
+        """The log has no content of a bad key file."""
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "key"
             path.touch(0o600)

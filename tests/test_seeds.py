@@ -80,7 +80,7 @@ class ProfileTests(SynchronousTestCase):
 
 class FindingTests(SynchronousTestCase):
     def test_every_module(self):
-        """In each module that draws from Hypothesis, the tests are found."""
+        """The search finds the tests of each module that draws from Hypothesis."""
         found = {type(case).__module__ for case in seeds.fed_tests()}
         for path in Path(seeds.__file__).parent.rglob("test_*.py"):
             if path != Path(__file__) and "\nfrom hypothesis import " in path.read_text():
@@ -88,7 +88,7 @@ class FindingTests(SynchronousTestCase):
                 self.assertIn(".".join(relative.parts), found)
 
     def test_kinds(self):
-        """Tests with examples and with machines are found; plain tests are not."""
+        """The search finds tests with examples and with machines, and no plain tests."""
         plain = Fed.Tests("test_plain")
         self.assertEqual([*map(seeds.is_fed, [*TESTS.values(), plain])], [True, True, True, False])
 

@@ -84,7 +84,7 @@ class ImportTests(SynchronousTestCase):
         self.assertEqual([case for case in shared if has_tests(case)], [])
 
     def test_the_check(self):
-        """An import of a test module is found in any form and at any place."""
+        """The check finds an import of a test module in any form and at any place."""
         for source in (
             "import tests.wire.test_codec",
             "import json, tests.wire.test_codec as codec",
@@ -125,7 +125,7 @@ class AssertionTests(SynchronousTestCase):
             self.assertEqual(own & set(vars(case)), set(), case.__qualname__)
 
     def test_the_check(self):
-        """A bare `assert` is found at any place in a class, with its line."""
+        """The check finds a bare `assert` at any place in a class, with its line."""
         source = "def plain():\n    assert 1\nclass A:\n    def test(self):\n        assert 1\n"
         self.assertEqual(asserts_by_class(source), {"A": [5]})
         self.assertEqual(asserts_by_class("class A:\n    def test(self):\n        self.ok()\n"), {})

@@ -122,7 +122,7 @@ class FrameVectorTests(SynchronousTestCase):
             self.assertEqual(frame.hex(), vector["frame"])
 
     def test_other_key(self):
-        """Each frame is refused under a key with which it was not signed."""
+        """The codec refuses each frame under another key than that of its signature."""
         for vector in FRAMES.values():
             codec = self.codec(vector | {"with_key": not vector["with_key"]})
             self.assertRaises(SignatureError, codec.decode, bytes.fromhex(vector["frame"]))
