@@ -198,7 +198,7 @@ class AnsweredTests(FloodCase):
         self.alice.send(*pings)
 
     def test_in_turns(self) -> None:
-        """Other clients have their turn in between, and in the end all frames are answered."""
+        """Other clients have their turn in between; in the end the server answers all frames."""
         self.ping(3 * MAX_ANSWERED)
         self.factory.engine.turn.flush()
         self.assertEqual(len(self.alice.take()), MAX_ANSWERED)

@@ -74,7 +74,7 @@ class HostileJsonTests(SynchronousTestCase):
                 self.assertEqual(CODEC.decode(CODEC.encode(message)), message)
 
     def test_odd(self):
-        """Headers that are wide, long, deep within the limit or full of spaces are accepted."""
+        """The codec accepts headers that are wide, long, deep to the limit or full of spaces."""
         for name, header in TAKEN.items():
             message = decode(MessageType.MESSAGE, header)
             self.assertEqual(message.id, "m1", name)
