@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 
 from chatd.errors import StartupError
 from chatd.listening.accepting import Acceptor
+from chatd.listening.clientstrings import client_string
 from chatd.listening.stdio import StdioTransport
 from chatd.server.factory import ChatFactory
 
@@ -143,7 +144,9 @@ class ListeningService(Service):
     def _tell(self, port: IListeningPort) -> None:
         """Log the address of the port, and probable mistakes of the operator."""
         host = port.getHost() if hasattr(port, "getHost") else None
-        self.log.info("listening on {endpoint} ({host})", endpoint=self._description, host=host)
+        clients = client_string(self._description, host)
+        other = "" if clients in (None, self._description) else f" ({clients})"
+        self.log.info("listening on {endpoint}{other}", endpoint=self._description, other=other)
         if not self._factory.has_key:
             self._warn_of(host)
 

@@ -100,7 +100,7 @@ class ListeningTests(ListenerTests):
                 if listening is slow:
                     self.assertEqual(events, [])
                     slow.callback(FakePort())
-            self.assertEqual(formatEvent(events[0]), f"listening on tcp:9999 ({ANYWHERE})")
+            self.assertEqual(formatEvent(events[0]), "listening on tcp:9999 (tcp:0.0.0.0:9999)")
 
     def test_starts_without_privileges(self) -> None:
         """It also listens in a start without the privileged step."""

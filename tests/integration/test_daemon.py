@@ -10,8 +10,9 @@ from twisted.internet import reactor
 import chatd
 from chatd import write_key_file
 from tests.integration.daemons import tcp_port
-from tests.integration.processes import FOREGROUND, Daemonized, daemon
+from tests.integration.processes import FOREGROUND, Daemonized, daemon, run_command
 from tests.integration.sessions import all_of, leave
+from tests.integration.tls import has_ipv6
 
 
 async def say_hello(endpoint, key=None):
@@ -132,3 +133,14 @@ def test_open_to_others(endpoint, tmp_path, has_key):
     warnings = [line for line in log.splitlines() if "ListeningService#warn]" in line]
     assert len(warnings) == (0 if has_key else 1)
     assert all("tcp:0 is open beyond this machine" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("kind", ["tcp:0", r"tcp:0:interface=\:\:1"])
+def test_logged_endpoint(kind):
+    """`chatd connect` takes the endpoint that the log tells in parentheses."""
+    if "::" in kind.replace("\\", "") and not has_ipv6():
+        pytest.skip("needs IPv6")
+    with daemon(endpoint=kind) as process:
+        told = process.output.wait_for(r"listening on \S+ \((tcp:\S+)\)")[1]
+        sent = run_command("chatd", "connect", told, input="hello\n")
+        assert (sent.returncode, sent.stderr) == (0, "")

@@ -44,7 +44,7 @@ async def test_out_of_descriptors(tmp_path, kind):
     ):
         process.output.wait_for("listening on ")
         if kind == "tcp":
-            port = int(process.output.wait_for(r"port=(\d+)\)")[1])
+            port = int(process.output.wait_for(r"\(tcp:127\.0\.0\.1:(\d+)\)")[1])
             family, address, endpoint = socket.AF_INET, ("127.0.0.1", port), f"tcp:127.0.0.1:{port}"
         else:
             family, address = socket.AF_UNIX, path
@@ -76,7 +76,7 @@ async def test_flood_of_one_address(tmp_path, kind):
         ExitStack() as flood,
         Process(*FOREGROUND, "chatd", *options, **limited(LIMIT)) as process,
     ):
-        port = int(process.output.wait_for(r"port=(\d+)\)")[1])
+        port = int(process.output.wait_for(r"\(tcp:127\.0\.0\.1:(\d+)\)")[1])
         here = (socket.AF_UNIX, path, f"tcp:127.0.0.1:{port}")
         there = (socket.AF_INET, ("127.0.0.1", port), f"unix:{path}")
         family, address, endpoint = here if kind == "unix" else there

@@ -103,7 +103,7 @@ def come_and_go(directory: Path, number: int, times: int) -> list[float]:
         daemon("--endpoint", tcp, "--heartbeat", "60", endpoint=unix, program=program) as process,
         closing(Peer(f"{directory}/chat.sock")) as witness,
     ):
-        port = int(process.output.wait_for(r"listening on tcp.*127\.0\.0\.1', port=(\d+)")[1])
+        port = int(process.output.wait_for(r"\(tcp:127\.0\.0\.1:(\d+)\)")[1])
         descriptors = Path(f"/proc/{(directory / 'pid').read_text()}/fd")
         witness.establish("witness")
         before = len(os.listdir(descriptors))

@@ -134,7 +134,7 @@ async def test_renewed(certificates, tmp_path, kind):
     host = "::1" if kind == "tls" else "127.0.0.1"
     endpoint = ENDPOINTS[kind].format(certificates)
     with daemon(endpoint=endpoint) as process:
-        port = int(process.output.wait_for(r"port=(\d+)")[1])
+        port = int(process.output.wait_for(r"\(tls:HOST:(\d+)\)")[1])
         there = tls_client(certificates, port, host)
         old = shown_by(pem)
         assert served(port, host) == old
