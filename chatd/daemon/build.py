@@ -41,6 +41,7 @@ def make_service(
     settings: Settings,
     factory_class: type[ChatFactory] = ChatFactory,
     reopen_log: Callable[[], None] | None = None,
+    gives_up_root: bool = False,
 ) -> ChatService:
     """Assemble a daemon.
 
@@ -50,6 +51,7 @@ def make_service(
         factory_class: The class of the factory: `ChatFactory`, or a subclass with the same
             arguments.
         reopen_log: Reopens the log file at SIGHUP; None if the log is not a file.
+        gives_up_root: See `ChatService`.
 
     Raises:
         ConfigurationError: An endpoint string or the key file is wrong.
@@ -83,6 +85,7 @@ def make_service(
         reload=reloading,
         finish=partial(_stop, reactor),
     )
+    service.gives_up_root = gives_up_root
     for endpoint, renew in service.certificates:
         reads[f"certificates of {endpoint}"] = renew
         reloading.add(f"certificates of {endpoint}", renew)

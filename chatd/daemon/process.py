@@ -16,7 +16,7 @@ from chatd.server.limits import Limits
 __all__ = ["DescriptorService", "allow_all_descriptors"]
 
 OWN = 8
-"""How many descriptors a daemon itself opens after it listens, such as for its store."""
+"""How many descriptors a daemon itself opens after the check: for its store and its ports."""
 SELECT = 1024
 """How many descriptors select(2) can wait for, the lowest ones: FD_SETSIZE."""
 FEWEST = 4
@@ -59,7 +59,7 @@ class DescriptorService(Service):
         self._has_looked = False
 
     def privilegedStartService(self) -> None:
-        """Check when the ports are open and the store is not.
+        """Check before the store and the ports are open.
 
         Raises:
             StartupError: There are too few file descriptors to serve clients.

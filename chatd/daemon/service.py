@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,7 @@ from twisted.application.service import MultiService, Service
 from twisted.internet.defer import (
     CancelledError,
     Deferred,
+    DeferredList,
     TimeoutError,
     maybeDeferred,
 )
@@ -56,6 +58,10 @@ class ChatService(MultiService):
         factory: Serves the connections.
         listeners: The listening services, in the order of `endpoints`.
         certificates: The certificates of the TLS endpoints; see `Certificates`.
+        gives_up_root: Whether the process gives up root's rights after `privilegedStartService`, as
+            with `twistd --uid`. Then it must listen before, because only root can use some ports
+            and directories, and open the store afterwards. Otherwise it opens the store first. By
+            default, whether it has root's rights; change it before the start.
     """
 
     log = Logger()
@@ -94,14 +100,17 @@ class ChatService(MultiService):
             )
             for description in descriptions
         )
-        # These two are not child services: they stop after the child services.
+        self.gives_up_root = os.geteuid() == 0
+        # These are not child services: the ports open after the child services have started, and
+        # the other two stop after the child services.
+        self._ports = MultiService()
+        for listener in self.listeners:
+            listener.setServiceParent(self._ports)
         self._signals = Service() if reload is None else SignalService(reactor, reload, self.hurry)
         self._keeping = KeepingService(reactor, factory, ban_file)
-        for listener in self.listeners:
-            listener.setServiceParent(self)
 
     def privilegedStartService(self) -> None:
-        """Handle signals, and listen, before the daemon gives up its privileges.
+        """Handle signals; listen if the daemon is about to give up root's rights.
 
         Raises:
             LocalProtocolError: asyncio runs, and the reactor does not run in its event loop.
@@ -110,9 +119,11 @@ class ChatService(MultiService):
         with self._starting():
             self._signals.startService()  # before any client or script can see the daemon
             super().privilegedStartService()
+            if self.gives_up_root:
+                self._ports.privilegedStartService()
 
     def startService(self) -> None:
-        """Open the store; listen and handle signals unless `privilegedStartService` did.
+        """Open the store, start the child services, and listen: only a ready daemon has clients.
 
         Raises:
             LocalProtocolError: asyncio runs, and the reactor does not run in its event loop.
@@ -123,6 +134,7 @@ class ChatService(MultiService):
                 self._signals.startService()
             self._keeping.startService()
             super().startService()
+            self._ports.startService()
 
     def _note_end(self) -> None:
         """Finish if clients can no longer connect."""
@@ -140,6 +152,8 @@ class ChatService(MultiService):
         except StartupError:
             for listener in self.listeners:
                 listener.abandon()
+            if self._keeping.running:  # the process may end before the store is closed
+                self._keeping.stopService().addErrback(lambda _: None)
             self._signals.stopService()
             raise
 
@@ -149,12 +163,15 @@ class ChatService(MultiService):
         Returns:
             A Deferred that fires with None when all of that is done.
         """
-        return promised(Deferred.fromCoroutine(self._stop(maybeDeferred(super().stopService))))
+        stopped = DeferredList(
+            [maybeDeferred(self._ports.stopService), maybeDeferred(super().stopService)]
+        )
+        return promised(Deferred.fromCoroutine(self._stop(stopped)))
 
-    async def _stop(self, stopped_listening: Deferred[Any]) -> None:
+    async def _stop(self, stopped: Deferred[Any]) -> None:
         """Take each step, also if an earlier step failed."""
         try:
-            await stopped_listening
+            await stopped
         finally:
             try:
                 await self.factory.shut_down(self._grace_s)

@@ -135,7 +135,12 @@ class Options(usage.Options, AuthOptionMixin):
         self["log"] = log_of(reactor, program)
         reopen_log = None if self["log"] is None else self["log"].reopen
         try:
-            self["service"] = make_service(reactor, settings_of(self), reopen_log=reopen_log)
+            self["service"] = make_service(
+                reactor,
+                settings_of(self),
+                reopen_log=reopen_log,
+                gives_up_root=program.get("uid") is not None,
+            )
             if program.get("pidfile") and not program.get("chroot"):
                 check_pid_file(program["pidfile"])
         except ConfigurationError as error:

@@ -6,8 +6,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from twisted.application.service import Service
 from twisted.internet.address import UNIXAddress
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.error import CannotListenError
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
@@ -93,7 +95,13 @@ class KeepingTests(SynchronousTestCase):
             self.factory.doStop()
 
         self.reactor.listenTCP = listen_and_note
-        self.service = ChatService(self.reactor, self.factory, ["tcp:9999"])
+        self.service = self.service_that()
+
+    def service_that(self, gives_up_root: bool = False) -> ChatService:
+        """Return a service that does, or does not, give up root's rights while it starts."""
+        service = ChatService(self.reactor, self.factory, ["tcp:9999"])
+        service.gives_up_root = gives_up_root
+        return service
 
     def take(self) -> list[str]:
         """Return the new calls."""
@@ -172,6 +180,7 @@ class OpeningTests(KeepingTests):
     def test_store(self) -> None:
         """The error has one line, and the ports are closed."""
         self.store.failure = ConfigurationError("/data is in use by another chatd")
+        self.service = self.service_that(gives_up_root=True)
         self.service.privilegedStartService()
         error = self.assertRaises(StartupError, self.service.startService)
         self.assertEqual(str(error), "chatd: /data is in use by another chatd")
@@ -183,6 +192,7 @@ class OpeningTests(KeepingTests):
     def test_again(self) -> None:
         """If the store can be opened at the next start, the service listens again."""
         self.store.failure = ConfigurationError("no")
+        self.service = self.service_that(gives_up_root=True)
         self.service.privilegedStartService()
         self.assertRaises(StartupError, self.service.startService)
         self.take()
@@ -193,8 +203,33 @@ class OpeningTests(KeepingTests):
     def test_without_privileges(self) -> None:
         """If no port listens yet, no port will."""
         self.store.failure = ConfigurationError("no")
+        self.service.privilegedStartService()
         self.assertRaises(StartupError, self.service.startService)
         self.assertEqual(self.take(), [])
+
+    def test_child_service(self) -> None:
+        """If a child service cannot start, nothing listens, and the store is closed."""
+
+        class Failing(Service):
+            def startService(self) -> None:
+                raise StartupError("chatd: no")
+
+        Failing().setServiceParent(self.service)
+        self.assertRaises(StartupError, self.service.startService)
+        self.assertEqual(self.take(), ["open", "expire", "close"])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_port(self) -> None:
+        """If a port cannot be bound, the store is closed, also if closing it fails."""
+        self.store.closing = fail(StoreError("the disk is on fire"))
+
+        def refuse(*_: object, **__: object) -> None:
+            raise CannotListenError("", 9999, OSError("no"))
+
+        self.reactor.listenTCP = refuse
+        self.assertRaises(StartupError, self.service.startService)
+        self.assertEqual(self.take(), ["open", "expire", "close"])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_bans(self) -> None:
         """The same applies to the bans; the store stays closed then."""

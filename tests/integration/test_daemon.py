@@ -144,3 +144,15 @@ def test_logged_endpoint(kind):
         told = process.output.wait_for(r"listening on \S+ \((tcp:\S+)\)")[1]
         sent = run_command("chatd", "connect", told, input="hello\n")
         assert (sent.returncode, sent.stderr) == (0, "")
+
+
+def test_store_comes_first(tmp_path):
+    """A daemon that cannot keep messages opens no port."""
+    data = tmp_path / "data"
+    data.write_text("a file")
+    for program in (FOREGROUND, ("twist",)):
+        completed = run_command(*program, "chatd", "--endpoint", "tcp:0", "--data", data)
+        assert completed.returncode == 1
+        output = completed.stdout + completed.stderr
+        assert f"chatd: cannot use {data}: it is no directory" in output
+        assert "starting on" not in output

@@ -226,6 +226,7 @@ async def test_socket_is_let_go(tmp_path):
     path = pathlib.Path(tmp_path, "chat.sock")
     factory = chatd.ChatFactory(reactor, store=BrokenStore())
     service = ChatService(reactor, factory, f"unix:{path}")
+    service.gives_up_root = True  # so that it listens first
     service.privilegedStartService()
     assert path.exists()
     with pytest.raises(StartupError, match=r"^chatd: it is broken$"):
