@@ -33,7 +33,6 @@ from chatd.transport.endpointstrings import CLIENT_KINDS, read_arguments
 __all__ = ["client_endpoint"]
 
 _AUTHORITIES = ("trustRoots", "caCertsDir")
-_EXAMPLE = "tcp:localhost:9999 or unix:/tmp/chat.sock"
 _IPV6 = re.compile(r"(tcp|ssl|tls):([\[\]\\0-9a-f:.]+(?:%\w+)?[\]\\]*):(\d+)", re.IGNORECASE)
 _HAS_HOST = (TCP4ClientEndpoint, TCP6ClientEndpoint, SSL4ClientEndpoint)
 _FAULTS = (
@@ -112,7 +111,7 @@ def client_endpoint(
     except Exception as error:  # the parsers are plugins, which raise anything
         hint = _how_to_write_ipv6(name)
         told = ValueError(hint) if hint else fault or error
-        raise bad_endpoint(name, told, _EXAMPLE) from error
+        raise bad_endpoint(name, told, example_of(name, CLIENT_KINDS)) from error
     return cast(IStreamClientEndpoint, _Destination(there, name))
 
 

@@ -13,7 +13,7 @@ from twisted.python import usage
 
 from chatd._version import __version__
 from chatd.chat.names import check_name, check_room
-from chatd.config.ownfile import read_regular_file, why
+from chatd.daemon.authmethods import check_method, fault_of_name, wrong_method
 from chatd.daemon.build import make_service
 from chatd.daemon.logfile import LogService, log_of
 from chatd.daemon.options import FLAGS, PARAMETERS, settings_of
@@ -47,7 +47,6 @@ class Options(usage.Options, AuthOptionMixin):
         self["endpoints"] = []
         self["rooms"] = []
         self["operators"] = []
-        self._is_refused = False
 
     def opt_endpoint(self, description: str) -> None:
         """Listen on this Twisted server endpoint; may be given several times."""
@@ -69,15 +68,19 @@ class Options(usage.Options, AuthOptionMixin):
 
     def opt_auth(self, description: str) -> None:
         """Require accounts, checked by one of Twisted's methods; may be given several times."""
-        if description.startswith("file:"):
-            _check_file_of("--auth", description.removeprefix("file:"))
+        check_method(description, self.supportsCheckerFactory)
         try:
             super().opt_auth(description)
-        except usage.UsageError as error:
-            method, *given = description.split(":", 2)
-            shown = ":".join([method, *given[:1], *("…" for _ in given[1:])])  # no password
+        except usage.UsageError as error:  # of a plugin
             why = str(error).removeprefix("Unexpected error: ").rstrip(": ")
-            raise usage.UsageError(f"--auth {shown or repr('')}: {why}; see --help-auth") from error
+            raise wrong_method(description, why) from error
+
+    def opt_help_auth_type(self, method: str) -> None:
+        """Print the help of a method of --auth, and exit."""
+        fault = fault_of_name(method, self.supportsCheckerFactory)
+        if fault:
+            raise usage.UsageError(f"--help-auth-type {method}: {fault}")
+        super().opt_help_auth_type(method)
 
     def opt_version(self) -> NoReturn:
         """Print chatd's version, and exit."""
@@ -100,26 +103,18 @@ class Options(usage.Options, AuthOptionMixin):
 
         Raises:
             UsageError: An option is wrong.
-            StartupError: An option is wrong, and standard output is a session's: twistd would
-                print a usage error there.
+            StartupError: An option is wrong, and a program parses the options: twistd would print
+                a usage error in three lines, and to standard output.
         """
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
-            self._is_refused = True
             text = " ".join(str(error).split())
             if isinstance(error.__context__, getopt.GetoptError):
                 text += "; --help lists the options"
-            if any(_names_stdio(each) for each in options or ()):
-                raise StartupError(f"twistd chatd: {text}") from error
+            if self.parent is not None:
+                raise StartupError(f"chatd: {text}") from error
             raise usage.UsageError(text) from error
-
-    def getUsage(self, width: int | None = None) -> str:
-        """Return the help; return nothing after an error.
-
-        twistd prints the help before an error, too; there the error alone is enough.
-        """
-        return "" if self._is_refused else str(super().getUsage(width))
 
     def postOptions(self) -> None:
         """Assemble the daemon here, so that every wrong setting is a usage error."""
@@ -145,24 +140,6 @@ class Options(usage.Options, AuthOptionMixin):
                 check_pid_file(program["pidfile"])
         except ConfigurationError as error:
             raise usage.UsageError(str(error)) from error
-
-
-def _names_stdio(argument: str) -> bool:
-    """Return whether an argument names an endpoint on standard input and output."""
-    return is_stdio(argument.removeprefix("--endpoint=").removeprefix("-e"))
-
-
-def _check_file_of(option: str, path: str) -> None:
-    """Check a file before Twisted does, which prints a line of its own.
-
-    Raises:
-        UsageError: The file cannot be read.
-    """
-    try:
-        if path.strip():  # Twisted says that the path is missing
-            read_regular_file(path, 0)
-    except OSError as error:
-        raise usage.UsageError(f"{option} file:{path}: {why(error)}") from error
 
 
 def makeService(options: Options) -> IService:

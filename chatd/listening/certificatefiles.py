@@ -27,8 +27,6 @@ __all__ = ["PemDirectory", "TlsString", "check_files", "read_tls_string"]
 T = TypeVar("T")
 
 _FILES = ("privateKey", "certKey", "extraCertChain", "dhParameters")
-_USUAL_KEY = "server.pem"
-"""The file that Twisted reads if an `ssl:` string names no key."""
 
 _BLOCK = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.*?-----END \1-----", re.DOTALL)
 
@@ -59,8 +57,6 @@ def read_tls_string(description: str) -> TlsString:
     """
     kind = description.partition(":")[0]
     arguments = read_arguments(description, SERVER_KINDS)
-    if kind == "ssl":
-        arguments.setdefault("privateKey", _USUAL_KEY)
     paths = {
         name: os.path.abspath(arguments[name]) for name in ("path", *_FILES) if name in arguments
     }

@@ -26,7 +26,7 @@ from chatd.listening.certificates import Certificates
 from chatd.listening.stdio import StdioEndpoint
 from chatd.listening.unix import UnixPort, adopt_unix, listen_unix
 from chatd.transport.endpoints import MAX_SOCKET_PATH, bad_endpoint
-from chatd.transport.endpointstrings import SERVER_KINDS, read_arguments
+from chatd.transport.endpointstrings import SERVER_KINDS, example_of, read_arguments
 
 __all__ = [
     "BACKLOG",
@@ -146,7 +146,8 @@ def server_endpoint(
             reactor, description.removeprefix(_HAPROXY), socket_mode, certificates, description
         )
     except Exception as error:  # the parsers are plugins, and may raise anything
-        raise bad_endpoint(description, error, "tcp:9999 or unix:/tmp/chat.sock") from error
+        example = example_of(description.removeprefix(_HAPROXY), SERVER_KINDS)
+        raise bad_endpoint(description, error, example) from error
     if description.startswith(_HAPROXY):
         return cast(IStreamServerEndpoint, proxyEndpoint(_EndpointBehindProxy(made)))
     return made

@@ -14,7 +14,7 @@ from OpenSSL import SSL
 
 from chatd.transport.endpoints import MAX_PORT, check_socket_path
 
-__all__ = ["CLIENT_KINDS", "SERVER_KINDS", "Kind", "mode_of", "read_arguments"]
+__all__ = ["CLIENT_KINDS", "SERVER_KINDS", "Kind", "example_of", "mode_of", "read_arguments"]
 
 _MAX_INT = 2**31 - 1
 """The largest number that listen(2) takes."""
@@ -34,11 +34,13 @@ class Kind:
     """A kind of server endpoints.
 
     Attributes:
+        example: A string of this kind, for errors.
         arguments: The names of its arguments, in order of position, as in Twisted's parser.
         needs: The arguments that a string must have.
         checks: The checks of arguments that take something else in other kinds.
     """
 
+    example: str
     arguments: tuple[str, ...]
     needs: tuple[str, ...] = ()
     checks: Mapping[str, Callable[[str], None]] = field(default_factory=dict)
@@ -57,16 +59,27 @@ def read_arguments(description: str, kinds: Mapping[str, Kind]) -> dict[str, str
     name, _, _ = description.partition(":")
     kind = kinds[name]
     arguments = _given(kind, description.removeprefix(name))
-    for argument in kind.needs:
-        if argument not in arguments:
-            raise ValueError(f"it has no {argument}")
     for argument, value in arguments.items():
         check = kind.checks.get(argument) or _CHECKS.get(argument)
         if check is not None:
             check(value)
+    for argument in kind.needs:
+        if argument not in arguments:
+            raise ValueError(f"it has no {argument}=")
     if name == "systemd" and ("index" in arguments) == ("name" in arguments):
         raise ValueError("it takes index= or name=, one of the two")
     return arguments
+
+
+def example_of(description: str, kinds: Mapping[str, Kind]) -> str:
+    """Return an example of an endpoint string: of its own kind, or of the usual kinds.
+
+    Args:
+        description: The faulty string.
+        kinds: `SERVER_KINDS` or `CLIENT_KINDS`.
+    """
+    kind = kinds.get(description.partition(":")[0].lower())
+    return f"{kinds['tcp'].example} or {kinds['unix'].example}" if kind is None else kind.example
 
 
 def mode_of(text: str) -> int:
@@ -181,29 +194,39 @@ _CHECKS: Mapping[str, Callable[[str], None]] = {
 """The check of each argument; arguments of the same name take the same in all kinds."""
 
 SERVER_KINDS: Mapping[str, Kind] = {
-    "tcp": Kind(("port", "interface", "backlog"), ("port",)),
-    "tcp6": Kind(("port", "backlog", "interface"), ("port",)),
-    "unix": Kind(("address", "mode", "backlog", "lockfile"), ("address",)),
+    "tcp": Kind("tcp:9999", ("port", "interface", "backlog"), ("port",)),
+    "tcp6": Kind("tcp6:9999", ("port", "backlog", "interface"), ("port",)),
+    "unix": Kind("unix:/tmp/chat.sock", ("address", "mode", "backlog", "lockfile"), ("address",)),
     "ssl": Kind(
+        "ssl:9999:privateKey=server.pem",
         (
             *("port", "privateKey", "certKey", "sslmethod", "interface", "backlog"),
             *("extraCertChain", "dhParameters"),
         ),
-        ("port",),
+        ("port", "privateKey"),  # Twisted would read a server.pem that nobody named
     ),
     "tls": Kind(
-        ("path", "port", "backlog", "interface"), ("path",), {"path": _path("path", "a directory")}
+        "tls:/etc/chatd/certificates:9999",
+        ("path", "port", "backlog", "interface"),
+        ("path",),
+        {"path": _path("path", "a directory")},
     ),
-    "systemd": Kind(("domain", "index", "name"), ("domain",)),
-    "stdio": Kind(()),
+    "systemd": Kind("systemd:domain=UNIX:index=0", ("domain", "index", "name"), ("domain",)),
+    "stdio": Kind("stdio:", ()),
 }
 """The kinds of Twisted's server endpoints."""
 
 _CLIENT_CHECKS = {"port": _number("port", 1, MAX_PORT)}
 CLIENT_KINDS: Mapping[str, Kind] = {
-    "tcp": Kind(("host", "port", "timeout", "bindAddress"), ("host", "port"), _CLIENT_CHECKS),
-    "unix": Kind(("path", "lockfile", "timeout"), ("path",)),
+    "tcp": Kind(
+        "tcp:localhost:9999",
+        ("host", "port", "timeout", "bindAddress"),
+        ("host", "port"),
+        _CLIENT_CHECKS,
+    ),
+    "unix": Kind("unix:/tmp/chat.sock", ("path", "lockfile", "timeout"), ("path",)),
     "ssl": Kind(
+        "ssl:localhost:9999",
         (
             *("host", "port", "timeout", "bindAddress", "certKey", "privateKey", "caCertsDir"),
             "hostname",
@@ -212,6 +235,7 @@ CLIENT_KINDS: Mapping[str, Kind] = {
         _CLIENT_CHECKS,
     ),
     "tls": Kind(
+        "tls:localhost:9999",
         (
             *("host", "port", "timeout", "bindAddress", "certificate", "privateKey", "trustRoots"),
             "endpoint",

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.cred.checkers import AllowAnonymousAccess, InMemoryUsernamePasswordDatabaseDontUse
 from twisted.plugins.cred_file import theFileCheckerFactory
+from twisted.plugins.cred_unix import theUnixCheckerFactory
 from twisted.python import usage
 
 from chatd.chat.policy import Policy
@@ -130,6 +131,13 @@ class GoodTests(ChatOptionsTests):
             self.assertIn(way, printed)
         self.assertNotIn("sshkey", printed)
 
+    def test_help_of_a_method(self) -> None:
+        """Each method has a help of its own."""
+        options = Options()
+        options.authOutput = io.StringIO()
+        self.assertRaises(SystemExit, options.parseOptions, ["--help-auth-type", "memory"])
+        self.assertIn("name:password", options.authOutput.getvalue())
+
 
 class MistakesTests(ChatOptionsTests):
     """Each mistake gives a usage error of one line."""
@@ -211,17 +219,36 @@ class MistakesTests(ChatOptionsTests):
         self.assertEqual(printed.getvalue(), "")  # Twisted would print a line of its own
 
     def test_reasons_of_auth(self) -> None:
-        """The error has the option, the value and Twisted's reason, but no password."""
-        unknown = "Auth plugin not recognized"
-        in_pairs = "argstring must be in format U:P:..."
+        """The error has the option, the value and the remedy, but no password."""
+        unknown = "is no method; the methods are anonymous, file, memory, unix"
+        in_pairs = "it takes names and passwords in pairs, as in memory:alice:secret"
         for method, shown, reason in (
-            ("", "''", unknown),
-            ("bogus", "bogus", f"{unknown}: bogus"),
+            ("", "''", f"'' {unknown}"),
+            ("bogus", "bogus", f"'bogus' {unknown}"),
+            ("bogus:alice:sesame", "bogus:alice:…", f"'bogus' {unknown}"),
+            ("memory", "memory", in_pairs),
+            ("memory:", "memory:", in_pairs),
             ("memory:alice", "memory:alice", in_pairs),
             ("memory:alice:sesame:bob", "memory:alice:…", in_pairs),
+            ("anonymous:x", "anonymous:x", "it takes nothing after anonymous"),
+            ("unix:x", "unix:x", "it takes nothing after unix"),
+            ("file", "file", "it takes the path of a file, as in file:/etc/chatd/passwords"),
+            ("file:/no:x:y", "file:/no:x:y", "No such file or directory"),
         ):
             text = self.text_of("--auth", method)
-            self.assertEqual(text, f"--auth {shown}: {reason}; see --help-auth")
+            self.assertEqual(text, f"--auth {shown}: {reason}")
+        text = self.text_of("--help-auth-type", "bogus")
+        self.assertEqual(text, f"--help-auth-type bogus: 'bogus' {unknown}")
+
+    def test_auth_of_a_plugin(self) -> None:
+        """A plugin's own error is told, without Twisted's words for an unexpected error."""
+
+        def refuse(_: str) -> None:
+            raise ValueError("no such directory service")
+
+        self.patch(theUnixCheckerFactory, "generateChecker", refuse)
+        text = self.text_of("--auth", "unix")
+        self.assertEqual(text, "--auth unix: no such directory service")
 
     def test_password_files(self) -> None:
         """The daemon refuses password files that are missing, wrong or readable by others."""

@@ -37,6 +37,4 @@ def complaint_of(completed):
     output = completed.stdout + completed.stderr
     assert completed.returncode != 0
     assert "Traceback" not in output
-    # Twisted adds its usage and, before the error, its log.
-    lines = [line for line in output.splitlines() if line and not line.startswith("Usage: ")]
-    return lines[-1]
+    return output.splitlines()[-1]  # before it, there may be Twisted's log

@@ -301,15 +301,6 @@ class StringTests(CertificateCase):
             self.certificates = Certificates()
             self.listen(description)()
 
-    def test_usual_key(self) -> None:
-        """If the string names no key, it is Twisted's default file."""
-        self.addCleanup(os.chdir, os.getcwd())
-        os.chdir(self.directory)
-        self.pem.rename("server.pem")
-        renew = self.listen("ssl:0")
-        os.chdir("/")
-        renew()
-
 
 class WhyTests(SynchronousTestCase):
     """`why_refused`."""

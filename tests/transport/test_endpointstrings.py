@@ -47,6 +47,8 @@ WRONG = {
     "unix:/x:mode=999": "mode=999: it takes an octal mode such as 660",
     "unix:/x:mode=0": "mode=0: nobody could connect, because that takes the right to write",
     "unix:/x:lockfile=no": "lockfile=no: it takes a number from 0 to 1",
+    "ssl:0": "it has no privateKey=; one looks like ssl:9999:privateKey=server.pem",
+    "haproxy:ssl:0": "it has no privateKey=; one looks like ssl:9999:privateKey=server.pem",
     "ssl:9999:privateKey=": "privateKey= is empty: it takes a PEM file with a key",
     "ssl:9999:sslmethod=BOGUS": "sslmethod=BOGUS: OpenSSL has no such method; leave it out",
     "tls": "it has no path",
@@ -87,7 +89,11 @@ class RightTests(SynchronousTestCase):
             r"unix:a\:b\=c:600": {"address": "a:b=c", "mode": "600"},
             "unix:\0name": {"address": "\0name"},
             "ssl:certKey=c:9999:k": {"certKey": "c", "port": "9999", "privateKey": "k"},
-            "ssl:0:sslmethod=TLS_METHOD": {"port": "0", "sslmethod": "TLS_METHOD"},
+            "ssl:0:k:sslmethod=TLS_METHOD": {
+                "port": "0",
+                "privateKey": "k",
+                "sslmethod": "TLS_METHOD",
+            },
             "tls:certificates": {"path": "certificates"},
             "systemd:domain=UNIX:name=x": {"domain": "UNIX", "name": "x"},
         }.items():
