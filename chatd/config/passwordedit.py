@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from argon2 import PasswordHasher
 
 from chatd.chat.names import fold
+from chatd.config.filelock import only_writer_of
 from chatd.config.ownfile import replace_private_file, why
 from chatd.config.passwordfile import FileAccount, Passwords, check_account, parse, read_lines
 from chatd.config.passwordhash import check_password, hash_password
@@ -19,6 +19,8 @@ from chatd.errors import ConfigurationError
 __all__ = ["change_password", "delete_account", "set_password"]
 
 _WHAT = "password file"
+_WAIT_S = 10.0
+"""How long a command waits for another program that changes the file, in seconds."""
 
 
 def set_password(
@@ -80,12 +82,12 @@ def change_password(
         Whether the password was changed; False if the account or the present password is wrong.
 
     Raises:
-        ConfigurationError: The new password cannot be used, another program is changing a file in
-            the directory, or one of the reasons of `set_password`. The file is unchanged.
+        ConfigurationError: The new password cannot be used, another program is changing the file,
+            or one of the reasons of `set_password`. The file is unchanged.
     """
     check_password(new)
     try:
-        with _edited(path, waits=False) as (lines, accounts):
+        with _edited(path, wait_s=0.0) as (lines, accounts):
             known = Passwords(accounts, hasher or PasswordHasher())
             if known.verify(name, old) is None:
                 raise _WrongPassword
@@ -120,7 +122,7 @@ def delete_account(path: str | Path, name: str) -> tuple[str, int]:
 
 @contextmanager
 def _edited(
-    path: str | Path, *, is_made: bool = False, waits: bool = True
+    path: str | Path, *, is_made: bool = False, wait_s: float = _WAIT_S
 ) -> Iterator[tuple[list[str], dict[str, FileAccount]]]:
     """Give the lines and the accounts of a file to the code within; then write the lines.
 
@@ -129,11 +131,11 @@ def _edited(
     Args:
         path: The file.
         is_made: Whether to make the file if there is none.
-        waits: Whether to wait while another program has locked the directory.
+        wait_s: How long to wait while another program has locked the file, in seconds.
     """
     try:
         target = os.path.realpath(path)  # a link stays a link
-        with _only_writer_in(os.path.dirname(target), waits=waits):
+        with only_writer_of(target, wait_s=wait_s):
             status = os.stat(target) if os.path.exists(target) else None
             lines, mark = ([], b"") if is_made and status is None else read_lines(path)
             yield lines, parse(path, lines)
@@ -141,21 +143,3 @@ def _edited(
             replace_private_file(target, mark + text.encode(), status)
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"cannot write the {_WHAT} {path}: {why(error)}") from error
-
-
-@contextmanager
-def _only_writer_in(directory: str, *, waits: bool) -> Iterator[None]:
-    """Lock a directory against other writers of its files; then sync its entries."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
-        except BlockingIOError:
-            raise ConfigurationError(f"another program has locked {directory} now") from None
-        except OSError:
-            pass  # some file systems have no locks
-        yield
-        with suppress(OSError):  # some cannot sync a directory; the file is in place anyway
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -30,6 +30,12 @@ class ChangeTests(AccountsCase):
             self.assertNotIn(secret, text)
         return text
 
+    def lock(self, path):
+        """Lock a file or directory, as another program does."""
+        descriptor = os.open(path, os.O_RDONLY)
+        self.addCleanup(os.close, descriptor)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+
     def test_change(self):
         """The account has the new password; the other account has its own."""
         self.assertTrue(self.change())
@@ -50,11 +56,14 @@ class ChangeTests(AccountsCase):
         self.assertIn("1024 bytes", self.refusal(new="x" * 1025))
 
     def test_locked(self):
-        """While another program has locked the directory, the change does not wait."""
-        directory = os.open(self.path.parent, os.O_RDONLY)
-        self.addCleanup(os.close, directory)
-        fcntl.flock(directory, fcntl.LOCK_EX)
-        self.assertIn("another program has locked", self.refusal())
+        """While another program has locked the file, the change does not wait."""
+        self.lock(self.path)
+        self.assertIn(f"another program has locked {self.path} now", self.refusal())
+
+    def test_locked_directory(self):
+        """Another user can lock the directory, which does not hinder a change."""
+        self.lock(self.path.parent)
+        self.assertTrue(self.change())
 
     def test_no_locks(self):
         """On a file system without locks, the change still succeeds."""
