@@ -51,16 +51,19 @@ class PrivateRoomCommands(Generic[M]):
         }
 
     async def _private(self, member: M, fields: _InRoom, answer: Answer[M]) -> None:
-        name, key = self._room_for(member, fields.room)
-        there = self._roster.rooms.get(key)
-        name, inside = (name, ()) if there is None else (there.name, tuple(there.members.values()))
-        room = await self._roster.access.make_private(key, name, inside)
-        removed = self._roster.remove_strangers()
-        self._note(
-            f"{member.name} made {name} private (invited names: {len(room.invited)}, "
-            f"removed sessions: {removed})"
-        )
-        answer({"room": name, "invited": len(room.invited), "removed": removed})
+        self._room_for(member, fields.room)
+        there = await self._roster.open(fields.room)  # it knows how the room was first spelled
+        try:
+            inside = tuple(there.members.values())
+            room = await self._roster.access.make_private(there.key, there.name, inside)
+            removed = self._roster.remove_strangers()
+            self._note(
+                f"{member.name} made {room.name} private (invited names: {len(room.invited)}, "
+                f"removed sessions: {removed})"
+            )
+            answer({"room": room.name, "invited": len(room.invited), "removed": removed})
+        finally:
+            self._roster.close(there)
 
     async def _public(self, member: M, fields: _InRoom, answer: Answer[M]) -> None:
         _, key = self._room_for(member, fields.room)

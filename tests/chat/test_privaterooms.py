@@ -30,6 +30,15 @@ class CommandTests(PrivateCase):
         (note,) = self.chat.notes
         self.assertEqual(note, "Op made Den private (invited names: 2, removed sessions: 1)")
 
+    def test_private_left(self):
+        """A room that everybody has left keeps the spelling that its messages were sent to."""
+        self.ask(self.ann, "join", room="Attic")
+        self.chat.say(self.ann, "before", room="attic")
+        self.ask(self.ann, "leave", room="attic")
+        self.assertEqual(self.ask(self.op, "private", room="ATTIC")["room"], "Attic")
+        self.assertEqual(self.ask(self.op, "invited", room="attic")["room"], "Attic")
+        self.assertEqual(self.ask(self.op, "join", room="aTTic")["room"], "Attic")
+
     def test_private_empty(self):
         """A room without members can be private; its name is the operator's spelling."""
         result = self.ask(self.op, "private", room="Attic")
