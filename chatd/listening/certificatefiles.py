@@ -142,11 +142,13 @@ class PemDirectory:
         hosts: The names of the hosts.
         strays: The files of keys without a certificate.
         blanks: The files with neither a key nor a certificate.
+        orphans: The files of certificates that name a host and belong to none of the keys.
     """
 
     hosts: frozenset[str]
     strays: tuple[str, ...]
     blanks: tuple[str, ...]
+    orphans: tuple[str, ...]
 
     @classmethod
     def read(cls, directory: str) -> PemDirectory:
@@ -161,14 +163,18 @@ class PemDirectory:
                 f"{directory} is not a directory; tls: takes a directory of files *.pem"
             )
         keys: list[tuple[str, bytes]] = []
-        hosts_of: dict[bytes, set[str]] = {}
+        hosts_of: dict[bytes, dict[str, str]] = {}
         blanks = []
         for path in sorted(Path(directory).rglob("*.pem")):
             if path.is_file() and not _read_blocks(str(path), keys, hosts_of):
                 blanks.append(str(path))
         hosts = frozenset(host for _, public in keys for host in hosts_of.get(public, ()))
         strays = tuple(path for path, public in keys if public not in hosts_of)
-        found = cls(hosts, strays, tuple(blanks))
+        publics = {public for _, public in keys}
+        orphans = (
+            file for key, files in hosts_of.items() if key not in publics for file in files.values()
+        )
+        found = cls(hosts, strays, tuple(blanks), tuple(dict.fromkeys(orphans)))
         if not hosts and strays:
             raise ConfigurationError(found._why_stray())
         if not hosts:
@@ -190,15 +196,24 @@ class PemDirectory:
             )
 
     def _why_stray(self) -> str:
-        """Return why a key has no certificate: perhaps a file has lost its content."""
+        """Return why a key has no certificate, and name the file that is probably at fault."""
         why = f"no certificate matches the key in {self.strays[0]}"
         if self.blanks:
-            why += f"; {self.blanks[0]} has neither a key nor a certificate"
+            return f"{self.blanks[0]} has neither a key nor a certificate, and {why}"
+        if self.orphans:
+            return f"{why}: the certificate in {self.orphans[0]} is for another key"
         return why
 
 
-def _read_blocks(path: str, keys: list[tuple[str, bytes]], hosts_of: dict[bytes, set[str]]) -> bool:
-    """Add the keys and certificates of a file to `keys` and `hosts_of`.
+def _read_blocks(
+    path: str, keys: list[tuple[str, bytes]], hosts_of: dict[bytes, dict[str, str]]
+) -> bool:
+    """Read the keys and certificates of a file.
+
+    Args:
+        path: The file.
+        keys: Gets the file and the public key of each private key.
+        hosts_of: Gets, by the public key of each certificate, its hosts and the file.
 
     Returns:
         Whether there are any.
@@ -214,12 +229,13 @@ def _read_blocks(path: str, keys: list[tuple[str, bytes]], hosts_of: dict[bytes,
             if b"CERTIFICATE" in block[1]:
                 certificate = x509.load_pem_x509_certificate(block[0])
                 public = _bytes_of(certificate.public_key())
-                hosts_of.setdefault(public, set()).update(_hosts_in(certificate))
+                hosts = dict.fromkeys(_hosts_in(certificate), path)
+                hosts_of.setdefault(public, {}).update(hosts)
             else:
                 keys.append((path, _bytes_of(load_pem_private_key(block[0], None).public_key())))
         except Exception as error:  # the libraries may raise anything for damaged files
             raise ConfigurationError(f"{path}: damaged, or of an unsupported kind") from error
-    if count < data.count(b"-----BEGIN "):
+    if count < max(data.count(b"-----BEGIN "), data.count(b"-----END ")):
         raise ConfigurationError(f"{path}: damaged: a key or a certificate is cut short")
     return count > 0
 

@@ -211,19 +211,32 @@ class TlsTests(CertificateCase):
     def test_wrong(self) -> None:
         """The loader refuses unusable files, with the reason and the file's name."""
         self.pem.write_bytes(b"".join((make_pair()[0], make_pair()[1])))
-        self.assertEqual(self.refusal(), f"no certificate matches the key in {self.pem}")
-        key, certificate = make_pair()
-        self.pem.write_bytes(key + certificate[:-20])
         self.assertEqual(
-            self.refusal(), f"{self.pem}: damaged: a key or a certificate is cut short"
+            self.refusal(),
+            f"no certificate matches the key in {self.pem}: the certificate in {self.pem} is for "
+            "another key",
         )
+        key, certificate = make_pair()
+        for damaged in (certificate[:-20], certificate[5:]):
+            self.pem.write_bytes(key + damaged)
+            self.assertEqual(
+                self.refusal(), f"{self.pem}: damaged: a key or a certificate is cut short"
+            )
         self.pem.write_bytes(key)
         (self.directory / "cert.pem").touch()
         self.assertEqual(
             self.refusal(),
-            f"no certificate matches the key in {self.pem}; {self.directory}/cert.pem has neither "
-            "a key nor a certificate",
+            f"{self.directory}/cert.pem has neither a key nor a certificate, and no certificate "
+            f"matches the key in {self.pem}",
         )
+        (self.directory / "cert.pem").write_bytes(make_pair()[1])
+        self.assertEqual(
+            self.refusal(),
+            f"no certificate matches the key in {self.pem}: the certificate in "
+            f"{self.directory}/cert.pem is for another key",
+        )
+        (self.directory / "cert.pem").write_bytes(make_pair(None)[1])
+        self.assertEqual(self.refusal(), f"no certificate matches the key in {self.pem}")
         (self.directory / "cert.pem").unlink()
         self.pem.write_text("-----BEGIN CERTIFICATE-----\nabc\n-----END CERTIFICATE-----\n")
         self.assertIn(f"{self.pem}: damaged", self.refusal())
@@ -258,7 +271,8 @@ class TlsTests(CertificateCase):
         other.write_bytes(make_pair()[0] + make_pair("chat.example")[1])
         self.assertEqual(
             self.refusal(),
-            f"no certificate matches the key in {other}; there is no certificate for chat.example",
+            f"no certificate matches the key in {other}: the certificate in {other} is for another "
+            "key; there is no certificate for chat.example",
         )
 
     def test_nothing_to_serve(self) -> None:
