@@ -27,6 +27,7 @@ from chatd.daemon.tap import Options
 from chatd.daemon.values import DAY_S
 from chatd.errors import ErrorCode
 from chatd.server.limits import Limits
+from chatd.server.logpace import LINES_AT_ONCE, LINES_PER_SECOND
 from chatd.storage.memory import MAX_BYTES, MAX_STREAMS, MEMORY_RETENTION
 from chatd.storage.sqlite.store import SQLITE_RETENTION
 from tests.docs.pages import (
@@ -88,6 +89,9 @@ class DaemonTests(SynchronousTestCase):
             ("names invited to a private room", MAX_INVITED),
         ):
             self.assertIn(f"| {what} | {number:,} | `private-limit` |", BOUNDS)
+        lines = f"{LINES_AT_ONCE:,}, and {LINES_PER_SECOND} more each second"
+        what = "lines of the log about connections of one address without a session"
+        self.assertIn(f"| {what} | {lines} |", BOUNDS)
 
     def test_defaults(self) -> None:
         """Each option's row has the default of the code."""

@@ -30,6 +30,7 @@ from chatd.server.limits import Limits
 from chatd.server.passwordchange import PasswordChange
 from chatd.server.registry import SessionRegistry
 from chatd.server.served import S
+from chatd.server.sessionlog import SessionLog
 from chatd.server.shedding import LoadShedder
 from chatd.server.shutdown import Shutdown
 from chatd.server.speaker import Speaker
@@ -78,6 +79,7 @@ class Engine(Generic[S]):
     ) -> None:
         self.failures = FailureLog()
         self.unanswered = UnansweredLog()
+        self.session_log = SessionLog(clock, limits)
         self.turn = Turn(clock, self._store_what_was_said)
         self.operators = Operators(policy.operators, needs_account=accounts is not None)
         self.access = RoomAccess(store, self.operators, DeferredLock(), note)

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import re
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from chatd.chat.names import MAX_NAME
 from chatd.connection.states import Trigger
 from chatd.errors import SessionEnded
+from chatd.server.limits import Limits
+from chatd.server.logpace import LINES_AT_ONCE, LogPace
 
 __all__ = ["MAX_LOGGED_CODE", "MAX_LOGGED_REASON", "SessionLog", "logged_code"]
 
@@ -38,12 +41,32 @@ def _quoted(text: str, most: int) -> str:
 
 
 class SessionLog:
-    """Logs one line when a session begins, and one when a connection or a session ends."""
+    """Logs one line when a session begins, and one when a connection or a session ends.
+
+    The lines of an address are bounded. Sessions have a larger bound, so that all sessions that an
+    address may have can begin and end at once.
+
+    Args:
+        clock: The reactor, or a test's clock.
+        limits: The bound on the sessions of an address.
+    """
 
     log = Logger()
 
+    def __init__(self, clock: IReactorTime, limits: Limits) -> None:
+        at_once = 2 * limits.max_sessions_per_address
+        self._of_sessions = LogPace(clock, "sessions", at_once)
+        self._of_others = LogPace(clock, "connections without a session", LINES_AT_ONCE)
+
+    def finish(self) -> None:
+        """Log now how many lines were left out, because an address had too many."""
+        self._of_sessions.finish()
+        self._of_others.finish()
+
     def established(self, who: object, address: str, name: str) -> None:
         """Log that a session has begun."""
+        if not self._of_sessions.may_log(address):
+            return
         self.log.info(
             "{who}: established: address={address} name={name!r}",
             who=who,
@@ -71,6 +94,9 @@ class SessionLog:
             name: The client's name, or the name that it asked for; empty if there is none.
             was_established: Whether the session was established.
         """
+        pace = self._of_sessions if was_established else self._of_others
+        if not pace.may_log(address):
+            return
         if was_established:
             what = "ended"
         else:

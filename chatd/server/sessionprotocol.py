@@ -12,7 +12,6 @@ from chatd.connection.server import ServerConnection
 from chatd.errors import ErrorCode, RequestError, SessionEnded
 from chatd.server.admission import RETRIED, Applicant
 from chatd.server.session import Session
-from chatd.server.sessionlog import SessionLog
 from chatd.transport.hooks import FAILED, call_hook
 from chatd.transport.identity import LOCAL, identify
 from chatd.transport.protocol import ChatProtocol
@@ -37,7 +36,6 @@ class SessionProtocol(ChatProtocol):
     """
 
     log = Logger()
-    _session_log = SessionLog()
     connection: ServerConnection
 
     def __init__(self, factory: ChatFactory[Any]) -> None:
@@ -140,7 +138,7 @@ class SessionProtocol(ChatProtocol):
         self.connection.admit(session.name, [room.standing() for room in admitted.rooms])
         self._engine.registry.add(session, admitted.rooms)
         self.handshake_done()
-        self._session_log.established(self, session.address, session.name)
+        self._engine.session_log.established(self, session.address, session.name)
         work = call_hook(self.log_failure, "established", session.established)
         if work is not None:
             await work
@@ -164,7 +162,7 @@ class SessionProtocol(ChatProtocol):
 
     def _log_end(self, end_reason: SessionEnded) -> None:
         session = self.session
-        self._session_log.over(
+        self._engine.session_log.over(
             self,
             end_reason,
             self.connection.end_trigger,
