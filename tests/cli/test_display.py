@@ -30,6 +30,14 @@ class QuietDisplayTests(SynchronousTestCase):
             display.event({"event": event, "code": "bad-room", "message": "no such room"})
         self.assertEqual(shown, ["no such room (bad-room)"])
 
+    def test_lying_server(self):
+        """An error of a server that leaves out its text, or has too much, is one short line."""
+        shown: list[str] = []
+        display = QuietDisplay(shown.append)
+        display.event({"event": "error", "code": None})
+        display.event({"event": "error", "code": "x" * 60_000, "message": "no"})
+        self.assertEqual(shown, [" ()", f"no ({'x' * MAX_SHOWN_FIELD}…)"])
+
 
 class JsonDisplayTests(SynchronousTestCase):
     def setUp(self):
@@ -196,6 +204,20 @@ class TextDisplayTests(SynchronousTestCase):
             self.display.event({"event": name})
         self.display.event({"event": "left", "name": "bob"})
         self.assertEqual(self.lines[-1], "* bob left")
+
+    def test_lying_server(self):
+        """A field that is far too long or controls terminals is cut and made harmless."""
+        for event, field in (
+            *(("removed", "room"), ("joined", "name"), ("topic", "topic"), ("away", "text")),
+            *(("disconnected", "reason"), ("invited", "room"), ("welcome", "rooms")),
+        ):
+            text = "a\x1b[2Jb\nc" + "x" * 60_000
+            given = [{"room": text}] if field == "rooms" else text
+            self.lines.clear()
+            self.display.event({"event": event, field: given})
+            (line,) = self.lines
+            self.assertLess(len(line), 2 * MAX_SHOWN_FIELD + 100)
+            self.assertIn("a\ufffd[2Jb\ufffdc", line)
 
     def test_braces(self):
         """Braces in received text have no effect."""
