@@ -17,88 +17,21 @@ The public names are here; everything else may change.
 - `chatd.testing`: tests for programs that use chatd.
 """
 
-from chatd._version import __version__
-from chatd.chat.policy import Policy
-from chatd.client.client import ChatClient
-from chatd.client.connect import connect
-from chatd.client.factory import ChatClientFactory
-from chatd.client.results import (
-    BanInfo,
-    Conversation,
-    History,
-    Joined,
-    MadePrivate,
-    PersonInfo,
-    RoomInfo,
-)
-from chatd.client.service import ChatClientService
-from chatd.config.keyfile import generate_key, load_key, write_key_file
-from chatd.daemon.service import ChatService
-from chatd.errors import (
-    ChatError,
-    ConfigurationError,
-    ErrorCode,
-    KeyMismatchError,
-    LocalProtocolError,
-    RemoteProtocolError,
-    RequestError,
-    SessionEnded,
-    SessionRefused,
-    WireError,
-)
-from chatd.server.factory import ChatFactory
-from chatd.server.factoryoptions import FactoryOptions
-from chatd.server.limits import Limits
-from chatd.server.session import Session
-from chatd.storage.interface import IMessageStore
-from chatd.storage.memory import MemoryStore
-from chatd.storage.runner import StoreThread
-from chatd.storage.sqlite.store import SqliteStore
-from chatd.storage.values import Durability, Retention
-from chatd.transport.eventloop import asyncio_reactor
-from chatd.wire.codec import Codec
-from chatd.wire.messages import Message, MessageType
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__all__ = [
-    "BanInfo",
-    "ChatClient",
-    "ChatClientFactory",
-    "ChatClientService",
-    "ChatError",
-    "ChatFactory",
-    "ChatService",
-    "Codec",
-    "ConfigurationError",
-    "Conversation",
-    "Durability",
-    "ErrorCode",
-    "FactoryOptions",
-    "History",
-    "IMessageStore",
-    "Joined",
-    "KeyMismatchError",
-    "Limits",
-    "LocalProtocolError",
-    "MadePrivate",
-    "MemoryStore",
-    "Message",
-    "MessageType",
-    "PersonInfo",
-    "Policy",
-    "RemoteProtocolError",
-    "RequestError",
-    "Retention",
-    "RoomInfo",
-    "Session",
-    "SessionEnded",
-    "SessionRefused",
-    "SqliteStore",
-    "StoreThread",
-    "WireError",
-    "__version__",
-    "asyncio_reactor",
-    "connect",
-    "generate_key",
-    "load_key",
-    "write_key_file",
-]
+if TYPE_CHECKING:
+    from chatd.public import *  # noqa: F403  (what it names in its __all__)
+    from chatd.public import __all__ as __all__
+else:
+
+    def __getattr__(name: str) -> Any:  # noqa: ANN401
+        """Return a public name: the `chatd` command does without them, and so starts sooner."""
+        public = import_module("chatd.public")
+        if name != "__all__" and name not in public.__all__:
+            raise AttributeError(f"module 'chatd' has no attribute {name!r}")
+        value = globals()[name] = getattr(public, name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *import_module("chatd.public").__all__})

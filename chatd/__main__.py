@@ -2,7 +2,7 @@
 
 import sys
 
-from chatd.cli.main import main
+from chatd.cli.start import main
 
 if __name__ == "__main__":
     sys.exit(main())

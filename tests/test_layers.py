@@ -10,13 +10,14 @@ import chatd
 ROOT = Path(chatd.__file__).parent
 
 # From the top down. A module imports only from its own package and from rows below its row.
-# Packages of one row are siblings, which never import each other. The package's own module, with
-# the public names, is called chatd.
+# Packages of one row are siblings, which never import each other. The package's own module is
+# called chatd; it gets the public names from the module public.
 ROWS = [
     {"__main__"},
     {"cli"},
     {"testing"},
     {"chatd"},
+    {"public"},
     {"daemon"},
     {"listening"},
     {"server", "client"},

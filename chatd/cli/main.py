@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from chatd._version import __version__
-from chatd.cli.connecting import connect
 from chatd.cli.directories import configuration_file
 from chatd.cli.leaving import Signalled, raise_at_signals
 from chatd.cli.passwd import passwd
@@ -77,7 +76,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         command.error("--password takes no value; it asks for the password")
     if unknown and getattr(options, "password", False):
         command.error("too many arguments, or an unknown argument; --password takes no value")
-    if options.run is passwd and (options.name is None) != options.list:
+    if options.run is _passwd and (options.name is None) != options.list:
         command.error("give a NAME" if options.name is None else "--list takes no NAME")
     if unknown:
         command.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -181,7 +180,7 @@ def _add_connect(commands: Any) -> None:  # noqa: ANN401  (argparse's class has 
         action="store_true",
         help="go on by itself after a lost connection, as it always does at a terminal",
     )
-    parser.set_defaults(run=connect, parser=parser)
+    parser.set_defaults(run=_connect, parser=parser)
 
 
 def _add_passwd(commands: Any) -> None:  # noqa: ANN401  (see `_add_connect`)
@@ -198,7 +197,7 @@ def _add_passwd(commands: Any) -> None:  # noqa: ANN401  (see `_add_connect`)
     action = accounts.add_mutually_exclusive_group()
     action.add_argument("--delete", action="store_true", help="delete the account instead")
     action.add_argument("--list", action="store_true", help="list the accounts instead")
-    accounts.set_defaults(run=passwd, parser=accounts)
+    accounts.set_defaults(run=_passwd, parser=accounts)
 
 
 def _path(text: str) -> str:
@@ -208,6 +207,21 @@ def _path(text: str) -> str:
     return text
 
 
+# Some modules are imported by the commands that need them: they would slow the start of the others.
+
+
+def _connect(options: argparse.Namespace) -> Status:
+    from chatd.cli.connecting import connect  # noqa: PLC0415
+
+    return connect(options)
+
+
+def _passwd(options: argparse.Namespace) -> Status:
+    from chatd.cli.passwd import passwd  # noqa: PLC0415
+
+    return passwd(options)
+
+
 def _keygen(options: argparse.Namespace) -> Status:
     write_key_file(options.path)
     tell(f"wrote {options.path}; give a copy to every client, and the server --key-file")
@@ -215,7 +229,6 @@ def _keygen(options: argparse.Namespace) -> Status:
 
 
 def _manual(page: str, commands: Sequence[Command]) -> Status:
-    # Imported here: it would slow the start of the other commands.
     from chatd.cli.manual import page_of  # noqa: PLC0415
 
     return _print(page_of(page, commands))

@@ -1,0 +1,42 @@
+"""Tests of the public names, which are imported at their first use."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from twisted.trial.unittest import SynchronousTestCase
+
+import chatd
+from chatd import public
+
+
+class PublicTests(SynchronousTestCase):
+    """The names of the package `chatd`."""
+
+    def test_names(self) -> None:
+        """Each public name is there, and `dir` lists it."""
+        for name in public.__all__:
+            self.assertIs(getattr(chatd, name), getattr(public, name))
+        self.assertLessEqual(set(public.__all__), set(dir(chatd)))
+        self.assertEqual(chatd.__all__, public.__all__)
+
+    def test_other_name(self) -> None:
+        """Another name is an error, also one that a public module imports."""
+        for name in ("nothing", "__path_of_nothing__"):
+            with self.assertRaisesRegex(
+                AttributeError, f"^module 'chatd' has no attribute '{name}'"
+            ):
+                getattr(chatd, name)
+
+    def test_star(self) -> None:
+        """A star imports the public names alone, and nothing is imported before."""
+        code = (
+            "import sys, chatd\n"
+            "assert 'twisted' not in sys.modules\n"
+            "before = set(globals())\n"
+            "from chatd import *\n"
+            "print(sorted(set(globals()) - before - {'before'}))"
+        )
+        printed = subprocess.check_output([sys.executable, "-c", code], text=True, timeout=60)
+        self.assertEqual(printed, f"{sorted(public.__all__)}\n")
