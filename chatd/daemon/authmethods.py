@@ -9,6 +9,7 @@ from twisted.cred.strcred import findCheckerFactories
 from twisted.python import usage
 
 from chatd.config.ownfile import read_regular_file, why
+from chatd.daemon.values import shown
 
 __all__ = ["check_method", "fault_of_name", "wrong_method"]
 
@@ -35,7 +36,7 @@ def wrong_method(description: str, fault: str) -> usage.UsageError:
     name, _, password = argument.partition(":")
     if password and method != "file":
         description = f"{method}:{name}:…"
-    return usage.UsageError(f"--auth {description or repr('')}: {fault}")
+    return usage.UsageError(f"--auth {shown(description)}: {fault}")
 
 
 def fault_of_name(method: str, is_supported: Callable[[Any], bool]) -> str:

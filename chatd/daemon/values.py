@@ -20,6 +20,7 @@ __all__ = [
     "as_rate",
     "as_seconds",
     "as_seconds_of_days",
+    "shown",
 ]
 
 DAY_S = 86_400.0
@@ -37,9 +38,7 @@ def as_count(option: str, least: int = 1, most: int = _MAX_COUNT) -> Callable[[s
     def convert(number: str) -> int:
         count = _whole_number(number)
         if not least <= count <= most:
-            raise usage.UsageError(
-                f"--{option} {number}: it takes a whole number from {least} to {most}"
-            )
+            raise _wrong(option, number, f"a whole number from {least} to {most}")
         return count
 
     return convert
@@ -53,7 +52,7 @@ def as_seconds(
     def convert(number: str) -> float:
         seconds = _number(number)
         if not least <= seconds <= most:
-            raise usage.UsageError(f"--{option} {number}: it takes {least:g} to {most:g} seconds")
+            raise _wrong(option, number, f"{least:g} to {most:g} seconds")
         return seconds
 
     return convert
@@ -83,10 +82,8 @@ def as_rate(option: str) -> Callable[[str], float]:
     def convert(number: str) -> float:
         rate = _number(number)
         if rate != 0 and not _MIN_RATE <= rate <= _MAX_RATE:
-            raise usage.UsageError(
-                f"--{option} {number}: it takes {_MIN_RATE:g} to {_MAX_RATE:g} a second, "
-                "or 0 for no limit"
-            )
+            takes = f"{_MIN_RATE:g} to {_MAX_RATE:.0f} a second, or 0 for no limit"
+            raise _wrong(option, number, takes)
         return rate
 
     return convert
@@ -96,9 +93,7 @@ def as_seconds_of_days(number: str) -> float:
     """Convert a number of days to seconds."""
     days = _number(number)
     if not 0 < days <= _MAX_DAYS:
-        raise usage.UsageError(
-            f"--keep-days {number}: it takes more than 0 days, and {_MAX_DAYS:g} at most"
-        )
+        raise _wrong("keep-days", number, f"more than 0 days, and {_MAX_DAYS:g} at most")
     return days * DAY_S
 
 
@@ -108,7 +103,7 @@ def as_durability(name: str) -> Durability:
         return Durability(name)
     except ValueError:
         names = " or ".join(each.value for each in Durability)
-        raise usage.UsageError(f"--durability {name}: it takes {names}") from None
+        raise _wrong("durability", name, names) from None
 
 
 def as_mode(text: str) -> int:
@@ -116,7 +111,16 @@ def as_mode(text: str) -> int:
     try:
         return mode_of(text)
     except ValueError as error:
-        raise usage.UsageError(f"--socket-mode {text}: {error}") from error
+        raise usage.UsageError(f"--socket-mode {shown(text)}: {error}") from error
+
+
+def _wrong(option: str, value: str, takes: str) -> usage.UsageError:
+    return usage.UsageError(f"--{option} {shown(value)}: it takes {takes}")
+
+
+def shown(value: str) -> str:
+    """Return a value as it is, or in quotes if it would not be seen."""
+    return value if value.strip() else repr(value)
 
 
 def _number(text: str) -> float:

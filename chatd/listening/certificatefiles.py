@@ -162,6 +162,10 @@ class PemDirectory:
             raise ConfigurationError(
                 f"{directory} is not a directory; tls: takes a directory of files *.pem"
             )
+        try:
+            os.listdir(directory)
+        except OSError as error:
+            raise ConfigurationError(f"{directory}: {why(error)}") from error
         keys: list[tuple[str, bytes]] = []
         hosts_of: dict[bytes, dict[str, str]] = {}
         blanks = []

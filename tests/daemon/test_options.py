@@ -69,6 +69,15 @@ class BoundsTests(SynchronousTestCase):
             limits = self.settings("--message-rate", rate, "--command-rate", rate).limits
             self.assertEqual((limits.message_rate, limits.command_rate), (float(rate),) * 2)
 
+    def test_empty(self) -> None:
+        """An empty value is shown as one, whatever the option takes."""
+        for option in [
+            *(*COUNTS, *RATES, *TIMES),
+            *("durability", "keep-days", "socket-mode", "room", "operator", "auth"),
+        ]:
+            for empty in ("", " "):
+                self.assertIn(f"--{option} {empty!r}: ", self.refusal(f"--{option}", empty))
+
     def test_wrong(self) -> None:
         """The daemon refuses a value that is no number in a line that names the option."""
         for option in [*COUNTS, *RATES, *TIMES]:
@@ -90,7 +99,7 @@ class BoundsTests(SynchronousTestCase):
         for option in RATES:
             self.assertEqual(
                 self.refusal(f"--{option}", "2e9"),
-                f"--{option} 2e9: it takes 0.01 to 1e+09 a second, or 0 for no limit",
+                f"--{option} 2e9: it takes 0.01 to 1000000000 a second, or 0 for no limit",
             )
 
     def test_times(self) -> None:

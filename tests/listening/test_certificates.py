@@ -256,6 +256,8 @@ class TlsTests(CertificateCase):
 
         self.patch(certificatefiles, "read_regular_file", read)
         self.assertEqual(self.refusal(), f"{self.pem}: Permission denied")
+        self.patch(os, "listdir", read)
+        self.assertEqual(self.refusal(), f"{self.directory}: Permission denied")
 
     def test_no_file(self) -> None:
         """The loader ignores paths that are not files, with any names, as Twisted does."""
