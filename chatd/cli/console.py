@@ -15,6 +15,8 @@ from chatd.client.factory import ChatClientFactory
 from chatd.client.results import Joined
 from chatd.connection.events import Event, Welcomed
 from chatd.errors import RequestError, SessionEnded
+from chatd.transport.identity import identify
+from chatd.transport.timer import Timer
 from chatd.wire.messages import Message
 
 __all__ = ["ConsoleClient", "ConsoleFactory", "gap_in"]
@@ -38,9 +40,17 @@ class ConsoleClient(ChatClient):
         return not self.is_resumed and self.factory.progress.was_connected
 
     def connectionMade(self) -> None:
-        """Tell the factory's owner."""
+        """Tell the factory's owner, and wait for the server's first bytes."""
         super().connectionMade()
+        self._silence = Timer(self.factory.clock)
+        if identify(self.transport).is_clear_tcp:
+            self._silence.start(SILENCE_S, self.factory.silent)
         self.factory.connected(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Note that the server speaks."""
+        self._silence.stop()
+        super().dataReceived(data)
 
     def act_on(self, event: Event) -> None:
         """Show the welcome before the events that follow it."""
@@ -83,6 +93,7 @@ class ConsoleClient(ChatClient):
 
     def session_ended(self, end_reason: SessionEnded) -> None:
         """Show why an established session ended."""
+        self._silence.stop()
         if self.name and not end_reason.is_clean:
             shown = {
                 "code": end_reason.code,
@@ -105,6 +116,7 @@ class ConsoleFactory(ChatClientFactory[ConsoleClient]):
         room_joined: Called with a client and the room that it has joined.
         established: Called with a client that is in its rooms.
         client_ended: Called with a client and the reason of its session's end.
+        silent: Called if the server has sent nothing for `SILENCE_S`, over TCP without TLS.
     """
 
     def __init__(
@@ -117,6 +129,7 @@ class ConsoleFactory(ChatClientFactory[ConsoleClient]):
         room_joined: Callable[[ConsoleClient, Joined], None] = lambda *_: None,
         established: Callable[[ConsoleClient], None] = lambda _: None,
         client_ended: Callable[[ConsoleClient, SessionEnded], None] = lambda *_: None,
+        silent: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(
             clock,
@@ -132,6 +145,7 @@ class ConsoleFactory(ChatClientFactory[ConsoleClient]):
         self.room_joined = room_joined
         self.established = established
         self.client_ended = client_ended
+        self.silent = silent
 
     def rooms_changed(self) -> None:
         """Tell the rooms that the client is in."""

@@ -95,6 +95,7 @@ class Talk:
             room_joined=self.room_joined,
             established=self._established,
             client_ended=client_ended,
+            silent=lambda: display.note(SILENT),
         )
         self.service = ChatClientService(reactor, endpoint, self._factory, retry_policy)
         self._login = login

@@ -201,3 +201,15 @@ def test_no_answer():
     assert completed.stderr == (
         f"chatd: cannot connect to {address}: it did not answer within 1 s\n"
     )
+
+
+def test_silent_server():
+    """A server that says nothing, as over TLS, is told of long before the client gives up."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        endpoint = f"tcp:127.0.0.1:{server.getsockname()[1]}"
+        with Process("chatd", "connect", endpoint) as process:
+            process.errors.wait_for(
+                "^chatd: the server says nothing; if it uses TLS, write tls: instead of tcp:\n"
+            )
+            process.send_signal(signal.SIGTERM)
+            assert process.wait() == 143
