@@ -21,12 +21,13 @@ def client_string(description: str, address: object) -> str | None:
         address: The address to which the port is bound.
 
     Returns:
-        The string; None for an address that no client endpoint string can name.
+        The string in one line; None for an address that has none.
     """
     if isinstance(address, (IPv4Address, IPv6Address)):
         is_tls = description.removeprefix("haproxy:").startswith(("ssl:", "tls:"))
         host = "HOST" if is_tls else quoteStringArgument(address.host)
         return f"{'tls' if is_tls else 'tcp'}:{host}:{address.port}"
     if isinstance(address, UNIXAddress) and address.name and not address.name.startswith(b"\0"):
-        return f"unix:{quoteStringArgument(os.fsdecode(address.name))}"
+        path = os.fsdecode(address.name)
+        return f"unix:{quoteStringArgument(path)}" if path.isprintable() else None
     return None

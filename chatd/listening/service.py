@@ -52,7 +52,8 @@ class ListeningService(Service):
         self.has_ended = False
         self._ended = ended
         self._clock = clock
-        self._description = description
+        # A path may have a line break, and each line of the log has to stay one.
+        self._description = description if description.isprintable() else repr(description)
         self._endpoint = endpoint
         self._factory = factory
         self._port: IListeningPort | None = None

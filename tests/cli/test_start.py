@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import signal
 import subprocess
 import sys
 
 from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli.start import main
 
 DEADLINE_S = 60
 INTERRUPTED = """
@@ -49,6 +53,31 @@ class StartTests(SynchronousTestCase):
         ended = self.run_with("signal.SIG_IGN")
         self.assertEqual((ended.returncode, ended.stderr), (0, ""))
         self.assertRegex(ended.stdout, "^chatd ")
+
+
+class WithinTests(SynchronousTestCase):
+    """The same within this process."""
+
+    def test_version(self) -> None:
+        """The command runs, and its status is the program's."""
+        self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        printed = io.StringIO()
+        self.patch(sys, "argv", ["chatd", "--version"])
+        with contextlib.redirect_stdout(printed):
+            end = self.assertRaises(SystemExit, main)
+        self.assertEqual(end.code, 0)
+        self.assertRegex(printed.getvalue(), "^chatd ")
+        self.assertNotEqual(signal.getsignal(signal.SIGINT), signal.default_int_handler)
+
+    def test_status(self) -> None:
+        """A command returns its status."""
+        self.addCleanup(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.patch(sys, "argv", ["chatd", "manual", "chatd.8"])
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.assertEqual(main(), 0)
+        self.assertEqual(signal.getsignal(signal.SIGINT), signal.SIG_IGN)
 
 
 class ImportTests(SynchronousTestCase):

@@ -102,6 +102,14 @@ class ListeningTests(ListenerTests):
                     slow.callback(FakePort())
             self.assertEqual(formatEvent(events[0]), "listening on tcp:9999 (tcp:0.0.0.0:9999)")
 
+    def test_line_break(self) -> None:
+        """A string with a line break is logged in one line."""
+        endpoint: Any = FakeEndpoint(succeed(FakePort(UNIXAddress("/a\nb"))))
+        service = ListeningService(Clock(), "unix:/a\nb", endpoint, self.factory)
+        with capturedLogs() as events:
+            service.startService()
+        self.assertEqual(formatEvent(events[0]), r"listening on 'unix:/a\nb'")
+
     def test_starts_without_privileges(self) -> None:
         """It also listens in a start without the privileged step."""
         port = FakePort()

@@ -217,6 +217,8 @@ class MistakesTests(ChatOptionsTests):
             f"--auth file:{missing}: No such file or directory",
         )
         self.assertEqual(printed.getvalue(), "")  # Twisted would print a line of its own
+        missing.write_text("alice:secret\n")
+        self.assertEqual(len(self.settings("--auth", f"file:{missing}").checkers), 1)
 
     def test_reasons_of_auth(self) -> None:
         """The error has the option, the value and the remedy, but no password."""

@@ -35,6 +35,7 @@ class ClientStringTests(SynchronousTestCase):
             None,
             UNIXAddress(None),
             UNIXAddress(b"\0abstract"),
+            UNIXAddress(b"/a\nb"),
             HostnameAddress(b"localhost", 1),
         ):
             self.assertIsNone(client_string("plugin:x", address))
