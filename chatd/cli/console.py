@@ -19,7 +19,14 @@ from chatd.transport.identity import identify
 from chatd.transport.timer import Timer
 from chatd.wire.messages import Message
 
-__all__ = ["ConsoleClient", "ConsoleFactory", "gap_in"]
+__all__ = ["SILENCE_S", "SILENT", "ConsoleClient", "ConsoleFactory", "gap_in"]
+
+SILENCE_S = 2.0
+"""How long a server may take for its first bytes until the person is told, in seconds.
+
+A server speaks first, but one with TLS waits for the client.
+"""
+SILENT = "the server says nothing; if it uses TLS, write tls: instead of tcp:"
 
 
 def gap_in(room: str) -> str:

@@ -8,7 +8,10 @@ from typing import Any
 
 from chatd.errors import ErrorCode
 
-__all__ = ["words_of"]
+__all__ = ["MAX_SHOWN_FIELD", "words_of"]
+
+MAX_SHOWN_FIELD = 1000
+"""Limit on the shown characters of a field of an event."""
 
 _WORDS = {
     "welcome": "you are {name}{inside}",
@@ -37,14 +40,24 @@ def words_of(event: Mapping[str, Any], *, with_room: bool = False) -> str | None
         event: The event; its field `event` is its name.
         with_room: Whether the words name the room.
     """
-    fields = defaultdict(str, event)
+    fields = _fields_of(event)
     if with_room and fields["room"]:
         fields["there"], fields["its"] = f" {fields['room']}", f" of {fields['room']}"
-    fields["inside"] = _in_rooms(event)
+    fields["inside"] = _cut(_in_rooms(event))
     what = event["event"]
     field, by_value = _BY_FIELD.get(what, ("", {}))
-    words = by_value.get(str(fields[field] or ""), _WORDS.get(what))
+    words = by_value.get(fields[field], _WORDS.get(what))
     return None if words is None else words.format_map(fields)
+
+
+def _fields_of(event: Mapping[str, Any]) -> defaultdict[str, str]:
+    """Return the fields of an event as text, cut; a server can send anything."""
+    fields = {name: _cut(str(value)) for name, value in event.items() if value is not None}
+    return defaultdict(str, fields)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN_FIELD else f"{text[:MAX_SHOWN_FIELD]}…"
 
 
 def _in_rooms(welcome: Mapping[str, Any]) -> str:

@@ -7,12 +7,11 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 from chatd._version import __version__
 from chatd.cli.directories import configuration_file
 from chatd.cli.leaving import Signalled, raise_at_signals
-from chatd.cli.passwd import passwd
 from chatd.cli.printable import plain
 from chatd.cli.profiles import read_profiles
 from chatd.cli.shells import SHELLS
@@ -21,9 +20,6 @@ from chatd.cli.streams import complain, flush_standard_streams, open_standard_st
 from chatd.cli.syntax import PAGES, Command, commands_of
 from chatd.config.keyfile import write_key_file
 from chatd.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["main"]
 

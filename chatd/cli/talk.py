@@ -14,7 +14,7 @@ from chatd.chat.names import fold
 from chatd.cli.attention import is_for
 from chatd.cli.awaytext import AwayText
 from chatd.cli.browsing import Browsing
-from chatd.cli.console import ConsoleClient, ConsoleFactory, gap_in
+from chatd.cli.console import SILENT, ConsoleClient, ConsoleFactory, gap_in
 from chatd.cli.display import TextDisplay
 from chatd.cli.ignored import Ignored
 from chatd.cli.introductions import Introductions

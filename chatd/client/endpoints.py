@@ -28,7 +28,7 @@ from zope.interface import implementer
 from chatd.config.ownfile import read_regular_file, why
 from chatd.errors import ConfigurationError
 from chatd.transport.endpoints import MAX_PORT, bad_endpoint, check_socket_path
-from chatd.transport.endpointstrings import CLIENT_KINDS, read_arguments
+from chatd.transport.endpointstrings import CLIENT_KINDS, example_of, read_arguments
 
 __all__ = ["client_endpoint"]
 

@@ -12,6 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.cli.colours import Ink
 from chatd.cli.display import JsonDisplay, QuietDisplay, TextDisplay
+from chatd.cli.eventwords import MAX_SHOWN_FIELD
 from tests.cli.wiring import said
 
 KNOWN_EVENTS = ["welcome", "joined", "left", "renamed", "topic", "absent", "error", "disconnected"]

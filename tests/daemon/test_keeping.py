@@ -118,7 +118,15 @@ class OrderTests(KeepingTests):
     """The store opens first and closes last."""
 
     def test_start(self) -> None:
-        """The store opens before any client can connect, and after the end of privileges."""
+        """The store opens before any client can connect."""
+        self.service.privilegedStartService()
+        self.assertEqual(self.take(), [])
+        self.service.startService()
+        self.assertEqual(self.take(), ["open", "expire", "listen"])
+
+    def test_start_with_less_rights(self) -> None:
+        """A daemon that gives up root's rights listens before, and opens the store afterwards."""
+        self.service = self.service_that(gives_up_root=True)
         self.service.privilegedStartService()
         self.assertEqual(self.take(), ["listen"])
         self.service.startService()
@@ -200,8 +208,8 @@ class OpeningTests(KeepingTests):
         self.start()
         self.successResultOf(self.service.stopService())
 
-    def test_without_privileges(self) -> None:
-        """If no port listens yet, no port will."""
+    def test_nothing_listens(self) -> None:
+        """A daemon that keeps its rights does not listen before it can keep messages."""
         self.store.failure = ConfigurationError("no")
         self.service.privilegedStartService()
         self.assertRaises(StartupError, self.service.startService)
