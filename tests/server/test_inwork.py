@@ -3,6 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.chat.answers import Answers
+from chatd.chat.commits import MAX_BATCH
 from chatd.server.inwork import InWork
 from chatd.server.limits import Limits
 
@@ -24,6 +25,14 @@ class InWorkTests(SynchronousTestCase):
     def test_bytes(self):
         """The bytes of waiting messages are bounded, even if the messages are few."""
         self.assertEqual([self.say(60), self.say(40)], [False, True])
+
+    def test_left(self):
+        """What is left for the next run: messages and bytes, at most one transaction's messages."""
+        self.assertEqual(self.in_work.left(self.answers), (3, 100))
+        self.say(60)
+        self.assertEqual(self.in_work.left(self.answers), (2, 40))
+        many = InWork(Limits(max_in_work=5 * MAX_BATCH))
+        self.assertEqual(many.left(self.answers)[0], MAX_BATCH)
 
     def test_answered_at_once(self):
         """A message that has its answer does not count."""

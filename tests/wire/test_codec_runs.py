@@ -1,0 +1,96 @@
+"""Runs of messages: which frames a run takes from a reader, and where it ends."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.wire.codec import Codec
+from chatd.wire.frames import LARGE_FRAME, FrameReader
+from chatd.wire.messages import Heartbeat, Message, MessageType
+from tests.wire.samples import make_frame
+
+CODEC = Codec(bytes(range(32)))
+PING = CODEC.encode_parts(MessageType.HEARTBEAT, Heartbeat(1), b"ping")
+
+
+def said(*contents: str) -> bytes:
+    """Return the frames of messages, each with its content as its id."""
+    return b"".join(CODEC.encode_run(Message.chat(content, id=content) for content in contents))
+
+
+def reader_of(*pieces: bytes) -> FrameReader:
+    """Return a reader that received some pieces of a stream."""
+    reader = CODEC.reader()
+    for piece in pieces:
+        reader.receive_data(piece)
+    return reader
+
+
+class DecodeRunTests(SynchronousTestCase):
+    """A run has the MESSAGEs with which the unread bytes begin."""
+
+    def assert_run(
+        self, reader: FrameReader, texts: list[str], *, most: int = 100, most_bytes: int = 100
+    ) -> None:
+        """Assert which messages the next run has."""
+        messages, size = CODEC.decode_run(reader, most, most_bytes)
+        self.assertEqual([message.text for message in messages], texts)
+        self.assertEqual(size, sum(map(len, texts)))
+
+    def test_all(self) -> None:
+        """A run takes all complete messages, and the reader then holds no bytes."""
+        reader = reader_of(said("one", "two", "three"))
+        self.assert_run(reader, ["one", "two", "three"])
+        self.assertEqual((reader.is_empty, reader.held_bytes, reader.unread), (True, 0, (b"", 0)))
+        self.assert_run(reader, [])
+
+    def test_most(self) -> None:
+        """A run ends with the most messages, and another goes on after it."""
+        reader = reader_of(said("one", "two", "three"))
+        self.assert_run(reader, ["one", "two"], most=2)
+        self.assert_run(reader, ["three"], most=2)
+
+    def test_most_bytes(self) -> None:
+        """A run ends with the message that reaches the most bytes."""
+        reader = reader_of(said("one", "two", "three"))
+        self.assert_run(reader, ["one", "two"], most_bytes=6)
+        self.assert_run(reader, ["three"], most_bytes=0)
+
+    def test_at_least_one(self) -> None:
+        """A run has one message if there is one, whatever the limits."""
+        self.assert_run(reader_of(said("one", "two")), ["one"], most=0)
+        self.assert_run(reader_of(said("one", "two")), ["one"], most_bytes=-5)
+
+    def test_other_frame(self) -> None:
+        """A run ends before any other frame, which the reader returns next."""
+        reader = reader_of(said("one") + PING + said("two"))
+        self.assert_run(reader, ["one"])
+        self.assert_run(reader, [])
+        self.assertIsNotNone(reader.next_frame())
+        self.assert_run(reader, ["two"])
+
+    def test_bad_header(self) -> None:
+        """A run ends before a header that is no JSON, lacks its id, or is not UTF-8."""
+        key = bytes(range(32))
+        for header in (b"{", b"{}", b'{"id":"m","x":"\xff"}'):
+            reader = reader_of(said("one") + make_frame(4, header, b"", key=key) + said("two"))
+            self.assert_run(reader, ["one"])
+            self.assert_run(reader, [])
+
+    def test_incomplete(self) -> None:
+        """A run ends before an incomplete frame, which goes on with the next bytes."""
+        data = said("one", "two")
+        for end in range(len(data) // 2 + 1, len(data)):
+            reader = reader_of(data[:end])
+            self.assert_run(reader, ["one"])
+            self.assertIsNone(reader.next_frame())
+            reader.receive_data(data[end:])
+            self.assert_run(reader, ["two"])
+
+    def test_large(self) -> None:
+        """A frame that was gathered in many reads is no part of a run."""
+        data = CODEC.encode(Message.chat("x" * LARGE_FRAME, id="large"))
+        reader = CODEC.reader()
+        for start in range(0, len(data), 10_000):
+            self.assertIsNone(reader.next_frame())
+            reader.receive_data(data[start : start + 10_000])
+        self.assert_run(reader, [])
+        self.assertIsNotNone(reader.next_frame())
