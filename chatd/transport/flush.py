@@ -140,13 +140,11 @@ class Turn:
             is_full: Whether the turn must not grow.
         """
         is_alone, self._reader = self._reader == id(reader), id(reader)
+        is_due, self._is_due = self._is_due, False
         self._waits = False
-        if not self._is_due:
-            return
-        self._is_due = False
-        if is_full or (is_alone and self._call is None):
+        if is_full or (is_due and is_alone and self._call is None):
             self.flush()
-        else:
+        elif is_due:
             self.schedule()
 
     def begin(self, audience: Audience[Receiver], receiver: Receiver) -> None:

@@ -229,6 +229,9 @@ class SecureChannel:
         """
         if self._preamble_due and not self._read_preamble():
             return b""
+        if self._offset == len(self._buffer):
+            self._buffer, self._offset = b"", 0  # an idle connection holds no memory for them
+            return b""
         while (record := self._next_record()) is not None:
             if self._receiving is None:
                 self._finish_handshake(bytes(record))
@@ -270,8 +273,6 @@ class SecureChannel:
     def _next_record(self) -> memoryview | None:
         start = self._offset + RECORD_LENGTH_BYTES
         if start > len(self._buffer):
-            if self.is_empty:  # an idle connection holds no memory for received bytes
-                self._buffer, self._offset = b"", 0
             return None
         (length,) = RECORD_LENGTH.unpack_from(self._buffer, self._offset)
         if self._receiving is None and length != HANDSHAKE_BYTES:

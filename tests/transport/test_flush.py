@@ -496,3 +496,91 @@ class FlushTests(SynchronousTestCase):
         self.assertEqual(other.writes, [])
         self.clock.advance(0)
         self.assertEqual(other.writes, [b"brought about"])
+
+
+class ReadTests(SynchronousTestCase):
+    """A turn ends with a read if the same protocol was read last time, too."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.turn: Any = Turn(self.clock)
+        self.member = FakeMember(self.turn)
+        self.room = FakeRoom(self.member)
+        self.ann, self.bob = object(), object()
+
+    def read(self, reader: object, *messages: bytes, is_full: bool = False) -> None:
+        """Broadcast messages while a protocol is read."""
+        self.turn.begin_read()
+        for message in messages:
+            self.turn.broadcast(self.room, [message])
+        self.turn.end_read(reader, is_full=is_full)
+
+    def assert_written(self, writes: list[bytes], calls: int) -> None:
+        """Assert what the member wrote, and how many calls the turn has scheduled."""
+        self.assertEqual(self.member.writes, writes)
+        self.assertEqual(len(self.clock.getDelayedCalls()), calls)
+
+    def test_alone(self) -> None:
+        """The second read of a protocol in a row flushes at once, without a call of the clock."""
+        self.read(self.ann)
+        self.read(self.ann, b"1", b"2")
+        self.assert_written([b"12"], 0)
+        self.read(self.ann, b"3")
+        self.assert_written([b"12", b"3"], 0)
+
+    def test_others(self) -> None:
+        """Reads of several protocols are flushed together at the end of the turn."""
+        self.read(self.ann, b"1")
+        self.read(self.bob, b"2")
+        self.assert_written([], 1)
+        self.clock.advance(0)
+        self.assert_written([b"12"], 0)
+
+    def test_scheduled(self) -> None:
+        """If the end of the turn is scheduled already, a read does not flush."""
+        self.read(self.ann)
+        self.turn.schedule()
+        self.read(self.ann, b"1")
+        self.assert_written([], 1)
+        self.clock.advance(0)
+        self.assert_written([b"1"], 0)
+
+    def test_full(self) -> None:
+        """A turn that must not grow is flushed at once, whoever is read."""
+        self.read(self.ann, b"1")
+        self.read(self.bob, b"2", is_full=True)
+        self.assert_written([b"12"], 0)
+
+    def test_nothing(self) -> None:
+        """A read that causes nothing to be sent flushes and schedules nothing."""
+        for _ in range(2):
+            self.read(self.ann)
+        self.assert_written([], 0)
+        self.assertEqual(self.member.flushes, 0)
+
+    def test_flush_during_a_read(self) -> None:
+        """After a flush in the middle of a read, the rest goes out at the end of the turn."""
+        self.turn.begin_read()
+        self.turn.broadcast(self.room, [b"1"])
+        self.turn.flush()
+        self.turn.broadcast(self.room, [b"2"])
+        self.turn.end_read(self.ann, is_full=False)
+        self.assert_written([b"1"], 1)
+        self.clock.advance(0)
+        self.assert_written([b"1", b"2"], 0)
+
+    def test_added_while_others_are_flushed(self) -> None:
+        """A protocol that becomes due while others are flushed has its turn later."""
+        self.read(self.ann)
+        flush = self.member.flush
+        other = FakeMember(self.turn)
+
+        def flush_and_add() -> None:
+            flush()
+            self.turn.add(other)
+
+        self.member.flush = flush_and_add
+        self.read(self.ann, b"1")
+        self.assertEqual((self.member.writes, other.flushes), ([b"1"], 0))
+        self.clock.advance(0)
+        self.assertEqual(other.flushes, 1)
