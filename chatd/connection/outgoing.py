@@ -32,14 +32,24 @@ class Outgoing:
         codec: The codec of the shared key.
         state: The state of the session.
         bytes_to_send: Number of bytes queued.
+        seal_into: Seals the next piece of the result of `plaintext_to_send`; see `Channel`.
     """
 
-    __slots__ = ("_channel", "_last_ping", "_outbox", "bytes_to_send", "codec", "state")
+    __slots__ = (
+        "_channel",
+        "_last_ping",
+        "_outbox",
+        "bytes_to_send",
+        "codec",
+        "seal_into",
+        "state",
+    )
 
     def __init__(self, codec: Codec, channel: Channel) -> None:
         self.codec = codec
         self.state = State.CONNECTING
         self.bytes_to_send = 0
+        self.seal_into = channel.seal_into
         self._channel = channel
         self._last_ping = 0
         self._outbox: list[bytes] = []
@@ -64,12 +74,9 @@ class Outgoing:
         if not outbox:
             return b""
         plaintext = outbox[0] if len(outbox) == 1 else b"".join(outbox)
-        self.discard_queued()
+        self._outbox = []
+        self.bytes_to_send = 0
         return plaintext
-
-    def seal_into(self, plaintext: bytes | memoryview, buffer: bytearray) -> bytes | memoryview:
-        """Seal the next piece of the result of `plaintext_to_send`; see `Channel.seal_into`."""
-        return self._channel.seal_into(plaintext, buffer)
 
     def queue_frames(self, frames: bytes) -> None:
         """Queue complete frames, encoded with the codec of this session's key."""

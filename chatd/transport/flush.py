@@ -115,7 +115,9 @@ class Turn:
     def add(self, flushable: Flushable) -> None:
         """Flush `flushable` at the end of the turn."""
         self._flushables[flushable] = None
-        if self._call is None:
+        if self._waits:
+            self._is_due = True
+        elif self._call is None:
             self.schedule()
 
     def schedule(self) -> None:

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from chatd.connection.connection import Connection
 from chatd.connection.events import Event
 from chatd.connection.keepalive import SILENT_INTERVALS
-from chatd.connection.states import TAKING
+from chatd.connection.states import TAKING, State
 from chatd.errors import ErrorCode
 from chatd.transport.flush import Turn
 from chatd.transport.life import OVER, Life
@@ -32,6 +32,7 @@ MAX_RUN = 1_000
 MAX_RUN_BYTES = 1024 * 1024
 """The bytes of content with which a run of messages ends."""
 
+_ESTABLISHED = State.ESTABLISHED
 _OPEN = Life.OPEN  # a cheaper lookup, needed once for each flush
 
 
@@ -121,8 +122,7 @@ class ChatProtocol(LifecycleProtocol):
                 return
             self._cut_off_slow_consumer(f"{waiting} unread bytes were waiting")
             is_ending = True
-        handshake = connection.handshake_to_send()
-        if handshake:
+        if connection.state is not _ESTABLISHED and (handshake := connection.handshake_to_send()):
             self._writer.write(handshake)
         data = connection.plaintext_to_send()
         if is_ending:

@@ -247,13 +247,16 @@ class SecureChannel:
         """Do the same as `seal`, in a buffer of the caller."""
         sending = self._sending
         assert sending is not None, "nothing can be sealed before the handshake is complete"
-        rest, sealed = memoryview(plaintext), memoryview(buffer)
+        sealed = memoryview(buffer)
         position = 0
-        while rest:
-            piece, rest = rest[:MAX_RECORD_PLAINTEXT], rest[MAX_RECORD_PLAINTEXT:]
-            RECORD_LENGTH.pack_into(sealed, position, len(piece) + TAG_BYTES)
+        for first in range(0, len(plaintext), MAX_RECORD_PLAINTEXT):
+            piece = plaintext
+            if len(plaintext) > MAX_RECORD_PLAINTEXT:
+                piece = memoryview(plaintext)[first : first + MAX_RECORD_PLAINTEXT]
+            length = len(piece) + TAG_BYTES
+            RECORD_LENGTH.pack_into(buffer, position, length)
             start = position + RECORD_LENGTH_BYTES
-            position = start + len(piece) + TAG_BYTES
+            position = start + length
             sending.encrypt_into(piece, sealed[start:position])
         return sealed[:position]
 

@@ -73,7 +73,7 @@ class CipherState:
         """Encrypt a plaintext; the result is `TAG_BYTES` longer."""
         return _aead(self._key).encrypt(self._next_nonce(), plaintext, associated_data)
 
-    def encrypt_into(self, plaintext: memoryview, sealed: memoryview) -> None:
+    def encrypt_into(self, plaintext: bytes | memoryview, sealed: memoryview) -> None:
         """Encrypt a plaintext into a buffer that is `TAG_BYTES` longer."""
         _aead(self._key).encrypt_into(self._next_nonce(), plaintext, None, sealed)
 
