@@ -93,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
     keygen.set_defaults(run=_keygen, parser=keygen)
 
     _add_passwd(commands)
+    _add_backup(commands)
 
     profiles = commands.add_parser(
         "profiles",
@@ -194,6 +195,24 @@ def _add_passwd(commands: Any) -> None:  # noqa: ANN401  (see `_add_connect`)
     action.add_argument("--delete", action="store_true", help="delete the account instead")
     action.add_argument("--list", action="store_true", help="list the accounts instead")
     accounts.set_defaults(run=_passwd, parser=accounts)
+
+
+def _add_backup(commands: Any) -> None:  # noqa: ANN401  (see `_add_connect`)
+    parser = commands.add_parser(
+        "backup",
+        help="copy the data directory of a daemon",
+        description=(
+            "Copy the messages and the bans of a daemon, which may run meanwhile. A copy that is "
+            "whole takes the place of an earlier one."
+        ),
+    )
+    parser.add_argument(
+        "directory", metavar="DIR", type=_path, help="the directory that the daemon has as --data"
+    )
+    parser.add_argument(
+        "copy", metavar="COPY", type=_path, help="the directory for the copy; made if missing"
+    )
+    parser.set_defaults(run=backup, parser=parser)
 
 
 def _path(text: str) -> str:

@@ -45,7 +45,10 @@ HELD: dict[str, list[tuple[str, str]]] = {
         ("text", f"{DRAWINGS}::test_session"),
     ],
     "docs/how-to/accounts.md": [("text", f"{LINES}::test_refused_login")],
-    "docs/how-to/backup.md": [("text", f"{LINES}::test_copied_directory")],
+    "docs/how-to/backup.md": [
+        *[("ini", f"{SYSTEMD}::test_backup")] * 2,
+        ("text", f"{LINES}::test_copied_directory"),
+    ],
     "docs/how-to/certificates.md": [("text", f"{CERTIFICATES}::test_renewed")] * 5,
     "docs/how-to/containers.md": [
         ("dockerfile", f"{CONTAINERS}::test_image_commands"),

@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -54,16 +55,18 @@ def test_backup(directory):
     """The commands of the page copy a directory while the daemon runs, put it back, shrink it."""
     data = str(directory / "data")
     replaced = {"/var/lib/chatd": data, "/backup": str(directory / "copy")}
-    online, offline, restore, shrink = [Step(code) for code in fences(page(BACKUP), "sh")]
+    online, dated, check, restore, shrink = [Step(code) for code in fences(page(BACKUP), "sh")]
     serve = Step(f"twistd -n --pidfile= chatd --data {data} --endpoint tcp:9999")
     ask = "chatd connect tcp:localhost:9999 --name bob --json"
     with Reader(directory, replaced) as reader:
         reader.do(serve)
         reader.do(Step(f"echo kept | {ask} >/dev/null"))
-        reader.do(online)
+        reader.do(Step(online.command.strip(), shown=[f"copied {data} to {directory}/copy/chatd"]))
         reader.do(Step(f"echo lost | {ask} >/dev/null"))
         reader.do(Step("^C"))
-        reader.do(offline)
+        today = f"{directory}/copy/chatd-{datetime.now().astimezone():%F}"
+        reader.do(Step(dated.command.strip(), shown=[f"copied {data} to {today}"]))
+        reader.do(Step(f"{check.command.strip()} | head -1", shown=["ok"]))
         reader.do(restore)
         said = f"sqlite3 {data}/chatd.db 'SELECT text FROM said ORDER BY seq'"
         reader.do(Step(said, shown=["kept"]))
@@ -72,7 +75,7 @@ def test_backup(directory):
         reader.do(Step("^C"))
         reader.do(shrink)
         reader.do(Step(said, shown=["kept", "new"]))
-        was = f"sqlite3 {directory}/copy/chatd/chatd.db 'SELECT text FROM said ORDER BY seq'"
+        was = f"sqlite3 {today}/chatd.db 'SELECT text FROM said ORDER BY seq'"
         reader.do(Step(was, shown=["kept", "lost"]))
 
 

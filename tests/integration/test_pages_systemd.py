@@ -8,7 +8,7 @@ import pytest
 from twisted.internet import reactor
 
 import chatd
-from tests.docs.pages import block
+from tests.docs.pages import block, blocks, page
 from tests.integration.daemons import stop
 from tests.integration.onpage import (
     ENVIRONMENT,
@@ -24,6 +24,7 @@ from tests.integration.sessions import leave
 from tests.integration.tools import tool, tool_of_root
 
 PAGE = "docs/how-to/systemd.md"
+BACKUP = "docs/how-to/backup.md"
 SERVICE = block(PAGE, "Description=chatd, a chat and message daemon")
 TCP_SOCKET = block(PAGE, "Description=chatd on TCP")
 LOCAL_SOCKET = block(PAGE, "Description=chatd for users of this machine")
@@ -61,6 +62,17 @@ def verify(directory, units):
 def test_service(tmp_path):
     """Systemd takes the service, without a complaint."""
     verify(tmp_path, {"chatd.service": SERVICE})
+
+
+def test_backup(tmp_path):
+    """Systemd takes the units of the page on backups, which run the command of the page."""
+    units = {
+        "chatd-backup.service": block(BACKUP, "Description=Back up chatd\n"),
+        "chatd-backup.timer": block(BACKUP, "OnCalendar="),
+    }
+    verify(tmp_path, units)
+    command = read_unit(units["chatd-backup.service"])["Service"]["ExecStart"]
+    assert ("sh", command.removeprefix("/opt/chatd/bin/") + "\n") in blocks(page(BACKUP))
 
 
 def test_sockets(tmp_path):

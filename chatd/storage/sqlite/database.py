@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from chatd.errors import ConfigurationError, StoreError
-from chatd.storage.sqlite.directory import Directory, why
+from chatd.storage.sqlite.directory import Directory, sync, why
 from chatd.storage.sqlite.runs import RunNotes, read_boot_id
 from chatd.storage.sqlite.schema import MIGRATIONS, migrate, roll_back
 from chatd.storage.values import Durability
@@ -177,5 +177,5 @@ class Database:
         with self.transaction():
             noted = note(self.connection)
         self._mark.drop_others()
-        self._directory.sync()
+        sync(self._directory.path)
         return noted

@@ -9,8 +9,10 @@ from pathlib import Path
 from chatd.errors import ConfigurationError
 from chatd.storage.sqlite.mark import Mark
 
-__all__ = ["Directory", "why"]
+__all__ = ["LOCK", "Directory", "sync", "why"]
 
+LOCK = "chatd.lock"
+"""The name of the file that keeps a second daemon out."""
 _HEADER_BYTES = 100
 
 
@@ -41,10 +43,8 @@ class Directory:
         if "\0" in str(self.path):  # each version of Python words this in its own way
             raise ConfigurationError(f"cannot use {self.path}: the path has a null byte")
         try:
-            if not self.path.is_dir():
-                self.path.mkdir(0o700, parents=True, exist_ok=True)
-                self.path.chmod(0o700)
-            self._lock = os.open(self.path / "chatd.lock", os.O_RDWR | os.O_CREAT, 0o600)
+            self.make()
+            self._lock = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConfigurationError(f"{self.path} is in use by another chatd") from error
@@ -52,6 +52,16 @@ class Directory:
             raise ConfigurationError(f"cannot use {self.path}: it is no directory") from error
         except (OSError, ValueError) as error:
             raise ConfigurationError(f"cannot use {self.path}: {why(error)}") from error
+
+    def make(self) -> None:
+        """Make the directory with mode 0700 if it is missing.
+
+        Raises:
+            OSError: The directory cannot be made.
+        """
+        if not self.path.is_dir():
+            self.path.mkdir(0o700, parents=True, exist_ok=True)
+            self.path.chmod(0o700)  # whatever the umask
 
     def let_go(self) -> None:
         """Close the mark, and unlock the directory."""
@@ -104,17 +114,18 @@ class Directory:
             os.close(os.open(self.database, os.O_RDWR | os.O_CREAT, 0o600))
             self.database.chmod(0o600)  # with any umask
 
-    def sync(self) -> None:
-        """Wait until the names of the files are on the disk.
 
-        Raises:
-            OSError: The names cannot be written.
-        """
-        descriptor = os.open(self.path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def sync(directory: Path) -> None:
+    """Wait until the names of the files in a directory are on the disk.
+
+    Raises:
+        OSError: The names cannot be written.
+    """
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def why(error: Exception) -> str:

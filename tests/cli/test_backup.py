@@ -1,0 +1,69 @@
+"""`chatd backup`, from its arguments to its exit status."""
+
+import io
+import sqlite3
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.cli.main import main
+from chatd.cli.status import Status
+from chatd.storage.sqlite.database import Database
+from chatd.storage.values import Durability
+
+BANS = b'[{"target": "mallory"}]'
+
+
+class BackupTests(SynchronousTestCase):
+    """Copies the directory of a daemon that is stopped."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        self.data, self.target = Path(directory.name) / "data", Path(directory.name) / "copy"
+        database = Database(self.data, Durability.FULL)
+        with database.opening():
+            database.close()
+
+    def backup(self):
+        """Run the command; return its status, its output and its errors."""
+        output, complaints = io.StringIO(), io.StringIO()
+        self.patch(sys, "stdout", output)
+        self.patch(sys, "stderr", complaints)
+        status = main(["backup", str(self.data), str(self.target)])
+        return status, output.getvalue(), complaints.getvalue()
+
+    def test_copied(self):
+        """The copy has the messages and the bans, and the command says where it is."""
+        (self.data / "bans.json").write_bytes(BANS)
+        done = (Status.DONE, f"copied {self.data} to {self.target}\n", "")
+        self.assertEqual(self.backup(), done)
+        self.assertEqual((self.target / "bans.json").read_bytes(), BANS)
+        with closing(sqlite3.connect(self.target / "chatd.db")) as connection:
+            self.assertEqual(connection.execute("SELECT count(*) FROM said").fetchone(), (0,))
+
+    def test_no_bans(self):
+        """Without bans, the bans of an earlier copy go."""
+        for has_bans in (False, True, False):
+            (self.data / "bans.json").unlink(missing_ok=True)
+            if has_bans:
+                (self.data / "bans.json").write_bytes(BANS)
+            self.assertEqual(self.backup()[0], Status.DONE)
+            self.assertIs((self.target / "bans.json").exists(), has_bans)
+
+    def test_failed(self):
+        """A copy that cannot be made has one line, and a status of its own."""
+        (self.data / "bans.json").mkdir()
+        status, output, complaints = self.backup()
+        self.assertEqual((status, output), (Status.USAGE, ""))
+        bans = self.data / "bans.json"
+        self.assertEqual(
+            complaints, f"chatd: cannot copy {bans} to {self.target}: Is a directory\n"
+        )
+        (self.data / "chatd.db").unlink()
+        status, output, complaints = self.backup()
+        self.assertEqual((status, output), (Status.USAGE, ""))
+        self.assertIn(f"there is no {self.data / 'chatd.db'}", complaints)

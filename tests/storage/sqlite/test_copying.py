@@ -1,0 +1,136 @@
+"""Copies of the SQLite store's database."""
+
+import fcntl
+import os
+import sqlite3
+import stat
+from contextlib import closing
+
+from chatd.errors import ConfigurationError
+from chatd.storage.sqlite.copying import copy_database
+from tests.storage.stores import LOBBY, SqliteCase, entries
+
+
+class CopyingTests(SqliteCase):
+    """Copies the database of a store that is open.
+
+    Attributes:
+        target: The directory for the copies, which is missing at first.
+    """
+
+    def setUp(self):
+        super().setUp()
+        self.streams, self.database = self.make_streams()
+        self.streams.append(entries("kept"))
+        self.target = self.make_directory() / "parent" / "copy"
+
+    def copy(self, **options):
+        copy_database(self.directory, self.target, **options)
+
+    def ids_of_copy(self):
+        with closing(sqlite3.connect(self.target / "chatd.db")) as connection:
+            return [id for (id,) in connection.execute("SELECT id FROM messages ORDER BY seq")]
+
+    def assert_refused(self, words, directory=None):
+        """Check the error, and that nothing unfinished is left."""
+        error = self.assertRaises(
+            ConfigurationError, copy_database, directory or self.directory, self.target
+        )
+        self.assertIn(words, str(error))
+        self.assertFalse((self.target / "chatd.unfinished-copy").exists())
+
+    def test_written_meanwhile(self):
+        """Messages that are appended during the copy do not delay it, and are not in it."""
+        self.streams.append(entries(*range(2000), content=b"x" * 2000))
+        appended: list[str] = []
+
+        def append():
+            appended.append(str(len(appended)))
+            self.streams.append(entries(f"later {len(appended)}"))
+
+        def connect(path):
+            connection = sqlite3.connect(path)
+            connection.set_progress_handler(append, 1000)
+            return connection
+
+        self.copy(connect=connect)
+        self.assertGreater(len(appended), 10)
+        self.assertEqual(self.ids_of_copy()[:2], ["kept", "0"])
+        self.assertEqual(self.ids_of_copy()[-1], "1999")
+
+    def test_opens(self):
+        """A store that opens the copy has its messages, and notices that it is a copy."""
+        self.copy()
+        self.directory = self.target
+        streams, database = self.make_streams()
+        self.assertEqual(self.ids_in(streams, LOBBY), ["kept"])
+        self.assertTrue(database.was_put_back)
+
+    def test_after_a_kill(self):
+        """The copy has messages that are in the write-ahead log alone."""
+        self.database.let_go()
+        self.copy()
+        self.assertEqual(self.ids_of_copy(), ["kept"])
+
+    def test_modes(self):
+        """Only the owner can read a copy, whatever the umask."""
+        self.addCleanup(os.umask, os.umask(0))
+        self.copy()
+        modes = [stat.S_IMODE(path.stat().st_mode) for path in (self.target, *self.of_copy())]
+        self.assertEqual(modes, [0o700, 0o600])
+
+    def of_copy(self):
+        return list(self.target.iterdir())
+
+    def test_again(self):
+        """A later copy takes the place of an earlier one, and of one that was killed."""
+        self.copy()
+        (self.target / "chatd.unfinished-copy").write_bytes(b"half")
+        self.streams.append(entries("later"))
+        self.copy()
+        self.assertEqual(self.ids_of_copy(), ["kept", "later"])
+        self.assertEqual([path.name for path in self.of_copy()], ["chatd.db"])
+
+    def test_failed(self):
+        """A copy that fails leaves an earlier one as it was."""
+        self.copy()
+        before = (self.target / "chatd.db").read_bytes()
+        self.database.let_go()
+        for path in self.directory.glob("chatd.db-*"):
+            path.unlink()
+        damaged = self.directory / "chatd.db"
+        data = damaged.read_bytes() or before
+        damaged.write_bytes(data[:100] + b"\xff" * (len(data) - 100))
+        self.assert_refused(f"cannot copy {damaged} to {self.target}: ")
+        self.assertEqual((self.target / "chatd.db").read_bytes(), before)
+
+    def test_wrong_source(self):
+        """A directory without a database of chatd is refused, and nothing is made."""
+        empty = self.make_directory()
+        self.assert_refused(f"there is no {empty / 'chatd.db'}", empty)
+        self.assertFalse(self.target.exists())
+        with closing(sqlite3.connect(empty / "chatd.db")) as connection:
+            connection.execute("CREATE TABLE other (name)")
+        self.assert_refused("is not a database of chatd", empty)
+
+    def test_wrong_target(self):
+        """The data directory of a daemon and the database of another program are not replaced."""
+        self.target = self.directory
+        self.assert_refused("is the data directory of a daemon")
+        self.target = self.make_directory()
+        other = self.target / "chatd.db"
+        for data in (b"a text, and no database" * 100, b""):
+            other.write_bytes(data)
+            self.assert_refused(f"{other} is not a database of chatd; it stays as it is")
+            self.assertEqual(other.read_bytes(), data)
+        self.target = self.make_directory() / "file"
+        self.target.touch()
+        self.assert_refused(f"cannot copy {self.directory / 'chatd.db'} to {self.target}: ")
+
+    def test_two_at_once(self):
+        """Two copies into the same directory do not mix."""
+        self.target.mkdir(parents=True)
+        lock = os.open(self.target, os.O_RDONLY)
+        self.addCleanup(os.close, lock)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        self.assert_refused("another backup writes to")
